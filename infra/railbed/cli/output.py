@@ -1,0 +1,50 @@
+"""How every command speaks: text or exactly one JSON document on stdout, progress on stderr, exit codes of design §11."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from railbed.errors import Exit, RailbedError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class State:
+    """Options of the running command that the error printer needs."""
+
+    as_json = False
+
+
+def print_json(document: Any) -> None:
+    """Prints the one JSON document of a ``--json`` command."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def fail(error: RailbedError) -> NoReturn:
+    """Prints ``error`` as text on stderr, or as JSON on stdout, and leaves with its status."""
+    if State.as_json:
+        print_json({"error": error.as_json()})
+    else:
+        err.print(error.as_text(), style="red", markup=False)
+    raise typer.Exit(int(error.exit_status))
+
+
+def leave(status: Exit) -> NoReturn:
+    """Ends the command with ``status``."""
+    raise typer.Exit(int(status))
+
+
+def _remember(value: bool) -> bool:
+    State.as_json = value
+    return value
+
+
+JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document on stdout.", callback=_remember)
+STACK_OPTION = typer.Option("lab", "--stack", "-s", help="Stack name.")

@@ -1,0 +1,50 @@
+"""Every timeout, retry, tolerance and path of railbed that is not a fact of the hardware (those are in the catalogue)."""
+
+from __future__ import annotations
+
+# --- processes -------------------------------------------------------------------------------------------------
+COMMAND_TIMEOUT_S = 120.0
+DOWNLOAD_TIMEOUT_S = 900.0
+BUILD_TIMEOUT_S = 1800.0
+SSH_CONNECT_TIMEOUT_S = 10
+HOST_BOOT_TIMEOUT_S = 60.0
+HOST_STOP_TIMEOUT_S = 30.0
+LOCK_POLL_S = 0.5
+"""How often a waiting step looks again."""
+
+# --- engine ----------------------------------------------------------------------------------------------------
+PULUMI_VERSION = "3.259.0"
+"""Built from tools/go.mod where no official engine of ``PULUMI_MIN`` ≤ version < ``PULUMI_MAX_MAJOR`` is on PATH."""
+PULUMI_MIN = (3, 259, 0)
+PULUMI_MAX_MAJOR = 4
+GO_MIN = (1, 26)
+
+# --- machine that runs the lab ---------------------------------------------------------------------------------
+FREE_DISK_GBYTES = 20
+LAB_HOST_MEMORY_MIB = 700
+"""Memory planned per lab host, torch rank included (measured 450-465 MB per rank, 120-170 MB of daemons)."""
+
+# --- configure -------------------------------------------------------------------------------------------------
+CONVERGE_TIMEOUT_S = 900
+FORKS = 16
+MAX_SHRINK_FRACTION = 0.2
+"""A contract that lost a larger share of its nodes than this since the last converge is refused."""
+
+# --- operate ---------------------------------------------------------------------------------------------------
+DRAIN_POLL_S = 2.0
+DRAIN_TIMEOUT_S = 3600.0
+"""How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""
+
+# --- validate --------------------------------------------------------------------------------------------------
+NODE_CHECK_TIMEOUT_S = 60
+COLLECTIVE_TIMEOUT_S = 120
+RAIL_GATE_FRACTION = 0.95
+"""A rail passes at or above this fraction of its wire payload (design §5)."""
+SIBLING_TOLERANCE = 0.03
+"""A rail this far below the median of its sibling rails, or of the same rail elsewhere, fails."""
+COUNTER_TOLERANCE = 0.02
+"""Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
+MANAGEMENT_SHARE = 0.01
+"""At most this share of a collective's bytes may cross the management network."""
+GATING_SIZE_BYTES = 64 * 1024 * 1024
+"""Smaller messages inform, they do not gate: the shaper's burst shows in them."""

@@ -1,0 +1,98 @@
+"""Reaching nodes over SSH with pinned host keys. How a node is reached is in the contract; nothing here knows a platform."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from railbed.contract import Contract, Node
+from railbed.defaults import COMMAND_TIMEOUT_S, SSH_CONNECT_TIMEOUT_S
+from railbed.effects.workspace import Workspace
+from railbed.run import Result, run
+
+T = TypeVar("T")
+
+
+def write_ssh_files(work: Workspace, contract: Contract) -> None:
+    """Writes the stack's ssh config and known_hosts from the contract; host keys are those made with the hosts."""
+    work.ssh_config.parent.mkdir(parents=True, exist_ok=True)
+    known = [
+        f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys
+    ]  # fmt: skip
+    work.known_hosts.write_text("\n".join(known) + "\n")
+    blocks = [_host_block(node) for node in contract.nodes]
+    blocks.append(
+        "\n".join(
+            [
+                "Host *",
+                f"  UserKnownHostsFile {_quoted(work.known_hosts)}",
+                "  GlobalKnownHostsFile /dev/null",
+                "  StrictHostKeyChecking yes",
+                "  UpdateHostKeys no",
+                "  BatchMode yes",
+                "  IdentitiesOnly yes",
+                f"  IdentityFile {_quoted(work.operator_key)}",
+                f"  ConnectTimeout {SSH_CONNECT_TIMEOUT_S}",
+                "  ServerAliveInterval 10",
+                "  ServerAliveCountMax 3",
+                "  ControlMaster auto",
+                # A socket path has at most 108 bytes, so it cannot lie below a deep checkout.
+                f"  ControlPath /tmp/railbed-{work.lab_id}-%C",
+                "  ControlPersist 120",
+                "  LogLevel ERROR",
+            ]
+        )
+    )
+    work.ssh_config.write_text("\n".join(blocks) + "\n")
+
+
+def _host_block(node: Node) -> str:
+    lines = [f"Host {node.name}", f"  HostName {node.address}", f"  Port {node.ssh.port}", f"  User {node.ssh.user}"]
+    if node.ssh.proxy:
+        lines.append(f"  ProxyCommand {node.ssh.proxy}")
+    if node.ssh.proxy_passes_fd:
+        lines.append("  ProxyUseFdpass yes")
+    return "\n".join(lines)
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"'
+
+
+class Remote:
+    """Runs commands on the nodes of one stack."""
+
+    def __init__(self, work: Workspace, contract: Contract) -> None:
+        self.work = work
+        self.contract = contract
+
+    def ssh_argv(self, node: str) -> list[str]:
+        """The ssh command up to and including the node's name."""
+        return ["ssh", "-F", str(self.work.ssh_config), node]
+
+    def run(
+        self,
+        node: str,
+        command: Sequence[str] | str,
+        *,
+        stdin: str | bytes | None = None,
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        check: bool = True,
+    ) -> Result:
+        """Runs ``command`` (a list is quoted, a string is given to the node's shell) as the contract's user."""
+        text = command if isinstance(command, str) else shlex.join(command)
+        return run([*self.ssh_argv(node), text], stdin=stdin, timeout_s=timeout_s, check=check)
+
+    def each(self, nodes: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
+        """``work(node)`` for all nodes at once; results by node name, in the order given."""
+        names = list(nodes)
+        with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+            return dict(zip(names, pool.map(work, names), strict=True))
+
+    def close(self) -> None:
+        """Ends the shared connections; a node that is booted anew must not meet an old one."""
+        for node in self.contract.nodes:
+            run(["ssh", "-F", str(self.work.ssh_config), "-O", "exit", node.name], check=False, timeout_s=10)

@@ -1,0 +1,117 @@
+"""Where a checkout keeps things: ``.railbed/<stack>/`` and the cache. The only place that knows these paths."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from railbed.errors import UsageError
+
+LOCAL = ".railbed"
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The checkout: the nearest folder upwards with Pulumi.yaml and infra/. Raises UsageError outside one."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").is_file() and (folder / "infra").is_dir():
+            return folder
+    raise UsageError(
+        "this command needs a railbed checkout", code="NO_CHECKOUT", path=str(here),
+        hint="run it inside a clone of railbed (the folder with Pulumi.yaml)",
+    )  # fmt: skip
+
+
+def cache_dir() -> Path:
+    """``$XDG_CACHE_HOME/railbed``: engine, images, packages, training stack; shared by all checkouts."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "railbed"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders and files of one stack of one checkout."""
+
+    root: Path
+    stack: str
+
+    @property
+    def local(self) -> Path:
+        """``.railbed/``: engine state, passphrase and the stacks' folders."""
+        return self.root / LOCAL
+
+    @property
+    def dir(self) -> Path:
+        """``.railbed/<stack>/``."""
+        return self.local / self.stack
+
+    @property
+    def secrets(self) -> Path:
+        """0700; every file in it 0600."""
+        return self.dir / "secrets"
+
+    @property
+    def operator_key(self) -> Path:
+        """Private SSH key with which railbed logs in to this stack's nodes."""
+        return self.secrets / "operator_ed25519"
+
+    @property
+    def signing_key(self) -> Path:
+        """Private SSH key that signs this stack's certificates."""
+        return self.secrets / "certificate_ed25519"
+
+    @property
+    def contract_file(self) -> Path:
+        return self.dir / "contract.json"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.dir / "ssh" / "config"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.dir / "ssh" / "known_hosts"
+
+    @property
+    def reports(self) -> Path:
+        """``reports/<time>/`` and the link ``latest``."""
+        return self.dir / "reports"
+
+    @property
+    def certificate_file(self) -> Path:
+        """The standing certificate; a quick check never replaces it."""
+        return self.dir / "certificate.json"
+
+    @property
+    def accepted_file(self) -> Path:
+        """Node name → identity of the nodes that passed a full validation."""
+        return self.dir / "accepted.json"
+
+    @property
+    def archive(self) -> Path:
+        """Survives destroy: journal and last reports."""
+        return self.dir / "archive"
+
+    @property
+    def journal_file(self) -> Path:
+        return self.archive / "journal.jsonl"
+
+    @property
+    def runner_dir(self) -> Path:
+        """ansible-runner's private data folder."""
+        return self.dir / "ansible"
+
+    @property
+    def stack_file(self) -> Path:
+        return self.root / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def lab_id(self) -> str:
+        """Six characters that tell this checkout's stack from every other on the machine (interface names are short)."""
+        return hashlib.sha256(f"{self.root}\0{self.stack}".encode()).hexdigest()[:6]
+
+    @property
+    def lab_dir(self) -> Path:
+        """Overlays, logs and facts of the lab's hosts."""
+        return self.dir / "lab"

@@ -1,0 +1,1 @@
+"""Pure laws: fabric, bandwidth, claims and the judge. No effects, no cloud, no Pulumi."""

@@ -1,0 +1,100 @@
+"""What a claim, its expectation and its verdict are. Shared by the plan, the contract, the judge and the report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """Base of plain facts: strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Verdict(StrEnum):
+    """``unproven`` is neither: absent, crashed, timed out, garbage, zero rows, wrong conditions, or blocked."""
+
+    PASS = "pass"  # noqa: S105 - not a password
+    FAIL = "fail"
+    UNPROVEN = "unproven"
+
+
+def overall(verdicts: list[Verdict]) -> Verdict:
+    """``fail`` if any fails, else ``unproven`` if any is (or nothing was judged), else ``pass``."""
+    if Verdict.FAIL in verdicts:
+        return Verdict.FAIL
+    if not verdicts or Verdict.UNPROVEN in verdicts:
+        return Verdict.UNPROVEN
+    return Verdict.PASS
+
+
+Basis = Literal["measured", "family", "declared", "derived", "none"]
+"""Where an expectation comes from: this machine measured, a relative, the spec, arithmetic, or nowhere."""
+
+
+class Expectation(Part):
+    """What one claim must reach. Absent numbers were published by nobody: the claim stays unproven until measured."""
+
+    unit: str
+    bound: float | None = None
+    expected: float | None = None
+    floor: float | None = None
+    basis: Basis
+    derivation: list[str]
+
+
+class Claim(Part):
+    """One sentence that must hold; in scope from plan time on."""
+
+    id: str
+    """e.g. ``fabric.rail.3.bandwidth``, ``collective.all_reduce@4``."""
+    statement: str
+    roles: list[str]
+    """Node roles that must each show it by themselves; empty for a claim of the whole cluster."""
+    expectation: Expectation | None = None
+    simulated: bool = False
+    """True where the platform stands in for the hardware that the claim is about."""
+
+
+class OutOfScope(Part):
+    """A claim that this platform cannot expose: never run, always listed, never counted as a pass."""
+
+    id: str
+    reason: str
+
+
+class Judged(Part):
+    """The verdict of one claim on one node (or on the cluster: ``node`` empty), as `railbed validate --json` prints it."""
+
+    claim: str
+    node: str
+    verdict: Verdict
+    measured: float | str | None = None
+    unit: str = ""
+    expected: float | str | None = None
+    floor: float | None = None
+    bound: float | None = None
+    basis: Basis = "none"
+    derivation: list[str] = []
+    reason: str
+    evidence: str = ""
+    """Evidence file, relative to the report's folder."""
+    simulated: bool = False
+    at: str = ""
+    """ISO time of the measurement, UTC."""
+    detail: dict[str, Any] = {}
+    """What blame needs beyond the verdict: rates per rail, per partner, per node."""
+
+
+class Culprit(Part):
+    """What is to blame."""
+
+    node: str
+    part: str
+    """``rail 3``, ``gpu 5``, ``driver``, ``storage``, …"""
+    claims: list[str]
+    confidence: float
+    """0 to 1."""
