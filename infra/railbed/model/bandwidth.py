@@ -1,13 +1,14 @@
 """What a collective can, should and must reach: bound, expected and floor of its bus bandwidth, each derived.
 
 Signs: k NVLink domains touched, n ranks, r ranks per domain, W network GB/s of a domain, B = W/r of one rank.
-Bus bandwidth is that of nccl-tests (NVIDIA/nccl-tests doc/PERFORMANCE.md). The bounds count the bytes that must
-leave a domain; no published healthy result lies above them. They use the line rate; what headers leave of it
-(``payload_fraction``) goes into what is expected.
+Bus bandwidth is that of nccl-tests (NVIDIA/nccl-tests doc/PERFORMANCE.md). Bounds count the bytes that must
+leave a domain; no published healthy result lies above them. They use the line rate; what the headers leave of
+it (``payload_fraction``) goes into what is expected.
 """
 
 from __future__ import annotations
 
+from railbed.catalog import Machine
 from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION
 from railbed.errors import UsageError
 from railbed.model import published
@@ -60,6 +61,23 @@ class BandwidthMachine(Part):
     def network_only(self) -> bool:
         """True where one rank drives all rails of a node, so that no in-node stage takes part."""
         return self.gpus > 1 and self.collective_ranks_per_node == 1
+
+
+def of(facts: Machine) -> BandwidthMachine:
+    """The same machine as the catalogue knows it."""
+    return BandwidthMachine(
+        key=facts.key,
+        gpus=facts.gpus,
+        gpus_per_domain=facts.gpus_per_nvlink_domain,
+        nodes_per_domain=facts.nodes_per_nvlink_domain,
+        rails=facts.rails,
+        nic_gbps_per_rail=facts.nics_per_rail * facts.nic_gbps,
+        payload_fraction=facts.payload_fraction,
+        collective_ranks_per_node=facts.collective_ranks_per_node,
+        nvls_busbw_cap_gbytes_per_s=facts.nvls_busbw_cap_gbytes_per_s,
+        ring_busbw_cap_gbytes_per_s=facts.ring_busbw_cap_gbytes_per_s,
+        in_network_reduction=facts.transport == "infiniband",
+    )
 
 
 class Group(Part):
@@ -208,7 +226,7 @@ def expect(
     """Bound, expected and floor of the bus bandwidth (GB/s) of ``collective`` at ``size_bytes``.
 
     ``floor`` is the lowest healthy reference less a slack: it proves "not worse than the worst published
-    healthy" and no more. Absent numbers were published by nobody. Raises UsageError for unknown names and counts.
+    healthy", no more. Absent numbers were published by nobody. Raises UsageError for unknown names, counts.
     """
     if size_bytes <= 0:
         raise UsageError("the size must be positive", path="--size", found=size_bytes, allowed="1 or more")
