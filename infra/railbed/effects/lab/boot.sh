@@ -1,0 +1,21 @@
+#!/bin/sh
+# Boots one lab host in cgroups and a network namespace of its own, detached from the caller.
+# usage: boot.sh NAME ROOT PIDFILE LOG CGROUP... -- NSPAWN-OPTION...
+# Without a cgroup of its own every host's systemd would share the caller's and they would manage each other's units.
+set -eu
+name=$1 root=$2 pidfile=$3 log=$4
+shift 4
+(
+  while [ "$1" != -- ]; do
+    mkdir -p "$1"
+    sh -c 'echo $PPID' > "$1/cgroup.procs"
+    shift
+  done
+  shift
+  [ ! -d /sys/fs/cgroup/systemd ] || export SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1
+  export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+  exec setsid systemd-nspawn --quiet --keep-unit --register=no --directory="$root" --machine="$name" \
+    --network-namespace-path="/run/netns/$name" --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
+    --capability=CAP_NET_ADMIN,CAP_SYS_NICE,CAP_IPC_LOCK,CAP_SYS_RESOURCE --bind=/dev/fuse "$@" --boot
+) < /dev/null > "$log" 2>&1 &
+echo $! > "$pidfile"

@@ -1,0 +1,146 @@
+"""The lab's host image: Debian from the machine's own signed apt sources, with the roles' packages baked in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects.lab import content
+from railbed.effects.lock import held
+from railbed.effects.workspace import cache_dir
+from railbed.errors import HostError
+from railbed.run import run
+
+APT_DIR = Path("/etc/apt")
+Say = Callable[[str], None]
+
+
+def images_dir() -> Path:
+    return cache_dir() / "lab" / "images"
+
+
+def image_path() -> Path:
+    """Root folder of the current image; there once it is built."""
+    return images_dir() / content.image_digest()
+
+
+def ensure_image(say: Say) -> Path:
+    """Builds the image unless it is in the cache; a build that was cut short leaves nothing that looks finished."""
+    path = image_path()
+    if path.is_dir():
+        return path
+    with held(images_dir() / "lock", "the lab image build", wait_s=BUILD_TIMEOUT_S):
+        if path.is_dir():
+            return path
+        building = path.with_suffix(".building")
+        if building.exists():
+            shutil.rmtree(building)
+        say(f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.ROLE_PACKAGES)} packages)")
+        _debootstrap(building)
+        say("installing the roles' packages into the image")
+        _install(building)
+        _finish(building)
+        building.rename(path)
+    return path
+
+
+def _debootstrap(root: Path) -> None:
+    uri, keyring = debian_source()
+    archive = images_dir() / "archives"
+    archive.mkdir(parents=True, exist_ok=True)
+    run(
+        [
+            "debootstrap", "--variant=minbase", f"--cache-dir={archive}", f"--keyring={keyring}",
+            f"--include={','.join(content.BASE_PACKAGES)}", content.SUITE, root, uri,
+        ],
+        timeout_s=BUILD_TIMEOUT_S, log=images_dir() / "debootstrap.log",
+    )  # fmt: skip
+
+
+def debian_source() -> tuple[str, Path]:
+    """The machine's own Debian mirror and keyring, from its deb822 or one-line sources. Raises HostError without one."""
+    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
+        for stanza in re.split(r"\n\s*\n", source.read_text()):
+            fields = dict(re.findall(r"^(\S+):\s*(.+)$", stanza, re.MULTILINE))
+            if content.SUITE in fields.get("Suites", "").split() and "main" in fields.get("Components", ""):
+                return fields["URIs"].split()[0], Path(fields.get("Signed-By", DEFAULT_KEYRING))
+    classic = APT_DIR / "sources.list"
+    text = classic.read_text() if classic.exists() else ""
+    line = re.search(rf"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+{content.SUITE}\s.*\bmain\b", text, re.MULTILINE)
+    if line:
+        return line[1], Path(DEFAULT_KEYRING)
+    raise HostError(
+        f"this machine's apt sources name no Debian {content.SUITE} mirror", path=str(APT_DIR),
+        hint="the lab installs its hosts from the machine's own Debian 12 sources; add them",
+    )  # fmt: skip
+
+
+DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def debian_sources_text(components: str | None = None) -> str:
+    """The machine's Debian source stanzas as deb822; with ``components`` these instead of the machine's own."""
+    stanzas = []
+    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
+        for stanza in re.split(r"\n\s*\n", source.read_text().strip()):
+            if re.search(rf"^Suites:.*\b{content.SUITE}", stanza, re.MULTILINE):
+                stanzas.append(re.sub(r"^Components:.*$", f"Components: {components}", stanza, flags=re.MULTILINE)
+                               if components else stanza)  # fmt: skip
+    if not stanzas:
+        uri, keyring = debian_source()
+        stanzas.append(
+            f"Types: deb\nURIs: {uri}\nSuites: {content.SUITE} {content.SUITE}-updates\n"
+            f"Components: {components or 'main'}\nSigned-By: {keyring}"
+        )
+    return "\n\n".join(stanzas) + "\n"
+
+
+def _install(root: Path) -> None:
+    apt = root / "etc/apt"
+    (apt / "sources.list").unlink(missing_ok=True)
+    (apt / "sources.list.d/build.sources").write_text(debian_sources_text())
+    for conf in sorted((APT_DIR / "apt.conf.d").iterdir()):
+        if re.search(r"proxy|retries|mirror|acquire", conf.read_text(errors="replace"), re.IGNORECASE):
+            shutil.copy(conf, apt / "apt.conf.d" / conf.name)
+    (apt / "apt.conf.d/99lab").write_text('APT::Install-Recommends "false";\nAPT::Keep-Downloaded-Packages "true";\n')
+    (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    log = images_dir() / "install.log"
+    env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    for command in (["apt-get", "-q", "update"], ["apt-get", "-qy", "install", *content.ROLE_PACKAGES]):
+        run(["chroot", root, *command], env=env, timeout_s=BUILD_TIMEOUT_S, log=log)
+    policy.unlink()
+
+
+def _finish(root: Path) -> None:
+    """Turns the build folder into an image: no identity, no outside sources, package files moved to the repository."""
+    packages = images_dir() / f"{root.stem}.packages"
+    if packages.exists():
+        shutil.rmtree(packages)
+    packages.mkdir()
+    for folder in (images_dir() / "archives", root / "var/cache/apt/archives"):
+        for package in folder.glob("*.deb"):
+            shutil.copy(package, packages / package.name)
+    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+        package.unlink()
+    for key in (root / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    (root / "etc/machine-id").write_text("")
+    (root / "etc/resolv.conf").write_text("")
+    (root / "etc/apt/sources.list.d/build.sources").unlink()
+    for conf in (root / "etc/apt/apt.conf.d").iterdir():
+        if (APT_DIR / "apt.conf.d" / conf.name).exists() and not conf.name.startswith(("01", "70")):
+            conf.unlink()
+    for lists in (root / "var/lib/apt/lists").iterdir():
+        shutil.rmtree(lists) if lists.is_dir() else lists.unlink()
+    run(["chroot", root, "systemctl", "mask", *content.MASKED_UNITS])
+    run(["chroot", root, "systemctl", "disable", *content.DISABLED_UNITS])
+    # A host's own devices and mounts of the lab appear here; without the folders an overlay would have to make them.
+    for folder in ("opt/railbed/training", "srv/railbed/repository", "srv/railbed/data"):
+        (root / folder).mkdir(parents=True, exist_ok=True)

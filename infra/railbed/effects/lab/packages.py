@@ -1,0 +1,111 @@
+"""The lab's signed package repository: the image's Debian packages and the stand-in vendor packages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
+from railbed.effects.lab import content
+from railbed.effects.lab.driver import build_driver_packages
+from railbed.effects.lab.image import image_path, images_dir
+from railbed.effects.lock import held
+from railbed.effects.workspace import cache_dir
+from railbed.run import run
+
+Say = Callable[[str], None]
+
+
+def repositories_dir() -> Path:
+    return cache_dir() / "lab" / "repositories"
+
+
+def repository_path() -> Path:
+    """Folder of the current repository; there once it is built."""
+    return repositories_dir() / content.repository_digest()
+
+
+def ensure_repository(tools: Path, say: Say) -> Path:
+    """Builds and signs the repository unless it is in the cache. ``tools`` is the checkout's tools/ folder."""
+    path = repository_path()
+    if path.is_dir():
+        return path
+    with held(repositories_dir() / "lock", "the lab repository build", wait_s=BUILD_TIMEOUT_S):
+        if path.is_dir():
+            return path
+        building = path.with_suffix(".building")
+        if building.exists():
+            shutil.rmtree(building)
+        building.mkdir(parents=True)
+        say("building the lab's signed package repository")
+        for package in (images_dir() / f"{image_path().name}.packages").glob("*.deb"):
+            os.link(package, building / package.name)
+        build_driver_packages(tools, building, nvidia_smi())
+        _index(building)
+        _sign(building)
+        building.rename(path)
+    return path
+
+
+def _index(folder: Path) -> None:
+    packages = run(["apt-ftparchive", "packages", "."], cwd=folder, timeout_s=BUILD_TIMEOUT_S)
+    (folder / "Packages").write_text(packages.stdout)
+    run(["gzip", "-kf", "Packages"], cwd=folder)
+    release = run(["apt-ftparchive", "-o", "APT::FTPArchive::Release::Suite=lab",
+                   "-o", "APT::FTPArchive::Release::Origin=railbed-lab", "release", "."], cwd=folder)  # fmt: skip
+    (folder / "Release").write_text(release.stdout)
+
+
+def _sign(folder: Path) -> None:
+    """Signs with a key made for this one build; the private part does not outlive it."""
+    # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep cache folder.
+    with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
+        run([*gpg, "--passphrase", "", "--quick-gen-key", "railbed lab <lab@example.invalid>", "ed25519", "sign", "never"])
+        run([*gpg, "--yes", "--clearsign", "-o", folder / "InRelease", folder / "Release"])
+        run([*gpg, "--armor", "-o", folder / "lab.asc", "--export"])
+        run(["gpgconf", "--homedir", home, "--kill", "all"])
+
+
+def repository_key() -> str:
+    """The armoured public key of the current repository."""
+    return (repository_path() / "lab.asc").read_text()
+
+
+def nvidia_smi() -> Path | None:
+    """Debian's real nvidia-smi, fetched through a private apt configuration; None where non-free cannot be had."""
+    from railbed.effects.lab.image import debian_sources_text
+
+    home = cache_dir() / "lab" / "nvidia-smi"
+    binary = home / "root/usr/lib/nvidia/current/nvidia-smi"
+    if binary.exists():
+        return binary
+    for folder in ("etc/sources.list.d", "state/lists/partial", "cache/archives/partial"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    (home / "etc/sources.list.d/non-free.sources").write_text(debian_sources_text("non-free"))
+    shutil.copy("/var/lib/dpkg/status", home / "status")
+    config = home / "apt.conf"
+    config.write_text(
+        f'Dir::Etc::sourcelist "/dev/null";\nDir::Etc::sourceparts "{home}/etc/sources.list.d";\n'
+        f'Dir::State "{home}/state";\nDir::State::status "{home}/status";\nDir::Cache "{home}/cache";\n'
+    )
+    env = {"APT_CONFIG": str(config)}
+    fetched = run(["apt-get", "-q", "update"], env=env, check=False, timeout_s=DOWNLOAD_TIMEOUT_S)
+    if fetched.ok:
+        fetched = run(["apt-get", "-q", "download", "nvidia-smi"], env=env, cwd=home, check=False,
+                      timeout_s=DOWNLOAD_TIMEOUT_S)  # fmt: skip
+    found = sorted(home.glob("nvidia-smi_*.deb"))
+    if not fetched.ok or not found:
+        return None
+    run(["dpkg-deb", "-x", found[-1], home / "root"])
+    return binary if binary.exists() else None
+
+
+def package_version(deb: Path) -> str:
+    """Version field of a package file's name."""
+    match = re.match(r"[^_]+_([^_]+)_", deb.name)
+    return match[1].replace("%3a", ":") if match else ""

@@ -1,0 +1,56 @@
+"""The training stack: PyTorch with its CUDA and NCCL libraries, one shared read-only copy in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects.lock import held
+from railbed.effects.workspace import cache_dir
+from railbed.run import run
+
+HOST_PYTHON = "3.11"
+"""Of Debian 12, which the lab's hosts run."""
+
+
+def requirements(tools: Path) -> Path:
+    """The locked list, every file with its hash."""
+    return tools / "training-requirements.txt"
+
+
+def training_path(tools: Path) -> Path:
+    """Folder of the locked stack; there once it is installed."""
+    digest = hashlib.sha256(requirements(tools).read_bytes()).hexdigest()[:12]
+    return cache_dir() / "training" / digest
+
+
+def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
+    """Installs the stack with ``--require-hashes`` unless it is in the cache (about 5 GB)."""
+    path = training_path(tools)
+    if path.is_dir():
+        return path
+    with held(path.parent / "lock", "the training stack's installation", wait_s=BUILD_TIMEOUT_S):
+        if path.is_dir():
+            return path
+        building = path.with_suffix(".building")
+        if building.exists():
+            shutil.rmtree(building)
+        say("installing the training stack (PyTorch with its CUDA and NCCL libraries, about 5 GB)")
+        uv = shutil.which("uv", path=str(Path(sys.prefix) / "bin")) or shutil.which("uv")
+        assert uv is not None, "uv is a dependency of the checkout's environment"
+        run(
+            [
+                uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python-version", HOST_PYTHON,
+                "--target", building, "-r", requirements(tools),
+            ],
+            timeout_s=BUILD_TIMEOUT_S, log=path.parent / "install.log",
+        )  # fmt: skip
+        # The copy is mounted read-only, so a host could never write its bytecode: torch's import takes 3 s more without.
+        run(["python3", "-m", "compileall", "-q", "-j", "0", building / "torch", building / "numpy"],
+            timeout_s=BUILD_TIMEOUT_S, check=False)  # fmt: skip
+        building.rename(path)
+    return path

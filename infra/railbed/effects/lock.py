@@ -1,0 +1,39 @@
+"""File locks between processes of one machine; they vanish with the process that holds them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from railbed.defaults import LOCK_POLL_S
+from railbed.errors import Busy
+
+
+@contextmanager
+def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Holds the lock file ``path``; waits up to ``wait_s`` seconds, then raises Busy naming the holder's process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(fd, 64, 0).decode(errors="replace").strip() or "unknown"
+                    raise Busy(
+                        f"{what} is in use by another railbed (process {holder})", path=str(path), found=holder,
+                        hint="wait until it has finished; nothing was changed",
+                    ) from None  # fmt: skip
+                time.sleep(LOCK_POLL_S)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
