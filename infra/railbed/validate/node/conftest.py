@@ -1,0 +1,105 @@
+"""How the on-node suite hears what to expect and tells what it found: one JSON in, one JSON out.
+
+``RAILBED_EXPECTATIONS`` names the expectations file, ``RAILBED_RESULTS`` the file to write: one record per
+claim. A test says which claim it answers with ``claim(id)`` and what it saw with ``judge(finding)``; a test that
+dies without a word leaves its claim unproven.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.healthcheck import COMMAND_TIMEOUT_S, Answer, Finding, Probe
+
+KILL_AFTER_S = 2
+
+
+class HostProbe(Probe):
+    """Looks at the node through testinfra's ``host``."""
+
+    def __init__(self, host: Any, root: str = "") -> None:
+        super().__init__(root)
+        self.host = host
+
+    def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Answer:
+        done = self.host.run(f"timeout -k {KILL_AFTER_S} {timeout_s:g} {shlex.join(argv)} < /dev/null")
+        return Answer(done.rc, done.stdout, done.stderr)
+
+
+def _expectations() -> dict[str, Any]:
+    with open(os.environ["RAILBED_EXPECTATIONS"]) as source:
+        loaded: dict[str, Any] = json.load(source)
+    return loaded
+
+
+@pytest.fixture(name="want", scope="session")
+def _want() -> dict[str, Any]:
+    """What this node should be, from the contract."""
+    return _expectations()
+
+
+@pytest.fixture(name="probe")
+def _probe(host: Any) -> Probe:
+    return HostProbe(host, os.environ.get("RAILBED_ROOT", ""))
+
+
+@pytest.fixture(name="judge")
+def _judge(request: Any) -> Callable[[Finding], None]:
+    """Ends the test with the verdict of a finding."""
+
+    def end(finding: Finding) -> None:
+        request.node.finding = finding
+        if finding.verdict == "fail":
+            pytest.fail(finding.reason, pytrace=False)
+        if finding.verdict != "pass":
+            pytest.skip(finding.reason)
+
+    return end
+
+
+def pytest_configure(config: Any) -> None:
+    config.addinivalue_line("markers", "claim(id): the claim that this test answers")
+    config.railbed_records = []
+
+
+def _claim_of(item: Any) -> str:
+    marker = item.get_closest_marker("claim")
+    return str(marker.args[0]) if marker else ""
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """Keeps the tests of the claims that were asked for."""
+    asked = set(_expectations()["claims"])
+    kept = [item for item in items if _claim_of(item) in asked]
+    dropped = [item for item in items if item not in kept]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
+    yield
+    finding = getattr(item, "finding", None)
+    crashed = call.excinfo is not None and finding is None
+    if call.when == "call" or (call.when == "setup" and crashed):
+        if finding is None:
+            said = call.excinfo.exconly() if call.excinfo else "it ended without a verdict"
+            finding = Finding("unproven", f"the check crashed: {said}")
+        record = dataclasses.asdict(finding)
+        record["claim"] = _claim_of(item)
+        record["at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        item.config.railbed_records.append(record)
+
+
+def pytest_sessionfinish(session: Any) -> None:
+    with open(os.environ["RAILBED_RESULTS"], "w") as sink:
+        json.dump(session.config.railbed_records, sink)

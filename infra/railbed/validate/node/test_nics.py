@@ -1,0 +1,15 @@
+"""The rails' network interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.healthcheck import Finding, Probe, nics
+
+
+@pytest.mark.claim("node.nics")
+def test_nics(probe: Probe, want: dict[str, Any], judge: Callable[[Finding], None]) -> None:
+    judge(nics(probe, want))

@@ -1,0 +1,53 @@
+"""The locked packages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
+
+
+def _same(installed: str, locked: str) -> bool:
+    """A locked version without a Debian revision stands for every revision of it."""
+    return installed == locked or re.sub(r"-[^-]*$", "", installed) == locked
+
+
+def packages(probe: Probe, want: dict[str, Any]) -> Finding:
+    """Every package of the release is installed in its locked version, and held."""
+    locked: dict[str, str] = want["packages"]
+    expected = f"{len(locked)} locked packages"
+    if not locked:
+        return Finding("unproven", "the contract locks no package for this node")
+    fields = "${Package}\\t${Version}\\t${db:Status-Abbrev}\\n"
+    answer = probe.run(["dpkg-query", "-W", "-f", fields, *sorted(locked)])
+    if answer.code == NOT_FOUND:
+        return Finding("unproven", "dpkg-query is not installed", expected=expected)
+    found: dict[str, tuple[str, str]] = {}
+    for line in answer.out.splitlines():
+        name, _, rest = line.partition("\t")
+        version, _, status = rest.partition("\t")
+        found[name] = (version, status.strip())
+    bad = {}
+    for name, version in locked.items():
+        installed, status = found.get(name, ("", ""))
+        if not installed or not status.endswith("i"):
+            bad[name] = f"{name} is not installed"
+        elif not _same(installed, version):
+            bad[name] = f"{name} is {installed}, not {version}"
+        elif not status.startswith("h"):
+            bad[name] = f"{name} is not held"
+    measured = f"{len(locked) - len(bad)} of {len(locked)}"
+    if bad:
+        drivers = set(want.get("driver_packages", []))
+        parts = tuple(sorted({"driver" if name in drivers else f"package {name}" for name in bad}))
+        return Finding("fail", "; ".join(bad.values()), measured, "", expected, parts)
+    return Finding("pass", "every locked package is installed and held", measured, "", expected)
+
+
+@pytest.mark.claim("node.packages")
+def test_packages(probe: Probe, want: dict[str, Any], judge: Callable[[Finding], None]) -> None:
+    judge(packages(probe, want))
