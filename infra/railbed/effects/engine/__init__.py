@@ -1,1 +1,1 @@
-
+"""The Pulumi engine: found or built, and driven through the Automation API."""

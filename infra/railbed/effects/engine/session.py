@@ -1,0 +1,130 @@
+"""Driving the program `infra/` on the real engine: up, preview, destroy, outputs, stale locks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi.automation as auto
+
+from railbed.effects.engine.binaries import ensure_engine
+from railbed.effects.secrets import passphrase_file
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError, UsageError
+
+OnEvent = Callable[[Any], None]
+
+
+class EngineError(RailbedError):
+    """The engine stopped: a resource failed, or the program did."""
+
+    code = "ENGINE"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How many resources an operation created, updated, deleted, replaced, left alone."""
+
+    by_kind: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Everything but what stayed the same."""
+        return sum(count for kind, count in self.by_kind.items() if kind != "same")
+
+
+def environment(work: Workspace, say: Callable[[str], None]) -> dict[str, str]:
+    """The variables that make `pulumi` in this checkout use its engine, state and passphrase, and nothing outside."""
+    folders = [str(folder) for folder in ensure_engine(work, say)]
+    state = work.local / "state"
+    state.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": os.pathsep.join([*folders, str(work.root / ".venv/bin"), os.environ.get("PATH", "")]),
+        "PULUMI_HOME": str(work.local / "pulumi"),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(work)),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+class Session:
+    """One stack on the engine."""
+
+    def __init__(self, work: Workspace, say: Callable[[str], None]) -> None:
+        self.work = work
+        self.env = environment(work, say)
+        # The Automation API looks `pulumi` up in this process's own PATH.
+        os.environ.update(self.env)
+
+    def _stack(self) -> auto.Stack:
+        workspace = auto.LocalWorkspace(work_dir=str(self.work.root), env_vars=self.env)
+        try:
+            return auto.Stack.create_or_select(self.work.stack, workspace)
+        except auto.CommandError as failed:
+            raise EngineError(f"the stack could not be opened:\n{_reason(str(failed))}", path=self.work.stack) from None
+
+    def up(self, on_event: OnEvent | None = None) -> Changes:
+        """Refreshes (so that drift is seen), then makes what the program declares."""
+        try:
+            result = self._stack().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
+        except auto.CommandError as failed:
+            raise self._explained(failed) from None
+        return Changes(dict(result.summary.resource_changes or {}))
+
+    def preview(self, on_output: Callable[[str], None]) -> Changes:
+        """What `up` would do, told as the engine tells it; changes nothing."""
+        try:
+            result = self._stack().preview(on_output=on_output, diff=True, color="never", refresh=True)
+        except auto.CommandError as failed:
+            raise self._explained(failed) from None
+        return Changes({str(kind): count for kind, count in result.change_summary.items()})
+
+    def destroy(self, on_event: OnEvent | None = None) -> Changes:
+        """Deletes every resource and the stack's state."""
+        stack = self._stack()
+        try:
+            result = stack.destroy(on_event=on_event, color="never", suppress_progress=True)
+            stack.workspace.remove_stack(self.work.stack, preserve_config=True)
+        except auto.CommandError as failed:
+            raise self._explained(failed) from None
+        return Changes(dict(result.summary.resource_changes or {}))
+
+    def output(self, name: str) -> Any:
+        """A stack output's plain value; None before the first `up`."""
+        value = self._stack().outputs().get(name)
+        return value.value if value else None
+
+    def _explained(self, failed: auto.CommandError) -> RailbedError:
+        text = str(failed)
+        if "currently locked" in text:
+            return UsageError("another operation holds this stack's lock", code="BUSY", path=self.work.stack,
+                              found=_reason(text), hint="wait until it has ended")  # fmt: skip
+        return EngineError(f"the engine stopped:\n{_reason(text)}", hint="mend the cause and run the same command again")
+
+    def drop_stale_locks(self) -> list[str]:
+        """Removes locks of processes of this machine that are gone (`kill -9`); returns whose they were."""
+        dropped = []
+        for lock in (self.work.local / "state/.pulumi/locks").rglob("*.json"):
+            if lock.parent.name != self.work.stack:
+                continue
+            try:
+                holder = json.loads(lock.read_text())
+            except (json.JSONDecodeError, OSError):
+                continue
+            here = holder.get("hostname") == os.uname().nodename
+            if here and not Path(f"/proc/{holder.get('pid')}").exists():
+                lock.unlink()
+                dropped.append(f"process {holder.get('pid')} of {holder.get('timestamp', 'unknown time')}")
+        return dropped
+
+
+def _reason(text: str) -> str:
+    """The lines of an engine's output that say what went wrong."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    marked = [line for line in lines if "error" in line.lower() or line.startswith("  ")]
+    return "\n".join((marked or lines)[-30:])

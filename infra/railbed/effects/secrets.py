@@ -1,0 +1,54 @@
+"""Secrets of a checkout and of its stacks: made once, 0600, read by path; never in argv, logs, artefacts or state."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from railbed.effects.workspace import Workspace
+from railbed.run import run
+
+MUNGE_KEY_BYTES = 1024
+PASSPHRASE_BYTES = 32
+
+
+def passphrase_file(work: Workspace) -> Path:
+    """Encrypts secret outputs in the engine's state; one per checkout."""
+    return _written(work.local / "passphrase", lambda: secrets.token_urlsafe(PASSPHRASE_BYTES).encode())
+
+
+def ensure_stack_secrets(work: Workspace) -> None:
+    """Operator key, cluster-internal key, certificate key and munge key of a stack."""
+    work.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _key(work.operator_key, f"railbed operator {work.stack}")
+    _key(work.secrets / "cluster_ed25519", f"railbed cluster {work.stack}")
+    _key(work.signing_key, f"railbed certificate {work.stack}")
+    _written(munge_key(work), lambda: secrets.token_bytes(MUNGE_KEY_BYTES))
+
+
+def munge_key(work: Workspace) -> Path:
+    return work.secrets / "munge.key"
+
+
+def public_key(private: Path) -> str:
+    """``ssh-ed25519 AAAA… comment`` of a private key's file."""
+    return Path(f"{private}.pub").read_text().strip()
+
+
+def _key(path: Path, comment: str) -> None:
+    if not path.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+
+
+def _written(path: Path, content: Callable[[], bytes]) -> Path:
+    """Writes a new secret so that no one else can read it, not even for a moment; leaves an existing one alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building = path.with_suffix(".new")
+        fd = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content())
+        building.rename(path)
+    return path

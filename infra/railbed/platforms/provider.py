@@ -1,0 +1,117 @@
+"""The native Pulumi provider ``railbed``: check, diff, create, read, update, delete over a table of resource types."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+from pulumi.provider.experimental import provider as sdk
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.server import main as serve
+
+from railbed import __version__
+from railbed.errors import RailbedError
+from railbed.platforms.lab.resources import RESOURCES, Resource
+from railbed.platforms.values import UNKNOWN, map_from_plain, map_to_plain
+
+OUTPUTS = {
+    "railbed:lab:Image": ("image", "repository", "training"),
+    "railbed:lab:Network": ("control_namespace", "fabric_namespace"),
+    "railbed:lab:Switch": (),
+    "railbed:lab:Filesystem": ("folder",),
+    "railbed:lab:Host": ("host_key", "machine_id"),
+}
+"""Outputs that a preview cannot know."""
+PARENT_POLL_S = 1.0
+STEP_LOG = "RAILBED_PROVIDER_STEPS"
+"""Names a file that gets a line per finished effect: tests kill the engine right after one."""
+
+
+class Railbed(sdk.Provider):
+    """Serves the engine; effects run in threads, so that hosts boot side by side."""
+
+    def _resource(self, token: str) -> Resource:
+        return RESOURCES[token]
+
+    async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+        if request.type not in RESOURCES:
+            failure = sdk.CheckFailure("", f"railbed has no resource type {request.type}")
+            return sdk.CheckResponse(request.new_inputs, [failure])
+        return sdk.CheckResponse(request.new_inputs)
+
+    async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
+        old, new = map_to_plain(request.old_state), map_to_plain(request.new_inputs)
+        changed = [key for key, value in new.items() if old.get(key) != value]
+        replaces = [key for key in changed if key in self._resource(request.type).replace_on]
+        return sdk.DiffResponse(
+            changes=bool(changed), diffs=changed, replaces=replaces, delete_before_replace=True,
+            detailed_diff={key: sdk.PropertyDiff(_kind(key in replaces), True) for key in changed},
+        )  # fmt: skip
+
+    async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
+        inputs = map_to_plain(request.properties)
+        if request.preview:
+            return sdk.CreateResponse(None, self._preview(request.type, request.properties))
+        resource = self._resource(request.type)
+        made = await self._do(request.urn, "create", resource.create, inputs)
+        return sdk.CreateResponse(resource.identity(inputs), map_from_plain({**inputs, **made}))
+
+    async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
+        inputs = map_to_plain(request.inputs)
+        seen = await self._do(request.urn, "read", self._resource(request.type).read, inputs)
+        if seen is None:
+            return sdk.ReadResponse("", {}, {})
+        # Outputs that could not be seen (a host that is not mounted) stay as they were.
+        state = {**map_to_plain(request.properties), **inputs, **seen}
+        observed = {key: state[key] for key in inputs}
+        return sdk.ReadResponse(request.resource_id, map_from_plain(state), map_from_plain(observed))
+
+    async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
+        if request.preview:
+            return sdk.UpdateResponse({**request.olds, **request.news})
+        inputs = map_to_plain(request.news)
+        made = await self._do(request.urn, "update", self._resource(request.type).update, inputs)
+        return sdk.UpdateResponse(map_from_plain({**inputs, **made}))
+
+    async def delete(self, request: sdk.DeleteRequest) -> None:
+        inputs = map_to_plain(request.properties)
+        await self._do(request.urn, "delete", self._resource(request.type).delete, inputs)
+
+    def _preview(self, token: str, inputs: dict[str, PropertyValue]) -> dict[str, PropertyValue]:
+        return {**inputs, **{key: PropertyValue(UNKNOWN) for key in OUTPUTS[token]}}
+
+    async def _do(self, urn: str, verb: str, effect: Any, inputs: dict[str, Any]) -> Any:
+        try:
+            result = await asyncio.to_thread(effect, inputs)
+        except RailbedError as error:
+            raise RuntimeError(error.as_text()) from None
+        _log_step(f"{verb} {urn.rsplit('::', 1)[-1]}")
+        return result
+
+
+def _kind(replace: bool) -> sdk.PropertyDiffKind:
+    return sdk.PropertyDiffKind.UPDATE_REPLACE if replace else sdk.PropertyDiffKind.UPDATE
+
+
+def _log_step(text: str) -> None:
+    path = os.environ.get(STEP_LOG)
+    if path:
+        with open(path, "a") as log:  # noqa: PTH123 - append in one write, so that steps of several threads keep whole lines
+            log.write(text + "\n")
+
+
+def _end_with(engine: int) -> None:
+    """A provider whose engine was killed must not go on changing things behind the next one's back."""
+    while os.getppid() == engine:
+        time.sleep(PARENT_POLL_S)
+    os._exit(1)
+
+
+def main() -> None:
+    """Entry point of ``pulumi-resource-railbed``."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    serve(sys.argv[1:], __version__, Railbed())
