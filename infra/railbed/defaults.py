@@ -30,6 +30,11 @@ FORKS = 16
 MAX_SHRINK_FRACTION = 0.2
 """A contract that lost a larger share of its nodes than this since the last converge is refused."""
 
+# --- scheduler -------------------------------------------------------------------------------------------------
+PARTITION = "batch"
+ACCEPTANCE_RESERVATION = "railbed-acceptance"
+"""Holds the nodes that never passed a full validation."""
+
 # --- operate ---------------------------------------------------------------------------------------------------
 DRAIN_POLL_S = 2.0
 DRAIN_TIMEOUT_S = 3600.0
@@ -48,3 +53,9 @@ MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
+
+# --- addresses of lab hosts -------------------------------------------------------------------------------------
+CONTROLLER_OCTET = 10
+FIRST_HOST_OCTET = 11
+LAST_HOST_OCTET = 254
+"""Last octet, in every network of the lab: the controller, the first and the last other host."""

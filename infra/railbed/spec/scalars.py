@@ -1,0 +1,74 @@
+"""The scalar types of the spec: names, counts, rates and addresses that cannot be mistaken for something else."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+MAX_NODES = 65_536
+"""Endpoints of one rail plane in the largest three-tier fabric of 64-port switches (64³/4)."""
+
+_KEY = re.compile(r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{60,}={0,3}( .*)?$")  # fmt: skip
+_SYSTEM_FOLDERS = (
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var",
+)
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as wrong:
+        raise ValueError(f"is not a network in CIDR form, like 10.90.0.0/24 ({wrong})") from None
+    return text
+
+
+def _network_v4(text: str) -> str:
+    try:
+        ipaddress.IPv4Network(text)
+    except ValueError as wrong:
+        raise ValueError(f"is not an IPv4 network in CIDR form, like 10.90.0.0/24 ({wrong})") from None
+    return text
+
+
+def _mount(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text) or any(part in (".", "..") for part in text.split("/")):
+        raise ValueError("is not an absolute path of plain names, like /scratch")
+    if any(text == folder or text.startswith(folder + "/") for folder in _SYSTEM_FOLDERS):
+        raise ValueError("would hide a folder of the operating system; choose one like /scratch")
+    return text
+
+
+def _public_key(text: str) -> str:
+    if not _KEY.match(text):
+        raise ValueError("is not an OpenSSH public key, like `ssh-ed25519 AAAA… comment`")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+"""RFC 1123 label: lower-case letters, digits and hyphens, at most 63."""
+Key = Annotated[str, Field(min_length=1, max_length=128)]
+"""A catalogue key."""
+Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
+MountPoint = Annotated[str, Field(max_length=200), AfterValidator(_mount)]
+Network = Annotated[str, AfterValidator(_network)]
+NetworkV4 = Annotated[str, AfterValidator(_network_v4)]
+NodeCount = Annotated[int, Field(ge=1, le=MAX_NODES)]
+SpareCount = Annotated[int, Field(ge=0, le=MAX_NODES)]
+RailCount = Annotated[int, Field(ge=1, le=64)]
+RateGbps = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+CapacityTib = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
