@@ -1,8 +1,8 @@
 """How the on-node suite hears what to expect and tells what it found: one JSON in, one JSON out.
 
 ``RAILBED_EXPECTATIONS`` names the expectations file, ``RAILBED_RESULTS`` the file to write: one record per
-claim. A test says which claim it answers with ``claim(id)`` and what it saw with ``judge(finding)``; a test that
-dies without a word leaves its claim unproven.
+claim. A test says which claim it answers with ``claim(id)`` and what it saw with ``judge(finding)``; a test
+that dies without a word leaves its claim unproven.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Fast health of one node: the checks that the on-node suite shares with it. One file, standard library only.
 
 As a program it backs the scheduler's health check: it prints one reason line and exits 1 when the node is
-broken, and is silent (exit 0) otherwise. What could not be looked at is not called broken: exit 0, told on stderr.
+broken, and is silent (exit 0) otherwise. What could not be looked at is not called broken: exit 0, told on
+stderr.
 
 It reads /etc/railbed/expectations.json (``RAILBED_EXPECTATIONS`` names another file)::
 

@@ -1,0 +1,112 @@
+"""Slurm, through the controller of a stack. Never ends a job that it did not start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
+from railbed.effects import slurm_text
+from railbed.effects.remote import Remote
+from railbed.effects.slurm_text import Job, NodeState, Reservation
+from railbed.errors import CommandError, ContractError
+from railbed.run import Result
+
+TALK_TIMEOUT_S = 20.0
+NO_NODES = "no reservations in the system"
+
+
+class Scheduler:
+    """The scheduler of one stack. Every method raises CommandError when the controller or Slurm does not
+    answer.
+    """
+
+    def __init__(self, remote: Remote) -> None:
+        controllers = remote.contract.with_role("controller")
+        if remote.contract.scheduler != "slurm" or not controllers:
+            raise ContractError(
+                f"stack {remote.contract.stack} has no Slurm controller", code="NO_SCHEDULER",
+                found=remote.contract.scheduler, allowed="slurm",
+            )  # fmt: skip
+        self.remote = remote
+        self.controller = controllers[0].name
+
+    def _run(self, argv: Sequence[str], *, check: bool = True) -> Result:
+        return self.remote.run(self.controller, argv, timeout_s=TALK_TIMEOUT_S, check=check)
+
+    def nodes(self) -> dict[str, NodeState]:
+        """Every node by name."""
+        return slurm_text.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
+
+    def jobs(self, node: str | None = None) -> list[Job]:
+        """Jobs that hold, or wait for, nodes; with ``node`` those that hold it (running, completing,
+        suspended).
+        """
+        where = ["-w", node] if node else []
+        return slurm_text.jobs(self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout)
+
+    def drain(self, node: str, reason: str) -> None:
+        """Gives the node no new job; running ones go on to their end."""
+        self._run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}"])
+
+    def resume(self, node: str) -> None:
+        """Gives the node back to the scheduler; a node that is not drained stays as it is."""
+        state = self.nodes().get(node)
+        if state and not state.drained and state.base != "DOWN":
+            return
+        self._run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
+
+    def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
+        """The reservation of that name, or None."""
+        return next((r for r in self.reservations() if r.name == name), None)
+
+    def reservations(self) -> list[Reservation]:
+        """All reservations."""
+        answer = self._run(["scontrol", "show", "reservation", "-o"], check=False)
+        if not answer.ok and NO_NODES not in (answer.stdout + answer.stderr).lower():
+            raise CommandError(f"scontrol does not list reservations:\n{answer.tail()}")
+        return slurm_text.reservations(answer.stdout)
+
+    def reserve(self, nodes: Iterable[str], name: str = ACCEPTANCE_RESERVATION) -> None:
+        """Adds nodes to the reservation, making it where there is none. Running jobs are left alone."""
+        current = self.reservation(name)
+        wanted = sorted({*nodes, *(current.nodes if current else ())})
+        if not wanted or (current and set(wanted) == set(current.nodes)):
+            return
+        if current:
+            self._run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(wanted)}"])
+            return
+        self._run(
+            ["scontrol", "create", f"ReservationName={name}", "StartTime=now", "Duration=UNLIMITED",
+             "Users=root", "Flags=MAINT,IGNORE_JOBS", f"Nodes={','.join(wanted)}"]
+        )  # fmt: skip
+
+    def release(self, nodes: Iterable[str], name: str = ACCEPTANCE_RESERVATION) -> None:
+        """Takes nodes out of the reservation; the last one takes the reservation with it."""
+        current = self.reservation(name)
+        if current is None:
+            return
+        left = sorted(set(current.nodes) - set(nodes))
+        if not left:
+            self._run(["scontrol", "delete", f"ReservationName={name}"])
+        elif set(left) != set(current.nodes):
+            self._run(["scontrol", "update", f"ReservationName={name}", f"Nodes={','.join(left)}"])
+
+    def submit(self, script: str, options: Sequence[str]) -> str:
+        """Submits a batch script (text) and returns the job's number."""
+        argv = ["sbatch", "--parsable", f"--partition={PARTITION}", *options]
+        answer = self.remote.run(self.controller, argv, stdin=script, timeout_s=TALK_TIMEOUT_S)
+        return answer.stdout.strip().split(";")[0]
+
+    def job_state(self, job: str) -> dict[str, str]:
+        """`scontrol show job` of one job as key → value; empty once Slurm has forgotten it."""
+        answer = self._run(["scontrol", "show", "job", "-o", job], check=False)
+        return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
+
+    def start_now(self, job: str) -> None:
+        """Lets a requeued job of ours start without the pause that Slurm puts before its second run."""
+        self._run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False)
+
+    def cancel_own(self, job: str, name: str) -> None:
+        """Ends a job that railbed started: number and name must both match."""
+        if any(found.id == job and found.name == name for found in self.jobs()):
+            self._run(["scancel", f"--name={name}", job], check=False)

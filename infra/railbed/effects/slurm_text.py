@@ -1,0 +1,153 @@
+"""What Slurm's tools print, as data. Pure; one-line (`-o`) output of `scontrol show`, as Slurm 22.05 gives
+it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_REASON = re.compile(r"\bReason=(?P<reason>.*?)(?: \[(?P<by>[^\s\]@]+)@(?P<at>[^\]]+)\])?(?: \w+=|\s*$)")
+_FLAG = re.compile(r"^[A-Z_]+")
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """One node as the scheduler sees it."""
+
+    name: str
+    base: str
+    """IDLE, ALLOCATED, MIXED, DOWN, UNKNOWN, …"""
+    flags: frozenset[str]
+    """DRAIN, RESERVED, MAINTENANCE, NOT_RESPONDING, …"""
+    gres: str
+    partitions: tuple[str, ...]
+    reason: str = ""
+    reason_by: str = ""
+
+    @property
+    def drained(self) -> bool:
+        """True while the scheduler gives the node no new job by an operator's or a health check's will."""
+        return "DRAIN" in self.flags or self.base in ("DRAINED", "DRAINING")
+
+    @property
+    def responding(self) -> bool:
+        return self.base not in ("DOWN", "UNKNOWN", "ERROR", "FUTURE") and "NOT_RESPONDING" not in self.flags
+
+    @property
+    def usable(self) -> bool:
+        """True when a job could be placed there as soon as others leave."""
+        return (
+            self.responding and not self.drained and not self.flags & {"INVALID_REG", "POWERED_DOWN", "FAIL"}
+        )
+
+    @property
+    def text(self) -> str:
+        """As Slurm writes it: ``IDLE+DRAIN``."""
+        return "+".join([self.base, *sorted(self.flags)])
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the scheduler offers on the node (``gpu:8``, ``gpu:h100:8(S:0-1)``)."""
+        counts = re.findall(r"(?:^|,)gpu(?::[^:,(]+)?:(\d+)", self.gres)
+        return sum(int(count) for count in counts)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that holds nodes."""
+
+    id: str
+    user: str
+    name: str
+    state: str
+    nodes: tuple[str, ...]
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Nodes set aside."""
+
+    name: str
+    nodes: tuple[str, ...]
+    users: tuple[str, ...]
+    flags: frozenset[str]
+
+
+def _field(line: str, key: str) -> str:
+    match = re.search(rf"(?:^|\s){key}=(\S*)", line)
+    value = match[1] if match else ""
+    return "" if value in ("(null)", "N/A") else value
+
+
+def hostlist(text: str) -> tuple[str, ...]:
+    """The names in a Slurm host list: ``h100-[0-2,4],ctl0`` → h100-0, h100-1, h100-2, h100-4, ctl0.
+
+    One bracket per name, widths kept (``n[08-10]``). Raises ValueError for anything else.
+    """
+    names: list[str] = []
+    for item in re.findall(r"[^,\[]+(?:\[[^\]]*\][^,]*)?", text.strip()):
+        match = re.fullmatch(r"([^\[\]]*)(?:\[([0-9,\-]+)\]([^\[\]]*))?", item)
+        if not match:
+            raise ValueError(f"not a host list: {text!r}")
+        head, ranges, tail = match[1], match[2], match[3] or ""
+        if ranges is None:
+            names.append(head)
+            continue
+        for part in ranges.split(","):
+            low, _, high = part.partition("-")
+            names += [f"{head}{i:0{len(low)}d}{tail}" for i in range(int(low), int(high or low) + 1)]
+    return tuple(names)
+
+
+def nodes(text: str) -> dict[str, NodeState]:
+    """`scontrol show node -o`."""
+    found = {}
+    for line in text.splitlines():
+        name = _field(line, "NodeName")
+        if not name:
+            continue
+        state = _field(line, "State").rstrip("*~#!%$@^-") or "UNKNOWN"
+        base, *flags = state.split("+")
+        if _field(line, "State").endswith("*"):
+            flags.append("NOT_RESPONDING")
+        reason = _REASON.search(line)
+        found[name] = NodeState(
+            name=name,
+            base=base,
+            flags=frozenset(flag.rstrip("*") for flag in flags),
+            gres=_field(line, "Gres"),
+            partitions=tuple(p for p in _field(line, "Partitions").split(",") if p),
+            reason=reason["reason"] if reason else "",
+            reason_by=(reason["by"] or "") if reason else "",
+        )
+    return found
+
+
+JOB_FORMAT = "%i|%u|%T|%N|%k|%j"
+"""`squeue -h -o`: job, user, state, nodes, comment, name (last, since it may hold anything)."""
+
+
+def jobs(text: str) -> list[Job]:
+    """`squeue -h -o JOB_FORMAT`."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split("|", 5)
+        if len(fields) == 6:
+            number, user, state, where, comment, name = fields
+            placed = hostlist(where) if where else ()
+            found.append(Job(number, user, name, state, placed, "" if comment == "(null)" else comment))
+    return found
+
+
+def reservations(text: str) -> list[Reservation]:
+    """`scontrol show reservation -o`."""
+    found = []
+    for line in text.splitlines():
+        name = _field(line, "ReservationName")
+        if name:
+            users = tuple(u for u in _field(line, "Users").split(",") if u)
+            flags = frozenset(f for f in _field(line, "Flags").split(",") if f)
+            found.append(Reservation(name, hostlist(_field(line, "Nodes")), users, flags))
+    return found

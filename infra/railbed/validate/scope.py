@@ -1,0 +1,110 @@
+"""Which claims a run must answer, and on which nodes. Taken from the contract alone, before anything is
+measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from railbed.contract import Contract, Node
+from railbed.errors import UsageError
+from railbed.model.claims import Claim
+
+QUICK = ("node.*", "scheduler.state", "storage.servers")
+"""Claims of a quick run: seconds each, and nothing that loads the rails."""
+NEEDS_RAILS = ("node.nics", "fabric.rail.*", "fabric.all_rails")
+NEEDS_GPUS = ("node.gpus", "node.driver")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One claim on one node; ``node`` is empty for a claim of the whole cluster."""
+
+    claim: Claim
+    node: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.claim.id, self.node
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Every question of one run. A question that nobody answers becomes ``unproven``, never a pass."""
+
+    questions: tuple[Question, ...]
+    quick: bool = False
+    node: str = ""
+    pattern: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """True when nothing was left out: only such a run earns a certificate."""
+        return not (self.quick or self.node or self.pattern)
+
+    def claims(self, pattern: str) -> list[Claim]:
+        """The claims asked for that match, once each."""
+        found = {q.claim.id: q.claim for q in self.questions if fnmatchcase(q.claim.id, pattern)}
+        return list(found.values())
+
+    def nodes(self, pattern: str) -> list[str]:
+        """Nodes of which a matching claim is asked; an empty name stands for the cluster."""
+        return list(dict.fromkeys(q.node for q in self.questions if fnmatchcase(q.claim.id, pattern)))
+
+    def asks(self, pattern: str) -> bool:
+        return any(fnmatchcase(q.claim.id, pattern) for q in self.questions)
+
+    def get(self, pattern: str) -> list[Question]:
+        return [q for q in self.questions if fnmatchcase(q.claim.id, pattern)]
+
+
+def applies(claim: Claim, node: Node) -> bool:
+    """Whether ``node`` must show ``claim`` by itself."""
+    if node.role not in claim.roles:
+        return False
+    if any(fnmatchcase(claim.id, pattern) for pattern in NEEDS_RAILS):
+        return bool(node.rails)
+    return node.gpus > 0 if claim.id in NEEDS_GPUS else True
+
+
+def every_question(contract: Contract) -> list[Question]:
+    """All claims of the contract on all nodes that they are about."""
+    questions = []
+    for claim in contract.claims:
+        if not claim.roles:
+            questions.append(Question(claim, ""))
+        questions += [Question(claim, node.name) for node in contract.nodes if applies(claim, node)]
+    return questions
+
+
+def select(
+    contract: Contract, *, quick: bool = False, node: str | None = None, pattern: str | None = None
+) -> Scope:
+    """The questions that remain after the filters.
+
+    ``node`` keeps that node's own claims; claims of the whole cluster stay out unless ``pattern`` names them. Raises
+    ContractError for an unknown node and UsageError where no claim matches.
+    """
+    if node:
+        contract.node(node)
+    kept = every_question(contract)
+    if quick:
+        kept = [q for q in kept if any(fnmatchcase(q.claim.id, p) for p in QUICK)]
+    if pattern:
+        kept = [q for q in kept if fnmatchcase(q.claim.id, pattern)]
+    if node:
+        kept = [q for q in kept if q.node == node or (pattern and not q.node)]
+    if not kept:
+        raise UsageError(
+            "no claim in scope matches", code="CLAIM_UNKNOWN", path="--claim",
+            found=" ".join(filter(None, [pattern, node])),
+            allowed=_known(contract.claims), hint="`railbed plan --json` lists the claims and what is out of
+            scope",
+        )  # fmt: skip
+    return Scope(tuple(kept), quick, node or "", pattern or "")
+
+
+def _known(claims: Iterable[Claim]) -> list[str]:
+    return [claim.id for claim in claims]
