@@ -59,3 +59,7 @@ CONTROLLER_OCTET = 10
 FIRST_HOST_OCTET = 11
 LAST_HOST_OCTET = 254
 """Last octet, in every network of the lab: the controller, the first and the last other host."""
+CONTROLLER_NAME = "ctl"
+CONTROLLER_CPUS = 2
+CONTROLLER_MEMORY_MIB = 1024
+"""What the lab's controller says it has; the metadata server of the filesystem takes about 470 MB of it."""

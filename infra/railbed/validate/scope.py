@@ -84,8 +84,8 @@ def select(
 ) -> Scope:
     """The questions that remain after the filters.
 
-    ``node`` keeps that node's own claims; claims of the whole cluster stay out unless ``pattern`` names them. Raises
-    ContractError for an unknown node and UsageError where no claim matches.
+    ``node`` keeps that node's own claims; claims of the whole cluster stay out unless ``pattern`` names them.
+    Raises ContractError for an unknown node and UsageError where no claim matches.
     """
     if node:
         contract.node(node)
@@ -100,8 +100,7 @@ def select(
         raise UsageError(
             "no claim in scope matches", code="CLAIM_UNKNOWN", path="--claim",
             found=" ".join(filter(None, [pattern, node])),
-            allowed=_known(contract.claims), hint="`railbed plan --json` lists the claims and what is out of
-            scope",
+            allowed=_known(contract.claims), hint="`railbed plan --json` lists the claims",
         )  # fmt: skip
     return Scope(tuple(kept), quick, node or "", pattern or "")
 
