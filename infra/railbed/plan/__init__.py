@@ -1,1 +1,33 @@
+"""What the wish comes to: pools, addresses, fabric, filesystems, claims in scope, spares, price, warnings. Pure."""
 
+from railbed.plan.compose import plan
+from railbed.plan.hosts import hosts
+from railbed.plan.parts import (
+    Addresses,
+    ClusterPlan,
+    PlannedFabric,
+    PlannedFilesystem,
+    PlannedHost,
+    PlannedNic,
+    PlannedPool,
+    PlannedRail,
+    PlannedSoftware,
+    Price,
+    Warned,
+)
+
+__all__ = [
+    "Addresses",
+    "ClusterPlan",
+    "PlannedFabric",
+    "PlannedFilesystem",
+    "PlannedHost",
+    "PlannedNic",
+    "PlannedPool",
+    "PlannedRail",
+    "PlannedSoftware",
+    "Price",
+    "Warned",
+    "hosts",
+    "plan",
+]

@@ -1,0 +1,175 @@
+"""The parts of a plan. It grows with the number of pools, not of nodes: hosts are made from it on demand."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from railbed.catalog import Machine
+from railbed.model.claims import Claim, OutOfScope, Part
+
+
+class PlannedPool(Part):
+    """One pool and the facts of its machine."""
+
+    name: str
+    machine: Machine
+    nodes: int
+    spares: int
+    rails: int
+    node_gbps: float
+
+
+class Addresses(Part):
+    """The networks of a platform that railbed addresses itself; on clouds the provider does."""
+
+    management_cidr: str
+    rail_cidrs: list[str]
+    """One per rail."""
+
+
+class PlannedFabric(Part):
+    """Parameters of the compute fabric; the cable map follows from them."""
+
+    rails: int
+    nics_per_rail: int
+    rail_gbps: float
+    """All NICs of one rail of a node, Gb/s."""
+    node_gbps: float
+    mtu: int
+    scalable_unit_nodes: int
+    """Nodes whose rail i is on one and the same leaf switch."""
+    leaf_names: list[str]
+    """Leaf of rail i of the first scalable unit."""
+
+
+class PlannedFilesystem(Part):
+    """One shared filesystem; the fields of the contract's."""
+
+    name: str
+    kind: Literal["moosefs", "lustre", "external"]
+    mount: str
+    metadata_server: str
+    data_servers: list[str]
+    data_path: str
+    copies: int
+    capacity_tib: float
+
+
+class PlannedSoftware(Part):
+    """The locked release; the repositories are the platform's to add."""
+
+    release: str
+    versions: dict[str, str]
+    packages: dict[str, str]
+    training_stack_path: str
+
+
+class Price(Part):
+    """What the cluster costs while it is there."""
+
+    currency: str
+    hourly: float
+    monthly: float
+    """730 hours."""
+    note: str
+
+
+class Warned(Part):
+    """Something that the user should know and that stops nothing."""
+
+    code: str
+    message: str
+    path: str
+    """Key of the spec that it is about."""
+
+
+class ClusterPlan(Part):
+    """Everything that the platforms need to know to make a cluster, and what it must then prove."""
+
+    name: str
+    service: Literal["hosts", "cluster", "metal"]
+    scheduler: Literal["slurm", "kubernetes", "none"]
+    platform: str
+    simulated: bool
+    """True where the platform stands in for hardware."""
+    spec_hash: str
+    domain: str
+    """DNS domain of the hosts."""
+    admins: dict[str, str]
+    pools: list[PlannedPool]
+    addresses: Addresses
+    fabric: PlannedFabric
+    filesystems: list[PlannedFilesystem]
+    software: PlannedSoftware
+    claims: list[Claim]
+    out_of_scope: list[OutOfScope]
+    spare_nodes: int
+    price: Price | None
+    """None: nobody published a price."""
+    warnings: list[Warned]
+
+    @property
+    def compute_nodes(self) -> int:
+        return sum(pool.nodes for pool in self.pools)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `railbed plan --json` prints."""
+        return {
+            "name": self.name,
+            "service": self.service,
+            "platform": self.platform,
+            "pools": [
+                {
+                    "name": pool.name, "machine": pool.machine.key, "nodes": pool.nodes, "spares": pool.spares,
+                    "rails": pool.rails, "node_gbps": pool.node_gbps,
+                }
+                for pool in self.pools
+            ],
+            "filesystems": [f.model_dump(mode="json") for f in self.filesystems],
+            "claims": [c.model_dump(mode="json") for c in self.claims],
+            "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
+            "spare_nodes": self.spare_nodes,
+            "price": self.price.model_dump(mode="json") if self.price else None,
+            "warnings": [w.model_dump(mode="json") for w in self.warnings],
+        }  # fmt: skip
+
+
+class PlannedNic(Part):
+    """One network card of a rail; the fields of the contract's."""
+
+    device: str
+    netdev: str
+    rate_gbps: float
+    switch: str
+    port: str
+
+
+class PlannedRail(Part):
+    """All NICs of one GPU position; the fields of the contract's."""
+
+    index: int
+    address: str
+    """IPv4 with prefix length."""
+    mtu: int
+    rate_gbps: float
+    nics: list[PlannedNic]
+
+
+class PlannedHost(Part):
+    """One host, before it exists."""
+
+    name: str
+    pool: str
+    """Name of its pool; ``controller`` for the controller, which is in none."""
+    role: Literal["controller", "compute", "spare"]
+    machine: str
+    """Catalogue key; empty for the controller."""
+    gpus: int
+    cpus: int
+    memory_mib: int
+    address: str
+    """Management IPv4 address."""
+    prefix: int
+    """Prefix length of the management network."""
+    scalable_unit: int
+    rails: list[PlannedRail]
