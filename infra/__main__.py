@@ -1,0 +1,21 @@
+"""The Pulumi program: spec → plan → platform → contract. Run by `railbed up` and by a plain `pulumi up` alike."""
+
+import pulumi
+from railbed import plan, platforms, spec
+from railbed.errors import RailbedError
+
+
+def program() -> None:
+    """Declares the stack's resources and exports its contract."""
+    stack = pulumi.get_stack()
+    data = pulumi.Config("railbed").require_object("cluster")
+    try:
+        planned = plan.plan(spec.from_config(data, f"Pulumi.{stack}.yaml"))
+        for warning in planned.warnings:
+            pulumi.log.warn(f"{warning.code}: {warning.message}")
+        pulumi.export("contract", platforms.build(planned, stack))
+    except RailbedError as error:
+        raise pulumi.RunError(error.as_text()) from None
+
+
+program()

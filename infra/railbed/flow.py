@@ -1,0 +1,194 @@
+"""The stages in order: setup, up (make, configure, validate), destroy. Each stage is one public function elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from railbed import configure, spec, validate
+from railbed import contract as contracts
+from railbed import plan as plans
+from railbed.contract import Contract
+from railbed.effects import lock
+from railbed.effects.engine.session import Changes, Session, environment
+from railbed.effects.journal import Journal
+from railbed.effects.lab import doctor, machine, sweep
+from railbed.effects.remote import Remote, write_ssh_files
+from railbed.effects.secrets import ensure_stack_secrets
+from railbed.effects.workspace import Workspace
+from railbed.errors import HostError, RailbedError, UsageError
+
+Say = Callable[[str], None]
+DEFAULT_STACK = "lab"
+DEFAULT_SPEC = "examples/lab-cluster.yaml"
+ENV_FILE = "env"
+
+
+@dataclass
+class Timings:
+    """Seconds per stage of one run, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - start, 1)
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What `railbed up` did."""
+
+    changes: Changes
+    converged: configure.ConvergeResult
+    report: validate.Report
+    quick: bool
+    timings: dict[str, float]
+
+
+def plan_of(work: Workspace) -> plans.ClusterPlan:
+    """The plan of a stack's own spec file."""
+    return plans.plan(spec.load(work.stack_file))
+
+
+def setup(work: Workspace, say: Say) -> None:
+    """Gets this checkout ready: stack file, host tools, engine, and ``.railbed/env`` for plain `pulumi`."""
+    if not work.stack_file.exists():
+        if work.stack != DEFAULT_STACK:
+            raise UsageError(
+                f"stack {work.stack} has no file", path=str(work.stack_file),
+                hint=f"write it, e.g. `cp {DEFAULT_SPEC} {work.stack_file.name}`",
+            )  # fmt: skip
+        shutil.copy(work.root / DEFAULT_SPEC, work.stack_file)
+        say(f"made {work.stack_file.name} from {DEFAULT_SPEC}")
+    planned = plan_of(work)
+    require(doctor.examine(len(plans.hosts(planned))))
+    machine.install_missing(Journal(work.journal_file), say)
+    variables = environment(work, say)
+    write_env(work, variables)
+
+
+def require(findings: list[doctor.Finding]) -> None:
+    """Raises HostError naming the first thing that this machine lacks."""
+    for finding in findings:
+        if finding.needed and not finding.ok:
+            raise HostError(
+                f"this machine lacks what a lab needs: {finding.name}", found=finding.found, hint=finding.hint,
+                code="DOCTOR",
+            )  # fmt: skip
+
+
+def write_env(work: Workspace, variables: dict[str, str]) -> Path:
+    """A file to source, after which plain `pulumi preview|up|destroy` works in this checkout."""
+    path = work.local / ENV_FILE
+    lines = [f"export {name}={json.dumps(value)}" for name, value in variables.items() if name != "PATH"]
+    front = variables["PATH"].split(":")[: len(variables["PATH"].split(":")) - len(_path())]
+    lines.append(f'export PATH="{":".join(front)}:$PATH"')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# Source this: . .railbed/env\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def _path() -> list[str]:
+    import os
+
+    return os.environ.get("PATH", "").split(":")
+
+
+@contextmanager
+def operating(work: Workspace, what: str) -> Iterator[None]:
+    """One operator at a time on a stack; a second one gets Busy before anything is made."""
+    with lock.held(work.dir / "lock", f"stack {work.stack} ({what})"):
+        yield
+
+
+def make(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> tuple[Changes, Contract]:
+    """Runs the program on the engine and stores the contract and SSH files that came out."""
+    session = Session(work, say)
+    for holder in session.drop_stale_locks():
+        say(f"removed a stale engine lock of {holder}")
+    ensure_stack_secrets(work)
+    changes = session.up(on_event)
+    return changes, store(work, session.output("contract"))
+
+
+def store(work: Workspace, data: Any) -> Contract:
+    """Checks a contract and writes it where inventory, checks and repairs read it."""
+    contract = contracts.parse(data, f"output contract of stack {work.stack}")
+    work.dir.mkdir(parents=True, exist_ok=True)
+    building = work.contract_file.with_suffix(".new")
+    building.write_text(json.dumps(contract.as_json(), indent=1) + "\n")
+    building.rename(work.contract_file)
+    write_ssh_files(work, contract)
+    return contract
+
+
+def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = None,
+       on_converge: configure.OnEvent | None = None, on_validate: validate.Progress | None = None) -> UpResult:  # fmt: skip
+    """Makes, configures and validates the stack.
+
+    Where nothing was created or replaced and a certificate stands for this very contract, the validation is the quick
+    one, and the certificate stays.
+    """
+    timings, journal = Timings(), Journal(work.journal_file)
+    with operating(work, "up"):
+        journal.write("up", stack=work.stack)
+        with timings.stage("hosts"):
+            changes, contract = make(work, say, on_engine)
+        with timings.stage("converge"):
+            converged = configure.converge(contract, work, on_event=on_converge)
+        if converged.broken:
+            raise configure.broken(converged)
+        quick = changes.total == 0 and validate.standing(contract, work)
+        with timings.stage("acceptance"):
+            report = validate.run(contract, work, quick=quick, progress=on_validate)
+        journal.write("up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds)
+    return UpResult(changes, converged, report, quick, timings.seconds)
+
+
+def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> list[str]:
+    """Destroys the stack and everything that carries its id; returns leftovers that the engine did not know of.
+
+    ``archive/`` stays, with the journal and the last reports.
+    """
+    with operating(work, "destroy"):
+        Journal(work.journal_file).write("destroy", stack=work.stack)
+        _close_connections(work)
+        session = Session(work, say)
+        session.drop_stale_locks()
+        try:
+            session.destroy(on_event)
+        finally:
+            left = sweep.sweep(work.lab_id, work.lab_dir)
+        _archive(work)
+    return left
+
+
+def _close_connections(work: Workspace) -> None:
+    try:
+        Remote(work, contracts.load(work.contract_file)).close()
+    except RailbedError:
+        return  # never came up, so there is no connection
+
+
+def _archive(work: Workspace) -> None:
+    """Moves the latest report into the archive and removes all else of the stack."""
+    latest = work.reports / "latest"
+    if latest.exists():
+        target = work.archive / "reports" / latest.resolve().name
+        if not target.exists():
+            shutil.copytree(latest.resolve(), target)
+    for entry in work.dir.iterdir():
+        if entry == work.archive or entry.name == "lock":
+            continue
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -1,0 +1,94 @@
+"""The lab's hosts as resources, and their part of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from railbed import contract
+from railbed.effects.lab import names
+from railbed.effects.lab.training import training_path
+from railbed.effects.secrets import public_key
+from railbed.effects.workspace import Workspace
+from railbed.plan import ClusterPlan, PlannedHost
+
+MBIT_PER_GBIT = 1000
+TRAINING_TARGET = "/opt/railbed/training"
+REPOSITORY_TARGET = "/srv/railbed/repository"
+
+
+def host(
+    plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: pulumi.Resource, depends_on: list[pulumi.Resource]
+) -> pulumi.CustomResource:
+    """One host; its rails' rates and burst are the catalogue's."""
+    machine = next((pool.machine for pool in plan.pools if pool.name == planned.pool), plan.pools[0].machine)
+    outputs: Any = image
+    properties = {
+        "lab_id": work.lab_id,
+        "lab_dir": str(work.lab_dir),
+        "name": planned.name,
+        "address": f"{planned.address}/{planned.prefix}",
+        "octet": int(planned.address.rsplit(".", 1)[1]),
+        "mtu": machine.mtu,
+        "image": outputs.image,
+        "authorized_key": public_key(work.operator_key),
+        "gpus": planned.gpus,
+        "gpu_model": machine.gpu_model,
+        "gpu_memory_mib": machine.gpu_memory_mib,
+        "rails": [
+            {
+                "index": rail.index, "address": rail.address, "mtu": rail.mtu,
+                "rate_mbit": round(rail.rate_gbps * MBIT_PER_GBIT, 3), "burst_kib": machine.burst_kib,
+            }
+            for rail in planned.rails
+        ],
+        "binds": _binds(plan, work, planned, outputs),
+        "running": True,
+        "host_key": None,
+        "machine_id": None,
+    }  # fmt: skip
+    return _Host(planned.name, properties, pulumi.ResourceOptions(depends_on=depends_on))
+
+
+class _Host(pulumi.CustomResource):
+    """``railbed:lab:Host``."""
+
+    host_key: pulumi.Output[str]
+    machine_id: pulumi.Output[str]
+
+    def __init__(self, name: str, properties: dict[str, Any], options: pulumi.ResourceOptions) -> None:
+        super().__init__("railbed:lab:Host", name, properties, options)
+
+
+def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any) -> list[dict[str, Any]]:
+    binds = [{"source": image.repository, "target": REPOSITORY_TARGET, "read_only": True}]
+    if planned.gpus:
+        training = str(training_path(work.root / "tools"))
+        binds.append({"source": training, "target": plan.software.training_stack_path, "read_only": True})
+    for filesystem in plan.filesystems:
+        if planned.name in filesystem.data_servers:
+            folder = work.lab_dir / "filesystems" / filesystem.name / planned.name
+            binds.append({"source": str(folder), "target": filesystem.data_path, "read_only": False})
+    return binds
+
+
+def node(work: Workspace, planned: PlannedHost, host_key: str, machine_id: str) -> contract.Node:
+    """The host's entry in the contract: reached from the lab's own namespace through a passed descriptor."""
+    rails = [
+        contract.Rail(
+            index=rail.index, address=rail.address, mtu=rail.mtu, rate_gbps=rail.rate_gbps,
+            nics=[contract.Nic(**nic.model_dump()) for nic in rail.nics],
+        )
+        for rail in planned.rails
+    ]  # fmt: skip
+    control = names.control_namespace(work.lab_id)
+    return contract.Node(
+        name=planned.name, pool=planned.pool, role=planned.role, machine=planned.machine, gpus=planned.gpus,
+        cpus=planned.cpus, memory_mib=planned.memory_mib, address=planned.address,
+        ssh=contract.Ssh(
+            user="root", proxy=f"ip netns exec {control} nc -F %h %p", proxy_passes_fd=True, host_keys=[host_key]
+        ),
+        rails=rails, scalable_unit=planned.scalable_unit,
+        identity=contract.Identity(kind="machine_id", value=machine_id),
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""The lab from a plan: image, networks, filesystems, hosts; and the contract out of what was made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from railbed import contract
+from railbed.effects.lab import content
+from railbed.effects.lab.packages import repository_key
+from railbed.effects.secrets import ensure_stack_secrets
+from railbed.effects.workspace import Workspace, find_root
+from railbed.plan import ClusterPlan, PlannedHost, hosts
+from railbed.platforms.lab import fabric, filesystems, nodes
+
+
+class _Image(pulumi.CustomResource):
+    """``railbed:lab:Image``."""
+
+    image: pulumi.Output[str]
+    repository: pulumi.Output[str]
+
+    def __init__(self, work: Workspace) -> None:
+        properties = {
+            "tools": str(work.root / "tools"),
+            "image_digest": content.image_digest(),
+            "repository_digest": content.repository_digest(),
+            "image": None,
+            "repository": None,
+            "training": None,
+        }
+        super().__init__("railbed:lab:Image", "image", properties)
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+    """Declares the lab; the output is the sealed contract as JSON data."""
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    image = _Image(work)
+    network = fabric.network(plan, work, plan.addresses.management_cidr)
+    below: list[pulumi.Resource] = [image, *fabric.switches(plan, work, network), *filesystems.filesystems(plan, work, network)]
+    planned = hosts(plan)
+    made = [nodes.host(plan, work, one, image, below) for one in planned]
+    facts = [pulumi.Output.all(one.host_key, one.machine_id) for one in made]  # type: ignore[attr-defined]
+    return pulumi.Output.all(*facts).apply(lambda known: _contract(plan, work, planned, known).as_json())
+
+
+def _contract(
+    plan: ClusterPlan, work: Workspace, planned: list[PlannedHost], known: list[list[str]]
+) -> contract.Contract:
+    machines = {pool.machine.key: pool.machine for pool in plan.pools}
+    repository = contract.Repository(
+        name="railbed-lab", uri=f"file:{nodes.REPOSITORY_TARGET}", suite="./", components=[], signed_by=repository_key()
+    )
+    return contract.Contract(
+        stack=work.stack, name=plan.name, service=plan.service, scheduler=plan.scheduler, platform=plan.platform,
+        simulated=plan.simulated, admins=dict(plan.admins), domain=plan.domain,
+        nodes=[
+            nodes.node(work, one, host_key, machine_id)
+            for one, (host_key, machine_id) in zip(planned, known, strict=True)
+        ],
+        machines=[
+            contract.Machine(
+                **{field: getattr(machine, field) for field in contract.Machine.model_fields if hasattr(machine, field)}
+            )
+            for machine in machines.values()
+        ],
+        filesystems=[contract.Filesystem(**one.model_dump()) for one in plan.filesystems],
+        software=contract.Software(**plan.software.model_dump(), repositories=[repository]),
+        claims=list(plan.claims), out_of_scope=list(plan.out_of_scope), spec_hash=plan.spec_hash,
+    ).sealed()  # fmt: skip
