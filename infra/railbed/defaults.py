@@ -53,6 +53,10 @@ MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
+BOUND_TOLERANCE = 0.02
+"""A bandwidth this far above its bound is a wrong number, not a good one; a shaper's burst stays below."""
+RECOMPUTE_TOLERANCE = 0.002
+"""Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 
 # --- addresses of lab hosts -------------------------------------------------------------------------------------
 CONTROLLER_OCTET = 10
@@ -63,3 +67,15 @@ CONTROLLER_NAME = "ctl"
 CONTROLLER_CPUS = 2
 CONTROLLER_MEMORY_MIB = 1024
 """What the lab's controller says it has; the metadata server of the filesystem takes about 470 MB of it."""
+
+# --- lab faults ------------------------------------------------------------------------------------------------
+FAULT_CLEAR_TIMEOUT_S = 60.0
+
+# --- who drained a node ----------------------------------------------------------------------------------------
+REASON_PREFIX = "[railbed"
+"""Every drain reason that railbed writes starts so; others belong to people and are never taken back."""
+HEALTHCHECK_PREFIX = "[railbed:healthcheck]"
+REPAIR_PREFIX = "[railbed:repair]"
+OPERATOR_PREFIX = "[railbed:operator]"
+"""`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
+EVIDENCE_TIMEOUT_S = 30.0

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from railbed import configure, spec, validate
+from railbed import configure, platforms, spec, validate
 from railbed import contract as contracts
 from railbed import plan as plans
 from railbed.contract import Contract
 from railbed.effects import lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
-from railbed.effects.lab import doctor, machine, sweep
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 from railbed.errors import HostError, RailbedError, UsageError
+from railbed.platforms.findings import Finding
 
 Say = Callable[[str], None]
 DEFAULT_STACK = "lab"
@@ -72,13 +74,19 @@ def setup(work: Workspace, say: Say) -> None:
         shutil.copy(work.root / DEFAULT_SPEC, work.stack_file)
         say(f"made {work.stack_file.name} from {DEFAULT_SPEC}")
     planned = plan_of(work)
-    require(doctor.examine(len(plans.hosts(planned))))
-    machine.install_missing(Journal(work.journal_file), say)
-    variables = environment(work, say)
-    write_env(work, variables)
+    require(platforms.examine(planned.platform, len(plans.hosts(planned))))
+    prepare(planned.platform, work, say)
 
 
-def require(findings: list[doctor.Finding]) -> None:
+def prepare(kind: str, work: Workspace, say: Say) -> None:
+    """Fills the caches side by side: building the engine is bound by the processor, the rest by the network."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        engine = pool.submit(lambda: write_env(work, environment(work, say)))
+        platforms.prepare(kind, work, say)
+        engine.result()
+
+
+def require(findings: list[Finding]) -> None:
     """Raises HostError naming the first thing that this machine lacks."""
     for finding in findings:
         if finding.needed and not finding.ok:
@@ -100,8 +108,6 @@ def write_env(work: Workspace, variables: dict[str, str]) -> Path:
 
 
 def _path() -> list[str]:
-    import os
-
     return os.environ.get("PATH", "").split(":")
 
 
@@ -169,9 +175,14 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
         try:
             session.destroy(on_event)
         finally:
-            left = sweep.sweep(work.lab_id, work.lab_dir)
+            left = platforms.sweep(plan_of(work).platform, work)
         _archive(work)
     return left
+
+
+def host_packages(work: Workspace) -> list[str]:
+    """Packages that railbed ever installed on this machine for this stack; they stay after a destroy."""
+    return sorted({p for event in Journal(work.journal_file).read() if event["event"] == "host-packages" for p in event["packages"]})
 
 
 def _close_connections(work: Workspace) -> None:

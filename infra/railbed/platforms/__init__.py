@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
+from railbed.platforms.findings import Finding
 
 if TYPE_CHECKING:
     import pulumi
@@ -14,12 +17,33 @@ if TYPE_CHECKING:
 
 KINDS = ("lab",)
 """Built so far; importing one never imports another."""
+Say = Callable[[str], None]
+
+
+def _part(kind: str, part: str) -> Any:
+    if kind not in KINDS:
+        raise Unsupported(kind, "building a cluster", f"this release builds on: {', '.join(KINDS)}")
+    return importlib.import_module(f"railbed.platforms.{kind}.{part}")
 
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data."""
-    if plan.platform not in KINDS:
-        raise Unsupported(plan.platform, "building a cluster", f"this release builds on: {', '.join(KINDS)}")
-    module = importlib.import_module(f"railbed.platforms.{plan.platform}.platform")
-    output: pulumi.Output[Any] = module.build(plan, stack)
+    output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
     return output
+
+
+def examine(kind: str, hosts: int) -> list[Finding]:
+    """What this machine needs for ``hosts`` hosts on that platform; changes nothing."""
+    found: list[Finding] = _part(kind, "doctor").examine(hosts)
+    return found
+
+
+def prepare(kind: str, work: Workspace, say: Say) -> None:
+    """Gets this machine ready for the platform: tools, images, packages."""
+    _part(kind, "machine").prepare(work, say)
+
+
+def sweep(kind: str, work: Workspace) -> list[str]:
+    """Removes what carries the stack's id although the engine knows nothing of it; returns what that was."""
+    left: list[str] = _part(kind, "machine").sweep(work)
+    return left

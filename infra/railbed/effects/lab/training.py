@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects.lock import held
 from railbed.effects.workspace import cache_dir
+from railbed.errors import HostError
 from railbed.run import run
 
 HOST_PYTHON = "3.11"
@@ -40,8 +40,9 @@ def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
         if building.exists():
             shutil.rmtree(building)
         say("installing the training stack (PyTorch with its CUDA and NCCL libraries, about 5 GB)")
-        uv = shutil.which("uv", path=str(Path(sys.prefix) / "bin")) or shutil.which("uv")
-        assert uv is not None, "uv is a dependency of the checkout's environment"
+        uv = shutil.which("uv")
+        if uv is None:
+            raise HostError("uv is not on PATH", hint="run `make setup`, which installs it beside the checkout")
         run(
             [
                 uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python-version", HOST_PYTHON,

@@ -1,18 +1,43 @@
-"""Host packages for the lab: installed only where a tool is missing, and never started."""
+"""This machine as the lab's ground: host tools (only where one is missing, never started), caches, leftovers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from railbed.defaults import DOWNLOAD_TIMEOUT_S
 from railbed.effects.journal import Journal
-from railbed.effects.lab.doctor import missing_tools
+from railbed.effects.lab import sweep as remains
+from railbed.effects.lab.image import ensure_image
+from railbed.effects.lab.packages import ensure_repository
+from railbed.effects.lab.training import ensure_training_stack
+from railbed.effects.workspace import Workspace
+from railbed.platforms.lab.doctor import missing_tools
 from railbed.run import run
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 DENY = "#!/bin/sh\n# railbed: no service starts while host packages are installed\nexit 101\n"
+
+
+def prepare(work: Workspace, say: Callable[[str], None]) -> None:
+    """Host tools, then image, repository and training stack side by side."""
+    install_missing(Journal(work.journal_file), say)
+    tools = work.root / "tools"
+
+    def packages() -> None:
+        ensure_image(say)
+        ensure_repository(tools, say)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for job in [pool.submit(packages), pool.submit(ensure_training_stack, tools, say)]:
+            job.result()
+
+
+def sweep(work: Workspace) -> list[str]:
+    """Removes every namespace, process, cgroup, mount and disk of the stack; returns what was there."""
+    return remains.sweep(work.lab_id, work.lab_dir)
 
 
 def install_missing(journal: Journal, say: Callable[[str], None]) -> list[str]:
@@ -26,11 +51,6 @@ def install_missing(journal: Journal, say: Callable[[str], None]) -> list[str]:
             run(["apt-get", "-qy", "install", "--no-install-recommends", *packages], env=env, timeout_s=DOWNLOAD_TIMEOUT_S)
         journal.write("host-packages", packages=packages)
     return packages
-
-
-def installed_before(journal: Journal) -> list[str]:
-    """Host packages that railbed ever installed from this checkout."""
-    return sorted({name for event in journal.read() if event["event"] == "host-packages" for name in event["packages"]})
 
 
 @contextmanager

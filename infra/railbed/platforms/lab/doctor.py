@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.defaults import FREE_DISK_GBYTES, GO_MIN, LAB_HOST_MEMORY_MIB
@@ -16,6 +15,7 @@ from railbed.effects.lab import cgroups
 from railbed.effects.lab.content import SUITE
 from railbed.effects.lab.image import image_path
 from railbed.effects.workspace import cache_dir
+from railbed.platforms.findings import Finding
 from railbed.run import run
 
 BASE_MEMORY_MIB = 1500
@@ -37,17 +37,6 @@ PROBE = (
     "ip link set lo up && ip link add a type veth peer name b && ip link add c type bridge && ip link set a master c"
     " && tc qdisc add dev b root tbf rate 100mbit burst 128kb latency 50ms"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. ``needed`` False marks advice that does not stop a lab."""
-
-    name: str
-    ok: bool
-    found: str
-    hint: str = ""
-    needed: bool = True
 
 
 def examine(hosts: int) -> list[Finding]:

@@ -1,0 +1,57 @@
+# railbed: `make up` builds, configures and certifies a cluster on this machine; `make test` runs every test tier.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup up preview destroy validate test unit lint lab bench clean-cache
+
+STACK ?= lab
+export UV_PYTHON_DOWNLOADS := never
+export UV_COMPILE_BYTECODE := 1
+export PYTHONDONTWRITEBYTECODE :=
+export PATH := $(CURDIR)/.railbed/uv/bin:$(PATH)
+UV := .railbed/uv/bin/uv
+RAILBED := .venv/bin/railbed
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV): tools/uv-requirements.txt
+	@python3 -m venv .railbed/uv
+	@.railbed/uv/bin/python -m pip install --quiet --require-hashes -r tools/uv-requirements.txt
+	@touch $@
+
+.venv/.synced: uv.lock pyproject.toml $(UV)
+	@$(UV) sync --frozen --quiet --all-extras
+	@touch $@
+
+setup: .venv/.synced ## install uv, the Python environment, host tools and the Pulumi engine
+	@$(RAILBED) setup --stack $(STACK)
+
+up: .venv/.synced ## build, configure and validate the cluster; again: mend drift or change nothing
+	@$(RAILBED) up --stack $(STACK)
+
+preview: .venv/.synced ## show what `make up` would change
+	@$(RAILBED) preview --stack $(STACK)
+
+validate: .venv/.synced ## run the full validation again
+	@$(RAILBED) validate --stack $(STACK)
+
+destroy: .venv/.synced ## remove the cluster: hosts, networks, processes, disks (the archive stays)
+	@$(RAILBED) destroy --stack $(STACK) --yes
+
+test: .venv/.synced ## run every test tier, on stacks of its own
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py
+
+unit: .venv/.synced ## run the pure tests only
+	@.venv/bin/python -m pytest -q tests/unit
+
+lint: .venv/.synced ## ruff, mypy, layers, ansible-lint, shellcheck
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lint
+
+lab: .venv/.synced ## run the lab tier only (root; boots stacks of its own)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lab
+
+bench: .venv/.synced ## measure the lab: rails, collectives, spread, bring-up by stage
+	@.venv/bin/python benchmarks/lab.py
+
+clean-cache: ## remove the caches (engine, image, packages, training stack)
+	@rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/railbed"

@@ -1,0 +1,130 @@
+"""`railbed doctor | setup | env | up | preview | destroy | converge`: the cluster as a whole."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from railbed import configure, flow, platforms, spec
+from railbed import contract as contracts
+from railbed import plan as plans
+from railbed.cli import engine_progress, output, verdicts
+from railbed.effects.engine.session import Session, environment
+from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import Exit, RailbedError
+
+
+def workspace(stack: str) -> Workspace:
+    """The stack's place in the checkout that this command runs in."""
+    return Workspace(find_root(), stack)
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    output.err.print(f"[dim]·[/] {text}")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (run_doctor, setup, env, up, preview, destroy, converge):
+        app.command(command.__name__.removeprefix("run_"))(command)
+
+
+def run_doctor(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """Look at this machine: what a lab needs and what is missing."""
+    kind, hosts = _wanted(workspace(stack))
+    findings = platforms.examine(kind, hosts)
+    if as_json:
+        output.print_json({"findings": [vars(finding) for finding in findings]})
+    else:
+        table = Table("", "what", "found", "what to do")
+        for one in findings:
+            mark = "[green]ok[/]" if one.ok else "[red]missing[/]" if one.needed else "[yellow]later[/]"
+            table.add_row(mark, one.name, one.found, "" if one.ok else one.hint)
+        output.out.print(table)
+    output.leave(Exit.PASS if all(one.ok or not one.needed for one in findings) else Exit.USAGE)
+
+
+def _wanted(work: Workspace) -> tuple[str, int]:
+    """Platform and number of hosts of the stack, or of the example before there is one."""
+    source = work.stack_file if work.stack_file.exists() else work.root / flow.DEFAULT_SPEC
+    planned = plans.plan(spec.load(source))
+    return planned.platform, len(plans.hosts(planned))
+
+
+def setup(stack: str = output.STACK_OPTION) -> None:
+    """Get this checkout ready: stack file, host tools, engine, `.railbed/env`."""
+    flow.setup(workspace(stack), say)
+
+
+def env(stack: str = output.STACK_OPTION) -> None:
+    """Write `.railbed/env` and print where it is: after sourcing it, plain `pulumi` works here."""
+    work = workspace(stack)
+    output.out.print(str(flow.write_env(work, environment(work, say))), soft_wrap=True)
+
+
+def up(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """Make the cluster, configure it, validate it. Again: mends drift, or says that nothing changed."""
+    work = workspace(stack)
+    flow.setup(work, say)
+    with engine_progress.shown() as on_engine, configure.progress.shown(output.err) as on_converge:
+        result = flow.up(work, say, on_engine=on_engine, on_converge=on_converge, on_validate=say)
+    if as_json:
+        output.print_json(
+            {
+                "changes": result.changes.by_kind, "converge": result.converged.as_json(), "quick": result.quick,
+                "timings": result.timings, "validate": result.report.as_json(),
+            }
+        )  # fmt: skip
+    else:
+        verdicts.show_up(result, work)
+    output.leave(result.report.exit_status)
+
+
+def preview(stack: str = output.STACK_OPTION) -> None:
+    """Show what `up` would change; changes nothing."""
+    work = workspace(stack)
+    flow.setup(work, say)
+    changes = Session(work, say).preview(lambda text: output.err.print(text.rstrip(), markup=False))
+    output.out.print(f"{changes.total} changes" if changes.total else "nothing to change")
+
+
+def destroy(
+    stack: str = output.STACK_OPTION, yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would go.")
+) -> None:
+    """Remove the stack: hosts, networks, processes, disks. The archive (journal, last reports) stays."""
+    work = workspace(stack)
+    if not yes:
+        nodes = [node.name for node in contracts.load(work.contract_file).nodes]
+        output.out.print(f"would destroy stack {stack}: {', '.join(nodes)} and their disks; add --yes to do it")
+        return
+    with engine_progress.shown() as on_engine:
+        left = flow.destroy(work, say, on_engine)
+    for leftover in left:
+        say(f"swept {leftover}")
+    stay = flow.host_packages(work)
+    output.out.print(f"stack {stack} is gone; kept: {work.archive}")
+    if stay:
+        output.out.print(f"host packages that railbed installed stay: {', '.join(stay)}")
+
+
+def converge(
+    stack: str = output.STACK_OPTION,
+    limit: str = typer.Option("", "--limit", help="Only these nodes (an Ansible host pattern)."),
+    check: bool = typer.Option(False, "--check", help="Only say what would change; writes nothing."),
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Run the roles on the nodes again; a converged cluster shows 0 changed."""
+    work = workspace(stack)
+    contract = contracts.load(work.contract_file)
+    with flow.operating(work, "converge"), configure.progress.shown(output.err) as on_event:
+        result = configure.converge(contract, work, limit=limit or None, check=check, on_event=on_event)
+    if as_json:
+        output.print_json(result.as_json())
+    else:
+        verdicts.show_converge(result)
+    if result.broken:
+        error: RailbedError = configure.broken(result)
+        output.leave(error.exit_status)
+
+

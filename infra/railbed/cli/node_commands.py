@@ -1,0 +1,138 @@
+"""`railbed node list | show | history | drain | resume | repair`."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from railbed import configure, flow
+from railbed import contract as contracts
+from railbed.cli import output
+from railbed.cli.cluster_commands import say, workspace
+from railbed.contract import Contract
+from railbed.defaults import OPERATOR_PREFIX
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import Exit
+from railbed.model.claims import Verdict
+from railbed.operate import nodes
+from railbed.operate import repair as repairing
+
+app = typer.Typer(no_args_is_help=True, help="Nodes: what state they are in, drain, repair, give back.")
+NAME = typer.Argument(..., help="Node name.")
+STATUS = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
+
+
+def register(root: typer.Typer) -> None:
+    """Adds the noun."""
+    root.add_typer(app, name="node")
+
+
+def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
+    work = workspace(stack)
+    contract = contracts.load(work.contract_file)
+    return work, contract, Scheduler(Remote(work, contract))
+
+
+@app.command("list")
+def list_nodes(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """Every node with its state, its reason and the jobs on it."""
+    work, contract, scheduler = _open(stack)
+    seen = nodes.view(contract, work, scheduler)
+    if as_json:
+        output.print_json({"nodes": [one.model_dump() for one in seen]})
+        return
+    table = Table("node", "role", "pool", "machine", "GPUs", "state", "reason", "jobs")
+    colours = {"healthy": "green", "unknown": "red", "drained": "yellow", "draining": "yellow"}
+    for one in seen:
+        colour = colours.get(one.state, "cyan")
+        table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), f"[{colour}]{one.state}[/]", one.reason,
+                      ", ".join(one.jobs))  # fmt: skip
+    output.out.print(table)
+
+
+@app.command()
+def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """One node: state, rails, identity and its last steps in the journal."""
+    work, contract, scheduler = _open(stack)
+    node = contract.node(name)
+    seen = next(one for one in nodes.view(contract, work, scheduler) if one.name == name)
+    history = _history(work, name)[-10:]
+    if as_json:
+        output.print_json({**seen.model_dump(), "contract": node.model_dump(mode="json"), "history": history})
+        return
+    output.out.print(f"[bold]{name}[/]  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}")
+    if seen.reason:
+        output.out.print(f"  reason   {seen.reason}", markup=False)
+    output.out.print(f"  jobs     {', '.join(seen.jobs) or 'none'}")
+    output.out.print(f"  address  {node.address}   {node.identity.kind} {node.identity.value}")
+    for rail in node.rails:
+        nic = rail.nics[0]
+        output.out.print(f"  rail {rail.index}   {rail.address}  {rail.rate_gbps:g} Gb/s  MTU {rail.mtu}  {nic.netdev} → {nic.switch}")
+    for event in history:
+        output.out.print(f"  {event['at']}  {event['event']}")
+
+
+def _history(work: Workspace, name: str) -> list[dict[str, object]]:
+    return [event for event in Journal(work.journal_file).read() if event.get("node") == name]
+
+
+@app.command()
+def history(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """Everything that the journal has about a node, oldest first."""
+    work = workspace(stack)
+    events = _history(work, contracts.load(work.contract_file).node(name).name)
+    if as_json:
+        output.print_json({"events": events})
+        return
+    for event in events:
+        rest = "  ".join(f"{key}={value}" for key, value in event.items() if key not in ("at", "event", "node"))
+        output.out.print(f"{event['at']}  {event['event']:18} {rest}", markup=False)
+
+
+@app.command()
+def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Why; people see it."),
+          stack: str = output.STACK_OPTION) -> None:  # fmt: skip
+    """Start no new jobs on a node; running ones go on. Only `node resume` takes this back."""
+    work, contract, scheduler = _open(stack)
+    scheduler.drain(contract.node(name).name, f"{OPERATOR_PREFIX} {reason}")
+    Journal(work.journal_file).write("drain", node=name, reason=reason)
+    output.out.print(f"{name} is draining")
+
+
+@app.command()
+def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
+    """Give a drained node back to the scheduler."""
+    work, contract, scheduler = _open(stack)
+    scheduler.resume(contract.node(name).name)
+    Journal(work.journal_file).write("resume", node=name)
+    output.out.print(f"{name} is given back")
+
+
+@app.command()
+def repair(
+    name: str = NAME,
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only show the steps."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Drain a node, wait for its jobs, run the roles again, validate it, give it back. Dry run without --yes."""
+    work, contract, scheduler = _open(stack)
+    steps = repairing.plan(contract, name, scheduler)
+    if not yes:
+        if as_json:
+            output.print_json({"node": name, "dry_run": True, "steps": [step.model_dump() for step in steps]})
+            return
+        for number, step in enumerate(steps, 1):
+            output.out.print(f"{number}. {step.name:9} {step.what}")
+        output.out.print("dry run: nothing was changed; add --yes to do it")
+        return
+    with flow.operating(work, f"repair of {name}"), configure.progress.shown(output.err) as on_converge:
+        result = repairing.repair(contract, work, name, say, on_converge=on_converge)
+    if as_json:
+        output.print_json(result.model_dump(mode="json"))
+    else:
+        output.out.print(f"{name}: {result.verdict} after {result.seconds:g} s (waited {result.waited_s:g} s); {result.report}")
+    output.leave(STATUS[result.verdict])

@@ -1,0 +1,159 @@
+"""Repair of one node, first form: drain, wait, keep evidence, run the roles again, validate, give back.
+
+Guards: never ends a job; a drain that a person made is not taken back; unknown is neither healthy nor broken; evidence
+is saved before anything is changed; the node is held in a reservation until a validation newer than the repair passed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from railbed import configure, validate
+from railbed.contract import Contract, Part
+from railbed.defaults import (
+    DRAIN_POLL_S,
+    DRAIN_TIMEOUT_S,
+    EVIDENCE_TIMEOUT_S,
+    HEALTHCHECK_PREFIX,
+    REPAIR_PREFIX,
+)
+from railbed.effects.journal import Journal, now_iso
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError, UnprovenError, UsageError
+from railbed.model.claims import Verdict
+
+Say = Callable[[str], None]
+EVIDENCE = (
+    "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
+    " systemctl --failed --no-pager; journalctl --no-pager -n 500"
+)
+
+
+class Step(Part):
+    """One step of a repair, as planned."""
+
+    name: str
+    what: str
+
+
+class Repaired(Part):
+    """How a repair ended."""
+
+    node: str
+    verdict: Verdict
+    seconds: float
+    waited_s: float
+    """How long jobs were waited for."""
+    report: str
+    kept_drained_by: str = ""
+    """Reason of a person's drain that was left in place."""
+
+
+def plan(contract: Contract, name: str, scheduler: Scheduler) -> list[Step]:
+    """What a repair would do, with the jobs that it would wait for; changes nothing."""
+    node = contract.node(name)
+    if node.role == "controller":
+        raise UsageError(f"{name} is a controller; the repair of this release is for nodes that run jobs", found=node.role,
+                         allowed=["compute", "spare"])  # fmt: skip
+    jobs = [f"{job.id} of {job.user}" for job in scheduler.jobs(name)]
+    wait = f"wait until {', '.join(jobs)} ended by itself" if jobs else "no job is on the node, so no wait"
+    return [
+        Step(name="drain", what="no new job starts on the node"),
+        Step(name="wait", what=wait),
+        Step(name="evidence", what="save logs, counters and versions to the archive"),
+        Step(name="hold", what="put the node into the acceptance reservation and end its drain"),
+        Step(name="converge", what=f"run the roles with --limit {name}"),
+        Step(name="validate", what="run every claim of the node"),
+        Step(name="resume", what="give the node back if all of them pass; else drain it with the reason"),
+    ]
+
+
+def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
+           on_converge: configure.OnEvent | None = None) -> Repaired:  # fmt: skip
+    """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed."""
+    remote = Remote(work, contract)
+    scheduler, journal = Scheduler(remote), Journal(work.journal_file)
+    plan(contract, name, scheduler)
+    start = time.monotonic()
+
+    def step(event: str, text: str, **fields: object) -> None:
+        journal.write(f"repair-{event}", node=name, **fields)
+        say(f"{name}: {text}")
+
+    owner = _drain(scheduler, name, step)
+    waited = _wait(scheduler, name, step)
+    _evidence(remote, work, name, step)
+    scheduler.reserve([name])
+    step("hold", "held in the acceptance reservation")
+    converged = configure.converge(contract, work, limit=name, playbook="repair.yml", on_event=on_converge)
+    if converged.broken:
+        step("failed", "the roles failed; the node stays drained", error=converged.as_json())
+        raise configure.broken(converged)
+    step("converged", "roles ran", changed=sum(node.changed for node in converged.nodes.values()))
+    if owner:
+        # A drained node runs no step, so part of its validation cannot be seen until its owner gives it back.
+        step("kept", f"left drained, as a person drained it: {owner}")
+    else:
+        scheduler.resume(name)
+    report = validate.run(contract, work, node=name, progress=say)
+    step("validated", f"validation says {report.verdict}", verdict=str(report.verdict), report=report.report_dir)
+    if report.verdict == Verdict.PASS:
+        scheduler.release([name])
+        step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
+    elif not owner:
+        first = next(c for c in report.claims if c.verdict != Verdict.PASS)
+        scheduler.drain(name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[:240])
+        step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
+    return Repaired(
+        node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),
+        report=report.report_dir, kept_drained_by=owner,
+    )  # fmt: skip
+
+
+def _drain(scheduler: Scheduler, name: str, step: Callable[..., None]) -> str:
+    """Drains the node unless it is; gives the reason of a person's own drain, which is kept."""
+    state = scheduler.nodes().get(name)
+    if state is None:
+        raise RailbedError(f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`")
+    if state.drained:
+        ours = state.reason.startswith((REPAIR_PREFIX, HEALTHCHECK_PREFIX))
+        step("drain", f"drained already: {state.reason}", reason=state.reason)
+        return "" if ours else state.reason
+    scheduler.drain(name, f"{REPAIR_PREFIX} {now_iso()}")
+    step("drain", "draining: no new job starts on it")
+    return ""
+
+
+def _wait(scheduler: Scheduler, name: str, step: Callable[..., None]) -> float:
+    """Waits until no job holds the node; says once which ones it waits for."""
+    start, told = time.monotonic(), ""
+    while jobs := scheduler.jobs(name):
+        listed = ", ".join(f"{job.id} of {job.user}" for job in jobs)
+        if listed != told:
+            step("wait", f"waiting for job {listed} to end by itself", jobs=listed)
+            told = listed
+        if time.monotonic() - start > DRAIN_TIMEOUT_S:
+            raise UnprovenError(
+                f"{name} still runs {listed} after {DRAIN_TIMEOUT_S:g} s", code="STILL_BUSY",
+                hint="the node stays draining; run the repair again later (railbed never ends a job)",
+            )  # fmt: skip
+        time.sleep(DRAIN_POLL_S)
+    return time.monotonic() - start
+
+
+def _evidence(remote: Remote, work: Workspace, name: str, step: Callable[..., None]) -> None:
+    """What the node says of itself before anything is changed; a node that says nothing is told so, not repaired blindly."""
+    said = remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
+    folder = work.archive / "evidence"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
+    file.write_text(said.stdout + said.stderr)
+    if not said.stdout:
+        raise UnprovenError(
+            f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
+            found=said.tail(), hint="look at the host itself; it stays drained",
+        )  # fmt: skip
+    step("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))

@@ -1,0 +1,206 @@
+"""Faults of the lab: each breaks one thing the way the field breaks it, and can be taken back whole."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from railbed.contract import Contract, Node
+from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
+from railbed.effects.lab import names, network
+from railbed.effects.lab.content import DRIVER_VERSIONS
+from railbed.effects.lab.driver import PACKAGE
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError, UsageError
+
+MBIT_PER_GBIT = 1000
+BURST_KIB = 128
+"""The machine's `burst_kib` in the catalogue."""
+POLL_S = 1.0
+GPU_STATE = "/var/lib/railbed-sim/gpu.ini"
+HARDWARE = "/var/lib/railbed-sim/hardware.ini"
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault at work."""
+
+    name: str
+    node: str
+    index: int
+    """Rail or GPU."""
+    percent: float
+    side: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a fault is; ``inject`` and ``clear`` act through ``Bench``."""
+
+    name: str
+    layer: str
+    arguments: list[str]
+    claims: list[str]
+    inject: Callable[[Bench, Injected], None]
+    clear: Callable[[Bench, Injected], None]
+
+
+class Bench:
+    """The lab that faults are put into."""
+
+    def __init__(self, work: Workspace, contract: Contract) -> None:
+        self.work = work
+        self.contract = contract
+        self.remote = Remote(work, contract)
+
+    def node(self, fault: Injected) -> Node:
+        return self.contract.node(fault.node)
+
+    def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
+        """(namespace, interface) of the side that the fault is on, and the switch-side port."""
+        octet = int(self.node(fault).address.rsplit(".", 1)[1])
+        port = names.rail_port(self.work.lab_id, octet, fault.index)
+        if fault.side == "switch":
+            return names.fabric_namespace(self.work.lab_id), port, port
+        return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port
+
+    def rail_mbit(self, fault: Injected) -> float:
+        return self.node(fault).rails[fault.index].rate_gbps * MBIT_PER_GBIT
+
+    def ssh(self, fault: Injected, script: str) -> None:
+        self.remote.run(fault.node, ["sh", "-ec", script])
+
+
+def _rail_slow(bench: Bench, fault: Injected) -> None:
+    space, interface, _ = bench.rail_ends(fault)
+    network.shape(space, interface, bench.rail_mbit(fault) * (1 - fault.percent / 100), BURST_KIB)
+
+
+def _rail_restored(bench: Bench, fault: Injected) -> None:
+    space, interface, _ = bench.rail_ends(fault)
+    network.shape(space, interface, bench.rail_mbit(fault), BURST_KIB)
+
+
+def _rail_down(bench: Bench, fault: Injected) -> None:
+    _, _, port = bench.rail_ends(fault)
+    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "down")
+
+
+def _rail_up(bench: Bench, fault: Injected) -> None:
+    _, _, port = bench.rail_ends(fault)
+    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
+
+
+def _gpu_missing(bench: Bench, fault: Injected) -> None:
+    """The GPU is not on the bus any more: the ones behind it keep their bus ids and minors and move up by an index."""
+    count = bench.node(fault).gpus
+    moved = "".join(
+        f"[gpu{index}]\nminor = {index + 1}\npci = 00000000:{0x10 + 0x10 * (index + 1):02X}:00.0\n"
+        f"uuid = GPU-00000000-0000-0000-0000-{index + 1:012d}\nmodule_id = {index + 2}\n"
+        for index in range(fault.index, count - 1)
+    )
+    bench.remote.run(
+        fault.node, ["sh", "-ec", f"sed 's/^gpus = .*/gpus = {count - 1}/' {HARDWARE} > {GPU_STATE}; cat >> {GPU_STATE}"],
+        stdin=moved,
+    )  # fmt: skip
+
+
+def _gpu_back(bench: Bench, fault: Injected) -> None:
+    bench.ssh(fault, f"cp {HARDWARE} {GPU_STATE}")
+
+
+def _server_down(bench: Bench, fault: Injected) -> None:
+    bench.ssh(fault, "systemctl mask --runtime moosefs-chunkserver; systemctl kill -s KILL moosefs-chunkserver")
+
+
+def _server_up(bench: Bench, fault: Injected) -> None:
+    bench.ssh(fault, "systemctl unmask --runtime moosefs-chunkserver; systemctl reset-failed moosefs-chunkserver || :;"
+                     " systemctl start moosefs-chunkserver")  # fmt: skip
+
+
+def _driver(version: str) -> Callable[[Bench, Injected], None]:
+    def install(bench: Bench, fault: Injected) -> None:
+        bench.ssh(fault, f"DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
+                         f" {PACKAGE}={version}-1; apt-mark hold {PACKAGE}")  # fmt: skip
+
+    return install
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault("rail-slow", "rail", ["NODE", "RAIL", "--percent", "--side"], ["fabric.rail.*.bandwidth"],
+              _rail_slow, _rail_restored),
+        Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], _rail_down, _rail_up),
+        Fault("gpu-missing", "gpu", ["NODE", "GPU"], ["node.gpus"], _gpu_missing, _gpu_back),
+        Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], _server_down, _server_up),
+        Fault("driver-mismatch", "software", ["NODE"], ["node.driver", "node.packages"],
+              _driver(DRIVER_VERSIONS[1]), _driver(DRIVER_VERSIONS[0])),
+    )
+}  # fmt: skip
+
+
+def state_file(work: Workspace) -> Path:
+    return work.lab_dir / "faults.json"
+
+
+def active(work: Workspace) -> list[Injected]:
+    """Faults at work now, oldest first."""
+    path = state_file(work)
+    return [Injected(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+
+
+def _store(work: Workspace, faults: list[Injected]) -> None:
+    path = state_file(work)
+    building = path.with_suffix(".new")
+    building.write_text(json.dumps([asdict(fault) for fault in faults], indent=1))
+    building.rename(path)
+
+
+def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
+    """Puts a fault in at once. Raises UsageError for a fault, node, rail or share that does not exist."""
+    fault = FAULTS.get(wanted.name)
+    if fault is None:
+        raise UsageError(f"no fault is named {wanted.name}", found=wanted.name, allowed=sorted(FAULTS))
+    node = contract.node(wanted.node)
+    limit = {"rail": len(node.rails), "gpu": node.gpus}.get(fault.layer, 1)
+    if not 0 <= wanted.index < limit:
+        raise UsageError(f"{node.name} has no {fault.layer} {wanted.index}", found=wanted.index, allowed=f"0 to {limit - 1}")
+    if not 0 < wanted.percent < 100:
+        raise UsageError("--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100")
+    # Recorded first: a fault that is half in must still be found by `clear`.
+    _store(work, [*active(work), wanted])
+    fault.inject(Bench(work, contract), wanted)
+
+
+def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injected]:
+    """Takes faults back (all without ``name``); returns when the lab is as before, or raises RailbedError."""
+    bench = Bench(work, contract)
+    gone = [fault for fault in active(work) if name in (None, fault.name)]
+    for fault in reversed(gone):
+        FAULTS[fault.name].clear(bench, fault)
+    _store(work, [fault for fault in active(work) if fault not in gone])
+    _wait_healthy(bench, {fault.node for fault in gone})
+    return gone
+
+
+def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
+    """Waits until the nodes' own health check is content, then gives back those that it had drained."""
+    scheduler = Scheduler(bench.remote)
+    deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
+    for node in sorted(nodes):
+        while True:
+            health = bench.remote.run(node, ["/opt/railbed/checks/healthcheck", "--report"], check=False)
+            if health.ok:
+                break
+            if time.monotonic() > deadline:
+                raise RailbedError(f"{node} is still not healthy: {health.tail()}", code="FAULT_STAYS")
+            time.sleep(POLL_S)
+        state = scheduler.nodes().get(node)
+        if state is not None and state.drained and state.reason.startswith(HEALTHCHECK_PREFIX):
+            scheduler.resume(node)
