@@ -1,4 +1,4 @@
-"""What is known: machines, filesystem offers and software releases, as YAML files with a source for every fact."""
+"""What is known: machines, filesystem offers and software releases, as YAML with a source for every fact."""
 
 from railbed.catalog.facts import Component, Facts, FilesystemOffer, Machine, Release, Source
 from railbed.catalog.loader import (

@@ -1,4 +1,4 @@
-"""The shapes of catalogue entries. Rates carry their unit in the name; every field's source is in ``provenance``."""
+"""The shapes of catalogue entries. Units are in the names; the source of every fact is in ``provenance``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Machine(Facts):
     gpus_per_nvlink_domain: int = Field(ge=1)
     nodes_per_nvlink_domain: int = Field(ge=1)
     nvls_busbw_cap_gbytes_per_s: float | None = Field(default=None, gt=0)
-    """In-domain ceiling of all_reduce bus bandwidth with in-switch reduction (NVLS); None: there is no such stage."""
+    """Ceiling of all_reduce busbw inside a domain with in-switch reduction (NVLS); None: no such stage."""
     ring_busbw_cap_gbytes_per_s: float | None = Field(default=None, gt=0)
     """The same with rings."""
     rails: int = Field(ge=1)
@@ -52,10 +52,8 @@ class Machine(Facts):
     """MTU of the rail interfaces, bytes."""
     payload_fraction: float = Field(gt=0, le=1)
     """Share of the line rate that carries payload at that MTU."""
-    healthy_payload_fraction: float | None = Field(default=None, gt=0, le=1)
-    """Share of the line rate that healthy rails were measured at; None: nobody measured."""
     netdevs: list[str] = []
-    """Interface of each NIC, rail by rail; empty where names differ from build to build and are read from the node."""
+    """Interface of each NIC, rail by rail; empty where they differ by maker: read from the node."""
     rdma_devices: list[str] = []
     """RDMA device of each NIC, rail by rail; empty as above, or where there is no RDMA."""
     collective_ranks_per_node: int = Field(ge=1)
@@ -127,4 +125,4 @@ class Release(Facts):
     training_stack_path: str
     components: dict[str, Component]
     other_versions: dict[str, list[Component]] = {}
-    """Versions that a repository also carries, e.g. the driver to fall back to; never installed by a converge."""
+    """Versions that a repository carries besides, e.g. the driver before; no converge installs them."""

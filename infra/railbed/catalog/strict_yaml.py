@@ -1,7 +1,7 @@
-"""YAML without its surprises: no tags, anchors, aliases or repeated keys, bounded size and depth, text keys only.
+"""YAML without its surprises: no tags, anchors, aliases, repeated keys or keys that are not text; bounded.
 
-Scalars follow YAML 1.2's core schema (``no`` and ``2027-03-01`` are text, ``1e3`` is a number), which is what the
-Pulumi engine reads too: a value never changes its type between the two.
+Scalars follow YAML 1.2's core schema (``no`` and ``2027-03-01`` are text, ``1e3`` is a number), as in the
+Pulumi engine: a value has the same type in both.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
+MAX_DIGITS = 40
 
 _SCALARS = (
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
@@ -30,12 +31,12 @@ _SCALARS = (
 class YamlProblem(Exception):
     """The text is not YAML that railbed takes. ``line`` counts from 1; 0 where no line is to blame."""
 
-    def __init__(self, message: str, *, line: int = 0, allowed: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, allowed: str, hint: str, *, line: int = 0) -> None:
         super().__init__(message)
         self.message = message
-        self.line = line
         self.allowed = allowed
         self.hint = hint
+        self.line = line
 
 
 class _Loader(yaml.SafeLoader):
@@ -46,24 +47,26 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                 raise YamlProblem(
-                    "a key is not text", line=_line(key), allowed="text keys", hint="quote the key"
+                    "a key is not text", "text keys", "quote the key", line=_line(key.start_mark)
                 )
             if key.value in seen:
-                raise YamlProblem(f"the key {key.value!r} is there twice", line=_line(key), allowed="each key once",
-                                  hint="remove one of the two")  # fmt: skip
+                raise YamlProblem(
+                    f"the key {key.value!r} is there twice", "each key once", "remove one of the two",
+                    line=_line(key.start_mark),
+                )  # fmt: skip
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        return int(node.value) if len(node.value) <= 40 else _too_long(node)
+        if len(node.value) > MAX_DIGITS:
+            raise YamlProblem(
+                f"a number has more than {MAX_DIGITS} digits", "a number that fits its field",
+                "write a smaller number", line=_line(node.start_mark),
+            )  # fmt: skip
+        return int(node.value)
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
         return float(re.sub(r"\.(inf|nan)$", r"\1", node.value.lower()))
-
-
-def _too_long(node: yaml.ScalarNode) -> int:
-    raise YamlProblem("a number has more than 40 digits", line=_line(node), allowed="a number that fits its field",
-                      hint="write a smaller number")  # fmt: skip
 
 
 for _tag, _pattern, _first in _SCALARS:
@@ -73,19 +76,28 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 def read(path: Path) -> Any:
-    """The data in the file. Raises YamlProblem for a missing, unreadable, binary or too large file and for bad YAML."""
+    """The data in the file. Raises YamlProblem for a missing, binary or too large one and for bad YAML."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise YamlProblem(f"the file has more than {MAX_BYTES // 1024} KiB", allowed=f"≤ {MAX_BYTES} bytes",
-                              hint="is this the right file?")  # fmt: skip
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
-        raise YamlProblem("the file does not exist", allowed="a YAML file", hint="check the path") from None
+        raise YamlProblem("the file does not exist", "a YAML file", "check the path") from None
     except UnicodeDecodeError:
-        raise YamlProblem("the file is not text (UTF-8)", allowed="YAML in UTF-8", hint="is this the right file?") from None  # fmt: skip
+        raise YamlProblem(
+            "the file is not text (UTF-8)", "YAML in UTF-8", "is this the right file?"
+        ) from None
     except OSError as failed:
-        raise YamlProblem(f"the file cannot be read ({failed.strerror})", allowed="a readable YAML file",
-                          hint="check the path and its permissions") from None  # fmt: skip
+        raise YamlProblem(
+            f"the file cannot be read ({failed.strerror})", "a readable YAML file",
+            "check the path and its permissions",
+        ) from None  # fmt: skip
+    if len(raw) > MAX_BYTES:
+        raise YamlProblem(
+            f"the file has more than {MAX_BYTES // 1024} KiB",
+            f"≤ {MAX_BYTES} bytes",
+            "is this the right file?",
+        )
     return parse(text)
 
 
@@ -95,38 +107,43 @@ def parse(text: str) -> Any:
         _refuse_traps(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
     except yaml.MarkedYAMLError as broken:
-        line = broken.problem_mark.line + 1 if broken.problem_mark else 0
-        raise YamlProblem(f"this is not YAML: {broken.problem}", line=line, allowed="valid YAML",
-                          hint="check the indentation, the quotes and the brackets near that line") from None  # fmt: skip
+        raise YamlProblem(
+            f"this is not YAML: {broken.problem}",
+            "valid YAML",
+            "check the indentation, the quotes and the brackets near that line",
+            line=_line(broken.problem_mark),
+        ) from None
     except yaml.YAMLError as broken:
         reason = str(broken).splitlines()[0]
-        raise YamlProblem(f"this is not YAML: {reason}", allowed="valid YAML", hint="is this the right file?") from None  # fmt: skip
+        raise YamlProblem(f"this is not YAML: {reason}", "valid YAML", "is this the right file?") from None
 
 
 def _refuse_traps(text: str) -> None:
     """Looks at the events only, so that nothing is built before a bomb is seen."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-        anchor = getattr(event, "anchor", None)
-        line = event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent) or anchor:
-            raise YamlProblem(f"YAML anchors and aliases are refused (&{anchor} or *{anchor})", line=line,
-                              allowed="plain values", hint="write the value out")  # fmt: skip
+        line = _line(event.start_mark)
+        if anchor := getattr(event, "anchor", None):
+            raise YamlProblem(
+                f"YAML anchors and aliases are refused ({anchor!r})",
+                "plain values",
+                "write the value out",
+                line=line,
+            )
         if tag := getattr(event, "tag", None):
-            raise YamlProblem(f"YAML tags are refused ({tag})", line=line, allowed="plain values",
-                              hint="remove the tag")  # fmt: skip
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise YamlProblem(f"the YAML is nested deeper than {MAX_DEPTH}", line=line,
-                                  allowed=f"depth ≤ {MAX_DEPTH}", hint="is this the right file?")  # fmt: skip
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+            raise YamlProblem(f"YAML tags are refused ({tag})", "plain values", "remove the tag", line=line)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise YamlProblem(
+                f"the YAML is nested deeper than {MAX_DEPTH}",
+                f"depth ≤ {MAX_DEPTH}",
+                "is this the right file?",
+                line=line,
+            )
     if documents > 1:
-        raise YamlProblem("the file holds several YAML documents", allowed="one document", hint="remove the `---` lines")  # fmt: skip
+        raise YamlProblem("the file holds several YAML documents", "one document", "remove the `---` lines")
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1 if mark is not None else 0

@@ -1,4 +1,4 @@
-"""What the wish comes to: pools, addresses, fabric, filesystems, claims in scope, spares, price, warnings. Pure."""
+"""What the wish comes to: pools, addresses, fabric, filesystems, claims, spares, price, warnings. Pure."""
 
 from railbed.plan.compose import plan
 from railbed.plan.hosts import hosts

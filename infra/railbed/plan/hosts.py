@@ -36,9 +36,18 @@ def hosts(plan: ClusterPlan) -> list[PlannedHost]:
 def _controller(plan: ClusterPlan) -> PlannedHost:
     address, prefix = _address(plan.addresses.management_cidr, CONTROLLER_OCTET)
     return PlannedHost(
-        name=controller_name(), pool=CONTROLLER_POOL, role="controller", machine="", gpus=0, cpus=CONTROLLER_CPUS,
-        memory_mib=CONTROLLER_MEMORY_MIB, address=address, prefix=prefix, scalable_unit=0, rails=[],
-    )  # fmt: skip
+        name=controller_name(),
+        pool=CONTROLLER_POOL,
+        role="controller",
+        machine="",
+        gpus=0,
+        cpus=CONTROLLER_CPUS,
+        memory_mib=CONTROLLER_MEMORY_MIB,
+        address=address,
+        prefix=prefix,
+        scalable_unit=0,
+        rails=[],
+    )
 
 
 def _nodes(plan: ClusterPlan) -> Iterator[PlannedHost]:
@@ -53,29 +62,41 @@ def _node(plan: ClusterPlan, pool: PlannedPool, name: str, role: str, index: int
     octet = FIRST_HOST_OCTET + index
     address, prefix = _address(plan.addresses.management_cidr, octet)
     return PlannedHost(
-        name=name, pool=pool.name, role="compute" if role == "compute" else "spare", machine=pool.machine.key,
-        gpus=pool.machine.gpus, cpus=pool.machine.cpus, memory_mib=pool.machine.memory_mib, address=address,
-        prefix=prefix, scalable_unit=index // plan.fabric.scalable_unit_nodes,
+        name=name,
+        pool=pool.name,
+        role="compute" if role == "compute" else "spare",
+        machine=pool.machine.key,
+        gpus=pool.machine.gpus,
+        cpus=pool.machine.cpus,
+        memory_mib=pool.machine.memory_mib,
+        address=address,
+        prefix=prefix,
+        scalable_unit=index // plan.fabric.scalable_unit_nodes,
         rails=[_rail(plan, pool.machine, name, octet, rail) for rail in range(pool.rails)],
-    )  # fmt: skip
+    )
 
 
 def _rail(plan: ClusterPlan, machine: Machine, name: str, octet: int, rail: int) -> PlannedRail:
     address, prefix = _address(plan.addresses.rail_cidrs[rail], octet)
     return PlannedRail(
-        index=rail, address=f"{address}/{prefix}", mtu=plan.fabric.mtu, rate_gbps=plan.fabric.rail_gbps,
+        index=rail,
+        address=f"{address}/{prefix}",
+        mtu=plan.fabric.mtu,
+        rate_gbps=plan.fabric.rail_gbps,
         nics=[_nic(plan, machine, name, rail, n) for n in range(machine.nics_per_rail)],
-    )  # fmt: skip
+    )
 
 
 def _nic(plan: ClusterPlan, machine: Machine, name: str, rail: int, nic: int) -> PlannedNic:
     place = rail * machine.nics_per_rail + nic
     netdev = machine.netdevs[place] if machine.netdevs else ""
     return PlannedNic(
-        device=machine.rdma_devices[place] if machine.rdma_devices else netdev, netdev=netdev,
-        rate_gbps=machine.nic_gbps, switch=plan.fabric.leaf_names[rail],
+        device=machine.rdma_devices[place] if machine.rdma_devices else netdev,
+        netdev=netdev,
+        rate_gbps=machine.nic_gbps,
+        switch=plan.fabric.leaf_names[rail],
         port=name if machine.nics_per_rail == 1 else f"{name}/{nic}",
-    )  # fmt: skip
+    )
 
 
 def _address(cidr: str, octet: int) -> tuple[str, int]:

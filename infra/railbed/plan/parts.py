@@ -120,8 +120,12 @@ class ClusterPlan(Part):
             "platform": self.platform,
             "pools": [
                 {
-                    "name": pool.name, "machine": pool.machine.key, "nodes": pool.nodes, "spares": pool.spares,
-                    "rails": pool.rails, "node_gbps": pool.node_gbps,
+                    "name": pool.name,
+                    "machine": pool.machine.key,
+                    "nodes": pool.nodes,
+                    "spares": pool.spares,
+                    "rails": pool.rails,
+                    "node_gbps": pool.node_gbps,
                 }
                 for pool in self.pools
             ],
@@ -131,7 +135,7 @@ class ClusterPlan(Part):
             "spare_nodes": self.spare_nodes,
             "price": self.price.model_dump(mode="json") if self.price else None,
             "warnings": [w.model_dump(mode="json") for w in self.warnings],
-        }  # fmt: skip
+        }
 
 
 class PlannedNic(Part):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from railbed.catalog import FilesystemOffer, Release
-from railbed.defaults import COUNTER_TOLERANCE, GATING_SIZE_BYTES, RAIL_GATE_FRACTION
+from railbed.defaults import GATING_SIZE_BYTES
 from railbed.model import bandwidth
 from railbed.model.claims import Claim, Expectation, OutOfScope, Part
+from railbed.plan import expectations
 from railbed.plan.parts import PlannedFilesystem, PlannedPool
 
 GATED_COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
@@ -14,8 +17,9 @@ MAX_COLLECTIVE_NODES = 4
 MIN_PARTNERS = 2
 """A rail is judged against at least so many partners: with one, either side could be the slow one."""
 
-NODES = ["compute", "spare"]
-HOSTS = ["controller", "compute", "spare"]
+WORKERS = ["compute", "spare"]
+EVERY_HOST = ["controller", "compute", "spare"]
+CLUSTER: list[str] = []
 
 LAB_CANNOT_SHOW = {
     "node.nvlink": "the lab has no GPU, so there is no NVLink to measure",
@@ -42,6 +46,7 @@ class Facts(Part):
 
     @property
     def computes(self) -> int:
+        """Compute nodes."""
         return sum(pool.nodes for pool in self.pools)
 
     @property
@@ -49,152 +54,163 @@ class Facts(Part):
         """Hosts with rails: compute nodes and spares."""
         return self.computes + sum(pool.spares for pool in self.pools)
 
+    def hardware(
+        self, name: str, roles: list[str], statement: str, reach: Expectation | None = None
+    ) -> Claim:
+        """A claim about what the platform may only stand in for."""
+        return Claim(id=name, statement=statement, roles=roles, expectation=reach, simulated=self.simulated)
+
+
+Scope = Iterator[Claim | OutOfScope]
+
 
 def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
     """Claims in scope and those out of scope, each in a fixed order."""
-    inside: list[Claim] = []
-    outside: list[OutOfScope] = []
-    for group in (_node, _fabric, _collectives, _storage, _job):
-        more_inside, more_outside = group(facts)
-        inside += more_inside
-        outside += more_outside
+    found = [
+        item for group in (_node, _rails, _fabric, _collectives, _storage, _job) for item in group(facts)
+    ]
+    outside = [item for item in found if isinstance(item, OutOfScope)]
     if facts.simulated:
         outside += [OutOfScope(id=name, reason=reason) for name, reason in LAB_CANNOT_SHOW.items()]
-    return inside, outside
-
-
-Scope = tuple[list[Claim], list[OutOfScope]]
+    return [item for item in found if isinstance(item, Claim)], outside
 
 
 def _node(facts: Facts) -> Scope:
-    machine = facts.pools[0].machine
+    machine, release = facts.pools[0].machine, facts.release
     nics = machine.rails * machine.nics_per_rail
-    driver = facts.release.components["nvidia_driver"].version
-    sim = facts.simulated
-    return [
-        Claim(id="node.gpus", statement=f"the node shows {machine.gpus} healthy GPUs of its model and memory",
-              roles=NODES, expectation=_count("GPUs", machine.gpus, machine.key), simulated=sim),
-        Claim(id="node.driver", statement=f"driver {driver} is installed and loaded, and its library is the same version",
-              roles=NODES, simulated=sim),
-        Claim(id="node.nics", statement=f"all {nics} rail NICs are up, with their address, MTU and rate",
-              roles=NODES, expectation=_count("NICs", nics, machine.key), simulated=sim),
-        Claim(id="node.limits", statement="a job step may lock memory without limit and open enough files",
-              roles=NODES),
-        Claim(id="node.time", statement="the clock is synchronised", roles=HOSTS),
-        Claim(id="node.packages", statement=f"the packages of release {facts.release.key} are installed in its versions",
-              roles=HOSTS),
-        Claim(id="scheduler.state", statement="the scheduler knows every node, with its GPUs, in a state fit for work",
-              roles=[]),
-    ], []  # fmt: skip
+    yield facts.hardware(
+        "node.gpus",
+        WORKERS,
+        f"the node shows {machine.gpus} healthy GPUs of its model and memory",
+        expectations.count("GPUs", machine.gpus, machine.key),
+    )
+    driver = release.components["nvidia_driver"].version
+    yield facts.hardware(
+        "node.driver", WORKERS, f"driver {driver} is installed and loaded, and its library has its version"
+    )
+    yield facts.hardware(
+        "node.nics",
+        WORKERS,
+        f"all {nics} rail NICs are up, with their address, MTU and rate",
+        expectations.count("NICs", nics, machine.key),
+    )
+    yield Claim(
+        id="node.limits",
+        statement="a job step may lock memory without limit and open enough files",
+        roles=WORKERS,
+    )
+    yield Claim(id="node.time", statement="the clock is synchronised", roles=EVERY_HOST)
+    yield Claim(
+        id="node.packages",
+        statement=f"the packages of release {release.key} are installed in its versions",
+        roles=EVERY_HOST,
+    )
+    yield Claim(
+        id="scheduler.state",
+        statement="the scheduler knows every node, with its GPUs, in a state fit for work",
+        roles=CLUSTER,
+    )
 
 
-def _fabric(facts: Facts) -> Scope:
+def _rails(facts: Facts) -> Scope:
     machine = bandwidth.of(facts.pools[0].machine)
-    sim = facts.simulated
-    inside: list[Claim] = []
-    outside: list[OutOfScope] = []
     partners = facts.rail_hosts - 1
     for rail in range(machine.rails):
         name = f"fabric.rail.{rail}.bandwidth"
         if partners < MIN_PARTNERS:
-            outside.append(OutOfScope(id=name, reason=f"a rail is judged against {MIN_PARTNERS} partners or more, and "
-                                                      f"there {'is' if partners == 1 else 'are'} {partners}"))  # fmt: skip
+            reason = f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {partners}"
+            yield OutOfScope(id=name, reason=reason)
             continue
-        inside.append(Claim(
-            id=name, statement=f"rail {rail} by itself carries its rate in both directions, against {MIN_PARTNERS} partners",
-            roles=NODES, expectation=bandwidth.expect_rail(machine), simulated=sim,
-        ))  # fmt: skip
+        yield facts.hardware(
+            name,
+            WORKERS,
+            f"rail {rail} by itself carries its rate both ways, against {MIN_PARTNERS} partners or more",
+            bandwidth.expect_rail(machine),
+        )
+
+
+def _fabric(facts: Facts) -> Scope:
     if facts.rail_hosts < 2:
-        reason = "there is one node with rails: nothing to talk to"
-        outside += [OutOfScope(id=name, reason=reason) for name in ("fabric.all_rails", "fabric.transport")]
-        return inside, outside
-    inside.append(Claim(id="fabric.all_rails", statement="all rails of a node carry their rate at the same time", roles=[],
-                        expectation=_all_rails(machine), simulated=sim))  # fmt: skip
-    if facts.computes < 2:
-        outside.append(OutOfScope(id="fabric.transport", reason="there is one compute node: no collective leaves it"))
+        yield OutOfScope(id="fabric.all_rails", reason="there is one node with rails: none to talk to")
     else:
-        inside.append(Claim(id="fabric.transport", roles=[], expectation=_transport(), simulated=sim,
-                            statement="a collective's bytes cross the rails, each its share, and not the management network"))  # fmt: skip
-    return inside, outside
+        yield facts.hardware(
+            "fabric.all_rails",
+            CLUSTER,
+            "all rails of a node carry their rate at the same time",
+            expectations.all_rails(bandwidth.of(facts.pools[0].machine)),
+        )
+    if facts.computes < 2:
+        reason = "there is one compute node: no collective leaves it"
+        yield OutOfScope(id="fabric.transport", reason=reason)
+    else:
+        yield facts.hardware(
+            "fabric.transport",
+            CLUSTER,
+            "a collective's bytes cross the rails, each its share, and not the management network",
+            expectations.transport(),
+        )
 
 
 def _collectives(facts: Facts) -> Scope:
     machine = bandwidth.of(facts.pools[0].machine)
-    if facts.computes < 2:
-        return [], [
-            OutOfScope(id=f"collective.{name}@2", reason="there is one compute node: no collective leaves it")
-            for name in GATED_COLLECTIVES
-        ]
-    return [
-        Claim(
-            id=f"collective.{name}@{k}", statement=f"{name} over {k} nodes is correct and reaches its bus bandwidth", roles=[],
-            expectation=bandwidth.expect(machine, k, name, GATING_SIZE_BYTES), simulated=facts.simulated,
-        )
-        for name in GATED_COLLECTIVES
-        for k in range(2, min(MAX_COLLECTIVE_NODES, facts.computes) + 1)
-    ], []  # fmt: skip
+    for name in GATED_COLLECTIVES:
+        if facts.computes < 2:
+            reason = "there is one compute node: no collective leaves it"
+            yield OutOfScope(id=f"collective.{name}@2", reason=reason)
+        for nodes in range(2, min(MAX_COLLECTIVE_NODES, facts.computes) + 1):
+            yield facts.hardware(
+                f"collective.{name}@{nodes}",
+                CLUSTER,
+                f"{name} over {nodes} nodes is correct and reaches its bus bandwidth",
+                bandwidth.expect(machine, nodes, name, GATING_SIZE_BYTES),
+            )
 
 
 def _storage(facts: Facts) -> Scope:
-    names = ("storage.write", "storage.read", "storage.servers")
     if not facts.filesystems:
-        return [], [OutOfScope(id=name, reason="the spec has no filesystem") for name in names]
+        for name in ("storage.write", "storage.read", "storage.servers"):
+            yield OutOfScope(id=name, reason="the spec has no filesystem")
+        return
     filesystem, offer = facts.filesystems[0], facts.offers[0]
-    inside = [
-        Claim(id="storage.write", statement=f"one client writes to {filesystem.mount} at the floor or faster", roles=[],
-              expectation=_declared(offer.write_floor_mbytes_per_s, offer)),
-        Claim(id="storage.read", statement=f"one client reads from {filesystem.mount} at the floor or faster", roles=[],
-              expectation=_declared(offer.read_floor_mbytes_per_s, offer)),
-    ]  # fmt: skip
+    yield Claim(
+        id="storage.write",
+        statement=f"one client writes to {filesystem.mount} at the floor or faster",
+        roles=CLUSTER,
+        expectation=expectations.declared(offer.write_floor_mbytes_per_s, offer),
+    )
+    yield Claim(
+        id="storage.read",
+        statement=f"one client reads from {filesystem.mount} at the floor or faster",
+        roles=CLUSTER,
+        expectation=expectations.declared(offer.read_floor_mbytes_per_s, offer),
+    )
     if filesystem.copies < 2:
-        return inside, [OutOfScope(id="storage.servers", reason=f"{filesystem.name} keeps one copy: no server may be lost")]
-    inside.append(Claim(
-        id="storage.servers", roles=[],
-        statement=f"every data server serves, each chunk has {filesystem.copies} copies, and a client that never read a "
-                  f"file reads it whole",
-        expectation=_count("data servers", len(filesystem.data_servers), f"filesystem {filesystem.name}"),
-    ))  # fmt: skip
-    return inside, []
+        reason = f"{filesystem.name} keeps one copy: no server may be lost"
+        yield OutOfScope(id="storage.servers", reason=reason)
+        return
+    yield Claim(
+        id="storage.servers",
+        statement=f"every data server serves, each chunk has {filesystem.copies} copies, and a client that "
+        f"never read a file reads it whole",
+        roles=CLUSTER,
+        expectation=expectations.count("data servers", len(filesystem.data_servers), filesystem.name),
+    )
 
 
 def _job(facts: Facts) -> Scope:
     if not facts.filesystems:
-        reason = "the spec has no filesystem to keep a checkpoint on"
-        return [], [OutOfScope(id=name, reason=reason) for name in ("job.checkpoint", "job.resume")]
-    checkpoint = Claim(id="job.checkpoint", roles=[], simulated=facts.simulated,
-                       statement="the reference job trains under the scheduler and writes a whole checkpoint")  # fmt: skip
+        for name in ("job.checkpoint", "job.resume"):
+            yield OutOfScope(id=name, reason="the spec has no filesystem to keep a checkpoint on")
+        return
+    yield facts.hardware(
+        "job.checkpoint",
+        CLUSTER,
+        "the reference job trains under the scheduler and writes a whole checkpoint",
+    )
     if facts.computes < 2:
-        return [checkpoint], [OutOfScope(id="job.resume", reason="there is one compute node: none is left to resume on")]
-    resume = Claim(id="job.resume", roles=[], simulated=facts.simulated,
-                   statement="after a node is lost the job goes on from its last checkpoint and loses no other step")  # fmt: skip
-    return [checkpoint, resume], []
-
-
-def _count(unit: str, number: int, source: str) -> Expectation:
-    return Expectation(unit=unit, bound=number, expected=number, floor=number, basis="derived",
-                       derivation=[f"{source} has {number}"])  # fmt: skip
-
-
-def _declared(floor_mbytes_per_s: float, offer: FilesystemOffer) -> Expectation:
-    return Expectation(unit="MB/s", floor=floor_mbytes_per_s, basis="declared",
-                       derivation=[f"floor of {offer.key}: {offer.floor_reason}"])  # fmt: skip
-
-
-def _all_rails(machine: bandwidth.BandwidthMachine) -> Expectation:
-    line = machine.rails * machine.nic_gbps_per_rail
-    payload = line * machine.payload_fraction
-    return Expectation(
-        unit="Gb/s", bound=line, expected=payload, floor=payload * RAIL_GATE_FRACTION, basis="derived",
-        derivation=[
-            f"{machine.rails} rails × {machine.nic_gbps_per_rail:g} Gb/s = {line:g} Gb/s a node, each direction",
-            f"payload {machine.payload_fraction:g} of it; floor {RAIL_GATE_FRACTION:g} of the payload",
-        ],
-    )  # fmt: skip
-
-
-def _transport() -> Expectation:
-    return Expectation(
-        unit="of the computed bytes", bound=1.0 + COUNTER_TOLERANCE, expected=1.0, floor=1.0 - COUNTER_TOLERANCE,
-        basis="derived",
-        derivation=[f"each rail's byte counter lies within {COUNTER_TOLERANCE:.0%} of the bytes that the collective moves"],
-    )  # fmt: skip
+        reason = "there is one compute node: none is left to resume on"
+        yield OutOfScope(id="job.resume", reason=reason)
+        return
+    yield facts.hardware(
+        "job.resume", CLUSTER, "after a node is lost the job goes on from its last checkpoint"
+    )

@@ -1,4 +1,4 @@
-"""What is wanted: the typed, strict spec of one cluster, read from the stack file. No cloud is asked anything."""
+"""What is wanted: the typed, strict spec of one cluster, read from the stack file. Asks no cloud anything."""
 
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.explaining import Explained, explain, schema

@@ -1,15 +1,13 @@
-"""What a spec must satisfy beyond its types: names, sums, sizes, networks, and what the catalogue knows."""
+"""What a spec must satisfy beyond its types: names, sums, sizes, and what the catalogue knows."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
 from itertools import combinations
 
 from railbed import catalog
-from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.errors import CatalogError, SpecError
-from railbed.spec.cluster import ClusterSpec, FilesystemSpec, LabPlatform, Pool
+from railbed.spec import networks
+from railbed.spec.cluster import ClusterSpec, FilesystemSpec, MetalPlatform, Pool
 from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
@@ -21,6 +19,10 @@ def check(spec: ClusterSpec, where: str) -> None:
     """Raises the first SpecError that ``spec`` deserves."""
     _service(spec, where)
     _unique("pools", [p.name for p in spec.pools], where, "name")
+    if isinstance(spec.platform, MetalPlatform):
+        machines = spec.platform.machines
+        _unique("machines", [m.name for m in machines], f"{where}.platform", "name")
+        _unique("machines", [m.serial for m in machines], f"{where}.platform", "serial")
     _unique("filesystems", [f.name for f in spec.filesystems], where, "name")
     _unique("filesystems", [f.mount for f in spec.filesystems], where, "mount")
     for index, pool in enumerate(spec.pools):
@@ -31,49 +33,66 @@ def check(spec: ClusterSpec, where: str) -> None:
     _release(spec, where)
     _workloads(spec, where)
     _access(spec, where)
-    if isinstance(spec.platform, LabPlatform):
-        _lab_networks(spec, spec.platform, where)
+    networks.check(spec, where)
 
 
 def _service(spec: ClusterSpec, where: str) -> None:
     allowed = ("slurm", "kubernetes") if spec.service == "cluster" else ("none",)
     if spec.scheduler not in allowed:
         raise SpecError(
-            f"service {spec.service} does not go with scheduler {spec.scheduler}", path=key_path(where, ["scheduler"]),
-            found=spec.scheduler, allowed=list(allowed), hint="change service or scheduler",
-        )  # fmt: skip
+            f"service {spec.service} does not go with scheduler {spec.scheduler}",
+            path=key_path(where, ["scheduler"]),
+            found=spec.scheduler,
+            allowed=list(allowed),
+            hint="change service or scheduler",
+        )
 
 
 def _unique(group: str, values: list[str], where: str, key: str) -> None:
     for index, value in enumerate(values):
         if value in values[:index]:
             raise SpecError(
-                f"two {group} have the {key} {value!r}", path=key_path(where, [group, index, key]), found=value,
-                allowed="each once", hint=f"rename one; {group}[{values.index(value)}] has it too", code="SPEC_DUPLICATE",
-            )  # fmt: skip
+                f"two {group} have the {key} {value!r}",
+                path=key_path(where, [group, index, key]),
+                found=value,
+                allowed="each once",
+                hint=f"rename one; {group}[{values.index(value)}] has it too",
+                code="SPEC_DUPLICATE",
+            )
 
 
 def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
     if pool.name in RESERVED_POOLS:
-        raise SpecError("the pool name is reserved for the controller", path=f"{where}.name", found=pool.name,
-                        allowed=f"not {' or '.join(RESERVED_POOLS)}", hint="choose another name")  # fmt: skip
+        raise SpecError(
+            "the pool name is reserved for the controller",
+            path=f"{where}.name",
+            found=pool.name,
+            allowed=f"not {' or '.join(RESERVED_POOLS)}",
+            hint="choose another name",
+        )
     spares = pool.spares if isinstance(pool.spares, int) else 0
     longest = f"{pool.name}-{pool.nodes + spares - 1}"
     if len(longest) > MAX_HOST_NAME:
         raise SpecError(
-            f"host names of the pool would be longer than {MAX_HOST_NAME} characters", path=f"{where}.name", found=longest,
-            allowed=f"≤ {MAX_HOST_NAME} characters", hint="choose a shorter pool name",
-        )  # fmt: skip
+            f"host names of the pool would be longer than {MAX_HOST_NAME} characters",
+            path=f"{where}.name",
+            found=longest,
+            allowed=f"≤ {MAX_HOST_NAME} characters",
+            hint="choose a shorter pool name",
+        )
     try:
         machine = catalog.load_machine(pool.machine)
     except CatalogError as unknown:
         raise _at(unknown, f"{where}.machine") from None
     if machine.vendor != spec.platform.kind:
-        offered = [key for key in catalog.keys() if key.startswith(spec.platform.kind + "/")]
+        offered = [key for key in catalog.keys("machines") if key.startswith(spec.platform.kind + "/")]
         raise SpecError(
-            f"platform {spec.platform.kind} has no machine {pool.machine}", path=f"{where}.machine", found=pool.machine,
-            allowed=offered, hint="choose a machine of the platform, or another platform.kind",
-        )  # fmt: skip
+            f"platform {spec.platform.kind} has no machine {pool.machine}",
+            path=f"{where}.machine",
+            found=pool.machine,
+            allowed=offered,
+            hint="choose a machine of the platform, or another platform.kind",
+        )
     _sums(spec, pool, machine, where)
 
 
@@ -81,17 +100,23 @@ def _sums(spec: ClusterSpec, pool: Pool, machine: catalog.Machine, where: str) -
     fabric_path = where.rsplit(".", 1)[0] + ".fabric"
     if machine.rails != spec.fabric.rails:
         raise SpecError(
-            f"machine {machine.key} of pool {pool.name} has {machine.rails} rails, the fabric {spec.fabric.rails}",
-            path=f"{fabric_path}.rails", found=spec.fabric.rails, allowed=machine.rails,
-            hint=f"write rails: {machine.rails}, or choose another machine", code="SPEC_SUM",
-        )  # fmt: skip
+            f"{machine.key} of pool {pool.name} has {machine.rails} rails, the fabric {spec.fabric.rails}",
+            path=f"{fabric_path}.rails",
+            found=spec.fabric.rails,
+            allowed=machine.rails,
+            hint=f"write rails: {machine.rails}, or choose another machine",
+            code="SPEC_SUM",
+        )
     if abs(machine.node_gbps - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
-            f"{machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} Gb/s of {machine.key} make "
+            f"{machine.key}: {machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} Gb/s make "
             f"{machine.node_gbps:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
-            path=f"{fabric_path}.node_gbps", found=spec.fabric.node_gbps, allowed=machine.node_gbps,
-            hint=f"write node_gbps: {machine.node_gbps:g}, or choose another machine for pool {pool.name}", code="SPEC_SUM",
-        )  # fmt: skip
+            path=f"{fabric_path}.node_gbps",
+            found=spec.fabric.node_gbps,
+            allowed=machine.node_gbps,
+            hint=f"write node_gbps: {machine.node_gbps:g}, or choose another machine for pool {pool.name}",
+            code="SPEC_SUM",
+        )
 
 
 def _filesystem(spec: ClusterSpec, filesystem: FilesystemSpec, where: str) -> None:
@@ -101,23 +126,31 @@ def _filesystem(spec: ClusterSpec, filesystem: FilesystemSpec, where: str) -> No
         raise _at(unknown, f"{where}.offer") from None
     if offer.key.split("/", 1)[0] != spec.platform.kind:
         raise SpecError(
-            f"platform {spec.platform.kind} has no filesystem offer {offer.key}", path=f"{where}.offer", found=offer.key,
+            f"platform {spec.platform.kind} has no filesystem offer {offer.key}",
+            path=f"{where}.offer",
+            found=offer.key,
             allowed=[k for k in catalog.keys("filesystems") if k.startswith(spec.platform.kind + "/")],
             hint="choose an offer of the platform",
-        )  # fmt: skip
+        )
     if not offer.min_capacity_tib <= filesystem.capacity_tib <= offer.max_capacity_tib:
         raise SpecError(
-            f"{offer.key} is not offered in that size", path=f"{where}.capacity_tib", found=filesystem.capacity_tib,
-            allowed=f"{offer.min_capacity_tib:g} to {offer.max_capacity_tib:g} TiB", hint="choose a size within the offer",
-        )  # fmt: skip
+            f"{offer.key} is not offered in that size",
+            path=f"{where}.capacity_tib",
+            found=filesystem.capacity_tib,
+            allowed=f"{offer.min_capacity_tib:g} to {offer.max_capacity_tib:g} TiB",
+            hint="choose a size within the offer",
+        )
     servers = min(spec.compute_nodes, offer.max_copies)
     if filesystem.copies is not None and filesystem.copies > servers:
         raise SpecError(
             f"{filesystem.copies} copies need as many data servers; each compute node is one, and there are "
             f"{spec.compute_nodes}",
-            path=f"{where}.copies", found=filesystem.copies, allowed=f"1 to {servers}",
-            hint="ask for fewer copies or more nodes", code="SPEC_SUM",
-        )  # fmt: skip
+            path=f"{where}.copies",
+            found=filesystem.copies,
+            allowed=f"1 to {servers}",
+            hint="ask for fewer copies or more nodes",
+            code="SPEC_SUM",
+        )
 
 
 def _mounts(spec: ClusterSpec, where: str) -> None:
@@ -128,9 +161,11 @@ def _mounts(spec: ClusterSpec, where: str) -> None:
         if inner.mount.startswith(outer.mount + "/"):
             raise SpecError(
                 f"filesystem {inner.name} would be mounted inside {outer.name}",
-                path=key_path(where, ["filesystems", index, "mount"]), found=inner.mount,
-                allowed=f"not below {outer.mount}", hint="choose mount points beside each other",
-            )  # fmt: skip
+                path=key_path(where, ["filesystems", index, "mount"]),
+                found=inner.mount,
+                allowed=f"not below {outer.mount}",
+                hint="choose mount points beside each other",
+            )
 
 
 def _release(spec: ClusterSpec, where: str) -> None:
@@ -146,53 +181,30 @@ def _workloads(spec: ClusterSpec, where: str) -> None:
         if workload.gpus > gpus:
             raise SpecError(
                 f"the {workload.kind} workload needs {workload.gpus} GPUs and the pools have {gpus}",
-                path=key_path(where, ["workloads", index, "gpus"]), found=workload.gpus, allowed=f"≤ {gpus}",
-                hint="add nodes or take fewer GPUs", code="SPEC_SUM",
-            )  # fmt: skip
+                path=key_path(where, ["workloads", index, "gpus"]),
+                found=workload.gpus,
+                allowed=f"≤ {gpus}",
+                hint="add nodes or take fewer GPUs",
+                code="SPEC_SUM",
+            )
 
 
 def _access(spec: ClusterSpec, where: str) -> None:
     if "root" in spec.access.admins:
-        raise SpecError("an admin is a person's own login, not root", path=key_path(where, ["access", "admins", "root"]),
-                        allowed="any other login name", hint="use the person's name")  # fmt: skip
-    _apart([(f"access.ssh_from[{i}]", text) for i, text in enumerate(spec.access.ssh_from)], where)
-
-
-def _lab_networks(spec: ClusterSpec, platform: LabPlatform, where: str) -> None:
-    hosts = spec.compute_nodes + spec.spare_nodes
-    room = LAST_HOST_OCTET - FIRST_HOST_OCTET + 1
-    if hosts > room:
         raise SpecError(
-            f"the pools have {hosts} nodes, and a lab network has addresses for {room}", path=f"{where}.pools", found=hosts,
-            allowed=f"≤ {room} nodes and spares", hint="a lab of that size would not fit one machine either; take fewer",
-        )  # fmt: skip
-    _apart(
-        [
-            ("platform.management_cidr", platform.management_cidr),
-            ("platform.rails_cidr", platform.rails_cidr),
-        ],
-        where,
-    )
-    management, rails = (ipaddress.IPv4Network(c) for c in (platform.management_cidr, platform.rails_cidr))
-    if management.prefixlen != 24:
-        raise SpecError("the lab's management network is a /24", path=f"{where}.platform.management_cidr",
-                        found=platform.management_cidr, allowed="a /24, like 10.90.0.0/24", hint="write a /24")  # fmt: skip
-    if rails.prefixlen > 24 or 2 ** (24 - rails.prefixlen) < spec.fabric.rails:
-        raise SpecError(
-            f"each rail needs a /24 of rails_cidr and there are {spec.fabric.rails} rails",
-            path=f"{where}.platform.rails_cidr", found=platform.rails_cidr, allowed="a /16, like 10.91.0.0/16",
-            hint="write a larger network", code="SPEC_SUM",
-        )  # fmt: skip
-
-
-def _apart(networks: Iterable[tuple[str, str]], where: str) -> None:
-    for (_, first), (at, second) in combinations(networks, 2):
-        a, b = ipaddress.ip_network(first), ipaddress.ip_network(second)
-        if a.version == b.version and a.overlaps(b):  # type: ignore[arg-type]
-            raise SpecError(f"the networks {first} and {second} overlap", path=f"{where}.{at}", found=second,
-                            allowed=f"a network apart from {first}", hint="choose another", code="SPEC_OVERLAP")  # fmt: skip
+            "an admin is a person's own login, not root",
+            path=key_path(where, ["access", "admins", "root"]),
+            allowed="any other login name",
+            hint="use the person's name",
+        )
 
 
 def _at(unknown: CatalogError, path: str) -> SpecError:
-    return SpecError(unknown.message, path=path, found=unknown.found, allowed=unknown.allowed, hint=unknown.hint,
-                     code=unknown.code)  # fmt: skip
+    return SpecError(
+        unknown.message,
+        path=path,
+        found=unknown.found,
+        allowed=unknown.allowed,
+        hint=unknown.hint,
+        code=unknown.code,
+    )

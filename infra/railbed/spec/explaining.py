@@ -23,7 +23,7 @@ class Explained(Part):
 
 
 def explain(spec: ClusterSpec, where: str = "spec") -> list[Explained]:
-    """Every value in the spec's order, then what the catalogue adds for the machines, offers and release it names."""
+    """Every value in the spec's order, then what the catalogue says of the machines, offers and release."""
     rows = list(_values(spec, "", where))
     for index, pool in enumerate(spec.pools):
         rows += _facts("machines", catalog.load_machine(pool.machine), f"pools[{index}].machine")
@@ -33,10 +33,14 @@ def explain(spec: ClusterSpec, where: str = "spec") -> list[Explained]:
         )
     release = catalog.load_release(spec.software.release)
     rows += [
-        Explained(path=f"software.release.{name}", value=part.version, origin="catalogue",
-                  source=f"{file_of('software', release.key)}: {part.provenance.source}")
+        Explained(
+            path=f"software.release.{name}",
+            value=part.version,
+            origin="catalogue",
+            source=f"{file_of('software', release.key)}: {part.provenance.source}",
+        )
         for name, part in release.components.items()
-    ]  # fmt: skip
+    ]
     return rows
 
 
@@ -68,7 +72,11 @@ def _plain(value: Any) -> Any:
 
 def _facts(kind: str, facts: catalog.Machine | catalog.FilesystemOffer, path: str) -> list[Explained]:
     return [
-        Explained(path=f"{path}.{name}", value=getattr(facts, name), origin="catalogue",
-                  source=f"{file_of(kind, facts.key)}: {source.source} ({source.checked})")
+        Explained(
+            path=f"{path}.{name}",
+            value=getattr(facts, name),
+            origin="catalogue",
+            source=f"{file_of(kind, facts.key)}: {source.source} ({source.checked})",
+        )
         for name, source in facts.provenance.items()
-    ]  # fmt: skip
+    ]

@@ -24,33 +24,53 @@ def load(path: Path) -> ClusterSpec:
         data = strict_yaml.read(path)
     except strict_yaml.YamlProblem as problem:
         where = f"{path}:{problem.line}" if problem.line else str(path)
-        raise SpecError(problem.message, path=where, allowed=problem.allowed, hint=problem.hint, code="SPEC_FILE") from None  # fmt: skip
+        raise SpecError(
+            problem.message, path=where, allowed=problem.allowed, hint=problem.hint, code="SPEC_FILE"
+        ) from None
     config = data.get("config") if isinstance(data, dict) else None
     if not isinstance(config, dict):
         raise SpecError(
-            "a stack file has a mapping `config`", path=str(path), found=shown(data), allowed="config: {railbed:cluster: …}",
-            hint="see examples/ for a whole stack file", code="SPEC_FILE",
-        )  # fmt: skip
+            "a stack file has a mapping `config`",
+            path=str(path),
+            found=shown(data),
+            allowed="config: {railbed:cluster: …}",
+            hint="see examples/ for a whole stack file",
+            code="SPEC_FILE",
+        )
     if CONFIG_KEY not in config:
         near = nearest(CONFIG_KEY, [str(key) for key in config])
         raise SpecError(
-            f"the stack file has no {CONFIG_KEY}", path=f"{path}:config", found=list(config), allowed=[CONFIG_KEY],
-            hint=f"rename {near} to {CONFIG_KEY}" if near else "see examples/ for a whole stack file", code="SPEC_FILE",
-        )  # fmt: skip
+            f"the stack file has no {CONFIG_KEY}",
+            path=f"{path}:config",
+            found=list(config),
+            allowed=[CONFIG_KEY],
+            hint=f"rename {near} to {CONFIG_KEY}" if near else "see examples/ for a whole stack file",
+            code="SPEC_FILE",
+        )
     return from_config(config[CONFIG_KEY], f"{path}:{CONFIG_KEY}")
 
 
 def from_config(data: Any, where: str) -> ClusterSpec:
-    """The spec in plain data; ``where`` (``file:key``) begins the path of every error. Raises SpecError or Unsupported."""
+    """The spec in plain data; ``where`` (``file:key``) begins every error's path.
+
+    Raises SpecError, or Unsupported for a platform that no release has built.
+    """
     if not isinstance(data, dict):
-        raise SpecError("the spec is not a mapping", path=where, found=shown(data), allowed="a mapping of keys to values",
-                        hint="see examples/ for a whole stack file")  # fmt: skip
+        raise SpecError(
+            "the spec is not a mapping",
+            path=where,
+            found=shown(data),
+            allowed="a mapping of keys to values",
+            hint="see examples/ for a whole stack file",
+        )
     for at, what in secrets.find(data):
         raise SpecError(
-            f"{what}; a spec never holds a secret", path=where + at, allowed="no secrets",
-            hint="remove it, and change that secret now: it may be in version control; railbed makes the cluster's own",
+            f"{what}; a spec never holds a secret",
+            path=where + at,
+            allowed="no secrets",
+            hint="remove it and change that secret now; railbed makes the cluster's own",
             code="SPEC_SECRET",
-        )  # fmt: skip
+        )
     _check_version(data.get("version"), where)
     _check_platform(data.get("platform"), where)
     try:
@@ -70,9 +90,13 @@ def spec_hash(spec: ClusterSpec) -> str:
 def _check_version(version: Any, where: str) -> None:
     if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
         raise SpecError(
-            "the spec is of a newer version than this railbed reads", path=key_path(where, ["version"]), found=version,
-            allowed=VERSION, hint="update railbed", code="SPEC_VERSION",
-        )  # fmt: skip
+            "the spec is of a newer version than this railbed reads",
+            path=key_path(where, ["version"]),
+            found=version,
+            allowed=VERSION,
+            hint="update railbed",
+            code="SPEC_VERSION",
+        )
 
 
 def _check_platform(platform: Any, where: str) -> None:
@@ -82,9 +106,18 @@ def _check_platform(platform: Any, where: str) -> None:
     kind, known = platform["kind"], [*PLATFORMS_BUILT, *PLATFORMS_PLANNED]
     path = key_path(where, ["platform", "kind"])
     if kind in PLATFORMS_PLANNED:
-        raise Unsupported(f"platform {kind}", "building a cluster in this release", path=path,
-                          hint=f"use one of {', '.join(PLATFORMS_BUILT)}")  # fmt: skip
+        raise Unsupported(
+            f"platform {kind}",
+            "building a cluster in this release",
+            path=path,
+            hint=f"use one of {', '.join(PLATFORMS_BUILT)}",
+        )
     if kind not in PLATFORMS_BUILT:
         near = nearest(str(kind), known)
-        raise SpecError("kind is not a platform that railbed knows", path=path, found=shown(kind), allowed=known,
-                        hint=f"did you mean {near}?" if near else "choose one of those")  # fmt: skip
+        raise SpecError(
+            "kind is not a platform that railbed knows",
+            path=path,
+            found=shown(kind),
+            allowed=known,
+            hint=f"did you mean {near}?" if near else "choose one of those",
+        )

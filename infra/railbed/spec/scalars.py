@@ -1,4 +1,4 @@
-"""The scalar types of the spec: names, counts, rates and addresses that cannot be mistaken for something else."""
+"""The scalar types of the spec: names, counts, rates and addresses, each with its limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field
 MAX_NODES = 65_536
 """Endpoints of one rail plane in the largest three-tier fabric of 64-port switches (64³/4)."""
 
-_KEY = re.compile(r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com) [A-Za-z0-9+/]{60,}={0,3}( .*)?$")  # fmt: skip
+_KEY_TYPES = "ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\\.com"
+_KEY = re.compile(rf"(?:{_KEY_TYPES}) [A-Za-z0-9+/]{{60,}}={{0,3}}( .*)?")
 _SYSTEM_FOLDERS = (
     "/bin",
     "/boot",
@@ -53,7 +54,7 @@ def _mount(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    if not _KEY.match(text):
+    if not _KEY.fullmatch(text):
         raise ValueError("is not an OpenSSH public key, like `ssh-ed25519 AAAA… comment`")
     return text
 
