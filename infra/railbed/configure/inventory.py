@@ -1,0 +1,163 @@
+"""Contract → inventory: groups, variables of all hosts, variables of each host. Pure; the plugin and tests share it.
+
+Variables are named ``railbed_…``. What is the same everywhere is a variable of the group ``all``, so that an inventory
+grows with the number of nodes and not with its square.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from railbed.contract import Contract, Filesystem, Node
+
+CLIENT_ROLES = ("controller", "compute", "spare")
+GPU_ROLES = ("compute", "spare")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Files on the operator's machine that a run needs; only their names enter the inventory."""
+
+    ssh_config: Path
+    secrets: Path
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What Ansible gets to know."""
+
+    groups: dict[str, list[str]]
+    variables: dict[str, Any]
+    """Of the group ``all``."""
+    hostvars: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def build(contract: Contract, accepted: Mapping[str, str], paths: Paths) -> Inventory:
+    """The inventory of a contract.
+
+    ``accepted`` is node name → identity of the nodes that passed a full validation: a node that was replaced since
+    then has another identity and is unaccepted again.
+    """
+    return Inventory(
+        groups=_groups(contract, accepted),
+        variables=_shared(contract, paths),
+        hostvars={node.name: _host(contract, node, paths) for node in contract.nodes},
+    )
+
+
+def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
+    """Whether this very machine passed a full validation."""
+    return accepted.get(node.name) == node.identity.value
+
+
+def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+
+    def join(group: str, name: str) -> None:
+        members = groups.setdefault(group, [])
+        if name not in members:
+            members.append(name)
+
+    for group in ("role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted"):
+        groups[group] = []
+    for node in contract.nodes:
+        join(f"pool_{_word(node.pool)}", node.name)
+        if node.machine:
+            join(f"machine_{_word(node.machine)}", node.name)
+        join(f"role_{node.role}", node.name)
+        if node.role in GPU_ROLES:
+            join("gpu_nodes", node.name)
+            if not is_accepted(node, accepted):
+                join("unaccepted", node.name)
+        if contract.scheduler != "none" and node.role in CLIENT_ROLES:
+            join(f"scheduler_{contract.scheduler}", node.name)
+        if contract.filesystems and node.role in CLIENT_ROLES:
+            join("filesystem_clients", node.name)
+    for filesystem in contract.filesystems:
+        word = f"filesystem_{_word(filesystem.name)}"
+        if filesystem.metadata_server:
+            for group in (f"{word}_metadata", f"{filesystem.kind}_metadata"):
+                join(group, filesystem.metadata_server)
+        for server in filesystem.data_servers:
+            for group in (f"{word}_data", f"{filesystem.kind}_data"):
+                join(group, server)
+    return groups
+
+
+def _word(text: str) -> str:
+    """A group name: letters, digits and underscores."""
+    return "".join(c if c.isalnum() else "_" for c in text)
+
+
+def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
+    controllers = contract.with_role("controller")
+    software = contract.software
+    return {
+        "railbed_stack": contract.stack,
+        "railbed_cluster": contract.name,
+        "railbed_domain": contract.domain,
+        "railbed_service": contract.service,
+        "railbed_simulated": contract.simulated,
+        "railbed_controller": controllers[0].name if controllers else "",
+        "railbed_nodes": [_brief(node) for node in contract.nodes],
+        "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
+        "railbed_filesystems": [filesystem.model_dump(mode="json") for filesystem in contract.filesystems],
+        "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
+        "railbed_release": software.release,
+        "railbed_versions": dict(software.versions),
+        "railbed_packages": dict(software.packages),
+        "railbed_training_stack_path": software.training_stack_path,
+        "railbed_admins": dict(contract.admins),
+        "railbed_secrets_dir": str(paths.secrets),
+    }
+
+
+def _brief(node: Node) -> dict[str, Any]:
+    """What every node must know of every other one."""
+    return {
+        "name": node.name,
+        "role": node.role,
+        "address": node.address,
+        "rails": [rail.address for rail in node.rails],
+        "ssh_host_keys": node.ssh.host_keys,
+        "cpus": node.cpus,
+        "memory_mib": node.memory_mib,
+        "gpus": node.gpus,
+        "scalable_unit": node.scalable_unit,
+    }
+
+
+def _block(address: str) -> str:
+    """The /24 around an address; the contract gives management addresses without their prefix."""
+    return f"{address.rsplit('.', 1)[0]}.0/24"
+
+
+def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
+    machine = contract.machine(node.machine) if node.rails or node.gpus else None
+    return {
+        "ansible_host": node.name,
+        "ansible_user": node.ssh.user,
+        "ansible_become": node.ssh.user != "root",
+        # The host's block in that file holds address and proxy; it verifies the pinned host keys.
+        "ansible_ssh_common_args": f"-F {shlex.quote(str(paths.ssh_config))}",
+        "railbed_name": node.name,
+        "railbed_role": node.role,
+        "railbed_pool": node.pool,
+        "railbed_machine": node.machine,
+        "railbed_address": node.address,
+        "railbed_gpus": node.gpus,
+        "railbed_gpu_model": machine.gpu_model if machine else "",
+        "railbed_transport": machine.transport if machine else "",
+        "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
+        "railbed_identity": node.identity.model_dump(mode="json"),
+        "railbed_metadata_of": [_name(f) for f in contract.filesystems if f.metadata_server == node.name],
+        "railbed_data_of": [_name(f) for f in contract.filesystems if node.name in f.data_servers],
+    }
+
+
+def _name(filesystem: Filesystem) -> str:
+    return filesystem.name

@@ -1,0 +1,71 @@
+"""The inventory of a stack as it stands on disk: contract, accepted nodes, and the guard against a shrunken contract."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from railbed import contract as contracts
+from railbed.configure.inventory import Inventory, Paths, build
+from railbed.contract import Contract
+from railbed.defaults import MAX_SHRINK_FRACTION
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError
+
+
+def load(work: Workspace) -> Inventory:
+    """The inventory of the stack. Raises ContractError for a contract that is missing, cut short, edited, of another
+    schema, or that lost more than ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
+    """
+    contract = contracts.load(work.contract_file)
+    refuse_other_stack(contract, work)
+    refuse_shrunken(contract, converged_file(work))
+    return build(contract, accepted(work), Paths(ssh_config=work.ssh_config, secrets=work.secrets))
+
+
+def converged_file(work: Workspace) -> Path:
+    """The contract that was last converged on all its nodes."""
+    return work.dir / "converged.json"
+
+
+def accepted(work: Workspace) -> dict[str, str]:
+    """Node name → identity of the nodes that passed a full validation; none where the file is absent."""
+    try:
+        data = json.loads(work.accepted_file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as broken:
+        raise ContractError(
+            f"the list of accepted nodes is not whole JSON ({broken})", path=str(work.accepted_file),
+            hint="remove it and validate again: nodes then count as new",
+        ) from None  # fmt: skip
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise ContractError(
+            "the list of accepted nodes is not name → identity", path=str(work.accepted_file),
+            hint="remove it and validate again: nodes then count as new",
+        )  # fmt: skip
+    return data
+
+
+def refuse_other_stack(contract: Contract, work: Workspace) -> None:
+    """A contract that was copied from another stack would configure that stack's nodes."""
+    if contract.stack != work.stack:
+        raise ContractError(
+            "the contract is of another stack", path=f"{work.contract_file}:stack", found=contract.stack,
+            allowed=work.stack, hint="run `railbed up` again",
+        )  # fmt: skip
+
+
+def refuse_shrunken(contract: Contract, last: Path) -> None:
+    """Refuses a contract that lost too many of the nodes that were last converged: more likely a mistake than a wish."""
+    if not last.exists():
+        return
+    before = {node.name for node in contracts.load(last).nodes}
+    gone = sorted(before - {node.name for node in contract.nodes})
+    if len(gone) > MAX_SHRINK_FRACTION * len(before):
+        raise ContractError(
+            f"the contract lost {len(gone)} of {len(before)} nodes since the last converge",
+            code="CONTRACT_SHRUNKEN", path=str(last), found=gone,
+            allowed=f"at most {MAX_SHRINK_FRACTION:.0%} at once",
+            hint=f"if that is meant, remove {last} and run it again",
+        )  # fmt: skip

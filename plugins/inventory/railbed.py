@@ -1,0 +1,61 @@
+"""Inventory plugin: a stack's contract as groups and host variables. All of its logic is in railbed.configure."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: railbed
+short_description: The nodes of a railbed stack, from its contract
+description:
+  - Reads the contract that C(railbed up) wrote for a stack of this checkout.
+  - An empty, truncated, edited, older or shrunken contract is an error.
+options:
+  plugin:
+    description: Always V(railbed).
+    required: true
+    choices: [railbed]
+  stack:
+    description: Name of the stack.
+    required: true
+    type: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+from railbed.configure import stack
+from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import RailbedError
+
+SUFFIX = ".railbed.yaml"
+
+
+class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
+    """Answers for files named ``<stack>.railbed.yaml``."""
+
+    NAME = "railbed"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether the file is one of ours."""
+        return bool(super().verify_file(path)) and path.endswith(SUFFIX)
+
+    def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
+        """Fills the inventory."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        try:
+            found = stack.load(Workspace(find_root(Path(path).parent), self.get_option("stack")))
+        except RailbedError as error:
+            raise AnsibleParserError(error.as_text()) from error
+        for group, hosts in found.groups.items():
+            inventory.add_group(group)
+            for host in hosts:
+                inventory.add_host(host, group=group)
+        for host, values in found.hostvars.items():
+            inventory.add_host(host)
+            for key, value in values.items():
+                inventory.set_variable(host, key, value)
+        for key, value in found.variables.items():
+            inventory.set_variable("all", key, value)

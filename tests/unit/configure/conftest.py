@@ -1,0 +1,113 @@
+"""A small contract, built in code: one controller, two compute nodes, one spare, one filesystem."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from railbed.contract import (
+    Contract,
+    Filesystem,
+    Identity,
+    Machine,
+    Nic,
+    Node,
+    Rail,
+    Repository,
+    Software,
+    Ssh,
+)
+from railbed.effects.workspace import Workspace
+
+MACHINE = "lab/rail2"
+
+
+def rails(octet: int) -> list[Rail]:
+    return [
+        Rail(
+            index=i, address=f"10.91.{i}.{octet}/24", mtu=9000, rate_gbps=0.1,
+            nics=[Nic(device=f"rail{i}", netdev=f"rail{i}", rate_gbps=0.1, switch=f"leaf{i}", port=f"{octet}")],
+        )
+        for i in range(2)
+    ]  # fmt: skip
+
+
+def node(name: str, role: str, octet: int, unit: int = 0) -> Node:
+    gpus = 0 if role == "controller" else 8
+    return Node(
+        name=name, pool="controller" if role == "controller" else "h100", role=role,  # type: ignore[arg-type]
+        machine="" if role == "controller" else MACHINE, gpus=gpus, cpus=8, memory_mib=4096,
+        address=f"10.90.0.{octet}",
+        ssh=Ssh(user="root", host_keys=[f"ssh-ed25519 AAAAC3Nza{octet} {name}"]),
+        rails=rails(octet) if gpus else [], scalable_unit=unit,
+        identity=Identity(kind="machine_id", value=f"id-{octet}"),
+    )  # fmt: skip
+
+
+def small(stack: str = "small") -> Contract:
+    return Contract(
+        stack=stack, name="small", service="cluster", scheduler="slurm", platform="lab", simulated=True,
+        admins={"ada": "ssh-ed25519 AAAAada ada"}, domain="small.test",
+        nodes=[
+            node("ctl0", "controller", 10),
+            node("h100-0", "compute", 11),
+            node("h100-1", "compute", 12, unit=1),
+            node("h100-2", "spare", 13, unit=1),
+        ],
+        machines=[
+            Machine(
+                key=MACHINE, gpu_model="NVIDIA H100 80GB HBM3", gpus=8, gpu_memory_mib=81559, rails=2,
+                nics_per_rail=1, nic_gbps=0.1, payload_fraction=0.9927, transport="tcp",
+                collective_ranks_per_node=1, stands_for="metal/hgx-h100", scale=4000.0,
+            )
+        ],
+        filesystems=[
+            Filesystem(
+                name="scratch", kind="moosefs", mount="/scratch", metadata_server="ctl0",
+                data_servers=["h100-0", "h100-1"], data_path="/srv/railbed/data/scratch", copies=2,
+                capacity_tib=0.01,
+            )
+        ],
+        software=Software(
+            release="2026.11",
+            versions={"nvidia_driver": "570.124.06", "slurm": "22.05.8", "torch": "2.15.0"},
+            packages={"nvidia_driver": "nvidia-open", "slurm": "slurm-client"},
+            repositories=[
+                Repository(
+                    name="railbed", uri="file:/srv/repo", suite="./", components=[],
+                    signed_by="-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+                )
+            ],
+            training_stack_path="/opt/railbed/training",
+        ),
+        claims=[], out_of_scope=[], spec_hash="0" * 64,
+    ).sealed()  # fmt: skip
+
+
+@pytest.fixture
+def contract() -> Contract:
+    return small()
+
+
+@pytest.fixture
+def work(tmp_path: Path, contract: Contract) -> Workspace:
+    """A checkout with that contract on disk."""
+    (tmp_path / "Pulumi.yaml").write_text("name: railbed\n")
+    (tmp_path / "infra").mkdir()
+    work = Workspace(tmp_path, contract.stack)
+    work.dir.mkdir(parents=True)
+    work.contract_file.write_text(json.dumps(contract.as_json()))
+    return work
+
+
+@pytest.fixture
+def write(work: Workspace) -> Callable[[Contract], None]:
+    """Puts another contract in its place."""
+
+    def put(other: Contract) -> None:
+        work.contract_file.write_text(json.dumps(other.as_json()))
+
+    return put

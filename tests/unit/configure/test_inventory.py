@@ -1,0 +1,178 @@
+"""Contract → groups and variables, and the contracts that are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from railbed.configure import stack
+from railbed.configure.inventory import Paths, build
+from railbed.contract import Contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError
+
+ROOT = Path(__file__).resolve().parents[3]
+PATHS = Paths(ssh_config=Path("/work tree/ssh/config"), secrets=Path("/work tree/secrets"))
+
+
+def without(contract: Contract, *names: str) -> Contract:
+    nodes = [n for n in contract.nodes if n.name not in names]
+    return contract.model_copy(update={"nodes": nodes}).sealed()
+
+
+def test_groups_follow_role_pool_machine_and_filesystem(contract: Contract) -> None:
+    groups = build(contract, {}, PATHS).groups
+    assert groups["role_controller"] == ["ctl0"]
+    assert groups["role_compute"] == ["h100-0", "h100-1"]
+    assert groups["role_spare"] == ["h100-2"]
+    assert groups["gpu_nodes"] == ["h100-0", "h100-1", "h100-2"]
+    assert groups["pool_h100"] == groups["machine_lab_rail2"] == groups["gpu_nodes"]
+    assert groups["scheduler_slurm"] == groups["filesystem_clients"] == ["ctl0", "h100-0", "h100-1", "h100-2"]
+    assert groups["filesystem_scratch_metadata"] == groups["moosefs_metadata"] == ["ctl0"]
+    assert groups["filesystem_scratch_data"] == groups["moosefs_data"] == ["h100-0", "h100-1"]
+
+
+def test_a_node_is_accepted_by_its_identity_and_not_by_its_name(contract: Contract) -> None:
+    accepted = {"h100-0": "id-11", "h100-1": "the machine that was there before"}
+    assert build(contract, accepted, PATHS).groups["unaccepted"] == ["h100-1", "h100-2"]
+
+
+def test_the_controller_is_never_among_the_unaccepted(contract: Contract) -> None:
+    assert "ctl0" not in build(contract, {}, PATHS).groups["unaccepted"]
+
+
+def test_no_scheduler_no_scheduler_group(contract: Contract) -> None:
+    bare = contract.model_copy(update={"scheduler": "none", "filesystems": []})
+    groups = build(bare, {}, PATHS).groups
+    assert not [name for name in groups if name.startswith(("scheduler_", "filesystem"))]
+
+
+def test_hosts_are_reached_through_the_stacks_ssh_config(contract: Contract) -> None:
+    values = build(contract, {}, PATHS).hostvars["h100-0"]
+    assert values["ansible_ssh_common_args"] == "-F '/work tree/ssh/config'"
+    assert values["ansible_become"] is False
+    assert not [value for value in values.values() if "StrictHostKeyChecking" in str(value)]
+
+
+def test_host_variables_are_prefixed(contract: Contract) -> None:
+    inventory = build(contract, {}, PATHS)
+    names = {*inventory.variables, *(key for values in inventory.hostvars.values() for key in values)}
+    assert all(name.startswith(("railbed_", "ansible_")) for name in names)
+
+
+def test_a_node_knows_its_rails_and_filesystems(contract: Contract) -> None:
+    values = build(contract, {}, PATHS).hostvars["h100-1"]
+    assert [rail["address"] for rail in values["railbed_rails"]] == ["10.91.0.12/24", "10.91.1.12/24"]
+    assert values["railbed_data_of"] == ["scratch"] and values["railbed_metadata_of"] == []
+    assert values["railbed_gpu_model"] == "NVIDIA H100 80GB HBM3"
+
+
+def test_what_all_share_is_said_once(contract: Contract) -> None:
+    """Ten times the nodes must not make each node's own variables longer."""
+    one = json.dumps(build(contract, {}, PATHS).hostvars["h100-0"])
+    many = contract.model_copy(update={"nodes": [*contract.nodes, *contract.nodes]})
+    assert json.dumps(build(many, {}, PATHS).hostvars["h100-0"]) == one
+
+
+def test_a_stack_on_disk_is_read(work: Workspace) -> None:
+    work.accepted_file.write_text(json.dumps({"h100-0": "id-11"}))
+    assert stack.load(work).groups["unaccepted"] == ["h100-1", "h100-2"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"schema": "railbed/contract/v1", "stack": "sm'])
+def test_an_empty_or_truncated_contract_is_refused(work: Workspace, text: str) -> None:
+    work.contract_file.write_text(text)
+    with pytest.raises(ContractError):
+        stack.load(work)
+
+
+def test_an_older_schema_is_refused(work: Workspace, contract: Contract) -> None:
+    work.contract_file.write_text(json.dumps({**contract.as_json(), "schema": "railbed/contract/v0"}))
+    with pytest.raises(ContractError, match="another schema"):
+        stack.load(work)
+
+
+def test_an_edited_contract_is_refused(work: Workspace, contract: Contract) -> None:
+    work.contract_file.write_text(json.dumps({**contract.as_json(), "domain": "elsewhere"}))
+    with pytest.raises(ContractError, match="changed after it was made"):
+        stack.load(work)
+
+
+def test_the_contract_of_another_stack_is_refused(work: Workspace, contract: Contract) -> None:
+    other = contract.model_copy(update={"stack": "other"}).sealed()
+    work.contract_file.write_text(json.dumps(other.as_json()))
+    with pytest.raises(ContractError, match="another stack"):
+        stack.load(work)
+
+
+def test_a_shrunken_contract_is_refused(
+    work: Workspace, contract: Contract, write: Callable[[Contract], None]
+) -> None:
+    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    write(without(contract, "h100-2"))
+    with pytest.raises(ContractError) as refused:
+        stack.load(work)
+    assert refused.value.code == "CONTRACT_SHRUNKEN"
+    assert refused.value.found == ["h100-2"]
+
+
+def test_a_replaced_node_does_not_hide_a_lost_one(
+    work: Workspace, contract: Contract, write: Callable[[Contract], None]
+) -> None:
+    """As many nodes as before, but other ones: the lost ones count."""
+    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    renamed = [n.model_copy(update={"name": "h100-9"}) if n.name == "h100-2" else n for n in contract.nodes]
+    write(contract.model_copy(update={"nodes": renamed}).sealed())
+    with pytest.raises(ContractError, match="lost 1 of 4"):
+        stack.load(work)
+
+
+def test_a_contract_that_grew_is_fine(work: Workspace, contract: Contract) -> None:
+    stack.converged_file(work).write_text(json.dumps(without(contract, "h100-2").as_json()))
+    assert len(stack.load(work).hostvars) == 4
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"h100-0": 3}', "{"])
+def test_a_broken_list_of_accepted_nodes_is_refused(work: Workspace, text: str) -> None:
+    work.accepted_file.write_text(text)
+    with pytest.raises(ContractError, match="accepted nodes"):
+        stack.load(work)
+
+
+def ansible_inventory(work: Workspace) -> subprocess.CompletedProcess[str]:
+    source = work.root / "inventories" / f"{work.stack}.railbed.yaml"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text(f"plugin: railbed\nstack: {work.stack}\n")
+    tool = Path(sys.executable).with_name("ansible-inventory")
+    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(work.dir / "home")}
+    return subprocess.run(
+        [tool, "-i", source, "--list"],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_ansible_reads_a_stack_through_the_plugin(work: Workspace) -> None:
+    done = ansible_inventory(work)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["gpu_nodes"]["hosts"] == ["h100-0", "h100-1", "h100-2"]
+    # Text from a contract is never a template.
+    assert told["_meta"]["hostvars"]["ctl0"]["railbed_cluster"] == {"__ansible_unsafe": "small"}
+
+
+def test_ansible_stops_at_a_bad_contract(work: Workspace) -> None:
+    work.contract_file.write_text("{")
+    done = ansible_inventory(work)
+    assert done.returncode != 0
+    assert "CONTRACT" in done.stderr and "run `railbed up` again" in done.stderr
