@@ -126,3 +126,6 @@ class Release(Facts):
     components: dict[str, Component]
     other_versions: dict[str, list[Component]] = {}
     """Versions that a repository carries besides, e.g. the driver before; no converge installs them."""
+
+
+Entry = Machine | FilesystemOffer | Release

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from railbed.catalog import strict_yaml
-from railbed.catalog.facts import Facts, FilesystemOffer, Machine, Release
+from railbed.catalog.facts import Entry, Facts, FilesystemOffer, Machine, Release, Source
 from railbed.catalog.sources import unfold
 from railbed.errors import CatalogError
 
@@ -52,6 +53,39 @@ def load_release(name: str) -> Release:
     return _load("software", name, Release)
 
 
+_LOADERS: dict[str, Callable[[str], Entry]] = {
+    "machines": load_machine,
+    "filesystems": load_filesystem,
+    "software": load_release,
+}
+
+
+def load(kind: str, key: str) -> Entry:
+    """The entry of ``key`` of one kind. Raises CatalogError as above."""
+    return _LOADERS[kind](key)
+
+
+def find(key: str) -> tuple[str, Entry]:
+    """The kind and the entry of ``key``, of whatever kind. Raises CatalogError as above."""
+    for kind in KINDS:
+        if key in keys(kind):
+            return kind, load(kind, key)
+    raise _unknown("entry", key, [known for kind in KINDS for known in keys(kind)])
+
+
+def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
+    """``(name, value, source)`` of each fact of an entry."""
+    if not isinstance(entry, Release):
+        for name, source in entry.provenance.items():
+            yield name, getattr(entry, name), source
+        return
+    for name, part in entry.components.items():
+        yield name, part.version, part.provenance
+    for name, parts in entry.other_versions.items():
+        for part in parts:
+            yield f"{name} (other)", part.version, part.provenance
+
+
 def file_of(kind: str, key: str) -> str:
     """The file that holds an entry, relative to the catalogue."""
     return f"{kind}/{key}.yaml"
@@ -60,16 +94,21 @@ def file_of(kind: str, key: str) -> str:
 def _load(kind: str, key: str, model: type[F]) -> F:
     known = keys(kind)
     if key not in known:
-        near = nearest(key, known)
-        raise CatalogError(
-            f"the catalogue has no {_SINGULAR[kind]} {key!r}",
-            code="CATALOG_UNKNOWN_KEY",
-            found=key,
-            allowed=known,
-            hint=f"did you mean {near}?" if near else f"`railbed catalog list` shows the {kind}",
-        )
+        raise _unknown(_SINGULAR[kind], key, known)
     entry: F = _read(kind, key, model)  # the cache hides the type
     return entry
+
+
+def _unknown(what: str, key: str, known: list[str]) -> CatalogError:
+    near = nearest(key, known)
+    return CatalogError(
+        f"the catalogue has no {what} {key!r}",
+        code="CATALOG_UNKNOWN_KEY",
+        path=key,
+        found=key,
+        allowed=known,
+        hint=f"did you mean {near}?" if near else "`railbed catalog list` shows what there is",
+    )
 
 
 @lru_cache(maxsize=256)

@@ -32,7 +32,7 @@ def declared(floor_mbytes_per_s: float, offer: FilesystemOffer) -> Expectation:
 
 def all_rails(machine: BandwidthMachine) -> Expectation:
     """Gb/s of payload of one node over all rails at once, one direction."""
-    line = machine.rails * machine.nic_gbps_per_rail
+    rail, line = machine.nic_gbps_per_rail, machine.rails * machine.nic_gbps_per_rail
     payload = line * machine.payload_fraction
     return Expectation(
         unit="Gb/s",
@@ -41,7 +41,7 @@ def all_rails(machine: BandwidthMachine) -> Expectation:
         floor=payload * RAIL_GATE_FRACTION,
         basis="derived",
         derivation=[
-            f"{machine.rails} rails × {machine.nic_gbps_per_rail:g} Gb/s = {line:g} Gb/s a node, each direction",
+            f"{machine.rails} rails × {rail:g} Gb/s = {line:g} Gb/s a node, each direction",
             f"payload {machine.payload_fraction:g} of it; floor {RAIL_GATE_FRACTION:g} of the payload",
         ],
     )
@@ -50,12 +50,10 @@ def all_rails(machine: BandwidthMachine) -> Expectation:
 def transport() -> Expectation:
     """Share of a collective's computed bytes that the least used rail counted."""
     return Expectation(
-        unit="of the computed bytes",
+        unit="of bytes",
         bound=1.0 + COUNTER_TOLERANCE,
         expected=1.0,
         floor=1.0 - COUNTER_TOLERANCE,
         basis="derived",
-        derivation=[
-            f"every rail's byte counter is within {COUNTER_TOLERANCE:.0%} of what the collective moves"
-        ],
+        derivation=[f"a rail's byte counter is within {COUNTER_TOLERANCE:.0%} of what the collective moves"],
     )

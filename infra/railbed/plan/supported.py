@@ -13,7 +13,7 @@ Refusal = tuple[str, str, str]
 
 
 def check(spec: ClusterSpec, where: str) -> None:
-    """Raises Unsupported for the first thing of ``spec`` that cannot be built yet; ``where`` begins its path."""
+    """Raises Unsupported for the first thing that cannot be built yet; ``where`` begins its path."""
     for feature, path, hint in _refused(spec):
         raise Unsupported(f"platform {spec.platform.kind}", feature, hint, path=f"{where}.{path}")
 

@@ -109,8 +109,8 @@ def _sums(spec: ClusterSpec, pool: Pool, machine: catalog.Machine, where: str) -
         )
     if abs(machine.node_gbps - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
-            f"{machine.key}: {machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} Gb/s make "
-            f"{machine.node_gbps:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
+            f"{machine.key} has {machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} "
+            f"= {machine.node_gbps:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
             path=f"{fabric_path}.node_gbps",
             found=spec.fabric.node_gbps,
             allowed=machine.node_gbps,

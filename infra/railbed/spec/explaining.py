@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from railbed import catalog
-from railbed.catalog.loader import file_of
 from railbed.model.claims import Part
 from railbed.spec.cluster import ClusterSpec
 
@@ -24,24 +23,14 @@ class Explained(Part):
 
 def explain(spec: ClusterSpec, where: str = "spec") -> list[Explained]:
     """Every value in the spec's order, then what the catalogue says of the machines, offers and release."""
-    rows = list(_values(spec, "", where))
+    rows = _values(spec, "", where)
     for index, pool in enumerate(spec.pools):
         rows += _facts("machines", catalog.load_machine(pool.machine), f"pools[{index}].machine")
     for index, filesystem in enumerate(spec.filesystems):
         rows += _facts(
             "filesystems", catalog.load_filesystem(filesystem.offer), f"filesystems[{index}].offer"
         )
-    release = catalog.load_release(spec.software.release)
-    rows += [
-        Explained(
-            path=f"software.release.{name}",
-            value=part.version,
-            origin="catalogue",
-            source=f"{file_of('software', release.key)}: {part.provenance.source}",
-        )
-        for name, part in release.components.items()
-    ]
-    return rows
+    return rows + _facts("software", catalog.load_release(spec.software.release), "software.release")
 
 
 def schema() -> dict[str, Any]:
@@ -70,13 +59,14 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def _facts(kind: str, facts: catalog.Machine | catalog.FilesystemOffer, path: str) -> list[Explained]:
+def _facts(kind: str, entry: catalog.Entry, path: str) -> list[Explained]:
+    file = catalog.file_of(kind, entry.key)
     return [
         Explained(
             path=f"{path}.{name}",
-            value=getattr(facts, name),
+            value=value,
             origin="catalogue",
-            source=f"{file_of(kind, facts.key)}: {source.source} ({source.checked})",
+            source=f"{file}: {source.source} ({source.checked})",
         )
-        for name, source in facts.provenance.items()
+        for name, value, source in catalog.facts_of(entry)
     ]

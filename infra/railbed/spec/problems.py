@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
@@ -23,9 +24,11 @@ def key_path(where: str, location: Sequence[int | str]) -> str:
 
 
 def shown(value: Any) -> Any:
-    """``value``, cut where it is long."""
+    """``value``, cut where it is long, and as text where JSON has no such number."""
     text = repr(value)
-    return value if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    if len(text) > SHOWN_CHARACTERS:
+        return text[:SHOWN_CHARACTERS] + "…"
+    return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def spec_error(wrong: ValidationError, where: str) -> SpecError:
