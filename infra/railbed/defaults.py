@@ -42,7 +42,19 @@ DRAIN_TIMEOUT_S = 3600.0
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
+NOFILE_MIN = 65536
+"""Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
+TIME_OFFSET_S = 0.05
+"""Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120
+RAIL_SECONDS = 2
+"""Measured seconds of one flow; the spread at 3 s was 0.02 %, at 2 s not more."""
+RAIL_OMIT_S = 1
+"""Seconds at the start of a flow that do not count: the shaper's burst and TCP's ramp lie in them."""
+RAIL_SLACK_S = 5
+"""How long starting iperf3 on both ends may take before a flow counts as dead."""
+RAIL_PORT = 35200
+"""First port of the rail probes; rail i uses this plus i."""
 RAIL_GATE_FRACTION = 0.95
 """A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03

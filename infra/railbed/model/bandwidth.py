@@ -233,7 +233,7 @@ def expect(
     most, why = bound(machine, nodes, collective, algorithm)
     if most is None:
         return Expectation(unit="GB/s", basis="none", derivation=why)
-    if size_bytes < GATING_SIZE_BYTES:
+    if not gates(size_bytes):
         why = [
             *why,
             f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate",
@@ -288,6 +288,11 @@ def _published(
             f"floor: lowest healthy share of the bound {lowest:.3f} less {found.slack:.1%} ({found.reason})",
         ],
     )  # fmt: skip
+
+
+def gates(size_bytes: int) -> bool:
+    """True for sizes that decide; smaller ones inform."""
+    return size_bytes >= GATING_SIZE_BYTES * published.SIZE_SLACK
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:

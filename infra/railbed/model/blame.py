@@ -1,0 +1,198 @@
+"""From verdicts to culprits: the fewest parts that explain every failure.
+
+Some claims point at a part by themselves (a rail, a GPU, the driver, a data server). Others fail because of
+such a part (a collective over a slow rail, a job on a drained node): they are added to its culprit and make
+none of their own, unless nothing else explains them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from railbed.model.claims import Culprit, Judged, Verdict
+
+PART = re.compile(r"\b(rail|gpu) (\d+)\b", re.IGNORECASE)
+DIRECT = 0.95
+"""Confidence of a part that a measurement confined to it, or a check that names it, found."""
+INFERRED = 0.5
+"""Confidence of a part that follows only from claims about more than it."""
+
+Key = tuple[str, str]
+"""Node and part."""
+
+
+@dataclass
+class _Suspect:
+    claims: list[str] = field(default_factory=list)
+    confidence: float = DIRECT
+
+    def add(self, claim: str) -> None:
+        if claim not in self.claims:
+            self.claims.append(claim)
+
+
+def is_consequence(claim: str) -> bool:
+    """True for claims that fail because of parts which other claims look at directly."""
+    cluster_wide = ("collective.", "job.", "fabric.all_rails", "fabric.transport")
+    return claim.startswith(cluster_wide) or claim in ("scheduler.state", "storage.write", "storage.read")
+
+
+def named_parts(judged: Judged) -> list[str]:
+    """The parts that a verdict names: its ``parts``, else those in its reason, else its claim's subject."""
+    told = judged.detail.get("parts")
+    if isinstance(told, (list, tuple)) and told:
+        return [str(part) for part in told]
+    found = [f"{kind.lower()} {index}" for kind, index in PART.findall(judged.reason)]
+    if judged.claim == "node.gpus" and found:
+        return [part for part in dict.fromkeys(found) if part.startswith("gpu")] or ["gpu"]
+    return [judged.claim.split(".")[1] if judged.claim.startswith("node.") else judged.claim.split(".")[0]]
+
+
+def named_nodes(judged: Judged) -> list[str]:
+    """The nodes that a verdict is about: its own, else those it names as guilty, else the whole cluster."""
+    if judged.node:
+        return [judged.node]
+    told = judged.detail.get("guilty_nodes")
+    return [str(node) for node in told] if isinstance(told, (list, tuple)) and told else [""]
+
+
+def _direct(failed: Sequence[Judged]) -> dict[Key, _Suspect]:
+    suspects: dict[Key, _Suspect] = {}
+    for judged in failed:
+        for node in named_nodes(judged):
+            for part in named_parts(judged):
+                suspects.setdefault((node, part), _Suspect()).add(judged.claim)
+    return suspects
+
+
+def _merge(suspects: dict[Key, _Suspect], into: Key, gone: Iterable[Key], confidence: float) -> None:
+    merged = suspects.setdefault(into, _Suspect(confidence=confidence))
+    merged.confidence = confidence
+    for key in gone:
+        if key != into and key in suspects:
+            for claim in suspects.pop(key).claims:
+                merged.add(claim)
+
+
+def _whole_nodes(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> None:
+    """A node of which every rail fails is itself the part."""
+    rails: dict[str, set[str]] = {}
+    for one in judged:
+        if one.claim.startswith("fabric.rail."):
+            rails.setdefault(one.node, set()).update(named_parts(one))
+    for node, parts in rails.items():
+        keys = [(node, part) for part in sorted(parts)]
+        if len(keys) > 1 and all(key in suspects for key in keys):
+            _merge(suspects, (node, "node"), keys, DIRECT)
+
+
+def _whole_rails(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> None:
+    """A rail that fails on every node that was measured is a fault of its switch: no node is to blame."""
+    nodes: dict[str, set[str]] = {}
+    for one in judged:
+        if one.claim.startswith("fabric.rail.") and one.verdict is not Verdict.UNPROVEN:
+            for part in named_parts(one):
+                nodes.setdefault(part, set()).add(one.node)
+    for part, members in nodes.items():
+        keys = [(node, part) for node in sorted(members)]
+        if len(keys) > 2 and all(key in suspects for key in keys):
+            _merge(suspects, ("", part), keys, DIRECT)
+
+
+def _driver_hides_gpus(suspects: dict[Key, _Suspect]) -> None:
+    """Without a working driver nothing is known about the GPUs: their failures are the driver's."""
+    for node, part in list(suspects):
+        if part == "driver":
+            gone = [key for key in suspects if key[0] == node and key[1].split(" ")[0] in ("gpu", "gpus")]
+            _merge(suspects, (node, "driver"), gone, suspects[node, part].confidence)
+
+
+def _explains(key: Key, judged: Judged) -> bool:
+    """Whether a guilty part can be why ``judged`` did not pass."""
+    node, part = key
+    kind = part.split(" ")[0]
+    if judged.node and node and judged.node != node:
+        return False
+    if judged.claim.startswith("storage."):
+        return kind in ("storage", "mounts", "node")
+    if judged.claim.startswith(("collective.", "fabric.")):
+        return kind != "storage"
+    return True
+
+
+def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
+    """The culprits that a consequence is added to: rails for traffic, storage for files, else any."""
+    fitting = [key for key in suspects if _explains(key, judged)]
+    wanted: Callable[[Key], bool]
+    if judged.claim.startswith(("collective.", "fabric.")):
+        wanted = _is_rail
+    elif judged.claim.startswith("storage."):
+        wanted = _is_storage
+    else:
+        return fitting
+    return [key for key in fitting if wanted(key)] or fitting
+
+
+def _is_rail(key: Key) -> bool:
+    return key[1].startswith("rail")
+
+
+def _is_storage(key: Key) -> bool:
+    return key[1] == "storage"
+
+
+def _blocked(judged: Judged) -> bool:
+    return judged.verdict is Verdict.UNPROVEN and "blocked by" in judged.reason
+
+
+def _common_node(judged: Sequence[Judged]) -> str:
+    """The one node in every failing collective and in no passing one; empty where there is no single one."""
+    ran = [
+        (j, {str(n) for n in j.detail.get("nodes", [])}) for j in judged if j.claim.startswith("collective.")
+    ]
+    failing = [nodes for j, nodes in ran if j.verdict is Verdict.FAIL and nodes]
+    if not failing:
+        return ""
+    suspects = set.intersection(*failing)
+    for j, nodes in ran:
+        if j.verdict is Verdict.PASS:
+            suspects -= nodes
+    return suspects.pop() if len(suspects) == 1 else ""
+
+
+def culprits(judged: Sequence[Judged]) -> list[Culprit]:
+    """What is to blame, each with every claim that it explains; empty where nothing failed.
+
+    Claims ``blocked by`` something are added to what explains them; other unproven claims blame nobody.
+    """
+    failed = [j for j in judged if j.verdict is Verdict.FAIL]
+    suspects = _direct([j for j in failed if not is_consequence(j.claim)])
+    _whole_rails(suspects, judged)
+    _whole_nodes(suspects, judged)
+    _driver_hides_gpus(suspects)
+    for one in [j for j in failed if is_consequence(j.claim)] + [j for j in judged if _blocked(j)]:
+        for key in _likeliest(one, suspects):
+            suspects[key].add(one.claim)
+        if one.verdict is Verdict.FAIL and not any(one.claim in s.claims for s in suspects.values()):
+            _by_itself(one, judged, suspects)
+    return [
+        Culprit(node=node, part=part, claims=s.claims, confidence=s.confidence)
+        for (node, part), s in suspects.items()
+    ]
+
+
+def _by_itself(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
+    """Blame for a consequence that nothing explains: the least that its own evidence points at."""
+    guilty = one.detail.get("guilty")
+    if isinstance(guilty, list) and guilty:
+        for node, part in guilty:
+            suspects.setdefault((str(node), str(part)), _Suspect(confidence=INFERRED)).add(one.claim)
+        return
+    node = one.node or (_common_node(judged) if one.claim.startswith("collective.") else "")
+    part = one.claim.split(".")[0]
+    if part in ("collective", "fabric"):
+        part = "node" if node else "fabric"
+    for name in [node] if node else named_nodes(one):
+        suspects.setdefault((name, part), _Suspect(confidence=INFERRED)).add(one.claim)

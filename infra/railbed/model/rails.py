@@ -1,0 +1,170 @@
+"""Judges measurements that are confined to one rail: the only ones that prove a rail.
+
+A flow from A to B shows the slower of A's way out and B's way in. So a direction of a node is judged by its
+best partner: it is slow only where it is slow with all of them, and a bad partner never condemns a good
+node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+
+from railbed.defaults import BOUND_TOLERANCE, SIBLING_TOLERANCE
+from railbed.model.claims import Expectation, Judged, Part, Verdict
+
+PARTNERS_NEEDED = 2
+SIDES = {"out": "node", "in": "switch"}
+"""Direction seen from the node → side of its cable whose shaping, port or NIC limits it."""
+
+
+class RailSample(Part):
+    """One flow over one rail, from ``sender`` to ``receiver``."""
+
+    rail: int
+    sender: str
+    receiver: str
+    gbps: float | None
+    """Payload that arrived, Gb/s. 0: both hosts answered and the rail did not; None: it was not run."""
+    omitted_s: float
+    """Seconds at the start that do not count: a shaper's burst lies in them."""
+    reason: str = ""
+    """Why there is no rate."""
+
+
+Key = tuple[str, int, str]
+"""Node, rail, direction (``out`` or ``in``)."""
+
+
+def _by_direction(samples: Iterable[RailSample], least_omitted_s: float) -> dict[Key, dict[str, float]]:
+    """Best rate with each partner. Flows that hold the shaper's burst, or were not run, do not count."""
+    found: dict[Key, dict[str, float]] = {}
+    for s in samples:
+        if s.gbps is None or s.omitted_s < least_omitted_s:
+            continue
+        for key, partner in (((s.sender, s.rail, "out"), s.receiver), ((s.receiver, s.rail, "in"), s.sender)):
+            rates = found.setdefault(key, {})
+            rates[partner] = max(s.gbps, rates.get(partner, 0.0))
+    return found
+
+
+class _Table:
+    """Best rates of all nodes, rails and directions, and what each is compared with."""
+
+    def __init__(self, rates: dict[Key, dict[str, float]]) -> None:
+        self.rates = rates
+        self.best = {key: max(partners.values()) for key, partners in rates.items()}
+
+    def _median(self, chosen: Callable[[Key], bool]) -> float | None:
+        values = [rate for key, rate in self.best.items() if chosen(key)]
+        return median(values) if values else None
+
+    def siblings(self, key: Key) -> float | None:
+        """Median of the node's other rails in the same direction."""
+        return self._median(lambda k: k[0] == key[0] and k[2] == key[2] and k[1] != key[1])
+
+    def elsewhere(self, key: Key) -> float | None:
+        """Median of the same rail on other nodes in the same direction."""
+        return self._median(lambda k: k[1] == key[1] and k[2] == key[2] and k[0] != key[0])
+
+
+def _complaints(table: _Table, key: Key, expectation: Expectation) -> list[str]:
+    """Why this direction is too slow; empty where it is not."""
+    best = table.best[key]
+    told = []
+    if expectation.floor is not None and best < expectation.floor:
+        told.append(f"below the gate of {expectation.floor:.4g}")
+    for name, other in (
+        ("its sibling rails", table.siblings(key)),
+        ("this rail elsewhere", table.elsewhere(key)),
+    ):
+        if other and best < other * (1 - SIBLING_TOLERANCE):
+            told.append(f"{1 - best / other:.1%} below {name} ({other:.4g})")
+    return told
+
+
+def _lacking(table: _Table, node: str, rail: int, expectation: Expectation) -> str:
+    """Why the samples cannot prove this rail of this node; empty where they can."""
+    for direction in SIDES:
+        partners = table.rates.get((node, rail, direction), {})
+        if len(partners) < PARTNERS_NEEDED:
+            way = "sent to" if direction == "out" else "received from"
+            return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
+        most = table.best[node, rail, direction]
+        if expectation.bound is not None and most > expectation.bound * (1 + BOUND_TOLERANCE):
+            return f"{most:.4g} Gb/s is above the line rate of {expectation.bound:.4g}: a wrong number"
+    if expectation.floor is None:
+        return "nobody published what this rail must reach"
+    return ""
+
+
+def judge(
+    samples: Sequence[RailSample],
+    expectations: Mapping[int, Expectation],
+    nodes: Sequence[str],
+    *,
+    least_omitted_s: float = 0.0,
+    simulated: bool = False,
+) -> list[Judged]:
+    """One verdict per rail in ``expectations`` (Gb/s) and node in ``nodes``.
+
+    Pass: both directions measured with two partners or more, each at the gate or above, and no more than
+    the sibling tolerance below the node's other rails and below the same rail elsewhere. Fail: a direction
+    slow with all of its partners. Else unproven. ``samples`` may hold partners that are not in ``nodes``.
+    """
+    table = _Table(_by_direction(samples, least_omitted_s))
+    return [
+        _verdict(table, samples, node, rail, expectation, simulated)
+        for node in nodes
+        for rail, expectation in sorted(expectations.items())
+    ]
+
+
+def _verdict(
+    table: _Table,
+    samples: Sequence[RailSample],
+    node: str,
+    rail: int,
+    expectation: Expectation,
+    simulated: bool,
+) -> Judged:
+    best = {d: table.best[node, rail, d] for d in SIDES if (node, rail, d) in table.best}
+    slow = {d: told for d in best if (told := _complaints(table, (node, rail, d), expectation))}
+    proved = {d for d in slow if len(table.rates[node, rail, d]) >= PARTNERS_NEEDED}
+    lacking = _lacking(table, node, rail, expectation)
+    if proved:
+        verdict = Verdict.FAIL
+        reason = "; ".join(f"{d}going {best[d]:.4g} Gb/s {', '.join(slow[d])}" for d in SIDES if d in proved)
+        reason += "; with every partner"
+    elif lacking:
+        verdict, reason = Verdict.UNPROVEN, lacking + _why_not(samples, node, rail)
+    else:
+        verdict, reason = Verdict.PASS, "both directions hold the gate and their siblings"
+    partners = {d: table.rates.get((node, rail, d), {}) for d in SIDES}
+    return Judged(
+        claim=f"fabric.rail.{rail}.bandwidth",
+        node=node,
+        verdict=verdict,
+        measured=min(best.values()) if best else None,
+        unit="Gb/s",
+        expected=expectation.expected,
+        floor=expectation.floor,
+        bound=expectation.bound,
+        basis=expectation.basis,
+        derivation=expectation.derivation,
+        reason=reason,
+        simulated=simulated,
+        detail={
+            "parts": [f"rail {rail}"],
+            "sides": [SIDES[d] for d in SIDES if d in proved],
+            "gbps": {d: best.get(d) for d in SIDES},
+            "partners": partners,
+        },
+    )
+
+
+def _why_not(samples: Sequence[RailSample], node: str, rail: int) -> str:
+    """The first reason given by a flow of this rail that was not run."""
+    told = (s.reason for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.reason)
+    first = next(told, "")
+    return f" ({first})" if first else ""
