@@ -47,6 +47,11 @@ NOFILE_MIN = 65536
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120
+JOB_NODES = 4
+"""Most nodes that the reference job takes."""
+JOB_TIMEOUT_S = 60.0
+"""Submission to end, both runs."""
+JOB_POLL_S = 0.5
 RAIL_SECONDS = 2
 """Measured seconds of one flow; the spread at 3 s was 0.02 %, at 2 s not more."""
 RAIL_OMIT_S = 1
@@ -91,3 +96,7 @@ REPAIR_PREFIX = "[railbed:repair]"
 OPERATOR_PREFIX = "[railbed:operator]"
 """`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
 EVIDENCE_TIMEOUT_S = 30.0
+
+# --- logs that a user names ---------------------------------------------------------------------------------------
+MAX_LOG_BYTES = 64 * 1024 * 1024
+"""Larger files are no logs of the tools that railbed reads."""

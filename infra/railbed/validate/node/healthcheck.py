@@ -97,7 +97,7 @@ class Probe:
 Check = Callable[[Probe, dict[str, Any]], Finding]
 
 
-def _no_answer(answer: Answer, expected: str) -> Optional[Finding]:
+def _no_answer(answer: Answer, expected: Union[float, str]) -> Optional[Finding]:
     """Why nvidia-smi told nothing, if it could not even be asked."""
     if answer.code == NOT_FOUND:
         return Finding("unproven", "nvidia-smi is not installed", expected=expected)
@@ -106,43 +106,84 @@ def _no_answer(answer: Answer, expected: str) -> Optional[Finding]:
     return None
 
 
+LOST = "GPU is lost"
+"""What nvidia-smi says of a GPU that fell off the bus; only `-L` goes on with the next one."""
+
+
+def _listed(text: str) -> dict[int, str]:
+    """Index → model name, from `nvidia-smi -L`."""
+    return {int(i): name for i, name in re.findall(r"^GPU (\d+): (.+?) \(UUID: ", text, re.M)}
+
+
+def _missing(probe: Probe, listed: dict[int, str], count: int) -> list[int]:
+    """Numbers of the GPUs that do not answer.
+
+    Indices close up behind a GPU that is gone; device files and the driver's minor numbers keep their place.
+    """
+    files = {int(m[1]) for m in (re.fullmatch(r"nvidia(\d+)", name) for name in probe.names("/dev")) if m}
+    minors = re.findall(r"<minor_number>(\d+)</minor_number>", probe.run(["nvidia-smi", "-q", "-x"]).out)
+    there = {int(minor) for minor in minors} if len(minors) == len(listed) else set(listed)
+    return sorted((files if len(files) >= count else set(range(count))) - there)
+
+
 def gpus(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every GPU is listed, under the expected model name. A missing one is named by its device file."""
+    """Every GPU is listed, of the expected model and memory. A missing one is named."""
     count, model = int(want["gpus"]), str(want["gpu_model"])
-    expected = f"{count} × {model}"
     answer = probe.run(["nvidia-smi", "-L"])
-    silent = _no_answer(answer, expected)
+    silent = _no_answer(answer, count)
     if silent:
         return silent
-    listed = {int(i): name for i, name in re.findall(r"^GPU (\d+): (.+?) \(UUID: ", answer.out, re.M)}
+    listed = _listed(answer.out)
     if not listed and answer.code != 0:
         told = f"blocked by node.driver: nvidia-smi says {answer.first_line!r}"
-        return Finding("unproven", told, expected=expected)
-    files = {int(m[1]) for m in (re.fullmatch(r"nvidia(\d+)", name) for name in probe.names("/dev")) if m}
-    missing = sorted((files if len(files) >= count else set(range(count))) - set(listed))
+        return Finding("unproven", told, expected=count)
     wrong = sorted(i for i, name in listed.items() if model not in name)
-    measured = f"{len(listed)} × {' | '.join(sorted(set(listed.values()))) or 'nothing'}"
+    measured = len(listed) - len(wrong)
     if len(listed) != count:
-        lost = next((line.strip() for line in answer.out.splitlines() if "GPU is lost" in line), "")
+        missing = _missing(probe, listed, count)
+        lost = next((line.strip() for line in answer.out.splitlines() if LOST in line), "")
         told = f"{len(listed)} of {count} GPUs listed"
         told += f"; missing: {', '.join(f'gpu {i}' for i in missing)}" if missing else ""
         told += f" ({lost})" if lost else ""
-        return Finding("fail", told, measured, "", expected, tuple(f"gpu {i}" for i in missing) or ("gpu",))
+        return Finding("fail", told, measured, "GPUs", count, tuple(f"gpu {i}" for i in missing) or ("gpu",))
     if wrong:
         names = ", ".join(f"gpu {i} is {listed[i]!r}" for i in wrong)
         told = f"not {model!r}: {names}"
-        return Finding("fail", told, measured, "", expected, tuple(f"gpu {i}" for i in wrong))
-    return Finding("pass", f"{count} GPUs listed by nvidia-smi", measured, "", expected)
+        return Finding("fail", told, measured, "GPUs", count, tuple(f"gpu {i}" for i in wrong))
+    return _memory(probe, want)
+
+
+def _memory(probe: Probe, want: dict[str, Any]) -> Finding:
+    count, wanted = int(want["gpus"]), want.get("gpu_memory_mib")
+    answer = probe.run(["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"])
+    sizes = {int(i): int(mib) for i, mib in re.findall(r"^(\d+), (\d+)\s*$", answer.out, re.M)}
+    if wanted and len(sizes) != count:
+        told = f"nvidia-smi named the memory of {len(sizes)} GPUs: {answer.first_line!r}"
+        return Finding("unproven", told, None, "GPUs", count)
+    less = sorted(i for i, mib in sizes.items() if wanted and mib < int(wanted))
+    if less:
+        told = ", ".join(f"gpu {i} has {sizes[i]} MiB" for i in less) + f", not {wanted}"
+        return Finding("fail", told, count - len(less), "GPUs", count, tuple(f"gpu {i}" for i in less))
+    return Finding("pass", f"{count} × {want['gpu_model']} answer", count, "GPUs", count)
+
+
+def _driver_rows(probe: Probe) -> tuple[Answer, dict[str, str]]:
+    """What nvidia-smi says of the driver, and index → version of the GPUs that answer."""
+    query = ["nvidia-smi", "--query-gpu=index,driver_version", "--format=csv,noheader"]
+    answer = probe.run(query)
+    if LOST in answer.out + answer.err:
+        alive = ",".join(str(index) for index in _listed(probe.run(["nvidia-smi", "-L"]).out))
+        answer = probe.run([*query, f"--id={alive}"]) if alive else answer
+    return answer, dict(re.findall(r"^(\d+), ([0-9][0-9.]*)\s*$", answer.out, re.M))
 
 
 def driver(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every GPU that answers runs the locked driver version."""
+    """Every GPU that answers runs the locked driver version, and its library is of that version too."""
     expected = str(want["driver"])
-    answer = probe.run(["nvidia-smi", "--query-gpu=index,driver_version", "--format=csv,noheader"])
+    answer, rows = _driver_rows(probe)
     silent = _no_answer(answer, expected)
     if silent:
         return silent
-    rows = dict(re.findall(r"^(\d+), ([0-9][0-9.]*)\s*$", answer.out, re.M))
     other = {index: version for index, version in rows.items() if version != expected}
     measured = " | ".join(sorted(set(rows.values()))) or None
     if other:
@@ -183,7 +224,7 @@ def _nic_problems(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[
 def nics(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every rail's interface exists, is up with carrier, and has its address and MTU."""
     rails = want["rails"]
-    expected = f"{len(rails)} rails up"
+    expected = len(rails)
     answer = probe.run(["ip", "-j", "-4", "address", "show"])
     if answer.code != 0:
         return Finding("unproven", f"`ip address` failed: {answer.first_line}", expected=expected)
@@ -197,11 +238,11 @@ def nics(probe: Probe, want: dict[str, Any]) -> Finding:
     }  # fmt: skip
     problems = {rail["index"]: _nic_problems(probe, rail, addresses) for rail in rails}
     bad = [index for index, found in problems.items() if found]
-    measured = f"{len(rails) - len(bad)} of {len(rails)} rails up"
+    measured = expected - len(bad)
     if bad:
         told = "; ".join(text for index in bad for text in problems[index])
-        return Finding("fail", told, measured, "", expected, tuple(f"rail {index}" for index in bad))
-    return Finding("pass", "every rail is up with its address and MTU", measured, "", expected)
+        return Finding("fail", told, measured, "NICs", expected, tuple(f"rail {index}" for index in bad))
+    return Finding("pass", "every rail is up with its address and MTU", measured, "NICs", expected)
 
 
 FILESYSTEM_TYPES = {"moosefs": "fuse.mfs", "lustre": "lustre"}

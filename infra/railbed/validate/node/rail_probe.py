@@ -50,7 +50,8 @@ def _measure(client: dict[str, Any], plan: dict[str, Any], end: float) -> dict[s
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"id": client["id"], "code": TIMED_OUT, "output": ""}
-        if done.returncode == 0 or REFUSED not in done.stdout or time.monotonic() > patience:
+        # With -J iperf3 exits with 0 even when it could not connect.
+        if REFUSED not in done.stdout or time.monotonic() > patience:
             return {"id": client["id"], "code": done.returncode, "output": done.stdout or done.stderr}
         time.sleep(RETRY_S)
 

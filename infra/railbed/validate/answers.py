@@ -1,0 +1,106 @@
+"""From what was seen to verdicts: one record per question, and ``unproven`` for every question without
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from railbed.effects.journal import now_iso
+from railbed.model.claims import Judged, Verdict, overall
+from railbed.validate.scope import Question, Scope
+
+NOT_MEASURED = "nothing measured it"
+
+
+def judged(
+    question: Question,
+    verdict: Verdict,
+    reason: str,
+    *,
+    measured: float | str | None = None,
+    unit: str = "",
+    expected: float | str | None = None,
+    evidence: str = "",
+    at: str = "",
+    detail: dict[str, Any] | None = None,
+) -> Judged:
+    """The verdict on a question, with what its claim expects."""
+    claim, wish = question.claim, question.claim.expectation
+    return Judged(
+        claim=claim.id,
+        node=question.node,
+        verdict=verdict,
+        measured=measured,
+        unit=unit or (wish.unit if wish else ""),
+        expected=expected if expected is not None or wish is None else wish.expected,
+        floor=wish.floor if wish else None,
+        bound=wish.bound if wish else None,
+        basis=wish.basis if wish else "none",
+        derivation=wish.derivation if wish else [],
+        reason=reason,
+        evidence=evidence,
+        simulated=claim.simulated,
+        at=at or now_iso(),
+        detail=detail or {},
+    )
+
+
+def against_floor(
+    question: Question, measured: float, *, evidence: str = "", detail: dict[str, Any] | None = None
+) -> Judged:
+    """Judges one number by its claim's floor; without a floor it stays unproven, since nobody knows what is
+    healthy.
+    """
+    wish = question.claim.expectation
+    if wish is None or wish.floor is None:
+        verdict, reason = Verdict.UNPROVEN, "measured, but nothing says what it must reach"
+    elif measured < wish.floor:
+        verdict, reason = Verdict.FAIL, f"{measured:.4g} {wish.unit} is below the floor of {wish.floor:.4g}"
+    else:
+        verdict, reason = Verdict.PASS, f"{measured:.4g} {wish.unit} holds the floor of {wish.floor:.4g}"
+    return judged(question, verdict, reason, measured=measured, evidence=evidence, detail=detail)
+
+
+class Answers:
+    """Collects verdicts while a run goes on. The first answer to a question stands."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._by_key: dict[tuple[str, str], Judged] = {}
+        self._asked = {question.key: question for question in scope.questions}
+        self._why: dict[tuple[str, str], str] = {}
+
+    def add(self, *records: Judged) -> None:
+        """Takes verdicts; one that nobody asked for is dropped."""
+        for record in records:
+            key = (record.claim, record.node)
+            if key in self._asked:
+                self._by_key.setdefault(key, record)
+
+    def why(self, pattern: str, reason: str, nodes: Iterable[str] | None = None) -> None:
+        """Says why questions stay open (``blocked by …``); counts only for those that get no verdict."""
+        chosen = None if nodes is None else set(nodes)
+        for question in self.scope.get(pattern):
+            if chosen is None or question.node in chosen:
+                self._why.setdefault(question.key, reason)
+
+    def of(self, claim: str, node: str = "") -> Judged | None:
+        return self._by_key.get((claim, node))
+
+    def complete(self) -> list[Judged]:
+        """One verdict per question, in the order of the scope."""
+        return [
+            self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._why.get(key, NOT_MEASURED))
+            for key, question in self._asked.items()
+        ]
+
+
+def total(claims: Iterable[Judged], accepted: Mapping[str, str]) -> Verdict:
+    """The overall verdict; an unproven claim that someone accepted with a reason does not hold the gate
+    shut.
+    """
+    return overall(
+        [Verdict.PASS if c.verdict is Verdict.UNPROVEN and c.claim in accepted else c.verdict for c in claims]
+    )

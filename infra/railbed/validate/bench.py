@@ -1,0 +1,103 @@
+"""What every probe of a run works with: the cluster, how to reach it, what is asked, and where evidence
+goes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from railbed.contract import Contract, Node
+from railbed.defaults import ACCEPTANCE_RESERVATION
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import Job, NodeState
+from railbed.validate.answers import Answers
+from railbed.validate.scope import Scope
+
+Progress = Callable[[str], None]
+"""Hears one line per step of a validation."""
+EVIDENCE = "evidence"
+
+
+@dataclass
+class Bench:
+    """One run's state. ``schedule`` is what Slurm said at the start; empty where it was not or could not be
+    asked.
+    """
+
+    contract: Contract
+    remote: Remote
+    scope: Scope
+    answers: Answers
+    folder: Path
+    """The report's folder."""
+    say: Progress
+    scheduler: Scheduler | None = None
+    schedule: dict[str, NodeState] = field(default_factory=dict)
+    jobs: list[Job] = field(default_factory=list)
+    reserved: frozenset[str] = frozenset()
+    """Nodes of the acceptance reservation."""
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Node → how reaching it failed."""
+    dead_rails: dict[str, str] = field(default_factory=dict)
+    """Node → why a job over its rails would hang."""
+
+    def node(self, name: str) -> Node:
+        return self.contract.node(name)
+
+    def rail_nodes(self) -> list[Node]:
+        """Nodes with rails, compute nodes first."""
+        return [n for n in self.contract.with_role("compute", "spare") if n.rails]
+
+    def keep(self, name: str, content: str | dict[str, Any] | list[Any]) -> str:
+        """Stores evidence; returns its path relative to the report."""
+        path = self.folder / EVIDENCE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n")
+        return f"{EVIDENCE}/{name}"
+
+    def reservation_for(self, nodes: list[str]) -> str:
+        """The acceptance reservation when it holds every one of ``nodes``, else empty."""
+        return ACCEPTANCE_RESERVATION if nodes and self.reserved.issuperset(nodes) else ""
+
+    def obstacle(self, name: str) -> str:
+        """Why the scheduler would not start a step of ours on the node now; empty when it would."""
+        if self.scheduler is None:
+            return "blocked: the scheduler does not answer"
+        state = self.schedule.get(name)
+        if state is None:
+            return f"blocked: the scheduler does not know {name}"
+        if not state.usable:
+            return f"blocked: {name} is {state.text}" + (f" ({state.reason})" if state.reason else "")
+        return self.busy(name)
+
+    def busy(self, name: str) -> str:
+        """Whose job runs on the node; empty when none does. Measuring beside it would disturb both."""
+        job = next((j for j in self.jobs if name in j.nodes), None)
+        return f"blocked by job {job.id} of {job.user} on {name}" if job else ""
+
+    def usable(self, wanted: int) -> tuple[list[str], str]:
+        """Up to ``wanted`` rail nodes that can run a job together, or none and why.
+
+        Nodes must all lie inside or all outside the acceptance reservation: Slurm starts no job across its
+        border.
+        """
+        free, obstacles = [], []
+        for node in self.rail_nodes():
+            name = node.name
+            why = self.unreachable.get(name) or self.dead_rails.get(name) or self.obstacle(name)
+            if why:
+                obstacles.append(why)
+            else:
+                free.append(node.name)
+        inside = [name for name in free if name in self.reserved]
+        outside = [name for name in free if name not in self.reserved]
+        chosen = max((inside, outside), key=len)
+        if len(chosen) < wanted:
+            told = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
+            return [], f"{len(chosen)} of {wanted} nodes can run it: {told}"
+        return chosen, ""

@@ -1,0 +1,163 @@
+"""The on-node suite: one bundle and one round trip per node, all nodes at once; expectations travel with
+it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from railbed.contract import Contract, Node
+from railbed.defaults import NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
+from railbed.model.claims import Judged, Verdict
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question
+
+SUITE = Path(__file__).parent / "node"
+PACKAGE = "railbed/validate/node"
+EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
+PATTERN = "node.*"
+GPU_COMPONENTS = frozenset({"nvidia_driver"})
+"""Software components that only nodes with GPUs get."""
+
+SCRIPT = """
+set -u
+folder=$(mktemp -d /tmp/railbed-checks.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+tar -xzf - -C "$folder" || exit 3
+cd "$folder" || exit 3
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$folder"
+export RAILBED_EXPECTATIONS="$folder/expectations.json" RAILBED_RESULTS="$folder/results.json"
+timeout -k 2 {timeout_s} python3 -m pytest -q -c /dev/null --rootdir "$folder" -p no:cacheprovider \\
+  --hosts=local:// {package} >&2
+code=$?
+cat "$RAILBED_RESULTS" || exit 4
+[ "$code" -le 1 ] || [ "$code" -eq 5 ]
+"""
+"""Exit status 1 of pytest means that a check failed, 5 that none was selected: both are results."""
+
+
+def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[str, Any]:
+    """What a node should be, for checks that run on it; the same keys as /etc/railbed/expectations.json."""
+    software = contract.software
+    packages = {
+        software.packages[part]: version
+        for part, version in software.versions.items()
+        if part in software.packages and (node.gpus or part not in GPU_COMPONENTS)
+    }
+    machine = contract.machine(node.machine) if node.machine else None
+    return {
+        "node": node.name,
+        "role": node.role,
+        "gpus": node.gpus,
+        "gpu_model": machine.gpu_model if machine else "",
+        "gpu_memory_mib": machine.gpu_memory_mib if machine else 0,
+        "driver": software.versions.get("nvidia_driver", ""),
+        "driver_packages": [software.packages[p] for p in GPU_COMPONENTS if p in software.packages],
+        "rails": [
+            {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
+            for rail in node.rails
+            for nic in rail.nics
+        ],
+        "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems] if node.gpus else [],
+        "packages": packages,
+        "nofile_min": NOFILE_MIN,
+        "time_offset_s": TIME_OFFSET_S,
+        "reservation": reservation,
+    }
+
+
+def bundle(wanted: dict[str, Any]) -> bytes:
+    """The suite and its expectations as a compressed tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        _put(archive, "expectations.json", json.dumps(wanted).encode())
+        for name in EMPTY:
+            _put(archive, name, b"")
+        for path in sorted(SUITE.glob("*.py")):
+            _put(archive, f"{PACKAGE}/{path.name}", path.read_bytes())
+    return buffer.getvalue()
+
+
+def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def run(bench: Bench) -> None:
+    """Asks every node the ``node.*`` claims in scope and adds what they answer."""
+    nodes = bench.scope.nodes(PATTERN)
+    if not nodes:
+        return
+    bench.say(f"on-node checks on {len(nodes)} nodes")
+    bench.remote.each(nodes, lambda name: _ask(bench, name))
+
+
+def _ask(bench: Bench, name: str) -> None:
+    questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
+    wanted = expectations(bench.contract, bench.node(name), bench.reservation_for([name]))
+    wanted["claims"] = [q.claim.id for q in questions]
+    script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
+    result = bench.remote.run(
+        name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
+    )
+    evidence = bench.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
+    if result.returncode == UNREACHABLE:
+        bench.unreachable[name] = f"{name} cannot be reached: {result.tail()}"
+        bench.answers.why("*", bench.unreachable[name], [name])
+        return
+    records = read(result.stdout)
+    if records is None:
+        bench.answers.why(PATTERN, f"the on-node checks gave no result: {result.tail()}", [name])
+        return
+    bench.answers.add(*answers(questions, records, evidence))
+    nics = bench.answers.of("node.nics", name)
+    if nics and nics.verdict is Verdict.FAIL:
+        bench.dead_rails[name] = f"blocked by node.nics on {name}"
+
+
+UNREACHABLE = 255
+"""Exit status of ssh itself."""
+
+
+def read(text: str) -> list[dict[str, Any]] | None:
+    """The records that the suite printed; None for anything else."""
+    try:
+        records = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    if not isinstance(records, list) or not all(isinstance(r, dict) and "claim" in r for r in records):
+        return None
+    return records
+
+
+def answers(questions: list[Question], records: list[dict[str, Any]], evidence: str) -> list[Judged]:
+    """Verdicts from the suite's records. A verdict that is none of the three counts as unproven."""
+    by_claim = {str(record["claim"]): record for record in records}
+    found = []
+    for question in questions:
+        record = by_claim.get(question.claim.id)
+        if record is None:
+            continue
+        told = record.get("verdict")
+        verdict = Verdict(told) if told in list(Verdict) else Verdict.UNPROVEN
+        found.append(
+            judged(
+                question,
+                verdict,
+                str(record.get("reason", "")),
+                measured=record.get("measured"),
+                unit=str(record.get("unit") or ""),
+                expected=record.get("expected"),
+                evidence=evidence,
+                at=str(record.get("at", "")),
+                detail={"parts": list(record.get("parts") or [])},
+            )
+        )
+    return found

@@ -1,0 +1,188 @@
+"""The rails: each by itself, both directions, against two partners; then all rails of all nodes at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from railbed.contract import Node, Rail
+from railbed.defaults import RAIL_OMIT_S, RAIL_PORT, RAIL_SECONDS, RAIL_SLACK_S
+from railbed.effects.journal import now_iso
+from railbed.model import rails as law
+from railbed.model.rails import RailSample
+from railbed.parse import iperf3
+from railbed.validate.answers import against_floor, judged
+from railbed.validate.bench import Bench
+from railbed.validate.pairs import Pair, ring_flows, ring_rounds, star_rounds
+
+PROBE = Path(__file__).parent / "node" / "rail_probe.py"
+EACH = "fabric.rail.*.bandwidth"
+TOGETHER = "fabric.all_rails"
+DEADLINE_S = RAIL_SECONDS + RAIL_OMIT_S + RAIL_SLACK_S
+Flow = tuple[str, str, int]
+"""Sender, receiver, rail."""
+
+
+def run(bench: Bench) -> None:
+    """Measures what is asked of the rails. Nodes with a job on them are left alone."""
+    if not (bench.scope.asks(EACH) or bench.scope.asks(TOGETHER)):
+        return
+    able = []
+    for node in bench.rail_nodes():
+        why = bench.unreachable.get(node.name) or bench.busy(node.name)
+        if why:
+            bench.answers.why(EACH, why, [node.name])
+        else:
+            able.append(node)
+    if bench.scope.asks(EACH):
+        _each(bench, able)
+    if bench.scope.asks(TOGETHER):
+        _together(bench, able)
+
+
+def _rounds(bench: Bench, able: Sequence[Node]) -> list[list[Pair]]:
+    names = [node.name for node in able]
+    if not bench.scope.node:
+        return ring_rounds(names)
+    if bench.scope.node not in names:
+        return []
+    # A healthy partner says more: those with a dead rail come last.
+    partners = sorted((n for n in names if n != bench.scope.node), key=lambda n: n in bench.dead_rails)
+    return star_rounds(bench.scope.node, partners[: law.PARTNERS_NEEDED])
+
+
+def _each(bench: Bench, able: Sequence[Node]) -> None:
+    by_name = {node.name: node for node in able}
+    rounds = _rounds(bench, able)
+    samples: list[RailSample] = []
+    for number, pairs in enumerate(rounds, 1):
+        told = ", ".join(f"{a} ↔ {b}" for a, b in pairs)
+        bench.say(f"rails, round {number} of {len(rounds)}: {told}")
+        flows = [(a, b, rail.index) for a, b in pairs for rail in _shared(by_name[a], by_name[b])]
+        samples += _measure(bench, by_name, flows, both_ways=True, name=f"rails/round-{number}.json")
+    evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in samples])
+    for question in bench.scope.get(EACH):
+        wish, at = question.claim.expectation, now_iso()
+        index = int(question.claim.id.split(".")[2])
+        if wish is None:
+            bench.answers.why(question.claim.id, "the contract does not say what this rail must reach")
+            continue
+        # Judged with all rails in view: siblings tell a slow rail from a slow node.
+        verdicts = law.judge(
+            [s for s in samples if s.rail in {r.index for r in bench.node(question.node).rails}],
+            {index: wish}, [question.node], least_omitted_s=RAIL_OMIT_S, simulated=question.claim.simulated,
+        )  # fmt: skip
+        if question.node in by_name:
+            bench.answers.add(*(v.model_copy(update={"evidence": evidence, "at": at}) for v in verdicts))
+
+
+def _shared(a: Node, b: Node) -> list[Rail]:
+    there = {rail.index for rail in b.rails}
+    return [rail for rail in a.rails if rail.index in there]
+
+
+def _address(node: Node, rail: int) -> str:
+    return next(r.address for r in node.rails if r.index == rail).partition("/")[0]
+
+
+def _measure(
+    bench: Bench, nodes: dict[str, Node], flows: Iterable[Flow], *, both_ways: bool, name: str
+) -> list[RailSample]:
+    """Runs all flows at once and returns what arrived."""
+    plans: dict[str, dict[str, Any]] = {}
+    wanted = list(flows)
+    for sender, receiver, rail in wanted:
+        for node in (sender, receiver):
+            plans.setdefault(
+                node, {"servers": [], "clients": [], "seconds": RAIL_SECONDS, "omit": RAIL_OMIT_S,
+                       "deadline_s": DEADLINE_S},
+            )  # fmt: skip
+        address, port = _address(nodes[receiver], rail), RAIL_PORT + rail
+        plans[receiver]["servers"].append({"address": address, "port": port})
+        plans[sender]["clients"].append(
+            {"id": f"{rail}:{receiver}", "local": _address(nodes[sender], rail), "remote": address,
+             "port": port, "both_ways": both_ways},
+        )  # fmt: skip
+    script = PROBE.read_text()
+
+    def ask(node: str) -> dict[str, Any] | str:
+        argv = ["python3", "-", json.dumps(plans[node])]
+        result = bench.remote.run(node, argv, stdin=script, timeout_s=DEADLINE_S + RAIL_SLACK_S, check=False)
+        try:
+            reply: dict[str, Any] = json.loads(result.stdout)
+        except json.JSONDecodeError:
+            return f"the probe on {node} gave no result: {result.tail()}"
+        return reply
+
+    replies = bench.remote.each(plans, ask)
+    bench.keep(name, replies)
+    return [s for flow in wanted for s in samples_of(flow, replies, both_ways=both_ways)]
+
+
+def samples_of(flow: Flow, replies: dict[str, dict[str, Any] | str], *, both_ways: bool) -> list[RailSample]:
+    """The rates of one flow from the probes' replies, one per direction that was to be measured."""
+    sender, receiver, rail = flow
+    ends = [(sender, receiver), (receiver, sender)] if both_ways else [(sender, receiver)]
+    reason = next((r for r in (replies[sender], replies[receiver]) if isinstance(r, str)), "")
+    reply = replies[sender]
+    entry: dict[str, Any] = {}
+    if isinstance(reply, dict):
+        entry = next((f for f in reply.get("flows", []) if f.get("id") == f"{rail}:{receiver}"), {})
+    read = iperf3.plain(str(entry.get("output", "")))
+    ways = [read["forward"], read["reverse"]]
+    samples = []
+    for (origin, target), way in zip(ends, ways, strict=False):
+        rate = way["received_gbps"] if way and not read["error"] else None
+        told = reason or read["error"] or ("" if rate is not None else "iperf3 gave no rate")
+        # Both hosts answered and the rail did not: that is a rate of nothing, not a missing measurement.
+        if rate is None and not reason and (read["error"] or entry.get("code")):
+            rate = 0.0
+        samples.append(
+            RailSample(
+                rail=rail, sender=origin, receiver=target, gbps=rate,
+                omitted_s=float(read["omitted_s"] or RAIL_OMIT_S), reason=told,
+            )
+        )  # fmt: skip
+    return samples
+
+
+def sums(samples: Iterable[RailSample]) -> dict[str, dict[str, float]]:
+    """Node → Gb/s over all rails, ``out`` and ``in``; a flow without a rate counts as nothing."""
+    found: dict[str, dict[str, float]] = {}
+    for s in samples:
+        for node, way in ((s.sender, "out"), (s.receiver, "in")):
+            entry = found.setdefault(node, {"out": 0.0, "in": 0.0})
+            entry[way] += s.gbps or 0.0
+    return found
+
+
+def _together(bench: Bench, able: Sequence[Node]) -> None:
+    question = bench.scope.get(TOGETHER)[0]
+    by_name = {node.name: node for node in able}
+    if len(able) < 2:
+        bench.answers.why(TOGETHER, f"{len(able)} nodes can take part, needs 2")
+        return
+    bench.say(f"all rails of {len(able)} nodes at once")
+    flows = [
+        (a, b, rail.index) for a, b in ring_flows(list(by_name)) for rail in _shared(by_name[a], by_name[b])
+    ]
+    samples = _measure(bench, by_name, flows, both_ways=False, name="rails/together.json")
+    missing = sorted({s.reason for s in samples if s.gbps is None})
+    detail: dict[str, Any] = {
+        "nodes": sums(samples),
+        "flows": [[s.sender, s.receiver, s.rail, s.gbps] for s in samples],
+    }
+    if missing:
+        bench.answers.why(TOGETHER, "; ".join(missing))
+        return
+    slowest = min(rate for ways in sums(samples).values() for rate in ways.values())
+    record = against_floor(question, slowest, evidence="evidence/rails/together.json", detail=detail)
+    absent = [node.name for node in bench.rail_nodes() if node.name not in by_name]
+    if absent:
+        told = f"without {', '.join(absent)}: {record.reason}"
+        record = judged(
+            question, record.verdict, told, measured=slowest, evidence=record.evidence, detail=detail
+        )
+    bench.answers.add(record)

@@ -1,0 +1,82 @@
+"""``scheduler.state``: the scheduler knows every node, offers its GPUs, and would give it work."""
+
+from __future__ import annotations
+
+from railbed.contract import Contract
+from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState, Reservation
+from railbed.errors import RailbedError
+from railbed.model.claims import Verdict
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+
+CLAIM = "scheduler.state"
+
+
+def look(bench: Bench) -> None:
+    """Reads nodes, jobs and reservations once for the whole run, and answers ``scheduler.state``."""
+    if bench.contract.scheduler != "slurm":
+        return
+    try:
+        scheduler = Scheduler(bench.remote)
+        bench.schedule, bench.jobs = scheduler.nodes(), scheduler.jobs()
+        reservations = scheduler.reservations()
+    except RailbedError as silent:
+        bench.keep("scheduler/error.txt", silent.as_text())
+        bench.answers.why("*", "blocked: the scheduler does not answer", [])
+        bench.answers.why(CLAIM, f"the scheduler does not answer: {silent.message}")
+        return
+    bench.scheduler = scheduler
+    bench.reserved = frozenset(
+        node for r in reservations if r.name == ACCEPTANCE_RESERVATION for node in r.nodes
+    )
+    evidence = bench.keep(
+        "scheduler/nodes.json",
+        {
+            "nodes": {name: state.text for name, state in bench.schedule.items()},
+            "reasons": {name: state.reason for name, state in bench.schedule.items() if state.reason},
+            "reservations": {r.name: list(r.nodes) for r in reservations},
+        },
+    )
+    for question in bench.scope.get(CLAIM):
+        problems = faults(bench.contract, bench.schedule, reservations)
+        nodes = [n.name for n in bench.contract.with_role("compute", "spare")]
+        fit = len(nodes) - len(set(problems) & set(nodes))
+        verdict = Verdict.FAIL if problems else Verdict.PASS
+        told = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
+        bench.answers.add(
+            judged(
+                question, verdict, told or f"all {len(nodes)} nodes are fit for work", measured=fit,
+                unit="nodes", expected=len(nodes), evidence=evidence, detail={"nodes": problems},
+            )
+        )  # fmt: skip
+
+
+def faults(
+    contract: Contract, states: dict[str, NodeState], reservations: list[Reservation]
+) -> dict[str, list[str]]:
+    """Node → what keeps the scheduler from giving it work as planned. railbed's own reservation is no
+    fault.
+    """
+    found: dict[str, list[str]] = {}
+    for node in contract.with_role("compute", "spare"):
+        state = states.get(node.name)
+        told = []
+        if state is None:
+            told.append("the scheduler does not know it")
+        else:
+            if not state.usable:
+                told.append(state.text + (f" ({state.reason})" if state.reason else ""))
+            if state.gpus != node.gpus:
+                told.append(f"offers {state.gpus} GPUs, not {node.gpus}")
+            if PARTITION not in state.partitions:
+                told.append(f"not in partition {PARTITION}")
+        told += [
+            f"held by reservation {r.name}"
+            for r in reservations
+            if r.name != ACCEPTANCE_RESERVATION and node.name in r.nodes
+        ]
+        if told:
+            found[node.name] = told
+    return found
