@@ -84,3 +84,12 @@ def run(
             hint=f"the whole log is {log}" if log else "",
         )
     return result
+
+
+def alive(pid: int) -> bool:
+    """True while the process runs; one that has ended and waits to be collected does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"

@@ -46,7 +46,7 @@ def built_dir() -> Path:
 
 
 def ensure_engine(work: Workspace, say: Callable[[str], None]) -> list[Path]:
-    """Folders to put in front of PATH, the engine built if need be.
+    """Folders to put in front of PATH; the engine is built if need be.
 
     Raises HostError where there is neither a fitting official installation nor a Go toolchain to build one.
     """
@@ -59,7 +59,7 @@ def ensure_engine(work: Workspace, say: Callable[[str], None]) -> list[Path]:
             if not path.is_dir():
                 say(f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)")
                 _build(work.root / "tools", path)
-    return [_language_host(work), path]
+    return [_checkout_bin(work, path)]
 
 
 def _build(tools: Path, path: Path) -> None:
@@ -86,13 +86,25 @@ def _build(tools: Path, path: Path) -> None:
     building.rename(path)
 
 
-def _language_host(work: Workspace) -> Path:
-    """The language host runs in this checkout's environment, so its starter lies in the checkout, not in the cache."""
+def _checkout_bin(work: Workspace, built: Path) -> Path:
+    """``.railbed/bin``: the built files, and the starter of the language host, which runs in this checkout's environment.
+
+    The engine takes a language host without a word only from its own folder, so the binary is linked there; it looks at
+    the file that runs, not at a symbolic link to it.
+    """
     folder = work.local / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in built.iterdir():
+        target = folder / source.name
+        if not target.exists() or target.stat().st_size != source.stat().st_size:
+            target.unlink(missing_ok=True)
+            try:
+                target.hardlink_to(source)
+            except OSError:  # the cache is on another filesystem
+                shutil.copy2(source, target)
     starter = folder / LANGUAGE_HOST
     text = f'#!/bin/sh\nexec "{sys.prefix}/bin/python" "{work.root}/tools/pulumi_language_python.py" "$@"\n'
     if not starter.exists() or starter.read_text() != text:
-        folder.mkdir(parents=True, exist_ok=True)
         starter.write_text(text)
         starter.chmod(0o755)
     return folder

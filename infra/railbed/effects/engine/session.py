@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pulumi.automation as auto
@@ -15,6 +14,7 @@ from railbed.effects.engine.binaries import ensure_engine
 from railbed.effects.secrets import passphrase_file
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
+from railbed.run import alive
 
 OnEvent = Callable[[Any], None]
 
@@ -43,7 +43,7 @@ def environment(work: Workspace, say: Callable[[str], None]) -> dict[str, str]:
     state = work.local / "state"
     state.mkdir(parents=True, exist_ok=True)
     return {
-        "PATH": os.pathsep.join([*folders, str(work.root / ".venv/bin"), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join([*folders, str(work.root / ".venv/bin"), str(work.local / "uv/bin"), os.environ.get("PATH", "")]),
         "PULUMI_HOME": str(work.local / "pulumi"),
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(work)),
@@ -79,7 +79,7 @@ class Session:
     def preview(self, on_output: Callable[[str], None]) -> Changes:
         """What `up` would do, told as the engine tells it; changes nothing."""
         try:
-            result = self._stack().preview(on_output=on_output, diff=True, color="never", refresh=True)
+            result = self._stack().preview(on_output=on_output, color="never", refresh=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
         return Changes({str(kind): count for kind, count in result.change_summary.items()})
@@ -117,7 +117,7 @@ class Session:
             except (json.JSONDecodeError, OSError):
                 continue
             here = holder.get("hostname") == os.uname().nodename
-            if here and not Path(f"/proc/{holder.get('pid')}").exists():
+            if here and not alive(int(holder.get("pid", 0))):
                 lock.unlink()
                 dropped.append(f"process {holder.get('pid')} of {holder.get('timestamp', 'unknown time')}")
         return dropped

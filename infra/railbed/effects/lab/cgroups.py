@@ -49,10 +49,10 @@ def existing(prefix: str) -> list[Path]:
 def processes(folder: Path) -> set[int]:
     """Processes in a cgroup and all below it."""
     pids: set[int] = set()
-    for file in folder.rglob("cgroup.procs"):
+    for child, _, _ in os.walk(folder):  # skips children that vanish while it looks, as they do when processes end
         try:
-            pids.update(int(pid) for pid in file.read_text().split())
-        except OSError:  # a child cgroup that went away between the listing and the look
+            pids.update(int(pid) for pid in (Path(child) / "cgroup.procs").read_text().split())
+        except OSError:
             continue
     return pids
 

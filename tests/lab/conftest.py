@@ -1,0 +1,89 @@
+"""The lab tier: real stacks of its own on this machine, driven the way a user drives them. Needs root."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from railbed.effects.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+RAILBED = Path(sys.prefix) / "bin" / "railbed"
+TIMEOUT_S = 1200
+
+
+@dataclass
+class Cli:
+    """`railbed` on one stack of one checkout."""
+
+    work: Workspace
+
+    def __call__(self, *words: str, status: int | None = 0, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+        """Runs a command; fails the test with its whole output when the exit status is another one."""
+        done = subprocess.run(
+            [str(RAILBED), *words, "--stack", self.work.stack], cwd=self.work.root, text=True, capture_output=True,
+            timeout=timeout_s, check=False,
+        )  # fmt: skip
+        said = f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert status is None or done.returncode == status, said
+        assert "Traceback" not in done.stderr, said
+        return done
+
+    def json(self, *words: str, status: int | None = 0) -> Any:
+        return json.loads(self(*words, "--json", status=status).stdout)
+
+    def ssh(self, node: str, command: str, timeout_s: float = 60) -> str:
+        return subprocess.run(
+            ["ssh", "-F", str(self.work.ssh_config), node, command], text=True, capture_output=True, timeout=timeout_s,
+            check=True,
+        ).stdout  # fmt: skip
+
+
+def write_spec(work: Workspace, *, nodes: int, spares: int) -> None:
+    """The example's spec in another size, as this stack's file."""
+    document = yaml.safe_load((ROOT / "examples/lab-cluster.yaml").read_text())
+    cluster = document["config"]["railbed:cluster"]
+    cluster["pools"][0].update(nodes=nodes, spares=spares)
+    if nodes < 3:
+        cluster["filesystems"] = []
+    work.stack_file.write_text(yaml.safe_dump(document))
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Callable[..., Cli]]:
+    """Makes stacks: ``stack("test-kill", nodes=1, spares=0)``; every one is destroyed at the end, whatever happened."""
+    assert os.geteuid() == 0, "the lab tier needs root"
+    made: list[Cli] = []
+
+    def make(name: str, *, nodes: int, spares: int, root: Path = ROOT) -> Cli:
+        cli = Cli(Workspace(root, name))
+        write_spec(cli.work, nodes=nodes, spares=spares)
+        made.append(cli)
+        return cli
+
+    yield make
+    for cli in made:
+        cli("destroy", "--yes", status=None)
+        cli.work.stack_file.unlink(missing_ok=True)
+
+
+def processes_of(work: Workspace) -> list[str]:
+    """Command lines of living processes that belong to the stack's hosts."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if f"rb-{work.lab_id}-" in command:
+                found.append(command)
+    return found

@@ -1,0 +1,109 @@
+"""`kill -9` anywhere leaves a state from which `up` finishes and `destroy` cleans."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from railbed.effects.lab import sweep
+from railbed.platforms.provider import STEP_LOG
+
+from .conftest import Cli, processes_of
+
+pytestmark = pytest.mark.lab
+DRIVER = Path(__file__).with_name("engine_driver.py")
+SEEDED_MOMENTS = 10
+LONGEST_S = 60
+
+
+def start(cli: Cli, verb: str, steps: Path) -> subprocess.Popen[bytes]:
+    """The operation in a session of its own, so that engine and provider can be killed with it."""
+    steps.write_text("")
+    return subprocess.Popen(
+        [sys.executable, str(DRIVER), verb, str(cli.work.root), cli.work.stack],
+        env={**os.environ, STEP_LOG: str(steps)}, start_new_session=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Driver, engine and provider at once; the engine makes groups of its own, so the whole session is looked up."""
+    listed = subprocess.run(["ps", "-o", "pid=", "-s", str(process.pid)], capture_output=True, text=True, check=False)
+    for pid in listed.stdout.split():
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
+
+
+def steps_done(steps: Path) -> int:
+    return len([line for line in steps.read_text().splitlines() if not line.startswith("read ")])
+
+
+def kill_after_step(cli: Cli, verb: str, number: int, steps: Path) -> bool:
+    """Kills the operation once ``number`` effects are done; False where it ended before."""
+    process = start(cli, verb, steps)
+    deadline = time.monotonic() + LONGEST_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if steps_done(steps) >= number:
+            kill(process)
+            return True
+        time.sleep(0.005)
+    assert process.poll() is not None, f"{verb} did not end within {LONGEST_S} s"
+    return False
+
+
+def finish(cli: Cli, verb: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), verb, str(cli.work.root), cli.work.stack], capture_output=True, text=True,
+        timeout=LONGEST_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{verb} after a kill:\n{done.stdout}\n{done.stderr}"
+
+
+def assert_clean(cli: Cli) -> None:
+    assert sweep.remains(cli.work.lab_id, cli.work.lab_dir) == []
+    assert processes_of(cli.work) == []
+    assert not cli.work.lab_dir.exists()
+    assert {entry.name for entry in cli.work.dir.iterdir()} <= {"archive", "lock"}
+
+
+def test_kill_after_every_step_of_up_and_destroy(stack: Callable[..., Cli], tmp_path: Path) -> None:
+    cli = stack("test-kill", nodes=1, spares=0)
+    cli("setup")
+    steps = tmp_path / "steps"
+    number = 1
+    while kill_after_step(cli, "make", number, steps):
+        finish(cli, "make")
+        assert cli.ssh("h100-0", "hostname").strip() == "h100-0"
+        kill_after_step(cli, "destroy", number, steps)
+        finish(cli, "destroy")
+        assert_clean(cli)
+        number += 1
+    # image, network, eight switches, two hosts: a lab of one node has twelve effects, each of which was the last one once.
+    assert number - 1 >= 12
+    finish(cli, "destroy")
+    assert_clean(cli)
+
+
+def test_kill_at_seeded_moments(stack: Callable[..., Cli], tmp_path: Path) -> None:
+    cli = stack("test-moment", nodes=1, spares=0)
+    cli("setup")
+    dice = random.Random(2026)
+    for _ in range(SEEDED_MOMENTS):
+        process = start(cli, "make", tmp_path / "steps")
+        time.sleep(dice.uniform(0.3, 4.0))
+        kill(process)
+        if dice.random() < 0.5:
+            finish(cli, "make")
+            assert cli.ssh("ctl0", "hostname").strip() == "ctl0"
+        finish(cli, "destroy")
+        assert_clean(cli)

@@ -1,0 +1,66 @@
+"""Runs the test tiers of railbed in order, each to its end, and says what ran, what failed and what could not run.
+
+usage: tests/run.py [TIER…]     without a tier: all of them
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHELL = ["infra/railbed/effects/lab/boot.sh", "plugins/pulumi/railbed/pulumi-resource-railbed", ".ci/run"]
+PYTEST = [sys.executable, "-m", "pytest", "-q"]
+
+TIERS: dict[str, list[list[str]]] = {
+    "lint": [
+        ["ruff", "check", "infra", "tests", "tools", "benchmarks", "plugins", "roles"],
+        ["ruff", "format", "--check", "infra", "tests", "tools", "benchmarks", "plugins", "roles"],
+        ["mypy"],
+        ["lint-imports"],
+        ["ansible-lint", "--offline", "--strict", "-q"],
+        ["yamllint", "--strict", "roles", "playbooks", "examples", "infra/railbed/catalog"],
+        ["shellcheck", *SHELL],
+    ],
+    "unit": [[*PYTEST, "tests/unit"]],
+    "program": [[*PYTEST, "tests/program"]],
+    "roles": [[*PYTEST, "tests/roles"]],
+    "validation": [[*PYTEST, "tests/validation"]],
+    "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],
+}
+NEEDS_ROOT = {"lab"}
+
+
+def run_tier(name: str) -> str:
+    """``passed``, ``failed`` or ``not run``; every command of a tier runs, whatever became of the one before."""
+    if name in NEEDS_ROOT and os.geteuid() != 0:
+        return "not run (needs root)"
+    failed = [command for command in TIERS[name] if subprocess.run(command, cwd=ROOT, check=False).returncode]
+    for command in failed:
+        print(f"tier {name}: failed: {' '.join(command)}", flush=True)
+    return "failed" if failed else "passed"
+
+
+def main() -> int:
+    """Exit status 0 when every tier that was asked for passed, or needs root where nobody is root."""
+    wanted = sys.argv[1:] or list(TIERS)
+    unknown = [name for name in wanted if name not in TIERS]
+    if unknown:
+        print(f"unknown tier {', '.join(unknown)}; there are: {', '.join(TIERS)}")
+        return 2
+    results = {}
+    for name in wanted:
+        start = time.monotonic()
+        print(f"== tier {name}", flush=True)
+        results[name] = f"{run_tier(name)}  {time.monotonic() - start:.0f} s"
+    print("== tiers")
+    for name, result in results.items():
+        print(f"   {name:12} {result}", flush=True)
+    return 1 if any(result.startswith("failed") for result in results.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Secrets are readable by their owner only, made once, and told to nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from railbed.effects import secrets
+from railbed.effects.workspace import Workspace
+
+
+def test_every_secret_is_0600_and_stays_the_same(tmp_path: Path) -> None:
+    work = Workspace(tmp_path, "lab")
+    secrets.ensure_stack_secrets(work)
+    private = [path for path in work.secrets.iterdir() if path.suffix != ".pub"]
+    assert {path.name for path in private} == {"operator_ed25519", "cluster_ed25519", "certificate_ed25519", "munge.key"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+    assert work.secrets.stat().st_mode & 0o077 == 0
+    before = {path: path.read_bytes() for path in private}
+    secrets.ensure_stack_secrets(work)
+    assert before == {path: path.read_bytes() for path in private}
+
+
+def test_the_passphrase_is_one_per_checkout(tmp_path: Path) -> None:
+    first = secrets.passphrase_file(Workspace(tmp_path, "lab"))
+    text = first.read_text()
+    assert secrets.passphrase_file(Workspace(tmp_path, "other")) == first
+    assert first.read_text() == text
+    assert len(text) >= 32
+    assert first.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_clusters_have_different_keys(tmp_path: Path) -> None:
+    one, other = Workspace(tmp_path, "one"), Workspace(tmp_path, "other")
+    for work in (one, other):
+        secrets.ensure_stack_secrets(work)
+    assert secrets.munge_key(one).read_bytes() != secrets.munge_key(other).read_bytes()
