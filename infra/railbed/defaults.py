@@ -52,6 +52,10 @@ JOB_NODES = 4
 JOB_TIMEOUT_S = 60.0
 """Submission to end, both runs."""
 JOB_POLL_S = 0.5
+STORAGE_PROBE_BYTES = 16 * 1024 * 1024
+"""One client's file: bounded, so that a probe never fills or burdens a filesystem in use."""
+STORAGE_TIMEOUT_S = 20.0
+"""A full or broken filesystem can block a write for minutes."""
 RAIL_SECONDS = 2
 """Measured seconds of one flow; the spread at 3 s was 0.02 %, at 2 s not more."""
 RAIL_OMIT_S = 1

@@ -48,7 +48,8 @@ def look(bench: Bench) -> None:
         bench.answers.add(
             judged(
                 question, verdict, told or f"all {len(nodes)} nodes are fit for work", measured=fit,
-                unit="nodes", expected=len(nodes), evidence=evidence, detail={"nodes": problems},
+                unit="nodes", expected=len(nodes), evidence=evidence,
+                detail={"problems": problems, "guilty_nodes": sorted(problems)},
             )
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ def limits(probe: Probe, want: dict[str, Any]) -> Finding:
     nofile_min = int(want["nofile_min"])
     expected = f"memlock unlimited, nofile ≥ {nofile_min}"
     argv = ["srun", f"--immediate={WAIT_S}", "--quiet", "-N1", "-n1", "-w", want["node"], "--time=1",
-            "--job-name=railbed-limits", "--comment=railbed"]  # fmt: skip
+            "--mpi=none", "--job-name=railbed-limits", "--comment=railbed"]  # fmt: skip
     if want.get("reservation"):
         argv.append(f"--reservation={want['reservation']}")
     answer = probe.run([*argv, "sh", "-c", "ulimit -l; ulimit -n"], STEP_TIMEOUT_S)

@@ -1,0 +1,41 @@
+"""What MooseFS's tools print: `mfscli -n -p -s '|' -SCS` and `mfsfileinfo`, version 3.0. Pure."""
+
+from __future__ import annotations
+
+import re
+
+ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+CHUNK = re.compile(r"^\s*chunk \d+: ")
+COPY = re.compile(r"^\s*copy \d+: (?P<address>[\d.]+):\d+ \(status:(?P<status>\w+)")
+TOTAL = 9
+"""Fields after a server's address: port, id, labels, version, load, maintenance, chunks, used, total
+bytes.
+"""
+
+
+def servers(text: str) -> dict[str, bool]:
+    """Address of every data server that the metadata server knows → connected and offering space."""
+    found: dict[str, bool] = {}
+    for line in text.splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        place = next((i for i, field in enumerate(fields) if ADDRESS.fullmatch(field)), None)
+        if place is None:
+            continue
+        total = fields[place + TOTAL] if len(fields) > place + TOTAL else ""
+        alive = "disconnected" not in fields[0].lower() and total.isdigit() and int(total) > 0
+        found[fields[place]] = alive
+    return found
+
+
+def fewest_copies(text: str) -> int | None:
+    """Valid copies of the chunk that has the fewest, over all files in `mfsfileinfo`; None where it lists no
+    chunk.
+    """
+    counts: list[int] = []
+    for line in text.splitlines():
+        if CHUNK.match(line):
+            counts.append(0)
+        copy = COPY.match(line)
+        if copy and counts and copy["status"] == "VALID":
+            counts[-1] += 1
+    return min(counts, default=None)
