@@ -48,6 +48,7 @@ def show(
         output.print_json({"kind": kind, "file": file, **entry.model_dump(mode="json")})
         return
     table = Table("fact", "value", "source", "checked", title=f"{entry.title} ({file})", box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
     for name, value, source in catalog.facts_of(entry):
         table.add_row(name, _plain(value), source.source, source.checked)
     output.out.print(table)

@@ -40,15 +40,15 @@ def show(
 
 def _head(plan: plans.ClusterPlan) -> str:
     price = f"{plan.price.hourly:g} {plan.price.currency}/h" if plan.price else "price unknown"
-    marks = ", hardware simulated" if plan.simulated else ""
+    marks = ", hardware simulated (sim)" if plan.simulated else ""
     return (
         f"[bold]{plan.name}[/]: {plan.service} on {plan.platform}, {plan.scheduler}, "
-        f"release {plan.software.release}{marks}; {price}"
+        f"release {plan.software.release}{marks}; {price}\n"
     )
 
 
 def _pools(plan: plans.ClusterPlan) -> Table:
-    table = _table("pool", "machine", "nodes", "spares", "rails", "Gb/s a node", title="Pools")
+    table = _table("Pools", "pool", "machine", "nodes", "spares", "rails", "Gb/s a node")
     for pool in plan.pools:
         cells = (pool.nodes, pool.spares, pool.rails, f"{pool.node_gbps:g}")
         table.add_row(pool.name, pool.machine.key, *map(str, cells))
@@ -56,7 +56,7 @@ def _pools(plan: plans.ClusterPlan) -> Table:
 
 
 def _filesystems(plan: plans.ClusterPlan) -> Table:
-    table = _table("filesystem", "kind", "mount", "TiB", "copies", "data servers", title="Filesystems")
+    table = _table("Filesystems", "filesystem", "kind", "mount", "TiB", "copies", "data servers")
     for one in plan.filesystems:
         cells = (f"{one.capacity_tib:g}", one.copies, len(one.data_servers))
         table.add_row(one.name, one.kind, one.mount, *map(str, cells))
@@ -64,34 +64,32 @@ def _filesystems(plan: plans.ClusterPlan) -> Table:
 
 
 def _claims(plan: plans.ClusterPlan) -> Table:
-    table = _table("claim", "at least", "expected", "on", "", title="Claims in scope")
+    table = _table("Claims in scope", "claim", "at least", "expected", "unit", "of", "")
     for claim in plan.claims:
         reach = claim.expectation
-        numbers = (
-            (_number(reach.floor, reach.unit), _number(reach.expected, reach.unit)) if reach else ("", "")
-        )
-        table.add_row(claim.id, *numbers, _where(claim), "simulated" if claim.simulated else "")
+        numbers = (_number(reach.floor), _number(reach.expected), reach.unit) if reach else ("", "", "")
+        table.add_row(claim.id, *numbers, _whose(claim), "sim" if claim.simulated else "")
     return table
 
 
 def _out_of_scope(plan: plans.ClusterPlan) -> Table:
-    table = _table("claim", "reason", title="Out of scope: never run, never counted as passed")
+    table = _table("Out of scope: never run, never counted as passed", "claim", "reason")
     for claim in plan.out_of_scope:
         table.add_row(claim.id, claim.reason)
     return table
 
 
-def _where(claim: Claim) -> str:
+def _whose(claim: Claim) -> str:
     if not claim.roles:
         return "cluster"
-    return "every host" if "controller" in claim.roles else "every node"
+    return "host" if "controller" in claim.roles else "node"
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:.4g} {unit}"
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
-def _table(first: str, *others: str, title: str) -> Table:
+def _table(title: str, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column(first, no_wrap=True)
     for name in others:

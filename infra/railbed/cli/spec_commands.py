@@ -39,7 +39,10 @@ def validate(
 def explain(
     stack: str = output.STACK_OPTION, spec: Path | None = SPEC_OPTION, as_json: bool = output.JSON_OPTION
 ) -> None:
-    """Print every value with where it comes from: the spec, a catalogue file, or a default."""
+    """Print every value with where it comes from: the spec, a catalogue file, or a default.
+
+    The public source of a catalogue's value is in `--json` and in `railbed catalog show`.
+    """
     file = chosen(stack, spec)
     rows = specs.explain(specs.load(file), str(file))
     if as_json:
@@ -48,11 +51,8 @@ def explain(
     table = Table("key", "value", "from", box=SIMPLE_HEAD)
     table.columns[0].no_wrap = True
     for row in rows:
-        table.add_row(
-            escape(row.path),
-            escape(_plain(row.value)),
-            escape(row.source) if row.origin != "default" else "[dim]default[/]",
-        )
+        origin = row.source.partition(": ")[0] if row.origin != "default" else "default"
+        table.add_row(escape(row.path), escape(_plain(row.value)), escape(origin))
     output.out.print(table)
 
 

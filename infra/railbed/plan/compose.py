@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
-from railbed.errors import Unsupported
 from railbed.plan import scope, supported
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
@@ -31,10 +30,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
 
     Raises Unsupported for what this release does not build; nothing is dropped silently.
     """
-    supported.check(spec, where)
-    platform = spec.platform
-    if not isinstance(platform, LabPlatform):
-        raise Unsupported(f"platform {platform.kind}", "planning", path=f"{where}.platform.kind")
+    platform = supported.check(spec, where)
     pools = [_pool(pool) for pool in spec.pools]
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     release = catalog.load_release(spec.software.release)

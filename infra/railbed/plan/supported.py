@@ -7,15 +7,26 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.errors import Unsupported
 from railbed.spec import ClusterSpec
+from railbed.spec.cluster import LabPlatform
 
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
 
-def check(spec: ClusterSpec, where: str) -> None:
-    """Raises Unsupported for the first thing that cannot be built yet; ``where`` begins its path."""
+def check(spec: ClusterSpec, where: str) -> LabPlatform:
+    """The platform that ``spec`` can be planned on; ``where`` begins the paths of errors.
+
+    Raises Unsupported for the first thing that cannot be built yet.
+    """
+    kind = f"platform {spec.platform.kind}"
     for feature, path, hint in _refused(spec):
-        raise Unsupported(f"platform {spec.platform.kind}", feature, hint, path=f"{where}.{path}")
+        raise Unsupported(kind, feature, hint, path=f"{where}.{path}")
+    if not isinstance(spec.platform, LabPlatform):
+        feature, path = "building a cluster in this release", f"{where}.platform.kind"
+        raise Unsupported(kind, feature, "use platform lab", path=path)
+    for feature, path, hint in _refused_by_the_lab(spec):
+        raise Unsupported(kind, feature, hint, path=f"{where}.{path}")
+    return spec.platform
 
 
 def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
@@ -27,12 +38,9 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
             yield "spares: auto", f"pools[{index}].spares", "write the number of spares"
         if pool.machine != spec.pools[0].machine:
             yield "pools of different machines", f"pools[{index}].machine", "give all pools one machine type"
-    if spec.platform.kind != "lab":
-        yield "building a cluster in this release", "platform.kind", "use platform lab"
-    yield from _lab(spec)
 
 
-def _lab(spec: ClusterSpec) -> Iterator[Refusal]:
+def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
     if spec.service != "cluster":
         yield f"service {spec.service}", "service", "use service: cluster"
     if spec.scheduler != "slurm":

@@ -150,7 +150,7 @@ class Access(Wish):
 class ClusterSpec(Wish):
     """One cluster, as its owners want it."""
 
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=VERSION)]
     """Version of this format."""
     name: Name
     """RFC 1123."""

@@ -85,10 +85,6 @@ def _choice(error: Any, model: type[BaseModel], key: str) -> Words:
     )
 
 
-def _no_kind(_error: Any, _model: type[BaseModel], _key: str) -> Words:
-    return "the key 'kind' is missing", "kind: one of the platforms", "add `kind:`"
-
-
 def _form(error: Any, _model: type[BaseModel], key: str) -> Words:
     pattern = error["ctx"]["pattern"]
     return (
@@ -123,7 +119,6 @@ _HANDLERS: dict[str, Callable[[Any, type[BaseModel], str], Words]] = {
     "extra_forbidden": _unknown,
     "missing": _missing,
     "literal_error": _choice,
-    "union_tag_not_found": _no_kind,
     "string_pattern_mismatch": _form,
     "value_error": _value,
     "too_short": _length,

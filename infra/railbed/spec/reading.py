@@ -101,17 +101,15 @@ def _check_version(version: Any, where: str) -> None:
 
 def _check_platform(platform: Any, where: str) -> None:
     """Settles the kind first: what a kind that is not built would allow cannot be checked key by key."""
-    if not isinstance(platform, dict) or "kind" not in platform:
+    if not isinstance(platform, dict):
         return
-    kind, known = platform["kind"], [*PLATFORMS_BUILT, *PLATFORMS_PLANNED]
+    kind, known = platform.get("kind"), [*PLATFORMS_BUILT, *PLATFORMS_PLANNED]
     path = key_path(where, ["platform", "kind"])
+    if kind is None:
+        raise SpecError("the key 'kind' is missing", path=path, allowed=known, hint="add `kind:`")
     if kind in PLATFORMS_PLANNED:
-        raise Unsupported(
-            f"platform {kind}",
-            "building a cluster in this release",
-            path=path,
-            hint=f"use one of {', '.join(PLATFORMS_BUILT)}",
-        )
+        hint = f"use one of {', '.join(PLATFORMS_BUILT)}"
+        raise Unsupported(f"platform {kind}", "building a cluster in this release", hint, path=path)
     if kind not in PLATFORMS_BUILT:
         near = nearest(str(kind), known)
         raise SpecError(
