@@ -14,13 +14,35 @@ from railbed.errors import Exit, RailbedError, UsageError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Builds GPU training clusters and proves them.")  # fmt: skip
 
-NOUNS = ("spec", "plan", "catalog", "bandwidth", "parse", "cluster", "validate", "certificate", "node", "lab")
+MODULES = {
+    "spec": ("spec",),
+    "plan": ("plan",),
+    "catalog": ("catalog",),
+    "bandwidth": ("bandwidth",),
+    "parse": ("parse",),
+    "cluster": ("doctor", "setup", "env", "up", "preview", "destroy", "converge"),
+    "validate": ("validate", "report"),
+    "certificate": ("certificate",),
+    "node": ("node",),
+    "lab": ("lab",),
+}
+"""Module of ``railbed.cli`` → the words that it brings; each offers ``register(app)``."""
 
 
-def assemble() -> typer.Typer:
-    """Attaches every noun; a module of ``railbed.cli`` offers ``register(app)``."""
-    for noun in NOUNS:
-        importlib.import_module(f"railbed.cli.{noun}_commands").register(app)
+@app.callback()
+def root() -> None:
+    """Keeps a command's name a word of its own where only one module is loaded."""
+
+
+def assemble(words: list[str]) -> typer.Typer:
+    """Attaches the module of the first word, or all of them for help and for unknown words.
+
+    Importing them all takes seconds (Pulumi, Ansible), and `railbed spec` needs neither.
+    """
+    first = next((word for word in words if not word.startswith("-")), "")
+    wanted = [module for module, brings in MODULES.items() if first in brings] or list(MODULES)
+    for module in wanted:
+        importlib.import_module(f"railbed.cli.{module}_commands").register(app)
     return app
 
 
@@ -29,7 +51,7 @@ def main() -> None:
     output.State.as_json = "--json" in sys.argv
     try:
         try:
-            code = assemble()(standalone_mode=False)
+            code = assemble(sys.argv[1:])(standalone_mode=False)
         except RailbedError as error:
             output.fail(error)
         except click.exceptions.NoArgsIsHelpError:

@@ -1,0 +1,177 @@
+"""One cluster from `up` to `destroy`: certificate, nothing to change, five faults, repair around a job, drift, clean end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from railbed.effects.lab import names, network, sweep
+
+from .conftest import Cli, processes_of
+
+pytestmark = pytest.mark.lab
+JOB_S = 20
+
+
+@pytest.fixture(scope="module")
+def cluster(stack: Callable[..., Cli]) -> Iterator[Cli]:
+    cli = stack("test-full", nodes=4, spares=1)
+    cli.up = cli.json("up")  # type: ignore[attr-defined]
+    yield cli
+
+
+def failing(report: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(claim["claim"], claim["node"]) for claim in report["claims"] if claim["verdict"] == "fail"}
+
+
+def blamed(report: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(culprit["node"], culprit["part"]) for culprit in report["culprits"]}
+
+
+def test_up_passes_every_claim_and_marks_what_is_simulated(cluster: Cli) -> None:
+    report = cluster.up["validate"]  # type: ignore[attr-defined]
+    assert report["verdict"] == "pass"
+    assert {claim["verdict"] for claim in report["claims"]} == {"pass"}
+    asked = {claim["claim"] for claim in report["claims"]}
+    for rail in range(8):
+        assert f"fabric.rail.{rail}.bandwidth" in asked
+    for collective in ("all_reduce", "all_gather", "reduce_scatter", "alltoall"):
+        assert {f"collective.{collective}@{k}" for k in (2, 3, 4)} <= asked
+    assert all(claim["simulated"] for claim in report["claims"] if claim["claim"].startswith(("fabric.", "node.gpus")))
+    assert cluster("certificate", "verify").returncode == 0
+
+
+def test_a_second_up_changes_nothing_and_says_so(cluster: Cli) -> None:
+    certificate = cluster.work.certificate_file.read_bytes()
+    again = cluster.json("up")
+    assert set(again["changes"]) == {"same"}
+    assert sum(node["changed"] for node in again["converge"]["nodes"].values()) == 0
+    assert again["quick"] is True
+    assert again["validate"]["verdict"] == "pass"
+    assert cluster.work.certificate_file.read_bytes() == certificate
+
+
+def test_check_mode_writes_nothing(cluster: Cli) -> None:
+    listing = "find /etc /opt/railbed/checks /opt/railbed/bin -type f -newermt '{}' | head -5"
+    before = cluster.ssh("h100-1", "date -u +'%Y-%m-%d %H:%M:%S.%N'").strip()
+    cluster("converge", "--check")
+    assert cluster.ssh("h100-1", listing.format(before)) == ""
+
+
+def test_nodes_are_healthy_and_listed(cluster: Cli) -> None:
+    nodes = {node["name"]: node for node in cluster.json("node", "list")["nodes"]}
+    assert {node["role"] for node in nodes.values()} == {"controller", "compute", "spare"}
+    assert {node["state"] for node in nodes.values()} == {"healthy"}
+    assert nodes["h100-0"]["gpus"] == 8
+
+
+FAULTS = [
+    (["rail-slow", "h100-1", "3", "--percent", "50"], ("h100-1", "rail 3")),
+    (["rail-slow", "h100-2", "5", "--percent", "50", "--side", "switch"], ("h100-2", "rail 5")),
+    (["rail-slow", "h100-0", "6", "--percent", "5"], ("h100-0", "rail 6")),
+    (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0")),
+    (["rail-down", "h100-2", "7"], ("h100-2", "rail 7")),
+    (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5")),
+    (["fs-server-down", "h100-1"], ("h100-1", "storage")),
+    (["driver-mismatch", "h100-0"], ("h100-0", "driver")),
+]
+
+
+@pytest.mark.parametrize(("fault", "culprit"), FAULTS, ids=[" ".join(words) for words, _ in FAULTS])
+def test_a_fault_is_found_named_and_nothing_else_is_blamed(cluster: Cli, fault: list[str], culprit: tuple[str, str]) -> None:
+    cluster("lab", "fault", "inject", *fault)
+    try:
+        report = cluster.json("validate", status=1)
+        assert report["verdict"] == "fail"
+        assert blamed(report) == {culprit}, json.dumps(report["culprits"])
+        assert failing(report), "a failed run names the claims that failed"
+        assert cluster("certificate", "verify").returncode == 0, "a failed run leaves the standing certificate alone"
+    finally:
+        cluster("lab", "fault", "clear")
+    after = cluster.json("validate", "--node", culprit[0])
+    assert after["verdict"] == "pass"
+
+
+def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
+    assert cluster.json("validate")["verdict"] == "pass"
+    faults = cluster.json("lab", "fault", "list")["faults"]
+    assert {fault["name"] for fault in faults} == {words[0] for words, _ in FAULTS}
+    assert all(fault["active"] == [] for fault in faults)
+
+
+def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
+    cluster("lab", "fault", "inject", "driver-mismatch", "h100-2")
+    dry = cluster.json("node", "repair", "h100-2")
+    assert dry["dry_run"] is True
+    script = f"#!/bin/sh\nsleep {JOB_S}\necho done > /scratch/job-done\n"
+    job = submit(cluster, script)
+    repaired = cluster.json("node", "repair", "h100-2", "--yes")
+    assert repaired["verdict"] == "pass"
+    assert repaired["waited_s"] >= JOB_S / 2
+    assert cluster.ssh("h100-0", "cat /scratch/job-done").strip() == "done", f"job {job} ended by itself"
+    states = {node["name"]: node["state"] for node in cluster.json("node", "list")["nodes"]}
+    assert states["h100-2"] == "healthy"
+    events = [event["event"] for event in cluster.json("node", "history", "h100-2")["events"]]
+    steps = ["repair-drain", "repair-wait", "repair-evidence", "repair-hold", "repair-converged", "repair-validated", "repair-resumed"]
+    assert [event for event in events if event in steps][-len(steps) :] == steps
+    cluster("lab", "fault", "clear")
+
+
+def submit(cluster: Cli, script: str) -> str:
+    """A user's job on h100-2, running when this returns."""
+    done = subprocess.run(
+        ["ssh", "-F", str(cluster.work.ssh_config), "h100-0", "sbatch --parsable -w h100-2 -p batch -o /dev/null"],
+        input=script, text=True, capture_output=True, check=True, timeout=30,
+    )  # fmt: skip
+    job = done.stdout.strip()
+    for _ in range(50):
+        if cluster.ssh("h100-0", f"squeue -h -j {job} -o %T").strip() == "RUNNING":
+            return job
+        time.sleep(0.2)
+    raise AssertionError(f"job {job} does not start")
+
+
+def test_drift_made_by_hand_is_seen_and_mended(cluster: Cli) -> None:
+    work = cluster.work
+    network.shape(names.namespace(work.lab_id, "h100-1"), "rail2", 40, 128)
+    cluster.ssh("h100-4", "nohup sh -c 'sleep 0.5; systemctl poweroff' >/dev/null 2>&1 &")
+    deadline = time.monotonic() + 30
+    while any("h100-4" in line for line in processes_of(work)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    shown = cluster("preview").stderr
+    assert "h100-1" in shown
+    assert "h100-4" in shown
+    again = cluster.json("up", status=None)
+    assert again["changes"]["update"] == 2
+    rates = network.shaped_mbit(names.namespace(work.lab_id, "h100-1"), {"rail2"})
+    assert rates["rail2"] == pytest.approx(100)
+    assert cluster.ssh("h100-4", "hostname").strip() == "h100-4"
+
+
+def test_no_secret_is_in_artefacts_state_or_argv(cluster: Cli) -> None:
+    work = cluster.work
+    secrets = {path.name: path.read_bytes() for path in work.secrets.iterdir() if path.suffix != ".pub"}
+    secrets["passphrase"] = (work.local / "passphrase").read_bytes()
+    assert len(secrets) == 5
+    places = [work.runner_dir, work.reports, work.archive, work.local / "state", work.contract_file.parent / "contract.json"]
+    for name, secret in secrets.items():
+        middle = secret[len(secret) // 2 :][:40].strip()
+        for place in places:
+            files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+            assert files, f"{place} is empty: nothing was searched"
+            for file in files:
+                assert middle not in file.read_bytes(), f"{name} is in {file}"
+
+
+def test_destroy_leaves_the_archive_and_nothing_else(cluster: Cli) -> None:
+    cluster("destroy", "--yes")
+    work = cluster.work
+    assert sweep.remains(work.lab_id, work.lab_dir) == []
+    assert processes_of(work) == []
+    assert {entry.name for entry in work.dir.iterdir()} <= {"archive", "lock"}
+    assert (work.archive / "journal.jsonl").exists()
+    assert list((work.archive / "reports").iterdir())
