@@ -47,6 +47,10 @@ NOFILE_MIN = 65536
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120
+COLLECTIVES_PROGRAM = "/opt/railbed/collectives/collectives.py"
+"""Where role ``collectives`` puts it on every node."""
+STEP_WAIT_S = 15
+"""How long the scheduler may take to start a step of ours; afterwards the claim is unproven."""
 JOB_NODES = 4
 """Most nodes that the reference job takes."""
 JOB_TIMEOUT_S = 60.0

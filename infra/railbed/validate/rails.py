@@ -74,8 +74,12 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
             [s for s in samples if s.rail in {r.index for r in bench.node(question.node).rails}],
             {index: wish}, [question.node], least_omitted_s=RAIL_OMIT_S, simulated=question.claim.simulated,
         )  # fmt: skip
-        if question.node in by_name:
-            bench.answers.add(*(v.model_copy(update={"evidence": evidence, "at": at}) for v in verdicts))
+        for verdict in verdicts if question.node in by_name else []:
+            bench.answers.add(verdict.model_copy(update={"evidence": evidence, "at": at}))
+            if verdict.measured == 0:
+                bench.dead_rails.setdefault(
+                    question.node, f"blocked by {question.claim.id} on {question.node}"
+                )
 
 
 def _shared(a: Node, b: Node) -> list[Rail]:

@@ -1,0 +1,188 @@
+"""Collectives over 2, 3, … nodes under the scheduler, and the byte counters that prove which way they
+went.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from railbed.contract import Machine
+from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVES_PROGRAM, GATING_SIZE_BYTES, STEP_WAIT_S
+from railbed.effects.journal import now_iso
+from railbed.model import judge, transport
+from railbed.model.claims import Judged, Verdict
+from railbed.model.proof import Case
+from railbed.model.transport import NodeBytes
+from railbed.parse import nccl_tests
+from railbed.units import gbytes_per_s
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question
+
+PATTERN = "collective.*"
+TRANSPORT = "fabric.transport"
+NAME = re.compile(r"collective\.(\w+)@(\d+)")
+ITERATIONS, WARMUP = 2, 1
+COUNTERS = "# counters: "
+PROVING = "all_reduce"
+"""Run for ``fabric.transport`` where no collective is asked for."""
+
+
+def run(bench: Bench) -> None:
+    """One start per node count, with every collective asked of it."""
+    wanted = _wanted(bench)
+    if not wanted:
+        return
+    counters: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for k in sorted(wanted):
+        nodes, why = bench.usable(k)
+        if not nodes:
+            bench.answers.why(f"collective.*@{k}", why)
+            bench.answers.why(TRANSPORT, why)
+            continue
+        # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
+        chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
+        bench.say(f"{', '.join(wanted[k])} over {', '.join(chosen)}")
+        text = _start(bench, wanted[k], chosen)
+        for op in wanted[k]:
+            counters[op, k] = counter_records(text, op)
+    if bench.scope.asks(TRANSPORT):
+        _transport(bench, counters)
+
+
+def _wanted(bench: Bench) -> dict[int, list[str]]:
+    """Node count → collectives to run, as the claims ask."""
+    wanted: dict[int, list[str]] = {}
+    for claim in bench.scope.claims(PATTERN):
+        match = NAME.fullmatch(claim.id)
+        if match:
+            wanted.setdefault(int(match[2]), []).append(match[1])
+    if not wanted and bench.scope.asks(TRANSPORT):
+        counts = [int(m[2]) for c in bench.contract.claims if (m := NAME.fullmatch(c.id))]
+        wanted[max(counts, default=2)] = [PROVING]
+    return wanted
+
+
+def _start(bench: Bench, ops: list[str], nodes: list[str]) -> str:
+    """Runs the program on ``nodes``, judges its log, returns it."""
+    assert bench.scheduler is not None
+    k = len(nodes)
+    argv = [
+        "timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S),
+        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}",
+        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", "--ntasks-per-node=1",
+        f"--nodes={k}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
+        "--job-name=railbed-collectives", "--comment=railbed validate",
+    ]  # fmt: skip
+    reservation = bench.reservation_for(nodes)
+    if reservation:
+        argv.append(f"--reservation={reservation}")
+    argv += [
+        "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(GATING_SIZE_BYTES),
+        "-n", str(ITERATIONS), "-w", str(WARMUP), "-a", "3", "-c", "1", "--counters",
+    ]  # fmt: skip
+    result = bench.remote.run(
+        bench.scheduler.controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False
+    )
+    evidence = bench.keep(f"collectives/{k}-nodes.txt", result.stdout)
+    if result.stderr.strip():
+        bench.keep(f"collectives/{k}-nodes.stderr.txt", result.stderr)
+    if not result.ok:
+        last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[0]
+        bench.answers.why(f"collective.*@{k}", f"it ended with {result.returncode}: {last}")
+    machine = bench.contract.machine(bench.node(nodes[0]).machine)
+    for question in bench.scope.get(f"collective.*@{k}"):
+        record = judged_log(result.stdout, question, nodes, machine)
+        if record is not None:
+            bench.answers.add(record.model_copy(update={"evidence": evidence, "at": now_iso()}))
+    return result.stdout
+
+
+def case_of(op: str, nodes: int, machine: Machine) -> Case:
+    """What was run, for the judge. A node is an NVLink domain of its own here."""
+    return Case(
+        collective=op,
+        nodes=nodes,
+        ranks=nodes * machine.collective_ranks_per_node,
+        domains=nodes,
+        rails=machine.rails,
+        rail_gbytes_per_s=gbytes_per_s(machine.nics_per_rail * machine.nic_gbps),
+        in_network_reduction=machine.transport == "infiniband",
+    )
+
+
+def judged_log(text: str, question: Question, nodes: list[str], machine: Machine) -> Judged | None:
+    """The verdict on the question's table in a log; None where the log has no row for it or nothing is
+    expected.
+    """
+    match = NAME.fullmatch(question.claim.id)
+    wish = question.claim.expectation
+    tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]
+    if match is None or not tables or wish is None:
+        return None
+    case = case_of(match[1], len(nodes), machine)
+    record, problems, proven = judge.judge_table(tables[-1], case, lambda _: wish)
+    rows = nccl_tests.plain_rows(tables[-1])
+    ran_on = sorted(tables[-1].nodes)
+    if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
+        told = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+    detail = {**record.detail, "nodes": nodes, "problems": problems, "rails_proven": proven, "rows": rows}
+    return record.model_copy(update={"simulated": question.claim.simulated, "detail": detail})
+
+
+def counter_records(text: str, op: str) -> list[dict[str, Any]]:
+    """The ``# counters:`` lines of one collective at its largest size, one per rank."""
+    records = []
+    for line in text.splitlines():
+        if line.startswith(COUNTERS):
+            try:
+                record = json.loads(line[len(COUNTERS) :])
+            except json.JSONDecodeError:
+                continue
+            if isinstance(record, dict) and record.get("op") == op:
+                records.append(record)
+    largest = max((r["size_bytes"] for r in records), default=0)
+    return [r for r in records if r["size_bytes"] == largest]
+
+
+def node_bytes(record: dict[str, Any], rails: dict[str, int]) -> NodeBytes:
+    """One rank's counters; ``rails`` maps interfaces to rail indices."""
+    counted = {rails[name]: ways for name, ways in record["rails"].items() if name in rails}
+    return NodeBytes(
+        node=record["node"],
+        sent={rail: ways["tx"] for rail, ways in counted.items()},
+        received={rail: ways["rx"] for rail, ways in counted.items()},
+        management=record["management"]["tx"] + record["management"]["rx"],
+    )
+
+
+def _transport(bench: Bench, counters: dict[tuple[str, int], list[dict[str, Any]]]) -> None:
+    """Judges every collective's counters; the worst one answers the claim."""
+    question = bench.scope.get(TRANSPORT)[0]
+    verdicts = []
+    for (op, k), records in counters.items():
+        if len(records) != k:
+            continue
+        nodes = [
+            node_bytes(
+                r, {nic.netdev: rail.index for rail in bench.node(r["node"]).rails for nic in rail.nics}
+            )
+            for r in records
+        ]
+        machine = bench.contract.machine(bench.node(records[0]["node"]).machine)
+        payload = transport.payload_per_node(op, records[0]["size_bytes"], k, records[0]["iterations"])
+        record = transport.judge(
+            nodes, payload, machine.rails, machine.payload_fraction, simulated=question.claim.simulated
+        )
+        told = f"{op} over {k} nodes: {record.reason}"
+        verdicts.append(record.model_copy(update={"reason": told, "at": now_iso()}))
+    if not verdicts:
+        bench.answers.why(TRANSPORT, "no collective gave byte counters")
+        return
+    worst = max(
+        verdicts, key=lambda v: (v.verdict is Verdict.FAIL, v.verdict is Verdict.UNPROVEN, v.measured or 0.0)
+    )
+    evidence = bench.keep("collectives/counters.json", [v.model_dump(mode="json") for v in verdicts])
+    bench.answers.add(worst.model_copy(update={"evidence": evidence}))

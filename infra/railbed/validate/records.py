@@ -1,0 +1,137 @@
+"""The report of a run: its data, `report.json` and `junit.xml`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
+
+SCHEMA = "railbed/report/v1"
+SHOWN = (
+    "claim",
+    "node",
+    "verdict",
+    "measured",
+    "unit",
+    "expected",
+    "floor",
+    "reason",
+    "evidence",
+    "simulated",
+)
+"""What `railbed validate --json` prints of a claim; report.json holds everything."""
+
+
+class Report(Part):
+    """What one validation found."""
+
+    stack: str
+    contract_hash: str
+    verdict: Verdict
+    claims: list[Judged]
+    culprits: list[Culprit]
+    out_of_scope: list[OutOfScope]
+    accepted_unproven: dict[str, str]
+    """Claim → reason for which someone let it stay unproven."""
+    quick: bool
+    node: str
+    """The node that the run was limited to, or empty."""
+    pattern: str
+    """The claims that the run was limited to, or empty."""
+    simulated: bool
+    started: str
+    ended: str
+    seconds: dict[str, float]
+    """Seconds per step."""
+    report_dir: str
+    certificate: str
+    """Path of the certificate that this run earned, or empty."""
+
+    @property
+    def whole(self) -> bool:
+        """True for a full validation of every claim."""
+        return not (self.quick or self.node or self.pattern)
+
+    def of(self, verdict: Verdict) -> list[Judged]:
+        return [c for c in self.claims if c.verdict is verdict]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `railbed validate --json` prints."""
+        claims = [c.model_dump(mode="json") for c in self.claims]
+        return {
+            "verdict": self.verdict.value,
+            "claims": [{key: claim[key] for key in SHOWN} for claim in claims],
+            "culprits": [c.model_dump(mode="json") for c in self.culprits],
+            "report": self.report_dir,
+            "certificate": self.certificate,
+            "simulated": self.simulated,
+            "accepted_unproven": self.accepted_unproven,
+            "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
+        }
+
+
+def write_json(report: Report, folder: Path) -> bytes:
+    """Writes report.json and returns its bytes."""
+    body = {"schema": SCHEMA, **report.model_dump(mode="json"), "report": report.report_dir}
+    data = (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
+    (folder / "report.json").write_bytes(data)
+    return data
+
+
+def read_json(path: Path) -> Report:
+    """The report in a file that ``write_json`` wrote."""
+    body = json.loads(path.read_text())
+    fields = {key: value for key, value in body.items() if key in Report.model_fields}
+    return Report.model_validate_json(json.dumps(fields))
+
+
+def junit(report: Report) -> bytes:
+    """JUnit XML: a suite per kind of claim. Unproven is an error, since a skip would read as harmless.
+
+    Claims out of scope are skipped with their reason.
+    """
+    root = ElementTree.Element("testsuites", name=f"railbed {report.stack}", timestamp=report.started)
+    groups: dict[str, list[Judged]] = {}
+    for record in report.claims:
+        groups.setdefault(record.claim.split(".")[0], []).append(record)
+    for kind, records in groups.items():
+        failed = sum(r.verdict is Verdict.FAIL for r in records)
+        unproven = sum(r.verdict is Verdict.UNPROVEN for r in records)
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=kind, tests=str(len(records)), failures=str(failed), errors=str(unproven)
+        )
+        for record in records:
+            _case(suite, record)
+    if report.out_of_scope:
+        count = str(len(report.out_of_scope))
+        suite = ElementTree.SubElement(root, "testsuite", name="out of scope", tests=count, skipped=count)
+        for outside in report.out_of_scope:
+            case = ElementTree.SubElement(suite, "testcase", classname="out of scope", name=outside.id)
+            ElementTree.SubElement(case, "skipped", message=outside.reason)
+    ElementTree.indent(root)
+    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return data
+
+
+def _case(suite: ElementTree.Element, record: Judged) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=record.node or "cluster", name=record.claim)
+    facts = {
+        "measured": record.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
+        "basis": record.basis, "simulated": record.simulated, "evidence": record.evidence,
+    }  # fmt: skip
+    properties = ElementTree.SubElement(case, "properties")
+    for name, value in facts.items():
+        if value not in (None, ""):
+            ElementTree.SubElement(properties, "property", name=name, value=_plain(str(value)))
+    if record.verdict is Verdict.FAIL:
+        ElementTree.SubElement(case, "failure", message=_plain(record.reason))
+    elif record.verdict is Verdict.UNPROVEN:
+        ElementTree.SubElement(case, "error", type="unproven", message=_plain(record.reason))
+
+
+def _plain(text: str) -> str:
+    """Without the control characters that XML 1.0 forbids."""
+    return "".join(c if c >= " " or c in "\t\n\r" else "?" for c in text)

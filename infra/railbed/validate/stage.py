@@ -1,0 +1,163 @@
+"""The stage: asks every claim in scope, judges, blames, reports, certifies."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from railbed.contract import Contract
+from railbed.effects.journal import Journal, now_iso
+from railbed.effects.remote import Remote, write_ssh_files
+from railbed.effects.workspace import Workspace
+from railbed.errors import UsageError
+from railbed.model import blame
+from railbed.model.claims import Verdict
+from railbed.validate import (
+    acceptance,
+    certificate,
+    collectives,
+    job,
+    on_node,
+    page,
+    rails,
+    records,
+    schedule,
+    storage,
+)
+from railbed.validate.answers import Answers, total
+from railbed.validate.bench import Bench, Progress
+from railbed.validate.records import Report
+from railbed.validate.scope import select
+
+LATEST = "latest"
+STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
+    ("scheduler", schedule.look),
+    ("on-node checks", on_node.run),
+    ("rails", rails.run),
+    ("collectives", collectives.run),
+    ("storage", storage.run),
+    ("job", job.run),
+)
+"""In this order: what breaks a later step is known before it. Each asks only what is in scope."""
+
+
+def run(
+    contract: Contract,
+    work: Workspace,
+    *,
+    quick: bool = False,
+    node: str | None = None,
+    claim: str | None = None,
+    accept: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Validates a stack, or the part of it that the filters leave.
+
+    ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
+    writes a certificate and accepts the nodes; a run of one node that passes accepts that node. Raises
+    UsageError for filters that match nothing. Whatever cannot be measured ends as ``unproven`` in the report,
+    not as an exception.
+    """
+    scope = select(contract, quick=quick, node=node, pattern=claim)
+    accepting = _checked(accept or {}, contract)
+    say = progress or _silent
+    if not work.ssh_config.exists():
+        write_ssh_files(work, contract)
+    started, folder = now_iso(), _folder(work)
+    bench = Bench(contract, Remote(work, contract), scope, answers := Answers(scope), folder, say)
+    seconds = _ask(bench)
+    claims = answers.complete()
+    verdict = total(claims, accepting)
+    earned = scope.whole and verdict is Verdict.PASS
+    report = Report(
+        stack=contract.stack, contract_hash=contract.hash, verdict=verdict, claims=claims,
+        culprits=blame.culprits(claims), out_of_scope=contract.out_of_scope, accepted_unproven=accepting,
+        quick=quick, node=node or "", pattern=claim or "", simulated=contract.simulated, started=started,
+        ended=now_iso(), seconds=seconds, report_dir=str(folder),
+        certificate=str(work.certificate_file) if earned else "",
+    )  # fmt: skip
+    _write(report, contract, work, folder)
+    if earned:
+        acceptance.accept(work, contract.nodes, bench.scheduler)
+    elif scope.node and not (quick or claim) and verdict is Verdict.PASS:
+        acceptance.accept(work, [contract.node(scope.node)], bench.scheduler)
+    Journal(work.journal_file).write(
+        "validated", stack=work.stack, verdict=str(verdict), node=node or "", claim=claim or "", quick=quick,
+        report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
+    )  # fmt: skip
+    return report
+
+
+def _silent(_: str) -> None:
+    return
+
+
+def _ask(bench: Bench) -> dict[str, float]:
+    """Runs every step; returns the seconds of each."""
+    seconds: dict[str, float] = {}
+
+    def step(name: str, work: Callable[[Bench], None]) -> None:
+        began = time.monotonic()
+        work(bench)
+        seconds[name] = round(time.monotonic() - began, 1)
+
+    step(*STEPS[0])
+    shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN)
+    with acceptance.together(bench, needed=shared):
+        for name, work in STEPS[1:]:
+            step(name, work)
+    return seconds
+
+
+def _checked(accept: Mapping[str, str], contract: Contract) -> dict[str, str]:
+    known = [claim.id for claim in contract.claims]
+    for name, reason in accept.items():
+        if name not in known:
+            raise UsageError(
+                "no such claim in scope",
+                path="--accept-unproven",
+                found=name,
+                allowed=known,
+                code="CLAIM_UNKNOWN",
+            )
+        if not reason.strip():
+            raise UsageError(
+                f"accepting {name} unproven needs a reason", path="--reason", code="REASON_MISSING"
+            )
+    return dict(accept)
+
+
+def _folder(work: Workspace) -> Path:
+    """A fresh folder for this run, named by its start in UTC."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
+    folder = work.reports / stamp
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
+    data = records.write_json(report, folder)
+    (folder / "junit.xml").write_bytes(records.junit(report))
+    (folder / "report.html").write_text(page.render(report, contract))
+    if report.certificate:
+        digest = hashlib.sha256(data).hexdigest()
+        body = certificate.issue(work, contract, report.as_json() | {
+            "started": report.started, "ended": report.ended}, digest)  # fmt: skip
+        certificate.write(folder / "certificate.json", body)
+        certificate.write(work.certificate_file, body)
+    _link(work.reports / LATEST, folder)
+    if report.whole:
+        _link(work.reports / acceptance.LATEST_FULL, folder)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Points a link at a folder beside it, at once."""
+    fresh = link.with_name(link.name + ".new")
+    with suppress(FileNotFoundError):
+        fresh.unlink()
+    fresh.symlink_to(target.name)
+    fresh.replace(link)
