@@ -3,6 +3,6 @@
 from railbed.validate.acceptance import standing
 from railbed.validate.bench import Progress
 from railbed.validate.records import Report
-from railbed.validate.stage import run
+from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "run", "standing"]
+__all__ = ["Progress", "Report", "latest", "run", "standing"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from railbed.errors import Exit
 from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
 
 SCHEMA = "railbed/report/v1"
@@ -54,6 +55,13 @@ class Report(Part):
     def whole(self) -> bool:
         """True for a full validation of every claim."""
         return not (self.quick or self.node or self.pattern)
+
+    @property
+    def exit_status(self) -> Exit:
+        """Exit status of the command that made it."""
+        return {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}[
+            self.verdict
+        ]
 
     def of(self, verdict: Verdict) -> list[Judged]:
         return [c for c in self.claims if c.verdict is verdict]

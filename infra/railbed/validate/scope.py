@@ -14,6 +14,8 @@ from railbed.model.claims import Claim
 
 QUICK = ("node.*", "scheduler.state", "storage.servers")
 """Claims of a quick run: seconds each, and nothing that loads the rails."""
+SHARED = "storage.servers"
+"""A claim of the cluster to which every data server adds its own part: a run of one such node asks it too."""
 NEEDS_RAILS = ("node.nics", "fabric.rail.*", "fabric.all_rails")
 NEEDS_GPUS = ("node.gpus", "node.driver")
 
@@ -95,7 +97,12 @@ def select(
     if pattern:
         kept = [q for q in kept if fnmatchcase(q.claim.id, pattern)]
     if node:
-        kept = [q for q in kept if q.node == node or (pattern and not q.node)]
+        serves = any(node in f.data_servers for f in contract.filesystems)
+        kept = [
+            q
+            for q in kept
+            if q.node == node or (not q.node and (pattern or (serves and q.claim.id == SHARED)))
+        ]
     if not kept:
         raise UsageError(
             "no claim in scope matches", code="CLAIM_UNKNOWN", path="--claim",

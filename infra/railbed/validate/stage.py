@@ -92,6 +92,11 @@ def run(
     return report
 
 
+def latest(work: Workspace) -> Report:
+    """The report of the last run of any kind. Raises FileNotFoundError before the first one."""
+    return records.read_json(work.reports / LATEST / "report.json")
+
+
 def _silent(_: str) -> None:
     return
 

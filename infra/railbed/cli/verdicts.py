@@ -1,0 +1,152 @@
+"""A validation report on a terminal: grouped verdicts, culprits, what to type next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rich.table import Table
+
+from railbed import configure, flow
+from railbed.cli import output
+from railbed.effects.workspace import Workspace
+from railbed.model.claims import Judged, Verdict, overall
+from railbed.validate import Report
+
+COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
+RAIL = "fabric.rail."
+
+
+@dataclass
+class Line:
+    """One line of the table: claims that read well together."""
+
+    title: str
+    where: str
+    records: list[Judged] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        return overall([r.verdict for r in self.records])
+
+    @property
+    def measured(self) -> str:
+        """The one value, or the least of several."""
+        values = [r.measured for r in self.records if isinstance(r.measured, float | int)]
+        if len(values) == len(self.records):
+            unit = self.records[0].unit
+            return f"{'≥ ' if len(set(values)) > 1 else ''}{min(values):.4g} {unit}".strip()
+        texts = {str(r.measured) for r in self.records if r.measured is not None}
+        return texts.pop() if len(texts) == 1 else ""
+
+    @property
+    def floor(self) -> str:
+        floors = {r.floor for r in self.records}
+        value = floors.pop() if len(floors) == 1 else None
+        return "" if value is None else f"{value:.4g}"
+
+    @property
+    def note(self) -> str:
+        """How many pass, or the first reason why not."""
+        bad = [r for r in self.records if r.verdict is not Verdict.PASS]
+        if bad:
+            more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+            return f"{bad[0].reason}{more}"
+        return f"{len(self.records)} pass" if len(self.records) > 1 else self.records[0].reason
+
+
+def lines(report: Report) -> list[Line]:
+    """Rails by node, other claims of nodes by claim; a node that differs from the others has a line of its
+    own.
+    """
+    found: dict[tuple[str, str, str], Line] = {}
+    for record in report.claims:
+        if record.claim.startswith(RAIL):
+            title, where, key = f"{RAIL}*.bandwidth", record.node, ("rail", record.node, "")
+        elif not record.node:
+            title, where, key = record.claim, "cluster", (record.claim, "", "")
+        elif record.verdict is Verdict.PASS:
+            title, where, key = record.claim, "", (record.claim, "*", "")
+        else:
+            title, where, key = record.claim, record.node, (record.claim, record.node, "")
+        found.setdefault(key, Line(title, where)).records.append(record)
+    for line in found.values():
+        if not line.where:
+            line.where = f"{len(line.records)} nodes" if len(line.records) > 1 else line.records[0].node
+    return list(found.values())
+
+
+def show(report: Report) -> None:
+    """Prints the table, the culprits and the next commands."""
+    simulated = any(r.simulated for r in report.claims)
+    table = Table("", "claim", "where", "measured", "floor", "", title=_title(report), title_justify="left")
+    for line in lines(report):
+        mark = "*" if any(r.simulated for r in line.records) else ""
+        table.add_row(
+            f"[{COLOURS[line.verdict]}]{line.verdict.value}[/]", line.title + mark, line.where, line.measured,
+            line.floor, line.note,
+        )  # fmt: skip
+    output.out.print(table)
+    if simulated:
+        output.out.print("[dim]* simulated: measured on stand-ins for hardware[/]")
+    for culprit in report.culprits:
+        output.out.print(
+            f"[red]to blame[/]  [bold]{culprit.node or 'cluster'}[/] {culprit.part}"
+            f"  ({culprit.confidence:.0%}; {', '.join(culprit.claims)})",
+            soft_wrap=True,
+        )
+    for name, reason in report.accepted_unproven.items():
+        output.out.print(f"[yellow]accepted unproven[/]  {name}: {reason}", soft_wrap=True)
+    if report.out_of_scope:
+        output.out.print(f"[dim]{len(report.out_of_scope)} claims are out of scope (see the report)[/]")
+    if report.certificate:
+        output.out.print(f"certificate  {report.certificate}", soft_wrap=True)
+    output.out.print(f"report       {report.report_dir}/report.html", soft_wrap=True)
+    output.out.print("next         " + "\n             ".join(next_commands(report)))
+
+
+def show_up(result: flow.UpResult, work: Workspace) -> None:
+    """Prints what `railbed up` did: changes, seconds per stage, then the verdicts."""
+    changed = result.changes.total
+    made = f"{changed} resources changed" if changed else "no resource changed"
+    output.out.print(f"{made}, {result.converged.changed} settings changed on the nodes")
+    output.out.print("  ".join(f"{name} {seconds:g} s" for name, seconds in result.timings.items()))
+    show(result.report)
+    if result.quick and result.report.verdict is Verdict.PASS:
+        output.out.print(f"the certificate stands: {work.certificate_file}", soft_wrap=True)
+
+
+def show_converge(result: configure.ConvergeResult) -> None:
+    """Prints how each node came out of a run of the roles."""
+    table = Table(
+        "node", "state", "changed", "", title=f"roles, {result.seconds:.0f} s", title_justify="left"
+    )
+    for name, node in result.nodes.items():
+        colour = "red" if name in result.broken else "green"
+        told = f"{node.failed_task}: {node.message}" if node.failed_task else ""
+        table.add_row(name, f"[{colour}]{node.state}[/]", str(node.changed), told)
+    output.out.print(table)
+
+
+def _title(report: Report) -> str:
+    counts = ", ".join(f"{len(report.of(v))} {v.value}" for v in Verdict if report.of(v))
+    kind = "quick check" if report.quick else "validation"
+    return f"{kind} of stack {report.stack}: {report.verdict.value} ({counts})"
+
+
+def next_commands(report: Report) -> list[str]:
+    """Three commands that make sense after this report."""
+    stack = "" if report.stack == "lab" else f" --stack {report.stack}"
+    node = next((c.node for c in report.culprits if c.node), "")
+    if report.verdict is Verdict.PASS:
+        return [f"railbed certificate verify{stack}", f"railbed report{stack}", f"railbed node list{stack}"]
+    if node:
+        return [
+            f"railbed node show {node}{stack}", f"railbed node repair {node} --yes{stack}",
+            f"railbed validate --node {node}{stack}",
+        ]  # fmt: skip
+    claim = next(c.claim for c in report.claims if c.verdict is not Verdict.PASS)
+    return [
+        f"railbed validate --claim '{claim}'{stack}",
+        f"railbed report{stack}",
+        f"railbed node list{stack}",
+    ]
