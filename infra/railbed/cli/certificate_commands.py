@@ -24,7 +24,7 @@ def register(root: typer.Typer) -> None:
 
 
 def _find(file: Path | None, stack: str, key: Path | None) -> tuple[Path, str]:
-    """The certificate and the key that must have signed it; empty: any, as the certificate carries its own."""
+    """The certificate and the key that must have signed it (empty: the one that it carries)."""
     if key is not None and not key.is_file():
         raise UsageError("there is no such key", path=str(key))
     trusted = key.read_text().strip() if key else ""

@@ -55,9 +55,7 @@ class Line:
 
 
 def lines(report: Report) -> list[Line]:
-    """Rails by node, other claims of nodes by claim; a node that differs from the others has a line of its
-    own.
-    """
+    """Rails by node, other claims of nodes by claim; a node that did not pass has a line of its own."""
     found: dict[tuple[str, str, str], Line] = {}
     for record in report.claims:
         if record.claim.startswith(RAIL):

@@ -16,9 +16,7 @@ NO_NODES = "no reservations in the system"
 
 
 class Scheduler:
-    """The scheduler of one stack. Every method raises CommandError when the controller or Slurm does not
-    answer.
-    """
+    """The scheduler of one stack. Every method raises CommandError when Slurm does not answer."""
 
     def __init__(self, remote: Remote) -> None:
         controllers = remote.contract.with_role("controller")
@@ -38,9 +36,7 @@ class Scheduler:
         return slurm_text.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
 
     def jobs(self, node: str | None = None) -> list[Job]:
-        """Jobs that hold, or wait for, nodes; with ``node`` those that hold it (running, completing,
-        suspended).
-        """
+        """Jobs that hold, or wait for, nodes; with ``node`` those that hold it, completing ones too."""
         where = ["-w", node] if node else []
         return slurm_text.jobs(self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout)
 

@@ -1,6 +1,4 @@
-"""What Slurm's tools print, as data. Pure; one-line (`-o`) output of `scontrol show`, as Slurm 22.05 gives
-it.
-"""
+"""What Slurm 22.05 prints (`squeue`, `scontrol show -o`), as data. Pure."""
 
 from __future__ import annotations
 

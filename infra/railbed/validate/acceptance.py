@@ -1,6 +1,4 @@
-"""What a passing run changes: nodes become accepted and leave the acceptance reservation; a certificate
-stands.
-"""
+"""What a passing run changes: nodes are accepted and leave the reservation; a certificate stands."""
 
 from __future__ import annotations
 
@@ -40,11 +38,9 @@ def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None) -> N
 
 @contextmanager
 def together(bench: Bench, *, needed: bool) -> Iterator[None]:
-    """Takes idle nodes into the acceptance reservation where it holds some but not all, for as long as the
-    run lasts.
+    """Takes idle nodes into the acceptance reservation, if it holds some but not all, until the run ends.
 
-    Slurm starts no job across the border of a reservation, so a new node could otherwise not be tried with
-    old ones.
+    Slurm starts no job across the border of a reservation: new nodes could not be tried with old ones.
     """
     scheduler = bench.scheduler
     names = [node.name for node in bench.rail_nodes()]

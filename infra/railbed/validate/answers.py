@@ -1,6 +1,4 @@
-"""From what was seen to verdicts: one record per question, and ``unproven`` for every question without
-one.
-"""
+"""From what was seen to verdicts: one record per question, ``unproven`` where nobody answered."""
 
 from __future__ import annotations
 
@@ -50,9 +48,7 @@ def judged(
 def against_floor(
     question: Question, measured: float, *, evidence: str = "", detail: dict[str, Any] | None = None
 ) -> Judged:
-    """Judges one number by its claim's floor; without a floor it stays unproven, since nobody knows what is
-    healthy.
-    """
+    """Judges one number by its claim's floor; without a floor nobody knows what is healthy: unproven."""
     wish = question.claim.expectation
     if wish is None or wish.floor is None:
         verdict, reason = Verdict.UNPROVEN, "measured, but nothing says what it must reach"
@@ -98,9 +94,7 @@ class Answers:
 
 
 def total(claims: Iterable[Judged], accepted: Mapping[str, str]) -> Verdict:
-    """The overall verdict; an unproven claim that someone accepted with a reason does not hold the gate
-    shut.
-    """
+    """The overall verdict; what someone accepted unproven, with a reason, does not hold the gate shut."""
     return overall(
         [Verdict.PASS if c.verdict is Verdict.UNPROVEN and c.claim in accepted else c.verdict for c in claims]
     )

@@ -1,6 +1,4 @@
-"""What every probe of a run works with: the cluster, how to reach it, what is asked, and where evidence
-goes.
-"""
+"""What every probe works with: the cluster, how to reach it, what is asked, where evidence goes."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ EVIDENCE = "evidence"
 
 @dataclass
 class Bench:
-    """One run's state. ``schedule`` is what Slurm said at the start; empty where it was not or could not be
-    asked.
-    """
+    """One run's state. ``schedule`` is what Slurm said at the start; empty where it did not answer."""
 
     contract: Contract
     remote: Remote

@@ -1,6 +1,4 @@
-"""The certificate: what passed, signed with the stack's SSH key (`ssh-keygen -Y`, OpenSSH
-PROTOCOL.sshsig).
-"""
+"""The certificate: what passed, signed with the stack's SSH key (`ssh-keygen -Y`, PROTOCOL.sshsig)."""
 
 from __future__ import annotations
 
@@ -86,9 +84,7 @@ def _sign(key: Path, data: bytes) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The certificate in a file, unverified. Raises UsageError where there is none, Tampered for anything
-    else.
-    """
+    """The certificate in a file, unverified. Raises UsageError where there is none, Tampered for others."""
     try:
         body = json.loads(path.read_text())
     except FileNotFoundError:

@@ -1,6 +1,4 @@
-"""Collectives over 2, 3, … nodes under the scheduler, and the byte counters that prove which way they
-went.
-"""
+"""Collectives over 2, 3, … nodes under the scheduler, and the byte counters of their rails."""
 
 from __future__ import annotations
 
@@ -113,9 +111,7 @@ def case_of(op: str, nodes: int, machine: Machine) -> Case:
 
 
 def judged_log(text: str, question: Question, nodes: list[str], machine: Machine) -> Judged | None:
-    """The verdict on the question's table in a log; None where the log has no row for it or nothing is
-    expected.
-    """
+    """The verdict on the question's table in a log; None without a row for it or an expectation."""
     match = NAME.fullmatch(question.claim.id)
     wish = question.claim.expectation
     tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]

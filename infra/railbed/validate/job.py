@@ -19,16 +19,12 @@ NAME = "railbed-reference-job"
 PATTERN = "job.*"
 CHECKPOINT = "job.checkpoint"
 PORT = 29600
-LOSS_TOLERANCE = 1e-3
-"""Relative. The data follow from the step alone, so the same step gives the same loss up to the order of
-sums.
-"""
 
 SCRIPT = """#!/bin/bash
 export PYTHONPATH={stack} PYTHONDONTWRITEBYTECODE=1
 master=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-srun --mpi=none --kill-on-bad-exit=1 --ntasks-per-node=1 python3 train.py --folder {folder} --master "$master"
---port {port} \\
+srun --mpi=none --kill-on-bad-exit=1 --ntasks-per-node=1 \\
+  python3 train.py --folder {folder} --master "$master" --port {port} \\
   --steps {steps} --checkpoint-every {every} --die-at {dies_at} --die-rank {die_rank}
 code=$?
 if [ "$code" -ne 0 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -eq 0 ]; then

@@ -8,9 +8,7 @@ ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 CHUNK = re.compile(r"^\s*chunk \d+: ")
 COPY = re.compile(r"^\s*copy \d+: (?P<address>[\d.]+):\d+ \(status:(?P<status>\w+)")
 TOTAL = 9
-"""Fields after a server's address: port, id, labels, version, load, maintenance, chunks, used, total
-bytes.
-"""
+"""Fields after a server's address: port, id, labels, version, load, maintenance, chunks, used, total."""
 
 
 def servers(text: str) -> dict[str, bool]:
@@ -28,9 +26,7 @@ def servers(text: str) -> dict[str, bool]:
 
 
 def fewest_copies(text: str) -> int | None:
-    """Valid copies of the chunk that has the fewest, over all files in `mfsfileinfo`; None where it lists no
-    chunk.
-    """
+    """Valid copies of the chunk with the fewest, over all files of `mfsfileinfo`; None without any chunk."""
     counts: list[int] = []
     for line in text.splitlines():
         if CHUNK.match(line):

@@ -1,6 +1,4 @@
-"""The on-node suite: one bundle and one round trip per node, all nodes at once; expectations travel with
-it.
-"""
+"""The on-node suite: one bundle and one round trip per node, all nodes at once."""
 
 from __future__ import annotations
 

@@ -49,8 +49,7 @@ def _svg(figure: Any, title: str) -> str:
 
 
 def collectives(claims: Sequence[Judged]) -> str:
-    """One panel per collective: measured bus bandwidth over node counts, with what was expected and the
-    floor.
+    """One panel per collective: measured over node counts, with what was expected and the floor.
 
     Empty where no collective was measured or matplotlib is missing.
     """

@@ -57,9 +57,7 @@ def look(bench: Bench) -> None:
 def faults(
     contract: Contract, states: dict[str, NodeState], reservations: list[Reservation]
 ) -> dict[str, list[str]]:
-    """Node → what keeps the scheduler from giving it work as planned. railbed's own reservation is no
-    fault.
-    """
+    """Node → what keeps the scheduler from giving it work; railbed's own reservation does not."""
     found: dict[str, list[str]] = {}
     for node in contract.with_role("compute", "spare"):
         state = states.get(node.name)

@@ -1,6 +1,4 @@
-"""Which claims a run must answer, and on which nodes. Taken from the contract alone, before anything is
-measured.
-"""
+"""Which claims a run must answer, and on which nodes; by the contract, before anything is measured."""
 
 from __future__ import annotations
 

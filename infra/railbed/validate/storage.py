@@ -1,6 +1,4 @@
-"""The shared filesystem: write and read rates of each client, its data servers, and copies that a cold client
-reads.
-"""
+"""The shared filesystem: rates of each client, its data servers, copies that a cold client reads."""
 
 from __future__ import annotations
 
@@ -122,9 +120,7 @@ def differing(clients: list[str], writes: dict[str, Reply], reads: dict[str, Rep
 
 
 def _servers(bench: Bench, filesystem: Filesystem, clients: list[str], folder: str, wrong: list[str]) -> None:
-    """Every data server of the contract serves; every chunk has its copies; cold clients read what was
-    written.
-    """
+    """Every data server serves, every chunk has its copies, cold clients read what was written."""
     if filesystem.kind != "moosefs":
         bench.answers.why(SERVERS, f"no probe for filesystem kind {filesystem.kind}")
         return

@@ -1,6 +1,4 @@
-"""What the reference job's log proves: whole checkpoints, and a run that goes on where the last one was
-saved.
-"""
+"""What the reference job's log proves: whole checkpoints, and a run that goes on from the last one."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from railbed.model.claims import Verdict
 STEPS, EVERY, DIES_AT = 12, 3, 9
 """A rank dies before step 9, whose checkpoint is then not written: two steps are lost and done again."""
 LOSS_TOLERANCE = 1e-3
-"""Relative. The data follow from the step alone: the same step gives the same loss up to the order of
-sums.
-"""
+"""Relative. The data follow from the step alone: equal steps give equal losses, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,7 @@ class Story:
 
 
 def checkpoint(story: Story, nodes: Sequence[str], sha256_read: str) -> Outcome:
-    """Whole checkpoints were written, and the last one reads back the same on another node (its SHA-256
-    there).
-    """
+    """Whole checkpoints were written, and the last one reads back the same on another node."""
     start = story.starts.get(0)
     if start is None:
         return Outcome(Verdict.UNPROVEN, "the job did not start", None, "s")

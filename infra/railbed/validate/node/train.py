@@ -28,9 +28,7 @@ RAILS_FILE = "/etc/nccl.conf"
 
 
 def rails(path: str = RAILS_FILE) -> str:
-    """Interfaces of the rails, comma-separated, from the NCCL settings of this node; empty where there are
-    none.
-    """
+    """Interfaces of the rails, comma-separated, from the NCCL settings of this node; may be empty."""
     try:
         with open(path) as source:
             lines = source.read().splitlines()
@@ -84,9 +82,7 @@ class Trainer:
         self.velocity = [torch.zeros_like(weight) for weight in self.model.parameters()]
 
     def step(self, inputs: Any, ranks: int) -> float:
-        """One step; returns this rank's loss. The gradients travel in as many pieces at once as there are
-        rails.
-        """
+        """One step; returns this rank's loss. The gradients travel in one piece per rail, all at once."""
         torch = self.torch
         weights = list(self.model.parameters())
         loss = torch.nn.functional.mse_loss(self.model(inputs), torch.sin(inputs))
