@@ -1,6 +1,7 @@
 """The Pulumi program: spec → plan → platform → contract. Run by `railbed up` and by a plain `pulumi up` alike."""
 
 import pulumi
+
 from railbed import plan, platforms, spec
 from railbed.errors import RailbedError
 

@@ -58,32 +58,36 @@ class Host(services.LanguageRuntimeServicer):
         self.engine = engine
         self.running: set[subprocess.Popen[bytes]] = set()
 
-    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802 - names of the protocol
+    def Handshake(self, request: Any, context: Any) -> Any:
         self.engine = request.engine_address or self.engine
         return messages.LanguageHandshakeResponse()
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:
         return messages.GetRequiredPackagesResponse()
 
-    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:
         return messages.GetRequiredPluginsResponse()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugins.PluginInfo(version="0.1.0")
 
-    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:
         return messages.RuntimeOptionsResponse()
 
-    def About(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return messages.AboutResponse(executable=sys.executable, version=".".join(map(str, sys.version_info[:3])))
+    def About(self, request: Any, context: Any) -> Any:
+        return messages.AboutResponse(
+            executable=sys.executable, version=".".join(map(str, sys.version_info[:3]))
+        )
 
-    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:
         return messages.GetProgramDependenciesResponse()
 
-    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
-        yield messages.InstallDependenciesResponse(stdout=b"nothing to install: uv.lock decides the environment\n")
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:
+        yield messages.InstallDependenciesResponse(
+            stdout=b"nothing to install: uv.lock decides the environment\n"
+        )
 
-    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Run(self, request: Any, context: Any) -> Any:
         python, venv = interpreter(request.info, request.pwd)
         program = os.path.join(request.info.program_directory or request.pwd, request.info.entry_point or ".")
         command = [
@@ -105,11 +109,18 @@ class Host(services.LanguageRuntimeServicer):
             return messages.RunResponse(bail=True)
         return messages.RunResponse(error=f"program exited with code {status}" if status else "")
 
-    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         python, venv = interpreter(request.info, request.pwd)
         program = os.path.join(request.info.program_directory, request.info.entry_point or ".")
         if request.kind == "analyzer":
-            command = [python, "-u", "-m", "pulumi.policy", request.args[0] if request.args else self.engine, program]
+            command = [
+                python,
+                "-u",
+                "-m",
+                "pulumi.policy",
+                request.args[0] if request.args else self.engine,
+                program,
+            ]
         else:
             command = [python, "-u", program, *request.args]
         process = subprocess.Popen(
@@ -121,7 +132,7 @@ class Host(services.LanguageRuntimeServicer):
             yield messages.RunPluginResponse(**{stream: data})
         yield messages.RunPluginResponse(exitcode=process.wait())
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Cancel(self, request: Any, context: Any) -> Any:
         for process in list(self.running):
             process.terminate()
         return empty_pb2.Empty()
@@ -152,7 +163,10 @@ def main() -> None:
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=64),
-        options=[("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)],
+        options=[
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ],
     )
     services.add_LanguageRuntimeServicer_to_server(Host(words[-1] if words else ""), server)
     port = server.add_insecure_port("127.0.0.1:0")

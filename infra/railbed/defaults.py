@@ -27,6 +27,8 @@ LAB_HOST_MEMORY_MIB = 700
 # --- configure -------------------------------------------------------------------------------------------------
 CONVERGE_TIMEOUT_S = 900
 FORKS = 16
+KEPT_RUNS = 20
+"""Runs whose logs stay on disk."""
 MAX_SHRINK_FRACTION = 0.2
 """A contract that lost a larger share of its nodes than this since the last converge is refused."""
 

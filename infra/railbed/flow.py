@@ -118,7 +118,9 @@ def operating(work: Workspace, what: str) -> Iterator[None]:
         yield
 
 
-def make(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> tuple[Changes, Contract]:
+def make(
+    work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None
+) -> tuple[Changes, Contract]:
     """Runs the program on the engine and stores the contract and SSH files that came out."""
     session = Session(work, say)
     for holder in session.drop_stale_locks():
@@ -158,7 +160,9 @@ def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = N
         quick = changes.total == 0 and validate.standing(contract, work)
         with timings.stage("acceptance"):
             report = validate.run(contract, work, quick=quick, progress=on_validate)
-        journal.write("up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds)
+        journal.write(
+            "up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds
+        )
     return UpResult(changes, converged, report, quick, timings.seconds)
 
 
@@ -182,7 +186,14 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
 
 def host_packages(work: Workspace) -> list[str]:
     """Packages that railbed ever installed on this machine for this stack; they stay after a destroy."""
-    return sorted({p for event in Journal(work.journal_file).read() if event["event"] == "host-packages" for p in event["packages"]})
+    return sorted(
+        {
+            p
+            for event in Journal(work.journal_file).read()
+            if event["event"] == "host-packages"
+            for p in event["packages"]
+        }
+    )
 
 
 def _close_connections(work: Workspace) -> None:

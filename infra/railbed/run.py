@@ -66,7 +66,10 @@ def run(
                 timeout=timeout_s, check=False,
             )  # fmt: skip
             result = Result(
-                args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+                args,
+                done.returncode,
+                done.stdout.decode(errors="replace"),
+                done.stderr.decode(errors="replace"),
             )
     except FileNotFoundError as missing:
         raise CommandError(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from railbed.effects.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,9 @@ class Cli:
 
     work: Workspace
 
-    def __call__(self, *words: str, status: int | None = 0, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *words: str, status: int | None = 0, timeout_s: float = TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command; fails the test with its whole output when the exit status is another one."""
         done = subprocess.run(
             [str(RAILBED), *words, "--stack", self.work.stack], cwd=self.work.root, text=True, capture_output=True,

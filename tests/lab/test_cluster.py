@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from railbed.effects.lab import names, network, sweep
 
 from .conftest import Cli, processes_of
@@ -41,7 +42,11 @@ def test_up_passes_every_claim_and_marks_what_is_simulated(cluster: Cli) -> None
         assert f"fabric.rail.{rail}.bandwidth" in asked
     for collective in ("all_reduce", "all_gather", "reduce_scatter", "alltoall"):
         assert {f"collective.{collective}@{k}" for k in (2, 3, 4)} <= asked
-    assert all(claim["simulated"] for claim in report["claims"] if claim["claim"].startswith(("fabric.", "node.gpus")))
+    assert all(
+        claim["simulated"]
+        for claim in report["claims"]
+        if claim["claim"].startswith(("fabric.", "node.gpus"))
+    )
     assert cluster("certificate", "verify").returncode == 0
 
 
@@ -82,14 +87,18 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("fault", "culprit"), FAULTS, ids=[" ".join(words) for words, _ in FAULTS])
-def test_a_fault_is_found_named_and_nothing_else_is_blamed(cluster: Cli, fault: list[str], culprit: tuple[str, str]) -> None:
+def test_a_fault_is_found_named_and_nothing_else_is_blamed(
+    cluster: Cli, fault: list[str], culprit: tuple[str, str]
+) -> None:
     cluster("lab", "fault", "inject", *fault)
     try:
         report = cluster.json("validate", status=1)
         assert report["verdict"] == "fail"
         assert blamed(report) == {culprit}, json.dumps(report["culprits"])
         assert failing(report), "a failed run names the claims that failed"
-        assert cluster("certificate", "verify").returncode == 0, "a failed run leaves the standing certificate alone"
+        assert cluster("certificate", "verify").returncode == 0, (
+            "a failed run leaves the standing certificate alone"
+        )
     finally:
         cluster("lab", "fault", "clear")
     after = cluster.json("validate", "--node", culprit[0])
@@ -116,7 +125,15 @@ def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
     states = {node["name"]: node["state"] for node in cluster.json("node", "list")["nodes"]}
     assert states["h100-2"] == "healthy"
     events = [event["event"] for event in cluster.json("node", "history", "h100-2")["events"]]
-    steps = ["repair-drain", "repair-wait", "repair-evidence", "repair-hold", "repair-converged", "repair-validated", "repair-resumed"]
+    steps = [
+        "repair-drain",
+        "repair-wait",
+        "repair-evidence",
+        "repair-hold",
+        "repair-converged",
+        "repair-validated",
+        "repair-resumed",
+    ]
     assert [event for event in events if event in steps][-len(steps) :] == steps
     cluster("lab", "fault", "clear")
 
@@ -157,7 +174,13 @@ def test_no_secret_is_in_artefacts_state_or_argv(cluster: Cli) -> None:
     secrets = {path.name: path.read_bytes() for path in work.secrets.iterdir() if path.suffix != ".pub"}
     secrets["passphrase"] = (work.local / "passphrase").read_bytes()
     assert len(secrets) == 5
-    places = [work.runner_dir, work.reports, work.archive, work.local / "state", work.contract_file.parent / "contract.json"]
+    places = [
+        work.runner_dir,
+        work.reports,
+        work.archive,
+        work.local / "state",
+        work.contract_file.parent / "contract.json",
+    ]
     for name, secret in secrets.items():
         middle = secret[len(secret) // 2 :][:40].strip()
         for place in places:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from railbed.effects.lab import sweep
 from railbed.platforms.provider import STEP_LOG
 
@@ -35,7 +36,9 @@ def start(cli: Cli, verb: str, steps: Path) -> subprocess.Popen[bytes]:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Driver, engine and provider at once; the engine makes groups of its own, so the whole session is looked up."""
-    listed = subprocess.run(["ps", "-o", "pid=", "-s", str(process.pid)], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "-s", str(process.pid)], capture_output=True, text=True, check=False
+    )
     for pid in listed.stdout.split():
         try:
             os.kill(int(pid), signal.SIGKILL)

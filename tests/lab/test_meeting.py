@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from railbed.effects import lock
 
 from .conftest import ROOT, Cli
@@ -20,7 +21,11 @@ pytestmark = pytest.mark.lab
 def clone(target: Path) -> Path:
     """A second checkout: tracked and new files, with this one's Python environment."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True, capture_output=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=True,
     )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
@@ -30,7 +35,9 @@ def clone(target: Path) -> Path:
     return target
 
 
-def test_two_clones_with_a_stack_of_the_same_name_do_not_meet(stack: Callable[..., Cli], tmp_path: Path) -> None:
+def test_two_clones_with_a_stack_of_the_same_name_do_not_meet(
+    stack: Callable[..., Cli], tmp_path: Path
+) -> None:
     one = stack("test-twin", nodes=1, spares=0)
     other = stack("test-twin", nodes=1, spares=0, root=clone(tmp_path / "clone"))
     for cli in (one, other):
@@ -68,7 +75,9 @@ def test_without_root_the_lab_is_refused_with_the_reason(stack: Callable[..., Cl
         "import sys; sys.argv = ['railbed', 'up', '--stack', 'test-plain']\n"
         "from railbed.cli.main import main; main()"
     )
-    refused = subprocess.run([sys.executable, "-c", code], cwd=cli.work.root, text=True, capture_output=True, check=False)
+    refused = subprocess.run(
+        [sys.executable, "-c", code], cwd=cli.work.root, text=True, capture_output=True, check=False
+    )
     assert refused.returncode == 2
     assert "root" in refused.stderr
     assert "Traceback" not in refused.stderr

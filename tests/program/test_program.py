@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
+
 from railbed import contract as contracts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,9 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("Pulumi.yaml", "infra", "tools", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("railbed.platforms.lab.platform.repository_key", lambda: "-----BEGIN PGP PUBLIC KEY BLOCK-----")
+    monkeypatch.setattr(
+        "railbed.platforms.lab.platform.repository_key", lambda: "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+    )
     return tmp_path
 
 
@@ -57,11 +60,12 @@ def run(example: Path) -> tuple[Recorder, Any]:
     pulumi.export = exported.__setitem__  # type: ignore[assignment]
     try:
 
-
         @pulumi.runtime.test
         def checked() -> Any:
             runpy.run_path(str(ROOT / "infra/__main__.py"))
-            return pulumi.Output.from_input(exported["contract"]).apply(lambda value: exported.__setitem__("value", value))
+            return pulumi.Output.from_input(exported["contract"]).apply(
+                lambda value: exported.__setitem__("value", value)
+            )
 
         checked()
     finally:
@@ -75,7 +79,9 @@ def test_every_example_declares_its_hosts_and_gives_a_whole_contract(example: Pa
     contract = contracts.parse(value, example.name)
     types = [declared[0] for declared in recorder.declared]
     assert types.count("railbed:lab:Host") == len(contract.nodes)
-    assert types.count("railbed:lab:Switch") == len({rail.index for node in contract.nodes for rail in node.rails})
+    assert types.count("railbed:lab:Switch") == len(
+        {rail.index for node in contract.nodes for rail in node.rails}
+    )
     assert types.count("railbed:lab:Network") == 1
     assert contract.simulated
     assert all(node.ssh.host_keys == [f"ssh-ed25519 {node.name}"] for node in contract.nodes)
@@ -85,7 +91,9 @@ def test_every_example_declares_its_hosts_and_gives_a_whole_contract(example: Pa
 
 def test_rails_carry_the_catalogue_s_rate(workdir: Path) -> None:
     recorder, _ = run(ROOT / "examples/lab-cluster.yaml")
-    compute = [inputs for typ, name, inputs in recorder.declared if typ == "railbed:lab:Host" and name != "ctl0"]
+    compute = [
+        inputs for typ, name, inputs in recorder.declared if typ == "railbed:lab:Host" and name != "ctl0"
+    ]
     assert len(compute) == 5
     assert all([rail["rate_mbit"] for rail in one["rails"]] == [100] * 8 for one in compute)
 
@@ -93,7 +101,9 @@ def test_rails_carry_the_catalogue_s_rate(workdir: Path) -> None:
 def test_secrets_never_become_inputs(workdir: Path) -> None:
     recorder, value = run(ROOT / "examples/lab-cluster.yaml")
     said = json.dumps([declared[2] for declared in recorder.declared]) + json.dumps(value)
-    secrets = [path.read_bytes() for path in (workdir / ".railbed/test/secrets").iterdir() if path.suffix != ".pub"]
+    secrets = [
+        path.read_bytes() for path in (workdir / ".railbed/test/secrets").iterdir() if path.suffix != ".pub"
+    ]
     assert len(secrets) == 4
     for secret in secrets:
         # The middle of a key file is key material in base64; of the raw munge key every encoding is looked for.

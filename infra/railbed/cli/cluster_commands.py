@@ -90,13 +90,16 @@ def preview(stack: str = output.STACK_OPTION) -> None:
 
 
 def destroy(
-    stack: str = output.STACK_OPTION, yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would go.")
+    stack: str = output.STACK_OPTION,
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would go."),
 ) -> None:
     """Remove the stack: hosts, networks, processes, disks. The archive (journal, last reports) stays."""
     work = workspace(stack)
     if not yes:
         nodes = [node.name for node in contracts.load(work.contract_file).nodes]
-        output.out.print(f"would destroy stack {stack}: {', '.join(nodes)} and their disks; add --yes to do it")
+        output.out.print(
+            f"would destroy stack {stack}: {', '.join(nodes)} and their disks; add --yes to do it"
+        )
         return
     with engine_progress.shown() as on_engine:
         left = flow.destroy(work, say, on_engine)
@@ -126,5 +129,3 @@ def converge(
     if result.broken:
         error: RailbedError = configure.broken(result)
         output.leave(error.exit_status)
-
-

@@ -30,20 +30,21 @@ def list_faults(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OP
         at_work = faults.active(workspace(stack))
     except UsageError:
         at_work = []  # outside a checkout there is no lab, and the list is still worth reading
-    rows = [
-        {
-            "name": fault.name, "layer": fault.layer, "arguments": fault.arguments, "claims": fault.claims,
-            "active": [vars(one) for one in at_work if one.name == fault.name],
-        }
-        for fault in faults.FAULTS.values()
-    ]  # fmt: skip
+    where = {name: [one for one in at_work if one.name == name] for name in faults.FAULTS}
     if as_json:
+        rows = [
+            {
+                "name": fault.name, "layer": fault.layer, "arguments": fault.arguments, "claims": fault.claims,
+                "active": [vars(one) for one in where[fault.name]],
+            }
+            for fault in faults.FAULTS.values()
+        ]  # fmt: skip
         output.print_json({"faults": rows})
         return
     table = Table("fault", "layer", "arguments", "claims", "at work on")
-    for row in rows:
-        table.add_row(row["name"], row["layer"], " ".join(row["arguments"]), "\n".join(row["claims"]),
-                      ", ".join(one["node"] for one in row["active"]))  # fmt: skip
+    for fault in faults.FAULTS.values():
+        nodes = ", ".join(one.node for one in where[fault.name])
+        table.add_row(fault.name, fault.layer, " ".join(fault.arguments), "\n".join(fault.claims), nodes)
     output.out.print(table)
 
 
@@ -67,16 +68,24 @@ def inject(
     work = workspace(stack)
     wanted = faults.Injected(name=name, node=node, index=index, percent=percent, side=side)
     faults.inject(work, contracts.load(work.contract_file), wanted)
-    Journal(work.journal_file).write("fault-inject", node=node, fault=name, index=index, percent=percent, side=side)
-    output.out.print(f"{name} is in on {node}; `railbed validate` finds it, `railbed lab fault clear` takes it back")
+    Journal(work.journal_file).write(
+        "fault-inject", node=node, fault=name, index=index, percent=percent, side=side
+    )
+    output.out.print(
+        f"{name} is in on {node}; `railbed validate` finds it, `railbed lab fault clear` takes it back"
+    )
 
 
 @fault_app.command()
-def clear(name: str = typer.Argument("", help="Fault; none = all."), stack: str = output.STACK_OPTION) -> None:
+def clear(
+    name: str = typer.Argument("", help="Fault; none = all."), stack: str = output.STACK_OPTION
+) -> None:
     """Take faults back; returns when the lab is as before."""
     if name and name not in faults.FAULTS:
         raise UsageError(f"no fault is named {name}", found=name, allowed=sorted(faults.FAULTS))
     work = workspace(stack)
     gone = faults.clear(work, contracts.load(work.contract_file), name or None)
     Journal(work.journal_file).write("fault-clear", faults=[fault.name for fault in gone])
-    output.out.print(f"cleared {', '.join(f'{fault.name} on {fault.node}' for fault in gone) or 'nothing: no fault is in'}")
+    output.out.print(
+        f"cleared {', '.join(f'{fault.name} on {fault.node}' for fault in gone) or 'nothing: no fault is in'}"
+    )

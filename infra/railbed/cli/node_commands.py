@@ -63,14 +63,18 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
     if as_json:
         output.print_json({**seen.model_dump(), "contract": node.model_dump(mode="json"), "history": history})
         return
-    output.out.print(f"[bold]{name}[/]  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}")
+    output.out.print(
+        f"[bold]{name}[/]  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}"
+    )
     if seen.reason:
         output.out.print(f"  reason   {seen.reason}", markup=False)
     output.out.print(f"  jobs     {', '.join(seen.jobs) or 'none'}")
     output.out.print(f"  address  {node.address}   {node.identity.kind} {node.identity.value}")
     for rail in node.rails:
         nic = rail.nics[0]
-        output.out.print(f"  rail {rail.index}   {rail.address}  {rail.rate_gbps:g} Gb/s  MTU {rail.mtu}  {nic.netdev} → {nic.switch}")
+        output.out.print(
+            f"  rail {rail.index}   {rail.address}  {rail.rate_gbps:g} Gb/s  MTU {rail.mtu}  {nic.netdev} → {nic.switch}"
+        )
     for event in history:
         output.out.print(f"  {event['at']}  {event['event']}")
 
@@ -88,7 +92,9 @@ def history(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = 
         output.print_json({"events": events})
         return
     for event in events:
-        rest = "  ".join(f"{key}={value}" for key, value in event.items() if key not in ("at", "event", "node"))
+        rest = "  ".join(
+            f"{key}={value}" for key, value in event.items() if key not in ("at", "event", "node")
+        )
         output.out.print(f"{event['at']}  {event['event']:18} {rest}", markup=False)
 
 
@@ -134,5 +140,7 @@ def repair(
     if as_json:
         output.print_json(result.model_dump(mode="json"))
     else:
-        output.out.print(f"{name}: {result.verdict} after {result.seconds:g} s (waited {result.waited_s:g} s); {result.report}")
+        output.out.print(
+            f"{name}: {result.verdict} after {result.seconds:g} s (waited {result.waited_s:g} s); {result.report}"
+        )
     output.leave(STATUS[result.verdict])

@@ -50,7 +50,12 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
 
 
 def _host_block(node: Node) -> str:
-    lines = [f"Host {node.name}", f"  HostName {node.address}", f"  Port {node.ssh.port}", f"  User {node.ssh.user}"]
+    lines = [
+        f"Host {node.name}",
+        f"  HostName {node.address}",
+        f"  Port {node.ssh.port}",
+        f"  User {node.ssh.user}",
+    ]
     if node.ssh.proxy:
         lines.append(f"  ProxyCommand {node.ssh.proxy}")
     if node.ssh.proxy_passes_fd:

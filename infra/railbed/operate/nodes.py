@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from railbed.contract import Contract, Node, Part
+from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
+from railbed.model.claims import Part
 
 
 class NodeView(Part):
@@ -35,12 +36,20 @@ def view(contract: Contract, work: Workspace, scheduler: Scheduler) -> list[Node
     jobs = scheduler.jobs()
     accepted = accepted_nodes(work)
     return [
-        _view(node, states.get(node.name), node.name in held, [j for j in jobs if node.name in j.nodes], accepted)
+        _view(
+            node,
+            states.get(node.name),
+            node.name in held,
+            [j for j in jobs if node.name in j.nodes],
+            accepted,
+        )
         for node in contract.nodes
     ]
 
 
-def _view(node: Node, seen: NodeState | None, held: bool, jobs: list[Job], accepted: dict[str, str]) -> NodeView:
+def _view(
+    node: Node, seen: NodeState | None, held: bool, jobs: list[Job], accepted: dict[str, str]
+) -> NodeView:
     state, reason = _state(node, seen, held, bool(jobs), accepted)
     return NodeView(
         name=node.name, role=node.role, pool=node.pool, machine=node.machine, gpus=node.gpus, state=state, reason=reason,
@@ -48,7 +57,9 @@ def _view(node: Node, seen: NodeState | None, held: bool, jobs: list[Job], accep
     )  # fmt: skip
 
 
-def _state(node: Node, seen: NodeState | None, held: bool, busy: bool, accepted: dict[str, str]) -> tuple[str, str]:
+def _state(
+    node: Node, seen: NodeState | None, held: bool, busy: bool, accepted: dict[str, str]
+) -> tuple[str, str]:
     if node.role == "controller":
         return "healthy", "the scheduler answers on it"
     if seen is None:

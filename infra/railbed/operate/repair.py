@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from railbed import configure, validate
-from railbed.contract import Contract, Part
+from railbed.contract import Contract
 from railbed.defaults import (
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
@@ -23,7 +23,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError, UsageError
-from railbed.model.claims import Verdict
+from railbed.model.claims import Part, Verdict
 
 Say = Callable[[str], None]
 EVIDENCE = (
@@ -99,7 +99,12 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
     else:
         scheduler.resume(name)
     report = validate.run(contract, work, node=name, progress=say)
-    step("validated", f"validation says {report.verdict}", verdict=str(report.verdict), report=report.report_dir)
+    step(
+        "validated",
+        f"validation says {report.verdict}",
+        verdict=str(report.verdict),
+        report=report.report_dir,
+    )
     if report.verdict == Verdict.PASS:
         scheduler.release([name])
         step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
@@ -117,7 +122,9 @@ def _drain(scheduler: Scheduler, name: str, step: Callable[..., None]) -> str:
     """Drains the node unless it is; gives the reason of a person's own drain, which is kept."""
     state = scheduler.nodes().get(name)
     if state is None:
-        raise RailbedError(f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`")
+        raise RailbedError(
+            f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`"
+        )
     if state.drained:
         ours = state.reason.startswith((REPAIR_PREFIX, HEALTHCHECK_PREFIX))
         step("drain", f"drained already: {state.reason}", reason=state.reason)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from railbed.effects.engine import binaries
 from railbed.effects.engine.session import Session
 from railbed.effects.workspace import Workspace

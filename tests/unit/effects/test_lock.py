@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+
 from railbed.effects import lock
 from railbed.errors import Busy, Exit
 
 
 def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
-    with lock.held(tmp_path / "lock", "stack lab"):
-        with pytest.raises(Busy) as refused, lock.held(tmp_path / "lock", "stack lab"):
-            pass
+    path = tmp_path / "lock"
+    with lock.held(path, "stack lab"), pytest.raises(Busy) as refused, lock.held(path, "stack lab"):
+        pass
     assert refused.value.found == str(os.getpid())
     assert refused.value.exit_status == Exit.USAGE
     assert "nothing was changed" in refused.value.hint

@@ -12,7 +12,12 @@ def test_every_secret_is_0600_and_stays_the_same(tmp_path: Path) -> None:
     work = Workspace(tmp_path, "lab")
     secrets.ensure_stack_secrets(work)
     private = [path for path in work.secrets.iterdir() if path.suffix != ".pub"]
-    assert {path.name for path in private} == {"operator_ed25519", "cluster_ed25519", "certificate_ed25519", "munge.key"}
+    assert {path.name for path in private} == {
+        "operator_ed25519",
+        "cluster_ed25519",
+        "certificate_ed25519",
+        "munge.key",
+    }
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
     assert work.secrets.stat().st_mode & 0o077 == 0
     before = {path: path.read_bytes() for path in private}

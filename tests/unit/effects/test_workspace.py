@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from railbed.effects.lab import names
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import UsageError

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.provider.experimental import provider as sdk
-from railbed.platforms.provider import OUTPUTS, Railbed
+
 from railbed.platforms.lab.resources import RESOURCES
+from railbed.platforms.provider import OUTPUTS, Railbed
 from railbed.platforms.values import UNKNOWN, from_plain, map_from_plain, map_to_plain, to_plain
 
 URN = "urn:pulumi:lab::railbed::railbed:lab:Host::h100-0"

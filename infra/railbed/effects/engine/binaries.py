@@ -57,7 +57,9 @@ def ensure_engine(work: Workspace, say: Callable[[str], None]) -> list[Path]:
     if not path.is_dir():
         with held(path.parent / "lock", "the engine's build", wait_s=BUILD_TIMEOUT_S):
             if not path.is_dir():
-                say(f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)")
+                say(
+                    f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)"
+                )
                 _build(work.root / "tools", path)
     return [_checkout_bin(work, path)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,9 @@ def environment(work: Workspace, say: Callable[[str], None]) -> dict[str, str]:
     state = work.local / "state"
     state.mkdir(parents=True, exist_ok=True)
     return {
-        "PATH": os.pathsep.join([*folders, str(work.root / ".venv/bin"), str(work.local / "uv/bin"), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join(
+            [*folders, str(work.root / ".venv/bin"), str(work.local / "uv/bin"), os.environ.get("PATH", "")]
+        ),
         "PULUMI_HOME": str(work.local / "pulumi"),
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(work)),
@@ -66,7 +68,9 @@ class Session:
         try:
             return auto.Stack.create_or_select(self.work.stack, workspace)
         except auto.CommandError as failed:
-            raise EngineError(f"the stack could not be opened:\n{_reason(str(failed))}", path=self.work.stack) from None
+            raise EngineError(
+                f"the stack could not be opened:\n{_reason(str(failed))}", path=self.work.stack
+            ) from None
 
     def up(self, on_event: OnEvent | None = None) -> Changes:
         """Refreshes (so that drift is seen), then makes what the program declares."""
@@ -74,7 +78,7 @@ class Session:
             result = self._stack().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
-        return Changes(dict(result.summary.resource_changes or {}))
+        return _changes(result.summary.resource_changes)
 
     def preview(self, on_output: Callable[[str], None]) -> Changes:
         """What `up` would do, told as the engine tells it; changes nothing."""
@@ -82,7 +86,7 @@ class Session:
             result = self._stack().preview(on_output=on_output, color="never", refresh=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
-        return Changes({str(kind): count for kind, count in result.change_summary.items()})
+        return _changes(result.change_summary)
 
     def destroy(self, on_event: OnEvent | None = None) -> Changes:
         """Deletes every resource and the stack's state."""
@@ -92,7 +96,7 @@ class Session:
             stack.workspace.remove_stack(self.work.stack, preserve_config=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
-        return Changes(dict(result.summary.resource_changes or {}))
+        return _changes(result.summary.resource_changes)
 
     def output(self, name: str) -> Any:
         """A stack output's plain value; None before the first `up`."""
@@ -104,7 +108,9 @@ class Session:
         if "currently locked" in text:
             return UsageError("another operation holds this stack's lock", code="BUSY", path=self.work.stack,
                               found=_reason(text), hint="wait until it has ended")  # fmt: skip
-        return EngineError(f"the engine stopped:\n{_reason(text)}", hint="mend the cause and run the same command again")
+        return EngineError(
+            f"the engine stopped:\n{_reason(text)}", hint="mend the cause and run the same command again"
+        )
 
     def drop_stale_locks(self) -> list[str]:
         """Removes locks of processes of this machine that are gone (`kill -9`); returns whose they were."""
@@ -121,6 +127,11 @@ class Session:
                 lock.unlink()
                 dropped.append(f"process {holder.get('pid')} of {holder.get('timestamp', 'unknown time')}")
         return dropped
+
+
+def _changes(counts: Mapping[Any, int] | None) -> Changes:
+    """Counts by plain name, whether the engine gave names or members of its enum."""
+    return Changes({str(getattr(kind, "value", kind)): count for kind, count in (counts or {}).items()})
 
 
 def _reason(text: str) -> str:

@@ -49,7 +49,9 @@ def existing(prefix: str) -> list[Path]:
 def processes(folder: Path) -> set[int]:
     """Processes in a cgroup and all below it."""
     pids: set[int] = set()
-    for child, _, _ in os.walk(folder):  # skips children that vanish while it looks, as they do when processes end
+    for child, _, _ in os.walk(
+        folder
+    ):  # skips children that vanish while it looks, as they do when processes end
         try:
             pids.update(int(pid) for pid in (Path(child) / "cgroup.procs").read_text().split())
         except OSError:

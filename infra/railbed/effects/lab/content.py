@@ -44,7 +44,17 @@ STANDINS = Path(__file__).parent / "standins"
 
 def image_digest() -> str:
     """Names the image by everything that decides its content except the day's package versions."""
-    parts = [str(BUILDER), SUITE, *BASE_PACKAGES, "|", *ROLE_PACKAGES, "|", *DISABLED_UNITS, "|", *MASKED_UNITS]
+    parts = [
+        str(BUILDER),
+        SUITE,
+        *BASE_PACKAGES,
+        "|",
+        *ROLE_PACKAGES,
+        "|",
+        *DISABLED_UNITS,
+        "|",
+        *MASKED_UNITS,
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

@@ -85,7 +85,17 @@ def _compile(work: Path, version: str) -> Path:
     flags = ["-O1", "-fPIC", f"-I{work}", f'-DDRIVER="{version}"', "-c", str(source)]
     run(["cc", *flags, "-o", work / "answers.o"])
     run(["cc", "-DFALLBACK", *flags, "-o", work / "fallback.o"])
-    run(["cc", "-shared", "-Wl,-soname,libnvidia-ml.so.1", "-o", library, work / "answers.o", work / "fallback.o"])
+    run(
+        [
+            "cc",
+            "-shared",
+            "-Wl,-soname,libnvidia-ml.so.1",
+            "-o",
+            library,
+            work / "answers.o",
+            work / "fallback.o",
+        ]
+    )
     return library
 
 

@@ -110,15 +110,26 @@ def _identity(spec: HostSpec) -> None:
     (etc / "hostname").write_text(f"{spec.name}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{spec.address.split('/')[0]} {spec.name}\n")
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", spec.name, "-f", etc / "ssh/ssh_host_ed25519_key"])
+    run(
+        [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            spec.name,
+            "-f",
+            etc / "ssh/ssh_host_ed25519_key",
+        ]
+    )
     ssh = spec.root / "root/.ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     (ssh / "authorized_keys").write_text(spec.authorized_key + "\n")
     hardware = spec.root / "var/lib/railbed-sim"
     hardware.mkdir(parents=True, exist_ok=True)
-    description = (
-        f"[system]\ngpus = {spec.gpus}\n[default]\nname = {spec.gpu_model}\nmem_total_mib = {spec.gpu_memory_mib}\n"
-    )
+    description = f"[system]\ngpus = {spec.gpus}\n[default]\nname = {spec.gpu_model}\nmem_total_mib = {spec.gpu_memory_mib}\n"
     for file in ("hardware.ini", "gpu.ini"):
         (hardware / file).write_text(description)
 
@@ -126,7 +137,19 @@ def _identity(spec: HostSpec) -> None:
 def _boot(spec: HostSpec) -> None:
     binds = [f"--bind{'-ro' if bind.read_only else ''}={bind.source}:{bind.target}" for bind in spec.binds]
     cgroup = [str(folder) for folder in cgroups.folders(spec.machine)]
-    run(["sh", BOOT_SCRIPT, spec.machine, spec.root, spec.pidfile, spec.folder / "console.log", *cgroup, "--", *binds])
+    run(
+        [
+            "sh",
+            BOOT_SCRIPT,
+            spec.machine,
+            spec.root,
+            spec.pidfile,
+            spec.folder / "console.log",
+            *cgroup,
+            "--",
+            *binds,
+        ]
+    )
     control = names.control_namespace(spec.lab_id)
     address = spec.address.split("/")[0]
     deadline = time.monotonic() + HOST_BOOT_TIMEOUT_S
@@ -187,7 +210,10 @@ def destroy(lab_id: str, name: str, lab_dir: Path) -> None:
 
 def unmount_below(folder: Path) -> None:
     """Unmounts every mount at or below ``folder``, innermost first."""
-    mounts = [line.split()[4].replace("\\040", " ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    mounts = [
+        line.split()[4].replace("\\040", " ")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
     for mount in reversed(mounts):
         if mount == str(folder) or mount.startswith(f"{folder}/"):
             run(["umount", mount])

@@ -38,7 +38,9 @@ def ensure_image(say: Say) -> Path:
         building = path.with_suffix(".building")
         if building.exists():
             shutil.rmtree(building)
-        say(f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.ROLE_PACKAGES)} packages)")
+        say(
+            f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.ROLE_PACKAGES)} packages)"
+        )
         _debootstrap(building)
         say("installing the roles' packages into the image")
         _install(building)
@@ -83,12 +85,12 @@ DEFAULT_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def debian_sources_text(components: str | None = None) -> str:
     """The machine's Debian source stanzas as deb822; with ``components`` these instead of the machine's own."""
-    stanzas = []
-    for source in sorted((APT_DIR / "sources.list.d").glob("*.sources")):
-        for stanza in re.split(r"\n\s*\n", source.read_text().strip()):
-            if re.search(rf"^Suites:.*\b{content.SUITE}", stanza, re.MULTILINE):
-                stanzas.append(re.sub(r"^Components:.*$", f"Components: {components}", stanza, flags=re.MULTILINE)
-                               if components else stanza)  # fmt: skip
+    texts = [source.read_text().strip() for source in sorted((APT_DIR / "sources.list.d").glob("*.sources"))]
+    found = [stanza for text in texts for stanza in re.split(r"\n\s*\n", text)]
+    stanzas = [stanza for stanza in found if re.search(rf"^Suites:.*\b{content.SUITE}", stanza, re.MULTILINE)]
+    if components:
+        instead = f"Components: {components}"
+        stanzas = [re.sub(r"^Components:.*$", instead, stanza, flags=re.MULTILINE) for stanza in stanzas]
     if not stanzas:
         uri, keyring = debian_source()
         stanzas.append(
@@ -105,7 +107,9 @@ def _install(root: Path) -> None:
     for conf in sorted((APT_DIR / "apt.conf.d").iterdir()):
         if re.search(r"proxy|retries|mirror|acquire", conf.read_text(errors="replace"), re.IGNORECASE):
             shutil.copy(conf, apt / "apt.conf.d" / conf.name)
-    (apt / "apt.conf.d/99lab").write_text('APT::Install-Recommends "false";\nAPT::Keep-Downloaded-Packages "true";\n')
+    (apt / "apt.conf.d/99lab").write_text(
+        'APT::Install-Recommends "false";\nAPT::Keep-Downloaded-Packages "true";\n'
+    )
     (root / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text("force-unsafe-io\n")
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     policy = root / "usr/sbin/policy-rc.d"
@@ -138,7 +142,10 @@ def _finish(root: Path) -> None:
         if (APT_DIR / "apt.conf.d" / conf.name).exists() and not conf.name.startswith(("01", "70")):
             conf.unlink()
     for lists in (root / "var/lib/apt/lists").iterdir():
-        shutil.rmtree(lists) if lists.is_dir() else lists.unlink()
+        if lists.is_dir():
+            shutil.rmtree(lists)
+        else:
+            lists.unlink()
     run(["chroot", root, "systemctl", "mask", *content.MASKED_UNITS])
     run(["chroot", root, "systemctl", "disable", *content.DISABLED_UNITS])
     # A host's own devices and mounts of the lab appear here; without the folders an overlay would have to make them.

@@ -79,7 +79,9 @@ def mac(segment: int, octet: int) -> str:
     return f"02:90:00:00:{segment:02x}:{octet:02x}"
 
 
-def plug(fabric: str, host: str, interface: str, port: str, switch: str, address: str, mtu: int, hwaddr: str) -> None:
+def plug(
+    fabric: str, host: str, interface: str, port: str, switch: str, address: str, mtu: int, hwaddr: str
+) -> None:
     """Cables ``interface`` of a host to ``port`` of a switch, replacing what is left of a cable cut half-way."""
     ip(fabric, "link", "del", port, check=False)
     ip_batch(

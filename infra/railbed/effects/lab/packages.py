@@ -65,7 +65,18 @@ def _sign(folder: Path) -> None:
     # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep cache folder.
     with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
         gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
-        run([*gpg, "--passphrase", "", "--quick-gen-key", "railbed lab <lab@example.invalid>", "ed25519", "sign", "never"])
+        run(
+            [
+                *gpg,
+                "--passphrase",
+                "",
+                "--quick-gen-key",
+                "railbed lab <lab@example.invalid>",
+                "ed25519",
+                "sign",
+                "never",
+            ]
+        )
         run([*gpg, "--yes", "--clearsign", "-o", folder / "InRelease", folder / "Release"])
         run([*gpg, "--armor", "-o", folder / "lab.asc", "--export"])
         run(["gpgconf", "--homedir", home, "--kill", "all"])

@@ -42,7 +42,9 @@ def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
         say("installing the training stack (PyTorch with its CUDA and NCCL libraries, about 5 GB)")
         uv = shutil.which("uv")
         if uv is None:
-            raise HostError("uv is not on PATH", hint="run `make setup`, which installs it beside the checkout")
+            raise HostError(
+                "uv is not on PATH", hint="run `make setup`, which installs it beside the checkout"
+            )
         run(
             [
                 uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python-version", HOST_PYTHON,

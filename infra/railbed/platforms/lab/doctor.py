@@ -54,17 +54,26 @@ def missing_tools() -> list[str]:
 
 
 def _root() -> Finding:
-    return Finding("root", os.geteuid() == 0, f"user id {os.geteuid()}", "namespaces and mounts need root: run as root")
+    return Finding(
+        "root", os.geteuid() == 0, f"user id {os.geteuid()}", "namespaces and mounts need root: run as root"
+    )
 
 
 def _system() -> Finding:
     text = Path("/etc/os-release").read_text() if Path("/etc/os-release").exists() else ""
     name = re.search(r'^PRETTY_NAME="?([^"\n]*)', text, re.MULTILINE)
-    return Finding("system", f"VERSION_CODENAME={SUITE}" in text, name[1] if name else "unknown", "the lab runs on Debian 12")
+    return Finding(
+        "system",
+        f"VERSION_CODENAME={SUITE}" in text,
+        name[1] if name else "unknown",
+        "the lab runs on Debian 12",
+    )
 
 
 def _python() -> Finding:
-    return Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer")
+    return Finding(
+        "python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"
+    )
 
 
 def _engine() -> Finding:
@@ -81,7 +90,13 @@ def _engine() -> Finding:
 def _tools() -> Finding:
     lacking = missing_tools()
     hint = f"`make setup` installs: {', '.join(lacking)}"
-    return Finding("host tools", not lacking, "all there" if not lacking else f"missing {', '.join(lacking)}", hint, False)
+    return Finding(
+        "host tools",
+        not lacking,
+        "all there" if not lacking else f"missing {', '.join(lacking)}",
+        hint,
+        False,
+    )
 
 
 def _memory(hosts: int) -> Finding:
@@ -121,7 +136,9 @@ def _overlay() -> Finding:
 
 def _fuse() -> Finding:
     ok = Path("/dev/fuse").exists()
-    return Finding("FUSE", ok, "/dev/fuse" if ok else "missing", "the parallel filesystem's clients need /dev/fuse")
+    return Finding(
+        "FUSE", ok, "/dev/fuse" if ok else "missing", "the parallel filesystem's clients need /dev/fuse"
+    )
 
 
 def _apt() -> Finding:

@@ -115,7 +115,9 @@ def _gpu_back(bench: Bench, fault: Injected) -> None:
 
 
 def _server_down(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, "systemctl mask --runtime moosefs-chunkserver; systemctl kill -s KILL moosefs-chunkserver")
+    bench.ssh(
+        fault, "systemctl mask --runtime moosefs-chunkserver; systemctl kill -s KILL moosefs-chunkserver"
+    )
 
 
 def _server_up(bench: Bench, fault: Injected) -> None:
@@ -170,9 +172,15 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     node = contract.node(wanted.node)
     limit = {"rail": len(node.rails), "gpu": node.gpus}.get(fault.layer, 1)
     if not 0 <= wanted.index < limit:
-        raise UsageError(f"{node.name} has no {fault.layer} {wanted.index}", found=wanted.index, allowed=f"0 to {limit - 1}")
+        raise UsageError(
+            f"{node.name} has no {fault.layer} {wanted.index}",
+            found=wanted.index,
+            allowed=f"0 to {limit - 1}",
+        )
     if not 0 < wanted.percent < 100:
-        raise UsageError("--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100")
+        raise UsageError(
+            "--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100"
+        )
     # Recorded first: a fault that is half in must still be found by `clear`.
     _store(work, [*active(work), wanted])
     fault.inject(Bench(work, contract), wanted)

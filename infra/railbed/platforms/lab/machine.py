@@ -31,8 +31,9 @@ def prepare(work: Workspace, say: Callable[[str], None]) -> None:
         ensure_repository(tools, say)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for job in [pool.submit(packages), pool.submit(ensure_training_stack, tools, say)]:
-            job.result()
+        images, stack = pool.submit(packages), pool.submit(ensure_training_stack, tools, say)
+        images.result()
+        stack.result()
 
 
 def sweep(work: Workspace) -> list[str]:
@@ -48,7 +49,11 @@ def install_missing(journal: Journal, say: Callable[[str], None]) -> list[str]:
         env = {"DEBIAN_FRONTEND": "noninteractive"}
         with _starts_denied():
             run(["apt-get", "-q", "update"], env=env, timeout_s=DOWNLOAD_TIMEOUT_S)
-            run(["apt-get", "-qy", "install", "--no-install-recommends", *packages], env=env, timeout_s=DOWNLOAD_TIMEOUT_S)
+            run(
+                ["apt-get", "-qy", "install", "--no-install-recommends", *packages],
+                env=env,
+                timeout_s=DOWNLOAD_TIMEOUT_S,
+            )
         journal.write("host-packages", packages=packages)
     return packages
 

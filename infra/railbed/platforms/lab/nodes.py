@@ -19,7 +19,11 @@ REPOSITORY_TARGET = "/srv/railbed/repository"
 
 
 def host(
-    plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: pulumi.Resource, depends_on: list[pulumi.Resource]
+    plan: ClusterPlan,
+    work: Workspace,
+    planned: PlannedHost,
+    image: pulumi.Resource,
+    depends_on: list[pulumi.Resource],
 ) -> pulumi.CustomResource:
     """One host; its rails' rates and burst are the catalogue's."""
     machine = next((pool.machine for pool in plan.pools if pool.name == planned.pool), plan.pools[0].machine)

@@ -39,7 +39,11 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     ensure_stack_secrets(work)
     image = _Image(work)
     network = fabric.network(plan, work, plan.addresses.management_cidr)
-    below: list[pulumi.Resource] = [image, *fabric.switches(plan, work, network), *filesystems.filesystems(plan, work, network)]
+    below: list[pulumi.Resource] = [
+        image,
+        *fabric.switches(plan, work, network),
+        *filesystems.filesystems(plan, work, network),
+    ]
     planned = hosts(plan)
     made = [nodes.host(plan, work, one, image, below) for one in planned]
     facts = [pulumi.Output.all(one.host_key, one.machine_id) for one in made]  # type: ignore[attr-defined]
@@ -51,7 +55,11 @@ def _contract(
 ) -> contract.Contract:
     machines = {pool.machine.key: pool.machine for pool in plan.pools}
     repository = contract.Repository(
-        name="railbed-lab", uri=f"file:{nodes.REPOSITORY_TARGET}", suite="./", components=[], signed_by=repository_key()
+        name="railbed-lab",
+        uri=f"file:{nodes.REPOSITORY_TARGET}",
+        suite="./",
+        components=[],
+        signed_by=repository_key(),
     )
     return contract.Contract(
         stack=work.stack, name=plan.name, service=plan.service, scheduler=plan.scheduler, platform=plan.platform,

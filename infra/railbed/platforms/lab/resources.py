@@ -38,7 +38,7 @@ class Image:
     replace_on = frozenset({"tools"})
 
     def identity(self, inputs: Data) -> str:
-        return "lab-image"
+        return f"{inputs['image_digest']}-{inputs['repository_digest']}"
 
     def create(self, inputs: Data) -> Data:
         tools = Path(inputs["tools"])
@@ -150,7 +150,9 @@ class Filesystem:
 class Host:
     """A host with its cables and shapers; its disk is new only when it is created or replaced."""
 
-    replace_on = frozenset({"lab_id", "lab_dir", "name", "address", "image", "authorized_key", "gpus", "gpu_model", "binds"})
+    replace_on = frozenset(
+        {"lab_id", "lab_dir", "name", "address", "image", "authorized_key", "gpus", "gpu_model", "binds"}
+    )
 
     def identity(self, inputs: Data) -> str:
         return names.namespace(inputs["lab_id"], inputs["name"])

@@ -1,0 +1,118 @@
+"""`railbed bandwidth expect | parse | judge`: what a collective must reach, and what a log proves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from railbed.catalog import load_machine
+from railbed.cli import files, output
+from railbed.errors import Exit
+from railbed.model import bandwidth, judge, logs
+from railbed.model.claims import Verdict
+from railbed.parse import nccl_tests
+
+group = typer.Typer(no_args_is_help=True, help="Bus bandwidth of collectives: laws, logs and verdicts.")
+
+MACHINE = typer.Option(..., "--machine", "-m", help="Catalogue key, e.g. metal/hgx-h100.")
+NODES = typer.Option(..., "--nodes", "-n", help="Nodes that take part.")
+ALGORITHM = typer.Option(None, "--algorithm", "-a", help=f"One of {', '.join(bandwidth.ALGORITHMS)}.")
+LOG = typer.Argument(..., help="What all_reduce_perf or one of its siblings printed.")
+EXIT_OF = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the noun."""
+    app.add_typer(group, name="bandwidth")
+
+
+@group.command()
+def expect(
+    machine: str = MACHINE,
+    nodes: int = NODES,
+    collective: str = typer.Option(..., "--collective", "-c", help=", ".join(bandwidth.COLLECTIVES)),
+    size: int = typer.Option(..., "--size", "-s", help="Message size in bytes, as nccl-tests print it."),
+    algorithm: str = ALGORITHM,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Bound, expected and floor of a collective's bus bandwidth, and how each follows."""
+    found = bandwidth.expect(bandwidth.of(load_machine(machine)), nodes, collective, size, algorithm)
+    document = {
+        "bound_gbytes_per_s": found.bound,
+        "expected_gbytes_per_s": found.expected,
+        "floor_gbytes_per_s": found.floor,
+        "basis": found.basis,
+        "derivation": found.derivation,
+    }
+    if as_json:
+        output.print_json(document)
+        return
+    for name in ("bound", "expected", "floor"):
+        value = document[f"{name}_gbytes_per_s"]
+        output.out.print(f"{name:9} {'not published' if value is None else f'{value:.5g} GB/s'}")
+    output.out.print(f"basis     {found.basis}")
+    for line in found.derivation:
+        output.out.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+@group.command()
+def parse(file: Path = LOG, as_json: bool = output.JSON_OPTION) -> None:
+    """Read a log: collective, ranks (labelled and inferred), rows, problems."""
+    document = logs.describe(nccl_tests.read(files.read_text(file)))
+    if as_json:
+        output.print_json(document)
+    else:
+        for table in document.get("tables", [document]):
+            _show_table(table)
+    output.leave(Exit.UNPROVEN if "NO_ROWS" in document["problems"] else Exit.PASS)
+
+
+def _show_table(document: dict[str, Any]) -> None:
+    low, high = document["inferred_ranks_range"]
+    output.out.print(
+        f"{document['collective'] or 'unknown collective'}: ranks labelled {document['labelled_ranks']}, "
+        f"inferred {document['inferred_ranks']}, possible {low} to {'any number' if high is None else high}"
+    )
+    table = Table("size B", "out of place GB/s", "in place GB/s", "wrong")
+    for row in document["rows"]:
+        halves = [row["out_of_place"] or {}, row["in_place"] or {}]
+        shown = [str(h.get("busbw_gbytes_per_s", "")) for h in halves]
+        wrong = [str(h["wrong"]) for h in halves if h.get("wrong") is not None]
+        table.add_row(str(row["size_bytes"]), *shown, " ".join(wrong))
+    output.out.print(table)
+    if document["problems"]:
+        output.out.print("problems: " + ", ".join(document["problems"]))
+
+
+def _show_judgement(judgement: judge.Judgement) -> None:
+    table = Table("claim", "verdict", "measured", "floor", "expected", "why")
+    for c in judgement.claims:
+        numbers = [
+            f"{v:.5g} {c.unit}" if isinstance(v, float) else "" for v in (c.measured, c.floor, c.expected)
+        ]
+        table.add_row(c.claim, c.verdict.value, *numbers, c.reason)
+    output.out.print(table)
+    for cause in judgement.causes:
+        output.out.print(f"perhaps {cause['cause']}: measure {cause['measure']}")
+
+
+@group.command(name="judge")
+def run_judge(
+    file: Path = LOG,
+    machine: str = MACHINE,
+    nodes: int = NODES,
+    collective: str = typer.Option(None, "--collective", "-c", help="Judge only tables of this collective."),
+    algorithm: str = ALGORITHM,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Judge a log against what the machine should reach: exit 0 pass, 1 fail, 3 unproven."""
+    known = bandwidth.of(load_machine(machine))
+    judgement = judge.judge(nccl_tests.read(files.read_text(file)), known, nodes, collective, algorithm)
+    if as_json:
+        output.print_json(logs.plain(judgement))
+    else:
+        _show_judgement(judgement)
+    output.leave(EXIT_OF[judgement.verdict])
