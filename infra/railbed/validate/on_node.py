@@ -56,7 +56,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else 0,
         "driver": software.versions.get("nvidia_driver", ""),
-        "driver_packages": [software.packages[p] for p in GPU_COMPONENTS if p in software.packages],
+        "held_packages": [software.packages[part] for part in GPU_COMPONENTS if part in software.packages],
         "rails": [
             {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
             for rail in node.rails

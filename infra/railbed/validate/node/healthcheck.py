@@ -245,22 +245,22 @@ def nics(probe: Probe, want: dict[str, Any]) -> Finding:
     return Finding("pass", "every rail is up with its address and MTU", measured, "NICs", expected)
 
 
-FILESYSTEM_TYPES = {"moosefs": "fuse.mfs", "lustre": "lustre"}
-"""Kind of filesystem → type in /proc/mounts; a kind that is not here may have any type."""
+FILESYSTEM_TYPES = {"moosefs": ("fuse.mfs", "fuse mfs#"), "lustre": ("lustre",)}
+"""Kind of filesystem → type in /proc/mounts, or type and head of the source; a kind that is not here may be any."""
 
 
 def mounts(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every shared filesystem is mounted, with its own type, and answers."""
     table = [line.split() for line in (probe.read("/proc/mounts") or "").splitlines()]
-    types = {row[1]: row[2] for row in table if len(row) > 2}
+    mounted = {row[1]: f"{row[2]} {row[0]}" for row in table if len(row) > 2}
     expected = ", ".join(m["path"] for m in want["mounts"])
     problems = []
     for mount in want["mounts"]:
-        path, kind = mount["path"], FILESYSTEM_TYPES.get(mount["kind"], "")
-        if path not in types:
+        path, kinds = mount["path"], FILESYSTEM_TYPES.get(mount["kind"], ("",))
+        if path not in mounted:
             problems.append(f"{path} is not mounted")
-        elif kind and types[path] != kind:
-            problems.append(f"{path} is {types[path]}, not {kind}")
+        elif not mounted[path].startswith(kinds):
+            problems.append(f"{path} is {mounted[path]}, not {mount['kind']}")
         else:
             answer = probe.run(["stat", "-f", "--format=%T", path])
             if answer.code != 0:

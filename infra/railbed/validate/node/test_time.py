@@ -42,7 +42,8 @@ def clock(probe: Probe, want: dict[str, Any]) -> Finding:
     if offset_s > bound:
         told = f"{offset_s:g} s off {fields[1]}, more than {bound:g} s"
         return Finding("fail", told, offset_s, "s", bound, ("time",))
-    return Finding("pass", f"synchronised to {fields[1]}, stratum {fields[2]}", offset_s, "s", bound)
+    source = fields[1] or "its own reference"
+    return Finding("pass", f"synchronised to {source}, stratum {fields[2]}", offset_s, "s", bound)
 
 
 @pytest.mark.claim("node.time")
