@@ -122,10 +122,8 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
 
 def _answer(question: Question, story: Story, seen: dict[str, Any], evidence: str) -> Judged:
     nodes: list[str] = seen["nodes"]
-    if question.claim.id == CHECKPOINT:
-        outcome = checkpoint(story, nodes, str(seen["sha256_read"]))
-    else:
-        outcome = resume(story, nodes)
+    saved = question.claim.id == CHECKPOINT
+    outcome = checkpoint(story, nodes, str(seen["sha256_read"])) if saved else resume(story, nodes)
     reason = outcome.reason
     if not story.starts:
         last = str(seen["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
