@@ -242,5 +242,7 @@ def load(path: Path) -> Contract:
             "this stack has no contract yet", path=str(path), hint="run `make up` (or `railbed up`) first"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as broken:
-        raise ContractError(f"the contract is not whole JSON ({broken})", path=str(path), hint="run `railbed up` again") from None  # fmt: skip
+        raise ContractError(
+            f"the contract is not whole JSON ({broken})", path=str(path), hint="run `railbed up` again"
+        ) from None
     return parse(data, str(path))

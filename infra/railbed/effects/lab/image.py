@@ -149,5 +149,5 @@ def _finish(root: Path) -> None:
     run(["chroot", root, "systemctl", "mask", *content.MASKED_UNITS])
     run(["chroot", root, "systemctl", "disable", *content.DISABLED_UNITS])
     # A host's own devices and mounts of the lab appear here; without the folders an overlay would have to make them.
-    for folder in ("opt/railbed/training", "srv/railbed/repository", "srv/railbed/data"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+    for mount in ("opt/railbed/training", "srv/railbed/repository", "srv/railbed/data"):
+        (root / mount).mkdir(parents=True, exist_ok=True)
