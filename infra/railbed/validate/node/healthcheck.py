@@ -251,7 +251,7 @@ FILESYSTEM_TYPES = {"moosefs": ("fuse.mfs", "fuse mfs#"), "lustre": ("lustre",)}
 
 def mounts(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every shared filesystem is mounted, with its own type, and answers."""
-    # The kernel writes "#" as \\043 there.
+    # The kernel writes "#" as \043 there.
     table = [line.replace("\\043", "#").split() for line in (probe.read("/proc/mounts") or "").splitlines()]
     mounted = {row[1]: f"{row[2]} {row[0]}" for row in table if len(row) > 2}
     expected = ", ".join(m["path"] for m in want["mounts"])
