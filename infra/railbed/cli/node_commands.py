@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from railbed import configure, flow
@@ -48,7 +49,7 @@ def list_nodes(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPT
     colours = {"healthy": "green", "unknown": "red", "drained": "yellow", "draining": "yellow"}
     for one in seen:
         colour = colours.get(one.state, "cyan")
-        table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), f"[{colour}]{one.state}[/]", one.reason,
+        table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), f"[{colour}]{one.state}[/]", escape(one.reason),
                       ", ".join(one.jobs))  # fmt: skip
     output.out.print(table)
 

@@ -11,8 +11,17 @@ from rich.console import Console
 
 from railbed.errors import Exit, RailbedError
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+PIPE_WIDTH = 140
+"""Columns where nobody looks: a log, a pipe; a terminal's own width counts otherwise."""
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 class State:

@@ -34,8 +34,8 @@ HOST_TOOLS = {
 """Tool → Debian package that brings it; `make setup` installs what is missing, with service starts denied."""
 EXTRA_PACKAGES = {"gcc": ("libc6-dev",)}
 PROBE = (
-    "ip link set lo up && ip link add a type veth peer name b && ip link add c type bridge && ip link set a master c"
-    " && tc qdisc add dev b root tbf rate 100mbit burst 128kb latency 50ms"
+    "ip link set lo up && ip link add name rbp0 type veth peer name rbp1 && ip link add name rbpbr type bridge"
+    " && ip link set rbp0 master rbpbr && tc qdisc add dev rbp1 root tbf rate 100mbit burst 128kb latency 50ms"
 )
 
 
