@@ -44,8 +44,11 @@ DRAIN_TIMEOUT_S = 3600.0
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
-NOFILE_MIN = 65536
+NOFILE_MIN = 16384
 """Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
+MEMLOCK_MIN_KIB = 8192
+"""Memory that a step must be able to lock where no RDMA is used: systemd's own default (systemd-system.conf(5)).
+RDMA pins whatever it moves, so there the limit must be off."""
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120

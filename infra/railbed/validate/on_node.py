@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.contract import Contract, Node
-from railbed.defaults import NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
+from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
 from railbed.model.claims import Judged, Verdict
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
@@ -65,6 +65,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems] if node.gpus else [],
         "packages": packages,
         "nofile_min": NOFILE_MIN,
+        "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,
         "reservation": reservation,
     }

@@ -16,19 +16,28 @@ from typing import Any
 BLOCK = 1024 * 1024
 
 
+def _put(path: str, blocks: list[bytes]) -> None:
+    with open(path, "wb") as sink:
+        for block in blocks:
+            sink.write(block)
+        sink.flush()
+        os.fsync(sink.fileno())
+
+
 def write(path: str, size: int, seed: int) -> dict[str, Any]:
-    """Writes incompressible bytes and waits until they are on the servers."""
+    """Writes incompressible bytes and waits until they are on the servers.
+
+    A small file goes first: the first write of a client also pays for its connections to the servers.
+    """
     source = random.Random(seed)
+    _put(path + ".first", [source.randbytes(BLOCK)])
+    os.unlink(path + ".first")
     data = [source.randbytes(min(BLOCK, size - at)) for at in range(0, size, BLOCK)]
     digest = hashlib.sha256()
     for block in data:
         digest.update(block)
     began = time.monotonic()
-    with open(path, "wb") as sink:
-        for block in data:
-            sink.write(block)
-        sink.flush()
-        os.fsync(sink.fileno())
+    _put(path, data)
     return {"seconds": time.monotonic() - began, "bytes": size, "sha256": digest.hexdigest()}
 
 

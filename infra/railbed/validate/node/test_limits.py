@@ -15,9 +15,10 @@ STEP_TIMEOUT_S = 20
 
 
 def limits(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Locked memory is unlimited and enough files can be open, inside a step on this node."""
-    nofile_min = int(want["nofile_min"])
-    expected = f"memlock unlimited, nofile ≥ {nofile_min}"
+    """Enough memory can be locked (without limit where it is None) and enough files open, inside a step."""
+    nofile_min, memlock_min = int(want["nofile_min"]), want["memlock_min_kib"]
+    lock = "unlimited" if memlock_min is None else f"≥ {memlock_min} KiB"
+    expected = f"memlock {lock}, nofile ≥ {nofile_min}"
     argv = ["srun", f"--immediate={WAIT_S}", "--quiet", "-N1", "-n1", "-w", want["node"], "--time=1",
             "--mpi=none", "--job-name=railbed-limits", "--comment=railbed"]  # fmt: skip
     if want.get("reservation"):
@@ -29,7 +30,7 @@ def limits(probe: Probe, want: dict[str, Any]) -> Finding:
     memlock, nofile = said
     measured = f"memlock {memlock}, nofile {nofile}"
     bad = []
-    if memlock != "unlimited":
+    if memlock != "unlimited" and (memlock_min is None or int(memlock) < int(memlock_min)):
         bad.append(f"a step may lock only {memlock} KiB")
     if nofile != "unlimited" and int(nofile) < nofile_min:
         bad.append(f"a step may open only {nofile} files")
