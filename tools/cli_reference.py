@@ -69,7 +69,8 @@ def _long(option: Any) -> str:
 
 
 def _called(option: Any) -> str:
-    text = _long(option) if option.is_flag else f"{_long(option)} {option.name.upper()}"
+    value = option.metavar or option.name.upper()
+    text = _long(option) if option.is_flag else f"{_long(option)} {value}"
     return text if option.required else f"[{text}]"
 
 
@@ -81,9 +82,10 @@ def _name(param: Any) -> str:
 
 def _meaning(param: Any) -> str:
     told = _text(param.help).replace("|", "\\|")
+    told = f"{told.rstrip('.')}."
     if param.param_type_name == "option" and param.required:
         return f"{told} Needed."
-    if param.default in (None, "", False) or param.required:
+    if param.required or not param.default:
         return told
     return f"{told} Default: `{param.default}`."
 
