@@ -11,7 +11,7 @@ from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVES_PROGRAM, GATING_S
 from railbed.effects.journal import now_iso
 from railbed.model import judge, transport
 from railbed.model.claims import Judged, Verdict
-from railbed.model.proof import Case
+from railbed.model.proof import RINGED, Case
 from railbed.model.transport import NodeBytes
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
@@ -172,11 +172,16 @@ def node_bytes(record: dict[str, Any], rails: dict[str, int]) -> NodeBytes:
 
 
 def _transport(bench: Bench, counters: dict[tuple[str, int], list[dict[str, Any]]]) -> None:
-    """Judges every collective's counters; the worst one answers the claim."""
+    """Judges the counters of every ring over the largest group; the worst one answers the claim.
+
+    alltoall does not count here: where several senders meet on a port, packets are dropped and sent again, and the
+    counters show them twice.
+    """
     question = bench.scope.get(TRANSPORT)[0]
     verdicts = []
+    largest = max(k for _, k in counters) if counters else 0
     for (op, k), records in counters.items():
-        if len(records) != k:
+        if len(records) != k or k != largest or op not in RINGED:
             continue
         nodes = [
             node_bytes(
