@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from railbed.defaults import COUNTER_TOLERANCE, MANAGEMENT_SHARE
 from railbed.errors import UsageError
@@ -20,6 +21,26 @@ class NodeBytes(Part):
     received: dict[int, int]
     management: int
     """Bytes sent and received on the management interface."""
+
+
+def node_bytes(counters: Mapping[str, Any], interfaces: Mapping[str, int]) -> NodeBytes | None:
+    """One rank's counters as the collectives program prints them; ``interfaces`` says which rail each one is.
+
+    None where the document lacks what it should have.
+    """
+    rails, management = counters.get("rails"), counters.get("management")
+    if not isinstance(rails, Mapping) or not isinstance(management, Mapping):
+        return None
+    try:
+        known = {interfaces[name]: moved for name, moved in rails.items() if name in interfaces}
+        return NodeBytes(
+            node=str(counters["node"]),
+            sent={rail: int(moved["tx"]) for rail, moved in known.items()},
+            received={rail: int(moved["rx"]) for rail, moved in known.items()},
+            management=int(management["tx"]) + int(management["rx"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def payload_per_node(collective: str, size_bytes: int, nodes: int, iterations: int = 1) -> float:

@@ -5,6 +5,7 @@ Never raises on any text; what it could not read is kept in ``unread``.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ OUT_OF_BOUNDS = re.compile(r"^#\s*Out of bounds values\s*:\s*(\d+)", re.IGNORECA
 REDUCED = re.compile(r"Reducing maxBytes to (\d{1,18})")
 SETTING = re.compile(r"(\w[\w ]*?):?\s+(-?\d+)(?=\(|\s|$)")
 SIMULATED = re.compile(r"^#\s*simulated\s*:\s*(.*)$", re.IGNORECASE)
+COUNTERS = re.compile(r"^#\s*counters\s*:\s*(\{.*\})\s*$")
 UNREAD_KEPT = 200
 """Lines of ``unread`` that are kept; a longer rest is counted in a last line."""
 
@@ -83,6 +85,8 @@ class Table:
     complete: bool = False
     """True where the closing lines are there: the program came to its end."""
     simulated: str = ""
+    counters: list[dict[str, Any]] = field(default_factory=list)
+    """One document per rank and size: bytes that each interface counted (railbed's own collectives program)."""
 
     @property
     def lacks_rows(self) -> bool:
@@ -195,6 +199,9 @@ class _Reader:
         if reduced:
             self.next.settings["maxBytes"] = int(reduced.group(1))
             return True
+        counters = COUNTERS.match(line)
+        if counters and self.current is not None:
+            return self.counted(counters.group(1))
         simulated = SIMULATED.match(line)
         if simulated:
             self.next.simulated = simulated.group(1)
@@ -212,6 +219,16 @@ class _Reader:
         if bounds:
             self.current.out_of_bounds = int(bounds.group(1)[:18])
         return True
+
+    def counted(self, text: str) -> bool:
+        """Takes in a document of byte counters; False where it is none."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        if self.current is not None and isinstance(document, dict):
+            self.current.counters.append(document)
+        return isinstance(document, dict)
 
     def row(self, line: str) -> Row | None:
         tokens = line.split()
@@ -305,6 +322,7 @@ def plain(text: str) -> dict[str, Any]:
                 "out_of_bounds": t.out_of_bounds,
                 "complete": t.complete,
                 "simulated": t.simulated,
+                "counters": t.counters,
             }
             for t in log.tables
         ],

@@ -8,6 +8,8 @@ from typing import Any
 
 from railbed.parse import iperf3, nccl_tests, nvidia_smi
 
+Document = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Parser:
@@ -15,15 +17,37 @@ class Parser:
 
     tool: str
     reads: str
-    plain: Callable[[str], dict[str, Any]]
+    plain: Callable[[str], Document]
     """Text → JSON data; never raises, keeps what it could not read in ``unread``."""
+    found: Callable[[Document], bool]
+    """True where the document holds a measurement: else the file proves nothing."""
 
 
 PARSERS: tuple[Parser, ...] = (
-    Parser("iperf3", "iperf3 -J: rates of both directions, errors", iperf3.plain),
-    Parser("nccl-tests", "all_reduce_perf and its siblings: tables, ranks, averages", nccl_tests.plain),
-    Parser("nvidia-smi", "nvidia-smi --query-gpu=… --format=csv: one entry per GPU", nvidia_smi.plain),
+    Parser(
+        "iperf3",
+        "iperf3 -J: rates of both directions, errors",
+        iperf3.plain,
+        lambda d: any(d[way] and d[way]["received_gbps"] is not None for way in ("forward", "reverse")),
+    ),
+    Parser(
+        "nccl-tests",
+        "all_reduce_perf and its siblings: tables, ranks, averages",
+        nccl_tests.plain,
+        lambda d: any(table["rows"] for table in d["tables"]),
+    ),
+    Parser(
+        "nvidia-smi",
+        "nvidia-smi --query-gpu=… --format=csv: one entry per GPU",
+        nvidia_smi.plain,
+        lambda d: bool(d["gpus"]),
+    ),
 )
+
+
+def tools() -> list[str]:
+    """Names of the tools."""
+    return [p.tool for p in PARSERS]
 
 
 def parser_of(tool: str) -> Parser | None:

@@ -1,0 +1,134 @@
+"""The collectives on one rail, over gloo's send and recv: rings of segments, and pairwise exchange.
+
+gloo's own reduce_scatter is an all_reduce and a slice, twice the bytes; these move exactly what must be
+moved. Segments keep the rail busy while the one before is added up and sent on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Sequence, Tuple
+
+SEGMENT = 128 * 1024
+"""Elements (float32) of one message: 512 KiB."""
+ACK = 1 << 20
+"""Tag of acknowledgements, above those of segments."""
+
+View = Callable[[int], Any]
+"""Slot → this rail's share of that slot, a flat tensor."""
+
+
+def share(length: int, parts: int, part: int) -> Tuple[int, int]:
+    """Start and end of one of ``parts`` of ``length`` elements; they differ by at most one element."""
+    return length * part // parts, length * (part + 1) // parts
+
+
+def segments(slots: Sequence[Any]) -> List[List[Any]]:
+    """Each slot cut into messages of about SEGMENT elements, all slots into equally many."""
+    count = max(1, -(-max(slot.numel() for slot in slots) // SEGMENT))
+    return [list(slot.tensor_split(count)) for slot in slots]
+
+
+class Done:
+    """Stands for a message of no bytes: both ends know that there is nothing to move."""
+
+    def wait(self) -> bool:
+        return True
+
+
+def _as_it_is(_tag: int, _segment: Any) -> None:
+    """What an all_gather does to a segment."""
+
+
+class Rail:
+    """One rail's group as seen by one rank."""
+
+    def __init__(self, group: Any, rank: int, size: int) -> None:
+        import torch
+
+        self.group, self.rank, self.size = group, rank, size
+        self.ack = torch.zeros(2, 1)
+        self.sent = self.received = 0
+        """Payload bytes handed to, and taken from, the network."""
+
+    def _send(self, tensor: Any, to: int, tag: int) -> Any:
+        self.sent += tensor.numel() * tensor.element_size()
+        return self.group.send([tensor], to, tag) if tensor.numel() else Done()
+
+    def _recv(self, tensor: Any, source: int, tag: int) -> Any:
+        self.received += tensor.numel() * tensor.element_size()
+        return self.group.recv([tensor], source, tag) if tensor.numel() else Done()
+
+    def _ring(self, first: List[Any], landing: List[Any], arrived: Callable[[int, Any], None]) -> None:
+        """Passes segments round the ring.
+
+        ``first`` are the segments that this rank starts with; each step takes as many from the left.
+        ``landing`` are the places of all steps one after the other: all are offered at once, because an
+        offer made while the rail is full waits behind the data. ``arrived`` works on a segment, which then
+        goes on to the right unless it is of the last step.
+        """
+        right, left, count = (self.rank + 1) % self.size, (self.rank - 1) % self.size, len(first)
+        due = [self._recv(place, left, tag) for tag, place in enumerate(landing)]
+        sends = [self._send(segment, right, tag) for tag, segment in enumerate(first)]
+        for tag, work in enumerate(due):
+            work.wait()
+            arrived(tag, landing[tag])
+            if tag + count < len(due):
+                sends.append(self._send(landing[tag], right, tag + count))
+        for work in sends:
+            work.wait()
+
+    def _reducing(self, source: View, target: View, steps: int) -> None:
+        """Rounds that add up (size - 1 steps) and, with more steps, hand the sums round.
+
+        A partial sum lands where its slot's result will: it has moved on long before that comes round.
+        """
+        size, rank = self.size, self.rank
+        parts = segments([source(slot) for slot in range(size)])
+        sums = segments([target(slot) for slot in range(size)])
+        order = [(rank - step - 2) % size for step in range(steps)]
+        adding = (size - 1) * len(parts[0])
+        own = [part for slot in order for part in parts[slot]]
+
+        def arrived(tag: int, partial: Any) -> None:
+            if tag < adding:
+                partial.add_(own[tag])
+
+        self._ring(parts[(rank - 1) % size], [s for slot in order for s in sums[slot]], arrived)
+
+    def all_reduce(self, source: View, target: View) -> None:
+        """Sums all slots of all ranks into ``target``: what was added up goes round once more."""
+        self._reducing(source, target, 2 * (self.size - 1))
+
+    def reduce_scatter(self, source: View, target: View) -> None:
+        """Sums slot ``rank`` of all ranks into that slot of ``target``; its other slots hold partial sums after."""
+        self._reducing(source, target, self.size - 1)
+
+    def all_gather(self, source: View, target: View) -> None:
+        """Brings every rank's ``source(0)`` into that rank's slot of ``target``."""
+        size, rank = self.size, self.rank
+        places = segments([target(slot) for slot in range(size)])
+        order = [(rank - step - 1) % size for step in range(size - 1)]
+        target(rank).copy_(source(0))
+        self._ring(places[rank], [p for slot in order for p in places[slot]], _as_it_is)
+
+    def alltoall(self, source: View, target: View) -> None:
+        """Slot i goes to rank i, in rounds: in each, everybody sends to one rank and takes from one.
+
+        The next round begins when both are through, which the taker acknowledges: what is written to a
+        socket is not yet on the wire, and two rounds at once crowd some rails while others idle.
+        """
+        size, rank, ack = self.size, self.rank, self.ack
+        due, taken = [], []
+        for step in range(1, size):
+            giver, to = (rank - step) % size, (rank + step) % size
+            due.append([self._recv(t, giver, tag) for tag, t in enumerate(segments([target(giver)])[0])])
+            taken.append(self._recv(ack[0], to, ACK))
+        target(rank).copy_(source(rank))
+        for step in range(1, size):
+            giver, to = (rank - step) % size, (rank + step) % size
+            sends = [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)])[0])]
+            for work in due[step - 1]:
+                work.wait()
+            sends.append(self._send(ack[1], giver, ACK))
+            for work in [*sends, taken[step - 1]]:
+                work.wait()
