@@ -1,0 +1,146 @@
+"""A small cluster, as a contract, for the tests of the validation stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.contract import (
+    Contract,
+    Filesystem,
+    Identity,
+    Machine,
+    Nic,
+    Node,
+    Rail,
+    Software,
+    Ssh,
+)
+from railbed.effects.workspace import Workspace
+from railbed.model.claims import Claim, Expectation, OutOfScope
+from railbed.run import Result
+
+DATA = Path(__file__).parent / "data"
+RAILS = 2
+
+
+def expectation(unit: str, floor: float, expected: float | None = None) -> Expectation:
+    return Expectation(
+        unit=unit, floor=floor, expected=expected or floor, bound=(expected or floor) * 1.1, basis="derived",
+        derivation=["for the test"],
+    )  # fmt: skip
+
+
+def make_node(name: str, role: str, octet: int) -> Node:
+    rails = [] if role == "controller" else list(range(RAILS))
+    return Node(
+        name=name, pool="h100" if rails else "controller", role=role,  # type: ignore[arg-type]
+        machine="lab/rail8" if rails else "", gpus=8 if rails else 0, cpus=32, memory_mib=2048,
+        address=f"10.90.0.{octet}", ssh=Ssh(user="root", host_keys=["ssh-ed25519 AAAA"]),
+        rails=[
+            Rail(
+                index=i, address=f"10.91.{i}.{octet}/24", mtu=9000, rate_gbps=0.1,
+                nics=[Nic(device=f"rail{i}", netdev=f"rail{i}", rate_gbps=0.1, switch=f"leaf{i}", port=name)],
+            )
+            for i in rails
+        ],
+        scalable_unit=0, identity=Identity(kind="machine_id", value=f"id-{name}"),
+    )  # fmt: skip
+
+
+def claims() -> list[Claim]:
+    nodes = ["compute", "spare"]
+    told = [
+        Claim(
+            id="node.gpus", statement="GPUs", roles=nodes, expectation=expectation("GPUs", 8), simulated=True
+        ),
+        Claim(id="node.time", statement="time", roles=["controller", *nodes]),
+        Claim(id="scheduler.state", statement="scheduler", roles=[]),
+    ]
+    told += [
+        Claim(
+            id=f"fabric.rail.{i}.bandwidth", statement=f"rail {i}", roles=nodes, simulated=True,
+            expectation=Expectation(
+                unit="Gb/s", bound=0.1, expected=0.09927, floor=0.0943, basis="derived", derivation=["line"]
+            ),
+        )
+        for i in range(RAILS)
+    ]  # fmt: skip
+    told += [
+        Claim(id="fabric.all_rails", statement="all", roles=[], expectation=expectation("Gb/s", 0.19), simulated=True),
+        Claim(id="fabric.transport", statement="way", roles=[], simulated=True),
+        Claim(
+            id="collective.all_reduce@4", statement="all_reduce", roles=[], simulated=True,
+            expectation=Expectation(
+                unit="GB/s", bound=0.1, expected=0.09927, floor=0.095, basis="derived", derivation=["line"]
+            ),
+        ),
+        Claim(id="storage.servers", statement="servers", roles=[], expectation=expectation("data servers", 3)),
+        Claim(id="job.resume", statement="resume", roles=[], simulated=True),
+    ]  # fmt: skip
+    return told
+
+
+@pytest.fixture
+def contract() -> Contract:
+    """Controller, three compute nodes, one spare; two rails each."""
+    nodes = [make_node("ctl0", "controller", 10)]
+    nodes += [make_node(f"h100-{i}", "compute", 11 + i) for i in range(3)]
+    nodes.append(make_node("h100-3", "spare", 14))
+    return Contract(
+        stack="test", name="test", service="cluster", scheduler="slurm", platform="lab", simulated=True,
+        admins={}, domain="test.internal", nodes=nodes,
+        machines=[
+            Machine(
+                key="lab/rail8", gpu_model="NVIDIA H100 80GB HBM3", gpus=8, gpu_memory_mib=81559, rails=8,
+                nics_per_rail=1, nic_gbps=0.1, payload_fraction=0.9927, transport="tcp",
+                collective_ranks_per_node=1, stands_for="metal/hgx-h100", scale=4000.0,
+            )
+        ],
+        filesystems=[
+            Filesystem(
+                name="scratch", kind="moosefs", mount="/scratch", metadata_server="ctl0",
+                data_servers=["h100-0", "h100-1", "h100-2"], data_path="/srv/data", copies=2, capacity_tib=0.01,
+            )
+        ],
+        software=Software(
+            release="2026.11", versions={"nvidia_driver": "570.124.06", "chrony": "4.3", "torch": "2.15.0"},
+            packages={"nvidia_driver": "nvidia-open", "chrony": "chrony"}, repositories=[],
+            training_stack_path="/opt/railbed/training",
+        ),
+        claims=claims(), out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU> & no NVLink")], spec_hash="spec",
+    ).sealed()  # fmt: skip
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, "test")
+
+
+Answer = Callable[[str, str], Result | None]
+"""Node and command line → what the node says; None where it does not answer."""
+
+
+class FakeRemote:
+    """Stands for the nodes: every command goes to ``answer``, and is remembered."""
+
+    def __init__(self, contract: Contract, answer: Answer) -> None:
+        self.contract = contract
+        self.answer = answer
+        self.commands: list[tuple[str, str]] = []
+
+    def run(self, node: str, command: Any, **_: Any) -> Result:
+        line = command if isinstance(command, str) else " ".join(command)
+        self.commands.append((node, line))
+        said = self.answer(node, line)
+        return said or Result((line,), 255, "", "ssh: connect to host: No route to host")
+
+    def each(self, nodes: Any, work: Callable[[str], Any]) -> dict[str, Any]:
+        return {name: work(name) for name in nodes}
+
+
+def ok(text: str = "") -> Result:
+    return Result((), 0, text, "")
