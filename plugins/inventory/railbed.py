@@ -1,4 +1,4 @@
-"""Inventory plugin: a stack's contract as groups and host variables. All of its logic is in railbed.configure."""
+"""Inventory plugin: a stack's contract as groups and host variables. Its logic is in railbed.configure."""
 
 from __future__ import annotations
 

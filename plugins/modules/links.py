@@ -27,6 +27,10 @@ corrected:
   description: Interface to what was (or would be) corrected.
   type: dict
   returned: always
+seen:
+  description: Every interface that the call names.
+  type: list
+  returned: always
 """
 
 import os
@@ -78,7 +82,7 @@ def main() -> None:
             module.run_command(argv, check_rc=True)
     lines = [f"{name} {what} {now}\n" for name, found in corrected.items() for what, now in found.items()]
     module.exit_json(
-        changed=bool(corrected), corrected=corrected,
+        changed=bool(corrected), corrected=corrected, seen=sorted(module.params["links"]),
         diff=[{"before": "".join(lines), "after": ""}] if corrected and module._diff else [],
     )  # fmt: skip
 

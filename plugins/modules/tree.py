@@ -13,7 +13,7 @@ description:
 options:
   files:
     description:
-      - Path to its O(files.content), V(mode) (octal text), V(owner), V(group).
+      - Path to its content, or to V(content), V(mode) (octal text), V(owner), V(group).
       - V(sensitive) keeps the content out of diffs.
       - V(base64) says that the content is base64 of the bytes to write.
       - V(validate) is a program with arguments, C(%s) stands for the new file; it must end with 0 before the
@@ -39,6 +39,19 @@ options:
     type: list
     elements: path
     default: []
+  units:
+    description: Units to bring to their state once the files are there, as in module M(units).
+    type: list
+    elements: dict
+    default: []
+  timeout_s:
+    description: How long one start or restart may take, in seconds.
+    type: int
+    default: 90
+  settle_s:
+    description: How long a unit that was just started must stay up before it counts as started, in seconds.
+    type: float
+    default: 0.5
 attributes:
   check_mode: {support: full}
   diff_mode: {support: full}
@@ -48,14 +61,24 @@ EXAMPLES = r"""
 - name: Configure the time service
   tree:
     files:
-      /etc/chrony/chrony.conf:
-        content: "{{ lookup('ansible.builtin.template', 'chrony.conf.j2') }}"
+      /etc/chrony/chrony.conf: "{{ lookup('ansible.builtin.template', 'chrony.conf.j2') }}"
+    units:
+      - name: chrony.service
+        files: [/etc/chrony/chrony.conf]
 """
 
 RETURN = r"""
 paths:
   description: What was (or, in check mode, would be) changed.
   type: list
+  returned: always
+kept:
+  description: Every path that the call names.
+  type: list
+  returned: always
+states:
+  description: ActiveState of each unit afterwards.
+  type: dict
   returned: always
 """
 
@@ -69,6 +92,7 @@ import tempfile
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.railbed_units import ARGUMENTS, bring_all
 
 FILE_KEYS = {"content", "mode", "owner", "group", "base64", "sensitive", "validate", "unless_exists"}
 DIRECTORY_KEYS = {"mode", "owner", "group"}
@@ -164,7 +188,7 @@ class Tree:
         mode, uid, gid = want
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
-        # The new file lies beside the old one, so that the rename cannot be torn; it is private until it is complete.
+        # The new file lies beside the old one, so that the rename cannot be torn; private until complete.
         fd, building = tempfile.mkstemp(prefix=".railbed-", dir=folder)
         try:
             with os.fdopen(fd, "wb") as sink:
@@ -221,6 +245,11 @@ class Tree:
                     self.remove(path)
 
 
+def _whole(want: Any) -> dict[str, Any]:
+    """The long form of a file that was given by its content alone."""
+    return want if isinstance(want, dict) else {"content": want}
+
+
 def _read(path: str) -> bytes:
     with open(path, "rb") as source:
         return source.read()
@@ -265,10 +294,12 @@ def main() -> None:
             "links": {"type": "dict", "default": {}},
             "absent": {"type": "list", "elements": "path", "default": []},
             "purge": {"type": "list", "elements": "path", "default": []},
+            **ARGUMENTS,
         },
         supports_check_mode=True,
     )
     given = module.params
+    given["files"] = {path: _whole(want) for path, want in given["files"].items()}
     _refuse_unknown(module, "file", given["files"], FILE_KEYS)
     _refuse_unknown(module, "folder", given["directories"], DIRECTORY_KEYS)
     tree = Tree(module)
@@ -285,11 +316,14 @@ def main() -> None:
             tree.purge(folder, {*given["files"], *given["links"]})
     except OSError as refused:
         module.fail_json(msg=f"{refused.filename}: {refused.strerror}", paths=tree.paths)
+    actions, states = bring_all(module, tree.paths)
+    done = "".join(f"systemctl {' '.join(argv)}\n" for argv in actions)
+    diffs = [*tree.diffs, *([{"before": "", "after": done}] if done else [])]
     # Without an invocation of its own the result would repeat the content of every file.
     named = sorted({*given["files"], *given["directories"], *given["links"], *given["absent"]})
     module.exit_json(
-        changed=bool(tree.paths), paths=tree.paths, diff=tree.diffs if module._diff else [],
-        invocation={"module_args": {"paths": named}},
+        changed=bool(tree.paths or actions), paths=tree.paths, kept=named, states=states,
+        diff=diffs if module._diff else [], invocation={"module_args": {"paths": named}},
     )  # fmt: skip
 
 

@@ -17,18 +17,13 @@ options:
       - The units, in the order in which they are started.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name: {type: str, required: true, description: "Unit name with its suffix."}
       state: {type: str, choices: [started, stopped], default: started, description: "Wanted state."}
       enabled: {type: bool, default: true, description: "Whether it starts at boot."}
       files: {type: list, elements: path, default: [], description: "Files whose change calls for a restart."}
       on_change: {type: str, choices: [restart, reload], default: restart, description: "What a change asks."}
-  changed:
-    description: Paths that were just changed; lets check mode tell what would be restarted.
-    type: list
-    elements: path
-    default: []
   timeout_s:
     description: How long one start or restart may take, in seconds.
     type: int
@@ -61,214 +56,17 @@ states:
   returned: always
 """
 
-import hashlib
-import json
-import os
-import time
-from dataclasses import dataclass
-from typing import Any, Optional
-
 from ansible.module_utils.basic import AnsibleModule
-
-STAMPS = "/run/railbed/units"
-SHOWN = "LoadState,ActiveState,UnitFileState,InvocationID,ActiveEnterTimestamp,NeedDaemonReload"
-JOURNAL_LINES = "15"
-RUNNING = ("active", "reloading")
-AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
-NOT_AT_BOOT = ("disabled", "static", "")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What systemd says about one unit."""
-
-    load: str
-    active: str
-    file_state: str
-    invocation: str
-    started_at: float
-    needs_reload: bool
-
-    @property
-    def masked(self) -> bool:
-        return self.load == "masked" or self.file_state.startswith("masked")
-
-
-def _unit(block: str) -> Unit:
-    """One block of `systemctl show`."""
-    fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-    stamp = fields.get("ActiveEnterTimestamp", "").lstrip("@")
-    return Unit(
-        load=fields.get("LoadState", ""), active=fields.get("ActiveState", ""),
-        file_state=fields.get("UnitFileState", ""), invocation=fields.get("InvocationID", ""),
-        started_at=float(stamp) if stamp.isdigit() else 0.0,
-        needs_reload=fields.get("NeedDaemonReload") == "yes",
-    )  # fmt: skip
-
-
-class Systemd:
-    """systemctl, and the stamps that say with which files a unit was started."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.actions: list[list[str]] = []
-
-    def show(self, names: list[str]) -> dict[str, Unit]:
-        """The present state of units, by name."""
-        argv = ["systemctl", "show", "--timestamp=unix", f"--property={SHOWN}", *names]
-        _, out, _ = self.module.run_command(argv, check_rc=True)
-        return dict(zip(names, (_unit(block) for block in out.strip("\n").split("\n\n"))))
-
-    def do(self, *argv: str) -> None:
-        """Runs one systemctl verb, or only notes it in check mode."""
-        self.actions.append(list(argv))
-        if self.module.check_mode:
-            return
-        timeout = ["timeout", str(self.module.params["timeout_s"])]
-        code, out, err = self.module.run_command([*timeout, "systemctl", *argv])
-        if code != 0:
-            told = "no answer in time" if code == 124 else (err or out).strip()
-            self._fail(argv[-1], f"systemctl {' '.join(argv)}: {told}")
-
-    def _fail(self, name: str, message: str) -> None:
-        argv = ["journalctl", "-q", "-n", JOURNAL_LINES, "-o", "cat", "-u", name]
-        _, log, _ = self.module.run_command(argv)
-        self.module.fail_json(msg=f"{message}\n{log.strip()}".strip(), actions=self.actions)
-
-    def require(self, name: str, unit: Unit) -> None:
-        """Fails with the unit's own last words when it is not running."""
-        if unit.active not in RUNNING:
-            self._fail(name, f"{name} is {unit.active or 'unknown'} ({unit.load})")
-
-    def outdated(self, want: dict[str, Any], unit: Unit) -> bool:
-        """Whether a running unit was started with other files than those on disk."""
-        if set(want["files"]) & set(self.module.params["changed"]):
-            return True
-        stamp = self._stamp(want["name"])
-        if stamp and stamp.get("invocation") == unit.invocation:
-            return bool(stamp.get("digest") != digest(want["files"]))
-        # Started by someone else (the boot, a package): newer files tell. Timestamps are whole seconds.
-        newest = max((os.stat(p).st_mtime for p in want["files"] if os.path.exists(p)), default=0.0)
-        return newest >= unit.started_at + 1
-
-    def _stamp(self, name: str) -> Optional[dict[str, str]]:
-        try:
-            with open(os.path.join(STAMPS, name)) as source:
-                loaded: dict[str, str] = json.load(source)
-                return loaded
-        except (OSError, ValueError):
-            return None
-
-    def remember(self, want: dict[str, Any], unit: Unit) -> None:
-        """Notes with which files the unit is running now; the note vanishes at a reboot."""
-        if self.module.check_mode:
-            return
-        note = {"invocation": unit.invocation, "digest": digest(want["files"])}
-        if note == self._stamp(want["name"]):
-            return
-        os.makedirs(STAMPS, exist_ok=True)
-        building = os.path.join(STAMPS, f".{want['name']}.new")
-        with open(building, "w") as sink:
-            json.dump(note, sink)
-        os.rename(building, os.path.join(STAMPS, want["name"]))
-
-
-def digest(paths: list[str]) -> str:
-    """SHA-256 over the names and the content of files; a missing one counts as such."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        try:
-            with open(path, "rb") as source:
-                content = source.read()
-        except OSError:
-            content = b"\0missing"
-        total.update(path.encode() + b"\0" + hashlib.sha256(content).digest())
-    return total.hexdigest()
-
-
-def prepare(systemd: Systemd, wanted: list[dict[str, Any]]) -> dict[str, Unit]:
-    """Unmasks and reloads unit files, where needed; the units' states after that."""
-    names = [want["name"] for want in wanted]
-    now = systemd.show(names)
-    masked = [want["name"] for want in wanted if want["state"] == "started" and now[want["name"]].masked]
-    if masked:
-        systemd.do("unmask", *masked)
-        systemd.do("unmask", "--runtime", *masked)
-    if any(unit.needs_reload for unit in now.values()):
-        systemd.do("daemon-reload")
-    elif any(unit.load == "not-found" for unit in now.values()) and not systemd.module.check_mode:
-        systemd.module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-    elif not masked:
-        return now
-    return systemd.show(names)
-
-
-def bring(systemd: Systemd, want: dict[str, Any], unit: Unit) -> bool:
-    """Brings one unit to its state; whether it was started anew."""
-    name = want["name"]
-    if want["state"] == "stopped":
-        if unit.active not in ("inactive", "failed"):
-            systemd.do("stop", name)
-        return False
-    if unit.active == "failed":
-        systemd.do("reset-failed", name)
-    if unit.active not in RUNNING:
-        systemd.do("start", name)
-        return True
-    if systemd.outdated(want, unit):
-        systemd.do(want["on_change"], name)
-        return True
-    return False
-
-
-def apply(module: AnsibleModule, systemd: Systemd) -> dict[str, str]:
-    """The whole call; ActiveState of each unit afterwards."""
-    wanted: list[dict[str, Any]] = module.params["units"]
-    now = prepare(systemd, wanted)
-    for want in wanted:
-        if now[want["name"]].load == "not-found" and not module.check_mode and want["state"] == "started":
-            module.fail_json(msg=f"{want['name']}: there is no such unit")
-    for verb, enabled, fitting in (("enable", True, AT_BOOT), ("disable", False, NOT_AT_BOOT)):
-        asked = [want["name"] for want in wanted if want["enabled"] is enabled]
-        names = [name for name in asked if now[name].file_state not in fitting]
-        if names:
-            systemd.do(verb, *names)
-    started = [want for want in wanted if bring(systemd, want, now[want["name"]])]
-    if module.check_mode:
-        return {name: unit.active for name, unit in now.items()}
-    if started:
-        time.sleep(module.params["settle_s"])
-        now = systemd.show(list(now))
-    for want in wanted:
-        if want["state"] == "started":
-            systemd.require(want["name"], now[want["name"]])
-            systemd.remember(want, now[want["name"]])
-    return {name: unit.active for name, unit in now.items()}
+from ansible.module_utils.railbed_units import ARGUMENTS, bring_all
 
 
 def main() -> None:
     """Entry point of the module."""
-    unit = {
-        "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
-        "enabled": {"type": "bool", "default": True},
-        "files": {"type": "list", "elements": "path", "default": []},
-        "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "units": {"type": "list", "elements": "dict", "required": True, "options": unit},
-            "changed": {"type": "list", "elements": "path", "default": []},
-            "timeout_s": {"type": "int", "default": 90},
-            "settle_s": {"type": "float", "default": 0.5},
-        },
-        supports_check_mode=True,
-    )
-    systemd = Systemd(module)
-    states = apply(module, systemd)
-    lines = "".join(f"systemctl {' '.join(argv)}\n" for argv in systemd.actions)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    actions, states = bring_all(module, [])
+    lines = "".join(f"systemctl {' '.join(argv)}\n" for argv in actions)
     module.exit_json(
-        changed=bool(systemd.actions), actions=systemd.actions, states=states,
+        changed=bool(actions), actions=actions, states=states,
         diff=[{"before": "", "after": lines}] if lines and module._diff else [],
     )  # fmt: skip
 

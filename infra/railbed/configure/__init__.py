@@ -1,1 +1,10 @@
+"""Contract → configured nodes: inventory, and the roles run through ansible-runner."""
 
+from __future__ import annotations
+
+from railbed.configure import progress
+from railbed.configure.events import Event, OnEvent
+from railbed.configure.playbook import converge
+from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
+
+__all__ = ["ConvergeResult", "Event", "NodeResult", "NodeState", "OnEvent", "broken", "converge", "progress"]

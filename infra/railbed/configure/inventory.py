@@ -1,18 +1,19 @@
-"""Contract → inventory: groups, variables of all hosts, variables of each host. Pure; the plugin and tests share it.
+"""Contract → inventory: groups, variables of all hosts, variables of each host. Pure.
 
-Variables are named ``railbed_…``. What is the same everywhere is a variable of the group ``all``, so that an inventory
-grows with the number of nodes and not with its square.
+Variables are named ``railbed_…``. What is the same everywhere is a variable of the group ``all``, so that an
+inventory grows with the number of nodes and not with its square.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from railbed.contract import Contract, Filesystem, Node
+from railbed.contract import Contract, Filesystem, Nic, Node, Rail
 
 CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
@@ -39,8 +40,8 @@ class Inventory:
 def build(contract: Contract, accepted: Mapping[str, str], paths: Paths) -> Inventory:
     """The inventory of a contract.
 
-    ``accepted`` is node name → identity of the nodes that passed a full validation: a node that was replaced since
-    then has another identity and is unaccepted again.
+    ``accepted`` is node name → identity of the nodes that passed a full validation: a node that was replaced
+    since then has another identity and is unaccepted again.
     """
     return Inventory(
         groups=_groups(contract, accepted),
@@ -103,9 +104,12 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
         "railbed_controller": controllers[0].name if controllers else "",
-        "railbed_nodes": [_brief(node) for node in contract.nodes],
+        "railbed_addresses": {node.name: node.address for node in contract.nodes},
+        "railbed_known_hosts": _known_hosts(contract),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
-        "railbed_filesystems": [filesystem.model_dump(mode="json") for filesystem in contract.filesystems],
+        "railbed_job_nodes": [_job_node(node) for node in contract.with_role(*GPU_ROLES)],
+        "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
+        "railbed_mounts": [_mount(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_release": software.release,
         "railbed_versions": dict(software.versions),
@@ -116,18 +120,32 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
     }
 
 
-def _brief(node: Node) -> dict[str, Any]:
-    """What every node must know of every other one."""
+def _known_hosts(contract: Contract) -> list[str]:
+    """Lines of a known_hosts file."""
+    return [f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys]
+
+
+def _job_node(node: Node) -> dict[str, Any]:
+    """What the scheduler must know of a node."""
     return {
         "name": node.name,
-        "role": node.role,
         "address": node.address,
-        "rails": [rail.address for rail in node.rails],
-        "ssh_host_keys": node.ssh.host_keys,
         "cpus": node.cpus,
         "memory_mib": node.memory_mib,
         "gpus": node.gpus,
         "scalable_unit": node.scalable_unit,
+        "spare": node.role == "spare",
+    }
+
+
+def _mount(filesystem: Filesystem) -> dict[str, Any]:
+    """What a client must know of a filesystem."""
+    return {
+        "name": filesystem.name,
+        "kind": filesystem.kind,
+        "mount": filesystem.mount,
+        "host": filesystem.metadata_server,
+        "copies": filesystem.copies,
     }
 
 
@@ -153,11 +171,27 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_gpu_model": machine.gpu_model if machine else "",
         "railbed_transport": machine.transport if machine else "",
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
+        "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
+        "railbed_expected_nics": [_expected_nic(rail, nic) for rail in node.rails for nic in rail.nics],
+        "railbed_links": {nic.netdev: rail.mtu for rail in node.rails for nic in rail.nics},
         "railbed_identity": node.identity.model_dump(mode="json"),
-        "railbed_metadata_of": [_name(f) for f in contract.filesystems if f.metadata_server == node.name],
-        "railbed_data_of": [_name(f) for f in contract.filesystems if node.name in f.data_servers],
+        "railbed_metadata_hosts": sorted(
+            {f.metadata_server for f in contract.filesystems if _serves(f, node)}
+        ),
+        "railbed_data_paths": [f.data_path for f in contract.filesystems if node.name in f.data_servers],
     }
 
 
-def _name(filesystem: Filesystem) -> str:
-    return filesystem.name
+def _expected_nic(rail: Rail, nic: Nic) -> dict[str, Any]:
+    """What a check must find of one card. Only the first card of a rail carries the rail's address."""
+    address = rail.address if nic == rail.nics[0] else ""
+    return {"index": rail.index, "netdev": nic.netdev, "address": address, "mtu": rail.mtu}
+
+
+def _network(interface: str) -> str:
+    """The network of an address with prefix length."""
+    return str(ipaddress.ip_interface(interface).network)
+
+
+def _serves(filesystem: Filesystem, node: Node) -> bool:
+    return node.name == filesystem.metadata_server or node.name in filesystem.data_servers

@@ -1,4 +1,4 @@
-"""The inventory of a stack as it stands on disk: contract, accepted nodes, and the guard against a shrunken contract."""
+"""The inventory of a stack as it stands on disk, and the guard against a shrunken contract."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from railbed.errors import ContractError
 
 
 def load(work: Workspace) -> Inventory:
-    """The inventory of the stack. Raises ContractError for a contract that is missing, cut short, edited, of another
-    schema, or that lost more than ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
+    """The inventory of the stack. Raises ContractError for a contract that is missing, cut short, edited, of
+    another schema, or that lost more than ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
     """
     contract = contracts.load(work.contract_file)
     refuse_other_stack(contract, work)
@@ -57,7 +57,7 @@ def refuse_other_stack(contract: Contract, work: Workspace) -> None:
 
 
 def refuse_shrunken(contract: Contract, last: Path) -> None:
-    """Refuses a contract that lost too many of the nodes that were last converged: more likely a mistake than a wish."""
+    """A contract that lost many of the nodes last converged is more likely a mistake than a wish."""
     if not last.exists():
         return
     before = {node.name for node in contracts.load(last).nodes}

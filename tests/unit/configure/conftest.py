@@ -23,13 +23,14 @@ from railbed.contract import (
 from railbed.effects.workspace import Workspace
 
 MACHINE = "lab/rail2"
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
 def rails(octet: int) -> list[Rail]:
     return [
         Rail(
             index=i, address=f"10.91.{i}.{octet}/24", mtu=9000, rate_gbps=0.1,
-            nics=[Nic(device=f"rail{i}", netdev=f"rail{i}", rate_gbps=0.1, switch=f"leaf{i}", port=f"{octet}")],
+            nics=[Nic(device=f"rail{i}", netdev=f"rail{i}", rate_gbps=0.1, switch=f"leaf{i}", port="p")],
         )
         for i in range(2)
     ]  # fmt: skip
@@ -78,7 +79,7 @@ def small(stack: str = "small") -> Contract:
             repositories=[
                 Repository(
                     name="railbed", uri="file:/srv/repo", suite="./", components=[],
-                    signed_by="-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
+                    signed_by=KEY,
                 )
             ],
             training_stack_path="/opt/railbed/training",

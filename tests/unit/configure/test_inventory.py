@@ -69,8 +69,21 @@ def test_host_variables_are_prefixed(contract: Contract) -> None:
 def test_a_node_knows_its_rails_and_filesystems(contract: Contract) -> None:
     values = build(contract, {}, PATHS).hostvars["h100-1"]
     assert [rail["address"] for rail in values["railbed_rails"]] == ["10.91.0.12/24", "10.91.1.12/24"]
-    assert values["railbed_data_of"] == ["scratch"] and values["railbed_metadata_of"] == []
+    assert values["railbed_rail_networks"] == ["10.91.0.0/24", "10.91.1.0/24"]
+    assert values["railbed_links"] == {"rail0": 9000, "rail1": 9000}
+    assert values["railbed_data_paths"] == ["/srv/railbed/data/scratch"]
+    assert values["railbed_metadata_hosts"] == ["ctl0"]
     assert values["railbed_gpu_model"] == "NVIDIA H100 80GB HBM3"
+
+
+def test_a_node_without_a_filesystem_to_serve_has_no_data_folder(contract: Contract) -> None:
+    values = build(contract, {}, PATHS).hostvars["h100-2"]
+    assert values["railbed_data_paths"] == values["railbed_metadata_hosts"] == []
+
+
+def test_all_host_keys_are_known_by_name_and_address(contract: Contract) -> None:
+    known = build(contract, {}, PATHS).variables["railbed_known_hosts"]
+    assert known[0] == "ctl0,10.90.0.10 ssh-ed25519 AAAAC3Nza10 ctl0" and len(known) == 4
 
 
 def test_what_all_share_is_said_once(contract: Contract) -> None:

@@ -1,0 +1,119 @@
+"""Ansible's events → what happened to each node, while it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from railbed.configure.results import NodeResult, NodeState
+
+CONTROLLER_ONLY = frozenset(
+    {
+        "assert", "debug", "fail", "set_fact", "meta", "include_role", "include_tasks", "import_role",
+        "import_tasks", "include_vars", "validate_argument_spec", "add_host", "group_by", "pause",
+    }
+)  # fmt: skip
+"""Actions that run no module on the node."""
+MESSAGE_CHARACTERS = 600
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened, for progress displays."""
+
+    kind: str
+    """``play``, ``task``, ``ok``, ``changed``, ``failed``, ``unreachable``, ``skipped``."""
+    node: str = ""
+    task: str = ""
+    message: str = ""
+    result: NodeResult | None = None
+    """The node's state after this event."""
+
+
+OnEvent = Callable[[Event], None]
+
+
+class Collector:
+    """Sums up events; unknown ones are passed over."""
+
+    def __init__(self, nodes: Iterable[str], on_event: OnEvent | None = None) -> None:
+        self.nodes = {name: NodeResult() for name in nodes}
+        self.task_seconds: dict[str, float] = {}
+        self.said: list[str] = []
+        """Text outside of tasks: why Ansible did not even start."""
+        self.finished = False
+        self._on_event = on_event or _unheard
+
+    def take(self, event: dict[str, Any]) -> None:
+        """One event of ansible-runner."""
+        kind, data = str(event.get("event", "")), event.get("event_data") or {}
+        if kind == "playbook_on_stats":
+            self._stats(data)
+        elif kind == "playbook_on_play_start":
+            self._on_event(Event("play", task=str(data.get("play", ""))))
+        elif kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
+            self._on_event(Event("task", task=_title(data)))
+        elif kind.startswith("runner_item_on_") and kind != "runner_item_on_skipped":
+            self._item(data)
+        elif kind.startswith("runner_on_") and data.get("host") in self.nodes:
+            self._host(kind.removeprefix("runner_on_"), data)
+        elif kind in ("error", "warning", "verbose", "system_warning") and event.get("stdout"):
+            self.said.append(str(event["stdout"]))
+
+    def _stats(self, data: dict[str, Any]) -> None:
+        """The end. Only here are the changes of tasks counted whose results are hidden."""
+        self.finished = True
+        for name, count in (data.get("changed") or {}).items():
+            if name in self.nodes:
+                self.nodes[name].changed = int(count)
+                if count and self.nodes[name].state == NodeState.OK:
+                    self.nodes[name].state = NodeState.CHANGED
+
+    def _item(self, data: dict[str, Any]) -> None:
+        node = self.nodes.get(str(data.get("host")))
+        if node is not None and _runs_module(data):
+            node.modules += 1
+
+    def _host(self, outcome: str, data: dict[str, Any]) -> None:
+        name, result = str(data["host"]), data.get("res") or {}
+        node, title = self.nodes[name], _title(data)
+        if outcome not in ("ok", "failed", "unreachable", "skipped"):
+            return
+        if outcome != "skipped":
+            node.tasks += 1
+            seconds = float(data.get("duration") or 0.0)
+            self.task_seconds[title] = max(self.task_seconds.get(title, 0.0), seconds)
+            if "results" not in result and _runs_module(data):
+                node.modules += 1
+        if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):
+            node.state = NodeState.FAILED if outcome == "failed" else NodeState.UNREACHABLE
+            node.failed_task, node.message = title, _message(result)
+        elif outcome == "ok" and result.get("changed"):
+            outcome, node.changed = "changed", node.changed + 1
+            if node.state == NodeState.OK:
+                node.state = NodeState.CHANGED
+        self._on_event(Event(outcome, node=name, task=title, message=node.message, result=node))
+
+
+def _unheard(event: Event) -> None:
+    """Where nobody wants to watch."""
+    del event
+
+
+def _title(data: dict[str, Any]) -> str:
+    role, task = str(data.get("role") or ""), str(data.get("task") or "")
+    return f"{role}: {task}" if role else task
+
+
+def _runs_module(data: dict[str, Any]) -> bool:
+    return str(data.get("task_action", "")).rsplit(".", 1)[-1] not in CONTROLLER_ONLY
+
+
+def _message(result: dict[str, Any]) -> str:
+    """Why a task failed, on one line."""
+    loops = [one for one in result.get("results") or [] if isinstance(one, dict) and one.get("failed")]
+    words = [str(part.get("msg") or part.get("stderr") or "") for part in [result, *loops]]
+    words += [str(result.get(key, "")) for key in ("stderr", "module_stderr") if result.get(key)]
+    told = " ".join(" ".join(words).split())
+    return told[:MESSAGE_CHARACTERS] or "no reason given"

@@ -1,0 +1,90 @@
+"""``converge``: the roles on the nodes of a contract."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from railbed.configure import stack
+from railbed.configure.events import Collector, OnEvent
+from railbed.configure.leases import leased
+from railbed.configure.limits import resolve
+from railbed.configure.redact import Redactor, secrets_of
+from railbed.configure.results import ConvergeResult
+from railbed.configure.runner import Run, play
+from railbed.contract import Contract
+from railbed.defaults import FORKS
+from railbed.effects.journal import Journal
+from railbed.effects.remote import write_ssh_files
+from railbed.effects.secrets import ensure_stack_secrets
+from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError, ContractError
+
+SHOWN_LINES = 20
+
+
+def converge(
+    contract: Contract, work: Workspace, *, limit: str | None = None, check: bool = False,
+    playbook: str = "site.yml", on_event: OnEvent | None = None,
+) -> ConvergeResult:  # fmt: skip
+    """Runs a playbook on the contract's nodes, or on those that ``limit`` names; ``check`` writes nothing.
+
+    A node that fails or does not answer is a state of that node in the result. Raises ContractError for a
+    contract that must not be used, UsageError for a limit that matches nothing, Busy where another railbed is
+    at work on a node, and CommandError where Ansible itself did not run.
+    """
+    inventory = stack.load(work)
+    on_disk = json.loads(work.contract_file.read_text()).get("hash")
+    if on_disk != contract.hash:
+        raise ContractError(
+            "the contract on disk is not the one to converge", path=str(work.contract_file), found=on_disk,
+            allowed=contract.hash, hint="another `railbed up` finished meanwhile; run it again",
+        )  # fmt: skip
+    nodes = resolve(limit, inventory)
+    journal = Journal(work.journal_file)
+    with leased(work, nodes):
+        ensure_stack_secrets(work)
+        write_ssh_files(work, contract)
+        journal.write("converge", playbook=playbook, nodes=nodes, check=check, contract=contract.hash)
+        start = time.monotonic()
+        collector = Collector(nodes, on_event)
+        run = play(
+            work, playbook, _source(work), nodes, contract_hash=contract.hash,
+            options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
+            take=collector.take,
+        )  # fmt: skip
+        seconds = round(time.monotonic() - start, 1)
+        if not collector.finished:
+            raise _did_not_run(run, collector)
+        result = ConvergeResult(
+            nodes=collector.nodes, seconds=seconds, check=check, log=str(run.log),
+            task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])),
+        )  # fmt: skip
+        journal.write(
+            "converge-done", playbook=playbook, seconds=seconds, changed=result.changed,
+            nodes={name: str(one.state) for name, one in result.nodes.items()},
+        )  # fmt: skip
+        if not limit and not check and not result.broken:
+            shutil.copyfile(work.contract_file, stack.converged_file(work))
+    return result
+
+
+def _source(work: Workspace) -> Path:
+    """The inventory file that names the stack to the inventory plugin."""
+    path = work.runner_dir / f"{work.stack}.railbed.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"plugin: railbed\nstack: {work.stack}\n")
+    return path
+
+
+def _did_not_run(run: Run, collector: Collector) -> CommandError:
+    text = run.log.read_text().splitlines() if run.log.exists() else collector.said
+    why = "ran out of time" if run.status == "timeout" else "did not come to its end"
+    return CommandError(
+        f"Ansible {why}:\n" + "\n".join(text[-SHOWN_LINES:]),
+        code="ANSIBLE",
+        path=str(run.log),
+        found=run.status,
+    )

@@ -1,0 +1,86 @@
+"""What a run of the roles came to, node by node."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from railbed.errors import CommandError, RailbedError, UnprovenError
+
+
+class NodeState(StrEnum):
+    """How a node came out of a run; the worst that happened to it counts."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass
+class NodeResult:
+    """One node after (or during) a run."""
+
+    state: NodeState = NodeState.OK
+    changed: int = 0
+    """Tasks that changed something, or would in check mode."""
+    tasks: int = 0
+    modules: int = 0
+    """Modules that ran on the node itself."""
+    failed_task: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ConvergeResult:
+    """A whole run."""
+
+    nodes: dict[str, NodeResult]
+    seconds: float
+    check: bool = False
+    log: str = ""
+    """What Ansible said, without secrets."""
+    task_seconds: dict[str, float] = field(default_factory=dict)
+    """Task → wall seconds on the slowest node, longest first."""
+
+    @property
+    def broken(self) -> list[str]:
+        """Names of the nodes on which the roles did not come to their end."""
+        return [n for n, r in self.nodes.items() if r.state in (NodeState.FAILED, NodeState.UNREACHABLE)]
+
+    @property
+    def changed(self) -> int:
+        """Changes over all nodes."""
+        return sum(result.changed for result in self.nodes.values())
+
+    @property
+    def modules_per_node(self) -> int:
+        """The most modules that ran on one node."""
+        return max((result.modules for result in self.nodes.values()), default=0)
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of `railbed converge --json`."""
+        return {
+            "nodes": {name: asdict(result) for name, result in self.nodes.items()},
+            "changed": self.changed,
+            "seconds": self.seconds,
+            "modules_per_node": self.modules_per_node,
+            "check": self.check,
+            "log": self.log,
+        }
+
+
+def broken(result: ConvergeResult) -> RailbedError:
+    """The error for a run that did not end well everywhere; nodes that only do not answer are unproven."""
+    lines = [
+        f"{name} {result.nodes[name].state}: {result.nodes[name].failed_task}: {result.nodes[name].message}"
+        for name in result.broken
+    ]
+    failed = any(result.nodes[name].state == NodeState.FAILED for name in result.broken)
+    kind = CommandError if failed else UnprovenError
+    return kind(
+        "the roles did not come to their end on every node:\n" + "\n".join(lines),
+        code="CONVERGE_FAILED" if failed else "CONVERGE_UNREACHABLE", path=result.log, found=result.broken,
+        hint="mend the cause and run `railbed converge` again; it goes on where it stopped",
+    )  # fmt: skip
