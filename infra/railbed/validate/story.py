@@ -45,7 +45,8 @@ class Story:
                 if kind == "start":
                     story.starts[attempt] = event
                 elif kind == "step":
-                    story.losses.setdefault(attempt, {})[int(event["step"])] = float(event["loss"])
+                    step, loss = int(event["step"]), float(event["loss"])
+                    story.losses.setdefault(attempt, {})[step] = loss
                 elif kind == "checkpoint":
                     story.checkpoints.setdefault(attempt, []).append(event)
                 elif kind == "done":

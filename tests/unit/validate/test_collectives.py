@@ -1,0 +1,148 @@
+"""Collectives' logs: a real one of four lab nodes (all four operations, with counters), and broken ones."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.contract import Contract
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState
+from railbed.model.claims import Claim, Expectation, Verdict
+from railbed.run import Result
+from railbed.validate import collectives
+from railbed.validate.answers import Answers
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question, select
+
+LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
+NODES = [f"h100-{i}" for i in range(4)]
+
+
+def question(op: str, floor: float = 0.095) -> Question:
+    wish = Expectation(
+        unit="GB/s", bound=0.1, expected=0.09927, floor=floor, basis="derived", derivation=["line"]
+    )
+    return Question(
+        Claim(id=f"collective.{op}@4", statement="", roles=[], expectation=wish, simulated=True), ""
+    )
+
+
+@pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter"])
+def test_a_real_log_answers_each_of_its_collectives(contract: Contract, op: str) -> None:
+    record = collectives.judged_log(LOG, question(op), NODES, contract.machines[0])
+    assert record is not None
+    assert record.verdict is Verdict.PASS
+    assert record.claim == f"collective.{op}@4"
+    assert record.simulated
+    assert 0.095 <= float(record.measured or 0) <= 0.1
+    assert record.detail["nodes"] == NODES
+
+
+def test_below_the_floor_fails(contract: Contract) -> None:
+    record = collectives.judged_log(LOG, question("all_reduce", floor=0.0999), NODES, contract.machines[0])
+    assert record is not None
+    assert record.verdict is Verdict.FAIL
+    assert collectives.missed(record)
+
+
+def test_wrong_data_fail_and_are_not_tried_again(contract: Contract) -> None:
+    wrong = "\n".join(
+        line.replace("       0         N/A", "       3         N/A") if "float" in line else line
+        for line in LOG.splitlines()
+    )
+    record = collectives.judged_log(wrong, question("all_reduce"), NODES, contract.machines[0])
+    assert record is not None
+    assert record.verdict is Verdict.FAIL
+    assert not collectives.missed(record)
+
+
+def test_a_log_of_other_nodes_proves_nothing(contract: Contract) -> None:
+    record = collectives.judged_log(LOG, question("all_reduce"), [*NODES[:3], "h100-4"], contract.machines[0])
+    assert record is not None
+    assert record.verdict is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize("text", ["", "srun: error: Unable to allocate resources\n", LOG[:900]])
+def test_a_log_without_the_row_answers_nothing(contract: Contract, text: str) -> None:
+    assert collectives.judged_log(text, question("alltoall"), NODES, contract.machines[0]) is None
+
+
+def test_counters_of_every_rank() -> None:
+    records = collectives.counter_records(LOG, "all_reduce")
+    assert sorted(r["node"] for r in records) == NODES
+    counted = collectives.node_bytes(records[0], {f"rail{i}": i for i in range(8)})
+    assert sorted(counted.sent) == list(range(8))
+    assert min(counted.sent.values()) > 20e6
+    assert counted.management < 1e6
+    assert collectives.counter_records("# counters: {cut", "all_reduce") == []
+
+
+@pytest.fixture
+def bench(tmp_path: Path, fake_remote: Any) -> Any:
+    """A scheduler that runs anything at once; each start of the program gets the next reply."""
+
+    def make(contract: Contract, replies: list[Result]) -> tuple[Bench, Any]:
+        said = iter(replies)
+        remote = fake_remote(
+            lambda _, line: next(said) if "collectives.py" in line else Result((), 0, "", "")
+        )
+        scope = select(contract, pattern="collective.*")
+        made = Bench(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        made.scheduler = Scheduler(remote)
+        made.schedule = {
+            n.name: NodeState(n.name, "IDLE", frozenset(), "gpu:8", ("batch",))
+            for n in contract.nodes
+            if n.rails
+        }
+        return made, remote
+
+    return make
+
+
+def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> None:
+    slow = slowed(LOG)
+    made, remote = bench(contract, [Result((), 0, slow, ""), Result((), 0, LOG, "")])
+    collectives.run(made)
+    record = made.answers.complete()[0]
+    assert record.verdict is Verdict.PASS
+    assert record.evidence == "evidence/collectives/4-nodes-again.txt"
+    assert sum("collectives.py" in line for _, line in remote.commands) == 2
+
+
+def test_a_floor_missed_twice_fails(contract: Contract, bench: Any) -> None:
+    wish = contract.claims[-3].model_copy(
+        update={"expectation": question("all_reduce", floor=0.0999).claim.expectation}
+    )
+    strict = contract.model_copy(update={"claims": [wish]})
+    made, _ = bench(strict, [Result((), 0, LOG, ""), Result((), 0, LOG, "")])
+    collectives.run(made)
+    assert made.answers.complete()[0].verdict is Verdict.FAIL
+
+
+def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
+    made, _ = bench(contract, [Result((), 3, "", "rank 1 on h100-1: rail3: all_reduce failed")] * 2)
+    collectives.run(made)
+    record = made.answers.complete()[0]
+    assert record.verdict is Verdict.UNPROVEN
+    assert "rail3" in record.reason
+
+
+def test_too_few_free_nodes_say_whose_job_is_in_the_way(contract: Contract, bench: Any) -> None:
+    made, remote = bench(contract, [])
+    made.schedule["h100-0"] = NodeState("h100-0", "IDLE", frozenset({"DRAIN"}), "gpu:8", ("batch",), "disk")
+    collectives.run(made)
+    record = made.answers.complete()[0]
+    assert record.verdict is Verdict.UNPROVEN
+    assert "IDLE+DRAIN (disk)" in record.reason
+    assert remote.commands == []
+
+
+def slowed(log: str) -> str:
+    """The first row as if it had taken 1.5 s: 67108864 B / 1.5 s, times 3/2 for the bus."""
+    line = next(line for line in log.splitlines() if " float " in line)
+    fields = line.split()
+    slow = line
+    for old, new in zip(fields[5:8], ("1500000.00", "0.0447392", "0.0671089"), strict=True):
+        slow = slow.replace(old, new, 1)
+    return log.replace(line, slow)

@@ -1,0 +1,112 @@
+"""The reference job's log: a real one of a lab run, and what each kind of trouble would leave of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from railbed.model.claims import Verdict
+from railbed.validate.story import Story, checkpoint, resume
+
+TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
+NODES = [f"h100-{i}" for i in range(4)]
+Event = dict[str, Any]
+
+
+def events() -> list[Event]:
+    return [json.loads(line) for line in TEXT.splitlines()]
+
+
+def told(
+    keep: Callable[[Event], bool] = lambda _: True, change: Callable[[Event], Event] = lambda e: e
+) -> Story:
+    return Story.read("\n".join(json.dumps(change(e)) for e in events() if keep(e)))
+
+
+def last_digest() -> str:
+    return str([e["sha256"] for e in events() if e["event"] == "checkpoint"][-1])
+
+
+def test_a_real_run_proves_both() -> None:
+    saved, resumed = checkpoint(Story.read(TEXT), NODES, last_digest()), resume(Story.read(TEXT), NODES)
+    assert saved.verdict is resumed.verdict is Verdict.PASS
+    assert resumed.measured == 2.0
+    assert saved.measured is not None
+    assert 0 < saved.measured < 5
+
+
+def test_a_checkpoint_that_reads_differently_elsewhere_fails() -> None:
+    assert checkpoint(Story.read(TEXT), NODES, "0" * 64).verdict is Verdict.FAIL
+
+
+def test_no_checkpoint_fails() -> None:
+    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), NODES, "").verdict is Verdict.FAIL
+
+
+def test_a_job_that_never_started_proves_nothing() -> None:
+    assert checkpoint(Story.read(""), NODES, "").verdict is Verdict.UNPROVEN
+    assert resume(Story.read(""), NODES).verdict is Verdict.UNPROVEN
+
+
+def test_fewer_nodes_than_asked_prove_nothing() -> None:
+    assert checkpoint(Story.read(TEXT), [*NODES, "h100-4"], last_digest()).verdict is Verdict.UNPROVEN
+    assert resume(Story.read(TEXT), [*NODES, "h100-4"]).verdict is Verdict.UNPROVEN
+
+
+def test_a_job_that_does_not_start_again_fails() -> None:
+    assert resume(told(lambda e: e["attempt"] == 0), NODES).verdict is Verdict.FAIL
+
+
+def test_starting_from_the_beginning_is_no_resume() -> None:
+    def restarted(e: Event) -> Event:
+        return {**e, "first_step": 1} if e["event"] == "start" and e["attempt"] == 1 else e
+
+    found = resume(told(change=restarted), NODES)
+    assert found.verdict is Verdict.FAIL
+    assert "went on at step 1" in found.reason
+
+
+def test_another_loss_after_the_resume_fails() -> None:
+    def other(e: Event) -> Event:
+        return (
+            {**e, "loss": e["loss"] * 1.01} if e["attempt"] == 1 and e.get("step") == 8 and "loss" in e else e
+        )
+
+    found = resume(told(change=other), NODES)
+    assert found.verdict is Verdict.FAIL
+    assert "step 8" in found.reason
+
+
+def test_a_second_run_that_stops_early_fails() -> None:
+    assert (
+        resume(told(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), NODES).verdict
+        is Verdict.FAIL
+    )
+
+
+def test_a_run_that_nobody_cut_proves_no_resume() -> None:
+    def first(e: Event) -> Event:
+        return {**e, "attempt": 0}
+
+    assert resume(told(change=first), NODES).verdict is Verdict.UNPROVEN
+
+
+def test_a_line_that_the_kill_cut_short_is_skipped() -> None:
+    cut = TEXT + '{"event": "step", "attempt": 1, "st'
+    assert resume(Story.read(cut), NODES).verdict is Verdict.PASS
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    Story.read(text)
+
+
+@pytest.mark.parametrize(
+    "line", ["null", "[]", "1", '{"event": "step", "attempt": 0, "step": "x", "loss": 1}']
+)
+def test_odd_lines_are_skipped(line: str) -> None:
+    assert Story.read(line) == Story()
