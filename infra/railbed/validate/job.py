@@ -19,6 +19,7 @@ NAME = "railbed-reference-job"
 PATTERN = "job.*"
 CHECKPOINT = "job.checkpoint"
 PORT = 29600
+CREDENTIAL_S = 2.0
 
 SCRIPT = """#!/bin/bash
 export PYTHONPATH={stack} PYTHONDONTWRITEBYTECODE=1
@@ -93,7 +94,9 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
         state = scheduler.job_state(job)
         running = state.get("JobState", "")
         if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
-            # Slurm holds a requeued job back until the old run's credential has expired.
+            # Slurm holds a requeued job back for two minutes, until the old run's credential has expired. The nodes
+            # revoke that credential by its time in whole seconds: a new one of the same second would be refused.
+            time.sleep(CREDENTIAL_S)
             scheduler.start_now(job)
             hurried = True
         if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
