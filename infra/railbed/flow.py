@@ -81,9 +81,15 @@ def setup(work: Workspace, say: Say) -> None:
 def prepare(kind: str, work: Workspace, say: Say) -> None:
     """Fills the caches side by side: building the engine is bound by the processor, the rest by the network."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        engine = pool.submit(lambda: write_env(work, environment(work, say)))
+        engine = pool.submit(_engine, work, say)
         platforms.prepare(kind, work, say)
         engine.result()
+
+
+def _engine(work: Workspace, say: Say) -> None:
+    """Engine, environment file and the stack itself, so that plain `pulumi preview` works from now on."""
+    write_env(work, environment(work, say))
+    Session(work, say).open()
 
 
 def require(findings: list[Finding]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from railbed.cli import output
 from railbed.errors import Exit, RailbedError, UsageError
@@ -54,12 +54,12 @@ def main() -> None:
             code = assemble(sys.argv[1:])(standalone_mode=False)
         except RailbedError as error:
             output.fail(error)
-        except click.exceptions.NoArgsIsHelpError:
-            sys.exit(int(Exit.USAGE))
-        except click.ClickException as wrong:
+        except TyperException as wrong:
+            if not wrong.format_message():  # a noun without a verb has printed its help
+                raise typer.Exit(int(Exit.USAGE)) from None
             output.fail(UsageError(wrong.format_message(), hint="see --help"))
-        except (KeyboardInterrupt, click.exceptions.Abort):
+        except (KeyboardInterrupt, typer.Abort):
             output.fail(RailbedError("interrupted; run the same command again to go on", code="INTERRUPTED"))
-    except (typer.Exit, click.exceptions.Exit) as leaving:
+    except typer.Exit as leaving:
         code = leaving.exit_code
     sys.exit(code if isinstance(code, int) else 0)

@@ -63,7 +63,8 @@ class Session:
         # The Automation API looks `pulumi` up in this process's own PATH.
         os.environ.update(self.env)
 
-    def _stack(self) -> auto.Stack:
+    def open(self) -> auto.Stack:
+        """The stack, made (with a salt in its file) where it does not exist yet."""
         workspace = auto.LocalWorkspace(work_dir=str(self.work.root), env_vars=self.env)
         try:
             return auto.Stack.create_or_select(self.work.stack, workspace)
@@ -75,7 +76,7 @@ class Session:
     def up(self, on_event: OnEvent | None = None) -> Changes:
         """Refreshes (so that drift is seen), then makes what the program declares."""
         try:
-            result = self._stack().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
+            result = self.open().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
         return _changes(result.summary.resource_changes)
@@ -83,14 +84,14 @@ class Session:
     def preview(self, on_output: Callable[[str], None]) -> Changes:
         """What `up` would do, told as the engine tells it; changes nothing."""
         try:
-            result = self._stack().preview(on_output=on_output, color="never", refresh=True)
+            result = self.open().preview(on_output=on_output, color="never", refresh=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
         return _changes(result.change_summary)
 
     def destroy(self, on_event: OnEvent | None = None) -> Changes:
         """Deletes every resource and the stack's state."""
-        stack = self._stack()
+        stack = self.open()
         try:
             result = stack.destroy(on_event=on_event, color="never", suppress_progress=True)
             stack.workspace.remove_stack(self.work.stack, preserve_config=True)
@@ -100,7 +101,7 @@ class Session:
 
     def output(self, name: str) -> Any:
         """A stack output's plain value; None before the first `up`."""
-        value = self._stack().outputs().get(name)
+        value = self.open().outputs().get(name)
         return value.value if value else None
 
     def _explained(self, failed: auto.CommandError) -> RailbedError:

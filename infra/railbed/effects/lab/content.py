@@ -38,7 +38,6 @@ MASKED_UNITS = (
 DRIVER_VERSIONS = ("570.124.06", "565.57.01")
 """Driver packages that the lab's repository offers: the release's, and an older one for the mismatch fault."""
 
-NVML_HEADER_MODULE = "github.com/NVIDIA/go-nvml"
 STANDINS = Path(__file__).parent / "standins"
 
 

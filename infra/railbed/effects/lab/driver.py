@@ -7,8 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from railbed.defaults import DOWNLOAD_TIMEOUT_S
 from railbed.effects.lab import content
+from railbed.effects.lab.training import pip_install
 from railbed.run import run
 
 PACKAGE = "nvidia-open"
@@ -61,19 +61,9 @@ def build_driver_packages(tools: Path, target: Path, smi: Path | None) -> None:
 
 
 def _header(tools: Path, work: Path) -> None:
-    """nvml.h as a C compiler wants it, and the list of its functions for the fallbacks."""
-    module = run(
-        ["go", "mod", "download", "-json", content.NVML_HEADER_MODULE],
-        cwd=tools / "nvml", env={"GOFLAGS": "-mod=mod"}, timeout_s=DOWNLOAD_TIMEOUT_S,
-    )  # fmt: skip
-    folder = re.search(r'"Dir": "([^"]+)"', module.stdout)
-    assert folder is not None, module.stdout
-    header = (Path(folder[1]) / "pkg/nvml/nvml.h").read_text()
-    # The Go module wraps the device handle in a struct for cgo; the C ABI is a plain pointer.
-    header = re.sub(
-        r"typedef struct\s*\{\s*struct nvmlDevice_st\* handle;\s*\} nvmlDevice_t;",
-        "typedef struct nvmlDevice_st* nvmlDevice_t;", header,
-    )  # fmt: skip
+    """NVIDIA's own nvml.h from PyPI, checked by hash, and the list of its functions for the fallbacks."""
+    pip_install(tools / "nvml-requirements.txt", work / "nvml")
+    header = next((work / "nvml").rglob("nvml.h")).read_text()
     (work / "nvml.h").write_text(header)
     names = sorted(set(re.findall(r"DECLDIR +(nvml[A-Za-z0-9_]+)", header)))
     (work / "names.inc").write_text("".join(f"NS({name})\n" for name in names))

@@ -40,20 +40,20 @@ def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
         if building.exists():
             shutil.rmtree(building)
         say("installing the training stack (PyTorch with its CUDA and NCCL libraries, about 5 GB)")
-        uv = shutil.which("uv")
-        if uv is None:
-            raise HostError(
-                "uv is not on PATH", hint="run `make setup`, which installs it beside the checkout"
-            )
-        run(
-            [
-                uv, "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--python-version", HOST_PYTHON,
-                "--target", building, "-r", requirements(tools),
-            ],
-            timeout_s=BUILD_TIMEOUT_S, log=path.parent / "install.log",
-        )  # fmt: skip
+        pip_install(requirements(tools), building, log=path.parent / "install.log")
         # The copy is mounted read-only, so a host could never write its bytecode: torch's import takes 3 s more without.
         run(["python3", "-m", "compileall", "-q", "-j", "0", building / "torch", building / "numpy"],
             timeout_s=BUILD_TIMEOUT_S, check=False)  # fmt: skip
         building.rename(path)
     return path
+
+
+def pip_install(locked: Path, target: Path, log: Path | None = None) -> None:
+    """Installs a list of PyPI packages, each with its hash, into ``target``. Raises HostError without uv."""
+    uv = shutil.which("uv")
+    if uv is None:
+        raise HostError("uv is not on PATH", hint="run `make setup`, which installs it beside the checkout")
+    options = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--python-version", HOST_PYTHON]
+    run(
+        [uv, "pip", "install", *options, "--target", target, "-r", locked], timeout_s=BUILD_TIMEOUT_S, log=log
+    )

@@ -1,7 +1,7 @@
 /* A stand-in for libnvidia-ml.so.1 that answers from an INI file, for hosts without a GPU.
  *
  * Drives Debian's unmodified nvidia-smi 535 and PyPI's nvidia-ml-py. Built by railbed.effects.lab.packages, once per
- * driver version (-DDRIVER="…"), against nvml.h of the pinned Go module github.com/NVIDIA/go-nvml; every function of
+ * driver version (-DDRIVER="…"), against nvml.h of PyPI's nvidia-nvml-dev; every function of
  * that header which is not answered here answers "not supported" through the weak fallbacks (-DFALLBACK).
  *
  * State: NVML_STATE, else /var/lib/railbed-sim/gpu.ini, read again whenever it changes. Sections [system] [default]
