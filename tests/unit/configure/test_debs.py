@@ -1,0 +1,152 @@
+"""Module debs against stand-ins of dpkg-query, apt-get and dpkg that keep their packages in a JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.configure import modules
+
+DEBS = modules.load("debs")
+DPKG_QUERY = """
+import json, os, sys
+held = json.load(open(os.environ["FAKE_PACKAGES"]))["installed"]
+names = sys.argv[4:]
+for name in names:
+    if name in held:
+        version, want, status = held[name]
+        print(f"{name}\\t{version}\\t{want}\\t{status}")
+missing = [n for n in names if n not in held]
+for name in missing: print(f"dpkg-query: no packages found matching {name}", file=sys.stderr)
+sys.exit(1 if missing else 0)
+"""
+APT_GET = """
+import fnmatch, json, os, sys
+path = os.environ["FAKE_PACKAGES"]; state = json.load(open(path))
+state["calls"].append(sys.argv[1:])
+if "install" in sys.argv:
+    for asked in sys.argv[sys.argv.index("install") + 1:]:
+        name, _, version = asked.partition("=")
+        fitting = [v for v in state["offered"].get(name, []) if fnmatch.fnmatch(v, version or "*")]
+        if not fitting:
+            print(f"E: Version '{version}' for '{name}' was not found", file=sys.stderr); sys.exit(100)
+        state["installed"][name] = [fitting[0], "install", "installed"]
+json.dump(state, open(path, "w"))
+"""
+DPKG = """
+import json, os, sys
+path = os.environ["FAKE_PACKAGES"]; state = json.load(open(path))
+for line in filter(str.strip, sys.stdin):
+    name, selection = line.split(); state["installed"][name][1] = selection
+json.dump(state, open(path, "w"))
+"""
+
+
+class Node:
+    """The stand-ins' packages."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.write({"installed": {}, "offered": {}, "calls": []})
+
+    def write(self, state: dict[str, Any]) -> None:
+        self.file.write_text(json.dumps(state))
+
+    def read(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.file.read_text())
+        return state
+
+    def has(self, **packages: str) -> None:
+        state = self.read()
+        for name, version in packages.items():
+            state["installed"][name.replace("_", "-")] = [version, "install", "installed"]
+        self.write(state)
+
+    def offers(self, **packages: list[str]) -> None:
+        state = self.read()
+        state["offered"] = {name.replace("_", "-"): versions for name, versions in packages.items()}
+        self.write(state)
+
+    def verbs(self) -> list[str]:
+        return [verb for call in self.read()["calls"] for verb in ("update", "install") if verb in call]
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, body in (("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET), ("dpkg", DPKG)):
+        modules.program(programs, name, body)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_PACKAGES", str(tmp_path / "packages.json"))
+    monkeypatch.setattr(DEBS, "REFRESHED", str(tmp_path / "periodic" / "refreshed"))
+    return Node(tmp_path / "packages.json")
+
+
+def test_what_is_there_needs_no_package_manager(node: Node) -> None:
+    node.has(chrony="4.3-2", munge="0.5.15-2")
+    answer = modules.call(DEBS, packages=["chrony", "munge"])
+    assert not answer["changed"] and node.verbs() == []
+    assert answer["versions"] == {"chrony": "4.3-2", "munge": "0.5.15-2"}
+
+
+def test_all_that_is_missing_comes_in_one_transaction(node: Node) -> None:
+    node.has(chrony="4.3-2")
+    node.offers(munge=["0.5.15-2"], jq=["1.6"])
+    answer = modules.call(DEBS, packages=["chrony", "munge", "jq"])
+    assert answer["changed"] and node.verbs() == ["update", "install"]
+    assert answer["installed"] == {"munge": "", "jq": ""}
+    assert not modules.call(DEBS, packages=["chrony", "munge", "jq"])["changed"]
+
+
+def test_a_higher_version_is_lowered_to_the_locked_one_and_held(node: Node) -> None:
+    node.has(nvidia_open="575.57.08-1")
+    node.offers(nvidia_open=["575.57.08-1", "570.124.06-1"])
+    want = {"packages": ["nvidia-open=570.124.06-*"], "hold": ["nvidia-open"]}
+    answer = modules.call(DEBS, **want)
+    assert answer.get("installed") == {"nvidia-open": "575.57.08-1"}, answer
+    assert node.read()["installed"]["nvidia-open"] == ["570.124.06-1", "hold", "installed"]
+    assert "--allow-downgrades" in node.read()["calls"][-1]
+    assert not modules.call(DEBS, **want)["changed"]
+
+
+def test_a_held_package_of_the_wrong_version_is_still_corrected(node: Node) -> None:
+    node.has(nvidia_open="565.57.01-1")
+    node.offers(nvidia_open=["570.124.06-1"])
+    modules.call(DEBS, packages=["nvidia-open=570.124.06-*"], hold=["nvidia-open"])
+    assert "--allow-change-held-packages" in node.read()["calls"][-1]
+
+
+def test_a_version_that_nobody_offers_is_an_error(node: Node) -> None:
+    node.offers(nvidia_open=["565.57.01-1"])
+    answer = modules.call(DEBS, packages=["nvidia-open=570.124.06-*"])
+    assert answer["failed"] and "was not found" in answer["msg"]
+
+
+def test_another_branch_is_not_mistaken_for_the_locked_version(node: Node) -> None:
+    """570.124.06 is not 570.124.0 and not 1570.124.06."""
+    assert DEBS.missing(["p=570.124.06-*"], {"p": DEBS.Installed("1570.124.06-1", False)})
+    assert DEBS.missing(["p=570.124.06-*"], {"p": DEBS.Installed("570.124.061-1", False)})
+    assert not DEBS.missing(["p=570.124.06-*"], {"p": DEBS.Installed("570.124.06-1", False)})
+
+
+def test_a_half_installed_package_does_not_count() -> None:
+    assert DEBS.parse("munge\t0.5\tinstall\thalf-configured\n") == {}
+
+
+def test_check_mode_calls_no_package_manager(node: Node) -> None:
+    answer = modules.call(DEBS, check=True, packages=["munge"], hold=["munge"])
+    assert answer["changed"] and node.verbs() == []
+
+
+def test_lists_are_read_anew_when_a_source_changed_and_that_is_no_change(node: Node, tmp_path: Path) -> None:
+    node.has(chrony="4.3-2")
+    source = tmp_path / "railbed.sources"
+    source.write_text("Types: deb\n")
+    want = {"packages": ["chrony"], "sources": [str(source)]}
+    assert not modules.call(DEBS, **want)["changed"] and node.verbs() == ["update"]
+    modules.call(DEBS, **want)
+    assert node.verbs() == ["update"]
