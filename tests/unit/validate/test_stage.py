@@ -1,0 +1,149 @@
+"""The whole stage without a cluster: when nothing answers, nothing passes and nothing is certified."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.contract import Contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import UsageError
+from railbed.model.claims import Judged, Verdict
+from railbed.run import Result
+from railbed.validate import acceptance, answers, bench, certificate, latest, run, stage, standing
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch, fake_remote: Any) -> None:
+    """A cluster of which no node answers."""
+    remote = fake_remote(
+        lambda node, line: Result((line,), 255, "", "ssh: connect to host: No route to host")
+    )
+    monkeypatch.setattr(stage, "Remote", lambda work, contract: remote)
+
+
+@pytest.fixture
+def healthy(monkeypatch: pytest.MonkeyPatch, fake_remote: Any) -> None:
+    """A stage whose only step finds everything well."""
+
+    def step(one: bench.Bench) -> None:
+        one.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=1.0) for q in one.scope.questions))
+
+    monkeypatch.setattr(stage, "Remote", lambda work, contract: fake_remote(lambda *_: None))
+    monkeypatch.setattr(stage, "STEPS", (("all", step),))
+
+
+def test_a_silent_cluster_passes_nothing(contract: Contract, work: Workspace, silent: None) -> None:
+    report = run(contract, work)
+    assert report.verdict is not Verdict.PASS
+    assert {(c.claim, c.node) for c in report.claims} == {
+        (c.id, n) for c in contract.claims for n in ([""] if not c.roles else [
+            node.name for node in contract.nodes if node.role in c.roles])
+    }  # fmt: skip
+    assert report.of(Verdict.PASS) == []
+    assert not work.certificate_file.exists()
+    assert not work.accepted_file.exists()
+    assert report.certificate == ""
+
+
+def test_the_report_is_on_disk_whatever_the_verdict(
+    contract: Contract, work: Workspace, silent: None
+) -> None:
+    report = run(contract, work)
+    folder = Path(report.report_dir)
+    assert {"report.json", "junit.xml", "report.html", "evidence"} <= {p.name for p in folder.iterdir()}
+    assert (work.reports / "latest").resolve() == folder
+    assert latest(work) == report
+
+
+def test_a_full_pass_is_certified_and_accepts_the_nodes(
+    contract: Contract, work: Workspace, healthy: None
+) -> None:
+    report = run(contract, work)
+    assert report.verdict is Verdict.PASS
+    body = certificate.verify(work.certificate_file, certificate.trusted_key(work))
+    assert len(body["claims"]) == len(report.claims)
+    assert acceptance.accepted(work) == {n.name: n.identity.value for n in contract.nodes}
+    assert standing(contract, work)
+    assert (Path(report.report_dir) / "certificate.json").read_bytes() == work.certificate_file.read_bytes()
+
+
+@pytest.mark.parametrize("filters", [{"quick": True}, {"claim": "node.*"}, {"node": "h100-1"}])
+def test_a_part_never_earns_or_replaces_a_certificate(
+    contract: Contract, work: Workspace, healthy: None, filters: dict[str, Any]
+) -> None:
+    assert run(contract, work, **filters).verdict is Verdict.PASS
+    assert not work.certificate_file.exists()
+    run(contract, work)
+    before = work.certificate_file.read_bytes()
+    run(contract, work, **filters)
+    assert work.certificate_file.read_bytes() == before
+    assert standing(contract, work)
+
+
+def test_one_node_that_passes_its_claims_is_accepted_alone(
+    contract: Contract, work: Workspace, healthy: None
+) -> None:
+    run(contract, work, node="h100-1")
+    assert acceptance.accepted(work) == {"h100-1": "id-h100-1"}
+
+
+def test_a_certificate_stands_for_its_contract_and_its_nodes_only(
+    contract: Contract, work: Workspace, healthy: None
+) -> None:
+    run(contract, work)
+    other = contract.model_copy(update={"name": "other"}).sealed()
+    assert not standing(other, work)
+    work.accepted_file.write_text(json.dumps({**acceptance.accepted(work), "h100-2": "someone else"}))
+    assert not standing(contract, work)
+
+
+def test_a_later_full_run_that_fails_ends_a_certificate(
+    contract: Contract, work: Workspace, healthy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(contract, work)
+
+    def broken(one: bench.Bench) -> None:
+        one.answers.add(*(answers.judged(q, Verdict.FAIL, "broken") for q in one.scope.questions))
+
+    monkeypatch.setattr(stage, "STEPS", (("all", broken),))
+    report = run(contract, work)
+    assert report.culprits
+    assert work.certificate_file.exists()
+    assert not standing(contract, work)
+
+
+def test_what_is_accepted_unproven_is_told_and_certified(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, healthy: None
+) -> None:
+    def most(one: bench.Bench) -> None:
+        found = [answers.judged(q, Verdict.PASS, "seen") for q in one.scope.questions]
+        one.answers.add(*(record for record in found if record.claim != "job.resume"))
+
+    monkeypatch.setattr(stage, "STEPS", (("all", most),))
+    assert run(contract, work).verdict is Verdict.UNPROVEN
+    report = run(contract, work, accept={"job.resume": "the filesystem comes next week"})
+    assert report.verdict is Verdict.PASS
+    body = certificate.verify(work.certificate_file)
+    assert body["accepted_unproven"] == {"job.resume": "the filesystem comes next week"}
+    judged: dict[str, Judged] = {c.claim: c for c in report.claims}
+    assert judged["job.resume"].verdict is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize("accept", [{"job.nothing": "why"}, {"job.resume": " "}])
+def test_an_acceptance_needs_a_known_claim_and_a_reason(
+    contract: Contract, work: Workspace, accept: dict[str, str]
+) -> None:
+    with pytest.raises(UsageError):
+        run(contract, work, accept=accept)
+
+
+def test_the_steps_are_journalled(contract: Contract, work: Workspace, silent: None) -> None:
+    run(contract, work, quick=True)
+    event = json.loads(work.journal_file.read_text().splitlines()[-1])
+    assert (event["event"], event["quick"], event["verdict"]) == (
+        "validated",
+        True,
+        str(latest(work).verdict),
+    )
