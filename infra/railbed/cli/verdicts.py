@@ -30,11 +30,12 @@ class Line:
 
     @property
     def measured(self) -> str:
-        """The one value, or the least of several."""
+        """The one value, or the range of several."""
         values = [r.measured for r in self.records if isinstance(r.measured, float | int)]
         if len(values) == len(self.records):
             unit = self.records[0].unit
-            return f"{'≥ ' if len(set(values)) > 1 else ''}{min(values):.4g} {unit}".strip()
+            low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+            return f"{low if low == high else f'{low} – {high}'} {unit}".strip()
         texts = {str(r.measured) for r in self.records if r.measured is not None}
         return texts.pop() if len(texts) == 1 else ""
 
