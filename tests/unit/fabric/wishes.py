@@ -1,0 +1,61 @@
+"""Random fabrics for the laws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from hypothesis import strategies as st
+
+from railbed.errors import UsageError
+from railbed.model.fabric import Fabric, Wish, plan
+
+
+@st.composite
+def wishes(draw: Callable[..., int], most_nodes: int = 40, full: bool = False) -> Wish:
+    """Any wish that a fabric answers: nodes are drawn below the limit of the radix."""
+    radix = draw(st.integers(2, 16))
+    down = radix - 1 if full else draw(st.integers(1, radix - 1))
+    up = radix - 1 if full else draw(st.integers(1, max(1, down)))
+    rails = draw(st.integers(1, 9))
+    wish = Wish(
+        nodes=1,
+        rails=rails,
+        radix=radix,
+        planes=draw(st.integers(1, 2)),
+        oversubscription=max(Fraction(1), Fraction(down, up)),
+        rail_only=not full and draw(st.integers(0, 9)) == 0,
+        extra_endpoints=draw(st.sampled_from([0, 0, 1, 3, rails, 2 * rails + 1])),
+    )
+    if wish.rail_only:
+        wish = Wish(**{**wish.__dict__, "oversubscription": Fraction(1)})
+    while not answered(wish):
+        # The smallest radix draws and many rails have no answer at all: fewer rails and no extra ports do.
+        wish = Wish(
+            **{
+                **wish.__dict__,
+                "rails": max(1, wish.rails // 2),
+                "extra_endpoints": 0,
+                "radix": wish.radix + 2,
+            }
+        )
+    return Wish(**{**wish.__dict__, "nodes": draw(st.integers(1, most(wish, most_nodes)))})
+
+
+def answered(wish: Wish) -> Fabric | None:
+    """The fabric, or None where the wish is refused."""
+    try:
+        return plan(wish)
+    except UsageError:
+        return None
+
+
+def most(wish: Wish, limit: int) -> int:
+    """The most nodes, at most ``limit``, for which the wish has an answer."""
+    low, high = 1, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (
+            (middle, high) if answered(Wish(**{**wish.__dict__, "nodes": middle})) else (low, middle - 1)
+        )
+    return low
