@@ -1,35 +1,55 @@
-"""What is known: machines, filesystem offers and software releases, as YAML with a source for every fact."""
+"""What is known: machines, filesystem offers, releases, failure rates and rules, as YAML with a source for every fact."""
 
-from railbed.catalog.facts import Component, Entry, Facts, FilesystemOffer, Machine, Release, Source
+from railbed.catalog.facts import Component, Entry, Facts, Published, Release, Source
 from railbed.catalog.loader import (
     KINDS,
+    MODELS,
     facts_of,
-    file_of,
     find,
-    keys,
     load,
     load_filesystem,
     load_machine,
     load_release,
+    load_reliability,
+    load_rules,
     nearest,
 )
+from railbed.catalog.machines import Board, Machine, Unpublished
+from railbed.catalog.offers import FilesystemOffer, Step
+from railbed.catalog.places import OVERLAY, file_of, keys
+from railbed.catalog.reliability import Reliability
+from railbed.catalog.rules import Known, Rule, Rules
+from railbed.catalog.schema import file_schema
 
 __all__ = [
     "KINDS",
+    "MODELS",
+    "OVERLAY",
+    "Board",
     "Component",
     "Entry",
     "Facts",
     "FilesystemOffer",
+    "Known",
     "Machine",
+    "Published",
     "Release",
+    "Reliability",
+    "Rule",
+    "Rules",
     "Source",
+    "Step",
+    "Unpublished",
     "facts_of",
     "file_of",
+    "file_schema",
     "find",
     "keys",
     "load",
     "load_filesystem",
     "load_machine",
     "load_release",
+    "load_reliability",
+    "load_rules",
     "nearest",
 ]

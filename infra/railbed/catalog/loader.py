@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,21 +11,37 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from railbed.catalog import strict_yaml
-from railbed.catalog.facts import Entry, Facts, FilesystemOffer, Machine, Release, Source
+from railbed.catalog.facts import Entry, Published, Release, Source
+from railbed.catalog.machines import Board, Machine
+from railbed.catalog.offers import FilesystemOffer
+from railbed.catalog.places import keys, place
+from railbed.catalog.reliability import Reliability
+from railbed.catalog.rules import Rules
 from railbed.catalog.sources import unfold
+from railbed.catalog.switches import Switch
 from railbed.errors import CatalogError
 
-ROOT = Path(__file__).parent
-KINDS = ("machines", "filesystems", "software")
-_SINGULAR = {"machines": "machine", "filesystems": "filesystem offer", "software": "software release"}
+MODELS: dict[str, type[Entry]] = {
+    "machines": Machine,
+    "boards": Board,
+    "filesystems": FilesystemOffer,
+    "software": Release,
+    "reliability": Reliability,
+    "rules": Rules,
+    "switches": Switch,
+}
+KINDS = tuple(MODELS)
+_SINGULAR = {
+    "machines": "machine",
+    "boards": "GPU board",
+    "filesystems": "filesystem offer",
+    "software": "software release",
+    "reliability": "set of failure rates",
+    "rules": "set of compatibility rules",
+    "switches": "switch",
+}
 
-F = TypeVar("F", bound=Facts)
-
-
-def keys(kind: str = "machines") -> list[str]:
-    """Keys of one kind of entry, sorted."""
-    folder = ROOT / kind
-    return sorted(f.relative_to(folder).with_suffix("").as_posix() for f in folder.rglob("*.yaml"))
+E = TypeVar("E", bound=Entry)
 
 
 def nearest(word: str, among: list[str]) -> str:
@@ -53,49 +69,65 @@ def load_release(name: str) -> Release:
     return _load("software", name, Release)
 
 
-_LOADERS: dict[str, Callable[[str], Entry]] = {
-    "machines": load_machine,
-    "filesystems": load_filesystem,
-    "software": load_release,
-}
+def load_switch(key: str) -> Switch:
+    """The switch of ``key``. Raises CatalogError as above."""
+    return _load("switches", key, Switch)
+
+
+def load_reliability(key: str = "published") -> Reliability:
+    """The failure rates of ``key``. Raises CatalogError as above."""
+    return _load("reliability", key, Reliability)
+
+
+def load_rules() -> list[Rules]:
+    """All compatibility rules, file by file. Raises CatalogError for a bad file."""
+    return [_load("rules", key, Rules) for key in keys("rules")]
 
 
 def load(kind: str, key: str) -> Entry:
     """The entry of ``key`` of one kind. Raises CatalogError as above."""
-    return _LOADERS[kind](key)
+    return _load(kind, key, MODELS[kind])
 
 
 def find(key: str) -> tuple[str, Entry]:
-    """The kind and the entry of ``key``, of whatever kind. Raises CatalogError as above."""
+    """The kind and the entry of ``key``, of whatever kind; ``<kind>/<key>`` names one of several.
+
+    Raises CatalogError as above.
+    """
     for kind in KINDS:
         if key in keys(kind):
             return kind, load(kind, key)
+    kind, _, rest = key.partition("/")
+    if kind in KINDS and rest in keys(kind):
+        return kind, load(kind, rest)
     raise _unknown("entry", key, [known for kind in KINDS for known in keys(kind)])
 
 
 def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
     """``(name, value, source)`` of each fact of an entry."""
-    if not isinstance(entry, Release):
+    if isinstance(entry, Published):
         for name, source in entry.provenance.items():
-            yield name, getattr(entry, name), source
-        return
-    for name, part in entry.components.items():
-        yield name, part.version, part.provenance
-    for name, parts in entry.other_versions.items():
-        for part in parts:
-            yield f"{name} (other)", part.version, part.provenance
+            yield name, entry.fact(name), source
+    elif isinstance(entry, Release):
+        for name, part in entry.components.items():
+            yield name, part.version, part.provenance
+        for name, parts in entry.other_versions.items():
+            for part in parts:
+                yield f"{name} (other)", part.version, part.provenance
+    elif isinstance(entry, Rules):
+        for name, rule in entry.rules.items():
+            yield name, rule.reason, rule.provenance
+        for name, versions in entry.versions.items():
+            for known in versions:
+                yield name, f"{known.version} {known.note}".strip(), known.provenance
 
 
-def file_of(kind: str, key: str) -> str:
-    """The file that holds an entry, relative to the catalogue."""
-    return f"{kind}/{key}.yaml"
-
-
-def _load(kind: str, key: str, model: type[F]) -> F:
+def _load(kind: str, key: str, model: type[E]) -> E:
     known = keys(kind)
     if key not in known:
         raise _unknown(_SINGULAR[kind], key, known)
-    entry: F = _read(kind, key, model)  # the cache hides the type
+    file, where = place(kind, key)
+    entry: E = _read(file, where, key, model)  # the cache hides the type
     return entry
 
 
@@ -111,15 +143,20 @@ def _unknown(what: str, key: str, known: list[str]) -> CatalogError:
     )
 
 
-@lru_cache(maxsize=256)
-def _read(kind: str, key: str, model: type[F]) -> F:
-    return read_entry(ROOT / file_of(kind, key), file_of(kind, key), key, model)
+@lru_cache(maxsize=512)
+def _read(file: Path, where: str, key: str, model: type[E]) -> E:
+    return read_entry(file, where, key, model)
 
 
-def read_entry(file: Path, where: str, key: str, model: type[F]) -> F:
+def read_entry(file: Path, where: str, key: str, model: type[E]) -> E:
     """The entry in ``file``; ``where`` is how errors name it. Raises CatalogError for a bad file."""
     try:
-        return model.model_validate({"key": key, **unfold(strict_yaml.read(file), where)})
+        fields = unfold(strict_yaml.read(file), where)
+        if issubclass(model, Published):
+            _known_facts(fields, model, where)
+        if issubclass(model, Machine) and fields.get("board"):
+            fields = _on_board(fields, where)
+        return model.model_validate({"key": key, **fields})
     except strict_yaml.YamlProblem as problem:
         raise CatalogError(
             problem.message, path=f"{where}:{problem.line}", allowed=problem.allowed, hint=problem.hint
@@ -132,3 +169,40 @@ def read_entry(file: Path, where: str, key: str, model: type[F]) -> F:
             found=str(first.get("input"))[:120],
             hint="correct the file; every fact is {value, source}",
         ) from None
+
+
+def _known_facts(fields: dict[str, Any], model: type[Published], where: str) -> None:
+    """Refuses a fact that the kind does not have, naming the nearest that it has."""
+    known = model.fact_names()
+    for name in fields.get("provenance", {}):
+        if name not in known:
+            near = nearest(name, known)
+            raise CatalogError(
+                f"unknown fact {name!r}", path=f"{where}:facts.{name}", found=name, allowed=known,
+                hint=f"did you mean {near}?" if near else "remove it",
+            )  # fmt: skip
+
+
+def _on_board(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """The facts of the machine's GPU board, with the machine's own over them."""
+    try:
+        board = _load("boards", fields["board"], Board)
+    except CatalogError as unknown:
+        if unknown.code != "CATALOG_UNKNOWN_KEY":
+            raise
+        raise CatalogError(
+            unknown.message,
+            path=f"{where}:board",
+            found=unknown.found,
+            allowed=unknown.allowed,
+            hint=unknown.hint,
+        ) from None
+    own, silent = fields.get("provenance", {}), fields.get("unpublished", {})
+    taken = {name: source for name, source in board.provenance.items() if name not in silent}
+    values = {name: value for name, value, _ in facts_of(board) if name in taken}
+    return {
+        **values,
+        **fields,
+        "provenance": {**taken, **own},
+        "unpublished": {**{n: why for n, why in board.unpublished.items() if n not in own}, **silent},
+    }

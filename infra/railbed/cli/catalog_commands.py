@@ -6,15 +6,19 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from railbed import catalog
+from railbed.catalog import Facts
 from railbed.cli import output
 
 
 def register(app: typer.Typer) -> None:
     """Adds the noun."""
-    noun = typer.Typer(no_args_is_help=True, help="What is known: machines, filesystem offers, releases.")
+    noun = typer.Typer(
+        no_args_is_help=True, help="What is known: machines, offers, releases, failure rates, rules."
+    )
     noun.command("list")(show_all)
     noun.command("show")(show)
     app.add_typer(noun, name="catalog")
@@ -38,21 +42,40 @@ def show_all(as_json: bool = output.JSON_OPTION) -> None:
 
 
 def show(
-    key: str = typer.Argument(..., help="A key of `railbed catalog list`."),
+    key: str = typer.Argument(..., help="A key of `railbed catalog list`, or with --schema also a kind."),
+    schema: bool = typer.Option(False, "--schema", help="Print the JSON Schema of files of that kind."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
-    """Print one entry, each fact with its public source."""
+    """Print one entry, each fact with its public source, and what nobody published.
+
+    Files of your own, in folders that RAILBED_CATALOG names, are laid over railbed's.
+    """
+    if schema:
+        output.print_json(catalog.file_schema(key if key in catalog.KINDS else catalog.find(key)[0]))
+        return
     kind, entry = catalog.find(key)
-    file = catalog.file_of(kind, key)
+    file = catalog.file_of(kind, entry.key)
     if as_json:
-        output.print_json({"kind": kind, "file": file, **entry.model_dump(mode="json")})
+        output.print_json({"kind": kind, "file": file, **entry.model_dump(mode="json", by_alias=True)})
         return
     table = Table("fact", "value", "source", "checked", title=f"{entry.title} ({file})", box=SIMPLE_HEAD)
     table.columns[0].no_wrap = True
     for name, value, source in catalog.facts_of(entry):
-        table.add_row(name, _plain(value), source.source, source.checked)
+        table.add_row(name, escape(_plain(value)), escape(source.source), source.checked)
     output.out.print(table)
+    if isinstance(entry, catalog.Published) and entry.unpublished:
+        silent = Table("not known here", "what was looked for", box=SIMPLE_HEAD)
+        silent.columns[0].no_wrap = True
+        for name, reason in entry.unpublished.items():
+            silent.add_row(name, escape(reason))
+        output.out.print(silent)
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(
+            _plain(part.model_dump(exclude_none=True) if isinstance(part, Facts) else part) for part in value
+        )
+    return str(value)

@@ -31,7 +31,8 @@ def show(
         output.print_json(planned.as_json())
         return
     output.out.print(_head(planned))
-    for table in (_pools(planned), _filesystems(planned), _claims(planned), _out_of_scope(planned)):
+    parts = (_pools, _filesystems, _storage, _jobs, _claims, _out_of_scope)
+    for table in (part(planned) for part in parts):
         if table.row_count:
             output.out.print(table)
     for warning in planned.warnings:
@@ -39,12 +40,20 @@ def show(
 
 
 def _head(plan: plans.ClusterPlan) -> str:
-    price = f"{plan.price.hourly:g} {plan.price.currency}/h" if plan.price else "price unknown"
+    price = _price(plan.price) if plan.price else "price unknown"
     marks = ", hardware simulated (sim)" if plan.simulated else ""
     return (
         f"[bold]{plan.name}[/]: {plan.service} on {plan.platform}, {plan.scheduler}, "
         f"release {plan.software.release}{marks}; {price}\n"
     )
+
+
+def _price(price: plans.Price) -> str:
+    known = (
+        f"{price.hourly:,.2f} {price.currency}/h" if price.hourly else f"{price.hourly:g} {price.currency}/h"
+    )
+    term = f", {price.term:,.0f} {price.currency} for the term" if price.term else ""
+    return known + term + (f" without {', '.join(price.unknown)}: price unknown" if price.unknown else "")
 
 
 def _pools(plan: plans.ClusterPlan) -> Table:
@@ -61,6 +70,57 @@ def _filesystems(plan: plans.ClusterPlan) -> Table:
         cells = (f"{one.capacity_tib:g}", one.copies, len(one.data_servers))
         table.add_row(one.name, one.kind, one.mount, *map(str, cells))
     return table
+
+
+def _storage(plan: plans.ClusterPlan) -> Table:
+    """GB/s: all compute nodes together, one while all work, one alone."""
+    headings = (
+        "GB/s read: all",
+        "each",
+        "alone",
+        "GB/s written: all",
+        "each",
+        "alone",
+        "checkpoint",
+        "write",
+        "restore",
+    )
+    table = _table("Storage", "filesystem", *headings)
+    for one in plan.storage:
+        r = one.rates
+        if r.basis == "none" and one.checkpoint_gbytes is None:
+            continue
+        numbers = (
+            r.read_gbytes_per_s, r.node_read_gbytes_per_s, r.node_read_alone_gbytes_per_s,
+            r.write_gbytes_per_s, r.node_write_gbytes_per_s, r.node_write_alone_gbytes_per_s,
+        )  # fmt: skip
+        size = f"{one.checkpoint_gbytes:g} GB" if one.checkpoint_gbytes else ""
+        times = (_seconds(one.checkpoint_write_s), _seconds(one.checkpoint_restore_s)) if size else ("", "")
+        table.add_row(one.filesystem, *(_number(n) or "unknown" for n in numbers), size, *times)
+    return table
+
+
+def _jobs(plan: plans.ClusterPlan) -> Table:
+    table = _table(
+        "Long jobs", "workload", "GPUs", "days", "interruptions", "spares", "checkpoint every", "goodput"
+    )
+    for planned in plan.jobs:
+        job = planned.job
+        stops, spares = job.interruptions, job.spare_nodes_range
+        table.add_row(
+            f"{planned.kind} [{planned.workload}]",
+            str(job.gpus),
+            "unknown" if job.days is None else f"{job.days:g}",
+            "unknown" if stops is None else f"{stops.central:.1f} ({stops.low:.1f} to {stops.high:.1f})",
+            f"{job.spare_nodes} ({spares.low} to {spares.high})",
+            _seconds(job.checkpoint_interval_s),
+            f"{job.goodput:.1%}",
+        )
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0f} s"
 
 
 def _claims(plan: plans.ClusterPlan) -> Table:

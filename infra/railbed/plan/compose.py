@@ -7,19 +7,21 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
-from railbed.plan import scope, supported
+from railbed.model import price
+from railbed.plan import scope, supported, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
     PlannedFabric,
     PlannedFilesystem,
+    PlannedJob,
     PlannedPool,
     PlannedSoftware,
     Price,
     Warned,
 )
-from railbed.spec import ClusterSpec, spec_hash
+from railbed.spec import ClusterSpec, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, LabPlatform, Pool
 
 KEY = "railbed:cluster"
@@ -31,7 +33,9 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     Raises Unsupported for what this release does not build; nothing is dropped silently.
     """
     platform = supported.check(spec, where)
-    pools = [_pool(pool) for pool in spec.pools]
+    pools = [_pool(spec, pool) for pool in spec.pools]
+    storage = workloads.plan_storage(spec)
+    jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     release = catalog.load_release(spec.software.release)
     in_scope, out_of_scope = scope.claims(
@@ -41,6 +45,8 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             offers=[catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems],
             release=release,
             simulated=True,
+            storage=storage,
+            jobs=jobs,
         )
     )
     return ClusterPlan(
@@ -59,19 +65,23 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         software=_software(release),
         claims=in_scope,
         out_of_scope=out_of_scope,
-        spare_nodes=spec.spare_nodes,
-        price=Price(currency="USD", hourly=0.0, monthly=0.0, note="runs on this machine"),
-        warnings=list(_warnings(spec, filesystems, where)),
+        spare_nodes=sum(pool.spares for pool in pools),
+        price=_price(spec, pools, jobs, simulated=True),
+        warnings=list(_warnings(spec, pools, filesystems, jobs, where)),
+        storage=storage,
+        jobs=jobs,
     )
 
 
-def _pool(pool: Pool) -> PlannedPool:
+def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
     machine = catalog.load_machine(pool.machine)
+    if not machine.rate_is_known:
+        machine = machine.declare_rate(spec.fabric.node_gbps)
     return PlannedPool(
         name=pool.name,
         machine=machine,
         nodes=pool.nodes,
-        spares=pool.spares if isinstance(pool.spares, int) else 0,
+        spares=spares.of(pool),
         rails=machine.rails,
         node_gbps=machine.node_gbps,
     )
@@ -121,8 +131,47 @@ def _software(release: catalog.Release) -> PlannedSoftware:
     )
 
 
-def _warnings(spec: ClusterSpec, filesystems: list[PlannedFilesystem], where: str) -> Iterator[Warned]:
-    if not spec.spare_nodes:
+def _price(
+    spec: ClusterSpec, pools: list[PlannedPool], jobs: list[PlannedJob], *, simulated: bool
+) -> Price | None:
+    """What the catalogue's list prices come to; None where nobody published any."""
+    if simulated:
+        return Price(currency=price.CURRENCY, hourly=0.0, monthly=0.0, note="runs on this machine")
+    found = price.estimate(
+        [(pool.machine, pool.nodes + pool.spares) for pool in pools],
+        [
+            (catalog.load_filesystem(one.offer), one.capacity_tib, one.mbytes_per_s_per_tib)
+            for one in spec.filesystems
+        ],
+        max((planned.job.days for planned in jobs if planned.job.days is not None), default=None),
+    )
+    if found.nothing_known:
+        return None
+    return Price(
+        currency=price.CURRENCY,
+        hourly=found.hourly,
+        monthly=found.monthly,
+        note=found.note,
+        term=found.term,
+        unknown=found.unknown,
+    )
+
+
+def _warnings(
+    spec: ClusterSpec,
+    pools: list[PlannedPool],
+    filesystems: list[PlannedFilesystem],
+    jobs: list[PlannedJob],
+    where: str,
+) -> Iterator[Warned]:
+    spare_nodes = sum(pool.spares for pool in pools)
+    if any(pool.machine.declared for pool in pools):
+        message = (
+            f"nobody published the rate of {pools[0].machine.key}: the spec's {spec.fabric.node_gbps:g} Gb/s is taken "
+            "as declared, and the fabric's claims stay unproven until it is measured"
+        )
+        yield Warned(code="RATE_DECLARED", path=f"{where}.fabric.node_gbps", message=message)
+    if not spare_nodes:
         message = "no spare node: a broken node stays out until it is repaired"
         yield Warned(code="NO_SPARES", path=f"{where}.pools", message=message)
     for index, filesystem in enumerate(filesystems):
@@ -133,3 +182,4 @@ def _warnings(spec: ClusterSpec, filesystems: list[PlannedFilesystem], where: st
         if not catalog.load_filesystem(spec.filesystems[index].offer).capacity_enforced:
             message = f"the size of {filesystem.name} is a label: this machine's disk is the limit"
             yield Warned(code="CAPACITY_NOT_ENFORCED", path=f"{at}.capacity_tib", message=message)
+    yield from workloads.warnings(spec, jobs, spare_nodes, where)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from railbed.catalog import FilesystemOffer
+from collections.abc import Callable
+
+from railbed.catalog import FilesystemOffer, Machine, Unpublished
 from railbed.defaults import COUNTER_TOLERANCE, RAIL_GATE_FRACTION
+from railbed.model import bandwidth
 from railbed.model.bandwidth import BandwidthMachine
 from railbed.model.claims import Expectation
 
@@ -20,8 +23,46 @@ def count(unit: str, number: int, of: str) -> Expectation:
     )
 
 
-def declared(floor_mbytes_per_s: float, offer: FilesystemOffer) -> Expectation:
+def by_law(machine: Machine, unit: str, law: Callable[[BandwidthMachine], Expectation]) -> Expectation:
+    """What ``law`` says of the machine, as far as the machine's rates are published.
+
+    A rate that only the spec declares gives no floor, and one that nobody knows gives nothing: either way the claim
+    stays unproven until it is measured.
+    """
+    try:
+        reach = law(bandwidth.of(machine))
+    except Unpublished as unknown:
+        return Expectation(unit=unit, basis="none", derivation=[unknown.message])
+    if not machine.declared:
+        return reach
+    note = f"the spec declares {machine.node_gbps:g} Gb/s a node; nobody published it, so there is no floor"
+    return reach.model_copy(
+        update={"floor": None, "basis": "declared", "derivation": [*reach.derivation, note]}
+    )
+
+
+def checkpoint(verb: str, gbytes: float, seconds: float | None, derivation: list[str]) -> Expectation:
+    """GB/s at which all nodes together must ``verb`` one checkpoint."""
+    if seconds is None:
+        return Expectation(unit="GB/s", basis="none", derivation=derivation)
+    rate = gbytes / seconds
+    return Expectation(
+        unit="GB/s",
+        bound=rate,
+        expected=rate,
+        basis="declared",
+        derivation=[
+            *derivation,
+            f"{verb} {gbytes:g} GB in {seconds:.4g} s: what was bought, not yet measured",
+        ],
+    )
+
+
+def declared(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectation:
     """MB/s that the offer declares; nobody published more."""
+    if floor_mbytes_per_s is None:
+        reason = "no rate of one client is published"
+        return Expectation(unit="MB/s", basis="none", derivation=[f"{offer.key}: {reason}"])
     return Expectation(
         unit="MB/s",
         floor=floor_mbytes_per_s,

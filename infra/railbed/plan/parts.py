@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from railbed.catalog import Machine
 from railbed.model.claims import Claim, OutOfScope, Part
+from railbed.model.longjob import LongJob
+from railbed.model.storage import StorageRates
 
 
 class PlannedPool(Part):
@@ -72,6 +76,30 @@ class Price(Part):
     monthly: float
     """730 hours."""
     note: str
+    term: float | None = None
+    """The whole term, where a workload says how long it is."""
+    unknown: list[str] = Field(default_factory=list)
+    """Parts whose price nobody published: they are not in the sums."""
+
+
+class PlannedStorage(Part):
+    """What one filesystem gives the compute nodes."""
+
+    filesystem: str
+    rates: StorageRates
+    checkpoint_gbytes: float | None = None
+    """Of the largest workload that writes checkpoints."""
+    checkpoint_write_s: float | None = None
+    checkpoint_restore_s: float | None = None
+
+
+class PlannedJob(Part):
+    """One pretraining workload."""
+
+    workload: int
+    """Its place in the spec."""
+    kind: Literal["pretraining"]
+    job: LongJob
 
 
 class Warned(Part):
@@ -107,13 +135,22 @@ class ClusterPlan(Part):
     price: Price | None
     """None: nobody published a price."""
     warnings: list[Warned]
+    storage: list[PlannedStorage] = Field(default_factory=list)
+    """One for each filesystem."""
+    jobs: list[PlannedJob] = Field(default_factory=list)
+    """One for each workload that is planned."""
 
     @property
     def compute_nodes(self) -> int:
         return sum(pool.nodes for pool in self.pools)
 
     def as_json(self) -> dict[str, Any]:
-        """What `railbed plan --json` prints."""
+        """What `railbed plan --json` prints; `storage` and `jobs` where there is something to say."""
+        more: dict[str, Any] = {}
+        if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
+            more["storage"] = [one.model_dump(mode="json") for one in self.storage]
+        if self.jobs:
+            more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
         return {
             "name": self.name,
             "service": self.service,
@@ -133,8 +170,9 @@ class ClusterPlan(Part):
             "claims": [c.model_dump(mode="json") for c in self.claims],
             "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
             "spare_nodes": self.spare_nodes,
-            "price": self.price.model_dump(mode="json") if self.price else None,
+            "price": self.price.model_dump(mode="json", exclude_defaults=True) if self.price else None,
             "warnings": [w.model_dump(mode="json") for w in self.warnings],
+            **more,
         }
 
 

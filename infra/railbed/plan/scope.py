@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from railbed.catalog import FilesystemOffer, Release
 from railbed.defaults import GATING_SIZE_BYTES
 from railbed.model import bandwidth
 from railbed.model.claims import Claim, Expectation, OutOfScope, Part
 from railbed.plan import expectations
-from railbed.plan.parts import PlannedFilesystem, PlannedPool
+from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedStorage
 
 GATED_COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 MAX_COLLECTIVE_NODES = 4
@@ -43,6 +43,9 @@ class Facts(Part):
     """The offer of each filesystem, in the same order."""
     release: Release
     simulated: bool
+    storage: list[PlannedStorage]
+    """What each filesystem gives, in the same order."""
+    jobs: list[PlannedJob]
 
     @property
     def computes(self) -> int:
@@ -67,7 +70,9 @@ Scope = Iterator[Claim | OutOfScope]
 def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
     """Claims in scope and those out of scope, each in a fixed order."""
     found = [
-        item for group in (_node, _rails, _fabric, _collectives, _storage, _job) for item in group(facts)
+        item
+        for group in (_node, _rails, _fabric, _collectives, _storage, _job, _pretraining)
+        for item in group(facts)
     ]
     outside = [item for item in found if isinstance(item, OutOfScope)]
     if facts.simulated:
@@ -113,7 +118,7 @@ def _node(facts: Facts) -> Scope:
 
 
 def _rails(facts: Facts) -> Scope:
-    machine = bandwidth.of(facts.pools[0].machine)
+    machine = facts.pools[0].machine
     partners = facts.rail_hosts - 1
     for rail in range(machine.rails):
         name = f"fabric.rail.{rail}.bandwidth"
@@ -125,7 +130,7 @@ def _rails(facts: Facts) -> Scope:
             name,
             WORKERS,
             f"rail {rail} by itself carries its rate both ways, against {MIN_PARTNERS} partners or more",
-            bandwidth.expect_rail(machine),
+            expectations.by_law(machine, "Gb/s", bandwidth.expect_rail),
         )
 
 
@@ -137,7 +142,7 @@ def _fabric(facts: Facts) -> Scope:
             "fabric.all_rails",
             CLUSTER,
             "all rails of a node carry their rate at the same time",
-            expectations.all_rails(bandwidth.of(facts.pools[0].machine)),
+            expectations.by_law(facts.pools[0].machine, "Gb/s", expectations.all_rails),
         )
     if facts.computes < 2:
         reason = "there is one compute node: no collective leaves it"
@@ -152,7 +157,7 @@ def _fabric(facts: Facts) -> Scope:
 
 
 def _collectives(facts: Facts) -> Scope:
-    machine = bandwidth.of(facts.pools[0].machine)
+    machine = facts.pools[0].machine
     for name in GATED_COLLECTIVES:
         if facts.computes < 2:
             reason = "there is one compute node: no collective leaves it"
@@ -162,8 +167,12 @@ def _collectives(facts: Facts) -> Scope:
                 f"collective.{name}@{nodes}",
                 CLUSTER,
                 f"{name} over {nodes} nodes is correct and reaches its bus bandwidth",
-                bandwidth.expect(machine, nodes, name, GATING_SIZE_BYTES),
+                expectations.by_law(machine, "GB/s", _collective(name, nodes)),
             )
+
+
+def _collective(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expectation]:
+    return lambda machine: bandwidth.expect(machine, nodes, name, GATING_SIZE_BYTES)
 
 
 def _storage(facts: Facts) -> Scope:
@@ -214,3 +223,32 @@ def _job(facts: Facts) -> Scope:
     yield facts.hardware(
         "job.resume", CLUSTER, "after a node is lost the job goes on from its last checkpoint"
     )
+
+
+def _pretraining(facts: Facts) -> Scope:
+    """What a long job adds: its checkpoints must be written and read as fast as was planned."""
+    if not facts.jobs:
+        return
+    verbs = (
+        (
+            "storage.checkpoint",
+            "written",
+            "all nodes together write a checkpoint of the job in the planned time",
+        ),
+        ("storage.restore", "read", "all nodes together read a checkpoint of the job in the planned time"),
+    )
+    for name, verb, statement in verbs:
+        if not facts.filesystems:
+            yield OutOfScope(id=name, reason="the spec has no filesystem to keep a checkpoint on")
+        elif facts.simulated:
+            reason = (
+                "the lab's disk stands for no checkpoint store: a checkpoint of the job would not fit on it"
+            )
+            yield OutOfScope(id=name, reason=reason)
+        else:
+            given = facts.storage[0]
+            seconds = given.checkpoint_write_s if verb == "written" else given.checkpoint_restore_s
+            reach = expectations.checkpoint(
+                verb, given.checkpoint_gbytes or 0.0, seconds, given.rates.derivation
+            )
+            yield Claim(id=name, statement=statement, roles=CLUSTER, expectation=reach)

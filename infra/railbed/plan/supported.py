@@ -9,6 +9,7 @@ from railbed.errors import Unsupported
 from railbed.spec import ClusterSpec
 from railbed.spec.cluster import LabPlatform
 
+PLANNED_WORKLOADS = ("pretraining",)
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -31,11 +32,11 @@ def check(spec: ClusterSpec, where: str) -> LabPlatform:
 
 def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
     for index, workload in enumerate(spec.workloads):
+        if workload.kind in PLANNED_WORKLOADS:
+            continue
         at = f"workloads[{index}].kind"
         yield f"workloads of kind {workload.kind}", at, "remove it; its planning comes with a later release"
     for index, pool in enumerate(spec.pools):
-        if pool.spares == "auto":
-            yield "spares: auto", f"pools[{index}].spares", "write the number of spares"
         if pool.machine != spec.pools[0].machine:
             yield "pools of different machines", f"pools[{index}].machine", "give all pools one machine type"
 

@@ -6,8 +6,8 @@ from itertools import combinations
 
 from railbed import catalog
 from railbed.errors import CatalogError, SpecError
-from railbed.spec import networks
-from railbed.spec.cluster import ClusterSpec, FilesystemSpec, MetalPlatform, Pool
+from railbed.spec import networks, offers, spares
+from railbed.spec.cluster import ClusterSpec, MetalPlatform, Pool
 from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
@@ -28,7 +28,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     for index, pool in enumerate(spec.pools):
         _pool(spec, pool, key_path(where, ["pools", index]))
     for index, filesystem in enumerate(spec.filesystems):
-        _filesystem(spec, filesystem, key_path(where, ["filesystems", index]))
+        offers.check(spec, filesystem, key_path(where, ["filesystems", index]))
     _mounts(spec, where)
     _release(spec, where)
     _workloads(spec, where)
@@ -70,20 +70,10 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
             allowed=f"not {' or '.join(RESERVED_POOLS)}",
             hint="choose another name",
         )
-    spares = pool.spares if isinstance(pool.spares, int) else 0
-    longest = f"{pool.name}-{pool.nodes + spares - 1}"
-    if len(longest) > MAX_HOST_NAME:
-        raise SpecError(
-            f"host names of the pool would be longer than {MAX_HOST_NAME} characters",
-            path=f"{where}.name",
-            found=longest,
-            allowed=f"≤ {MAX_HOST_NAME} characters",
-            hint="choose a shorter pool name",
-        )
     try:
         machine = catalog.load_machine(pool.machine)
     except CatalogError as unknown:
-        raise _at(unknown, f"{where}.machine") from None
+        raise offers.at(unknown, f"{where}.machine") from None
     if machine.vendor != spec.platform.kind:
         offered = [key for key in catalog.keys("machines") if key.startswith(spec.platform.kind + "/")]
         raise SpecError(
@@ -92,6 +82,15 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
             found=pool.machine,
             allowed=offered,
             hint="choose a machine of the platform, or another platform.kind",
+        )
+    longest = f"{pool.name}-{pool.nodes + spares.of(pool) - 1}"
+    if len(longest) > MAX_HOST_NAME:
+        raise SpecError(
+            f"host names of the pool would be longer than {MAX_HOST_NAME} characters",
+            path=f"{where}.name",
+            found=longest,
+            allowed=f"≤ {MAX_HOST_NAME} characters",
+            hint="choose a shorter pool name",
         )
     _sums(spec, pool, machine, where)
 
@@ -107,6 +106,9 @@ def _sums(spec: ClusterSpec, pool: Pool, machine: catalog.Machine, where: str) -
             hint=f"write rails: {machine.rails}, or choose another machine",
             code="SPEC_SUM",
         )
+    if not machine.rate_is_known:
+        _declared(spec, machine, fabric_path)
+        return
     if abs(machine.node_gbps - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
             f"{machine.key} has {machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} "
@@ -119,36 +121,16 @@ def _sums(spec: ClusterSpec, pool: Pool, machine: catalog.Machine, where: str) -
         )
 
 
-def _filesystem(spec: ClusterSpec, filesystem: FilesystemSpec, where: str) -> None:
-    try:
-        offer = catalog.load_filesystem(filesystem.offer)
-    except CatalogError as unknown:
-        raise _at(unknown, f"{where}.offer") from None
-    if offer.key.split("/", 1)[0] != spec.platform.kind:
+def _declared(spec: ClusterSpec, machine: catalog.Machine, fabric_path: str) -> None:
+    """Nobody published the rate of a NIC: the spec's own figure counts, as far as a sum was published."""
+    published = machine.known_fabric_gbps
+    if published is not None and abs(published - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
-            f"platform {spec.platform.kind} has no filesystem offer {offer.key}",
-            path=f"{where}.offer",
-            found=offer.key,
-            allowed=[k for k in catalog.keys("filesystems") if k.startswith(spec.platform.kind + "/")],
-            hint="choose an offer of the platform",
-        )
-    if not offer.min_capacity_tib <= filesystem.capacity_tib <= offer.max_capacity_tib:
-        raise SpecError(
-            f"{offer.key} is not offered in that size",
-            path=f"{where}.capacity_tib",
-            found=filesystem.capacity_tib,
-            allowed=f"{offer.min_capacity_tib:g} to {offer.max_capacity_tib:g} TiB",
-            hint="choose a size within the offer",
-        )
-    servers = min(spec.compute_nodes, offer.max_copies)
-    if filesystem.copies is not None and filesystem.copies > servers:
-        raise SpecError(
-            f"{filesystem.copies} copies need as many data servers; each compute node is one, and there are "
-            f"{spec.compute_nodes}",
-            path=f"{where}.copies",
-            found=filesystem.copies,
-            allowed=f"1 to {servers}",
-            hint="ask for fewer copies or more nodes",
+            f"{machine.key} has {published:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
+            path=f"{fabric_path}.node_gbps",
+            found=spec.fabric.node_gbps,
+            allowed=published,
+            hint=f"write node_gbps: {published:g}",
             code="SPEC_SUM",
         )
 
@@ -172,7 +154,7 @@ def _release(spec: ClusterSpec, where: str) -> None:
     try:
         catalog.load_release(spec.software.release)
     except CatalogError as unknown:
-        raise _at(unknown, key_path(where, ["software", "release"])) from None
+        raise offers.at(unknown, key_path(where, ["software", "release"])) from None
 
 
 def _workloads(spec: ClusterSpec, where: str) -> None:
@@ -197,14 +179,3 @@ def _access(spec: ClusterSpec, where: str) -> None:
             allowed="any other login name",
             hint="use the person's name",
         )
-
-
-def _at(unknown: CatalogError, path: str) -> SpecError:
-    return SpecError(
-        unknown.message,
-        path=path,
-        found=unknown.found,
-        allowed=unknown.allowed,
-        hint=unknown.hint,
-        code=unknown.code,
-    )

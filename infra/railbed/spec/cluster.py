@@ -177,8 +177,3 @@ class ClusterSpec(Wish):
     def compute_nodes(self) -> int:
         """Compute nodes of all pools."""
         return sum(pool.nodes for pool in self.pools)
-
-    @property
-    def spare_nodes(self) -> int:
-        """Spares of all pools that are given as a number."""
-        return sum(pool.spares for pool in self.pools if isinstance(pool.spares, int))

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.errors import SpecError
+from railbed.spec import spares
 from railbed.spec.cluster import ClusterSpec, LabPlatform
 
 
@@ -19,7 +20,7 @@ def check(spec: ClusterSpec, where: str) -> None:
 
 
 def _lab(spec: ClusterSpec, platform: LabPlatform, where: str) -> None:
-    hosts = spec.compute_nodes + spec.spare_nodes
+    hosts = spec.compute_nodes + spares.total(spec)
     room = LAST_HOST_OCTET - FIRST_HOST_OCTET + 1
     if hosts > room:
         raise SpecError(

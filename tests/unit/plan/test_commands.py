@@ -74,11 +74,18 @@ def test_plan_as_json_and_for_people() -> None:
 
 def test_catalog() -> None:
     listed = run_json("catalog", "list")
-    assert {"key": "lab/rail8"}.items() <= listed["machines"][0].items()
+    assert "lab/rail8" in [machine["key"] for machine in listed["machines"]]
     shown = run_json("catalog", "show", "metal/hgx-h100")
     assert (shown["kind"], shown["file"], shown["gpus"]) == ("machines", "machines/metal/hgx-h100.yaml", 8)
     assert shown["provenance"]["nic_gbps"]["source"]
+    assert shown["provenance"]["gpus"]["file"] == "boards/hgx-h100.yaml"
     assert "lab/moosefs" in run("catalog", "list")
+    assert "not known here" in run("catalog", "show", "metal/hgx-h100")
+    assert (
+        json.loads(run("catalog", "show", "machines", "--schema"))["title"] == "railbed catalogue: machines"
+    )
+    assert json.loads(run("catalog", "show", "lab/moosefs", "--schema"))["title"].endswith("filesystems")
+    assert run_json("catalog", "show", "boards/hgx-h100")["kind"] == "boards"
     assert "570.124.06" in run("catalog", "show", "2026.11")
     with pytest.raises(CatalogError):
         run("catalog", "show", "lab/rails8")

@@ -187,11 +187,9 @@ METAL = {
 @pytest.mark.parametrize(
     ("changed", "path", "feature"),
     [
-        ({"workloads": [{"kind": "pretraining", "gpus": 8}]}, ".workloads[0].kind", "pretraining"),
         ({"workloads": [{"kind": "inference", "gpus": 8}]}, ".workloads[0].kind", "inference"),
         ({"service": "hosts", "scheduler": "none"}, ".service", "hosts"),
         ({"scheduler": "kubernetes"}, ".scheduler", "kubernetes"),
-        ({"pools": [{**pool(4), "spares": "auto"}]}, ".pools[0].spares", "auto"),
         ({"access": {"ssh_from": ["10.0.0.0/8"]}}, ".access.ssh_from", "ssh_from"),
         (
             {"filesystems": scratch(keep_on_destroy=True)},

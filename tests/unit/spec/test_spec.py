@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from railbed import spec
+from railbed.spec import spares
 
 WHERE = "Pulumi.x.yaml:railbed:cluster"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "lab-cluster.yaml"
@@ -20,7 +21,7 @@ def test_the_example_holds() -> None:
     assert read.platform.kind == "lab"
     assert [(p.name, p.nodes, p.spares) for p in read.pools] == [("h100", 4, 1)]
     assert read.compute_nodes == 4
-    assert read.spare_nodes == 1
+    assert spares.total(read) == 1
 
 
 def test_a_whole_number_is_a_rate(data: dict[str, Any]) -> None:
