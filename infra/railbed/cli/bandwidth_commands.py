@@ -88,15 +88,11 @@ def _show_table(document: dict[str, Any]) -> None:
 
 
 def _show_judgement(judgement: judge.Judgement) -> None:
-    table = Table("claim", "verdict", "measured", "floor", "expected", "why")
-    for c in judgement.claims:
-        numbers = [
-            f"{v:.5g} {c.unit}" if isinstance(v, float) else "" for v in (c.measured, c.floor, c.expected)
-        ]
-        table.add_row(c.claim, c.verdict.value, *numbers, c.reason)
-    output.out.print(table)
+    output.out.print(f"{judgement.verdict.value}: at least {judgement.rails_proven} rails carried data")
+    for claim in judgement.claims:
+        output.out.print(f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True)
     for cause in judgement.causes:
-        output.out.print(f"perhaps {cause['cause']}: measure {cause['measure']}")
+        output.out.print(f"  perhaps {cause['cause']}: measure {cause['measure']}", soft_wrap=True)
 
 
 @group.command(name="judge")

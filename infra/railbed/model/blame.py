@@ -8,7 +8,7 @@ none of their own, unless nothing else explains them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from railbed.model.claims import Culprit, Judged, Verdict
@@ -109,11 +109,17 @@ def _driver_hides_gpus(suspects: dict[Key, _Suspect]) -> None:
             _merge(suspects, (node, "driver"), gone, suspects[node, part].confidence)
 
 
+def _took_part(judged: Judged) -> set[str]:
+    """Nodes that a collective ran on; empty where the verdict does not say."""
+    told = judged.detail.get("nodes")
+    return {str(node) for node in told} if isinstance(told, (list, tuple)) else set()
+
+
 def _explains(key: Key, judged: Judged) -> bool:
-    """Whether a guilty part can be why ``judged`` did not pass."""
-    node, part = key
-    kind = part.split(" ")[0]
-    if judged.node and node and judged.node != node:
+    """Whether a guilty part can be why ``judged`` failed."""
+    node, kind = key[0], key[1].split(" ")[0]
+    took_part = _took_part(judged)
+    if node and ((judged.node and judged.node != node) or (took_part and node not in took_part)):
         return False
     if judged.claim.startswith("storage."):
         return kind in ("storage", "mounts", "node")
@@ -123,40 +129,30 @@ def _explains(key: Key, judged: Judged) -> bool:
 
 
 def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
-    """The culprits that a consequence is added to: rails for traffic, storage for files, else any."""
+    """The culprits that a failed consequence is added to: rails for traffic, storage for files, else any."""
     fitting = [key for key in suspects if _explains(key, judged)]
-    wanted: Callable[[Key], bool]
-    if judged.claim.startswith(("collective.", "fabric.")):
-        wanted = _is_rail
-    elif judged.claim.startswith("storage."):
-        wanted = _is_storage
-    else:
-        return fitting
-    return [key for key in fitting if wanted(key)] or fitting
+    kind = {"collective": "rail", "fabric": "rail", "storage": "storage"}.get(judged.claim.split(".")[0], "")
+    return [key for key in fitting if kind and key[1].startswith(kind)] or fitting
 
 
-def _is_rail(key: Key) -> bool:
-    return key[1].startswith("rail")
-
-
-def _is_storage(key: Key) -> bool:
-    return key[1] == "storage"
-
-
-def _blocked(judged: Judged) -> bool:
-    return judged.verdict is Verdict.UNPROVEN and "blocked by" in judged.reason
+def _blocked_by(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
+    """The culprits that the reason of a blocked claim speaks of, by their node or by one of their claims."""
+    if judged.verdict is not Verdict.UNPROVEN or not judged.reason.startswith("blocked"):
+        return []
+    words = {word.strip(".") for word in re.findall(r"[\w.@-]+", judged.reason)}
+    by_node = [key for key in suspects if key[0] and key[0] in words]
+    by_claim = [key for key in suspects if words & set(suspects[key].claims)]
+    both = [key for key in by_node if key in by_claim]
+    same_node = [key for key in by_claim if judged.node in ("", key[0])]
+    return both or by_node or same_node
 
 
 def _common_node(judged: Sequence[Judged]) -> str:
     """The one node in every failing collective and in no passing one; empty where there is no single one."""
-    ran = [
-        (j, {str(n) for n in j.detail.get("nodes", [])}) for j in judged if j.claim.startswith("collective.")
-    ]
-    failing = [nodes for j, nodes in ran if j.verdict is Verdict.FAIL and nodes]
-    if not failing:
-        return ""
-    suspects = set.intersection(*failing)
-    for j, nodes in ran:
+    tried = [(j, _took_part(j)) for j in judged if j.claim.startswith("collective.")]
+    failing = [nodes for j, nodes in tried if j.verdict is Verdict.FAIL and nodes]
+    suspects = set.intersection(*failing) if failing else set()
+    for j, nodes in tried:
         if j.verdict is Verdict.PASS:
             suspects -= nodes
     return suspects.pop() if len(suspects) == 1 else ""
@@ -165,34 +161,47 @@ def _common_node(judged: Sequence[Judged]) -> str:
 def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     """What is to blame, each with every claim that it explains; empty where nothing failed.
 
-    Claims ``blocked by`` something are added to what explains them; other unproven claims blame nobody.
+    Claims that are ``blocked`` are added to the culprit that their reason speaks of; other unproven claims
+    blame nobody.
     """
     failed = [j for j in judged if j.verdict is Verdict.FAIL]
     suspects = _direct([j for j in failed if not is_consequence(j.claim)])
     _whole_rails(suspects, judged)
     _whole_nodes(suspects, judged)
     _driver_hides_gpus(suspects)
-    for one in [j for j in failed if is_consequence(j.claim)] + [j for j in judged if _blocked(j)]:
-        for key in _likeliest(one, suspects):
+    for one in [j for j in failed if is_consequence(j.claim)]:
+        _explain(one, judged, suspects)
+    for one in judged:
+        for key in _blocked_by(one, suspects):
             suspects[key].add(one.claim)
-        if one.verdict is Verdict.FAIL and not any(one.claim in s.claims for s in suspects.values()):
-            _by_itself(one, judged, suspects)
     return [
         Culprit(node=node, part=part, claims=s.claims, confidence=s.confidence)
         for (node, part), s in suspects.items()
     ]
 
 
-def _by_itself(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
-    """Blame for a consequence that nothing explains: the least that its own evidence points at."""
-    guilty = one.detail.get("guilty")
-    if isinstance(guilty, list) and guilty:
-        for node, part in guilty:
-            suspects.setdefault((str(node), str(part)), _Suspect(confidence=INFERRED)).add(one.claim)
+def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
+    """Adds a failed consequence to the culprits that explain it; else blames the least that it points at."""
+    pairs = one.detail.get("guilty")
+    if isinstance(pairs, list) and pairs:
+        wanted = [(str(node), str(part)) for node, part in pairs]
+        known = [key for key in wanted if key in suspects]
+        for key in known or wanted:
+            suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
         return
-    node = one.node or (_common_node(judged) if one.claim.startswith("collective.") else "")
     part = one.claim.split(".")[0]
-    if part in ("collective", "fabric"):
-        part = "node" if node else "fabric"
-    for name in [node] if node else named_nodes(one):
-        suspects.setdefault((name, part), _Suspect(confidence=INFERRED)).add(one.claim)
+    nodes = named_nodes(one)
+    if nodes == [""]:
+        keys = _likeliest(one, suspects)
+        node = _common_node(judged) if part == "collective" else ""
+        if part in ("collective", "fabric"):
+            part = "node" if node else "fabric"
+        for key in keys or [(node, part)]:
+            suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
+        return
+    for node in nodes:
+        keys = [key for key in _likeliest(one, suspects) if key[0] in (node, "")]
+        # Files of a client fail because of a data server elsewhere.
+        keys = keys or [key for key in suspects if part == "storage" and key[1] == "storage"]
+        for key in keys or [(node, part)]:
+            suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)

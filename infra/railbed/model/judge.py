@@ -94,11 +94,13 @@ def _misprinted(row: Row, m: Measurement) -> bool:
 
 
 def _points(table: Table, case: Case, expectation_at: ExpectationAt) -> list[_Point]:
+    inferred = ranks.of_table(table, case.collective)
+    n = case.ranks if inferred.allows(case.ranks) or inferred.nearest is None else inferred.nearest
     found = []
     for row in table.rows:
         if not bandwidth.gates(row.size_bytes):
             continue
-        values = [recomputed_busbw(row, m, case.collective, case.ranks) for m in row.measurements()]
+        values = [recomputed_busbw(row, m, case.collective, n) for m in row.measurements()]
         known = [v for v in values if v is not None]
         if known:
             found.append(_Point(row.size_bytes, min(known), max(known), expectation_at(row.size_bytes)))

@@ -7,8 +7,8 @@ node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import median
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
 
 from railbed.defaults import BOUND_TOLERANCE, SIBLING_TOLERANCE
 from railbed.model.claims import Expectation, Judged, Part, Verdict
@@ -48,24 +48,42 @@ def _by_direction(samples: Iterable[RailSample], least_omitted_s: float) -> dict
     return found
 
 
+def _believed(sample: RailSample, line_gbps: float) -> RailSample:
+    """The flow, without its rate where that lies above the line: a wrong number compares with nothing."""
+    if sample.gbps is None or sample.gbps <= line_gbps * (1 + BOUND_TOLERANCE):
+        return sample
+    told = f"{sample.gbps:.4g} Gb/s is above the line rate of {line_gbps:.4g}: a wrong number"
+    return sample.model_copy(update={"gbps": None, "reason": told})
+
+
+def _median_without(ordered: Sequence[float], value: float) -> float | None:
+    """Median of sorted ``ordered`` with one ``value`` taken out; None where nothing is left."""
+    left, gone = len(ordered) - 1, bisect_left(ordered, value)
+    if left < 1:
+        return None
+    middle = [ordered[k + (k >= gone)] for k in {(left - 1) // 2, left // 2}]
+    return sum(middle) / len(middle)
+
+
 class _Table:
     """Best rates of all nodes, rails and directions, and what each is compared with."""
 
     def __init__(self, rates: dict[Key, dict[str, float]]) -> None:
         self.rates = rates
         self.best = {key: max(partners.values()) for key, partners in rates.items()}
-
-    def _median(self, chosen: Callable[[Key], bool]) -> float | None:
-        values = [rate for key, rate in self.best.items() if chosen(key)]
-        return median(values) if values else None
+        self._of_node: dict[tuple[str, str], list[float]] = {}
+        self._of_rail: dict[tuple[int, str], list[float]] = {}
+        for (node, rail, direction), rate in self.best.items():
+            insort(self._of_node.setdefault((node, direction), []), rate)
+            insort(self._of_rail.setdefault((rail, direction), []), rate)
 
     def siblings(self, key: Key) -> float | None:
         """Median of the node's other rails in the same direction."""
-        return self._median(lambda k: k[0] == key[0] and k[2] == key[2] and k[1] != key[1])
+        return _median_without(self._of_node[key[0], key[2]], self.best[key])
 
     def elsewhere(self, key: Key) -> float | None:
         """Median of the same rail on other nodes in the same direction."""
-        return self._median(lambda k: k[1] == key[1] and k[2] == key[2] and k[0] != key[0])
+        return _median_without(self._of_rail[key[1], key[2]], self.best[key])
 
 
 def _complaints(table: _Table, key: Key, expectation: Expectation) -> list[str]:
@@ -90,9 +108,6 @@ def _lacking(table: _Table, node: str, rail: int, expectation: Expectation) -> s
         if len(partners) < PARTNERS_NEEDED:
             way = "sent to" if direction == "out" else "received from"
             return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
-        most = table.best[node, rail, direction]
-        if expectation.bound is not None and most > expectation.bound * (1 + BOUND_TOLERANCE):
-            return f"{most:.4g} Gb/s is above the line rate of {expectation.bound:.4g}: a wrong number"
     if expectation.floor is None:
         return "nobody published what this rail must reach"
     return ""
@@ -112,6 +127,8 @@ def judge(
     the sibling tolerance below the node's other rails and below the same rail elsewhere. Fail: a direction
     slow with all of its partners. Else unproven. ``samples`` may hold partners that are not in ``nodes``.
     """
+    lines = [e.bound for e in expectations.values() if e.bound is not None]
+    samples = [_believed(s, max(lines)) if lines else s for s in samples]
     table = _Table(_by_direction(samples, least_omitted_s))
     return [
         _verdict(table, samples, node, rail, expectation, simulated)

@@ -9,6 +9,7 @@ from typing import Any
 from railbed.parse.numbers import number
 
 UNIT = re.compile(r"^(.*?)\s*\[([^\]]+)\]$")
+FIELD = re.compile(r"^[a-z][a-z0-9_.]*(?: \[[^\]]+\])?$")
 VALUE = re.compile(r"^(\S+)\s+(MiB|GiB|W|MHz|%|C|ms)$")
 UNKNOWN = {
     "",
@@ -74,11 +75,7 @@ def plain(text: str, fields: list[str] | None = None) -> dict[str, Any]:
             continue
         cells = _cells(line)
         if names is None:
-            if (
-                cells
-                and not any(c[:1].isdigit() for c in cells)
-                and all(re.match(r"^[a-z]", c) for c in cells)
-            ):
+            if cells and all(FIELD.match(c) for c in cells):
                 names = _names(cells)
             else:
                 unread.append(line)

@@ -33,7 +33,7 @@ class Bench:
         import torch
 
         self.groups, self.rank, self.size = groups, groups.place.rank, groups.place.size
-        self.rails = [Rail(group, self.rank, self.size) for group in groups.groups]
+        self.rails = [Rail(group, self.rank, self.size, torch.zeros(2, 1)) for group in groups.groups]
         elements = max(largest_bytes // ELEMENT_BYTES, 1)
         self.source, self.target = torch.empty(elements), torch.empty(elements)
 
@@ -93,11 +93,7 @@ class Bench:
                 getattr(rail, op)(source, target)
             return time.perf_counter() - began
 
-        return (
-            list(self.groups.on_every_rail(on_rail, f"{op} failed"))
-            if self.size > 1
-            else [0.0] * len(self.rails)
-        )
+        return list(self.groups.on_every_rail(on_rail, f"{op} failed"))
 
 
 def combine(values: List[float], how: int) -> float:

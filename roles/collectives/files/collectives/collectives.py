@@ -53,12 +53,15 @@ def run(argv: List[str], program: str) -> int:
     rails = [name for name in args.rails.split(",") if name] or configured_rails()
     if not rails:
         raise Failure("no rails: name them with --rails or NCCL_SOCKET_IFNAME in /etc/nccl.conf", USAGE)
+    place = Place.from_environment(args.master, args.port)
+    if place.size < 2:
+        raise Failure("one rank is no collective: start it under srun, one rank per node", USAGE)
     try:
         import torch
     except ImportError as missing:
         raise Failure(f"torch is not on PYTHONPATH: {missing}", USAGE) from None
     torch.set_num_threads(1)
-    groups = RailGroups(Place.from_environment(args.master, args.port), rails, args.timeout)
+    groups = RailGroups(place, rails, args.timeout)
     bench = Bench(groups, args.maxbytes)
     members = groups.exchange({"node": socket.gethostname(), "pid": os.getpid()})
     wrong = sum(table(bench, op, args, members) for op in args.op)

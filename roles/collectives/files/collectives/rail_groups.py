@@ -21,7 +21,7 @@ os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 RAILS_FILE = "/etc/nccl.conf"
 RAILS_KEY = "NCCL_SOCKET_IFNAME"
 FIRST_PORT = 20000
-PORTS = 20000
+PORTS = 12000
 GRACE_S = 2.0
 """What a rail may need beyond its timeout to say that it failed."""
 START_S = 90.0

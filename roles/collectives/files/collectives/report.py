@@ -59,7 +59,7 @@ def line(op: str, ranks: int, row: Dict[str, Any]) -> str:
     algbw, bus = busbw(op, ranks, row)
     wrong = "N/A" if row["wrong"] is None else str(row["wrong"])
     text = "{:>12}{:>14}{:>10}{:>8}{:>8}".format(row["size_bytes"], row["count"], "float", REDOP[op], -1)
-    text += f"{row['time_us']:>12.2f} {digits(algbw):>11} {digits(bus):>11}{wrong:>8}"
+    text += f" {row['time_us']:>11.2f} {digits(algbw):>11} {digits(bus):>11} {wrong:>7}"
     return text + "{:>12}{:>12}{:>12}{:>8}".format("N/A", "N/A", "N/A", "N/A")
 
 

@@ -42,11 +42,10 @@ def _as_it_is(_tag: int, _segment: Any) -> None:
 class Rail:
     """One rail's group as seen by one rank."""
 
-    def __init__(self, group: Any, rank: int, size: int) -> None:
-        import torch
-
+    def __init__(self, group: Any, rank: int, size: int, ack: Any) -> None:
         self.group, self.rank, self.size = group, rank, size
-        self.ack = torch.zeros(2, 1)
+        self.ack = ack
+        """Two tensors of one element: an acknowledgement that comes, one that goes."""
         self.sent = self.received = 0
         """Payload bytes handed to, and taken from, the network."""
 

@@ -1,0 +1,177 @@
+"""The rings move exactly what they must, and leave exactly what they must: over a network of queues, without torch."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from railbed.model import transport
+
+BYTES = 4
+
+
+class Flat:
+    """As much of a flat tensor as the rings use: a window on a list."""
+
+    def __init__(self, data: list[float], start: int, end: int) -> None:
+        self.data, self.start, self.end = data, start, end
+
+    def numel(self) -> int:
+        return self.end - self.start
+
+    def element_size(self) -> int:
+        return BYTES
+
+    def tensor_split(self, count: int) -> list[Flat]:
+        base, more = divmod(self.numel(), count)
+        cuts = [self.start + i * base + min(i, more) for i in range(count + 1)]
+        return [Flat(self.data, a, b) for a, b in itertools.pairwise(cuts)]
+
+    def values(self) -> list[float]:
+        return self.data[self.start : self.end]
+
+    def copy_(self, other: Flat) -> None:
+        self.data[self.start : self.end] = other.values()
+
+    def add_(self, other: Flat) -> None:
+        self.data[self.start : self.end] = [a + b for a, b in zip(self.values(), other.values(), strict=True)]
+
+
+class Pending:
+    def __init__(self, wires: Wires, key: tuple[int, int, int], tensor: Flat | None = None) -> None:
+        self.wires, self.key, self.tensor = wires, key, tensor
+
+    def wait(self) -> bool:
+        if self.tensor is not None:
+            arrived = self.wires.queue(self.key).get(timeout=5)
+            assert len(arrived) == self.tensor.numel()
+            self.tensor.data[self.tensor.start : self.tensor.end] = arrived
+        return True
+
+
+class Wires:
+    """All ranks' wires: one queue per sender, receiver and tag; a message leaves with the values of its sending."""
+
+    def __init__(self) -> None:
+        self.queues: dict[tuple[int, int, int], queue.Queue[list[float]]] = {}
+
+    def queue(self, key: tuple[int, int, int]) -> queue.Queue[list[float]]:
+        return self.queues.setdefault(key, queue.Queue())
+
+
+class Group:
+    def __init__(self, wires: Wires, rank: int) -> None:
+        self.wires, self.rank = wires, rank
+
+    def send(self, tensors: list[Flat], to: int, tag: int) -> Pending:
+        time.sleep(random.random() / 5000)
+        self.wires.queue((self.rank, to, tag)).put(tensors[0].values())
+        return Pending(self.wires, (self.rank, to, tag))
+
+    def recv(self, tensors: list[Flat], source: int, tag: int) -> Pending:
+        return Pending(self.wires, (source, self.rank, tag), tensors[0])
+
+
+def run(program: SimpleNamespace, op: str, ranks: int, slot: int) -> tuple[list[list[float]], list[Any]]:
+    """Every rank's target after two runs of ``op``, and its rail. Rank r holds 100·r + i at element i."""
+    wires = Wires()
+    for key in [
+        (a, b, t) for a in range(ranks) for b in range(ranks) for t in [*range(400), program.rings.ACK]
+    ]:
+        wires.queue(key)
+    targets = [[-1.0] * (slot * ranks) for _ in range(ranks)]
+
+    def one(rank: int) -> Any:
+        ack = [Flat([0.0], 0, 1), Flat([0.0], 0, 1)]
+        rail = program.rings.Rail(Group(wires, rank), rank, ranks, ack)
+        source = [100.0 * rank + i for i in range(slot * ranks)]
+
+        def view(data: list[float]) -> Any:
+            return lambda index: Flat(data, index * slot, (index + 1) * slot)
+
+        for _ in range(2):
+            getattr(rail, op)(view(source), view(targets[rank]))
+        assert source == [100.0 * rank + i for i in range(slot * ranks)]
+        return rail
+
+    with ThreadPoolExecutor(ranks) as pool:
+        rails = list(pool.map(one, range(ranks)))
+    return targets, rails
+
+
+@pytest.fixture(autouse=True)
+def _short_segments(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program.rings, "SEGMENT", 3)
+
+
+CASES = [(2, 1), (2, 10), (3, 7), (4, 9), (5, 4)]
+"""Ranks and elements of a slot."""
+
+
+@pytest.mark.parametrize(("ranks", "slot"), CASES)
+def test_all_reduce(program: SimpleNamespace, ranks: int, slot: int) -> None:
+    targets, _ = run(program, "all_reduce", ranks, slot)
+    total = 100.0 * sum(range(ranks))
+    assert targets == [[total + ranks * i for i in range(slot * ranks)]] * ranks
+
+
+@pytest.mark.parametrize(("ranks", "slot"), CASES)
+def test_reduce_scatter(program: SimpleNamespace, ranks: int, slot: int) -> None:
+    targets, _ = run(program, "reduce_scatter", ranks, slot)
+    total = 100.0 * sum(range(ranks))
+    for rank, target in enumerate(targets):
+        own = range(rank * slot, (rank + 1) * slot)
+        assert target[own.start : own.stop] == [total + ranks * i for i in own]
+
+
+@pytest.mark.parametrize(("ranks", "slot"), CASES)
+def test_all_gather(program: SimpleNamespace, ranks: int, slot: int) -> None:
+    targets, _ = run(program, "all_gather", ranks, slot)
+    assert targets == [[100.0 * r + i for r in range(ranks) for i in range(slot)]] * ranks
+
+
+@pytest.mark.parametrize(("ranks", "slot"), CASES)
+def test_alltoall(program: SimpleNamespace, ranks: int, slot: int) -> None:
+    targets, _ = run(program, "alltoall", ranks, slot)
+    for rank, target in enumerate(targets):
+        assert target == [100.0 * r + rank * slot + i for r in range(ranks) for i in range(slot)]
+
+
+@pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter", "alltoall"])
+def test_it_moves_what_the_transport_law_says(program: SimpleNamespace, op: str) -> None:
+    ranks, slot = 4, 1000
+    program.rings.SEGMENT = 100
+    _, rails = run(program, op, ranks, slot)
+    payload = transport.payload_per_node(op, ranks * slot * BYTES, ranks, iterations=2)
+    for rail in rails:
+        assert rail.sent == rail.received
+        # alltoall adds an acknowledgement of one element per round.
+        assert rail.sent - payload == (2 * (ranks - 1) * BYTES if op == "alltoall" else 0)
+
+
+def test_slots_of_no_elements_move_nothing(program: SimpleNamespace) -> None:
+    targets, rails = run(program, "all_gather", 3, 0)
+    assert targets == [[], [], []]
+    assert [rail.sent for rail in rails] == [0, 0, 0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(1, 64))
+def test_shares_cover_all_and_differ_by_one_at_most(
+    program: SimpleNamespace, length: int, parts: int
+) -> None:
+    cuts = [program.rings.share(length, parts, i) for i in range(parts)]
+    assert cuts[0][0] == 0
+    assert cuts[-1][1] == length
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(cuts))
+    sizes = {b - a for a, b in cuts}
+    assert max(sizes) - min(sizes) <= 1

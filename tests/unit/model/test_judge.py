@@ -1,0 +1,237 @@
+"""Verdicts on logs: what passes, what fails, and what proves nothing either way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from railbed.catalog import load_machine
+from railbed.errors import UsageError
+from railbed.model import bandwidth, judge, logs, ranks
+from railbed.model.claims import Verdict
+from railbed.model.proof import case_of, least_network_gbytes_per_s, rails_proven
+from railbed.parse import nccl_tests
+
+DATA = Path(__file__).parent.parent / "data"
+LAB = bandwidth.of(load_machine("lab/rail8"))
+HGX = bandwidth.of(load_machine("metal/hgx-h100"))
+
+
+def judged(
+    name: str, nodes: int = 2, machine: bandwidth.BandwidthMachine = HGX, **options: str
+) -> judge.Judgement:
+    folder = DATA / ("collectives" if machine is LAB else "parse/nccl_tests")
+    return judge.judge(nccl_tests.read((folder / name).read_text()), machine, nodes, **options)
+
+
+def verdicts(judgement: judge.Judgement) -> dict[str, Verdict]:
+    return {claim.claim: claim.verdict for claim in judgement.claims}
+
+
+def test_two_healthy_nodes_leave_rails_unproven() -> None:
+    """487 GB/s on 8 × 400G needs 260 GB/s of network: six rails of eight would do."""
+    found = judged("two-nodes.log")
+    assert verdicts(found) == {"collective.all_reduce@2": Verdict.PASS, "fabric.all_rails": Verdict.UNPROVEN}
+    assert found.rails_proven == 6
+    assert found.verdict is Verdict.UNPROVEN
+    assert found.problems == []
+    assert found.causes == []
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4])
+def test_the_lab_passes_with_all_rails(nodes: int) -> None:
+    """Real logs of the collectives program over eight shaped rails."""
+    found = judged(f"healthy-{nodes}-nodes.log", nodes, LAB)
+    assert set(verdicts(found).values()) == {Verdict.PASS}
+    assert len(found.claims) == 5
+    assert found.rails_proven == 8
+    assert all(claim.simulated for claim in found.claims)
+
+
+@pytest.mark.parametrize("name", ["rail-5-percent-slow.log", "rail-50-percent-slow.log"])
+def test_a_slow_rail_fails_the_floor_and_names_what_would_tell(name: str) -> None:
+    found = judged(name, 4, LAB)
+    assert verdicts(found)["collective.all_reduce@4"] is Verdict.FAIL
+    assert found.verdict is Verdict.FAIL
+    assert [cause["cause"] for cause in found.causes] == ["a rail is slow or down", "one node is slow"]
+    assert all(cause["measure"] for cause in found.causes)
+
+
+def test_half_a_rail_is_half_the_rails() -> None:
+    """The slowest rail counts for all: half of the line proves no more than four or five rails."""
+    assert judged("rail-50-percent-slow.log", 4, LAB).rails_proven in (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nan.log", "NOT_A_NUMBER"),
+        ("unchecked.log", "NOT_CHECKED"),
+        ("truncated.log", "TRUNCATED"),
+        ("wrong-label.log", "RANKS_MISMATCH"),
+        ("old-all-gather.log", "COLLECTIVE_UNKNOWN"),
+    ],
+)
+def test_damaged_logs_prove_nothing(name: str, problem: str) -> None:
+    found = judged(name)
+    assert problem in found.problems
+    assert found.verdict is Verdict.UNPROVEN
+    assert found.claims[0].verdict is Verdict.UNPROVEN
+    assert found.claims[0].reason
+
+
+def test_wrong_data_fail_whatever_the_speed() -> None:
+    found = judged("wrong-data.log")
+    assert found.claims[0].verdict is Verdict.FAIL
+    assert "wrong data" in found.claims[0].reason
+    assert found.rails_proven == 0
+
+
+def test_more_ranks_asked_than_ran() -> None:
+    found = judged("two-nodes.log", nodes=4)
+    assert found.problems == ["RANKS_MISMATCH"]
+    assert found.claims[0].verdict is Verdict.UNPROVEN
+    assert found.rails_proven == 0
+    assert found.claims[0].measured == pytest.approx(487.1, abs=0.1)
+
+
+def test_above_the_bound_is_a_wrong_number() -> None:
+    slower = LAB.model_copy(update={"nic_gbps_per_rail": 0.05})
+    text = (DATA / "collectives" / "healthy-4-nodes.log").read_text()
+    doubled = judge.judge(nccl_tests.read(text), slower, 4, "all_reduce")
+    assert "IMPOSSIBLE" in doubled.problems
+    assert verdicts(doubled)["collective.all_reduce@4"] is Verdict.UNPROVEN
+
+
+def test_bandwidth_is_recomputed_from_size_and_time() -> None:
+    """A printed figure that size and time do not give is not believed."""
+    table = nccl_tests.read((DATA / "collectives" / "rail-50-percent-slow.log").read_text()).tables[0]
+    row = table.rows[0].out_of_place
+    assert row.algbw_gbytes_per_s is not None
+    assert row.busbw_gbytes_per_s is not None
+    old = (row.printed["algbw"], row.printed["busbw"])
+    text = (DATA / "collectives" / "rail-50-percent-slow.log").read_text()
+    painted = text.replace(old[0], f"{row.algbw_gbytes_per_s * 2:.7f}").replace(
+        old[1], f"{row.busbw_gbytes_per_s * 2:.7f}"
+    )
+    found = judge.judge(nccl_tests.read(painted), LAB, 4)
+    assert "BANDWIDTH_MISMATCH" in found.problems
+    assert found.claims[0].verdict is Verdict.UNPROVEN
+    assert found.claims[0].measured == pytest.approx(row.busbw_gbytes_per_s, rel=1e-3)
+
+
+def test_small_sizes_do_not_gate() -> None:
+    header = "#  size count type redop root time algbw busbw #wrong time algbw busbw #wrong"
+    row = "1048576 262144 float sum -1 15728.6 0.066666 0.1 0 N/A N/A N/A N/A"
+    found = judge.judge(nccl_tests.read(f"# all_reduce_perf\n{header}\n{row}"), LAB, 4)
+    assert found.problems == ["NO_GATING_SIZE"]
+    assert found.claims[0].verdict is Verdict.UNPROVEN
+
+
+def test_no_rows_and_no_log() -> None:
+    for text in (
+        "",
+        "nothing of the kind",
+        "# all_reduce_perf\n#  size count type redop root time algbw busbw #wrong",
+    ):
+        found = judge.judge(nccl_tests.read(text), LAB, 4)
+        assert "NO_ROWS" in found.problems
+        assert found.verdict is Verdict.UNPROVEN
+        assert found.rails_proven == 0
+
+
+def test_one_collective_of_several() -> None:
+    found = judged("healthy-4-nodes.log", 4, LAB, collective="alltoall")
+    assert list(verdicts(found)) == ["collective.alltoall@4", "fabric.all_rails"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"collective": "alltoall"}, {"collective": "allreduce"}, {"algorithm": "best"}]
+)
+def test_what_cannot_be_asked(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        judged("two-nodes.log", **options)
+
+
+def test_the_name_of_the_collective_can_be_given() -> None:
+    text = "\n".join(
+        line
+        for line in (DATA / "parse/nccl_tests/two-nodes.log").read_text().splitlines()
+        if "_perf" not in line
+    )
+    assert judge.judge(nccl_tests.read(text), HGX, 2).problems == ["COLLECTIVE_UNKNOWN"]
+    named = judge.judge(nccl_tests.read(text), HGX, 2, "all_reduce")
+    assert verdicts(named)["collective.all_reduce@2"] is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("nodes", "collective", "algorithm", "busbw", "network", "rails"),
+    [
+        (2, "all_reduce", None, 487.1, 259.8, 6),
+        (4, "all_reduce", None, 330.9, 256.2, 6),
+        (4, "all_reduce", "ring", 364.9, 364.9, 8),
+        (4, "all_gather", None, 323.5, 250.5, 5),
+        (4, "alltoall", None, 60.0, 371.6, 8),
+        (4, "broadcast", None, 286.3, 286.3, 6),
+    ],
+)
+def test_least_network(
+    nodes: int, collective: str, algorithm: str | None, busbw: float, network: float, rails: int
+) -> None:
+    case = case_of(HGX, nodes, collective, algorithm)
+    assert least_network_gbytes_per_s(case, busbw) == pytest.approx(network, abs=0.1)
+    assert rails_proven(case, busbw) == rails
+
+
+def test_switches_that_reduce_halve_what_is_proven() -> None:
+    sharp = HGX.model_copy(update={"in_network_reduction": True})
+    assert rails_proven(case_of(sharp, 12, "all_reduce"), 386.6) == 4
+    assert rails_proven(case_of(HGX, 12, "all_reduce"), 386.6) == 8
+
+
+@given(
+    st.integers(2, 64),
+    st.sampled_from(["all_reduce", "all_gather", "reduce_scatter", "alltoall"]),
+    st.floats(0, 1),
+)
+def test_never_more_rails_proven_than_carried_data(nodes: int, collective: str, share: float) -> None:
+    """A bus bandwidth that r rails can carry never proves more than r."""
+    for rails in range(1, 9):
+        fewer = LAB.model_copy(update={"rails": rails})
+        most = bandwidth.bound(fewer, nodes, collective)[0]
+        assert most is not None
+        assert rails_proven(case_of(LAB, nodes, collective), most * share) <= rails
+
+
+@given(
+    st.integers(1, 1 << 36),
+    st.floats(1, 1e8),
+    st.integers(2, 5000),
+    st.sampled_from(ranks.DOUBLE + ranks.SINGLE + ranks.CONSTANT),
+)
+def test_recomputing_is_size_over_time_times_factor(
+    size: int, time_us: float, n: int, collective: str
+) -> None:
+    m = nccl_tests.Measurement(time_us=time_us)
+    row = nccl_tests.Row(size, None, "float", "sum", -1, m, nccl_tests.Measurement())
+    scale = ranks.factor(collective, n)
+    assert scale is not None
+    assert judge.recomputed_busbw(row, m, collective, n) == pytest.approx(size / time_us / 1e3 * scale)
+
+
+def test_documents_have_the_keys_of_the_command_line() -> None:
+    log = nccl_tests.read((DATA / "parse/nccl_tests/two-nodes.log").read_text())
+    assert set(logs.describe(log)) == {
+        "collective", "labelled_ranks", "inferred_ranks", "inferred_ranks_range", "problems", "rows",
+        "average_busbw_gbytes_per_s",
+    }  # fmt: skip
+    document = logs.plain(judge.judge(log, HGX, 2))
+    assert set(document) == {"verdict", "claims", "rails_proven", "causes", "problems"}
+    for claim in document["claims"]:
+        assert set(claim) == {"claim", "verdict", "measured", "unit", "expected", "floor", "reason"}
+    several = logs.describe(nccl_tests.read((DATA / "parse/nccl_tests/several.log").read_text()))
+    assert [t["collective"] for t in several["tables"]] == ["all_reduce", "all_gather"]
+    assert logs.describe(nccl_tests.read(""))["problems"] == ["NO_ROWS"]
