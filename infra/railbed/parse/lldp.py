@@ -33,6 +33,9 @@ def plain(text: str) -> dict[str, Any]:
             continue
         reporters[host] = None
         for interface, body in _interfaces(document):
+            if "status" in body:
+                unread.append(f"{host} {interface}: `show interfaces` names no neighbour")
+                continue
             far = _neighbour(body)
             if far is None:
                 down[End(host, interface)] = None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from railbed.parse import iperf3, nccl_tests, nvidia_smi
+from railbed.parse import iblinkinfo, ibnetdiscover, ibsim_net, iperf3, lldp, nccl_tests, nvidia_smi
 
 Document = dict[str, Any]
 
@@ -23,13 +23,26 @@ class Parser:
     """True where the document holds a measurement: else the file proves nothing."""
 
 
+def _links(document: Document) -> bool:
+    return bool(document["links"] or document["down"])
+
+
 PARSERS: tuple[Parser, ...] = (
+    Parser("iblinkinfo", "iblinkinfo: every port with its state, width and speed", iblinkinfo.plain, _links),
+    Parser(
+        "ibnetdiscover",
+        "ibnetdiscover, also with -p: devices and links of a fabric",
+        ibnetdiscover.plain,
+        _links,
+    ),
+    Parser("ibsim", "a net file of ibsim: devices and links", ibsim_net.plain, _links),
     Parser(
         "iperf3",
         "iperf3 -J: rates of both directions, errors",
         iperf3.plain,
         lambda d: any(d[way] and d[way]["received_gbps"] is not None for way in ("forward", "reverse")),
     ),
+    Parser("lldp", "lldpcli -f json show neighbors, each host named: links", lldp.plain, _links),
     Parser(
         "nccl-tests",
         "all_reduce_perf and its siblings: tables, ranks, averages",

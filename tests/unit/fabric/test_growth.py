@@ -13,7 +13,7 @@ from railbed.model.fabric import Cable, Fabric, Wish, before, cables, moves, pla
 
 from .wishes import most, wishes
 
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 
 
 @st.composite

@@ -10,7 +10,7 @@ from railbed.model.fabric import Cable, Wish, bill, cables, plan, ratio, smalles
 
 from .wishes import answered, wishes
 
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 
 
 def ends(map_: list[Cable]) -> list[tuple[str, str | int]]:

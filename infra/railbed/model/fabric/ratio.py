@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from railbed.errors import UsageError
 
-RATIO = re.compile(r"^(\d{1,9}(?:\.\d{1,9})?)(?:[:/](\d{1,9}(?:\.\d{1,9})?))?$")
+RATIO = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[:/]([0-9]{1,9}(?:\.[0-9]{1,9})?))?$")
 
 
 def read(value: str | float | Fraction) -> Fraction:

@@ -202,7 +202,5 @@ def _judge(
         return Verdict.UNPROVEN, f"{hidden} of {planned} cables run between devices that tell no neighbours"
     if rate_gbps is not None and rated < found:
         return Verdict.UNPROVEN, f"the file tells the rate of {rated} of {found} links"
-    return (
-        Verdict.PASS,
-        f"all {planned} cables are as planned; the rate of {rated} is known, and as that of its tier",
-    )
+    rates = f"{rated} show their rate, none below its tier's" if rated else "this file tells no rates"
+    return Verdict.PASS, f"all {planned} cables are as planned; {rates}"

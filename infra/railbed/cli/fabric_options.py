@@ -1,0 +1,160 @@
+"""The options that size and name a fabric, one set for every `railbed fabric` command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from railbed import plan as plans
+from railbed import spec as specs
+from railbed.catalog.loader import load_switch
+from railbed.catalog.switches import Mode, Switch
+from railbed.cli.spec_file import chosen
+from railbed.errors import UsageError
+from railbed.model.fabric import Fabric, Names, Wish, plan, ratio
+from railbed.plan.hosts import node_names
+
+DEFAULT_RAILS, DEFAULT_RADIX, DEFAULT_LINK_GBPS = 8, 64, 400.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the options come to."""
+
+    fabric: Fabric
+    names: Names
+    switch: Switch | None
+    mode: Mode | None
+    rate_gbps: float
+    """Of one link."""
+    rate_known: bool
+    """False where nobody said the rate and it is the default."""
+
+
+NODES = typer.Option(None, "--nodes", "-n", help="Nodes; instead of a spec.")
+STACK = typer.Option(None, "--stack", "-s", help="Stack whose spec gives nodes, rails and names.")
+SPEC = typer.Option(None, "--spec", "-f", help="A stack file, instead of the stack's own.")
+RAILS = typer.Option(None, "--rails", help=f"NICs of a node in one plane. Else {DEFAULT_RAILS}.")
+RADIX = typer.Option(None, "--radix", help=f"Ports of a switch. Else the switch's, or {DEFAULT_RADIX}.")
+PLANES = typer.Option(None, "--planes", help="Equal fabrics side by side. Else 1.")
+RATIO = typer.Option("1", "--oversubscription", help="Leaf ports down to up: 1, 1.5, 4:3.")
+RAIL_ONLY = typer.Option(False, "--rail-only", help="No spine: one leaf per rail.")
+DESIGN = typer.Option(0, "--design-nodes", help="Build the upper tiers for so many nodes now.")
+EXTRA = typer.Option(0, "--extra-endpoints", help="Leaf ports of a plane for management or storage.")
+SWITCH = typer.Option(None, "--switch", help="Catalogue key: ports, rate, transceivers, price.")
+LINK = typer.Option(None, "--link-gbps", help="Rate of a link. Else the switch's, the spec's, or 400.")
+NODE_NAME = typer.Option(Names.node, "--node-name", help="Name of a node, with {node}.")
+NIC_NAME = typer.Option(Names.nic, "--nic-name", help="Name of a NIC, with {nic} or {rail}.")
+SWITCH_NAME = typer.Option(Names.switch, "--switch-name", help="Name of a switch, with {tier} and {index}.")
+
+
+def options(
+    nodes: int = NODES,
+    stack: str = STACK,
+    spec: Path = SPEC,
+    rails: int = RAILS,
+    radix: int = RADIX,
+    planes: int = PLANES,
+    oversubscription: str = RATIO,
+    rail_only: bool = RAIL_ONLY,
+    design_nodes: int = DESIGN,
+    extra_endpoints: int = EXTRA,
+    switch: str = SWITCH,
+    link_gbps: float = LINK,
+    node_name: str = NODE_NAME,
+    nic_name: str = NIC_NAME,
+    switch_name: str = SWITCH_NAME,
+) -> Chosen:
+    """The fabric that the options ask for. Raises UsageError."""
+    names = Names(node=node_name, nic=nic_name, switch=switch_name)
+    rate, known = link_gbps, link_gbps is not None
+    if nodes is None:
+        nodes, rails, planes, rate, names = _of_spec(_file(stack, spec), rails, planes, rate, names)
+        known = known or rate is not None
+    found = load_switch(switch) if switch else None
+    mode = _mode(found, radix)
+    if not known and mode:
+        rate, known = mode.port_gbps, True
+    wish = Wish(
+        nodes=nodes,
+        rails=DEFAULT_RAILS if rails is None else rails,
+        radix=radix if radix is not None else mode.ports if mode else DEFAULT_RADIX,
+        planes=1 if planes is None else planes,
+        oversubscription=ratio.read(oversubscription),
+        rail_only=rail_only,
+        design_nodes=design_nodes,
+        extra_endpoints=extra_endpoints,
+    )
+    fabric = plan(wish)
+    return Chosen(fabric, names.checked(wish.planes), found, mode, rate or DEFAULT_LINK_GBPS, known)
+
+
+def sized(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives ``command`` all options above; they reach it as its first argument, a Chosen."""
+    shared = inspect.signature(options).parameters
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(options(**{name: given.pop(name) for name in shared}), **given)
+
+    parameters = [*shared.values(), *own]
+    setattr(run, "__signature__", inspect.Signature([p.replace(kind=p.KEYWORD_ONLY) for p in parameters]))  # noqa: B010
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _file(stack: str | None, spec: Path | None) -> Path:
+    try:
+        return chosen(stack or "lab", spec)
+    except UsageError as nowhere:
+        raise UsageError(
+            "name the fabric: how many nodes, or whose spec", code=nowhere.code, path="--nodes",
+            hint="--nodes N, --spec FILE, or --stack NAME inside a checkout",
+        ) from None  # fmt: skip
+
+
+def _of_spec(
+    file: Path, rails: int | None, planes: int | None, rate: float | None, names: Names
+) -> tuple[int, int, int, float | None, Names]:
+    """Nodes, rails, planes, rate and names of a stack file; the options that were given win over it."""
+    planned = plans.plan(specs.load(file), f"{file}:railbed:cluster")
+    machines = {pool.machine.key: pool.machine for pool in planned.pools}
+    hosts = [name for pool in planned.pools for name in node_names(pool.name, pool.nodes, pool.spares)]
+    machine = next(iter(machines.values()))
+    nics = machine.rdma_devices or machine.netdevs
+    if len(machines) > 1 and len({tuple(m.rdma_devices or m.netdevs) for m in machines.values()}) > 1:
+        raise UsageError(
+            "the pools' machines call their NICs differently", code="FABRIC_NAMES", path=f"{file}:railbed:cluster.pools",
+            found=sorted(machines), hint="plan them one by one with --nodes",
+        )  # fmt: skip
+    fabric = planned.fabric
+    rails = fabric.rails if rails is None else rails
+    planes = fabric.nics_per_rail if planes is None else planes
+    fits = len(nics) == rails * planes and names.nic == Names.nic
+    real = None if planned.simulated else machine.nic_gbps
+    return (
+        len(hosts),
+        rails,
+        planes,
+        rate or real,
+        Names(hosts, nics if fits else (), names.node, names.nic, names.switch),
+    )
+
+
+def _mode(switch: Switch | None, radix: int | None) -> Mode | None:
+    if switch is None:
+        return None
+    mode = switch.mode(radix)
+    if mode is None:
+        raise UsageError(
+            f"{switch.title} has no {radix} ports", code="FABRIC_RANGE", path="--radix", found=radix,
+            allowed=f"at most {max(m.ports for m in switch.modes)}",
+        )  # fmt: skip
+    return mode
