@@ -85,6 +85,10 @@ class Answers:
     def of(self, claim: str, node: str = "") -> Judged | None:
         return self._by_key.get((claim, node))
 
+    def given(self) -> list[Judged]:
+        """The verdicts that there are so far."""
+        return list(self._by_key.values())
+
     def complete(self) -> list[Judged]:
         """One verdict per question, in the order of the scope."""
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
+from railbed.errors import RailbedError
+from railbed.model.claims import Verdict
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 
@@ -63,12 +66,13 @@ class Bench:
     def obstacle(self, name: str) -> str:
         """Why the scheduler would not start a step of ours on the node now; empty when it would."""
         if self.scheduler is None:
-            return "blocked: the scheduler does not answer"
+            return "blocked by scheduler.state: the scheduler does not answer"
         state = self.schedule.get(name)
         if state is None:
-            return f"blocked: the scheduler does not know {name}"
+            return f"blocked by scheduler.state: the scheduler does not know {name}"
         if not state.usable:
-            return f"blocked: {name} is {state.text}" + (f" ({state.reason})" if state.reason else "")
+            why = f" ({state.reason})" if state.reason else ""
+            return f"blocked by scheduler.state: {name} is {state.text}{why}"
         return self.busy(name)
 
     def busy(self, name: str) -> str:
@@ -76,12 +80,22 @@ class Bench:
         job = next((j for j in self.jobs if name in j.nodes), None)
         return f"blocked by job {job.id} of {job.user} on {name}" if job else ""
 
-    def usable(self, wanted: int) -> tuple[list[str], str]:
-        """Up to ``wanted`` rail nodes that can run a job together, or none and why.
+    def refresh(self) -> None:
+        """Asks the scheduler again: a health check may have drained a node, a user's job may have begun."""
+        if self.scheduler is not None:
+            with suppress(RailbedError):
+                self.schedule, self.jobs = self.scheduler.nodes(), self.scheduler.jobs()
 
-        Nodes must all lie inside or all outside the acceptance reservation: Slurm starts no job across its
-        border.
+    def broken(self, name: str) -> bool:
+        """Whether a claim of the node itself failed in this run; the scheduler may drain it at any moment."""
+        return any(c.node == name and c.verdict is Verdict.FAIL for c in self.answers.given())
+
+    def usable(self, wanted: int) -> tuple[list[str], str]:
+        """``wanted`` rail nodes or more that can run a job together, sound ones first; or none and why.
+
+        All lie inside or all outside the acceptance reservation: Slurm starts no job across its border.
         """
+        self.refresh()
         free, obstacles = [], []
         for node in self.rail_nodes():
             name = node.name
@@ -92,8 +106,9 @@ class Bench:
                 free.append(node.name)
         inside = [name for name in free if name in self.reserved]
         outside = [name for name in free if name not in self.reserved]
-        chosen = max((inside, outside), key=len)
+        chosen = sorted(inside if len(inside) > len(outside) else outside, key=self.broken)
         if len(chosen) < wanted:
             told = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
             return [], f"{len(chosen)} of {wanted} nodes can run it: {told}"
-        return chosen, ""
+        sound = [name for name in chosen if not self.broken(name)]
+        return sound if len(sound) >= wanted else chosen, ""

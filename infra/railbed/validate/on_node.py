@@ -20,6 +20,8 @@ SUITE = Path(__file__).parent / "node"
 PACKAGE = "railbed/validate/node"
 EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 PATTERN = "node.*"
+IN_A_STEP = ("node.limits",)
+"""Claims that a scheduler step answers."""
 GPU_COMPONENTS = frozenset({"nvidia_driver"})
 """Software components that only nodes with GPUs get."""
 
@@ -95,10 +97,27 @@ def run(bench: Bench) -> None:
     if not nodes:
         return
     bench.say(f"on-node checks on {len(nodes)} nodes")
-    bench.remote.each(nodes, lambda name: _ask(bench, name))
+    found = [
+        record
+        for records in bench.remote.each(nodes, lambda n: _ask(bench, n)).values()
+        for record in records
+    ]
+    if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
+        bench.refresh()
+    for record in found:
+        bench.answers.add(_with_obstacle(bench, record))
+        if record.claim == "node.nics" and record.verdict is Verdict.FAIL:
+            bench.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
 
 
-def _ask(bench: Bench, name: str) -> None:
+def _with_obstacle(bench: Bench, record: Judged) -> Judged:
+    """A step that did not start is explained by the scheduler better than by srun."""
+    if record.claim not in IN_A_STEP or record.verdict is not Verdict.UNPROVEN:
+        return record
+    return record.model_copy(update={"reason": bench.obstacle(record.node) or record.reason})
+
+
+def _ask(bench: Bench, name: str) -> list[Judged]:
     questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
     wanted = expectations(bench.contract, bench.node(name), bench.reservation_for([name]))
     wanted["claims"] = [q.claim.id for q in questions]
@@ -110,15 +129,12 @@ def _ask(bench: Bench, name: str) -> None:
     if result.returncode == UNREACHABLE:
         bench.unreachable[name] = f"{name} cannot be reached: {result.tail()}"
         bench.answers.why("*", bench.unreachable[name], [name])
-        return
+        return []
     records = read(result.stdout)
     if records is None:
         bench.answers.why(PATTERN, f"the on-node checks gave no result: {result.tail()}", [name])
-        return
-    bench.answers.add(*answers(questions, records, evidence))
-    nics = bench.answers.of("node.nics", name)
-    if nics and nics.verdict is Verdict.FAIL:
-        bench.dead_rails[name] = f"blocked by node.nics on {name}"
+        return []
+    return answers(questions, records, evidence)
 
 
 UNREACHABLE = 255

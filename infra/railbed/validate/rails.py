@@ -11,11 +11,13 @@ from railbed.contract import Node, Rail
 from railbed.defaults import RAIL_OMIT_S, RAIL_PORT, RAIL_SECONDS, RAIL_SLACK_S
 from railbed.effects.journal import now_iso
 from railbed.model import rails as law
+from railbed.model.claims import Judged, Verdict
 from railbed.model.rails import RailSample
 from railbed.parse import iperf3
-from railbed.validate.answers import against_floor, judged
+from railbed.validate.answers import against_floor
 from railbed.validate.bench import Bench
 from railbed.validate.pairs import Pair, ring_flows, ring_rounds, star_rounds
+from railbed.validate.scope import Question
 
 PROBE = Path(__file__).parent / "node" / "rail_probe.py"
 EACH = "fabric.rail.*.bandwidth"
@@ -42,44 +44,58 @@ def run(bench: Bench) -> None:
         _together(bench, able)
 
 
-def _rounds(bench: Bench, able: Sequence[Node]) -> list[list[Pair]]:
-    names = [node.name for node in able]
-    if not bench.scope.node:
-        return ring_rounds(names)
-    if bench.scope.node not in names:
-        return []
-    # A healthy partner says more: those with a dead rail come last.
-    partners = sorted((n for n in names if n != bench.scope.node), key=lambda n: n in bench.dead_rails)
-    return star_rounds(bench.scope.node, partners[: law.PARTNERS_NEEDED])
+def _partners(bench: Bench, node: str, names: Sequence[str]) -> list[str]:
+    """Whom to measure one node with; those with a dead rail of their own say less and come last."""
+    others = [name for name in names if name != node]
+    return sorted(others, key=lambda name: name in bench.dead_rails)[: law.PARTNERS_NEEDED]
 
 
 def _each(bench: Bench, able: Sequence[Node]) -> None:
     by_name = {node.name: node for node in able}
-    rounds = _rounds(bench, able)
+    names = list(by_name)
+    asked = [q for q in bench.scope.get(EACH) if q.node in by_name]
+    if not bench.scope.node:
+        rounds = ring_rounds(names)
+    else:
+        rounds = star_rounds(bench.scope.node, _partners(bench, bench.scope.node, names)) if asked else []
     samples: list[RailSample] = []
     for number, pairs in enumerate(rounds, 1):
-        told = ", ".join(f"{a} ↔ {b}" for a, b in pairs)
-        bench.say(f"rails, round {number} of {len(rounds)}: {told}")
-        flows = [(a, b, rail.index) for a, b in pairs for rail in _shared(by_name[a], by_name[b])]
-        samples += _measure(bench, by_name, flows, both_ways=True, name=f"rails/round-{number}.json")
+        samples += _round(bench, by_name, pairs, f"round {number} of {len(rounds)}")
+    verdicts = _judge(bench, samples, asked)
+    # Slow is what is slow twice: another program's burst on a shared host is no fault of a rail.
+    doubtful = list(dict.fromkeys(v.node for v in verdicts if v.verdict is Verdict.FAIL and v.measured))
+    for node in doubtful:
+        for pairs in star_rounds(node, _partners(bench, node, names)):
+            samples += _round(bench, by_name, pairs, "once more")
     evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in samples])
-    for question in bench.scope.get(EACH):
-        wish, at = question.claim.expectation, now_iso()
-        index = int(question.claim.id.split(".")[2])
-        if wish is None:
-            bench.answers.why(question.claim.id, "the contract does not say what this rail must reach")
+    for verdict in _judge(bench, samples, asked) if doubtful else verdicts:
+        bench.answers.add(verdict.model_copy(update={"evidence": evidence, "at": now_iso()}))
+        if verdict.measured == 0:
+            told = f"blocked by {verdict.claim} on {verdict.node}"
+            bench.dead_rails.setdefault(verdict.node, told)
+
+
+def _round(bench: Bench, nodes: dict[str, Node], pairs: Sequence[Pair], told: str) -> list[RailSample]:
+    bench.say(f"rails, {told}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
+    flows = [(a, b, rail.index) for a, b in pairs for rail in _shared(nodes[a], nodes[b])]
+    name = "rails/" + "_".join(f"{a}-{b}" for a, b in pairs[:1]) + f"-{told.replace(' ', '-')}.json"
+    return _measure(bench, nodes, flows, both_ways=True, name=name)
+
+
+def _judge(bench: Bench, samples: Sequence[RailSample], asked: Sequence[Question]) -> list[Judged]:
+    """The verdicts asked for, with all rails in view: siblings tell a slow rail from a slow node."""
+    found = []
+    for question in asked:
+        if question.claim.expectation is None:
+            told = "the contract does not say what this rail must reach"
+            bench.answers.why(question.claim.id, told, [question.node])
             continue
-        # Judged with all rails in view: siblings tell a slow rail from a slow node.
-        verdicts = law.judge(
-            [s for s in samples if s.rail in {r.index for r in bench.node(question.node).rails}],
-            {index: wish}, [question.node], least_omitted_s=RAIL_OMIT_S, simulated=question.claim.simulated,
+        index = int(question.claim.id.split(".")[2])
+        found += law.judge(
+            samples, {index: question.claim.expectation}, [question.node], least_omitted_s=RAIL_OMIT_S,
+            simulated=question.claim.simulated,
         )  # fmt: skip
-        for verdict in verdicts if question.node in by_name else []:
-            bench.answers.add(verdict.model_copy(update={"evidence": evidence, "at": at}))
-            if verdict.measured == 0:
-                bench.dead_rails.setdefault(
-                    question.node, f"blocked by {question.claim.id} on {question.node}"
-                )
+    return found
 
 
 def _shared(a: Node, b: Node) -> list[Rail]:
@@ -168,25 +184,29 @@ def _together(bench: Bench, able: Sequence[Node]) -> None:
     if len(able) < 2:
         bench.answers.why(TOGETHER, f"{len(able)} nodes can take part, needs 2")
         return
-    bench.say(f"all rails of {len(able)} nodes at once")
     flows = [
         (a, b, rail.index) for a, b in ring_flows(list(by_name)) for rail in _shared(by_name[a], by_name[b])
     ]
-    samples = _measure(bench, by_name, flows, both_ways=False, name="rails/together.json")
-    missing = sorted({s.reason for s in samples if s.gbps is None})
-    detail: dict[str, Any] = {
-        "nodes": sums(samples),
-        "flows": [[s.sender, s.receiver, s.rail, s.gbps] for s in samples],
-    }
-    if missing:
-        bench.answers.why(TOGETHER, "; ".join(missing))
+    record = None
+    for attempt in ("at once", "at once, once more"):
+        bench.say(f"all rails of {len(able)} nodes {attempt}")
+        name = "rails/together-again.json" if record else "rails/together.json"
+        samples = _measure(bench, by_name, flows, both_ways=False, name=name)
+        missing = sorted({s.reason for s in samples if s.gbps is None})
+        if missing:
+            bench.answers.why(TOGETHER, "; ".join(missing))
+            break
+        detail: dict[str, Any] = {
+            "rates": sums(samples),
+            "flows": [[s.sender, s.receiver, s.rail, s.gbps] for s in samples],
+        }
+        slowest = min(rate for ways in sums(samples).values() for rate in ways.values())
+        record = against_floor(question, slowest, evidence=f"evidence/{name}", detail=detail)
+        if record.verdict is not Verdict.FAIL or bench.dead_rails:
+            break
+    if record is None:
         return
-    slowest = min(rate for ways in sums(samples).values() for rate in ways.values())
-    record = against_floor(question, slowest, evidence="evidence/rails/together.json", detail=detail)
     absent = [node.name for node in bench.rail_nodes() if node.name not in by_name]
     if absent:
-        told = f"without {', '.join(absent)}: {record.reason}"
-        record = judged(
-            question, record.verdict, told, measured=slowest, evidence=record.evidence, detail=detail
-        )
+        record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
     bench.answers.add(record)

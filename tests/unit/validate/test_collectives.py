@@ -7,7 +7,6 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.model.claims import Claim, Expectation, Verdict
 from railbed.run import Result
 from railbed.validate import collectives
@@ -82,19 +81,25 @@ def test_counters_of_every_rank() -> None:
 def bench(tmp_path: Path, fake_remote: Any) -> Any:
     """A scheduler that runs anything at once; each start of the program gets the next reply."""
 
-    def make(contract: Contract, replies: list[Result]) -> tuple[Bench, Any]:
+    def make(contract: Contract, replies: list[Result], drained: str = "") -> tuple[Bench, Any]:
         said = iter(replies)
-        remote = fake_remote(
-            lambda _, line: next(said) if "collectives.py" in line else Result((), 0, "", "")
-        )
+
+        def answer(_: str, line: str) -> Result:
+            if "collectives.py" in line:
+                return next(said)
+            states = {
+                n.name: "IDLE+DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails
+            }
+            lines = [
+                f"NodeName={name} Gres=gpu:8 State={state} Partitions=batch  Reason=disk [root@2026-11-24T08:00:00]"
+                for name, state in states.items()
+            ]
+            return Result((), 0, "\n".join(lines) if line.startswith("scontrol show node") else "", "")
+
+        remote = fake_remote(answer)
         scope = select(contract, pattern="collective.*")
         made = Bench(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
         made.scheduler = Scheduler(remote)
-        made.schedule = {
-            n.name: NodeState(n.name, "IDLE", frozenset(), "gpu:8", ("batch",))
-            for n in contract.nodes
-            if n.rails
-        }
         return made, remote
 
     return make
@@ -129,13 +134,12 @@ def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any
 
 
 def test_too_few_free_nodes_say_whose_job_is_in_the_way(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [])
-    made.schedule["h100-0"] = NodeState("h100-0", "IDLE", frozenset({"DRAIN"}), "gpu:8", ("batch",), "disk")
+    made, remote = bench(contract, [], drained="h100-0")
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
     assert "IDLE+DRAIN (disk)" in record.reason
-    assert remote.commands == []
+    assert not any("collectives.py" in line for _, line in remote.commands)
 
 
 def slowed(log: str) -> str:

@@ -136,7 +136,8 @@ def test_a_scheduler_that_does_not_answer_leaves_its_claim_unproven(make: Any) -
     assert bench.scheduler is None
     assert bench.usable(1) == (
         [],
-        "0 of 1 nodes can run it: " + "; ".join(["blocked: the scheduler does not answer"] * 4),
+        "0 of 1 nodes can run it: "
+        + "; ".join(["blocked by scheduler.state: the scheduler does not answer"] * 4),
     )
 
 
