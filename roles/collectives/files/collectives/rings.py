@@ -113,8 +113,9 @@ class Rail:
     def alltoall(self, source: View, target: View) -> None:
         """Slot i goes to rank i, in rounds: in each, everybody sends to one rank and takes from one.
 
-        The next round begins when both are through, which the taker acknowledges: what is written to a
-        socket is not yet on the wire, and two rounds at once crowd some rails while others idle.
+        The next round begins when all but the last segment of this one has arrived at both ends, which the
+        taker acknowledges: what is written to a socket is not yet on the wire, and rounds that run into each
+        other crowd some rails while others idle. The last segment covers the acknowledgement's way.
         """
         size, rank, ack = self.size, self.rank, self.ack
         due, taken = [], []
@@ -123,11 +124,13 @@ class Rail:
             due.append([self._recv(t, giver, tag) for tag, t in enumerate(segments([target(giver)])[0])])
             taken.append(self._recv(ack[0], to, ACK))
         target(rank).copy_(source(rank))
+        rest: List[Any] = []
         for step in range(1, size):
             giver, to = (rank - step) % size, (rank + step) % size
-            sends = [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)])[0])]
-            for work in due[step - 1]:
+            rest += [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)])[0])]
+            for work in due[step - 1][:-1]:
                 work.wait()
-            sends.append(self._send(ack[1], giver, ACK))
-            for work in [*sends, taken[step - 1]]:
-                work.wait()
+            rest += [self._send(ack[1], giver, ACK), due[step - 1][-1]]
+            taken[step - 1].wait()
+        for work in rest:
+            work.wait()
