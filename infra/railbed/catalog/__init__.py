@@ -12,6 +12,7 @@ from railbed.catalog.loader import (
     load_release,
     load_reliability,
     load_rules,
+    load_switch,
     nearest,
 )
 from railbed.catalog.machines import Board, Machine, Unpublished
@@ -20,6 +21,7 @@ from railbed.catalog.places import OVERLAY, file_of, keys
 from railbed.catalog.reliability import Reliability
 from railbed.catalog.rules import Known, Rule, Rules
 from railbed.catalog.schema import file_schema
+from railbed.catalog.switches import Mode, Switch
 
 __all__ = [
     "KINDS",
@@ -32,6 +34,7 @@ __all__ = [
     "FilesystemOffer",
     "Known",
     "Machine",
+    "Mode",
     "Published",
     "Release",
     "Reliability",
@@ -39,6 +42,7 @@ __all__ = [
     "Rules",
     "Source",
     "Step",
+    "Switch",
     "Unpublished",
     "facts_of",
     "file_of",
@@ -51,5 +55,6 @@ __all__ = [
     "load_release",
     "load_reliability",
     "load_rules",
+    "load_switch",
     "nearest",
 ]

@@ -13,8 +13,7 @@ import typer
 
 from railbed import plan as plans
 from railbed import spec as specs
-from railbed.catalog.loader import load_switch
-from railbed.catalog.switches import Mode, Switch
+from railbed.catalog import Mode, Switch, load_switch
 from railbed.cli.spec_file import chosen
 from railbed.errors import UsageError
 from railbed.model.fabric import Fabric, Names, Wish, plan, ratio
