@@ -123,6 +123,18 @@ def test_a_slow_way_out_condemns_only_its_rail(measure: Any) -> None:
     assert failed == {("fabric.rail.1.bandwidth", "h100-1"), ("fabric.all_rails", "")}
 
 
+def test_a_flow_that_is_slow_once_condemns_nothing(measure: Any) -> None:
+    seen: dict[tuple[str, str, int], int] = {}
+
+    def burst(a: str, b: str, rail: int) -> float:
+        seen[a, b, rail] = seen.get((a, b, rail), 0) + 1
+        return 0.05 if (a, rail) == ("h100-1", 1) and seen[a, b, rail] == 1 else 0.099
+
+    found, fabric, _ = measure(burst, pattern="fabric.rail.*")
+    assert {c.verdict for c in found.values()} == {Verdict.PASS}
+    assert len(seen) < sum(len(plan["clients"]) for _, plan in fabric.plans) * 2
+
+
 def test_a_dead_rail_keeps_the_node_out_of_collectives(measure: Any) -> None:
     found, _, bench = measure(lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else 0.099)
     assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL

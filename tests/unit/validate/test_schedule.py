@@ -13,7 +13,7 @@ from railbed.errors import CommandError
 from railbed.model.claims import Verdict
 from railbed.run import Result
 from railbed.validate import acceptance, schedule
-from railbed.validate.answers import Answers
+from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
 from railbed.validate.scope import select
 
@@ -174,3 +174,12 @@ def test_a_job_of_a_user_is_named_as_the_obstacle(make: Any) -> None:
         why
         == "2 of 3 nodes can run it: blocked by job 7 of alice on h100-0; blocked by job 7 of alice on h100-1"
     )
+
+
+def test_nodes_that_passed_their_own_checks_come_first(make: Any) -> None:
+    bench = make(Slurm([]).answer)
+    schedule.look(bench)
+    bad = next(q for q in bench.scope.questions if q.key == ("node.gpus", "h100-0"))
+    bench.answers.add(judged(bad, Verdict.FAIL, "7 of 8 GPUs listed"))
+    assert bench.usable(3)[0] == ["h100-1", "h100-2", "h100-3"]
+    assert bench.usable(4)[0] == ["h100-1", "h100-2", "h100-3", "h100-0"]

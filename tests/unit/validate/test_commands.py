@@ -1,0 +1,146 @@
+"""Exit statuses and output of `railbed validate`, `report` and `certificate`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from railbed.cli import certificate_commands, output, validate_commands, verdicts
+from railbed.contract import Contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError, UsageError
+from railbed.model.claims import Judged, Verdict
+from railbed.validate import answers, run, stage
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    validate_commands.register(made)
+    certificate_commands.register(made)
+    return made
+
+
+@pytest.fixture
+def checkout(
+    tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch, fake_remote: Any
+) -> Workspace:
+    """A checkout with a stack whose claims all get the verdict ``judge`` says."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "infra").mkdir()
+    monkeypatch.chdir(tmp_path)
+    work = Workspace(tmp_path, "test")
+    work.dir.mkdir(parents=True)
+    work.contract_file.write_text(json.dumps(contract.as_json()))
+    monkeypatch.setattr(stage, "Remote", lambda *_: fake_remote(lambda *_: None))
+    judge_all(monkeypatch, Verdict.PASS)
+    return work
+
+
+def judge_all(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    def step(bench: Any) -> None:
+        bench.answers.add(*(answers.judged(q, verdict, "seen", measured=1.0) for q in bench.scope.questions))
+
+    monkeypatch.setattr(stage, "STEPS", (("all", step),))
+
+
+def invoke(app: typer.Typer, *words: str) -> Any:
+    return CliRunner().invoke(app, [*words, "--stack", "test"])
+
+
+@pytest.mark.parametrize(("verdict", "status"), [(Verdict.PASS, 0), (Verdict.FAIL, 1), (Verdict.UNPROVEN, 3)])
+def test_the_verdict_is_the_exit_status(
+    app: typer.Typer, checkout: Workspace, monkeypatch: pytest.MonkeyPatch, verdict: Verdict, status: int
+) -> None:
+    judge_all(monkeypatch, verdict)
+    told = invoke(app, "validate", "--json")
+    assert told.exit_code == status
+    body = json.loads(told.stdout)
+    assert body["verdict"] == verdict.value
+    assert bool(body["certificate"]) == (verdict is Verdict.PASS)
+    again = invoke(app, "report", "--json")
+    assert json.loads(again.stdout) == body
+
+
+def test_accepting_needs_a_reason(app: typer.Typer, checkout: Workspace) -> None:
+    for words in (["--accept-unproven", "job.resume"], ["--reason", "because"]):
+        told = invoke(app, "validate", *words)
+        assert isinstance(told.exception, UsageError)
+
+
+def test_one_reason_may_serve_several_claims() -> None:
+    assert validate_commands._accepting(["a", "b"], ["why"]) == {"a": "why", "b": "why"}
+    assert validate_commands._accepting(["a", "b"], ["x", "y"]) == {"a": "x", "b": "y"}
+    assert validate_commands._accepting([], []) == {}
+
+
+def test_no_report_yet(app: typer.Typer, checkout: Workspace) -> None:
+    told = invoke(app, "report")
+    assert isinstance(told.exception, RailbedError)
+    assert told.exception.exit_status == 3
+
+
+def test_the_certificate_that_stands(app: typer.Typer, checkout: Workspace, contract: Contract) -> None:
+    told = invoke(app, "certificate", "verify")
+    assert isinstance(told.exception, RailbedError)
+    assert told.exception.exit_status == 3
+    run(contract, checkout)
+    told = invoke(app, "certificate", "verify", "--json")
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)["pinned"] is True
+    shown = invoke(app, "certificate", "show")
+    assert shown.exit_code == 0
+
+
+def test_a_tampered_certificate_is_a_failure(
+    app: typer.Typer, checkout: Workspace, contract: Contract
+) -> None:
+    run(contract, checkout)
+    copy = checkout.root / "copy.json"
+    copy.write_text(
+        checkout.certificate_file.read_text().replace('"simulated": true', '"simulated": false', 1)
+    )
+    told = invoke(app, "certificate", "verify", str(copy))
+    assert isinstance(told.exception, RailbedError)
+    assert told.exception.exit_status == 1
+
+
+def test_the_table_groups_rails_by_node_and_keeps_what_failed_apart(
+    checkout: Workspace, contract: Contract
+) -> None:
+    report = run(contract, checkout)
+    lines = {(line.title, line.where): line for line in verdicts.lines(report)}
+    assert ("fabric.rail.*.bandwidth", "h100-0") in lines
+    assert ("node.gpus", "4 nodes") in lines
+    broken = [
+        c.model_copy(update={"verdict": Verdict.FAIL, "reason": "lost"}) if (c.claim, c.node) == ("node.gpus", "h100-2") else c
+        for c in report.claims
+    ]  # fmt: skip
+    worse = report.model_copy(update={"claims": broken, "verdict": Verdict.FAIL})
+    lines = {(line.title, line.where): line for line in verdicts.lines(worse)}
+    assert lines["node.gpus", "h100-2"].note == "lost"
+    assert lines["node.gpus", "3 nodes"].verdict is Verdict.PASS
+
+
+def test_next_commands_lead_to_the_culprit(checkout: Workspace, contract: Contract) -> None:
+    report = run(contract, checkout)
+    assert verdicts.next_commands(report)[0] == "railbed certificate verify --stack test"
+    failed: list[Judged] = [c.model_copy(update={"verdict": Verdict.UNPROVEN}) for c in report.claims]
+    stuck = report.model_copy(update={"claims": failed, "verdict": Verdict.UNPROVEN})
+    assert verdicts.next_commands(stuck)[0] == "railbed validate --claim 'node.gpus' --stack test"
+
+
+def test_the_whole_report_prints(
+    checkout: Workspace,
+    contract: Contract,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge_all(monkeypatch, Verdict.FAIL)
+    report = run(contract, checkout)
+    with output.out.capture() as captured:
+        verdicts.show(report)
+    assert "to blame" in captured.get()

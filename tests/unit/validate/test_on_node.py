@@ -1,0 +1,108 @@
+"""The controller's side of the on-node suite: what travels, and what comes back or does not."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.contract import Contract
+from railbed.effects.scheduler import Scheduler
+from railbed.model.claims import Verdict
+from railbed.run import Result
+from railbed.validate import on_node
+from railbed.validate.answers import Answers
+from railbed.validate.bench import Bench
+from railbed.validate.scope import select
+
+
+def test_the_bundle_holds_the_suite_and_what_to_expect(contract: Contract) -> None:
+    wanted = on_node.expectations(contract, contract.node("h100-1"), "railbed-acceptance")
+    with tarfile.open(fileobj=io.BytesIO(on_node.bundle(wanted))) as archive:
+        names = set(archive.getnames())
+        read = archive.extractfile("expectations.json")
+        assert read is not None
+        assert json.load(read) == wanted
+        empty = archive.extractfile("railbed/validate/__init__.py")
+        assert empty is not None
+        assert empty.read() == b""
+    assert {
+        f"railbed/validate/node/{n}.py" for n in ("conftest", "healthcheck", "test_gpus", "test_limits")
+    } <= names
+
+
+def test_expectations_come_from_the_contract(contract: Contract) -> None:
+    wanted = on_node.expectations(contract, contract.node("h100-1"))
+    assert (wanted["gpus"], wanted["gpu_model"], wanted["driver"]) == (
+        8,
+        "NVIDIA H100 80GB HBM3",
+        "570.124.06",
+    )
+    assert wanted["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.12/24", "mtu": 9000}
+    assert wanted["packages"] == {"nvidia-open": "570.124.06", "chrony": "4.3"}
+    assert wanted["held_packages"] == ["nvidia-open"]
+    controller = on_node.expectations(contract, contract.node("ctl0"))
+    assert controller["packages"] == {"chrony": "4.3"}
+    assert controller["mounts"] == []
+
+
+def test_rdma_needs_locked_memory_without_limit(contract: Contract) -> None:
+    roce = contract.machines[0].model_copy(update={"transport": "roce"})
+    other = contract.model_copy(update={"machines": [roce]})
+    assert on_node.expectations(other, other.node("h100-1"))["memlock_min_kib"] is None
+    assert on_node.expectations(contract, contract.node("h100-1"))["memlock_min_kib"] == 8192
+
+
+RECORD = {
+    "claim": "node.gpus", "verdict": "fail", "reason": "7 of 8 GPUs listed; missing: gpu 5", "measured": 7,
+    "unit": "GPUs", "expected": 8, "parts": ["gpu 5"], "at": "2026-11-24T08:00:00+00:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def ask(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
+    def run(said: Any) -> tuple[dict[tuple[str, str], Any], Bench]:
+        def answer(node: str, line: str) -> Result:
+            return said(node) if "pytest" in line else Result((), 0, "", "")
+
+        remote = fake_remote(answer)
+        scope = select(contract, pattern="node.*")
+        bench = Bench(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        bench.scheduler = Scheduler(remote)
+        on_node.run(bench)
+        return {(c.claim, c.node): c for c in bench.answers.complete()}, bench
+
+    return run
+
+
+def test_a_record_becomes_a_verdict_with_its_part(ask: Any) -> None:
+    found, _ = ask(lambda _: Result((), 0, json.dumps([RECORD]), "1 failed"))
+    record = found["node.gpus", "h100-0"]
+    assert (record.verdict, record.measured, record.floor) == (Verdict.FAIL, 7, 8)
+    assert record.detail == {"parts": ["gpu 5"]}
+    assert record.simulated
+    assert record.evidence == "evidence/h100-0/checks.txt"
+    assert found["node.time", "h100-0"].verdict is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize("text", ["", "Traceback", "{}", "[1]", '[{"verdict": "pass"}]'])
+def test_garbage_proves_nothing(ask: Any, text: str) -> None:
+    found, _ = ask(lambda _: Result((), 4, text, "cat: results.json: No such file"))
+    assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
+    assert "No such file" in found["node.gpus", "h100-0"].reason
+
+
+def test_a_verdict_that_is_none_of_the_three_proves_nothing(ask: Any) -> None:
+    found, _ = ask(lambda _: Result((), 0, json.dumps([{**RECORD, "verdict": "ok"}]), ""))
+    assert found["node.gpus", "h100-0"].verdict is Verdict.UNPROVEN
+
+
+def test_a_node_that_cannot_be_reached_takes_no_part(ask: Any) -> None:
+    found, bench = ask(lambda node: Result((), 255, "", "No route to host") if node == "h100-2" else
+                       Result((), 0, json.dumps([{**RECORD, "verdict": "pass"}]), ""))  # fmt: skip
+    assert found["node.gpus", "h100-2"].verdict is Verdict.UNPROVEN
+    assert "cannot be reached" in found["node.gpus", "h100-2"].reason
+    assert found["node.gpus", "h100-1"].verdict is Verdict.PASS
+    assert list(bench.unreachable) == ["h100-2"]
