@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
@@ -28,7 +28,11 @@ def shown(value: Any) -> Any:
     text = repr(value)
     if len(text) > SHOWN_CHARACTERS:
         return text[:SHOWN_CHARACTERS] + "…"
-    return text if isinstance(value, float) and not math.isfinite(value) else value
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError):
+        return text
+    return value
 
 
 def spec_error(wrong: ValidationError, where: str) -> SpecError:
