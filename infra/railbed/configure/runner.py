@@ -76,8 +76,10 @@ def play(
                 private_data_dir=str(work.runner_dir), project_dir=str(work.root), ident=ident,
                 playbook=f"playbooks/{playbook}", inventory=str(inventory), limit=",".join(hosts),
                 forks=forks,
-                cmdline=options or None, envvars=_environment(work, contract_hash), timeout=CONVERGE_TIMEOUT_S,
+                cmdline=options or None, envvars=_environment(work), timeout=CONVERGE_TIMEOUT_S,
                 rotate_artifacts=KEPT_RUNS, suppress_env_files=True, suppress_output_file=True, quiet=True,
+                # Facts change when hosts do, and hosts when the contract does.
+                fact_cache=str(work.runner_dir / "facts" / contract_hash[:12]),
                 event_handler=handle, status_handler=starting,
             )  # fmt: skip
     finally:
@@ -87,16 +89,13 @@ def play(
     return Run(str(runner.status), log)
 
 
-def _environment(work: Workspace, contract_hash: str) -> dict[str, str]:
+def _environment(work: Workspace) -> dict[str, str]:
     """Ansible's settings that depend on where the checkout is; all others are in ansible.cfg."""
     return {
         # The Ansible beside this Python, whatever else is installed.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(work.root / "ansible.cfg"),
         "ANSIBLE_HOME": str(work.runner_dir / "home"),
-        # Facts change when hosts do, and hosts when the contract does.
-        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
-        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(work.runner_dir / "facts" / contract_hash[:12]),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
     }

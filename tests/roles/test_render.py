@@ -1,0 +1,236 @@
+"""What the roles would write, host by host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.roles.conftest import KEY, Recorded, cluster, record
+
+MODULES_PER_NODE = 40
+
+
+def values(text: str) -> dict[str, str]:
+    """``Key=value`` lines; the last one counts."""
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_every_node_comes_to_the_end(lab: Recorded, machines: Recorded) -> None:
+    for recorded in (lab, machines):
+        assert recorded.collector.finished
+        states = {
+            name: (one.state, one.failed_task, one.message) for name, one in recorded.collector.nodes.items()
+        }
+        assert not [state for state in states.values() if state[1]], states
+
+
+def test_modules_per_node_stay_few(lab: Recorded) -> None:
+    assert max(one.modules for one in lab.collector.nodes.values()) <= MODULES_PER_NODE
+
+
+def test_hosts_know_each_other(lab: Recorded) -> None:
+    hosts = lab.text("h100-0", "/etc/hosts")
+    assert "10.90.0.10 ctl0 ctl0.small.test\n" in hosts and "10.90.0.13 h100-2 h100-2.small.test\n" in hosts
+    assert lab.text("h100-0", "/etc/hostname") == "h100-0\n"
+    known = lab.text("h100-0", "/etc/ssh/ssh_known_hosts")
+    assert "ctl0,10.90.0.10 ssh-ed25519 AAAAC3Nza10 ctl0\n" in known and known.count("ssh-ed25519") == 4
+
+
+def test_a_node_may_know_who_it_is(lab: Recorded) -> None:
+    identity = json.loads(lab.text("h100-1", "/etc/railbed/node.json"))
+    assert identity["identity"] == {"kind": "machine_id", "value": "id-12"}
+    assert [rail["address"] for rail in identity["rails"]] == ["10.91.0.12/24", "10.91.1.12/24"]
+    assert "simulated" in lab.text("h100-1", "/etc/motd")
+
+
+def test_the_only_sources_are_the_contracts_and_signed(lab: Recorded) -> None:
+    sources = lab.text("h100-0", "/etc/apt/sources.list.d/railbed.sources")
+    assert "URIs: file:/srv/repo\nSuites: ./\nSigned-By:\n -----BEGIN PGP" in sources
+    assert "URIs: https://deb.test/debian\nSuites: bookworm\nComponents: main\nSigned-By:" in sources
+    assert sources.count("\n .\n") == 2, "an empty line inside a deb822 field is a single dot"
+    assert sources.count(KEY.splitlines()[-1]) == 2
+    asked = lab.asked["h100-0"]["packages: Say where packages come from"]
+    assert asked["purge"] == ["/etc/apt/sources.list.d"] and asked["absent"] == ["/etc/apt/sources.list"]
+
+
+def test_the_driver_has_its_exact_version_is_held_and_is_nowhere_without_gpus(lab: Recorded) -> None:
+    asked = lab.asked["h100-0"]["packages: Install the packages of all roles"]
+    assert "nvidia-open=570.124.06-*" in asked["packages"] and "nvidia-open" not in asked["packages"]
+    assert asked["hold"] == ["nvidia-open"]
+    assert "Pin: version 570.124.06-*\nPin-Priority: 1001\n" in lab.text(
+        "h100-0", "/etc/apt/preferences.d/railbed"
+    )
+    controller = lab.asked["ctl0"]["packages: Install the packages of all roles"]
+    assert not [name for name in controller["packages"] if "nvidia" in name] and controller["hold"] == []
+    assert {"slurmctld", "moosefs-master"} <= set(controller["packages"])
+
+
+def test_time_comes_from_the_controller(lab: Recorded) -> None:
+    assert "server ctl0 iburst" in lab.text("h100-0", "/etc/chrony/chrony.conf")
+    reference = lab.text("ctl0", "/etc/chrony/chrony.conf")
+    assert (
+        "local stratum" in reference
+        and "allow 10.90.0.0/24" in reference
+        and "server" not in reference.split("local")[1]
+    )
+
+
+def test_only_a_machine_of_its_own_sets_its_clock(lab: Recorded, machines: Recorded) -> None:
+    override = "/etc/systemd/system/chrony.service.d/railbed.conf"
+    assert 'DAEMON_OPTS="-x"' in lab.text("h100-0", "/etc/default/chrony")
+    assert "rtcsync" not in lab.text("h100-0", "/etc/chrony/chrony.conf")
+    assert "ConditionCapability=\n" in lab.text("h100-0", override)
+    assert 'DAEMON_OPTS="-F 1"' in machines.text("h100-0", "/etc/default/chrony")
+    assert "rtcsync" in machines.text("h100-0", "/etc/chrony/chrony.conf")
+    assert override not in machines.files["h100-0"]
+    assert machines.asked["h100-0"]["time: Keep the clock"]["absent"] == [override]
+
+
+def test_tcp_rails_get_a_congestion_control_that_fills_them(lab: Recorded, machines: Recorded) -> None:
+    asked = lab.asked["h100-0"]["tuning: Set kernel parameters"]["values"]
+    assert asked["net.ipv4.tcp_congestion_control"] == "reno"
+    for recorded, host in ((lab, "ctl0"), (machines, "h100-0")):
+        assert (
+            "net.ipv4.tcp_congestion_control"
+            not in recorded.asked[host]["tuning: Set kernel parameters"]["values"]
+        )
+    assert lab.asked["h100-0"]["tuning: Keep the rails up"]["links"] == {"rail0": 9000, "rail1": 9000}
+    assert lab.asked["ctl0"]["tuning: Keep the rails up"]["links"] == {}
+
+
+def test_limits_reach_logins_and_the_schedulers_daemon(lab: Recorded) -> None:
+    unit = values(lab.text("h100-0", "/etc/systemd/system/slurmd.service.d/10-railbed-limits.conf"))
+    assert unit["LimitMEMLOCK"] == "infinity" and int(unit["LimitNOFILE"]) >= 65536
+    assert "root hard memlock unlimited" in lab.text("ctl0", "/etc/security/limits.d/90-railbed.conf")
+    files = lab.asked["h100-0"]["slurm_node: Take jobs"]["units"][0]["files"]
+    assert "/etc/systemd/system/slurmd.service.d/10-railbed-limits.conf" in files
+
+
+def test_logins_are_by_key_and_root_reaches_only_from_inside(lab: Recorded) -> None:
+    daemon = lab.files["h100-0"]["/etc/ssh/sshd_config.d/10-railbed.conf"]
+    assert "PasswordAuthentication no" in daemon["content"] and daemon["validate"][0] == "/usr/sbin/sshd"
+    assert lab.text("h100-0", "/etc/railbed/ssh/root.keys").startswith('from="10.90.0.0/24",')
+    assert lab.text("h100-0", "/etc/railbed/ssh/ada.keys") == "ssh-ed25519 AAAAada ada\n"
+    assert "ada ALL=" in lab.text("h100-0", "/etc/sudoers.d/railbed")
+
+
+def test_secrets_are_never_in_what_ansible_reports(lab: Recorded) -> None:
+    """The recorder answers with all that it was asked, and yet neither key is to be seen."""
+    assert "/etc/munge/munge.key" not in lab.files["h100-0"]
+    assert not [path for path in lab.files["h100-0"] if path.endswith("cluster_ed25519")]
+    assert "PRIVATE KEY" not in str(lab.asked)
+
+
+def test_the_scheduler_has_one_configuration_everywhere(lab: Recorded) -> None:
+    for name in ("slurm.conf", "gres.conf", "topology.conf", "cgroup.conf"):
+        assert len({lab.text(host, f"/etc/slurm/{name}") for host in lab.files}) == 1
+
+
+def test_nodes_partition_and_health_check_of_the_scheduler(lab: Recorded) -> None:
+    text = lab.text("ctl0", "/etc/slurm/slurm.conf")
+    assert "SlurmctldHost=ctl0(10.90.0.10)\n" in text
+    assert (
+        "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=8 RealMemory=4096 Gres=gpu:8 Weight=1 State=UNKNOWN\n"
+        in text
+    )
+    assert "NodeName=h100-2 NodeAddr=10.90.0.13 CPUs=8 RealMemory=4096 Gres=gpu:8 Weight=1000" in text
+    assert "PartitionName=batch Nodes=h100-0,h100-1,h100-2 Default=YES" in text
+    assert values(text)["HealthCheckProgram"] == "/opt/railbed/checks/healthcheck"
+    assert "NodeName=h100-0 Name=gpu File=/dev/nvidia[0-7]\n" in lab.text("ctl0", "/etc/slurm/gres.conf")
+
+
+def test_the_topology_follows_the_scalable_units(lab: Recorded) -> None:
+    topology = lab.text("ctl0", "/etc/slurm/topology.conf")
+    assert (
+        "SwitchName=su0 Nodes=h100-0\nSwitchName=su1 Nodes=h100-1,h100-2\nSwitchName=spine Switches=su0,su1\n"
+        in topology
+    )
+
+
+def test_cgroups_hold_jobs_only_where_the_node_has_its_own(lab: Recorded, machines: Recorded) -> None:
+    container, machine = (values(one.text("ctl0", "/etc/slurm/slurm.conf")) for one in (lab, machines))
+    assert (
+        container["ProctrackType"] == "proctrack/linuxproc"
+        and container["SlurmdParameters"] == "config_overrides"
+    )
+    assert machine["ProctrackType"] == "proctrack/cgroup" and "SlurmdParameters" not in machine
+    assert "ConstrainDevices=yes" in machines.text("ctl0", "/etc/slurm/cgroup.conf")
+
+
+def test_new_nodes_are_held_before_any_takes_jobs(lab: Recorded) -> None:
+    asked = lab.asked["h100-0"]["slurm_controller: Hold the nodes that never passed a full validation"]
+    assert asked["name"] == "railbed-acceptance" and asked["nodes"] == ["h100-0", "h100-1", "h100-2"]
+    order = list(lab.asked["h100-0"])
+    assert order.index("slurm_controller: Hold the nodes that never passed a full validation") < order.index(
+        "slurm_node: Take jobs"
+    )
+
+
+def test_ranks_exchange_data_over_the_rails(lab: Recorded, machines: Recorded) -> None:
+    assert "btl_tcp_if_include = 10.91.0.0/24,10.91.1.0/24\n" in lab.text(
+        "h100-0", "/etc/openmpi/openmpi-mca-params.conf"
+    )
+    assert "btl_tcp_if_include" not in machines.text("h100-0", "/etc/openmpi/openmpi-mca-params.conf")
+    assert "NCCL_SOCKET_IFNAME=rail0,rail1\n" in lab.text("h100-0", "/etc/nccl.conf")
+    assert "NCCL_IB_HCA==mlx5_0,mlx5_1\n" in machines.text("h100-0", "/etc/nccl.conf")
+
+
+def test_the_filesystems_servers(lab: Recorded) -> None:
+    assert "10.90.0.0/24 / rw" in lab.text("ctl0", "/etc/mfs/mfsexports.cfg")
+    empty = lab.files["ctl0"]["/var/lib/mfs/metadata.mfs"]
+    assert empty["content"] == "MFSM NEW" and "/var/lib/mfs/metadata.mfs.back" in empty["unless_exists"]
+    assert (
+        values(lab.text("h100-0", "/etc/mfs/mfschunkserver.cfg").replace(" = ", "="))["MASTER_HOST"] == "ctl0"
+    )
+    assert lab.text("h100-0", "/etc/mfs/mfshdd.cfg").splitlines()[-1] == "/srv/railbed/data/scratch"
+    assert lab.asked["h100-0"]["filesystem_server: Serve"]["directories"]["/srv/railbed/data/scratch"] == {
+        "owner": "mfs"
+    }
+    assert "/etc/mfs/mfshdd.cfg" not in lab.files["h100-2"], "the spare keeps no data"
+    assert "/etc/mfs/mfsmaster.cfg" not in lab.files["h100-0"]
+
+
+def test_every_node_mounts_with_the_wanted_copies(lab: Recorded) -> None:
+    for host in ("ctl0", "h100-0", "h100-2"):
+        unit = lab.text(host, "/etc/systemd/system/railbed-filesystem-scratch.service")
+        assert "ExecStart=/usr/bin/mfsmount /scratch -H ctl0\n" in unit
+        assert "ExecStartPost=/usr/bin/mfssetgoal 2 /scratch\n" in unit and "Before=remote-fs.target" in unit
+
+
+def test_the_node_gets_its_checks_and_what_to_expect(lab: Recorded) -> None:
+    expected = json.loads(lab.text("h100-0", "/etc/railbed/expectations.json"))
+    assert expected["driver"] == "570.124.06" and expected["gpus"] == 8
+    assert expected["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.11/24", "mtu": 9000}
+    assert expected["mounts"] == [{"path": "/scratch", "kind": "moosefs"}]
+    installed = lab.text("h100-0", "/opt/railbed/checks/railbed/validate/node/healthcheck.py")
+    assert installed == (Path("infra/railbed/validate/node/healthcheck.py")).read_text()
+    assert "/opt/railbed/collectives/collectives.py" in lab.files["h100-0"]
+    assert lab.files["h100-0"]["/opt/railbed/bin/all_reduce_perf"]["mode"] == "0755"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/opt/railbed/checks/healthcheck",
+        "/opt/railbed/bin/alltoall_perf",
+        "/etc/profile.d/railbed-training.sh",
+    ],
+)
+def test_scripts_are_shell(lab: Recorded, path: str) -> None:
+    done = subprocess.run(
+        ["sh", "-n"], input=lab.text("h100-0", path), text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_argument_that_a_role_does_not_know_stops_the_play(tmp_path: Path) -> None:
+    contract = cluster()
+    lustre = [contract.filesystems[0].model_copy(update={"kind": "lustre"})]
+    recorded = record(
+        tmp_path / "checkout", contract.model_copy(update={"filesystems": lustre}).sealed(), container=True
+    )
+    told = {one.message for one in recorded.collector.nodes.values()}
+    assert any("must be one of: moosefs, got: lustre" in message for message in told), told

@@ -1,0 +1,103 @@
+"""What holds for every role: documented arguments, names, phases; and that no role knows railbed or a platform."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+PLATFORM_WORDS = re.compile(r"\b(lab|aws|azure|gcp|oci|nspawn|simulated)\b", re.I)
+"""A role that asks for one of these would behave otherwise on real hardware than where it was tested."""
+
+
+def texts(role: str, *folders: str) -> dict[Path, str]:
+    return {
+        path: path.read_text()
+        for folder in folders
+        for path in sorted((ROOT / "roles" / role / folder).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text()) if path.exists() else None
+
+
+def arguments(role: str) -> dict[str, Any]:
+    specs = load(ROOT / "roles" / role / "meta/argument_specs.yml")["argument_specs"]
+    return {name: option for entry in specs.values() for name, option in entry["options"].items()}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_its_phases(role: str) -> None:
+    tasks = ROOT / "roles" / role / "tasks"
+    main = [task["ansible.builtin.import_tasks"] for task in load(tasks / "main.yml")]
+    assert sorted(main) == ["configure.yml", "install.yml", "verify.yml"] and main[-1] == "verify.yml"
+    assert all(load(tasks / name) for name in main)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_argument_is_documented_and_typed(role: str) -> None:
+    for name, option in arguments(role).items():
+        assert option.get("description") and option.get("type"), name
+        if option["type"] == "list":
+            assert option.get("elements"), name
+        assert option.get("required") or name in (load(ROOT / "roles" / role / "defaults/main.yml") or {}), (
+            f"{name} is neither required nor has a default"
+        )
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_are_arguments_and_said_the_same_in_both_places(role: str) -> None:
+    known = arguments(role)
+    for name, value in (load(ROOT / "roles" / role / "defaults/main.yml") or {}).items():
+        assert name in known, f"{name} has a default and is no argument"
+        assert known[name].get("default", value) == value, name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_names_begin_with_the_role(role: str) -> None:
+    values = load(ROOT / "roles" / role / "vars/main.yml") or {}
+    names = [*arguments(role), *values]
+    assert not [name for name in names if not name.startswith(f"{role}_")]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_reads_railbeds_variables_or_knows_a_platform(role: str) -> None:
+    for path, text in texts(role, "tasks", "templates", "vars", "defaults").items():
+        expressions = " ".join(re.findall(r"{{.*?}}|{%.*?%}", text, re.S))
+        assert not re.search(r"\brailbed_[a-z]+(?!_ed25519)\b", re.sub(r"'[^']*'", "", expressions)), path
+        assert not PLATFORM_WORDS.search(text), path
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_is_ignored(role: str) -> None:
+    for path, text in texts(role, "tasks", "templates", "files").items():
+        assert "ignore_errors" not in text and "|| true" not in text, path
+
+
+def test_the_mapping_names_only_arguments_and_its_own_helpers() -> None:
+    known = {name for role in ROLES for name in arguments(role)} | {"packages_of_group"}
+    for path in (ROOT / "playbooks/group_vars").glob("*.yml"):
+        unknown = [name for name in load(path) if name not in known and not name.startswith("railbed_")]
+        assert not unknown, f"{path.name}: {unknown}"
+
+
+def test_playbooks_check_arguments_and_gate_by_group() -> None:
+    plays = load(ROOT / "playbooks/site.yml")
+    for play in plays:
+        assert "when" not in str(play), play["name"]
+        roles = [task["ansible.builtin.import_role"] for task in play["tasks"]]
+        assert all(role["name"] in ROLES for role in roles)
+        checked = "tasks/arguments.yml" in str(play.get("pre_tasks"))
+        assert checked or all(role.get("rolespec_validate", True) for role in roles), play["name"]
+
+
+def test_every_role_is_used() -> None:
+    used = re.findall(r"name: (\w+)[,}]", (ROOT / "playbooks/site.yml").read_text())
+    assert sorted(set(used)) == ROLES
