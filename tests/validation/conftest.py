@@ -1,0 +1,163 @@
+"""A node made of files: commands on PATH that say what real ones said, and a root with /sys, /dev and /proc."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.validate import on_node
+from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, gpus, nics
+from railbed.validate.node.test_limits import limits
+from railbed.validate.node.test_packages import packages
+from railbed.validate.node.test_time import clock
+
+CHECKS: dict[str, Check] = {
+    "node.gpus": gpus, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
+    "node.packages": packages,
+}  # fmt: skip
+DATA = Path(__file__).parent / "data"
+RAILS = 8
+FAKE = """#!{python}
+import os, re, sys
+key = re.sub(r"[^a-zA-Z0-9]", "_", " ".join(sys.argv[1:]))
+here = {folder!r}
+for name in (key, "any"):
+    if os.path.exists(os.path.join(here, name + ".out")):
+        sys.stdout.write(open(os.path.join(here, name + ".out")).read())
+        code = os.path.join(here, name + ".rc")
+        sys.exit(int(open(code).read()) if os.path.exists(code) else 0)
+sys.stderr.write("fake: no answer recorded for " + key + "\\n")
+sys.exit(99)
+"""
+
+
+@dataclass
+class World:
+    """One node. Checks see its commands and files, and nothing of this machine's."""
+
+    folder: Path
+    want: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "bin"
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "root"
+
+    def command(self, name: str, out: str, code: int = 0, *, arguments: str = "") -> None:
+        """A command that says ``out``; without ``arguments`` whatever it is asked."""
+        answers = self.folder / "answers" / name
+        answers.mkdir(parents=True, exist_ok=True)
+        key = re.sub(r"[^a-zA-Z0-9]", "_", arguments) if arguments else "any"
+        (answers / f"{key}.out").write_text(out)
+        (answers / f"{key}.rc").write_text(str(code))
+        self._install(name, answers)
+
+    def recorded(self, name: str, answers: Path) -> None:
+        """A command that answers every known command line with what was recorded."""
+        self._install(name, answers)
+
+    def _install(self, name: str, answers: Path) -> None:
+        self.bin.mkdir(parents=True, exist_ok=True)
+        script = self.bin / name
+        script.write_text(FAKE.format(python=sys.executable, folder=str(answers)))
+        script.chmod(0o755)
+
+    def without(self, name: str) -> None:
+        (self.bin / name).unlink()
+
+    def write(self, path: str, text: str) -> None:
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def environment(self) -> dict[str, str]:
+        """The checks' PATH: the fakes, and of this machine only what a shell needs."""
+        tools = self.folder / "tools"
+        if not tools.exists():
+            tools.mkdir()
+            for name in ("sh", "timeout", "env", "cat", "stat", "true", "false"):
+                found = shutil.which(name)
+                assert found
+                (tools / name).symlink_to(found)
+        return {**os.environ, "PATH": f"{self.bin}:{tools}", "RAILBED_ROOT": str(self.root)}
+
+    def suite(self, *claims: str) -> dict[str, dict[str, Any]]:
+        """Runs the on-node suite as it is sent to nodes; claim → record."""
+        target = self.folder / "bundle"
+        shutil.rmtree(target, ignore_errors=True)
+        (target / "railbed/validate").mkdir(parents=True)
+        for name in on_node.EMPTY:
+            (target / name).touch()
+        shutil.copytree(on_node.SUITE, target / on_node.PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+        (target / "expectations.json").write_text(json.dumps({**self.want, "claims": list(claims)}))
+        environment = {
+            **self.environment(), "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1",
+            "RAILBED_EXPECTATIONS": str(target / "expectations.json"),
+            "RAILBED_RESULTS": str(target / "results.json"),
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", target, "-p",
+             "no:cacheprovider", "--hosts=local://", target / on_node.PACKAGE],
+            env=environment, cwd=target, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        results = target / "results.json"
+        assert results.exists(), done.stdout + done.stderr
+        records = on_node.read(results.read_text())
+        assert records is not None, done.stdout + done.stderr
+        return {record["claim"]: record for record in records}
+
+    def check(self, claim: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
+        """Runs the check behind a claim without the suite around it, which takes a second to start."""
+        monkeypatch.setenv("PATH", self.environment()["PATH"])
+        return CHECKS[claim](Probe(str(self.root)), self.want)
+
+    def health(self) -> subprocess.CompletedProcess[str]:
+        """Runs the scheduler's health check as its own program."""
+        path = self.folder / "expectations.json"
+        path.write_text(json.dumps(self.want))
+        return subprocess.run(
+            [sys.executable, "-I", on_node.SUITE / "healthcheck.py"], capture_output=True, text=True, check=False,
+            env={**self.environment(), "RAILBED_EXPECTATIONS": str(path)}, timeout=60,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A healthy node."""
+    made = World(tmp_path)
+    packages = dict(line.split("\t")[:2] for line in (DATA / "dpkg-query.txt").read_text().splitlines())
+    made.want = {
+        "node": "h100-0", "role": "compute", "gpus": 8, "gpu_model": "NVIDIA H100 80GB HBM3",
+        "gpu_memory_mib": 81559, "driver": "570.124.06",
+        "rails": [
+            {"index": i, "netdev": f"rail{i}", "address": f"10.91.{i}.11/24", "mtu": 9000} for i in range(RAILS)
+        ],
+        "mounts": [{"path": str(tmp_path), "kind": "moosefs"}],
+        "packages": {name: version.split("-")[0] for name, version in packages.items()},
+        "held_packages": ["nvidia-open"], "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
+        "reservation": "railbed-acceptance",
+    }  # fmt: skip
+    made.recorded("nvidia-smi", DATA / "nvidia-smi/good")
+    made.command("ip", (DATA / "ip-address.json").read_text())
+    made.command("chronyc", (DATA / "chronyc-tracking.csv").read_text())
+    made.command("dpkg-query", (DATA / "dpkg-query.txt").read_text())
+    made.command("srun", "unlimited\n1048576\n")
+    for i in range(RAILS):
+        made.write(f"/sys/class/net/rail{i}/operstate", "up\n")
+        made.write(f"/sys/class/net/rail{i}/carrier", "1\n")
+        made.write(f"/sys/class/net/rail{i}/mtu", "9000\n")
+        made.write(f"/dev/nvidia{i}", "")
+    made.write("/proc/mounts", f"mfs\\043ctl0:9421 {tmp_path} fuse rw,nosuid,allow_other 0 0\n")
+    return made

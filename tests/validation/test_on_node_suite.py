@@ -1,0 +1,152 @@
+"""The on-node suite on good and bad nodes: every check has a case that it must pass and cases that it must not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+CLAIMS = ("node.gpus", "node.driver", "node.nics", "node.limits", "node.time", "node.packages")
+Break = Callable[[Any], None]
+
+
+def gpus(state: str) -> Break:
+    return lambda world: world.recorded("nvidia-smi", DATA / "nvidia-smi" / state)
+
+
+def file(path: str, text: str) -> Break:
+    return lambda world: world.write(path, text)
+
+
+def says(name: str, out: str, code: int = 0) -> Break:
+    return lambda world: world.command(name, out, code)
+
+
+def lacks(name: str) -> Break:
+    return lambda world: world.without(name)
+
+
+def changed(name: str, old: str, new: str, data: str) -> Break:
+    text = (DATA / data).read_text()
+    assert old in text
+    return says(name, text.replace(old, new))
+
+
+def wants(**fields: Any) -> Break:
+    return lambda world: world.want.update(fields)
+
+
+def test_a_good_node_passes_everything(world: Any) -> None:
+    found = world.suite(*CLAIMS)
+    assert {claim: record["verdict"] for claim, record in found.items()} == dict.fromkeys(CLAIMS, "pass")
+    assert found["node.gpus"]["measured"] == found["node.gpus"]["expected"] == 8
+    assert found["node.driver"]["measured"] == "570.124.06"
+    assert found["node.time"]["measured"] == pytest.approx(1.898e-06)
+    assert all(record["at"].endswith("+00:00") for record in found.values())
+
+
+def test_only_what_is_asked_is_answered(world: Any) -> None:
+    assert set(world.suite("node.nics")) == {"node.nics"}
+    assert world.suite("node.unknown") == {}
+
+
+BAD = [
+    ("node.gpus", gpus("missing"), ["gpu 5"], "7 of 8 GPUs listed; missing: gpu 5"),
+    ("node.gpus", gpus("lost"), ["gpu 5"], "GPU is lost"),
+    ("node.gpus", gpus("none"), [f"gpu {i}" for i in range(8)], "0 of 8 GPUs listed"),
+    ("node.gpus", wants(gpu_model="NVIDIA H200"), [f"gpu {i}" for i in range(8)], "not 'NVIDIA H200'"),
+    ("node.gpus", wants(gpu_memory_mib=81560), [f"gpu {i}" for i in range(8)], "gpu 0 has 81559 MiB"),
+    ("node.driver", wants(driver="565.57.01"), ["driver"], "driver 570.124.06 on 8 of 8 GPUs, not 565.57.01"),
+    ("node.driver", gpus("mismatch"), ["driver"], "of different versions"),
+    ("node.driver", gpus("no-driver"), ["driver"], "cannot reach the driver"),
+    ("node.nics", file("/sys/class/net/rail3/operstate", "down\n"), ["rail 3"], "rail3 is down, with carrier"),
+    ("node.nics", file("/sys/class/net/rail3/carrier", "0\n"), ["rail 3"], "no carrier"),
+    ("node.nics", file("/sys/class/net/rail6/mtu", "1500\n"), ["rail 6"], "rail6 has MTU 1500, not 9000"),
+    ("node.nics", changed("ip", "10.91.2.11", "10.91.2.12", "ip-address.json"), ["rail 2"], "not 10.91.2.11/24"),
+    ("node.nics", changed("ip", '"rail4"', '"eth4"', "ip-address.json"), ["rail 4"], "rail4 has no address"),
+    ("node.limits", says("srun", "8192\n1048576\n"), ["limits"], "may lock only 8192 KiB"),
+    ("node.limits", says("srun", "unlimited\n1024\n"), ["limits"], "may open only 1024 files"),
+    ("node.time", changed("chronyc", "Normal", "Not synchronised", "chronyc-tracking.csv"), ["time"], "not synch"),
+    ("node.time", changed("chronyc", "-0.000001898", "-0.200000000", "chronyc-tracking.csv"), ["time"], "0.2 s off"),
+    ("node.time", says("chronyc", "506 Cannot talk to daemon\n", 1), ["time"], "chronyd does not answer"),
+    ("node.packages", changed("dpkg-query", "570.124.06", "565.57.01", "dpkg-query.txt"), ["driver"], "565.57.01-1"),
+    ("node.packages", changed("dpkg-query", "hi ", "ii ", "dpkg-query.txt"), ["driver"], "nvidia-open is not held"),
+    ("node.packages", changed("dpkg-query", "munge\t0.5.15-2+deb12u1\tii ", "munge\t0.5.15-2+deb12u1\trc ",
+                              "dpkg-query.txt"), ["package munge"], "munge is not installed"),
+    ("node.packages", changed("dpkg-query", "4.3-2", "4.30-2", "dpkg-query.txt"), ["package chrony"], "not 4.3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("claim", "harm", "parts", "told"), BAD)
+def test_a_bad_node_fails_and_names_the_part(
+    world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, parts: list[str], told: str
+) -> None:
+    harm(world)
+    found = world.check(claim, monkeypatch)
+    assert found.verdict == "fail", found
+    assert list(found.parts) == parts
+    assert told in found.reason
+
+
+UNKNOWN = [
+    ("node.gpus", lacks("nvidia-smi"), "not installed"),
+    ("node.gpus", gpus("mismatch"), "blocked by node.driver"),
+    ("node.driver", lacks("nvidia-smi"), "not installed"),
+    ("node.driver", says("nvidia-smi", "Segmentation fault\n", 139), "named no driver version"),
+    ("node.nics", says("ip", "garbage"), "no JSON"),
+    ("node.nics", says("ip", "", 1), "failed"),
+    ("node.limits", says("srun", "", 1), "no step on this node"),
+    ("node.limits", says("srun", "unlimited\n"), "no step on this node"),
+    ("node.time", lacks("chronyc"), "not installed"),
+    ("node.packages", lacks("dpkg-query"), "not installed"),
+    ("node.packages", wants(packages={}), "locks no package"),
+]
+
+
+@pytest.mark.parametrize(("claim", "harm", "told"), UNKNOWN)
+def test_what_cannot_be_seen_is_unproven(
+    world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, told: str
+) -> None:
+    harm(world)
+    found = world.check(claim, monkeypatch)
+    assert found.verdict == "unproven", found
+    assert told in found.reason
+
+
+def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
+    gpus("missing")(world)
+    lacks("chronyc")(world)
+    wants(packages=None)(world)
+    found = world.suite(*CLAIMS)
+    verdicts = {claim: record["verdict"] for claim, record in found.items()}
+    assert verdicts == {
+        "node.gpus": "fail", "node.driver": "pass", "node.nics": "pass", "node.limits": "pass",
+        "node.time": "unproven", "node.packages": "unproven",
+    }  # fmt: skip
+    assert found["node.gpus"]["parts"] == ["gpu 5"]
+    assert "the check crashed: " in found["node.packages"]["reason"]
+
+
+def test_a_lost_gpu_does_not_hide_the_driver_of_the_others(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus("lost")(world)
+    found = world.check("node.driver", monkeypatch)
+    assert (found.verdict, found.reason) == ("pass", "driver 570.124.06 on 7 GPUs")
+
+
+def test_tcp_rails_need_no_unlimited_memlock(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wants(memlock_min_kib=8192)(world)
+    says("srun", "8192\n20000\n")(world)
+    assert world.check("node.limits", monkeypatch).verdict == "pass"
+    says("srun", "64\n20000\n")(world)
+    assert world.check("node.limits", monkeypatch).verdict == "fail"
+
+
+def test_the_step_runs_in_the_reservation_on_this_node(world: Any) -> None:
+    world.command("srun", "unlimited\n1048576\n", arguments=(
+        "--immediate=8 --quiet -N1 -n1 -w h100-0 --time=1 --mpi=none --job-name=railbed-limits --comment=railbed "
+        "--reservation=railbed-acceptance sh -c ulimit -l; ulimit -n"))  # fmt: skip
+    (world.folder / "answers/srun/any.out").unlink()
+    assert world.suite("node.limits")["node.limits"]["verdict"] == "pass"
