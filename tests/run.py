@@ -29,9 +29,10 @@ TIERS: dict[str, list[list[str]]] = {
     "program": [[*PYTEST, "tests/program"]],
     "roles": [[*PYTEST, "tests/roles"]],
     "validation": [[*PYTEST, "tests/validation"]],
+    "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
     "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],
 }
-NEEDS_ROOT = {"lab"}
+NEEDS_ROOT = {"fabric", "lab"}
 
 
 def run_tier(name: str) -> str:

@@ -35,7 +35,7 @@ class Box:
 def svg(fabric: Fabric, names: Names) -> Iterator[str]:
     """Lines of the drawing of one plane; all planes are alike."""
     wish = fabric.wish
-    title = f"{wish.nodes} nodes of {wish.rails} rails, {wish.radix}-port switches, {fabric.tiers} tier{'s'[: fabric.tiers > 1]}"
+    title = f"{wish.nodes} nodes of {wish.rails} rails, {wish.radix}-port switches, tiers: {fabric.tiers}"
     counts = [f"{count} {tier}" for tier, count in fabric.switches.items() if count]
     wires = [f"{count} {tier.replace('_', '–')}" for tier, count in fabric.cables.items() if count]
     planes = f"; {wish.planes} planes alike, one is drawn" if wish.planes > 1 else ""
@@ -76,11 +76,8 @@ def _small(fabric: Fabric, names: Names) -> Iterator[str]:
             box, ROW_LEAF, RAILS[rail % len(RAILS)], f"leaf{index}, rail {rail}", _short(index, box), "#fff"
         )
     if spines:
-        yield _text(MARGIN, ROW_SPINE - 20, "spine", anchor="start", colour="#555")
-        each = fabric.up // fabric.spine
-        yield _text(
-            WIDTH - MARGIN, (ROW_SPINE + ROW_LEAF) / 2, f"{each} per pair", anchor="end", colour="#555"
-        )
+        told = f"spine: {fabric.up // fabric.spine} cables to every leaf"
+        yield _text(MARGIN, ROW_SPINE - 20, told, anchor="start", colour="#555")
     yield _text(MARGIN, ROW_LEAF - 20, "leaf", anchor="start", colour="#555")
     rails = fabric.wish.rails
     units = dict(units_of(fabric, names))
@@ -108,7 +105,7 @@ def _unit(left: float, right: float, label: str, hosts: str) -> Iterator[str]:
         f'<rect x="{left:.1f}" y="{ROW_UNIT - 18}" width="{width:.1f}" height="52" rx="4" fill="#f5f5f5" '
         f'stroke="#999"><title>{escape(label)} {escape(hosts)}</title></rect>\n'
     )
-    if width > 8 * len(label) * 0.8:
+    if width > 6.4 * len(label):
         yield _text((left + right) / 2, ROW_UNIT + 2, label)
         fits = hosts if len(hosts) * 6.5 < width else hosts[: max(0, int(width / 6.5) - 1)] + "…"
         yield _text((left + right) / 2, ROW_UNIT + 20, fits, colour="#555")
@@ -119,7 +116,7 @@ def _unit(left: float, right: float, label: str, hosts: str) -> Iterator[str]:
 def _large(fabric: Fabric) -> Iterator[str]:
     half, up, sets = fabric.half, fabric.up, fabric.core_sets
     pods, cores = _some(fabric.pods), _some(sets)
-    pod_boxes, core_boxes = _row(len(pods), 118), _row(len(cores), 118)
+    pod_boxes, core_boxes = _row(len(pods), 124), _row(len(cores), 124)
     for pod, below in zip(pods, pod_boxes, strict=True):
         for core, above in zip(cores, core_boxes, strict=True):
             count = sum(core_end(fabric, spine, 0)[0] // half == core for spine in range(up)) * half
@@ -133,13 +130,13 @@ def _large(fabric: Fabric) -> Iterator[str]:
         leaves = min(half, max(0, fabric.leaf - pod * half))
         rest = fabric.pods - SHOWN + 1 if index == SHOWN - 1 and fabric.pods > SHOWN else 1
         label = f"pod {pod}" if rest == 1 else f"{rest} more pods"
-        inside = f"{leaves} leaf × {up} spine" if rest == 1 else f"up to {half} leaf × {up} spine"
+        inside = f"{leaves} leaf × {up} spine" if rest == 1 else f"≤ {half} leaf × {up} spine"
         yield _tall(box, ROW_LEAF, "#dbe9f6", label, inside)
         yield _line(box.x, ROW_LEAF + 24, box.x, ROW_UNIT - 18, "#999", 1.5, "nodes")
-    left, right = pod_boxes[0].x - 59, pod_boxes[-1].x + 59
+    left, right = pod_boxes[0].x - 62, pod_boxes[-1].x + 62
     wish = fabric.wish
-    nodes = f"{wish.nodes} nodes in {fabric.units} scalable units of {fabric.down}; rail i of a unit on leaf i of the unit"
-    yield from _unit(left, right, nodes, "")
+    units = f"{wish.nodes} nodes in {fabric.units} scalable units of {fabric.down}"
+    yield from _unit(left, right, units, "rail i of every node of a unit on leaf i of the unit")
     per_pair = f"each spine: {half} ports down, {half} up, one to every core of one set"
     yield _text(WIDTH / 2, HEIGHT - 20, per_pair, colour="#555")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,16 +46,21 @@ def install_missing(journal: Journal, say: Callable[[str], None]) -> list[str]:
     packages = missing_tools()
     if packages:
         say(f"installing host packages: {', '.join(packages)}")
-        env = {"DEBIAN_FRONTEND": "noninteractive"}
-        with _starts_denied():
-            run(["apt-get", "-q", "update"], env=env, timeout_s=DOWNLOAD_TIMEOUT_S)
-            run(
-                ["apt-get", "-qy", "install", "--no-install-recommends", *packages],
-                env=env,
-                timeout_s=DOWNLOAD_TIMEOUT_S,
-            )
+        install(packages)
         journal.write("host-packages", packages=packages)
     return packages
+
+
+def install(packages: Sequence[str]) -> None:
+    """Installs Debian packages without what they only recommend; none of their services starts."""
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    with _starts_denied():
+        run(["apt-get", "-q", "update"], env=env, timeout_s=DOWNLOAD_TIMEOUT_S)
+        run(
+            ["apt-get", "-qy", "install", "--no-install-recommends", *packages],
+            env=env,
+            timeout_s=DOWNLOAD_TIMEOUT_S,
+        )
 
 
 @contextmanager
