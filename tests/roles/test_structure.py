@@ -82,7 +82,7 @@ def test_nothing_is_ignored(role: str) -> None:
 
 
 def test_the_mapping_names_only_arguments_and_its_own_helpers() -> None:
-    known = {name for role in ROLES for name in arguments(role)} | {"packages_of_group"}
+    known = {name for role in ROLES for name in arguments(role)}
     for path in (ROOT / "playbooks/group_vars").glob("*.yml"):
         unknown = [name for name in load(path) if name not in known and not name.startswith("railbed_")]
         assert not unknown, f"{path.name}: {unknown}"

@@ -76,6 +76,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
                 join("unaccepted", node.name)
         if contract.scheduler != "none" and node.role in CLIENT_ROLES:
             join(f"scheduler_{contract.scheduler}", node.name)
+            kind = "nodes" if node.role in GPU_ROLES else "controllers"
+            join(f"{contract.scheduler}_{kind}", node.name)
         if contract.filesystems and node.role in CLIENT_ROLES:
             join("filesystem_clients", node.name)
     for filesystem in contract.filesystems:

@@ -77,7 +77,7 @@ def play(
                 playbook=f"playbooks/{playbook}", inventory=str(inventory), limit=",".join(hosts),
                 forks=forks,
                 cmdline=options or None, envvars=_environment(work), timeout=CONVERGE_TIMEOUT_S,
-                rotate_artifacts=KEPT_RUNS, suppress_env_files=True, suppress_output_file=True, quiet=True,
+                rotate_artifacts=KEPT_RUNS, suppress_env_files=True, settings={"suppress_output_file": True}, quiet=True,
                 # Facts change when hosts do, and hosts when the contract does.
                 fact_cache=str(work.runner_dir / "facts" / contract_hash[:12]),
                 event_handler=handle, status_handler=starting,

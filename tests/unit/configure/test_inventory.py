@@ -34,6 +34,7 @@ def test_groups_follow_role_pool_machine_and_filesystem(contract: Contract) -> N
     assert groups["gpu_nodes"] == ["h100-0", "h100-1", "h100-2"]
     assert groups["pool_h100"] == groups["machine_lab_rail2"] == groups["gpu_nodes"]
     assert groups["scheduler_slurm"] == groups["filesystem_clients"] == ["ctl0", "h100-0", "h100-1", "h100-2"]
+    assert groups["slurm_controllers"] == ["ctl0"] and groups["slurm_nodes"] == groups["gpu_nodes"]
     assert groups["filesystem_scratch_metadata"] == groups["moosefs_metadata"] == ["ctl0"]
     assert groups["filesystem_scratch_data"] == groups["moosefs_data"] == ["h100-0", "h100-1"]
 
@@ -50,7 +51,7 @@ def test_the_controller_is_never_among_the_unaccepted(contract: Contract) -> Non
 def test_no_scheduler_no_scheduler_group(contract: Contract) -> None:
     bare = contract.model_copy(update={"scheduler": "none", "filesystems": []})
     groups = build(bare, {}, PATHS).groups
-    assert not [name for name in groups if name.startswith(("scheduler_", "filesystem"))]
+    assert not [name for name in groups if name.startswith(("scheduler_", "filesystem", "slurm", "moosefs"))]
 
 
 def test_hosts_are_reached_through_the_stacks_ssh_config(contract: Contract) -> None:
