@@ -52,6 +52,8 @@ RDMA pins whatever it moves, so there the limit must be off."""
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120
+COLLECTIVE_TRIES = 3
+"""A collective's floor counts as missed when it is missed so many times in a row."""
 COLLECTIVES_PROGRAM = "/opt/railbed/collectives/collectives.py"
 """Where role ``collectives`` puts it on every node."""
 STEP_WAIT_S = 15

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from railbed.contract import Contract
+from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
 from railbed.model.claims import Claim, Expectation, Verdict
 from railbed.run import Result
 from railbed.validate import collectives
-from railbed.validate.answers import Answers
+from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
-from railbed.validate.scope import Question, select
+from railbed.validate.scope import Question, Scope, select
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
@@ -111,18 +112,30 @@ def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> No
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.PASS
-    assert record.evidence == "evidence/collectives/4-nodes-again.txt"
+    assert record.evidence == "evidence/collectives/4-nodes-2.txt"
     assert sum("collectives.py" in line for _, line in remote.commands) == 2
 
 
-def test_a_floor_missed_twice_fails(contract: Contract, bench: Any) -> None:
+def test_a_floor_missed_every_time_fails(contract: Contract, bench: Any) -> None:
     wish = contract.claims[-3].model_copy(
         update={"expectation": question("all_reduce", floor=0.0999).claim.expectation}
     )
     strict = contract.model_copy(update={"claims": [wish]})
-    made, _ = bench(strict, [Result((), 0, LOG, ""), Result((), 0, LOG, "")])
+    made, _ = bench(strict, [Result((), 0, LOG, "")] * COLLECTIVE_TRIES)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.FAIL
+
+
+def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, bench: Any) -> None:
+    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")])
+    rail = Claim(id="fabric.rail.0.bandwidth", statement="", roles=["compute"])
+    made.answers = Answers(Scope((*made.scope.questions, Question(rail, "h100-1"))))
+    made.answers.add(judged(Question(rail, "h100-1"), Verdict.FAIL, "slow"))
+    collectives.run(made)
+    assert {c.claim: c.verdict for c in made.answers.complete()} == {
+        "collective.all_reduce@4": Verdict.FAIL, "fabric.rail.0.bandwidth": Verdict.FAIL,
+    }  # fmt: skip
+    assert sum("collectives.py" in line for _, line in remote.commands) == 1
 
 
 def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
