@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -54,6 +55,7 @@ def play(
     ident = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     folder = work.runner_dir / "artifacts" / ident
     folder.mkdir(parents=True, mode=0o700)
+    _settings(work)
     log = folder / "log"
 
     def handle(event: dict[str, Any]) -> bool:
@@ -77,7 +79,7 @@ def play(
                 playbook=f"playbooks/{playbook}", inventory=str(inventory), limit=",".join(hosts),
                 forks=forks,
                 cmdline=options or None, envvars=_environment(work), timeout=CONVERGE_TIMEOUT_S,
-                rotate_artifacts=KEPT_RUNS, suppress_env_files=True, settings={"suppress_output_file": True}, quiet=True,
+                rotate_artifacts=KEPT_RUNS, suppress_env_files=True, quiet=True,
                 # Facts change when hosts do, and hosts when the contract does.
                 fact_cache=str(work.runner_dir / "facts" / contract_hash[:12]),
                 event_handler=handle, status_handler=starting,
@@ -87,6 +89,13 @@ def play(
     if runner.status == "canceled":
         raise KeyboardInterrupt
     return Run(str(runner.status), log)
+
+
+def _settings(work: Workspace) -> None:
+    """ansible-runner takes this from a file only: its copy of the screen would hold secrets until the run's end."""
+    path = work.runner_dir / "env" / "settings"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"suppress_output_file": True}))
 
 
 def _environment(work: Workspace) -> dict[str, str]:
