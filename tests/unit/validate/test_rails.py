@@ -135,6 +135,25 @@ def test_a_flow_that_is_slow_once_condemns_nothing(measure: Any) -> None:
     assert len(seen) < sum(len(plan["clients"]) for _, plan in fabric.plans) * 2
 
 
+def test_a_rate_above_the_line_is_measured_again(measure: Any) -> None:
+    seen: set[tuple[str, str, int]] = set()
+
+    def backlog(a: str, b: str, rail: int) -> float:
+        first = (a, b, rail) not in seen
+        seen.add((a, b, rail))
+        return 0.12 if first and (a, rail) == ("h100-2", 0) else 0.099
+
+    found, _, _ = measure(backlog, pattern="fabric.rail.*")
+    assert {c.verdict for c in found.values()} == {Verdict.PASS}
+    assert max(float(c.measured) for c in found.values()) < 0.1
+    found, _, _ = measure(
+        lambda a, b, rail: 0.12 if (a, rail) == ("h100-2", 0) else 0.099, pattern="fabric.rail.*"
+    )
+    wrong = found["fabric.rail.0.bandwidth", "h100-2"]
+    assert wrong.verdict is Verdict.UNPROVEN
+    assert "above the line rate" in wrong.reason
+
+
 def test_a_dead_rail_keeps_the_node_out_of_collectives(measure: Any) -> None:
     found, _, bench = measure(lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else 0.099)
     assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
