@@ -15,6 +15,7 @@ INK = "#010203"
 """Drawn in this colour and then turned into ``currentColor``, so that plots read on light and on dark."""
 COLOURS = {Verdict.PASS: "#2e9e5b", Verdict.FAIL: "#d64545", Verdict.UNPROVEN: "#c98a1b"}
 EXPECTED, FLOOR = "#4c78d0", "#d64545"
+HEADROOM = 1.12
 
 
 def available() -> bool:
@@ -78,7 +79,10 @@ def collectives(claims: Sequence[Judged]) -> str:
         axis.set_title(name, fontsize=10)
         axis.set_xticks(counts)
         axis.set_xlabel("nodes")
-        axis.set_ylim(bottom=0)
+        heights = [
+            v for _, r in found for v in (r.measured, r.expected, r.floor) if isinstance(v, float | int)
+        ]
+        axis.set_ylim(0, HEADROOM * max(heights))
         axis.grid(visible=True, alpha=0.2)
     axes[0].set_ylabel("bus bandwidth, GB/s")
     axes[0].legend(frameon=False, fontsize=8, loc="lower right")
