@@ -41,6 +41,11 @@ def test_golden_net_file() -> None:
     assert "".join(infiniband.ibsim(fabric, NAMES, 400.0)) == (DATA / "plan.net").read_text()
 
 
+def test_the_drawing_in_the_documentation_is_the_programs_own() -> None:
+    page = Path(__file__).parents[3] / "docs/reference/fabric-127.svg"
+    assert page.read_text() == "".join(draw.svg(plan(Wish(nodes=127, extra_endpoints=4)), NAMES))
+
+
 def test_csv_and_json_hold_the_same_map() -> None:
     rows = list(csv.DictReader(export.csv(SMALL, NAMES)))
     assert list(rows[0]) == ["tier", "plane", "rail", "from", "from_port", "to", "to_port"]
