@@ -22,6 +22,7 @@ MODULES = {
     "bandwidth": ("bandwidth",),
     "parse": ("parse",),
     "job": ("job",),
+    "blame": ("blame",),
     "software": ("software",),
     "cluster": ("doctor", "setup", "env", "up", "preview", "destroy", "converge"),
     "validate": ("validate", "report"),
