@@ -47,7 +47,9 @@ def environment(work: Workspace, say: Callable[[str], None]) -> dict[str, str]:
             [*folders, str(work.root / ".venv/bin"), str(work.local / "uv/bin"), os.environ.get("PATH", "")]
         ),
         "PULUMI_HOME": str(work.local / "pulumi"),
-        "PULUMI_BACKEND_URL": f"file://{state}",
+        # Without `metadata=skip` each state file has a second one beside it that is not written atomically: a kill at the
+        # wrong moment leaves it empty, and the engine then cannot load the state.
+        "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(work)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
