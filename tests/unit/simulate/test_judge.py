@@ -104,10 +104,10 @@ def test_a_collective_over_seven_rails_passes_and_proves_no_more_than_it_can(nod
 
 @pytest.mark.parametrize("troubles", [HALF, AROUND], ids=["half", "rerouted"])
 @pytest.mark.parametrize("nodes", [2, 4])
-def test_a_bad_rail_slows_everybody_and_is_the_first_cause(troubles: list[Trouble], nodes: int) -> None:
+def test_a_bad_rail_slows_everybody_and_is_among_the_causes(troubles: list[Trouble], nodes: int) -> None:
     found = judged(nodes, troubles)
     assert collective(found).verdict is Verdict.FAIL
-    assert "rail" in found.causes[0]["cause"]
+    assert any("rail" in cause["cause"] for cause in found.causes)
     assert found.rails_proven <= 4
 
 

@@ -42,8 +42,9 @@ def suspect_part(record: Record, problem: Problem, part: int) -> tuple[str, str]
     if record.what == "nodes":
         return problem.parts[part], "node"
     if record.what == "rails":
-        return record.players[part // record.rails], f"rail {part % record.rails}"
-    return _cable(record, problem, part)
+        node, rail = problem.parts[part].split(" ")
+        return node, f"rail {rail}"
+    return _cable(problem, part)
 
 
 def named_parts(
@@ -116,10 +117,10 @@ def _whole_nodes(record: Record, things: dict[tuple[str, str], list[int]]) -> di
     }
 
 
-def _cable(record: Record, problem: Problem, part: int) -> tuple[str, str]:
+def _cable(problem: Problem, part: int) -> tuple[str, str]:
     """Of a cable between a node and its leaf the node and its NIC, else the cable, its lower end first."""
     lower, upper = problem.parts[part - part % 2].split(" ")
-    if device(lower) in set(record.nodes):
+    if device(lower) in problem.hosts:
         return device(lower), f"nic {lower.rpartition(':')[2]}"
     return "", f"cable {lower} {upper}"
 

@@ -36,7 +36,8 @@ def next_pairs(
     pairs, left = _with_the_best(order, suspects, met)
     rest = [part for part in left if probability[part] > NEGLIGIBLE]
     pairs += _at_random(rest, met, rng)
-    free = [part for part in left if part not in {p for pair in pairs for p in pair}]
+    paired = {part for pair in pairs for part in pair}
+    free = [part for part in left if part not in paired]
     alone = [part for part in free if probability[part] > NEGLIGIBLE]
     return pairs + _again(alone, free)
 

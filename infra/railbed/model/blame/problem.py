@@ -30,6 +30,8 @@ class Problem:
     planned: list[Planned] = field(default_factory=list)
     """The tests as they stand in the record."""
     groups: list[str] = field(default_factory=lambda: ["fabric"])
+    hosts: set[str] = field(default_factory=set)
+    """Of a search among links: the nodes, to be told from switches."""
     wanted: set[int] = field(default_factory=set)
     """Parts that need a result before anything is sure."""
     unloadable: dict[str, int] = field(default_factory=dict)
@@ -105,7 +107,7 @@ def _of_rails(record: Record) -> Problem:
 
 def _of_links(record: Record, where: str) -> Problem:
     fabric, names = record.sized()
-    problem = Problem(law_of(record), sharing=2)
+    problem = Problem(law_of(record), sharing=2, hosts=set(record.nodes))
     index: dict[str, int] = {}
     switches: dict[str, int] = {}
     good, loaded = set(record.known_good), _loadable(fabric, names)

@@ -78,7 +78,8 @@ def _one_rail(record: Record, state: State, parts: Sequence[int], rail: int | No
     out = state.guilty | state.hidden
     playing = [node for node, part in enumerate(parts) if part not in out]
     probability = [state.probability[part] for part in parts]
-    place = {name: node for node, name in enumerate(record.players)}
+    players = record.players
+    place = {name: node for node, name in enumerate(players)}
     met = {
         (min(a, b), max(a, b))
         for one in record.rounds
@@ -89,12 +90,12 @@ def _one_rail(record: Record, state: State, parts: Sequence[int], rail: int | No
     # One seed for all rails of a round: as long as they look alike, they are tested between the same nodes.
     rng = random.Random(f"{record.rule.seed}:{len(record.rounds)}")  # noqa: S311 - nothing secret
     pairs = next_pairs(probability, playing, met, rng)
-    tests = [Planned(nodes=(record.players[a], record.players[b]), rail=rail) for a, b in pairs]
+    tests = [Planned(nodes=(players[a], players[b]), rail=rail) for a, b in pairs]
     paired = {node for pair in pairs for node in pair}
     alone = [node for node in playing if node not in paired and parts[node] in state.untested]
     if len(alone) == 1 and pairs:
         # An odd number: the last one has its turn after the others, so that the first round leaves nobody out.
-        nodes = (record.players[alone[0]], record.players[pairs[0][0]])
+        nodes = (players[alone[0]], players[pairs[0][0]])
         tests.append(Planned(stage=2, nodes=nodes, rail=rail))
     return tests
 
