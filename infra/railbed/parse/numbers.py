@@ -11,6 +11,9 @@ NUMBER = re.compile(r"^[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[e
 NAN = re.compile(r"^[+-]?nan(?:\([^)]*\))?$", re.IGNORECASE)
 INFINITE = re.compile(r"^[+-]?inf(?:inity)?$", re.IGNORECASE)
 
+LARGEST = 1 << 1000
+"""Integers from here on have no floating point; no tool counts so far."""
+
 
 def integer(token: str) -> int | None:
     """The plain decimal integer, or None."""
@@ -30,4 +33,8 @@ def number(token: str) -> float | None:
 
 def finite(value: Any) -> bool:
     """True for an int or float (no bool) that is neither NaN nor infinite."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return (isinstance(value, float) and math.isfinite(value)) or (
+        isinstance(value, int) and abs(value) < LARGEST
+    )

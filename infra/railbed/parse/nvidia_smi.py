@@ -6,11 +6,18 @@ import csv
 import re
 from typing import Any
 
+from railbed.parse.lines import bounded
 from railbed.parse.numbers import number
 
 UNIT = re.compile(r"^(.*?)\s*\[([^\]]+)\]$")
 FIELD = re.compile(r"^[a-z][a-z0-9_.]*(?: \[[^\]]+\])?$")
 VALUE = re.compile(r"^(\S+)\s+(MiB|GiB|W|MHz|%|C|ms)$")
+PLAIN_FIELDS = {
+    "index", "name", "gpu_name", "uuid", "gpu_uuid", "serial", "count", "timestamp", "pstate", "driver_version",
+    "vbios_version", "display_active", "display_mode", "persistence_mode", "compute_mode", "gpu_serial", "gpu_bus_id",
+    "inforom.image", "mig.mode.current",
+}  # fmt: skip
+"""Fields without a dot in their name, of which a header has at least one, or one with a dot."""
 UNKNOWN = {
     "",
     "[N/A]",
@@ -49,6 +56,11 @@ def _names(cells: list[str]) -> list[str]:
     return plain_names
 
 
+def _known(names: list[str]) -> bool:
+    """Whether these may be fields of --query-gpu."""
+    return any("." in name or name in PLAIN_FIELDS for name in names)
+
+
 def _cells(line: str) -> list[str]:
     try:
         return [c.strip() for c in next(csv.reader([line], skipinitialspace=True))]
@@ -75,7 +87,7 @@ def plain(text: str, fields: list[str] | None = None) -> dict[str, Any]:
             continue
         cells = _cells(line)
         if names is None:
-            if cells and all(FIELD.match(c) for c in cells):
+            if cells and all(FIELD.match(c) for c in cells) and _known(_names(cells)):
                 names = _names(cells)
             else:
                 unread.append(line)
@@ -83,4 +95,4 @@ def plain(text: str, fields: list[str] | None = None) -> dict[str, Any]:
             gpus.append({names[i]: _value(c) for i, c in enumerate(cells)})
         else:
             unread.append(line)
-    return {"fields": names or [], "gpus": gpus, "errors": errors, "unread": unread}
+    return {"fields": names or [], "gpus": gpus, "errors": bounded(errors), "unread": bounded(unread)}

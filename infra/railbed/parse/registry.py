@@ -6,7 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from railbed.parse import iblinkinfo, ibnetdiscover, ibsim_net, iperf3, lldp, nccl_tests, nvidia_smi
+from railbed.parse import (
+    dcgmi_diag,
+    fi_rma_bw,
+    fio,
+    ibdev2netdev,
+    iblinkinfo,
+    ibnetdiscover,
+    ibsim_net,
+    ibstat,
+    ibv_devinfo,
+    iperf3,
+    lldp,
+    nccl_debug,
+    nccl_tests,
+    nvbandwidth,
+    nvidia_smi,
+    nvidia_smi_topo,
+    nvidia_smi_xml,
+    perftest,
+    rdma_link,
+)
 
 Document = dict[str, Any]
 
@@ -21,41 +41,161 @@ class Parser:
     """Text → JSON data; never raises, keeps what it could not read in ``unread``."""
     found: Callable[[Document], bool]
     """True where the document holds a measurement: else the file proves nothing."""
+    also: tuple[str, ...] = ()
+    """Other names of the tool: its programs, its command lines."""
 
 
-def _links(document: Document) -> bool:
-    return bool(document["links"] or document["down"])
+def _holds(*keys: str) -> Callable[[Document], bool]:
+    """True where one of these lists has something in it."""
+    return lambda document: any(document.get(key) for key in keys)
+
+
+def _ways(document: Document) -> bool:
+    return any(document[way] and document[way]["received_gbps"] is not None for way in ("forward", "reverse"))
+
+
+def _rows(key: str) -> Callable[[Document], bool]:
+    """True where one of the parts under ``key`` has rows."""
+    return lambda document: any(part["rows"] for part in document[key])
+
+
+def _nvbandwidth(document: Document) -> bool:
+    return any(
+        cell is not None
+        for test in document["tests"]
+        for row in [*test["matrix"], [test["sum"]]]
+        for cell in row
+    )
+
+
+def _jobs(document: Document) -> bool:
+    return any(job["error"] == 0 and (job["read"] or job["write"] or job["trim"]) for job in document["jobs"])
+
+
+def _nvidia_smi(text: str) -> Document:
+    """Whatever nvidia-smi printed: XML, the topology's matrix, or a table."""
+    if nvidia_smi_xml.START.search(text[:4096]):
+        return nvidia_smi_xml.plain(text)
+    topology = nvidia_smi_topo.plain(text)
+    return topology if topology["links"] else nvidia_smi.plain(text)
 
 
 PARSERS: tuple[Parser, ...] = (
-    Parser("iblinkinfo", "iblinkinfo: every port with its state, width and speed", iblinkinfo.plain, _links),
+    Parser(
+        "dcgmi-diag",
+        "dcgmi diag -j (DCGM 3 and 4): each test per GPU, what failed and why",
+        dcgmi_diag.plain,
+        _holds("tests"),
+        ("dcgmi", "dcgm", "dcgmi diag", "dcgmi diag -j"),
+    ),
+    Parser(
+        "fi_rma_bw",
+        "fi_rma_bw and other fabtests of libfabric: rate per size",
+        fi_rma_bw.plain,
+        _holds("rows"),
+        ("fabtests", "fi_pingpong", "fi_rdm_bw", "fi_rdm_tagged_bw"),
+    ),
+    Parser("fio", "fio --output-format=json: rates and latencies of each job", fio.plain, _jobs),
+    Parser(
+        "ibdev2netdev",
+        "ibdev2netdev, also with -v: device ↔ interface, the rails in their order",
+        ibdev2netdev.plain,
+        _holds("links"),
+        ("ibdev2netdev -v",),
+    ),
+    Parser(
+        "iblinkinfo",
+        "iblinkinfo: every port with its state, width and speed",
+        iblinkinfo.plain,
+        _holds("links", "down"),
+    ),
     Parser(
         "ibnetdiscover",
         "ibnetdiscover, also with -p: devices and links of a fabric",
         ibnetdiscover.plain,
-        _links,
+        _holds("links", "down"),
     ),
-    Parser("ibsim", "a net file of ibsim: devices and links", ibsim_net.plain, _links),
+    Parser("ibsim", "a net file of ibsim: devices and links", ibsim_net.plain, _holds("links", "down")),
+    Parser("ibstat", "ibstat: adapters, ports, states and rates", ibstat.plain, _holds("devices")),
     Parser(
-        "iperf3",
-        "iperf3 -J: rates of both directions, errors",
-        iperf3.plain,
-        lambda d: any(d[way] and d[way]["received_gbps"] is not None for way in ("forward", "reverse")),
+        "ibv_devinfo",
+        "ibv_devinfo, also with -v: devices, ports, MTU, GIDs",
+        ibv_devinfo.plain,
+        _holds("devices"),
+        ("ibv_devinfo -v",),
     ),
-    Parser("lldp", "lldpcli -f json show neighbors, each host named: links", lldp.plain, _links),
+    Parser(
+        "iperf3", "iperf3 -J: rates of both directions, errors", iperf3.plain, _ways, ("iperf3 -J", "iperf")
+    ),
+    Parser(
+        "lldp",
+        "lldpcli -f json show neighbors, each host named: links",
+        lldp.plain,
+        _holds("links", "down"),
+    ),
+    Parser(
+        "nccl-debug",
+        "NCCL_DEBUG=INFO: net plugin, network, channels, GPUDirect, NVLS, algorithms",
+        nccl_debug.plain,
+        lambda d: d["lines"] > 0,
+        ("nccl", "NCCL_DEBUG", "NCCL_DEBUG=INFO", "nccl-log"),
+    ),
     Parser(
         "nccl-tests",
-        "all_reduce_perf and its siblings: tables, ranks, averages",
+        "all_reduce_perf and its siblings, also their JSON and CSV: tables, ranks, averages",
         nccl_tests.plain,
-        lambda d: any(table["rows"] for table in d["tables"]),
+        _rows("tables"),
+        (
+            "nccl_tests", "all_reduce_perf", "all_gather_perf", "reduce_scatter_perf", "alltoall_perf",
+            "broadcast_perf", "reduce_perf", "sendrecv_perf", "gather_perf", "scatter_perf", "hypercube_perf",
+        ),
+    ),
+    Parser(
+        "nvbandwidth",
+        "nvbandwidth, also with -j: each test's matrix and sum",
+        nvbandwidth.plain,
+        _nvbandwidth,
+        ("nvbandwidth -j",),
     ),
     Parser(
         "nvidia-smi",
-        "nvidia-smi --query-gpu=… --format=csv: one entry per GPU",
-        nvidia_smi.plain,
-        lambda d: bool(d["gpus"]),
+        "nvidia-smi: --query-gpu=… --format=csv, -q -x or topo -m, told apart by what is there",
+        _nvidia_smi,
+        _holds("gpus"),
+        ("nvidia-smi --query-gpu",),
     ),
-)
+    Parser(
+        "nvidia-smi-topo",
+        "nvidia-smi topo -m: how GPUs and NICs are connected",
+        nvidia_smi_topo.plain,
+        _holds("links"),
+        ("nvidia-smi topo", "nvidia-smi topo -m"),
+    ),
+    Parser(
+        "nvidia-smi-xml",
+        "nvidia-smi -q -x: health of each GPU, every value by its place",
+        nvidia_smi_xml.plain,
+        _holds("gpus"),
+        ("nvidia-smi -q -x", "nvidia-smi -x -q"),
+    ),
+    Parser(
+        "perftest",
+        "ib_write_bw, ib_read_bw, ib_send_bw and the ib_*_lat, also --out_json: rates, latencies",
+        perftest.plain,
+        _rows("tests"),
+        (
+            "ib_write_bw", "ib_read_bw", "ib_send_bw", "ib_atomic_bw", "ib_write_lat", "ib_read_lat",
+            "ib_send_lat", "ib_atomic_lat", "raw_ethernet_bw", "raw_ethernet_lat",
+        ),
+    ),
+    Parser(
+        "rdma",
+        "rdma -j link, or printed: state of each port, the rails in their order",
+        rdma_link.plain,
+        _holds("links"),
+        ("rdma-link", "rdma link", "rdma -j link", "rdma link show", "rdma -j link show"),
+    ),
+)  # fmt: skip
 
 
 def tools() -> list[str]:
@@ -64,5 +204,6 @@ def tools() -> list[str]:
 
 
 def parser_of(tool: str) -> Parser | None:
-    """The parser of ``tool``, or None."""
-    return next((p for p in PARSERS if p.tool == tool), None)
+    """The parser of ``tool``, by its name or one of its other names; None where there is none."""
+    by_name = next((p for p in PARSERS if p.tool == tool), None)
+    return by_name or next((p for p in PARSERS if tool in p.also), None)

@@ -16,14 +16,22 @@ LOGS = DATA / "parse" / "nccl_tests"
 
 
 def read(name: str) -> nccl_tests.Log:
-    return nccl_tests.read((LOGS / name).read_text())
+    return nccl_tests.read((LOGS / name).read_bytes().decode())
 
 
 def busbw(table: nccl_tests.Table) -> list[float | None]:
-    return [row.out_of_place.busbw_gbytes_per_s for row in table.rows]
+    return [
+        None if b is None else round(b, 2) for b in (r.out_of_place.busbw_gbytes_per_s for r in table.rows)
+    ]
 
 
-@pytest.mark.parametrize("name", ["two-nodes.log", "srun-labelled.log", "mpirun-tagged.log"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two-nodes.log", "srun-labelled.log", "mpirun-tagged.log", "timestamps.log", "ansi.log", "syslog.log",
+        "kubectl-cri.log", "openmpi5-timestamps.log", "hydra.log", "per-iteration.log", "report.json",
+    ],
+)  # fmt: skip
 def test_launchers_do_not_change_what_is_read(name: str) -> None:
     log = read(name)
     assert len(log.tables) == 1
@@ -33,9 +41,11 @@ def test_launchers_do_not_change_what_is_read(name: str) -> None:
     assert table.nodes == ["node-0", "node-1"]
     assert busbw(table) == [437.0, 465.9, 487.1]
     assert [row.size_bytes for row in table.rows] == [1 << 30, 4 << 30, 16 << 30]
+    assert [row.root for row in table.rows] == [-1] * 3
     assert [m.wrong for row in table.rows for m in row.measurements()] == [0] * 6
     assert table.average_busbw_gbytes_per_s == pytest.approx(463.333)
     assert table.complete
+    assert not table.lacks_rows
     assert table.out_of_bounds == 0
     assert table.settings["iters"] == 20
     assert table.settings["validation"] == 1
@@ -100,6 +110,101 @@ def test_split_groups_count_their_own_ranks() -> None:
     header = "#  size count type redop root time algbw busbw #wrong time algbw busbw #wrong"
     table = nccl_tests.read("\n".join([*lines, header])).tables[0]
     assert table.labelled_ranks == 2
+
+
+def test_a_split_mask_is_seen() -> None:
+    table = read("split-mask.log").tables[0]
+    assert (table.labelled_ranks, table.group_sizes) == (2, [2] * 8)
+
+
+def test_the_highest_rank_tells_where_the_first_lines_are_missing() -> None:
+    """Published: only the last of the rank lines is quoted, and it names another number than the factor gives."""
+    table = read("published/coreweave-gb200-2-racks.log").tables[0]
+    assert table.labelled_ranks == 144
+    assert read("wrong-label.log").tables[0].labelled_ranks == 8
+
+
+def test_in_place_only() -> None:
+    table = read("in-place-only.log").tables[0]
+    assert [row.out_of_place.present for row in table.rows] == [False] * 3
+    assert [row.in_place.busbw_gbytes_per_s for row in table.rows] == [437.0, 465.9, 487.1]
+    # Without the blanks it is a row that was cut after its first half.
+    cut = (LOGS / "in-place-only.log").read_text().replace(" " * 32, " " * 8)
+    assert nccl_tests.read(cut).tables[0].rows == []
+
+
+def test_the_first_versions_print_milliseconds() -> None:
+    table = read("before-2.0.log").tables[0]
+    assert [row.out_of_place.time_us for row in table.rows] == [985.0, 1893.0]
+    assert [row.out_of_place.error for row in table.rows] == [1e-6] * 2
+    assert table.labelled_ranks == 8
+    assert table.average_busbw_gbytes_per_s == 121.6
+    for row in table.rows:
+        time = row.out_of_place.time_us
+        assert time is not None
+        assert row.size_bytes / time / 1e3 == pytest.approx(row.out_of_place.algbw_gbytes_per_s, abs=0.01)
+
+
+def test_csv() -> None:
+    table = read("export.csv").tables[0]
+    assert busbw(table) == [437.0, 465.9, 487.1]
+    assert [row.root for row in table.rows] == [-1] * 3
+
+
+def test_a_report_with_gaps() -> None:
+    table = read("report-degraded.json").tables[0]
+    assert [row.out_of_place.present for row in table.rows] == [True, False, True]
+    assert [row.in_place.broken for row in table.rows] == [False, False, True]
+    assert table.rows[0].in_place.wrong is None
+
+
+def test_a_report_that_was_cut_keeps_its_whole_results() -> None:
+    table = read("report-truncated.json").tables[0]
+    assert (table.collective, table.labelled_ranks) == ("all_reduce", 16)
+    assert busbw(table) == [437.0, 465.9]
+    assert table.lacks_rows
+    assert not table.complete
+
+
+def test_whoever_started_the_program_may_name_it() -> None:
+    text = "\n".join(
+        line for line in (LOGS / "mpirun-tagged.log").read_text().splitlines() if "_perf" not in line
+    )
+    assert nccl_tests.read(text).tables[0].collective is None
+    assert (
+        nccl_tests.read("+ mpirun -np 16 ./all_reduce_perf -b 8\n" + text).tables[0].collective
+        == "all_reduce"
+    )
+    both = "+ ./all_reduce_perf; ./all_gather_perf\n+ ./all_gather_perf\n" + text
+    assert nccl_tests.read(both).tables[0].collective is None
+
+
+PUBLISHED = sorted((LOGS / "published").glob("*.log"))
+
+
+@pytest.mark.parametrize("log", PUBLISHED, ids=lambda p: p.stem)
+def test_published_logs_are_read_whole(log: Path) -> None:
+    found = nccl_tests.read(log.read_text())
+    (table,) = found.tables
+    assert table.rows
+    assert set(found.unread) <= {"waiting"}
+    halves = [m.busbw_gbytes_per_s for row in table.rows for m in row.measurements()]
+    known = [b for b in halves if b is not None]
+    assert len(known) == 2 * len(table.rows)
+    assert table.average_busbw_gbytes_per_s == pytest.approx(sum(known) / len(known), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("coreweave-h100-12-nodes-sharp", 373.187), ("coreweave-gb200-1-rack", 745.53),
+        ("coreweave-gb200-2-racks", 688.487), ("coreweave-gb200-20-racks", 297.808),
+        ("gcp-a3-ultra-2-nodes-all-gather", 122.073),
+    ],
+)  # fmt: skip
+def test_rebuilt_logs_have_the_published_averages(name: str, published: float) -> None:
+    table = read(f"published/{name}.log").tables[0]
+    assert table.average_busbw_gbytes_per_s == pytest.approx(published, abs=0.005)
 
 
 def test_our_own_collectives_program() -> None:
