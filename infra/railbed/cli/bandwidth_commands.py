@@ -10,10 +10,11 @@ from rich.table import Table
 
 from railbed.catalog import load_machine
 from railbed.cli import files, output
-from railbed.errors import Exit
-from railbed.model import bandwidth, judge, logs
+from railbed.errors import Exit, UsageError
+from railbed.model import bandwidth, baseline, curves, judge, logs, plot
 from railbed.model.claims import Verdict
-from railbed.parse import nccl_tests
+from railbed.parse import nccl_debug, nccl_tests
+from railbed.validate import certificate
 
 group = typer.Typer(no_args_is_help=True, help="Bus bandwidth of collectives: laws, logs and verdicts.")
 
@@ -21,6 +22,9 @@ MACHINE = typer.Option(..., "--machine", "-m", help="Catalogue key, e.g. metal/h
 NODES = typer.Option(..., "--nodes", "-n", help="Nodes that take part.")
 ALGORITHM = typer.Option(None, "--algorithm", "-a", help=f"One of {', '.join(bandwidth.ALGORITHMS)}.")
 LOG = typer.Argument(..., help="What all_reduce_perf or one of its siblings printed.")
+PLOT = typer.Option(None, "--plot", help="Draw bound, expected and floor over the sizes into this SVG.")
+MEASURED = typer.Option(None, "--measured", help="A log to draw over them; may be given several times.")
+BASELINE = typer.Option(None, "--baseline", help="The cluster's own certificate; its signature is checked.")
 EXIT_OF = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 
 
@@ -36,10 +40,19 @@ def expect(
     collective: str = typer.Option(..., "--collective", "-c", help=", ".join(bandwidth.COLLECTIVES)),
     size: int = typer.Option(..., "--size", "-s", help="Message size in bytes, as nccl-tests print it."),
     algorithm: str = ALGORITHM,
+    picture: Path = PLOT,
+    measured: list[Path] = MEASURED,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Bound, expected and floor of a collective's bus bandwidth, and how each follows."""
-    found = bandwidth.expect(bandwidth.of(load_machine(machine)), nodes, collective, size, algorithm)
+    known = bandwidth.of(load_machine(machine))
+    found = bandwidth.expect(known, nodes, collective, size, algorithm)
+    if picture is not None:
+        drawn = [(file.name, nccl_tests.read(files.read_text(file))) for file in measured or []]
+        svg = plot.svg(curves.picture(known, nodes, collective, size, algorithm, drawn))
+        files.write_text(picture, svg)
+    elif measured:
+        raise UsageError("--measured needs --plot", path="--measured", hint="name the SVG with --plot F.svg")
     document = {
         "bound_gbytes_per_s": found.bound,
         "expected_gbytes_per_s": found.expected,
@@ -90,9 +103,15 @@ def _show_table(document: dict[str, Any]) -> None:
 def _show_judgement(judgement: judge.Judgement) -> None:
     output.out.print(f"{judgement.verdict.value}: at least {judgement.rails_proven} rails carried data")
     for claim in judgement.claims:
-        output.out.print(f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True)
+        output.out.print(
+            f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True, markup=False
+        )
+    if judgement.causes and judgement.causes[0]["ambiguous"]:
+        output.out.print("  this alone does not tell the causes apart:")
     for cause in judgement.causes:
-        output.out.print(f"  perhaps {cause['cause']}: measure {cause['measure']}", soft_wrap=True)
+        other = f", to tell it from {cause['separates_from']}" if cause["separates_from"] else ""
+        told = f"  {cause['weight']:4.0%} {cause['cause']}: measure {cause['measure']}{other}"
+        output.out.print(told, soft_wrap=True, markup=False)
 
 
 @group.command(name="judge")
@@ -102,11 +121,22 @@ def run_judge(
     nodes: int = NODES,
     collective: str = typer.Option(None, "--collective", "-c", help="Judge only tables of this collective."),
     algorithm: str = ALGORITHM,
+    against: Path = BASELINE,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Judge a log against what the machine should reach: exit 0 pass, 1 fail, 3 unproven."""
     known = bandwidth.of(load_machine(machine))
-    judgement = judge.judge(nccl_tests.read(files.read_text(file)), known, nodes, collective, algorithm)
+    reference = None if against is None else baseline.of_certificate(certificate.verify(against), machine)
+    text = files.read_text(file)
+    judgement = judge.judge(
+        nccl_tests.read(text),
+        known,
+        nodes,
+        collective,
+        algorithm,
+        baseline=reference,
+        nccl=nccl_debug.read(text),
+    )
     if as_json:
         output.print_json(logs.plain(judgement))
     else:

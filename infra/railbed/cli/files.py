@@ -1,4 +1,4 @@
-"""Reads a file that a user names: size-limited, never a traceback."""
+"""Reads and writes files that a user names: size-limited, never a traceback."""
 
 from __future__ import annotations
 
@@ -25,3 +25,11 @@ def read_text(path: Path) -> str:
             hint="cut out the tables",
         )
     return data.decode(errors="replace")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file that a user names. Raises UsageError where it cannot be written."""
+    try:
+        path.write_text(text)
+    except OSError as wrong:
+        raise UsageError(f"cannot be written: {wrong.strerror}", path=str(path)) from None

@@ -29,10 +29,16 @@ def parse(
     """Turn a tool's output into JSON. What could not be read is kept in `unread`."""
     if list_tools:
         if as_json:
-            output.print_json({"tools": [{"tool": p.tool, "reads": p.reads} for p in registry.PARSERS]})
+            output.print_json(
+                {
+                    "tools": [
+                        {"tool": p.tool, "reads": p.reads, "also": list(p.also)} for p in registry.PARSERS
+                    ]
+                }
+            )
             return
         for known in registry.PARSERS:
-            output.out.print(f"{known.tool:12} {known.reads}", markup=False)
+            output.out.print(f"{known.tool:15} {known.reads}", markup=False)
         return
     if tool is None or file is None:
         raise UsageError("name a tool and a file", allowed=registry.tools(), hint="or `railbed parse --list`")

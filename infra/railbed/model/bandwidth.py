@@ -1,120 +1,39 @@
 """What a collective can, should and must reach: bound, expected and floor of its bus bandwidth, each derived.
 
-Signs: k NVLink domains touched, n ranks, r ranks per domain, W network GB/s of a domain, B = W/r of one rank.
-Bus bandwidth is that of nccl-tests (NVIDIA/nccl-tests doc/PERFORMANCE.md). Bounds count the bytes that must
-leave a domain; no published healthy result lies above them. They use the line rate; what the headers leave of
-it (``payload_fraction``) goes into what is expected.
+Bounds are those of model.bounds: no published healthy result lies above them. They use the line rate; what the headers
+leave of it (``payload_fraction``) goes into what is expected of a rail and of a machine whose ranks drive all rails.
 """
 
 from __future__ import annotations
 
-from railbed.catalog import Machine
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import lru_cache
+
 from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION
 from railbed.errors import UsageError
-from railbed.model import published
-from railbed.model.claims import Expectation, Part
-from railbed.units import gbytes_per_s
+from railbed.model import bounds, latency, published
+from railbed.model.claims import Expectation
+from railbed.model.machine import MAX_NODES, BandwidthMachine, Group, group, of
+
+__all__ = [
+    "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_rail", "expectations",
+    "gates", "group", "normal", "of",
+]  # fmt: skip
 
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce")
 ALGORITHMS = ("ring", "hierarchical", "tree", "nvls", "nvlstree", "collnet")
 """NCCL's names in lower case; ``hierarchical``: NVLink inside the domain, one ring per rail outside."""
+ALIASES = {"sharp": "collnet", "collnetdirect": "collnet", "collnetchain": "collnet"}
 
 LINE_FLOOR = 0.95
 """Of the line, what railbed's own all_reduce, all_gather and reduce_scatter must hold on all rails."""
 ALLTOALL_FLOOR = 0.85
 """The same for alltoall: declared, every pair talks in its own round and waits for the slower side."""
-MAX_NODES = 1_000_000
 
 
-class BandwidthMachine(Part):
-    """What the laws need of a machine type; rates are per node unless named otherwise."""
-
-    key: str
-    gpus: int
-    gpus_per_domain: int
-    nodes_per_domain: int
-    rails: int
-    nic_gbps_per_rail: float
-    """Gb/s of all NICs of one rail together, one direction."""
-    payload_fraction: float
-    """Share of the line rate that carries payload at the rail's MTU."""
-    collective_ranks_per_node: int
-    """1 where one process drives all rails of a node, else one rank per GPU."""
-    nvls_busbw_cap_gbytes_per_s: float | None = None
-    """all_reduce inside one full domain with in-switch reduction."""
-    ring_busbw_cap_gbytes_per_s: float | None = None
-    """The same with rings."""
-    in_network_reduction: bool = False
-    """True where the switches may reduce (InfiniBand SHARP)."""
-
-    @property
-    def node_gbytes_per_s(self) -> float:
-        """Line rate of one node, one direction."""
-        return gbytes_per_s(self.rails * self.nic_gbps_per_rail)
-
-    @property
-    def rail_gbytes_per_s(self) -> float:
-        """Line rate of one rail, one direction."""
-        return gbytes_per_s(self.nic_gbps_per_rail)
-
-    @property
-    def network_only(self) -> bool:
-        """True where one rank drives all rails of a node, so that no in-node stage takes part."""
-        return self.gpus > 1 and self.collective_ranks_per_node == 1
-
-
-def of(facts: Machine) -> BandwidthMachine:
-    """The same machine as the catalogue knows it."""
-    return BandwidthMachine(
-        key=facts.key,
-        gpus=facts.gpus,
-        gpus_per_domain=facts.gpus_per_nvlink_domain,
-        nodes_per_domain=facts.nodes_per_nvlink_domain,
-        rails=facts.rails,
-        nic_gbps_per_rail=facts.nics_per_rail * facts.nic_gbps,
-        payload_fraction=facts.payload_fraction,
-        collective_ranks_per_node=facts.collective_ranks_per_node,
-        nvls_busbw_cap_gbytes_per_s=facts.nvls_busbw_cap_gbytes_per_s,
-        ring_busbw_cap_gbytes_per_s=facts.ring_busbw_cap_gbytes_per_s,
-        in_network_reduction=facts.transport == "infiniband",
-    )
-
-
-class Group(Part):
-    """The ranks of one collective on one machine type."""
-
-    domains: int
-    ranks: int
-    ranks_per_domain: int
-    domain_gbytes_per_s: float
-
-
-def group(machine: BandwidthMachine, nodes: int) -> Group:
-    """How ``nodes`` split into NVLink domains. Raises UsageError below two ranks and for a partial domain."""
-    if not 1 <= nodes <= MAX_NODES:
-        raise UsageError(
-            "the number of nodes is out of range", path="--nodes", found=nodes, allowed=f"1 to {MAX_NODES}"
-        )
-    per_domain = min(nodes, machine.nodes_per_domain)
-    if nodes % per_domain:
-        raise UsageError(
-            f"{nodes} nodes leave an NVLink domain of {machine.key} partial", path="--nodes", found=nodes,
-            allowed=f"a multiple of {machine.nodes_per_domain}",
-        )  # fmt: skip
-    ranks = nodes * machine.collective_ranks_per_node
-    if ranks < 2:
-        raise UsageError(
-            "a collective needs at least two ranks", path="--nodes", found=nodes, allowed="2 or more"
-        )
-    return Group(
-        domains=nodes // per_domain,
-        ranks=ranks,
-        ranks_per_domain=per_domain * machine.collective_ranks_per_node,
-        domain_gbytes_per_s=per_domain * machine.node_gbytes_per_s,
-    )
-
-
-def _normal(collective: str, algorithm: str | None) -> str | None:
+def normal(collective: str, algorithm: str | None) -> str | None:
+    """The algorithm's name as in ALGORITHMS. Raises UsageError for unknown names and pairs without a bound."""
     if collective not in COLLECTIVES:
         raise UsageError(
             "unknown collective", path="--collective", found=collective, allowed=list(COLLECTIVES)
@@ -122,7 +41,7 @@ def _normal(collective: str, algorithm: str | None) -> str | None:
     if algorithm is None:
         return None
     name = algorithm.lower().replace("_", "")
-    name = {"sharp": "collnet", "collnetdirect": "collnet", "collnetchain": "collnet"}.get(name, name)
+    name = ALIASES.get(name, name)
     if name not in ALGORITHMS:
         raise UsageError("unknown algorithm", path="--algorithm", found=algorithm, allowed=list(ALGORITHMS))
     if collective != "all_reduce" and name not in ("ring", "hierarchical"):
@@ -135,54 +54,11 @@ def _normal(collective: str, algorithm: str | None) -> str | None:
     return name
 
 
-def _network_bounds(machine: BandwidthMachine, g: Group, collective: str) -> dict[str, tuple[float, str]]:
-    """Per algorithm: the most that the network between domains allows, and the formula."""
-    k, n, w = g.domains, g.ranks, g.domain_gbytes_per_s
-    b = w / g.ranks_per_domain
-    if collective == "alltoall":
-        return {
-            "ring": (
-                b * (n - 1) / (n - g.ranks_per_domain),
-                f"B(n-1)/(n-r) with B = {b:g}, n = {n}, r = {g.ranks_per_domain}",
-            )
-        }
-    bounds = {"ring": (w, f"flat rings: W = {w:g}")}
-    if collective in ("broadcast", "reduce"):
-        return bounds
-    bounds["hierarchical"] = (
-        b * (n - 1) / (k - 1),
-        f"ring per rail: B(n-1)/(k-1) with B = {b:g}, n = {n}, k = {k}",
-    )
-    if collective == "all_reduce":
-        twice = 2 if k == 2 else 1
-        tree = twice * w * (n - 1) / n
-        bounds["tree"] = bounds["nvlstree"] = (
-            tree,
-            f"tree: {'2' if k == 2 else ''}W(n-1)/n with W = {w:g}, n = {n}",
-        )
-        if machine.in_network_reduction:
-            bounds["collnet"] = bounds["nvls"] = (
-                2 * w * (n - 1) / n,
-                f"reduced in the switches: 2W(n-1)/n with W = {w:g}, n = {n}",
-            )
-    return bounds
-
-
-def _in_domain_cap(
-    machine: BandwidthMachine, g: Group, collective: str, algorithm: str
-) -> tuple[float, str] | None:
-    """The most that the stage inside a domain allows, where it is known."""
-    if g.ranks_per_domain == 1:
-        return None
-    nvls, ring = machine.nvls_busbw_cap_gbytes_per_s, machine.ring_busbw_cap_gbytes_per_s
-    if algorithm == "ring" and collective != "alltoall":
-        return None if ring is None else (ring, f"rings inside a domain: {ring:g}")
-    if collective == "all_reduce" and nvls is not None:
-        full = machine.gpus_per_domain
-        algbw = nvls * full / (2 * (full - 1))
-        why = f"in-switch reduction inside a domain: algorithm bandwidth {algbw:.4g}"
-        return algbw * 2 * (g.ranks - 1) / g.ranks, why
-    return None
+def _inside(machine: BandwidthMachine, collective: str) -> tuple[str, ...]:
+    """Algorithms inside one domain, rings first."""
+    if collective != "all_reduce":
+        return ("ring", "hierarchical")
+    return ("ring", "hierarchical", "tree", "nvls") if machine.nvls else ("ring", "hierarchical", "tree")
 
 
 def bound(
@@ -192,32 +68,52 @@ def bound(
 
     None where nobody published the ceiling inside a domain. Raises UsageError for unknown names and counts.
     """
-    wanted = _normal(collective, algorithm)
+    most, why = _bound(machine, nodes, collective, algorithm)
+    return most, list(why)
+
+
+@lru_cache(maxsize=4096)
+def _bound(
+    machine: BandwidthMachine, nodes: int, collective: str, algorithm: str | None
+) -> tuple[float | None, tuple[str, ...]]:
+    wanted = normal(collective, algorithm)
     g = group(machine, nodes)
-    if g.domains == 1:
-        tried = (wanted,) if wanted else ("nvls", "ring")
-        caps = [cap for a in tried if (cap := _in_domain_cap(machine, g, collective, a)) is not None]
-        if not caps:
-            return None, [f"nobody published what {collective} reaches inside one domain of {machine.key}"]
-        best = max(caps)
-        return best[0], [best[1]]
-    network = _network_bounds(machine, g, collective)
-    if wanted is not None and wanted not in network:
+    across = bounds.network(machine, g, collective) if g.domains > 1 else {}
+    known = tuple(across) or _inside(machine, collective)
+    if wanted is not None and wanted not in known:
         raise UsageError(
-            f"{machine.key} has no {wanted} for {collective}",
+            f"{machine.key} has no {wanted} for {collective} over {nodes} nodes",
             path="--algorithm",
             found=algorithm,
-            allowed=sorted(network),
+            allowed=sorted(known),
         )
     candidates: list[tuple[float, list[str]]] = []
-    for name in (wanted,) if wanted else tuple(network):
-        value, why = network[name]
-        cap = _in_domain_cap(machine, g, collective, name)
-        if cap is not None and cap[0] < value:
-            candidates.append((cap[0], [why + f" = {value:.5g}", "capped by " + cap[1] + f" = {cap[0]:.5g}"]))
+    for name in (wanted,) if wanted else known:
+        inside = bounds.in_domain(machine, g, collective, name)
+        if name not in across:
+            candidates += [(inside[0], [inside[1]])] if inside else []
+            continue
+        value, why = across[name]
+        if inside is not None and inside[0] < value:
+            told = [why + f" = {value:.5g}", "capped by " + inside[1] + f" = {inside[0]:.5g}"]
+            candidates.append((inside[0], told))
         else:
             candidates.append((value, [why + f" = {value:.5g}"]))
-    return max(candidates, key=lambda c: c[0])
+    if not candidates:
+        return None, (f"nobody published what {collective} reaches inside one domain of {machine.key}",)
+    most, why_most = max(candidates, key=lambda c: c[0])
+    return most, (*why_most, *_spread(machine, g))
+
+
+def _spread(machine: BandwidthMachine, g: Group) -> list[str]:
+    """What an uneven split into domains does to a bound."""
+    if g.domains > 1 and g.largest_domain_ranks * g.domains != g.ranks:
+        per = machine.nodes_per_domain
+        return [
+            f"{g.domains} NVLink domains of up to {per} nodes, not all full: spread as evenly as can be; "
+            "a smaller last domain lowers what is reached"
+        ]
+    return []
 
 
 def expect(
@@ -233,15 +129,35 @@ def expect(
     most, why = bound(machine, nodes, collective, algorithm)
     if most is None:
         return Expectation(unit="GB/s", basis="none", derivation=why)
-    if not gates(size_bytes):
-        why = [
-            *why,
-            f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate",
-        ]
-        return Expectation(unit="GB/s", bound=most, basis="none", derivation=why)
-    if machine.network_only:
+    found = published.references(machine, nodes, collective, normal(collective, algorithm), size_bytes)
+    if machine.network_only and gates(size_bytes):
         return _shaped_line(machine, collective, most, why)
-    return _published(machine, nodes, collective, size_bytes, algorithm, most, why)
+    if found.points and gates(size_bytes):
+        return _published(machine, collective, algorithm, most, why, found)
+    if not gates(size_bytes):
+        told = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
+    else:
+        told = found.reason
+    return _ramp(machine, nodes, collective, size_bytes, algorithm, most, [*why, told])
+
+
+def expectations(
+    machine: BandwidthMachine, nodes: int, collective: str, algorithm: str | None = None
+) -> Callable[[int], Expectation]:
+    """``expect`` for many sizes: between two published sizes nothing changes, so each step is computed once."""
+    known = published.alike(machine, nodes, collective, normal(collective, algorithm))
+    steps = sorted({p.size_bytes * published.SIZE_SLACK for p in known})
+    found: dict[tuple[int, int], Expectation] = {}
+
+    def at(size_bytes: int) -> Expectation:
+        step = bisect_right(steps, size_bytes)
+        same = gates(size_bytes) and (step > 0 or machine.network_only)
+        key = (step, 0) if same else (-1, size_bytes)
+        if key not in found:
+            found[key] = expect(machine, nodes, collective, size_bytes, algorithm)
+        return found[key]
+
+    return at
 
 
 def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: list[str]) -> Expectation:
@@ -261,27 +177,27 @@ def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: l
     )  # fmt: skip
 
 
+def _shares(
+    machine: BandwidthMachine, points: tuple[published.Point, ...], collective: str, algorithm: str | None
+) -> list[float]:
+    """Of each point, its share of the bound at its own number of nodes."""
+    most = [(p, bound(machine, p.nodes, collective, algorithm)[0]) for p in points]
+    return [p.busbw_gbytes_per_s / value for p, value in most if value is not None]
+
+
 def _published(
     machine: BandwidthMachine,
-    nodes: int,
     collective: str,
-    size_bytes: int,
     algorithm: str | None,
     most: float,
     why: list[str],
+    found: published.Found,
 ) -> Expectation:
-    found = published.references(machine.key, nodes, collective, _normal(collective, algorithm), size_bytes)
-    if not found.points:
-        return Expectation(unit="GB/s", bound=most, basis="none", derivation=[*why, found.reason])
-    shares: list[float] = []
-    for point in found.points:
-        at_point, _ = bound(machine, point.nodes, collective, algorithm)
-        if at_point is not None:
-            shares.append(point.busbw_gbytes_per_s / at_point)
-    lowest = min(shares)
+    shares = _shares(machine, found.points, collective, algorithm)
+    # A machine whose ceiling is lower than that of the one that was measured cannot be expected to pass its own.
+    expected, lowest = min(sum(shares) / len(shares), 1.0), min(*shares, 1.0)
     return Expectation(
-        unit="GB/s", bound=most, expected=most * sum(shares) / len(shares),
-        floor=most * lowest * (1 - found.slack), basis=found.basis,
+        unit="GB/s", bound=most, expected=most * expected, floor=most * lowest * (1 - found.slack), basis=found.basis,
         derivation=[
             *why,
             *(f"{p.busbw_gbytes_per_s:g} GB/s at {p.nodes} nodes: {p.source}" for p in found.points),
@@ -290,13 +206,51 @@ def _published(
     )  # fmt: skip
 
 
+def _ramp(
+    machine: BandwidthMachine,
+    nodes: int,
+    collective: str,
+    size_bytes: int,
+    algorithm: str | None,
+    most: float,
+    why: list[str],
+) -> Expectation:
+    """Below the sizes that somebody published: what latency leaves of what large messages reach. No floor."""
+    nothing = Expectation(unit="GB/s", bound=most, basis="none", derivation=why)
+    known = published.alike(machine, nodes, collective, normal(collective, algorithm))
+    if machine.network_only or not known or size_bytes > max(p.size_bytes for p in known):
+        return nothing
+    g = group(machine, nodes)
+    large = published.references(machine, nodes, collective, normal(collective, algorithm), 1 << 62)
+    shares = _shares(machine, large.points, collective, algorithm)
+    plateau = most * min(sum(shares) / len(shares), 1.0)
+    reached = latency.busbw_gbytes_per_s(g, collective, size_bytes, plateau)
+    took = latency.time_us(g, collective, size_bytes, plateau)
+    if reached is None or took is None:
+        return nothing
+    return nothing.model_copy(
+        update={
+            "expected": min(reached, plateau),
+            "basis": "derived",
+            "derivation": [
+                *why,
+                f"expected: NCCL's latency model, {took:.4g} us where large messages reach {plateau:.4g} GB/s "
+                f"(published healthy runs take up to {latency.SLOWEST_HEALTHY:g} times as long); no floor",
+            ],
+        }
+    )
+
+
 def gates(size_bytes: int) -> bool:
     """True for sizes that decide; smaller ones inform."""
     return size_bytes >= GATING_SIZE_BYTES * published.SIZE_SLACK
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:
-    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``."""
+    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``.
+
+    Raises Unpublished where nobody published what the headers leave of the line.
+    """
     payload = machine.nic_gbps_per_rail * machine.payload_fraction
     return Expectation(
         unit="Gb/s", bound=machine.nic_gbps_per_rail, expected=payload, floor=payload * RAIL_GATE_FRACTION,

@@ -1,22 +1,35 @@
 """Judges a collective's log: does it hold its floor, and what does it prove about the rails.
 
-Fail: wrong data, or below the floor. Unproven: whatever keeps the numbers from speaking about what was asked.
-A result above its bound is not good news, it is a wrong number.
+Fail: wrong data, below the floor, or below the cluster's own certificate. Unproven: whatever keeps the numbers from
+speaking about what was asked. A result above its bound is not good news, it is a wrong number.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from railbed.defaults import BOUND_TOLERANCE, GATING_SIZE_BYTES, RECOMPUTE_TOLERANCE
+from railbed.defaults import GATING_SIZE_BYTES
 from railbed.errors import UsageError
-from railbed.model import bandwidth, ranks
-from railbed.model.bandwidth import COLLECTIVES, BandwidthMachine
-from railbed.model.claims import Expectation, Judged, Verdict, overall
+from railbed.model import bandwidth, causes, ranks, sizes
+from railbed.model.baseline import Baseline, compared
+from railbed.model.claims import Judged, Verdict, overall
+from railbed.model.machine import BandwidthMachine
 from railbed.model.proof import Case, all_rails, case_of, rails_proven
-from railbed.parse.nccl_tests import Log, Measurement, Row, Table
+from railbed.model.sizes import ExpectationAt, Point, recomputed_busbw
+from railbed.parse.nccl_debug import NcclLog
+from railbed.parse.nccl_tests import Log, Table
+
+__all__ = [
+    "TOLD",
+    "ExpectationAt",
+    "Judgement",
+    "judge",
+    "judge_table",
+    "recomputed_busbw",
+    "wrong_elements",
+]  # fmt: skip
 
 TOLD = {
     "COLLECTIVE_UNKNOWN": "the log does not say which collective ran",
@@ -28,13 +41,14 @@ TOLD = {
     "NOT_CHECKED": "the data were not checked (-c 1)",
     "TRUNCATED": "the log ends before its last size",
     "NO_GATING_SIZE": f"no size that gates ({GATING_SIZE_BYTES} B or more, with a reference)",
+    "TOO_FEW_SIZES": "one size does not show that the bandwidth has levelled off (-b, -e, -f)",
+    "NO_PLATEAU": "the bandwidth still rises at the largest size (-e)",
 }
 """Every problem that a log can have, as a reason."""
+SLOW_SMALL = 0.8
+"""Slowest published healthy time of small messages over the measured: below this they are slow."""
 WRONG_CONDITIONS = ("COLLECTIVE_UNKNOWN", "RANKS_MISMATCH", "BANDWIDTH_MISMATCH", "IMPOSSIBLE")
 """With one of these the numbers say nothing about the claim, good or bad."""
-
-ExpectationAt = Callable[[int], Expectation]
-"""Message size in bytes → what the bus bandwidth must reach."""
 
 
 @dataclass
@@ -45,7 +59,7 @@ class Judgement:
     rails_proven: int = 0
     """At least so many rails of every node carried data."""
     problems: list[str] = field(default_factory=list)
-    causes: list[dict[str, str]] = field(default_factory=list)
+    causes: list[dict[str, Any]] = field(default_factory=list)
     """Likely causes, each with the measurement that would tell it from the next."""
 
     @property
@@ -53,72 +67,21 @@ class Judgement:
         return overall([c.verdict for c in self.claims])
 
 
-@dataclass
-class _Point:
-    """One gating size: the slower and the faster of its halves, and what it had to reach."""
-
-    size_bytes: int
-    busbw: float
-    fastest: float
-    expectation: Expectation
-
-    @property
-    def margin(self) -> float:
-        floor = self.expectation.floor
-        return math.inf if not floor else self.busbw / floor
-
-    @property
-    def impossible(self) -> bool:
-        bound = self.expectation.bound
-        return bound is not None and self.fastest > bound * (1 + BOUND_TOLERANCE)
-
-    def told(self) -> str:
-        return f"{self.busbw:.4g} GB/s at {self.size_bytes} B (floor {self.expectation.floor or 0:.4g})"
-
-
-def recomputed_busbw(row: Row, m: Measurement, collective: str, n: int) -> float | None:
-    """Bus bandwidth in GB/s from size and time; the printed one is never trusted."""
-    scale = ranks.factor(collective, n)
-    if m.time_us is None or m.time_us <= 0 or scale is None:
-        return None
-    return row.size_bytes / (m.time_us * 1000) * scale
-
-
-def _misprinted(row: Row, m: Measurement) -> bool:
-    """True where the printed algorithm bandwidth is not size over time (another unit, an edited log)."""
-    if m.time_us is None or m.algbw_gbytes_per_s is None or m.time_us <= 0:
-        return False
-    true = row.size_bytes / (m.time_us * 1000)
-    blur = true * (RECOMPUTE_TOLERANCE + ranks.half_step(m.printed["time"]) / m.time_us)
-    return abs(true - m.algbw_gbytes_per_s) > ranks.half_step(m.printed["algbw"]) * 1.01 + blur
-
-
-def _points(table: Table, case: Case, expectation_at: ExpectationAt) -> list[_Point]:
-    inferred = ranks.of_table(table, case.collective)
-    n = case.ranks if inferred.allows(case.ranks) or inferred.nearest is None else inferred.nearest
-    found = []
-    for row in table.rows:
-        if not bandwidth.gates(row.size_bytes):
-            continue
-        values = [recomputed_busbw(row, m, case.collective, n) for m in row.measurements()]
-        known = [v for v in values if v is not None]
-        if known:
-            found.append(_Point(row.size_bytes, min(known), max(known), expectation_at(row.size_bytes)))
-    return found
-
-
-def _problems(table: Table, case: Case, points: Sequence[_Point]) -> list[str]:
+def _problems(table: Table, case: Case, points: Sequence[Point], *, ramps: bool) -> list[str]:
     halves = [(row, m) for row in table.rows for m in row.measurements()]
     counted = any(m.wrong is not None or m.error is not None for _, m in halves)
+    gated = {p.size_bytes for p in points if p.expectation.floor}
     seen = {
         "NO_ROWS": not halves,
         "NOT_A_NUMBER": any(m.broken for _, m in halves),
-        "BANDWIDTH_MISMATCH": any(_misprinted(row, m) for row, m in halves),
+        "BANDWIDTH_MISMATCH": any(sizes.misprinted(row, m) for row, m in halves),
         "IMPOSSIBLE": any(p.impossible for p in points),
         "NOT_CHECKED": bool(halves)
         and (table.settings.get("validation") == 0 or not (counted or table.out_of_bounds is not None)),
         "TRUNCATED": table.lacks_rows,
-        "NO_GATING_SIZE": bool(halves) and not any(p.expectation.floor for p in points),
+        "NO_GATING_SIZE": bool(halves) and not gated,
+        "TOO_FEW_SIZES": ramps and bool(gated) and len({p.size_bytes for p in points}) < 2,
+        "NO_PLATEAU": ramps and not sizes.levelled(points),
     }
     found = ranks.of_table(table, case.collective)
     return ranks.problems(table, found, case.ranks) + [name for name, holds in seen.items() if holds]
@@ -130,17 +93,27 @@ def wrong_elements(table: Table) -> int:
     return max(counted, table.out_of_bounds or 0)
 
 
-def judge_table(table: Table, case: Case, expectation_at: ExpectationAt) -> tuple[Judged, list[str], int]:
+def _told(problems: Sequence[str], table: Table) -> str:
+    told = "; ".join(TOLD[p] for p in problems)
+    if "RANKS_MISMATCH" in problems and len(table.group_sizes) > 1:
+        told += f" (a split mask: {len(table.group_sizes)} groups of {table.labelled_ranks} ranks ran at the same time)"
+    return told
+
+
+def judge_table(
+    table: Table, case: Case, expectation_at: ExpectationAt, *, ramps: bool = False
+) -> tuple[Judged, list[str], int]:
     """The verdict on one table, its problems, and how many rails it proves.
 
-    With several gating sizes the one with the least margin decides; in place and out of place both count.
+    With several gating sizes the one with the least margin decides; in place and out of place both count. ``ramps``: the
+    bandwidth rises with the size, so that a table must show that it has levelled off before it passes.
     """
-    points = _points(table, case, expectation_at)
-    problems = _problems(table, case, points)
+    points = sizes.points(table, case, expectation_at, sizes.ranks_of(table, case))
+    problems = _problems(table, case, points, ramps=ramps)
     worst = min((p for p in points if p.expectation.floor), key=lambda p: p.margin, default=None)
     worst = worst or max(points, key=lambda p: p.size_bytes, default=None)
     wrong, unusable = wrong_elements(table), any(p in WRONG_CONDITIONS for p in problems)
-    told = "; ".join(TOLD[p] for p in problems)
+    told = _told(problems, table)
     if wrong:
         verdict, reason = Verdict.FAIL, f"{wrong} elements with wrong data"
     elif unusable or worst is None:
@@ -168,23 +141,14 @@ def judge_table(table: Table, case: Case, expectation_at: ExpectationAt) -> tupl
         derivation=expectation.derivation,
         reason=reason,
         simulated=bool(table.simulated),
-        detail={"rails_proven": proven, "problems": problems, "nodes": table.nodes},
+        detail={
+            "rails_proven": proven,
+            "problems": problems,
+            "nodes": table.nodes,
+            "size_bytes": worst.size_bytes if worst else None,
+        },
     )
     return judged, problems, proven
-
-
-def causes(judged: Judged, case: Case) -> list[dict[str, str]]:
-    """What may be behind a result below its floor. One curve cannot tell which: each names what would."""
-    below = isinstance(judged.measured, float) and judged.floor is not None and judged.measured < judged.floor
-    if judged.verdict is not Verdict.FAIL or not below:
-        return []
-    return [
-        {
-            "cause": "a rail is slow or down",
-            "measure": "each rail by itself, both ways, two partners per node",
-        },
-        {"cause": "one node is slow", "measure": f"{case.collective} over halves of the {case.nodes} nodes"},
-    ]
 
 
 def judge(
@@ -193,14 +157,19 @@ def judge(
     nodes: int,
     collective: str | None = None,
     algorithm: str | None = None,
+    *,
+    baseline: Baseline | None = None,
+    nccl: NcclLog | None = None,
 ) -> Judgement:
     """Judges every table of a log (with ``collective``: those of it) against ``machine`` over ``nodes``.
 
-    Raises UsageError for an unknown collective or algorithm, and where the log holds none of the kind.
+    ``baseline``: the cluster's own certificate; tables of one collective are then repeats of one measurement. ``nccl``:
+    what NCCL's own lines in the same log say. Raises UsageError for an unknown collective or algorithm, and where the log
+    holds none of the kind.
     """
-    if collective is not None and collective not in COLLECTIVES:
+    if collective is not None and collective not in bandwidth.COLLECTIVES:
         raise UsageError(
-            "unknown collective", path="--collective", found=collective, allowed=list(COLLECTIVES)
+            "unknown collective", path="--collective", found=collective, allowed=list(bandwidth.COLLECTIVES)
         )
     tables = [t for t in log.tables if collective is None or t.collective in (collective, None)]
     if log.tables and not tables:
@@ -213,8 +182,10 @@ def judge(
     result = Judgement()
     for table in tables or [Table(collective=collective)]:
         name = collective or table.collective
-        if name in COLLECTIVES:
-            _add(result, table, machine, case_of(machine, nodes, name, algorithm))
+        if name in bandwidth.COLLECTIVES:
+            case = case_of(machine, nodes, name, algorithm)
+            alike = [t for t in tables if (collective or t.collective) == name]
+            _add(result, table, machine, case, _Context(baseline, nccl, alike))
         else:
             result.problems.append("COLLECTIVE_UNKNOWN" if log.tables else "NO_ROWS")
             result.claims.append(_unknown(name, nodes, result.problems[-1]))
@@ -226,15 +197,55 @@ def judge(
     return result
 
 
-def _add(result: Judgement, table: Table, machine: BandwidthMachine, case: Case) -> None:
-    def expectation_at(size_bytes: int) -> Expectation:
-        return bandwidth.expect(machine, case.nodes, case.collective, size_bytes, case.algorithm)
+@dataclass(frozen=True)
+class _Context:
+    """What a table is judged with, beside the machine."""
 
-    judged, problems, proven = judge_table(table, case, expectation_at)
+    baseline: Baseline | None
+    nccl: NcclLog | None
+    repeats: list[Table]
+    """All tables of the same collective, this one too."""
+
+
+def _add(result: Judgement, table: Table, machine: BandwidthMachine, case: Case, context: _Context) -> None:
+    expectation_at = bandwidth.expectations(machine, case.nodes, case.collective, case.algorithm)
+    judged, problems, proven = judge_table(table, case, expectation_at, ramps=not machine.network_only)
+    if context.baseline is not None:
+        size = judged.detail["size_bytes"]
+        samples = [
+            p.busbw
+            for t in context.repeats
+            for p in sizes.points(t, case, expectation_at, sizes.ranks_of(t, case))
+            if p.size_bytes == size
+        ]
+        sound = set(problems) <= {"NO_GATING_SIZE"}
+        judged = compared(judged, samples, context.baseline, sound=sound)
     result.claims.append(judged)
     result.problems += problems
-    result.causes += [c for c in causes(judged, case) if c not in result.causes]
+    result.causes += [
+        c for c in _causes(judged, table, machine, case, context.nccl) if c not in result.causes
+    ]
     result.rails_proven = max(result.rails_proven, proven)
+
+
+def _causes(
+    judged: Judged, table: Table, machine: BandwidthMachine, case: Case, nccl: NcclLog | None
+) -> list[dict[str, Any]]:
+    """What may be behind a result below its floor, or behind slow small messages."""
+    healthy, measured = judged.expected, judged.measured
+    if not isinstance(healthy, float) or not isinstance(measured, float) or healthy <= 0:
+        return []
+    small = sizes.small_share(machine, table, case, healthy)
+    below = judged.verdict is Verdict.FAIL and judged.floor is not None and measured < judged.floor
+    slow_small = judged.verdict is not Verdict.UNPROVEN and small is not None and small < SLOW_SMALL
+    if not below and not slow_small:
+        return []
+    shares: Mapping[str, float] = {"curve": measured / healthy} | ({} if small is None else {"small": small})
+    evidence = causes.Evidence(shares=shares, nccl_says=causes.nccl_says(nccl))
+    found = causes.rank(machine, case.nodes, case.collective, healthy, evidence)
+    if not below:
+        found = [c for c in found if c.cause == causes.SMALL]
+    return [c.model_dump(mode="json") for c in found]
 
 
 def _unknown(name: str | None, nodes: int, problem: str) -> Judged:

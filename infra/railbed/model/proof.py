@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from railbed.defaults import BOUND_TOLERANCE
-from railbed.model import bandwidth, ranks
-from railbed.model.bandwidth import BandwidthMachine
+from railbed.model import ranks
 from railbed.model.claims import Judged, Part, Verdict
+from railbed.model.machine import BandwidthMachine, group
 
 RINGED = ("all_reduce", "all_gather", "reduce_scatter")
 
@@ -27,6 +27,8 @@ class Case(Part):
     in_network_reduction: bool = False
     """True where the switches may have reduced: then fewer bytes than otherwise must leave a node."""
     algorithm: str | None = None
+    largest_domain_ranks: int | None = None
+    """Where domains are not all of one size; None: they are."""
 
     @property
     def claim(self) -> str:
@@ -36,7 +38,7 @@ class Case(Part):
 
 def case_of(machine: BandwidthMachine, nodes: int, collective: str, algorithm: str | None = None) -> Case:
     """The case of ``collective`` over ``nodes`` of ``machine``. Raises UsageError for impossible counts."""
-    g = bandwidth.group(machine, nodes)
+    g = group(machine, nodes)
     return Case(
         collective=collective,
         nodes=nodes,
@@ -46,15 +48,27 @@ def case_of(machine: BandwidthMachine, nodes: int, collective: str, algorithm: s
         rail_gbytes_per_s=machine.rail_gbytes_per_s,
         in_network_reduction=machine.in_network_reduction,
         algorithm=algorithm,
+        largest_domain_ranks=None
+        if g.largest_domain_ranks * g.domains == g.ranks
+        else g.largest_domain_ranks,
     )
 
 
-def least_network_gbytes_per_s(case: Case, busbw_gbytes_per_s: float) -> float:
-    """What every node must have moved over its rails, one direction, for this bus bandwidth. A lower bound.
+def _leaving_alltoall(case: Case) -> float:
+    """Share of one rank's data that leaves its domain, on average, where full domains come first."""
+    n, k = case.ranks, case.domains
+    full = case.largest_domain_ranks or n // k
+    sizes = [full] * (k - 1) + [n - full * (k - 1)]
+    return sum(r * (n - r) for r in sizes) / n**2
 
-    By the bytes that must cross a domain's border whatever the algorithm: all_reduce S where switches reduce
-    and 2(k-1)/k·S else, all_gather and reduce_scatter (k-1)/k·S, alltoall (n-r)/n·S for each of the r ranks,
-    broadcast and reduce S. A flat ring, where it is known to have run, moves exactly the bus bandwidth.
+
+def least_network_gbytes_per_s(case: Case, busbw_gbytes_per_s: float) -> float:
+    """What a node must have moved over its rails, one direction, for this bus bandwidth. A lower bound.
+
+    It is the mean over nodes, and of every node where the library treats them alike, as rings and double trees do. By
+    the bytes that must cross a domain's border whatever the algorithm: all_reduce S where switches reduce and
+    2(k-1)/k·S else, all_gather and reduce_scatter (k-1)/k·S, alltoall (n-r)/n·S for each of the r ranks, broadcast
+    and reduce S. A flat ring, where it is known to have run, moves exactly the bus bandwidth.
     """
     k, n = case.domains, case.ranks
     scale = ranks.factor(case.collective, n)
@@ -64,7 +78,7 @@ def least_network_gbytes_per_s(case: Case, busbw_gbytes_per_s: float) -> float:
     if case.collective in RINGED and (case.algorithm or "").lower() == "ring":
         per_domain = busbw_gbytes_per_s
     elif case.collective == "alltoall":
-        per_domain = (n // k) * algbw * (n - n // k) / n
+        per_domain = n / k * algbw * _leaving_alltoall(case)
     elif case.collective == "all_reduce":
         per_domain = algbw if case.in_network_reduction else algbw * 2 * (k - 1) / k
     elif case.collective in ("all_gather", "reduce_scatter"):

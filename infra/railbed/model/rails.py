@@ -2,15 +2,17 @@
 
 A flow from A to B shows the slower of A's way out and B's way in. So a direction of a node is judged by its
 best partner: it is slow only where it is slow with all of them, and a bad partner never condemns a good
-node.
+node. Flows that were repeated are compared by their means too, which finds losses that noise hides in one flow.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from railbed.defaults import BOUND_TOLERANCE, SIBLING_TOLERANCE
+from railbed.model import compare
 from railbed.model.claims import Expectation, Judged, Part, Verdict
 
 PARTNERS_NEEDED = 2
@@ -36,15 +38,17 @@ Key = tuple[str, int, str]
 """Node, rail, direction (``out`` or ``in``)."""
 
 
-def _by_direction(samples: Iterable[RailSample], least_omitted_s: float) -> dict[Key, dict[str, float]]:
-    """Best rate with each partner. Flows that hold the shaper's burst, or were not run, do not count."""
-    found: dict[Key, dict[str, float]] = {}
+Flows = dict[Key, dict[str, list[float]]]
+
+
+def _by_direction(samples: Iterable[RailSample], least_omitted_s: float) -> Flows:
+    """Rates with each partner. Flows that hold the shaper's burst, or were not run, do not count."""
+    found: Flows = {}
     for s in samples:
         if s.gbps is None or s.omitted_s < least_omitted_s:
             continue
         for key, partner in (((s.sender, s.rail, "out"), s.receiver), ((s.receiver, s.rail, "in"), s.sender)):
-            rates = found.setdefault(key, {})
-            rates[partner] = max(s.gbps, rates.get(partner, 0.0))
+            found.setdefault(key, {}).setdefault(partner, []).append(s.gbps)
     return found
 
 
@@ -68,8 +72,12 @@ def _median_without(ordered: Sequence[float], value: float) -> float | None:
 class _Table:
     """Best rates of all nodes, rails and directions, and what each is compared with."""
 
-    def __init__(self, rates: dict[Key, dict[str, float]]) -> None:
-        self.rates = rates
+    def __init__(self, flows: Flows) -> None:
+        self.rates = {
+            key: {p: max(rates) for p, rates in partners.items()} for key, partners in flows.items()
+        }
+        self.slower = _slower_by_their_means(flows)
+        rates = self.rates
         self.best = {key: max(partners.values()) for key, partners in rates.items()}
         self._of_node: dict[tuple[str, str], list[float]] = {}
         self._of_rail: dict[tuple[int, str], list[float]] = {}
@@ -86,6 +94,30 @@ class _Table:
         return _median_without(self._of_rail[key[1], key[2]], self.best[key])
 
 
+def _slower_by_their_means(flows: Flows) -> dict[Key, list[str]]:
+    """Directions whose repeats are slower than the node's other rails, or this rail elsewhere, beyond noise.
+
+    Of each direction the partner with the best mean speaks. Directions with fewer than MIN_REPEATS are not compared.
+    """
+    series: dict[Key, list[float]] = {}
+    for key, partners in flows.items():
+        best = max(partners.values(), key=fmean)
+        if len(best) >= compare.MIN_REPEATS:
+            series[key] = best
+    alike: dict[tuple[str, str, str], dict[str, Key]] = {}
+    for node, rail, direction in series:
+        alike.setdefault(("its sibling rails", node, direction), {})[str(rail)] = (node, rail, direction)
+        alike.setdefault(("this rail elsewhere", str(rail), direction), {})[node] = (node, rail, direction)
+    slower: dict[Key, list[str]] = {}
+    for (what, _, _), keys in alike.items():
+        values = {name: series[key] for name, key in keys.items()}
+        for name, found in compare.among(values, comparisons=2 * len(series)).items():
+            if found.lost:
+                told = f"{found.loss:.1%} below {what} ({found.reference:.4g}) in the mean of {found.repeats} flows"
+                slower.setdefault(keys[name], []).append(told)
+    return slower
+
+
 def _complaints(table: _Table, key: Key, expectation: Expectation) -> list[str]:
     """Why this direction is too slow; empty where it is not."""
     best = table.best[key]
@@ -98,7 +130,7 @@ def _complaints(table: _Table, key: Key, expectation: Expectation) -> list[str]:
     ):
         if other and best < other * (1 - SIBLING_TOLERANCE):
             told.append(f"{1 - best / other:.1%} below {name} ({other:.4g})")
-    return told
+    return told or table.slower.get(key, [])
 
 
 def _lacking(table: _Table, node: str, rail: int, expectation: Expectation) -> str:

@@ -31,6 +31,10 @@ def factor(collective: str, ranks: int) -> float | None:
     return None
 
 
+HALF_STEPS = tuple(0.5 * 10.0**-decimals for decimals in range(64))
+"""By decimals; nothing that the readers take for a number has more."""
+
+
 @dataclass(frozen=True)
 class Ranks:
     """What the rows say about n."""
@@ -56,6 +60,9 @@ class Ranks:
 
 def half_step(printed: str) -> float:
     """Half of the last printed digit: what rounding may have taken or added."""
+    if "e" not in printed and "E" not in printed:
+        point = printed.find(".")
+        return HALF_STEPS[len(printed) - point - 1 if point >= 0 else 0]
     mantissa, _, exponent = printed.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     power = int(exponent) if exponent.lstrip("+-").isdigit() and len(exponent) < 5 else 0

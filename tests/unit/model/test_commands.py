@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from railbed.cli import main, output
+from railbed.validate import certificate
 
 DATA = Path(__file__).parent.parent / "data"
 TWO_NODES = DATA / "parse" / "nccl_tests" / "two-nodes.log"
@@ -53,6 +56,90 @@ def test_expect(railbed: Any) -> None:
     }  # fmt: skip
     assert document["floor_gbytes_per_s"] == pytest.approx(0.095)
     assert "0.095 GB/s" in railbed(*argv)[1]
+
+
+def test_expect_draws_a_plot(railbed: Any, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    svg = tmp_path / "p5.svg"
+    log = DATA / "parse" / "nccl_tests" / "published" / "aws-p5-2-nodes.log"
+    argv = (
+        "bandwidth", "expect", "--machine", "aws/p5.48xlarge", "--nodes", 2, "--collective", "all_reduce",
+        "--size", 16 << 30, "--plot", svg, "--measured", log, "--json",
+    )  # fmt: skip
+    status, out, err = railbed(*argv)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["floor_gbytes_per_s"] == pytest.approx(487.1 * 0.948)
+    assert "aws-p5-2-nodes.log" in svg.read_text()
+
+
+def test_a_plot_needs_matplotlib_and_a_place(
+    railbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = ("bandwidth", "expect", "-m", "lab/rail8", "-n", 2, "-c", "all_reduce", "-s", 64 << 20, "--json")
+    status, out, _ = railbed(*case, "--measured", TWO_NODES)
+    assert (status, json.loads(out)["error"]["path"]) == (2, "--measured")
+    if importlib.util.find_spec("matplotlib"):
+        status, out, _ = railbed(*case, "--plot", tmp_path / "no" / "where.svg")
+        assert (status, json.loads(out)["error"]["code"]) == (2, "USAGE")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    status, out, _ = railbed(*case, "--plot", tmp_path / "f.svg")
+    assert (status, json.loads(out)["error"]["code"]) == (2, "HOST")
+    assert not (tmp_path / "f.svg").exists()
+
+
+def test_judge_against_a_certificate(railbed: Any, tmp_path: Path) -> None:
+    """A certificate is believed only with its signature."""
+    cert = signed(tmp_path, {"collective.all_reduce@4": 0.0985, "collective.all_gather@4": 0.0988})
+    argv = ("bandwidth", "judge", HEALTHY, "-m", "lab/rail8", "-n", 4, "--json", "--baseline")
+    status, out, _ = railbed(*argv, cert, "-c", "all_reduce")
+    document = json.loads(out)
+    assert (status, document["verdict"]) == (0, "pass"), document
+    assert "certificate's 0.0985" in document["claims"][0]["reason"]
+    better = signed(tmp_path, {"collective.all_reduce@4": 0.1015})
+    status, out, _ = railbed(*argv, better, "-c", "all_reduce")
+    assert (status, json.loads(out)["verdict"]) == (1, "fail")
+    forged = tmp_path / "forged.json"
+    forged.write_text(cert.read_text().replace("0.0985", "0.0500"))
+    status, out, _ = railbed(*argv, forged)
+    assert json.loads(out)["error"]["code"] == "CERTIFICATE_INVALID"
+    assert status == 1
+    status, out, _ = railbed(
+        "bandwidth", "judge", TWO_NODES, "-m", "metal/hgx-h100", "-n", 2, "--json", "--baseline", cert
+    )
+    assert (status, json.loads(out)["error"]["path"]) == (2, "--baseline")
+
+
+def signed(folder: Path, measured: dict[str, float]) -> Path:
+    """A certificate of lab nodes, signed as `railbed validate` signs its own."""
+    key = folder / "key"
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    body: dict[str, Any] = {
+        "schema": certificate.SCHEMA, "nodes": [{"name": "h100-0", "machine": "lab/rail8"}],
+        "claims": [{"claim": c, "verdict": "pass", "measured": m} for c, m in measured.items()],
+        "public_key": key.with_suffix(".pub").read_text().strip(),
+    }  # fmt: skip
+    message = folder / "message"
+    message.write_bytes(certificate.canonical(body))
+    subprocess.run(
+        ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", certificate.NAMESPACE, str(message)], check=True,
+        capture_output=True,
+    )  # fmt: skip
+    file = folder / f"certificate-{len(measured)}.json"
+    file.write_text(json.dumps({**body, "signature": message.with_suffix(".sig").read_text()}))
+    message.with_suffix(".sig").unlink()
+    return file
+
+
+def test_judge_names_causes(railbed: Any) -> None:
+    log = DATA / "parse" / "nccl_tests" / "nvls-off-1-node.log"
+    status, out, _ = railbed("bandwidth", "judge", log, "-m", "metal/hgx-h100", "-n", 1, "--json")
+    (cause,) = json.loads(out)["causes"]
+    assert status == 1
+    assert (cause["cause"], cause["ambiguous"]) == ("NVLS off", False)
+    status, out, _ = railbed("bandwidth", "judge", SLOW, "-m", "lab/rail8", "-n", 4)
+    assert "does not tell the causes apart" in out
+    assert "to tell it from" in out
 
 
 def test_parse_of_bandwidth(railbed: Any) -> None:
@@ -128,7 +215,17 @@ def test_judge(railbed: Any, file: Path, machine: str, nodes: int, status: int, 
         ("bandwidth", "parse", "/"),
         ("parse", "nvidia-smi"),
         ("parse", "telepathy", TWO_NODES),
-        ("bandwidth", "judge", TWO_NODES, "--machine", "lab/rail8", "--nodes", 2, "--baseline", "x"),
+        (
+            "bandwidth",
+            "judge",
+            TWO_NODES,
+            "--machine",
+            "lab/rail8",
+            "--nodes",
+            2,
+            "--baseline",
+            "/nonexistent",
+        ),
     ],
 )
 def test_wrong_input_is_one_error_and_exit_2(railbed: Any, argv: tuple[object, ...]) -> None:
@@ -173,8 +270,19 @@ def test_a_file_that_is_too_big_is_refused(railbed: Any, tmp_path: Path) -> None
 def test_parse_lists_its_tools(railbed: Any) -> None:
     status, out, _ = railbed("parse", "--list", "--json")
     assert status == 0
-    assert {"iperf3", "nccl-tests", "nvidia-smi"} <= {t["tool"] for t in json.loads(out)["tools"]}
+    tools = {t["tool"]: t for t in json.loads(out)["tools"]}
+    assert {"iperf3", "nccl-tests", "nvidia-smi", "perftest", "fio", "ibdev2netdev", "rdma"} <= set(tools)
+    assert "ib_write_bw" in tools["perftest"]["also"]
     assert "nccl-tests" in railbed("parse", "--list")[1]
+
+
+def test_a_tool_may_be_named_by_its_program(railbed: Any) -> None:
+    file = DATA / "parse" / "perftest" / "ib_write_bw.txt"
+    assert railbed("parse", "ib_write_bw", file, "--json") == railbed("parse", "perftest", file, "--json")
+    status, out, _ = railbed(
+        "parse", "ibdev2netdev", DATA / "parse" / "ibdev2netdev" / "mixed-imbue.txt", "--json"
+    )
+    assert (status, json.loads(out)["rails"][:2]) == (0, ["mlx5_0", "mlx5_3"])
 
 
 def test_parse_prints_the_document(railbed: Any) -> None:
