@@ -55,6 +55,16 @@ def test_nodes_that_fail_half_of_their_tests_are_found() -> None:
     assert false == 0
 
 
+def test_few_nodes_are_tested_as_long_as_many() -> None:
+    """A small cluster gives small odds to a bad node; that alone never ends a search."""
+    for seed in range(12):
+        guilty = {f"node-{seed % 8}"}
+        _, decision = play(Search(nodes=8, rule={"seed": seed}), flaky(guilty, random.Random(seed)))
+        assert named(decision) == {(name, "node") for name in guilty}
+    record, decision = play(Search(nodes=4), always())
+    assert (decision.verdict, len(record.rounds)) == (Verdict.PASS, 7)
+
+
 @pytest.mark.parametrize("what", ["nodes", "rails"])
 def test_a_way_between_two_good_nodes_condemns_neither(what: str) -> None:
     """These two fail only with each other: each passes with everyone else."""

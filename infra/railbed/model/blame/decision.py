@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,9 @@ class State:
     told: set[int]
     """Parts that are in any test that counts."""
     ways: Ways
+    unsure: set[int]
+    """Parts that passed too few tests: a bad one might have passed them too."""
+    passes_needed: int
 
     @property
     def open_parts(self) -> list[int]:
@@ -107,7 +111,17 @@ def look(record: Record, where: str = "") -> State:
     }
     untested = problem.wanted - told - hidden - problem.trusted
     ways = unexplained(trials, probability, guilty)
-    return State(problem, probability, causes, guilty, hidden, untested, told, ways)
+    needed = passes_needed(rule.least_failing, rule.confidence)
+    passed = Counter(part for test in tests if not test.failed for part in test.parts)
+    unsure = {part for part in problem.wanted - guilty - hidden if passed[part] < needed}
+    return State(problem, probability, causes, guilty, hidden, untested, told, ways, unsure, needed)
+
+
+def passes_needed(least_failing: float, confidence: float) -> int:
+    """Tests that a bad part passes, all of them, with a probability of at most 1 − confidence."""
+    if least_failing >= confidence:
+        return 1
+    return math.ceil(math.log(1 - confidence) / math.log(1 - least_failing))
 
 
 def _failing_ways(tests: list[decode.Trial]) -> dict[int, set[tuple[int, ...]]]:
@@ -128,7 +142,7 @@ def decide(record: Record, where: str = "", state: State | None = None) -> Decis
     culprits += named_ways(record, state.problem, state.ways.broken)
     suspects = _suspects(record, state)
     sure = (
-        not state.untested
+        not state.unsure
         and not state.ways.again
         and state.missed <= 1 - rule.confidence
         and bool(state.problem.tests)
@@ -174,4 +188,6 @@ def _why_not(state: State, suspects: list[tuple[str, str, float]]) -> str:
         return f"{len(state.ways.again)} failed once and nothing explains it: run them again"
     if suspects:
         return f"{len(suspects)} under suspicion"
+    if state.unsure:
+        return f"{len(state.unsure)} parts have passed fewer than {state.passes_needed} tests"
     return f"expected number of bad parts not found yet: {state.missed:.2g}"
