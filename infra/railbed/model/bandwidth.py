@@ -221,21 +221,31 @@ def _ramp(
     if machine.network_only or not known or size_bytes > max(p.size_bytes for p in known):
         return nothing
     g = group(machine, nodes)
-    large = published.references(machine, nodes, collective, normal(collective, algorithm), 1 << 62)
-    shares = _shares(machine, large.points, collective, algorithm)
-    plateau = most * min(sum(shares) / len(shares), 1.0)
+
+    def healthy(size: int) -> float:
+        large = published.references(machine, nodes, collective, normal(collective, algorithm), size)
+        shares = _shares(machine, large.points, collective, algorithm)
+        return most * min(sum(shares) / len(shares), 1.0)
+
+    plateau = healthy(max(p.size_bytes for p in known))
+    smallest = healthy(min(p.size_bytes for p in known))
     reached = latency.busbw_gbytes_per_s(g, collective, size_bytes, plateau)
     took = latency.time_us(g, collective, size_bytes, plateau)
     if reached is None or took is None:
         return nothing
     return nothing.model_copy(
         update={
-            "expected": min(reached, plateau),
+            "expected": min(reached, smallest),
             "basis": "derived",
             "derivation": [
                 *why,
                 f"expected: NCCL's latency model, {took:.4g} us where large messages reach {plateau:.4g} GB/s "
                 f"(published healthy runs take up to {latency.SLOWEST_HEALTHY:g} times as long); no floor",
+                *(
+                    [f"not above the smallest published size's {smallest:.4g} GB/s"]
+                    if reached > smallest
+                    else []
+                ),
             ],
         }
     )

@@ -32,6 +32,8 @@ def test_curves_of_a_published_machine() -> None:
     assert {v for _, v in picture.bound.points} == {picture.bound.points[0][1]}
     expected = dict(picture.expected.points)
     assert expected[KIB] < 1 < expected[MIB] < expected[GIB]
+    values = [value for _, value in picture.expected.points]
+    assert values == sorted(values)
     measured = dict(picture.measured[0].points)
     for size in (64 * MIB, GIB, 16 * GIB):
         assert measured[size] == pytest.approx(expected[size], rel=0.2)
