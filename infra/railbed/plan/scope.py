@@ -101,7 +101,7 @@ def _node(facts: Facts) -> Scope:
     )
     yield Claim(
         id="node.limits",
-        statement="a job step may lock memory without limit and open enough files",
+        statement="a job step may lock the memory that its transport needs, and open enough files",
         roles=WORKERS,
     )
     yield Claim(id="node.time", statement="the clock is synchronised", roles=EVERY_HOST)
