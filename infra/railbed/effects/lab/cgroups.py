@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from railbed.errors import CommandError
+
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 V1_CONTROLLERS = ("memory", "pids", "cpu")
 KILL_ROUNDS = 50
@@ -60,19 +62,32 @@ def processes(folder: Path) -> set[int]:
 
 
 def kill(folder: Path) -> None:
-    """Ends every process in the cgroup and removes it, children first."""
+    """Ends every process in the cgroup and removes it. Raises CommandError where some process does not end."""
     for _ in range(KILL_ROUNDS):
-        pids = processes(folder)
-        if not pids:
-            break
-        for pid in pids:
+        for pid in processes(folder):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        if _removed(folder):
+            return
         time.sleep(KILL_PAUSE_S)
+    raise CommandError(
+        f"processes in {folder} do not end", path=str(folder), found=sorted(processes(folder)),
+        hint="look at them (`ps`), then run the same command again",
+    )  # fmt: skip
+
+
+def _removed(folder: Path) -> bool:
+    """Removes the cgroup, children first; False while something in it is not gone yet.
+
+    A process that has ended leaves the list before it leaves its cgroup, so an empty list does not mean a free folder.
+    """
     for child, _, _ in os.walk(folder, topdown=False):
         try:
             Path(child).rmdir()
         except FileNotFoundError:
             continue
+        except OSError:
+            return False
+    return not folder.exists()
