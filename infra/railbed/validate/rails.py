@@ -23,6 +23,7 @@ PROBE = Path(__file__).parent / "node" / "rail_probe.py"
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"
 DEADLINE_S = RAIL_SECONDS + RAIL_OMIT_S + RAIL_SLACK_S
+REFUSED = "Connection refused"
 Flow = tuple[str, str, int]
 """Sender, receiver, rail."""
 
@@ -63,7 +64,8 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
         samples += _round(bench, by_name, pairs, f"round {number} of {len(rounds)}")
     verdicts = _judge(bench, samples, asked)
     # Slow is what is slow twice: another program's burst on a shared host is no fault of a rail.
-    doubtful = list(dict.fromkeys(v.node for v in verdicts if v.verdict is not Verdict.PASS and v.measured))
+    missed = [v.node for v in verdicts if v.verdict is not Verdict.PASS]
+    doubtful = [name for name in dict.fromkeys(missed) if name not in bench.dead_rails]
     if len(doubtful) == 1:
         rounds = star_rounds(doubtful[0], _partners(bench, doubtful[0], names))
     for pairs in rounds if doubtful else []:
@@ -170,7 +172,9 @@ def samples_of(flow: Flow, replies: dict[str, dict[str, Any] | str], *, both_way
         rate = way["received_gbps"] if way and not read["error"] else None
         told = reason or read["error"] or ("" if rate is not None else "iperf3 gave no rate")
         # Both hosts answered and the rail did not: that is a rate of nothing, not a missing measurement.
-        if rate is None and not reason and (read["error"] or entry.get("code")):
+        # Who refuses a connection has answered over the rail: the server was late, and nothing was measured.
+        silent = (read["error"] or entry.get("code")) and REFUSED not in told
+        if rate is None and not reason and silent:
             rate = 0.0
         samples.append(
             RailSample(
