@@ -104,8 +104,6 @@ CONTROLLER_MEMORY_MIB = 1024
 FAULT_CLEAR_TIMEOUT_S = 60.0
 
 # --- who drained a node ----------------------------------------------------------------------------------------
-REASON_PREFIX = "[railbed"
-"""Every drain reason that railbed writes starts so; others belong to people and are never taken back."""
 HEALTHCHECK_PREFIX = "[railbed:healthcheck]"
 REPAIR_PREFIX = "[railbed:repair]"
 OPERATOR_PREFIX = "[railbed:operator]"

@@ -6,14 +6,8 @@ BITS_PER_BYTE = 8
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
-TIB = 1024**4
 
 
 def gbytes_per_s(rate_gbps: float) -> float:
     """GB/s of a rate in Gb/s."""
     return rate_gbps / BITS_PER_BYTE
-
-
-def gbps(rate_gbytes_per_s: float) -> float:
-    """Gb/s of a rate in GB/s."""
-    return rate_gbytes_per_s * BITS_PER_BYTE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
 from railbed.effects.lab import content
 from railbed.effects.lab.driver import build_driver_packages
-from railbed.effects.lab.image import image_path, images_dir
+from railbed.effects.lab.image import debian_sources_text, image_path, images_dir
 from railbed.effects.lock import held
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
@@ -89,8 +88,6 @@ def repository_key() -> str:
 
 def nvidia_smi() -> Path | None:
     """Debian's real nvidia-smi, fetched through a private apt configuration; None where non-free cannot be had."""
-    from railbed.effects.lab.image import debian_sources_text
-
     home = cache_dir() / "lab" / "nvidia-smi"
     binary = home / "root/usr/lib/nvidia/current/nvidia-smi"
     if binary.exists():
@@ -114,9 +111,3 @@ def nvidia_smi() -> Path | None:
         return None
     run(["dpkg-deb", "-x", found[-1], home / "root"])
     return binary if binary.exists() else None
-
-
-def package_version(deb: Path) -> str:
-    """Version field of a package file's name."""
-    match = re.match(r"[^_]+_([^_]+)_", deb.name)
-    return match[1].replace("%3a", ":") if match else ""
