@@ -18,6 +18,7 @@ from railbed.errors import CommandError
 from railbed.run import run
 
 POLL_S = 0.05
+EXEC_S = 1.0
 BOOT_SCRIPT = Path(__file__).with_name("boot.sh")
 
 
@@ -175,10 +176,21 @@ def _leader(pidfile: Path, machine: str) -> int | None:
     """The host's nspawn process; a recorded number that another program has by now does not count."""
     try:
         pid = int(pidfile.read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        command = _command(pid)
     except (OSError, ValueError):
         return None
     return pid if f"--machine={machine}".encode() in command or machine.encode() in command else None
+
+
+def _command(pid: int) -> list[bytes]:
+    """The process's words. While it executes its next program they are empty for a moment, as a dead one's always are."""
+    deadline = time.monotonic() + EXEC_S
+    while True:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if words or state in "ZX" or time.monotonic() >= deadline:
+            return words.split(b"\0")
+        time.sleep(POLL_S / 10)
 
 
 def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = HOST_STOP_TIMEOUT_S) -> None:
