@@ -20,7 +20,12 @@ $(UV): tools/uv-requirements.txt
 	@touch $@
 
 .venv/.synced: uv.lock pyproject.toml $(UV)
-	@$(UV) sync --frozen --quiet --all-extras
+	@$(UV) sync --frozen --quiet --inexact --extra kubernetes --extra report
+	@touch $@
+
+# The clouds' SDKs and emulators are for the tests: no bytecode ahead, since a run touches a few of their thousands of modules.
+.venv/.clouds: .venv/.synced
+	@UV_COMPILE_BYTECODE=0 $(UV) sync --frozen --quiet --inexact --all-extras --group emulators
 	@touch $@
 
 setup: .venv/.synced ## install uv, the Python environment, host tools and the Pulumi engine
@@ -38,19 +43,19 @@ validate: .venv/.synced ## run the full validation again
 destroy: .venv/.synced ## remove the cluster: hosts, networks, processes, disks (the archive stays)
 	@$(RAILBED) destroy --stack $(STACK) --yes
 
-test: .venv/.synced ## run every test tier, on stacks of its own
+test: .venv/.clouds ## run every test tier, on stacks of its own
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py
 
-unit: .venv/.synced ## run the pure tests only
+unit: .venv/.clouds ## run the pure tests only
 	@.venv/bin/python -m pytest -q tests/unit
 
-lint: .venv/.synced ## ruff, mypy, layers, ansible-lint, shellcheck
+lint: .venv/.clouds ## ruff, mypy, layers, ansible-lint, shellcheck
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lint
 
-lab: .venv/.synced ## run the lab tier only (root; boots stacks of its own)
+lab: .venv/.clouds ## run the lab tier only (root; boots stacks of its own)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lab
 
-bench: .venv/.synced ## measure the lab: rails, collectives, spread, bring-up by stage
+bench: .venv/.clouds ## measure the lab: rails, collectives, spread, bring-up by stage
 	@.venv/bin/python benchmarks/lab.py
 
 clean-cache: ## remove the caches (engine, image, packages, training stack)
