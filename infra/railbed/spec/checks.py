@@ -6,8 +6,9 @@ from itertools import combinations
 
 from railbed import catalog
 from railbed.errors import CatalogError, SpecError
-from railbed.spec import networks, offers, spares
-from railbed.spec.cluster import ClusterSpec, MetalPlatform, Pool
+from railbed.spec import networks, offers, purchase, spares
+from railbed.spec.cluster import ClusterSpec, Fabric, Pool
+from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
 from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
@@ -19,10 +20,11 @@ def check(spec: ClusterSpec, where: str) -> None:
     """Raises the first SpecError that ``spec`` deserves."""
     _service(spec, where)
     _unique("pools", [p.name for p in spec.pools], where, "name")
+    _fabric(spec, where)
     if isinstance(spec.platform, MetalPlatform):
         machines = spec.platform.machines
-        _unique("machines", [m.name for m in machines], f"{where}.platform", "name")
-        _unique("machines", [m.serial for m in machines], f"{where}.platform", "serial")
+        for key in ("name", "serial", "address", "bmc"):
+            _unique("machines", [getattr(m, key) for m in machines], f"{where}.platform", key)
     _unique("filesystems", [f.name for f in spec.filesystems], where, "name")
     _unique("filesystems", [f.mount for f in spec.filesystems], where, "mount")
     for index, pool in enumerate(spec.pools):
@@ -46,6 +48,26 @@ def _service(spec: ClusterSpec, where: str) -> None:
             allowed=list(allowed),
             hint="change service or scheduler",
         )
+
+
+def _fabric(spec: ClusterSpec, where: str) -> None:
+    """GPU hosts by themselves need none; all else is built around one."""
+    if spec.fabric is None and spec.service != "hosts":
+        raise SpecError(
+            "the key 'fabric' is missing",
+            path=key_path(where, ["fabric"]),
+            allowed="the network that collectives run on",
+            hint="add `fabric:`",
+        )
+    for index, pool in enumerate(spec.pools):
+        if pool.tenant is not None and spec.service != "hosts":
+            raise SpecError(
+                "tenants share no cluster",
+                path=key_path(where, ["pools", index, "tenant"]),
+                found=pool.tenant,
+                allowed="service hosts",
+                hint="remove it, or use service: hosts",
+            )
 
 
 def _unique(group: str, values: list[str], where: str, key: str) -> None:
@@ -74,8 +96,9 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
         machine = catalog.load_machine(pool.machine)
     except CatalogError as unknown:
         raise offers.at(unknown, f"{where}.machine") from None
-    if machine.vendor != spec.platform.kind:
-        offered = [key for key in catalog.keys("machines") if key.startswith(spec.platform.kind + "/")]
+    vendor = "metal" if isinstance(spec.platform, OpenstackPlatform) else spec.platform.kind
+    if machine.vendor != vendor:
+        offered = [key for key in catalog.keys("machines") if key.startswith(vendor + "/")]
         raise SpecError(
             f"platform {spec.platform.kind} has no machine {pool.machine}",
             path=f"{where}.machine",
@@ -92,43 +115,53 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
             allowed=f"≤ {MAX_HOST_NAME} characters",
             hint="choose a shorter pool name",
         )
-    _sums(spec, pool, machine, where)
-
-
-def _sums(spec: ClusterSpec, pool: Pool, machine: catalog.Machine, where: str) -> None:
-    fabric_path = where.rsplit(".", 1)[0] + ".fabric"
-    if machine.rails != spec.fabric.rails:
+    if isinstance(spec.platform, OpenstackPlatform) and pool.name not in spec.platform.flavors:
         raise SpecError(
-            f"{machine.key} of pool {pool.name} has {machine.rails} rails, the fabric {spec.fabric.rails}",
+            f"pool {pool.name} has no flavour",
+            path=f"{where.rsplit('.', 1)[0]}.platform.flavors",
+            found=sorted(spec.platform.flavors),
+            allowed=pool.name,
+            hint=f"write `{pool.name}: NAME-OF-THE-FLAVOUR`",
+        )
+    purchase.check(spec, pool, where)
+    if spec.fabric is not None:
+        _sums(spec.fabric, pool, machine, where)
+
+
+def _sums(fabric: Fabric, pool: Pool, machine: catalog.Machine, where: str) -> None:
+    fabric_path = where.rsplit(".", 1)[0] + ".fabric"
+    if machine.rails != fabric.rails:
+        raise SpecError(
+            f"{machine.key} of pool {pool.name} has {machine.rails} rails, the fabric {fabric.rails}",
             path=f"{fabric_path}.rails",
-            found=spec.fabric.rails,
+            found=fabric.rails,
             allowed=machine.rails,
             hint=f"write rails: {machine.rails}, or choose another machine",
             code="SPEC_SUM",
         )
     if not machine.rate_is_known:
-        _declared(spec, machine, fabric_path)
+        _declared(fabric, machine, fabric_path)
         return
-    if abs(machine.node_gbps - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
+    if abs(machine.node_gbps - fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
             f"{machine.key} has {machine.rails} rails × {machine.nics_per_rail} NIC × {machine.nic_gbps:g} "
-            f"= {machine.node_gbps:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
+            f"= {machine.node_gbps:g} Gb/s a node, not {fabric.node_gbps:g}",
             path=f"{fabric_path}.node_gbps",
-            found=spec.fabric.node_gbps,
+            found=fabric.node_gbps,
             allowed=machine.node_gbps,
             hint=f"write node_gbps: {machine.node_gbps:g}, or choose another machine for pool {pool.name}",
             code="SPEC_SUM",
         )
 
 
-def _declared(spec: ClusterSpec, machine: catalog.Machine, fabric_path: str) -> None:
+def _declared(fabric: Fabric, machine: catalog.Machine, fabric_path: str) -> None:
     """Nobody published the rate of a NIC: the spec's own figure counts, as far as a sum was published."""
     published = machine.known_fabric_gbps
-    if published is not None and abs(published - spec.fabric.node_gbps) > RATE_TOLERANCE_GBPS:
+    if published is not None and abs(published - fabric.node_gbps) > RATE_TOLERANCE_GBPS:
         raise SpecError(
-            f"{machine.key} has {published:g} Gb/s a node, not {spec.fabric.node_gbps:g}",
+            f"{machine.key} has {published:g} Gb/s a node, not {fabric.node_gbps:g}",
             path=f"{fabric_path}.node_gbps",
-            found=spec.fabric.node_gbps,
+            found=fabric.node_gbps,
             allowed=published,
             hint=f"write node_gbps: {published:g}",
             code="SPEC_SUM",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from railbed.model.claims import Part
+from railbed.spec.platforms import Id, Platform, Wish
 from railbed.spec.scalars import (
     CapacityTib,
+    Day,
     Key,
     Login,
     MountPoint,
     Name,
     Network,
-    NetworkV4,
     NodeCount,
     PublicKey,
     RailCount,
@@ -23,58 +23,45 @@ from railbed.spec.scalars import (
 )
 
 VERSION = 1
-PLATFORMS_BUILT = ("lab", "metal")
-PLATFORMS_PLANNED = (
-    "aws",
-    "azure",
-    "gcp",
-    "oci",
-    "volcengine",
-    "alicloud",
-    "tencentcloud",
-    "nebius",
-    "coreweave",
-    "crusoe",
-)
-"""Kinds that no release has built yet: refused with ``Unsupported``, not as a typing error."""
 
 
-class Wish(Part):
-    """Base of the spec's parts: the docstrings of fields are their descriptions in the JSON Schema."""
+class OnDemand(Wish):
+    """Bought by the hour, as far as the zone has any."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class LabPlatform(Wish):
-    """A cluster of real programs on one machine; the hardware is simulated."""
-
-    kind: Literal["lab"]
-    management_cidr: NetworkV4 = "10.90.0.0/24"
-    """Management network, a /24; the controller gets .10, other hosts follow from .11."""
-    rails_cidr: NetworkV4 = "10.91.0.0/16"
-    """Rail i gets the i-th /24 of it."""
+    kind: Literal["on_demand"] = "on_demand"
 
 
-class MetalMachine(Wish):
-    """One physical machine and how its power is reached."""
+class Spot(Wish):
+    """Taken back by the provider at any moment: refused for pretraining."""
 
-    name: Name
-    """Host name."""
-    bmc: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=255)]
-    """Redfish address, ``https://…``; never with a user or password in it."""
-    serial: Annotated[str, Field(min_length=1, max_length=64)]
-    """Serial number; checked before anything is done to the machine."""
+    kind: Literal["spot"]
 
 
-class MetalPlatform(Wish):
-    """Machines that are there already, named one by one."""
+class Reservation(Wish):
+    """Capacity that is held for this account."""
 
-    kind: Literal["metal"]
-    machines: list[MetalMachine] = Field(default=[], max_length=65_536)
-    """Every machine of every pool."""
+    kind: Literal["reservation"]
+    id: Id
+    """The provider's name of it."""
+    starts: Day | None = None
+    """First day, YYYY-MM-DD; without it: held already."""
+    ends: Day | None = None
+    """Last day; without it: until it is given back."""
 
 
-Platform = Annotated[LabPlatform | MetalPlatform, Field(discriminator="kind")]
+class Block(Wish):
+    """Capacity bought ahead for a fixed time; it cannot be given back."""
+
+    kind: Literal["block"]
+    id: Id
+    """The provider's name of it."""
+    starts: Day
+    """First day, YYYY-MM-DD."""
+    ends: Day
+    """Last day."""
+
+
+Capacity = Annotated[OnDemand | Spot | Reservation | Block, Field(discriminator="kind")]
 
 
 class Pool(Wish):
@@ -88,6 +75,12 @@ class Pool(Wish):
     """Compute nodes, without spares."""
     spares: SpareCount | Literal["auto"] = 0
     """Hot spares beside them; ``auto`` computes them from failure rates."""
+    capacity: Capacity = OnDemand()
+    """How the nodes are bought."""
+    tenant: Name | None = None
+    """Whose hosts these are (service ``hosts``): tenants do not reach each other."""
+    formerly: Name | None = None
+    """Its name before it was renamed: nodes stay, nothing is replaced."""
 
 
 class Fabric(Wish):
@@ -116,6 +109,12 @@ class FilesystemSpec(Wish):
     """Throughput bought per TiB, MB/s, where an offer sells it in steps."""
     keep_on_destroy: bool | None = None
     """Keep the data when the cluster is destroyed; without it the platform's own habit."""
+    existing: Id | None = None
+    """Identifier of a filesystem that is there already: mounted, never changed, never destroyed."""
+    data_repository: Annotated[str, Field(pattern=r"^[a-z0-9]+://[^\s@]+$", max_length=255)] | None = None
+    """Object store that it is filled from, e.g. ``s3://bucket/prefix``, where the offer knows such."""
+    formerly: Name | None = None
+    """Its name before it was renamed."""
 
 
 class SoftwareSpec(Wish):
@@ -145,6 +144,17 @@ class Access(Wish):
     """Networks from which SSH is open; empty: none."""
     admins: dict[Login, PublicKey] = Field(default={}, max_length=256)
     """Login name → public SSH key."""
+    host_keys: dict[Id, PublicKey] = Field(default={}, max_length=65_536)
+    """Instance id → public host key, read at the provider's console: for providers without a channel to read it by."""
+
+
+class Budget(Wish):
+    """Limits that the plan refuses to go over. What has no published price is said, and not counted."""
+
+    hourly_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Most that the cluster may cost an hour."""
+    term_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Most that the longest workload's whole term may cost."""
 
 
 class ClusterSpec(Wish):
@@ -162,8 +172,8 @@ class ClusterSpec(Wish):
     """Where the cluster is made."""
     pools: list[Pool] = Field(min_length=1, max_length=64)
     """Node pools; all take part in the one fabric."""
-    fabric: Fabric
-    """The network that collectives run on."""
+    fabric: Fabric | None = None
+    """The network that collectives run on; only service ``hosts`` may do without."""
     filesystems: list[FilesystemSpec] = Field(default=[], max_length=16)
     """Shared filesystems."""
     software: SoftwareSpec
@@ -172,6 +182,10 @@ class ClusterSpec(Wish):
     """What the cluster is for."""
     access: Access = Access()
     """Who may log in."""
+    budget: Budget = Budget()
+    """Limits on its price."""
+    acknowledge: list[Annotated[str, Field(max_length=255)]] = Field(default=[], max_length=64)
+    """Purchases that destroy cannot give back, each as the plan words it."""
 
     @property
     def compute_nodes(self) -> int:

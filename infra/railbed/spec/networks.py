@@ -9,7 +9,8 @@ from itertools import combinations
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.errors import SpecError
 from railbed.spec import spares
-from railbed.spec.cluster import ClusterSpec, LabPlatform
+from railbed.spec.cluster import ClusterSpec
+from railbed.spec.platforms import LabPlatform
 
 
 def check(spec: ClusterSpec, where: str) -> None:
@@ -46,9 +47,10 @@ def _lab(spec: ClusterSpec, platform: LabPlatform, where: str) -> None:
             allowed="a /24, like 10.90.0.0/24",
             hint="write a /24",
         )
-    if rails.prefixlen > 24 or 2 ** (24 - rails.prefixlen) < spec.fabric.rails:
+    wanted = spec.fabric.rails if spec.fabric else 0
+    if rails.prefixlen > 24 or 2 ** (24 - rails.prefixlen) < wanted:
         raise SpecError(
-            f"each rail needs a /24 of rails_cidr and there are {spec.fabric.rails} rails",
+            f"each rail needs a /24 of rails_cidr and there are {wanted} rails",
             path=f"{where}.platform.rails_cidr",
             found=platform.rails_cidr,
             allowed="a /16, like 10.91.0.0/16",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -89,11 +89,12 @@ def _choice(error: Any, model: type[BaseModel], key: str) -> Words:
     )
 
 
-def _form(error: Any, _model: type[BaseModel], key: str) -> Words:
+def _form(error: Any, model: type[BaseModel], key: str) -> Words:
     pattern = error["ctx"]["pattern"]
+    field = model.model_fields.get(key)
     return (
         f"{key} has a form that is not allowed",
-        _FORMS.get(pattern, pattern),
+        _FORMS.get(pattern) or (field and field.description) or pattern,
         "write it in the allowed form",
     )
 
@@ -170,7 +171,17 @@ def _place(location: Sequence[int | str]) -> tuple[type[BaseModel], Location]:
             keys.append(part)
         elif members := [m for m in get_args(here) if _is_model(m) and part in _tags(m)]:
             here = members[0]
+        here = _bare(here)
     return model, tuple(keys)
+
+
+def _bare(annotation: Any) -> Any:
+    """The annotation without its notes, and without the ``None`` of an optional part."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    optional = type(None) in get_args(annotation)
+    return _bare(members[0]) if optional and len(members) == 1 else annotation
 
 
 def _is_model(annotation: Any) -> bool:

@@ -12,10 +12,16 @@ from pydantic import ValidationError
 from railbed.catalog import nearest, strict_yaml
 from railbed.errors import SpecError, Unsupported
 from railbed.spec import checks, secrets
-from railbed.spec.cluster import PLATFORMS_BUILT, PLATFORMS_PLANNED, VERSION, ClusterSpec
+from railbed.spec.cluster import VERSION, ClusterSpec
+from railbed.spec.platforms import KINDS
 from railbed.spec.problems import key_path, shown, spec_error
 
 CONFIG_KEY = "railbed:cluster"
+CATALOGUE_ONLY = {
+    "coreweave": "its Pulumi package has no resource for GPU nodes (coreweave 1.0.1)",
+    "crusoe": "there is no Pulumi package for it",
+}
+"""Vendors whose machines the catalogue knows, and why nothing is built there."""
 
 
 def load(path: Path) -> ClusterSpec:
@@ -103,14 +109,14 @@ def _check_platform(platform: Any, where: str) -> None:
     """Settles the kind first: what a kind that is not built would allow cannot be checked key by key."""
     if not isinstance(platform, dict):
         return
-    kind, known = platform.get("kind"), [*PLATFORMS_BUILT, *PLATFORMS_PLANNED]
+    kind, known = platform.get("kind"), [*KINDS]
     path = key_path(where, ["platform", "kind"])
     if kind is None:
         raise SpecError("the key 'kind' is missing", path=path, allowed=known, hint="add `kind:`")
-    if kind in PLATFORMS_PLANNED:
-        hint = f"use one of {', '.join(PLATFORMS_BUILT)}"
-        raise Unsupported(f"platform {kind}", "building a cluster in this release", hint, path=path)
-    if kind not in PLATFORMS_BUILT:
+    if isinstance(kind, str) and kind in CATALOGUE_ONLY:
+        hint = f"{CATALOGUE_ONLY[kind]}; build on one of {', '.join(KINDS)}"
+        raise Unsupported(f"platform {kind}", "building a cluster", hint, path=path)
+    if kind not in KINDS:
         near = nearest(str(kind), known)
         raise SpecError(
             "kind is not a platform that railbed knows",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 MAX_NODES = 65_536
 """Endpoints of one rail plane in the largest three-tier fabric of 64-port switches (64³/4)."""
@@ -59,6 +60,16 @@ def _public_key(text: str) -> str:
     return text
 
 
+def _day(value: Any) -> Any:
+    """YAML reads a bare date as one; through the engine's configuration it comes as text."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        try:
+            return datetime.date.fromisoformat(value)
+        except ValueError:
+            return value
+    return value
+
+
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 """RFC 1123 label: lower-case letters, digits and hyphens, at most 63."""
 Key = Annotated[str, Field(min_length=1, max_length=128)]
@@ -73,3 +84,7 @@ SpareCount = Annotated[int, Field(ge=0, le=MAX_NODES)]
 RailCount = Annotated[int, Field(ge=1, le=64)]
 RateGbps = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 CapacityTib = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)]
+Day = Annotated[datetime.date, BeforeValidator(_day)]
+TagKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+"""What every provider takes as a tag's or label's key."""
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]

@@ -44,7 +44,10 @@ def test_platforms_and_workloads_to_come_are_parsed_as_far_as_promised(data: dic
         **data,
         "service": "metal",
         "scheduler": "none",
-        "platform": {"kind": "metal", "machines": [{"name": "a", "bmc": "https://10.0.0.9", "serial": "S1"}]},
+        "platform": {
+            "kind": "metal",
+            "machines": [{"name": "a", "bmc": "https://10.0.0.9", "serial": "S1", "address": "10.80.0.9"}],
+        },
         "pools": [{"name": "h100", "machine": "metal/hgx-h100", "nodes": 1}],
         "fabric": {"rails": 8, "node_gbps": 3200},
         "filesystems": [],
@@ -80,7 +83,7 @@ def test_schema_describes_every_field() -> None:
     schema = spec.schema()
     assert schema["additionalProperties"] is False
     assert schema["required"] == [
-        "version", "name", "service", "scheduler", "platform", "pools", "fabric", "software",
+        "version", "name", "service", "scheduler", "platform", "pools", "software",
     ]  # fmt: skip
     undescribed = [
         f"{name}.{field}"

@@ -1,0 +1,182 @@
+"""Where a cluster is made: one strict part per platform kind. A key that a provider does not have cannot be written."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from railbed.model.claims import Part
+from railbed.spec.scalars import Name, NetworkV4, PublicKey, Tag, TagKey
+
+
+class Wish(Part):
+    """Base of the spec's parts: the docstrings of fields are their descriptions in the JSON Schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
+"""An identifier that the provider gave."""
+
+
+class LabPlatform(Wish):
+    """A cluster of real programs on one machine; the hardware is simulated."""
+
+    kind: Literal["lab"]
+    management_cidr: NetworkV4 = "10.90.0.0/24"
+    """Management network, a /24; the controller gets .10, other hosts follow from .11."""
+    rails_cidr: NetworkV4 = "10.91.0.0/16"
+    """Rail i gets the i-th /24 of it."""
+
+
+class MetalMachine(Wish):
+    """One physical machine and how its power is reached."""
+
+    name: Name
+    """Host name."""
+    bmc: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=255)]
+    """Redfish address, ``https://…``; never with a user or password in it."""
+    serial: Annotated[str, Field(min_length=1, max_length=64)]
+    """Serial number; checked before anything is done to the machine."""
+    address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
+    """Management IPv4 address that the machine gets."""
+
+
+class Installer(Wish):
+    """What a machine without an operating system is installed from."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=512)]
+    """An ISO image that the BMCs can reach."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of that image; compared before any machine boots it."""
+
+
+class MetalPlatform(Wish):
+    """Machines that are there already, named one by one."""
+
+    kind: Literal["metal"]
+    machines: list[MetalMachine] = Field(default=[], max_length=65_536)
+    """Every machine: the controller first, then pool by pool, compute nodes before spares."""
+    management_cidr: NetworkV4 = "10.80.0.0/16"
+    """Network of the machines' management addresses."""
+    gateway: Annotated[str, Field(pattern=r"^(\d+\.\d+\.\d+\.\d+)?$")] = ""
+    """Default gateway of that network; empty: none."""
+    rails_cidr: NetworkV4 = "10.96.0.0/12"
+    """Rail networks are cut from it."""
+    installer: Installer | None = None
+    """Without it machines must have their operating system already, and their host keys below."""
+    host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)
+    """Public host key of each machine that is not installed by railbed, read at its console."""
+    firmware: dict[str, str] = {}
+    """Firmware lock: component (``bios``, ``bmc``, ``nic``) → exact version."""
+    ca_file: Annotated[str, Field(max_length=255)] = ""
+    """Authority that signed the BMCs' certificates; empty: the system's own."""
+
+
+class CloudPlatform(Wish):
+    """What every cloud needs to be told."""
+
+    region: Id
+    """The provider's name of the region."""
+    zone: Id
+    """One zone: an RDMA fabric never spans two."""
+    account: Id
+    """Account, subscription, project or compartment that must be the one in use; any other is refused."""
+    image: Id
+    """Machine image of the nodes: Ubuntu 24.04 or Debian 12, with cloud-init."""
+    controller_shape: Id | None = None
+    """Machine type of the controller; without it the platform's own choice."""
+    network_cidr: NetworkV4 = "10.64.0.0/16"
+    """Addresses of the cluster's own network."""
+    network: Id | None = None
+    """An existing network (VPC) to build in, instead of one of the cluster's own."""
+    subnet: Id | None = None
+    """An existing subnet of that network for the nodes."""
+    tags: dict[TagKey, Tag] = Field(default={}, max_length=32)
+    """Put on everything that is made, beside railbed's own tags."""
+
+
+class AwsPlatform(CloudPlatform):
+    """Amazon EC2 with EFA."""
+
+    kind: Literal["aws"]
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    """Account number, 12 digits."""
+
+
+class AzurePlatform(CloudPlatform):
+    """Microsoft Azure: scale sets with InfiniBand."""
+
+    kind: Literal["azure"]
+    account: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    """Subscription id."""
+    resource_group: Id | None = None
+    """An existing resource group; without it one of the cluster's own is made."""
+
+
+class GcpPlatform(CloudPlatform):
+    """Google Compute Engine with GPUDirect-RDMA."""
+
+    kind: Literal["gcp"]
+    account: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    """Project id."""
+
+
+class OciPlatform(CloudPlatform):
+    """Oracle Cloud bare-metal shapes on a cluster network."""
+
+    kind: Literal["oci"]
+    account: Annotated[str, Field(pattern=r"^ocid1\.(compartment|tenancy)\.")]
+    """Compartment (or tenancy) OCID."""
+
+
+class VolcenginePlatform(CloudPlatform):
+    """Volcengine HPC clusters."""
+
+    kind: Literal["volcengine"]
+    account: Annotated[str, Field(pattern=r"^\d{8,20}$")]
+    """Account id."""
+
+
+class AlicloudPlatform(CloudPlatform):
+    """Alibaba Cloud HPC clusters."""
+
+    kind: Literal["alicloud"]
+    account: Annotated[str, Field(pattern=r"^\d{12,20}$")]
+    """Account UID."""
+
+
+class NebiusPlatform(CloudPlatform):
+    """Nebius GPU clusters."""
+
+    kind: Literal["nebius"]
+    infiniband_fabric: Id
+    """Name of the InfiniBand fabric, e.g. ``fabric-2``: it belongs to the region and the machine type."""
+
+
+class OpenstackPlatform(CloudPlatform):
+    """A private cloud: bare-metal or virtual flavours that its owners defined."""
+
+    kind: Literal["openstack"]
+    flavors: dict[Name, Id]
+    """Pool → flavour; the pool's ``machine`` names the hardware under it (``metal/…``)."""
+    rail_networks: list[Id] = Field(default=[], max_length=64)
+    """Provider networks of the rails, one per rail, for SR-IOV ports; empty where the flavour is bare metal and has them."""
+    external_network: Id | None = None
+    """Network that a bastion's floating address comes from; without it there is none."""
+
+
+class TencentcloudPlatform(CloudPlatform):
+    """Tencent Cloud: known to the catalogue, refused by the plan."""
+
+    kind: Literal["tencentcloud"]
+
+
+Cloud = (
+    AwsPlatform | AzurePlatform | GcpPlatform | OciPlatform | VolcenginePlatform | AlicloudPlatform | NebiusPlatform
+    | OpenstackPlatform | TencentcloudPlatform
+)  # fmt: skip
+Platform = Annotated[LabPlatform | MetalPlatform | Cloud, Field(discriminator="kind")]
+CLOUDS = ("aws", "azure", "gcp", "oci", "volcengine", "alicloud", "nebius", "openstack", "tencentcloud")
+KINDS = ("lab", "metal", *CLOUDS)
