@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from pulumi.provider.experimental import provider as sdk
@@ -15,30 +19,43 @@ from pulumi.provider.experimental.server import main as serve
 
 from railbed import __version__
 from railbed.errors import RailbedError
-from railbed.platforms.lab.resources import RESOURCES, Resource
+from railbed.platforms.resource import Data, Resource
 from railbed.platforms.values import UNKNOWN, map_from_plain, map_to_plain
 
-OUTPUTS = {
-    "railbed:lab:Image": ("image", "repository", "training"),
-    "railbed:lab:Network": ("control_namespace", "fabric_namespace"),
-    "railbed:lab:Switch": (),
-    "railbed:lab:Filesystem": ("folder",),
-    "railbed:lab:Host": ("host_key", "machine_id"),
-}
-"""Outputs that a preview cannot know."""
+KINDS = ("lab", "metal")
+"""Platforms with resource types of their own, each in its ``resources.py``."""
 PARENT_POLL_S = 1.0
 STEP_LOG = "RAILBED_PROVIDER_STEPS"
 """Names a file that gets a line per finished effect: tests kill the engine right after one."""
+
+
+def resource_type(token: str) -> Resource | None:
+    """The type of that token, e.g. ``railbed:lab:Host``; only its own platform is imported for it."""
+    kind = token.split(":")[1]
+    return _table(kind).RESOURCES.get(token) if kind in KINDS else None
+
+
+@functools.cache
+def _table(kind: str) -> Any:
+    return importlib.import_module(f"railbed.platforms.{kind}.resources")
+
+
+@functools.cache
+def _workers(kind: str) -> Executor:
+    return ThreadPoolExecutor(max_workers=_table(kind).WORKERS, thread_name_prefix=kind)
 
 
 class Railbed(sdk.Provider):
     """Serves the engine; effects run in threads, so that hosts boot side by side."""
 
     def _resource(self, token: str) -> Resource:
-        return RESOURCES[token]
+        found = resource_type(token)
+        if found is None:
+            raise RuntimeError(f"railbed has no resource type {token}")
+        return found
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        if request.type not in RESOURCES:
+        if resource_type(request.type) is None:
             failure = sdk.CheckFailure("", f"railbed has no resource type {request.type}")
             return sdk.CheckResponse(request.new_inputs, [failure])
         return sdk.CheckResponse(request.new_inputs)
@@ -57,12 +74,12 @@ class Railbed(sdk.Provider):
         if request.preview:
             return sdk.CreateResponse(None, self._preview(request.type, request.properties))
         resource = self._resource(request.type)
-        made = await self._do(request.urn, "create", resource.create, inputs)
+        made = await self._do(request, "create", resource.create, inputs)
         return sdk.CreateResponse(resource.identity(inputs), map_from_plain({**inputs, **made}))
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
         inputs = map_to_plain(request.inputs)
-        seen = await self._do(request.urn, "read", self._resource(request.type).read, inputs)
+        seen = await self._do(request, "read", self._resource(request.type).read, inputs)
         if seen is None:
             return sdk.ReadResponse("", {}, {})
         # Outputs that could not be seen (a host that is not mounted) stay as they were.
@@ -73,23 +90,27 @@ class Railbed(sdk.Provider):
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         if request.preview:
             return sdk.UpdateResponse({**request.olds, **request.news})
+        resource, olds = self._resource(request.type), map_to_plain(request.olds)
         inputs = map_to_plain(request.news)
-        made = await self._do(request.urn, "update", self._resource(request.type).update, inputs)
-        return sdk.UpdateResponse(map_from_plain({**inputs, **made}))
+        # Outputs that the update does not renew (a host key of an installation long past) stay as they were.
+        kept = {key: olds[key] for key in resource.outputs if key in olds}
+        made = await self._do(request, "update", resource.update, {**kept, **inputs})
+        return sdk.UpdateResponse(map_from_plain({**kept, **inputs, **made}))
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         inputs = map_to_plain(request.properties)
-        await self._do(request.urn, "delete", self._resource(request.type).delete, inputs)
+        await self._do(request, "delete", self._resource(request.type).delete, inputs)
 
     def _preview(self, token: str, inputs: dict[str, PropertyValue]) -> dict[str, PropertyValue]:
-        return {**inputs, **{key: PropertyValue(UNKNOWN) for key in OUTPUTS[token]}}
+        return {**inputs, **{key: PropertyValue(UNKNOWN) for key in self._resource(token).outputs}}
 
-    async def _do(self, urn: str, verb: str, effect: Any, inputs: dict[str, Any]) -> Any:
+    async def _do(self, request: Any, verb: str, effect: Callable[[Data], Any], inputs: Data) -> Any:
+        workers = _workers(request.type.split(":")[1])
         try:
-            result = await asyncio.to_thread(effect, inputs)
+            result = await asyncio.get_running_loop().run_in_executor(workers, effect, inputs)
         except RailbedError as error:
             raise RuntimeError(error.as_text()) from None
-        _log_step(f"{verb} {urn.rsplit('::', 1)[-1]}")
+        _log_step(f"{verb} {request.urn.rsplit('::', 1)[-1]}")
         return result
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import sys
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.provider.experimental import provider as sdk
 
 from railbed.platforms.lab.resources import RESOURCES
-from railbed.platforms.provider import OUTPUTS, Railbed
+from railbed.platforms.provider import Railbed, resource_type
+from railbed.platforms.resource import Data, Resource
 from railbed.platforms.values import UNKNOWN, from_plain, map_from_plain, map_to_plain, to_plain
+from railbed.run import run
 
 URN = "urn:pulumi:lab::railbed::railbed:lab:Host::h100-0"
 HOST = {"lab_id": "abc123", "name": "h100-0", "rails": [{"index": 3, "rate_mbit": 100}], "running": True}
@@ -62,5 +66,43 @@ def test_an_unknown_type_is_refused_by_name() -> None:
     assert "Toaster" in answer.failures[0].reason
 
 
-def test_every_type_says_what_a_preview_cannot_know() -> None:
-    assert set(OUTPUTS) == set(RESOURCES)
+def test_every_type_of_the_lab_is_found_by_its_token() -> None:
+    for token, kind in RESOURCES.items():
+        assert resource_type(token) is kind
+        assert not set(kind.outputs) & kind.replace_on
+
+
+def test_a_platform_that_is_none_has_no_types() -> None:
+    assert resource_type("railbed:toaster:Host") is None
+
+
+def test_the_lab_is_served_without_another_platform() -> None:
+    code = (
+        "import sys; from railbed.platforms.provider import resource_type; assert resource_type('railbed:lab:Host');"
+        "print([m for m in sys.modules if m.startswith(('railbed.platforms.metal', 'railbed.effects.bmc', 'sushy'))])"
+    )
+    assert run([sys.executable, "-c", code]).stdout.strip() == "[]"
+
+
+class Kept:
+    """A type whose update renews only one of its outputs."""
+
+    replace_on: frozenset[str] = frozenset()
+    outputs = ("host_key", "serial")
+
+    def __init__(self) -> None:
+        self.seen: Data = {}
+
+    def update(self, inputs: Data) -> Data:
+        self.seen = inputs
+        return {"serial": "new"}
+
+
+def test_an_update_sees_and_keeps_outputs_that_it_does_not_renew(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept()
+    monkeypatch.setitem(RESOURCES, "railbed:lab:Host", cast(Resource, kept))
+    old = map_from_plain({"name": "a", "gone": 1, "host_key": "ssh-ed25519 AAAA", "serial": "old"})
+    request = sdk.UpdateRequest(URN, "id", old, map_from_plain({"name": "b"}), 0.0, [], False)
+    answer = asyncio.run(Railbed().update(request))
+    assert kept.seen == {"name": "b", "host_key": "ssh-ed25519 AAAA", "serial": "old"}
+    assert map_to_plain(answer.properties) == {"name": "b", "host_key": "ssh-ed25519 AAAA", "serial": "new"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
 
 from railbed.effects.lab import hosts, names, network, sweep
 from railbed.effects.lab.hosts import Bind, HostSpec
@@ -12,30 +11,21 @@ from railbed.effects.lab.image import ensure_image, images_dir
 from railbed.effects.lab.network import RailPort
 from railbed.effects.lab.packages import ensure_repository, repositories_dir
 from railbed.effects.lab.training import ensure_training_stack
+from railbed.platforms.resource import Data, Resource
 
-Data = dict[str, Any]
+WORKERS = None
+"""Effects at a time: Python's own number for the machine's CPUs; here they are work, not waiting."""
 
 
 def _quiet(_: str) -> None:
     """Progress of a build that runs inside a provider goes to the build's log only."""
 
 
-class Resource(Protocol):
-    """Life cycle of one type. ``read`` gives None for something that is gone, else inputs as observed plus outputs."""
-
-    replace_on: frozenset[str]
-
-    def identity(self, inputs: Data) -> str: ...
-    def create(self, inputs: Data) -> Data: ...
-    def read(self, inputs: Data) -> Data | None: ...
-    def update(self, inputs: Data) -> Data: ...
-    def delete(self, inputs: Data) -> None: ...
-
-
 class Image:
     """Host image, package repository and training stack in the cache, shared by all labs; never deleted with a stack."""
 
     replace_on = frozenset({"tools"})
+    outputs: tuple[str, ...] = ("image", "repository", "training")
 
     def identity(self, inputs: Data) -> str:
         return f"{inputs['image_digest']}-{inputs['repository_digest']}"
@@ -63,6 +53,7 @@ class Network:
     """The namespaces of switches and of railbed itself, and the management network."""
 
     replace_on = frozenset({"lab_id", "lab_dir", "management_cidr"})
+    outputs: tuple[str, ...] = ("control_namespace", "fabric_namespace")
 
     def identity(self, inputs: Data) -> str:
         return names.namespace_prefix(inputs["lab_id"])
@@ -94,6 +85,7 @@ class Switch:
     """The leaf switch of one rail."""
 
     replace_on = frozenset({"lab_id", "name"})
+    outputs: tuple[str, ...] = ()
 
     def identity(self, inputs: Data) -> str:
         return f"{names.namespace_prefix(inputs['lab_id'])}{inputs['name']}"
@@ -121,6 +113,7 @@ class Filesystem:
     """The disks of a shared filesystem's data servers; they outlive a host that is imaged anew."""
 
     replace_on = frozenset({"lab_dir", "name"})
+    outputs: tuple[str, ...] = ("folder",)
 
     def identity(self, inputs: Data) -> str:
         return str(self._folder(inputs))
@@ -153,6 +146,7 @@ class Host:
     replace_on = frozenset(
         {"lab_id", "lab_dir", "name", "address", "image", "authorized_key", "gpus", "gpu_model", "binds"}
     )
+    outputs: tuple[str, ...] = ("host_key", "machine_id")
 
     def identity(self, inputs: Data) -> str:
         return names.namespace(inputs["lab_id"], inputs["name"])
