@@ -113,3 +113,27 @@ EVIDENCE_TIMEOUT_S = 30.0
 # --- logs that a user names ---------------------------------------------------------------------------------------
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """Larger files are no logs of the tools that railbed reads."""
+
+# --- baseboard management controllers (Redfish) -------------------------------------------------------------------
+BMC_CONNECT_TIMEOUT_S = 10.0
+BMC_READ_TIMEOUT_S = 60.0
+"""BMCs are slow computers: an inventory page of a GPU server can take tens of seconds."""
+BMC_TRIES = 5
+"""One request and its repeats on 5xx, 429, 412 and broken connections; a refused password is never tried twice."""
+BMC_FIRST_PAUSE_S = 1.0
+BMC_LONGEST_PAUSE_S = 15.0
+"""Pauses between repeats double from the first to the longest."""
+POWER_POLL_S = 5.0
+POWER_TIMEOUT_S = 300.0
+"""From an accepted power request to the state that was asked for."""
+SHUTDOWN_GRACE_S = 180.0
+"""How long an operating system may take to shut down before the power is cut."""
+MEDIA_TIMEOUT_S = 120.0
+"""From an accepted image to ``Inserted``."""
+INSTALL_TIMEOUT_S = 3600.0
+"""First power-on to the installer's power-off: a GPU server tests its memory and cards for ten minutes first."""
+HOST_UP_TIMEOUT_S = 1500.0
+"""Power-on from disk to an SSH server that answers."""
+SSH_KEYSCAN_TIMEOUT_S = 5
+METAL_WORKERS = 128
+"""Machines that are installed side by side; each is only waited for."""
