@@ -134,6 +134,11 @@ def _of_spec(
             found=sorted(machines), hint="plan them one by one with --nodes",
         )  # fmt: skip
     fabric = planned.fabric
+    if fabric is None:
+        raise UsageError(
+            "the spec has no fabric", code="FABRIC_RANGE", path=f"{file}:railbed:cluster.fabric",
+            hint="add `fabric:`, or plan one with --nodes",
+        )  # fmt: skip
     rails = fabric.rails if rails is None else rails
     planes = fabric.nics_per_rail if planes is None else planes
     fits = len(nics) == rails * planes and names.nic == Names.nic

@@ -1,7 +1,7 @@
 """What the wish comes to: pools, addresses, fabric, filesystems, claims, spares, price, warnings. Pure."""
 
 from railbed.plan.compose import plan
-from railbed.plan.hosts import hosts
+from railbed.plan.hosts import controller_name, hosts, node_names
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
@@ -15,8 +15,10 @@ from railbed.plan.parts import (
     PlannedSoftware,
     PlannedStorage,
     Price,
+    Purchase,
     Warned,
 )
+from railbed.plan.purchase import require as require_acknowledged
 
 __all__ = [
     "Addresses",
@@ -31,7 +33,11 @@ __all__ = [
     "PlannedSoftware",
     "PlannedStorage",
     "Price",
+    "Purchase",
     "Warned",
+    "controller_name",
     "hosts",
+    "node_names",
     "plan",
+    "require_acknowledged",
 ]

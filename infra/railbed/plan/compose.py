@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.model import price
-from railbed.plan import scope, supported, workloads
+from railbed.plan import purchase, scope, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -19,10 +18,10 @@ from railbed.plan.parts import (
     PlannedPool,
     PlannedSoftware,
     Price,
-    Warned,
 )
 from railbed.spec import ClusterSpec, spares, spec_hash
-from railbed.spec.cluster import FilesystemSpec, LabPlatform, Pool
+from railbed.spec.cluster import FilesystemSpec, Pool
+from railbed.spec.platforms import LabPlatform
 
 KEY = "railbed:cluster"
 
@@ -32,42 +31,56 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
 
     Raises Unsupported for what this release does not build; nothing is dropped silently.
     """
-    platform = supported.check(spec, where)
+    supported.check(spec, where)
+    lab = spec.platform if isinstance(spec.platform, LabPlatform) else None
     pools = [_pool(spec, pool) for pool in spec.pools]
     storage = workloads.plan_storage(spec)
     jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     release = catalog.load_release(spec.software.release)
+    cost = _price(spec, pools, jobs, simulated=lab is not None)
+    purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = scope.claims(
         scope.Facts(
             pools=pools,
             filesystems=filesystems,
             offers=[catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems],
             release=release,
-            simulated=True,
+            platform=spec.platform.kind,
+            has_fabric=spec.fabric is not None,
+            has_scheduler=spec.scheduler != "none",
             storage=storage,
             jobs=jobs,
         )
     )
+    purchases = purchase.bought(spec, where)
     return ClusterPlan(
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
-        platform=platform.kind,
-        simulated=True,
+        platform=spec.platform.kind,
+        simulated=lab is not None,
         spec_hash=spec_hash(spec),
         domain=f"{spec.name}.internal",
         admins=spec.access.admins,
+        place=spec.platform,
+        ssh_from=spec.access.ssh_from,
+        host_keys=spec.access.host_keys,
         pools=pools,
-        addresses=_addresses(platform, spec.fabric.rails),
-        fabric=_fabric(pools[0].machine),
+        addresses=_addresses(lab, spec.fabric.rails) if lab and spec.fabric else None,
+        fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=_software(release),
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),
-        price=_price(spec, pools, jobs, simulated=True),
-        warnings=list(_warnings(spec, pools, filesystems, jobs, where)),
+        price=cost,
+        warnings=[
+            *warnings.of(spec, pools, filesystems, cost, where),
+            *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
+            *purchase.warnings(purchases, spec),
+        ],
+        purchases=purchases,
         storage=storage,
         jobs=jobs,
     )
@@ -75,7 +88,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
 
 def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
     machine = catalog.load_machine(pool.machine)
-    if not machine.rate_is_known:
+    if not machine.rate_is_known and spec.fabric is not None:
         machine = machine.declare_rate(spec.fabric.node_gbps)
     return PlannedPool(
         name=pool.name,
@@ -83,7 +96,10 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         nodes=pool.nodes,
         spares=spares.of(pool),
         rails=machine.rails,
-        node_gbps=machine.node_gbps,
+        node_gbps=machine.node_gbps if machine.rate_is_known else 0.0,
+        capacity=pool.capacity,
+        tenant=pool.tenant or "",
+        formerly=pool.formerly or "",
     )
 
 
@@ -94,31 +110,40 @@ def _addresses(platform: LabPlatform, rails: int) -> Addresses:
     )
 
 
-def _fabric(machine: catalog.Machine) -> PlannedFabric:
-    """One leaf per rail: the lab's switches have a port for every host that has an address."""
+def _fabric(machine: catalog.Machine, lab: LabPlatform | None) -> PlannedFabric:
+    """In the lab one leaf per rail, with a port for every host that has an address; elsewhere the switches are not ours
+    to name: a cloud shows none, and a metal fabric's follow from its planner."""
     return PlannedFabric(
         rails=machine.rails,
         nics_per_rail=machine.nics_per_rail,
         rail_gbps=machine.nics_per_rail * machine.nic_gbps,
         node_gbps=machine.node_gbps,
-        mtu=machine.mtu,
-        scalable_unit_nodes=LAST_HOST_OCTET - FIRST_HOST_OCTET + 1,
-        leaf_names=[f"leaf{rail}" for rail in range(machine.rails)],
+        mtu=machine.known_mtu or 0,
+        scalable_unit_nodes=LAST_HOST_OCTET - FIRST_HOST_OCTET + 1 if lab else 0,
+        leaf_names=[f"leaf{rail}" for rail in range(machine.rails)] if lab else [],
     )
 
 
 def _filesystem(spec: ClusterSpec, wanted: FilesystemSpec) -> PlannedFilesystem:
     offer = catalog.load_filesystem(wanted.offer)
-    servers = [name for pool in spec.pools for name in node_names(pool.name, pool.nodes, 0)]
+    ours = bool(offer.data_path_root)
+    servers = [name for pool in spec.pools for name in node_names(pool.name, pool.nodes, 0)] if ours else []
+    lab = isinstance(spec.platform, LabPlatform)
     return PlannedFilesystem(
         name=wanted.name,
         kind=offer.kind,
         mount=wanted.mount,
-        metadata_server=controller_name(),
+        metadata_server=controller_name() if ours else "",
         data_servers=servers,
-        data_path=f"{offer.data_path_root}/{wanted.name}",
-        copies=wanted.copies or min(offer.default_copies, len(servers)),
+        data_path=f"{offer.data_path_root}/{wanted.name}" if ours else "",
+        copies=wanted.copies or (min(offer.default_copies, len(servers)) if ours else offer.default_copies),
         capacity_tib=wanted.capacity_tib,
+        offer=offer.key,
+        mbytes_per_s_per_tib=wanted.mbytes_per_s_per_tib,
+        keep_on_destroy=not lab if wanted.keep_on_destroy is None else wanted.keep_on_destroy,
+        existing=wanted.existing or "",
+        data_repository=wanted.data_repository or "",
+        formerly=wanted.formerly or "",
     )
 
 
@@ -155,31 +180,3 @@ def _price(
         term=found.term,
         unknown=found.unknown,
     )
-
-
-def _warnings(
-    spec: ClusterSpec,
-    pools: list[PlannedPool],
-    filesystems: list[PlannedFilesystem],
-    jobs: list[PlannedJob],
-    where: str,
-) -> Iterator[Warned]:
-    spare_nodes = sum(pool.spares for pool in pools)
-    if any(pool.machine.declared for pool in pools):
-        message = (
-            f"nobody published the rate of {pools[0].machine.key}: the spec's {spec.fabric.node_gbps:g} Gb/s is taken "
-            "as declared, and the fabric's claims stay unproven until it is measured"
-        )
-        yield Warned(code="RATE_DECLARED", path=f"{where}.fabric.node_gbps", message=message)
-    if not spare_nodes:
-        message = "no spare node: a broken node stays out until it is repaired"
-        yield Warned(code="NO_SPARES", path=f"{where}.pools", message=message)
-    for index, filesystem in enumerate(filesystems):
-        at = f"{where}.filesystems[{index}]"
-        if filesystem.copies < 2:
-            message = f"{filesystem.name} keeps one copy: a lost data server loses its data"
-            yield Warned(code="ONE_COPY", path=f"{at}.copies", message=message)
-        if not catalog.load_filesystem(spec.filesystems[index].offer).capacity_enforced:
-            message = f"the size of {filesystem.name} is a label: this machine's disk is the limit"
-            yield Warned(code="CAPACITY_NOT_ENFORCED", path=f"{at}.capacity_tib", message=message)
-    yield from workloads.warnings(spec, jobs, spare_nodes, where)

@@ -13,7 +13,15 @@ from railbed.defaults import (
     CONTROLLER_OCTET,
     FIRST_HOST_OCTET,
 )
-from railbed.plan.parts import ClusterPlan, PlannedHost, PlannedNic, PlannedPool, PlannedRail
+from railbed.plan.parts import (
+    Addresses,
+    ClusterPlan,
+    PlannedFabric,
+    PlannedHost,
+    PlannedNic,
+    PlannedPool,
+    PlannedRail,
+)
 
 CONTROLLER_POOL = "controller"
 
@@ -29,12 +37,17 @@ def node_names(pool: str, nodes: int, spares: int) -> list[str]:
 
 
 def hosts(plan: ClusterPlan) -> list[PlannedHost]:
-    """Every host, the controller first, then pool by pool. Deterministic: equal plans give equal hosts."""
-    return [_controller(plan), *_nodes(plan)]
+    """Every host of a platform that railbed addresses itself (the lab), the controller first, then pool by pool.
+
+    Deterministic: equal plans give equal hosts. Empty where the provider makes and addresses the nodes.
+    """
+    if plan.addresses is None or plan.fabric is None:
+        return []
+    return [_controller(plan.addresses), *_nodes(plan, plan.addresses, plan.fabric)]
 
 
-def _controller(plan: ClusterPlan) -> PlannedHost:
-    address, prefix = _address(plan.addresses.management_cidr, CONTROLLER_OCTET)
+def _controller(addresses: Addresses) -> PlannedHost:
+    address, prefix = _address(addresses.management_cidr, CONTROLLER_OCTET)
     return PlannedHost(
         name=controller_name(),
         pool=CONTROLLER_POOL,
@@ -50,17 +63,19 @@ def _controller(plan: ClusterPlan) -> PlannedHost:
     )
 
 
-def _nodes(plan: ClusterPlan) -> Iterator[PlannedHost]:
+def _nodes(plan: ClusterPlan, addresses: Addresses, fabric: PlannedFabric) -> Iterator[PlannedHost]:
     index = 0
     for pool in plan.pools:
         for place, name in enumerate(node_names(pool.name, pool.nodes, pool.spares)):
-            yield _node(plan, pool, name, "compute" if place < pool.nodes else "spare", index)
+            yield _node(addresses, fabric, pool, name, "compute" if place < pool.nodes else "spare", index)
             index += 1
 
 
-def _node(plan: ClusterPlan, pool: PlannedPool, name: str, role: str, index: int) -> PlannedHost:
+def _node(
+    addresses: Addresses, fabric: PlannedFabric, pool: PlannedPool, name: str, role: str, index: int
+) -> PlannedHost:
     octet = FIRST_HOST_OCTET + index
-    address, prefix = _address(plan.addresses.management_cidr, octet)
+    address, prefix = _address(addresses.management_cidr, octet)
     return PlannedHost(
         name=name,
         pool=pool.name,
@@ -71,30 +86,32 @@ def _node(plan: ClusterPlan, pool: PlannedPool, name: str, role: str, index: int
         memory_mib=pool.machine.memory_mib,
         address=address,
         prefix=prefix,
-        scalable_unit=index // plan.fabric.scalable_unit_nodes,
-        rails=[_rail(plan, pool.machine, name, octet, rail) for rail in range(pool.rails)],
+        scalable_unit=index // fabric.scalable_unit_nodes,
+        rails=[_rail(addresses, fabric, pool.machine, name, octet, rail) for rail in range(pool.rails)],
     )
 
 
-def _rail(plan: ClusterPlan, machine: Machine, name: str, octet: int, rail: int) -> PlannedRail:
-    address, prefix = _address(plan.addresses.rail_cidrs[rail], octet)
+def _rail(
+    addresses: Addresses, fabric: PlannedFabric, machine: Machine, name: str, octet: int, rail: int
+) -> PlannedRail:
+    address, prefix = _address(addresses.rail_cidrs[rail], octet)
     return PlannedRail(
         index=rail,
         address=f"{address}/{prefix}",
-        mtu=plan.fabric.mtu,
-        rate_gbps=plan.fabric.rail_gbps,
-        nics=[_nic(plan, machine, name, rail, n) for n in range(machine.nics_per_rail)],
+        mtu=fabric.mtu,
+        rate_gbps=fabric.rail_gbps,
+        nics=[_nic(fabric, machine, name, rail, n) for n in range(machine.nics_per_rail)],
     )
 
 
-def _nic(plan: ClusterPlan, machine: Machine, name: str, rail: int, nic: int) -> PlannedNic:
+def _nic(fabric: PlannedFabric, machine: Machine, name: str, rail: int, nic: int) -> PlannedNic:
     place = rail * machine.nics_per_rail + nic
     netdev = machine.netdevs[place] if machine.netdevs else ""
     return PlannedNic(
         device=machine.rdma_devices[place] if machine.rdma_devices else netdev,
         netdev=netdev,
         rate_gbps=machine.nic_gbps,
-        switch=plan.fabric.leaf_names[rail],
+        switch=fabric.leaf_names[rail],
         port=name if machine.nics_per_rail == 1 else f"{name}/{nic}",
     )
 

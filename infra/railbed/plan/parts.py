@@ -10,6 +10,8 @@ from railbed.catalog import Machine
 from railbed.model.claims import Claim, OutOfScope, Part
 from railbed.model.longjob import LongJob
 from railbed.model.storage import StorageRates
+from railbed.spec.cluster import Capacity, OnDemand
+from railbed.spec.platforms import Platform
 
 
 class PlannedPool(Part):
@@ -21,6 +23,16 @@ class PlannedPool(Part):
     spares: int
     rails: int
     node_gbps: float
+    capacity: Capacity = OnDemand()
+    tenant: str = ""
+    """Whose hosts these are; empty where the cluster is one tenant's."""
+    formerly: str = ""
+    """Its name before it was renamed."""
+
+    @property
+    def size(self) -> int:
+        """Compute nodes and spares."""
+        return self.nodes + self.spares
 
 
 class Addresses(Part):
@@ -40,10 +52,11 @@ class PlannedFabric(Part):
     """All NICs of one rail of a node, Gb/s."""
     node_gbps: float
     mtu: int
+    """0 where nobody published it: read from the node."""
     scalable_unit_nodes: int
-    """Nodes whose rail i is on one and the same leaf switch."""
+    """Nodes whose rail i is on one and the same leaf switch; 0 where the provider does not tell."""
     leaf_names: list[str]
-    """Leaf of rail i of the first scalable unit."""
+    """Leaf of rail i of the first scalable unit; empty where the provider does not tell."""
 
 
 class PlannedFilesystem(Part):
@@ -57,6 +70,16 @@ class PlannedFilesystem(Part):
     data_path: str
     copies: int
     capacity_tib: float
+    offer: str
+    """Catalogue key."""
+    mbytes_per_s_per_tib: int | None = None
+    """The step that is bought, where the offer sells steps."""
+    keep_on_destroy: bool = True
+    """Protected, and kept when the cluster is destroyed."""
+    existing: str = ""
+    """Identifier of one that is there already: mounted, never changed."""
+    data_repository: str = ""
+    formerly: str = ""
 
 
 class PlannedSoftware(Part):
@@ -80,6 +103,15 @@ class Price(Part):
     """The whole term, where a workload says how long it is."""
     unknown: list[str] = Field(default_factory=list)
     """Parts whose price nobody published: they are not in the sums."""
+
+
+class Purchase(Part):
+    """Something bought that destroy cannot give back."""
+
+    words: str
+    """What ``acknowledge`` in the spec must say, word by word."""
+    path: str
+    """Key of the spec that asks for it."""
 
 
 class PlannedStorage(Part):
@@ -125,8 +157,16 @@ class ClusterPlan(Part):
     """DNS domain of the hosts."""
     admins: dict[str, str]
     pools: list[PlannedPool]
-    addresses: Addresses
-    fabric: PlannedFabric
+    place: Platform
+    """The spec's own platform part: region, zone, account, networks."""
+    ssh_from: list[str]
+    """Networks from which SSH is open."""
+    host_keys: dict[str, str] = Field(default_factory=dict)
+    """Instance id → public host key, where an operator had to read it."""
+    addresses: Addresses | None
+    """None where the provider addresses the nodes."""
+    fabric: PlannedFabric | None
+    """None for GPU hosts by themselves."""
     filesystems: list[PlannedFilesystem]
     software: PlannedSoftware
     claims: list[Claim]
@@ -135,6 +175,7 @@ class ClusterPlan(Part):
     price: Price | None
     """None: nobody published a price."""
     warnings: list[Warned]
+    purchases: list[Purchase] = Field(default_factory=list)
     storage: list[PlannedStorage] = Field(default_factory=list)
     """One for each filesystem."""
     jobs: list[PlannedJob] = Field(default_factory=list)
@@ -144,11 +185,18 @@ class ClusterPlan(Part):
     def compute_nodes(self) -> int:
         return sum(pool.nodes for pool in self.pools)
 
+    @property
+    def has_controller(self) -> bool:
+        """True where a scheduler needs a host of its own."""
+        return self.scheduler != "none"
+
     def as_json(self) -> dict[str, Any]:
         """What `railbed plan --json` prints; `storage` and `jobs` where there is something to say."""
         more: dict[str, Any] = {}
         if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
             more["storage"] = [one.model_dump(mode="json") for one in self.storage]
+        if self.purchases:
+            more["purchases"] = [one.model_dump(mode="json") for one in self.purchases]
         if self.jobs:
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
         return {
@@ -166,7 +214,7 @@ class ClusterPlan(Part):
                 }
                 for pool in self.pools
             ],
-            "filesystems": [f.model_dump(mode="json") for f in self.filesystems],
+            "filesystems": [f.model_dump(mode="json", exclude_defaults=True) for f in self.filesystems],
             "claims": [c.model_dump(mode="json") for c in self.claims],
             "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
             "spare_nodes": self.spare_nodes,

@@ -21,6 +21,16 @@ WORKERS = ["compute", "spare"]
 EVERY_HOST = ["controller", "compute", "spare"]
 CLUSTER: list[str] = []
 
+HARDWARE = {
+    "node.nvlink": "every NVLink of every GPU is up at its rate",
+    "node.xid": "the driver wrote no XID since the node was taken in",
+    "node.pcie": "every GPU and rail NIC has its PCIe generation and width",
+    "node.dcgm": "DCGM's diagnostics pass",
+}
+FABRIC = {
+    "fabric.transport.nccl_log": "NCCL's own log names the fabric's transport, and no socket",
+    "fabric.gpudirect": "the rail NICs read GPU memory directly",
+}
 LAB_CANNOT_SHOW = {
     "node.nvlink": "the lab has no GPU, so there is no NVLink to measure",
     "node.xid": "the lab has no GPU driver in the kernel, so it writes no XID lines",
@@ -42,10 +52,17 @@ class Facts(Part):
     offers: list[FilesystemOffer]
     """The offer of each filesystem, in the same order."""
     release: Release
-    simulated: bool
+    platform: str
+    has_fabric: bool
+    has_scheduler: bool
     storage: list[PlannedStorage]
     """What each filesystem gives, in the same order."""
     jobs: list[PlannedJob]
+
+    @property
+    def simulated(self) -> bool:
+        """True where the platform stands in for hardware."""
+        return self.platform == "lab"
 
     @property
     def computes(self) -> int:
@@ -71,7 +88,7 @@ def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
     """Claims in scope and those out of scope, each in a fixed order."""
     found = [
         item
-        for group in (_node, _rails, _fabric, _collectives, _storage, _job, _pretraining)
+        for group in (_node, _hardware, _rails, _fabric, _collectives, _storage, _job, _pretraining)
         for item in group(facts)
     ]
     outside = [item for item in found if isinstance(item, OutOfScope)]
@@ -110,6 +127,9 @@ def _node(facts: Facts) -> Scope:
         statement=f"the packages of release {release.key} are installed in its versions",
         roles=EVERY_HOST,
     )
+    if not facts.has_scheduler:
+        yield OutOfScope(id="scheduler.state", reason="the spec has no scheduler")
+        return
     yield Claim(
         id="scheduler.state",
         statement="the scheduler knows every node, with its GPUs, in a state fit for work",
@@ -117,7 +137,31 @@ def _node(facts: Facts) -> Scope:
     )
 
 
+def _hardware(facts: Facts) -> Scope:
+    """Claims about the machines themselves, where there are any."""
+    if facts.simulated:
+        return
+    for name, statement in HARDWARE.items():
+        yield Claim(id=name, statement=statement, roles=WORKERS)
+    if not facts.has_fabric:
+        return
+    for name, statement in FABRIC.items():
+        yield Claim(id=name, statement=statement, roles=CLUSTER)
+    transport = facts.pools[0].machine.transport
+    if transport == "roce":
+        yield Claim(id="fabric.gid", statement="every rail NIC has its RoCE v2 GID", roles=WORKERS)
+    else:
+        yield OutOfScope(id="fabric.gid", reason=f"{transport} needs no RoCE GID")
+    if facts.platform == "metal":
+        statement = "every cable is where the plan has it"
+        yield Claim(id="fabric.cabling", statement=statement, roles=CLUSTER)
+    else:
+        yield OutOfScope(id="fabric.cabling", reason="the provider does not show its switches and cables")
+
+
 def _rails(facts: Facts) -> Scope:
+    if not facts.has_fabric:
+        return
     machine = facts.pools[0].machine
     partners = facts.rail_hosts - 1
     for rail in range(machine.rails):
@@ -135,6 +179,8 @@ def _rails(facts: Facts) -> Scope:
 
 
 def _fabric(facts: Facts) -> Scope:
+    if not facts.has_fabric:
+        return
     if facts.rail_hosts < 2:
         yield OutOfScope(id="fabric.all_rails", reason="there is one node with rails: none to talk to")
     else:
@@ -157,6 +203,8 @@ def _fabric(facts: Facts) -> Scope:
 
 
 def _collectives(facts: Facts) -> Scope:
+    if not facts.has_fabric:
+        return
     machine = facts.pools[0].machine
     for name in GATED_COLLECTIVES:
         if facts.computes < 2:
@@ -193,6 +241,10 @@ def _storage(facts: Facts) -> Scope:
         roles=CLUSTER,
         expectation=expectations.declared(offer.read_floor_mbytes_per_s, offer),
     )
+    if not filesystem.data_servers:
+        reason = f"the servers of {filesystem.name} are the provider's own"
+        yield OutOfScope(id="storage.servers", reason=reason)
+        return
     if filesystem.copies < 2:
         reason = f"{filesystem.name} keeps one copy: no server may be lost"
         yield OutOfScope(id="storage.servers", reason=reason)
@@ -207,6 +259,10 @@ def _storage(facts: Facts) -> Scope:
 
 
 def _job(facts: Facts) -> Scope:
+    if not facts.has_scheduler:
+        for name in ("job.checkpoint", "job.resume"):
+            yield OutOfScope(id=name, reason="there is no scheduler to run the reference job")
+        return
     if not facts.filesystems:
         for name in ("job.checkpoint", "job.resume"):
             yield OutOfScope(id=name, reason="the spec has no filesystem to keep a checkpoint on")

@@ -7,30 +7,30 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.errors import Unsupported
 from railbed.spec import ClusterSpec
-from railbed.spec.cluster import LabPlatform
+from railbed.spec.platforms import LabPlatform, MetalPlatform, TencentcloudPlatform
 
 PLANNED_WORKLOADS = ("pretraining",)
+BARE_METAL = ("metal", "oci", "volcengine", "alicloud", "openstack")
+"""Platforms whose GPU shapes are, or can be, whole machines (BM.*, ecs.ebm*, Ironic)."""
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
 
-def check(spec: ClusterSpec, where: str) -> LabPlatform:
-    """The platform that ``spec`` can be planned on; ``where`` begins the paths of errors.
-
-    Raises Unsupported for the first thing that cannot be built yet.
-    """
+def check(spec: ClusterSpec, where: str) -> None:
+    """Raises Unsupported for the first thing that cannot be built yet; ``where`` begins the paths of errors."""
     kind = f"platform {spec.platform.kind}"
-    for feature, path, hint in _refused(spec):
+    refusals = [
+        *_refused(spec),
+        *(_refused_by_the_lab(spec) if isinstance(spec.platform, LabPlatform) else ()),
+    ]
+    for feature, path, hint in refusals:
         raise Unsupported(kind, feature, hint, path=f"{where}.{path}")
-    if not isinstance(spec.platform, LabPlatform):
-        feature, path = "building a cluster in this release", f"{where}.platform.kind"
-        raise Unsupported(kind, feature, "use platform lab", path=path)
-    for feature, path, hint in _refused_by_the_lab(spec):
-        raise Unsupported(kind, feature, hint, path=f"{where}.{path}")
-    return spec.platform
 
 
 def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
+    if isinstance(spec.platform, TencentcloudPlatform):
+        hint = "there is no Pulumi package for it on PyPI; build on another platform"
+        yield "building a cluster", "platform.kind", hint
     for index, workload in enumerate(spec.workloads):
         if workload.kind in PLANNED_WORKLOADS:
             continue
@@ -39,13 +39,29 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
             yield "pools of different machines", f"pools[{index}].machine", "give all pools one machine type"
+    if spec.scheduler == "kubernetes":
+        yield (
+            "scheduler kubernetes",
+            "scheduler",
+            "use scheduler: slurm; Kubernetes comes with a later release",
+        )
+    if spec.service == "metal" and spec.platform.kind not in BARE_METAL:
+        hint = "its GPU shapes are virtual machines: use service: cluster or hosts"
+        yield "service metal", "service", hint
+    if isinstance(spec.platform, MetalPlatform):
+        for index, filesystem in enumerate(spec.filesystems):
+            if filesystem.existing is None:
+                at = f"filesystems[{index}].existing"
+                yield (
+                    "making a filesystem",
+                    at,
+                    "name one that is there, e.g. `existing: 10.80.9.1@o2ib:/scratch`",
+                )
 
 
 def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
     if spec.service != "cluster":
         yield f"service {spec.service}", "service", "use service: cluster"
-    if spec.scheduler != "slurm":
-        yield f"scheduler {spec.scheduler}", "scheduler", "use scheduler: slurm"
     if spec.access.ssh_from:
         yield "access.ssh_from", "access.ssh_from", "remove it: lab hosts are reached from this machine only"
     for index, filesystem in enumerate(spec.filesystems):
@@ -56,3 +72,5 @@ def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
             yield "keep_on_destroy", f"{at}.keep_on_destroy", "remove it: destroy ends a lab whole"
         if filesystem.mbytes_per_s_per_tib is not None:
             yield "bought throughput", f"{at}.mbytes_per_s_per_tib", "remove it: the lab sells none"
+        if filesystem.existing or filesystem.data_repository:
+            yield "another one's filesystem", at, "remove `existing` and `data_repository`"

@@ -12,6 +12,7 @@ from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
 from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
+SHOWN_NAMES = 5
 RESERVED_POOLS = ("controller", "ctl")
 RATE_TOLERANCE_GBPS = 1e-6
 
@@ -25,6 +26,7 @@ def check(spec: ClusterSpec, where: str) -> None:
         machines = spec.platform.machines
         for key in ("name", "serial", "address", "bmc"):
             _unique("machines", [getattr(m, key) for m in machines], f"{where}.platform", key)
+        _machines(spec, [m.name for m in machines], where)
     _unique("filesystems", [f.name for f in spec.filesystems], where, "name")
     _unique("filesystems", [f.mount for f in spec.filesystems], where, "mount")
     for index, pool in enumerate(spec.pools):
@@ -68,6 +70,29 @@ def _fabric(spec: ClusterSpec, where: str) -> None:
                 allowed="service hosts",
                 hint="remove it, or use service: hosts",
             )
+
+
+def _machines(spec: ClusterSpec, names: list[str], where: str) -> None:
+    """Every host of the pools is a machine with its name: which box is ``h100-7`` is never a matter of order."""
+    wanted = ["ctl0"] if spec.scheduler != "none" else []
+    wanted += [f"{pool.name}-{i}" for pool in spec.pools for i in range(pool.nodes + spares.of(pool))]
+    missing = sorted(set(wanted) - set(names))
+    unused = sorted(set(names) - set(wanted))
+    if missing or unused:
+        raise SpecError(
+            f"the pools need {len(wanted)} machines; without a machine: {_some(missing)}; in no pool: "
+            f"{_some(unused)}",
+            path=key_path(where, ["platform", "machines"]),
+            found=len(names),
+            allowed="one machine for each host of the pools, by its name"
+            + (", and ctl0" if spec.scheduler != "none" else ""),
+            hint="name each machine as the host that it becomes",
+            code="SPEC_SUM",
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN_NAMES]) + (" …" if len(names) > SHOWN_NAMES else "") or "none"
 
 
 def _unique(group: str, values: list[str], where: str, key: str) -> None:

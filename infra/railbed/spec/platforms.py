@@ -68,7 +68,7 @@ class MetalPlatform(Wish):
     """Without it machines must have their operating system already, and their host keys below."""
     host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)
     """Public host key of each machine that is not installed by railbed, read at its console."""
-    firmware: dict[str, str] = {}
+    firmware: dict[str, str] = Field(default={}, max_length=64)
     """Firmware lock: component (``bios``, ``bmc``, ``nic``) → exact version."""
     ca_file: Annotated[str, Field(max_length=255)] = ""
     """Authority that signed the BMCs' certificates; empty: the system's own."""

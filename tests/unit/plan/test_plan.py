@@ -177,10 +177,18 @@ def test_warnings_point_into_the_spec() -> None:
 METAL = {
     "service": "metal",
     "scheduler": "none",
-    "platform": {"kind": "metal"},
+    "platform": {
+        "kind": "metal",
+        "machines": [
+            {"name": f"h100-{i}", "bmc": f"https://10.81.0.{i}", "serial": f"S{i}", "address": f"10.80.0.{i}"}
+            for i in (0, 1)
+        ],
+    },
     "pools": [{"name": "h100", "machine": "metal/hgx-h100", "nodes": 2}],
     "fabric": {"rails": 8, "node_gbps": 3200},
-    "filesystems": [],
+    "filesystems": [
+        {"name": "scratch", "mount": "/scratch", "offer": "metal/superpod-good", "capacity_tib": 100.0}
+    ],
 }
 
 
@@ -202,7 +210,7 @@ METAL = {
             "throughput",
         ),
         ({"filesystems": scratch() + scratch(name="b", mount="/b")}, ".filesystems[1]", "another filesystem"),
-        (METAL, ".platform.kind", "metal"),
+        (METAL, ".filesystems[0].existing", "making a filesystem"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(changed: dict[str, Any], path: str, feature: str) -> None:

@@ -46,7 +46,9 @@ def test_platforms_and_workloads_to_come_are_parsed_as_far_as_promised(data: dic
         "scheduler": "none",
         "platform": {
             "kind": "metal",
-            "machines": [{"name": "a", "bmc": "https://10.0.0.9", "serial": "S1", "address": "10.80.0.9"}],
+            "machines": [
+                {"name": "h100-0", "bmc": "https://10.0.0.9", "serial": "S1", "address": "10.80.0.9"}
+            ],
         },
         "pools": [{"name": "h100", "machine": "metal/hgx-h100", "nodes": 1}],
         "fabric": {"rails": 8, "node_gbps": 3200},

@@ -8,30 +8,30 @@ import pulumi
 
 from railbed.effects.lab import names
 from railbed.effects.workspace import Workspace
-from railbed.plan import ClusterPlan
+from railbed.plan import PlannedFabric
 
 
-def network(plan: ClusterPlan, work: Workspace, management_cidr: str) -> pulumi.CustomResource:
+def network(fabric: PlannedFabric, work: Workspace, management_cidr: str) -> pulumi.CustomResource:
     """Namespaces of the lab and its management network."""
     properties: dict[str, Any] = {
         "lab_id": work.lab_id,
         "lab_dir": str(work.lab_dir),
         "management_cidr": management_cidr,
-        "mtu": plan.fabric.mtu,
+        "mtu": fabric.mtu,
         "control_namespace": None,
         "fabric_namespace": None,
     }
     return pulumi.CustomResource("railbed:lab:Network", "network", properties)
 
 
-def switches(plan: ClusterPlan, work: Workspace, network: pulumi.Resource) -> list[pulumi.Resource]:
+def switches(fabric: PlannedFabric, work: Workspace, network: pulumi.Resource) -> list[pulumi.Resource]:
     """One leaf per rail."""
     return [
         pulumi.CustomResource(
             "railbed:lab:Switch",
             names.rail_switch(rail),
-            {"lab_id": work.lab_id, "name": names.rail_switch(rail), "mtu": plan.fabric.mtu},
+            {"lab_id": work.lab_id, "name": names.rail_switch(rail), "mtu": fabric.mtu},
             pulumi.ResourceOptions(depends_on=[network]),
         )
-        for rail in range(plan.fabric.rails)
+        for rail in range(fabric.rails)
     ]

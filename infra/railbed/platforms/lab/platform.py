@@ -11,6 +11,7 @@ from railbed.effects.lab import content
 from railbed.effects.lab.packages import repository_key
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedHost, hosts
 from railbed.platforms.lab import fabric, filesystems, nodes
 
@@ -35,13 +36,15 @@ class _Image(pulumi.CustomResource):
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the lab; the output is the sealed contract as JSON data."""
+    if plan.addresses is None or plan.fabric is None:
+        raise Unsupported(plan.platform, "a cluster without rails", "give the spec a `fabric`")
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
     image = _Image(work)
-    network = fabric.network(plan, work, plan.addresses.management_cidr)
+    network = fabric.network(plan.fabric, work, plan.addresses.management_cidr)
     below: list[pulumi.Resource] = [
         image,
-        *fabric.switches(plan, work, network),
+        *fabric.switches(plan.fabric, work, network),
         *filesystems.filesystems(plan, work, network),
     ]
     planned = hosts(plan)
@@ -74,7 +77,12 @@ def _contract(
             )
             for machine in machines.values()
         ],
-        filesystems=[contract.Filesystem(**one.model_dump()) for one in plan.filesystems],
+        filesystems=[
+            contract.Filesystem(
+                **{field: getattr(one, field) for field in contract.Filesystem.model_fields if hasattr(one, field)}
+            )
+            for one in plan.filesystems
+        ],
         software=contract.Software(**plan.software.model_dump(), repositories=[repository]),
         claims=list(plan.claims), out_of_scope=list(plan.out_of_scope), spec_hash=plan.spec_hash,
     ).sealed()  # fmt: skip

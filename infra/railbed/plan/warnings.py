@@ -1,0 +1,60 @@
+"""What a user should know of a plan, and that stops nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from railbed import catalog
+from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
+from railbed.spec import ClusterSpec
+from railbed.spec.cluster import OnDemand
+from railbed.spec.platforms import CloudPlatform
+
+
+def of(
+    spec: ClusterSpec,
+    pools: list[PlannedPool],
+    filesystems: list[PlannedFilesystem],
+    price: Price | None,
+    where: str,
+) -> Iterator[Warned]:
+    """Warnings about pools, filesystems and the price; ``where`` begins their paths."""
+    if spec.fabric is not None and any(pool.machine.declared for pool in pools):
+        message = (
+            f"nobody published the rate of {pools[0].machine.key}: the spec's {spec.fabric.node_gbps:g} Gb/s is taken "
+            "as declared, and the fabric's claims stay unproven until it is measured"
+        )
+        yield Warned(code="RATE_DECLARED", path=f"{where}.fabric.node_gbps", message=message)
+    if not any(pool.spares for pool in pools):
+        message = "no spare node: a broken node stays out until it is repaired"
+        yield Warned(code="NO_SPARES", path=f"{where}.pools", message=message)
+    for index, filesystem in enumerate(filesystems):
+        yield from _filesystem(filesystem, f"{where}.filesystems[{index}]")
+    if isinstance(spec.platform, CloudPlatform):
+        yield from _cloud(spec, price, where)
+
+
+def _filesystem(filesystem: PlannedFilesystem, at: str) -> Iterator[Warned]:
+    if filesystem.data_servers and filesystem.copies < 2:
+        message = f"{filesystem.name} keeps one copy: a lost data server loses its data"
+        yield Warned(code="ONE_COPY", path=f"{at}.copies", message=message)
+    if not catalog.load_filesystem(filesystem.offer).capacity_enforced:
+        message = f"the size of {filesystem.name} is a label: this machine's disk is the limit"
+        yield Warned(code="CAPACITY_NOT_ENFORCED", path=f"{at}.capacity_tib", message=message)
+
+
+def _cloud(spec: ClusterSpec, price: Price | None, where: str) -> Iterator[Warned]:
+    if price is None or price.unknown:
+        parts = ", ".join(price.unknown) if price else "every part"
+        message = f"nobody published a price of {parts}: it is in no sum and in no budget"
+        yield Warned(code="PRICE_UNKNOWN", path=f"{where}.pools", message=message)
+    for index, pool in enumerate(spec.pools):
+        if isinstance(pool.capacity, OnDemand) and any(one.kind == "pretraining" for one in spec.workloads):
+            message = f"nothing holds the nodes of {pool.name} for the job: a replaced node may find none in the zone"
+            yield Warned(code="NOT_RESERVED", path=f"{where}.pools[{index}].capacity", message=message)
+    for index, filesystem in enumerate(spec.filesystems):
+        if filesystem.existing is None and filesystem.keep_on_destroy is not False:
+            message = (
+                f"{filesystem.name} stays after a destroy, and goes on costing, until someone deletes it"
+            )
+            yield Warned(code="KEPT_ON_DESTROY", path=f"{where}.filesystems[{index}]", message=message)
