@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from railbed.catalog import load_machine
-from railbed.errors import Exit, HostError
 from railbed.model import bandwidth, curves, plot
 from railbed.parse import nccl_tests
 from railbed.units import GIB, KIB, MIB
@@ -17,9 +15,6 @@ from railbed.units import GIB, KIB, MIB
 DATA = Path(__file__).parent.parent / "data" / "parse" / "nccl_tests"
 P5 = bandwidth.of(load_machine("aws/p5.48xlarge"))
 LOG = nccl_tests.read((DATA / "published" / "aws-p5-2-nodes.log").read_text())
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="needs the extra `report`"
-)
 
 
 def test_curves_of_a_published_machine() -> None:
@@ -52,7 +47,6 @@ def test_logs_of_other_collectives_are_not_drawn() -> None:
     assert curves.known("alltoall")
 
 
-@needs_matplotlib
 def test_the_picture_is_the_same_every_time() -> None:
     picture = curves.picture(P5, 2, "all_reduce", GIB, None, [("p5.log", LOG)])
     svg = plot.svg(picture)
@@ -71,7 +65,6 @@ def test_the_picture_is_the_same_every_time() -> None:
     } <= texts
 
 
-@needs_matplotlib
 def test_a_case_without_references_has_a_picture_too() -> None:
     assert "<svg" in plot.svg(
         curves.picture(bandwidth.of(load_machine("metal/hgx-h800")), 4, "alltoall", MIB)
@@ -81,9 +74,14 @@ def test_a_case_without_references_has_a_picture_too() -> None:
     )
 
 
-def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(HostError) as refused:
-        plot.svg(curves.picture(P5, 2, "all_reduce", MIB))
-    assert refused.value.exit_status is Exit.USAGE
-    assert "railbed[report]" in refused.value.hint
+def test_curves_stay_on_the_paper_and_hostile_names_stay_text() -> None:
+    bad = curves.Curve(name="<script>&\"'", points=[(8, 0.0), (GIB, float("inf")), (4 * GIB, 900.0)])
+    one = curves.Curve(name="bound", points=[(MIB, 400.0)])
+    nothing = [curves.Curve(name=name, points=[]) for name in ("expected", "floor")]
+    picture = curves.Picture(title="a & b", bound=one, expected=nothing[0], floor=nothing[1], measured=[bad])
+    root = ElementTree.fromstring(plot.svg(picture))
+    lines = [e.get("points", "").split() for e in root.iter() if e.tag.endswith("polyline")]
+    assert [len(points) for points in lines] == [1, 2]
+    for x, y in (map(float, point.split(",")) for points in lines for point in points):
+        assert 0 <= x <= plot.WIDTH and 0 <= y <= plot.HEIGHT
+    assert bad.name in {element.text for element in root.iter()}
