@@ -32,9 +32,7 @@ def network(machine: BandwidthMachine, g: Group, collective: str) -> dict[str, B
         formula = f"ring per rail: W(n-1)/(n-r) with W = {w:g}, n = {n}, r = {r}, domains of unequal size"
     bounds["hierarchical"] = (w * (n - 1) / (n - r), formula)
     if collective == "all_reduce":
-        twice = 2 if k == 2 else 1
-        tree = twice * w * (n - 1) / n, f"tree: {'2' if k == 2 else ''}W(n-1)/n with W = {w:g}, n = {n}"
-        bounds["tree"] = tree
+        tree = bounds["tree"] = _trees(g, w, b)
         if machine.nvls or machine.network_only:
             bounds["nvlstree"] = tree
         if machine.in_network_reduction:
@@ -43,6 +41,28 @@ def network(machine: BandwidthMachine, g: Group, collective: str) -> dict[str, B
             if machine.nvls or machine.network_only:
                 bounds["nvls"] = reduced
     return bounds
+
+
+TREE_LOAD = {2: 1.0, 3: 1.5}
+"""Messages that the busiest of k domains sends in a double binary tree; 2 from k = 4 on."""
+
+
+def _trees(g: Group, w: float, b: float) -> Bound:
+    """all_reduce over two binary trees, half of the message each (Sanders, Speck, Träff 2009; NCCL's trees.cc).
+
+    A domain sends half a message for each neighbour that it has in either tree: to its parent going up, to its
+    children going down. With two domains everyone has one neighbour in each tree. With three both trees are paths: two
+    domains are inside one path and at an end of the other, 2 + 1 halves. From four on some domain has a parent and two
+    children in one tree and is a leaf of the other, 3 + 1 halves. Domains of unequal size may stand where they suit:
+    what holds then is the sum, 2(k-1) messages over all domains' network.
+    """
+    k, n = g.domains, g.ranks
+    if k > 2 and not g.even:
+        told = f"trees, domains of unequal size: B(n-1)/(k-1) with B = {b:g}, n = {n}, k = {k}"
+        return b * (n - 1) / (k - 1), told
+    times = 2 / TREE_LOAD.get(k, 2.0)
+    sign = {2: "2", 3: "4/3 "}.get(k, "")
+    return times * w * (n - 1) / n, f"tree: {sign}W(n-1)/n with W = {w:g}, n = {n}"
 
 
 def in_domain(machine: BandwidthMachine, g: Group, collective: str, algorithm: str) -> Bound | None:

@@ -65,7 +65,8 @@ def _leaving_alltoall(case: Case) -> float:
 def least_network_gbytes_per_s(case: Case, busbw_gbytes_per_s: float) -> float:
     """What a node must have moved over its rails, one direction, for this bus bandwidth. A lower bound.
 
-    It is the mean over nodes, and of every node where the library treats them alike, as rings and double trees do. By
+    It is the mean over nodes, and of every node where the library treats them alike, as rings do; trees of all_reduce
+    give some nodes up to a half more and others less. By
     the bytes that must cross a domain's border whatever the algorithm: all_reduce S where switches reduce and
     2(k-1)/k·S else, all_gather and reduce_scatter (k-1)/k·S, alltoall (n-r)/n·S for each of the r ranks, broadcast
     and reduce S. A flat ring, where it is known to have run, moves exactly the bus bandwidth.
@@ -113,7 +114,7 @@ def all_rails(case: Case, proven: int, simulated: bool) -> Judged:
         expected=case.rails,
         floor=case.rails,
         basis="derived",
-        derivation=["bytes that must leave every node, whatever the algorithm, over the line rate of a rail"],
+        derivation=["bytes that must leave a node, whatever the algorithm, over the line rate of a rail"],
         reason=reason,
         simulated=simulated,
     )

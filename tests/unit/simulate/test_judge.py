@@ -45,7 +45,7 @@ def culprits(claims: list[Judged]) -> set[tuple[str, str]]:
     return {(one.node, one.part) for one in blame.culprits(claims)}
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 4, 8, 16, 64])
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4, 8, 16, 64])
 @pytest.mark.parametrize(
     ("collective", "algorithm", "law"),
     [
@@ -73,6 +73,21 @@ def test_nothing_healthy_is_above_its_bound(
     if most is not None:
         assert reached <= most * 1.0001
         assert reached >= most * (0.5 if collective == "all_gather" and nodes == 2 else 0.7)
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4, 5, 6, 7, 9, 16, 31])
+def test_trees_reach_the_bound_of_the_network_exactly(nodes: int) -> None:
+    """A cluster whose inside is never in the way, without headers and start-up: what is left is the trees' own load."""
+    unlimited = {
+        "nvls_busbw_cap_gbytes_per_s": None,
+        "ring_busbw_cap_gbytes_per_s": None,
+        "nvlink_gbytes_per_s": None,
+    }
+    most = bandwidth.bound(HGX.model_copy(update=unlimited), nodes, "all_reduce", "tree")[0]
+    ideal = Cluster(nodes, wire_share=1.0, nvlink_gbytes_per_s=1e6, start_s=0.0, hop_s=0.0)
+    ranks, size = nodes * 8, 2**34
+    reached = size / Simulator(ideal).collective_s("all_reduce", size, "tree") / 1e9 * 2 * (ranks - 1) / ranks
+    assert reached == pytest.approx(most, rel=1e-9)
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 4, 8])
