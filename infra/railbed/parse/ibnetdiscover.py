@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from railbed.parse.lines import LINE_KEPT, bounded
+
 DEVICE = re.compile(
     r'^(Switch|Ca|Hca|Rt)\s+(\d{1,5})\s+"([^"]{1,128})"\s*(?:#\s*(?:"([^"]*)")?.*)?$', re.IGNORECASE
 )
@@ -27,7 +29,7 @@ LANE_GBPS = {
     "EDR": 25.0, "HDR": 50.0, "NDR": 100.0, "XDR": 200.0,
 }  # fmt: skip
 """Data rate of one lane (InfiniBand Architecture Specification, volume 1)."""
-MAX_LINE, MAX_UNREAD = 4096, 1000
+MAX_LINE = 4096
 KINDS = {"switch": "switch", "sw": "switch", "rt": "router"}
 
 
@@ -71,13 +73,13 @@ class Fabric:
             "devices": list(self.devices.values()),
             "links": list(self.links.values()),
             "down": [list(end) for end in self.down],
-            "unread": self.unread,
+            "unread": bounded(self.unread),
+            "unread_lines": len(self.unread),
         }
 
     def not_read(self, line: str) -> None:
-        """Keeps a line that was not understood; of a file that is something else altogether, the first thousand."""
-        if len(self.unread) < MAX_UNREAD:
-            self.unread.append(line[:500])
+        """Keeps a line that was not understood."""
+        self.unread.append(line[: LINE_KEPT + 1])
 
 
 def plain(text: str) -> dict[str, Any]:

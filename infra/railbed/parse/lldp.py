@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from railbed.parse.lines import bounded
+
 
 class End(NamedTuple):
     """One port of one device, both by name."""
@@ -52,7 +54,8 @@ def plain(text: str) -> dict[str, Any]:
             for ends in links
         ],
         "down": [list(end) for end in down],
-        "unread": unread,
+        "unread": bounded(unread),
+        "unread_lines": len(unread),
     }
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from railbed.errors import UsageError
 from railbed.model.fabric.observed import read
 from railbed.parse import iblinkinfo, ibnetdiscover, ibsim_net, lldp, registry
+from railbed.parse.lines import UNREAD_KEPT
 
 DATA = Path(__file__).parents[1] / "data/fabric"
 READERS: dict[str, Callable[[str], dict[str, Any]]] = {
@@ -22,7 +23,7 @@ READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "ibsim": ibsim_net.plain,
     "lldp": lldp.plain,
 }
-KEYS = {"format", "devices", "links", "down", "unread"}
+KEYS = {"format", "devices", "links", "down", "unread", "unread_lines"}
 
 
 def ends(document: dict[str, Any]) -> set[tuple[tuple[str, int], ...]]:
@@ -93,7 +94,7 @@ def test_lines_of_something_else_are_kept() -> None:
     assert len(document["unread"]) == 2
     assert document["links"] == []
     many = ibnetdiscover.plain("what\n" * 5000)
-    assert len(many["unread"]) == ibnetdiscover.MAX_UNREAD
+    assert (len(many["unread"]), many["unread_lines"]) == (UNREAD_KEPT + 1, 5000)
 
 
 def test_lldp_whole() -> None:

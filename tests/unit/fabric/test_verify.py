@@ -174,6 +174,29 @@ def test_another_clusters_fabric_never_passes(links: list[Link]) -> None:
     assert "another cluster" in result.reason
 
 
+def test_a_cluster_with_the_same_switches_and_other_nodes_is_another_one() -> None:
+    """Every plan names its switches alike: the names of the nodes tell clusters apart."""
+    _, map_ = small()
+
+    def renamed(keep: int) -> Observed:
+        known = {f"node-{node}" for node in range(keep)}
+
+        def end(port: Port) -> Port:
+            stranger = port.device.startswith("node-") and port.device not in known
+            return Port(port.device.replace("node-", "other-"), port.port) if stranger else port
+
+        return observed([Link(end(n.one), end(n.other), n.width, n.gbps) for n in seen(map_).links])
+
+    for keep in (0, 1):
+        result = verify(map_, renamed(keep))
+        assert (result.verdict, "another cluster" in result.reason) == (Verdict.UNPROVEN, True)
+    assert verify(map_, renamed(3)).verdict is Verdict.FAIL
+    unplugged = [
+        n for n in seen(map_).links if not n.one.device.startswith("node-") and "node" not in n.other.device
+    ]
+    assert verify(map_, observed(unplugged)).verdict in (Verdict.FAIL, Verdict.UNPROVEN)
+
+
 def test_this_cluster_within_a_much_larger_one_is_not_a_pass() -> None:
     _, map_ = small()
     foreign = [Link(Port(f"x{i}", "1"), Port(f"y{i}", "1"), 4, 200.0) for i in range(20)]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.parse import registry
-from railbed.parse.lines import UNREAD_KEPT
+from railbed.parse.lines import LINE_KEPT, UNREAD_KEPT
 
 DATA = Path(__file__).parent.parent / "data" / "parse"
 SOURCES = sorted(Path(registry.__file__).parent.glob("*.py"))
@@ -22,8 +22,6 @@ SAMPLES = [
     if file.is_file() and file.suffix != ".md" and file.stat().st_size < 40_000
 ]
 WORDS = sorted({word for text in SAMPLES for word in text.split()})
-WHOLE = ("iblinkinfo", "ibnetdiscover", "ibsim", "lldp")
-"""Readers of a whole fabric keep every line that they did not read."""
 each_parser = pytest.mark.parametrize("parser", registry.PARSERS, ids=lambda p: p.tool)
 
 SPLICED = st.lists(
@@ -39,7 +37,8 @@ def plain(parser: registry.Parser, text: str) -> registry.Document:
     document = parser.plain(text)
     json.dumps(document, allow_nan=False)
     assert isinstance(document["unread"], list)
-    assert parser.tool in WHOLE or len(document["unread"]) <= UNREAD_KEPT + 1
+    assert len(document["unread"]) <= UNREAD_KEPT + 1
+    assert all(len(line) <= LINE_KEPT + 1 for line in document["unread"])
     parser.found(document)
     return document
 

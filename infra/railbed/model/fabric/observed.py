@@ -83,7 +83,7 @@ def read(text: str, where: str, devices: Collection[str]) -> Observed:
 def _observed(document: dict[str, Any], planned: frozenset[str]) -> Observed:
     by_interface = document["format"] == "lldp"
     kinds = {device["device"]: device["kind"] for device in document["devices"]}
-    found = Observed(document["format"], unread=len(document["unread"]))
+    found = Observed(document["format"], unread=document["unread_lines"])
 
     def port(end: list[Any]) -> Port:
         device, number = end

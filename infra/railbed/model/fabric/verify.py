@@ -68,6 +68,7 @@ class _Comparison:
         self.extra_devices = extra_devices
         self.devices = {end.device for end in self.peer} - extra_devices
         self.switches = {other.device for _, other, _ in self.cables}
+        self.nodes = self.devices - self.switches
         self.seen: dict[Port, dict[Port, Link]] = {}
         for link in observed.links:
             self.seen.setdefault(link.one, {})[link.other] = link
@@ -89,6 +90,16 @@ class _Comparison:
                 (n for p, n in self.seen.get(other, {}).items() if p.device not in self.devices), None
             )
         return self.seen.get(one, {}).get(other)
+
+    def strangers(self) -> set[str]:
+        """Devices at switches of this fabric that the plan does not know, extra endpoints aside."""
+        met = {
+            other.device
+            for link in self.observed.links
+            for one, other in ((link.one, link.other), (link.other, link.one))
+            if one.device in self.switches and one not in self.settled
+        }
+        return met - self.devices
 
     def absent(self) -> Iterator[tuple[Port, Port, str]]:
         """Planned cables with no link at either end."""
@@ -192,6 +203,11 @@ def _judge(
     if found < SAME_CLUSTER_FRACTION * (planned - hidden) or found < SAME_CLUSTER_FRACTION * links:
         share = f"{found} of {planned} planned cables are among {links} links"
         return Verdict.UNPROVEN, f"{share}: another cluster's file, or another plan?"
+    ours, strangers = len(compared.nodes & compared.observed.devices), len(compared.strangers())
+    if ours < SAME_CLUSTER_FRACTION * len(compared.nodes) and strangers > ours:
+        # Plans name their switches alike: what tells two clusters apart is the names of their nodes.
+        seen = f"{ours} of {len(compared.nodes)} planned nodes are in this file, and {strangers} others"
+        return Verdict.UNPROVEN, f"{seen}: another cluster's file, or names differ"
     if differences:
         kinds = Counter(d.kind for d in differences)
         told = ", ".join(
