@@ -23,9 +23,9 @@ class Nic(Part):
     """One network card of a rail."""
 
     device: str
-    """RDMA device name, e.g. ``mlx5_3``; where there is none (TCP rails) the interface."""
+    """RDMA device name, e.g. ``mlx5_3``; where there is none (TCP rails) the interface; empty: read from the node."""
     netdev: str
-    """Linux interface name on the node."""
+    """Linux interface name on the node; empty: read from the node."""
     rate_gbps: float
     switch: str
     """Name of the leaf that it is cabled to; empty where the provider does not tell."""
@@ -37,10 +37,12 @@ class Rail(Part):
 
     index: int
     address: str
-    """IPv4 with prefix length, e.g. ``10.91.3.11/24``; empty for an InfiniBand rail without IP."""
+    """IPv4 with prefix length, e.g. ``10.91.3.11/24``; empty for an InfiniBand or EFA rail without IP."""
     mtu: int
+    """0 where nobody published it: read from the node."""
     rate_gbps: float
     nics: list[Nic]
+    """Empty where the provider tells neither devices nor switches of single nodes: the machine's facts hold."""
 
 
 class Ssh(Part):
@@ -73,8 +75,9 @@ class Node(Part):
     """Catalogue key."""
     gpus: int
     cpus: int
-    """CPUs that the scheduler may offer."""
+    """CPUs that the scheduler may offer; 0 where nobody published how many: read from the node."""
     memory_mib: int
+    """0 as above."""
     address: str
     """Management IPv4 address without prefix length."""
     ssh: Ssh
@@ -92,18 +95,25 @@ class Machine(Part):
     key: str
     gpu_model: str
     gpus: int
-    gpu_memory_mib: int
+    gpu_memory_mib: int | None
     rails: int
-    nics_per_rail: int
-    nic_gbps: float
-    payload_fraction: float
-    """Share of the line rate that carries payload at the rail's MTU."""
+    nics_per_rail: int | None
+    nic_gbps: float | None
+    payload_fraction: float | None
+    """Share of the line rate that carries payload at the rail's MTU. Like its neighbours None where nobody published it:
+    what depends on it is unproven."""
     transport: Literal["tcp", "roce", "infiniband", "efa"]
     collective_ranks_per_node: int
     stands_for: str = ""
     """Key of the machine that this one simulates, or empty for real hardware."""
     scale: float = 1.0
     """Rates of the simulated machine times this are the real one's."""
+    rdma_devices: list[str] = Field(default_factory=list)
+    """RDMA device of each NIC, rail by rail; empty where nodes tell them."""
+    netdevs: list[str] = Field(default_factory=list)
+    """Interface of each NIC, rail by rail; empty as above."""
+    nccl_environment: dict[str, str] = Field(default_factory=dict)
+    """What the provider says NCCL needs to be told."""
 
 
 class Filesystem(Part):
@@ -119,6 +129,20 @@ class Filesystem(Part):
     """Where a data server keeps its data."""
     copies: int
     capacity_tib: float
+    source: str = ""
+    """What a client mounts, e.g. ``fs-0ab….fsx.us-east-2.amazonaws.com@tcp:/abcd``; empty where railbed serves it."""
+    options: str = ""
+    """Mount options that the provider asks for."""
+
+
+class Missing(Part):
+    """Nodes of a pool that were asked for and are not there: a partial contract, not an error."""
+
+    pool: str
+    asked: int
+    found: int
+    reasons: list[str]
+    """One for each cause, e.g. the provider's own words, or a host key that changed."""
 
 
 class Repository(Part):
@@ -166,6 +190,8 @@ class Contract(Part):
     software: Software
     claims: list[Claim]
     out_of_scope: list[OutOfScope]
+    missing: list[Missing] = Field(default_factory=list)
+    """Empty where every pool is whole."""
     spec_hash: str
     hash: str = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""
@@ -187,6 +213,23 @@ class Contract(Part):
     def machine(self, key: str) -> Machine:
         """The machine facts of ``key``."""
         return next(m for m in self.machines if m.key == key)
+
+    def nics(self, node: Node) -> list[tuple[Rail, Nic]]:
+        """Every NIC of ``node``, rail by rail; from the machine's facts where the provider tells none of single nodes."""
+        return [(rail, nic) for rail in node.rails for nic in (rail.nics or self._nics(node.machine, rail))]
+
+    def _nics(self, machine: str, rail: Rail) -> list[Nic]:
+        facts = self.machine(machine)
+        count = facts.nics_per_rail or 0
+        places = range(rail.index * count, (rail.index + 1) * count)
+        return [
+            Nic(
+                device=facts.rdma_devices[place] if facts.rdma_devices else "",
+                netdev=facts.netdevs[place] if facts.netdevs else "",
+                rate_gbps=facts.nic_gbps or 0.0, switch="", port="",
+            )
+            for place in places
+        ]  # fmt: skip
 
     def with_role(self, *roles: str) -> list[Node]:
         """Nodes of these roles, in the contract's order."""

@@ -71,8 +71,7 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
         output.out.print(f"  reason   {seen.reason}", markup=False)
     output.out.print(f"  jobs     {', '.join(seen.jobs) or 'none'}")
     output.out.print(f"  address  {node.address}   {node.identity.kind} {node.identity.value}")
-    for rail in node.rails:
-        nic = rail.nics[0]
+    for rail, nic in contract.nics(node):
         output.out.print(
             f"  rail {rail.index}   {rail.address}  {rail.rate_gbps:g} Gb/s  MTU {rail.mtu}  {nic.netdev} → {nic.switch}"
         )

@@ -174,8 +174,10 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_transport": machine.transport if machine else "",
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
-        "railbed_expected_nics": [_expected_nic(rail, nic) for rail in node.rails for nic in rail.nics],
-        "railbed_links": {nic.netdev: rail.mtu for rail in node.rails for nic in rail.nics},
+        "railbed_expected_nics": _expected_nics(contract.nics(node)),
+        "railbed_links": {
+            nic.netdev: rail.mtu for rail, nic in contract.nics(node) if nic.netdev and rail.mtu
+        },
         "railbed_identity": node.identity.model_dump(mode="json"),
         "railbed_metadata_hosts": sorted(
             {f.metadata_server for f in contract.filesystems if _serves(f, node)}
@@ -184,10 +186,18 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
     }
 
 
-def _expected_nic(rail: Rail, nic: Nic) -> dict[str, Any]:
-    """What a check must find of one card. Only the first card of a rail carries the rail's address."""
-    address = rail.address if nic == rail.nics[0] else ""
-    return {"index": rail.index, "netdev": nic.netdev, "address": address, "mtu": rail.mtu}
+def _expected_nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
+    """What a check must find of each card. Only the first card of a rail carries the rail's address."""
+    first = {rail.index: nic for rail, nic in reversed(nics)}
+    return [
+        {
+            "index": rail.index,
+            "netdev": nic.netdev,
+            "address": rail.address if nic is first[rail.index] else "",
+            "mtu": rail.mtu,
+        }
+        for rail, nic in nics
+    ]
 
 
 def _network(interface: str) -> str:

@@ -15,6 +15,7 @@ from railbed.defaults import (
     STEP_WAIT_S,
 )
 from railbed.effects.journal import now_iso
+from railbed.errors import UnprovenError
 from railbed.model import judge, transport
 from railbed.model.claims import Judged, Verdict
 from railbed.model.proof import RINGED, Case
@@ -127,14 +128,17 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, *, fina
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:
-    """What was run, for the judge. A node is an NVLink domain of its own here."""
+    """What was run, for the judge. A node is an NVLink domain of its own here. Raises UnprovenError without a rate."""
+    nics, rate = machine.nics_per_rail, machine.nic_gbps
+    if nics is None or rate is None:
+        raise UnprovenError(f"nobody published the rate of {machine.key}'s rails", path=machine.key)
     return Case(
         collective=op,
         nodes=nodes,
         ranks=nodes * machine.collective_ranks_per_node,
         domains=nodes,
         rails=machine.rails,
-        rail_gbytes_per_s=gbytes_per_s(machine.nics_per_rail * machine.nic_gbps),
+        rail_gbytes_per_s=gbytes_per_s(nics * rate),
         in_network_reduction=machine.transport == "infiniband",
     )
 
@@ -144,7 +148,7 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
     match = NAME.fullmatch(question.claim.id)
     wish = question.claim.expectation
     tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]
-    if match is None or not tables or wish is None:
+    if match is None or not tables or wish is None or machine.nic_gbps is None:
         return None
     case = case_of(match[1], len(nodes), machine)
     record, problems, proven = judge.judge_table(tables[-1], case, lambda _: wish)
@@ -202,13 +206,16 @@ def _transport(bench: Bench, counters: dict[tuple[str, int], list[dict[str, Any]
     for (op, k), records in counters.items():
         if len(records) != k or k != largest or op not in RINGED:
             continue
+        machine = bench.contract.machine(bench.node(records[0]["node"]).machine)
+        if machine.payload_fraction is None:
+            bench.answers.why(TRANSPORT, f"nobody published the payload share of {machine.key}'s rails")
+            return
         nodes = [
             node_bytes(
-                r, {nic.netdev: rail.index for rail in bench.node(r["node"]).rails for nic in rail.nics}
+                r, {nic.netdev: rail.index for rail, nic in bench.contract.nics(bench.node(r["node"]))}
             )
             for r in records
         ]
-        machine = bench.contract.machine(bench.node(records[0]["node"]).machine)
         payload = transport.payload_per_node(op, records[0]["size_bytes"], k, records[0]["iterations"])
         record = transport.judge(
             nodes, payload, machine.rails, machine.payload_fraction, simulated=question.claim.simulated

@@ -56,13 +56,12 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "role": node.role,
         "gpus": node.gpus,
         "gpu_model": machine.gpu_model if machine else "",
-        "gpu_memory_mib": machine.gpu_memory_mib if machine else 0,
+        "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
         "driver": software.versions.get("nvidia_driver", ""),
         "held_packages": [software.packages[part] for part in GPU_COMPONENTS if part in software.packages],
         "rails": [
             {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
-            for rail in node.rails
-            for nic in rail.nics
+            for rail, nic in contract.nics(node)
         ],
         "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems] if node.gpus else [],
         "packages": packages,

@@ -13,6 +13,7 @@ from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedHost, hosts
+from railbed.platforms import assemble
 from railbed.platforms.lab import fabric, filesystems, nodes
 
 
@@ -56,7 +57,6 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
 def _contract(
     plan: ClusterPlan, work: Workspace, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:
-    machines = {pool.machine.key: pool.machine for pool in plan.pools}
     repository = contract.Repository(
         name="railbed-lab",
         uri=f"file:{nodes.REPOSITORY_TARGET}",
@@ -64,25 +64,10 @@ def _contract(
         components=[],
         signed_by=repository_key(),
     )
-    return contract.Contract(
-        stack=work.stack, name=plan.name, service=plan.service, scheduler=plan.scheduler, platform=plan.platform,
-        simulated=plan.simulated, admins=dict(plan.admins), domain=plan.domain,
-        nodes=[
-            nodes.node(work, one, host_key, machine_id)
-            for one, (host_key, machine_id) in zip(planned, known, strict=True)
-        ],
-        machines=[
-            contract.Machine(
-                **{field: getattr(machine, field) for field in contract.Machine.model_fields if hasattr(machine, field)}
-            )
-            for machine in machines.values()
-        ],
-        filesystems=[
-            contract.Filesystem(
-                **{field: getattr(one, field) for field in contract.Filesystem.model_fields if hasattr(one, field)}
-            )
-            for one in plan.filesystems
-        ],
-        software=contract.Software(**plan.software.model_dump(), repositories=[repository]),
-        claims=list(plan.claims), out_of_scope=list(plan.out_of_scope), spec_hash=plan.spec_hash,
-    ).sealed()  # fmt: skip
+    made = [
+        nodes.node(work, one, host_key, machine_id)
+        for one, (host_key, machine_id) in zip(planned, known, strict=True)
+    ]
+    return assemble.cluster(
+        plan, work.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository]
+    )

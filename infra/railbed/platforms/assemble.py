@@ -1,0 +1,75 @@
+"""From a plan and the nodes that were made to the contract: the same on every platform."""
+
+from __future__ import annotations
+
+from railbed import contract
+from railbed.catalog import Machine
+from railbed.plan import ClusterPlan, PlannedFilesystem
+
+
+def machine(facts: Machine) -> contract.Machine:
+    """The catalogue's facts that checks and roles need; what nobody published is None."""
+    return contract.Machine(
+        key=facts.key,
+        gpu_model=facts.gpu_model,
+        gpus=facts.gpus,
+        gpu_memory_mib=facts.known_gpu_memory_mib,
+        rails=facts.rails,
+        nics_per_rail=facts.known_nics_per_rail,
+        nic_gbps=facts.known_nic_gbps,
+        payload_fraction=facts.known_payload_fraction,
+        transport=facts.transport,
+        collective_ranks_per_node=facts.collective_ranks_per_node,
+        stands_for=facts.stands_for,
+        scale=facts.scale,
+        rdma_devices=facts.rdma_devices,
+        netdevs=facts.netdevs,
+        nccl_environment=facts.nccl_environment,
+    )
+
+
+def filesystem(planned: PlannedFilesystem, source: str = "", options: str = "") -> contract.Filesystem:
+    """One filesystem; ``source`` is what a client mounts where the servers are not the cluster's own."""
+    return contract.Filesystem(
+        name=planned.name,
+        kind=planned.kind,
+        mount=planned.mount,
+        metadata_server=planned.metadata_server,
+        data_servers=planned.data_servers,
+        data_path=planned.data_path,
+        copies=planned.copies,
+        capacity_tib=planned.capacity_tib,
+        source=source,
+        options=options,
+    )
+
+
+def cluster(
+    plan: ClusterPlan,
+    stack: str,
+    nodes: list[contract.Node],
+    filesystems: list[contract.Filesystem],
+    repositories: list[contract.Repository],
+    missing: list[contract.Missing] | None = None,
+) -> contract.Contract:
+    """The sealed contract."""
+    return contract.Contract(
+        stack=stack,
+        name=plan.name,
+        service=plan.service,
+        scheduler=plan.scheduler,
+        platform=plan.platform,
+        simulated=plan.simulated,
+        admins=dict(plan.admins),
+        domain=plan.domain,
+        nodes=nodes,
+        machines=[
+            machine(facts) for facts in {pool.machine.key: pool.machine for pool in plan.pools}.values()
+        ],
+        filesystems=filesystems,
+        software=contract.Software(**plan.software.model_dump(), repositories=repositories),
+        claims=list(plan.claims),
+        out_of_scope=list(plan.out_of_scope),
+        missing=missing or [],
+        spec_hash=plan.spec_hash,
+    ).sealed()
