@@ -104,6 +104,32 @@ def test_every_vendor_of_the_clouds_is_there() -> None:
     }  # fmt: skip
 
 
+SHAPES = {
+    "aws": "p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge p6e-gb200.36xlarge",
+    "azure": "Standard_ND96isr_H100_v5 Standard_ND96isr_H200_v5 Standard_ND128isr_NDR_GB200_v6",
+    "gcp": "a3-megagpu-8g a3-ultragpu-8g a4-highgpu-8g a4x-highgpu-4g a4x-maxgpu-4g-metal",
+    "oci": "BM.GPU.H100.8 BM.GPU.H200.8 BM.GPU.B200.8 BM.GPU.B300.8 BM.GPU.GB200-v3.4 BM.GPU.GB300.4",
+    "nebius": "gpu-h100-sxm gpu-h200-sxm gpu-b200-sxm gpu-b200-sxm-a",
+    "coreweave": "gd-8xh100ib-i128 gd-8xh200ib-i128",
+    "crusoe": "h100-80gb-sxm-ib.8x h200-141gb-sxm-ib.8x b200-180gb-sxm-ib.8x gb200-186gb-nvl-ib.4x",
+    "volcengine": "ecs.ebmhpcpni3l.48xlarge ecs.ebmhpcpni2l.32xlarge",
+    "tencentcloud": "HCCPNV5 HCCPNV6",
+    "metal": "hgx-a100 hgx-a800 hgx-h100 hgx-h800 hgx-h20 hgx-h200 hgx-b200 hgx-b300 gb200-nvl72 gb300-nvl72",
+    "lab": "rail8",
+}
+"""What the clouds publish, and bare metal; docs/reference/catalog.md says which shapes have no entry, and why."""
+
+
+def test_every_published_shape_has_an_entry() -> None:
+    assert {f"{vendor}/{shape}" for vendor, shapes in SHAPES.items() for shape in shapes.split()} == set(KEYS)
+
+
+def test_h20_of_tencent_is_as_its_guide_says() -> None:
+    machine = catalog.load_machine("tencentcloud/HCCPNV6")
+    assert (machine.gpus, machine.gpu_model, machine.known_fabric_gbps) == (8, "NVIDIA H20", 3200)
+    assert not machine.rate_is_known
+
+
 def test_what_nobody_published_is_refused_when_asked_for() -> None:
     machine = catalog.load_machine("nebius/gpu-h100-sxm")
     assert machine.known_nic_gbps is None
