@@ -1,0 +1,1 @@
+"""What all clouds share: tags, boot script, support tables, members of a pool, and the contract out of them."""

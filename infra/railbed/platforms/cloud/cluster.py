@@ -1,0 +1,132 @@
+"""The contract of a cloud cluster, from what its pools came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from railbed import contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError
+from railbed.model.claims import Part
+from railbed.plan import ClusterPlan, PlannedPool, controller_name, node_names
+from railbed.platforms import assemble
+from railbed.platforms.cloud import boot, keys, members
+from railbed.platforms.cloud.members import Fill, Member
+
+CONTROLLER_POOL = "controller"
+Proxy = Callable[[Member], str]
+"""The OpenSSH ProxyCommand that reaches a member; empty: directly."""
+
+
+class Mount(Part):
+    """What clients mount of a filesystem."""
+
+    source: str
+    options: str = ""
+
+
+class Before(Part):
+    """What the last contract knew, by instance id: names and host keys stay with an instance."""
+
+    names: dict[str, str]
+    host_keys: dict[str, list[str]]
+
+
+def before(work: Workspace) -> Before:
+    """From the stack's contract file; empty before the first `up`. A file that does not hold counts as none."""
+    try:
+        known = contract.load(work.contract_file)
+    except ContractError:
+        return Before(names={}, host_keys={})
+    return Before(
+        names={node.identity.value: node.name for node in known.nodes},
+        host_keys={node.identity.value: node.ssh.host_keys for node in known.nodes},
+    )
+
+
+def made(
+    plan: ClusterPlan,
+    stack: str,
+    fills: Mapping[str, Fill],
+    mounts: Mapping[str, Mount],
+    proxy: Proxy,
+    known: Before,
+) -> dict[str, Any]:
+    """The contract as JSON data. ``fills`` by pool name (and CONTROLLER_POOL), ``mounts`` by filesystem name.
+
+    Members without a trusted host key are left out and listed as missing: nobody logs in to a node that may be another's.
+    """
+    nodes: list[contract.Node] = []
+    missing: list[contract.Missing] = []
+    if plan.has_controller:
+        _take([controller_name()], CONTROLLER_POOL, fills[CONTROLLER_POOL], known, nodes, missing,
+              lambda name, member: _controller(name, member, proxy))  # fmt: skip
+    for pool in plan.pools:
+        names = node_names(pool.name, pool.nodes, pool.spares)
+        places = {name: place for place, name in enumerate(names)}
+
+        def node(
+            name: str, member: Member, pool: PlannedPool = pool, places: dict[str, int] = places
+        ) -> contract.Node:
+            role = "compute" if places[name] < pool.nodes else "spare"
+            return _node(plan, pool, name, role, member, proxy)
+
+        _take(names, pool.name, fills[pool.name], known, nodes, missing, node)
+    filesystems = [
+        assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
+        for one in plan.filesystems
+    ]
+    return assemble.cluster(plan, stack, nodes, filesystems, [], missing).as_json()
+
+
+def _take(
+    names: list[str],
+    pool: str,
+    fill: Fill,
+    known: Before,
+    nodes: list[contract.Node],
+    missing: list[contract.Missing],
+    node: Callable[[str, Member], contract.Node],
+) -> None:
+    """Adds the pool's trusted members to ``nodes``, in the order of their names, and what lacks to ``missing``."""
+    distrust = {one.id: keys.trusted(one, known.host_keys) for one in fill.members}
+    good = members.named(names, [one for one in fill.members if not distrust[one.id]], known.names)
+    nodes += [node(name, good[name]) for name in names if name in good]
+    if len(good) < len(names):
+        reasons = [*fill.reasons, *(reason for reason in distrust.values() if reason)]
+        missing.append(contract.Missing(pool=pool, asked=len(names), found=len(good), reasons=reasons))
+
+
+def _ssh(member: Member, proxy: Proxy) -> contract.Ssh:
+    return contract.Ssh(user=boot.USER, proxy=proxy(member), host_keys=member.host_keys)
+
+
+def _controller(name: str, member: Member, proxy: Proxy) -> contract.Node:
+    return contract.Node(
+        name=name, pool=CONTROLLER_POOL, role="controller", machine="", gpus=0, cpus=0, memory_mib=0,
+        address=member.address, ssh=_ssh(member, proxy), rails=[], scalable_unit=0,
+        identity=contract.Identity(kind="instance_id", value=member.id),
+    )  # fmt: skip
+
+
+def _node(
+    plan: ClusterPlan, pool: PlannedPool, name: str, role: str, member: Member, proxy: Proxy
+) -> contract.Node:
+    return contract.Node(
+        name=name, pool=pool.name, role="compute" if role == "compute" else "spare", machine=pool.machine.key,
+        gpus=pool.machine.gpus, cpus=pool.machine.known_cpus or 0, memory_mib=pool.machine.known_memory_mib or 0,
+        address=member.address, ssh=_ssh(member, proxy), rails=_rails(plan), scalable_unit=0,
+        identity=contract.Identity(kind="instance_id", value=member.id),
+    )  # fmt: skip
+
+
+def _rails(plan: ClusterPlan) -> list[contract.Rail]:
+    """The provider addresses the rails and shows no switches: their number and rate are all there is to say."""
+    fabric = plan.fabric
+    if fabric is None:
+        return []
+    return [
+        contract.Rail(index=rail, address="", mtu=fabric.mtu, rate_gbps=fabric.rail_gbps, nics=[])
+        for rail in range(fabric.rails)
+    ]
