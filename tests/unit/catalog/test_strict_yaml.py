@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,24 @@ from hypothesis import strategies as st
 from railbed.catalog import strict_yaml
 from railbed.catalog.strict_yaml import YamlProblem
 
+NUMBER_OF_1_2 = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
+"""PyYAML writes YAML 1.1, in which 0E0 is text and needs no quotes."""
+
+
+def text(longest: int) -> st.SearchStrategy[str]:
+    return st.text(max_size=longest).filter(lambda word: not NUMBER_OF_1_2.fullmatch(word))
+
+
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | text(20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text(8), inner, max_size=4),
     max_leaves=20,
 )
+
+
+def test_a_number_of_yaml_1_2_is_no_key() -> None:
+    with pytest.raises(YamlProblem):
+        strict_yaml.parse("0E0: 1")
 
 
 @given(plain)

@@ -79,6 +79,10 @@ def test_storage_fabric_of_four_units() -> None:
     assert (fabric.up, fabric.down) == (24, 32)
     assert sum(fabric.switches.values()) == 16
     assert fabric.cables["node_leaf"] - 48 + fabric.cables["leaf_spine"] == 494
+    assert bill(fabric, node_ports_per_transceiver=1)["transceivers"]["node"] == 254
+    # 369 switch transceivers are published; the cables to the storage bring their plugs, and two are left over.
+    ports = fabric.cables["node_leaf"] - 48 + 2 * fabric.cables["leaf_spine"]
+    assert 369 - ports / 2 == 2
 
 
 @pytest.mark.parametrize(
