@@ -18,7 +18,7 @@ from railbed.model.machine import MAX_NODES, BandwidthMachine, Group, group, of
 
 __all__ = [
     "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_rail", "expectations",
-    "gates", "group", "normal", "of",
+    "gates", "gating_size", "group", "normal", "of",
 ]  # fmt: skip
 
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce")
@@ -254,6 +254,17 @@ def _ramp(
 def gates(size_bytes: int) -> bool:
     """True for sizes that decide; smaller ones inform."""
     return size_bytes >= GATING_SIZE_BYTES * published.SIZE_SLACK
+
+
+def gating_size(machine: BandwidthMachine, nodes: int, collective: str) -> int:
+    """The message size in bytes at which a cluster is judged: the largest that a healthy result was published at.
+
+    Without one, and where one rank drives all rails, GATING_SIZE_BYTES. Raises UsageError for unknown names and counts.
+    """
+    if machine.network_only:
+        return GATING_SIZE_BYTES
+    known = published.alike(machine, nodes, collective, normal(collective, None))
+    return max((p.size_bytes for p in known), default=GATING_SIZE_BYTES)
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:

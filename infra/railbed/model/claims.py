@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Part(BaseModel):
@@ -44,6 +44,11 @@ class Expectation(Part):
     floor: float | None = None
     basis: Basis
     derivation: list[str]
+    size_bytes: int | None = Field(default=None, exclude_if=lambda size: size is None)
+    """Size that it speaks of, where that is not the usual one: of a message, or of a checkpoint.
+
+    Left out where it is not there, so that contracts made before it was known keep their hash.
+    """
 
 
 class Claim(Part):

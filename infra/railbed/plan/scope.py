@@ -220,7 +220,12 @@ def _collectives(facts: Facts) -> Scope:
 
 
 def _collective(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expectation]:
-    return lambda machine: bandwidth.expect(machine, nodes, name, GATING_SIZE_BYTES)
+    def law(machine: bandwidth.BandwidthMachine) -> Expectation:
+        size = bandwidth.gating_size(machine, nodes, name)
+        reach = bandwidth.expect(machine, nodes, name, size)
+        return reach if size == GATING_SIZE_BYTES else reach.model_copy(update={"size_bytes": size})
+
+    return law
 
 
 def _storage(facts: Facts) -> Scope:

@@ -19,6 +19,7 @@ from railbed.errors import UnprovenError
 from railbed.model import judge, transport
 from railbed.model.claims import Judged, Verdict
 from railbed.model.proof import RINGED, Case
+from railbed.model.published import SIZE_SLACK
 from railbed.model.transport import NodeBytes
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
@@ -48,12 +49,25 @@ def run(bench: Bench) -> None:
             continue
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
         chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
-        counters.update(_tries(bench, wanted[k], chosen))
+        for size, ops in _by_size(bench, wanted[k], k).items():
+            counters.update(_tries(bench, ops, chosen, size))
     if bench.scope.asks(TRANSPORT):
         _transport(bench, counters)
 
 
-def _tries(bench: Bench, ops: list[str], nodes: list[str]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
+    """Message size → collectives that are judged at it: each claim names the size of its reference."""
+    found: dict[int, list[str]] = {}
+    for op in ops:
+        wishes = [c.expectation for c in bench.scope.claims(f"collective.{op}@{k}")]
+        size = next((w.size_bytes for w in wishes if w and w.size_bytes), GATING_SIZE_BYTES)
+        found.setdefault(size, []).append(op)
+    return found
+
+
+def _tries(
+    bench: Bench, ops: list[str], nodes: list[str], size: int
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """Runs the collectives, those below their floor again; returns the counters of the first run.
 
     A floor counts as missed when it is missed every time: another program's burst is no fault of the fabric. Where a
@@ -66,7 +80,7 @@ def _tries(bench: Bench, ops: list[str], nodes: list[str]) -> dict[tuple[str, in
     )
     tries, pending = 1 if explained else COLLECTIVE_TRIES, ops
     for attempt in range(1, tries + 1):
-        text = _start(bench, pending, nodes, attempt, final=attempt == tries)
+        text = _start(bench, pending, nodes, attempt, size, final=attempt == tries)
         if attempt == 1:
             counters = {(op, k): counter_records(text, op) for op in ops}
         asked = [op for op in pending if bench.scope.asks(f"collective.{op}@{k}")]
@@ -89,7 +103,7 @@ def _wanted(bench: Bench) -> dict[int, list[str]]:
     return wanted
 
 
-def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, *, final: bool) -> str:
+def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int, *, final: bool) -> str:
     """Runs the program on ``nodes``, judges its log, returns it. A missed floor is kept only when ``final``."""
     assert bench.scheduler is not None
     k = len(nodes)
@@ -106,21 +120,24 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, *, fina
     if reservation:
         argv.append(f"--reservation={reservation}")
     argv += [
-        "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(GATING_SIZE_BYTES),
+        "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(size),
         "-n", str(ITERATIONS), "-w", str(WARMUP), "-a", "3", "-c", "1", "--counters",
     ]  # fmt: skip
     result = bench.remote.run(
         bench.scheduler.controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False
     )
-    name = f"collectives/{k}-nodes" + (f"-{attempt}" if attempt > 1 else "")
+    name = f"collectives/{k}-nodes" + (f"-{size}-bytes" if size != GATING_SIZE_BYTES else "")
+    name += f"-{attempt}" if attempt > 1 else ""
     evidence = bench.keep(f"{name}.txt", result.stdout)
     if result.stderr.strip():
         bench.keep(f"{name}.stderr.txt", result.stderr)
+    questions = [q for op in ops for q in bench.scope.get(f"collective.{op}@{k}")]
     if not result.ok:
         last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[0]
-        bench.answers.why(f"collective.*@{k}", f"it ended with {result.returncode}: {last}")
+        for op in ops:
+            bench.answers.why(f"collective.{op}@{k}", f"it ended with {result.returncode}: {last}")
     machine = bench.contract.machine(bench.node(nodes[0]).machine)
-    for question in bench.scope.get(f"collective.*@{k}"):
+    for question in questions:
         record = judged_log(result.stdout, question, nodes, machine)
         if record is not None and (final or not missed(record)):
             bench.answers.add(record.model_copy(update={"evidence": evidence, "at": now_iso()}))
@@ -153,6 +170,12 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
     case = case_of(match[1], len(nodes), machine)
     record, problems, proven = judge.judge_table(tables[-1], case, lambda _: wish)
     rows = nccl_tests.plain_rows(tables[-1])
+    largest = max(row.size_bytes for row in tables[-1].rows)
+    if record.verdict is not Verdict.FAIL and largest < (wish.size_bytes or 0) * SIZE_SLACK:
+        told = (
+            f"its largest size is {largest} B; what it is held against was published at {wish.size_bytes} B"
+        )
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
     ran_on = sorted(tables[-1].nodes)
     if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
         told = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"

@@ -301,3 +301,19 @@ def test_an_algorithm_never_beats_the_best(nodes: int) -> None:
         one = bound(SHARP, nodes, "all_reduce", algorithm)[0]
         assert one is not None
         assert one <= best + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("key", "nodes", "collective", "size"),
+    [
+        ("aws/p5.48xlarge", 2, "all_reduce", 16 * GIB), ("metal/hgx-h100", 4, "all_gather", 8 * GIB),
+        ("lab/rail8", 4, "all_reduce", 64 << 20), ("metal/hgx-h800", 4, "all_reduce", 64 << 20),
+    ],
+)  # fmt: skip
+def test_a_cluster_is_judged_at_the_size_of_its_reference(
+    key: str, nodes: int, collective: str, size: int
+) -> None:
+    machine = bandwidth.of(load_machine(key))
+    assert bandwidth.gating_size(machine, nodes, collective) == size
+    if key != "metal/hgx-h800":
+        assert bandwidth.expect(machine, nodes, collective, size).floor is not None

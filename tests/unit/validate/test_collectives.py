@@ -163,3 +163,48 @@ def slowed(log: str) -> str:
     for old, new in zip(fields[5:8], ("1500000.00", "0.0447392", "0.0671089"), strict=True):
         slow = slow.replace(old, new, 1)
     return log.replace(line, slow)
+
+
+GIB8 = 8 << 30
+
+
+def sized(op: str, size_bytes: int | None, floor: float = 0.095) -> Claim:
+    wish = question(op, floor).claim.expectation
+    assert wish is not None
+    return Claim(
+        id=f"collective.{op}@4", statement="", roles=[],
+        expectation=wish.model_copy(update={"size_bytes": size_bytes}), simulated=True,
+    )  # fmt: skip
+
+
+def test_each_collective_runs_at_the_size_of_its_reference(contract: Contract, bench: Any) -> None:
+    claims = [sized("all_reduce", None), sized("all_gather", GIB8), sized("reduce_scatter", GIB8)]
+    big = LOG.replace("67108864", str(GIB8))
+    made, remote = bench(
+        contract.model_copy(update={"claims": claims}),
+        [Result((), 0, LOG, ""), *[Result((), 0, big, "")] * 3],
+    )
+    collectives.run(made)
+    starts = [line.split("collectives.py ")[1] for _, line in remote.commands if "collectives.py" in line]
+    assert starts[0].startswith("--op all_reduce -b 67108864 ")
+    assert starts[1].startswith(f"--op all_gather,reduce_scatter -b {GIB8} ")
+    assert made.answers.of("collective.all_reduce@4").verdict is Verdict.PASS
+    assert (made.folder / "evidence" / "collectives" / f"4-nodes-{GIB8}-bytes.txt").is_file()
+
+
+def test_a_log_below_the_size_of_its_reference_proves_nothing(contract: Contract) -> None:
+    asked = Question(sized("all_reduce", GIB8), "")
+    record = collectives.judged_log(LOG, asked, NODES, contract.machines[0])
+    assert record is not None
+    assert (record.verdict, "published at 8589934592 B" in record.reason) == (Verdict.UNPROVEN, True)
+    slow = Question(sized("all_reduce", GIB8, floor=0.0999), "")
+    record = collectives.judged_log(LOG, slow, NODES, contract.machines[0])
+    assert record is not None
+    assert record.verdict is Verdict.FAIL
+
+
+def test_an_expectation_without_a_size_is_written_as_before() -> None:
+    wish = question("all_reduce").claim.expectation
+    assert wish is not None
+    assert "size_bytes" not in wish.model_dump_json()
+    assert Expectation.model_validate_json(wish.model_dump_json()) == wish
