@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -16,14 +17,14 @@ from typing import Any
 from railbed import configure, platforms, spec, validate
 from railbed import contract as contracts
 from railbed import plan as plans
-from railbed.contract import Contract
+from railbed.contract import Contract, Missing
 from railbed.effects import lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
-from railbed.errors import HostError, RailbedError, UsageError
+from railbed.errors import ContractError, HostError, RailbedError, UsageError
 from railbed.platforms.findings import Finding
 
 Say = Callable[[str], None]
@@ -56,6 +57,8 @@ class UpResult:
     report: validate.Report
     quick: bool
     timings: dict[str, float]
+    missing: list[Missing]
+    """Nodes that the platform could not give: the cluster is partial, and the same command goes on."""
 
 
 def plan_of(work: Workspace) -> plans.ClusterPlan:
@@ -92,14 +95,18 @@ def _engine(work: Workspace, say: Say) -> None:
     Session(work, say).open()
 
 
-def require(findings: list[Finding]) -> None:
-    """Raises HostError naming the first thing that this machine lacks."""
+def require(
+    findings: list[Finding], lacks: str = "this machine lacks what it needs", code: str = "DOCTOR"
+) -> None:
+    """Raises HostError naming the first thing that is needed and not there."""
     for finding in findings:
         if finding.needed and not finding.ok:
-            raise HostError(
-                f"this machine lacks what a lab needs: {finding.name}", found=finding.found, hint=finding.hint,
-                code="DOCTOR",
-            )  # fmt: skip
+            raise HostError(f"{lacks}: {finding.name}", found=finding.found, hint=finding.hint, code=code)
+
+
+def preflight(planned: plans.ClusterPlan) -> list[Finding]:
+    """Looks at account, zone, shapes, quota and reservations as they are today; reads only."""
+    return platforms.preflight(planned, datetime.date.today())
 
 
 def write_env(work: Workspace, variables: dict[str, str]) -> Path:
@@ -132,8 +139,20 @@ def make(
     for holder in session.drop_stale_locks():
         say(f"removed a stale engine lock of {holder}")
     ensure_stack_secrets(work)
+    if not work.contract_file.exists():
+        _recall(work, session.output("contract"), say)
     changes = session.up(on_event)
     return changes, store(work, session.output("contract"))
+
+
+def _recall(work: Workspace, data: Any, say: Say) -> None:
+    """Stores what another operator's run came to: nodes keep the names and host keys that it gave them."""
+    if data is None:
+        return
+    try:
+        store(work, data)
+    except ContractError as broken:
+        say(f"the stack's last contract is not used: {broken.message}")
 
 
 def store(work: Workspace, data: Any) -> Contract:
@@ -157,6 +176,14 @@ def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = N
     timings, journal = Timings(), Journal(work.journal_file)
     with operating(work, "up"):
         journal.write("up", stack=work.stack)
+        planned = plan_of(work)
+        plans.require_acknowledged(planned)
+        if planned.platform != platforms.LOCAL:
+            require(
+                preflight(planned),
+                "the platform cannot give what the plan needs; nothing was made",
+                "PREFLIGHT",
+            )
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)
         with timings.stage("converge"):
@@ -169,7 +196,7 @@ def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = N
         journal.write(
             "up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds
         )
-    return UpResult(changes, converged, report, quick, timings.seconds)
+    return UpResult(changes, converged, report, quick, timings.seconds, contract.missing)
 
 
 def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> list[str]:

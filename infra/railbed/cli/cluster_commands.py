@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
 from railbed import configure, flow, platforms, spec
 from railbed import contract as contracts
 from railbed import plan as plans
-from railbed.cli import engine_progress, output, verdicts
+from railbed.cli import engine_progress, findings, output, verdicts
 from railbed.effects.engine.session import Session, environment
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Exit, RailbedError
@@ -31,18 +30,11 @@ def register(app: typer.Typer) -> None:
 
 
 def run_doctor(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
-    """Look at this machine: what a lab needs and what is missing."""
+    """Look at this machine: what the stack's platform needs here and what is missing."""
     kind, hosts = _wanted(workspace(stack))
-    findings = platforms.examine(kind, hosts)
-    if as_json:
-        output.print_json({"findings": [vars(finding) for finding in findings]})
-    else:
-        table = Table("", "what", "found", "what to do")
-        for one in findings:
-            mark = "[green]ok[/]" if one.ok else "[red]missing[/]" if one.needed else "[yellow]later[/]"
-            table.add_row(mark, one.name, one.found, "" if one.ok else one.hint)
-        output.out.print(table)
-    output.leave(Exit.PASS if all(one.ok or not one.needed for one in findings) else Exit.USAGE)
+    found = platforms.examine(kind, hosts)
+    findings.show(found, as_json=as_json)
+    output.leave(findings.needed_status(found))
 
 
 def _wanted(work: Workspace) -> tuple[str, int]:
@@ -74,11 +66,13 @@ def up(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> 
             {
                 "changes": result.changes.by_kind, "converge": result.converged.as_json(), "quick": result.quick,
                 "timings": result.timings, "validate": result.report.as_json(),
+                "missing": [one.model_dump(mode="json") for one in result.missing],
             }
         )  # fmt: skip
     else:
         verdicts.show_up(result, work)
-    output.leave(result.report.exit_status)
+    status = result.report.exit_status
+    output.leave(Exit.UNPROVEN if result.missing and status is Exit.PASS else status)
 
 
 def preview(stack: str = output.STACK_OPTION) -> None:

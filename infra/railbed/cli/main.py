@@ -25,6 +25,7 @@ MODULES = {
     "blame": ("blame",),
     "software": ("software",),
     "cluster": ("doctor", "setup", "env", "up", "preview", "destroy", "converge"),
+    "preflight": ("preflight",),
     "validate": ("validate", "report"),
     "certificate": ("certificate",),
     "node": ("node",),

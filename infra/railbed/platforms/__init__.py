@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
+from railbed.plan import hosts
+from railbed.platforms import tools
 from railbed.platforms.findings import Finding
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = ("lab",)
 """Built so far; importing one never imports another."""
+LOCAL = "lab"
+"""The platform that is this machine itself."""
 Say = Callable[[str], None]
 
 
@@ -33,17 +38,33 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
 
 
 def examine(kind: str, hosts: int) -> list[Finding]:
-    """What this machine needs for ``hosts`` hosts on that platform; changes nothing."""
-    found: list[Finding] = _part(kind, "doctor").examine(hosts)
-    return found
+    """What this machine needs to build on that platform (for a lab: ``hosts`` hosts); changes nothing."""
+    if kind == LOCAL:
+        found: list[Finding] = _part(kind, "doctor").examine(hosts)
+        return found
+    return tools.examine(kind)
 
 
 def prepare(kind: str, work: Workspace, say: Say) -> None:
-    """Gets this machine ready for the platform: tools, images, packages."""
-    _part(kind, "machine").prepare(work, say)
+    """Gets this machine ready for the platform: a lab's tools, images and packages. Other platforms need nothing made."""
+    if kind == LOCAL:
+        _part(kind, "machine").prepare(work, say)
 
 
 def sweep(kind: str, work: Workspace) -> list[str]:
-    """Removes what carries the stack's id although the engine knows nothing of it; returns what that was."""
+    """Removes what carries a lab's id although the engine knows nothing of it; returns what that was.
+
+    Elsewhere nothing is removed that the engine does not know: it may be somebody's.
+    """
+    if kind != LOCAL:
+        return []
     left: list[str] = _part(kind, "machine").sweep(work)
     return left
+
+
+def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+    """Looks at the account, zone, shapes, quota and reservations (or BMCs) that the plan needs. Reads only."""
+    if plan.platform == LOCAL:
+        return examine(plan.platform, len(hosts(plan)))
+    found: list[Finding] = _part(plan.platform, "preflight").look(plan, today)
+    return found
