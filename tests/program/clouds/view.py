@@ -78,6 +78,10 @@ class View(Protocol):
     def opened(self, run: Run) -> list[Open]:
         """Every rule that lets traffic into nodes."""
 
+    def groups(self, run: Run, pool: str) -> set[str]:
+        """What decides who reaches the pool's nodes (security groups, or subnets where rules hang on those), by resource
+        name. The groups of two tenants have none in common."""
+
     def public_addresses(self, run: Run) -> list[str]:
         """Names of resources that give a node or disk a public address (a bastion or gateway service is none)."""
 
