@@ -166,7 +166,19 @@ def store(work: Workspace, data: Any) -> Contract:
     return contract
 
 
-def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = None,
+@contextmanager
+def accepting(work: Workspace, instances: list[str]) -> Iterator[None]:
+    """For one run these instances may show another host key than before: their operator reimaged them."""
+    if instances:
+        work.dir.mkdir(parents=True, exist_ok=True)
+        work.new_host_keys_file.write_text("\n".join(instances) + "\n")
+    try:
+        yield
+    finally:
+        work.new_host_keys_file.unlink(missing_ok=True)
+
+
+def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, on_engine: Callable[[Any], None] | None = None,
        on_converge: configure.OnEvent | None = None, on_validate: validate.Progress | None = None) -> UpResult:  # fmt: skip
     """Makes, configures and validates the stack.
 
@@ -174,8 +186,8 @@ def up(work: Workspace, say: Say, *, on_engine: Callable[[Any], None] | None = N
     one, and the certificate stays.
     """
     timings, journal = Timings(), Journal(work.journal_file)
-    with operating(work, "up"):
-        journal.write("up", stack=work.stack)
+    with operating(work, "up"), accepting(work, new_host_keys or []):
+        journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
         plans.require_acknowledged(planned)
         if planned.platform != platforms.LOCAL:

@@ -13,6 +13,14 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Exit, RailbedError
 
 
+NEW_KEY_OPTION = typer.Option(
+    [],
+    "--accept-host-key",
+    metavar="INSTANCE",
+    help="This instance was reimaged: take its new host key, this once.",
+)
+
+
 def workspace(stack: str) -> Workspace:
     """The stack's place in the checkout that this command runs in."""
     return Workspace(find_root(), stack)
@@ -55,12 +63,23 @@ def env(stack: str = output.STACK_OPTION) -> None:
     output.out.print(str(flow.write_env(work, environment(work, say))), soft_wrap=True)
 
 
-def up(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+def up(
+    stack: str = output.STACK_OPTION,
+    accept_host_key: list[str] = NEW_KEY_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
     """Make the cluster, configure it, validate it. Again: mends drift, or says that nothing changed."""
     work = workspace(stack)
     flow.setup(work, say)
     with engine_progress.shown() as on_engine, configure.progress.shown(output.err) as on_converge:
-        result = flow.up(work, say, on_engine=on_engine, on_converge=on_converge, on_validate=say)
+        result = flow.up(
+            work,
+            say,
+            new_host_keys=accept_host_key,
+            on_engine=on_engine,
+            on_converge=on_converge,
+            on_validate=say,
+        )
     if as_json:
         output.print_json(
             {

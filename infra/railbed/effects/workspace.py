@@ -89,6 +89,11 @@ class Workspace:
         return self.dir / "accepted.json"
 
     @property
+    def new_host_keys_file(self) -> Path:
+        """Instance ids, one a line, whose host key may be another one in the run that is going on."""
+        return self.dir / "new-host-keys"
+
+    @property
     def archive(self) -> Path:
         """Survives destroy: journal and last reports."""
         return self.dir / "archive"

@@ -39,9 +39,14 @@ def before(work: Workspace) -> Before:
         known = contract.load(work.contract_file)
     except ContractError:
         return Before(names={}, host_keys={})
+    accepted = work.new_host_keys_file.read_text().split() if work.new_host_keys_file.exists() else []
     return Before(
         names={node.identity.value: node.name for node in known.nodes},
-        host_keys={node.identity.value: node.ssh.host_keys for node in known.nodes},
+        host_keys={
+            node.identity.value: node.ssh.host_keys
+            for node in known.nodes
+            if node.identity.value not in accepted
+        },
     )
 
 
