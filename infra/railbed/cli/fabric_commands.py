@@ -1,4 +1,4 @@
-"""`railbed fabric plan | export | draw | verify`: switches, cables, files for other programs, and what was built."""
+"""`railbed fabric plan | export | draw | verify | switches`: sizes, cables, files for others, what was built, switches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from railbed.cli import files, output
 from railbed.cli.fabric_options import Chosen, sized
+from railbed.cli.switch_commands import switches
 from railbed.errors import Exit, UsageError
 from railbed.model import fabric as fabrics
 from railbed.model.claims import Verdict
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
     noun.command("export")(export)
     noun.command("draw")(draw)
     noun.command("verify")(verify)
+    noun.command("switches")(switches)
     app.add_typer(noun, name="fabric")
 
 

@@ -57,6 +57,7 @@ class SwitchFacts(Published):
     nvidia_engine: str
     """Routing engine of NVIDIA's subnet manager, with adaptive routing."""
     sharp_enable: int
+    sharp_disable: int
     sharp_virtual_lanes: int
     partition_line_characters: int
     ufm_sharp: Setting

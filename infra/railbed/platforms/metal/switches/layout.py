@@ -31,7 +31,7 @@ def write(tree: Tree) -> str:
 
 def _write(tree: Tree, indent: int, lines: list[str]) -> None:
     pad = " " * indent
-    for key in sorted(tree, key=_natural):
+    for key in sorted(tree, key=natural):
         below = tree[key]
         if not isinstance(below, dict):
             lines.append(f"{pad}{_text(str(key))}: {_text(str(below))}\n")
@@ -43,7 +43,7 @@ def _write(tree: Tree, indent: int, lines: list[str]) -> None:
 
 
 @lru_cache(maxsize=8192)
-def _natural(key: str) -> list[tuple[int, str]]:
+def natural(key: str) -> list[tuple[int, str]]:
     """``swp2`` before ``swp10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]
 

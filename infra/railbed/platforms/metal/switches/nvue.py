@@ -29,7 +29,6 @@ class Nvue:
     ports_per_cage: int = 1
     rate_gbps: float = 400.0
     adaptive: bool = True
-    key: str = "nvue"
 
     def port(self, number: int) -> str:
         """``swp5``; with two ports in a cage ``swp3s0``."""

@@ -14,6 +14,7 @@ from typing import Any
 from railbed.errors import UsageError
 from railbed.platforms.metal.switches import frr
 from railbed.platforms.metal.switches.facts import facts
+from railbed.platforms.metal.switches.layout import natural
 from railbed.platforms.metal.switches.underlay import Port, Switch
 from railbed.platforms.metal.switches.view import PortView, SwitchView, covered, secrets_in
 
@@ -42,7 +43,6 @@ class Sonic:
     rate_gbps: float = 400.0
     vendor: str = ""
     adaptive: bool = True
-    key: str = "sonic"
 
     def port(self, number: int) -> str:
         """``Ethernet8``: the number of the port's first lane."""
@@ -133,7 +133,8 @@ def write(tables: Tables) -> str:
     parts = []
     for table, entries in sorted(tables.items()):
         rows = ",\n".join(
-            f"    {json.dumps(key)}: {json.dumps(entries[key], sort_keys=True)}" for key in sorted(entries)
+            f"    {json.dumps(key)}: {json.dumps(entries[key], sort_keys=True)}"
+            for key in sorted(entries, key=natural)
         )
         parts.append(f"  {json.dumps(table)}: {{\n{rows}\n  }}" if rows else f"  {json.dumps(table)}: {{}}")
     return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -57,9 +57,10 @@ class SwitchView:
 class NetworkOs(Protocol):
     """One network operating system: renders, reads back, and makes two configurations comparable."""
 
-    key: str
-    adaptive: bool
-    """Whether adaptive routing is asked for."""
+    @property
+    def adaptive(self) -> bool:
+        """Whether adaptive routing is asked for."""
+        ...
 
     def port(self, number: int) -> str:
         """Name of the port of this number in the cable map."""
