@@ -67,6 +67,12 @@ STORAGE_PROBE_BYTES = 16 * 1024 * 1024
 """One client's file: bounded, so that a probe never fills or burdens a filesystem in use."""
 STORAGE_TIMEOUT_S = 20.0
 """A full or broken filesystem can block a write for minutes."""
+CHECKPOINT_ROOM = 1.25
+"""A checkpoint is tried only where so many of it are free: a filesystem in use must not run full."""
+CHECKPOINT_LEAST_S, CHECKPOINT_SLOWEST = 60.0, 5.0
+"""A checkpoint that takes longer than its planned time so often, and a minute, is stuck."""
+CHECKPOINT_FLOOR = 0.9
+"""Of the rate that was bought, what all nodes together must reach with the files of a checkpoint."""
 RAIL_SECONDS = 2
 """Measured seconds of one flow; on a quiet machine its rates spread by 0.3 %."""
 RAIL_OMIT_S = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from railbed.catalog import FilesystemOffer, Machine, Unpublished
-from railbed.defaults import COUNTER_TOLERANCE, RAIL_GATE_FRACTION
+from railbed.defaults import CHECKPOINT_FLOOR, COUNTER_TOLERANCE, RAIL_GATE_FRACTION
 from railbed.model import bandwidth
 from railbed.model.bandwidth import BandwidthMachine
 from railbed.model.claims import Expectation
@@ -42,19 +42,22 @@ def by_law(machine: Machine, unit: str, law: Callable[[BandwidthMachine], Expect
 
 
 def checkpoint(verb: str, gbytes: float, seconds: float | None, derivation: list[str]) -> Expectation:
-    """GB/s at which all nodes together must ``verb`` one checkpoint."""
+    """GB/s at which all nodes together must ``verb`` one checkpoint, and its size."""
+    size = round(gbytes * 1e9) or None
     if seconds is None:
-        return Expectation(unit="GB/s", basis="none", derivation=derivation)
+        return Expectation(unit="GB/s", basis="none", derivation=derivation, size_bytes=size)
     rate = gbytes / seconds
     return Expectation(
         unit="GB/s",
-        bound=rate,
         expected=rate,
+        floor=rate * CHECKPOINT_FLOOR,
         basis="declared",
         derivation=[
             *derivation,
             f"{verb} {gbytes:g} GB in {seconds:.4g} s: what was bought, not yet measured",
+            f"floor: {CHECKPOINT_FLOOR:g} of it, declared: opening, syncing and closing files take their part",
         ],
+        size_bytes=size,
     )
 
 

@@ -19,6 +19,7 @@ from railbed.model.claims import Verdict
 from railbed.validate import (
     acceptance,
     certificate,
+    checkpoint,
     collectives,
     job,
     on_node,
@@ -40,6 +41,7 @@ STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     ("rails", rails.run),
     ("collectives", collectives.run),
     ("storage", storage.run),
+    ("checkpoint", checkpoint.run),
     ("job", job.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
@@ -111,7 +113,7 @@ def _ask(bench: Bench) -> dict[str, float]:
         seconds[name] = round(time.monotonic() - began, 1)
 
     step(*STEPS[0])
-    shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN)
+    shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN) or checkpoint.asked(bench)
     with acceptance.together(bench, needed=shared):
         for name, work in STEPS[1:]:
             step(name, work)

@@ -1,0 +1,190 @@
+"""A whole checkpoint of the job: all compute nodes write it together, then read it back.
+
+Under the scheduler where there is one, else over SSH at once. It takes as much room as the job's own checkpoint, so free
+space is looked at first, and only the folder that was made here is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from railbed.defaults import (
+    CHECKPOINT_LEAST_S,
+    CHECKPOINT_ROOM,
+    CHECKPOINT_SLOWEST,
+    STEP_WAIT_S,
+    STORAGE_TIMEOUT_S,
+)
+from railbed.model.claims import Verdict
+from railbed.parse.numbers import finite
+from railbed.validate.answers import against_floor, judged
+from railbed.validate.bench import Bench
+
+PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
+WRITE, READ = "storage.checkpoint", "storage.restore"
+VERBS = {WRITE: "write", READ: "read"}
+GBYTE = 1e9
+Reply = dict[str, Any]
+
+
+def asked(bench: Bench) -> bool:
+    """Whether a run has a question that this answers."""
+    return any(bench.scope.asks(claim) for claim in VERBS)
+
+
+def run(bench: Bench) -> None:
+    """Writes and reads one checkpoint; answers ``storage.checkpoint`` and ``storage.restore``."""
+    if not asked(bench):
+        return
+    wishes = [q.claim.expectation for claim in VERBS for q in bench.scope.get(claim)]
+    size = max((w.size_bytes or 0 for w in wishes if w), default=0)
+    nodes, why = _nodes(bench)
+    if not size:
+        why = "the contract does not say how big a checkpoint of the job is"
+    if why:
+        _open(bench, why)
+        return
+    mount = bench.contract.filesystems[0].mount
+    told = _no_room(bench, nodes[0], mount, size)
+    if told:
+        _open(bench, told)
+        return
+    folder = f"{mount}/.railbed-checkpoint-{time.time_ns():x}"
+    script = f"mkdir {shlex.quote(folder)} && cat > {shlex.quote(folder)}/probe.py"
+    made = bench.remote.run(
+        nodes[0], script, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S, check=False
+    )
+    if not made.ok:
+        _open(bench, f"{mount} cannot be written on {nodes[0]}: {made.tail()}")
+        return
+    try:
+        if _measure(bench, WRITE, nodes, folder, size):
+            _measure(bench, READ, nodes, folder, size)
+        else:
+            bench.answers.why(READ, f"blocked by {WRITE}: the checkpoint was not written whole")
+    finally:
+        bench.remote.run(nodes[0], ["rm", "-rf", folder], timeout_s=_patience(bench, READ, size), check=False)
+
+
+def _open(bench: Bench, why: str) -> None:
+    for claim in VERBS:
+        bench.answers.why(claim, why)
+
+
+def _nodes(bench: Bench) -> tuple[list[str], str]:
+    """As many nodes as the pools have, that can all start now; or none and why."""
+    computes = [node.name for node in bench.contract.with_role("compute")]
+    if not bench.contract.filesystems:
+        return [], "the cluster has no filesystem"
+    if len(computes) < 2:
+        return [], f"{len(computes)} compute nodes, needs 2: one reads what another one wrote"
+    if bench.contract.scheduler == "slurm":
+        free, why = bench.usable(len(computes))
+        return free[: len(computes)], why
+    gone = [f"{name}: {bench.unreachable[name]}" for name in computes if name in bench.unreachable]
+    return computes, "; ".join(gone)
+
+
+def _no_room(bench: Bench, node: str, mount: str, size: int) -> str:
+    """Why the checkpoint must not be written; empty where it fits and leaves room."""
+    argv = ["df", "--block-size=1", "--output=avail", mount]
+    found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
+    last = found.stdout.split()[-1:] if found.ok else []
+    if not last or not last[0].isdigit():
+        return f"{node} does not tell how much of {mount} is free: {found.tail()}"
+    free = int(last[0])
+    if free < size * CHECKPOINT_ROOM:
+        return (
+            f"{mount} has {free / GBYTE:.4g} GB free; a checkpoint of {size / GBYTE:.4g} GB does not fit well"
+        )
+    return ""
+
+
+def _patience(bench: Bench, claim: str, size: int) -> float:
+    """Seconds that a checkpoint may take before it counts as stuck."""
+    rates = [w.expected for q in bench.scope.get(claim) if (w := q.claim.expectation) and w.expected]
+    return CHECKPOINT_LEAST_S + CHECKPOINT_SLOWEST * size / (min(rates) * GBYTE if rates else GBYTE)
+
+
+def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int) -> bool:
+    """One direction; True where all of it went through. It is written even where only reading is asked."""
+    verb = VERBS[claim]
+    bench.say(f"checkpoint of {size / GBYTE:.4g} GB: {verb} on {len(nodes)} nodes")
+    files = bench.node(nodes[0]).gpus or 1
+    argv = [verb, folder, str(size // len(nodes)), str(files)]
+    limit = _patience(bench, claim, size)
+    replies, last = _start(bench, nodes, folder, argv, limit)
+    evidence = bench.keep(f"storage/checkpoint-{verb}.json", {"nodes": nodes, "replies": replies})
+    broken = [f"{r.get('node')}: {r['error']}" for r in replies if r.get("error")]
+    wrong = [f"{r.get('node')}: {told}" for r in replies for told in r.get("wrong", [])]
+    whole = [r for r in replies if finite(r.get("begin")) and finite(r.get("end"))]
+    for question in bench.scope.get(claim):
+        detail: dict[str, Any] = {"parts": ["storage"], "nodes": nodes, "bytes": size}
+        if broken or wrong:
+            record = judged(
+                question, Verdict.FAIL, "; ".join([*broken, *wrong][:8]), evidence=evidence, detail=detail
+            )
+        elif len(whole) < len(nodes):
+            told = f"{len(whole)} of {len(nodes)} nodes gave a result within {limit:.0f} s: {last}"
+            record = judged(question, Verdict.UNPROVEN, told, evidence=evidence, detail=detail)
+        else:
+            rate = gbytes_per_s(whole)
+            record = against_floor(question, rate, evidence=evidence, detail=detail)
+        bench.answers.add(record)
+    return len(whole) == len(nodes) and not broken and not wrong
+
+
+def gbytes_per_s(replies: list[Reply]) -> float:
+    """GB/s from the first node's begin to the last one's end: the slowest counts, and clocks that differ make it slower."""
+    begins, ends = [float(r["begin"]) for r in replies], [float(r["end"]) for r in replies]
+    longest = max(end - begin for begin, end in zip(begins, ends, strict=True))
+    return sum(int(r["bytes"]) for r in replies) / GBYTE / max(max(ends) - min(begins), longest, 1e-6)
+
+
+def _start(
+    bench: Bench, nodes: list[str], folder: str, argv: list[str], limit: float
+) -> tuple[list[Reply], str]:
+    """What each node said, and the last line of what went wrong."""
+    program = ["timeout", "-k", "5", str(int(limit)), "python3", f"{folder}/probe.py", *argv]
+    if bench.scheduler is None:
+        place = {name: [str(i), str(len(nodes))] for i, name in enumerate(nodes)}
+        said = bench.remote.each(
+            nodes,
+            lambda name: bench.remote.run(
+                name, [*program, *place[name]], timeout_s=limit + STORAGE_TIMEOUT_S, check=False
+            ),
+        )
+        tails = [result.tail() for result in said.values() if not result.ok]
+        return _replies("\n".join(result.stdout for result in said.values())), "; ".join(tails[:3])
+    step = [
+        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
+        f"--nodelist={','.join(nodes)}", f"--time={int(limit) // 60 + 1}", "--job-name=railbed-checkpoint",
+        "--comment=railbed validate",
+    ]  # fmt: skip
+    reservation = bench.reservation_for(nodes)
+    if reservation:
+        step.append(f"--reservation={reservation}")
+    done = bench.remote.run(
+        bench.scheduler.controller,
+        [*step, *program],
+        timeout_s=limit + STORAGE_TIMEOUT_S + STEP_WAIT_S,
+        check=False,
+    )
+    return _replies(done.stdout), "" if done.ok else done.tail()
+
+
+def _replies(text: str) -> list[Reply]:
+    """Every line that is a JSON object."""
+    found = []
+    for line in text.splitlines():
+        try:
+            reply = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(reply, dict):
+            found.append(reply)
+    return found

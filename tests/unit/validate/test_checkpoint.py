@@ -1,0 +1,190 @@
+"""A checkpoint by all nodes: the probe itself on a real folder, and the stage with nodes that answer as told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.contract import Contract
+from railbed.effects.scheduler import Scheduler
+from railbed.model.claims import Claim, Expectation, Verdict
+from railbed.run import Result
+from railbed.validate import checkpoint
+from railbed.validate.answers import Answers
+from railbed.validate.bench import Bench
+from railbed.validate.node import checkpoint_probe as probe
+from railbed.validate.scope import select
+
+SIZE = 912_000_000_000
+FREE = 4 * SIZE
+NODES = ["h100-0", "h100-1", "h100-2"]
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "BLOCK", 64 * 1024)
+
+
+def test_what_nodes_wrote_their_neighbours_read(tmp_path: Path) -> None:
+    total = 300_001
+    for index in range(3):
+        assert probe.run("write", str(tmp_path), total, 4, index, 3)["wrong"] == []
+    assert sum(f.stat().st_size for f in tmp_path.iterdir()) == 3 * total
+    for index in range(3):
+        reply = probe.run("read", str(tmp_path), total, 4, index, 3)
+        assert (reply["wrong"], reply["bytes"], reply["end"] >= reply["begin"]) == ([], total, True)
+
+
+@pytest.mark.parametrize("harm", ["other bytes", "short", "long", "gone", "another file"])
+def test_a_file_that_is_not_what_was_written_is_told(tmp_path: Path, harm: str) -> None:
+    for index in range(2):
+        probe.run("write", str(tmp_path), 300_000, 2, index, 2)
+    victim = tmp_path / "part-1-0"
+    data = victim.read_bytes()
+    if harm == "gone":
+        victim.unlink()
+    elif harm == "another file":
+        victim.write_bytes((tmp_path / "part-0-0").read_bytes())
+    else:
+        changed = {
+            "short": data[:-1],
+            "long": data + b"x",
+            "other bytes": data[:65536] + bytes(40) + data[65576:],
+        }
+        victim.write_bytes(changed[harm])
+    reply = probe.run("read", str(tmp_path), 300_000, 2, 0, 2)
+    assert reply.get("error") or reply["wrong"]
+    assert not probe.run("read", str(tmp_path), 300_000, 2, 1, 2)["wrong"]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    assert "No such file" in probe.run("write", str(tmp_path / "no"), 10, 2, 0, 2)["error"]
+
+
+def claims(size: int | None = SIZE, rate: float | None = 80.0) -> list[Claim]:
+    wish = Expectation(
+        unit="GB/s", expected=rate, floor=None if rate is None else 0.9 * rate, derivation=["bought"],
+        basis="none" if rate is None else "declared", size_bytes=size,
+    )  # fmt: skip
+    return [
+        Claim(id=name, statement="", roles=[], expectation=wish)
+        for name in ("storage.checkpoint", "storage.restore")
+    ]
+
+
+def reply(node: str, begin: float, end: float, **more: Any) -> str:
+    return (
+        json.dumps({"node": node, "begin": begin, "end": end, "bytes": SIZE // 3, "wrong": [], **more}) + "\n"
+    )
+
+
+def replies(seconds: float, **more: Any) -> str:
+    return "".join(reply(name, 100.0, 100.0 + seconds, **more) for name in NODES)
+
+
+@pytest.fixture
+def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
+    def make(
+        said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **wishes: Any
+    ) -> Any:
+        scheduler = wishes.pop("scheduler", "slurm")
+        changed = contract.model_copy(update={"claims": claims(**wishes), "scheduler": scheduler})
+
+        def answer(node: str, line: str) -> Result:
+            if line.startswith("scontrol show node"):
+                states = {n.name: "DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails}
+                told = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
+                return Result((), 0, "\n".join(told), "")
+            if line.startswith("df "):
+                return Result((), 0, f"Avail\n{free}\n", "")
+            if line.startswith("mkdir "):
+                return Result((), made, "", "Read-only file system" if made else "")
+            for verb in ("write", "read"):
+                if f"probe.py {verb}" in line:
+                    text = said[verb]
+                    if scheduler == "none":
+                        text = "".join(t + "\n" for t in text.splitlines() if f'"{node}"' in t)
+                    return Result((), 0 if text else 1, text, "" if text else "srun: error: timed out")
+            return Result((), 0, "", "")
+
+        remote = fake_remote(answer)
+        scope = select(changed, pattern="storage.*")
+        run = Bench(changed, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        run.scheduler = Scheduler(remote) if scheduler == "slurm" else None
+        checkpoint.run(run)
+        return {c.claim: c for c in run.answers.complete()}, [line for _, line in remote.commands]
+
+    return make
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "none"])
+def test_as_fast_as_was_bought_passes(bench: Any, scheduler: str) -> None:
+    found, lines = bench({"write": replies(11.4), "read": replies(11.0)}, scheduler=scheduler)
+    assert {c.verdict for c in found.values()} == {Verdict.PASS}
+    assert found["storage.checkpoint"].measured == pytest.approx(80.0)
+    started = [line for line in lines if "probe.py write" in line]
+    assert len(started) == (1 if scheduler == "slurm" else 3)
+    assert "write /scratch/.railbed-checkpoint-" in started[0]
+    assert f" {SIZE // 3} 8" in started[0]
+
+
+def test_only_the_folder_that_was_made_is_removed(bench: Any) -> None:
+    _, lines = bench({"write": replies(11.4), "read": replies(11.0)})
+    folder = next(line.split()[1] for line in lines if line.startswith("mkdir "))
+    assert [line for line in lines if line.startswith("rm ")] == [f"rm -rf {folder}"]
+    assert folder.startswith("/scratch/.railbed-checkpoint-")
+
+
+def test_too_slow_fails_and_the_last_node_counts(bench: Any) -> None:
+    late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 101, 113)
+    found, _ = bench({"write": late, "read": replies(10)})
+    assert (found["storage.checkpoint"].verdict, found["storage.restore"].verdict) == (
+        Verdict.FAIL,
+        Verdict.PASS,
+    )
+    assert found["storage.checkpoint"].measured == pytest.approx(912 / 13)
+
+
+def test_wrong_bytes_fail_whatever_the_rate(bench: Any) -> None:
+    found, _ = bench(
+        {"write": replies(10), "read": replies(5, wrong=["part-1-0: block 7 holds other bytes"])}
+    )
+    record = found["storage.restore"]
+    assert (record.verdict, "block 7" in record.reason) == (Verdict.FAIL, True)
+
+
+def test_an_error_of_the_filesystem_fails_and_blocks_reading(bench: Any) -> None:
+    broken = json.dumps({"node": NODES[0], "error": "write: No space left on device"}) + "\n"
+    found, lines = bench(
+        {"write": broken + reply(NODES[1], 0, 1) + reply(NODES[2], 0, 1), "read": replies(1)}
+    )
+    assert found["storage.checkpoint"].verdict is Verdict.FAIL
+    assert "No space left" in found["storage.checkpoint"].reason
+    assert found["storage.restore"].verdict is Verdict.UNPROVEN
+    assert "blocked by storage.checkpoint" in found["storage.restore"].reason
+    assert any(line.startswith("rm -rf ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"free": SIZE}, "does not fit"), ({"drained": "h100-1", "free": 0}, "GB free"), ({"made": 1}, "cannot be written"),
+        ({"size": None}, "how big a checkpoint"),
+    ],
+)  # fmt: skip
+def test_nothing_is_written_where_it_must_not_be(bench: Any, more: dict[str, Any], told: str) -> None:
+    found, lines = bench({"write": replies(1), "read": replies(1)}, **more)
+    assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
+    assert told in found["storage.checkpoint"].reason
+    assert not any("probe.py write" in line for line in lines)
+
+
+def test_a_run_that_gives_nothing_or_has_no_reference_is_unproven(bench: Any) -> None:
+    found, _ = bench({"write": "", "read": ""})
+    assert "0 of 3 nodes gave a result" in found["storage.checkpoint"].reason
+    found, _ = bench({"write": replies(1), "read": replies(1)}, rate=None)
+    assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
+    assert found["storage.checkpoint"].measured == pytest.approx(912)
