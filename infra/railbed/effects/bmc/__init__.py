@@ -1,0 +1,1 @@
+"""Machines behind a BMC that speaks Redfish: who they are, what is in them, their power, and installing them."""

@@ -1,0 +1,55 @@
+"""The installer image: read once through this machine and compared with its SHA-256, before any machine boots it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import requests
+
+from railbed.defaults import BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
+from railbed.effects import lock
+from railbed.errors import UsageError
+
+CHUNK_BYTES = 1 << 20
+TRACES = ("ETag", "Last-Modified", "Content-Length")
+"""What a server says of a file; while all stay the same the file is taken to be the one that was compared."""
+TIMEOUT_S = (BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S)
+
+
+def compare(url: str, sha256: str, folder: Path) -> None:
+    """Raises UsageError where the image is not that of ``sha256``; what was compared is remembered in ``folder``.
+
+    BMCs fetch the image themselves, and none of them checks it: the server must not change it in between.
+    """
+    note = folder / f"image-{sha256}.json"
+    with lock.held(folder / "image.lock", "the installer image", wait_s=DOWNLOAD_TIMEOUT_S):
+        try:
+            head = requests.head(url, timeout=TIMEOUT_S, allow_redirects=True)
+            seen = {"url": url, **{name: head.headers.get(name, "") for name in TRACES}}
+            traced = head.ok and bool(seen["ETag"] or seen["Last-Modified"])
+            if traced and note.exists() and json.loads(note.read_text()) == seen:
+                return
+            found = _digest(url)
+        except requests.RequestException as failed:
+            raise UsageError(
+                f"the installer image cannot be read ({type(failed).__name__})", code="INSTALLER_IMAGE", path=url,
+                hint="check the URL; this machine and the BMCs must both reach it",
+            ) from None  # fmt: skip
+        if found != sha256:
+            raise UsageError(
+                "the installer image is another one; no machine was touched", code="INSTALLER_IMAGE", path=url,
+                found=found, allowed=sha256, hint="name the image that was meant, or its SHA-256 as published",
+            )  # fmt: skip
+        if traced:
+            note.write_text(json.dumps(seen))
+
+
+def _digest(url: str) -> str:
+    digest = hashlib.sha256()
+    with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
+        answer.raise_for_status()
+        for chunk in answer.iter_content(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,87 @@
+"""What was installed on a machine, on this machine's disk before it happens: the guard against installing over a system.
+
+One file per serial number. It outlives a killed run, so the next one knows whether the machine is its own half-made
+one or somebody's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from railbed.effects.bmc.target import BmcError, Target
+from railbed.effects.journal import now_iso
+
+State = Literal["started", "written", "installed"]
+"""The installer was let loose; it has ended; the machine has shown its host key."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The last installation."""
+
+    serial: str
+    name: str
+    generation: int
+    state: State
+    host_key: str
+    at: str
+
+
+def load(folder: Path, serial: str) -> Record | None:
+    """The record of that serial number, if there is one."""
+    file = _file(folder, serial)
+    return Record(**json.loads(file.read_text())) if file.exists() else None
+
+
+def save(folder: Path, target: Target, generation: int, state: State, key: str) -> Record:
+    """Writes beside and renames."""
+    record = Record(target.serial, target.name, generation, state, key, now_iso())
+    file = _file(folder, target.serial)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(asdict(record)))
+    beside.rename(file)
+    return record
+
+
+def must_install(
+    target: Target, generation: int, record: Record | None, made: int | None, power: str
+) -> bool:
+    """Whether the machine gets a new system; False: it has the wanted one.
+
+    ``made`` is the generation in the engine's state, for a run that has no record of its own. Raises BmcError
+    ``MACHINE_IN_USE`` where a system could be lost that nobody gave up: only a higher generation gives it up.
+    """
+    last = record.generation if record else made
+    if record and record.state == "started" and record.generation == generation:
+        return True
+    if last is None:
+        if power != "off":
+            raise _in_use(
+                target, f"power {power}, and no record that railbed installed it", "a machine that is off",
+                "turn it off yourself if nobody needs it; without an installer in the spec it is taken as it is",
+            )  # fmt: skip
+        return True
+    if generation > last:
+        return True
+    if generation < last or (record and record.name != target.name):
+        raise _in_use(
+            target, f"{record.name if record else target.name}, generation {last}",
+            f"generation {last + 1} or higher, to give that system up", "raise the machine's generation",
+        )  # fmt: skip
+    return False
+
+
+def _in_use(target: Target, found: str, allowed: str, hint: str) -> BmcError:
+    return BmcError(
+        target, "this machine has a system that would be lost; nothing was done", code="MACHINE_IN_USE",
+        found=found, allowed=allowed, hint=hint,
+    )  # fmt: skip
+
+
+def _file(folder: Path, serial: str) -> Path:
+    return folder / f"{quote(serial, safe='')}.json"

@@ -1,0 +1,1 @@
+"""Bare metal: machines that are there already, with their BMCs and switches."""
