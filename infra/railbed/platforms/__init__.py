@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from railbed.plan import ClusterPlan
 
-KINDS = ("lab",)
+KINDS = ("lab", "metal")
 """Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from railbed.model.claims import Part
-from railbed.spec.scalars import Name, NetworkV4, PublicKey, Tag, TagKey
+from railbed.spec.scalars import Key, Name, NetworkV4, PublicKey, Tag, TagKey
 
 
 class Wish(Part):
@@ -41,6 +41,10 @@ class MetalMachine(Wish):
     """Serial number; checked before anything is done to the machine."""
     address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
     """Management IPv4 address that the machine gets."""
+    mac: Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")] | None = None
+    """Of the management network card; needed where the machine has several and is installed."""
+    generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """A higher number gives the installed system up, and installs the machine anew."""
 
 
 class Installer(Wish):
@@ -50,6 +54,12 @@ class Installer(Wish):
     """An ISO image that the BMCs can reach."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of that image; compared before any machine boots it."""
+    seed_address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
+    """This machine's address on the BMCs' network: each machine's seed is served there while it is installed."""
+    nameservers: list[Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]] = Field(
+        default=[], max_length=8
+    )
+    """Of the installed machines."""
 
 
 class MetalPlatform(Wish):
@@ -62,8 +72,14 @@ class MetalPlatform(Wish):
     """Network of the machines' management addresses."""
     gateway: Annotated[str, Field(pattern=r"^(\d+\.\d+\.\d+\.\d+)?$")] = ""
     """Default gateway of that network; empty: none."""
-    rails_cidr: NetworkV4 = "10.96.0.0/12"
-    """Rail networks are cut from it."""
+    rails_cidr: NetworkV4 = "10.128.0.0/9"
+    """Addresses of Ethernet rails: a /31 for each cable."""
+    switch: Key | None = None
+    """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
+    oversubscription: Annotated[str, Field(pattern=r"^\d+(\.\d+|:\d+)?$")] = "1"
+    """Leaf ports down to up, e.g. ``1``, ``1.5`` or ``4:3``."""
+    rail_only: bool = False
+    """No spine: one leaf per rail."""
     installer: Installer | None = None
     """Without it machines must have their operating system already, and their host keys below."""
     host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)

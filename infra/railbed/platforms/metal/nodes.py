@@ -1,0 +1,84 @@
+"""Physical machines as resources, and their part of the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from railbed import contract
+from railbed.effects.secrets import public_key
+from railbed.effects.workspace import Workspace
+from railbed.errors import Unsupported
+from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.metal.machines import Installation, Wanted
+from railbed.spec.platforms import MetalMachine, MetalPlatform
+
+USER = "root"
+
+
+def credentials(work: Workspace) -> Path:
+    """The site's BMC users and passwords, one file for a checkout: 0600, written by the operator, never by railbed."""
+    return work.local / "bmc.yaml"
+
+
+def place_of(plan: ClusterPlan) -> MetalPlatform:
+    """The plan's own machines. Raises Unsupported for a plan of another platform."""
+    if not isinstance(plan.place, MetalPlatform):
+        raise Unsupported("platform metal", f"a plan of platform {plan.platform}")
+    return plan.place
+
+
+def wanted(plan: ClusterPlan, work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Wanted:
+    """What is asked of one machine."""
+    installer = place.installer
+    return Wanted(
+        name=machine.name,
+        serial=machine.serial,
+        bmc=machine.bmc,
+        address=machine.address,
+        credentials=credentials(work),
+        folder=work.dir / "metal",
+        secrets=work.secrets,
+        firmware=place.firmware,
+        ca_file=place.ca_file,
+        generation=machine.generation,
+        host_key=place.host_keys.get(machine.name, ""),
+        installation=Installation(
+            image_url=installer.url,
+            image_sha256=installer.sha256,
+            seed_address=installer.seed_address,
+            authorized_keys=[public_key(work.operator_key)],
+            mac=machine.mac or "",
+            prefix=int(place.management_cidr.rsplit("/", 1)[1]),
+            gateway=place.gateway,
+            nameservers=installer.nameservers,
+            admins=plan.admins,
+        )
+        if installer
+        else None,
+    )
+
+
+def node(
+    machine: MetalMachine,
+    host_key: str,
+    pool: PlannedPool | None,
+    place_in_pool: int,
+    rails: list[contract.Rail],
+    scalable_unit: int,
+) -> contract.Node:
+    """The machine's entry in the contract; without a pool it is the controller."""
+    return contract.Node(
+        name=machine.name,
+        pool=pool.name if pool else "controller",
+        role="controller" if pool is None else "compute" if place_in_pool < pool.nodes else "spare",
+        machine=pool.machine.key if pool else "",
+        gpus=pool.machine.gpus if pool else 0,
+        cpus=pool.machine.known_cpus or 0 if pool else 0,
+        memory_mib=pool.machine.known_memory_mib or 0 if pool else 0,
+        address=machine.address,
+        ssh=contract.Ssh(user=USER, host_keys=[host_key]),
+        rails=rails,
+        scalable_unit=scalable_unit,
+        identity=contract.Identity(kind="serial", value=machine.serial),
+        bmc=machine.bmc,
+    )

@@ -1,0 +1,50 @@
+"""Bare metal from a plan: machines by Redfish, rails from the fabric planner; and the contract out of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from railbed.effects.secrets import ensure_stack_secrets
+from railbed.effects.workspace import Workspace, find_root
+from railbed.plan import ClusterPlan, controller_name, node_names, require_acknowledged
+from railbed.platforms import assemble
+from railbed.platforms.cloud import support
+from railbed.platforms.metal import fabric, nodes
+from railbed.platforms.metal.machines import Machine
+from railbed.platforms.metal.support import SUPPORT
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+    """Declares the machines; the output is the contract as JSON data."""
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    work, place = Workspace(find_root(), stack), nodes.place_of(plan)
+    ensure_stack_secrets(work)
+    made = {one.name: Machine(nodes.wanted(plan, work, place, one)) for one in place.machines}
+    shown = [pulumi.Output.all(name, one.known_host_key, one.emulated) for name, one in made.items()]
+    return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, stack, facts))
+
+
+def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str, Any]:
+    """``facts``: name, host key and whether it is an emulator, of each machine."""
+    place = nodes.place_of(plan)
+    machines = {one.name: one for one in place.machines}
+    keys = {name: key for name, key, _ in facts}
+    rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
+    listed = []
+    if plan.has_controller:
+        name = controller_name()
+        listed.append(nodes.node(machines[name], keys[name], None, 0, [], 0))
+    index = 0
+    for pool in plan.pools:
+        for number, name in enumerate(node_names(pool.name, pool.nodes, pool.spares)):
+            listed.append(
+                nodes.node(machines[name], keys[name], pool, number, rails.get(name, []), index // unit)
+            )
+            index += 1
+    emulated = any(flag for _, _, flag in facts)
+    seen = plan.model_copy(update={"simulated": True}) if emulated else plan
+    filesystems = [assemble.filesystem(one, one.existing) for one in plan.filesystems]
+    return assemble.cluster(seen, stack, listed, filesystems, []).as_json()
