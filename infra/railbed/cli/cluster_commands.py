@@ -12,7 +12,6 @@ from railbed.effects.engine.session import Session, environment
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Exit, RailbedError
 
-
 NEW_KEY_OPTION = typer.Option(
     [],
     "--accept-host-key",
