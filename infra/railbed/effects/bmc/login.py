@@ -55,7 +55,8 @@ def _from_file(file: Path, name: str) -> dict[str, str]:
             f"line {problem.line} is not plain YAML", code="BMC_LOGIN", path=str(file), allowed=EXAMPLE
         ) from None
     machines = data.get("machines", {}) if isinstance(data, dict) else None
-    entry = {**data, **(machines.get(name) or {})} if isinstance(machines, dict) else None
+    own = machines.get(name, {}) if isinstance(machines, dict) else None
+    entry = {**data, **own} if isinstance(own, dict) else None
     if entry is None or not _texts(entry):
         raise UsageError(
             "user and password must be quoted text", code="BMC_LOGIN", path=str(file), allowed=EXAMPLE

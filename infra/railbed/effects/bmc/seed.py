@@ -6,14 +6,16 @@ with an Ubuntu 24.04 autoinstall file. It brings the SSH host key, so that the k
 
 from __future__ import annotations
 
+import functools
 import io
-import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pycdlib
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 LABEL = "cidata"
@@ -64,19 +66,30 @@ def disc(seed: Seed) -> bytes:
     return out.getvalue()
 
 
+@functools.cache
 def _templates() -> Environment:
     folder = Path(__file__).parent / "templates"
-    # No HTML is made here: every value goes through ``json`` instead.
+    # No HTML is made here: every value goes through ``quoted`` instead.
     environment = Environment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701
         keep_trailing_newline=True,
     )
-    environment.filters["json"] = _json
+    environment.filters["quoted"] = _quoted
     return environment
 
 
-def _json(value: Any) -> str:
+class _Quoting(yaml.SafeDumper):
+    """Every text in double quotes, whatever it looks like."""
+
+
+_Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
+def _quoted(value: Any) -> str:
+    """YAML on one line, ASCII only: no value can end its line or become a key."""
     plain = dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
-    return json.dumps(plain)
+    return yaml.dump(plain, Dumper=_Quoting, default_flow_style=True, width=sys.maxsize).rstrip("\n")

@@ -24,6 +24,7 @@ Scheme = Literal["https", "http"]
 TOKEN_BYTES = 32
 CERTIFICATE_DAYS = 30
 IDLE_S = 30
+END_POLL_S = 0.05
 
 
 @dataclass
@@ -146,7 +147,7 @@ def _start(address: str, port: int, scheme: Scheme) -> tuple[Seeds, _Server]:
         server.socket = _context(address).wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
-    threading.Thread(target=server.serve_forever, name="seeds", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(END_POLL_S,), name="seeds", daemon=True).start()
     return Seeds(server, f"{scheme}://{address}:{server.server_address[1]}"), server
 
 
