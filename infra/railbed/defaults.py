@@ -143,3 +143,22 @@ HOST_UP_TIMEOUT_S = 1500.0
 SSH_KEYSCAN_TIMEOUT_S = 5
 METAL_WORKERS = 128
 """Machines that are installed side by side; each is only waited for."""
+
+# --- clouds ----------------------------------------------------------------------------------------------------
+CONSOLE_TIMEOUT_S = 1500.0
+"""From a pool that is there to the host keys of its nodes: a bare-metal GPU server tests its memory before it boots."""
+CONSOLE_POLL_S = 15.0
+CONSOLE_CAPTURE_TIMEOUT_S = 60.0
+"""One recording of a console, where the provider makes them on request."""
+CLOUD_CONNECT_TIMEOUT_S = 10.0
+CLOUD_READ_TIMEOUT_S = 60.0
+CLOUD_TRIES = 6
+"""One request to a provider and its repeats on 429, 5xx and broken connections."""
+CLOUD_FIRST_PAUSE_S = 1.0
+"""Pauses between repeats double from it."""
+CLOUD_RETRY_S = 120.0
+"""How long those repeats may take together."""
+CLOUD_WORKERS = 64
+"""Requests to a provider side by side, e.g. one for each node's console."""
+CLOUD_POOL_TIMEOUT_S = 7200
+"""From a pool's request to its nodes: racks of bare metal are handed over one after another."""
