@@ -123,9 +123,7 @@ def test_infiniband(railbed: Any, tmp_path: Path) -> None:
     running = tmp_path / "now/subnet"
     running.mkdir(parents=True)
     for file in (tmp_path / "out/subnet").iterdir():
-        mine = "# mine
-log_level 3
-" if file.name == "opensm.conf" else ""
+        mine = "# mine\nlog_level 3\n" if file.name == "opensm.conf" else ""
         (running / file.name).write_text(mine + file.read_text())
     assert railbed(*words, "--against", str(tmp_path / "now"))["differences"] == []
     railbed(*words[:4], "--partitions", str(tenants), "--json", status=2)
