@@ -110,6 +110,28 @@ def test_larger_radix_and_two_planes() -> None:
     assert two.cables == {"node_leaf": 16384, "leaf_spine": 16384, "spine_core": 0}
 
 
+def test_alibaba_hpn_7() -> None:
+    """Two planes, two tiers, 1,024 GPUs a segment, 15 segments a pod (wuql20.bearblog.dev, atscaleconference.com)."""
+    pod = plan(Wish(nodes=1920, radix=248, planes=2, oversubscription=ratio.read("16:15")))
+    assert (pod.tiers, pod.units, pod.down * pod.wish.rails) == (2, 15, 1024)
+    assert pod.cables["node_leaf"] == 2 * 15 * 1024
+
+
+def test_hpn_variant_without_oversubscription() -> None:
+    """16 leaves a segment, 128 ports of 200G down and 64 of 400G up, 128 servers; 8 segments hold 8,192 GPUs, 1:1."""
+    pod = plan(Wish(nodes=1024, radix=256, planes=2))
+    assert (pod.units, pod.down, pod.up) == (8, 128, 128)  # 64 ports of 400G carry 128 of 200G
+    assert pod.switches["leaf"] == 8 * 16
+    assert pod.wish.nodes * pod.wish.rails == 8192
+
+
+def test_imbue_s_cluster() -> None:
+    """511 hosts with 4,088 H100, more than 12,000 connections, three tiers (imbue.com/research/70b-infrastructure)."""
+    fabric = plan(Wish(nodes=511))
+    assert (fabric.tiers, fabric.wish.nodes * fabric.wish.rails) == (3, 4088)
+    assert sum(fabric.cables.values()) > 12_000
+
+
 def test_rail_only_has_no_spine() -> None:
     fabric = plan(Wish(nodes=64, rail_only=True))
     assert (fabric.tiers, fabric.switches) == (1, {"leaf": 8, "spine": 0, "core": 0})
