@@ -16,7 +16,7 @@ import yaml
 from railbed import contract as contracts
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = [ROOT / "examples/lab-cluster.yaml"]
 
 
 class Recorder(pulumi.runtime.Mocks):

@@ -72,12 +72,13 @@ def run(build: Callable[[], pulumi.Output[Any]], answers: Answers, calls: Calls)
     asyncio.set_event_loop(asyncio.new_event_loop())
     pulumi.runtime.set_mocks(recorder, project="railbed", stack="test")
 
-    def keep(args: pulumi.ResourceTransformArgs) -> None:
+    def keep(args: pulumi.ResourceTransformationArgs) -> None:
         options[(args.type_, args.name)] = args.opts
 
     @pulumi.runtime.test
     def checked() -> Any:
-        pulumi.runtime.register_resource_transform(keep)
+        # Mocks see no options; the transformation does, of every resource below the stack.
+        pulumi.runtime.register_stack_transformation(keep)
         return pulumi.Output.from_input(build()).apply(value.append)
 
     checked()

@@ -114,7 +114,8 @@ SHAPES = {
     "crusoe": "h100-80gb-sxm-ib.8x h200-141gb-sxm-ib.8x b200-180gb-sxm-ib.8x gb200-186gb-nvl-ib.4x",
     "volcengine": "ecs.ebmhpcpni3l.48xlarge ecs.ebmhpcpni2l.32xlarge",
     "tencentcloud": "HCCPNV5 HCCPNV6",
-    "metal": "hgx-a100 hgx-a800 hgx-h100 hgx-h800 hgx-h20 hgx-h200 hgx-b200 hgx-b300 gb200-nvl72 gb300-nvl72",
+    "metal": "hgx-a100 hgx-a800 hgx-h100 hgx-h100-ib hgx-h800 hgx-h20 hgx-h200 hgx-h200-ib hgx-b200 hgx-b200-ib hgx-b300 "
+    "gb200-nvl72 gb300-nvl72",
     "lab": "rail8",
 }
 """What the clouds publish, and bare metal; docs/reference/catalog.md says which shapes have no entry, and why."""

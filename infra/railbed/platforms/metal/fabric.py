@@ -6,6 +6,7 @@ from collections import defaultdict
 from ipaddress import IPv4Network
 
 from railbed import catalog, contract
+from railbed.errors import SpecError
 from railbed.model import fabric as model
 from railbed.model.fabric import Fabric, Names, Wish, ratio
 from railbed.plan import ClusterPlan, node_names
@@ -21,18 +22,29 @@ def planned(plan: ClusterPlan, place: MetalPlatform) -> tuple[Fabric, Names] | N
         return None
     hosts = [name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)]
     machine = plan.pools[0].machine
-    switch = catalog.load_switch(place.switch) if place.switch else None
-    mode = switch.mode(None) if switch else None
     wish = Wish(
         nodes=len(hosts),
         rails=machine.rails,
-        radix=mode.ports if mode else DEFAULT_RADIX,
+        radix=_ports(place.switch, machine.nic_gbps) if place.switch else DEFAULT_RADIX,
         planes=machine.nics_per_rail,
         oversubscription=ratio.read(place.oversubscription),
         rail_only=place.rail_only,
     )
     names = Names(nodes=hosts, nics=tuple(machine.rdma_devices or machine.netdevs))
     return model.plan(wish), names.checked(wish.planes)
+
+
+def _ports(key: str, nic_gbps: float) -> int:
+    """Ports of the switch at the NIC's rate. Raises SpecError where it has none."""
+    switch = catalog.load_switch(key)
+    ports = next((mode.ports for mode in switch.modes if mode.port_gbps == nic_gbps), None)
+    if ports is None:
+        raise SpecError(
+            f"{switch.title} has no ports of {nic_gbps:g} Gb/s", path="railbed:cluster.platform.switch", found=key,
+            allowed=[f"{mode.ports} x {mode.port_gbps:g} Gb/s" for mode in switch.modes],
+            hint="name a switch of the NICs' rate",
+        )  # fmt: skip
+    return ports
 
 
 def rails(plan: ClusterPlan, place: MetalPlatform) -> dict[str, list[contract.Rail]]:

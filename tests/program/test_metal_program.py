@@ -1,0 +1,77 @@
+"""The metal program under mocks: machines by name, rails on the planner's leaves, and a contract that says what is emulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.program.clouds.recording import Run, run
+
+from railbed import contract as contracts
+from railbed import plan as plans
+from railbed import platforms, spec
+from railbed.errors import Unsupported
+from railbed.platforms.metal import fabric
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
+
+
+def answers(_typ: str, name: str, _inputs: dict[str, Any]) -> dict[str, Any]:
+    return {"known_host_key": f"{KEY[:-8]}{abs(hash(name)) % 10**8:08d}", "emulated": name == "blue-1"}
+
+
+def no_calls(token: str, _args: dict[str, Any]) -> dict[str, Any]:
+    raise AssertionError(f"metal asks no provider, but called {token}")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("Pulumi.yaml", "infra", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(example: str) -> tuple[plans.ClusterPlan, Run]:
+    planned = plans.plan(spec.load(ROOT / f"examples/{example}.yaml"))
+    return planned, run(lambda: platforms.build(planned, "test"), answers, no_calls)
+
+
+def test_sixty_four_nodes_spares_and_a_controller(checkout: Path) -> None:
+    planned, done = made("metal-cluster")
+    contract = contracts.parse(done.contract, "metal")
+    assert len(done.of(":Machine")) == len(contract.nodes) == 64 + planned.spare_nodes + 1
+    assert not contract.simulated
+    assert contract.missing == []
+    assert contract.nodes[0].role == "controller"
+    assert {one.identity.kind for one in contract.nodes} == {"serial"}
+    assert contract.filesystems[0].source == "10.80.250.1@o2ib:/scratch"
+    assert sum(node.role == "spare" for node in contract.nodes) == planned.spare_nodes
+
+
+def test_rails_end_on_the_planner_s_leaves(checkout: Path) -> None:
+    planned, done = made("metal-cluster")
+    contract = contracts.parse(done.contract, "metal")
+    workers = contract.with_role("compute", "spare")
+    ends = [(nic.switch, nic.port) for node in workers for rail in node.rails for nic in rail.nics]
+    assert len(ends) == len(set(ends)) == 8 * len(workers), "a port holds one cable"
+    first_unit = [node for node in workers if node.scalable_unit == 0]
+    assert len(first_unit) == 32, "a leaf of 64 ports has 32 towards nodes"
+    for rail in range(8):
+        assert len({node.rails[rail].nics[0].switch for node in first_unit}) == 1, "rail-optimised"
+    assert all(rail.address == "" and rail.rate_gbps == 400 for node in workers for rail in node.rails)
+    assert fabric.scalable_unit(planned, planned.place) == 32  # type: ignore[arg-type]
+
+
+def test_emulated_machines_make_the_contract_simulated(checkout: Path) -> None:
+    _, done = made("metal-hosts")
+    assert contracts.parse(done.contract, "metal").simulated
+
+
+def test_a_filesystem_that_would_have_to_be_made_is_refused() -> None:
+    data = spec.load(ROOT / "examples/metal-cluster.yaml").model_dump(mode="json")
+    del data["filesystems"][0]["existing"]
+    with pytest.raises(Unsupported, match="making a filesystem"):
+        plans.plan(spec.from_config(data, "x"))
