@@ -19,8 +19,8 @@ PYTEST = [sys.executable, "-m", "pytest", "-q"]
 
 TIERS: dict[str, list[list[str]]] = {
     "lint": [
-        ["ruff", "check", "infra", "tests", "tools", "benchmarks", "plugins", "roles"],
-        ["ruff", "format", "--check", "infra", "tests", "tools", "benchmarks", "plugins", "roles"],
+        ["ruff", "check", "infra", "tests", "tools", "benchmarks", "plugins", "roles", "policy"],
+        ["ruff", "format", "--check", "infra", "tests", "tools", "benchmarks", "plugins", "roles", "policy"],
         ["mypy"],
         ["lint-imports"],
         # A stack's own inventory needs a cluster; the syntax of plays does not.
