@@ -40,6 +40,11 @@ def run(bench: Bench) -> None:
     wanted = _wanted(bench)
     if not wanted:
         return
+    told = bench.unmeasurable()
+    if told:
+        bench.answers.why(PATTERN, told)
+        bench.answers.why(TRANSPORT, told)
+        return
     counters: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
