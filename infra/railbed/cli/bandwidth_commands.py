@@ -114,6 +114,15 @@ def _show_judgement(judgement: judge.Judgement) -> None:
         output.out.print(told, soft_wrap=True, markup=False)
 
 
+def _certified(file: Path, machine: str) -> baseline.Baseline:
+    """What the certificate measured. Raises UsageError: a bad reference says nothing about the log."""
+    try:
+        body = certificate.verify(file)
+    except certificate.Tampered as wrong:
+        raise UsageError(wrong.message, code=wrong.code, path=str(file), hint=wrong.hint) from None
+    return baseline.of_certificate(body, machine)
+
+
 @group.command(name="judge")
 def run_judge(
     file: Path = LOG,
@@ -126,7 +135,7 @@ def run_judge(
 ) -> None:
     """Judge a log against what the machine should reach: exit 0 pass, 1 fail, 3 unproven."""
     known = bandwidth.of(load_machine(machine))
-    reference = None if against is None else baseline.of_certificate(certificate.verify(against), machine)
+    reference = None if against is None else _certified(against, machine)
     text = files.read_text(file)
     judgement = judge.judge(
         nccl_tests.read(text),

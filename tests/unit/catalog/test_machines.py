@@ -122,7 +122,8 @@ SHAPES = {
 
 
 def test_every_published_shape_has_an_entry() -> None:
-    assert {f"{vendor}/{shape}" for vendor, shapes in SHAPES.items() for shape in shapes.split()} == set(KEYS)
+    shapes = {f"{vendor}/{shape}" for vendor, shapes in SHAPES.items() for shape in shapes.split()}
+    assert shapes <= set(KEYS)
 
 
 def test_h20_of_tencent_is_as_its_guide_says() -> None:

@@ -92,8 +92,7 @@ def test_judge_against_a_certificate(railbed: Any, tmp_path: Path) -> None:
     forged = tmp_path / "forged.json"
     forged.write_text(cert.read_text().replace("0.0985", "0.0500"))
     status, out, _ = railbed(*argv, forged)
-    assert json.loads(out)["error"]["code"] == "CERTIFICATE_INVALID"
-    assert status == 1
+    assert (status, json.loads(out)["error"]["code"]) == (2, "CERTIFICATE_INVALID")
     status, out, _ = railbed(
         "bandwidth", "judge", TWO_NODES, "-m", "metal/hgx-h100", "-n", 2, "--json", "--baseline", cert
     )
