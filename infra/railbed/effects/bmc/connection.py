@@ -187,6 +187,6 @@ class Bmc:
         )  # fmt: skip
 
     def _scrubbed(self, text: str) -> str:
-        for secret in self._hidden:
+        for secret in sorted(self._hidden, key=len, reverse=True):
             text = text.replace(secret, "…")
         return text

@@ -48,7 +48,7 @@ def install(bmc: Bmc, wish: Install, generation: int, folder: Path, secrets: Pat
     content = disc(_seed(bmc, wish, generation, private, public))
     with seed_server.serving(wish.seed_address, wish.seed_port, wish.seed_scheme) as seeds:
         url = seeds.offer(content)
-        bmc.hide(url)
+        bmc.hide(url.rsplit("/", 2)[1])
         try:
             media.insert(bmc, "installer", wish.image_url)
             media.insert(bmc, "seed", url)

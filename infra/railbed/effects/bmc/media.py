@@ -75,7 +75,8 @@ def boot_disc_once(bmc: Bmc) -> None:
         )  # fmt: skip
         system.refresh(force=True)
         # Some BMCs show "Once" as "Continuous", so only the drive is compared.
-        return "" if system.boot.target in BOOTED else str(system.boot.target)
+        target = system.boot.target if system.boot else None
+        return "" if target in BOOTED else str(target)
 
     other = bmc.act("set the next boot", request)
     if other:
