@@ -64,6 +64,7 @@ def made(
     """
     nodes: list[contract.Node] = []
     missing: list[contract.Missing] = []
+    rails = _rails(plan)
     if plan.has_controller:
         _take([controller_name()], CONTROLLER_POOL, fills[CONTROLLER_POOL], known, nodes, missing,
               lambda name, member: _controller(name, member, proxy))  # fmt: skip
@@ -75,7 +76,7 @@ def made(
             name: str, member: Member, pool: PlannedPool = pool, places: dict[str, int] = places
         ) -> contract.Node:
             role = "compute" if places[name] < pool.nodes else "spare"
-            return _node(plan, pool, name, role, member, proxy)
+            return _node(pool, name, role, member, proxy, rails)
 
         _take(names, pool.name, fills[pool.name], known, nodes, missing, node)
     filesystems = [
@@ -116,18 +117,21 @@ def _controller(name: str, member: Member, proxy: Proxy) -> contract.Node:
 
 
 def _node(
-    plan: ClusterPlan, pool: PlannedPool, name: str, role: str, member: Member, proxy: Proxy
+    pool: PlannedPool, name: str, role: str, member: Member, proxy: Proxy, rails: list[contract.Rail]
 ) -> contract.Node:
     return contract.Node(
         name=name, pool=pool.name, role="compute" if role == "compute" else "spare", machine=pool.machine.key,
         gpus=pool.machine.gpus, cpus=pool.machine.known_cpus or 0, memory_mib=pool.machine.known_memory_mib or 0,
-        address=member.address, ssh=_ssh(member, proxy), rails=_rails(plan), scalable_unit=0,
+        address=member.address, ssh=_ssh(member, proxy), rails=rails, scalable_unit=0,
         identity=contract.Identity(kind="instance_id", value=member.id),
     )  # fmt: skip
 
 
 def _rails(plan: ClusterPlan) -> list[contract.Rail]:
-    """The provider addresses the rails and shows no switches: their number and rate are all there is to say."""
+    """The provider addresses the rails and shows no switches: their number and rate are all there is to say.
+
+    They are the same of every node, and made once: of ten thousand nodes they would be most of the program's time.
+    """
     fabric = plan.fabric
     if fabric is None:
         return []

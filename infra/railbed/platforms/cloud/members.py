@@ -35,9 +35,10 @@ def named(names: Sequence[str], members: Sequence[Member], before: Mapping[str, 
 
     Members beyond ``names`` (a pool that shrinks) get none.
     """
-    known = {before[one.id]: one for one in members if before.get(one.id) in names}
+    wanted = frozenset(names)
+    known = {before[one.id]: one for one in members if before.get(one.id) in wanted}
     fresh = sorted(
-        (one for one in members if before.get(one.id) not in names), key=lambda one: (one.created, one.id)
+        (one for one in members if before.get(one.id) not in wanted), key=lambda one: (one.created, one.id)
     )
     free = [name for name in names if name not in known]
     return {**known, **dict(zip(free, fresh, strict=False))}
