@@ -7,7 +7,8 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from railbed.effects.workspace import Workspace
+from railbed.effects import secrets
+from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
 from railbed.platforms import tools
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from railbed.plan import ClusterPlan
 
-KINDS = ("lab", "metal")
+KINDS = ("lab", "metal", "aws", "oci", "volcengine", "alicloud", "tencentcloud")
 """Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""
@@ -35,6 +36,13 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data."""
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
     return output
+
+
+def shared(stack: str) -> pulumi.Output[Any]:
+    """The stack's secrets, which the engine keeps encrypted in its state, so that a team's operators have the same."""
+    import pulumi
+
+    return pulumi.Output.secret(secrets.shared(Workspace(find_root(), stack)))
 
 
 def examine(kind: str, hosts: int) -> list[Finding]:

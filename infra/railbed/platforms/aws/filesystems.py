@@ -1,0 +1,178 @@
+"""FSx for Lustre: Persistent SSD (with EFA where size and fabric allow) and Intelligent-Tiering; or one that is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import fsx
+
+from railbed.errors import SpecError, Unsupported
+from railbed.plan import PlannedFilesystem
+from railbed.platforms.aws import fabric, reads
+from railbed.platforms.aws.fabric import Network
+from railbed.platforms.aws.facts import facts
+from railbed.platforms.aws.scope import Scope
+from railbed.platforms.cloud.cluster import Mount
+
+GIB_PER_TIB = 1024
+LUSTRE_VERSION = "2.15"
+OPTIONS = "relatime,flock"
+"""As the FSx for Lustre User Guide mounts it."""
+SSD = "aws/fsx-lustre-persistent-2"
+TIERING = "aws/fsx-lustre-intelligent-tiering"
+DEFAULT_STEP = 125
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a Persistent SSD filesystem is made with."""
+
+    gib: int
+    mbytes_per_s_per_tib: int
+    efa: bool
+
+
+def filesystems(scope: Scope, made: Network) -> dict[str, pulumi.Output[Mount]]:
+    """Filesystem → what clients mount."""
+    wanted = scope.plan.filesystems
+    new = [one for one in wanted if not one.existing]
+    group = fabric.storage(scope, made) if new else None
+    mounts = {}
+    for index, one in enumerate(wanted):
+        path = f"railbed:cluster.filesystems[{index}]"
+        if one.existing:
+            mounts[one.name] = pulumi.Output.from_input(_there(scope, one, path))
+        else:
+            groups = [group.id] if group is not None else []
+            mounts[one.name] = _new(scope, made, one, groups, path)
+    return mounts
+
+
+def _there(scope: Scope, one: PlannedFilesystem, path: str) -> Mount:
+    """Looked up, never changed. Raises SpecError for what is no Lustre filesystem."""
+    known = reads.lustre(scope.place.region, one.existing)
+    if known.get("FileSystemType") != "LUSTRE":
+        raise SpecError(
+            f"{one.existing} is no FSx for Lustre filesystem",
+            path=f"{path}.existing",
+            found=known.get("FileSystemType"),
+            allowed="LUSTRE",
+            hint="name another",
+        )
+    return mount(known["DNSName"], known["LustreConfiguration"]["MountName"])
+
+
+def mount(dns: str, name: str) -> Mount:
+    """The same words with and without EFA: which way a client takes is its LNet configuration's."""
+    return Mount(source=f"{dns}@tcp:/{name}", options=OPTIONS)
+
+
+def _new(
+    scope: Scope, made: Network, one: PlannedFilesystem, groups: list[pulumi.Output[str]], path: str
+) -> pulumi.Output[Mount]:
+    keep = one.keep_on_destroy
+    own = pulumi.ResourceOptions(
+        protect=keep,
+        retain_on_delete=keep,
+        # It can only be chosen at creation: a change would make an empty filesystem in place of a full one.
+        ignore_changes=["efaEnabled"],
+    )
+    if one.offer == TIERING:
+        kind = _tiering(one, path)
+    elif one.offer == SSD:
+        size = ssd(one, with_rails=scope.plan.fabric is not None)
+        kind = _persistent(size)
+        if size.efa:
+            groups = [*groups, *(group.id for group in made.rdma.values())]
+    else:
+        raise Unsupported(
+            "platform aws", f"offer {one.offer}", f"use {SSD} or {TIERING}", path=f"{path}.offer"
+        )
+    name = f"filesystem-{one.name}"
+    lustre = fsx.LustreFileSystem(
+        name,
+        subnet_ids=made.subnet_id,
+        security_group_ids=groups,
+        deployment_type="PERSISTENT_2",
+        file_system_type_version=LUSTRE_VERSION,
+        copy_tags_to_backups=True,
+        tags=scope.tags(one.name, filesystem=one.name),
+        opts=pulumi.ResourceOptions.merge(
+            scope.options(f"filesystem-{one.formerly}" if one.formerly else ""), own
+        ),
+        **kind,
+    )
+    if one.data_repository:
+        _repository(scope, one, lustre)
+    return pulumi.Output.all(lustre.dns_name, lustre.mount_name).apply(lambda known: mount(*known))
+
+
+def ssd(one: PlannedFilesystem, with_rails: bool) -> Size:
+    """In GiB, as FSx sells it: 1,200, 2,400 and multiples of 2,400; with EFA where it is a multiple of that step's size."""
+    known = facts()
+    step = one.mbytes_per_s_per_tib or DEFAULT_STEP
+    gib = one.capacity_tib * GIB_PER_TIB
+    count = round(gib / known.ssd_step_gib)
+    whole = count * known.ssd_step_gib if count and gib > known.ssd_least_gib * 1.5 else known.ssd_least_gib
+    efa = with_rails and whole % known.efa_step_gib[str(step)] == 0
+    return Size(gib=whole, mbytes_per_s_per_tib=step, efa=efa)
+
+
+def _persistent(size: Size) -> dict[str, object]:
+    return {
+        "storage_type": "SSD",
+        "storage_capacity": size.gib,
+        "per_unit_storage_throughput": size.mbytes_per_s_per_tib,
+        "metadata_configuration": fsx.LustreFileSystemMetadataConfigurationArgs(mode="AUTOMATIC"),
+        "efa_enabled": size.efa,
+    }
+
+
+def tiering_mbytes_per_s(one: PlannedFilesystem, path: str) -> int:
+    """Throughput of the whole filesystem: size × rate where the spec names a rate, else the smallest step."""
+    known = facts()
+    step = known.tiering_step_mbytes_per_s
+    if one.mbytes_per_s_per_tib is None:
+        return step
+    asked = one.capacity_tib * one.mbytes_per_s_per_tib
+    if asked % step or not step <= asked <= known.tiering_most_mbytes_per_s:
+        raise SpecError(
+            "Intelligent-Tiering sells throughput for the whole filesystem in steps",
+            path=f"{path}.mbytes_per_s_per_tib",
+            found=f"{one.capacity_tib:g} TiB x {one.mbytes_per_s_per_tib} = {asked:g} MB/s",
+            allowed=f"whole multiples of {step} MB/s, up to {known.tiering_most_mbytes_per_s}",
+            hint="choose capacity_tib and mbytes_per_s_per_tib so that their product is one",
+        )
+    return int(asked)
+
+
+def _tiering(one: PlannedFilesystem, path: str) -> dict[str, object]:
+    return {
+        "storage_type": "INTELLIGENT_TIERING",
+        "throughput_capacity": tiering_mbytes_per_s(one, path),
+        "data_read_cache_configuration": fsx.LustreFileSystemDataReadCacheConfigurationArgs(
+            sizing_mode="PROPORTIONAL_TO_THROUGHPUT_CAPACITY"
+        ),
+        "metadata_configuration": fsx.LustreFileSystemMetadataConfigurationArgs(
+            mode="USER_PROVISIONED", iops=facts().tiering_metadata_iops
+        ),
+    }
+
+
+def _repository(scope: Scope, one: PlannedFilesystem, lustre: fsx.LustreFileSystem) -> None:
+    """Names of all objects appear at once, their content when it is first read. Nothing is written back to S3."""
+    events = ["NEW", "CHANGED", "DELETED"]
+    fsx.DataRepositoryAssociation(
+        f"filesystem-{one.name}",
+        file_system_id=lustre.id,
+        file_system_path="/",
+        data_repository_path=one.data_repository,
+        batch_import_meta_data_on_create=True,
+        delete_data_in_filesystem=False,
+        s3=fsx.DataRepositoryAssociationS3Args(
+            auto_import_policy=fsx.DataRepositoryAssociationS3AutoImportPolicyArgs(events=events)
+        ),
+        tags=scope.tags(one.name, filesystem=one.name),
+        opts=scope.options(f"filesystem-{one.formerly}" if one.formerly else ""),
+    )

@@ -1,0 +1,102 @@
+"""An AWS cluster from a plan: network, groups, filesystems, identities; and the contract out of what was made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_aws import ec2
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import RailbedError
+from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.platforms.aws import capacity, discover, fabric, filesystems, identities, layout, nodes
+from railbed.platforms.aws.scope import Scope
+from railbed.platforms.aws.support import SUPPORT
+from railbed.platforms.cloud import boot, cluster, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.members import Member
+from railbed.spec.platforms import AwsPlatform
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    layout.require(plan)
+    place = plan.place
+    assert isinstance(place, AwsPlatform)
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    scope = _scope(plan, place, stack)
+    made = fabric.network(scope)
+    image = ec2.get_ami_output(
+        filters=[ec2.GetAmiFilterArgs(name="image-id", values=[place.image])],
+        opts=pulumi.InvokeOutputOptions(parent=scope.parent, provider=scope.provider),
+    )
+    start = nodes.Boot(
+        image=place.image,
+        root_device=image.root_device_name,
+        user_data=boot.user_data(plan, public_key(work.operator_key)),
+        profile=identities.node_profile(scope),
+    )
+    identities.operators(scope)
+    placed = capacity.placements(scope)
+    groups = {pool.name: nodes.pool(scope, made, start, pool, placed.get(pool.name)) for pool in plan.pools}
+    if plan.has_controller:
+        groups[CONTROLLER_POOL] = nodes.controller(scope, made, start)
+    mounts = filesystems.filesystems(scope, made)
+    return _contract(scope, work, groups, mounts)
+
+
+def _scope(plan: ClusterPlan, place: AwsPlatform, stack: str) -> Scope:
+    """All resources use a provider of this region that refuses every other account."""
+    parent = pulumi.ComponentResource("railbed:aws:Cluster", plan.name)
+    provider = aws.Provider(
+        "aws",
+        region=place.region,
+        allowed_account_ids=[place.account],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return Scope(plan=plan, place=place, stack=stack, parent=parent, provider=provider)
+
+
+def _contract(
+    scope: Scope, work: Workspace, groups: dict[str, Any], mounts: dict[str, pulumi.Output[Mount]]
+) -> pulumi.Output[dict[str, Any]]:
+    """A preview looks once; an update waits for nodes and their host keys."""
+    wait = not pulumi.runtime.is_dry_run()
+    known = cluster.before(work)
+    sizes = {pool.name: pool.size for pool in scope.plan.pools} | {CONTROLLER_POOL: 1}
+
+    def look(names: dict[str, str], sources: dict[str, Mount]) -> dict[str, Any]:
+        region, given = scope.place.region, scope.plan.host_keys
+        try:
+            fills = {
+                pool: discover.fill(region, name, sizes[pool], known.host_keys, given, wait=wait)
+                for pool, name in names.items()
+            }
+        except RailbedError as error:
+            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
+            raise pulumi.RunError(error.as_text()) from None
+        return cluster.made(scope.plan, scope.stack, fills, sources, proxy(region), known)
+
+    names = pulumi.Output.all(**{pool: group.name for pool, group in groups.items()})
+    return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(
+        lambda both: asyncio.to_thread(look, both[0], both[1])
+    )
+
+
+def proxy(region: str) -> cluster.Proxy:
+    """OpenSSH's way to a node through Session Manager: no port is open, and IAM says who may."""
+
+    def command(member: Member) -> str:
+        return (
+            f"aws ssm start-session --region {region} --target {member.id} "
+            "--document-name AWS-StartSSHSession --parameters portNumber=%p"
+        )
+
+    return command
