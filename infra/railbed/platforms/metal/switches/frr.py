@@ -53,7 +53,7 @@ def read(text: str) -> Frr:
             found.secrets.append(f"line {number}")
         if not line.startswith(" "):
             section = " ".join(words[:2])
-            if section == "router bgp" and len(words) > 2 and words[2].isdigit():
+            if section == "router bgp" and len(words) > 2 and words[2].isdecimal():
                 found.asn = int(words[2])
         elif section == "router bgp":
             _bgp(found, words)

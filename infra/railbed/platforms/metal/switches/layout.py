@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 Tree = dict[str, Any]
-PLAIN = re.compile(r"^[A-Za-z][A-Za-z0-9._/-]*$|^\d+x?$|^\d+(\.\d+){3}(/\d+)?$")
+PLAIN = re.compile(r"^[A-Za-z][A-Za-z0-9._/-]*$|^[0-9]+x?$|^[0-9]+(\.[0-9]+){3}(/[0-9]+)?$")
 """Text that YAML takes for itself without quotes."""
 LINE = re.compile(
     r'^( *)(- )?([A-Za-z0-9._/-]+|"(?:[^"\\]|\\.)*"):(?: (\{\}|[A-Za-z0-9._/-]+|"(?:[^"\\]|\\.)*"))?$'
@@ -45,7 +45,7 @@ def _write(tree: Tree, indent: int, lines: list[str]) -> None:
 @lru_cache(maxsize=8192)
 def natural(key: str) -> list[tuple[int, str]]:
     """``swp2`` before ``swp10``."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", key)]
 
 
 @lru_cache(maxsize=8192)

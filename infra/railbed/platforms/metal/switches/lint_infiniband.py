@@ -20,8 +20,8 @@ from railbed.platforms.metal.switches.partitions import Partition
 
 STATEMENT = re.compile(r"([^:;]+):([^;]*);")
 SECRET_OPTIONS = ("m_key", "sa_key", "sm_key", "cc_key", "vs_key_seed", "key_mgr_seed")
-PUBLIC_KEYS = (0, 1)
-"""The values of keys that protect nothing: none, and the default of SM_Key and SA_Key."""
+PUBLIC_KEYS = ("", "1")
+"""Keys that protect nothing, without leading zeros: none, and the default of SM_Key and SA_Key."""
 
 
 @dataclass
@@ -212,7 +212,7 @@ def secrets(asked: Asked, view: View) -> Iterator[Finding]:
     """No management key is in a file that goes into repositories and mails."""
     for option in SECRET_OPTIONS:
         value = view.options.get(option, "0")
-        if not value.removeprefix("0x").isdigit() or int(value, 0) not in PUBLIC_KEYS:
+        if value.removeprefix("0x").lstrip("0") not in PUBLIC_KEYS:
             yield Finding("secret", asked.subnet.name, "", f"{opensm.CONFIG} {option} holds a secret")
 
 

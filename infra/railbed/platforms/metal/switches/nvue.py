@@ -107,7 +107,7 @@ class Nvue:
         number = str(_at(tree, "router", "bgp").get("autonomous-system") or bgp.get("autonomous-system"))
         return SwitchView(
             name=str(_at(tree, "system").get("hostname", "")),
-            asn=int(number) if number.isdigit() else None,
+            asn=int(number) if number.isdecimal() else None,
             loopbacks=tuple(_at(tree, "interface", "lo", "ip", "address")),
             announced=frozenset(
                 {*_at(family, "network"), *_at(family, "aggregate-route")} if _on(family) else ()
@@ -127,13 +127,13 @@ class Nvue:
         lossless = _on(_at(quality, "roce")) and _at(quality, "roce").get("mode") == "lossless"
         silent = _at(body, "lldp").get("state", "enabled") != "enabled"
         return PortView(
-            mtu_bytes=int(mtu) if mtu.isdigit() else None,
+            mtu_bytes=int(mtu) if mtu.isdecimal() else None,
             up="down" not in _at(body, "link", "state"),
             addresses=tuple(_at(body, "ip", "address")),
             neighbor=name in _at(tree, "vrf", "default", "router", "bgp", "neighbor"),
             adaptive=_on(_at(tree, "router", "adaptive-routing"))
             and _on(_at(body, "router", "adaptive-routing")),
-            pfc=frozenset(int(p) for p in pausing if p.isdigit()) if lossless else frozenset(),
+            pfc=frozenset(int(p) for p in pausing if p.isdecimal()) if lossless else frozenset(),
             ecn=lossless and marking.get("ecn") == "enable",
             lldp=_at(tree, "system", "lldp").get("state") == "enabled" and not silent,
             description=str(body.get("description", "")),
@@ -186,7 +186,7 @@ def _classes(quality: dict[str, Any]) -> dict[int, int]:
     for code, body in _at(quality, "mapping", "default-global", "dscp").items():
         priority = str(body.get("switch-priority", ""))
         queue = str(_at(queues, priority).get("traffic-class", ""))
-        if code.isdigit() and queue.isdigit():
+        if code.isdecimal() and queue.isdecimal():
             found[int(code)] = int(queue)
     return found
 

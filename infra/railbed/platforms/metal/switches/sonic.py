@@ -107,7 +107,7 @@ class Sonic:
         box = tables.get("DEVICE_METADATA", {}).get("localhost", {})
         addresses = _addresses(tables, "INTERFACE")
         number = str(box.get("bgp_asn", ""))
-        same = number.isdigit() and int(number) == routing.asn
+        same = number.isdecimal() and int(number) == routing.asn
         codes = tables.get("DSCP_TO_TC_MAP", {}).get(MAP, {})
         return SwitchView(
             name=str(box.get("hostname", "")),
@@ -239,13 +239,13 @@ def _view(tables: Tables, routing: frr.Frr, name: str, addresses: list[str]) -> 
     on = tables.get("FEATURE", {}).get("lldp", {}).get("state") in ("enabled", "always_enabled")
     mtu = str(port.get("mtu", ""))
     return PortView(
-        mtu_bytes=int(mtu) if mtu.isdigit() else None,
+        mtu_bytes=int(mtu) if mtu.isdecimal() else None,
         up=port.get("admin_status") == "up",
         addresses=tuple(addresses),
         neighbor=name in routing.neighbors
         and tables.get("INTERFACE", {}).get(name, {}).get("ipv6_use_link_local_only") == "enable",
         adaptive=name in tables.get("ARS_INTERFACE", {}) and bool(tables.get("ARS_PROFILE")),
-        pfc=frozenset(int(p) for p in str(maps.get("pfc_enable", "")).split(",") if p.isdigit()),
+        pfc=frozenset(int(p) for p in str(maps.get("pfc_enable", "")).split(",") if p.isdecimal()),
         ecn=profile.get("ecn") == "ecn_all",
         lldp=on and tables.get("LLDP", {}).get("GLOBAL", {}).get("enabled", "true") == "true",
         description=str(port.get("description", "")),
