@@ -49,7 +49,7 @@ from typing import Optional
 from ansible.module_utils.basic import AnsibleModule
 
 PROC = "/proc/sys"
-HEADER = "# Written by railbed (role tuning).\n"
+HEADER = "# Written by railbed.\n"
 
 
 def location(key: str) -> str:

@@ -134,8 +134,8 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
     return work
 
 
-def record(folder: Path, contract: Contract, *, container: bool) -> Recorded:
-    """Runs site.yml; ``container`` is what the hosts' facts say."""
+def record(folder: Path, contract: Contract, *, container: bool, tags: str = "all") -> Recorded:
+    """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say."""
     work = checkout(folder, contract)
     facts = work.runner_dir / "facts" / contract.hash[:12]
     facts.mkdir(parents=True)
@@ -151,7 +151,7 @@ def record(folder: Path, contract: Contract, *, container: bool) -> Recorded:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANSIBLE_ACTION_PLUGINS", str(folder / "actions"))
         runner.play(
-            work, "site.yml", source, names, contract_hash=contract.hash, options="--check --connection local",
+            work, "site.yml", source, names, contract_hash=contract.hash, options=f"--check --connection local --tags {tags}",
             forks=4, redactor=Redactor([]), take=recorded.take,
         )  # fmt: skip
     return recorded

@@ -17,6 +17,8 @@ from railbed.contract import Contract, Filesystem, Nic, Node, Rail
 
 CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
+ROUTED_LINK_PREFIX = 31
+"""Prefix length of a link between two (RFC 3021)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         if name not in members:
             members.append(name)
 
-    for group in ("role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted"):
+    for group in ("role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed"):
         groups[group] = []
     for node in contract.nodes:
         join(f"pool_{_word(node.pool)}", node.name)
@@ -74,6 +76,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
             join("gpu_nodes", node.name)
             if not is_accepted(node, accepted):
                 join("unaccepted", node.name)
+        if _routes(contract, node):
+            join("rails_routed", node.name)
         if contract.scheduler != "none" and node.role in CLIENT_ROLES:
             join(f"scheduler_{contract.scheduler}", node.name)
             kind = "nodes" if node.role in GPU_ROLES else "controllers"
@@ -175,6 +179,7 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
         "railbed_expected_nics": _expected_nics(contract.nics(node)),
+        "railbed_rail_routes": _routes(contract, node),
         "railbed_links": {
             nic.netdev: rail.mtu for rail, nic in contract.nics(node) if nic.netdev and rail.mtu
         },
@@ -198,6 +203,31 @@ def _expected_nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
         }
         for rail, nic in nics
     ]
+
+
+def _routes(contract: Contract, node: Node) -> list[dict[str, Any]]:
+    """What a node needs to route each rail by itself; empty where its rails are not routed links to leaf switches.
+
+    They are with RoCE and addresses of a /31, whose other end is the gateway. The first card carries the address.
+    """
+    if not node.rails or contract.machine(node.machine).transport != "roce":
+        return []
+    first = {rail.index: (rail, nic) for rail, nic in reversed(contract.nics(node))}
+    cards = [first[rail.index] for rail in node.rails if rail.index in first]
+    known = [(r, n) for r, n in cards if r.address.endswith(f"/{ROUTED_LINK_PREFIX}") and n.netdev and r.mtu]
+    return [_route(rail, nic) for rail, nic in known] if len(known) == len(node.rails) else []
+
+
+def _route(rail: Rail, nic: Nic) -> dict[str, Any]:
+    own = ipaddress.ip_interface(rail.address)
+    gateway = next(address for address in own.network if address != own.ip)
+    return {
+        "index": rail.index,
+        "netdev": nic.netdev,
+        "address": rail.address,
+        "gateway": str(gateway),
+        "mtu": rail.mtu,
+    }
 
 
 def _network(interface: str) -> str:
