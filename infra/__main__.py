@@ -15,6 +15,8 @@ def program() -> None:
         for warning in planned.warnings:
             pulumi.log.warn(f"{warning.code}: {warning.message}")
         pulumi.export("contract", platforms.build(planned, stack))
+        if planned.platform != platforms.LOCAL:
+            pulumi.export("secrets", platforms.shared(stack))
     except RailbedError as error:
         raise pulumi.RunError(error.as_text()) from None
 

@@ -18,6 +18,8 @@ PULUMI_VERSION = "3.259.0"
 PULUMI_MIN = (3, 259, 0)
 PULUMI_MAX_MAJOR = 4
 GO_MIN = (1, 26)
+ENGINE_TIMEOUT_S = 300.0
+"""One read or write of the whole state, also in an object store far away."""
 
 # --- machine that runs the lab ---------------------------------------------------------------------------------
 FREE_DISK_GBYTES = 20

@@ -22,7 +22,7 @@ from railbed.effects import lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
-from railbed.effects.secrets import ensure_stack_secrets
+from railbed.effects.secrets import ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError, HostError, RailbedError, UsageError
 from railbed.platforms.findings import Finding
@@ -92,7 +92,7 @@ def prepare(kind: str, work: Workspace, say: Say) -> None:
 def _engine(work: Workspace, say: Say) -> None:
     """Engine, environment file and the stack itself, so that plain `pulumi preview` works from now on."""
     write_env(work, environment(work, say))
-    Session(work, say).open()
+    _recall(work, Session(work, say), say)
 
 
 def require(
@@ -139,18 +139,19 @@ def make(
     for holder in session.drop_stale_locks():
         say(f"removed a stale engine lock of {holder}")
     ensure_stack_secrets(work)
-    if not work.contract_file.exists():
-        _recall(work, session.output("contract"), say)
     changes = session.up(on_event)
     return changes, store(work, session.output("contract"))
 
 
-def _recall(work: Workspace, data: Any, say: Say) -> None:
-    """Stores what another operator's run came to: nodes keep the names and host keys that it gave them."""
-    if data is None:
+def _recall(work: Workspace, session: Session, say: Say) -> None:
+    """What another operator's runs of this stack came to: the same keys, and nodes keep their names and host keys."""
+    known = session.outputs()
+    if take(work, known.get("secrets") or {}):
+        say("took the stack's keys from the state")
+    if work.contract_file.exists() or known.get("contract") is None:
         return
     try:
-        store(work, data)
+        store(work, known["contract"])
     except ContractError as broken:
         say(f"the stack's last contract is not used: {broken.message}")
 

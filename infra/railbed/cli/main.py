@@ -26,6 +26,7 @@ MODULES = {
     "software": ("software",),
     "cluster": ("doctor", "setup", "env", "up", "preview", "destroy", "converge"),
     "preflight": ("preflight",),
+    "state": ("state",),
     "validate": ("validate", "report"),
     "certificate": ("certificate",),
     "node": ("node",),

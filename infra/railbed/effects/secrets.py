@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from railbed.effects.workspace import Workspace
@@ -12,6 +13,8 @@ from railbed.run import run
 
 MUNGE_KEY_BYTES = 1024
 PASSPHRASE_BYTES = 32
+KEYS = ("operator_ed25519", "cluster_ed25519", "certificate_ed25519")
+SHARED = frozenset([*KEYS, *(f"{name}.pub" for name in KEYS), "munge.key"])
 
 
 def passphrase_file(work: Workspace) -> Path:
@@ -35,6 +38,27 @@ def munge_key(work: Workspace) -> Path:
 def public_key(private: Path) -> str:
     """``ssh-ed25519 AAAA… comment`` of a private key's file."""
     return Path(f"{private}.pub").read_text().strip()
+
+
+def shared(work: Workspace) -> dict[str, str]:
+    """File name → content (base64) of the stack's secrets, for the engine to keep encrypted: a team's operators share them.
+
+    Otherwise a second operator's new key would change the boot script of every node.
+    """
+    return {
+        file.name: base64.b64encode(file.read_bytes()).decode()
+        for file in sorted(work.secrets.iterdir())
+        if file.name in SHARED
+    }
+
+
+def take(work: Workspace, content: Mapping[str, str]) -> bool:
+    """Writes what ``shared`` gave to another operator; a file that is there stays. True where one was written."""
+    missing = [name for name in content if name in SHARED and not (work.secrets / name).exists()]
+    work.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in missing:
+        _written(work.secrets / name, lambda name=name: base64.b64decode(content[name]))  # type: ignore[misc]
+    return bool(missing)
 
 
 def _key(path: Path, comment: str) -> None:

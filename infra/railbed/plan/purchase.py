@@ -8,12 +8,27 @@ from railbed.errors import SpecError
 from railbed.plan.parts import ClusterPlan, Price, Purchase, Warned
 from railbed.spec import ClusterSpec, spares
 from railbed.spec.cluster import Block
+from railbed.spec.platforms import MetalPlatform
 
 UNACKNOWLEDGED = "NOT_ACKNOWLEDGED"
 
 
 def bought(spec: ClusterSpec, where: str) -> list[Purchase]:
-    """Everything in ``spec`` that is paid for although the cluster is destroyed, in its order."""
+    """Everything in ``spec`` that stays done although the cluster is destroyed: paid capacity, overwritten disks."""
+    installed = _installed(spec, where)
+    return [*installed, *_blocks(spec, where)]
+
+
+def _installed(spec: ClusterSpec, where: str) -> list[Purchase]:
+    """Installing a machine overwrites its system disk; only its owner knows whether something is on it."""
+    if not isinstance(spec.platform, MetalPlatform) or spec.platform.installer is None:
+        return []
+    count = len(spec.platform.machines)
+    words = f"the system disks of {count} machines are overwritten"
+    return [Purchase(words=words, path=f"{where}.platform.installer")]
+
+
+def _blocks(spec: ClusterSpec, where: str) -> list[Purchase]:
     return [
         Purchase(
             words=(
@@ -32,7 +47,7 @@ def warnings(purchases: list[Purchase], spec: ClusterSpec) -> Iterator[Warned]:
     for purchase in purchases:
         if purchase.words not in spec.acknowledge:
             message = (
-                f"destroy cannot give this back: write it into `acknowledge` to buy it: {purchase.words!r}"
+                f"destroy cannot give this back: write it into `acknowledge` to have it: {purchase.words!r}"
             )
             yield Warned(code=UNACKNOWLEDGED, path=purchase.path, message=message)
 
@@ -42,7 +57,7 @@ def require(plan: ClusterPlan) -> None:
     for warning in plan.warnings:
         if warning.code == UNACKNOWLEDGED:
             raise SpecError(
-                "the spec buys what destroy cannot give back, and does not acknowledge it",
+                "the spec asks for what destroy cannot give back, and does not acknowledge it",
                 path=warning.path,
                 allowed=next(p.words for p in plan.purchases if p.path == warning.path),
                 hint=warning.message,

@@ -41,6 +41,8 @@ class MetalMachine(Wish):
     """Serial number; checked before anything is done to the machine."""
     address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
     """Management IPv4 address that the machine gets."""
+    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """SHA-256 of the BMC's certificate, where no authority signed it."""
     mac: Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")] | None = None
     """Of the management network card; needed where the machine has several and is installed."""
     generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1

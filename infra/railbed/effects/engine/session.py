@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi.automation as auto
 
+from railbed.effects.engine.backend import local_backend, team_backend
 from railbed.effects.engine.binaries import ensure_engine
 from railbed.effects.secrets import passphrase_file
 from railbed.effects.workspace import Workspace
@@ -40,16 +41,13 @@ class Changes:
 def environment(work: Workspace, say: Callable[[str], None]) -> dict[str, str]:
     """The variables that make `pulumi` in this checkout use its engine, state and passphrase, and nothing outside."""
     folders = [str(folder) for folder in ensure_engine(work, say)]
-    state = work.local / "state"
-    state.mkdir(parents=True, exist_ok=True)
+    (work.local / "state").mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join(
             [*folders, str(work.root / ".venv/bin"), str(work.local / "uv/bin"), os.environ.get("PATH", "")]
         ),
         "PULUMI_HOME": str(work.local / "pulumi"),
-        # Without `metadata=skip` each state file has a second one beside it that is not written atomically: a kill at the
-        # wrong moment leaves it empty, and the engine then cannot load the state.
-        "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
+        "PULUMI_BACKEND_URL": team_backend(work.root) or local_backend(work),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file(work)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -101,10 +99,13 @@ class Session:
             raise self._explained(failed) from None
         return _changes(result.summary.resource_changes)
 
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets decrypted; empty before the first `up`."""
+        return {name: output.value for name, output in self.open().outputs().items()}
+
     def output(self, name: str) -> Any:
         """A stack output's plain value; None before the first `up`."""
-        value = self.open().outputs().get(name)
-        return value.value if value else None
+        return self.outputs().get(name)
 
     def _explained(self, failed: auto.CommandError) -> RailbedError:
         text = str(failed)
@@ -116,8 +117,13 @@ class Session:
         )
 
     def drop_stale_locks(self) -> list[str]:
-        """Removes locks of processes of this machine that are gone (`kill -9`); returns whose they were."""
-        dropped = []
+        """Removes locks of processes of this machine that are gone (`kill -9`); returns whose they were.
+
+        In a team's store nothing is removed: a lock there may be anybody's.
+        """
+        dropped: list[str] = []
+        if team_backend(self.work.root):
+            return dropped
         for lock in (self.work.local / "state/.pulumi/locks").rglob("*.json"):
             if lock.parent.name != self.work.stack:
                 continue

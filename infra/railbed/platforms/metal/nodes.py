@@ -40,6 +40,7 @@ def wanted(plan: ClusterPlan, work: Workspace, place: MetalPlatform, machine: Me
         secrets=work.secrets,
         firmware=place.firmware,
         ca_file=place.ca_file,
+        fingerprint=machine.fingerprint,
         generation=machine.generation,
         host_key=place.host_keys.get(machine.name, ""),
         installation=Installation(

@@ -32,7 +32,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
 def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Finding:
     try:
         target = Target(machine.name, machine.serial, machine.bmc)
-        trust = Trust(Path(place.ca_file) if place.ca_file else None)
+        trust = Trust(Path(place.ca_file) if place.ca_file else None, machine.fingerprint)
         bmc = Bmc(target, login(logins, machine.name), trust)
         who = inventory.identify(bmc)
         drift = differences(place.firmware, inventory.take(bmc).firmware)
