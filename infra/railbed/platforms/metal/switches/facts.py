@@ -46,6 +46,7 @@ class SwitchFacts(Published):
     sonic_adaptive_model: str
     """Revision of the ARS YANG model; older SONiC has no such tables."""
     sonic_pfc_to_group_vendors: list[str]
+    sonic_fec: str
     sonic_lanes_per_port: int
     """Lanes of a cage where the switch is not known."""
     lanes_sn5000: dict[str, int]

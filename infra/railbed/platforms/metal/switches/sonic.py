@@ -87,7 +87,7 @@ class Sonic:
         return {
             "admin_status": "up",
             "description": f"{port.peer} {self._peer(port)}"[: facts().description_characters],
-            "fec": "rs",
+            "fec": facts().sonic_fec,
             "mtu": str(facts().mtu_bytes),
             "speed": f"{self.rate_gbps * 1000:.0f}",
         }
