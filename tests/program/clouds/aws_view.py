@@ -13,6 +13,7 @@ from tests.program.clouds.view import NicBlock, Node, Open
 LAUNCHED = datetime.datetime(2027, 2, 1, 8, 0, tzinfo=datetime.UTC)
 PORTS = (0, 65535)
 ROOT_DEVICE = "/dev/sda1"
+DNS = "fs-0123456789abcdef0.fsx.us-east-2.amazonaws.com"
 UNTAGGED = (":RolePolicy", ":RouteTableAssociation")
 LUSTRE = ":LustreFileSystem"
 
@@ -152,6 +153,15 @@ class AwsView:
             low, high = PORTS if rule["ipProtocol"] == "-1" else (int(rule["fromPort"]), int(rule["toPort"]))
             found.append(Open(source, low, high))
         return found
+
+    def groups(self, run: Run, pool: str) -> set[str]:
+        """By name; SSH from outside has a group of its own, which lets nobody inside in."""
+        used = {
+            group for one in self.template(run, pool)["networkInterfaces"] for group in one["securityGroups"]
+        }
+        return {
+            one.name for one in run.of(":SecurityGroup") if f"{one.name}-id" in used and one.name != "access"
+        }
 
     def public_addresses(self, run: Run) -> list[str]:
         public = [one.name for one in run.of(":Subnet") if one.inputs.get("mapPublicIpOnLaunch")]
