@@ -64,6 +64,8 @@ def main() -> None:
             if not wrong.format_message():  # a noun without a verb has printed its help
                 raise typer.Exit(int(Exit.USAGE)) from None
             output.fail(UsageError(wrong.format_message(), hint="see --help"))
+        except SystemExit:  # click's answer to a reader (`| head`) that has enough: no failure of the command
+            raise typer.Exit(int(Exit.PASS)) from None
         except (KeyboardInterrupt, typer.Abort):
             output.fail(RailbedError("interrupted; run the same command again to go on", code="INTERRUPTED"))
     except typer.Exit as leaving:
