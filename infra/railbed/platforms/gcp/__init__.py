@@ -1,0 +1,1 @@
+"""Google Compute Engine: RDMA networks, managed instance groups, Managed Lustre."""

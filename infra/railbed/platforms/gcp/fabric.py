@@ -1,0 +1,241 @@
+"""Networks: front ends with NAT and firewall, and the rails. Nothing has a public address; SSH comes through Google's proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_gcp as gcp
+
+from railbed.plan import ClusterPlan
+from railbed.platforms.gcp import addresses, names
+from railbed.platforms.gcp.facts import METAL_PROFILE, facts, machine_type
+from railbed.spec.platforms import GcpPlatform
+
+DUAL = {"stack_type": "IPV4_IPV6", "ipv6_access_type": "INTERNAL"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every resource of one program needs."""
+
+    plan: ClusterPlan
+    place: GcpPlatform
+    stack: str
+    options: pulumi.ResourceOptions
+    """Parent and provider."""
+
+
+@dataclass
+class Networks:
+    """Subnets in the order of a node's cards."""
+
+    main: pulumi.Input[str]
+    """Network of the first front end, ``projects/…/global/networks/…``."""
+    frontends: list[pulumi.Input[str]]
+    rails: dict[str, list[pulumi.Input[str]]] = field(default_factory=dict)
+    """Tenant → subnet of each NIC, rail by rail; empty without a fabric."""
+
+
+def networks(context: Context) -> Networks:
+    """All networks of the cluster. Tenants share front ends, which the firewall keeps apart, and never a rail."""
+    plan, place = context.plan, context.place
+    shape = machine_type(plan.pools[0].machine)
+    cards = facts().frontends[shape] if plan.fabric else 1
+    mtu = facts().frontend_mtu[shape]
+    metal = facts().rail_profile.get(shape, "").endswith(METAL_PROFILE)
+    first = _existing(context) if place.network else None
+    made = first or _frontend(context, 0, mtu, dual=metal)
+    others = [_frontend(context, card, mtu, dual=metal) for card in range(1, cards)]
+    for card, (network, _) in enumerate([made, *others]):
+        _inside(context, f"front-{card}", network)
+    _login(context, made[0])
+    if first is None:
+        _nat(context, made[0])
+    tenants = _tenants(plan) if plan.fabric else []
+    return Networks(
+        main=made[0],
+        frontends=[subnet for _, subnet in [made, *others]],
+        rails={tenant: _rails(context, tenant, mtu) for tenant in tenants},
+    )
+
+
+def _tenants(plan: ClusterPlan) -> list[str]:
+    return sorted({pool.tenant for pool in plan.pools})
+
+
+def _existing(context: Context) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    """The spec's own network, looked up; its subnet, or a new one in it."""
+    place = context.place
+    invoke = pulumi.InvokeOutputOptions(parent=context.options.parent, provider=context.options.provider)
+    path = (place.network or "").split("/")
+    project = path[path.index("projects") + 1] if "projects" in path else place.account
+    network = gcp.compute.get_network_output(name=path[-1], project=project, opts=invoke).id
+    if place.subnet is None:
+        return network, _subnet(
+            context, "front-0", network, addresses.frontend(context.plan, place, 0), dual=False
+        )
+    path = place.subnet.split("/")
+    project = path[path.index("projects") + 1] if "projects" in path else project
+    found = gcp.compute.get_subnetwork_output(
+        name=path[-1], region=place.region, project=project, opts=invoke
+    )
+    return network, found.self_link
+
+
+def _frontend(
+    context: Context, card: int, mtu: int, *, dual: bool
+) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    name = f"front-{card}"
+    network = gcp.compute.Network(
+        name,
+        description=f"railbed {context.plan.name}: front end {card}",
+        auto_create_subnetworks=False,
+        mtu=mtu,
+        enable_ula_internal_ipv6=True if dual else None,
+        opts=context.options,
+    )
+    cidr = addresses.frontend(context.plan, context.place, card)
+    return network.id, _subnet(context, name, network.id, cidr, dual=dual)
+
+
+def _subnet(
+    context: Context, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool
+) -> pulumi.Output[str]:
+    made = gcp.compute.Subnetwork(
+        name,
+        description=f"railbed {context.plan.name}: {name}",
+        network=network,
+        region=context.place.region,
+        ip_cidr_range=cidr,
+        private_ip_google_access=True,
+        **(DUAL if dual else {}),
+        opts=context.options,
+    )
+    link: pulumi.Output[str] = made.self_link
+    return link
+
+
+def _inside(context: Context, name: str, network: pulumi.Input[str]) -> None:
+    """Members of one tenant, or of the cluster, reach each other, and nobody else does."""
+    for tenant in sorted({*_tenants(context.plan), *([""] if context.plan.has_controller else [])}):
+        tag = names.tag(context.plan, context.stack, tenant)
+        gcp.compute.Firewall(
+            f"{name}-inside-{tenant}" if tenant else f"{name}-inside",
+            description=f"railbed {context.plan.name}: between members",
+            network=network,
+            direction="INGRESS",
+            source_tags=[tag],
+            target_tags=[tag],
+            allows=[{"protocol": "all"}],
+            opts=context.options,
+        )
+
+
+def _login(context: Context, network: pulumi.Input[str]) -> None:
+    """SSH through Identity-Aware Proxy to all members; from the spec's networks to the controller, or to hosts by themselves."""
+    plan = context.plan
+    every = [names.tag(plan, context.stack, tenant) for tenant in _tenants(plan)]
+    own = [names.tag(plan, context.stack)] if plan.has_controller else []
+    rules = {"iap": ([facts().iap_cidr], sorted({*every, *own}))}
+    doors = [names.prefix(plan, context.stack) + "controller"] if plan.has_controller else every
+    for version in (4, 6):
+        sources = [text for text in plan.ssh_from if ipaddress.ip_network(text).version == version]
+        if sources:
+            rules[f"ssh-v{version}"] = (sources, doors)
+    for name, (sources, targets) in rules.items():
+        gcp.compute.Firewall(
+            f"login-{name}",
+            description=f"railbed {plan.name}: SSH",
+            network=network,
+            direction="INGRESS",
+            source_ranges=sources,
+            target_tags=targets,
+            allows=[{"protocol": "tcp", "ports": ["22"]}],
+            opts=context.options,
+        )
+
+
+def _nat(context: Context, network: pulumi.Input[str]) -> None:
+    """Packages come from the internet; nothing comes in by this way."""
+    router = gcp.compute.Router("nat", network=network, region=context.place.region, opts=context.options)
+    gcp.compute.RouterNat(
+        "nat",
+        router=router.name,
+        region=context.place.region,
+        nat_ip_allocate_option="AUTO_ONLY",
+        source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
+        # One address has 64,512 ports: with ports on demand a thousand nodes do not need one each.
+        enable_dynamic_port_allocation=True,
+        enable_endpoint_independent_mapping=False,
+        opts=context.options,
+    )
+
+
+def _rails(context: Context, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
+    """Subnet of each NIC, rail by rail."""
+    machine = context.plan.pools[0].machine
+    shape, per_rail = machine_type(machine), machine.nics_per_rail
+    ending = f"-{tenant}" if tenant else ""
+    tag = names.tag(context.plan, context.stack, tenant)
+    profile = facts().rail_profile.get(shape)
+    if profile is None:
+        made = [
+            _rail_network(context, f"rail-{rail}{ending}", rail, mtu, tag) for rail in range(machine.rails)
+        ]
+        return [subnet for subnet in made for _ in range(per_rail)]
+    network = gcp.compute.Network(
+        f"rails{ending}",
+        description=f"railbed {context.plan.name}: rails",
+        auto_create_subnetworks=False,
+        # The profile of bare metal sets its own.
+        mtu=None if profile.endswith(METAL_PROFILE) else machine.mtu,
+        network_profile=(
+            f"projects/{context.place.account}/global/networkProfiles/{context.place.zone}-{profile}"
+        ),
+        opts=context.options,
+    )
+    if profile.endswith(METAL_PROFILE):
+        # It comes with one subnet, IPv6 only, named after the network; all NICs are in it.
+        region = context.place.region
+        only = network.name.apply(
+            lambda name: (
+                f"projects/{context.place.account}/regions/{region}/subnetworks/default-subnet-1-{name}"
+            )
+        )
+        return [only] * (machine.rails * per_rail)
+    subnets = [
+        _subnet(
+            context,
+            f"rail-{rail}{ending}",
+            network.id,
+            addresses.rail(context.plan, context.place, rail),
+            dual=False,
+        )
+        for rail in range(machine.rails)
+    ]
+    return [subnet for subnet in subnets for _ in range(per_rail)]
+
+
+def _rail_network(context: Context, name: str, rail: int, mtu: int, tag: str) -> pulumi.Output[str]:
+    """A network for one rail, open to itself: only NICs of this rail have an address in it."""
+    network = gcp.compute.Network(
+        name,
+        description=f"railbed {context.plan.name}: {name}",
+        auto_create_subnetworks=False,
+        mtu=mtu,
+        opts=context.options,
+    )
+    cidr = addresses.rail(context.plan, context.place, rail)
+    gcp.compute.Firewall(
+        f"{name}-inside",
+        description=f"railbed {context.plan.name}: rail {rail}",
+        network=network.id,
+        direction="INGRESS",
+        source_tags=[tag],
+        target_tags=[tag],
+        allows=[{"protocol": "all"}],
+        opts=context.options,
+    )
+    return _subnet(context, name, network.id, cidr, dual=False)

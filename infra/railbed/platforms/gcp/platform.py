@@ -1,0 +1,101 @@
+"""A Google Cloud cluster from a plan: networks, groups, filesystems, identities; and the contract out of what was made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import RailbedError, SpecError
+from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.platforms.cloud import boot, cluster, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.tags import PREFIX, plain
+from railbed.platforms.gcp import fabric, filesystems, identities, nodes
+from railbed.platforms.gcp.discover import Look
+from railbed.platforms.gcp.fabric import Context
+from railbed.platforms.gcp.session import Session
+from railbed.platforms.gcp.support import SUPPORT
+from railbed.spec.platforms import GcpPlatform
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    if not isinstance(plan.place, GcpPlatform):
+        raise SpecError("not a plan for Google Cloud", found=plan.place.kind, allowed="gcp")
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    context = _context(plan, plan.place, stack)
+    made = fabric.networks(context)
+    user_data = boot.user_data(plan, public_key(work.operator_key))
+    policy = nodes.placement(context)
+    groups = {pool.name: nodes.pool(context, pool, made, user_data, policy) for pool in plan.pools}
+    if plan.has_controller:
+        groups[CONTROLLER_POOL] = [nodes.controller(context, made, user_data).name]
+    identities.operators(context)
+    return _contract(context, work, groups, filesystems.filesystems(context, made))
+
+
+def _context(plan: ClusterPlan, place: GcpPlatform, stack: str) -> Context:
+    """All resources use a provider of the spec's own project: whoever is logged in, nothing is made in another."""
+    parent = pulumi.ComponentResource("railbed:gcp:Cluster", plan.name)
+    provider = gcp.Provider(
+        "gcp",
+        project=place.account,
+        region=place.region,
+        zone=place.zone,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return Context(plan, place, stack, pulumi.ResourceOptions(parent=parent, provider=provider))
+
+
+def _contract(
+    context: Context,
+    work: Workspace,
+    groups: dict[str, list[pulumi.Output[str]]],
+    mounts: dict[str, pulumi.Output[str]],
+) -> pulumi.Output[dict[str, Any]]:
+    """A preview looks once; an update waits for nodes and their host keys."""
+    wait = not pulumi.runtime.is_dry_run()
+    plan, place, known = context.plan, context.place, cluster.before(work)
+    sizes = {pool.name: pool.size for pool in plan.pools}
+    marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", context.stack))}
+
+    def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
+        seen = Look(Session(place.account), place.zone, marks)
+        held, given = known.host_keys, plan.host_keys
+        try:
+            fills = {
+                pool: seen.controller(names[pool][0], held, given, wait=wait)
+                if pool == CONTROLLER_POOL
+                else seen.fill(names[pool], sizes[pool], held, given, wait=wait)
+                for pool in names
+            }
+        except RailbedError as error:
+            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
+            raise pulumi.RunError(error.as_text()) from None
+        mounted = {name: Mount(source=source) for name, source in sources.items()}
+        return cluster.made(plan, context.stack, fills, mounted, proxy(place, seen.names), known)
+
+    return pulumi.Output.from_input([groups, mounts]).apply(
+        lambda both: asyncio.to_thread(look, both[0], both[1])
+    )
+
+
+def proxy(place: GcpPlatform, names: dict[str, str]) -> cluster.Proxy:
+    """OpenSSH's way to a node through Identity-Aware Proxy: IAM says who may; ``names``: instance id → name."""
+
+    def command(member: Member) -> str:
+        return (
+            f"gcloud compute start-iap-tunnel {names[member.id]} %p --listen-on-stdin "
+            f"--project {place.account} --zone {place.zone} --verbosity error"
+        )
+
+    return command
