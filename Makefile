@@ -20,7 +20,7 @@ $(UV): tools/uv-requirements.txt
 	@touch $@
 
 .venv/.synced: uv.lock pyproject.toml $(UV)
-	@$(UV) sync --frozen --quiet --inexact --extra kubernetes --extra report
+	@UV_COMPILE_BYTECODE=$(if $(wildcard .venv/.clouds),0,1) $(UV) sync --frozen --quiet --inexact --extra kubernetes --extra report
 	@touch $@
 
 # The clouds' SDKs and emulators are for the tests: no bytecode ahead, since a run touches a few of their thousands of modules.
