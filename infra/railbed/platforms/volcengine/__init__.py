@@ -1,0 +1,1 @@
+"""Volcengine: bare-metal GPU instances in an HPC cluster, scaling groups, vePFS."""
