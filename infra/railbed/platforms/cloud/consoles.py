@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from railbed.defaults import CONSOLE_POLL_S, CONSOLE_TIMEOUT_S
-from railbed.platforms.cloud import calls, keys
+from railbed.defaults import CLOUD_WORKERS, CONSOLE_POLL_S, CONSOLE_TIMEOUT_S
+from railbed.platforms.cloud import keys
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 Read = Callable[[str], str]
 """Instance id → what its console printed so far; empty: nothing yet, or the provider did not say."""
@@ -28,7 +33,7 @@ def host_keys(
     found: dict[str, list[str]] = {}
     waiting = list(ids)
     while waiting:
-        texts = calls.each(waiting, read)
+        texts = each(waiting, read)
         for one, text in zip(waiting, texts, strict=True):
             fallback = known.get(one) or ([given[one]] if one in given else [])
             found[one] = keys.from_console(text) or fallback
@@ -44,3 +49,9 @@ def without_looking(
 ) -> dict[str, list[str]]:
     """The same in a preview, which asks nothing of a console: what is known, or given."""
     return {one: known.get(one) or ([given[one]] if one in given else []) for one in ids}
+
+
+def each(items: Iterable[Item], ask: Callable[[Item], Answer]) -> list[Answer]:
+    """``ask`` for all items, several side by side; results in their order."""
+    with ThreadPoolExecutor(max_workers=CLOUD_WORKERS) as pool:
+        return list(pool.map(ask, items))

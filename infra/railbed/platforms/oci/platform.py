@@ -1,0 +1,79 @@
+"""A cluster on Oracle Cloud from a plan, and the contract out of what was made."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.plan import ClusterPlan, controller_name, require_acknowledged
+from railbed.platforms.cloud import boot, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
+from railbed.platforms.cloud.members import Member
+from railbed.platforms.oci import discover, fabric, filesystems, login, nodes, scope
+from railbed.platforms.oci.support import SUPPORT
+from railbed.spec.platforms import OciPlatform
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    assert isinstance(plan.place, OciPlatform)
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    here = scope.scope(plan, plan.place, stack)
+    network = fabric.network(here)
+    script = boot.user_data(plan, public_key(work.operator_key))
+    pools = {pool.name: nodes.pool(here, network, pool, script).groups() for pool in plan.pools}
+    controller = nodes.controller(here, network, script) if plan.has_controller else None
+    mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}
+    parts: dict[str, pulumi.Input[Any]] = {
+        "compartment": here.compartment,
+        "subnet": network.subnet,
+        "bastion": network.bastion.id if network.bastion else "",
+        "pools": pulumi.Output.all(**pools),
+        "controller": _member(controller) if controller else None,
+        "mounts": pulumi.Output.all(**mounts) if mounts else {},
+    }
+    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
+
+
+def _member(controller: Any) -> pulumi.Output[Member]:
+    return pulumi.Output.all(controller.id, controller.private_ip, controller.time_created).apply(
+        lambda it: Member(id=str(it[0]), address=str(it[1]), created=str(it[2]))
+    )
+
+
+def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
+    assert isinstance(plan.place, OciPlatform)
+    earlier = before(work)
+    sizes = {pool.name: pool.size for pool in plan.pools}
+    fills = discover.fills(
+        plan.place.region,
+        known["compartment"],
+        known["subnet"],
+        known["pools"],
+        sizes,
+        known["controller"],
+        earlier,
+        plan.host_keys,
+        preview=pulumi.runtime.is_dry_run(),
+    )
+    mounts: Mapping[str, Mount] = known["mounts"]
+    door = fills[CONTROLLER_POOL].members[0].id if plan.has_controller else ""
+
+    def proxy(member: Member) -> str:
+        """Through the bastion to the controller, and through it to the nodes; where there is none, to each node."""
+        if not known["bastion"]:
+            return ""
+        if door and member.id != door:
+            return f"ssh -F {shlex.quote(str(work.ssh_config))} -W %h:%p {controller_name()}"
+        assert isinstance(plan.place, OciPlatform)
+        return login.proxy(known["bastion"], plan.place.region, member.address, work.operator_key)
+
+    return made(plan, work.stack, fills, mounts, proxy, earlier)
