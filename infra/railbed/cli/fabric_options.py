@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from railbed.cli.spec_file import chosen
 from railbed.errors import UsageError
 from railbed.model.fabric import Fabric, Names, Wish, plan, ratio
 from railbed.plan.hosts import node_names
+from railbed.spec.platforms import MetalPlatform
 
 DEFAULT_RAILS, DEFAULT_RADIX, DEFAULT_LINK_GBPS = 8, 64, 400.0
 
@@ -34,6 +35,23 @@ class Chosen:
     """Of one link."""
     rate_known: bool
     """False where nobody said the rate and it is the default."""
+    rails_network: str
+    """Addresses of the rails that the spec names; empty where it names none."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What nodes, stack or spec say of the fabric; None and empty: nothing."""
+
+    nodes: int
+    names: Names
+    rails: int | None = None
+    planes: int | None = None
+    rate_gbps: float | None = None
+    switch: str | None = None
+    oversubscription: str = "1"
+    rail_only: bool = False
+    rails_network: str = ""
 
 
 NODES = typer.Option(None, "--nodes", "-n", help="Nodes; instead of a spec.")
@@ -42,7 +60,7 @@ SPEC = typer.Option(None, "--spec", "-f", help="A stack file, instead of the sta
 RAILS = typer.Option(None, "--rails", help=f"NICs of a node in one plane. Else {DEFAULT_RAILS}.")
 RADIX = typer.Option(None, "--radix", help=f"Ports of a switch. Else the switch's, or {DEFAULT_RADIX}.")
 PLANES = typer.Option(None, "--planes", help="Equal fabrics side by side. Else 1.")
-RATIO = typer.Option("1", "--oversubscription", help="Leaf ports down to up: 1, 1.5, 4:3.")
+RATIO = typer.Option(None, "--oversubscription", help="Leaf ports down to up: 1, 1.5, 4:3. Else 1.")
 RAIL_ONLY = typer.Option(False, "--rail-only", help="No spine: one leaf per rail.")
 DESIGN = typer.Option(0, "--design-nodes", help="Build the upper tiers for so many nodes now.")
 EXTRA = typer.Option(0, "--extra-endpoints", help="Leaf ports of a plane for management or storage.")
@@ -72,26 +90,31 @@ def options(
 ) -> Chosen:
     """The fabric that the options ask for. Raises UsageError."""
     names = Names(node=node_name, nic=nic_name, switch=switch_name)
-    rate, known = link_gbps, link_gbps is not None
-    if nodes is None:
-        nodes, rails, planes, rate, names = _of_spec(_file(stack, spec), rails, planes, rate, names)
-        known = known or rate is not None
-    found = load_switch(switch) if switch else None
-    mode = _mode(found, radix)
-    if not known and mode:
-        rate, known = mode.port_gbps, True
+    asked = Asked(nodes, names) if nodes is not None else _of_spec(_file(stack, spec), rails, planes, names)
+    rate = asked.rate_gbps if link_gbps is None else link_gbps
+    key = switch or asked.switch
+    found = load_switch(key) if key else None
+    mode = _mode(found, radix, asked.rate_gbps)
+    if rate is None and mode:
+        rate = mode.port_gbps
     wish = Wish(
-        nodes=nodes,
-        rails=DEFAULT_RAILS if rails is None else rails,
-        radix=radix if radix is not None else mode.ports if mode else DEFAULT_RADIX,
-        planes=1 if planes is None else planes,
-        oversubscription=ratio.read(oversubscription),
-        rail_only=rail_only,
+        nodes=asked.nodes,
+        rails=_first(rails, asked.rails, DEFAULT_RAILS),
+        radix=_first(radix, mode.ports if mode else None, DEFAULT_RADIX),
+        planes=_first(planes, asked.planes, 1),
+        oversubscription=ratio.read(oversubscription or asked.oversubscription),
+        rail_only=rail_only or asked.rail_only,
         design_nodes=design_nodes,
         extra_endpoints=extra_endpoints,
     )
-    fabric = plan(wish)
-    return Chosen(fabric, names.checked(wish.planes), found, mode, rate or DEFAULT_LINK_GBPS, known)
+    return Chosen(
+        plan(wish), asked.names.checked(wish.planes), found, mode, rate or DEFAULT_LINK_GBPS, rate is not None,
+        asked.rails_network,
+    )  # fmt: skip
+
+
+def _first(given: int | None, said: int | None, usual: int) -> int:
+    return next(value for value in (given, said, usual) if value is not None)
 
 
 def sized(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,11 +142,10 @@ def _file(stack: str | None, spec: Path | None) -> Path:
         ) from None  # fmt: skip
 
 
-def _of_spec(
-    file: Path, rails: int | None, planes: int | None, rate: float | None, names: Names
-) -> tuple[int, int, int, float | None, Names]:
-    """Nodes, rails, planes, rate and names of a stack file; the options that were given win over it."""
-    planned = plans.plan(specs.load(file), f"{file}:railbed:cluster")
+def _of_spec(file: Path, rails: int | None, planes: int | None, names: Names) -> Asked:
+    """What a stack file says; names of NICs fit only the rails and planes that are planned in the end."""
+    spec = specs.load(file)
+    planned = plans.plan(spec, f"{file}:railbed:cluster")
     machines = {pool.machine.key: pool.machine for pool in planned.pools}
     hosts = [name for pool in planned.pools for name in node_names(pool.name, pool.nodes, pool.spares)]
     machine = next(iter(machines.values()))
@@ -139,23 +161,30 @@ def _of_spec(
             "the spec has no fabric", code="FABRIC_RANGE", path=f"{file}:railbed:cluster.fabric",
             hint="add `fabric:`, or plan one with --nodes",
         )  # fmt: skip
-    rails = fabric.rails if rails is None else rails
-    planes = fabric.nics_per_rail if planes is None else planes
-    fits = len(nics) == rails * planes and names.nic == Names.nic
-    real = None if planned.simulated else machine.nic_gbps
-    return (
-        len(hosts),
-        rails,
-        planes,
-        rate or real,
-        Names(hosts, nics if fits else (), names.node, names.nic, names.switch),
+    wanted = _first(rails, fabric.rails, DEFAULT_RAILS) * _first(planes, fabric.nics_per_rail, 1)
+    fits = len(nics) == wanted and names.nic == Names.nic
+    asked = Asked(
+        nodes=len(hosts),
+        names=Names(hosts, nics if fits else (), names.node, names.nic, names.switch),
+        rails=fabric.rails,
+        planes=fabric.nics_per_rail,
+        rate_gbps=None if planned.simulated else machine.nic_gbps,
     )
+    place = spec.platform
+    if not isinstance(place, MetalPlatform):
+        return asked
+    return replace(
+        asked, switch=place.switch, oversubscription=place.oversubscription, rail_only=place.rail_only,
+        rails_network=place.rails_cidr,
+    )  # fmt: skip
 
 
-def _mode(switch: Switch | None, radix: int | None) -> Mode | None:
+def _mode(switch: Switch | None, radix: int | None, rate_gbps: float | None) -> Mode | None:
+    """The switch's mode of that rate where a spec's NICs say it, else its first one with so many ports."""
     if switch is None:
         return None
-    mode = switch.mode(radix)
+    fitting = [mode for mode in switch.modes if mode.port_gbps == rate_gbps]
+    mode = fitting[0] if fitting and radix is None else switch.mode(radix)
     if mode is None:
         raise UsageError(
             f"{switch.title} has no {radix} ports", code="FABRIC_RANGE", path="--radix", found=radix,

@@ -29,7 +29,9 @@ AGAINST = typer.Option(
     None, "--against", help="Folder with what runs now, laid out as --output: show the difference."
 )
 ADAPTIVE = typer.Option(True, help="Adaptive routing between switches (nvue, sonic).")
-RAILS = typer.Option(str(RAILS_NETWORK), "--rails-network", help="Addresses of the rails.")
+RAILS = typer.Option(
+    None, "--rails-network", help=f"Addresses of the rails. Else the spec's, or {RAILS_NETWORK}."
+)
 LOOPS = typer.Option(str(LOOPBACKS), "--loopback-network", help="Addresses of the switches.")
 STEP = typer.Option(
     None, "--port-step", help="From one EthernetN to the next (sonic). Else by the switch's lanes."
@@ -68,7 +70,8 @@ def switches(
         form: dry_run.Comparable = opensm.comparable
     else:
         networks = Networks(
-            _network("--rails-network", rails_network), _network("--loopback-network", loopback_network)
+            _network("--rails-network", rails_network or chosen.rails_network or str(RAILS_NETWORK)),
+            _network("--loopback-network", loopback_network),
         )
         os = _system(chosen, system, adaptive_routing, port_step)
         rendered = dry_run.ethernet(chosen.fabric, chosen.names, networks, os)
