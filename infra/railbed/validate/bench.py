@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.contract import Contract, Node
-from railbed.defaults import ACCEPTANCE_RESERVATION
+from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
@@ -22,6 +23,8 @@ from railbed.validate.scope import Scope
 Progress = Callable[[str], None]
 """Hears one line per step of a validation."""
 EVIDENCE = "evidence"
+STEP_COMMENT = "railbed validate"
+"""On every step that a validation starts; no user's job has it."""
 RDMA_PROBES = {
     "roce": "ib_write_bw and NCCL",
     "infiniband": "ib_write_bw and NCCL",
@@ -95,10 +98,21 @@ class Bench:
         return f"blocked by job {job.id} of {job.user} on {name}" if job else ""
 
     def refresh(self) -> None:
-        """Asks the scheduler again: a health check may have drained a node, a user's job may have begun."""
-        if self.scheduler is not None:
-            with suppress(RailbedError):
-                self.schedule, self.jobs = self.scheduler.nodes(), self.scheduler.jobs()
+        """Asks the scheduler again: a health check may have drained a node, a user's job may have begun.
+
+        A step of this validation that is over can hold its nodes a little longer; on a loaded machine for seconds.
+        """
+        if self.scheduler is None:
+            return
+        deadline = time.monotonic() + STEP_WAIT_S
+        with suppress(RailbedError):
+            self.jobs = self.scheduler.jobs()
+            while any(one.comment == STEP_COMMENT and one.nodes for one in self.jobs):
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(JOB_POLL_S)
+                self.jobs = self.scheduler.jobs()
+            self.schedule = self.scheduler.nodes()
 
     def broken(self, name: str) -> bool:
         """Whether a claim of the node itself failed in this run; the scheduler may drain it at any moment."""

@@ -22,7 +22,7 @@ from railbed.defaults import (
 from railbed.model.claims import Verdict
 from railbed.parse.numbers import finite
 from railbed.validate.answers import against_floor, judged
-from railbed.validate.bench import Bench
+from railbed.validate.bench import STEP_COMMENT, Bench
 
 PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
 WRITE, READ = "storage.checkpoint", "storage.restore"
@@ -163,7 +163,7 @@ def _start(
     step = [
         "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
         f"--nodelist={','.join(nodes)}", f"--time={int(limit) // 60 + 1}", "--job-name=railbed-checkpoint",
-        "--comment=railbed validate",
+        f"--comment={STEP_COMMENT}",
     ]  # fmt: skip
     reservation = bench.reservation_for(nodes)
     if reservation:

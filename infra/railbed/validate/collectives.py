@@ -23,7 +23,7 @@ from railbed.model.published import SIZE_SLACK
 from railbed.model.transport import NodeBytes
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
-from railbed.validate.bench import Bench
+from railbed.validate.bench import STEP_COMMENT, Bench
 from railbed.validate.scope import Question
 
 PATTERN = "collective.*"
@@ -119,7 +119,7 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
         "env", f"PYTHONPATH={bench.contract.software.training_stack_path}",
         "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", "--ntasks-per-node=1",
         f"--nodes={k}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
-        "--job-name=railbed-collectives", "--comment=railbed validate",
+        "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
     ]  # fmt: skip
     reservation = bench.reservation_for(nodes)
     if reservation:

@@ -10,7 +10,7 @@ from typing import Any
 from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
 from railbed.model.claims import Judged
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
+from railbed.validate.bench import STEP_COMMENT, Bench
 from railbed.validate.scope import Question
 from railbed.validate.story import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
 
@@ -78,7 +78,7 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
         steps=STEPS, every=EVERY, dies_at=DIES_AT, die_rank=len(nodes) - 1, timeout_s=int(JOB_TIMEOUT_S),
     )  # fmt: skip
     options = [
-        f"--job-name={NAME}", "--comment=railbed validate", "--requeue", "--open-mode=append",
+        f"--job-name={NAME}", f"--comment={STEP_COMMENT}", "--requeue", "--open-mode=append",
         f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", "--ntasks-per-node=1",
         f"--time={int(JOB_TIMEOUT_S // 60) + 1}", f"--chdir={folder}", f"--output={folder}/job.out",
     ]  # fmt: skip

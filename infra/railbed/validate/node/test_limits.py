@@ -20,7 +20,7 @@ def limits(probe: Probe, want: dict[str, Any]) -> Finding:
     lock = "unlimited" if memlock_min is None else f"≥ {memlock_min} KiB"
     expected = f"memlock {lock}, nofile ≥ {nofile_min}"
     argv = ["srun", f"--immediate={WAIT_S}", "--quiet", "-N1", "-n1", "-w", want["node"], "--time=1",
-            "--mpi=none", "--job-name=railbed-limits", "--comment=railbed"]  # fmt: skip
+            "--mpi=none", "--job-name=railbed-limits", "--comment=railbed validate"]  # fmt: skip
     if want.get("reservation"):
         argv.append(f"--reservation={want['reservation']}")
     answer = probe.run([*argv, "sh", "-c", "ulimit -l; ulimit -n"], STEP_TIMEOUT_S)
