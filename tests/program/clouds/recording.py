@@ -79,7 +79,7 @@ def run(build: Callable[[], pulumi.Output[Any]], answers: Answers, calls: Calls)
     def checked() -> Any:
         # Mocks see no options; the transformation does, of every resource below the stack.
         pulumi.runtime.register_stack_transformation(keep)
-        return pulumi.Output.from_input(build()).apply(value.append)
+        return build().apply(value.append)
 
     checked()
     declared = [

@@ -13,7 +13,7 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill
 from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, identities, nodes
 from railbed.platforms.volcengine.session import Session
 from railbed.platforms.volcengine.support import SUPPORT
@@ -79,8 +79,5 @@ def _contract(
         # Nobody logs in past a gate whose host key is not known.
         fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}
     mounts: dict[str, Mount] = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
-
-    def proxy(_: Member) -> str:
-        return jump.proxy(made["gate"], gate_keys[0], work.operator_key) if gate_keys else ""
-
-    return cluster.made(plan, work.stack, fills, mounts, proxy, before)
+    way = jump.proxy(made["gate"], gate_keys[0], work.operator_key) if gate_keys else ""
+    return cluster.made(plan, work.stack, fills, mounts, lambda _: way, before)
