@@ -1,6 +1,6 @@
 """What is known: machines, filesystem offers, releases, failure rates and rules, as YAML with a source for every fact."""
 
-from railbed.catalog.facts import Component, Entry, Facts, Published, Release, Source
+from railbed.catalog.facts import Entry, Facts, Published, Source
 from railbed.catalog.loader import (
     KINDS,
     MODELS,
@@ -18,8 +18,9 @@ from railbed.catalog.loader import (
 from railbed.catalog.machines import Board, Machine, Unpublished
 from railbed.catalog.offers import FilesystemOffer, Step
 from railbed.catalog.places import OVERLAY, file_of, keys
+from railbed.catalog.releases import SYSTEM, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
-from railbed.catalog.rules import Known, Rule, Rules
+from railbed.catalog.rules import Known, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
 
@@ -27,22 +28,26 @@ __all__ = [
     "KINDS",
     "MODELS",
     "OVERLAY",
+    "SYSTEM",
     "Board",
     "Component",
     "Entry",
     "Facts",
     "FilesystemOffer",
+    "Key",
     "Known",
     "Machine",
     "Mode",
     "Published",
     "Release",
     "Reliability",
+    "Repository",
     "Rule",
     "Rules",
     "Source",
     "Step",
     "Switch",
+    "Trait",
     "Unpublished",
     "facts_of",
     "file_of",

@@ -1,4 +1,4 @@
-"""What all catalogue entries share: strictness, sources, and the release. Units are in the names."""
+"""What all catalogue entries share: strictness and sources. Units are in the names."""
 
 from __future__ import annotations
 
@@ -77,27 +77,3 @@ class Published(Entry):
         if silent and not self.exempt:
             raise ValueError(f"{', '.join(silent)} is neither a fact nor named in `unpublished`")
         return self
-
-
-class Component(Facts):
-    """One program of a release, exactly."""
-
-    version: str = Field(min_length=1)
-    """As the program reports it."""
-    package: str = ""
-    """Debian package that brings it; empty where it does not come from apt."""
-    package_version: str = ""
-    """Exact package version; empty where the distribution's point release may add to ``version``."""
-    reason: str = Field(min_length=8)
-    provenance: Source
-
-
-class Release(Entry):
-    """A set of versions that were run together."""
-
-    os: str
-    """``<id> <version id>`` of /etc/os-release."""
-    training_stack_path: str
-    components: dict[str, Component]
-    other_versions: dict[str, list[Component]] = {}
-    """Versions that a repository carries besides, e.g. the driver before; no converge installs them."""

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from railbed.catalog import strict_yaml
-from railbed.catalog.facts import Entry, Published, Release, Source
+from railbed.catalog.facts import Entry, Published, Source
 from railbed.catalog.machines import Board, Machine
 from railbed.catalog.offers import FilesystemOffer
 from railbed.catalog.places import keys, place
+from railbed.catalog.releases import Release
 from railbed.catalog.reliability import Reliability
 from railbed.catalog.rules import Rules
 from railbed.catalog.sources import unfold
@@ -109,14 +110,17 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         for name, source in entry.provenance.items():
             yield name, entry.fact(name), source
     elif isinstance(entry, Release):
-        for name, part in entry.components.items():
-            yield name, part.version, part.provenance
+        for name in entry.components:
+            for part in entry.alternatives(name):
+                yield name, part.version, part.provenance
         for name, parts in entry.other_versions.items():
             for part in parts:
                 yield f"{name} (other)", part.version, part.provenance
     elif isinstance(entry, Rules):
         for name, rule in entry.rules.items():
             yield name, rule.reason, rule.provenance
+        for name, trait in entry.components.items():
+            yield name, trait.asks_text, trait.provenance
         for name, versions in entry.versions.items():
             for known in versions:
                 yield name, f"{known.version} {known.note}".strip(), known.provenance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,14 +32,41 @@ class Rule(Facts):
     provenance: Source
 
 
+class Trait(Facts):
+    """What holds of a component in any version: its licence, and what a change of it asks for."""
+
+    license: str = ""
+    """SPDX identifier, or the publisher's name of its licence; empty where it changes with the version."""
+    asks: list[Literal["drain", "reboot", "restart", "rebuild"]] = Field(default_factory=list)
+    """In this order: drain the node; restart the service, or reboot; rebuild what ``rebuilds`` names."""
+    rebuilds: list[str] = Field(default_factory=list)
+    """Components that were built against it."""
+    reason: str = Field(min_length=8)
+    """Why a change asks for that."""
+    provenance: Source
+
+    @model_validator(mode="after")
+    def _rebuilds(self) -> Self:
+        if ("rebuild" in self.asks) != bool(self.rebuilds):
+            raise ValueError("`rebuild` in `asks` and names in `rebuilds` go together")
+        return self
+
+    @property
+    def asks_text(self) -> str:
+        """As one line."""
+        steps = [step for step in self.asks if step != "rebuild"]
+        return ", ".join([*steps, *(f"rebuild {name}" for name in self.rebuilds)]) or "nothing"
+
+
 class Rules(Entry):
-    """A file of ``rules/``: versions, rules, or both."""
+    """A file of ``rules/``: rules, versions, components, or several of them."""
 
     rules: dict[str, Rule] = Field(default_factory=dict)
     versions: dict[str, list[Known]] = Field(default_factory=dict)
+    components: dict[str, Trait] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.rules and not self.versions:
-            raise ValueError("a file of rules/ has `rules` or `versions` below `parts`")
+        if not (self.rules or self.versions or self.components):
+            raise ValueError("a file of rules/ has `rules`, `versions` or `components` below `parts`")
         return self

@@ -1,4 +1,4 @@
-"""`railbed software solve | explain`: versions that go together, or the smallest set of demands that do not."""
+"""`railbed software`: versions that go together, or the smallest set of demands that do not; and releases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ WITH = typer.Option(
     None, "--with", "-w", help="What is wanted: component, component=version or component>=version."
 )
 RELEASE = typer.Option(
-    None, "--release", "-r", help="Take the versions of a release of the catalogue as wanted."
+    None,
+    "--release",
+    "-r",
+    help="Take a release of the catalogue: its versions, and nothing else but --with.",
 )
 
 
@@ -84,20 +87,20 @@ def _problem(
     rules = catalog.load_rules()
     asked = read_wanted(wanted or [])
     known = catalog.load_machine(machine) if machine else None
-    if release is not None:
-        taken = catalog.load_release(release)
-        os = os or taken.os
-        named = {want.component for want in asked}
-        ruled = set(compat.build(rules, known, os, []).domains)
-        asked += [
-            compat.Wanted(name, part.version)
-            for name, part in taken.components.items()
-            if name in ruled and name not in named
-        ]
+    taken = catalog.load_release(release) if release is not None else None
+    if taken is not None:
+        os = os or compat.system_of(taken, known)
     systems = _systems(rules)
     if os is None or os not in systems:
         raise _os_error(os, systems)
-    return compat.build(rules, known, os, asked)
+    if taken is None:
+        return compat.build(rules, known, os, asked)
+    return compat.of_release(rules, taken, known, os, _filesystems(asked), asked)
+
+
+def _filesystems(asked: list[compat.Wanted]) -> list[str]:
+    """Kinds of filesystem whose client is asked for."""
+    return [want.component.removesuffix("_client") for want in asked if want.component.endswith("_client")]
 
 
 def _systems(rules: list[catalog.Rules]) -> list[str]:

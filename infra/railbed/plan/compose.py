@@ -7,7 +7,7 @@ import ipaddress
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.model import price
-from railbed.plan import purchase, scope, supported, warnings, workloads
+from railbed.plan import purchase, scope, software, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -16,7 +16,6 @@ from railbed.plan.parts import (
     PlannedFilesystem,
     PlannedJob,
     PlannedPool,
-    PlannedSoftware,
     Price,
 )
 from railbed.spec import ClusterSpec, spares, spec_hash
@@ -38,14 +37,17 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     release = catalog.load_release(spec.software.release)
+    offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
+    chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where)
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = scope.claims(
         scope.Facts(
             pools=pools,
             filesystems=filesystems,
-            offers=[catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems],
+            offers=offers,
             release=release,
+            driver=chosen["nvidia_driver"].version,
             platform=spec.platform.kind,
             has_fabric=spec.fabric is not None,
             has_scheduler=spec.scheduler != "none",
@@ -70,7 +72,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         addresses=_addresses(lab, spec.fabric.rails) if lab and spec.fabric else None,
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
-        software=_software(release),
+        software=software.planned(release, chosen, lab=lab is not None),
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),
@@ -144,15 +146,6 @@ def _filesystem(spec: ClusterSpec, wanted: FilesystemSpec) -> PlannedFilesystem:
         existing=wanted.existing or "",
         data_repository=wanted.data_repository or "",
         formerly=wanted.formerly or "",
-    )
-
-
-def _software(release: catalog.Release) -> PlannedSoftware:
-    return PlannedSoftware(
-        release=release.key,
-        versions={name: part.version for name, part in release.components.items()},
-        packages={name: part.package for name, part in release.components.items() if part.package},
-        training_stack_path=release.training_stack_path,
     )
 
 

@@ -52,6 +52,7 @@ class Facts(Part):
     offers: list[FilesystemOffer]
     """The offer of each filesystem, in the same order."""
     release: Release
+    driver: str
     platform: str
     has_fabric: bool
     has_scheduler: bool
@@ -98,7 +99,7 @@ def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
 
 
 def _node(facts: Facts) -> Scope:
-    machine, release = facts.pools[0].machine, facts.release
+    machine, release, driver = facts.pools[0].machine, facts.release, facts.driver
     nics = machine.rails * machine.nics_per_rail
     yield facts.hardware(
         "node.gpus",
@@ -106,7 +107,6 @@ def _node(facts: Facts) -> Scope:
         f"the node shows {machine.gpus} healthy GPUs of its model and memory",
         expectations.count("GPUs", machine.gpus, machine.key),
     )
-    driver = release.components["nvidia_driver"].version
     yield facts.hardware(
         "node.driver", WORKERS, f"driver {driver} is installed and loaded, and its library has its version"
     )

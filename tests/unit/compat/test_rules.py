@@ -37,8 +37,8 @@ def conflict(machine: str, os: str, *wanted: str) -> list[str]:
 
 def test_a_host_has_what_it_needs_and_nothing_else() -> None:
     assert versions("metal/hgx-h100", "ubuntu 22.04") == {
-        "cuda": "13.0.2", "fabric_manager": "580.95.05", "gpudirect": "dma-buf", "kernel": "5.15",
-        "kernel_modules": "open", "nccl": "2.31.2", "nvidia_driver": "580.95.05",
+        "cuda": "13.0.2", "fabric_manager": "595.71.05", "gpudirect": "dma-buf", "kernel": "5.15",
+        "kernel_modules": "open", "nccl": "2.31.2", "nvidia_driver": "595.71.05",
     }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_what_is_wanted_moves_the_rest() -> None:
     assert "lustre_client" in found
     assert versions("metal/hgx-h100", "ubuntu 22.04", "cuda<12.8")["cuda"] == "12.4"
     assert versions("aws/p5.48xlarge", "ubuntu 22.04", "net_plugin=1.20.0")["nccl"] == "2.30.4"
-    assert versions("metal/hgx-b300", "ubuntu 24.04", "ofed")["ofed"] == "25.07"
+    assert versions("metal/hgx-b300", "ubuntu 24.04", "ofed")["ofed"] == "25.10"
 
 
 def test_a_version_that_is_not_listed_is_taken_at_its_word() -> None:
@@ -89,7 +89,7 @@ def test_without_a_machine_no_rule_about_hardware_decides() -> None:
          ["nccl=2.31.2", "net_plugin=1.20.0", "plugin-1.20"]),
         ("metal/hgx-h100", "ubuntu 24.04", ["lustre_client=2.15.8"],
          ["lustre_client=2.15.8", "kernel-of-ubuntu-24.04", "lustre-on-6.8"]),
-        ("metal/hgx-b300", "ubuntu 22.04", ["ofed"], None),
+        ("metal/hgx-b300", "ubuntu 22.04", ["ofed<25"], None),
         ("metal/hgx-h100", "rhel 9", ["kernel>=6.8"], ["kernel>=6.8", "kernel-of-rhel-9"]),
         ("metal/hgx-h100", "ubuntu 22.04", ["nvidia_driver>=700"], ["nvidia_driver>=700"]),
     ],
@@ -99,12 +99,6 @@ def test_the_smallest_conflict(machine: str, os: str, wanted: list[str], names: 
     if names is not None:
         assert sorted(found) == sorted(names)
     assert len(found) <= 4
-
-
-def test_the_release_of_the_lab_is_consistent() -> None:
-    release = catalog.load_release("2026.11")
-    wanted = f"nvidia_driver={release.components['nvidia_driver'].version}"
-    assert versions("lab/rail8", release.os, wanted)["fabric_manager"] == "570.124.06"
 
 
 def test_every_rule_can_be_broken_and_names_its_source() -> None:
@@ -175,7 +169,8 @@ def test_commands() -> None:
     assert found["facts"]["machine.gpu_architecture"] == "hopper"
     code, found = call("explain", "--release", "2026.11", "--machine", "lab/rail8", "--json")
     assert code == 0
-    assert found["wanted"] == ["nvidia_driver=570.124.06"]
+    assert found["wanted"] == []
+    assert (found["facts"]["os"], found["versions"]["nvidia_driver"]) == ("debian 12", "570.124.06")
     assert all(rule["holds"] and rule["applies"] for rule in found["rules"])
     assert {"kernel-of-debian-12", "open-modules-since-515"} <= {rule["demand"] for rule in found["rules"]}
     code, found = call("solve", "-m", "metal/hgx-h100", "--os", "debian 12", "-w", "lustre_client", "--json")

@@ -1,6 +1,21 @@
 """Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
 
+from railbed.model.compat.locked import of_release, repository_of, select, system_of
 from railbed.model.compat.problem import Demand, Problem, Wanted, build
 from railbed.model.compat.solve import Answer, Conflict, Reading, read, solve
 
-__all__ = ["Answer", "Conflict", "Demand", "Problem", "Reading", "Wanted", "build", "read", "solve"]
+__all__ = [
+    "Answer",
+    "Conflict",
+    "Demand",
+    "Problem",
+    "Reading",
+    "Wanted",
+    "build",
+    "of_release",
+    "read",
+    "repository_of",
+    "select",
+    "solve",
+    "system_of",
+]

@@ -98,7 +98,7 @@ def read_wanted(texts: Iterable[str]) -> list[Wanted]:
 def build(rules: Iterable[Rules], machine: Machine | None, os: str, wanted: Iterable[Wanted]) -> Problem:
     """The problem. Raises UsageError for an unknown component and CatalogError for a rule that says nothing."""
     files, asked = list(rules), list(wanted)
-    facts = {"os": os, **_machine_facts(machine)}
+    facts = {"os": os, **machine_facts(machine)}
     demands = [
         Demand(
             name=name,
@@ -126,7 +126,8 @@ def build(rules: Iterable[Rules], machine: Machine | None, os: str, wanted: Iter
     return Problem(facts, domains, (*_asked(asked), *demands), _notes(files))
 
 
-def _machine_facts(machine: Machine | None) -> dict[str, str]:
+def machine_facts(machine: Machine | None) -> dict[str, str]:
+    """``machine.<fact>`` → its value; empty without a machine."""
     if machine is None:
         return {}
     return {f"machine.{name}": str(getattr(machine, name)) for name in MACHINE_FACTS}

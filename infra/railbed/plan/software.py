@@ -1,0 +1,70 @@
+"""The release on the pools' machines: what is installed there, refused where the rules say that it cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from railbed import catalog
+from railbed.errors import UsageError
+from railbed.model import compat
+from railbed.plan.parts import PlannedSoftware
+
+
+class SoftwareConflict(UsageError):
+    """The release does not go with a machine, its system or a filesystem's client."""
+
+    code = "SOFTWARE_CONFLICT"
+
+
+def choose(
+    release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], where: str
+) -> dict[str, catalog.Component]:
+    """Name → what is installed on the machines. ``filesystems`` are the kinds mounted; ``where`` begins error paths.
+
+    Raises SoftwareConflict with the smallest set of demands that cannot hold together.
+    """
+    chosen: dict[str, catalog.Component] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = compat.system_of(release, machine)
+        if found := _conflict(release, machine, system, filesystems):
+            raise _refusal(release, machine, system, filesystems, found, where)
+        chosen |= compat.select(release, machine, system, filesystems)
+    return chosen
+
+
+def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, lab: bool) -> PlannedSoftware:
+    """What the contract says of the release. A lab has only what its repository has a stand-in for."""
+    installed = {name: part for name, part in chosen.items() if part.in_lab or not lab}
+    return PlannedSoftware(
+        release=release.key,
+        versions={name: part.version for name, part in installed.items()},
+        packages={name: part.package for name, part in installed.items() if part.package},
+        training_stack_path=release.training_stack_path,
+    )
+
+
+def _conflict(
+    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str]
+) -> compat.Conflict | None:
+    found = compat.solve(compat.of_release(catalog.load_rules(), release, machine, system, filesystems))
+    return found if isinstance(found, compat.Conflict) else None
+
+
+def _refusal(
+    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str],
+    conflict: compat.Conflict, where: str,
+) -> SoftwareConflict:  # fmt: skip
+    others = [
+        key
+        for key in catalog.keys("software")
+        if key != release.key and not _conflict(catalog.load_release(key), machine, system, filesystems)
+    ]
+    return SoftwareConflict(
+        f"release {release.key} does not go with {machine.key} on {system}",
+        path=f"{where}.software.release",
+        found=[f"{d.demand}: {d.says} ({d.reason}; {d.source})" for d in conflict.demands],
+        allowed=others or "none of the catalogue's releases goes with it",
+        hint=f"use release {others[-1]}"
+        if others
+        else "`railbed software solve` finds versions that go together",
+    )
