@@ -1,0 +1,132 @@
+"""An Azure cluster from a plan: network, scale sets, filesystems, identities; and the contract out of what was made."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, cast
+
+import pulumi
+import pulumi_azure_native as azure_native
+from pulumi_azure_native import resources
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.errors import RailbedError, SpecError
+from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.platforms.azure import capacity, fabric, filesystems, identities, keyvault, nodes
+from railbed.platforms.azure.discover import Look
+from railbed.platforms.azure.nodes import Gate
+from railbed.platforms.azure.scope import Scope
+from railbed.platforms.azure.session import Session
+from railbed.platforms.azure.support import SUPPORT
+from railbed.platforms.cloud import boot, cluster, jump, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.members import Fill, Member
+from railbed.spec.platforms import AzurePlatform
+
+SETS = "Microsoft.Compute/virtualMachineScaleSets"
+MACHINES = "Microsoft.Compute/virtualMachines"
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    capacity.require(plan)
+    if not isinstance(plan.place, AzurePlatform):
+        raise SpecError("not a plan for Azure", found=plan.place.kind, allowed="azure")
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    scope = _scope(plan, plan.place, stack)
+    made = fabric.network(scope)
+    keys, below = keyvault.encryption_set(scope)
+    operator = public_key(work.operator_key)
+    start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(plan, operator), operator, keys, below)
+    sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
+    gate = nodes.gate(scope, made, start)
+    mounts = filesystems.filesystems(scope, made)
+    identities.operators(scope, _machines(scope, sets, gate))
+    return _contract(scope, work, sets, gate, mounts)
+
+
+def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
+    """All resources use a provider of the spec's own subscription: whoever is logged in, nothing is made in another."""
+    parent = pulumi.ComponentResource("railbed:azure:Cluster", plan.name)
+    provider = azure_native.Provider(
+        "azure", subscription_id=place.account, opts=pulumi.ResourceOptions(parent=parent)
+    )
+    scope = Scope(plan, place, stack, pulumi.ResourceOptions(parent=parent, provider=provider))
+    if place.resource_group is not None:
+        return replace(scope, group=place.resource_group)
+    made = resources.ResourceGroup("group", location=place.region, tags=scope.tags(), opts=scope.options)
+    return replace(scope, group=made.name)
+
+
+def _machines(
+    scope: Scope, sets: dict[str, list[pulumi.Output[str]]], gate: Gate | None
+) -> dict[str, pulumi.Output[str]]:
+    """Name → resource id of everything that has a node in it."""
+
+    def at(kind: str, name: pulumi.Output[str]) -> pulumi.Output[str]:
+        root = f"/subscriptions/{scope.place.account}/resourceGroups"
+        return pulumi.Output.concat(root, "/", scope.group, f"/providers/{kind}/", name)
+
+    found = {
+        f"{pool}-{index}": at(SETS, name) for pool, names in sets.items() for index, name in enumerate(names)
+    }
+    return found | ({"gate": at(MACHINES, gate.name)} if gate else {})
+
+
+def _contract(
+    scope: Scope,
+    work: Workspace,
+    sets: dict[str, list[pulumi.Output[str]]],
+    gate: Gate | None,
+    mounts: dict[str, pulumi.Output[Mount]],
+) -> pulumi.Output[dict[str, Any]]:
+    """A preview looks once; an update waits for nodes and their host keys."""
+    wait = not pulumi.runtime.is_dry_run()
+    plan, known = scope.plan, cluster.before(work)
+    sizes = {pool.name: pool.size for pool in plan.pools}
+
+    def look(
+        group: str, names: dict[str, list[str]], host: list[str], sources: dict[str, Mount]
+    ) -> dict[str, Any]:
+        seen = Look(Session(scope.place.account), group)
+        held, given = known.host_keys, plan.host_keys
+        try:
+            fills = {
+                pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()
+            }
+            through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
+        except RailbedError as error:
+            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
+            raise pulumi.RunError(error.as_text()) from None
+        if plan.has_controller:
+            fills[CONTROLLER_POOL] = through
+        way = proxy(host[1] if host else "", through, work)
+        return cluster.made(plan, scope.stack, fills, sources, way, known)
+
+    host = [gate.name, gate.door] if gate else []
+    return pulumi.Output.from_input([scope.group, sets, host, mounts]).apply(
+        lambda told: asyncio.to_thread(look, *cast(Any, told))
+    )
+
+
+def proxy(door: str, gate: Fill, work: Workspace) -> cluster.Proxy:
+    """OpenSSH's way to a node: through the gate at ``door``; directly where nothing is opened to the outside.
+
+    A gate whose host key nobody saw leads nowhere: the command then says so, and no connection is made.
+    """
+
+    def command(member: Member) -> str:
+        del member
+        if not door:
+            return ""
+        keys = [key for one in gate.members for key in one.host_keys]
+        if not keys:
+            return "false  # the gate's host key was not seen yet: run `railbed up` again"
+        return jump.proxy(door, keys[0], work.operator_key)
+
+    return command
