@@ -1,0 +1,160 @@
+"""Locked releases: what a machine gets of them, that they are consistent, and how a copy of each part is checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from railbed import catalog
+from railbed.catalog import Component, Release, Source
+from railbed.model import compat
+from railbed.model.compat.problem import Wanted
+
+RELEASES = catalog.keys("software")
+RULES = catalog.load_rules()
+SOURCE = Source(source="made for a test", checked="2026-11-24")
+MACHINES = catalog.keys()
+NEEDS_580 = {key for key in MACHINES if catalog.load_machine(key).gpu_architecture == "blackwell-ultra"}
+
+
+def answer(release: str, machine: str, *filesystems: str, os: str = "") -> compat.Answer | compat.Conflict:
+    taken, known = catalog.load_release(release), catalog.load_machine(machine)
+    system = os or compat.system_of(taken, known)
+    return compat.solve(compat.of_release(RULES, taken, known, system, filesystems))
+
+
+def chosen(release: str, machine: str, *filesystems: str, os: str = "") -> dict[str, str]:
+    taken, known = catalog.load_release(release), catalog.load_machine(machine)
+    found = compat.select(taken, known, os or compat.system_of(taken, known), filesystems)
+    return {name: part.version for name, part in found.items()}
+
+
+def test_there_is_an_upgrade() -> None:
+    assert len(RELEASES) >= 2
+    drivers = [chosen(name, "metal/hgx-h100")["nvidia_driver"] for name in RELEASES]
+    assert drivers == sorted(set(drivers))
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_release_goes_with_each_machine_or_says_why_not(release: str, machine: str) -> None:
+    filesystems = ["moosefs"] if machine.startswith("lab/") else ["lustre"]
+    found = answer(release, machine, *filesystems)
+    if release == "2026.11" and machine in NEEDS_580:
+        assert isinstance(found, compat.Conflict)
+        assert all(d.reason and d.source for d in found.demands)
+    else:
+        assert isinstance(found, compat.Answer), found
+
+
+def test_parts_follow_transport_maker_system_and_filesystem() -> None:
+    efa, ib = chosen("2026.11", "aws/p5.48xlarge", "lustre"), chosen("2026.11", "metal/hgx-h100-ib")
+    assert (efa["net_plugin"], efa["libfabric"], efa["lustre_client"]) == ("1.16.3", "2.1.0amzn5.0", "2.16.1")
+    assert "ofed" not in efa
+    assert ib["ofed"] == "25.07" and "hpcx" in ib
+    assert not {"efa_installer", "net_plugin", "gib", "lustre_client", "moosefs"} & ib.keys()
+    google = chosen("2026.12", "gcp/a4-highgpu-8g")
+    assert google["gib"] == "1.1.2" and "ofed" not in google
+    rack = chosen("2026.12", "metal/gb300-nvl72")
+    assert rack["imex"] == rack["nvidia_driver"]
+    assert not {"fabric_manager", "nvlsm"} & rack.keys()
+    board = chosen("2026.12", "metal/hgx-b200")
+    assert board["fabric_manager"] == board["nvidia_driver"] and board["nvlsm"] == "2025.10.11"
+    assert chosen("2026.12", "metal/hgx-h100", os="debian 12")["ofed"] == "25.07"
+    assert chosen("2026.12", "metal/hgx-h100", "ceph", os="debian 12")["ceph_client"] == "16.2.15"
+
+
+def test_the_lab_gets_what_its_repository_carries() -> None:
+    from railbed.effects.lab.content import DRIVER_VERSIONS
+
+    release, machine = catalog.load_release("2026.11"), catalog.load_machine("lab/rail8")
+    assert compat.system_of(release, machine) == "debian 12"
+    found = compat.select(release, machine, "debian 12", ["moosefs"])
+    assert {name for name, part in found.items() if part.in_lab} == {
+        "nvidia_driver", "slurm", "munge", "openmpi", "moosefs", "chrony", "iperf3", "node_exporter", "python", "torch",
+    }  # fmt: skip
+    assert found["nvidia_driver"].version in DRIVER_VERSIONS
+
+
+def test_what_a_release_has_not_is_named_by_the_rule_that_needs_it() -> None:
+    release, machine = catalog.load_release("2026.11"), catalog.load_machine("aws/p5.48xlarge")
+    without = release.model_copy(
+        update={"components": {n: p for n, p in release.components.items() if n != "net_plugin"}}
+    )
+    found = compat.solve(compat.of_release(RULES, without, machine, "ubuntu 24.04"))
+    assert isinstance(found, compat.Conflict)
+    assert {d.demand for d in found.demands} == {"net_plugin=none", "efa-needs-the-plugin"}
+    assert any("release 2026.11 has no net_plugin" in d.reason for d in found.demands)
+
+
+def test_a_client_on_a_system_without_one_and_a_wish_over_a_release() -> None:
+    found = answer("2026.11", "metal/hgx-h100", "lustre", os="debian 12")
+    assert isinstance(found, compat.Conflict)
+    assert {d.demand for d in found.demands} == {"lustre_client=2.16.1", "no-lustre-on-debian-12"}
+    release, machine = catalog.load_release("2026.11"), catalog.load_machine("metal/hgx-h100")
+    other = compat.solve(
+        compat.of_release(
+            RULES, release, machine, "ubuntu 24.04", [], [Wanted("fabric_manager", "565.57.01")]
+        )
+    )
+    assert isinstance(other, compat.Conflict)
+    assert {d.demand for d in other.demands} == {
+        "fabric_manager=565.57.01", "nvidia_driver=570.124.06", "fabric-manager-is-of-the-driver-s-version",
+    }  # fmt: skip
+
+
+def test_every_part_has_traits_and_a_way_to_check_it_or_says_there_is_none() -> None:
+    traits = {name: trait for file in RULES for name, trait in file.components.items()}
+    for key in RELEASES:
+        release = catalog.load_release(key)
+        assert set(release.components) - {"os"} <= set(traits)
+        for name in release.components:
+            for part in release.alternatives(name):
+                assert not part.url or part.sha256 or part.signature or part.unverifiable
+                assert not part.repository or release.repositories_of(part.repository)
+    known = {name for key in RELEASES for name in catalog.load_release(key).components}
+    assert {name for trait in traits.values() for name in trait.rebuilds} <= known
+
+
+BASE: dict[str, Any] = {"version": "1.0", "reason": "made for a test", "provenance": SOURCE}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"url": "https://example.org/a"}, "unverifiable"),
+        ({"url": "https://example.org/a", "sha256": "0" * 64, "unverifiable": "none"}, "unverifiable"),
+        ({"url": "https://example.org/a", "signature": "https://example.org/a.sig"}, "signing key"),
+        ({"sha256": "0" * 64}, "needs the url"),
+        ({"sha256": "0" * 63}, "pattern"),
+        ({"url": "ftp://example.org/a", "unverifiable": "none"}, "pattern"),
+        ({"repository": "cuda", "package": "a"}, "package_version"),
+        ({"purl": "torch"}, "pattern"),
+        ({"colour": "red"}, "Extra"),
+    ],
+)
+def test_a_component_that_does_not_hold_is_refused(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Component(**{**BASE, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"components": {"cuda": Component(**BASE)}}, "'os'"),
+        (
+            {"components": {"os": Component(**BASE), "a": Component(**BASE, package="a", package_version="1", repository="b")}},
+            "repositories",
+        ),
+        (
+            {"components": {"os": Component(**BASE), "a": Component(**BASE, url="https://example.org/a",
+                                                                    signature="https://example.org/b", signing_key="k")}},
+            "`keys` has no k",
+        ),
+    ],
+)  # fmt: skip
+def test_a_release_that_names_what_it_has_not_is_refused(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Release(key="1", title="one", training_stack_path="/opt", **changed)

@@ -1,0 +1,56 @@
+"""The plan refuses a release that does not go with its machines, with the smallest conflict; every example passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed import catalog, plan
+from railbed import spec as specs
+from railbed.plan import software
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_every_example_goes_with_its_release(file: Path) -> None:
+    spec = specs.load(file)
+    planned = plan.plan(spec).software
+    assert planned.release == spec.software.release
+    assert planned.versions["nvidia_driver"]
+
+
+def choose(release: str, machine: str, *filesystems: str) -> dict[str, Any]:
+    known = [catalog.load_machine(machine)]
+    return software.choose(catalog.load_release(release), known, list(filesystems), "file:railbed:cluster")
+
+
+@pytest.mark.parametrize("machine", ["metal/hgx-b300", "metal/gb300-nvl72", "aws/p6-b300.48xlarge"])
+def test_a_machine_that_needs_a_newer_branch_is_refused_with_its_release(machine: str) -> None:
+    with pytest.raises(software.SoftwareConflict) as refused:
+        choose("2026.11", machine)
+    error = refused.value
+    assert (error.code, int(error.exit_status)) == ("SOFTWARE_CONFLICT", 2)
+    assert error.path == "file:railbed:cluster.software.release"
+    assert len(error.found) == 2
+    assert any("blackwell-ultra-needs" in line and "NVIDIA" in line for line in error.found)
+    assert (error.allowed, error.hint) == (["2026.12"], "use release 2026.12")
+    assert choose("2026.12", machine)["nvidia_driver"].version == "595.71.05"
+
+
+def test_a_filesystem_whose_client_the_system_has_not_is_refused() -> None:
+    with pytest.raises(software.SoftwareConflict) as refused:
+        choose("2026.12", "lab/rail8", "lustre")
+    assert any("no-lustre-on-debian-12" in line for line in refused.value.found)
+    assert refused.value.allowed == "none of the catalogue's releases goes with it"
+
+
+def test_hardware_gets_all_parts_and_a_lab_those_that_have_a_stand_in() -> None:
+    release = catalog.load_release("2026.12")
+    for lab in (True, False):
+        found = software.planned(release, choose("2026.12", "lab/rail8", "moosefs"), lab=lab)
+        assert ("fabric_manager" in found.versions) is not lab
+        assert found.packages["nvidia_driver"] == "nvidia-open"
+        assert found.packages.keys() <= found.versions.keys()
