@@ -237,16 +237,32 @@ class Contract(Part):
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON without ``hash``."""
-        body = self.model_dump(mode="json", by_alias=True, exclude={"hash"})
-        return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return _digest(self.as_json())
 
     def sealed(self) -> Self:
         """A copy whose ``hash`` matches its content."""
         return self.model_copy(update={"hash": self.digest()})
 
+    def sealed_json(self) -> dict[str, Any]:
+        """``sealed().as_json()`` in one pass."""
+        body = self.as_json()
+        return {**body, "hash": _digest(body)}
+
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Plain JSON data. Rails that nodes share are one object in it: they would be most of a large contract."""
+        body = self.model_dump(mode="json", by_alias=True, exclude={"nodes": {"__all__": {"rails"}}})
+        rails: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+        for node, written in zip(self.nodes, body["nodes"], strict=True):
+            those = tuple(map(id, node.rails))
+            if those not in rails:
+                rails[those] = [rail.model_dump(mode="json") for rail in node.rails]
+            written["rails"] = rails[those]
+        return body
+
+
+def _digest(body: dict[str, Any]) -> str:
+    rest = {key: value for key, value in body.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def parse(data: Any, where: str) -> Contract:

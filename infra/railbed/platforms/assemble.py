@@ -53,6 +53,18 @@ def cluster(
     missing: list[contract.Missing] | None = None,
 ) -> contract.Contract:
     """The sealed contract."""
+    return unsealed(plan, stack, nodes, filesystems, repositories, missing).sealed()
+
+
+def unsealed(
+    plan: ClusterPlan,
+    stack: str,
+    nodes: list[contract.Node],
+    filesystems: list[contract.Filesystem],
+    repositories: list[contract.Repository],
+    missing: list[contract.Missing] | None = None,
+) -> contract.Contract:
+    """The same without its hash, for who seals it while writing it."""
     return contract.Contract(
         stack=stack,
         name=plan.name,
@@ -72,4 +84,4 @@ def cluster(
         out_of_scope=list(plan.out_of_scope),
         missing=missing or [],
         spec_hash=plan.spec_hash,
-    ).sealed()
+    )

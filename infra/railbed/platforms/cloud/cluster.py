@@ -83,7 +83,7 @@ def made(
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
     ]
-    return assemble.cluster(plan, stack, nodes, filesystems, [], missing).as_json()
+    return assemble.unsealed(plan, stack, nodes, filesystems, [], missing).sealed_json()
 
 
 def _take(
