@@ -1,0 +1,258 @@
+"""One suite for all clouds: every example of each, and every machine of its vendor, under mocks. Nothing is asked of a cloud.
+
+Each check also has a run that it must refuse: the recorded one, spoilt (``mutations``).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.program.clouds import cases, checks, mutations
+from tests.program.clouds.checks import Case
+from tests.program.clouds.view import View
+
+from railbed import catalog, contract, errors, platforms
+from railbed.platforms.cloud.support import FEATURES, Lacks
+
+KINDS = sorted(cases.views())
+EXAMPLES = [(kind, name) for kind, view in sorted(cases.views().items()) for name in view.examples]
+MACHINES = [(kind, key) for kind, view in sorted(cases.views().items()) for key in view.machines]
+ALWAYS = ("oci", "gcp")
+"""Clouds that encrypt every disk: nothing that is declared could leave one in clear."""
+
+
+def view_of(kind: str) -> View:
+    return cases.views()[kind]
+
+
+def named(kind: str, service: str) -> dict[str, Any]:
+    """The spec of the cloud's example for a service."""
+    return cases.example(f"{kind}-{service}")
+
+
+@pytest.mark.parametrize(("kind", "name"), EXAMPLES)
+def test_every_example_holds(kind: str, name: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = cases.run(view_of(kind), cases.planned(cases.example(name)), monkeypatch)
+    assert checks.findings(case) == []
+    assert case.contract.missing == []
+    assert (case.contract.platform, case.contract.simulated) == (kind, False)
+
+
+@pytest.mark.parametrize(("kind", "key"), MACHINES)
+def test_every_machine_of_the_vendor_holds(
+    kind: str, key: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = view_of(kind)
+    data = cases.with_machine(cases.example(view.machines[key]), key)
+    try:
+        case = cases.run(view, cases.planned(data), monkeypatch)
+    except errors.Unsupported:
+        # Not every machine is sold by the example's way; by the hour, then.
+        case = cases.run(view, cases.planned(cases.by_the_hour(data)), monkeypatch)
+    assert checks.findings(case) == []
+    assert {node.machine for node in case.contract.with_role("compute", "spare")} == {key}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_machine_of_the_catalogue_is_in_the_view(kind: str) -> None:
+    known = {key for key in catalog.keys("machines") if key.startswith(f"{kind}/")}
+    assert known - set(view_of(kind).machines) <= REFUSED.get(kind, set())
+
+
+REFUSED = {"aws": {"aws/p6e-gb200.36xlarge"}}
+"""Machines whose layout nobody published: the platform refuses a fabric on them, which its own tests show."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_support_table_answers_every_question(kind: str) -> None:
+    table = checks.support(kind)
+    assert set(table) == set(FEATURES)
+    for feature, answer in table.items():
+        said = (answer.reason, answer.way_round) if isinstance(answer, Lacks) else (answer,)
+        assert all(text.strip() for text in said), feature
+
+
+CAPACITIES = {
+    "on_demand": {"kind": "on_demand"},
+    "spot": {"kind": "spot"},
+    "reservation": {"kind": "reservation", "ends": "2028-03-01"},
+    "block": {"kind": "block", "starts": "2027-01-01", "ends": "2028-03-01"},
+}
+
+
+@pytest.mark.parametrize("wanted", CAPACITIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_capacity_is_taken_as_asked_or_refused(
+    kind: str, wanted: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = cases.planned(cases.with_capacity(cases.small(kind), CAPACITIES[wanted]))
+    if isinstance(checks.support(kind)[wanted], Lacks):
+        with pytest.raises(errors.Unsupported):
+            platforms.build(plan, cases.STACK)
+        return
+    case = cases.run(view_of(kind), plan, monkeypatch)
+    assert checks.capacity(case) == []
+    assert checks.size(case) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "spoil"), mutations.MUTATIONS, ids=lambda one: getattr(one, "__name__", one)
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spoilt_run_is_found(kind: str, check: str, spoil: Any, base: dict[tuple[str, str], Case]) -> None:
+    case = base[kind, "hosts" if check in ("closed", "apart") else "cluster"]
+    if check == "cards" and case.view.nics(case.run, case.plan.pools[0].name) is None:
+        pytest.skip("the shape decides: no card is declared")
+    if check == "encrypted" and (
+        kind in ALWAYS or isinstance(checks.support(kind)["encrypted_disks"], Lacks)
+    ):
+        pytest.skip(
+            ALWAYS.get(kind, "the provider cannot say that disks are encrypted: its support table says so")
+        )
+    assert checks.CHECKS[check](case) == []
+    assert checks.CHECKS[check](spoil(case))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Case]:
+    """A whole run of a small cluster and of the hosts, for each cloud: what the mutations start from."""
+    made = {}
+    with pytest.MonkeyPatch.context() as patch:
+        cases.checkout(tmp_path_factory.mktemp("checkout"), patch)
+        for kind in KINDS:
+            made[kind, "cluster"] = cases.run(view_of(kind), cases.planned(cases.small(kind)), patch)
+            made[kind, "hosts"] = cases.run(view_of(kind), cases.planned(named(kind, "hosts")), patch)
+    return made
+
+
+def test_the_contract_has_one_shape_on_every_cloud(base: dict[tuple[str, str], Case]) -> None:
+    shapes = {kind: cases.shape(base[kind, "cluster"].run.contract) for kind in KINDS}
+    for kind, shape in shapes.items():
+        assert shape ^ shapes[KINDS[0]] == set(), kind
+    for kind in KINDS:
+        made = base[kind, "cluster"].contract
+        assert [(node.name, node.role) for node in made.nodes] == [
+            ("ctl0", "controller"), ("gpu-0", "compute"), ("gpu-1", "compute"), ("gpu-2", "compute"), ("gpu-3", "spare"),
+        ]  # fmt: skip
+        assert [(one.name, one.mount) for one in made.filesystems] == [("scratch", "/scratch")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resources_are_as_many_as_pools_not_as_nodes(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for nodes in (8, 128):
+        data = cases.small(kind)
+        data["pools"][0]["nodes"] = nodes
+        counts.append(len(cases.run(view_of(kind), cases.planned(data), monkeypatch).run.declared))
+    assert counts[1] - counts[0] <= 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_filesystem_that_is_there_is_mounted_and_nothing_else(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(checks.support(kind)["existing_filesystem"], Lacks):
+        pytest.skip("the platform refuses it, as its support table says")
+    plan = cases.planned(cases.with_existing(cases.small(kind), kind))
+    case = cases.run(view_of(kind), plan, monkeypatch)
+    assert checks.findings(case) == []
+    assert case.view.filesystems(case.run) == []
+    assert plan.filesystems[0].existing
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_that_may_go_is_not_kept(kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = cases.small(kind)
+    data["filesystems"][0]["keep_on_destroy"] = False
+    case = cases.run(view_of(kind), cases.planned(data), monkeypatch)
+    assert [one.protected for one in case.view.filesystems(case.run)] == [False]
+    assert checks.kept(case) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sixty_of_sixty_four_is_a_partial_contract(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = cases.small(kind)
+    data["pools"][0].update(nodes=64, spares=0)
+    plan = cases.planned(data)
+    there = cases.members(plan)
+    there["gpu"] = there["gpu"][:60]
+    said = "insufficient capacity in this zone"
+    case = cases.run(view_of(kind), plan, monkeypatch, there, {"gpu": [said]})
+    (missing,) = case.contract.missing
+    assert (missing.pool, missing.asked, missing.found) == ("gpu", 64, 60)
+    assert any(said in reason for reason in missing.reasons), missing.reasons
+    names = [node.name for node in case.contract.nodes if node.pool == "gpu"]
+    assert names == [f"gpu-{place}" for place in range(60)]
+    assert checks.findings(case) == []
+    # Up again, with the other four: what there was keeps its names.
+    before = {node.identity.value: node.name for node in case.contract.nodes}
+    cases.keep(case)
+    whole = cases.run(view_of(kind), plan, monkeypatch).contract
+    assert whole.missing == []
+    after = {node.identity.value: node.name for node in whole.nodes}
+    assert len(after) == len(before) + 4
+    assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_replaces_a_member_takes_its_name_and_nobody_elses(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = cases.planned(cases.small(kind))
+    first = cases.run(view_of(kind), plan, monkeypatch)
+    cases.keep(first)
+    there = cases.members(plan)
+    there["gpu"] = [cases.node("gpu", 77), there["gpu"][0], *there["gpu"][2:]]
+    second = cases.run(view_of(kind), plan, monkeypatch, there).contract
+    old = {node.identity.value: node.name for node in first.contract.nodes}
+    new = {node.identity.value: node.name for node in second.nodes}
+    assert second.missing == []
+    assert {name for one, name in new.items() if one not in old} == {"gpu-1"}
+    assert all(old[one] == name for one, name in new.items() if one in old)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forged_key_is_left_out_and_so_is_one_that_nobody_saw(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(checks.support(kind)["host_keys"], Lacks):
+        pytest.skip(
+            "keys are read by an operator: the support table says so, and the platform's own tests show it"
+        )
+    plan = cases.planned(cases.small(kind))
+    cases.keep(cases.run(view_of(kind), plan, monkeypatch))
+    there = cases.members(plan)
+    there["gpu"][1] = cases.node("gpu", 1, cases.host_key("somebody else's"))
+    there["gpu"][2] = cases.node("gpu", 88, "")
+    made = cases.run(view_of(kind), plan, monkeypatch, there).contract
+    assert [node.name for node in made.nodes if node.pool == "gpu"] == ["gpu-0", "gpu-3"]
+    (missing,) = made.missing
+    assert (missing.pool, missing.asked, missing.found) == ("gpu", 4, 2)
+    assert any(reason.startswith("HOST_KEY_CHANGED") for reason in missing.reasons)
+    assert any("not seen" in reason for reason in missing.reasons)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_platform_lacks_is_refused_by_name(kind: str, workdir: Path) -> None:
+    lacking = [name for name, answer in checks.support(kind).items() if isinstance(answer, Lacks)]
+    for feature in lacking:
+        data = cases.asking_for(kind, feature)
+        if data is None:
+            continue
+        with pytest.raises(errors.RailbedError) as refused:
+            platforms.build(cases.planned(data), cases.STACK)
+        assert refused.value.hint or refused.value.allowed, feature
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_contract_is_whole_and_lean(kind: str, base: dict[tuple[str, str], Case]) -> None:
+    made = base[kind, "cluster"].run.contract
+    parsed = contract.parse(made, kind)
+    assert len(json.dumps(made["nodes"])) / len(parsed.nodes) <= 2048
