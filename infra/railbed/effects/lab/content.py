@@ -61,7 +61,7 @@ def repository_digest() -> str:
     """Names the repository: the image's packages and the stand-ins' sources."""
     state = hashlib.sha256(image_digest().encode())
     state.update("\n".join(DRIVER_VERSIONS).encode())
-    for source in sorted(STANDINS.iterdir()):
+    for source in sorted(STANDINS.rglob("*")):
         if source.is_file():
-            state.update(source.read_bytes())
+            state.update(f"{source.relative_to(STANDINS)}\n".encode() + source.read_bytes())
     return state.hexdigest()[:12]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from railbed.effects.lab import content
-from railbed.effects.lab.training import pip_install
+from railbed.effects.lab import content, nvml
 from railbed.run import run
 
 PACKAGE = "nvidia-open"
@@ -52,41 +50,11 @@ def build_driver_packages(tools: Path, target: Path, smi: Path | None) -> None:
     """Writes one package file per driver version into ``target``; ``smi`` is left out where it could not be fetched."""
     with tempfile.TemporaryDirectory(prefix="railbed-driver-") as folder:
         work = Path(folder)
-        _header(tools, work)
+        compiler = nvml.Compiler(nvml.fetch_header(tools, work), work)
         for version in content.DRIVER_VERSIONS:
-            library = _compile(work, version)
             root = work / f"package-{version}"
-            _tree(root, version, library, smi)
+            _tree(root, version, compiler.library(version), smi)
             run(["dpkg-deb", "--root-owner-group", "-b", root, target / f"{PACKAGE}_{version}-1_amd64.deb"])
-
-
-def _header(tools: Path, work: Path) -> None:
-    """NVIDIA's own nvml.h from PyPI, checked by hash, and the list of its functions for the fallbacks."""
-    pip_install(tools / "nvml-requirements.txt", work / "nvml")
-    header = next((work / "nvml").rglob("nvml.h")).read_text()
-    (work / "nvml.h").write_text(header)
-    names = sorted(set(re.findall(r"DECLDIR +(nvml[A-Za-z0-9_]+)", header)))
-    (work / "names.inc").write_text("".join(f"NS({name})\n" for name in names))
-
-
-def _compile(work: Path, version: str) -> Path:
-    source = content.STANDINS / "nvml_stub.c"
-    library = work / f"libnvidia-ml-{version}.so"
-    flags = ["-O1", "-fPIC", f"-I{work}", f'-DDRIVER="{version}"', "-c", str(source)]
-    run(["cc", *flags, "-o", work / "answers.o"])
-    run(["cc", "-DFALLBACK", *flags, "-o", work / "fallback.o"])
-    run(
-        [
-            "cc",
-            "-shared",
-            "-Wl,-soname,libnvidia-ml.so.1",
-            "-o",
-            library,
-            work / "answers.o",
-            work / "fallback.o",
-        ]
-    )
-    return library
 
 
 def _tree(root: Path, version: str, library: Path, smi: Path | None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.defaults import HOST_BOOT_TIMEOUT_S, HOST_STOP_TIMEOUT_S
-from railbed.effects.lab import cgroups, names, network
+from railbed.effects.lab import cgroups, hardware, names, network
 from railbed.effects.lab.network import RailPort
 from railbed.errors import CommandError
 from railbed.run import run
@@ -110,7 +110,8 @@ def _identity(spec: HostSpec) -> None:
     etc = spec.root / "etc"
     (etc / "hostname").write_text(f"{spec.name}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{spec.address.split('/')[0]} {spec.name}\n")
-    (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    identity = uuid.uuid4().hex
+    (etc / "machine-id").write_text(f"{identity}\n")
     run(
         [
             "ssh-keygen",
@@ -128,11 +129,11 @@ def _identity(spec: HostSpec) -> None:
     ssh = spec.root / "root/.ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     (ssh / "authorized_keys").write_text(spec.authorized_key + "\n")
-    hardware = spec.root / "var/lib/railbed-sim"
-    hardware.mkdir(parents=True, exist_ok=True)
-    description = f"[system]\ngpus = {spec.gpus}\n[default]\nname = {spec.gpu_model}\nmem_total_mib = {spec.gpu_memory_mib}\n"
-    for file in ("hardware.ini", "gpu.ini"):
-        (hardware / file).write_text(description)
+    folder = spec.root / hardware.FOLDER.lstrip("/")
+    folder.mkdir(parents=True, exist_ok=True)
+    description = hardware.description(spec.gpus, spec.gpu_model, spec.gpu_memory_mib, identity)
+    for file in (hardware.HARDWARE, hardware.STATE):
+        (spec.root / file.lstrip("/")).write_text(description)
 
 
 def _boot(spec: HostSpec) -> None:
