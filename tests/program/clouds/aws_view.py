@@ -155,13 +155,8 @@ class AwsView:
         return found
 
     def groups(self, run: Run, pool: str) -> set[str]:
-        """By name; SSH from outside has a group of its own, which lets nobody inside in."""
-        used = {
-            group for one in self.template(run, pool)["networkInterfaces"] for group in one["securityGroups"]
-        }
-        return {
-            one.name for one in run.of(":SecurityGroup") if f"{one.name}-id" in used and one.name != "access"
-        }
+        blocks = self.template(run, pool)["networkInterfaces"]
+        return {group.removesuffix("-id") for one in blocks for group in one["securityGroups"]}
 
     def public_addresses(self, run: Run) -> list[str]:
         public = [one.name for one in run.of(":Subnet") if one.inputs.get("mapPublicIpOnLaunch")]

@@ -4,6 +4,7 @@ the NAT gateway."""
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 import pulumi
@@ -28,8 +29,8 @@ class Network:
     """Tenant → the group of its primary interfaces."""
     rdma: dict[str, ec2.SecurityGroup]
     """Tenant → the group of its EFA interfaces; empty without a fabric."""
-    access: ec2.SecurityGroup | None
-    """Lets SSH in from ``ssh_from``; None where nobody asked for it."""
+    access: dict[str, ec2.SecurityGroup]
+    """Tenant → the group that lets SSH in from ``ssh_from``; empty where nobody asked for it."""
     way_out: list[pulumi.Resource] = field(default_factory=list)
     """What must be there before a node can reach package servers and Session Manager."""
 
@@ -55,7 +56,7 @@ def network(scope: Scope) -> Network:
     members = {tenant: _members(scope, vpc_id, tenant) for tenant in scope.tenants}
     with_rails = scope.plan.fabric is not None
     rdma = {tenant: _rdma(scope, vpc_id, tenant) for tenant in scope.tenants} if with_rails else {}
-    access = _access(scope, vpc_id) if scope.plan.ssh_from else None
+    access = {tenant: _access(scope, vpc_id, tenant) for tenant in scope.tenants if scope.plan.ssh_from}
     return Network(vpc_id, subnet_id, members, rdma, access, way_out)
 
 
@@ -152,16 +153,17 @@ def _rdma(scope: Scope, vpc_id: pulumi.Input[str], tenant: str) -> ec2.SecurityG
     return group
 
 
-def _access(scope: Scope, vpc_id: pulumi.Input[str]) -> ec2.SecurityGroup:
+def _access(scope: Scope, vpc_id: pulumi.Input[str], tenant: str) -> ec2.SecurityGroup:
     """SSH to private addresses, for networks that are joined to the VPC; Session Manager needs no rule."""
-    group = _group(scope, vpc_id, "access", "SSH from the networks that the spec names", "")
+    group_name = f"access-{tenant}" if tenant else "access"
+    group = _group(scope, vpc_id, group_name, "SSH from the networks that the spec names", tenant)
     for cidr in scope.plan.ssh_from:
-        name = "ssh-" + cidr.replace("/", "-").replace(":", "-").replace(".", "-")
+        name = f"{group_name}-{re.sub('[^0-9a-f]', '-', cidr)}"
         four = ipaddress.ip_network(cidr).version == 4
         vpc.SecurityGroupIngressRule(
             name, security_group_id=group.id, ip_protocol="tcp", from_port=SSH_PORT, to_port=SSH_PORT,
             cidr_ipv4=cidr if four else None, cidr_ipv6=None if four else cidr, description="SSH",
-            tags=scope.tags(name), opts=scope.options(),
+            tags=scope.tags(name, tenant=tenant), opts=scope.options(),
         )  # fmt: skip
     return group
 

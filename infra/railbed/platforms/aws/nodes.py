@@ -99,8 +99,8 @@ def _interface(
     groups = [made.rdma[tenant].id] if one.efa else [made.members[tenant].id]
     # SSH comes to the controller; GPU hosts by themselves have none, so it comes to them.
     front = pool_name == CONTROLLER_POOL or not scope.plan.has_controller
-    if made.access is not None and front and not one.efa:
-        groups.append(made.access.id)
+    if tenant in made.access and front and not one.efa:
+        groups.append(made.access[tenant].id)
     return ec2.LaunchTemplateNetworkInterfaceArgs(
         network_card_index=one.card,
         device_index=one.device,

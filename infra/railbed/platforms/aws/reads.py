@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import boto3
@@ -40,7 +41,13 @@ def client(service: str, region: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": CLOUD_TRIES},
         max_pool_connections=CLOUD_WORKERS,
     )
-    return boto3.session.Session(region_name=region).client(service, config=config)
+    return _session(region).client(service, config=config)
+
+
+@cache
+def _session(region: str) -> Any:
+    """One for all clients: it reads the profile and the API models once."""
+    return boto3.session.Session(region_name=region)
 
 
 @contextmanager
