@@ -16,8 +16,8 @@ class Wish(Part):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
-"""An identifier that the provider gave."""
+Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
+"""An identifier that the provider gave; Azure's begin with a slash."""
 
 
 class LabPlatform(Wish):

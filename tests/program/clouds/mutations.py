@@ -81,11 +81,15 @@ def scattered(case: Case) -> Case:
 
 
 def elsewhere(case: Case) -> Case:
-    """Another reservation, or one where the spec wants none."""
+    """Another reservation; where the example buys by the hour, capacity that may be taken back."""
     held = getattr(case.plan.pools[0].capacity, "id", "")
-    return on_inputs(
-        case, lambda part: part.replace(held, "another") if held and isinstance(part, str) else part
-    )
+
+    def change(part: Any) -> Any:
+        if not isinstance(part, str):
+            return part
+        return part.replace(held, "another") if held else {"Regular": "Spot"}.get(part, part)
+
+    return on_inputs(case, change)
 
 
 def one_node_less(case: Case) -> Case:
