@@ -10,10 +10,10 @@ from typing import Any
 
 import oci
 import pytest
-import requests
 import yaml
 from oci.core import models
 from tests.program.clouds import oci_model, recording
+from tests.program.clouds.answering import Answering
 from tests.program.clouds.oci_fake import Fake, response
 from tests.program.clouds.oci_view import COMPARTMENT, VIEW
 from tests.program.clouds.view import Node
@@ -125,12 +125,15 @@ def test_the_number_of_resources_does_not_grow_with_nodes(build: Callable[..., r
     assert counts[0] == counts[1]
 
 
-@pytest.mark.parametrize("machine", ["oci/BM.GPU.GB200-v3.4", "oci/BM.GPU.GB300.4"])
+@pytest.mark.parametrize(
+    ("machine", "release"), [("oci/BM.GPU.GB200-v3.4", "2026.11"), ("oci/BM.GPU.GB300.4", "2026.12")]
+)
 def test_each_nvlink_domain_of_a_rack_is_a_gpu_memory_cluster(
-    build: Callable[..., recording.Run], machine: str
+    build: Callable[..., recording.Run], machine: str, release: str
 ) -> None:
     def change(data: dict[str, Any]) -> None:
         rack(data["pools"][0], machine)
+        data["software"]["release"] = release
         data["pools"][0]["nodes"] = 40
         data["fabric"] = {"rails": 4, "node_gbps": 3200}
         data["workloads"] = []
@@ -364,31 +367,6 @@ def test_a_console_that_scrolled_on_says_nothing_against_a_known_key(monkeypatch
     found = looked_up(fake, monkeypatch, known)
     assert found.members[0].host_keys == [key(1)]
     assert found.members[1].host_keys == [key(2)]
-
-
-class Answering(requests.adapters.BaseAdapter):
-    """HTTP answers in Oracle's form, one after another; the last one stays."""
-
-    def __init__(self, *answers: Any) -> None:
-        """``answers``: status, body and, where there are some, headers."""
-        super().__init__()
-        self.answers = list(answers)
-        self.asked = 0
-
-    def send(self, request: Any, *_: Any, **__: Any) -> Any:
-        status, body, *more = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        answer = requests.Response()
-        answer.status_code = status
-        answer.headers["content-type"] = "application/json"
-        answer.headers.update(more[0] if more else {})
-        answer._content = json.dumps(body).encode()
-        answer.request, answer.url = request, request.url
-        answer.raw = __import__("io").BytesIO()
-        return answer
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")

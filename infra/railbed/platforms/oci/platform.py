@@ -67,13 +67,15 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     mounts: Mapping[str, Mount] = known["mounts"]
     door = fills[CONTROLLER_POOL].members[0].id if plan.has_controller else ""
 
+    through = f"ssh -F {shlex.quote(str(work.ssh_config))} -W %h:%p {controller_name()}"
+    region = plan.place.region
+
     def proxy(member: Member) -> str:
         """Through the bastion to the controller, and through it to the nodes; where there is none, to each node."""
         if not known["bastion"]:
             return ""
         if door and member.id != door:
-            return f"ssh -F {shlex.quote(str(work.ssh_config))} -W %h:%p {controller_name()}"
-        assert isinstance(plan.place, OciPlatform)
-        return login.proxy(known["bastion"], plan.place.region, member.address, work.operator_key)
+            return through
+        return login.proxy(known["bastion"], region, member.address, work.operator_key)
 
     return made(plan, work.stack, fills, mounts, proxy, earlier)

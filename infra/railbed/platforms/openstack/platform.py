@@ -1,0 +1,77 @@
+"""A cluster on OpenStack from a plan, and the contract out of what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.platforms.cloud import boot, jump, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
+from railbed.platforms.cloud.members import Fill
+from railbed.platforms.openstack import discover, fabric, filesystems, nodes, scope, session
+from railbed.platforms.openstack.support import SUPPORT
+from railbed.spec.platforms import OpenstackPlatform
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    assert isinstance(plan.place, OpenstackPlatform)
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    fabric.rails(plan, plan.place)
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    here = scope.scope(plan, plan.place, stack)
+    network = fabric.network(here)
+    script = boot.user_data(plan, public_key(work.operator_key))
+    stacks = {
+        pool.name: pulumi.Output.all(*(one.id for one in nodes.pool(here, network, pool, script)))
+        for pool in plan.pools
+    }
+    lone: dict[str, pulumi.Output[str]] = {}
+    if plan.has_controller:
+        lone[CONTROLLER_POOL] = nodes.controller(here, network, script).id
+    gate: pulumi.Input[str] = ""
+    if network.gate is not None:
+        server, gate = nodes.gate(here, network, script)
+        lone[fabric.GATE] = server.id
+    mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
+    parts: dict[str, pulumi.Input[Any]] = {
+        "stacks": pulumi.Output.all(**stacks),
+        "network": network.network,
+        "lone": pulumi.Output.all(**lone) if lone else {},
+        "gate": gate,
+        "mounts": pulumi.Output.all(**mounts) if mounts else {},
+    }
+    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
+
+
+def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
+    assert isinstance(plan.place, OpenstackPlatform)
+    cloud = session.connect(plan.place.region)
+    earlier = before(work)
+    fills = discover.fills(
+        cloud,
+        known["stacks"],
+        {pool.name: pool.size for pool in plan.pools},
+        known["lone"],
+        discover.network_name(cloud, known["network"]),
+        earlier,
+        plan.host_keys,
+        preview=pulumi.runtime.is_dry_run(),
+    )
+    mounts = {name: discover.mount(cloud, shared) for name, shared in known["mounts"].items()}
+    keys: list[str] = []
+    if fabric.GATE in known["lone"]:
+        keys = [key for one in fills.pop(fabric.GATE).members for key in one.host_keys]
+        if not keys:
+            why = f"gate {known['lone'][fabric.GATE]}: its host key was not seen on the console yet"
+            fills = {name: Fill(members=[], reasons=[why]) for name in fills}
+
+    way = jump.proxy(known["gate"], keys[0], work.operator_key) if keys else ""
+    return made(plan, work.stack, fills, mounts, lambda _: way, earlier)

@@ -1,0 +1,397 @@
+"""OpenStack: what is special to it, and what must fail. The cloud is a fake that answers with the SDK's own resources."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openstack
+import pytest
+import requests
+import yaml
+from keystoneauth1 import session as keystone
+from keystoneauth1.identity.v3 import Password
+from tests.program.clouds import recording
+from tests.program.clouds.answering import Answering
+from tests.program.clouds.openstack_fake import NETWORK, PROJECT, Fake
+from tests.program.clouds.openstack_view import VIEW
+from tests.program.clouds.view import Node
+
+from railbed import plan, platforms, spec
+from railbed.defaults import CLOUD_TRIES
+from railbed.errors import RailbedError, SpecError, Unsupported
+from railbed.plan import ClusterPlan
+from railbed.platforms.cloud.calls import ProviderError
+from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.support import FEATURES
+from railbed.platforms.openstack import discover, preflight, session
+from railbed.platforms.openstack import platform as program
+from railbed.platforms.openstack.support import SUPPORT
+from railbed.platforms.openstack.template import PARAMETERS, parts
+
+ROOT = Path(__file__).resolve().parents[3]
+TODAY = datetime.date(2026, 12, 2)
+
+
+def key(index: int) -> str:
+    """A public key in OpenSSH's form: nobody has its private half."""
+    return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + f"{index:043d}"
+
+
+def console(index: int) -> str:
+    """What cloud-init's keys-to-console prints (made by hand)."""
+    return f"-----BEGIN SSH HOST KEY KEYS-----\n{key(index)} root@node\n-----END SSH HOST KEY KEYS-----\n"
+
+
+def made_plan(example: str, change: Callable[[dict[str, Any]], None] = lambda _: None) -> ClusterPlan:
+    data = yaml.safe_load((ROOT / f"examples/{example}.yaml").read_text())["config"]["railbed:cluster"]
+    change(data)
+    return plan.plan(spec.from_config(data, example))
+
+
+def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
+    found, index = {}, 0
+    for pool in wanted.pools:
+        found[pool.name] = []
+        for _ in range(pool.size):
+            index += 1
+            address = f"10.64.{1 + index // 250}.{1 + index % 250}"
+            found[pool.name].append(Node(f"server-{index:05d}", address, console(index)))
+    if wanted.has_controller:
+        found["controller"] = [Node("ctl0", "10.64.0.10", console(99_999))]
+    return found
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
+    monkeypatch.setattr(program, "find_root", lambda: tmp_path)
+
+    def run(
+        wanted: ClusterPlan, there: dict[str, list[Node]] | None = None, **reasons: list[str]
+    ) -> recording.Run:
+        VIEW.members(monkeypatch, there if there is not None else members(wanted), reasons)
+        return recording.run(lambda: platforms.build(wanted, "test"), VIEW.answers, VIEW.call)
+
+    return run
+
+
+def test_the_table_answers_every_feature() -> None:
+    assert set(SUPPORT) == set(FEATURES)
+
+
+def test_each_rail_is_a_port_of_its_own_network(build: Callable[..., recording.Run]) -> None:
+    wanted = made_plan("openstack-cluster")
+    run = build(wanted)
+    server = VIEW._server(run, "h100")
+    rails = server["networks"][1:]
+    assert [one["network"] for one in rails] == wanted.place.rail_networks  # type: ignore[union-attr]
+    assert {one["port_extra_properties"]["binding:vnic_type"] for one in rails} == {"direct"}
+    assert len(run.contract["nodes"]) == 69
+    assert run.contract["nodes"][1]["rails"][7]["rate_gbps"] == 400
+
+
+def test_a_template_gets_every_parameter_that_it_has(build: Callable[..., recording.Run]) -> None:
+    run = build(made_plan("openstack-cluster"))
+    (stack,) = run.of(":StackV1")
+    text = json.loads(stack.inputs["templateOpts"]["Bin"])
+    assert set(text["parameters"]) == set(stack.inputs["parameters"]) == set(PARAMETERS)
+    used = json.dumps(text["resources"])
+    assert all(f'"get_param": "{one}"' in used for one in PARAMETERS)
+    assert (
+        VIEW._server(run, "h100")["scheduler_hints"]["reservation"] == "00000000-0000-4000-8000-0000000000b1"
+    )
+
+
+def test_nodes_in_use_are_not_rebuilt_for_a_boot_script_or_an_image(
+    build: Callable[..., recording.Run],
+) -> None:
+    run = build(made_plan("openstack-cluster"))
+    assert VIEW._server(run, "h100")["user_data_update_policy"] == "IGNORE"
+    (stack,) = run.of(":StackV1")
+    assert "parameters.image" in (stack.options.ignore_changes or [])
+
+
+def test_a_pool_beyond_heats_limit_is_several_stacks() -> None:
+    assert parts(68) == [68]
+    assert parts(900) == [900]
+    assert parts(1000) == [900, 100]
+    assert sum(parts(10_000)) == 10_000
+    assert len(parts(10_000)) == 12
+
+
+def test_rail_networks_must_be_one_for_each_rail(build: Callable[..., recording.Run]) -> None:
+    with pytest.raises(SpecError, match="8 rails and 7 rail networks"):
+        build(made_plan("openstack-cluster", lambda data: data["platform"]["rail_networks"].pop()))
+
+
+def test_a_fabric_that_the_machine_has_not_is_refused() -> None:
+    def slow(data: dict[str, Any]) -> None:
+        data["fabric"]["node_gbps"] = 1600
+
+    with pytest.raises(SpecError, match="3200 Gb/s a node, not 1600"):
+        made_plan("openstack-cluster", slow)
+
+
+def test_bare_metal_flavours_bring_their_rails(build: Callable[..., recording.Run]) -> None:
+    run = build(made_plan("openstack-metal"))
+    assert VIEW.nics(run, "h200") is None
+    assert not [one for typ in (":Network", ":Subnet", ":Router", ":FloatingIp") for one in run.of(typ)]
+    assert run.contract["filesystems"][0]["source"] == "10.80.9.1@tcp:/shared"
+
+
+def test_ports_of_bare_metal_are_of_their_own_kind(build: Callable[..., recording.Run]) -> None:
+    rails = [f"00000000-0000-4000-8000-00000000001{i}" for i in range(8)]
+    run = build(made_plan("openstack-metal", lambda data: data["platform"].update(rail_networks=rails)))
+    kinds = {
+        one["port_extra_properties"]["binding:vnic_type"] for one in VIEW._server(run, "h200")["networks"][1:]
+    }
+    assert kinds == {"baremetal"}
+
+
+def test_only_the_gate_is_reached_from_outside(build: Callable[..., recording.Run]) -> None:
+    run = build(made_plan("openstack-cluster"))
+    (address,) = run.of(":FloatingIp")
+    assert address.name == "gate"
+    outside = [one for one in VIEW.opened(run) if "/" in one.source]
+    assert [(one.source, one.from_port, one.to_port) for one in outside] == [("203.0.113.0/24", 22, 22)]
+    assert all("198.51.100.7" in node["ssh"]["proxy"] for node in run.contract["nodes"])
+    assert all(one.inputs["deleteDefaultRules"] is True for one in run.of(":SecGroup"))
+
+
+def test_without_an_external_network_there_is_no_gate(build: Callable[..., recording.Run]) -> None:
+    run = build(made_plan("openstack-cluster", lambda data: data["platform"].pop("external_network")))
+    assert run.of(":FloatingIp") == []
+    assert {node["ssh"]["proxy"] for node in run.contract["nodes"]} == {""}
+
+
+def test_a_gate_without_a_host_key_lets_nobody_by(
+    build: Callable[..., recording.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = made_plan("openstack-hosts")
+    there = {name: [Node(n.id, n.address, "") for n in some] for name, some in members(wanted).items()}
+    contract = build(wanted, there).contract
+    assert contract["nodes"] == []
+    assert all("gate gate-id: its host key was not seen" in one["reasons"][0] for one in contract["missing"])
+
+
+def test_a_small_host_needs_a_flavour(build: Callable[..., recording.Run]) -> None:
+    with pytest.raises(SpecError, match="needs a flavour"):
+        build(made_plan("openstack-cluster", lambda data: data["platform"].pop("controller_shape")))
+
+
+def test_tenants_do_not_reach_each_other(build: Callable[..., recording.Run]) -> None:
+    run = build(made_plan("openstack-hosts"))
+    sources = {
+        (one.inputs["securityGroupId"], one.inputs.get("remoteGroupId"))
+        for one in run.of(":SecGroupRule")
+        if one.inputs["direction"] == "ingress" and one.inputs["securityGroupId"] != "gate-id"
+    }
+    names = ("tenant-red-id", "tenant-blue-id")
+    assert sources == {*((one, one) for one in names), *((one, "gate-id") for one in names)}
+    assert VIEW.rdma(run, "red") == []
+
+
+def test_another_project_makes_nothing(
+    build: Callable[..., recording.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        VIEW, "call", lambda token, args: {"name": args["name"], "projectId": "another"}, raising=False
+    )
+    with pytest.raises(RailbedError) as refused:
+        build(made_plan("openstack-cluster"))
+    assert refused.value.code == "ACCOUNT"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [(lambda d: d["pools"][0].update(capacity={"kind": "spot"}), "takes no server back"),
+     (lambda d: d["filesystems"][0].update(data_repository="s3://bucket"), "fills no share"),
+     (lambda d: d["platform"].update(network="a-network"), "without its subnet")],
+)  # fmt: skip
+def test_what_openstack_has_not_is_refused(
+    build: Callable[..., recording.Run], change: Callable[[Any], None], word: str
+) -> None:
+    def changed(data: dict[str, Any]) -> None:
+        data["workloads"] = []
+        data["pools"][0]["spares"] = 0
+        change(data)
+
+    with pytest.raises(Unsupported, match=word):
+        build(made_plan("openstack-cluster", changed))
+
+
+def test_shares_are_protected_and_their_keys_stay_secret(build: Callable[..., recording.Run]) -> None:
+    def ceph(data: dict[str, Any]) -> None:
+        data["filesystems"][0]["offer"] = "openstack/manila-cephfs"
+
+    run = build(made_plan("openstack-cluster", ceph))
+    (share,) = VIEW.filesystems(run)
+    assert (share.inputs["shareProto"], share.inputs["size"], share.protected) == ("CEPHFS", 102_400, True)
+    (access,) = run.of(":ShareAccess")
+    assert "accessKey" in access.options.additional_secret_outputs  # type: ignore[operator]
+    assert run.contract["filesystems"][0]["source"] == "10.0.0.5:/volumes/x"
+    assert "a-secret" not in json.dumps(run.contract)
+
+
+def test_an_nfs_share_is_open_to_the_cluster_alone(build: Callable[..., recording.Run]) -> None:
+    (access,) = build(made_plan("openstack-cluster")).of(":ShareAccess")
+    assert (access.inputs["accessType"], access.inputs["accessTo"]) == ("ip", "10.64.0.0/16")
+
+
+def test_an_offer_that_nobody_can_make_is_refused(build: Callable[..., recording.Run]) -> None:
+    with pytest.raises(SpecError, match="not made by OpenStack"):
+        build(
+            made_plan("openstack-cluster", lambda d: d["filesystems"][0].update(offer="metal/superpod-good"))
+        )
+
+
+def test_a_renamed_pool_keeps_its_stack(build: Callable[..., recording.Run]) -> None:
+    def change(data: dict[str, Any]) -> None:
+        data["pools"][0] |= {"name": "train", "formerly": "h100"}
+        data["platform"]["flavors"] = {"train": "g8.h100.whole"}
+
+    run = build(made_plan("openstack-cluster", change))
+    (stack,) = run.of(":StackV1")
+    assert stack.name == "train-0"
+    assert stack.options.aliases[0].name == "h100-0"  # type: ignore[index, union-attr]
+    (group,) = run.of(":ServerGroup")
+    assert group.inputs["name"] == "pretrain-a-h100"
+
+
+def test_sixty_of_sixty_eight_is_a_partial_contract(build: Callable[..., recording.Run]) -> None:
+    wanted = made_plan("openstack-cluster")
+    there = members(wanted)
+    there["h100"] = there["h100"][:60]
+    run = build(wanted, there, h100=["ResourceInError: No valid host was found."])
+    (missing,) = run.contract["missing"]
+    assert missing == {
+        "pool": "h100", "asked": 68, "found": 60, "reasons": ["ResourceInError: No valid host was found."]
+    }  # fmt: skip
+
+
+def looked_up(fake: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Any:
+    monkeypatch.setattr("railbed.platforms.cloud.consoles.CONSOLE_TIMEOUT_S", 0.0)
+    known = more.pop("known", Before(names={}, host_keys={}))
+    given = more.pop("given", {})
+    more.setdefault("preview", False)
+    return discover.fills(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
+        "h100"
+    ]
+
+
+def test_a_cloud_without_consoles_takes_the_keys_that_an_operator_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Bare(Fake):
+        def get_server_console_output(self, server: str) -> dict[str, Any]:
+            raise openstack.exceptions.HttpException(
+                "The requested functionality is not supported.", http_status=501
+            )
+
+    fake = Bare({"h100": [Node("a", "10.64.0.11", "")]})
+    assert looked_up(fake, monkeypatch).members[0].host_keys == []
+    assert looked_up(fake, monkeypatch, given={"a": key(5)}).members[0].host_keys == [key(5)]
+
+
+def test_a_forged_key_is_seen_on_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake({"h100": [Node("a", "10.64.0.11", console(2))]})
+    found = looked_up(fake, monkeypatch, known=Before(names={}, host_keys={"a": [key(1)]}))
+    assert found.members[0].host_keys == [key(2)]
+    assert found.members[0].address == "10.64.0.11"
+
+
+@pytest.fixture
+def http(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answering]:
+    """The SDK's real connection, on answers that were made by hand in the services' form."""
+    monkeypatch.setattr("railbed.platforms.cloud.calls.time.sleep", lambda _: None)
+
+    def answering(*answers: Any) -> Answering:
+        adapter, plain = Answering(*answers), requests.Session()
+        plain.mount("https://", adapter)
+        who = Password("https://cloud.test:5000/v3", username="ada", password="wrong", project_id=PROJECT,
+                       user_domain_id="default")  # fmt: skip
+        made = openstack.connection.Connection(session=keystone.Session(auth=who, session=plain))
+        monkeypatch.setattr(session, "connect", lambda region: made)
+        return adapter
+
+    return answering
+
+
+UNAUTHORIZED = {"error": {"code": 401, "message": "The request you have made requires authentication.",
+                          "title": "Unauthorized"}}  # fmt: skip
+
+
+def test_preflight_says_that_credentials_are_expired(http: Callable[..., Answering]) -> None:
+    http((401, UNAUTHORIZED))
+    (finding,) = preflight.look(made_plan("openstack-cluster"), TODAY)
+    assert not finding.ok
+    assert "requires authentication" in finding.found
+    assert "log in" in finding.hint
+
+
+def test_a_cloud_that_stays_busy_is_asked_again_and_then_is_an_error(http: Callable[..., Answering]) -> None:
+    adapter = http((503, {"error": {"message": "busy"}}))
+    cloud = session.connect("RegionOne")
+    with pytest.raises(ProviderError) as busy:
+        session.asked("the servers", lambda: list(cloud.compute.servers()))
+    assert busy.value.code == "PROVIDER_BUSY"
+    assert adapter.asked >= CLOUD_TRIES
+
+
+def test_a_cloud_that_was_busy_answers_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("railbed.platforms.cloud.calls.time.sleep", lambda _: None)
+    answers = [429, 503]
+
+    def ask() -> str:
+        if answers:
+            raise openstack.exceptions.HttpException("busy", http_status=answers.pop(0))
+        return "at last"
+
+    assert session.asked("anything", ask) == "at last"
+
+
+def preflighted(
+    monkeypatch: pytest.MonkeyPatch, wanted: ClusterPlan, today: datetime.date = TODAY, **change: Any
+) -> Any:
+    fake = Fake({}, project=change.pop("project", PROJECT), change=change)
+    monkeypatch.setattr(session, "connect", lambda region: fake)
+    return [one for one in preflight.look(wanted, today) if not one.ok]
+
+
+def test_preflight_of_a_project_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    (blazar,) = preflighted(monkeypatch, made_plan("openstack-cluster"))
+    assert (blazar.needed, "Blazar" in blazar.found) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"project": "another"}, "project"), ({"zone": False}, "zone"), ({"lacks": ["orchestration"]}, "orchestration"),
+     ({"flavors": ["m1.xlarge"]}, "flavour of pool h100"), ({"image": {"architecture": "aarch64"}}, "image"),
+     ({"image": {"status": "deactivated"}}, "image"), ({"limits": {"maxTotalInstances": 61}}, "quota of servers"),
+     ({"limits": {"maxServerGroupMembers": 10}}, "members of a server group"),
+     ({"no_network": ["00000000-0000-4000-8000-000000000013"]}, "rail_networks[3]")],
+)  # fmt: skip
+def test_preflight_finds_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], name: str
+) -> None:
+    found = preflighted(monkeypatch, made_plan("openstack-cluster"), **change)
+    assert any(name in one.name and one.needed for one in found)
+
+
+def test_preflight_finds_a_lease_that_ends_before_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = preflighted(monkeypatch, made_plan("openstack-cluster"), datetime.date(2027, 2, 15))
+    assert any("it ends on 2027-03-31" in one.found for one in found)
+
+
+@pytest.mark.parametrize("who", ["plan", "apply", "repair", "validate"])
+def test_access_rules_name_methods_and_never_everything(who: str) -> None:
+    rules = json.loads((ROOT / f"infra/railbed/platforms/openstack/identities/{who}.json").read_text())
+    assert all(set(one) == {"service", "method", "path"} for one in rules)
+    assert all(one["path"] not in ("/**", "**") for one in rules)
+    if who in ("plan", "validate"):
+        assert {one["method"] for one in rules} == {"GET"}
+    if who == "repair":
+        assert not [one for one in rules if one["method"] == "DELETE"]
