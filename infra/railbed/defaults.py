@@ -5,6 +5,8 @@ from __future__ import annotations
 # --- processes -------------------------------------------------------------------------------------------------
 COMMAND_TIMEOUT_S = 120.0
 DOWNLOAD_TIMEOUT_S = 900.0
+HTTP_TIMEOUT_S = 60.0
+"""Longest silence of a server while a file is fetched."""
 BUILD_TIMEOUT_S = 1800.0
 SSH_CONNECT_TIMEOUT_S = 10
 HOST_BOOT_TIMEOUT_S = 60.0

@@ -10,12 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from railbed import catalog
-from railbed.cli import output
+from railbed.cli import output, release_commands
 from railbed.errors import Exit, UsageError
 from railbed.model import compat
 from railbed.model.compat.problem import read_wanted
 
-group = typer.Typer(no_args_is_help=True, help="Software: versions that go together, and why.")
+group = typer.Typer(no_args_is_help=True, help="Software: versions that go together, and why; releases.")
+release_commands.register(group)
 
 MACHINE = typer.Option(
     None, "--machine", "-m", help="Catalogue key, e.g. metal/hgx-h100; without it no hardware rule."

@@ -1,0 +1,176 @@
+"""`railbed software diff | sbom | mirror`: releases compared, listed as a bill of materials, and fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from railbed import catalog
+from railbed.cli import output
+from railbed.cli.files import write_text
+from railbed.errors import Exit, UsageError
+from railbed.model import compat
+from railbed.model.artefacts import Artefact, artefacts
+from railbed.model.compat.difference import Change, Difference, difference
+
+if TYPE_CHECKING:
+    from railbed.effects.mirror import Fetched
+
+MACHINE = typer.Option(None, "--machine", "-m", help="Catalogue key; without it all alternatives.")
+OS = typer.Option(None, "--os", help="ID and version of /etc/os-release; else the release's for the machine.")
+FILESYSTEM = typer.Option(
+    None, "--filesystem", "-f", help="Kind whose client is wanted, e.g. lustre; can be repeated."
+)
+
+FILE = typer.Option(None, "--output", "-o", help="File to write; else stdout.")
+FOLDER = typer.Option(None, "--output", "-o", help="Folder to fetch into; may hold an earlier run's.")
+
+
+def register(group: typer.Typer) -> None:
+    """Adds the verbs."""
+    for verb in (diff, sbom, mirror):
+        group.command()(verb)
+
+
+def diff(
+    old: str = typer.Argument(..., metavar="A"), new: str = typer.Argument(..., metavar="B"),
+    machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,
+) -> None:  # fmt: skip
+    """What changes from release A to B, and what each change asks for."""
+    before, after = catalog.load_release(old), catalog.load_release(new)
+    known, system = _host(after, machine, os)
+    found = difference(before, after, catalog.load_rules(), known, system, filesystem or [])
+    if as_json:
+        document = {"from": old, "to": new, "machine": machine, "os": system or None, "asks": found.asks}
+        output.print_json({**document, **found.model_dump(mode="json")})
+        return
+    _show(found)
+
+
+def sbom(
+    release: str = typer.Argument(..., metavar="RELEASE"), machine: str = MACHINE, os: str = OS,
+    filesystem: list[str] = FILESYSTEM,
+    target: Path | None = FILE,
+) -> None:  # fmt: skip
+    """The release's bill of materials, CycloneDX 1.6 JSON."""
+    from railbed.model.sbom import (
+        sbom as materials,  # its library takes 0.2 s that other verbs need not wait for
+    )
+
+    taken = catalog.load_release(release)
+    known, system = _host(taken, machine, os)
+    text = materials(taken, catalog.load_rules(), known, system, filesystem or [])
+    if target is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(target, text)
+
+
+def mirror(
+    release: str = typer.Argument(..., metavar="RELEASE"),
+    target: Path | None = FOLDER,
+    dry_run: bool = typer.Option(False, "--dry-run", help="List what would be fetched, and by what it is checked."),
+    machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,
+) -> None:  # fmt: skip
+    """Fetch every part that can be checked; exit 3 where some cannot, 1 where one is missing or wrong."""
+    if dry_run == (target is not None):
+        raise UsageError(
+            "a mirror needs a folder, or --dry-run", path="--output", found=str(target) if target else None,
+            allowed="one of --output DIR and --dry-run", hint="name one of them",
+        )  # fmt: skip
+    taken = catalog.load_release(release)
+    known, system = _host(taken, machine, os)
+    wanted = artefacts(taken, known, system, filesystem or [])
+    if target is None:
+        _list(release, wanted, as_json)
+        return
+    from railbed.effects.mirror import mirror as fetch  # urllib and ssl, for this verb alone
+
+    try:
+        done = fetch(release, wanted, target, lambda line: output.err.print(escape(line)))
+    except OSError as wrong:
+        raise UsageError(
+            f"the folder cannot be written: {wrong.strerror}", path=str(target), hint="name another"
+        ) from None
+    _report(release, target, done, as_json)
+
+
+def _host(
+    release: catalog.Release, machine: str | None, os: str | None
+) -> tuple[catalog.Machine | None, str]:
+    """The machine, if one is named, and its system. Raises UsageError for a system that the release is not made for."""
+    known = catalog.load_machine(machine) if machine else None
+    if os is not None and os not in release.systems:
+        near = catalog.nearest(os, release.systems)
+        raise UsageError(
+            f"release {release.key} is not made for that operating system", path="--os", found=os,
+            allowed=release.systems, hint=f"did you mean {near}?" if near else "name one of those",
+        )  # fmt: skip
+    return known, os or (compat.system_of(release, known) if known else "")
+
+
+def _show(found: Difference) -> None:
+    table = Table("component", "from", "to", "asks for", "why", box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
+    for change in (*found.added, *found.removed, *found.changed):
+        table.add_row(
+            change.component, change.before or "-", change.after or "-", _asks(change), escape(change.why)
+        )
+    output.out.print(table)
+    for change in (*found.added, *found.changed):
+        output.out.print(
+            f"{change.component} {change.after}: {escape(change.reason)} ({escape(change.source)})"
+        )
+    output.out.print(f"together: {', '.join(found.asks) or 'nothing'}")
+
+
+def _asks(change: Change) -> str:
+    steps = [step for step in change.asks if step != "rebuild"]
+    return ", ".join([*steps, *(f"rebuild {name}" for name in change.rebuilds)]) or "nothing"
+
+
+def _list(release: str, wanted: list[Artefact], as_json: bool) -> None:
+    if as_json:
+        output.print_json({"release": release, "artefacts": [one.model_dump(mode="json") for one in wanted]})
+        return
+    table = Table("component", "version", "how", "what", "checked by", box=SIMPLE_HEAD)
+    for one in wanted:
+        checked = one.sha256 or one.fingerprint or "-"
+        what = f"{one.url} {one.package}".strip() if one.kind in ("package", "file") else one.note
+        table.add_row(one.component, one.version, one.kind, escape(what), checked)
+    output.out.print(table)
+
+
+def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> None:
+    failed = [one for one in done if one.error is not None]
+    refused = [one.artefact for one in done if one.artefact.kind == "refused"]
+    document: dict[str, Any] = {
+        "release": release,
+        "output": str(target),
+        "fetched": {path: sha256 for one in done for path, sha256 in one.files.items()},
+        "refused": [one.model_dump(mode="json") for one in refused],
+        "failed": [
+            {"component": one.artefact.component, "error": one.error.as_json()} for one in failed if one.error
+        ],
+    }
+    if as_json:
+        output.print_json(document)
+    else:
+        output.out.print(f"{len(document['fetched'])} files in {target}")
+        for one in failed:
+            output.out.print(
+                f"[red]failed[/] {one.artefact.component}: {escape(str(one.error and one.error.as_text()))}"
+            )
+        for artefact in refused:
+            output.out.print(
+                f"[yellow]refused[/] {artefact.component} {artefact.version}: {escape(artefact.note)}"
+            )
+    if failed:
+        output.leave(Exit.FAIL)
+    if refused:
+        output.leave(Exit.UNPROVEN)

@@ -1,0 +1,5 @@
+"""Fetches the parts of a release, each checked before it lies under its name."""
+
+from railbed.effects.mirror.mirror import Fetched, mirror
+
+__all__ = ["Fetched", "mirror"]
