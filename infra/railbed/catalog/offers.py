@@ -41,6 +41,9 @@ class FilesystemOffer(Published):
     """False where the size in the spec is a label and the disk below is the only limit."""
     steps: list[Step] = Field(default_factory=list)
     """Throughput sold by size; reads and writes share it."""
+    whole_step_mbytes_per_s: float | None = Field(default=None, gt=0)
+    """Where throughput is sold for the filesystem as a whole, whatever its size: in multiples of this, MB/s."""
+    whole_most_mbytes_per_s: float | None = Field(default=None, gt=0)
     unit_nodes: int | None = Field(default=None, ge=1)
     """Where storage is bought by groups of nodes (a SuperPOD's scalable unit): nodes of one group."""
     unit_read_gbytes_per_s: float | None = Field(default=None, gt=0)

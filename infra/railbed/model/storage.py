@@ -37,6 +37,8 @@ def step_of(offer: FilesystemOffer, mbytes_per_s_per_tib: float | None) -> Step 
     """The step that was bought: the named one, or the offer's slowest. Raises UsageError for one that is not sold."""
     if mbytes_per_s_per_tib is None:
         return min(offer.steps, key=lambda step: step.mbytes_per_s_per_tib, default=None)
+    if offer.whole_step_mbytes_per_s is not None:
+        return None
     for step in offer.steps:
         # A provider that counts per TB sells 125, which is 137.44 per TiB; people name the round number.
         if round(step.mbytes_per_s_per_tib) == mbytes_per_s_per_tib or _per_tb(step) == mbytes_per_s_per_tib:
@@ -49,6 +51,26 @@ def step_of(offer: FilesystemOffer, mbytes_per_s_per_tib: float | None) -> Step 
         or "nothing: the offer sells no throughput",
         hint="choose a step of the offer" if offer.steps else "leave mbytes_per_s_per_tib out",
     )
+
+
+def whole_mbytes_per_s(
+    offer: FilesystemOffer, capacity_tib: float, mbytes_per_s_per_tib: float | None
+) -> float | None:
+    """Throughput of a filesystem that buys it as a whole: size × rate, or one step without a rate; None where the offer
+    does not sell it so. Raises UsageError for what is no whole step."""
+    step, most = offer.whole_step_mbytes_per_s, offer.whole_most_mbytes_per_s
+    if step is None:
+        return None
+    asked = step if mbytes_per_s_per_tib is None else capacity_tib * mbytes_per_s_per_tib
+    if asked < step or asked % step or (most is not None and asked > most):
+        raise UsageError(
+            f"{offer.key} sells throughput for the whole filesystem in steps of {step:g} MB/s",
+            path="mbytes_per_s_per_tib",
+            found=f"{capacity_tib:g} TiB x {mbytes_per_s_per_tib:g} = {asked:g} MB/s",
+            allowed=f"whole multiples of {step:g} MB/s" + (f", up to {most:g}" if most is not None else ""),
+            hint="choose capacity_tib and mbytes_per_s_per_tib so that their product is one",
+        )
+    return asked
 
 
 def _per_tb(step: Step) -> int:
@@ -68,6 +90,13 @@ def rates(
     """
     if offer.unit_nodes is not None:
         read, write, why = _by_units(offer, nodes, offer.unit_nodes)
+    elif mbytes_per_s_per_tib is not None and (
+        whole := whole_mbytes_per_s(offer, capacity_tib, mbytes_per_s_per_tib)
+    ):
+        read = write = whole / MBYTES_PER_GBYTE
+        why = [
+            f"{capacity_tib:g} TiB × {mbytes_per_s_per_tib:g} MB/s per TiB, bought as {whole:g} MB/s for the whole"
+        ]
     elif (step := step_of(offer, mbytes_per_s_per_tib)) is not None:
         total = capacity_tib * step.mbytes_per_s_per_tib / MBYTES_PER_GBYTE
         read = write = total

@@ -28,6 +28,7 @@ def check(spec: ClusterSpec, filesystem: FilesystemSpec, where: str) -> None:
             hint="choose an offer of the platform",
         )
     step = _step(filesystem, offer, where)
+    _whole_throughput(filesystem, offer, where)
     _size(filesystem, offer, step, where)
     servers = min(spec.compute_nodes, offer.max_copies)
     if filesystem.copies is not None and filesystem.copies > servers:
@@ -56,6 +57,13 @@ def _step(filesystem: FilesystemSpec, offer: catalog.FilesystemOffer, where: str
         return None
     try:
         return storage.step_of(offer, filesystem.mbytes_per_s_per_tib)
+    except UsageError as unsold:
+        raise at(unsold, f"{where}.mbytes_per_s_per_tib") from None
+
+
+def _whole_throughput(filesystem: FilesystemSpec, offer: catalog.FilesystemOffer, where: str) -> None:
+    try:
+        storage.whole_mbytes_per_s(offer, filesystem.capacity_tib, filesystem.mbytes_per_s_per_tib)
     except UsageError as unsold:
         raise at(unsold, f"{where}.mbytes_per_s_per_tib") from None
 

@@ -30,8 +30,6 @@ class AwsFacts(Published):
     ssd_least_gib: int
     efa_step_gib: dict[str, int]
     """MB/s per TiB → sizes of a filesystem that speaks EFA are whole multiples of this."""
-    tiering_step_mbytes_per_s: int
-    tiering_most_mbytes_per_s: int
     tiering_metadata_iops: int
     quota_codes: dict[str, str]
     """Service quotas of EC2 for P instances, in vCPUs."""

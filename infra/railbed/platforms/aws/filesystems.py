@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import fsx
 
+from railbed.catalog import load_filesystem
 from railbed.errors import SpecError, Unsupported
+from railbed.model import storage
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.aws import fabric, reads
 from railbed.platforms.aws.fabric import Network
@@ -79,7 +81,7 @@ def _new(
         ignore_changes=["efaEnabled"],
     )
     if one.offer == TIERING:
-        kind = _tiering(one, path)
+        kind = _tiering(one)
     elif one.offer == SSD:
         size = ssd(one, with_rails=scope.plan.fabric is not None)
         kind = _persistent(size)
@@ -129,28 +131,12 @@ def _persistent(size: Size) -> dict[str, object]:
     }
 
 
-def tiering_mbytes_per_s(one: PlannedFilesystem, path: str) -> int:
-    """Throughput of the whole filesystem: size × rate where the spec names a rate, else the smallest step."""
-    known = facts()
-    step = known.tiering_step_mbytes_per_s
-    if one.mbytes_per_s_per_tib is None:
-        return step
-    asked = one.capacity_tib * one.mbytes_per_s_per_tib
-    if asked % step or not step <= asked <= known.tiering_most_mbytes_per_s:
-        raise SpecError(
-            "Intelligent-Tiering sells throughput for the whole filesystem in steps",
-            path=f"{path}.mbytes_per_s_per_tib",
-            found=f"{one.capacity_tib:g} TiB x {one.mbytes_per_s_per_tib} = {asked:g} MB/s",
-            allowed=f"whole multiples of {step} MB/s, up to {known.tiering_most_mbytes_per_s}",
-            hint="choose capacity_tib and mbytes_per_s_per_tib so that their product is one",
-        )
-    return int(asked)
-
-
-def _tiering(one: PlannedFilesystem, path: str) -> dict[str, object]:
+def _tiering(one: PlannedFilesystem) -> dict[str, object]:
+    offer = load_filesystem(one.offer)
+    throughput = storage.whole_mbytes_per_s(offer, one.capacity_tib, one.mbytes_per_s_per_tib)
     return {
         "storage_type": "INTELLIGENT_TIERING",
-        "throughput_capacity": tiering_mbytes_per_s(one, path),
+        "throughput_capacity": int(throughput or 0),
         "data_read_cache_configuration": fsx.LustreFileSystemDataReadCacheConfigurationArgs(
             sizing_mode="PROPORTIONAL_TO_THROUGHPUT_CAPACITY"
         ),

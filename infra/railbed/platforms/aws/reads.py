@@ -18,6 +18,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S, CLOUD_TRIES, CLOUD_WORKERS
 from railbed.platforms.cloud.calls import ProviderError, Told
@@ -63,7 +64,7 @@ def asking(what: str) -> Iterator[None]:
         status = refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         told = Told(REFUSED if code in INVALID else status, code, error.get("Message", ""))
         raise ProviderError(what, told) from None
-    except BotoCoreError as broken:
+    except (BotoCoreError, ResponseParserError) as broken:
         raise ProviderError(what, Told(0, type(broken).__name__, str(broken))) from None
 
 
