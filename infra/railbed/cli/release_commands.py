@@ -38,7 +38,7 @@ def register(group: typer.Typer) -> None:
 
 
 def diff(
-    old: str = typer.Argument(..., metavar="A"), new: str = typer.Argument(..., metavar="B"),
+    old: str = typer.Argument(..., metavar="A", help="Release before."), new: str = typer.Argument(..., metavar="B", help="Release after."),
     machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """What changes from release A to B, and what each change asks for."""
@@ -53,7 +53,7 @@ def diff(
 
 
 def sbom(
-    release: str = typer.Argument(..., metavar="RELEASE"), machine: str = MACHINE, os: str = OS,
+    release: str = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue."), machine: str = MACHINE, os: str = OS,
     filesystem: list[str] = FILESYSTEM,
     target: Path | None = FILE,
 ) -> None:  # fmt: skip
@@ -72,7 +72,7 @@ def sbom(
 
 
 def mirror(
-    release: str = typer.Argument(..., metavar="RELEASE"),
+    release: str = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue."),
     target: Path | None = FOLDER,
     dry_run: bool = typer.Option(False, "--dry-run", help="List what would be fetched, and by what it is checked."),
     machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,

@@ -263,7 +263,7 @@ ORDERED = ["1.0~rc1-1", "1.0-1", "1.0-1+b1", "1.0-2", "1.0a-1", "1.0+dfsg-1", "1
 
 
 def test_versions_are_ordered_as_dpkg_orders_them() -> None:
-    assert sorted(ORDERED[::-1], key=sort_key) == ORDERED
+    assert sorted({*ORDERED}, key=sort_key) == ORDERED
 
 
 @given(
