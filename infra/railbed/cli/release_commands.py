@@ -30,6 +30,10 @@ FILESYSTEM = typer.Option(
 FILE = typer.Option(None, "--output", "-o", help="File to write; else stdout.")
 FOLDER = typer.Option(None, "--output", "-o", help="Folder to fetch into; may hold an earlier run's.")
 
+RELEASE = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue.")
+OLD = typer.Argument(..., metavar="A", help="Release before.")
+NEW = typer.Argument(..., metavar="B", help="Release after.")
+
 
 def register(group: typer.Typer) -> None:
     """Adds the verbs."""
@@ -38,7 +42,7 @@ def register(group: typer.Typer) -> None:
 
 
 def diff(
-    old: str = typer.Argument(..., metavar="A", help="Release before."), new: str = typer.Argument(..., metavar="B", help="Release after."),
+    old: str = OLD, new: str = NEW,
     machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """What changes from release A to B, and what each change asks for."""
@@ -53,7 +57,7 @@ def diff(
 
 
 def sbom(
-    release: str = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue."), machine: str = MACHINE, os: str = OS,
+    release: str = RELEASE, machine: str = MACHINE, os: str = OS,
     filesystem: list[str] = FILESYSTEM,
     target: Path | None = FILE,
 ) -> None:  # fmt: skip
@@ -72,7 +76,7 @@ def sbom(
 
 
 def mirror(
-    release: str = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue."),
+    release: str = RELEASE,
     target: Path | None = FOLDER,
     dry_run: bool = typer.Option(False, "--dry-run", help="List what would be fetched, and by what it is checked."),
     machine: str = MACHINE, os: str = OS, filesystem: list[str] = FILESYSTEM, as_json: bool = output.JSON_OPTION,
