@@ -64,7 +64,7 @@ def inject(
     if index is None and known is not None and known.layer == "rail":
         raise UsageError(f"{name} needs a rail", hint=f"railbed lab fault inject {name} {node} 3")
     if index is None:
-        index = DEFAULT_GPU if known is not None and known.layer == "gpu" else 0
+        index = DEFAULT_GPU if known is not None and "GPU" in known.arguments else 0
     work = workspace(stack)
     wanted = faults.Injected(name=name, node=node, index=index, percent=percent, side=side)
     faults.inject(work, contracts.load(work.contract_file), wanted)

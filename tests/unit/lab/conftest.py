@@ -70,7 +70,7 @@ def compiler(header: Path, tmp_path_factory: pytest.TempPathFactory) -> nvml.Com
 @pytest.fixture(scope="session")
 def library(compiler: nvml.Compiler, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("lib") / nvml.SONAME
-    compiler.library(VERSION).rename(target)
+    compiler.library(VERSION, 12080).rename(target)
     return target
 
 

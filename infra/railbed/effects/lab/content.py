@@ -35,9 +35,6 @@ MASKED_UNITS = (
 )  # fmt: skip
 """Nothing in a container is theirs to manage; background package work would disturb measurements."""
 
-DRIVER_VERSIONS = ("570.124.06", "565.57.01")
-"""Driver packages that the lab's repository offers: the release's, and an older one for the mismatch fault."""
-
 STANDINS = Path(__file__).parent / "standins"
 
 
@@ -55,13 +52,3 @@ def image_digest() -> str:
         *MASKED_UNITS,
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-
-
-def repository_digest() -> str:
-    """Names the repository: the image's packages and the stand-ins' sources."""
-    state = hashlib.sha256(image_digest().encode())
-    state.update("\n".join(DRIVER_VERSIONS).encode())
-    for source in sorted(STANDINS.rglob("*")):
-        if source.is_file():
-            state.update(f"{source.relative_to(STANDINS)}\n".encode() + source.read_bytes())
-    return state.hexdigest()[:12]

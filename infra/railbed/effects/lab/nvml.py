@@ -40,9 +40,10 @@ class Compiler:
              "-c", source, "-o", target])  # fmt: skip
         return target
 
-    def library(self, version: str) -> Path:
-        """The library of one driver version."""
-        own = self._compile(SOURCES / VERSIONED, f"system-{version}", f'-DDRIVER="{version}"')
+    def library(self, version: str, cuda: int = 0) -> Path:
+        """The library of one driver version; ``cuda`` is its CUDA level as NVML counts, 0: it does not say."""
+        flags = (f'-DDRIVER="{version}"', f"-DCUDA={cuda}")
+        own = self._compile(SOURCES / VERSIONED, f"system-{version}", *flags)
         target = self.work / f"libnvidia-ml-{version}.so"
         run(["cc", "-shared", f"-Wl,-soname,{SONAME}", "-o", target, *self.objects, own])
         return target

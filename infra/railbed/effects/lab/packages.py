@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
-from railbed.effects.lab import content
-from railbed.effects.lab.driver import build_driver_packages
+from railbed.effects.lab import content, debs, nvml, standin_packages
 from railbed.effects.lab.image import debian_sources_text, image_path, images_dir
+from railbed.effects.lab.vendor import Switch, releases, stand_ins
 from railbed.effects.lock import held
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
@@ -23,14 +25,29 @@ def repositories_dir() -> Path:
     return cache_dir() / "lab" / "repositories"
 
 
-def repository_path() -> Path:
-    """Folder of the current repository; there once it is built."""
-    return repositories_dir() / content.repository_digest()
+def repository_digest(switches: Iterable[Switch] = ()) -> str:
+    """Names a repository by all that decides it: the image's packages, the stand-ins' sources, their table, switches."""
+    state = hashlib.sha256(content.image_digest().encode())
+    for source in sorted(content.STANDINS.rglob("*")):
+        if source.is_file():
+            state.update(f"{source.relative_to(content.STANDINS)}\n".encode() + source.read_bytes())
+    builder = (inspect.getsource(module) for module in (debs, nvml, standin_packages))
+    parts = [*builder, *map(repr, stand_ins(releases())), *map(repr, sorted(switches))]
+    state.update("\n".join(parts).encode())
+    return state.hexdigest()[:12]
 
 
-def ensure_repository(tools: Path, say: Say) -> Path:
-    """Builds and signs the repository unless it is in the cache. ``tools`` is the checkout's tools/ folder."""
-    path = repository_path()
+def repository_path(switches: Iterable[Switch] = ()) -> Path:
+    """Folder of the repository; there once it is built."""
+    return repositories_dir() / repository_digest(switches)
+
+
+def ensure_repository(tools: Path, say: Say, switches: Sequence[Switch] = ()) -> Path:
+    """Builds and signs the repository unless it is in the cache. ``tools`` is the checkout's tools/ folder.
+
+    With ``switches`` it is a repository of its own, some of whose packages behave badly.
+    """
+    path = repository_path(switches)
     if path.is_dir():
         return path
     with held(repositories_dir() / "lock", "the lab repository build", wait_s=BUILD_TIMEOUT_S):
@@ -43,7 +60,7 @@ def ensure_repository(tools: Path, say: Say) -> Path:
         say("building the lab's signed package repository")
         for package in (images_dir() / f"{image_path().name}.packages").glob("*.deb"):
             os.link(package, building / package.name)
-        build_driver_packages(tools, building, nvidia_smi())
+        standin_packages.build(stand_ins(releases()), switches, building, tools, nvidia_smi())
         _index(building)
         _sign(building)
         building.rename(path)

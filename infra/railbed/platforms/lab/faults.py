@@ -10,20 +10,21 @@ from pathlib import Path
 
 from railbed.contract import Contract, Node
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
-from railbed.effects.lab import names, network
-from railbed.effects.lab.content import DRIVER_VERSIONS
-from railbed.effects.lab.driver import PACKAGE
+from railbed.effects.lab import hardware, names, network
+from railbed.effects.lab.vendor import DRIVER, releases, stand_ins
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
+from railbed.platforms.lab import gpu_faults
+from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
 MBIT_PER_GBIT = 1000
 BURST_KIB = 128
 """The machine's `burst_kib` in the catalogue."""
 POLL_S = 1.0
-GPU_STATE = "/var/lib/railbed-sim/gpu.ini"
-HARDWARE = "/var/lib/railbed-sim/hardware.ini"
+SWITCHES = f"{hardware.FOLDER}/packages"
+"""Where stand-in packages look for what they are made to do on this node."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Fault:
 
 
 class Bench:
-    """The lab that faults are put into."""
+    """The lab that faults are put into; ``at_work`` are the faults that shall be in it."""
 
-    def __init__(self, work: Workspace, contract: Contract) -> None:
+    def __init__(self, work: Workspace, contract: Contract, at_work: list[Injected]) -> None:
         self.work = work
         self.contract = contract
+        self.at_work = at_work
         self.remote = Remote(work, contract)
 
     def node(self, fault: Injected) -> Node:
@@ -96,22 +98,22 @@ def _rail_up(bench: Bench, fault: Injected) -> None:
     network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
 
 
-def _gpu_missing(bench: Bench, fault: Injected) -> None:
-    """The GPU is not on the bus any more: the ones behind it keep their bus ids and minors and move up by an index."""
-    count = bench.node(fault).gpus
-    moved = "".join(
-        f"[gpu{index}]\nminor = {index + 1}\npci = 00000000:{0x10 + 0x10 * (index + 1):02X}:00.0\n"
-        f"uuid = GPU-00000000-0000-0000-0000-{index + 1:012d}\nmodule_id = {index + 2}\n"
-        for index in range(fault.index, count - 1)
-    )
-    bench.remote.run(
-        fault.node, ["sh", "-ec", f"sed 's/^gpus = .*/gpus = {count - 1}/' {HARDWARE} > {GPU_STATE}; cat >> {GPU_STATE}"],
-        stdin=moved,
-    )  # fmt: skip
+def _gpu_state(bench: Bench, fault: Injected) -> None:
+    """Writes the state of a node's GPUs anew, from its hardware and the faults that are at work on it."""
+    here = [
+        (one.name, one.index) for one in bench.at_work if one.node == fault.node and one.name in GPU_FAULTS
+    ]
+    text = gpu_faults.state(bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout, here)
+    script = f"cat > {hardware.STATE}.new; mv {hardware.STATE}.new {hardware.STATE}"
+    bench.remote.run(fault.node, ["sh", "-ec", script], stdin=text)
 
 
-def _gpu_back(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, f"cp {HARDWARE} {GPU_STATE}")
+def _gpu_broken(bench: Bench, fault: Injected) -> None:
+    _gpu_state(bench, fault)
+    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
+    for line in gpu_faults.log_lines(delivered, fault.name, fault.index):
+        entry = gpu_faults.journal_entry(line)
+        bench.remote.run(fault.node, ["logger", "--journald"], stdin=entry)
 
 
 def _server_down(bench: Bench, fault: Injected) -> None:
@@ -125,12 +127,33 @@ def _server_up(bench: Bench, fault: Injected) -> None:
                      " systemctl start moosefs-chunkserver")  # fmt: skip
 
 
-def _driver(version: str) -> Callable[[Bench, Injected], None]:
-    def install(bench: Bench, fault: Injected) -> None:
-        bench.ssh(fault, f"DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
-                         f" {PACKAGE}={version}-1; apt-mark hold {PACKAGE}")  # fmt: skip
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
 
-    return install
+
+def _drivers(bench: Bench) -> tuple[str, str, str]:
+    """(package, version of it that the release has, another that the repository has)."""
+    wanted = bench.contract.software.versions[DRIVER]
+    carried = {one.program: one for one in stand_ins(releases()) if one.component == DRIVER}
+    other = next(one for version, one in carried.items() if version != wanted)
+    return other.package, carried[wanted].version, other.version
+
+
+def _driver_other(bench: Bench, fault: Injected) -> None:
+    package, _, other = _drivers(bench)
+    bench.ssh(fault, f"{INSTALL} {package}={other}; apt-mark hold {package}")
+
+
+def _driver_half(bench: Bench, fault: Injected) -> None:
+    """Another version is unpacked, and its installation stops there, as one does that finds no kernel headers."""
+    package, _, other = _drivers(bench)
+    bench.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{package};"
+                     f" if {INSTALL} {package}={other}; then exit 1; fi; apt-mark hold {package}")  # fmt: skip
+
+
+def _driver_back(bench: Bench, fault: Injected) -> None:
+    package, wanted, _ = _drivers(bench)
+    bench.ssh(fault, f"rm -f {SWITCHES}/{package}; dpkg --configure -a; {INSTALL} {package}={wanted};"
+                     f" apt-mark hold {package}")  # fmt: skip
 
 
 FAULTS = {
@@ -139,10 +162,15 @@ FAULTS = {
         Fault("rail-slow", "rail", ["NODE", "RAIL", "--percent", "--side"], ["fabric.rail.*.bandwidth"],
               _rail_slow, _rail_restored),
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], _rail_down, _rail_up),
-        Fault("gpu-missing", "gpu", ["NODE", "GPU"], ["node.gpus"], _gpu_missing, _gpu_back),
+        *(
+            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), _gpu_broken, _gpu_state)
+            for name, gpu in GPU_FAULTS.items()
+        ),
         Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], _server_down, _server_up),
         Fault("driver-mismatch", "software", ["NODE"], ["node.driver", "node.packages"],
-              _driver(DRIVER_VERSIONS[1]), _driver(DRIVER_VERSIONS[0])),
+              _driver_other, _driver_back),
+        Fault("driver-half-installed", "software", ["NODE"], ["node.driver", "node.packages"],
+              _driver_half, _driver_back),
     )
 }  # fmt: skip
 
@@ -170,7 +198,7 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     if fault is None:
         raise UsageError(f"no fault is named {wanted.name}", found=wanted.name, allowed=sorted(FAULTS))
     node = contract.node(wanted.node)
-    limit = {"rail": len(node.rails), "gpu": node.gpus}.get(fault.layer, 1)
+    limit = len(node.rails) if fault.layer == "rail" else node.gpus if wanted.name in GPU_FAULTS else 1
     if not 0 <= wanted.index < limit:
         raise UsageError(
             f"{node.name} has no {fault.layer} {wanted.index}",
@@ -181,18 +209,20 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
         raise UsageError(
             "--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100"
         )
+    at_work = [*active(work), wanted]
     # Recorded first: a fault that is half in must still be found by `clear`.
-    _store(work, [*active(work), wanted])
-    fault.inject(Bench(work, contract), wanted)
+    _store(work, at_work)
+    fault.inject(Bench(work, contract, at_work), wanted)
 
 
 def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injected]:
     """Takes faults back (all without ``name``); returns when the lab is as before, or raises RailbedError."""
-    bench = Bench(work, contract)
     gone = [fault for fault in active(work) if name in (None, fault.name)]
+    bench = Bench(work, contract, active(work))
     for fault in reversed(gone):
+        bench.at_work.remove(fault)
         FAULTS[fault.name].clear(bench, fault)
-    _store(work, [fault for fault in active(work) if fault not in gone])
+        _store(work, bench.at_work)
     _wait_healthy(bench, {fault.node for fault in gone})
     return gone
 

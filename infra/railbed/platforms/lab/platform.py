@@ -8,7 +8,7 @@ import pulumi
 
 from railbed import contract
 from railbed.effects.lab import content
-from railbed.effects.lab.packages import repository_key
+from railbed.effects.lab.packages import repository_digest, repository_key
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
@@ -27,7 +27,7 @@ class _Image(pulumi.CustomResource):
         properties = {
             "tools": str(work.root / "tools"),
             "image_digest": content.image_digest(),
-            "repository_digest": content.repository_digest(),
+            "repository_digest": repository_digest(),
             "image": None,
             "repository": None,
             "training": None,

@@ -13,6 +13,9 @@
 #ifndef DRIVER
 #error "say which driver version this library belongs to: -DDRIVER=\"570.124.06\""
 #endif
+#ifndef CUDA
+#error "say which CUDA level it reports: -DCUDA=12080, or 0 where nobody published it"
+#endif
 
 int first_line(const char *path, char *line)
 {
@@ -113,8 +116,8 @@ nvmlReturn_t nvmlSystemGetNVMLVersion(char *buffer, unsigned int size)
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *version)
 {
-    *version = (int)system_number("cuda", 12080);
-    return NVML_SUCCESS;
+    *version = (int)system_number("cuda", CUDA);
+    return *version ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 }
 
 nvmlReturn_t nvmlSystemGetCudaDriverVersion(int *version)

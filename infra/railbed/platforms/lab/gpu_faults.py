@@ -1,0 +1,126 @@
+"""Faults of simulated GPUs, as data: what the mock NVML then answers, and the lines that the driver would log.
+
+All is pure: a node's state file is its hardware and the faults at work on it, so faults of one node may be put in and
+taken back in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from railbed.effects.lab import hardware
+
+LINK = 7
+"""The NVLink that `nvlink-down` takes, of the 18 that each GPU has."""
+MISSING = "gpu-missing"
+
+
+@dataclass(frozen=True)
+class Xid:
+    """One of the driver's numbered errors, in the driver's own form."""
+
+    number: int
+    message: str
+    """What stands behind the number; ``{link}`` is the NVLink."""
+    source: str
+
+
+XIDS = {
+    xid.number: xid
+    for xid in (
+        Xid(13, "pid='<unknown>', name=<unknown>, Graphics SM Warp Exception on (GPC 7, TPC 7, SM 0):"
+                " Illegal Instruction Parameter", "github.com/leptonai/gpud pull request 46"),
+        Xid(48, "pid='<unknown>', name=<unknown>, An uncorrectable double bit error (DBE) has been detected on GPU in the"
+                " framebuffer at physAddr 0x18f31d80 partition 16, subpartition 3.",
+            "github.com/NVIDIA/gpu-operator issue 1146"),
+        Xid(63, "pid='<unknown>', name=<unknown>, Row Remapper: New row (0x0000000018f31d80) marked for remapping, reset"
+                " gpu to activate.", "github.com/stas00/ml-engineering, debug of NVIDIA GPUs"),
+        Xid(64, "pid='<unknown>', name=<unknown>, Row Remapper Error: (0x0000000018f31d80) - All reserved rows for bank"
+                " are remapped", "github.com/facebookresearch/gcm, its test of the form"),
+        Xid(74, "pid='<unknown>', name=<unknown>, NVLink: fatal error detected on link {link}(0x10000, 0x0, 0x0, 0x0, 0x0,"
+                " 0x0, 0x0)", "github.com/awslabs/awsome-distributed-ai, instance replacement test"),
+        Xid(79, "pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
+            "github.com/NVIDIA/NVSentinel issue 155; docs.nvidia.com/deploy/xid-errors"),
+        Xid(94, "pid='<unknown>', name=<unknown>, Contained: SM (0x1). RST: No, D-RST: No",
+            "github.com/NVIDIA/open-gpu-kernel-modules, comment on error containment"),
+        Xid(95, "pid='<unknown>', name=<unknown>, Uncontained: LTC TAG (0x2,0x0). RST: Yes, D-RST: No",
+            "github.com/NVIDIA/open-gpu-kernel-modules, comment on error containment"),
+        Xid(109, "pid=1797828, name=pt_main_thread, Ch 00000008, errorString CTX SWITCH TIMEOUT, Info 0x58005",
+            "github.com/leptonai/gpud pull request 46"),
+        Xid(119, "pid=1582259, name=nvc:[driver], Timeout after 6s of waiting for RPC response from GPU1 GSP! Expected"
+                 " function 76 (GSP_RM_CONTROL) (0x20802a02 0x8).", "github.com/NVIDIA/NVSentinel, its end-to-end test"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GpuFault:
+    """What one GPU then shows."""
+
+    layer: str
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """Of its section in the state file."""
+    xids: tuple[int, ...] = ()
+    """Logged at once, in this order."""
+    claims: tuple[str, ...] = ()
+
+
+GPU_FAULTS = {
+    MISSING: GpuFault("gpu", claims=("node.gpus",)),
+    "gpu-lost": GpuFault("gpu", {"err": "15"}, (79,), ("node.gpus",)),
+    "gpu-hang": GpuFault("gpu", {"hang": "1"}, (119,), ("node.gpus", "node.driver")),
+    "gpu-ecc": GpuFault(
+        "gpu", {"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
+        (48, 63, 94), ("node.gpus",),
+    ),
+    "gpu-remap-failed": GpuFault("gpu", {"remap_unc": "8", "remap_failed": "1"}, (64,), ("node.gpus",)),
+    "gpu-throttle": GpuFault("gpu", {"throttle": "0x48", "temp": "90", "clock_sm": "210"}),
+    "pcie-narrow": GpuFault("pcie", {"pcie_width": "8"}, claims=("node.pcie",)),
+    "nvlink-down": GpuFault("nvlink", {f"nvlink{LINK}": "down"}, (74,), ("node.nvlink",)),
+    **{f"xid-{number}": GpuFault("gpu", xids=(number,), claims=("node.xid",)) for number in XIDS},
+}  # fmt: skip
+
+
+def state(delivered: str, faults: Iterable[tuple[str, int]]) -> str:
+    """The state file of a node with this hardware description, and of (fault, GPU) all that are at work on it.
+
+    A GPU that is missing is off the bus: those behind it keep what is theirs, and move up by an index.
+    """
+    found = hardware.sections(delivered)
+    count = int(found["system"]["gpus"])
+    gpus = [{**_default(index), **found.pop(f"gpu{index}", {})} for index in range(count)]
+    missing = set()
+    for name, index in faults:
+        gpus[index].update(GPU_FAULTS[name].entries)
+        if name == MISSING:
+            missing.add(index)
+    there = [gpu for index, gpu in enumerate(gpus) if index not in missing]
+    found["system"]["gpus"] = str(len(there))
+    return hardware.state({**found, **{f"gpu{index}": gpu for index, gpu in enumerate(there)}})
+
+
+def _default(index: int) -> dict[str, str]:
+    """What tells a GPU of a host whose description is older than identities of GPUs."""
+    return {"pci": hardware.bus_id(index), "minor": str(index), "module_id": str(index + 1)}
+
+
+def log_lines(delivered: str, name: str, index: int) -> list[str]:
+    """What the driver logs when the fault comes."""
+    domain, bus, slot = (
+        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
+    )
+    where = f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+    return [
+        f"NVRM: Xid (PCI:{where}): {number}, {XIDS[number].message.format(link=LINK)}"
+        for number in GPU_FAULTS[name].xids
+    ]
+
+
+def journal_entry(line: str) -> str:
+    """The line as `logger --journald` takes it: what journald makes of a kernel's line, and a mark that it is none.
+
+    A container has no /dev/kmsg of its own. `journalctl -t kernel` shows these lines and a real kernel's alike;
+    `journalctl -k` asks for the transport, which nobody but journald can set.
+    """
+    return f"MESSAGE={line}\nPRIORITY=3\nSYSLOG_FACILITY=0\nSYSLOG_IDENTIFIER=kernel\nRAILBED_SIMULATED=1\n"
