@@ -1,0 +1,418 @@
+"""Azure: InfiniBand domains, subnets of Managed Lustre, the way in, and what its API answers when things go wrong.
+
+Answers are in the forms of the Azure Resource Manager reference, made by hand.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.program.clouds import azure_model, cases
+from tests.program.clouds.azure_view import SUBSCRIPTION, VIEW
+from tests.program.clouds.recording import Run
+
+from railbed import plan as plans
+from railbed.errors import SpecError, Unsupported
+from railbed.platforms import azure as package
+from railbed.platforms.azure import (
+    addresses,
+    capacity,
+    discover,
+    facts,
+    identities,
+    nodes,
+    preflight,
+    session,
+)
+from railbed.platforms.azure.session import Session
+from railbed.platforms.cloud import calls
+from railbed.platforms.cloud.calls import ProviderError
+
+TODAY = datetime.date(2026, 11, 25)
+Change = Callable[[dict[str, Any]], Any]
+
+
+def planned(change: Change = lambda data: None, example: str = "azure-cluster") -> plans.ClusterPlan:
+    data = cases.example(example)
+    change(data)
+    return cases.planned(data)
+
+
+def built(monkeypatch: pytest.MonkeyPatch, change: Change = lambda data: None, example: str = "") -> Run:
+    data = cases.example(example) if example else cases.small("azure")
+    change(data)
+    return cases.run(VIEW, cases.planned(data), monkeypatch).run
+
+
+@pytest.mark.parametrize("machine", VIEW.machines)
+def test_the_api_s_own_model_takes_every_input(
+    machine: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for data in (cases.with_machine(cases.small("azure"), machine), cases.example("azure-hosts")):
+        run = cases.run(VIEW, cases.planned(data), monkeypatch).run
+        assert [said for one in run.declared for said in azure_model.problems(one.typ, one.inputs)] == []
+
+
+def test_the_model_refuses_a_wrong_word_and_a_wrong_value(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scale_set,) = built(monkeypatch).of(":VirtualMachineScaleSet")
+    wrong = azure_model.problems(scale_set.typ, {**scale_set.inputs, "orchestrationMode": "Rigid"})
+    assert any("'Rigid' is none of" in said for said in wrong)
+    assert azure_model.problems(scale_set.typ, {**scale_set.inputs, "singlePlacement": True}) == [
+        f"{scale_set.typ}: VirtualMachineScaleSet has no singlePlacement"
+    ]
+
+
+def test_one_scale_set_is_one_infiniband_domain(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = built(monkeypatch).of(":VirtualMachineScaleSet")
+    assert one.inputs["singlePlacementGroup"] is True
+    assert one.inputs["orchestrationMode"] == "Uniform"
+    assert one.inputs["overprovision"] is False
+    assert one.inputs["upgradePolicy"] == {"mode": "Manual"}
+    assert "automaticRepairsPolicy" not in one.inputs
+    hosts = built(monkeypatch, example="azure-hosts").of(":VirtualMachineScaleSet")
+    assert [one.inputs["singlePlacementGroup"] for one in hosts] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda data: data["pools"].append({**data["pools"][0], "name": "more"}),
+            "several pools on one fabric",
+        ),
+        (lambda data: data["pools"][0].update(nodes=301, spares=0), "301 nodes on one fabric"),
+        (
+            lambda data: data["pools"][0].update(capacity={"kind": "reservation", "id": "g"}),
+            "a capacity reservation",
+        ),
+    ],
+)
+def test_a_fabric_of_more_than_one_domain_is_refused(change: Change, said: str) -> None:
+    with pytest.raises(Unsupported, match=re.escape(said)) as refused:
+        capacity.require(planned(change))
+    assert refused.value.hint
+    capacity.require(planned(lambda data: data["pools"][0].update(nodes=300, spares=0)))
+
+
+def test_hosts_take_as_few_scale_sets_as_the_limit_allows() -> None:
+    plan = planned(example="azure-hosts")
+    sizes = [
+        capacity.groups(plan, plan.pools[0].model_copy(update={"nodes": many, "spares": 0}))
+        for many in (600, 1300)
+    ]
+    assert sizes == [[600], [600, 600, 100]]
+
+
+@given(st.integers(1, 500))
+def test_a_lustre_subnet_holds_what_azure_asks_for_and_its_own(wanted: int) -> None:
+    room = ipaddress.IPv4Network("10.64.128.0/23")
+    subnet = ipaddress.IPv4Network(addresses.lustre_subnet(room, wanted))
+    assert subnet.subnet_of(room)
+    assert subnet.num_addresses >= wanted + 5
+    assert 23 <= subnet.prefixlen <= 27
+    assert subnet.prefixlen == 27 or subnet.num_addresses // 2 < wanted + 5
+
+
+def test_a_filesystem_larger_than_its_subnet_is_refused() -> None:
+    with pytest.raises(SpecError, match="needs 508 addresses"):
+        addresses.lustre_subnet(ipaddress.IPv4Network("10.64.128.0/23"), 508)
+
+
+def test_filesystems_gate_and_nodes_share_no_address() -> None:
+    plan = planned()
+    place = plan.place
+    own = addresses.own(plan, place)  # type: ignore[arg-type]
+    rooms = [addresses.lustre_room(plan, place, at) for at in range(16)]  # type: ignore[arg-type]
+    all_ = [ipaddress.IPv4Network(own.nodes), ipaddress.IPv4Network(own.service), *rooms]
+    assert not any(a.overlaps(b) for at, a in enumerate(all_) for b in all_[at + 1 :])
+    small = planned(lambda data: data["platform"].update(network_cidr="10.64.0.0/23"))
+    with pytest.raises(SpecError, match="no room"):
+        addresses.lustre_room(small, small.place, 0)  # type: ignore[arg-type]
+
+
+def test_the_subnet_s_size_is_azure_s_answer(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = built(monkeypatch)
+    (asked,) = [args for token, args in run.calls if token.endswith("getRequiredAmlFSSubnetsSize")]
+    assert asked == {"sku": {"name": "AMLFS-Durable-Premium-500"}, "storageCapacityTiB": 128.0}
+    (subnet,) = [one for one in run.of(":Subnet") if one.name == "lustre-scratch"]
+    assert subnet.inputs["addressPrefix"] == "10.64.128.0/26"  # 40 and Azure's 5
+
+
+def test_nobody_outside_gets_in_without_being_asked_for(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = built(monkeypatch)
+    assert run.of(":LoadBalancer") == []
+    (rules,) = [one.inputs["securityRules"] for one in run.of(":NetworkSecurityGroup")]
+    assert rules[-1]["access"] == "Deny"
+    assert rules[-1]["sourceAddressPrefix"] == "VirtualNetwork"
+    assert len({rule["priority"] for rule in rules}) == len(rules)
+    assert all(not node["ssh"]["proxy"] for node in run.contract["nodes"])
+
+
+def test_public_networks_come_in_by_the_door_to_the_gate_only(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(data: dict[str, Any]) -> None:
+        data["access"] = {"ssh_from": ["203.0.113.0/24", "2001:db8::/32"]}
+
+    run = built(monkeypatch, opened)
+    (nat,) = run.of(":InboundNatRule")
+    assert (nat.inputs["frontendPort"], nat.inputs["backendPort"]) == (22, 22)
+    (rules,) = [one.inputs["securityRules"] for one in run.of(":NetworkSecurityGroup")]
+    doors = {rule["name"]: rule for rule in rules if rule["name"].startswith("door")}
+    assert doors["door-v4"]["sourceAddressPrefixes"] == ["203.0.113.0/24"]
+    assert doors["door-v6"]["sourceAddressPrefixes"] == ["2001:db8::/32"]
+    assert all(
+        rule["destinationApplicationSecurityGroups"] == [{"id": "gate-id"}]
+        and rule["destinationPortRange"] == "22"
+        for rule in doors.values()
+    )
+    proxies = {node["ssh"]["proxy"] for node in run.contract["nodes"]}
+    (proxy,) = proxies
+    assert "203.0.113.10" in proxy
+    assert "StrictHostKeyChecking=yes" in proxy
+
+
+def test_private_networks_need_no_door(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = built(monkeypatch, example="azure-hosts")
+    assert run.of(":LoadBalancer") == []
+    assert [one.name for one in run.of(":VirtualMachine")] == ["gate"]
+    assert all("10.64.255.4" in node["ssh"]["proxy"] for node in run.contract["nodes"])
+
+
+def test_a_renamed_pool_and_filesystem_are_the_same_ones(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renamed(data: dict[str, Any]) -> None:
+        data["pools"][0].update(formerly="old")
+        data["filesystems"][0].update(formerly="oldfs")
+
+    run = built(monkeypatch, renamed)
+    (scale_set,) = run.of(":VirtualMachineScaleSet")
+    (lustre,) = VIEW.filesystems(run)
+    # Beside those that the SDK has of itself, for older versions of the API.
+    assert "old-0" in [alias.name for alias in scale_set.options.aliases]
+    assert "oldfs" in [alias.name for alias in lustre.options.aliases]
+
+
+def test_a_zone_named_like_the_region_is_none(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = built(monkeypatch, lambda data: data["platform"].update(zone="eastus"))
+    assert all("zones" not in one.inputs for one in run.declared)
+
+
+def test_images_by_name_and_by_id() -> None:
+    assert nodes.image("canonical:ubuntu-24_04-lts:server:24.04.202611010") == {
+        "publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "24.04.202611010",
+    }  # fmt: skip
+    assert (
+        nodes.image("subscriptions/s/x") == nodes.image("/subscriptions/s/x") == {"id": "/subscriptions/s/x"}
+    )
+
+
+SKU = {
+    "name": "Standard_ND96isr_H100_v5", "resourceType": "virtualMachines", "family": "standardNDSH100v5Family",
+    "locationInfo": [{"zones": ["1", "2"]}], "capabilities": [{"name": "vCPUs", "value": "96"}],
+}  # fmt: skip
+USAGE = {"name": {"value": "StandardNDSH100v5Family"}, "limit": 9600, "currentValue": 0}
+GOOD: dict[str, Any] = {
+    "account": (rf"/subscriptions/{SUBSCRIPTION}$", {"subscriptionId": SUBSCRIPTION, "state": "Enabled"}),
+    "feature": (r"/features/EncryptionAtHost$", {"properties": {"state": "Registered"}}),
+    "skus": (r"/Microsoft\.Compute/skus$", {"value": [SKU]}),
+    "usages": (r"/usages$", {"value": [USAGE]}),
+    "image": (r"/images/ubuntu-2404$", {"properties": {"architecture": "x64"}}),
+}
+
+
+def looked(
+    monkeypatch: pytest.MonkeyPatch, plan: plans.ClusterPlan | None = None, **changed: Any
+) -> list[Any]:
+    """Findings where some answers are others; None: not there."""
+    asked: dict[str, int] = {}
+
+    def send(one: Session, method: str, url: str, query: dict[str, str], *, signed: bool) -> tuple[int, str]:
+        for name, (pattern, body) in GOOD.items():
+            if re.search(pattern, url):
+                asked[name] = asked.get(name, 0) + 1
+                answer = changed.get(name, body)
+                answer = answer[min(asked[name], len(answer)) - 1] if isinstance(answer, list) else answer
+                if isinstance(answer, Exception):
+                    raise answer
+                return (
+                    answer
+                    if isinstance(answer, tuple)
+                    else (200, json.dumps(answer))
+                    if answer
+                    else (404, "")
+                )
+        return 404, ""
+
+    monkeypatch.setattr(Session, "_send", send)
+    monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
+    return preflight.look(plan or planned(), TODAY)
+
+
+def bad(found: list[Any]) -> str:
+    return "; ".join(f"{one.name}: {one.found}" for one in found if not one.ok and one.needed)
+
+
+def error(status: int, code: str, message: str) -> tuple[int, str]:
+    return status, json.dumps({"error": {"code": code, "message": message}})
+
+
+def test_preflight_passes_where_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looked(monkeypatch)
+    assert bad(found) == ""
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"account": {"subscriptionId": "another", "state": "Enabled"}}, "not there for this identity"),
+        ({"account": {"subscriptionId": SUBSCRIPTION, "state": "Disabled"}}, "Disabled"),
+        ({"account": ClientAuthenticationError("AADSTS700082: The refresh token has expired")}, "expired"),
+        ({"account": error(401, "ExpiredAuthenticationToken", "The access token expiry is earlier")}, "401"),
+        ({"account": error(403, "AuthorizationFailed", "no authorization")}, "AuthorizationFailed"),
+        ({"feature": {"properties": {"state": "NotRegistered"}}}, "NotRegistered"),
+        ({"skus": {"value": [{**SKU, "name": "Standard_D2s_v5"}]}}, "not offered in eastus"),
+        ({"skus": {"value": [{**SKU, "locationInfo": [{"zones": ["3"]}]}]}}, "not in zone 1"),
+        (
+            {"skus": {"value": [{**SKU, "restrictions": [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]}]}},
+            "NotAvailableForSubscription",
+        ),
+        ({"usages": {"value": [{**USAGE, "limit": 96}]}}, "vCPUs wanted, 0 of 96"),
+        ({"image": {"properties": {"architecture": "Arm64"}}}, "it is for Arm64"),
+        ({"image": None}, "no such image"),
+    ],
+)  # fmt: skip
+def test_preflight_says_what_is_wrong(changed: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said in bad(looked(monkeypatch, **changed))
+
+
+@pytest.mark.parametrize("zones", [["1"], ["2"]])
+def test_a_reservation_must_be_of_the_zone_and_large_enough(
+    zones: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {
+        "name": "h100",
+        "sku": {"name": SKU["name"], "capacity": 4},
+        "zones": zones,
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    monkeypatch.setitem(GOOD, "list", (r"/capacityReservations$", {"value": [one]}))
+    monkeypatch.setitem(GOOD, "one", (r"/capacityReservations/h100$", one))
+    reserved = {
+        "kind": "reservation",
+        "id": "subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/capacityReservationGroups/c",
+    }
+    plan = planned(lambda data: [pool.update(capacity=reserved) for pool in data["pools"]], "azure-hosts")
+    found = bad(looked(monkeypatch, plan))
+    assert ("it is in 2, the cluster in 1" in found) == (zones == ["2"])
+    more = planned(lambda data: data["pools"][0].update(nodes=5, capacity=reserved), "azure-hosts")
+    assert "it has 4 nodes, the pool needs 5" in bad(looked(monkeypatch, more))
+
+
+def test_more_nodes_than_a_subscription_starts_with_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(lambda data: data["pools"][0].update(nodes=128, spares=4))
+    found = looked(monkeypatch, plan, usages={"value": [{**USAGE, "limit": 96 * 200}]})
+    assert bad(found) == ""
+    assert any("starts with 100" in one.found for one in found if not one.ok)
+
+
+def test_a_busy_provider_is_asked_again_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = error(429, "TooManyRequests", "slow down")
+    right = GOOD["account"][1]
+    assert bad(looked(monkeypatch, account=[busy, ServiceRequestError("reset"), right])) == ""
+    assert "ServiceUnavailable" in bad(looked(monkeypatch, account=error(503, "ServiceUnavailable", "later")))
+
+
+def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_send", lambda *args, **more: error(503, "ServiceUnavailable", "later"))
+    monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
+    with pytest.raises(ProviderError) as failed:
+        discover.Look(Session(SUBSCRIPTION), "g").fill(["set"], 2, {}, {}, wait=True)
+    assert failed.value.code == "PROVIDER_BUSY"
+
+
+def test_a_link_with_its_own_signature_never_gets_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, bool]] = []
+
+    def send(one: Session, method: str, url: str, query: dict[str, str], *, signed: bool) -> tuple[int, str]:
+        sent.append((url, signed))
+        body = json.dumps({"serialConsoleLogBlobUri": "https://x.blob.core.windows.net/log?sig=1"})
+        return 200, "log" if url.startswith("https://x.") else body
+
+    monkeypatch.setattr(Session, "_send", send)
+    look = discover.Look(Session(SUBSCRIPTION), "g")
+    look.paths["vm"] = "/x"
+    assert look.console("vm") == "log"
+    assert [signed for _, signed in sent] == [True, False]
+    assert session.ARM in sent[0][0]
+
+
+def test_only_errors_of_an_instance_view_are_reasons() -> None:
+    view = [
+        {"code": "ProvisioningState/failed/AllocationFailed", "level": "Error", "message": "no room"},
+        {"code": "ProvisioningState/updating", "level": "Info", "displayStatus": "Updating"},
+    ]
+    assert discover.failures(view) == ["AllocationFailed: no room"]
+
+
+@pytest.mark.parametrize("name", identities.IDENTITIES)
+def test_identities_name_single_actions(name: str) -> None:
+    role = identities.role(name)
+    assert role["DataActions"] == []
+    assert not [action for action in role["Actions"] if "*" in action]
+    harmless = ("/read", "/retrieveBootDiagnosticsData/action", "/getRequiredAmlFSSubnetsSize/action")
+    changes = [action for action in role["Actions"] if not action.endswith(harmless)]
+    assert bool(changes) == (name in ("apply", "repair"))
+    if name == "repair":
+        assert all(action.startswith("Microsoft.Compute/virtualMachine") for action in changes)
+
+
+def test_repair_is_assigned_on_this_cluster_s_machines_only(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = built(monkeypatch)
+    scopes = {one.inputs["scope"] for one in run.of(":RoleAssignment") if one.name.startswith("repair-")}
+    root = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/group-1a2b3c4/providers/Microsoft.Compute"
+    assert scopes == {
+        f"{root}/virtualMachineScaleSets/gpu-0-1a2b3c4",
+        f"{root}/virtualMachines/controller-1a2b3c4",
+    }
+
+
+def test_importing_the_table_loads_no_sdk() -> None:
+    code = (
+        "import sys; import railbed.platforms.azure.support, railbed.platforms.azure.facts; "
+        "assert not {'pulumi_azure_native', 'azure.core', 'pulumi_aws', 'pulumi_gcp'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(package.__file__).parents[3])
+
+
+def test_importing_the_platform_loads_no_other_sdk() -> None:
+    code = (
+        "import sys; import railbed.platforms.azure.platform, railbed.platforms.azure.preflight; "
+        "assert not {'pulumi_aws', 'pulumi_gcp', 'pulumi_oci', 'boto3', 'oci', 'google.auth'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(package.__file__).parents[3])
+
+
+def test_facts_have_sources() -> None:
+    known = facts.facts()
+    assert set(known.provenance) == set(known.fact_names())

@@ -1,0 +1,386 @@
+"""Google Cloud: networks and cards of each shape, capacity, and what its API answers when things go wrong.
+
+Answers are in the forms of the Compute Engine and Resource Manager references, made by hand.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.auth.exceptions import RefreshError
+from tests.program.clouds import cases, gcp_model
+from tests.program.clouds.gcp_view import VIEW, Answer, FakeGoogle
+from tests.program.clouds.recording import Run
+
+from railbed import catalog
+from railbed import plan as plans
+from railbed.errors import SpecError, Unsupported
+from railbed.platforms import gcp
+from railbed.platforms.cloud import calls
+from railbed.platforms.cloud.calls import ProviderError
+from railbed.platforms.cloud.members import Member
+from railbed.platforms.gcp import (
+    addresses,
+    capacity,
+    discover,
+    facts,
+    filesystems,
+    identities,
+    names,
+    preflight,
+)
+from railbed.platforms.gcp.platform import proxy
+from railbed.platforms.gcp.session import Session
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:gcp\.:DeprecationWarning")
+TODAY = datetime.date(2026, 11, 25)
+CARDS = {
+    "a3-megagpu-8g": (1, 8, "GVNIC", "GVNIC", 8244),
+    "a3-ultragpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
+    "a4-highgpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
+    "a4x-highgpu-4g": (2, 4, "GVNIC", "MRDMA", 8896),
+    "a4x-maxgpu-4g-metal": (2, 8, "IDPF", "MRDMA", 4096),
+}
+"""Front ends, rail cards, their kinds and the front ends' MTU, as Google's blueprints have them."""
+Change = Callable[[dict[str, Any]], Any]
+
+
+def planned(change: Change = lambda data: None, example: str = "gcp-cluster") -> plans.ClusterPlan:
+    data = cases.example(example)
+    change(data)
+    return cases.planned(data)
+
+
+def built(shape: str, monkeypatch: pytest.MonkeyPatch, change: Change = lambda data: None) -> Run:
+    """The program of a small cluster of ``shape``."""
+    data = cases.with_machine(cases.small("gcp"), "gcp/a3-ultragpu-8g")
+    change(data)
+    plan = cases.planned(data)
+    if shape != "a3-ultragpu-8g":
+        plan = of_shape(plan, shape)
+    return cases.run(VIEW, plan, monkeypatch).run
+
+
+def of_shape(plan: plans.ClusterPlan, shape: str) -> plans.ClusterPlan:
+    """The same plan on another machine, whatever software that would need."""
+    machine = catalog.load_machine(f"gcp/{shape}")
+    pools = [
+        pool.model_copy(update={"machine": machine, "rails": machine.rails, "node_gbps": machine.node_gbps})
+        for pool in plan.pools
+    ]
+    rate = machine.nics_per_rail * machine.nic_gbps
+    update = {"rails": machine.rails, "nics_per_rail": machine.nics_per_rail, "rail_gbps": rate}
+    fabric = plan.fabric and plan.fabric.model_copy(update={**update, "node_gbps": machine.node_gbps})
+    return plan.model_copy(update={"pools": pools, "fabric": fabric})
+
+
+@pytest.mark.parametrize("shape", CARDS)
+def test_cards_and_networks_of_each_shape(shape: str, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = built(shape, monkeypatch)
+    fronts, rails, front_kind, rail_kind, mtu = CARDS[shape]
+    cards = VIEW.template(run, "gpu")["networkInterfaces"]
+    assert [card["nicType"] for card in cards] == [front_kind] * fronts + [rail_kind] * rails
+    assert [one.inputs["mtu"] for one in run.of(":Network") if one.name.startswith("front-")] == [
+        mtu
+    ] * fronts
+    profiles = [one.inputs["networkProfile"] for one in run.of(":Network") if "networkProfile" in one.inputs]
+    ending = facts.facts().rail_profile.get(shape)
+    wanted = [f"projects/example-project/global/networkProfiles/europe-west1-b-{ending}"] if ending else []
+    assert profiles == wanted
+    shared = shape.endswith("-metal")
+    assert len({card["subnetwork"] for card in cards[fronts:]}) == (1 if shared else rails)
+    assert all(card.get("stackType") == ("IPV6_ONLY" if shared else None) for card in cards[fronts:])
+
+
+@pytest.mark.parametrize("shape", CARDS)
+def test_the_api_s_own_model_takes_every_input(
+    shape: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = built(shape, monkeypatch)
+    assert [said for one in run.declared for said in gcp_model.problems(one.typ, one.inputs)] == []
+
+
+def test_the_model_refuses_a_wrong_word_and_a_wrong_value(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = built("a3-ultragpu-8g", monkeypatch)
+    (template,) = run.of(":InstanceTemplate")
+    inputs = json.loads(json.dumps(template.inputs))
+    inputs["networkInterfaces"][3]["nicType"] = "RDMA"
+    assert any("'RDMA' is none of" in said for said in gcp_model.problems(template.typ, inputs))
+    assert gcp_model.problems(template.typ, {**template.inputs, "machineTyp": "x"}) == [
+        f"{template.typ}: InstanceProperties has no machineTyp"
+    ]
+
+
+def test_every_call_is_one_of_the_api_and_reads(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeGoogle(cases.members(planned()), {})
+    monkeypatch.setattr(Session, "_connection", lambda session: fake)
+    plan = planned()
+    look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "pretrain-a"})
+    fill = look.fill(["h200-0-1a2b3c4"], plan.pools[0].size, {}, {}, wait=True)
+    assert len(fill.members) == plan.pools[0].size
+    patterns = {
+        (method, re.sub(r"\{\w+\}", r"[^/]+", path.removeprefix("projects/{project}/")))
+        for method, path in gcp_model.methods()
+    }
+    for method, path, _ in fake.asked:
+        assert any(method == kind and re.fullmatch(pattern, path) for kind, pattern in patterns), path
+    assert {method for method, path, _ in fake.asked if "listManaged" not in path} == {"GET"}
+
+
+def test_nvlink_domains_are_groups_of_eighteen(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def twenty(data: dict[str, Any]) -> None:
+        data["pools"][0].update(nodes=20, spares=0)
+
+    run = built("a4x-highgpu-4g", monkeypatch, twenty)
+    assert [one["targetSize"] for one in VIEW.groups_of(run, "gpu")] == [18, 2]
+    (policy,) = run.of(":ResourcePolicy")
+    assert policy.inputs["workloadPolicy"] == {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "1x72"}
+
+
+def test_groups_stay_when_a_pool_grows() -> None:
+    pool = planned().pools[0]
+    sizes = {
+        many: capacity.groups(pool.model_copy(update={"nodes": many, "spares": 0}))
+        for many in (64, 2000, 10_000)
+    }
+    assert sizes == {64: [64], 2000: [2000], 10_000: [2000] * 5}
+
+
+def test_a_shape_that_is_only_reserved_is_refused_by_the_hour() -> None:
+    pool = of_shape(planned(), "a4x-highgpu-4g").pools[0]
+    assert capacity.scheduling(pool)["scheduling"]["provisioning_model"] == "RESERVATION_BOUND"
+    hourly = planned(lambda data: data["pools"][0].update(capacity={"kind": "on_demand"})).pools[0]
+    with pytest.raises(Unsupported, match="without a reservation"):
+        capacity.scheduling(hourly.model_copy(update={"machine": pool.machine}))
+
+
+def test_running_nodes_are_never_touched_by_a_changed_template(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (group,) = VIEW.groups_of(built("a3-ultragpu-8g", monkeypatch), "gpu")
+    assert group["updatePolicy"]["type"] == "OPPORTUNISTIC"
+    assert "autoHealingPolicies" not in group
+    assert group["waitForInstances"] is False
+
+
+def test_a_renamed_pool_and_filesystem_are_the_same_ones(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renamed(data: dict[str, Any]) -> None:
+        data["pools"][0].update(formerly="old")
+        data["filesystems"][0].update(formerly="oldfs")
+
+    run = built("a3-ultragpu-8g", monkeypatch, renamed)
+    (group,) = run.of(":InstanceGroupManager")
+    (lustre,) = VIEW.filesystems(run)
+    assert [alias.name for alias in group.options.aliases] == ["old-0"]
+    assert [alias.name for alias in lustre.options.aliases] == ["oldfs"]
+    assert group.options.ignore_changes == ["baseInstanceName"]
+
+
+def test_tenants_have_tags_of_their_own_however_long_their_names() -> None:
+    plan = planned(example="gcp-hosts")
+    long = "a" * 50
+    tags = {names.tag(plan, "s", tenant) for tenant in ("", "alpha", "beta", long + "1", long + "2")}
+    assert len(tags) == 5
+    assert all(len(tag) <= 63 and re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", tag) for tag in tags)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("network_cidr", "10.64.0.0/24", "do not fit"), ("network_cidr", "100.64.0.0/16", "overlaps the rails")],
+)
+def test_networks_that_are_too_small_or_taken_are_refused(key: str, value: str, said: str) -> None:
+    plan = planned(lambda data: data["platform"].update({key: value}))
+    with pytest.raises(SpecError, match=said):
+        addresses.frontend(plan, plan.place, 0)  # type: ignore[arg-type]
+        addresses.rail(plan, plan.place, 0)  # type: ignore[arg-type]
+
+
+def test_a_filesystem_is_a_whole_number_of_steps() -> None:
+    def sized(tib: float, rate: int) -> Change:
+        return lambda data: data["filesystems"][0].update(capacity_tib=tib, mbytes_per_s_per_tib=rate)
+
+    for tib, rate, gib in ((17.58, 1000, 18_000), (35.16, 500, 36_000), (175.78125, 500, 180_000)):
+        assert filesystems.gib(planned(sized(tib, rate)).filesystems[0]) == gib
+    with pytest.raises(SpecError, match="sold in steps"):
+        planned(sized(20.0, 500))
+
+
+class Scripted:
+    """Answers by the end of the path; the last one of a list again and again."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def request(self, method: str, url: str, params: dict[str, str], timeout: Any) -> Answer:
+        self.asked.append(url)
+        for ending, answer in self.answers.items():
+            if url.endswith(ending):
+                one = answer.pop(0) if isinstance(answer, list) and len(answer) > 1 else answer
+                one = one[0] if isinstance(one, list) else one
+                if isinstance(one, Exception):
+                    raise one
+                return one if isinstance(one, Answer) else Answer(200, one)
+        return Answer(404, {"error": {"code": 404, "message": "not found"}})
+
+
+PROJECT = {"projectId": "example-project", "lifecycleState": "ACTIVE"}
+ZONE = {"status": "UP", "region": "https://x/regions/europe-west1"}
+RESERVATION = {
+    "status": "READY", "zone": "https://x/zones/europe-west1-b",
+    "specificReservation": {"count": "70", "inUseCount": "0", "instanceProperties": {"machineType": "a3-ultragpu-8g"}},
+}  # fmt: skip
+GOOD = {
+    "/v1/projects/example-project": PROJECT,
+    "/zones/europe-west1-b": ZONE,
+    "/machineTypes/a3-ultragpu-8g": {"name": "a3-ultragpu-8g"},
+    "/reservations/example-reservation": RESERVATION,
+    "/networkProfiles/europe-west1-b-vpc-roce": {"name": "x"},
+    "/zones/europe-west1-b/instances": {"items": []},
+    "/images/family/example-ubuntu-2404-amd64": {"status": "READY", "architecture": "X86_64"},
+}
+
+
+def looked(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> list[Any]:
+    """Findings where some answers are others: ``project``, ``zone``, ``reservation`` …"""
+    answers = {key: changed.get(key.strip("/").split("/")[-2], value) for key, value in GOOD.items()}
+    answers = {key: value for key, value in answers.items() if value is not None}
+    monkeypatch.setattr(Session, "_connection", lambda session: Scripted(answers))
+    monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
+    return preflight.look(planned(), TODAY)
+
+
+def bad(found: list[Any]) -> str:
+    return "; ".join(f"{one.name}: {one.found}" for one in found if not one.ok and one.needed)
+
+
+def test_preflight_passes_where_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looked(monkeypatch)
+    assert bad(found) == ""
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"projects": {**PROJECT, "projectId": "another-project"}}, "not there for this identity"),
+        ({"projects": Answer(403, {"error": {"code": 403, "message": "no", "status": "PERMISSION_DENIED"}})}, "403"),
+        ({"projects": RefreshError("Token has been expired or revoked.")}, "expired"),
+        ({"projects": {**PROJECT, "lifecycleState": "DELETE_REQUESTED"}}, "DELETE_REQUESTED"),
+        ({"zones": {**ZONE, "region": "https://x/regions/us-east1"}}, "it is in us-east1"),
+        ({"machineTypes": None}, "not offered in europe-west1-b"),
+        ({"networkProfiles": None}, "the zone has no such network"),
+        ({"reservations": None}, "not in this account"),
+        ({"reservations": {**RESERVATION, "status": "CREATING"}}, "it is CREATING"),
+        ({"reservations": {**RESERVATION, "deleteAtTime": "2026-12-31T00:00:00Z"}}, "it ends on 2026-12-31"),
+        (
+            {"reservations": {**RESERVATION, "specificReservation": {**RESERVATION["specificReservation"], "inUseCount": "60"}}},
+            "it has 10 nodes",
+        ),
+        ({"family": {"status": "READY", "architecture": "ARM64"}}, "it is for ARM64"),
+        ({"family": None}, "no such image"),
+    ],
+)  # fmt: skip
+def test_preflight_says_what_is_wrong(changed: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said in bad(looked(monkeypatch, **changed))
+
+
+def test_a_busy_provider_is_asked_again_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = Answer(429, {"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}})
+    assert bad(looked(monkeypatch, projects=[busy, busy, PROJECT])) == ""
+    down = Answer(503, {"error": {"code": 503, "message": "try again"}})
+    assert "try again" in bad(looked(monkeypatch, projects=[down]))
+    often = Answer(
+        403, {"error": {"code": 403, "message": "slow", "errors": [{"reason": "rateLimitExceeded"}]}}
+    )
+    assert bad(looked(monkeypatch, projects=[often, PROJECT])) == ""
+
+
+def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    down = Scripted({"": Answer(503, {"error": {"code": 503, "message": "backend error"}})})
+    monkeypatch.setattr(Session, "_connection", lambda session: down)
+    monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
+    look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "a"})
+    with pytest.raises(ProviderError) as failed:
+        look.fill(["g"], 2, {}, {}, wait=True)
+    assert failed.value.code == "PROVIDER_BUSY"
+    assert len(down.asked) == calls.CLOUD_TRIES
+
+
+def test_host_keys_come_from_guest_attributes_and_nothing_else() -> None:
+    key = cases.host_key("a").split()
+    good = {"queryValue": {"items": [{"namespace": "hostkeys", "key": key[0], "value": key[1]}]}}
+    assert " ".join(key) in discover.framed(good)
+    other = {"queryValue": {"items": [{"namespace": "guest", "key": key[0], "value": key[1]}]}}
+    assert discover.framed(other) == discover.framed({}) == ""
+
+
+def test_only_failing_attempts_are_reasons() -> None:
+    error = {"errors": {"errors": [{"code": "ZONE_RESOURCE_POOL_EXHAUSTED", "message": "no more"}]}}
+    managed = [
+        {"currentAction": "CREATING", "lastAttempt": error},
+        {"currentAction": "CREATING", "lastAttempt": error},
+        {
+            "currentAction": "NONE",
+            "lastAttempt": {"errors": {"errors": [{"code": "OLD", "message": "long ago"}]}},
+        },
+    ]
+    assert discover.failures(managed) == ["ZONE_RESOURCE_POOL_EXHAUSTED: no more"]
+
+
+def test_the_proxy_names_project_zone_and_instance() -> None:
+    plan = planned()
+    way = proxy(plan.place, {"1": "rb-0-h200-abcd"})  # type: ignore[arg-type]
+    assert way(Member(id="1", address="10.64.0.2")) == (
+        "gcloud compute start-iap-tunnel rb-0-h200-abcd %p --listen-on-stdin "
+        "--project example-project --zone europe-west1-b --verbosity error"
+    )
+
+
+@pytest.mark.parametrize("name", identities.IDENTITIES)
+def test_identities_name_single_permissions(name: str) -> None:
+    role = identities.role(name)
+    assert set(role) == {"title", "description", "stage", "includedPermissions"}
+    assert all(re.fullmatch(r"[a-z]+\.[A-Za-z]+\.[A-Za-z]+", one) for one in role["includedPermissions"])
+    changing = re.compile(r"\.(create|delete|update|set|reset|add|remove|use)")
+    changes = [one for one in role["includedPermissions"] if changing.search(one)]
+    allowed = {"plan": [], "validate": [], "repair": ["compute.instances.delete", "compute.instances.reset"]}
+    assert changes == allowed.get(name, changes)
+
+
+def test_repair_is_held_to_this_stack_s_instances(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = built("a3-ultragpu-8g", monkeypatch)
+    (repair,) = [one for one in run.of(":IAMMember") if one.name == "repair"]
+    start = re.search(r'startsWith\("(.*?)"\)', repair.inputs["condition"]["expression"]).group(1)  # type: ignore[union-attr]
+    (group,) = VIEW.groups_of(run, "gpu")
+    assert f"projects/example-project/zones/europe-west1-b/instances/{group['baseInstanceName']}".startswith(
+        start
+    )
+
+
+def test_importing_the_table_loads_no_sdk() -> None:
+    code = (
+        "import sys; import railbed.platforms.gcp.support, railbed.platforms.gcp.facts; "
+        "assert not {'pulumi_gcp', 'google.auth', 'pulumi_aws', 'pulumi_azure_native'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(gcp.__file__).parents[3])
+
+
+def test_importing_the_platform_loads_no_other_sdk() -> None:
+    code = (
+        "import sys; import railbed.platforms.gcp.platform, railbed.platforms.gcp.preflight; "
+        "assert not {'pulumi_aws', 'pulumi_azure_native', 'pulumi_oci', 'boto3', 'oci', 'azure'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(gcp.__file__).parents[3])
