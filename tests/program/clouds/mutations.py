@@ -23,8 +23,13 @@ KEY = "-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
 def walked(value: Any, change: Change) -> Any:
-    """A copy of ``value`` in which ``change`` was tried on every part, inner ones first."""
-    if isinstance(value, dict):
+    """A copy of ``value`` in which ``change`` was tried on every part, inner ones first; templates that an input holds as
+    JSON text too."""
+    if isinstance(value, str) and value.startswith(('{"', "{\n")):
+        parsed = json.loads(value)
+        changed = walked(parsed, change)
+        value = value if changed == parsed else json.dumps(changed)
+    elif isinstance(value, dict):
         value = {key: walked(item, change) for key, item in value.items()}
     elif isinstance(value, list):
         value = [walked(item, change) for item in value]

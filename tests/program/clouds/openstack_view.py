@@ -51,7 +51,7 @@ class OpenstackView:
     def nics(self, run: Run, pool: str) -> list[NicBlock] | None:
         """None where the flavour is bare metal, or the hosts have no fabric: then the flavour alone decides."""
         networks = self._server(run, pool)["networks"]
-        if len(networks) == 1:
+        if len(networks) <= 1:
             return None
         return [
             NicBlock(card, 0, "rail" if "port_extra_properties" in one else "frontend")
@@ -60,7 +60,10 @@ class OpenstackView:
 
     def rdma(self, run: Run, pool: str) -> list[Declared]:
         ports = [one for one in self._server(run, pool)["networks"] if "port_extra_properties" in one]
-        return self._stacks(run, pool) if ports else []
+        stacks = self._stacks(run, pool)
+        # Flavours of the examples that are called bm.* are whole machines, and have their rails.
+        whole = [one for one in stacks if one.inputs["parameters"]["flavor"].startswith("bm.")]
+        return stacks if ports else whole
 
     def placement(self, run: Run, pool: str) -> list[Declared]:
         return [one for one in run.of(":ServerGroup") if one.name == pool]
@@ -83,9 +86,12 @@ class OpenstackView:
             rules.append(Open(source, int(first), int(last)))
         return rules
 
+    def groups(self, run: Run, pool: str) -> set[str]:
+        return {str(one.inputs["parameters"]["security_group"]) for one in self._stacks(run, pool)}
+
     def public_addresses(self, run: Run) -> list[str]:
         """The gate's floating address is no node's."""
-        return [one.name for one in run.of(":FloatingIp") if one.name != "gate"]
+        return [one.name for one in run.of(":FloatingIp") if one.inputs.get("portId") != "gate-id"]
 
     def disks(self, run: Run) -> dict[str, bool]:
         """Not the project's to ask for: the support table says so."""
@@ -110,7 +116,10 @@ class OpenstackView:
         return [one for one in run.of(":StackV1") if one.name.rsplit("-", 1)[0] == pool]
 
     def _server(self, run: Run, pool: str) -> dict[str, Any]:
-        text = self._stacks(run, pool)[0].inputs["templateOpts"]["Bin"]
+        stacks = self._stacks(run, pool)
+        if not stacks:
+            return {"networks": [], "scheduler_hints": {}}
+        text = stacks[0].inputs["templateOpts"]["Bin"]
         group = json.loads(text)["resources"]["nodes"]
         assert group["type"] == "OS::Heat::ResourceGroup"
         properties: dict[str, Any] = group["properties"]["resource_def"]["properties"]
