@@ -100,7 +100,6 @@ def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
 
 def _node(facts: Facts) -> Scope:
     machine, release, driver = facts.pools[0].machine, facts.release, facts.driver
-    nics = machine.rails * machine.nics_per_rail
     yield facts.hardware(
         "node.gpus",
         WORKERS,
@@ -110,12 +109,16 @@ def _node(facts: Facts) -> Scope:
     yield facts.hardware(
         "node.driver", WORKERS, f"driver {driver} is installed and loaded, and its library has its version"
     )
-    yield facts.hardware(
-        "node.nics",
-        WORKERS,
-        f"all {nics} rail NICs are up, with their address, MTU and rate",
-        expectations.count("NICs", nics, machine.key),
-    )
+    if facts.has_fabric:
+        nics = machine.rails * machine.nics_per_rail
+        yield facts.hardware(
+            "node.nics",
+            WORKERS,
+            f"all {nics} rail NICs are up, with their address, MTU and rate",
+            expectations.count("NICs", nics, machine.key),
+        )
+    else:
+        yield OutOfScope(id="node.nics", reason="the spec has no fabric, so hosts have no rails")
     yield Claim(
         id="node.limits",
         statement="a job step may lock the memory that its transport needs, and open enough files",

@@ -158,11 +158,13 @@ class VolcenginePlatform(CloudPlatform):
 
 
 class AlicloudPlatform(CloudPlatform):
-    """Alibaba Cloud HPC clusters."""
+    """Alibaba Cloud: Lingjun clusters, and ECS instances with eRDMA."""
 
     kind: Literal["alicloud"]
     account: Annotated[str, Field(pattern=r"^\d{12,20}$")]
     """Account UID."""
+    lingjun_image: Id | None = None
+    """Image of Lingjun nodes, which have images of their own; needed for pools of them."""
 
 
 class NebiusPlatform(CloudPlatform):

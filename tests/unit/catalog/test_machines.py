@@ -100,11 +100,13 @@ def test_wiring_as_published(key: str, rails: int, nics: int, gbps: float) -> No
 def test_every_vendor_of_the_clouds_is_there() -> None:
     vendors = {key.split("/")[0] for key in KEYS}
     assert vendors == {
-        "aws", "azure", "coreweave", "crusoe", "gcp", "lab", "metal", "nebius", "oci", "tencentcloud", "volcengine",
+        "alicloud", "aws", "azure", "coreweave", "crusoe", "gcp", "lab", "metal", "nebius", "oci", "tencentcloud",
+        "volcengine",
     }  # fmt: skip
 
 
 SHAPES = {
+    "alicloud": "ecs.ebmgn8v.48xlarge lingjun-h20",
     "aws": "p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge p6e-gb200.36xlarge",
     "azure": "Standard_ND96isr_H100_v5 Standard_ND96isr_H200_v5 Standard_ND128isr_NDR_GB200_v6",
     "gcp": "a3-megagpu-8g a3-ultragpu-8g a4-highgpu-8g a4x-highgpu-4g a4x-maxgpu-4g-metal",
