@@ -44,8 +44,10 @@ def example(name: str) -> dict[str, Any]:
 
 
 def with_machine(data: dict[str, Any], key: str) -> dict[str, Any]:
-    """The same spec with another machine in all pools: rails, rate and the job's size follow."""
+    """The same spec with another machine in all pools: rails, rate and the job's size follow; of the newest release,
+    whose driver knows every machine."""
     changed = copy.deepcopy(data)
+    changed["software"] = {"release": catalog.keys("software")[-1]}
     machine = catalog.load_machine(key)
     for pool in changed["pools"]:
         pool["machine"] = key
