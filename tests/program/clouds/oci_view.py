@@ -101,9 +101,6 @@ class OciView:
         used = self._launch(run, pool)["createVnicDetails"]["nsgIds"]
         return {one.name for one in run.of(":NetworkSecurityGroup") if f"{one.name}-id" in used}
 
-    def groups(self, run: Run, pool: str) -> set[str]:
-        return set(self._launch(run, pool)["createVnicDetails"]["nsgIds"])
-
     def public_addresses(self, run: Run) -> list[str]:
         found = [one.name for one in run.of(":PublicIp")]
         for one in run.of(":Instance"):

@@ -17,7 +17,7 @@ from tests.program.clouds.view import Node
 PROJECT = "00000000000000000000000000000a01"
 NETWORK = "cluster-net"
 PER_STACK = 900
-LONE = {"controller": "ctl0-id", "gate": "gate-id"}
+LONE = {"controller": "ctl0-id", "bastion": "bastion-id"}
 
 
 @dataclass

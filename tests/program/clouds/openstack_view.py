@@ -18,7 +18,7 @@ NAMED = (
     "pulumi:providers:openstack",
 )
 """Resources that OpenStack gives no tags to."""
-GATE = Node("gate-id", "10.64.0.5", "")
+BASTION = Node("bastion-id", "10.64.0.5", "")
 
 
 class OpenstackView:
@@ -43,8 +43,8 @@ class OpenstackView:
         spoken = next(
             (one.console for nodes in pools.values() for one in nodes if "SSH HOST KEY" in one.console), ""
         )
-        gate = [Node(GATE.id, GATE.address, spoken)]
-        fake = Fake({**pools, "gate": gate}, reasons)
+        bastion = [Node(BASTION.id, BASTION.address, spoken)]
+        fake = Fake({**pools, "bastion": bastion}, reasons)
         monkeypatch.setattr(session, "connect", lambda region: fake)
         monkeypatch.setattr(consoles, "CONSOLE_TIMEOUT_S", 0.0)
 
@@ -87,11 +87,12 @@ class OpenstackView:
         return rules
 
     def groups(self, run: Run, pool: str) -> set[str]:
-        return {str(one.inputs["parameters"]["security_group"]) for one in self._stacks(run, pool)}
+        used = {one.inputs["parameters"]["security_group"] for one in self._stacks(run, pool)}
+        return {one.name for one in run.of(":SecGroup") if f"{one.name}-id" in used}
 
     def public_addresses(self, run: Run) -> list[str]:
-        """The gate's floating address is no node's."""
-        return [one.name for one in run.of(":FloatingIp") if one.inputs.get("portId") != "gate-id"]
+        """The bastion's floating address is no node's."""
+        return [one.name for one in run.of(":FloatingIp") if one.inputs.get("portId") != "bastion-id"]
 
     def disks(self, run: Run) -> dict[str, bool]:
         """Not the project's to ask for: the support table says so."""

@@ -151,30 +151,32 @@ def test_ports_of_bare_metal_are_of_their_own_kind(build: Callable[..., recordin
     assert kinds == {"baremetal"}
 
 
-def test_only_the_gate_is_reached_from_outside(build: Callable[..., recording.Run]) -> None:
+def test_only_the_bastion_is_reached_from_outside(build: Callable[..., recording.Run]) -> None:
     run = build(made_plan("openstack-cluster"))
     (address,) = run.of(":FloatingIp")
-    assert address.name == "gate"
+    assert address.name == "bastion"
     outside = [one for one in VIEW.opened(run) if "/" in one.source]
     assert [(one.source, one.from_port, one.to_port) for one in outside] == [("203.0.113.0/24", 22, 22)]
     assert all("198.51.100.7" in node["ssh"]["proxy"] for node in run.contract["nodes"])
     assert all(one.inputs["deleteDefaultRules"] is True for one in run.of(":SecGroup"))
 
 
-def test_without_an_external_network_there_is_no_gate(build: Callable[..., recording.Run]) -> None:
+def test_without_an_external_network_there_is_no_bastion(build: Callable[..., recording.Run]) -> None:
     run = build(made_plan("openstack-cluster", lambda data: data["platform"].pop("external_network")))
     assert run.of(":FloatingIp") == []
     assert {node["ssh"]["proxy"] for node in run.contract["nodes"]} == {""}
 
 
-def test_a_gate_without_a_host_key_lets_nobody_by(
+def test_a_bastion_without_a_host_key_lets_nobody_by(
     build: Callable[..., recording.Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = made_plan("openstack-hosts")
     there = {name: [Node(n.id, n.address, "") for n in some] for name, some in members(wanted).items()}
     contract = build(wanted, there).contract
     assert contract["nodes"] == []
-    assert all("gate gate-id: its host key was not seen" in one["reasons"][0] for one in contract["missing"])
+    assert all(
+        "bastion bastion-id: its host key was not seen" in one["reasons"][0] for one in contract["missing"]
+    )
 
 
 def test_a_small_host_needs_a_flavour(build: Callable[..., recording.Run]) -> None:
@@ -187,10 +189,10 @@ def test_tenants_do_not_reach_each_other(build: Callable[..., recording.Run]) ->
     sources = {
         (one.inputs["securityGroupId"], one.inputs.get("remoteGroupId"))
         for one in run.of(":SecGroupRule")
-        if one.inputs["direction"] == "ingress" and one.inputs["securityGroupId"] != "gate-id"
+        if one.inputs["direction"] == "ingress" and one.inputs["securityGroupId"] != "bastion-id"
     }
     names = ("tenant-red-id", "tenant-blue-id")
-    assert sources == {*((one, one) for one in names), *((one, "gate-id") for one in names)}
+    assert sources == {*((one, one) for one in names), *((one, "bastion-id") for one in names)}
     assert VIEW.rdma(run, "red") == []
 
 

@@ -15,7 +15,7 @@ from railbed.platforms.openstack.scope import Scope
 from railbed.spec.platforms import OpenstackPlatform
 
 SSH_PORT = 22
-GATE = "gate"
+BASTION = "bastion"
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Network:
     subnet: pulumi.Input[str]
     groups: Mapping[str, networking.SecGroup]
     """Tenant → security group; one with the empty name where the cluster is one tenant's."""
-    gate: networking.SecGroup | None
-    """Security group of the gate; None where nobody logs in from outside."""
+    bastion: networking.SecGroup | None
+    """Security group of the bastion; None where nobody logs in from outside."""
 
 
-def has_gate(plan: ClusterPlan, place: OpenstackPlatform) -> bool:
+def has_bastion(plan: ClusterPlan, place: OpenstackPlatform) -> bool:
     """True where somebody may log in from outside, and there is a network to come in by."""
     return bool(plan.ssh_from) and place.external_network is not None
 
@@ -78,9 +78,9 @@ def network(scope: Scope) -> Network:
     tenants = sorted(
         {pool.tenant for pool in scope.plan.pools} | ({""} if scope.plan.has_controller else set())
     )
-    gate = _gate(scope) if has_gate(scope.plan, place) else None
-    groups = {tenant: _group(scope, tenant, gate) for tenant in tenants}
-    return Network(net, subnet, groups, gate)
+    bastion = _bastion(scope) if has_bastion(scope.plan, place) else None
+    groups = {tenant: _group(scope, tenant, bastion) for tenant in tenants}
+    return Network(net, subnet, groups, bastion)
 
 
 def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
@@ -117,24 +117,24 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
     return net.id, subnet.id
 
 
-def _gate(scope: Scope) -> networking.SecGroup:
+def _bastion(scope: Scope) -> networking.SecGroup:
     """SSH from the spec's networks, and from nowhere else."""
-    group = _security_group(scope, GATE, "")
+    group = _security_group(scope, BASTION, "")
     for index, source in enumerate(scope.plan.ssh_from):
         version = "IPv6" if ":" in source else "IPv4"
-        _rule(scope, f"{GATE}-{index}", group, remote_ip_prefix=source, ethertype=version, port=SSH_PORT)
-    _rule(scope, f"{GATE}-out", group, direction="egress")
+        _rule(scope, f"{BASTION}-{index}", group, remote_ip_prefix=source, ethertype=version, port=SSH_PORT)
+    _rule(scope, f"{BASTION}-out", group, direction="egress")
     return group
 
 
-def _group(scope: Scope, tenant: str, gate: networking.SecGroup | None) -> networking.SecGroup:
-    """Members reach each other on every port; nobody else reaches them but the gate, on SSH."""
+def _group(scope: Scope, tenant: str, bastion: networking.SecGroup | None) -> networking.SecGroup:
+    """Members reach each other on every port; nobody else reaches them but the bastion, on SSH."""
     name = f"tenant-{tenant}" if tenant else "cluster"
     group = _security_group(scope, name, tenant)
     _rule(scope, f"{name}-inside", group, remote_group_id=group.id)
     _rule(scope, f"{name}-out", group, direction="egress")
-    if gate is not None:
-        _rule(scope, f"{name}-ssh", group, remote_group_id=gate.id, port=SSH_PORT)
+    if bastion is not None:
+        _rule(scope, f"{name}-ssh", group, remote_group_id=bastion.id, port=SSH_PORT)
     return group
 
 

@@ -1,4 +1,4 @@
-"""Pools as Heat stacks that count their nodes; the controller and the gate as servers of their own."""
+"""Pools as Heat stacks that count their nodes; the controller and the bastion as servers of their own."""
 
 from __future__ import annotations
 
@@ -73,27 +73,27 @@ def controller(scope: Scope, network: Network, user_data: str) -> compute.Instan
     return _server(scope, network, controller_name(), network.groups[""], user_data)
 
 
-def gate(scope: Scope, network: Network, user_data: str) -> tuple[compute.Instance, pulumi.Output[str]]:
+def bastion(scope: Scope, network: Network, user_data: str) -> tuple[compute.Instance, pulumi.Output[str]]:
     """The one host that is reached from outside, and its floating address."""
-    group = network.gate
+    group = network.bastion
     assert group is not None
     port = networking.Port(
-        fabric.GATE,
-        name=f"{scope.plan.name}-{fabric.GATE}",
+        fabric.BASTION,
+        name=f"{scope.plan.name}-{fabric.BASTION}",
         region=scope.region,
         network_id=network.network,
         fixed_ips=[networking.PortFixedIpArgs(subnet_id=network.subnet)],
         security_group_ids=[group.id],
-        tags=scope.tags(role=fabric.GATE),
+        tags=scope.tags(role=fabric.BASTION),
         opts=scope.options(),
     )
-    server = _server(scope, network, fabric.GATE, None, user_data, port)
+    server = _server(scope, network, fabric.BASTION, None, user_data, port)
     address = networking.FloatingIp(
-        fabric.GATE,
+        fabric.BASTION,
         region=scope.region,
         pool=scope.place.external_network,
         port_id=port.id,
-        tags=scope.tags(role=fabric.GATE),
+        tags=scope.tags(role=fabric.BASTION),
         opts=scope.options(depends_on=[server]),
     )
     return server, address.address

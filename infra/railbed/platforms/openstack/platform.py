@@ -36,16 +36,16 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     lone: dict[str, pulumi.Output[str]] = {}
     if plan.has_controller:
         lone[CONTROLLER_POOL] = nodes.controller(here, network, script).id
-    gate: pulumi.Input[str] = ""
-    if network.gate is not None:
-        server, gate = nodes.gate(here, network, script)
-        lone[fabric.GATE] = server.id
+    address: pulumi.Input[str] = ""
+    if network.bastion is not None:
+        server, address = nodes.bastion(here, network, script)
+        lone[fabric.BASTION] = server.id
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
         "stacks": pulumi.Output.all(**stacks),
         "network": network.network,
         "lone": pulumi.Output.all(**lone) if lone else {},
-        "gate": gate,
+        "bastion": address,
         "mounts": pulumi.Output.all(**mounts) if mounts else {},
     }
     return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
@@ -67,11 +67,11 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     )
     mounts = {name: discover.mount(cloud, shared) for name, shared in known["mounts"].items()}
     keys: list[str] = []
-    if fabric.GATE in known["lone"]:
-        keys = [key for one in fills.pop(fabric.GATE).members for key in one.host_keys]
+    if fabric.BASTION in known["lone"]:
+        keys = [key for one in fills.pop(fabric.BASTION).members for key in one.host_keys]
         if not keys:
-            why = f"gate {known['lone'][fabric.GATE]}: its host key was not seen on the console yet"
+            why = f"bastion {known['lone'][fabric.BASTION]}: its host key was not seen on the console yet"
             fills = {name: Fill(members=[], reasons=[why]) for name in fills}
 
-    way = jump.proxy(known["gate"], keys[0], work.operator_key) if keys else ""
+    way = jump.proxy(known["bastion"], keys[0], work.operator_key) if keys else ""
     return made(plan, work.stack, fills, mounts, lambda _: way, earlier)

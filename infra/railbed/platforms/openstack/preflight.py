@@ -12,7 +12,7 @@ from railbed.platforms.cloud import held
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.platforms.openstack import session
-from railbed.platforms.openstack.fabric import GATE, has_gate
+from railbed.platforms.openstack.fabric import BASTION, has_bastion
 from railbed.platforms.openstack.session import asked
 from railbed.spec.cluster import Reservation
 from railbed.spec.platforms import OpenstackPlatform
@@ -72,8 +72,8 @@ def _zone(cloud: Any, place: OpenstackPlatform) -> Finding:
 
 def _flavors(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:
     wanted = {f"flavour of pool {pool.name}": place.flavors[pool.name] for pool in plan.pools}
-    if plan.has_controller or has_gate(plan, place):
-        wanted[f"flavour of controller and {GATE}"] = place.controller_shape or ""
+    if plan.has_controller or has_bastion(plan, place):
+        wanted[f"flavour of controller and {BASTION}"] = place.controller_shape or ""
     for name, flavor in wanted.items():
         there = flavor and asked(name, partial(cloud.compute.find_flavor, flavor))
         hint = "`openstack flavor list` shows what the project may use"
@@ -98,7 +98,7 @@ def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Finding:
 def _quota(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:
     """Servers in all, and members of one server group, of which Nova allows ten unless told otherwise."""
     limits = asked("the quota", lambda: cloud.compute.get_limits()).absolute
-    wanted = sum(pool.size for pool in plan.pools) + int(plan.has_controller) + int(has_gate(plan, place))
+    wanted = sum(pool.size for pool in plan.pools) + int(plan.has_controller) + int(has_bastion(plan, place))
     largest = max(pool.size for pool in plan.pools)
     for name, allowed, number in (
         ("quota of servers", limits.instances, wanted),

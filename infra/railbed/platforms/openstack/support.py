@@ -22,7 +22,7 @@ SUPPORT: Support = {
     ),
     "existing_network": "platform.network and platform.subnet by id",
     "host_keys": "the server's console log; where the driver has none (bare metal), access.host_keys in the spec",
-    "private_login": "a gate with a floating address of platform.external_network, open to access.ssh_from",
+    "private_login": "a bastion with a floating address of platform.external_network, open to access.ssh_from",
     "encrypted_disks": Lacks(
         "a project cannot turn it on: local disks are as the cloud's owners configured Nova",
         "ask them for flavours on encrypted ephemeral storage",
