@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from railbed.validate import on_node
-from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, gpus, nics
+from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, nics
+from railbed.validate.node.test_gpus import healthy
 from railbed.validate.node.test_limits import limits
 from railbed.validate.node.test_packages import packages
 from railbed.validate.node.test_time import clock
 
 CHECKS: dict[str, Check] = {
-    "node.gpus": gpus, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
+    "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
     "node.packages": packages,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"

@@ -1,5 +1,6 @@
 """The on-node suite on good and bad nodes: every check has a case that it must pass and cases that it must not."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ Break = Callable[[Any], None]
 
 def gpus(state: str) -> Break:
     return lambda world: world.recorded("nvidia-smi", DATA / "nvidia-smi" / state)
+
+
+def report_cut_short(world: Any) -> None:
+    """Everything is answered as on a good node, but for the report."""
+    answers = world.folder / "cut"
+    shutil.copytree(DATA / "nvidia-smi/good", answers)
+    (answers / "_q__x.out").write_text("Segmentation fault\n")
+    world.recorded("nvidia-smi", answers)
 
 
 def file(path: str, text: str) -> Break:
@@ -54,6 +63,9 @@ def test_only_what_is_asked_is_answered(world: Any) -> None:
 BAD = [
     ("node.gpus", gpus("missing"), ["gpu 5"], "7 of 8 GPUs listed; missing: gpu 5"),
     ("node.gpus", gpus("lost"), ["gpu 5"], "GPU is lost"),
+    ("node.gpus", gpus("memory"), ["gpu 2", "gpu 5", "gpu 6"], "gpu 2: a memory row waits for a reset"),
+    ("node.gpus", gpus("memory"), ["gpu 2", "gpu 5", "gpu 6"], "gpu 5: a memory row could not be remapped"),
+    ("node.gpus", gpus("memory"), ["gpu 2", "gpu 5", "gpu 6"], "gpu 6: 3 uncorrectable errors of the SRAM"),
     ("node.gpus", gpus("none"), [f"gpu {i}" for i in range(8)], "0 of 8 GPUs listed"),
     ("node.gpus", wants(gpu_model="NVIDIA H200"), [f"gpu {i}" for i in range(8)], "not 'NVIDIA H200'"),
     ("node.gpus", wants(gpu_memory_mib=81560), [f"gpu {i}" for i in range(8)], "gpu 0 has 81559 MiB"),
@@ -92,6 +104,7 @@ def test_a_bad_node_fails_and_names_the_part(
 UNKNOWN = [
     ("node.gpus", lacks("nvidia-smi"), "not installed"),
     ("node.gpus", gpus("mismatch"), "blocked by node.driver"),
+    ("node.gpus", report_cut_short, "nvidia-smi -q reports on 0 of 8 GPUs: 'Segmentation fault'"),
     ("node.driver", lacks("nvidia-smi"), "not installed"),
     ("node.driver", says("nvidia-smi", "Segmentation fault\n", 139), "named no driver version"),
     ("node.nics", says("ip", "garbage"), "no JSON"),
