@@ -174,6 +174,19 @@ def with_existing(data: dict[str, Any], kind: str) -> dict[str, Any]:
     return changed
 
 
+NETWORKS = {
+    "aws": ("vpc-0123456789abcdef0", "subnet-0123456789abcdef0"),
+    "oci": ("ocid1.vcn.oc1.ord.examplenetwork", "ocid1.subnet.oc1.ord.examplesubnet"),
+}
+"""Networks and subnets in the provider's form, where its form matters."""
+
+
+def in_network(data: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Nodes go into a network and subnet that are there already."""
+    network, subnet = NETWORKS.get(kind, ("network-1", "subnet-1"))
+    return {**data, "platform": {**data["platform"], "network": network, "subnet": subnet}}
+
+
 def asking_for(kind: str, feature: str) -> dict[str, Any] | None:
     """A spec that needs ``feature``; None where no key of the spec asks for it."""
     data = small(kind)
@@ -189,8 +202,7 @@ def asking_for(kind: str, feature: str) -> dict[str, Any] | None:
         data["filesystems"][0]["data_repository"] = "s3://bucket/prefix"
         return data
     if feature == "existing_network":
-        data["platform"].update(network="network-1", subnet="subnet-1")
-        return data
+        return in_network(data, kind)
     if feature in ("hosts", "metal"):
         return {**data, "service": feature, "scheduler": "none"}
     return None
@@ -223,8 +235,8 @@ UNPUBLISHED = (".machines.", ".claims.", ".out_of_scope.")
 """Facts that are None where nobody published them, and what follows from them."""
 
 
-def checkout(folder: Path, monkeypatch: Any) -> None:
+def checkout(folder: Path, monkeypatch: Any, *, pulumi_yaml: bool = True) -> None:
     """A checkout of its own, so that no secrets are made in this one."""
-    for name in ("Pulumi.yaml", "infra", "tools", "examples"):
+    for name in (*(["Pulumi.yaml"] if pulumi_yaml else []), "infra", "tools", "examples"):
         (folder / name).symlink_to(ROOT / name)
     monkeypatch.chdir(folder)

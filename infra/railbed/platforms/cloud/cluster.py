@@ -78,12 +78,20 @@ def made(
             role = "compute" if places[name] < pool.nodes else "spare"
             return _node(pool, name, role, member, proxy, rails)
 
-        _take(names, pool.name, fills[pool.name], known, nodes, missing, node)
+        _take(names, pool.name, fills[pool.name], _renamed(known, pool), nodes, missing, node)
     filesystems = [
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
     ]
     return assemble.unsealed(plan, stack, nodes, filesystems, [], missing).sealed_json()
+
+
+def _renamed(known: Before, pool: PlannedPool) -> Before:
+    """The same with the pool's new name: under it, members keep their numbers."""
+    if not pool.formerly:
+        return known
+    old = {name: f"{pool.name}-{place}" for place, name in enumerate(node_names(pool.formerly, pool.nodes, pool.spares))}
+    return known.model_copy(update={"names": {one: old.get(name, name) for one, name in known.names.items()}})
 
 
 def _take(
