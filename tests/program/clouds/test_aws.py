@@ -441,6 +441,12 @@ def test_refusals_are_repeated_bounded_and_said(
     assert (wire.asked > 1) == (at_most > 1)
 
 
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "InvalidInstanceID.NotFound"])
+def test_console_that_may_not_be_read_now_fails_nothing(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    Wire(monkeypatch, 503 if code == "RequestLimitExceeded" else 400, code)
+    assert discover._console(reads.client("ec2", REGION), "i-0123456789abcdef0") == ""
+
+
 @pytest.mark.parametrize(("status", "code"), [(503, "Unavailable"), (400, "ExpiredToken")])
 def test_preflight_finds_refusals_and_does_not_raise(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str

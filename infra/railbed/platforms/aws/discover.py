@@ -17,6 +17,9 @@ PAGE = 1000
 THERE = ("pending", "running")
 LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
 SHOWN_REASONS = 3
+LATER = ("InvalidInstanceID", "IncorrectInstanceState", "RequestLimitExceeded", "Throttling")
+"""Beginnings of the codes after which a console is looked at again, or the instance is just going. EC2 lets few consoles a
+second be read: of many nodes some must wait for the next look, and fail nothing."""
 
 
 def fill(
@@ -101,12 +104,12 @@ def failures(activities: list[dict[str, Any]]) -> list[str]:
 
 
 def _console(ec2: Any, name: str) -> str:
-    """The last 64 KiB that an instance printed; empty where it printed nothing yet, or is just going."""
+    """The last 64 KiB that an instance printed; empty where it printed nothing yet, or nobody may look now."""
     with reads.asking(f"AWS on the console of {name}"):
         try:
             answer = ec2.get_console_output(InstanceId=name, Latest=True)
         except ClientError as refused:
-            if refused.response["Error"]["Code"].startswith(("InvalidInstanceID", "IncorrectInstanceState")):
+            if refused.response["Error"]["Code"].startswith(LATER):
                 return ""
             raise
     text: str = answer.get("Output", "")
