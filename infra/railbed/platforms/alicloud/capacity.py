@@ -1,0 +1,189 @@
+"""How nodes are bought: private pools and spot of ECS shapes, and Lingjun nodes that the account has bought ahead."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import alibabacloud_ecs20140526.models as models
+
+from railbed.errors import SpecError, Unsupported
+from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.alicloud.session import Session
+from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.tags import plain
+from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
+from railbed.spec.platforms import AlicloudPlatform
+
+GROUP_LIMIT = 2000
+"""Nodes of one scaling group (alicloud.ess.ScalingGroup: MaxSize 0 to 2000)."""
+ECS = "ecs."
+ACTIVE = "Active"
+PAGE = 100
+
+
+def is_lingjun(pool: PlannedPool) -> bool:
+    """True for machines of the Lingjun service, which has its own clusters, nodes and API."""
+    return not shape(pool).startswith(ECS)
+
+
+def shape(pool: PlannedPool) -> str:
+    """The catalogue's name of the machine: for ECS the instance type."""
+    return pool.machine.key.split("/", 1)[1]
+
+
+def require(plan: ClusterPlan) -> None:
+    """Raises Unsupported where a pool is bought in a way that its machine is not sold."""
+    for index, pool in enumerate(plan.pools):
+        wrong, hint = _refused(plan, pool)
+        if wrong:
+            raise Unsupported(
+                f"platform alicloud, {pool.machine.key}",
+                wrong,
+                hint,
+                path=f"railbed:cluster.pools[{index}].capacity",
+            )
+
+
+def require_image(plan: ClusterPlan, place: AlicloudPlatform) -> None:
+    """Raises SpecError where Lingjun nodes have no image: theirs are not those of ECS."""
+    if place.lingjun_image is None and any(is_lingjun(pool) for pool in plan.pools):
+        raise SpecError(
+            "Lingjun nodes need an image of their own kind", path="railbed:cluster.platform.lingjun_image",
+            allowed="an image id of the Lingjun console, e.g. i1984…", hint="add `lingjun_image:`",
+        )  # fmt: skip
+
+
+def _refused(plan: ClusterPlan, pool: PlannedPool) -> tuple[str, str]:
+    if not is_lingjun(pool):
+        if isinstance(pool.capacity, Block):
+            return "capacity bought for fixed dates", "buy a private pool, and write `kind: reservation`"
+        return "", ""
+    if plan.fabric is None:
+        return "hosts without a fabric", "use an `alicloud/ecs.…` machine for service hosts"
+    if isinstance(pool.capacity, OnDemand | Spot):
+        hint = (
+            "buy nodes at the Lingjun console, and write `capacity: {kind: reservation, id: THEIR-HPN-ZONE}`"
+        )
+        return f"capacity of kind {pool.capacity.kind}", hint
+    return "", ""
+
+
+def spot_strategy(pool: PlannedPool) -> str:
+    return "SpotAsPriceGo" if isinstance(pool.capacity, Spot) else "NoSpot"
+
+
+def private_pool(pool: PlannedPool) -> str:
+    """Id of the private pool that an ECS pool's nodes are taken from; empty: public capacity."""
+    return pool.capacity.id if isinstance(pool.capacity, Reservation) else ""
+
+
+def group_sizes(nodes: int) -> list[int]:
+    """Nodes of each scaling group: full ones first, so that a pool that grows leaves them alone."""
+    full, rest = divmod(nodes, GROUP_LIMIT)
+    return [GROUP_LIMIT] * full + ([rest] if rest else [])
+
+
+def interfaces(session: Session, pool: PlannedPool) -> int:
+    """eRDMA interfaces of one node, as the provider says of the shape (EriQuantity). Raises SpecError for none."""
+    described = session.types(shape(pool))
+    count = int(described.eri_quantity or 0) if described is not None else 0
+    if not count:
+        raise SpecError(
+            f"{pool.machine.key} has no eRDMA interface in this region, and the spec asks for a fabric",
+            path="railbed:cluster.fabric", found=count, allowed="a shape with EriQuantity of 1 or more",
+            hint="choose a machine with eRDMA, another region, or leave out `fabric` (service hosts)",
+        )  # fmt: skip
+    return count
+
+
+def held(session: Session, pool: PlannedPool) -> Held | None:
+    """The ECS pool's capacity reservation or elasticity assurance; None where the account has none of that id."""
+    wanted = json.dumps([private_pool(pool)])
+    by_id = models.DescribeCapacityReservationsRequestPrivatePoolOptions(ids=wanted)
+    reserved = session.ecs("describe_capacity_reservations", private_pool_options=by_id)
+    items = reserved.capacity_reservation_set.capacity_reservation_item or []
+    if not items:
+        by_promise = models.DescribeElasticityAssurancesRequestPrivatePoolOptions(ids=wanted)
+        assured = session.ecs("describe_elasticity_assurances", private_pool_options=by_promise)
+        items = assured.elasticity_assurance_set.elasticity_assurance_item or []
+    return _held(items[0]) if items else None
+
+
+def _held(item: Any) -> Held:
+    parts = item.allocated_resources.allocated_resource
+    return Held(
+        id=item.private_pool_options_id, active=item.status == ACTIVE, status=item.status,
+        shape=parts[0].instance_type, free=sum(part.total_amount for part in parts), zone=parts[0].zone_id,
+        starts=_day(item.start_time), ends=_day(item.end_time),
+    )  # fmt: skip
+
+
+def _day(text: str | None) -> datetime.date | None:
+    return datetime.date.fromisoformat(text[:10]) if text else None
+
+
+@dataclass(frozen=True)
+class Bought:
+    """Lingjun nodes for one pool: those that are in its node group already, then free ones."""
+
+    machine_type: str
+    nodes: list[str]
+    until: datetime.date | None
+    """The first day on which one of them ends; None: not told."""
+
+
+def group_name(plan: ClusterPlan, pool: PlannedPool) -> str:
+    """The provider's name of a pool's node group: that of its first name, so that a renamed pool keeps its nodes."""
+    return f"{plain(plan.name)}-{pool.formerly or pool.name}"
+
+
+def bought(session: Session, plan: ClusterPlan, pool: PlannedPool, taken: set[str]) -> Bought:
+    """The pool's nodes in the HPN zone that its capacity names; ``taken``: given to other pools of this run.
+
+    Raises SpecError where the nodes there are of several machine types: one pool is of one.
+    """
+    zone = getattr(pool.capacity, "id", "")
+    group = group_name(plan, pool)
+    mine = sorted((n for n in _members(session, plan) if n.node_group_name == group), key=lambda n: n.node_id)
+    free = sorted(
+        (n for n in _paged(session, "list_free_nodes", hpn_zone=zone) if n.node_id not in taken),
+        key=lambda n: n.node_id,
+    )
+    kept = (mine + free)[: max(pool.size, 0)]
+    types = {node.machine_type for node in kept}
+    if len(types) > 1:
+        raise SpecError(
+            f"the Lingjun nodes in HPN zone {zone} are of several machine types", path="railbed:cluster.pools",
+            found=sorted(types), allowed="nodes of one type", hint="buy the pool's nodes in a zone of their own",
+        )  # fmt: skip
+    ends = [_day(node.expired_time) for node in kept]
+    return Bought(
+        machine_type=next(iter(types), ""), nodes=[node.node_id for node in kept],
+        until=min((day for day in ends if day is not None), default=None),
+    )  # fmt: skip
+
+
+def _members(session: Session, plan: ClusterPlan) -> list[Any]:
+    clusters = [one for one in _paged(session, "list_clusters") if one.cluster_name == plain(plan.name)]
+    return [
+        node for one in clusters for node in _paged(session, "list_cluster_nodes", cluster_id=one.cluster_id)
+    ]
+
+
+def _paged(session: Session, call: str, **fields: Any) -> Iterator[Any]:
+    token: str | None = None
+    while True:
+        answer = session.eflo(call, max_results=PAGE, **fields, **({"next_token": token} if token else {}))
+        yield from (answer.clusters if call == "list_clusters" else answer.nodes) or []
+        token = answer.next_token
+        if not token:
+            return
+
+
+def cluster_nodes(session: Session, cluster: str, group: str) -> list[Any]:
+    """What the provider lists in a node group."""
+    return list(_paged(session, "list_cluster_nodes", cluster_id=cluster, node_group_id=group))

@@ -1,0 +1,104 @@
+"""Alibaba Cloud's API, signed with the keys in the environment. It reads, and runs one printing command on Lingjun nodes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import alibabacloud_ecs20140526.client as ecs_client
+import alibabacloud_ecs20140526.models as ecs_models
+import alibabacloud_eflo_controller20221215.client as eflo_client
+import alibabacloud_eflo_controller20221215.models as eflo_models
+import alibabacloud_ess20220222.client as ess_client
+import alibabacloud_ess20220222.models as ess_models
+import alibabacloud_sts20150401.client as sts_client
+from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_util.models import RuntimeOptions
+from darabonba.exceptions import DaraException
+
+from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
+from railbed.platforms.cloud.calls import ProviderError, Told, patiently
+
+KEYS = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105
+MS = 1000
+
+
+def configuration(region: str) -> Any:
+    """The SDK's settings: variables that the Pulumi provider reads too. Raises ProviderError without keys."""
+    missing = [name for name in KEYS if not os.environ.get(name)]
+    if missing:
+        raise ProviderError("Alibaba Cloud", Told(401, "MissingAccessKey", f"{', '.join(missing)} not set"))
+    key, secret = (os.environ[name] for name in KEYS)
+    return Config(
+        access_key_id=key,
+        access_key_secret=secret,
+        security_token=os.environ.get(TOKEN) or None,
+        region_id=region,
+        protocol="https",
+    )
+
+
+def patience() -> Any:
+    """Of one try; repeats are railbed's own."""
+    return RuntimeOptions(
+        autoretry=False,
+        connect_timeout=int(CLOUD_CONNECT_TIMEOUT_S * MS),
+        read_timeout=int(CLOUD_READ_TIMEOUT_S * MS),
+    )
+
+
+class Session:
+    """The services that railbed asks, in one region. Answers are the bodies of the SDK's responses."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        settings = configuration(region)
+        self._ecs = ecs_client.Client(settings)
+        self._ess = ess_client.Client(settings)
+        self._eflo = eflo_client.Client(settings)
+        self._sts = sts_client.Client(settings)
+
+    def account(self) -> str:
+        """UID of the account that the keys belong to."""
+        return str(ask(self._sts, "get_caller_identity", None).account_id)
+
+    def ecs(self, call: str, **fields: Any) -> Any:
+        """An answer of ECS, e.g. ``ecs("describe_instances", instance_ids="[…]")``."""
+        return ask(self._ecs, call, getattr(ecs_models, request(call))(region_id=self.region, **fields))
+
+    def types(self, shape: str) -> Any:
+        """The provider's description of an instance type; None where the region has none of that name."""
+        asked = ecs_models.DescribeInstanceTypesRequest(instance_types=[shape])
+        found = ask(self._ecs, "describe_instance_types", asked).instance_types.instance_type
+        return next(iter(found or []), None)
+
+    def groups(self, call: str, **fields: Any) -> Any:
+        """An answer of Auto Scaling."""
+        return ask(self._ess, call, getattr(ess_models, request(call))(region_id=self.region, **fields))
+
+    def eflo(self, call: str, **fields: Any) -> Any:
+        """An answer of Lingjun's controller."""
+        return ask(self._eflo, call, getattr(eflo_models, request(call))(**fields))
+
+
+def request(call: str) -> str:
+    """Name of the request's model."""
+    return "".join(word.capitalize() for word in call.split("_")) + "Request"
+
+
+def ask(client: Any, call: str, asked: Any) -> Any:
+    """One answer. Raises ProviderError."""
+    method = getattr(client, f"{call}_with_options")
+    arguments = [patience()] if asked is None else [asked, patience()]
+    return patiently(
+        f"Alibaba Cloud {request(call).removesuffix('Request')}",
+        lambda: method(*arguments).body, (DaraException, OSError), told,
+    )  # fmt: skip
+
+
+def told(refusal: Exception) -> Told:
+    """The provider's error out of what the SDK raised."""
+    status = getattr(refusal, "status_code", None) or getattr(refusal, "statusCode", None) or 0
+    code = str(getattr(refusal, "code", "") or type(refusal).__name__)
+    return Told(int(status), code, str(getattr(refusal, "message", "") or refusal))
