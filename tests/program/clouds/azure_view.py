@@ -19,16 +19,24 @@ UNTAGGED = (":Subnet", ":InboundNatRule", ":RoleDefinition", ":RoleAssignment")
 SET = ":VirtualMachineScaleSet"
 LUSTRE = ":AmlFilesystem"
 GATE_ADDRESS = "10.64.255.4"
+SET_SIZE = 600
+"""VMs of one scale set, as the fake fills them."""
 
 
 class FakeAzure:
     """Stands in for ``Session._send``: the one place where calls go out. Pages hold a few results."""
 
     def __init__(self, pools: dict[str, list[Node]], reasons: dict[str, list[str]]) -> None:
-        self.pools = {f"{pool}-0": nodes for pool, nodes in pools.items()}
+        self.pools = {
+            f"{pool}-{at // SET_SIZE}": nodes[at : at + SET_SIZE]
+            for pool, nodes in pools.items()
+            for at in range(0, len(nodes), SET_SIZE)
+        }
         self.reasons = reasons
         self.asked: list[tuple[str, str]] = []
         self.gate = (pools.get("controller") or [Node("i-gate", GATE_ADDRESS, gate_console())])[0]
+        there = [self.gate, *(one for nodes in pools.values() for one in nodes)]
+        self.consoles = {one.id: one.console for one in there}
 
     def send(self, method: str, url: str, query: dict[str, str], *, signed: bool) -> tuple[int, str]:
         assert signed == url.startswith(ARM), "the token goes to Azure Resource Manager, and nowhere else"
@@ -89,8 +97,7 @@ class FakeAzure:
         return {"properties": {"virtualMachine": machine, "primary": True, "ipConfigurations": [address]}}
 
     def log(self, key: str) -> tuple[int, str]:
-        nodes = [one for nodes in self.pools.values() for one in nodes] + [self.gate]
-        return 200, next(one.console for one in nodes if one.id == key)
+        return 200, self.consoles[key]
 
     def one(self, body: dict[str, Any]) -> tuple[int, str]:
         return 200, json.dumps(body)

@@ -388,12 +388,16 @@ def test_identities_name_single_actions(name: str) -> None:
 def test_repair_is_assigned_on_this_cluster_s_machines_only(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = built(monkeypatch)
-    scopes = {one.inputs["scope"] for one in run.of(":RoleAssignment") if one.name.startswith("repair-")}
-    root = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/group-1a2b3c4/providers/Microsoft.Compute"
-    assert scopes == {
-        f"{root}/virtualMachineScaleSets/gpu-0-1a2b3c4",
-        f"{root}/virtualMachines/controller-1a2b3c4",
+    def scopes(run: Run) -> set[str]:
+        return {one.inputs["scope"] for one in run.of(":RoleAssignment") if one.name.startswith("repair-")}
+
+    root = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+    assert scopes(built(monkeypatch)) == {f"{root}/group-1a2b3c4"}
+    shared = built(monkeypatch, lambda data: data["platform"].update(resource_group="everybodys"))
+    assert shared.of(":ResourceGroup") == []
+    assert scopes(shared) == {
+        f"{root}/everybodys/providers/Microsoft.Compute/virtualMachineScaleSets/gpu-0-1a2b3c4",
+        f"{root}/everybodys/providers/Microsoft.Compute/virtualMachines/controller-1a2b3c4",
     }
 
 

@@ -26,7 +26,7 @@ def role(name: str) -> dict[str, Any]:
 
 
 def operators(scope: Scope, machines: dict[str, pulumi.Output[str]]) -> None:
-    """Makes both. ``machines``: name → id of every scale set and single VM; nothing else of the subscription is theirs."""
+    """Makes both. ``machines``: name → id of what holds the nodes; nothing else of the subscription is theirs."""
     whole = f"/subscriptions/{scope.place.account}"
     for name in ("repair", "validate"):
         wanted = role(name)

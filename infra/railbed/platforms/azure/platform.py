@@ -66,16 +66,18 @@ def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
 def _machines(
     scope: Scope, sets: dict[str, list[pulumi.Output[str]]], gate: Gate | None
 ) -> dict[str, pulumi.Output[str]]:
-    """Name → resource id of everything that has a node in it."""
-
-    def at(kind: str, name: pulumi.Output[str]) -> pulumi.Output[str]:
-        root = f"/subscriptions/{scope.place.account}/resourceGroups"
-        return pulumi.Output.concat(root, "/", scope.group, f"/providers/{kind}/", name)
-
+    """Name → resource id of what holds the nodes: a resource group of the cluster's own, else every single part."""
+    root = pulumi.Output.concat(f"/subscriptions/{scope.place.account}/resourceGroups/", scope.group)
+    if scope.place.resource_group is None:
+        return {"group": root}
     found = {
-        f"{pool}-{index}": at(SETS, name) for pool, names in sets.items() for index, name in enumerate(names)
+        f"{pool}-{index}": pulumi.Output.concat(root, f"/providers/{SETS}/", name)
+        for pool, names in sets.items()
+        for index, name in enumerate(names)
     }
-    return found | ({"gate": at(MACHINES, gate.name)} if gate else {})
+    return found | (
+        {"gate": pulumi.Output.concat(root, f"/providers/{MACHINES}/", gate.name)} if gate else {}
+    )
 
 
 def _contract(
@@ -120,13 +122,16 @@ def proxy(door: str, gate: Fill, work: Workspace) -> cluster.Proxy:
     A gate whose host key nobody saw leads nowhere: the command then says so, and no connection is made.
     """
 
+    keys = [key for one in gate.members for key in one.host_keys]
+    if not door:
+        way = ""
+    elif not keys:
+        way = "false  # the gate's host key was not seen yet: run `railbed up` again"
+    else:
+        way = jump.proxy(door, keys[0], work.operator_key)
+
     def command(member: Member) -> str:
         del member
-        if not door:
-            return ""
-        keys = [key for one in gate.members for key in one.host_keys]
-        if not keys:
-            return "false  # the gate's host key was not seen yet: run `railbed up` again"
-        return jump.proxy(door, keys[0], work.operator_key)
+        return way
 
     return command

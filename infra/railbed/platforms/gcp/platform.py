@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_gcp as gcp
@@ -85,7 +85,7 @@ def _contract(
         return cluster.made(plan, context.stack, fills, mounted, proxy(place, seen.names), known)
 
     return pulumi.Output.from_input([groups, mounts]).apply(
-        lambda both: asyncio.to_thread(look, both[0], both[1])
+        lambda both: asyncio.to_thread(look, *cast(Any, both))
     )
 
 
