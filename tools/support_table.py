@@ -1,0 +1,111 @@
+"""Writes docs/reference/platforms.md from the platforms' own support tables.
+
+usage: .venv/bin/python tools/support_table.py [--check]     --check: only say whether the page is current
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from railbed.platforms import KINDS
+from railbed.platforms.cloud.support import FEATURES, Lacks, Support
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/reference/platforms.md"
+HEAD = """\
+# What each platform can be asked for
+
+<!-- Written by tools/support_table.py from infra/railbed/platforms/<kind>/support.py: change those, then run it. -->
+
+What a platform lacks is refused when a spec asks for it (`UNSUPPORTED`), with the way round below: nothing is dropped
+silently. None of these platforms was ever applied to a real account or site: their programs ran against the providers' own
+API models, emulators and stand-ins. The [lab](lab.md) is not in the table: it stands in for all of them.
+"""
+YES, NO = "yes", "–"
+NAMES = {
+    "alicloud": "Alibaba Cloud", "aws": "AWS", "azure": "Azure", "gcp": "Google Cloud", "metal": "Bare metal",
+    "nebius": "Nebius", "oci": "Oracle Cloud", "openstack": "OpenStack", "tencentcloud": "Tencent Cloud",
+    "volcengine": "Volcengine",
+}  # fmt: skip
+
+
+def tables() -> dict[str, Support]:
+    """Support table of every built platform that has one, by kind, in the order of their names."""
+    kinds = [kind for kind in KINDS if importlib.util.find_spec(f"railbed.platforms.{kind}.support")]
+    found = {kind: importlib.import_module(f"railbed.platforms.{kind}.support").SUPPORT for kind in kinds}
+    for kind, table in found.items():
+        if set(table) != set(FEATURES):
+            raise ValueError(
+                f"{kind}: its support table does not answer {sorted(set(table) ^ set(FEATURES))}"
+            )
+    return dict(sorted(found.items(), key=lambda item: NAMES[item[0]].lower()))
+
+
+def overview(found: dict[str, Support]) -> list[str]:
+    """Feature × platform."""
+    lines = [
+        "| | " + " | ".join(f"[{NAMES[kind]}](#{anchor(kind)})" for kind in found) + " |",
+        "|---|" + "---|" * len(found),
+    ]
+    for feature, meaning in FEATURES.items():
+        answers = [NO if isinstance(table[feature], Lacks) else YES for table in found.values()]
+        lines.append(f"| {meaning} | " + " | ".join(answers) + " |")
+    return lines
+
+
+def anchor(kind: str) -> str:
+    """Of the platform's heading."""
+    return NAMES[kind].lower().replace(" ", "-")
+
+
+def section(kind: str, table: Support) -> list[str]:
+    """How a platform does what it does, and what it lacks, with reason and way round."""
+    guide = PAGE.parents[1] / f"platforms/{kind}.md"
+    lines = [f"## {NAMES[kind]}", ""]
+    if guide.is_file():
+        lines += [f"How to build on it: [{NAMES[kind]}](../platforms/{kind}.md).", ""]
+    done = {feature: answer for feature, answer in table.items() if not isinstance(answer, Lacks)}
+    lacks = {feature: answer for feature, answer in table.items() if isinstance(answer, Lacks)}
+    if done:
+        lines += ["| | how |", "|---|---|"]
+        lines += [f"| {FEATURES[feature]} | {_cell(answer)} |" for feature, answer in done.items()]
+        lines.append("")
+    if len(set(lacks.values())) == 1 and len(lacks) == len(table):
+        (lack,) = set(lacks.values())
+        return [*lines, f"Refused as a whole: {lack.reason}.", "", f"Way round: {lack.way_round}.", ""]
+    if lacks:
+        lines += ["| lacks | why | way round |", "|---|---|---|"]
+        lines += [
+            f"| {FEATURES[feature]} | {_cell(lack.reason)} | {_cell(lack.way_round)} |"
+            for feature, lack in lacks.items()
+        ]
+        lines.append("")
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def page() -> str:
+    """The whole page."""
+    found = tables()
+    lines = [HEAD, *overview(found), ""]
+    for kind, table in found.items():
+        lines += section(kind, table)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    """Exit status 0: the page is, or now is, current; 1: ``--check`` found that it is not."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        return int(not PAGE.is_file() or PAGE.read_text() != text)
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
