@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import textwrap
 from pathlib import Path
 
 from railbed.platforms import KINDS
@@ -24,6 +25,7 @@ silently. None of these platforms was ever applied to a real account or site: th
 API models, emulators and stand-ins. The [lab](lab.md) is not in the table: it stands in for all of them.
 """
 YES, NO = "yes", "–"
+WIDTH = 118
 NAMES = {
     "alicloud": "Alibaba Cloud", "aws": "AWS", "azure": "Azure", "gcp": "Google Cloud", "metal": "Bare metal",
     "nebius": "Nebius", "oci": "Oracle Cloud", "openstack": "OpenStack", "tencentcloud": "Tencent Cloud",
@@ -74,7 +76,8 @@ def section(kind: str, table: Support) -> list[str]:
         lines.append("")
     if len(set(lacks.values())) == 1 and len(lacks) == len(table):
         (lack,) = set(lacks.values())
-        return [*lines, f"Refused as a whole: {lack.reason}.", "", f"Way round: {lack.way_round}.", ""]
+        told = f"Refused as a whole: {lack.reason}. Way round: {lack.way_round}."
+        return [*lines, *textwrap.wrap(told, WIDTH, break_on_hyphens=False), ""]
     if lacks:
         lines += ["| lacks | why | way round |", "|---|---|---|"]
         lines += [
