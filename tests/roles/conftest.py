@@ -102,10 +102,19 @@ class Recorded:
     asked: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     """Host → task → everything that the module was asked."""
 
+    called: dict[str, dict[str, list[Any]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+    """Host → task → what each call of one of Ansible's own modules was given."""
+
     def take(self, event: dict[str, Any]) -> None:
         self.collector.take(event)
         data = event.get("event_data") or {}
-        asked = (data.get("res") or {}).get("asked")
+        result = data.get("res") or {}
+        asked = result.get("asked")
+        if "module_args" in result.get("invocation", {}):
+            title = f"{data.get('role')}: {data.get('task')}"
+            self.called[data["host"]][title].append(result["invocation"]["module_args"])
         if asked is None:
             return
         self.asked[data["host"]][f"{data.get('role')}: {data.get('task')}"] = asked

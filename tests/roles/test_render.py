@@ -113,8 +113,17 @@ def test_logins_are_by_key_and_root_reaches_only_from_inside(lab: Recorded) -> N
     daemon = lab.files["h100-0"]["/etc/ssh/sshd_config.d/10-railbed.conf"]
     assert "PasswordAuthentication no" in daemon["content"] and daemon["validate"][0] == "/usr/sbin/sshd"
     assert lab.text("h100-0", "/etc/railbed/ssh/root.keys").startswith('from="10.90.0.0/24",')
-    assert lab.text("h100-0", "/etc/railbed/ssh/ada.keys") == "ssh-ed25519 AAAAada ada\n"
+    assert lab.text("h100-0", "/etc/railbed/users/ada.keys") == "ssh-ed25519 AAAAada ada\n"
     assert "ada ALL=" in lab.text("h100-0", "/etc/sudoers.d/railbed")
+
+
+def test_people_have_one_id_everywhere_and_lose_their_keys_when_they_go(lab: Recorded) -> None:
+    asked = [one["users: Give people their keys and rights"] for one in lab.asked.values()]
+    assert len(asked) == 4 and all(one["purge"] == ["/etc/railbed/users"] for one in asked)
+    accounts = [one["users: Give people their accounts"] for one in lab.called.values()]
+    assert len(accounts) == 4 and all([who["name"] for who in one] == ["ada"] for one in accounts)
+    (uid,) = {who["uid"] for one in accounts for who in one}
+    assert 10000 <= uid < 60000
 
 
 def test_secrets_are_never_in_what_ansible_reports(lab: Recorded) -> None:

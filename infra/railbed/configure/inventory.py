@@ -177,6 +177,8 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_gpu_model": machine.gpu_model if machine else "",
         "railbed_transport": machine.transport if machine else "",
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
+        "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
+        "railbed_nccl_environment": dict(machine.nccl_environment) if machine else {},
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
         "railbed_expected_nics": _expected_nics(contract.nics(node)),
         "railbed_rail_routes": _routes(contract, node),
