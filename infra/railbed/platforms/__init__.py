@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from railbed.plan import ClusterPlan
 
-KINDS = ("lab", "metal", "aws", "oci", "volcengine", "alicloud", "tencentcloud", "gcp", "azure", "openstack")
+KINDS = ("lab", "metal", "aws", "oci", "volcengine", "alicloud", "tencentcloud", "gcp", "azure", "openstack", "nebius")
 """Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""

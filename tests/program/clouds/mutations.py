@@ -103,13 +103,17 @@ def one_node_less(case: Case) -> Case:
     def change(part: Any) -> Any:
         if isinstance(part, bool):
             return part
+        if isinstance(part, list) and len(part) == size:
+            return part[:-1]
         return (
             type(part)(size - 1)
             if part in (size, str(size)) and isinstance(part, int | float | str)
             else part
         )
 
-    return on_inputs(case, change)
+    # Where each node is a resource of its own, there is no number to change.
+    last = f"{case.plan.pools[0].name}-{size - 1}"
+    return without(on_inputs(case, change), [one for one in case.run.declared if one.name == last])
 
 
 def open_to_the_world(case: Case) -> Case:

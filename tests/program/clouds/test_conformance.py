@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.program.clouds import cases, checks, mutations
+from tests.program.clouds import cases, checks, checks_policy, mutations
 from tests.program.clouds.checks import Case
 from tests.program.clouds.view import View
 
@@ -131,6 +131,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Case
             made[kind, "cluster"] = cases.run(view_of(kind), cases.planned(cases.small(kind)), patch)
             made[kind, "hosts"] = cases.run(view_of(kind), cases.planned(named(kind, "hosts")), patch)
     return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_policy_pack_has_nothing_against_it_and_knows_its_types(kind: str, base: dict[tuple[str, str], Case]) -> None:
+    for service in ("cluster", "hosts"):
+        assert checks_policy.policed(base[kind, service]) == []
+        assert checks_policy.unknown(base[kind, service]) == []
+    assert checks_policy.policed(mutations.untagged(base[kind, "cluster"]))
+    assert checks_policy.policed(mutations.unprotected(base[kind, "cluster"]))
 
 
 def test_the_contract_has_one_shape_on_every_cloud(base: dict[tuple[str, str], Case]) -> None:

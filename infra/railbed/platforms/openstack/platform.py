@@ -39,7 +39,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     address: pulumi.Input[str] = ""
     if network.bastion is not None:
         server, address = nodes.bastion(here, network, script)
-        lone[fabric.BASTION] = server.id
+        lone[fabric.BASTION_FILL] = server.id
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
         "stacks": pulumi.Output.all(**stacks),
@@ -67,10 +67,12 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     )
     mounts = {name: discover.mount(cloud, shared) for name, shared in known["mounts"].items()}
     keys: list[str] = []
-    if fabric.BASTION in known["lone"]:
-        keys = [key for one in fills.pop(fabric.BASTION).members for key in one.host_keys]
+    if fabric.BASTION_FILL in known["lone"]:
+        keys = [key for one in fills.pop(fabric.BASTION_FILL).members for key in one.host_keys]
         if not keys:
-            why = f"bastion {known['lone'][fabric.BASTION]}: its host key was not seen on the console yet"
+            why = (
+                f"bastion {known['lone'][fabric.BASTION_FILL]}: its host key was not seen on the console yet"
+            )
             fills = {name: Fill(members=[], reasons=[why]) for name in fills}
 
     way = jump.proxy(known["bastion"], keys[0], work.operator_key) if keys else ""

@@ -1,0 +1,61 @@
+"""The members of pools, from what their instances became; their host keys, as an operator read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from railbed.model.claims import Part
+from railbed.plan import ClusterPlan
+from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.nebius.scope import field
+
+
+class Seen(Part):
+    """One instance after the engine made it."""
+
+    id: str
+    address: str
+    public: str = ""
+
+
+def seen(identity: str, status: Any) -> Seen:
+    """From an instance's status: addresses come with a prefix length."""
+    (first, *_) = list(field(status, "network_interfaces") or []) or [{}]
+    private, public = field(first, "ip_address"), field(first, "public_ip_address")
+    return Seen(id=identity, address=_plain(private), public=_plain(public))
+
+
+def _plain(address: Any) -> str:
+    return str(field(address, "address") or "").split("/", 1)[0]
+
+
+def listed(pool: str, made: Sequence[Seen]) -> tuple[list[Seen], list[str]]:
+    """The pool's instances that have an address, in their order, and why others have none."""
+    silent = [one.id for one in made if not one.address]
+    return [one for one in made if one.address], [f"{one} of {pool} has no address yet" for one in silent]
+
+
+def given(plan: ClusterPlan) -> Mapping[str, str]:
+    """Instance id → host key that an operator read at the console."""
+    return plan.host_keys
+
+
+def fill(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) -> Fill:
+    """What became of a pool. A key stays with its instance once it was in a contract."""
+    found, reasons = listed(pool, made)
+    keys = given(plan)
+    return Fill(
+        members=[
+            Member(
+                id=one.id,
+                address=one.address,
+                # Instances are made one by one: their own order is that of their names.
+                created=f"{place:06d}",
+                host_keys=[keys[one.id]] if one.id in keys else known.host_keys.get(one.id, []),
+            )
+            for place, one in enumerate(found)
+        ],
+        reasons=reasons,
+    )

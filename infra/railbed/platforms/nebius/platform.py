@@ -1,0 +1,64 @@
+"""A cluster on Nebius from a plan, and the contract out of what was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.workspace import Workspace, find_root
+from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.platforms.cloud import boot, jump, support
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
+from railbed.platforms.cloud.members import Fill
+from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
+from railbed.platforms.nebius.discover import Seen
+from railbed.platforms.nebius.support import SUPPORT
+from railbed.spec.platforms import NebiusPlatform
+
+BASTION_FILL = "the bastion"
+"""Its place among the pools that are looked up: no pool can have such a name."""
+
+
+def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+    """Declares the cluster; the output is the sealed contract as JSON data."""
+    assert isinstance(plan.place, NebiusPlatform)
+    require_acknowledged(plan)
+    support.require(plan, SUPPORT)
+    work = Workspace(find_root(), stack)
+    ensure_stack_secrets(work)
+    here = scope.scope(plan, plan.place, stack)
+    network = fabric.network(here)
+    script = boot.user_data(plan, public_key(work.operator_key))
+    shared = {filesystems.tag(one): filesystems.filesystem(here, one) for one in plan.filesystems}
+    groups = {pool.name: nodes.pool(here, network, pool, shared, script) for pool in plan.pools}
+    if plan.has_controller:
+        groups[CONTROLLER_POOL] = [nodes.controller(here, network, shared, script)]
+    if network.bastion is not None:
+        groups[BASTION_FILL] = [nodes.bastion(here, network, script)]
+    outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}
+    return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, work, known))
+
+
+def _seen(instance: Any) -> pulumi.Output[Seen]:
+    return pulumi.Output.all(instance.id, instance.status).apply(lambda it: discover.seen(str(it[0]), it[1]))
+
+
+def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
+    earlier = before(work)
+    fills = {
+        name: discover.fill(plan, name, some, earlier) for name, some in known.items() if name != BASTION_FILL
+    }
+    way = ""
+    if BASTION_FILL in known:
+        (door,) = known[BASTION_FILL]
+        key = discover.given(plan).get(door.id)
+        if key:
+            way = jump.proxy(door.public, key, work.operator_key)
+        else:
+            why = f"bastion {door.id}: write its host key into access.host_keys, and run `railbed up` again"
+            fills = {name: Fill(members=[], reasons=[why, *fill.reasons]) for name, fill in fills.items()}
+    mounts = {one.name: filesystems.mount(one) for one in plan.filesystems}
+    return made(plan, work.stack, fills, mounts, lambda _: way, earlier)
