@@ -5,24 +5,20 @@ from __future__ import annotations
 import copy
 import datetime
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-import pulumi
 import pytest
-from botocore.awsrequest import AWSRequest, AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.program.clouds import aws_model, cases, checks
+from tests.program.clouds.aws_specs import Change, small, spec_of
 from tests.program.clouds.aws_view import VIEW
 
 from railbed import catalog, plan, platforms, spec
-from railbed.errors import RailbedError, SpecError, Unsupported
+from railbed.errors import SpecError, Unsupported
 from railbed.plan import PlannedFilesystem
-from railbed.platforms.aws import discover, filesystems, identities, layout, preflight, reads
+from railbed.platforms.aws import filesystems, layout
 from railbed.platforms.aws.facts import facts
 from railbed.platforms.aws.nodes import SUSPENDED
 from railbed.platforms.aws.support import SUPPORT
@@ -35,30 +31,12 @@ TIERING = {
     "name": "lake", "mount": "/lake", "offer": "aws/fsx-lustre-intelligent-tiering", "capacity_tib": 64.0,
     "mbytes_per_s_per_tib": 125,
 }  # fmt: skip
-Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(autouse=True)
 def _checkout(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nobody")
-
-
-def spec_of(example: str, change: Change = lambda _: None) -> dict[str, Any]:
-    data = cases.example(example)
-    change(data)
-    return data
-
-
-def small(change: Change = lambda _: None, machine: str = "aws/p5.48xlarge") -> dict[str, Any]:
-    """The example with four nodes and no job."""
-
-    def smaller(data: dict[str, Any]) -> None:
-        data["pools"][0] |= {"nodes": 4, "spares": 1}
-        data["workloads"] = []
-        change(data)
-
-    return cases.with_machine(spec_of("aws-cluster", smaller), machine)
 
 
 def made(monkeypatch: pytest.MonkeyPatch, data: dict[str, Any], **more: Any) -> checks.Case:
@@ -309,231 +287,3 @@ def test_what_destroy_cannot_give_back_must_be_acknowledged(monkeypatch: pytest.
 
 def test_support_answers_every_feature() -> None:
     assert set(SUPPORT) == set(FEATURES)
-
-
-# --- members -----------------------------------------------------------------------------------------------------------
-
-
-def test_node_61_of_64_is_missing_and_the_rest_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = spec_of("aws-cluster")
-    planned = cases.planned(data)
-    pools = cases.members(planned)
-    whole = pools["h100"]
-    why = (
-        "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have sufficient "
-        "p5.48xlarge capacity in the Availability Zone you requested (us-east-2a). Launching EC2 instance failed."
-    )
-    case = cases.run(VIEW, planned, monkeypatch, {**pools, "h100": whole[:60]}, {"h100": [why]})
-    (missing,) = case.contract.missing
-    assert (missing.asked, missing.found, missing.reasons) == (len(whole), 60, [why])
-    assert len(case.contract.with_role("compute", "spare")) == 60
-    cases.keep(case)
-    again = cases.run(VIEW, planned, monkeypatch, pools)
-    assert again.contract.missing == []
-    names = {node.identity.value: node.name for node in again.contract.nodes}
-    assert {node.identity.value: node.name for node in case.contract.nodes}.items() <= names.items()
-
-
-def test_replaced_member_takes_the_free_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = cases.planned(small())
-    pools = cases.members(planned)
-    first = cases.run(VIEW, planned, monkeypatch, pools)
-    cases.keep(first)
-    pools["h100"][2] = cases.node("h100", 77)
-    after = {
-        node.name: node.identity.value for node in cases.run(VIEW, planned, monkeypatch, pools).contract.nodes
-    }
-    before = {node.name: node.identity.value for node in first.contract.nodes}
-    assert {name for name in before if before[name] != after[name]} == {"h100-2"}
-
-
-def test_forged_and_absent_host_keys_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = cases.planned(small())
-    pools = cases.members(planned)
-    cases.keep(cases.run(VIEW, planned, monkeypatch, pools))
-    pools["h100"][1] = cases.node("h100", 1, cases.host_key("somebody else"))
-    pools["h100"][3] = cases.node("h100", 33, "")
-    case = cases.run(VIEW, planned, monkeypatch, pools)
-    (missing,) = case.contract.missing
-    assert (missing.asked - missing.found) == 2
-    assert "HOST_KEY_CHANGED i-h100-00001" in " ".join(missing.reasons)
-    assert "i-h100-00033: its host key was not seen" in " ".join(missing.reasons)
-
-
-def activity(status: str, minute: int, message: str = "") -> dict[str, Any]:
-    """As DescribeScalingActivities gives it (Amazon EC2 Auto Scaling API Reference, Activity)."""
-    start = datetime.datetime(2026, 12, 1, 8, minute, tzinfo=datetime.UTC)
-    said = {"StatusMessage": message} if message else {}
-    return {"StartTime": start, "StatusCode": status, "Cause": "an instance was started", **said}
-
-
-@pytest.mark.parametrize(
-    ("activities", "reasons"),
-    [
-        ([], []),
-        ([activity("Successful", 1)], []),
-        ([activity("Failed", 2, "none left"), activity("Failed", 3, "none left")], ["none left"]),
-        ([activity("Failed", 2, "none left"), activity("Successful", 3)], []),
-        ([activity("Successful", 1), activity("Failed", 2, "none left")], ["none left"]),
-        ([activity("Failed", 2, "none left"), activity("InProgress", 3)], []),
-        ([activity("Cancelled", 2)], ["an instance was started"]),
-    ],
-)
-def test_why_launches_failed(activities: list[dict[str, Any]], reasons: list[str]) -> None:
-    assert discover.failures(activities) == reasons
-
-
-# --- an AWS that refuses -------------------------------------------------------------------------------------------------
-
-EC2_REFUSAL = "<Response><Errors><Error><Code>{0}</Code><Message>{0}</Message></Error></Errors></Response>"
-QUERY_REFUSAL = "<ErrorResponse><Error><Code>{0}</Code><Message>{0}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
-"""Forms of an error: EC2's, and that of the other services with a query API."""
-
-
-class Wire:
-    """Answers every HTTP request of botocore with one refusal, as often as it comes."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, status: int, code: str) -> None:
-        self.asked, self.status, self.code = 0, status, code
-        monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", self.send)
-        monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-
-    def send(self, request: AWSRequest) -> AWSResponse:
-        self.asked += 1
-        form = EC2_REFUSAL if "//ec2" in request.url else QUERY_REFUSAL
-        body = form.format(self.code) if self.code else "<html>a proxy's own page"
-        return AWSResponse(request.url, self.status, {"content-type": "text/xml"}, Raw(body.encode()))
-
-
-@dataclass
-class Raw:
-    """The part of urllib3's response that botocore reads."""
-
-    body: bytes
-
-    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        yield self.body
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "expected", "at_most"),
-    [
-        (503, "Unavailable", "PROVIDER_BUSY", 6),
-        (503, "RequestLimitExceeded", "PROVIDER_BUSY", 6),
-        (429, "TooManyRequestsException", "PROVIDER_BUSY", 6),
-        (400, "RequestExpired", "CREDENTIALS", 1),
-        (401, "AuthFailure", "CREDENTIALS", 1),
-        (400, "ExpiredToken", "CREDENTIALS", 1),
-        (403, "UnauthorizedOperation", "PROVIDER", 1),
-        (502, "", "PROVIDER_BUSY", 6),
-        (200, "", "PROVIDER_BUSY", 1),
-    ],
-)
-def test_refusals_are_repeated_bounded_and_said(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str, expected: str, at_most: int
-) -> None:
-    wire = Wire(monkeypatch, status, code)
-    with pytest.raises(RailbedError) as refused:
-        discover.fill(REGION, "pool-h100", 1, {}, {}, wait=True)
-    assert refused.value.code == expected
-    assert (code or ("ResponseParserError" if status == 200 else str(status))) in refused.value.message
-    assert 1 <= wire.asked <= at_most
-    assert (wire.asked > 1) == (at_most > 1)
-
-
-@pytest.mark.parametrize("code", ["RequestLimitExceeded", "InvalidInstanceID.NotFound"])
-def test_console_that_may_not_be_read_now_fails_nothing(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    Wire(monkeypatch, 503 if code == "RequestLimitExceeded" else 400, code)
-    assert discover._console(reads.client("ec2", REGION), "i-0123456789abcdef0") == ""
-
-
-@pytest.mark.parametrize(("status", "code"), [(503, "Unavailable"), (400, "ExpiredToken")])
-def test_preflight_finds_refusals_and_does_not_raise(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str
-) -> None:
-    Wire(monkeypatch, status, code)
-    (finding,) = preflight.look(cases.planned(small()), TODAY)
-    assert (finding.ok, finding.needed, finding.name) == (False, True, "credentials and account")
-    assert code in finding.found
-    assert finding.hint
-
-
-def test_without_credentials_preflight_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "/dev/null")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    reads._session.cache_clear()
-    (finding,) = preflight.look(cases.planned(small()), TODAY)
-    reads._session.cache_clear()
-    assert not finding.ok
-    assert "NoCredentials" in finding.found
-
-
-def test_what_is_refused_in_the_program_comes_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = cases.planned(small(lambda data: data["pools"][0].update(capacity={"kind": "on_demand"})))
-    monkeypatch.setattr(type(VIEW), "members", lambda *_: Wire(monkeypatch, 400, "ExpiredToken"))
-    with pytest.raises(pulumi.RunError, match="CREDENTIALS"):
-        cases.run(VIEW, planned, monkeypatch)
-
-
-# --- identities ----------------------------------------------------------------------------------------------------------
-
-NO_CALLS = (
-    "iam:PassRole", "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
-)  # fmt: skip
-"""Permissions that are no call of a public API: PassRole, and those of the Session Manager agent (AWS Systems Manager User
-Guide, "Add Session Manager permissions to an existing IAM role")."""
-SERVICES = {"servicequotas": "service-quotas"}
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    found = statement["Action"]
-    return found if isinstance(found, list) else [found]
-
-
-@pytest.mark.parametrize("name", ["plan", "apply", "repair", "validate", "node"])
-def test_identities_name_calls_that_exist_and_no_others(name: str) -> None:
-    policy = identities.document(name, "pretrain-a", REGION, "000000000000")
-    assert "@" not in json.dumps(policy)
-    session = botocore.session.get_session()
-    for statement in policy["Statement"]:
-        assert statement["Effect"] == "Allow"
-        for action in actions(statement):
-            service, _, operation = action.partition(":")
-            assert "*" not in action
-            if action in NO_CALLS:
-                continue
-            assert operation in session.get_service_model(SERVICES.get(service, service)).operation_names, (
-                action
-            )
-
-
-@pytest.mark.parametrize("name", ["plan", "validate"])
-def test_readers_change_nothing(name: str) -> None:
-    policy = identities.document(name, "pretrain-a", REGION, "000000000000")
-    allowed = ("Describe", "Get", "List", "StartSession", "TerminateSession", "ResumeSession")
-    verbs = [action.partition(":")[2] for statement in policy["Statement"] for action in actions(statement)]
-    assert [verb for verb in verbs if not verb.startswith(allowed)] == []
-
-
-def test_repair_acts_on_this_clusters_nodes_only() -> None:
-    policy = identities.document("repair", "pretrain-a", REGION, "000000000000")
-    for statement in policy["Statement"]:
-        changing = [
-            one for one in actions(statement) if not one.partition(":")[2].startswith(("Describe", "Get"))
-        ]
-        if changing and "document" not in statement["Resource"] and "session" not in statement["Resource"]:
-            (condition,) = statement["Condition"]["StringEquals"].items()
-            assert condition[0].endswith("esourceTag/railbed-cluster")
-            assert condition[1] == "pretrain-a"
-
-
-def test_roles_are_made_for_repair_and_validate(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = made(monkeypatch, small()).run
-    roles = {one.name: json.loads(one.inputs["assumeRolePolicy"]) for one in run.of(":Role")}
-    assert set(roles) == {"node", "repair", "validate"}
-    trusted = roles["repair"]["Statement"][0]["Principal"]
-    assert trusted == {"AWS": "arn:aws:iam::000000000000:root"}

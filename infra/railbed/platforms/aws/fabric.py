@@ -178,7 +178,8 @@ def _group(scope: Scope, vpc_id: pulumi.Input[str], name: str, what: str, tenant
 def storage(scope: Scope, made: Network) -> ec2.SecurityGroup:
     """Lustre's ports between filesystem servers and nodes, both ways, and among the servers."""
     group = _group(scope, made.vpc_id, "storage", "Lustre servers", "")
-    peers = {"servers": group, **{tenant or "nodes": members for tenant, members in made.members.items()}}
+    of_nodes = {f"tenant-{name}" if name else "nodes": own for name, own in made.members.items()}
+    peers = {"servers": group, **of_nodes}
     for peer, other in peers.items():
         for low, high in facts().lustre_ports:
             for side, rule in (("in", vpc.SecurityGroupIngressRule), ("out", vpc.SecurityGroupEgressRule)):
@@ -187,13 +188,13 @@ def storage(scope: Scope, made: Network) -> ec2.SecurityGroup:
                     name, security_group_id=group.id, referenced_security_group_id=other.id, ip_protocol="tcp",
                     from_port=low, to_port=high, description="Lustre", tags=scope.tags(name), opts=scope.options(),
                 )  # fmt: skip
-    for tenant, members in made.members.items():
+    for peer, members in of_nodes.items():
         for low, high in facts().lustre_ports:
-            name = f"storage-callback-{tenant or 'nodes'}-{low}"
+            name = f"storage-callback-{peer}-{low}"
             # Servers call clients back (locks): from 1018 to 1023 to 988.
             vpc.SecurityGroupIngressRule(
                 name, security_group_id=members.id, referenced_security_group_id=group.id, ip_protocol="tcp",
-                from_port=low, to_port=high, description="Lustre callbacks", tags=scope.tags(name, tenant=tenant),
+                from_port=low, to_port=high, description="Lustre callbacks", tags=scope.tags(name),
                 opts=scope.options(),
             )  # fmt: skip
     return group
