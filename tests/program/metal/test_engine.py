@@ -1,26 +1,26 @@
-"""The real engine and provider bring emulated machines from powered off to outputs: order, drift, replacement, state.
+"""The real program, engine and provider bring emulated machines from powered off to a contract, and keep them.
 
 Stand-ins, beside the BMCs: the image is no installer, and ``ssh-keyscan`` is a script that shows the host key out of the
-seed that the machine's installer has read, as the installed system would. All simulated.
+seed that the machine's installer has read, as the installed system would. All simulated, and the contract says so.
 """
 
 from __future__ import annotations
 
-import json
+import copy
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pulumi.automation as auto
 import pytest
+import yaml
 
+from railbed import flow
+from railbed.contract import Contract
 from railbed.effects.bmc import power
-from railbed.effects.engine.session import environment
+from railbed.effects.engine.session import EngineError, Session
 from railbed.effects.workspace import Workspace
-from railbed.platforms.metal.machines import Installation, Wanted
 
 from .conftest import Images
 from .emulator import PASSWORD, USER, Emulator, machine, serial_of
@@ -29,20 +29,6 @@ pytestmark = pytest.mark.engine
 ROOT = Path(__file__).resolve().parents[3]
 # The provider looks every five seconds, so the emulated installer must not be done before that.
 MACHINES = [machine(index, install_s=11, versions={"BiosVersion": "2.1.8"}) for index in range(2)]
-PROJECT = f"""name: railbed
-runtime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}
-plugins: {{providers: [{{name: railbed, path: {ROOT}/plugins/pulumi/railbed}}]}}
-"""
-PROGRAM = """
-import json, pathlib, sys
-sys.path.insert(0, {infra!r})
-import pulumi
-from railbed.platforms.metal.machines import Installation, Machine, Wanted
-for one in json.loads(pathlib.Path("wanted.json").read_text()):
-    paths = {{key: pathlib.Path(one[key]) for key in ("credentials", "folder", "secrets")}}
-    made = Machine(Wanted(**{{**one, **paths, "installation": Installation(**one["installation"])}}))
-    pulumi.export(one["name"], {{"host_key": made.known_host_key, "emulated": made.emulated, "gpus": made.inventory["gpus"]}})
-"""
 KEYSCAN = """#!{python}
 import pathlib, sys, pycdlib, io, yaml
 for seed in sorted(pathlib.Path({seeds!r}).iterdir(), key=lambda path: int(path.stem)):
@@ -55,109 +41,114 @@ for seed in sorted(pathlib.Path({seeds!r}).iterdir(), key=lambda path: int(path.
 """
 
 
-class Stack:
-    """A project of its own in a temporary folder, with state and passphrase there."""
+class Site:
+    """A checkout of its own in a temporary folder: spec, state, secrets and passphrase are there."""
 
     def __init__(self, redfish: Emulator, images: Images, folder: Path) -> None:
-        self.redfish, self.folder = redfish, folder
-        for name in ("tools", ".venv", "infra"):
+        for name in ("Pulumi.yaml", "tools", ".venv", "plugins", "examples"):
             (folder / name).symlink_to(ROOT / name)
-        (folder / "Pulumi.yaml").write_text(PROJECT)
-        (folder / "__main__.py").write_text(PROGRAM.format(infra=str(ROOT / "infra")))
-        (folder / "bin").mkdir()
-        script = folder / "bin" / "ssh-keyscan"
-        script.write_text(KEYSCAN.format(python=sys.executable, seeds=str(redfish.folder / "seeds")))
-        script.chmod(0o755)
-        credentials = folder / "bmc.yaml"
-        credentials.write_text(f'user: "{USER}"\npassword: "{PASSWORD}"\n')
-        credentials.chmod(0o600)
-        self.wanted = [
-            Wanted(
-                name=f"h100-{index}", serial=serial_of(index), bmc=redfish.system_url(index), address=f"10.80.0.{index}",
-                credentials=credentials, folder=folder / "metal", secrets=folder / "secrets", firmware={"bios": "2.1.8"},
-                ca_file=str(redfish.certificate),
-                installation=Installation(
-                    f"{images.url}/installer.iso", images.sha256, "127.0.0.1", ["ssh-ed25519 AAAA operator"],
-                    mac=f"02:00:00:00:{index:02x}:00",
-                ),
-            )
-            for index in range(len(MACHINES))
-        ]  # fmt: skip
-        env = environment(Workspace(folder, "metal"), print)
-        env["PATH"] = os.pathsep.join([str(folder / "bin"), env["PATH"]])
-        self._kept = os.environ["PATH"]
-        os.environ["PATH"] = env["PATH"]
-        self.declare()
-        self.stack = auto.Stack.create_or_select(
-            "metal", auto.LocalWorkspace(work_dir=str(folder), env_vars=env)
-        )
+        # The program runs in this folder, and finds its checkout from there: it must not be a link.
+        (folder / "infra").mkdir()
+        (folder / "infra/__main__.py").symlink_to(ROOT / "infra/__main__.py")
+        self.work = Workspace(folder, "metal")
+        self.spec = _spec(redfish, images)
+        self.declare(self.spec)
+        self.work.local.mkdir()
+        logins = self.work.local / "bmc.yaml"
+        logins.write_text(f'user: "{USER}"\npassword: "{PASSWORD}"\n')
+        logins.chmod(0o600)
 
-    def close(self) -> None:
-        os.environ["PATH"] = self._kept
+    def declare(self, spec: dict[str, Any]) -> None:
+        # The engine keeps its salt in this file.
+        file = self.work.stack_file
+        kept = yaml.safe_load(file.read_text()) if file.exists() else {}
+        file.write_text(yaml.safe_dump({**kept, "config": {"railbed:cluster": spec}}))
 
-    def declare(self, *changed: Wanted) -> None:
-        wanted = {one.name: one for one in (*self.wanted, *changed)}
-        plain = [
-            {**one.inputs(), **vars(one), "installation": vars(one.installation)} for one in wanted.values()
-        ]
-        names = Wanted.__dataclass_fields__
-        told = [{key: value for key, value in one.items() if key in names} for one in plain]
-        (self.folder / "wanted.json").write_text(json.dumps(told, default=str))
+    def up(self) -> tuple[dict[str, int], Contract]:
+        changes, contract = flow.make(self.work, print)
+        return {kind: count for kind, count in changes.by_kind.items() if kind != "same"}, contract
 
-    def up(self) -> dict[str, int]:
-        done = self.stack.up(refresh=True, color="never", suppress_progress=True)
-        return _counts(done.summary.resource_changes)
-
-    def preview(self) -> dict[str, int]:
-        return _counts(self.stack.preview(refresh=True, color="never").change_summary)
+    def preview(self) -> int:
+        return Session(self.work, print).preview(lambda _: None).total
 
     def state(self) -> str:
-        return "".join(path.read_text() for path in (self.folder / ".railbed/state/.pulumi").rglob("*.json"))
+        return "".join(path.read_text() for path in (self.work.local / "state/.pulumi").rglob("*.json"))
 
 
-def _counts(changes: Any) -> dict[str, int]:
-    counted = {str(getattr(kind, "value", kind)): count for kind, count in changes.items()}
-    return {kind: count for kind, count in counted.items() if kind != "same"}
+def _spec(redfish: Emulator, images: Images) -> dict[str, Any]:
+    return {
+        "version": 1, "name": "site", "service": "metal", "scheduler": "none",
+        "platform": {
+            "kind": "metal", "ca_file": str(redfish.certificate), "firmware": {"bios": "2.1.8"},
+            "installer": {
+                "url": f"{images.url}/installer.iso", "sha256": images.sha256, "seed_address": "127.0.0.1",
+            },
+            "machines": [
+                {
+                    "name": f"h100-{index}", "serial": serial_of(index), "bmc": redfish.system_url(index),
+                    "address": f"10.80.0.{index + 1}", "mac": f"02:00:00:00:{index:02x}:00",
+                }
+                for index in range(len(MACHINES))
+            ],
+        },
+        "pools": [{"name": "h100", "machine": "metal/hgx-h100-ib", "nodes": len(MACHINES)}],
+        "fabric": {"rails": 8, "node_gbps": 3200.0},
+        "software": {"release": "2026.11"},
+        "acknowledge": [f"the system disks of {len(MACHINES)} machines are overwritten"],
+    }  # fmt: skip
 
 
 @pytest.fixture
-def stack(redfish: Emulator, images: Images, tmp_path: Path) -> Iterator[Stack]:
-    (tmp_path / "project").mkdir()
-    made = Stack(redfish, images, tmp_path / "project")
-    yield made
-    made.close()
+def site(
+    redfish: Emulator, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    folder, tools = tmp_path / "checkout", tmp_path / "bin"
+    folder.mkdir()
+    tools.mkdir()
+    script = tools / "ssh-keyscan"
+    script.write_text(KEYSCAN.format(python=sys.executable, seeds=str(redfish.folder / "seeds")))
+    script.chmod(0o755)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.chdir(folder)
+    yield Site(redfish, images, folder)
 
 
-def test_from_powered_off_to_outputs_and_back(stack: Stack, redfish: Emulator) -> None:
-    assert stack.preview() == {"create": 3}
-    assert redfish.writes() == []
+def test_from_powered_off_to_a_contract_and_back(site: Site, redfish: Emulator) -> None:
+    looked = flow.preflight(flow.plan_of(site.work))
+    assert [one.name for one in looked if one.ok] == ["h100-0", "h100-1"]
+    assert site.preview() == 3
+    assert redfish.writes() == [], "preflight and preview only read"
 
-    assert stack.up() == {"create": 3}
-    outputs = {name: value.value for name, value in stack.stack.outputs().items()}
-    assert {one["gpus"] for one in outputs.values()} == {8}
-    assert all(one["emulated"] for one in outputs.values())
-    assert len({one["host_key"] for one in outputs.values()}) == 2
+    changes, contract = site.up()
+    assert changes == {"create": 3}
+    assert contract.simulated, "an emulator's machines are said to be simulated"
+    assert [node.identity.value for node in contract.nodes] == [serial_of(0), serial_of(1)]
+    assert len({node.ssh.host_keys[0] for node in contract.nodes}) == 2
+    assert [len(node.rails) for node in contract.nodes] == [8, 8]
     assert [redfish.system(index)["PowerState"] for index in range(2)] == ["On", "On"]
     for secret in ("PRIVATE KEY", PASSWORD):
-        assert secret not in stack.state()
+        assert secret not in site.state()
 
     before = redfish.writes()
-    assert stack.up() == {}
+    assert site.up() == ({}, contract)
     assert redfish.writes() == before
 
     power.turn_off(redfish.bmc(1))
-    assert stack.preview() == {"update": 1}
-    assert stack.up() == {"update": 1}
+    assert site.up() == ({"update": 1}, contract)
     assert redfish.system(1)["PowerState"] == "On"
-    assert {name: value.value for name, value in stack.stack.outputs().items()} == outputs
 
     before = redfish.writes()
-    stack.declare(replace(stack.wanted[1], serial="SN-OF-A-NEW-BOARD"))
-    with pytest.raises(auto.CommandError, match="MACHINE_IDENTITY") as refused:
-        stack.up()
-    assert serial_of(1) in str(refused.value)
-    assert PASSWORD not in str(refused.value)
+    other = copy.deepcopy(site.spec)
+    other["platform"]["machines"][1]["serial"] = "SN-OF-A-NEW-BOARD"
+    site.declare(other)
+    assert [one.ok for one in flow.preflight(flow.plan_of(site.work))] == [True, False]
+    with pytest.raises(EngineError, match="MACHINE_IDENTITY") as refused:
+        site.up()
+    assert serial_of(1) in refused.value.as_text()
+    assert PASSWORD not in refused.value.as_text()
     assert redfish.writes() == before
 
-    stack.stack.destroy(color="never", suppress_progress=True)
+    site.declare(site.spec)
+    flow.destroy(site.work, print)
     assert [redfish.system(index)["PowerState"] for index in range(2)] == ["On", "On"]
