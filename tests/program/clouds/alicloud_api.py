@@ -158,9 +158,17 @@ class Api:
     def _list_cluster_nodes(self, request: Any) -> Any:
         if request.node_group_id is None:
             return eflo.ListClusterNodesResponseBody(nodes=self.cluster_nodes)
-        nodes = self.pools[request.node_group_id.removesuffix("-group")]
+        pool = request.node_group_id.removesuffix("-group")
+        nodes = self.pools[pool]
+        failed = [
+            eflo.ListClusterNodesResponseBodyNodes(
+                node_id=f"zz-never-up-{number}", operating_state=state, networks=[]
+            )
+            for number, state in enumerate(self.reasons.get(pool, []))
+        ]
         return eflo.ListClusterNodesResponseBody(
-            nodes=[
+            nodes=failed
+            + [
                 eflo.ListClusterNodesResponseBodyNodes(
                     node_id=node.id, operating_state="Using", create_time="1700000000",
                     networks=[eflo.ListClusterNodesResponseBodyNodesNetworks(bond_name="bond0", ip=node.address)],

@@ -61,7 +61,7 @@ class Alicloud:
 
     def capacity(self, run: Run, pool: str) -> str:
         if self._groups(run, pool):
-            return str(self.rdma(run, pool)[0].inputs["hpnZone"])
+            return next((str(one.inputs["hpnZone"]) for one in self.rdma(run, pool)), "")
         kinds = set()
         for one in self._configurations(run, pool):
             spot = "spot" if one.inputs["spotStrategy"] == "SpotAsPriceGo" else "on_demand"

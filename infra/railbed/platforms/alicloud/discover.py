@@ -52,21 +52,23 @@ class Look:
     def lingjun(self, cluster: str, group: str, size: int, bought: int) -> Fill:
         """The members of a node group. There are never more than were bought: the rest is missing until more are."""
 
+        states: dict[str, str] = {}
+
         def listed() -> list[Member]:
             nodes = capacity.cluster_nodes(self.session, cluster, group)
+            states.update({node.node_id: node.operating_state for node in nodes})
             return [
                 Member(id=node.node_id, address=node.networks[0].ip, created=node.create_time or "")
                 for node in nodes
                 if node.operating_state == USING and node.networks
             ]
 
-        missing = size - bought
         fill = filling.fill(
             bought, listed, lambda: [], self.by_command, self.known, self.given, wait=self.wait
         )
+        missing = size - bought
         reasons = [f"{missing} more nodes must be bought in the HPN zone"] if missing > 0 else []
-        if len(fill.members) < bought:
-            reasons.append(f"{bought - len(fill.members)} nodes did not come up in the cluster")
+        reasons += [f"{node} is {state}" for node, state in sorted(states.items()) if state != USING]
         return Fill(members=fill.members, reasons=reasons)
 
     def one(self, instance: str) -> Fill:
