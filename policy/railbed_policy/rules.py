@@ -48,21 +48,26 @@ def unprotected(token: str, name: str, protect: bool, allowed: Sequence[str] = (
 
 def missing_tags(token: str, props: Props) -> Iterator[str]:
     """Everything that can be tagged says whose it is."""
-    known = facts(token)
-    if not known.tags:
-        return
-    values = [value for path in known.tags for value in found(props, path)]
-    if any(value is UNKNOWN for value in values):
-        return
-    carried = {key for value in values for key in _keys(value)}
-    lacking = [tag for tag in TAGS if tag not in carried]
+    carried = tags(token, props)
+    lacking = [tag for tag in TAGS if carried is not None and tag not in carried]
     if lacking:
         yield f"it lacks the tags {', '.join(lacking)}"
 
 
-def _keys(value: Any) -> Iterator[str]:
-    """Keys of tags, whichever way the provider writes them: a map, ``{key, value}`` items, or ``key=value`` words."""
-    if isinstance(value, dict):
-        yield from [str(value["key"])] if {"key", "value"} <= value.keys() else map(str, value)
+def tags(token: str, props: Props) -> dict[str, str] | None:
+    """Its tags, whichever way the provider writes them; None where it cannot be tagged, or only the update knows them."""
+    values = [value for path in facts(token).tags for value in found(props, path)]
+    if not facts(token).tags or any(value is UNKNOWN for value in values):
+        return None
+    return dict(pair for value in values for pair in _pairs(value))
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, str]]:
+    """A map, ``{key, value}`` items, or ``key=value`` words."""
+    if isinstance(value, dict) and {"key", "value"} <= value.keys():
+        yield str(value["key"]), str(value["value"])
+    elif isinstance(value, dict):
+        yield from ((str(key), str(one)) for key, one in value.items())
     elif isinstance(value, str):
-        yield value.partition("=")[0]
+        key, _, one = value.partition("=")
+        yield key, one

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from railbed_policy import rules
 from railbed_policy.facts import Rdma, facts
 from railbed_policy.values import UNKNOWN, found, is_said
 
@@ -40,7 +42,7 @@ def unplaced(resources: Sequence[Declared]) -> Iterator[Finding]:
     """Nodes on an RDMA fabric are in a placement group, a cluster network, or capacity that is placed already."""
     for one in resources:
         rdma = facts(one.token).rdma
-        if rdma is None or not _is_rdma(rdma, one.props):
+        if rdma is None or not _is_rdma(rdma, one.props) or _is_host(one):
             continue
         users = [other for other in resources if one.urn in other.depends_on]
         placed = _says(one.props, rdma.placed_by) or any(
@@ -52,6 +54,11 @@ def unplaced(resources: Sequence[Declared]) -> Iterator[Finding]:
                 one.urn,
                 f"its nodes are on an RDMA fabric and nothing places them together ({', '.join(ways)})",
             )
+
+
+def _is_host(one: Declared) -> bool:
+    """Single GPU hosts may be of a type that has RDMA cards: nothing runs across them."""
+    return (rules.tags(one.token, one.props) or {}).get("railbed-service") == "hosts"
 
 
 def _is_rdma(rdma: Rdma, props: dict[str, Any]) -> bool:
@@ -80,7 +87,7 @@ def losing(known: Known, resources: Sequence[Declared]) -> Iterator[Finding]:
             its = [
                 one
                 for one in held
-                if any(_ends_with(its_name, name) for its_name in (one.name, *one.formerly))
+                if any(_is_named(its_name, name) for its_name in (one.name, *one.formerly))
             ]
             if not its:
                 yield (
@@ -94,5 +101,6 @@ def losing(known: Known, resources: Sequence[Declared]) -> Iterator[Finding]:
                     yield one.urn, f"{what} {name} is in the stack's contract: it would be made anew"
 
 
-def _ends_with(full: str, name: str) -> bool:
-    return full == name or full.endswith(f"-{name}")
+def _is_named(full: str, name: str) -> bool:
+    """Resources are called after what they make: ``h100``, ``pool-h100``, and ``h100-0`` where it takes several."""
+    return re.search(rf"(^|-){re.escape(name)}(-\d+)?$", full) is not None

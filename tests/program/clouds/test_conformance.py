@@ -134,7 +134,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Case
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_policy_pack_has_nothing_against_it_and_knows_its_types(kind: str, base: dict[tuple[str, str], Case]) -> None:
+def test_the_policy_pack_has_nothing_against_it_and_knows_its_types(
+    kind: str, base: dict[tuple[str, str], Case]
+) -> None:
     for service in ("cluster", "hosts"):
         assert checks_policy.policed(base[kind, service]) == []
         assert checks_policy.unknown(base[kind, service]) == []

@@ -67,6 +67,10 @@ class Bench:
         """What the stand-in holds."""
         return self.provider.held
 
+    @property
+    def contract_file(self) -> Path:
+        return Workspace(self.folder, cases.STACK).contract_file
+
     @classmethod
     @contextmanager
     def opened(cls, view: View, folder: Path) -> Iterator[Bench]:
@@ -130,9 +134,8 @@ class Bench:
         events: list[Any] = []
         outputs = self.stack.up(on_event=events.append).outputs
         self.contract = outputs["contract"].value
-        file = Workspace(self.folder, cases.STACK).contract_file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self.contract))
+        self.contract_file.parent.mkdir(parents=True, exist_ok=True)
+        self.contract_file.write_text(json.dumps(self.contract))
         return steps(events)
 
     def destroy(self, **more: Any) -> list[Step]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,6 +152,17 @@ def test_drift_by_hand_is_seen_and_mended(bench: Bench) -> None:
     mended = [step for step in steps if step.op == "update" and step.typ == group["type"]]
     assert mended and mended[0].keys
     golden(bench, "drift", steps)
+
+
+def test_the_policy_pack_passes_it_and_refuses_what_would_lose_nodes(bench: Bench) -> None:
+    settings = bench.folder / "policy.json"
+    settings.write_text(json.dumps({"data-losing-change": {"contract": str(bench.contract_file)}}))
+    pack = {"policy_packs": [str(cases.ROOT / "policy")], "policy_pack_configs": [str(settings)]}
+    bench.preview(renamed(now(bench)), **pack)
+    data = now(bench)
+    data["pools"][0]["name"] = "others"
+    with pytest.raises(auto.CommandError, match="pool gpu is in the stack's contract and declared no more"):
+        bench.preview(data, **pack)
 
 
 def test_another_zone_would_make_nodes_anew_and_is_seen(bench: Bench) -> None:

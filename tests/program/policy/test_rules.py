@@ -43,7 +43,8 @@ def ssh_rule(kind: str, source: str, first: int = 22, last: int = 22) -> tuple[s
         "alicloud": ("alicloud:ecs/securityGroupRule:SecurityGroupRule",
                      {"type": "ingress", "ipProtocol": "tcp", "cidrIp": source, "portRange": f"{first}/{last}"}),
         "nebius": ("nebius:index/vpcV1SecurityRule:VpcV1SecurityRule",
-                   {"access": "ALLOW", "protocol": "TCP", "ingress": {"sourceCidrs": [source], "destinationPorts": [float(first)]}}),
+                   {"access": "ALLOW", "protocol": "TCP",
+                    "ingress": {"sourceCidrs": [source], "destinationPorts": [float(first)]}}),
         "openstack": ("openstack:networking/secGroupRule:SecGroupRule",
                       {"direction": "ingress", "protocol": "tcp", "remoteIpPrefix": source, "portRangeMin": first,
                        "portRangeMax": last}),
@@ -177,13 +178,15 @@ PLACED = [
     ("aws:ec2/launchTemplate:LaunchTemplate", EFA, {"placement": {"groupName": UNKNOWN}}),
     ("aws:ec2/launchTemplate:LaunchTemplate", EFA,
      {"capacityReservationSpecification": {"capacityReservationTarget": {"capacityReservationId": "cr-0"}}}),
-    ("azure-native:compute:VirtualMachineScaleSet", {"sku": {"name": "Standard_ND96isr_H100_v5"}}, {"singlePlacementGroup": True}),
+    ("azure-native:compute:VirtualMachineScaleSet", {"sku": {"name": "Standard_ND96isr_H100_v5"}},
+     {"singlePlacementGroup": True}),
     ("gcp:compute/instanceTemplate:InstanceTemplate", {"networkInterfaces": [{"nicType": "GVNIC"}, {"nicType": "MRDMA"}]},
      {"resourcePolicies": UNKNOWN}),
-    ("oci:Core/instance:Instance", {"agentConfig": {"pluginsConfigs": [{"name": "Compute RDMA GPU Cluster"}]}},
+    ("oci:Core/instance:Instance", {"agentConfig": {"pluginsConfigs": [{"name": "Compute HPC RDMA Auto-Configuration"}]}},
      {"computeClusterId": UNKNOWN}),
     ("volcengine:ecs/instance:Instance", {"instanceType": "ecs.ebmhpcpni3l.48xlarge"}, {"hpcClusterId": "hpc-1"}),
-    ("nebius:index/computeV1Instance:ComputeV1Instance", {"resources": {"preset": "8gpu-128vcpu-1600gb"}}, {"gpuCluster": {"id": "g"}}),
+    ("nebius:index/computeV1Instance:ComputeV1Instance", {"resources": {"preset": "8gpu-128vcpu-1600gb"}},
+     {"gpuCluster": {"id": "g"}}),
 ]  # fmt: skip
 
 
@@ -193,11 +196,15 @@ def test_an_rdma_pool_is_placed(token: str, rdma: dict[str, Any], placed: dict[s
     assert urn.endswith("::a-h100") and "nothing places them together" in said
     assert list(stack_rules.unplaced([resource(token, {**rdma, **placed})])) == []
     assert list(stack_rules.unplaced([resource(token, {})])) == []
+    key = facts(token).tags[0]
+    host = {**rdma, key: {"railbed-service": "hosts"}}
+    assert list(stack_rules.unplaced([resource(token, host)])) == [], "single hosts need no neighbours"
+    assert list(stack_rules.unplaced([resource(token, {**rdma, key: {"railbed-service": "cluster"}})]))
 
 
 def test_an_rdma_pool_may_be_placed_by_what_uses_its_template() -> None:
     template = resource("oci:Core/instanceConfiguration:InstanceConfiguration", {"instanceDetails": {"launchDetails": {
-        "agentConfig": {"pluginsConfigs": [{"name": "Compute RDMA GPU Cluster"}]}}}})  # fmt: skip
+        "agentConfig": {"pluginsConfigs": [{"name": "Compute HPC RDMA Auto-Configuration"}]}}}})  # fmt: skip
     on = frozenset([template.urn])
     network = resource(
         "oci:Core/clusterNetwork:ClusterNetwork", {"instancePools": [{"size": 66}]}, depends_on=on
@@ -227,10 +234,18 @@ def test_a_change_that_loses_nothing_passes() -> None:
     )
 
 
+def test_a_pool_of_several_groups_is_one_pool() -> None:
+    known = stack_rules.Known(pools=("h100", "h1"), filesystems=())
+    groups = [resource(GROUP, {"arn": "arn"}, name) for name in ("h100-0", "h100-1", "pool-h1")]
+    assert list(stack_rules.losing(known, groups)) == []
+    assert len(list(stack_rules.losing(known, groups[:2]))) == 1
+
+
 @pytest.mark.parametrize("after, said", [
     ([HELD[1]], "filesystem scratch is in the stack's contract and declared no more"),
     ([HELD[0]], "pool h100 is in the stack's contract and declared no more"),
-    ([resource(LUSTRE, {"arn": UNKNOWN}, "a-scratch"), HELD[1]], "filesystem scratch is in the stack's contract: it would be made anew"),
+    ([resource(LUSTRE, {"arn": UNKNOWN}, "a-scratch"), HELD[1]],
+     "filesystem scratch is in the stack's contract: it would be made anew"),
     ([HELD[0], resource(GROUP, {"arn": UNKNOWN}, "a-h100")], "pool h100 is in the stack's contract: it would be made anew"),
     ([resource(LUSTRE, {"arn": UNKNOWN}, "a-data"), HELD[1]], "a renamed one says `formerly: scratch`"),
 ])  # fmt: skip

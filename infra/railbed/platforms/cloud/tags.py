@@ -11,11 +11,11 @@ PREFIX = "railbed-"
 
 
 def tags(plan: ClusterPlan, stack: str, **more: str) -> dict[str, str]:
-    """``railbed-cluster``, ``railbed-stack`` and ``more`` (as ``railbed-<key>``), then the spec's own.
+    """``railbed-cluster``, ``railbed-stack``, ``railbed-service`` and ``more`` (as ``railbed-<key>``), then the spec's own.
 
     Lower case letters, digits, ``-`` and ``_``, at most 63: the strictest rule among the providers (Google's labels).
     """
-    own = {"cluster": plan.name, "stack": stack, **more}
+    own = {"cluster": plan.name, "stack": stack, "service": plan.service, **more}
     given = plan.place.tags if isinstance(plan.place, CloudPlatform) else {}
     return {**given, **{PREFIX + key: plain(value) for key, value in own.items() if value}}
 
