@@ -8,6 +8,7 @@ from typing import Literal
 from railbed.catalog import SYSTEM, Component, Key, Machine, Release, Repository
 from railbed.model.claims import Part
 from railbed.model.compat import repository_of, select
+from railbed.model.compat.conditions import parse
 
 Kind = Literal["package", "file", "elsewhere", "refused"]
 
@@ -66,7 +67,7 @@ def _packages(
     release: Release, name: str, part: Component, machine: Machine | None, os: str
 ) -> Iterable[Artefact]:
     if machine is None:
-        found: list[Repository] = release.repositories_of(part.repository)
+        found = [one for one in release.repositories_of(part.repository) if _together(release, part, one)]
     else:
         one = repository_of(release, part, machine, os)
         found = [one] if one else []
@@ -83,6 +84,15 @@ def _packages(
             package=f"{part.package}={part.package_version}",
             **signed,
         )
+
+
+def _together(release: Release, part: Component, repository: Repository) -> bool:
+    """Whether both are for one of the release's systems: a package's suffix differs from system to system."""
+    named = [one.when[SYSTEM] for one in (part, repository) if SYSTEM in one.when]
+    return any(
+        all(parse(condition, part.package).holds(system, {}) for condition in named)
+        for system in release.systems
+    )
 
 
 def _signed(key: Key | None) -> dict[str, str]:

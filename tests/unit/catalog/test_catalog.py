@@ -52,12 +52,11 @@ def test_payload_fractions_are_their_arithmetic() -> None:
 
 def test_release_knows_the_driver_to_install_and_the_one_before() -> None:
     release = catalog.load_release("2026.11")
-    driver = release.components["nvidia_driver"]
-    assert (driver.version, driver.package, driver.package_version) == (
-        "570.124.06",
-        "nvidia-open",
-        "570.124.06-1",
-    )
+    drivers = release.alternatives("nvidia_driver")
+    assert [(one.when["os"], one.version, one.package, one.package_version) for one in drivers] == [
+        ("debian 12", "570.124.06", "nvidia-open", "570.124.06-1"),
+        ("ubuntu 24.04", "570.124.06", "nvidia-open", "570.124.06-0ubuntu1"),
+    ]
     (before,) = release.other_versions["nvidia_driver"]
     assert before.package_version == "565.57.01-1"
 

@@ -38,7 +38,7 @@ def test_what_an_upgrade_changes_and_asks_for() -> None:
     assert (code, found["from"], found["to"], found["os"]) == (0, "2026.11", "2026.12", "ubuntu 24.04")
     changed = {one["component"]: one for one in found["changed"]}
     driver = changed["nvidia_driver"]
-    assert (driver["before"], driver["after"]) == ("570.124.06-1", "595.71.05-1")
+    assert (driver["before"], driver["after"]) == ("570.124.06-0ubuntu1", "595.71.05-1ubuntu1")
     assert driver["asks"][:2] == ["drain", "reboot"] and driver["rebuilds"] == ["gdrcopy"]
     assert changed["fabric_manager"]["after"] == driver["after"]
     assert set(changed["nccl"]["rebuilds"]) == {"nccl_tests", "net_plugin"}
@@ -95,7 +95,7 @@ def test_hashes_keys_and_package_urls_are_in_it(tmp_path: Path) -> None:
     parts = {one["name"]: one for one in json.loads(target.read_text())["components"]}
     assert parts["pyxis"]["hashes"][0]["content"].startswith("9c4cdb79")
     assert parts["nvidia_driver"]["purl"].startswith(
-        "pkg:deb/nvidia/nvidia-open@595.71.05-1?distro=ubuntu-24.04"
+        "pkg:deb/nvidia/nvidia-open@595.71.05-1ubuntu1?distro=ubuntu-24.04"
     )
     assert parts["torch"]["purl"] == "pkg:pypi/torch@2.15.0"
     assert parts["slurm"]["purl"].startswith("pkg:deb/ubuntu/slurm-client@23.11.4")
@@ -116,7 +116,7 @@ def test_a_dry_run_says_what_is_fetched_and_what_is_refused() -> None:
     code, text = call("mirror", "2026.12", "--dry-run", "-m", "aws/p5.48xlarge", "-f", "lustre", "--json")
     found: dict[str, Any] = {one["component"]: one for one in json.loads(text)["artefacts"]}
     assert code == 0
-    assert found["nvidia_driver"]["package"] == "nvidia-open=595.71.05-1"
+    assert found["nvidia_driver"]["package"] == "nvidia-open=595.71.05-1ubuntu1"
     assert found["nvidia_driver"]["fingerprint"] == NEW.keys["cuda"].fingerprint
     assert (found["efa_installer"]["kind"], found["pyxis"]["kind"]) == ("file", "file")
     assert found["nccl_tests"]["kind"] == "refused" and "no hash" in found["nccl_tests"]["note"]
@@ -125,9 +125,15 @@ def test_a_dry_run_says_what_is_fetched_and_what_is_refused() -> None:
     assert code == 0 and "refused" in text
 
 
-def test_without_a_machine_every_repository_is_asked() -> None:
-    drivers = [one for one in artefacts(NEW, None, "") if one.component == "nvidia_driver"]
-    assert len({one.url for one in drivers}) == 3
+def test_without_a_machine_every_repository_is_asked_for_its_own_system_s_package() -> None:
+    found = artefacts(NEW, None, "")
+    drivers = {one.url: one.package for one in found if one.component == "nvidia_driver"}
+    assert {url.rstrip("/").split("/repos/")[1]: package for url, package in drivers.items()} == {
+        "debian12/x86_64": "nvidia-open=595.71.05-1",
+        "ubuntu2404/x86_64": "nvidia-open=595.71.05-1ubuntu1",
+        "ubuntu2404/sbsa": "nvidia-open=595.71.05-1ubuntu1",
+    }
+    assert len({one.url for one in found if one.component == "nccl"}) == 3  # one package for all systems
     arm = artefacts(NEW, catalog.load_machine("metal/gb300-nvl72"), "debian 12")
     assert next(one for one in arm if one.component == "nvidia_driver").kind == "refused"
 
