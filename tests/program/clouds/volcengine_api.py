@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import volcenginesdkautoscaling as scaling
+import volcenginesdkcore
 import volcenginesdkecs as ecs
 import volcenginesdksts as sts
 from tests.program.clouds.view import Node
@@ -17,6 +18,8 @@ from railbed.platforms.volcengine import session
 
 ACCOUNT = "2100000001"
 GROUP_LIMIT = 100
+SHARED = volcenginesdkcore.Configuration()
+"""Of models that there are many of: without it each makes settings of its own."""
 
 
 class Api:
@@ -62,7 +65,9 @@ class Api:
         _, nodes = self._group(request.scaling_group_id)
         first = (request.page_number - 1) * request.page_size
         found = [
-            scaling.ScalingInstanceForDescribeScalingInstancesOutput(instance_id=node.id, status="InService")
+            scaling.ScalingInstanceForDescribeScalingInstancesOutput(
+                instance_id=node.id, status="InService", _configuration=SHARED
+            )
             for node in nodes[first : first + request.page_size]
         ]
         return scaling.DescribeScalingInstancesResponse(scaling_instances=found, total_count=len(nodes))
@@ -86,12 +91,13 @@ class Api:
                 ecs.InstanceForDescribeInstancesOutput(
                     instance_id=node.id,
                     created_at="2026-11-24T10:00:00+08:00",
+                    _configuration=SHARED,
                     network_interfaces=[
                         ecs.NetworkInterfaceForDescribeInstancesOutput(
-                            type="secondary", primary_ip_address="192.0.2.1"
+                            type="secondary", primary_ip_address="192.0.2.1", _configuration=SHARED
                         ),
                         ecs.NetworkInterfaceForDescribeInstancesOutput(
-                            type="primary", primary_ip_address=node.address
+                            type="primary", primary_ip_address=node.address, _configuration=SHARED
                         ),
                     ],
                 )
@@ -101,7 +107,9 @@ class Api:
 
     def _GetConsoleOutput(self, request: Any) -> Any:
         text = base64.b64encode(self.nodes[request.instance_id].console.encode()).decode()
-        return ecs.GetConsoleOutputResponse(instance_id=request.instance_id, output=text)
+        return ecs.GetConsoleOutputResponse(
+            instance_id=request.instance_id, output=text, _configuration=SHARED
+        )
 
     def _DescribeReservedInstances(self, request: Any) -> Any:
         wanted = [one for one in self.reserved if one.reserved_instance_id in request.reserved_instance_ids]
