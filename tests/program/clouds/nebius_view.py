@@ -125,7 +125,9 @@ class NebiusView:
         return [one["value"] if isinstance(one, dict) else one for one in given]
 
     def _nodes(self, run: Run, pool: str) -> list[Declared]:
-        return [one for one in run.of(":ComputeV1Instance") if one.name.rsplit("-", 1)[0] == pool]
+        """In the order of their names: resources are registered side by side."""
+        found = [one for one in run.of(":ComputeV1Instance") if one.name.rsplit("-", 1)[0] == pool]
+        return sorted(found, key=lambda one: int(one.name.rsplit("-", 1)[1]))
 
     def _card(self, one: Declared) -> dict[str, Any]:
         card: dict[str, Any] = one.inputs["networkInterfaces"][0]

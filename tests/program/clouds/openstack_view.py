@@ -114,7 +114,8 @@ class OpenstackView:
         return own + [one.inputs["parameters"]["user_data"] for one in run.of(":StackV1")]
 
     def _stacks(self, run: Run, pool: str) -> list[Declared]:
-        return [one for one in run.of(":StackV1") if one.name.rsplit("-", 1)[0] == pool]
+        found = [one for one in run.of(":StackV1") if one.name.rsplit("-", 1)[0] == pool]
+        return sorted(found, key=lambda one: one.name)
 
     def _server(self, run: Run, pool: str) -> dict[str, Any]:
         stacks = self._stacks(run, pool)

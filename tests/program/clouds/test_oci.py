@@ -139,7 +139,7 @@ def test_each_nvlink_domain_of_a_rack_is_a_gpu_memory_cluster(
         data["workloads"] = []
 
     run = build(made_plan("oci-cluster", change))
-    racks = run.of(":ComputeGpuMemoryCluster")
+    racks = sorted(run.of(":ComputeGpuMemoryCluster"), key=lambda one: one.name)
     assert [one.inputs["size"] for one in racks] == ["18", "18", "4"]
     assert {one.inputs["computeClusterId"] for one in racks} == {"h100-rdma-id"}
     assert run.of(":ClusterNetwork") == []
