@@ -30,7 +30,7 @@ SHOWN = "LoadState,ActiveState,UnitFileState,InvocationID,ActiveEnterTimestamp,N
 JOURNAL_LINES = "15"
 RUNNING = ("active", "reloading")
 AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
-NOT_AT_BOOT = ("disabled", "static", "")
+NOT_AT_BOOT = ("disabled", "static", "masked", "masked-runtime", "")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,9 @@ def prepare(systemd: Systemd, wanted: list[dict[str, Any]]) -> dict[str, Unit]:
         systemd.do("unmask", "--runtime", *masked)
     if any(unit.needs_reload for unit in now.values()):
         systemd.do("daemon-reload")
-    elif any(unit.load == "not-found" for unit in now.values()) and not systemd.module.check_mode:
+    elif not systemd.module.check_mode and any(
+        want["state"] == "started" and now[want["name"]].load == "not-found" for want in wanted
+    ):
         systemd.module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     elif not masked:
         return now

@@ -29,6 +29,10 @@ options:
     description: Path of a symbolic link to its target.
     type: dict
     default: {}
+  modes:
+    description: Path of a file or folder that others made to its mode (octal text); one that is not there is passed over.
+    type: dict
+    default: {}
   absent:
     description: Files and links that must not be there.
     type: list
@@ -226,6 +230,18 @@ class Tree:
         os.symlink(target, building)
         os.rename(building, path)
 
+    def mode(self, path: str, wanted: str) -> None:
+        """Corrects the mode of what others made; never through a link."""
+        if os.path.islink(path) or not os.path.exists(path):
+            return
+        now = os.stat(path)
+        mode, _, _ = self._attributes(path, {"mode": wanted}, 0, "root")
+        if stat.S_IMODE(now.st_mode) == mode:
+            return
+        self._changed(path, _words(now), f"mode {mode:04o} owner {now.st_uid}:{now.st_gid}\n")
+        if not self.check:
+            os.chmod(path, mode)
+
     def remove(self, path: str) -> None:
         """Removes a file or link."""
         if not os.path.lexists(path):
@@ -292,6 +308,7 @@ def main() -> None:
             "files": {"type": "dict", "default": {}},
             "directories": {"type": "dict", "default": {}},
             "links": {"type": "dict", "default": {}},
+            "modes": {"type": "dict", "default": {}},
             "absent": {"type": "list", "elements": "path", "default": []},
             "purge": {"type": "list", "elements": "path", "default": []},
             **ARGUMENTS,
@@ -310,6 +327,8 @@ def main() -> None:
             tree.file(path, want)
         for path, target in given["links"].items():
             tree.link(path, target)
+        for path, wanted in given["modes"].items():
+            tree.mode(path, wanted)
         for path in given["absent"]:
             tree.remove(path)
         for folder in given["purge"]:

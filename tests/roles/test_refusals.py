@@ -28,7 +28,21 @@ def users(name: str, says: str = "", **more: Any) -> Case:
     return Case(f"users {name}", "users", told, says)
 
 
+def hardening(name: str, says: str = "", **exception: str) -> Case:
+    whole = {
+        "rule": "service-portmapper",
+        "reason": "the archive still speaks NFS 3",
+        "expires": "9999-12-31",
+    }
+    return Case(f"hardening {name}", "hardening", {"hardening_exceptions": [{**whole, **exception}]}, says)
+
+
 CASES = [
+    hardening("takes an exception with a reason and an end"),
+    hardening("refuses an exception from no rule", "service-portmap ", rule="service-portmap"),
+    hardening("refuses an exception without a reason", "say why", reason="because"),
+    hardening("refuses an exception that ended", "not have ended", expires="2026-01-01"),
+    hardening("refuses an exception without an end", "not have ended", expires="never"),
     nccl("takes what a provider of EFA asks for", "efa", {"FI_EFA_USE_HUGE_PAGE": "0", "FI_PROVIDER": "efa"}),
     nccl("refuses rdma-core's variables on EFA", "efa", {"RDMAV_FORK_SAFE": "1"}, "RDMAV_FORK_SAFE must not be set on efa"),
     nccl("leaves rdma-core's variables to RoCE", "roce", {"RDMAV_FORK_SAFE": "1"}),

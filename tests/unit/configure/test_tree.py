@@ -151,3 +151,18 @@ def test_bad_arguments_are_named(files: dict[str, Any], told: str) -> None:
 def test_check_mode_accepts_an_account_that_a_package_will_bring(tmp_path: Path) -> None:
     want = {str(tmp_path / "munge.key"): {"content": "x", "owner": "no-such-user"}}
     assert modules.call(TREE, check=True, files=want)["changed"]
+
+
+def test_modes_of_what_others_made_are_corrected_and_nothing_is_made(tmp_path: Path) -> None:
+    path, link = tmp_path / "crontab", tmp_path / "link"
+    path.write_text("kept\n")
+    path.chmod(0o644)
+    link.symlink_to(path)
+    want = {"modes": {str(path): "0600", str(tmp_path / "absent"): "0700"}}
+    assert modules.call(TREE, check=True, **want)["paths"] == [str(path)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert modules.call(TREE, **want)["changed"] and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == "kept\n" and not (tmp_path / "absent").exists()
+    assert not modules.call(TREE, **want)["changed"]
+    assert not modules.call(TREE, modes={str(link): "0777"})["changed"], "a link is somebody else's file"
+    assert "not octal" in modules.call(TREE, modes={str(path): "rw"})["msg"]

@@ -184,6 +184,14 @@ def test_stopped_and_disabled(host: Host) -> None:
     assert not call(state="stopped", enabled=False)["changed"]
 
 
+def test_what_must_be_off_and_is_masked_or_not_there_is_left_alone(host: Host) -> None:
+    host.add("apt-daily.timer", LoadState="masked", UnitFileState="masked")
+    off = [
+        {"name": name, "state": "stopped", "enabled": False} for name in ("apt-daily.timer", "cups.service")
+    ]
+    assert not modules.call(UNITS, units=off)["changed"] and host.done() == []
+
+
 def test_tree_restarts_in_the_same_call(host: Host, tmp_path: Path) -> None:
     tree = modules.load("tree")
     config = tmp_path / "c"
