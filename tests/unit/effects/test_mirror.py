@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -171,7 +172,9 @@ def test_files_and_packages_with_what_they_need(
         ("driver", "2.0-1"), ("library", "2.0-1"), ("tool", "1:0.9"),
     }  # fmt: skip
     assert all((folder / s.filename).is_file() for ss in index.packages.values() for s in ss)
-    assert sha256((folder / "Packages").read_bytes()) in (folder / "Release").read_text()
+    own = (folder / "Release").read_text()
+    assert sha256((folder / "Packages").read_bytes()) in own
+    assert re.search(r"^Date: \w{3}, \d{2} \w{3} \d{4} [\d:]{8} GMT$", own, re.MULTILINE)
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
     assert (manifest["schema"], manifest["release"], len(manifest["artefacts"])) == (
         "railbed/mirror/v1",

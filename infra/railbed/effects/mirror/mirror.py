@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -124,7 +125,10 @@ class _Place:
             ]
             packages = "\n\n".join(stanzas) + "\n"
             digest = hashlib.sha256(packages.encode()).hexdigest()
-            release = f"Origin: railbed-mirror\nSHA256:\n {digest} {len(packages.encode())} Packages\n"
+            release = (
+                f"Origin: railbed-mirror\nDate: {formatdate(usegmt=True)}\n"  # apt warns of one without a date
+                f"SHA256:\n {digest} {len(packages.encode())} Packages\n"
+            )
             _write(self.target / folder / "Packages", packages, self.work)
             _write(self.target / folder / "Release", release, self.work)
 
