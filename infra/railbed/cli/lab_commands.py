@@ -67,13 +67,16 @@ def inject(
         index = DEFAULT_GPU if known is not None and "GPU" in known.arguments else 0
     work = workspace(stack)
     wanted = faults.Injected(name=name, node=node, index=index, percent=percent, side=side)
-    faults.inject(work, contracts.load(work.contract_file), wanted)
+    contract = contracts.load(work.contract_file)
+    faults.inject(work, contract, wanted)
     Journal(work.journal_file).write(
         "fault-inject", node=node, fault=name, index=index, percent=percent, side=side
     )
-    output.out.print(
-        f"{name} is in on {node}; `railbed validate` finds it, `railbed lab fault clear` takes it back"
+    seen = faults.seen_by(contract, name)
+    found = (
+        f"`railbed validate` finds it ({', '.join(seen)})" if seen else "no claim in scope here looks at it"
     )
+    output.out.print(f"{name} is in on {node}; {found}; `railbed lab fault clear` takes it back")
 
 
 @fault_app.command()

@@ -258,5 +258,7 @@ def test_scripts_are_clean(tmp_path: Path) -> None:
         for name, text in standin_packages.package(one).scripts.items():
             (tmp_path / f"{one.package}.{name}").write_text(text)
     scripts = [*tmp_path.iterdir(), debs.SCRIPTS / "nv-fabricmanager"]
-    done = subprocess.run(["shellcheck", "--exclude=SC2034", *scripts], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["shellcheck", "--exclude=SC2034", *scripts], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from railbed.contract import Contract, Node
@@ -173,6 +174,12 @@ FAULTS = {
               _driver_half, _driver_back),
     )
 }  # fmt: skip
+
+
+def seen_by(contract: Contract, name: str) -> list[str]:
+    """Patterns of the claims that the fault breaks, of those that are in this cluster's scope."""
+    asked = [claim.id for claim in contract.claims]
+    return [pattern for pattern in FAULTS[name].claims if any(fnmatchcase(claim, pattern) for claim in asked)]
 
 
 def state_file(work: Workspace) -> Path:

@@ -89,7 +89,7 @@ def state(delivered: str, faults: Iterable[tuple[str, int]]) -> str:
     """
     found = hardware.sections(delivered)
     count = int(found["system"]["gpus"])
-    gpus = [{**_default(index), **found.pop(f"gpu{index}", {})} for index in range(count)]
+    gpus = [_whole(index, found.pop(f"gpu{index}", {})) for index in range(count)]
     missing = set()
     for name, index in faults:
         gpus[index].update(GPU_FAULTS[name].entries)
@@ -100,9 +100,10 @@ def state(delivered: str, faults: Iterable[tuple[str, int]]) -> str:
     return hardware.state({**found, **{f"gpu{index}": gpu for index, gpu in enumerate(there)}})
 
 
-def _default(index: int) -> dict[str, str]:
-    """What tells a GPU of a host whose description is older than identities of GPUs."""
-    return {"pci": hardware.bus_id(index), "minor": str(index), "module_id": str(index + 1)}
+def _whole(index: int, entries: dict[str, str]) -> dict[str, str]:
+    """A GPU's entries, with what tells it apart also where the host's description is older than identities of GPUs."""
+    own = {"pci": hardware.bus_id(index), "minor": str(index), "module_id": str(index + 1)}
+    return {**entries, **{key: value for key, value in own.items() if key not in entries}}
 
 
 def log_lines(delivered: str, name: str, index: int) -> list[str]:
