@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from railbed import configure, platforms, spec, validate
+from railbed import configure, operate, platforms, spec, validate
 from railbed import contract as contracts
 from railbed import plan as plans
 from railbed.contract import Contract, Missing
@@ -22,9 +22,11 @@ from railbed.effects import lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
+from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError, HostError, RailbedError, UsageError
+from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
 
 Say = Callable[[str], None]
@@ -131,6 +133,32 @@ def operating(work: Workspace, what: str) -> Iterator[None]:
         yield
 
 
+def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[str]) -> None:
+    """Lets the nodes go that the plan no longer has, exactly those, once nothing runs on them; first of all, or not at all.
+
+    A group that only gets a smaller size would pick its victims itself.
+    """
+    if not work.contract_file.exists():
+        return
+    known = contracts.load(work.contract_file)
+    renamed = {pool.formerly: pool.name for pool in planned.pools if pool.formerly}
+    going = operate.leaving(known, plans.names(planned), renamed)
+    if not going:
+        return
+    scheduler = Scheduler(Remote(work, known)) if known.scheduler == "slurm" else None
+    operate.require_idle(known, work, going, scheduler, removed)
+    kept = {pool.name for pool in planned.pools}
+    gone = [
+        Gone(pool=renamed.get(node.pool, node.pool), name=node.name, id=node.identity.value)
+        for node in going
+        if renamed.get(node.pool, node.pool) in kept
+    ]
+    Journal(work.journal_file).write("shrink", nodes=[node.name for node in going])
+    for line in platforms.release(planned, work.stack, gone):
+        say(line)
+    configure.let_go(work, [node.name for node in going])
+
+
 def make(
     work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None
 ) -> tuple[Changes, Contract]:
@@ -179,7 +207,8 @@ def accepting(work: Workspace, instances: list[str]) -> Iterator[None]:
         work.new_host_keys_file.unlink(missing_ok=True)
 
 
-def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, on_engine: Callable[[Any], None] | None = None,
+def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, removed: list[str] | None = None,
+       on_engine: Callable[[Any], None] | None = None,
        on_converge: configure.OnEvent | None = None, on_validate: validate.Progress | None = None) -> UpResult:  # fmt: skip
     """Makes, configures and validates the stack.
 

@@ -20,6 +20,11 @@ NEW_KEY_OPTION = typer.Option(
 )
 
 
+REMOVE_OPTION = typer.Option(
+    [], "--remove", metavar="NODE", help="Without a scheduler: this host leaves the cluster, nobody uses it."
+)
+
+
 def workspace(stack: str) -> Workspace:
     """The stack's place in the checkout that this command runs in."""
     return Workspace(find_root(), stack)
@@ -65,6 +70,7 @@ def env(stack: str = output.STACK_OPTION) -> None:
 def up(
     stack: str = output.STACK_OPTION,
     accept_host_key: list[str] = NEW_KEY_OPTION,
+    remove: list[str] = REMOVE_OPTION,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Make the cluster, configure it, validate it. Again: mends drift, or says that nothing changed."""
@@ -75,6 +81,7 @@ def up(
             work,
             say,
             new_host_keys=accept_host_key,
+            removed=remove,
             on_engine=on_engine,
             on_converge=on_converge,
             on_validate=say,

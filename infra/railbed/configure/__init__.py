@@ -6,5 +6,6 @@ from railbed.configure import progress
 from railbed.configure.events import Event, OnEvent
 from railbed.configure.playbook import converge
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
+from railbed.configure.stack import let_go
 
-__all__ = ["ConvergeResult", "Event", "NodeResult", "NodeState", "OnEvent", "broken", "converge", "progress"]
+__all__ = ["ConvergeResult", "Event", "NodeResult", "NodeState", "OnEvent", "broken", "converge", "let_go", "progress"]

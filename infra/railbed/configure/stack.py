@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from railbed import contract as contracts
@@ -69,3 +70,15 @@ def refuse_shrunken(contract: Contract, last: Path) -> None:
             allowed=f"at most {MAX_SHRINK_FRACTION:.0%} at once",
             hint=f"if that is meant, remove {last} and run it again",
         )  # fmt: skip
+
+
+def let_go(work: Workspace, names: Collection[str]) -> None:
+    """Nodes that left on purpose are not missed by the next converge."""
+    last = converged_file(work)
+    if not last.exists():
+        return
+    known = contracts.load(last)
+    kept = known.model_copy(
+        update={"nodes": [node for node in known.nodes if node.name not in names]}
+    ).sealed()
+    last.write_text(json.dumps(kept.as_json()))

@@ -1,1 +1,5 @@
 """Keeping the cluster healthy: looking at nodes, draining, repairing, giving back. Never ends a user's job."""
+
+from railbed.operate.shrink import leaving, present_name, require_idle
+
+__all__ = ["leaving", "present_name", "require_idle"]

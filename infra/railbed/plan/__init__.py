@@ -1,7 +1,7 @@
 """What the wish comes to: pools, addresses, fabric, filesystems, claims, spares, price, warnings. Pure."""
 
 from railbed.plan.compose import plan
-from railbed.plan.hosts import controller_name, hosts, node_names
+from railbed.plan.hosts import controller_name, hosts, names, node_names
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
@@ -37,6 +37,7 @@ __all__ = [
     "Warned",
     "controller_name",
     "hosts",
+    "names",
     "node_names",
     "plan",
     "require_acknowledged",

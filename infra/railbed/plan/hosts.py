@@ -36,6 +36,12 @@ def node_names(pool: str, nodes: int, spares: int) -> list[str]:
     return [f"{pool}-{i}" for i in range(nodes + spares)]
 
 
+def names(plan: ClusterPlan) -> set[str]:
+    """Names of all hosts of the plan."""
+    own = {controller_name()} if plan.has_controller else set()
+    return own | {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
+
+
 def hosts(plan: ClusterPlan) -> list[PlannedHost]:
     """Every host of a platform that railbed addresses itself (the lab), the controller first, then pool by pool.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from railbed.effects import secrets
@@ -12,6 +12,7 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
 from railbed.platforms import tools
+from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
 
 if TYPE_CHECKING:
@@ -76,3 +77,14 @@ def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return examine(plan.platform, len(hosts(plan)))
     found: list[Finding] = _part(plan.platform, "preflight").look(plan, today)
     return found
+
+
+def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+    """Takes exactly these nodes out of their groups and ends them; returns what was done.
+
+    Lab and metal have a resource for each node: there the engine itself removes exactly the named ones.
+    """
+    if plan.platform in (LOCAL, "metal") or not gone:
+        return []
+    done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
+    return done

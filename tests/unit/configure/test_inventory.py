@@ -136,6 +136,19 @@ def test_a_shrunken_contract_is_refused(
     assert refused.value.found == ["h100-2"]
 
 
+def test_nodes_that_left_on_purpose_are_not_missed(
+    work: Workspace, contract: Contract, write: Callable[[Contract], None]
+) -> None:
+    stack.let_go(work, ["h100-2"])  # nothing was converged yet
+    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    stack.let_go(work, ["h100-2"])
+    write(without(contract, "h100-2"))
+    stack.load(work)
+    write(without(without(contract, "h100-2"), "h100-1"))
+    with pytest.raises(ContractError, match="lost 1 of 3"):
+        stack.load(work)
+
+
 def test_a_replaced_node_does_not_hide_a_lost_one(
     work: Workspace, contract: Contract, write: Callable[[Contract], None]
 ) -> None:

@@ -1,0 +1,61 @@
+"""Nodes that leave a cluster: only those that are drained and idle, or that their operator names one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from railbed.contract import Contract, Node
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import UsageError
+from railbed.operate import nodes
+
+SHOWN = 8
+
+
+def leaving(contract: Contract, wanted: Collection[str], renamed: Mapping[str, str]) -> list[Node]:
+    """Nodes of the contract that are not ``wanted`` any more. ``renamed``: former pool name → present one."""
+    return [node for node in contract.nodes if present_name(node.name, node.pool, renamed) not in wanted]
+
+
+def present_name(name: str, pool: str, renamed: Mapping[str, str]) -> str:
+    """A node's name after its pool was renamed: ``old-7`` of pool ``old`` is ``new-7``."""
+    return renamed[pool] + name[len(pool) :] if pool in renamed and name.startswith(pool) else name
+
+
+def require_idle(
+    contract: Contract,
+    work: Workspace,
+    going: Sequence[Node],
+    scheduler: Scheduler | None,
+    named: Collection[str],
+) -> None:
+    """Raises UsageError where a node that leaves may still have work on it; nothing was done then.
+
+    With a scheduler each must be drained and without jobs. Without one nobody knows who uses a host: its operator has to
+    name it (``--remove``).
+    """
+    if scheduler is None:
+        busy = [node.name for node in going if node.name not in named]
+        why, hint = (
+            "without a scheduler nobody knows who uses them",
+            "--remove " + " --remove ".join(busy[:SHOWN]),
+        )
+    else:
+        states = {one.name: one for one in nodes.view(contract, work, scheduler)}
+        busy = [node.name for node in going if states[node.name].state != "drained" or states[node.name].jobs]
+        why = "only drained nodes without jobs leave; now: " + _some(
+            [f"{name} {states[name].state}" for name in busy]
+        )
+        hint = (
+            "; ".join(f"railbed node drain {name} --reason shrink" for name in busy[:SHOWN]) + ", then wait"
+        )
+    if busy:
+        raise UsageError(
+            f"{len(going)} nodes would leave the cluster: {why}", code="NOT_DRAINED", found=_some(busy),
+            allowed="drained and idle" if scheduler else "named by their operator", hint=hint,
+        )  # fmt: skip
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

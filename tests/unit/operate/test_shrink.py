@@ -1,0 +1,94 @@
+"""Nodes leave a cluster only when nothing runs on them, or when their operator names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed import operate
+from railbed.contract import Contract
+from railbed.effects.slurm_text import Job, NodeState
+from railbed.effects.workspace import Workspace
+from railbed.errors import UsageError
+from tests.unit.validate.conftest import contract  # noqa: F401 - a fixture
+
+KEPT = {"ctl0", "h100-0", "h100-1"}
+
+
+@dataclass
+class Slurm:
+    """What the scheduler says of the last two nodes."""
+
+    drained: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+    silent: tuple[str, ...] = field(default=())
+
+    def nodes(self) -> dict[str, NodeState]:
+        flags = {name: frozenset({"DRAIN"}) if name in self.drained else frozenset() for name in _names()}
+        return {
+            name: NodeState(
+                name=name, base="DOWN" if name in self.silent else "IDLE",
+                flags=flags[name] | ({"NOT_RESPONDING"} if name in self.silent else set()),
+                gres="gpu:8", partitions=("batch",), reason="", reason_by="",
+            )
+            for name in _names()
+        }  # fmt: skip
+
+    def jobs(self) -> list[Job]:
+        return [Job("7", "ada", "train", "RUNNING", (name,)) for name in self.busy]
+
+    def reservation(self, _: str) -> None:
+        return None
+
+
+def _names() -> list[str]:
+    return [f"h100-{i}" for i in range(4)]
+
+
+def going(of: Contract) -> list[Any]:
+    return operate.leaving(of, KEPT, {})
+
+
+def test_only_what_is_not_planned_leaves(contract: Contract) -> None:  # noqa: F811
+    assert [node.name for node in going(contract)] == ["h100-2", "h100-3"]
+    assert operate.leaving(contract, {"ctl0", *_names()}, {}) == []
+
+
+def test_a_renamed_pool_loses_nobody(contract: Contract) -> None:  # noqa: F811
+    renamed = {"ctl0", *(f"big-{i}" for i in range(4))}
+    assert operate.leaving(contract, renamed, {"h100": "big"}) == []
+    assert [n.name for n in operate.leaving(contract, renamed - {"big-3"}, {"h100": "big"})] == ["h100-3"]
+    assert len(operate.leaving(contract, renamed, {})) == 4
+
+
+def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> None:  # noqa: F811
+    slurm: Any = Slurm(drained=("h100-2", "h100-3"))
+    operate.require_idle(contract, Workspace(tmp_path, "test"), going(contract), slurm, [])
+
+
+@pytest.mark.parametrize(
+    ("slurm", "named"),
+    [
+        (Slurm(), "h100-2, h100-3"),
+        (Slurm(drained=("h100-2",)), "h100-3"),
+        (Slurm(drained=("h100-2", "h100-3"), busy=("h100-3",)), "h100-3"),
+        (Slurm(drained=("h100-2", "h100-3"), silent=("h100-2",)), "h100-2"),
+    ],
+)
+def test_others_may_not(contract: Contract, tmp_path: Path, slurm: Any, named: str) -> None:  # noqa: F811
+    with pytest.raises(UsageError) as refused:
+        operate.require_idle(
+            contract, Workspace(tmp_path, "test"), going(contract), slurm, ["h100-2", "h100-3"]
+        )
+    assert (refused.value.code, refused.value.found) == ("NOT_DRAINED", named)
+
+
+def test_without_a_scheduler_they_are_named_one_by_one(contract: Contract, tmp_path: Path) -> None:  # noqa: F811
+    work = Workspace(tmp_path, "test")
+    with pytest.raises(UsageError) as refused:
+        operate.require_idle(contract, work, going(contract), None, ["h100-2"])
+    assert refused.value.hint == "--remove h100-3"
+    operate.require_idle(contract, work, going(contract), None, ["h100-2", "h100-3"])
