@@ -166,3 +166,5 @@ CLOUD_WORKERS = 64
 """Requests to a provider side by side, e.g. one for each node's console."""
 CLOUD_POOL_TIMEOUT_S = 7200
 """From a pool's request to its nodes: racks of bare metal are handed over one after another."""
+RELEASE_TIMEOUT_S = 1800.0
+"""For a provider to end the instances that leave a pool, and to count them out of their group."""

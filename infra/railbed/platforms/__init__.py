@@ -19,11 +19,26 @@ if TYPE_CHECKING:
     import pulumi
 
     from railbed.plan import ClusterPlan
+    from railbed.platforms.cloud.release import Gone
 
-KINDS = ("lab", "metal", "aws", "oci", "volcengine", "alicloud", "tencentcloud", "gcp", "azure", "openstack", "nebius")
+KINDS = (
+    "lab",
+    "metal",
+    "aws",
+    "oci",
+    "volcengine",
+    "alicloud",
+    "tencentcloud",
+    "gcp",
+    "azure",
+    "openstack",
+    "nebius",
+)
 """Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""
+SINGLE = ("lab", "metal")
+"""Platforms whose nodes are resources of their own: the engine ends exactly those that left the plan."""
 Say = Callable[[str], None]
 
 
@@ -85,6 +100,19 @@ def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
     Lab and metal have a resource for each node: there the engine itself removes exactly the named ones.
     """
     if plan.platform in (LOCAL, "metal") or not gone:
+        return []
+    done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
+    return done
+
+
+def release(plan: ClusterPlan, stack: str, gone: list[Gone]) -> list[str]:
+    """Ends exactly the instances of ``gone``, before the engine makes the pools smaller; says what was done.
+
+    They must be drained and idle: that is the caller's to know. Instances that are gone already are fine. Raises
+    RailbedError where one is not a member of its pool, or the provider would choose others; Unsupported where it cannot be
+    done for a platform.
+    """
+    if not gone or plan.platform in SINGLE:
         return []
     done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
     return done
