@@ -226,6 +226,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
                 "the platform cannot give what the plan needs; nothing was made",
                 "PREFLIGHT",
             )
+        shrink(work, planned, say, removed or [])
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)
         with timings.stage("converge"):

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.validate.conftest import contract  # noqa: F401 - a fixture
 
 from railbed import operate
 from railbed.contract import Contract
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from tests.unit.validate.conftest import contract  # noqa: F401 - a fixture
 
 KEPT = {"ctl0", "h100-0", "h100-1"}
 
