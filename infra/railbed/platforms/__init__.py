@@ -95,17 +95,6 @@ def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
 
 
 def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
-    """Takes exactly these nodes out of their groups and ends them; returns what was done.
-
-    Lab and metal have a resource for each node: there the engine itself removes exactly the named ones.
-    """
-    if plan.platform in (LOCAL, "metal") or not gone:
-        return []
-    done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
-    return done
-
-
-def release(plan: ClusterPlan, stack: str, gone: list[Gone]) -> list[str]:
     """Ends exactly the instances of ``gone``, before the engine makes the pools smaller; says what was done.
 
     They must be drained and idle: that is the caller's to know. Instances that are gone already are fine. Raises
