@@ -207,6 +207,20 @@ def test_networks_that_are_too_small_or_taken_are_refused(key: str, value: str, 
         addresses.rail(plan, plan.place, 0)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("machine", "kind"),
+    [
+        ("a3-megagpu-8g", "pd-ssd"),
+        ("a3-ultragpu-8g", "hyperdisk-balanced"),
+        ("a4x-maxgpu-4g-metal", "hyperdisk-balanced"),
+        ("c4a-standard-16", "hyperdisk-balanced"),
+        ("n2-standard-16", "pd-balanced"),
+    ],
+)
+def test_boot_disks_are_those_that_googles_blueprints_give_the_shape(machine: str, kind: str) -> None:
+    assert facts.disk_type(machine) == kind
+
+
 def test_a_filesystem_is_a_whole_number_of_steps() -> None:
     def sized(tib: float, rate: int) -> Change:
         return lambda data: data["filesystems"][0].update(capacity_tib=tib, mbytes_per_s_per_tib=rate)

@@ -26,6 +26,8 @@ class GcpFacts(Published):
     frontend_mtu: dict[str, int]
     rail_profile: dict[str, str]
     """Ending of the rails' network profile; a type without one has a plain network for each rail."""
+    boot_disk: dict[str, str]
+    """Kind of a GPU node's boot disk."""
     topology: dict[str, str]
     """Accelerator topology of one NVLink domain, where a group must hold exactly one."""
     reserved_only: list[str]
@@ -40,7 +42,7 @@ class GcpFacts(Published):
     rails_cidr: str
     """Rail subnets are cut from it: rails never leave their own network, so they take nothing of ``network_cidr``."""
     hyperdisk_families: list[str]
-    """Machine series that take Hyperdisk only."""
+    """Machine series for the controller that take Hyperdisk only."""
     controller_shapes: dict[str, str]
     """CPU architecture → machine type: the nodes' image must boot on it."""
     disk_gib: int = Field(ge=50)
@@ -63,5 +65,6 @@ def machine_type(machine: Machine) -> str:
 
 
 def disk_type(machine: str) -> str:
-    """Kind of boot disk that the machine type takes."""
-    return "hyperdisk-balanced" if machine.split("-")[0] in facts().hyperdisk_families else "pd-balanced"
+    """Kind of boot disk that the machine type takes: a GPU shape's own, else by its series."""
+    plain = "hyperdisk-balanced" if machine.split("-")[0] in facts().hyperdisk_families else "pd-balanced"
+    return facts().boot_disk.get(machine, plain)
