@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.roles.conftest import KEY, Recorded, cluster, record
 
+ROOT = Path(__file__).resolve().parents[2]
 MODULES_PER_NODE = 40
 
 
@@ -99,6 +101,20 @@ def test_tcp_rails_get_a_congestion_control_that_fills_them(lab: Recorded, machi
         )
     assert lab.asked["h100-0"]["tuning: Keep the rails up"]["links"] == {"rail0": 9000, "rail1": 9000}
     assert lab.asked["ctl0"]["tuning: Keep the rails up"]["links"] == {}
+
+
+def test_tunables_are_set_where_they_belong_and_say_what_they_do(lab: Recorded) -> None:
+    known = yaml.safe_load((ROOT / "roles/tuning/vars/main.yml").read_text())
+    asked = lab.asked["ctl0"]["tuning: Set kernel parameters"]
+    for of, part in (("node", "values"), ("machine", "where_writable")):
+        assert {
+            one["parameter"]: one["value"] for one in known["tuning_tunables"] if one["of"] == of
+        } == asked[part]
+    for one in [*known["tuning_tunables"], *known["tuning_choices"]]:
+        assert len(one["reason"]) > 20 and one["source"]
+        assert one["effect"].startswith(("unmeasured", "measured", "published", "by arithmetic")), one[
+            "parameter"
+        ]
 
 
 def test_limits_reach_logins_and_the_schedulers_daemon(lab: Recorded) -> None:
