@@ -1,0 +1,65 @@
+"""The contract of a cloud's members: names that a rename leaves their numbers, and one pass that writes and seals it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from railbed import contract, plan, spec
+from railbed.effects.workspace import find_root
+from railbed.platforms import assemble
+from railbed.platforms.cloud import cluster
+from railbed.platforms.cloud.cluster import Before, Mount
+from railbed.platforms.cloud.members import Fill, Member
+
+NODES = 12
+
+
+def planned(**pool: Any) -> plan.ClusterPlan:
+    """AWS's example with a pool of twelve."""
+    data = yaml.safe_load((find_root() / "examples/aws-cluster.yaml").read_text())["config"][
+        "railbed:cluster"
+    ]
+    data["pools"][0].update(name="old", nodes=NODES, spares=0)
+    data["pools"][0].update(pool)
+    return plan.plan(spec.from_config({**data, "workloads": []}, "test"))
+
+
+def member(place: int) -> Member:
+    """Ids are in another order than names, as a provider's are."""
+    return Member(
+        id=f"i-{(place * 7) % NODES:02d}", address=f"10.0.0.{place + 1}", host_keys=[f"ssh-ed25519 {place}"]
+    )
+
+
+def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
+    fills = {wanted.pools[0].name: Fill(members=[member(place) for place in range(NODES)])}
+    fills["controller"] = Fill(members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 c"])])
+    mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
+    return cluster.made(wanted, "test", fills, mounts, lambda one: f"reach {one.id}", known)
+
+
+def test_a_renamed_pool_keeps_its_numbers() -> None:
+    names = {f"i-{place:02d}": f"old-{(place * 5) % NODES}" for place in range(NODES)}
+    after = contract.parse(
+        made(planned(name="new", formerly="old"), Before(names=names, host_keys={})), "test"
+    )
+    assert {node.identity.value: node.name for node in after.with_role("compute")} == {
+        one: name.replace("old", "new") for one, name in names.items()
+    }
+    without = contract.parse(made(planned(name="new"), Before(names=names, host_keys={})), "test")
+    assert {node.identity.value: node.name for node in without.with_role("compute")} == {
+        f"i-{place:02d}": f"new-{place}" for place in range(NODES)
+    }
+
+
+def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
+    wanted = planned()
+    written = made(wanted, Before(names={}, host_keys={}))
+    parsed = contract.parse(written, "test")
+    again = assemble.unsealed(wanted, "test", parsed.nodes, parsed.filesystems, [], [])
+    assert again.sealed_json() == again.sealed().as_json() == written
+    rails = [node["rails"] for node in written["nodes"] if node["role"] == "compute"]
+    assert all(one is rails[0] for one in rails)
+    assert len(rails[0]) == 8
