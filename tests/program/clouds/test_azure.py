@@ -327,11 +327,11 @@ def test_a_reservation_must_be_of_the_zone_and_large_enough(
     assert "it has 4 nodes, the pool needs 5" in bad(looked(monkeypatch, more))
 
 
-def test_more_nodes_than_a_subscription_starts_with_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_nodes_than_the_limits_page_supports_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(lambda data: data["pools"][0].update(nodes=128, spares=4))
     found = looked(monkeypatch, plan, usages={"value": [{**USAGE, "limit": 96 * 200}]})
     assert bad(found) == ""
-    assert any("starts with 100" in one.found for one in found if not one.ok)
+    assert any("limits page supports 100" in one.found for one in found if not one.ok)
 
 
 def test_a_busy_provider_is_asked_again_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:

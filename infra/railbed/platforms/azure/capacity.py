@@ -22,9 +22,9 @@ def require(plan: ClusterPlan) -> None:
             "make one pool of them", path="railbed:cluster.pools",
         )  # fmt: skip
     (pool,) = plan.pools
-    if pool.size > facts().ib_raised_limit:
+    if pool.size > facts().ib_most:
         raise Unsupported(
-            PLATFORM, f"{pool.size} nodes on one fabric (a scale set with InfiniBand has at most {facts().ib_raised_limit})",
+            PLATFORM, f"{pool.size} nodes on one fabric (no page of Microsoft's has more than {facts().ib_most} in a scale set)",
             "make two clusters, or ask Microsoft for a larger InfiniBand domain", path="railbed:cluster.pools[0].nodes",
         )  # fmt: skip
     if isinstance(pool.capacity, Reservation):

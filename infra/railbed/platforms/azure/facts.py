@@ -18,9 +18,11 @@ class AzureFacts(Published):
     """Limits, sizes and defaults of Azure."""
 
     ib_limit: int
-    """Most nodes of one InfiniBand scale set of a subscription as it is."""
-    ib_raised_limit: int
-    """The same after a support request."""
+    """Nodes of one InfiniBand scale set that the limits page supports."""
+    ib_most: int
+    """The most that any of Microsoft's pages says of one, though of other sizes."""
+    ib_mode: str
+    """Orchestration mode of scale sets that have InfiniBand."""
     group_limit: int
     """Most VMs of one scale set from an image of one's own."""
     lustre_ports: list[str]
@@ -29,6 +31,8 @@ class AzureFacts(Published):
     lustre_sku: str
     """SKU names are this, a hyphen and MB/s per TiB."""
     lustre_options: str
+    lustre_wire_name: str
+    """The filesystem's own name: the same for every one of Azure's."""
     reserved_addresses: int
     """Addresses of a subnet that are Azure's own."""
     encryption_role: str

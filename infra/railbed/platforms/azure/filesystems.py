@@ -14,9 +14,6 @@ from railbed.platforms.azure.facts import facts, resource_id
 from railbed.platforms.azure.scope import Scope
 from railbed.platforms.cloud.cluster import Mount
 
-WIRE_NAME = "lustrefs"
-"""The filesystem's own name: the same for every one of Azure's."""
-
 
 def filesystems(scope: Scope, network: Network) -> dict[str, pulumi.Output[Mount]]:
     """Filesystem name → what a client mounts."""
@@ -67,4 +64,4 @@ def _existing(scope: Scope, one: PlannedFilesystem) -> pulumi.Output[Mount]:
 
 
 def _mount(address: str) -> Mount:
-    return Mount(source=f"{address}@tcp:/{WIRE_NAME}", options=facts().lustre_options)
+    return Mount(source=f"{address}@tcp:/{facts().lustre_wire_name}", options=facts().lustre_options)

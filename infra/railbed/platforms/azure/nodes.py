@@ -64,8 +64,8 @@ def _set(
         f"{one.name}-{index}",
         resource_group_name=scope.group,
         location=scope.place.region,
-        # InfiniBand is for Uniform scale sets with one placement group only.
-        orchestration_mode="Uniform",
+        # InfiniBand is for scale sets of this mode with one placement group only.
+        orchestration_mode=facts().ib_mode,
         single_placement_group=together,
         platform_fault_domain_count=1,
         overprovision=False,

@@ -45,7 +45,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
                 lambda p=pool, d=day: _reservation(session, place, p, d),  # type: ignore[misc]
             )
         if plan.fabric is not None and pool.size > facts().ib_limit:
-            found.append(_raised(pool))
+            found.append(_domain(pool))
     found += looked(f"image {place.image}", lambda: _image(session, plan, place))
     if place.network is not None:
         found += looked(f"network {place.network}", lambda: _network(session, place))
@@ -145,9 +145,13 @@ def _held(session: Session, path: str, one: dict[str, Any]) -> held.Held:
     )
 
 
-def _raised(pool: PlannedPool) -> Finding:
-    said = f"{pool.size} nodes, and a subscription starts with {facts().ib_limit} in one InfiniBand scale set"
-    hint = f"a support request raises it to {facts().ib_raised_limit}; nothing tells whether it was"
+def _domain(pool: PlannedPool) -> Finding:
+    known = facts()
+    said = (
+        f"{pool.size} nodes in one InfiniBand scale set; Microsoft's limits page supports {known.ib_limit}, its pages "
+        f"of other sizes say {known.ib_most}"
+    )
+    hint = "ask Microsoft what holds for this size and subscription; its API does not tell"
     return Finding(f"InfiniBand domain of pool {pool.name}", False, said, hint, needed=False)
 
 
