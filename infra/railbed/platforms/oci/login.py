@@ -20,7 +20,7 @@ from railbed.platforms.oci.session import Clients, asked, every
 
 SSH_PORT = 22
 TTL_S = 10_800
-"""The longest that a session may last (docs.oracle.com, Bastion)."""
+"""What the bastion was made with (``fabric.BASTION_SESSION_S``): a session lasts no longer."""
 PUBLIC_KEY = re.compile(r"^(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*")
 ENDPOINT = re.compile(r"@(host\.bastion\.[a-z0-9.-]+)")
 """In the command that a session tells its user (``ssh_metadata``)."""

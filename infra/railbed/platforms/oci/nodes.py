@@ -17,13 +17,13 @@ from railbed.platforms.oci.fabric import Network
 from railbed.platforms.oci.scope import Scope
 
 BOOT_GBYTES = 512
-"""Boot volume: system, drivers and a few container images of a training stack, 20 GB each; data is elsewhere."""
+"""Chosen here. Boot volume: system, drivers and a few container images of a training stack, 20 GB each; data is elsewhere."""
 CONTROLLER_GBYTES = 256
 CONTROLLER_SHAPES = {"x86_64": "VM.Standard.E5.Flex", "arm64": "VM.Standard.A1.Flex"}
 """The controller starts from the nodes' image, so it has their architecture."""
 CONTROLLER_OCPUS = 8
 CONTROLLER_MEMORY_GBYTES = 64
-"""slurmctld and its database for thousands of nodes: a few fast cores, state in memory."""
+"""Chosen here, not a rule of Oracle or Slurm: for the scheduler alone; platform.controller_shape names another."""
 RDMA_PLUGINS = (
     "Compute HPC RDMA Authentication",
     "Compute HPC RDMA Auto-Configuration",
