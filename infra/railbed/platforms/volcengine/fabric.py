@@ -19,7 +19,7 @@ SSH = 22
 ANYWHERE = "0.0.0.0/0"
 EVERY_PORT = -1
 EGRESS_MBPS = 200
-"""Most that one address takes when it is billed by traffic: packages come this way, data do not."""
+"""Chosen here: packages come this way, data do not. The most that an address may have was not found."""
 GATE = "gate"
 
 
