@@ -20,7 +20,7 @@ SSH = 22
 ANYWHERE = "0.0.0.0/0"
 EVERY_PORT = "-1/-1"
 EGRESS_MBPS = "200"
-"""Most that one address takes when it is billed by traffic: packages come this way, data do not."""
+"""Most of an address billed by traffic (alicloud.ecs.EipAddress, bandwidth: 1 to 200): packages, not data, come this way."""
 GATE = "gate"
 
 

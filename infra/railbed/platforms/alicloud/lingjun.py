@@ -17,7 +17,7 @@ from railbed.platforms.alicloud.nodes import Making
 from railbed.platforms.cloud.tags import plain, tags
 
 RAILS = ("10.192.0.0/12", "172.16.0.0/12")
-"""Where the rails' addresses come from: the first that does not overlap the cluster's own network."""
+"""Chosen here, not Alibaba's rule: the rails' addresses come from the first that does not overlap the cluster's network."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def cluster(making: Making) -> Lingjun:
         cluster_name=plain(plan.name),
         cluster_type="Lite",
         hpn_zone=zone,
-        # NCCL's LL128 protocol gives wrong data at another MTU than 8500 with jumbo frames, 1400 without.
+        # Chosen here. Alibaba's page on eRDMA warns that NCCL's LL128 gives wrong data at another MTU than 8500 with
+        # jumbo frames, 1400 without; nothing is published for Lingjun's cards.
         open_eni_jumbo_frame=True,
         ignore_failed_node_tasks=True,
         networks=eflo.ClusterNetworksArgs(

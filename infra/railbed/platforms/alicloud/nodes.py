@@ -16,11 +16,11 @@ from railbed.platforms.cloud.tags import tags
 from railbed.spec.platforms import AlicloudPlatform
 
 CONTROLLER_SHAPE = "ecs.g7.2xlarge"
-"""8 CPUs of a family in the examples of the Pulumi package: a scheduler of some thousand nodes wants 8 and more."""
+"""Chosen here: 8 CPUs for the scheduler alone, of a family in the Pulumi package's examples (4.0.0)."""
 GATE_SHAPE = "ecs.g7.large"
 """It only forwards SSH."""
 SYSTEM_DISK_GIB = 200
-"""System, driver, CUDA and container layers; data are on local NVMe and on the filesystem."""
+"""Chosen here: system, driver, CUDA and container layers; data are on local NVMe and on the filesystem."""
 SYSTEM_DISK = "cloud_essd"
 HIGH_PERFORMANCE = "HighPerformance"
 """Traffic mode that makes an interface an eRDMA interface (ERI)."""
