@@ -17,9 +17,9 @@ from railbed.platforms.nebius.scope import Scope
 DISK = "NETWORK_SSD_IO_M3"
 """Of the types that the provider encrypts with its managed key (ComputeV1Disk, diskEncryption), the replicated one."""
 DISK_STEP_GIB = 93
-"""Disks of this type are sold in multiples of it (docs.nebius.com, types of volumes)."""
+"""Sizes of this type are multiples of it (skypilot-org/skypilot, Nebius; docs.nebius.com says so of its non-replicated type)."""
 BOOT_GIB = 6 * DISK_STEP_GIB
-"""System, drivers and a few container images of a training stack, 20 GB each; data is elsewhere."""
+"""Chosen here: system, drivers and a few container images of a training stack, 20 GB each; data is elsewhere."""
 SMALL_GIB = 2 * DISK_STEP_GIB
 SMALL_SHAPE = "cpu-d3/16vcpu-64gb"
 """Platform and preset of controller and bastion; nebius/nebius-solution-library has it in every region."""
