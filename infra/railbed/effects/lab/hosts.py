@@ -174,7 +174,7 @@ def running(spec: HostSpec) -> bool:
 
 
 def _leader(pidfile: Path, machine: str) -> int | None:
-    """The host's nspawn process; a recorded number that another program has by now does not count."""
+    """The process above the host's nspawn (boot.sh); a recorded number that another program has by now does not count."""
     try:
         pid = int(pidfile.read_text())
         command = _command(pid)
