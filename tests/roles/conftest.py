@@ -36,6 +36,15 @@ from railbed.effects.workspace import Workspace
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation")
 MACHINE = "lab/rail2"
+WHOLE_VERSIONS = {
+    "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1", "dcgm_exporter": "4.4.1-4.6.0",
+    "container_toolkit": "1.18.2", "enroot": "4.0.1", "pyxis": "0.20.0", "ofed": "25.07", "gpudirect": "dma-buf",
+    "gdrcopy": "2.5.1",
+}  # fmt: skip
+WHOLE_PACKAGES = {
+    "fabric_manager": "nvidia-fabricmanager-570", "nvlsm": "nvlsm", "cuda": "cuda-toolkit-12-8",
+    "dcgm": "datacenter-gpu-manager-4-cuda12", "dcgm_exporter": "datacenter-gpu-manager-exporter",
+}  # fmt: skip
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
@@ -174,8 +183,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """On hosts that are machines of their own, with InfiniBand rails."""
+    """On hosts that are machines of their own, with InfiniBand rails and every part of a release."""
     contract = cluster()
     infiniband = [contract.machines[0].model_copy(update={"transport": "infiniband"})]
-    made = contract.model_copy(update={"machines": infiniband, "simulated": False}).sealed()
+    software = contract.software.model_copy(
+        update={
+            "versions": contract.software.versions | WHOLE_VERSIONS,
+            "packages": contract.software.packages | WHOLE_PACKAGES,
+        }
+    )
+    made = contract.model_copy(
+        update={"machines": infiniband, "simulated": False, "software": software}
+    ).sealed()
     yield record(tmp_path_factory.mktemp("machines") / "checkout", made, container=False)

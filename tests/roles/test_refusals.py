@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.roles.refusals import Case, ask
 
+ROOT = Path(__file__).resolve().parents[2]
+RDMA = yaml.safe_load((ROOT / "roles/rdma/vars/main.yml").read_text())
 KEY = "ssh-ed25519 AAAA"
 CARDS = [{"device": f"mlx5_{i}", "netdev": f"rail{i}"} for i in range(2)]
 DIRECTORY = {
@@ -37,7 +41,39 @@ def hardening(name: str, says: str = "", **exception: str) -> Case:
     return Case(f"hardening {name}", "hardening", {"hardening_exceptions": [{**whole, **exception}]}, says)
 
 
+def rdma(name: str, kind: str, fabric: str, says: str = "", **more: Any) -> Case:
+    packages = [name for names in RDMA["rdma_kind_packages"].values() for name in names]
+    told = {"rdma_kind": kind, "rdma_fabric": fabric, "rdma_available_packages": packages, **more}
+    return Case(f"rdma {name}", "rdma", told, says)
+
+
+def fabric_manager(name: str, says: str = "", **more: Any) -> Case:
+    told = {"package": "nvidia-fabricmanager-570", "version": "570.124.06", "driver_version": "570.124.06",
+            "available_packages": ["nvidia-fabricmanager-570"], **more}  # fmt: skip
+    whole = {f"nvidia_fabric_manager_{key}": value for key, value in told.items()}
+    return Case(f"fabric manager {name}", "nvidia_fabric_manager", whole, says)
+
+
+def scratch(name: str, mount: str, says: str = "") -> Case:
+    told = {"scratch_nvme_mount": mount, "scratch_nvme_available_packages": ["mdadm", "xfsprogs"]}
+    return Case(f"scratch {name}", "scratch_nvme", told, says)
+
+
 CASES = [
+    fabric_manager("of the driver's version"),
+    fabric_manager("of another version than the driver", "570.124.06 refuses driver 565.57.01", driver_version="565.57.01"),
+    fabric_manager("without its subnet manager", "Not among the packages to install: nvlsm", subnet_manager_package="nvlsm"),
+    rdma("ofed on InfiniBand", "ofed", "infiniband"),
+    rdma("efa on EFA", "efa", "efa"),
+    rdma("efa on InfiniBand", "efa", "infiniband", "efa does not drive infiniband, only efa"),
+    rdma("gib on InfiniBand", "gib", "infiniband", "gib does not drive infiniband"),
+    rdma("peer memory without OFED", "inbox", "roce", "registers with DOCA-OFED's drivers only", rdma_gpudirect="peermem"),
+    rdma("peer memory with OFED", "ofed", "roce", rdma_gpudirect="peermem"),
+    scratch("in a folder of its own", "/local"),
+    scratch("below one of the system's", "/var/scratch"),
+    scratch("over one of the system's", "/usr/local", "belongs to the system"),
+    scratch("over the homes", "/home", "belongs to the system"),
+    scratch("nowhere", "/", "belongs to the system"),
     hardening("takes an exception with a reason and an end"),
     hardening("refuses an exception from no rule", "service-portmap ", rule="service-portmap"),
     hardening("refuses an exception without a reason", "say why", reason="because"),

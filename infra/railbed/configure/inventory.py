@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from railbed.configure import software_groups
 from railbed.contract import Contract, Filesystem, Nic, Node, Rail
 
 CLIENT_ROLES = ("controller", "compute", "spare")
@@ -92,7 +93,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         for server in filesystem.data_servers:
             for group in (f"{word}_data", f"{filesystem.kind}_data"):
                 join(group, server)
-    return groups
+    return groups | software_groups.groups(contract)
 
 
 def _word(text: str) -> str:

@@ -1,0 +1,133 @@
+"""What a machine with every part of a release gets, and that a lab gets none of what it has no package for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.roles.conftest import Recorded, cluster
+
+from railbed.configure.software_groups import groups
+from railbed.contract import Contract
+
+ROOT = Path(__file__).resolve().parents[2]
+INERT = ("nvidia_fabric_manager", "cuda", "dcgm", "container_runtime", "rdma", "scratch_nvme", "accounting")
+"""Roles that run only where the contract's release or machine has what they are for."""
+EXPORTER = "/etc/systemd/system/nvidia-dcgm-exporter.service.d/railbed.conf"
+PACKAGES = "packages: Install the packages of all roles"
+
+
+def with_versions(*components: str, **changes: object) -> Contract:
+    contract = cluster()
+    versions = contract.software.versions | dict.fromkeys(components, "1.0")
+    software = contract.software.model_copy(update={"versions": versions})
+    return contract.model_copy(update={"software": software, **changes})
+
+
+def test_groups_follow_what_the_release_has() -> None:
+    gpus = ["h100-0", "h100-1", "h100-2"]
+    bare = groups(cluster())
+    assert not [name for name, members in bare.items() if members]
+    assert groups(with_versions("fabric_manager"))["nvswitch_nodes"] == gpus
+    assert groups(with_versions("dcgm"))["dcgm_nodes"] == gpus
+    assert groups(with_versions("enroot"))["container_nodes"] == [], "enroot alone gives containers no GPU"
+    assert groups(with_versions("enroot", "container_toolkit"))["container_nodes"] == gpus
+    whole = groups(with_versions("enroot", "container_toolkit", "pyxis"))
+    assert whole["container_nodes"] == ["ctl0", *gpus], "jobs are sent from the controller"
+
+
+def test_groups_follow_what_a_node_is() -> None:
+    contract = with_versions("fabric_manager", simulated=False)
+    single = [node.model_copy(update={"gpus": min(node.gpus, 1)}) for node in contract.nodes]
+    assert groups(contract.model_copy(update={"nodes": single}))["nvswitch_nodes"] == []
+    assert groups(contract)["scratch_nodes"] == ["h100-0", "h100-1", "h100-2"]
+    assert groups(contract)["accounting_nodes"] == ["ctl0"]
+    assert groups(contract.model_copy(update={"scheduler": "none"}))["accounting_nodes"] == []
+    assert groups(contract)["rdma_nodes"] == [], "rails of TCP"
+    roce = [contract.machines[0].model_copy(update={"transport": "roce"})]
+    assert groups(contract.model_copy(update={"machines": roce}))["rdma_nodes"] == [
+        "h100-0",
+        "h100-1",
+        "h100-2",
+    ]
+
+
+@pytest.mark.parametrize("role", INERT)
+def test_no_package_is_asked_of_a_lab_that_it_does_not_have(lab: Recorded, role: str) -> None:
+    assert not [task for asked in lab.asked.values() for task in asked if task.startswith(f"{role}:")]
+
+
+def test_everything_of_the_release_is_pinned_and_held(machines: Recorded) -> None:
+    asked = machines.asked["h100-0"][PACKAGES]
+    pinned = {
+        "nvidia-open=570.124.06-*", "nvidia-fabricmanager-570=570.124.06-*", "nvlsm=2025.01.5-*",
+        "cuda-toolkit-12-8=12.8.1-*", "datacenter-gpu-manager-4-cuda12=1:4.4.1-*",
+    }  # fmt: skip
+    assert pinned <= set(asked["packages"]) and len(asked["hold"]) == len(pinned)
+    assert "" not in asked["packages"]
+    controller = machines.asked["ctl0"][PACKAGES]
+    assert {"enroot", "nvslurm-plugin-pyxis"} <= set(controller["packages"]) and controller["hold"] == []
+    assert "nvidia-container-toolkit" not in controller["packages"]
+
+
+def test_driver_fabric_manager_and_what_needs_them_come_in_order(machines: Recorded) -> None:
+    order = [task.split(":")[0] for task in machines.asked["h100-0"]]
+    wanted = [
+        "packages",
+        "nvidia_fabric_manager",
+        "rdma",
+        "cuda",
+        "dcgm",
+        "container_runtime",
+        "checks",
+        "slurm_node",
+    ]
+    assert [role for role in dict.fromkeys(order) if role in wanted] == wanted
+    (unit,) = machines.asked["h100-0"]["nvidia_fabric_manager: Manage the NVSwitches"]["units"]
+    assert unit == {"name": "nvidia-fabricmanager.service", "files": ["/usr/bin/nv-fabricmanager"]}
+
+
+def test_the_exporter_asks_the_engine_that_runs_and_serves_management_only(machines: Recorded) -> None:
+    said = machines.text("h100-0", EXPORTER)
+    assert "--address 10.90.0.11:9400 --remote-hostengine-info 127.0.0.1:5555\n" in said
+    assert "ExecStart=\nExecStart=" in said, "the package's own command is replaced and not followed"
+    units = [unit["name"] for unit in machines.asked["h100-0"]["dcgm: Watch the GPUs"]["units"]]
+    assert units == ["nvidia-dcgm.service", "nvidia-dcgm-exporter.service"]
+
+
+def test_rails_get_drivers_modules_and_stable_names(machines: Recorded) -> None:
+    modules = machines.text("h100-0", "/etc/modules-load.d/railbed-rdma.conf").splitlines()[1:]
+    assert modules == ["mlx5_ib", "ib_uverbs", "ib_umad", "rdma_ucm", "ib_ipoib", "gdrdrv"]
+    assert "NAME_KERNEL" in machines.text("h100-0", "/etc/udev/rules.d/60-rdma-persistent-naming.rules")
+    assert "doca-ofed" in machines.asked["h100-0"][PACKAGES]["packages"]
+
+
+def test_containers_run_as_the_user_and_see_the_rails(machines: Recorded) -> None:
+    said = machines.text("h100-0", "/etc/enroot/enroot.conf")
+    assert (
+        "ENROOT_RESTRICT_DEV no\n" in said and "ENROOT_DATA_PATH /var/lib/enroot/data/user-$(id -u)\n" in said
+    )
+    for host in ("ctl0", "h100-0"):
+        assert "include /usr/share/pyxis/pyxis.conf\n" in machines.text(host, "/etc/slurm/plugstack.conf")
+    folders = machines.asked["h100-0"]["container_runtime: Run containers as the user"]["directories"]
+    assert folders["/run/enroot"] == {"mode": "1777"} and len(folders) == 4
+
+
+def test_logins_find_the_toolkit_of_the_release(machines: Recorded) -> None:
+    assert "CUDA_HOME=/usr/local/cuda-12.8\n" in machines.text("h100-0", "/etc/profile.d/railbed-cuda.sh")
+
+
+def test_local_drives_are_joined_and_the_unit_is_not_restarted_under_jobs(machines: Recorded) -> None:
+    asked = machines.asked["h100-0"]["scratch_nvme: Make or find the array, and mount it"]
+    assert asked["units"] == [{"name": "railbed-scratch.service"}]
+    settings = yaml.safe_load(machines.text("h100-0", "/etc/railbed/scratch.json"))
+    assert settings["mount"] == "/local" and "Amazon Elastic Block Store" in settings["network_models"]
+    program = machines.text("h100-0", "/opt/railbed/scratch/scratch.py")
+    assert program == (ROOT / "roles/scratch_nvme/files/scratch.py").read_text()
+
+
+def test_packages_in_the_mapping_are_those_that_the_roles_ask_for() -> None:
+    mapping = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())
+    rdma = yaml.safe_load((ROOT / "roles/rdma/vars/main.yml").read_text())
+    assert mapping["railbed_rdma_packages_of"] == rdma["rdma_kind_packages"]
