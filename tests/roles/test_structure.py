@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
-PLATFORM_WORDS = re.compile(r"(?<![\w.-])(lab|aws|azure|gcp|oci|nspawn|simulated)(?![\w-]|\.\w)", re.I)
+PLATFORM_WORDS = re.compile(r"(?<![\w./-])(lab|aws|azure|gcp|oci|nspawn|simulated)(?![\w-]|\.\w)", re.I)
 """A role that asks for one of these would behave otherwise on real hardware than where it was tested. Inside a longer name
 (a package's, an address of documentation) they are a vendor's own."""
 
