@@ -8,4 +8,14 @@ from railbed.configure.playbook import converge
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
 from railbed.configure.stack import let_go
 
-__all__ = ["ConvergeResult", "Event", "NodeResult", "NodeState", "OnEvent", "broken", "converge", "let_go", "progress"]
+__all__ = [
+    "ConvergeResult",
+    "Event",
+    "NodeResult",
+    "NodeState",
+    "OnEvent",
+    "broken",
+    "converge",
+    "let_go",
+    "progress",
+]
