@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tests.program.clouds.recording import Declared, Run
@@ -70,16 +71,9 @@ class FakeAzure:
     def set(self, name: str, rest: list[str], url: str) -> tuple[int, str]:
         nodes = self.pools.get(name, [])
         if rest == ["virtualMachines"]:
-            listed = [
-                {
-                    "instanceId": str(at),
-                    "properties": {"vmId": one.id, "provisioningState": "Succeeded", "timeCreated": CREATED},
-                }
-                for at, one in enumerate(nodes)
-            ]
-            return self.paged(listed, url)
+            return self.paged(nodes, url, self.listed)
         if rest == ["networkInterfaces"]:
-            return self.paged([self.card(at, one) for at, one in enumerate(nodes)], url)
+            return self.paged(nodes, url, self.card)
         if rest == ["instanceView"]:
             pool = name.rpartition("-")[0]
             code = "ProvisioningState/failed/AllocationFailed"
@@ -90,6 +84,10 @@ class FakeAzure:
         if len(rest) == 3 and rest[2] == "retrieveBootDiagnosticsData":
             return self.one({"serialConsoleLogBlobUri": f"{LOGS}{nodes[int(rest[1])].id}"})
         raise AssertionError(url)
+
+    def listed(self, at: int, one: Node) -> dict[str, Any]:
+        about = {"vmId": one.id, "provisioningState": "Succeeded", "timeCreated": CREATED}
+        return {"instanceId": str(at), "properties": about}
 
     def card(self, at: int, one: Node) -> dict[str, Any]:
         address = {"properties": {"privateIPAddress": one.address, "primary": True}}
@@ -102,11 +100,14 @@ class FakeAzure:
     def one(self, body: dict[str, Any]) -> tuple[int, str]:
         return 200, json.dumps(body)
 
-    def paged(self, items: list[dict[str, Any]], url: str) -> tuple[int, str]:
+    def paged(
+        self, nodes: list[Node], url: str, form: Callable[[int, Node], dict[str, Any]]
+    ) -> tuple[int, str]:
         base, _, start = url.partition("?$skiptoken=")
-        first, size = int(start or 0), max(2, len(items) // 20)
-        more = {"nextLink": f"{base}?$skiptoken={first + size}"} if first + size < len(items) else {}
-        return self.one({"value": items[first : first + size], **more})
+        first, size = int(start or 0), max(2, len(nodes) // 20)
+        more = {"nextLink": f"{base}?$skiptoken={first + size}"} if first + size < len(nodes) else {}
+        page = enumerate(nodes[first : first + size], first)
+        return self.one({"value": [form(at, one) for at, one in page], **more})
 
 
 def gate_console() -> str:
