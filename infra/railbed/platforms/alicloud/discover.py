@@ -14,7 +14,7 @@ from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud import filling
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 
 PAGE = 50
 """Members of a scaling group in one answer."""
@@ -111,26 +111,18 @@ class Look:
         )
 
     def _members(self, groups: list[str]) -> list[Member]:
-        ids = [
-            one.instance_id for group in groups for one in self._listed(group) if one.lifecycle_state == THERE
-        ]
+        places = {
+            one.instance_id: share(index, capacity.GROUP_LIMIT)
+            for index, group in enumerate(groups)
+            for one in listed(self.session, group)
+            if one.lifecycle_state == THERE
+        }
+        ids = list(places)
         return [
-            one
+            one.model_copy(update={"places": places[one.id]})
             for start in range(0, len(ids), INSTANCES)
             for one in self._instances(ids[start : start + INSTANCES])
         ]
-
-    def _listed(self, group: str) -> Iterator[Any]:
-        page, seen = 1, 0
-        while True:
-            answer = self.session.groups(
-                "describe_scaling_instances", scaling_group_id=group, page_number=page, page_size=PAGE
-            )
-            found = answer.scaling_instances or []
-            yield from found
-            seen, page = seen + len(found), page + 1
-            if not found or seen >= (answer.total_count or 0):
-                return
 
     def _instances(self, ids: list[str]) -> Iterator[Member]:
         answer = self.session.ecs("describe_instances", instance_ids=json.dumps(ids), page_size=INSTANCES)
@@ -143,7 +135,7 @@ class Look:
 
     def _reasons(self, groups: list[str]) -> list[str]:
         """Why the latest activity of each group ended badly; [] while any goes on."""
-        latest = [one for one in (self._latest(group) for group in groups) if one is not None]
+        latest = [one for one in (latest(self.session, group) for group in groups) if one is not None]
         if any(one.status_code in GOING_ON for one in latest):
             return []
         return [
@@ -152,15 +144,37 @@ class Look:
             if one.status_code not in GOOD
         ]
 
-    def _latest(self, group: str) -> Any:
-        answer = self.session.groups(
-            "describe_scaling_activities", scaling_group_id=group, page_number=1, page_size=PAGE
-        )
-        return max(answer.scaling_activities or [], key=lambda one: one.start_time or "", default=None)
-
 
 def _decoded(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode(errors="replace")
     except binascii.Error:
         return ""
+
+
+def listed(session: Session, group: str) -> Iterator[Any]:
+    """What a scaling group holds, whatever its state."""
+    page, seen = 1, 0
+    while True:
+        answer = session.groups(
+            "describe_scaling_instances", scaling_group_id=group, page_number=page, page_size=PAGE
+        )
+        found = answer.scaling_instances or []
+        yield from found
+        seen, page = seen + len(found), page + 1
+        if not found or seen >= (answer.total_count or 0):
+            return
+
+
+def latest(session: Session, group: str) -> Any:
+    """A group's newest scaling activity; None before the first."""
+    answer = session.groups(
+        "describe_scaling_activities", scaling_group_id=group, page_number=1, page_size=PAGE
+    )
+    return max(answer.scaling_activities or [], key=lambda one: one.start_time or "", default=None)
+
+
+def going_on(session: Session, group: str) -> bool:
+    """Whether a group is being changed."""
+    newest = latest(session, group)
+    return newest is not None and newest.status_code in GOING_ON

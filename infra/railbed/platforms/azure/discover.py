@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from railbed.platforms.azure.facts import facts
 from railbed.platforms.azure.session import NETWORK, Session
 from railbed.platforms.cloud import filling
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 
 THERE = ("Succeeded", "Updating")
 SHOWN_REASONS = 3
@@ -27,21 +28,23 @@ class Look:
 
     def members(self, names: Iterable[str]) -> list[Member]:
         """VMs of the sets that are there."""
-        return [one for name in names for one in self._members(name)]
+        limit = facts().group_limit
+        return [one for index, name in enumerate(names) for one in self._members(name, share(index, limit))]
 
-    def _members(self, name: str) -> list[Member]:
+    def _members(self, name: str, places: tuple[int, int]) -> list[Member]:
         listed = list(self.session.pages(f"{self.set_path(name)}/virtualMachines"))
         cards = addresses(self.session.pages(f"{self.set_path(name)}/networkInterfaces", NETWORK))
         found = []
         for one in listed:
-            facts = one["properties"]
-            if facts["provisioningState"] in THERE and one["instanceId"] in cards:
-                self.paths[facts["vmId"]] = f"{self.set_path(name)}/virtualMachines/{one['instanceId']}"
+            about = one["properties"]
+            if about["provisioningState"] in THERE and one["instanceId"] in cards:
+                self.paths[about["vmId"]] = f"{self.set_path(name)}/virtualMachines/{one['instanceId']}"
                 found.append(
                     Member(
-                        id=facts["vmId"],
+                        id=about["vmId"],
                         address=cards[one["instanceId"]],
-                        created=facts.get("timeCreated", ""),
+                        created=about.get("timeCreated", ""),
+                        places=places,
                     )
                 )
         return found
@@ -110,10 +113,10 @@ def addresses(cards: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Index of a VM in its set → private address, from the set's cards."""
     found: dict[str, str] = {}
     for card in cards:
-        facts = card["properties"]
-        machine = (facts.get("virtualMachine") or {}).get("id", "").rsplit("/", 1)[-1]
-        for one in facts.get("ipConfigurations", []):
-            if machine and facts.get("primary", True) and one["properties"].get("privateIPAddress"):
+        about = card["properties"]
+        machine = (about.get("virtualMachine") or {}).get("id", "").rsplit("/", 1)[-1]
+        for one in about.get("ipConfigurations", []):
+            if machine and about.get("primary", True) and one["properties"].get("privateIPAddress"):
                 found.setdefault(machine, one["properties"]["privateIPAddress"])
     return found
 

@@ -18,8 +18,18 @@ class Member(Part):
     """Private IPv4 address."""
     created: str = ""
     """ISO time; with the id it orders members that have no name yet."""
+    places: tuple[int, int] | None = None
+    """Its group's share of the pool's names: the first place, and the one after the last. None: any.
+
+    So a pool of several groups shrinks by its last ones, and no group gives up nodes for another's sake.
+    """
     host_keys: list[str] = Field(default_factory=list)
     """Public host keys, ``ssh-ed25519 AAAA…``, read over the provider's authenticated channel; empty: not seen yet."""
+
+
+def share(index: int, size: int) -> tuple[int, int]:
+    """The places of a pool's group ``index``, where each holds ``size``."""
+    return index * size, (index + 1) * size
 
 
 class Fill(Part):
@@ -33,12 +43,28 @@ class Fill(Part):
 def named(names: Sequence[str], members: Sequence[Member], before: Mapping[str, str]) -> dict[str, Member]:
     """Host name → member. A member keeps the name it had (``before``: instance id → name); new ones fill the gaps.
 
-    Members beyond ``names`` (a pool that shrinks) get none.
+    A new one takes a free name of its own places, then any. Members beyond ``names`` (a pool that shrinks) get none.
     """
     wanted = frozenset(names)
     known = {before[one.id]: one for one in members if before.get(one.id) in wanted}
     fresh = sorted(
         (one for one in members if before.get(one.id) not in wanted), key=lambda one: (one.created, one.id)
     )
-    free = [name for name in names if name not in known]
-    return {**known, **dict(zip(free, fresh, strict=False))}
+    found = dict(known)
+    left = {
+        places: iter([name for name in names[_slice(places)] if name not in known])
+        for places in {one.places for one in fresh}
+    }
+    others = []
+    for one in fresh:
+        name = next((name for name in left[one.places] if name not in found), None)
+        if name is None:
+            others.append(one)
+        else:
+            found[name] = one
+    free = [name for name in names if name not in found]
+    return {**found, **dict(zip(free, others, strict=False))}
+
+
+def _slice(places: tuple[int, int] | None) -> slice:
+    return slice(*places) if places is not None else slice(None)

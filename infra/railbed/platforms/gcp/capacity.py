@@ -46,7 +46,12 @@ def groups(pool: PlannedPool) -> list[int]:
 
     A pool that grows fills its last group and adds others: no group that is there changes its place.
     """
-    bound = machine_type(pool.machine) in facts().topology
-    limit = pool.machine.nodes_per_nvlink_domain if bound else facts().group_limit
+    limit = group_limit(pool)
     whole, rest = divmod(pool.size, limit)
     return [limit] * whole + ([rest] if rest else [])
+
+
+def group_limit(pool: PlannedPool) -> int:
+    """Most nodes of one of the pool's groups."""
+    bound = machine_type(pool.machine) in facts().topology
+    return pool.machine.nodes_per_nvlink_domain if bound else facts().group_limit

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from railbed.platforms.cloud import filling
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 from railbed.platforms.gcp.session import Session
 
 HOST_KEYS = "hostkeys/"
 """Namespace of guest attributes in which cloud-init puts a node's host keys (cloud-init, datasource GCE)."""
 THERE = ("PROVISIONING", "STAGING", "RUNNING")
+LEAVING = ("DELETING", "ABANDONING")
 BUSY = ("CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING", "VERIFYING")
 SHOWN_REASONS = 3
 
@@ -33,15 +34,21 @@ class Look:
         self.names |= {key: one["name"] for key, one in found.items()}
         return found
 
-    def members(self, groups: Iterable[str]) -> list[Member]:
-        """Those that the pool's groups name as theirs and that are there, or about to be."""
+    def members(self, groups: Iterable[str], limit: int = 0) -> list[Member]:
+        """Those that the pool's groups name as theirs and that are there, or about to be. ``limit``: of a group; 0: none."""
         ours = self.instances()
-        managed = [one["id"] for group in groups for one in self._managed(group) if "id" in one]
-        return [member(ours[key]) for key in managed if key in ours and ours[key]["status"] in THERE]
+        return [
+            member(ours[one["id"]], share(index, limit) if limit else None)
+            for index, group in enumerate(groups)
+            for one in self.managed(group)
+            if one.get("currentAction") not in LEAVING
+            and one.get("id") in ours
+            and ours[one["id"]]["status"] in THERE
+        ]
 
     def reasons(self, groups: Iterable[str]) -> list[str]:
         """Why groups did not get all of their instances; empty while none said so."""
-        return failures([one for group in groups for one in self._managed(group)])
+        return failures([one for group in groups for one in self.managed(group)])
 
     def single(self, name: str) -> list[Member]:
         """The instance ``name`` of the cluster: the controller."""
@@ -54,7 +61,8 @@ class Look:
         path = f"zones/{self.zone}/instances/{self.names[key]}/getGuestAttributes"
         return framed(self.session.get(path, queryPath=HOST_KEYS) or {})
 
-    def _managed(self, group: str) -> list[dict[str, Any]]:
+    def managed(self, group: str) -> list[dict[str, Any]]:
+        """What a group holds, with what it is doing to each."""
         path = f"zones/{self.zone}/instanceGroupManagers/{group}/listManagedInstances"
         return list(self.session.pages(path, "managedInstances", method="POST"))
 
@@ -66,11 +74,12 @@ class Look:
         given: Mapping[str, str],
         *,
         wait: bool,
+        limit: int = 0,
     ) -> Fill:
         """What became of a pool; arguments as in ``cloud.filling``. Raises ProviderError where Google does not answer."""
         return filling.fill(
             size,
-            lambda: self.members(groups),
+            lambda: self.members(groups, limit),
             lambda: self.reasons(groups),
             self.console,
             known,
@@ -93,13 +102,14 @@ class Look:
         )
 
 
-def member(instance: Mapping[str, Any]) -> Member:
+def member(instance: Mapping[str, Any], places: tuple[int, int] | None = None) -> Member:
     """One instance; its address is the first card's, a front end."""
     cards = instance.get("networkInterfaces") or [{}]
     return Member(
         id=instance["id"],
         address=cards[0].get("networkIP", ""),
         created=instance.get("creationTimestamp", ""),
+        places=places,
     )
 
 

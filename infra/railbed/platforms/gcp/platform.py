@@ -16,7 +16,7 @@ from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.tags import PREFIX, plain
-from railbed.platforms.gcp import fabric, filesystems, identities, nodes
+from railbed.platforms.gcp import capacity, fabric, filesystems, identities, nodes
 from railbed.platforms.gcp.discover import Look
 from railbed.platforms.gcp.fabric import Context
 from railbed.platforms.gcp.session import Session
@@ -66,6 +66,7 @@ def _contract(
     wait = not pulumi.runtime.is_dry_run()
     plan, place, known = context.plan, context.place, cluster.before(work)
     sizes = {pool.name: pool.size for pool in plan.pools}
+    limits = {pool.name: capacity.group_limit(pool) for pool in plan.pools}
     marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", context.stack))}
 
     def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _contract(
             fills = {
                 pool: seen.controller(names[pool][0], held, given, wait=wait)
                 if pool == CONTROLLER_POOL
-                else seen.fill(names[pool], sizes[pool], held, given, wait=wait)
+                else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
                 for pool in names
             }
         except RailbedError as error:

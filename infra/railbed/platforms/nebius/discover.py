@@ -8,7 +8,7 @@ from typing import Any
 from railbed.model.claims import Part
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 from railbed.platforms.nebius.scope import field
 
 
@@ -46,16 +46,17 @@ def fill(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) -> F
     """What became of a pool. A key stays with its instance once it was in a contract."""
     found, reasons = listed(pool, made)
     keys = given(plan)
+    own = {one.id: place for place, one in enumerate(made)}
     return Fill(
         members=[
             Member(
                 id=one.id,
                 address=one.address,
-                # Instances are made one by one: their own order is that of their names.
-                created=f"{place:06d}",
+                # Each is a resource of its own, and the engine ends those beyond the pool's size: its place is its name.
+                places=share(own[one.id], 1) if one.id in own else None,
                 host_keys=[keys[one.id]] if one.id in keys else known.host_keys.get(one.id, []),
             )
-            for place, one in enumerate(found)
+            for one in found
         ],
         reasons=reasons,
     )

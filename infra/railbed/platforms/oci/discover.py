@@ -10,13 +10,13 @@ from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, LOCK_POLL_S
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 from railbed.platforms.oci import session
 from railbed.platforms.oci.nodes import Group
 from railbed.platforms.oci.session import Clients, asked, every
 
 CONSOLE_BYTES = 1024 * 1024
-"""The most that Oracle keeps of a console (docs.oracle.com, GetConsoleHistoryContent)."""
+"""The most that Oracle keeps of a console: up to a megabyte (oci 2.189.0, capture_console_history)."""
 SHOWN_REASONS = 5
 
 
@@ -30,20 +30,29 @@ def fills(
     known: Before,
     given: Mapping[str, str],
     *,
+    domains: Mapping[str, int] | None = None,
     preview: bool = False,
 ) -> dict[str, Fill]:
     """What became of each pool (and of the controller). ``groups`` by pool, ``sizes``: nodes that were asked for.
 
-    In a preview no console is recorded. Raises ProviderError where Oracle does not answer: a pool that cannot be
-    listed is not an empty pool.
+    ``domains``: nodes of each group of a pool that has several. In a preview no console is recorded. Raises
+    ProviderError where Oracle does not answer: a pool that cannot be listed is not an empty pool.
     """
     cloud = session.clients(region)
-    running = {name: _running(cloud, compartment, parts) for name, parts in groups.items()}
+    running = {
+        name: _placed(cloud, compartment, parts, (domains or {}).get(name, 0))
+        for name, parts in groups.items()
+    }
     addresses = _addresses(cloud, compartment, subnet)
     fresh = {
         name: [
-            Member(id=str(one.id), address=addresses[str(one.id)], created=str(one.time_created or ""))
-            for one in found
+            Member(
+                id=str(one.id),
+                address=addresses[str(one.id)],
+                created=str(one.time_created or ""),
+                places=places,
+            )
+            for one, places in found
             if str(one.id) in addresses
         ]
         for name, found in running.items()
@@ -65,22 +74,29 @@ def fills(
     }
 
 
+def _placed(
+    cloud: Clients, compartment: str, groups: Iterable[Group], domain: int
+) -> list[tuple[Any, tuple[int, int] | None]]:
+    """Summaries of the groups' instances that run, each with its group's share of the pool's names."""
+    parts = consoles.each(groups, lambda group: _running(cloud, compartment, [group]))
+    return [
+        (one, share(index, domain) if domain else None) for index, part in enumerate(parts) for one in part
+    ]
+
+
 def _running(cloud: Clients, compartment: str, groups: Iterable[Group]) -> list[Any]:
     """Summaries of the groups' instances that run."""
-    found = [
-        one
-        for part in consoles.each(groups, lambda group: _listed(cloud, compartment, group))
-        for one in part
-    ]
-    return [one for one in found if _state(one).upper() == "RUNNING"]
+    found = [one for group in groups for one in listed(cloud, compartment, group)]
+    return [one for one in found if state(one).upper() == "RUNNING"]
 
 
-def _state(one: Any) -> str:
+def state(one: Any) -> str:
     # The summary of a GPU memory cluster's instance has another word for it than that of an instance pool's.
     return str(getattr(one, "state", None) or getattr(one, "lifecycle_state", ""))
 
 
-def _listed(cloud: Clients, compartment: str, group: Group) -> list[Any]:
+def listed(cloud: Clients, compartment: str, group: Group) -> list[Any]:
+    """Summaries of a group's instances, whatever their state. Raises ProviderError."""
     with asked(f"the instances of {group.id}"):
         if group.kind == "gpu_memory_cluster":
             return every(cloud.compute.list_compute_gpu_memory_cluster_instances, group.id)

@@ -14,7 +14,7 @@ from railbed.plan import ClusterPlan, controller_name, require_acknowledged
 from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
 from railbed.platforms.cloud.members import Member
-from railbed.platforms.oci import discover, fabric, filesystems, login, nodes, scope
+from railbed.platforms.oci import capacity, discover, fabric, filesystems, login, nodes, scope
 from railbed.platforms.oci.support import SUPPORT
 from railbed.spec.platforms import OciPlatform
 
@@ -62,6 +62,9 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
         known["controller"],
         earlier,
         plan.host_keys,
+        domains={
+            pool.name: pool.machine.nodes_per_nvlink_domain for pool in plan.pools if capacity.is_rack(pool)
+        },
         preview=pulumi.runtime.is_dry_run(),
     )
     mounts: Mapping[str, Mount] = known["mounts"]

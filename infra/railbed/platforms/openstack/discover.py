@@ -9,9 +9,10 @@ from typing import Any
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.cloud.cluster import Before, Mount
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, share
 from railbed.platforms.openstack.filesystems import Shared
 from railbed.platforms.openstack.session import UNSUPPORTED, asked
+from railbed.platforms.openstack.template import NODES_PER_STACK
 
 SHOWN_REASONS = 5
 GROUP, SERVER = "OS::Heat::ResourceGroup", "OS::Nova::Server"
@@ -39,8 +40,13 @@ def fills(
     }
     ids: dict[str, list[str]] = {name: [server] for name, server in lone.items()}
     reasons: dict[str, list[str]] = {}
+    places: dict[str, tuple[int, int]] = {}
     for pool, names in stacks.items():
-        held = [one for name in names for one in _nested(cloud, name)]
+        held = []
+        for index, name in enumerate(names):
+            part = _nested(cloud, name)
+            held += part
+            places |= {str(one.physical_resource_id): share(index, NODES_PER_STACK) for one in part}
         ids[pool] = [str(one.physical_resource_id) for one in held if one.physical_resource_id]
         reasons[pool] = list(dict.fromkeys(str(one.status_reason) for one in held if _failed(one)))
     active = {
@@ -58,6 +64,7 @@ def fills(
                     address=_address(one, network),
                     created=str(one.created_at or ""),
                     host_keys=keys[str(one.id)],
+                    places=places.get(str(one.id)),
                 )
                 for one in some
                 if _address(one, network)
@@ -82,6 +89,15 @@ def _nested(cloud: Any, stack: str) -> list[Any]:
         for one in asked(f"the stack {name}", partial(_listed, cloud, name))
         if one.resource_type == SERVER
     ]
+
+
+def servers(cloud: Any, stack: str) -> dict[str, str]:
+    """Server id → its name in the group of a pool's stack. Raises ProviderError."""
+    return {
+        str(one.physical_resource_id): str(one.name)
+        for one in _nested(cloud, stack)
+        if one.physical_resource_id
+    }
 
 
 def _listed(cloud: Any, stack: str) -> list[Any]:
