@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pulumi
 
     from railbed.plan import ClusterPlan
-    from railbed.platforms.cloud.release import Gone
 
 KINDS = (
     "lab",

@@ -7,12 +7,13 @@ ended first, one by one, and the group's size goes down with it: the engine then
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
 from railbed.errors import RailbedError
 from railbed.model.claims import Part
 from railbed.plan import ClusterPlan, PlannedPool, node_names
+from railbed.platforms.cloud.tags import PREFIX, plain, tags
 
 CODE = "NOT_RELEASED"
 SHOWN = 8
@@ -37,6 +38,8 @@ class Group(Part):
     """What the provider holds it to."""
     members: list[str]
     """Instance ids that it counts as its own, whatever their state; not those that are leaving already."""
+    order: int = 0
+    """Place among the pool's groups."""
 
 
 class Leaving(Part):
@@ -60,19 +63,35 @@ def by_pool(plan: ClusterPlan, gone: Sequence[Gone]) -> list[tuple[PlannedPool, 
     return [(pool, mine) for pool in plan.pools if (mine := [one for one in gone if one.pool == pool.name])]
 
 
+def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str, str]) -> bool:
+    """Whether a group with these tags is the pool's, of this stack; it may still have the pool's former name."""
+    names = [pool.name, *([pool.formerly] if pool.formerly else [])]
+    own = tags(plan, stack)
+    marks = {key: own[key] for key in (PREFIX + "cluster", PREFIX + "stack")}
+    return all(labels.get(key) == value for key, value in marks.items()) and labels.get(PREFIX + "pool") in {
+        plain(name) for name in names
+    }
+
+
 def leaving(
     pool: PlannedPool,
     groups: Sequence[Group],
     declared: Sequence[int],
     gone: Sequence[Gone],
-    alive: Callable[[list[str]], Collection[str]],
+    alive: Callable[[list[str]], Iterable[str]],
 ) -> list[Leaving]:
     """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
 
-    ``declared``: the groups' sizes in the program, none for those that it no longer has. ``alive``: which of some ids are
-    instances that live, although no group of the pool has them. Raises RailbedError for such an id, and where a group would
-    be left with more members than the program declares: the provider would choose then.
+    ``declared``: the groups' sizes in the program, by their order; none for those that it no longer has. ``alive``: which
+    of some ids are instances that live, although no group of the pool has them. Raises RailbedError for such an id; where no
+    group was found (another account, or another stack, was looked at); and where a group would be left with more members
+    than the program declares: the provider would choose then.
     """
+    if not groups:
+        raise RailbedError(
+            f"no group of pool {pool.name} was found", code=CODE, found="none",
+            hint="check that the credentials are those of the account in the spec",
+        )  # fmt: skip
     ids = {one.id for one in gone}
     foreign = sorted(alive(sorted(ids - {one for group in groups for one in group.members})))
     if foreign:
@@ -80,11 +99,13 @@ def leaving(
             f"these instances are no members of pool {pool.name}, and are not ended", code=CODE, found=some(foreign),
             allowed="members of the pool's own groups", hint="see what they are in the provider's console",
         )  # fmt: skip
-    sizes = [*declared, *[0] * (len(groups) - len(declared))]
     found = [
-        Leaving(group=group, ids=sorted(ids & set(group.members)), declared=size)
-        for group, size in zip(groups, sizes, strict=False)
-    ]
+        Leaving(
+            group=group, ids=sorted(ids & set(group.members)),
+            declared=declared[group.order] if group.order < len(declared) else 0,
+        )
+        for group in groups
+    ]  # fmt: skip
     for one in found:
         left = len(one.group.members) - len(one.ids)
         if left > one.declared:
@@ -119,6 +140,29 @@ def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[Gone]) -> list[
     return said + (
         [f"pool {pool.name}: {before} of the nodes that leave were gone already"] if before else []
     )
+
+
+def order(name: str, names: Sequence[str]) -> int:
+    """Place of the group ``name`` among its pool's, called ``X``, ``X-1``, ``X-2`` …; a renamed pool keeps its first X.
+
+    Raises RailbedError for a name of another form.
+    """
+    stem = min(names, key=len)
+    number = name.removeprefix(f"{stem}-")
+    if name == stem:
+        return 0
+    if not number.isdigit():
+        raise RailbedError(
+            f"group {name} does not say which of its pool's groups it is", code=CODE, found=name,
+            allowed=f"{stem}, {stem}-1, …",
+        )  # fmt: skip
+    return int(number)
+
+
+def batches(ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    """``ids`` in parts of at most ``most``."""
+    for start in range(0, len(ids), most):
+        yield list(ids[start : start + most])
 
 
 def some(names: Sequence[str]) -> str:
