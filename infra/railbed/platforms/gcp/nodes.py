@@ -118,9 +118,9 @@ def _group(
     policy: gcp.compute.ResourcePolicy | None,
 ) -> pulumi.Output[str]:
     options = _was(context, one, f"-{index}")
-    # The names of instances stay when a pool is renamed: only new ones would get others.
+    # When a pool is renamed the names of its instances stay, and so does the text: Google makes a group anew for another.
     options = pulumi.ResourceOptions.merge(
-        options, pulumi.ResourceOptions(ignore_changes=["baseInstanceName"])
+        options, pulumi.ResourceOptions(ignore_changes=["baseInstanceName", "description"])
     )
     group = gcp.compute.InstanceGroupManager(
         f"{one.name}-{index}",

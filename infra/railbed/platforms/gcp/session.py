@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Session:
-    """Read-only calls in one project. One connection for each thread."""
+    """Calls in one project; all but ``act`` only read. One connection for each thread."""
 
     def __init__(self, project: str) -> None:
         self.project = project
@@ -46,6 +46,10 @@ class Session:
     def get(self, path: str, **query: str) -> dict[str, Any] | None:
         """What is at ``path`` below the project; None where there is no such thing. Raises ProviderError."""
         return self._asked("GET", f"{COMPUTE}/projects/{self.project}/{path}", query)
+
+    def act(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The operation that an action below the project starts. Raises ProviderError."""
+        return self._asked("POST", f"{COMPUTE}/projects/{self.project}/{path}", {}, body) or {}
 
     def about(self) -> dict[str, Any] | None:
         """The project itself. Raises ProviderError."""
@@ -66,11 +70,15 @@ class Session:
                 return
             token = {"pageToken": answer["nextPageToken"]}
 
-    def _asked(self, method: str, url: str, query: dict[str, str]) -> dict[str, Any] | None:
+    def _asked(
+        self, method: str, url: str, query: dict[str, str], body: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        sent = {} if body is None else {"json": body}
+
         def ask() -> dict[str, Any] | None:
             try:
                 answer = self._connection().request(
-                    method, url, params=query, timeout=(CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S)
+                    method, url, params=query, timeout=(CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S), **sent
                 )
             except GoogleAuthError as wrong:
                 raise Refused(Told(401, "credentials", f"{wrong} ({EXPIRED})")) from None
