@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,7 @@ COMPUTE, NETWORK = "2024-11-01", "2018-10-01"
 """Versions of the APIs: Microsoft.Compute, and the look-up of a scale set's cards that Microsoft.Network serves there."""
 NOT_THERE = (404, 409)
 """Not there, or not there yet (a VM that is being made)."""
+CONFLICT, BUSY = 409, 429
 EXPIRED = "run `az login`, or renew the service principal's secret"
 
 
@@ -34,7 +36,7 @@ class Refused(Exception):
 
 
 class Session:
-    """Read-only calls in one subscription; many threads may use one."""
+    """Calls in one subscription; all but ``act`` only read. Many threads may use one."""
 
     def __init__(self, subscription: str) -> None:
         self.subscription = subscription
@@ -46,6 +48,11 @@ class Session:
     def post(self, path: str, version: str = COMPUTE) -> dict[str, Any] | None:
         """The answer of an action that changes nothing; None as above. Raises ProviderError."""
         return self._asked("POST", path, {"api-version": version})
+
+    def act(self, path: str, body: dict[str, Any], version: str = COMPUTE) -> None:
+        """Starts an action, and waits while another one on the same thing goes on. Raises ProviderError."""
+        full = f"{path}?api-version={version}"
+        self._patiently(full, "POST", ARM + full, {}, signed=True, body=body)
 
     def pages(self, path: str, version: str = COMPUTE, **query: str) -> Iterator[dict[str, Any]]:
         """All results of a list, page by page. Raises ProviderError."""
@@ -69,25 +76,38 @@ class Session:
         return found
 
     def _patiently(
-        self, what: str, method: str, url: str, query: dict[str, str], *, signed: bool
-    ) -> tuple[int, str]:
+        self, what: str, method: str, url: str, query: dict[str, str], *, signed: bool,
+        body: dict[str, Any] | None = None,
+    ) -> tuple[int, str]:  # fmt: skip
+        acting = {} if body is None else {"body": body}
+
         def ask() -> tuple[int, str]:
             try:
-                status, body = self._send(method, url, query, signed=signed)
+                status, text = self._send(method, url, query, signed=signed, **acting)
             except ClientAuthenticationError as wrong:
                 raise Refused(Told(401, "credentials", f"{wrong.message} ({EXPIRED})")) from None
             except AzureError as broken:
                 raise Refused(Told(0, "no answer", str(broken))) from None
-            if status >= 400 and status not in NOT_THERE:
-                raise Refused(told(status, body))
-            return status, "" if status in NOT_THERE else body
+            if status == CONFLICT and acting:
+                raise Refused(replace(told(status, text), status=BUSY))
+            if status >= 400 and (acting or status not in NOT_THERE):
+                raise Refused(told(status, text))
+            return status, "" if status in NOT_THERE else text
 
         return patiently(f"Azure on {what}", ask, (Refused,), lambda one: one.told)  # type: ignore[attr-defined]
 
-    def _send(self, method: str, url: str, query: dict[str, str], *, signed: bool) -> tuple[int, str]:
+    def _send(
+        self,
+        method: str,
+        url: str,
+        query: dict[str, str],
+        *,
+        signed: bool,
+        body: dict[str, Any] | None = None,
+    ) -> tuple[int, str]:
         """The one place where calls go out: status and body. A link with its own signature never gets the token."""
         client = self._signed if signed else self._plain
-        request = HttpRequest(method, url, params=query)
+        request = HttpRequest(method, url, params=query, **({} if body is None else {"json": body}))
         times = {"connection_timeout": CLOUD_CONNECT_TIMEOUT_S, "read_timeout": CLOUD_READ_TIMEOUT_S}
         answer = client.send_request(request, **times)
         return answer.status_code, answer.text()
