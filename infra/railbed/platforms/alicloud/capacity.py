@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import alibabacloud_ecs20140526.models as models
 
 from railbed.errors import SpecError, Unsupported
-from railbed.plan import ClusterPlan, PlannedPool
+from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud.held import Held
 from railbed.platforms.cloud.tags import plain
@@ -141,14 +141,33 @@ def group_name(plan: ClusterPlan, pool: PlannedPool) -> str:
     return f"{plain(plan.name)}-{pool.formerly or pool.name}"
 
 
-def bought(session: Session, plan: ClusterPlan, pool: PlannedPool, taken: set[str]) -> Bought:
+def bought(
+    session: Session,
+    plan: ClusterPlan,
+    pool: PlannedPool,
+    taken: set[str],
+    names: Mapping[str, str] | None = None,
+) -> Bought:
     """The pool's nodes in the HPN zone that its capacity names; ``taken``: given to other pools of this run.
+
+    ``names``: node id → name in the last contract. Of the pool's own nodes those leave whose name is beyond its size; those
+    without a name leave first, and none that has a name in the plan ever does.
 
     Raises SpecError where the nodes there are of several machine types: one pool is of one.
     """
     zone = getattr(pool.capacity, "id", "")
     group = group_name(plan, pool)
-    mine = sorted((n for n in _members(session, plan) if n.node_group_name == group), key=lambda n: n.node_id)
+    known = names or {}
+    planned = {"", *node_names(pool.name, pool.nodes, pool.spares)}
+    planned |= set(node_names(pool.formerly, pool.nodes, pool.spares)) if pool.formerly else set()
+    mine = sorted(
+        (
+            node
+            for node in _members(session, plan)
+            if node.node_group_name == group and known.get(node.node_id, "") in planned
+        ),
+        key=lambda node: (node.node_id not in known, node.node_id),
+    )
     free = sorted(
         (n for n in _paged(session, "list_free_nodes", hpn_zone=zone) if n.node_id not in taken),
         key=lambda n: n.node_id,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import eflo
 
+from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.capacity import Bought
 from railbed.platforms.alicloud.fabric import tenant_group
 from railbed.platforms.alicloud.nodes import Making
+from railbed.platforms.cloud.cluster import before
 from railbed.platforms.cloud.tags import plain, tags
 
 RAILS = ("10.192.0.0/12", "172.16.0.0/12")
@@ -69,8 +71,9 @@ def cluster(making: Making) -> Lingjun:
     )
     groups: dict[str, Group] = {}
     taken: set[str] = set()
+    names = before(Workspace(find_root(), making.stack)).names
     for pool in pools:
-        bought = capacity.bought(making.session, plan, pool, taken)
+        bought = capacity.bought(making.session, plan, pool, taken, names)
         taken |= set(bought.nodes)
         groups[pool.name] = Group(_group(making, pool, made, subnet, bought), bought)
     return Lingjun(made, groups)

@@ -1,4 +1,5 @@
-"""Alibaba Cloud's API, signed with the keys in the environment. It reads, and runs one printing command on Lingjun nodes."""
+"""Alibaba Cloud's API, signed with the keys in the environment. Discovery and preflight only read, and
+run one printing command on Lingjun nodes; nodes that leave a group are removed by it (`release`)."""
 
 from __future__ import annotations
 
@@ -76,6 +77,11 @@ class Session:
     def groups(self, call: str, **fields: Any) -> Any:
         """An answer of Auto Scaling."""
         return ask(self._ess, call, getattr(ess_models, request(call))(region_id=self.region, **fields))
+
+    def resize(self, group: str, desired: int) -> None:
+        """Sets how many instances a scaling group asks for; this one call takes no region."""
+        wanted = ess_models.ModifyScalingGroupRequest(scaling_group_id=group, desired_capacity=desired)
+        ask(self._ess, "modify_scaling_group", wanted)
 
     def eflo(self, call: str, **fields: Any) -> Any:
         """An answer of Lingjun's controller."""
