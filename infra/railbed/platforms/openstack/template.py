@@ -12,6 +12,9 @@ NODES_PER_STACK = 900
 """heat.conf: max_resources_per_stack is 1000 unless the cloud's owners changed it; a server is one, the group another."""
 PARAMETERS = ("size", "image", "flavor", "zone", "network", "security_group", "server_group", "user_data")
 
+REMOVAL = "removal"
+"""Which nodes go when the size does (`release`). Heat remembers them: afterwards the parameter may be empty again."""
+
 
 def parts(size: int) -> list[int]:
     """Nodes of each stack that a pool of ``size`` nodes is made of."""
@@ -47,11 +50,18 @@ def template(
     return json.dumps(
         {
             "heat_template_version": VERSION,
-            "parameters": {one: {"type": "number" if one == "size" else "string"} for one in PARAMETERS},
+            "parameters": {
+                **{one: {"type": "number" if one == "size" else "string"} for one in PARAMETERS},
+                REMOVAL: {"type": "json", "default": []},
+            },
             "resources": {
                 "nodes": {
                     "type": "OS::Heat::ResourceGroup",
-                    "properties": {"count": {"get_param": "size"}, "resource_def": server},
+                    "properties": {
+                        "count": {"get_param": "size"},
+                        "removal_policies": {"get_param": REMOVAL},
+                        "resource_def": server,
+                    },
                 }
             },
             "outputs": {"servers": {"value": {"get_attr": ["nodes", "refs"]}}},

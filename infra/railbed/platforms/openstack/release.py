@@ -1,0 +1,112 @@
+"""Nodes that leave a pool's stacks: Heat is told by name which of its group go, together with the smaller size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from railbed.errors import RailbedError
+from railbed.plan import ClusterPlan
+from railbed.platforms.cloud import release as shared
+from railbed.platforms.cloud.calls import ProviderError
+from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.openstack import discover, session
+from railbed.platforms.openstack.session import asked
+from railbed.platforms.openstack.template import REMOVAL, parts
+from railbed.spec.platforms import OpenstackPlatform
+
+GOING_ON, FAILED = "IN_PROGRESS", "FAILED"
+ORDER = re.compile(r"-(\d+)$")
+"""At the end of a stack's name (``nodes``): its place among those of its pool."""
+NOT_FOUND = "NotFoundException"
+"""What the SDK raises for a server that is not, or no longer, there."""
+
+
+def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+    """Ends exactly these servers; says what was done. Raises RailbedError where it must not, or the cloud refuses."""
+    assert isinstance(plan.place, OpenstackPlatform)
+    cloud = session.connect(plan.place.region)
+    stacks = asked("the project's stacks", lambda: list(cloud.orchestration.stacks()))
+    said: list[str] = []
+    for pool, mine in shared.by_pool(plan, gone):
+        own = [_stack(cloud, one.id) for one in stacks if shared.is_of(plan, stack, pool, _labels(one))]
+        names = {str(one.id): discover.servers(cloud, str(one.id)) for one in own}
+        found = shared.leaving(
+            pool,
+            [_group(one, names[str(one.id)]) for one in own],
+            parts(pool.size),
+            mine,
+            partial(_alive, cloud),
+        )
+        for one in found:
+            _end(cloud, one, names[one.group.name])
+        said += shared.told(pool, [key for one in found for key in one.ids], mine)
+    return said
+
+
+def _stack(cloud: Any, identity: str) -> Any:
+    return asked(
+        f"the stack {identity}", lambda: cloud.orchestration.get_stack(identity, resolve_outputs=False)
+    )
+
+
+def _labels(stack: Any) -> dict[str, str]:
+    pairs = (one.partition("=") for one in stack.tags or [])
+    return {key: value for key, _, value in pairs}
+
+
+def _group(stack: Any, names: dict[str, str]) -> Group:
+    found = ORDER.search(stack.name)
+    if found is None:
+        raise RailbedError(
+            f"stack {stack.name} does not say which of its pool's stacks it is", code=shared.CODE, found=stack.name,
+            allowed="a name that railbed gave",
+        )  # fmt: skip
+    return Group(
+        name=str(stack.id), size=int(stack.parameters["size"]), members=list(names), order=int(found[1])
+    )
+
+
+def _alive(cloud: Any, ids: list[str]) -> Iterator[str]:
+    for one in ids:
+        try:
+            asked(f"server {one}", lambda one=one: cloud.compute.get_server(one))  # type: ignore[misc]
+        except ProviderError as refused:
+            if refused.found == NOT_FOUND:
+                continue
+            raise
+        yield one
+
+
+def _end(cloud: Any, one: Leaving, names: dict[str, str]) -> None:
+    """One update of the stack's own parameters; its template, image and everything else stay (PATCH)."""
+    if not one.ids and one.group.size <= one.declared:
+        return
+    going = sorted(names[key] for key in one.ids)
+    body = {
+        "parameters": {
+            "size": str(max(one.group.size - len(going), one.declared) if going else one.declared),
+            REMOVAL: [{"resource_list": going}] if going else [],
+        }
+    }
+    path = f"/stacks/{_stack(cloud, one.group.name).name}/{one.group.name}"
+    asked(f"the update of {one.group.name}", lambda: _patched(cloud, path, body))
+    shared.until(f"the update of {one.group.name}", partial(_updated, cloud, one.group.name))
+
+
+def _patched(cloud: Any, path: str, body: dict[str, Any]) -> None:
+    from openstack import exceptions
+
+    exceptions.raise_from_response(cloud.orchestration.patch(path, json=body))
+
+
+def _updated(cloud: Any, identity: str) -> bool:
+    stack = _stack(cloud, identity)
+    if str(stack.status).endswith(FAILED):
+        raise RailbedError(
+            f"Heat could not update the stack {stack.name}", code=shared.CODE, found=stack.status_reason,
+            hint="run the same command again: nodes that are gone stay gone",
+        )  # fmt: skip
+    return not str(stack.status).endswith(GOING_ON)
