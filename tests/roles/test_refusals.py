@@ -59,7 +59,23 @@ def scratch(name: str, mount: str, says: str = "") -> Case:
     return Case(f"scratch {name}", "scratch_nvme", told, says)
 
 
+def slurm(name: str, says: str = "", **more: Any) -> Case:
+    both = [{"name": f"ctl{i}", "address": f"10.0.0.{i}"} for i in range(2)]
+    told = {
+        "controllers": both,
+        "available_packages": ["slurm-client", "libpmix2"],
+        "nodes": [],
+        "cluster": "c",
+        **more,
+    }
+    return Case(f"slurm {name}", "slurm", {f"slurm_{key}": value for key, value in told.items()}, says)
+
+
 CASES = [
+    slurm("pair with its state on a shared filesystem", state_path="/data/.slurm", shared_paths=["/home", "/data"]),
+    slurm("pair whose state is on one of the two", "2 controllers need their state", shared_paths=["/data"]),
+    slurm("pair without a shared filesystem", "there is none", state_path="/.slurm"),
+    slurm("pair beside a shared filesystem", "is not: /data", state_path="/data2/.slurm", shared_paths=["/data"]),
     fabric_manager("of the driver's version"),
     fabric_manager("of another version than the driver", "570.124.06 refuses driver 565.57.01", driver_version="565.57.01"),
     fabric_manager("without its subnet manager", "Not among the packages to install: nvlsm", subnet_manager_package="nvlsm"),

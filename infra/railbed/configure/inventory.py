@@ -111,6 +111,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
         "railbed_controller": controllers[0].name if controllers else "",
+        "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": {node.name: node.address for node in contract.nodes},
         "railbed_known_hosts": _known_hosts(contract),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),

@@ -30,14 +30,14 @@ def groups(contract: Contract) -> dict[str, list[str]]:
     for node in contract.nodes:
         for name in _of(contract, node):
             found[name].append(node.name)
+    if contract.scheduler == "slurm" and not contract.simulated:
+        found["accounting_nodes"] = [node.name for node in contract.with_role("controller")[:1]]
     return found
 
 
 def _of(contract: Contract, node: Node) -> list[str]:
-    slurm = contract.scheduler == "slurm"
     if node.role == "controller":
-        accounting = ["accounting_nodes"] if slurm and not contract.simulated else []
-        return accounting + (_with(contract, OF_CONTROLLERS) if slurm else [])
+        return _with(contract, OF_CONTROLLERS) if contract.scheduler == "slurm" else []
     if node.role not in GPU_ROLES:
         return []
     names = _with(contract, OF_GPU_NODES)
