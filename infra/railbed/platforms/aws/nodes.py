@@ -1,8 +1,8 @@
 """Pools and the controller: a launch template and an Auto Scaling group each, however many nodes.
 
 The group only ever launches what is missing. It never ends an instance by itself: all are protected from scale-in, and
-the processes that replace, rebalance or refresh are suspended, so that no job is ever killed by it. Fewer nodes are had
-by draining, detaching and terminating named ones (docs/platforms/aws.md).
+the processes that replace, rebalance or refresh are suspended, so that no job is ever killed by it. Nodes that leave the
+plan are ended one by one before (`release`).
 """
 
 from __future__ import annotations
