@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from railbed.effects.engine import binaries
-from railbed.effects.engine.session import Session
+from railbed.effects.engine.session import Session, _reason
 from railbed.effects.workspace import Workspace
 
 
@@ -59,3 +59,17 @@ def test_only_locks_of_dead_processes_of_this_machine_and_stack_are_dropped(tmp_
     assert str(dead) in dropped[0]
     left = {str(path.relative_to(locks)) for path in locks.rglob("*.json")}
     assert left == {*cases, "lab/torn.json"} - {"lab/dead.json"}
+
+
+def test_the_reason_is_not_drowned_by_the_stack_s_outputs() -> None:
+    outputs = "\n".join(f'              - component{i} : "1.0"' for i in range(60))
+    text = (
+        "Updating (prod):\n    railbed:metal:Machine h100-1 error: MACHINE_IDENTITY: another serial\n"
+        f"Diagnostics:\n  railbed:metal:Machine (h100-1):\n    error: MACHINE_IDENTITY: another serial\n      found    'X'\n"
+        f"Outputs:\n  ~ contract: {{\n{outputs}\n    }}\nResources:\n    1 errored\n"
+    )
+    reason = _reason(text)
+    assert "MACHINE_IDENTITY: another serial" in reason
+    assert "found    'X'" in reason
+    assert "component59" not in reason
+    assert "1 errored" in reason

@@ -144,7 +144,12 @@ def _changes(counts: Mapping[Any, int] | None) -> Changes:
 
 
 def _reason(text: str) -> str:
-    """The lines of an engine's output that say what went wrong."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    """The lines of an engine's output that say what went wrong, without the stack's outputs, which would drown them."""
+    lines, outputs = [], False
+    for line in text.splitlines():
+        heading = bool(line.strip()) and not line.startswith((" ", "\t", "+", "-", "~"))
+        outputs = line.strip() == "Outputs:" or (outputs and not heading)
+        if line.strip() and not outputs:
+            lines.append(line.rstrip())
     marked = [line for line in lines if "error" in line.lower() or line.startswith("  ")]
     return "\n".join((marked or lines)[-30:])
