@@ -76,7 +76,7 @@ class Look:
 
     def _reasons(self, groups: list[str]) -> list[str]:
         """Why the latest activity of each group ended badly; [] while any goes on."""
-        latest = [one for one in (latest(self.session, group) for group in groups) if one is not None]
+        latest = [one for one in (newest(self.session, group) for group in groups) if one is not None]
         if any(one.status_code in GOING_ON for one in latest):
             return []
         return [
@@ -107,7 +107,7 @@ def listed(session: Session, group: str) -> Iterator[Any]:
             return
 
 
-def latest(session: Session, group: str) -> Any:
+def newest(session: Session, group: str) -> Any:
     """A group's newest scaling activity; None before the first."""
     answer = session.groups(
         "describe_scaling_activities", scaling_group_id=group, page_number=1, page_size=PAGE
@@ -117,5 +117,5 @@ def latest(session: Session, group: str) -> Any:
 
 def going_on(session: Session, group: str) -> bool:
     """Whether a group is being changed."""
-    newest = latest(session, group)
-    return newest is not None and newest.status_code in GOING_ON
+    activity = newest(session, group)
+    return activity is not None and activity.status_code in GOING_ON
