@@ -185,7 +185,7 @@ def test_a_renamed_pool_and_filesystem_are_the_same_ones(
     (lustre,) = VIEW.filesystems(run)
     assert [alias.name for alias in group.options.aliases] == ["old-0"]
     assert [alias.name for alias in lustre.options.aliases] == ["oldfs"]
-    assert group.options.ignore_changes == ["baseInstanceName"]
+    assert group.options.ignore_changes == ["baseInstanceName", "description"]
 
 
 def test_tenants_have_tags_of_their_own_however_long_their_names() -> None:

@@ -30,7 +30,7 @@ from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.openstack import discover, preflight, session
 from railbed.platforms.openstack import platform as program
 from railbed.platforms.openstack.support import SUPPORT
-from railbed.platforms.openstack.template import PARAMETERS, parts
+from railbed.platforms.openstack.template import PARAMETERS, REMOVAL, parts
 
 ROOT = Path(__file__).resolve().parents[3]
 TODAY = datetime.date(2026, 12, 2)
@@ -97,9 +97,11 @@ def test_a_template_gets_every_parameter_that_it_has(build: Callable[..., record
     run = build(made_plan("openstack-cluster"))
     (stack,) = run.of(":StackV1")
     text = json.loads(stack.inputs["templateOpts"]["Bin"])
-    assert set(text["parameters"]) == set(stack.inputs["parameters"]) == set(PARAMETERS)
+    assert set(stack.inputs["parameters"]) == set(PARAMETERS)
+    assert set(text["parameters"]) == {*PARAMETERS, REMOVAL}
+    assert text["parameters"][REMOVAL]["default"] == [], "nothing is removed by the program"
     used = json.dumps(text["resources"])
-    assert all(f'"get_param": "{one}"' in used for one in PARAMETERS)
+    assert all(f'"get_param": "{one}"' in used for one in (*PARAMETERS, REMOVAL))
     assert (
         VIEW._server(run, "h100")["scheduler_hints"]["reservation"] == "00000000-0000-4000-8000-0000000000b1"
     )
