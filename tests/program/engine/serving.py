@@ -20,7 +20,10 @@ START_S, POLL_S = 20.0, 0.02
 
 
 class Attachable(ProviderServicer):
-    """The SDK's own server, and the one call more that attaching needs."""
+    """The SDK's own server, and what attaching needs beyond it."""
+
+    async def Handshake(self, request: Any, context: Any) -> None:  # noqa: N802 - the protocol's name
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the SDK's server has no handshake")
 
     async def Attach(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
