@@ -381,8 +381,12 @@ class Alicloud(Fake):
         return SimpleNamespace(body=None)
 
 
+@dataclass
 class Openstack(Fake):
     """The SDK's own resources; Heat removes what the parameter ``removal`` names when the size goes down."""
+
+    empty: list[str] = field(default_factory=list)
+    """Names in the group that never got a server."""
 
     def name(self, pool: str, order: int) -> str:
         return f"x-{pool}-{order}"
@@ -405,8 +409,9 @@ class Openstack(Fake):
             group = {"resource_type": "OS::Heat::ResourceGroup", "physical_resource_id": f"{name}/inner"}
             return [resource.Resource(name="nodes", **group)]
         members = self.groups[name.removesuffix("/inner")].members
+        made = {f"at-{one}": one for one in members} | dict.fromkeys(self.empty)
         server = {"resource_type": "OS::Nova::Server"}
-        return [resource.Resource(name=f"at-{one}", physical_resource_id=one, **server) for one in members]
+        return [resource.Resource(name=at, physical_resource_id=one, **server) for at, one in made.items()]
 
     def get_server(self, one: str) -> Any:
         if one not in self.instances():
@@ -418,7 +423,9 @@ class Openstack(Fake):
             raise HttpException(SAID, http_status=503 if self.refuse.pop(0) == BUSY else 403)
         group = self.groups[path.rsplit("/", 1)[1]]
         (removal,) = json["parameters"]["removal"]
-        going = [one.removeprefix("at-") for one in removal["resource_list"]]
-        assert int(json["parameters"]["size"]) == group.size - len(going), "Heat would choose the others"
-        self.end(group, going)
+        listed = removal["resource_list"]
+        assert int(json["parameters"]["size"]) == group.size - len(listed), "Heat would choose the others"
+        self.end(group, [one.removeprefix("at-") for one in listed if one not in self.empty])
+        group.size -= sum(one in self.empty for one in listed)
+        self.empty = [one for one in self.empty if one not in listed]
         return SimpleNamespace(status_code=202)

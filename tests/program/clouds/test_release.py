@@ -161,6 +161,18 @@ def test_a_google_group_asks_no_more_for_nodes_that_never_came(monkeypatch: pyte
     assert made.groups[name].size == 2, "one place stays: the spec wants two"
 
 
+def test_heat_is_told_of_places_that_never_got_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fake("openstack", monkeypatch)
+    assert isinstance(made, release_fakes.Openstack)
+    name = made.add(STACK, made.plan.pools[0].name, 0, ["i-0", "i-1"], size=4)
+    made.empty = ["at-failed", "at-other"]
+    platforms.release(made.plan, STACK, leave(made.plan, "i-1"))
+    assert (made.ended, made.groups[name].size) == (["i-1"], 2)
+    made.groups[name].size = 9
+    with pytest.raises(RailbedError, match="counts 9 nodes and lists 2"):
+        platforms.release(made.plan, STACK, leave(made.plan, "i-0"))
+
+
 @pytest.mark.parametrize("kind", ["volcengine", "alicloud"])
 def test_a_scaling_group_asks_no_more_for_nodes_that_never_came(
     kind: str, monkeypatch: pytest.MonkeyPatch

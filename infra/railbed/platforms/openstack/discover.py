@@ -91,13 +91,9 @@ def _nested(cloud: Any, stack: str) -> list[Any]:
     ]
 
 
-def servers(cloud: Any, stack: str) -> dict[str, str]:
-    """Server id → its name in the group of a pool's stack. Raises ProviderError."""
-    return {
-        str(one.physical_resource_id): str(one.name)
-        for one in _nested(cloud, stack)
-        if one.physical_resource_id
-    }
+def places(cloud: Any, stack: str) -> dict[str, str]:
+    """Name in the group of a pool's stack → server id, empty where no server was made. Raises ProviderError."""
+    return {str(one.name): str(one.physical_resource_id or "") for one in _nested(cloud, stack)}
 
 
 def _listed(cloud: Any, stack: str) -> list[Any]:

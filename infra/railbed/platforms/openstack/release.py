@@ -32,16 +32,16 @@ def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
     said: list[str] = []
     for pool, mine in shared.by_pool(plan, gone):
         own = [_stack(cloud, one.id) for one in stacks if shared.is_of(plan, stack, pool, _labels(one))]
-        names = {str(one.id): discover.servers(cloud, str(one.id)) for one in own}
+        places = {str(one.id): discover.places(cloud, str(one.id)) for one in own}
         found = shared.leaving(
             pool,
-            [_group(one, names[str(one.id)]) for one in own],
+            [_group(one, places[str(one.id)]) for one in own],
             parts(pool.size),
             mine,
             partial(_alive, cloud),
         )
         for one in found:
-            _end(cloud, one, names[one.group.name])
+            _end(cloud, one, places[one.group.name])
         said += shared.told(pool, [key for one in found for key in one.ids], mine)
     return said
 
@@ -57,7 +57,7 @@ def _labels(stack: Any) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _group(stack: Any, names: dict[str, str]) -> Group:
+def _group(stack: Any, places: dict[str, str]) -> Group:
     found = ORDER.search(stack.name)
     if found is None:
         raise RailbedError(
@@ -65,7 +65,10 @@ def _group(stack: Any, names: dict[str, str]) -> Group:
             allowed="a name that railbed gave",
         )  # fmt: skip
     return Group(
-        name=str(stack.id), size=int(stack.parameters["size"]), members=list(names), order=int(found[1])
+        name=str(stack.id),
+        size=int(stack.parameters["size"]),
+        members=[key for key in places.values() if key],
+        order=int(found[1]),
     )
 
 
@@ -80,17 +83,23 @@ def _alive(cloud: Any, ids: list[str]) -> Iterator[str]:
         yield one
 
 
-def _end(cloud: Any, one: Leaving, names: dict[str, str]) -> None:
-    """One update of the stack's own parameters; its template, image and everything else stay (PATCH)."""
-    if not one.ids and one.group.size <= one.declared:
+def _end(cloud: Any, one: Leaving, places: dict[str, str]) -> None:
+    """One update of the stack's own parameters; its template, image and everything else stay (PATCH).
+
+    Places that never got a server go by name too, as far as there are too many: Heat would take away the last ones instead,
+    whatever runs there.
+    """
+    empty = [name for name, key in places.items() if not key]
+    over = max(one.group.size - len(one.ids) - one.declared, 0)
+    going = sorted([name for name, key in places.items() if key in one.ids] + empty[:over])
+    if not going:
         return
-    going = sorted(names[key] for key in one.ids)
-    body = {
-        "parameters": {
-            "size": str(max(one.group.size - len(going), one.declared) if going else one.declared),
-            REMOVAL: [{"resource_list": going}] if going else [],
-        }
-    }
+    if len(empty) < over:
+        raise RailbedError(
+            f"{one.group.name} counts {one.group.size} nodes and lists {len(places)}", code=shared.CODE,
+            found=len(places), allowed=one.group.size, hint="see the stack's events: an update of it was broken off",
+        )  # fmt: skip
+    body = {"parameters": {"size": str(one.group.size - len(going)), REMOVAL: [{"resource_list": going}]}}
     path = f"/stacks/{_stack(cloud, one.group.name).name}/{one.group.name}"
     asked(f"the update of {one.group.name}", lambda: _patched(cloud, path, body))
     shared.until(f"the update of {one.group.name}", partial(_updated, cloud, one.group.name))
