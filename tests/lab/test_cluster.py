@@ -6,11 +6,13 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from railbed.effects.lab import names, network, sweep
+from railbed.platforms.lab.gpu_faults import XIDS
 
 from .conftest import Cli, processes_of
 
@@ -81,8 +83,10 @@ FAULTS = [
     (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0")),
     (["rail-down", "h100-2", "7"], ("h100-2", "rail 7")),
     (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5")),
+    (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4")),
     (["fs-server-down", "h100-1"], ("h100-1", "storage")),
     (["driver-mismatch", "h100-0"], ("h100-0", "driver")),
+    (["driver-half-installed", "h100-1"], ("h100-1", "driver")),
 ]
 
 
@@ -105,10 +109,78 @@ def test_a_fault_is_found_named_and_nothing_else_is_blamed(
     assert after["verdict"] == "pass"
 
 
+ON_THE_NODE = [
+    ("gpu-ecc", "nvidia-smi -q -i 2", "DRAM Uncorrectable            : 1", ("fail", "gpu 2")),
+    ("gpu-remap-failed", "nvidia-smi -q -i 2", "Remapping Failure Occurred        : Yes", ("fail", "gpu 2")),
+    ("gpu-hang", "timeout 2 nvidia-smi -L; echo $?", "124", ("unproven", "")),
+    ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
+    ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
+    ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
+    *((f"xid-{number}", "journalctl -t kernel -o cat", f"NVRM: Xid (PCI:0000:30:00): {number}, ", ("pass", ""))
+      for number in XIDS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "shows", "verdict"), ON_THE_NODE, ids=[row[0] for row in ON_THE_NODE]
+)
+def test_a_gpu_fault_shows_on_its_node(
+    cluster: Cli, name: str, command: str, shows: str, verdict: tuple[str, str]
+) -> None:
+    cluster("lab", "fault", "inject", name, "h100-1", "2")
+    try:
+        assert shows in cluster.ssh("h100-1", command)
+        assert shows not in cluster.ssh("h100-2", command)
+        if not name.startswith("xid-"):
+            report = cluster.json("validate", "--node", "h100-1", "--claim", "node.gpus", status=None)
+            assert report["verdict"] == verdict[0]
+            assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
+    finally:
+        cluster("lab", "fault", "clear")
+
+
+def test_every_gpu_of_the_cluster_is_another_one(cluster: Cli) -> None:
+    seen = [
+        cluster.ssh(f"h100-{node}", "nvidia-smi --query-gpu=uuid,serial --format=csv,noheader")
+        for node in range(4)
+    ]
+    identities = [line for text in seen for line in text.splitlines()]
+    assert len(set(identities)) == len(identities) == 32
+
+
+def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
+    """A driver that wants a boot, the fabric manager that refuses it until then, and the way back."""
+    apt = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-change-held-packages --allow-downgrades"
+    start = "systemctl reset-failed nvidia-fabricmanager; systemctl start nvidia-fabricmanager; systemctl is-active"
+    start += " nvidia-fabricmanager || true"
+    switch = "/var/lib/railbed-sim/packages/nvidia-open"
+    cluster.ssh("h100-4", f"mkdir -p {Path(switch).parent}; echo reboot > {switch};"
+                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager; rm {switch}")  # fmt: skip
+    assert "version mismatch" in cluster.ssh("h100-4", "nvidia-smi || true")
+    assert cluster.ssh("h100-4", "cat /var/run/reboot-required.pkgs").split() == ["nvidia-open"]
+    assert cluster.ssh("h100-4", start).strip() == "failed"
+    boot = cluster.ssh("h100-4", "systemctl show -P UserspaceTimestampMonotonic")
+    cluster.ssh("h100-4", "nohup sh -c 'sleep 0.3; systemctl reboot' >/dev/null 2>&1 &")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if cluster.ssh("h100-4", "systemctl show -P UserspaceTimestampMonotonic", timeout_s=5) != boot:
+                break
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            time.sleep(0.3)
+    assert "Driver Version: 595.71.05" in cluster.ssh("h100-4", "nvidia-smi")
+    assert cluster.ssh("h100-4", start).strip() == "active"
+    cluster.ssh("h100-4", f"{apt} purge nvidia-fabricmanager; {apt} install nvidia-open=570.124.06-1;"
+                " apt-mark hold nvidia-open; scontrol update nodename=h100-4 state=resume || true")  # fmt: skip
+    assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
+
+
 def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
     assert cluster.json("validate")["verdict"] == "pass"
     faults = cluster.json("lab", "fault", "list")["faults"]
-    assert {fault["name"] for fault in faults} == {words[0] for words, _ in FAULTS}
+    assert {fault["name"] for fault in faults} == {words[0] for words, _ in FAULTS} | {
+        row[0] for row in ON_THE_NODE
+    }
     assert all(fault["active"] == [] for fault in faults)
 
 
