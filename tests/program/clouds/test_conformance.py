@@ -272,3 +272,20 @@ def test_a_contract_is_whole_and_lean(kind: str, base: dict[tuple[str, str], Cas
     made = base[kind, "cluster"].run.contract
     parsed = contract.parse(made, kind)
     assert len(json.dumps(made["nodes"])) / len(parsed.nodes) <= 2048
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fabric_that_the_machine_lacks_and_two_zones_are_refused(kind: str) -> None:
+    fast = cases.small(kind)
+    machine = catalog.load_machine(fast["pools"][0]["machine"])
+    if machine.rate_is_known:
+        fast["fabric"]["node_gbps"] = 2 * machine.node_gbps
+    else:
+        fast["fabric"]["rails"] = 2 * machine.rails
+    with pytest.raises(errors.SpecError) as refused:
+        cases.planned(fast)
+    assert "fabric" in (refused.value.path or "") or "pools" in (refused.value.path or "")
+    wide = cases.small(kind)
+    wide["platform"]["zone"] = f"{wide['platform']['zone']},another"
+    with pytest.raises(errors.SpecError, match="zone"):
+        cases.planned(wide)
