@@ -120,7 +120,7 @@ class Filesystem(Part):
     """One shared parallel filesystem."""
 
     name: str
-    kind: Literal["moosefs", "lustre", "external"]
+    kind: Literal["moosefs", "lustre", "beegfs", "ceph", "external"]
     mount: str
     metadata_server: str
     """Node name of the metadata server."""

@@ -71,7 +71,62 @@ def slurm(name: str, says: str = "", **more: Any) -> Case:
     return Case(f"slurm {name}", "slurm", {f"slurm_{key}": value for key, value in told.items()}, says)
 
 
+def client(case: str, says: str = "", secrets: dict[str, str] | None = None, **mount: Any) -> Case:
+    whole = {
+        "name": "data",
+        "kind": "nfs",
+        "mount": "/data",
+        "host": "",
+        "copies": 1,
+        "source": "h:/x",
+        "options": "",
+        **mount,
+    }
+    packages = [
+        "moosefs-client",
+        "nfs-common",
+        "ceph-common",
+        "beegfs-client",
+        "beegfs-helperd",
+        "beegfs-utils",
+    ]
+    told = {"mounts": [whole], "secrets": secrets or {}, "available_packages": packages}
+    named = {f"filesystem_client_{key}": value for key, value in told.items()}
+    return Case(f"client {case}", "filesystem_client", named, says)
+
+
+def server(case: str, says: str = "", **more: Any) -> Case:
+    told = {
+        "part": "data",
+        "metadata_host": "ctl0",
+        "networks": [],
+        "available_packages": ["beegfs-storage", "cephadm"],
+        **more,
+    }
+    named = {f"filesystem_server_{key}": value for key, value in told.items()}
+    return Case(f"server {case}", "filesystem_server", named, says)
+
+
+CEPH = {
+    "kind": "ceph",
+    "name": "data",
+    "address": "10.0.0.1",
+    "hosts": {"ctl0": "10.0.0.1"},
+    "data_paths": ["/dev/sdb"],
+}
 CASES = [
+    client("of NFS"),
+    client("of MooseFS", kind="moosefs", source="", host="ctl0"),
+    client("of MooseFS without its host", "data (moosefs) needs its host", kind="moosefs", source=""),
+    client("without a source", "data (nfs) needs its host or source", source=""),
+    client("with options of two words", "without blanks", options="ro, nodev"),
+    client("of Ceph without its secret", "filesystem_client_secrets", kind="ceph", source="a@b.c=/"),
+    client("of Ceph", kind="ceph", source="a@b.c=/", secrets={"data": "/key"}),
+    server("of BeeGFS", kind="beegfs", auth_file="/auth", data_paths=["/srv"]),
+    server("of BeeGFS without the shared file", "filesystem_server_auth_file", kind="beegfs", data_paths=["/srv"]),
+    server("of Ceph", **CEPH),
+    server("of Ceph over a folder", "drives for data_paths", **{**CEPH, "data_paths": ["/srv"]}),
+    server("of Ceph without the servers", "the servers' addresses", **{**CEPH, "hosts": {}}),
     slurm("pair with its state on a shared filesystem", state_path="/data/.slurm", shared_paths=["/home", "/data"]),
     slurm("pair whose state is on one of the two", "2 controllers need their state", shared_paths=["/data"]),
     slurm("pair without a shared filesystem", "there is none", state_path="/.slurm"),

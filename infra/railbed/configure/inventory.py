@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from railbed.configure import software_groups
+from railbed.configure import mounts, software_groups
 from railbed.contract import Contract, Filesystem, Nic, Node, Rail
 
 CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
+ALWAYS = (
+    "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "metadata_servers",
+    "data_servers",
+)  # fmt: skip
+"""Groups that are there whoever is in them, so that plays may name them."""
 ROUTED_LINK_PREFIX = 31
 """Prefix length of a link between two (RFC 3021)."""
 
@@ -66,7 +71,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         if name not in members:
             members.append(name)
 
-    for group in ("role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed"):
+    for group in ALWAYS:
         groups[group] = []
     for node in contract.nodes:
         join(f"pool_{_word(node.pool)}", node.name)
@@ -88,10 +93,10 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
     for filesystem in contract.filesystems:
         word = f"filesystem_{_word(filesystem.name)}"
         if filesystem.metadata_server:
-            for group in (f"{word}_metadata", f"{filesystem.kind}_metadata"):
+            for group in (f"{word}_metadata", f"{filesystem.kind}_metadata", "metadata_servers"):
                 join(group, filesystem.metadata_server)
         for server in filesystem.data_servers:
-            for group in (f"{word}_data", f"{filesystem.kind}_data"):
+            for group in (f"{word}_data", f"{filesystem.kind}_data", "data_servers"):
                 join(group, server)
     return groups | software_groups.groups(contract)
 
@@ -117,7 +122,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_job_nodes": [_job_node(node) for node in contract.with_role(*GPU_ROLES)],
         "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
-        "railbed_mounts": [_mount(filesystem) for filesystem in contract.filesystems],
+        "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_release": software.release,
         "railbed_versions": dict(software.versions),
@@ -143,17 +148,6 @@ def _job_node(node: Node) -> dict[str, Any]:
         "gpus": node.gpus,
         "scalable_unit": node.scalable_unit,
         "spare": node.role == "spare",
-    }
-
-
-def _mount(filesystem: Filesystem) -> dict[str, Any]:
-    """What a client must know of a filesystem."""
-    return {
-        "name": filesystem.name,
-        "kind": filesystem.kind,
-        "mount": filesystem.mount,
-        "host": filesystem.metadata_server,
-        "copies": filesystem.copies,
     }
 
 
@@ -191,6 +185,7 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_metadata_hosts": sorted(
             {f.metadata_server for f in contract.filesystems if _serves(f, node)}
         ),
+        "railbed_served": _served(contract, node),
         "railbed_data_paths": [f.data_path for f in contract.filesystems if node.name in f.data_servers],
     }
 
@@ -237,6 +232,16 @@ def _route(rail: Rail, nic: Nic) -> dict[str, Any]:
 def _network(interface: str) -> str:
     """The network of an address with prefix length."""
     return str(ipaddress.ip_interface(interface).network)
+
+
+def _served(contract: Contract, node: Node) -> dict[str, Any]:
+    """What the filesystem's servers must know of it and of each other; of the first one where a node serves several."""
+    for one in contract.filesystems:
+        if _serves(one, node):
+            servers = sorted({one.metadata_server, *one.data_servers})
+            addresses = {name: contract.node(name).address for name in servers}
+            return {"kind": one.kind, "name": one.name, "hosts": addresses, "data_path": one.data_path}
+    return {}
 
 
 def _serves(filesystem: Filesystem, node: Node) -> bool:

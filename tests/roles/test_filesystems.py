@@ -1,0 +1,122 @@
+"""Clients of every kind, and servers of BeeGFS and Ceph: rendered, since no lab has them."""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.roles.conftest import Recorded, cluster, record
+
+from railbed.contract import Contract, Filesystem
+
+UNIT = "/etc/systemd/system/railbed-filesystem-{}.service"
+SOURCES = {
+    "bought": ("lustre", "fs-1.test@tcp:/abcd", "relatime,flock"),
+    "hot": ("external", "weka://b1,b2/hot", "net=udp"),
+    "home": ("external", "10.9.0.1:/home", "nfsvers=4.2"),
+    "shared": ("external", "tag", ""),
+}
+
+
+def served(kind: str, data_path: str) -> Contract:
+    """The small cluster, which keeps a filesystem of this kind itself and mounts what others keep."""
+    contract = cluster()
+    own = contract.filesystems[0].model_copy(update={"kind": kind, "data_path": data_path})
+    others = [
+        Filesystem(
+            name=name, kind=kind, mount=f"/{name}", metadata_server="", data_servers=[], data_path="", copies=1,  # type: ignore[arg-type]
+            capacity_tib=1.0, source=source, options=options,
+        )
+        for name, (kind, source, options) in SOURCES.items()
+    ]  # fmt: skip
+    return contract.model_copy(update={"filesystems": [own, *others]}).sealed()
+
+
+@pytest.fixture(scope="module")
+def beegfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    yield _record(tmp_path_factory.mktemp("beegfs"), served("beegfs", "/srv/data"))
+
+
+@pytest.fixture(scope="module")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    yield _record(tmp_path_factory.mktemp("ceph"), served("ceph", "/dev/nvme1n1"), tags="filesystem_server")
+
+
+def _record(
+    folder: Path, contract: Contract, tags: str = "packages,filesystem_server,filesystem_client"
+) -> Recorded:
+    """With secrets that an operator would have put there."""
+    secret = folder / "scratch.secret"
+    secret.write_text("c2VjcmV0\n")
+    given = {
+        "filesystem_client_secrets": {"scratch": str(secret)},
+        "filesystem_server_auth_file": str(secret),
+    }
+    values = folder / "values.yml"
+    values.write_text(yaml.safe_dump(given))
+    return record(folder / "checkout", contract, container=False, tags=f"{tags} --extra-vars @{values}")
+
+
+def unit(recorded: Recorded, name: str, host: str = "h100-0") -> dict[str, Any]:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(recorded.text(host, UNIT.format(name)))
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def test_every_node_comes_to_the_end(beegfs: Recorded, ceph: Recorded) -> None:
+    for recorded in (beegfs, ceph):
+        assert not [one.message for one in recorded.collector.nodes.values() if one.failed_task]
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("bought", "-t lustre -o relatime,flock fs-1.test@tcp:/abcd /bought"),
+        ("hot", "-t wekafs -o net=udp b1,b2/hot /hot"),
+        ("home", "-t nfs -o nfsvers=4.2 10.9.0.1:/home /home"),
+        ("shared", "-t virtiofs tag /shared"),
+        ("scratch", "-t beegfs -o cfgFile=/etc/beegfs/railbed-scratch.conf beegfs_nodev /scratch"),
+    ],
+)
+def test_each_kind_is_mounted_in_its_own_words(beegfs: Recorded, name: str, command: str) -> None:
+    said = unit(beegfs, name)
+    assert said["Service"]["ExecStart"] == f"/usr/bin/mount {command}"
+    assert said["Unit"]["Before"] == "remote-fs.target" and "remote-fs.target" in said["Install"]["WantedBy"]
+
+
+def test_clients_bring_their_own_packages_and_no_others(beegfs: Recorded, lab: Recorded) -> None:
+    packages = "packages: Install the packages of all roles"
+    asked = set(beegfs.asked["h100-2"][packages]["packages"])
+    assert {"beegfs-client", "nfs-common"} <= asked and not asked & {"moosefs-client", "ceph-common", ""}
+    assert {"moosefs-client", "fuse3"} <= set(lab.asked["h100-2"][packages]["packages"])
+
+
+def test_servers_of_beegfs_find_each_other_and_ask_for_the_shared_file(beegfs: Recorded) -> None:
+    for host, name in (("ctl0", "meta"), ("h100-0", "storage")):
+        said = beegfs.text(host, f"/etc/beegfs/beegfs-{name}.conf")
+        assert "sysMgmtdHost = ctl0\n" in said and "connAuthFile = /etc/beegfs/conn.auth\n" in said
+    assert "storeStorageDirectory = /srv/data\n" in beegfs.text("h100-0", "/etc/beegfs/beegfs-storage.conf")
+    units = [one["name"] for one in beegfs.asked["ctl0"]["filesystem_server: Serve"]["units"]]
+    assert units == ["beegfs-mgmtd.service", "beegfs-meta.service"]
+    assert "sysMgmtdHost = ctl0\n" in beegfs.text("h100-2", "/etc/beegfs/railbed-scratch.conf")
+
+
+def test_shared_secrets_stay_out_of_what_ansible_reports(beegfs: Recorded) -> None:
+    assert "c2VjcmV0" not in str(beegfs.asked) and "/etc/beegfs/conn.auth" not in beegfs.files["h100-0"]
+
+
+def test_ceph_is_told_all_of_itself_and_made_once(ceph: Recorded) -> None:
+    parts = list(yaml.safe_load_all(ceph.text("ctl0", "/etc/ceph/railbed.yaml")))
+    hosts = {part["hostname"]: part["addr"] for part in parts if part["service_type"] == "host"}
+    assert hosts == {"ctl0": "10.90.0.10", "h100-0": "10.90.0.11", "h100-1": "10.90.0.12"}
+    osd = next(part for part in parts if part["service_type"] == "osd")
+    assert osd["placement"]["hosts"] == ["h100-0", "h100-1"]
+    assert osd["spec"] == {"data_devices": {"paths": ["/dev/nvme1n1"]}}
+    said = ceph.text("ctl0", "/etc/systemd/system/railbed-ceph.service")
+    assert "test -e /etc/ceph/ceph.conf || exec cephadm bootstrap --mon-ip 10.90.0.10" in said
+    assert "mfs" not in str(ceph.called), "accounts of MooseFS are for MooseFS"
