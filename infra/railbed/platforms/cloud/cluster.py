@@ -90,7 +90,10 @@ def _renamed(known: Before, pool: PlannedPool) -> Before:
     """The same with the pool's new name: under it, members keep their numbers."""
     if not pool.formerly:
         return known
-    old = {name: f"{pool.name}-{place}" for place, name in enumerate(node_names(pool.formerly, pool.nodes, pool.spares))}
+    old = {
+        name: f"{pool.name}-{place}"
+        for place, name in enumerate(node_names(pool.formerly, pool.nodes, pool.spares))
+    }
     return known.model_copy(update={"names": {one: old.get(name, name) for one, name in known.names.items()}})
 
 
