@@ -5,6 +5,7 @@ They know no provider: a cloud's view answers from what its program declared, an
 
 from __future__ import annotations
 
+import functools
 import importlib
 import ipaddress
 import json
@@ -34,7 +35,7 @@ class Case:
     secrets: tuple[str, ...] = ()
     """Key material of the stack, in the forms in which it could be written."""
 
-    @property
+    @functools.cached_property
     def contract(self) -> contracts.Contract:
         return contracts.parse(self.run.contract, self.view.kind)
 
