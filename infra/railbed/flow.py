@@ -253,9 +253,13 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
         session = Session(work, say)
         session.drop_stale_locks()
         try:
-            session.destroy(on_event)
+            _, kept = session.destroy(on_event)
         finally:
             left = platforms.sweep(plan_of(work).platform, work)
+        for name in kept:
+            say(
+                f"kept {name}: it holds data, and the spec does not give it up; the stack's state stays for it"
+            )
         _archive(work)
     return left
 

@@ -89,15 +89,22 @@ class Session:
             raise self._explained(failed) from None
         return _changes(result.change_summary)
 
-    def destroy(self, on_event: OnEvent | None = None) -> Changes:
-        """Deletes every resource and the stack's state."""
+    def destroy(self, on_event: OnEvent | None = None) -> tuple[Changes, list[str]]:
+        """Deletes every resource but protected ones, whose names are returned; with the last one the stack's state goes.
+
+        Protected are filesystems that the spec keeps: their state stays, so that the next `up` finds them.
+        """
         stack = self.open()
         try:
-            result = stack.destroy(on_event=on_event, color="never", suppress_progress=True)
-            stack.workspace.remove_stack(self.work.stack, preserve_config=True)
+            result = stack.destroy(
+                on_event=on_event, color="never", suppress_progress=True, exclude_protected=True
+            )
+            kept = _protected(stack.export_stack().deployment)
+            if not kept:
+                stack.workspace.remove_stack(self.work.stack, preserve_config=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
-        return _changes(result.summary.resource_changes)
+        return _changes(result.summary.resource_changes), kept
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets decrypted; empty before the first `up`."""
@@ -136,6 +143,12 @@ class Session:
                 lock.unlink()
                 dropped.append(f"process {holder.get('pid')} of {holder.get('timestamp', 'unknown time')}")
         return dropped
+
+
+def _protected(deployment: Mapping[str, Any] | None) -> list[str]:
+    """Names of the protected resources that a state still has."""
+    resources = (deployment or {}).get("resources") or []
+    return [str(one["urn"]).rsplit("::", 1)[-1] for one in resources if one.get("protect")]
 
 
 def _changes(counts: Mapping[Any, int] | None) -> Changes:

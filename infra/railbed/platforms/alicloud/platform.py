@@ -26,6 +26,7 @@ from railbed.platforms.alicloud.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AlicloudPlatform
 
 NO_KEY = "its host key was not seen on the console yet"
@@ -85,6 +86,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.from_input(known).apply(lambda found: _contract(plan, session, work, found))
 
 
+@told
 def _contract(
     plan: ClusterPlan, session: Session, work: Workspace, made: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
 from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.told import told
 from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
 from railbed.platforms.nebius.discover import Seen
 from railbed.platforms.nebius.support import SUPPORT
@@ -46,6 +47,7 @@ def _seen(instance: Any) -> pulumi.Output[Seen]:
     return pulumi.Output.all(instance.id, instance.status).apply(lambda it: discover.seen(str(it[0]), it[1]))
 
 
+@told
 def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
     earlier = before(work)
     fills = {

@@ -14,6 +14,7 @@ from railbed.plan import ClusterPlan, controller_name, require_acknowledged
 from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
 from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.told import told
 from railbed.platforms.oci import capacity, discover, fabric, filesystems, login, nodes, scope
 from railbed.platforms.oci.support import SUPPORT
 from railbed.spec.platforms import OciPlatform
@@ -49,6 +50,7 @@ def _member(controller: Any) -> pulumi.Output[Member]:
     )
 
 
+@told
 def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OciPlatform)
     earlier = before(work)

@@ -13,6 +13,7 @@ from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
 from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.told import told
 from railbed.platforms.openstack import discover, fabric, filesystems, nodes, scope, session
 from railbed.platforms.openstack.support import SUPPORT
 from railbed.spec.platforms import OpenstackPlatform
@@ -51,6 +52,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
 
 
+@told
 def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)

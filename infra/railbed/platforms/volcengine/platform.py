@@ -14,6 +14,7 @@ from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.told import told
 from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, identities, nodes
 from railbed.platforms.volcengine.session import Session
 from railbed.platforms.volcengine.support import SUPPORT
@@ -65,6 +66,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.from_input(known).apply(lambda made: _contract(plan, place, work, made))
 
 
+@told
 def _contract(
     plan: ClusterPlan, place: VolcenginePlatform, work: Workspace, made: Mapping[str, Any]
 ) -> dict[str, Any]:
