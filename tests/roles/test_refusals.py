@@ -100,7 +100,7 @@ def server(case: str, says: str = "", **more: Any) -> Case:
         "part": "data",
         "metadata_host": "ctl0",
         "networks": [],
-        "available_packages": ["beegfs-storage", "cephadm"],
+        "available_packages": ["beegfs-storage", "cephadm", "ceph-common"],
         **more,
     }
     named = {f"filesystem_server_{key}": value for key, value in told.items()}
@@ -113,6 +113,7 @@ CEPH = {
     "address": "10.0.0.1",
     "hosts": {"ctl0": "10.0.0.1"},
     "data_paths": ["/dev/sdb"],
+    "part": "metadata",
 }
 CASES = [
     client("of NFS"),

@@ -235,10 +235,14 @@ def _network(interface: str) -> str:
 
 
 def _served(contract: Contract, node: Node) -> dict[str, Any]:
-    """What the filesystem's servers must know of it and of each other; of the first one where a node serves several."""
+    """What a server must know of its filesystem; of the first one where a node serves several.
+
+    The other servers are told to Ceph's first node only: to all of them, an inventory would grow with their square.
+    """
     for one in contract.filesystems:
         if _serves(one, node):
-            servers = sorted({one.metadata_server, *one.data_servers})
+            makes = one.kind == "ceph" and node.name == one.metadata_server
+            servers = sorted({one.metadata_server, *one.data_servers}) if makes else []
             addresses = {name: contract.node(name).address for name in servers}
             return {"kind": one.kind, "name": one.name, "hosts": addresses, "data_path": one.data_path}
     return {}
