@@ -12,6 +12,7 @@ def program() -> None:
     data = pulumi.Config("railbed").require_object("cluster")
     try:
         planned = plan.plan(spec.from_config(data, f"Pulumi.{stack}.yaml"))
+        pulumi.log.info(f"price: {planned.price.as_text() if planned.price else 'unknown'}")
         for warning in planned.warnings:
             pulumi.log.warn(f"{warning.code}: {warning.message}")
         pulumi.export("contract", platforms.build(planned, stack))

@@ -40,20 +40,12 @@ def show(
 
 
 def _head(plan: plans.ClusterPlan) -> str:
-    price = _price(plan.price) if plan.price else "price unknown"
+    price = plan.price.as_text() if plan.price else "price unknown"
     marks = ", hardware simulated (sim)" if plan.simulated else ""
     return (
         f"[bold]{plan.name}[/]: {plan.service} on {plan.platform}, {plan.scheduler}, "
         f"release {plan.software.release}{marks}; {price}\n"
     )
-
-
-def _price(price: plans.Price) -> str:
-    known = (
-        f"{price.hourly:,.2f} {price.currency}/h" if price.hourly else f"{price.hourly:g} {price.currency}/h"
-    )
-    term = f", {price.term:,.0f} {price.currency} for the term" if price.term else ""
-    return known + term + (f" without {', '.join(price.unknown)}: price unknown" if price.unknown else "")
 
 
 def _pools(plan: plans.ClusterPlan) -> Table:

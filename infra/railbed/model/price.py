@@ -37,27 +37,40 @@ def estimate(
     days: float | None = None,
 ) -> Estimate:
     """The price of ``(machine, nodes)`` and ``(offer, TiB, MB/s per TiB)``, spares included."""
-    hourly, unknown, regions = 0.0, [], []
+    hourly, unknown, regions, dates = 0.0, [], [], []
     for machine, nodes in machines:
         if machine.price_usd_per_hour is None:
             unknown.append(f"{nodes} × {machine.key}")
             continue
         hourly += nodes * machine.price_usd_per_hour
         regions.append(machine.price_region)
+        dates.append(_date(machine, "price_usd_per_hour"))
     for offer, capacity_tib, step in filesystems:
         monthly = _per_tib_month(offer, step)
         if monthly is None:
             unknown.append(f"{capacity_tib:g} TiB of {offer.key}")
         else:
             hourly += capacity_tib * monthly / HOURS_PER_MONTH
+            dates.append(_date(offer, "price_usd_per_tib_month"))
     where = ", ".join(sorted({region for region in regions if region}))
     return Estimate(
         hourly=hourly,
         monthly=hourly * HOURS_PER_MONTH,
         term=None if days is None else hourly * 24 * days,
         unknown=unknown,
-        note="list price, on demand" + (f", {where}" if where else ""),
+        note=", ".join(part for part in ("list price, on demand", where, _as_of(dates)) if part),
     )
+
+
+def _date(entry: Machine | FilesystemOffer, fact: str) -> str:
+    """The day on which a price was read; empty for one of a user's own file without a source."""
+    source = entry.provenance.get(fact)
+    return str(source.checked) if source else ""
+
+
+def _as_of(dates: Sequence[str]) -> str:
+    known = sorted(date for date in dates if date)
+    return f"as of {known[0]}" if known else ""
 
 
 def _per_tib_month(offer: FilesystemOffer, step: float | None) -> float | None:

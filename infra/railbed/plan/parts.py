@@ -104,6 +104,13 @@ class Price(Part):
     unknown: list[str] = Field(default_factory=list)
     """Parts whose price nobody published: they are not in the sums."""
 
+    def as_text(self) -> str:
+        """For people: by the hour, for the term, and what is not in it."""
+        known = f"{self.hourly:,.2f}" if self.hourly else f"{self.hourly:g}"
+        term = f", {self.term:,.0f} {self.currency} for the term" if self.term else ""
+        without = f" without {', '.join(self.unknown)}: price unknown" if self.unknown else ""
+        return f"{known} {self.currency}/h{term} ({self.note}){without}"
+
 
 class Purchase(Part):
     """Something bought that destroy cannot give back."""

@@ -22,7 +22,7 @@ START_S, POLL_S = 20.0, 0.02
 class Attachable(ProviderServicer):
     """The SDK's own server, and what attaching needs beyond it."""
 
-    async def Handshake(self, request: Any, context: Any) -> None:  # noqa: N802 - the protocol's name
+    async def Handshake(self, request: Any, context: Any) -> None:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "the SDK's server has no handshake")
 
     async def Attach(self, request: Any, context: Any) -> Any:

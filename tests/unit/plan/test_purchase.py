@@ -116,3 +116,13 @@ def test_dates_are_read_from_yaml_and_from_the_engine_alike() -> None:
         wish(pools=pool(kind="reservation", id="cr-1", starts="2027-01-01", ends="2027-06-01")), "x"
     )
     assert spec.spec_hash(as_dates) == spec.spec_hash(as_text)
+
+
+def test_a_price_says_where_and_when_it_was_read() -> None:
+    price = planned(wish()).price
+    assert price is not None
+    assert "us-east-1, as of 2026-" in price.note
+    assert price.as_text().startswith("880.64 USD/h, 1,585,152 USD for the term (list price")
+    free = plans.plan(spec.load(ROOT / "examples/lab-cluster.yaml")).price
+    assert free is not None
+    assert free.as_text() == "0 USD/h (runs on this machine)"
