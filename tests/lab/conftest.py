@@ -43,10 +43,11 @@ class Cli:
     def json(self, *words: str, status: int | None = 0) -> Any:
         return json.loads(self(*words, "--json", status=status).stdout)
 
-    def ssh(self, node: str, command: str, timeout_s: float = 60) -> str:
+    def ssh(self, node: str, command: str, timeout_s: float = 60, *, may_fail: bool = False) -> str:
+        """What the command printed on the node; ``may_fail`` where its failure is what is looked at."""
         return subprocess.run(
             ["ssh", "-F", str(self.work.ssh_config), node, command], text=True, capture_output=True, timeout=timeout_s,
-            check=True,
+            check=not may_fail,
         ).stdout  # fmt: skip
 
 

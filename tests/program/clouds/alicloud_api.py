@@ -18,7 +18,7 @@ from railbed.platforms.cloud import consoles, filling
 
 ACCOUNT = "1000000000000001"
 GROUP_LIMIT = 2000
-MACHINE_TYPE = "efg2.placeholder"
+MACHINE_TYPE = "efg2.example"
 
 
 class Api:

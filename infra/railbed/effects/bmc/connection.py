@@ -25,7 +25,7 @@ SYSTEMS = "/redfish/v1/Systems/"
 REPEATED = (412, 429)
 """Precondition Failed (the resource changed since its ETag was read) and Too Many Requests; besides 5xx."""
 NEVER = (501, 505)
-"""Not Implemented and Version Not Supported stay so."""
+"""501 and 505 stay what they are, however often one asks."""
 logging.getLogger("sushy").addHandler(logging.NullHandler())
 
 

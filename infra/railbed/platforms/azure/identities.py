@@ -20,7 +20,7 @@ IDENTITIES = ("plan", "apply", "repair", "validate")
 
 
 def role(name: str) -> dict[str, Any]:
-    """A role definition, in Azure's own form; its ``AssignableScopes`` is a placeholder for the subscription."""
+    """A role definition, in Azure's own form; its ``AssignableScopes`` stands for the subscription."""
     found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
     return found
 
