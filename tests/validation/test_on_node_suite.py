@@ -159,7 +159,7 @@ def test_tcp_rails_need_no_unlimited_memlock(world: Any, monkeypatch: pytest.Mon
 
 def test_the_step_runs_in_the_reservation_on_this_node(world: Any) -> None:
     world.command("srun", "unlimited\n1048576\n", arguments=(
-        "--immediate=8 --quiet -N1 -n1 -w h100-0 --time=1 --mpi=none --job-name=railbed-limits --comment=railbed "
-        "--reservation=railbed-acceptance sh -c ulimit -l; ulimit -n"))  # fmt: skip
+        "--immediate=8 --quiet -N1 -n1 -w h100-0 --time=1 --mpi=none --job-name=railbed-limits "
+        "--comment=railbed validate --reservation=railbed-acceptance sh -c ulimit -l; ulimit -n"))  # fmt: skip
     (world.folder / "answers/srun/any.out").unlink()
     assert world.suite("node.limits")["node.limits"]["verdict"] == "pass"
