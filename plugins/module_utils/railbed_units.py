@@ -7,7 +7,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -100,33 +100,40 @@ class Systemd:
         """Whether a running unit was started with other files than those on disk."""
         if self.changed & set(want["files"]):
             return True
-        stamp = self._stamp(want["name"])
-        if stamp and stamp.get("invocation") == unit.invocation:
-            return bool(stamp.get("digest") != digest(want["files"]))
+        known = self._digests(want["name"], unit).get(_key(want["files"]))
+        if known is not None:
+            return known != digest(want["files"])
         # Started by someone else (the boot, a package): newer files tell. Timestamps are whole seconds.
         newest = max((os.stat(p).st_mtime for p in want["files"] if os.path.exists(p)), default=0.0)
         return newest >= unit.started_at + 1
 
-    def _stamp(self, name: str) -> Optional[dict[str, str]]:
+    def _digests(self, name: str, unit: Unit) -> dict[str, str]:
+        """Set of files → their digest when the running unit was started or reloaded; one set for each role that names it."""
         try:
             with open(os.path.join(STAMPS, name)) as source:
-                loaded: dict[str, str] = json.load(source)
-                return loaded
+                stamp = json.load(source)
         except (OSError, ValueError):
-            return None
+            return {}
+        digests = stamp.get("digests") if isinstance(stamp, dict) else None
+        return digests if isinstance(digests, dict) and stamp.get("invocation") == unit.invocation else {}
 
     def remember(self, want: dict[str, Any], unit: Unit) -> None:
         """Notes with which files the unit is running now; the note vanishes at a reboot."""
         if self.module.check_mode:
             return
-        note = {"invocation": unit.invocation, "digest": digest(want["files"])}
-        if note == self._stamp(want["name"]):
+        before = self._digests(want["name"], unit)
+        digests = {**before, _key(want["files"]): digest(want["files"])}
+        if digests == before:
             return
         os.makedirs(STAMPS, exist_ok=True)
         building = os.path.join(STAMPS, f".{want['name']}.new")
         with open(building, "w") as sink:
-            json.dump(note, sink)
+            json.dump({"invocation": unit.invocation, "digests": digests}, sink)
         os.rename(building, os.path.join(STAMPS, want["name"]))
+
+
+def _key(paths: list[str]) -> str:
+    return "\n".join(sorted(paths))
 
 
 def digest(paths: list[str]) -> str:
