@@ -154,6 +154,22 @@ def test_reload_is_enough_where_it_is_asked_for(host: Host, tmp_path: Path) -> N
     assert not call(files=[str(config)], on_change="reload")["changed"]
 
 
+def test_two_roles_that_name_one_unit_do_not_undo_each_other(host: Host, tmp_path: Path) -> None:
+    """As roles ssh and hardening do: each has files of its own for it."""
+    first, second = tmp_path / "10.conf", tmp_path / "20.conf"
+    host.add("chrony.service", UnitFileState="enabled")
+    for file in (first, second):
+        file.write_text("one")
+        call(files=[str(file)], on_change="reload")
+    host.done()
+    for file in (first, second, first, second):
+        assert not call(files=[str(file)], on_change="reload")["changed"]
+    second.write_text("two")
+    assert not call(files=[str(first)], on_change="reload")["changed"]
+    assert call(files=[str(second)], on_change="reload")["actions"] == [["reload", "chrony.service"]]
+    assert not call(files=[str(second)], on_change="reload")["changed"]
+
+
 def test_changed_unit_files_are_read_anew(host: Host) -> None:
     host.add("chrony.service", ActiveState="active", UnitFileState="enabled", NeedDaemonReload="yes")
     assert call()["actions"] == [["daemon-reload"]]
