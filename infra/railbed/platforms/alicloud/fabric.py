@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_alicloud as alicloud
 from pulumi_alicloud import ecs, vpc
 
-from railbed.errors import SpecError, Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.alicloud import capacity
-from railbed.platforms.cloud import addressing
+from railbed.platforms.cloud import addressing, jump
 from railbed.platforms.cloud.tags import tags
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -72,32 +70,6 @@ def provider(place: AlicloudPlatform, opts: pulumi.ResourceOptions) -> alicloud.
     return alicloud.Provider("alicloud", region=place.region, opts=opts)
 
 
-def require_subnet(place: AlicloudPlatform) -> None:
-    """Raises SpecError for a subnet without its network."""
-    if place.subnet and not place.network:
-        raise SpecError(
-            "a subnet needs its network", path="railbed:cluster.platform.network", allowed="the id of its VPC",
-            hint="add `network:`",
-        )  # fmt: skip
-
-
-def ssh_sources(plan: ClusterPlan) -> list[str]:
-    """Networks that SSH may come from. Raises Unsupported without one: Session Manager's tunnel is no ProxyCommand."""
-    kind = f"platform {plan.platform}"
-    if not plan.ssh_from:
-        raise Unsupported(
-            kind, "login from nowhere", "name the network that railbed runs in, e.g. [203.0.113.7/32]",
-            path="railbed:cluster.access.ssh_from",
-        )  # fmt: skip
-    for source in plan.ssh_from:
-        if ipaddress.ip_network(source).version != 4:
-            raise Unsupported(
-                kind, f"SSH from the IPv6 network {source}", "name an IPv4 network: the gateway's address is IPv4",
-                path="railbed:cluster.access.ssh_from",
-            )  # fmt: skip
-    return plan.ssh_from
-
-
 def forward_ssh(made: Network, private: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
     """Port 22 of the gateway's address goes to the gate; its security group keeps others than ``ssh_from`` out."""
     if made.gateway is None or made.address is None:
@@ -145,7 +117,7 @@ def _rules(
     gate = groups[GATE]
     rules: list[pulumi.Resource] = [
         _rule(f"ssh-{index}", gate, opts, ports=f"{SSH}/{SSH}", protocol="tcp", cidr=source)
-        for index, source in enumerate(ssh_sources(plan))
+        for index, source in enumerate(jump.ssh_sources(plan))
     ]
     for name, group in groups.items():
         rules.append(_rule(f"{name}-out", group, opts, direction="egress", cidr=ANYWHERE))

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_alicloud import ram
 
 from railbed.plan import ClusterPlan
+from railbed.platforms.cloud import documents
 from railbed.platforms.cloud.tags import plain, tags
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -23,11 +24,7 @@ MAX_NAME = 64
 
 def document(name: str, cluster: str, region: str, account: str) -> dict[str, Any]:
     """The policy document of an identity (plan, apply, repair, validate) for one cluster."""
-    text = (FOLDER / f"{name}.json").read_text()
-    for word, value in (("@CLUSTER@", cluster), ("@REGION@", region), ("@ACCOUNT@", account)):
-        text = text.replace(word, value)
-    policy: dict[str, Any] = json.loads(text)
-    return policy
+    return documents.document(FOLDER, name, cluster, region, account)
 
 
 def roles(plan: ClusterPlan, place: AlicloudPlatform, stack: str, opts: pulumi.ResourceOptions) -> None:

@@ -23,7 +23,7 @@ from railbed.platforms.alicloud import (
 )
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
-from railbed.platforms.cloud import boot, cluster, jump, support
+from railbed.platforms.cloud import addressing, boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill
 from railbed.platforms.cloud.told import told
@@ -48,8 +48,8 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     if not isinstance(place, AlicloudPlatform):
         raise SpecError("not a plan for Alibaba Cloud", found=place.kind, allowed="alicloud")
     capacity.require_image(plan, place)
-    fabric.require_subnet(place)
-    fabric.ssh_sources(plan)
+    addressing.require_network(place)
+    jump.ssh_sources(plan)
     session = Session(place.region)
     account.require(session, place)
     work = Workspace(find_root(), stack)

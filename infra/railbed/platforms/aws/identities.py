@@ -10,6 +10,7 @@ import pulumi
 from pulumi_aws import iam
 
 from railbed.platforms.aws.scope import Scope
+from railbed.platforms.cloud import documents
 
 FOLDER = Path(__file__).with_name("identities")
 OPERATORS = ("repair", "validate")
@@ -20,11 +21,7 @@ IAM_PATH = "/railbed/"
 
 def document(name: str, cluster: str, region: str, account: str) -> dict[str, Any]:
     """The policy document of an identity (plan, apply, repair, validate, node) for one cluster."""
-    text = (FOLDER / f"{name}.json").read_text()
-    for word, value in (("@CLUSTER@", cluster), ("@REGION@", region), ("@ACCOUNT@", account)):
-        text = text.replace(word, value)
-    policy: dict[str, Any] = json.loads(text)
-    return policy
+    return documents.document(FOLDER, name, cluster, region, account)
 
 
 def node_profile(scope: Scope) -> pulumi.Output[str]:

@@ -11,7 +11,6 @@ from pulumi_aws import ec2
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.aws import capacity, discover, fabric, filesystems, identities, layout, nodes
 from railbed.platforms.aws.scope import Scope
@@ -19,6 +18,7 @@ from railbed.platforms.aws.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AwsPlatform
 
 
@@ -72,16 +72,13 @@ def _contract(
     known = cluster.before(work)
     sizes = {pool.name: pool.size for pool in scope.plan.pools} | {CONTROLLER_POOL: 1}
 
+    @told
     def look(names: dict[str, str], sources: dict[str, Mount]) -> dict[str, Any]:
         region, given = scope.place.region, scope.plan.host_keys
-        try:
-            fills = {
-                pool: discover.fill(region, name, sizes[pool], known.host_keys, given, wait=wait)
-                for pool, name in names.items()
-            }
-        except RailbedError as error:
-            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
-            raise pulumi.RunError(error.as_text()) from None
+        fills = {
+            pool: discover.fill(region, name, sizes[pool], known.host_keys, given, wait=wait)
+            for pool, name in names.items()
+        }
         return cluster.made(scope.plan, scope.stack, fills, sources, proxy(region), known)
 
     names = pulumi.Output.all(**{pool: group.name for pool, group in groups.items()})

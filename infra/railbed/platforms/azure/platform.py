@@ -12,7 +12,7 @@ from pulumi_azure_native import resources
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import RailbedError, SpecError
+from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.azure import capacity, fabric, filesystems, identities, keyvault, nodes
 from railbed.platforms.azure.discover import Look
@@ -23,6 +23,7 @@ from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
 
 SETS = "Microsoft.Compute/virtualMachineScaleSets"
@@ -92,19 +93,14 @@ def _contract(
     plan, known = scope.plan, cluster.before(work)
     sizes = {pool.name: pool.size for pool in plan.pools}
 
+    @told
     def look(
         group: str, names: dict[str, list[str]], host: list[str], sources: dict[str, Mount]
     ) -> dict[str, Any]:
         seen = Look(Session(scope.place.account), group)
         held, given = known.host_keys, plan.host_keys
-        try:
-            fills = {
-                pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()
-            }
-            through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
-        except RailbedError as error:
-            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
-            raise pulumi.RunError(error.as_text()) from None
+        fills = {pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()}
+        through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
         if plan.has_controller:
             fills[CONTROLLER_POOL] = through
         way = proxy(host[1] if host else "", through, work)
@@ -112,7 +108,7 @@ def _contract(
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, mounts]).apply(
-        lambda told: asyncio.to_thread(look, *cast(Any, told))
+        lambda known: asyncio.to_thread(look, *cast(Any, known))
     )
 
 

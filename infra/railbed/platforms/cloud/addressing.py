@@ -40,3 +40,12 @@ def subnets(plan: ClusterPlan, place: CloudPlatform) -> Subnets:
             hint="give a shorter prefix, e.g. 10.64.0.0/12",
         )
     return Subnets(nodes=str(lower), service=str(service))
+
+
+def require_network(place: CloudPlatform) -> None:
+    """Raises SpecError for an existing subnet without its network."""
+    if place.subnet and not place.network:
+        raise SpecError(
+            "a subnet needs its network", path="railbed:cluster.platform.network", allowed="the id of its VPC",
+            hint="add `network:`",
+        )  # fmt: skip

@@ -14,6 +14,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class ToldError(RailbedError, pulumi.RunError):
+    """A RailbedError whose whole text the engine prints, and no traceback."""
+
+    def __init__(self, error: RailbedError) -> None:
+        super().__init__(
+            error.message,
+            path=error.path,
+            found=error.found,
+            allowed=error.allowed,
+            hint=error.hint,
+            code=error.code,
+        )
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+
 def told(step: Callable[P, T]) -> Callable[P, T]:
     """``step`` for use in ``Output.apply``: its RailbedError reaches the user as text, without a traceback."""
 
@@ -22,6 +39,6 @@ def told(step: Callable[P, T]) -> Callable[P, T]:
         try:
             return step(*args, **kwargs)
         except RailbedError as error:
-            raise pulumi.RunError(error.as_text()) from None
+            raise ToldError(error) from None
 
     return run

@@ -10,12 +10,13 @@ import pulumi_gcp as gcp
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import RailbedError, SpecError
+from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.tags import PREFIX, plain
+from railbed.platforms.cloud.told import told
 from railbed.platforms.gcp import capacity, fabric, filesystems, identities, nodes
 from railbed.platforms.gcp.discover import Look
 from railbed.platforms.gcp.fabric import Context
@@ -69,19 +70,16 @@ def _contract(
     limits = {pool.name: capacity.group_limit(pool) for pool in plan.pools}
     marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", context.stack))}
 
+    @told
     def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
         seen = Look(Session(place.account), place.zone, marks)
         held, given = known.host_keys, plan.host_keys
-        try:
-            fills = {
-                pool: seen.controller(names[pool][0], held, given, wait=wait)
-                if pool == CONTROLLER_POOL
-                else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
-                for pool in names
-            }
-        except RailbedError as error:
-            # Raised inside the engine's loop, where nothing of railbed's is left to catch it.
-            raise pulumi.RunError(error.as_text()) from None
+        fills = {
+            pool: seen.controller(names[pool][0], held, given, wait=wait)
+            if pool == CONTROLLER_POOL
+            else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
+            for pool in names
+        }
         mounted = {name: Mount(source=source) for name, source in sources.items()}
         return cluster.made(plan, context.stack, fills, mounted, proxy(place, seen.names), known)
 

@@ -11,6 +11,7 @@ import pulumi_nebius as nebius
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import tags
+from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import NebiusPlatform
 
 TYPE = "railbed:nebius:Cluster"
@@ -50,6 +51,7 @@ def scope(plan: ClusterPlan, place: NebiusPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, project)
 
 
+@told
 def _guard(place: NebiusPlatform, found: str, status: Any) -> str:
     """The project, where the credentials reach the spec's, in the spec's region."""
     region = str(field(status, "region"))

@@ -12,6 +12,7 @@ import pulumi_oci as oci
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import tags
+from railbed.platforms.cloud.told import told
 from railbed.platforms.oci import session
 from railbed.spec.platforms import OciPlatform
 
@@ -54,6 +55,7 @@ def scope(plan: ClusterPlan, place: OciPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, compartment)
 
 
+@told
 def _guard(wanted: str, found: str, state: str) -> str:
     """The compartment, where the credentials reach the one that the spec names."""
     if found != wanted or state != "ACTIVE":

@@ -12,6 +12,7 @@ from pulumi_openstack import identity
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import tags
+from railbed.platforms.cloud.told import told
 from railbed.platforms.openstack import session
 from railbed.spec.platforms import OpenstackPlatform
 
@@ -57,6 +58,7 @@ def scope(plan: ClusterPlan, place: OpenstackPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, region)
 
 
+@told
 def _guard(place: OpenstackPlatform, found: str) -> str:
     """The region, where the credentials are scoped to the spec's project."""
     if found != place.account:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_volcengine as volcengine
 from pulumi_volcengine import ecs, eip, nat, vpc
 
-from railbed.errors import SpecError, Unsupported
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import addressing
+from railbed.platforms.cloud import addressing, jump
 from railbed.platforms.cloud.tags import tags
 from railbed.spec.platforms import VolcenginePlatform
 
@@ -125,7 +123,7 @@ def _rules(
     """SSH enters by the gate; nodes of one tenant reach each other on every port; everything may go out."""
     gate = groups[GATE]
     rules: list[pulumi.Resource] = []
-    for index, source in enumerate(ssh_sources(plan)):
+    for index, source in enumerate(jump.ssh_sources(plan)):
         rules.append(_rule(f"ssh-{index}", gate, opts, protocol="tcp", first=SSH, last=SSH, cidr=source))
     for name, group in groups.items():
         rules.append(_rule(f"{name}-out", group, opts, direction="egress", cidr=ANYWHERE))
@@ -141,23 +139,6 @@ def _rules(
         else:
             rules.append(_rule(f"{name}-ssh", group, opts, protocol="tcp", first=SSH, last=SSH, source=gate))
     return rules
-
-
-def ssh_sources(plan: ClusterPlan) -> list[str]:
-    """Networks that SSH may come from. Raises Unsupported without one: there is no session manager that carries SSH."""
-    kind = f"platform {plan.platform}"
-    if not plan.ssh_from:
-        raise Unsupported(
-            kind, "login from nowhere", "name the network that railbed runs in, e.g. [203.0.113.7/32]",
-            path="railbed:cluster.access.ssh_from",
-        )  # fmt: skip
-    for source in plan.ssh_from:
-        if ipaddress.ip_network(source).version != 4:
-            raise Unsupported(
-                kind, f"SSH from the IPv6 network {source}", "name an IPv4 network: the gateway's address is IPv4",
-                path="railbed:cluster.access.ssh_from",
-            )  # fmt: skip
-    return plan.ssh_from
 
 
 def _rule(
@@ -212,12 +193,3 @@ def forward_ssh(made: Network, private: pulumi.Input[str], opts: pulumi.Resource
 def provider(place: VolcenginePlatform, opts: pulumi.ResourceOptions) -> volcengine.Provider:
     """The explicit provider of all children; keys come from the environment and never into the state."""
     return volcengine.Provider("volcengine", region=place.region, opts=opts)
-
-
-def require_subnet(place: VolcenginePlatform) -> None:
-    """Raises SpecError for a subnet without its network."""
-    if place.subnet and not place.network:
-        raise SpecError(
-            "a subnet needs its network", path="railbed:cluster.platform.network", allowed="the id of its VPC",
-            hint="add `network:`",
-        )  # fmt: skip

@@ -11,7 +11,7 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
-from railbed.platforms.cloud import boot, cluster, jump, support
+from railbed.platforms.cloud import addressing, boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill
 from railbed.platforms.cloud.told import told
@@ -37,8 +37,8 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     place = plan.place
     if not isinstance(place, VolcenginePlatform):
         raise SpecError("not a plan for Volcengine", found=place.kind, allowed="volcengine")
-    fabric.require_subnet(place)
-    fabric.ssh_sources(plan)
+    addressing.require_network(place)
+    jump.ssh_sources(plan)
     account.require(place)
     bound = capacity.hpc_cluster(Session(place.region), plan.pools) if plan.fabric else ""
     work = Workspace(find_root(), stack)
