@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 
 import typer
@@ -52,6 +54,25 @@ def assemble(words: list[str]) -> typer.Typer:
     return app
 
 
+def _refused(error: OSError) -> RailbedError:
+    """What the operating system refuses in the middle of a command: a full disk, a right that is missing."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return RailbedError(
+        f"the operating system refused: {error.strerror or error}", code="SYSTEM", path=str(error.filename or ""),
+        hint="make room, and run the same command again" if full else "see that the path is there and may be used",
+    )  # fmt: skip
+
+
+def _tell(error: RailbedError) -> None:
+    """As every error is told; on stderr where stdout itself is what refuses."""
+    try:
+        output.fail(error)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.State.as_json = False
+        output.fail(error)
+
+
 def main() -> None:
     """Entry point; maps every outcome to an exit status of design §11."""
     output.State.as_json = "--json" in sys.argv
@@ -64,6 +85,8 @@ def main() -> None:
             if not wrong.format_message():  # a noun without a verb has printed its help
                 raise typer.Exit(int(Exit.USAGE)) from None
             output.fail(UsageError(wrong.format_message(), hint="see --help"))
+        except OSError as refused:
+            _tell(_refused(refused))
         except SystemExit:  # click's answer to a reader (`| head`) that has enough: no failure of the command
             raise typer.Exit(int(Exit.PASS)) from None
         except (KeyboardInterrupt, typer.Abort):
