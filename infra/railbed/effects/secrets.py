@@ -52,6 +52,11 @@ def shared(work: Workspace) -> dict[str, str]:
     }
 
 
+def complete(work: Workspace) -> bool:
+    """True where this checkout has every secret of the stack already."""
+    return all((work.secrets / name).exists() for name in SHARED)
+
+
 def take(work: Workspace, content: Mapping[str, str]) -> bool:
     """Writes what ``shared`` gave to another operator; a file that is there stays. True where one was written."""
     missing = [name for name in content if name in SHARED and not (work.secrets / name).exists()]
