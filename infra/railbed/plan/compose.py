@@ -80,7 +80,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
-            *purchase.warnings(purchases, spec),
+            *purchase.warnings(purchases),
         ],
         purchases=purchases,
         storage=storage,

@@ -119,6 +119,8 @@ class Purchase(Part):
     """What ``acknowledge`` in the spec must say, word by word."""
     path: str
     """Key of the spec that asks for it."""
+    acknowledged: bool
+    """Whether the spec does say so."""
 
 
 class PlannedStorage(Part):

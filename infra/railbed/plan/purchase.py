@@ -14,55 +14,51 @@ UNACKNOWLEDGED = "NOT_ACKNOWLEDGED"
 
 
 def bought(spec: ClusterSpec, where: str) -> list[Purchase]:
-    """Everything in ``spec`` that stays done although the cluster is destroyed: paid capacity, overwritten disks."""
-    installed = _installed(spec, where)
-    return [*installed, *_blocks(spec, where)]
-
-
-def _installed(spec: ClusterSpec, where: str) -> list[Purchase]:
-    """Installing a machine overwrites its system disk; only its owner knows whether something is on it."""
-    if not isinstance(spec.platform, MetalPlatform) or spec.platform.installer is None:
-        return []
-    count = len(spec.platform.machines)
-    words = f"the system disks of {count} machines are overwritten"
-    return [Purchase(words=words, path=f"{where}.platform.installer")]
-
-
-def _blocks(spec: ClusterSpec, where: str) -> list[Purchase]:
+    """Everything in ``spec`` that stays done although the cluster is destroyed: overwritten disks, paid capacity."""
     return [
-        Purchase(
-            words=(
-                f"{pool.nodes + spares.of(pool)} x {pool.machine} in {pool.capacity.id} "
-                f"from {pool.capacity.starts} to {pool.capacity.ends}"
-            ),
-            path=f"{where}.pools[{index}].capacity",
-        )
-        for index, pool in enumerate(spec.pools)
-        if isinstance(pool.capacity, Block)
+        Purchase(words=words, path=f"{where}.{key}", acknowledged=words in spec.acknowledge)
+        for words, key in (*_installed(spec), *_blocks(spec))
     ]
 
 
-def warnings(purchases: list[Purchase], spec: ClusterSpec) -> Iterator[Warned]:
+def _installed(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    """Installing a machine overwrites its system disk; only its owner knows whether something is on it."""
+    if isinstance(spec.platform, MetalPlatform) and spec.platform.installer is not None:
+        count = len(spec.platform.machines)
+        yield f"the system disks of {count} machines are overwritten", "platform.installer"
+
+
+def _blocks(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    for index, pool in enumerate(spec.pools):
+        block = pool.capacity
+        if isinstance(block, Block):
+            nodes = pool.nodes + spares.of(pool)
+            words = f"{nodes} x {pool.machine} in {block.id} from {block.starts} to {block.ends}"
+            yield words, f"pools[{index}].capacity"
+
+
+def warnings(purchases: list[Purchase]) -> Iterator[Warned]:
     """One for each purchase that nobody acknowledged; ``require`` refuses to build with one."""
-    for purchase in purchases:
-        if purchase.words not in spec.acknowledge:
-            message = (
-                f"destroy cannot give this back: write it into `acknowledge` to have it: {purchase.words!r}"
-            )
-            yield Warned(code=UNACKNOWLEDGED, path=purchase.path, message=message)
+    for one in purchases:
+        if not one.acknowledged:
+            yield Warned(code=UNACKNOWLEDGED, path=one.path, message=_wanted(one))
 
 
 def require(plan: ClusterPlan) -> None:
     """Raises SpecError for the first purchase that the spec does not acknowledge: nothing is made before it does."""
-    for warning in plan.warnings:
-        if warning.code == UNACKNOWLEDGED:
+    for one in plan.purchases:
+        if not one.acknowledged:
             raise SpecError(
                 "the spec asks for what destroy cannot give back, and does not acknowledge it",
-                path=warning.path,
-                allowed=next(p.words for p in plan.purchases if p.path == warning.path),
-                hint=warning.message,
+                path=one.path,
+                allowed=one.words,
+                hint=_wanted(one),
                 code=UNACKNOWLEDGED,
             )
+
+
+def _wanted(purchase: Purchase) -> str:
+    return f"destroy cannot give this back: write it into `acknowledge` to have it: {purchase.words!r}"
 
 
 def within_budget(spec: ClusterSpec, price: Price | None, where: str) -> None:

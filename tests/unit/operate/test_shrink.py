@@ -65,8 +65,13 @@ def test_a_renamed_pool_loses_nobody(contract: Contract) -> None:  # noqa: F811
 
 
 def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> None:  # noqa: F811
-    slurm: Any = Slurm(drained=("h100-2", "h100-3"))
-    operate.require_idle(contract, Workspace(tmp_path, "test"), going(contract), slurm, [])
+    work, drained = Workspace(tmp_path, "test"), ("h100-2", "h100-3")
+    idle: Any = Slurm(drained=drained)
+    busy: Any = Slurm(drained=drained, busy=("h100-0",))
+    for slurm in (idle, busy):  # whoever works on a node that stays holds nobody up
+        operate.require_idle(contract, work, going(contract), slurm, [])
+    with pytest.raises(UsageError):
+        operate.require_idle(contract, work, contract.with_role("compute"), idle, [])
 
 
 @pytest.mark.parametrize(
