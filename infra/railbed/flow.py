@@ -79,6 +79,9 @@ def setup(work: Workspace, say: Say) -> None:
         shutil.copy(work.root / DEFAULT_SPEC, work.stack_file)
         say(f"made {work.stack_file.name} from {DEFAULT_SPEC}")
     planned = plan_of(work)
+    if planned.platform != platforms.LOCAL:
+        # What is missing there is a provider's plugin, and installing one takes the engine and this file.
+        write_env(work, environment(work, say))
     require(platforms.examine(planned.platform, len(plans.hosts(planned))))
     prepare(planned.platform, work, say)
 
