@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from railbed.contract import Machine
 from railbed.defaults import (
@@ -16,21 +14,20 @@ from railbed.defaults import (
 )
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
-from railbed.model import judge, transport
+from railbed.model import judge
 from railbed.model.claims import Judged, Verdict
 from railbed.model.proof import RINGED, Case
 from railbed.model.published import SIZE_SLACK
-from railbed.model.transport import NodeBytes
+from railbed.model.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
 from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.counters import Counters, counter_records, prove
 from railbed.validate.scope import Question
 
 PATTERN = "collective.*"
-TRANSPORT = "fabric.transport"
 NAME = re.compile(r"collective\.(\w+)@(\d+)")
 ITERATIONS, WARMUP = 2, 1
-COUNTERS = "# counters: "
 PROVING = "all_reduce"
 """Run for ``fabric.transport`` where no collective is asked for."""
 
@@ -45,7 +42,7 @@ def run(bench: Bench) -> None:
         bench.answers.why(PATTERN, told)
         bench.answers.why(TRANSPORT, told)
         return
-    counters: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    first: tuple[list[str], Counters] = ([], {})
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
         if not nodes:
@@ -55,9 +52,11 @@ def run(bench: Bench) -> None:
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
         chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
         for size, ops in _by_size(bench, wanted[k], k).items():
-            counters.update(_tries(bench, ops, chosen, size))
+            counters = _tries(bench, ops, chosen, size)
+            if k == max(wanted):
+                first = (chosen, first[1] | counters)
     if bench.scope.asks(TRANSPORT):
-        _transport(bench, counters)
+        _transport(bench, *first)
 
 
 def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
@@ -70,29 +69,57 @@ def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
     return found
 
 
-def _tries(
-    bench: Bench, ops: list[str], nodes: list[str], size: int
-) -> dict[tuple[str, int], list[dict[str, Any]]]:
+def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Counters:
     """Runs the collectives, those below their floor again; returns the counters of the first run.
 
     A floor counts as missed when it is missed every time: another program's burst is no fault of the fabric. Where a
     rail of these nodes failed by itself, that explains it, and once is enough.
     """
     k, counters = len(nodes), {}
-    explained = any(
-        c.verdict is Verdict.FAIL and c.node in nodes and c.claim.startswith("fabric.rail.")
-        for c in bench.answers.given()
-    )
-    tries, pending = 1 if explained else COLLECTIVE_TRIES, ops
+    tries, pending = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES, ops
     for attempt in range(1, tries + 1):
         text = _start(bench, pending, nodes, attempt, size, final=attempt == tries)
         if attempt == 1:
-            counters = {(op, k): counter_records(text, op) for op in ops}
+            counters = {op: counter_records(text, op) for op in ops}
         asked = [op for op in pending if bench.scope.asks(f"collective.{op}@{k}")]
         pending = [op for op in asked if bench.answers.of(f"collective.{op}@{k}") is None]
         if not pending or not text:
             break
     return counters
+
+
+def _explained(bench: Bench, nodes: list[str]) -> bool:
+    """Whether a rail of these nodes failed by itself: what a collective lacks then has its reason."""
+    return any(
+        c.verdict is Verdict.FAIL and c.node in nodes and c.claim.startswith("fabric.rail.")
+        for c in bench.answers.given()
+    )
+
+
+def _transport(bench: Bench, nodes: list[str], counters: Counters) -> None:
+    """Answers ``fabric.transport`` from the rings over the most nodes; one that looks wrong runs again.
+
+    The same rule as for a floor: packets that a busy machine drops are sent, and counted, twice, and other programs
+    use the management network too; the fabric's own fault shows every time.
+    """
+    record, evidence = prove(bench, counters), []
+    sizes = {op: records[0]["size_bytes"] for op, records in counters.items() if records and op in RINGED}
+    tries = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES
+    for attempt in range(2, tries + 1):
+        if record is None or record.verdict is Verdict.PASS:
+            break
+        evidence.append(record)
+        again: Counters = {}
+        for size in sorted(set(sizes.values())):
+            ops = [op for op in sizes if sizes[op] == size]
+            text = _start(bench, ops, nodes, attempt, size, final=False)
+            again |= {op: counter_records(text, op) for op in ops}
+        record = prove(bench, again) or record
+    if record is not None:
+        said = [one.model_dump(mode="json") for one in [*evidence, record]]
+        bench.answers.add(
+            record.model_copy(update={"evidence": bench.keep("collectives/counters.json", said)})
+        )
 
 
 def _wanted(bench: Bench) -> dict[int, list[str]]:
@@ -194,67 +221,3 @@ def missed(record: Judged) -> bool:
     measured, floor = record.measured, record.floor
     below = isinstance(measured, float) and floor is not None and measured < floor
     return record.verdict is Verdict.FAIL and below and "wrong data" not in record.reason
-
-
-def counter_records(text: str, op: str) -> list[dict[str, Any]]:
-    """The ``# counters:`` lines of one collective at its largest size, one per rank."""
-    records = []
-    for line in text.splitlines():
-        if line.startswith(COUNTERS):
-            try:
-                record = json.loads(line[len(COUNTERS) :])
-            except json.JSONDecodeError:
-                continue
-            if isinstance(record, dict) and record.get("op") == op:
-                records.append(record)
-    largest = max((r["size_bytes"] for r in records), default=0)
-    return [r for r in records if r["size_bytes"] == largest]
-
-
-def node_bytes(record: dict[str, Any], rails: dict[str, int]) -> NodeBytes:
-    """One rank's counters; ``rails`` maps interfaces to rail indices."""
-    counted = {rails[name]: ways for name, ways in record["rails"].items() if name in rails}
-    return NodeBytes(
-        node=record["node"],
-        sent={rail: ways["tx"] for rail, ways in counted.items()},
-        received={rail: ways["rx"] for rail, ways in counted.items()},
-        management=record["management"]["tx"] + record["management"]["rx"],
-    )
-
-
-def _transport(bench: Bench, counters: dict[tuple[str, int], list[dict[str, Any]]]) -> None:
-    """Judges the counters of every ring over the largest group; the worst one answers the claim.
-
-    alltoall does not count here: where several senders meet on a port, packets are dropped and sent again, and the
-    counters show them twice.
-    """
-    question = bench.scope.get(TRANSPORT)[0]
-    verdicts = []
-    largest = max(k for _, k in counters) if counters else 0
-    for (op, k), records in counters.items():
-        if len(records) != k or k != largest or op not in RINGED:
-            continue
-        machine = bench.contract.machine(bench.node(records[0]["node"]).machine)
-        if machine.payload_fraction is None:
-            bench.answers.why(TRANSPORT, f"nobody published the payload share of {machine.key}'s rails")
-            return
-        nodes = [
-            node_bytes(
-                r, {nic.netdev: rail.index for rail, nic in bench.contract.nics(bench.node(r["node"]))}
-            )
-            for r in records
-        ]
-        payload = transport.payload_per_node(op, records[0]["size_bytes"], k, records[0]["iterations"])
-        record = transport.judge(
-            nodes, payload, machine.rails, machine.payload_fraction, simulated=question.claim.simulated
-        )
-        told = f"{op} over {k} nodes: {record.reason}"
-        verdicts.append(record.model_copy(update={"reason": told, "at": now_iso()}))
-    if not verdicts:
-        bench.answers.why(TRANSPORT, "no collective gave byte counters")
-        return
-    worst = max(
-        verdicts, key=lambda v: (v.verdict is Verdict.FAIL, v.verdict is Verdict.UNPROVEN, v.measured or 0.0)
-    )
-    evidence = bench.keep("collectives/counters.json", [v.model_dump(mode="json") for v in verdicts])
-    bench.answers.add(worst.model_copy(update={"evidence": evidence}))

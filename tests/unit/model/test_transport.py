@@ -56,11 +56,20 @@ def test_a_rail_that_carried_more_or_less_fails_and_is_named() -> None:
         assert "rail 3 sent" in verdict.reason
 
 
-def test_traffic_on_the_management_network_fails() -> None:
+def test_what_went_over_the_management_network_instead_fails() -> None:
+    table, (first, *others) = real(4)[0]
+    moved = {rail: sent // 2 for rail, sent in first.sent.items()}
+    verdict = judged(table, [changed(first, sent=moved, management=10_000_000), *others], 4)
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.detail["guilty"][0] == [first.node, "rail 0"]
+    assert "management" in judged(table, [changed(first, management=10_000_000), *others], 4).reason
+
+
+def test_traffic_beside_whole_rails_is_another_programs_and_proves_nothing() -> None:
     table, (first, *others) = real(4)[0]
     verdict = judged(table, [changed(first, management=10_000_000), *others], 4)
-    assert verdict.verdict is Verdict.FAIL
-    assert "management" in verdict.reason
+    assert verdict.verdict is Verdict.UNPROVEN
+    assert "another program" in verdict.reason
 
 
 def test_no_counters_prove_nothing() -> None:

@@ -1,18 +1,22 @@
 """Collectives' logs: a real one of four lab nodes (all four operations, with counters), and broken ones."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from railbed.contract import Contract
+from railbed.contract import Contract, Rail
 from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
+from railbed.model import transport
 from railbed.model.claims import Claim, Expectation, Verdict
 from railbed.run import Result
 from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
+from railbed.validate.counters import PREFIX, counter_records
 from railbed.validate.scope import Question, Scope, select
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
@@ -69,13 +73,14 @@ def test_a_log_without_the_row_answers_nothing(contract: Contract, text: str) ->
 
 
 def test_counters_of_every_rank() -> None:
-    records = collectives.counter_records(LOG, "all_reduce")
+    records = counter_records(LOG, "all_reduce")
     assert sorted(r["node"] for r in records) == NODES
-    counted = collectives.node_bytes(records[0], {f"rail{i}": i for i in range(8)})
+    counted = transport.node_bytes(records[0], {f"rail{i}": i for i in range(8)})
+    assert counted is not None
     assert sorted(counted.sent) == list(range(8))
     assert min(counted.sent.values()) > 20e6
     assert counted.management < 1e6
-    assert collectives.counter_records("# counters: {cut", "all_reduce") == []
+    assert counter_records("# counters: {cut", "all_reduce") == []
 
 
 @pytest.fixture
@@ -136,6 +141,67 @@ def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, bench: 
         "collective.all_reduce@4": Verdict.FAIL, "fabric.rail.0.bandwidth": Verdict.FAIL,
     }  # fmt: skip
     assert sum("collectives.py" in line for _, line in remote.commands) == 1
+
+
+def counted(log: str, change: Callable[[dict[str, Any]], None]) -> str:
+    """The log with every counters line changed."""
+    lines = []
+    for line in log.splitlines():
+        if line.startswith(PREFIX):
+            record = json.loads(line.removeprefix(PREFIX))
+            change(record)
+            line = PREFIX + json.dumps(record)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def leak(record: dict[str, Any]) -> None:
+    record["management"]["rx"] += 50_000_000
+
+
+def halve(record: dict[str, Any]) -> None:
+    record["rails"]["rail2"]["tx"] //= 2
+
+
+def eight_rails(contract: Contract) -> Contract:
+    """As many rails as the log's nodes had."""
+
+    def rail(first: Rail, index: int) -> Rail:
+        nic = first.nics[0].model_copy(update={"netdev": f"rail{index}"})
+        return first.model_copy(update={"index": index, "nics": [nic]})
+
+    nodes = [
+        n.model_copy(update={"rails": [rail(n.rails[0], i) for i in range(8)] if n.rails else []})
+        for n in contract.nodes
+    ]
+    machine = contract.machines[0].model_copy(update={"rails": 8})
+    return contract.model_copy(update={"nodes": nodes, "machines": [machine]})
+
+
+@pytest.mark.parametrize(
+    ("logs", "verdict"),
+    [
+        ([LOG], Verdict.PASS),
+        ([counted(LOG, leak), LOG], Verdict.PASS),
+        ([counted(LOG, halve), counted(LOG, halve), LOG], Verdict.PASS),
+        ([counted(LOG, leak)] * COLLECTIVE_TRIES, Verdict.UNPROVEN),
+        ([counted(LOG, halve)] * COLLECTIVE_TRIES, Verdict.FAIL),
+    ],
+)
+def test_counters_that_look_wrong_are_taken_again(
+    contract: Contract, bench: Any, logs: list[str], verdict: Verdict
+) -> None:
+    claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
+    made, remote = bench(eight_rails(contract), [Result((), 0, log, "") for log in logs])
+    scope = Scope((*made.scope.questions, Question(claim, "")))
+    made.scope, made.answers = scope, Answers(scope)
+    collectives.run(made)
+    record = made.answers.of("fabric.transport")
+    assert record is not None
+    assert record.verdict is verdict, record.reason
+    assert sum("collectives.py" in line for _, line in remote.commands) == len(logs)
+    kept = json.loads((made.folder / record.evidence).read_text())
+    assert len(kept) == len(logs), "every try is kept"
 
 
 def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
