@@ -12,6 +12,7 @@ import yaml
 from tests.roles.conftest import Recorded, cluster, record
 
 from railbed.contract import Contract, Filesystem
+from railbed.effects.workspace import Workspace
 
 UNIT = "/etc/systemd/system/railbed-filesystem-{}.service"
 SOURCES = {
@@ -49,13 +50,12 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 def _record(
     folder: Path, contract: Contract, tags: str = "packages,filesystem_server,filesystem_client"
 ) -> Recorded:
-    """With secrets that an operator would have put there."""
-    secret = folder / "scratch.secret"
-    secret.write_text("c2VjcmV0\n")
-    given = {
-        "filesystem_client_secrets": {"scratch": str(secret)},
-        "filesystem_server_auth_file": str(secret),
-    }
+    """BeeGFS shares a secret of the stack's own; Ceph's is one that an operator would have put there."""
+    own = Workspace(folder / "checkout", contract.stack).secrets
+    own.mkdir(parents=True)
+    secret = own / ("beegfs.auth" if contract.filesystems[0].kind == "beegfs" else "scratch.secret")
+    secret.write_text("secret\n")
+    given = {"filesystem_client_secrets": {"scratch": str(secret)}} if secret.suffix == ".secret" else {}
     values = folder / "values.yml"
     values.write_text(yaml.safe_dump(given))
     return record(folder / "checkout", contract, container=False, tags=f"{tags} --extra-vars @{values}")

@@ -17,6 +17,7 @@ def test_every_secret_is_0600_and_stays_the_same(tmp_path: Path) -> None:
         "cluster_ed25519",
         "certificate_ed25519",
         "munge.key",
+        "beegfs.auth",
     }
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
     assert work.secrets.stat().st_mode & 0o077 == 0
@@ -39,3 +40,15 @@ def test_two_clusters_have_different_keys(tmp_path: Path) -> None:
     for work in (one, other):
         secrets.ensure_stack_secrets(work)
     assert secrets.munge_key(one).read_bytes() != secrets.munge_key(other).read_bytes()
+    assert secrets.beegfs_auth(one).read_bytes() != secrets.beegfs_auth(other).read_bytes()
+
+
+def test_a_stack_of_an_older_version_gets_what_it_lacks(tmp_path: Path) -> None:
+    work = Workspace(tmp_path, "lab")
+    secrets.ensure_stack_secrets(work)
+    munge = secrets.munge_key(work).read_bytes()
+    secrets.beegfs_auth(work).unlink()
+    assert not secrets.complete(work)
+    secrets.ensure_stack_secrets(work)
+    assert secrets.complete(work)
+    assert secrets.munge_key(work).read_bytes() == munge
