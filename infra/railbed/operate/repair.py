@@ -98,7 +98,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         step("kept", f"left drained, as a person drained it: {owner}")
     else:
         scheduler.resume(name)
-    report = validate.run(contract, work, node=name, progress=say)
+    report = validate.run(contract, work, only=[name], progress=say)
     step(
         "validated",
         f"validation says {report.verdict}",

@@ -50,6 +50,17 @@ def run(bench: Bench) -> None:
         _together(bench, able)
 
 
+def _rounds(bench: Bench, names: Sequence[str]) -> list[list[Pair]]:
+    """Every node in a ring; one node with partners; some nodes in a ring, with a partner from outside where they are two."""
+    only = [name for name in names if name in bench.scope.only]
+    if not bench.scope.only:
+        return ring_rounds(names)
+    if len(only) == 1:
+        return star_rounds(only[0], _partners(bench, only[0], names))
+    others = [name for name in names if name not in only and name not in bench.dead_rails]
+    return ring_rounds([*only, *others[: max(0, law.PARTNERS_NEEDED + 1 - len(only))]])
+
+
 def _partners(bench: Bench, node: str, names: Sequence[str]) -> list[str]:
     """Whom to measure one node with; those with a dead rail of their own say less and come last."""
     others = [name for name in names if name != node]
@@ -60,10 +71,7 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
     by_name = {node.name: node for node in able}
     names = list(by_name)
     asked = [q for q in bench.scope.get(EACH) if q.node in by_name]
-    if not bench.scope.node:
-        rounds = ring_rounds(names)
-    else:
-        rounds = star_rounds(bench.scope.node, _partners(bench, bench.scope.node, names)) if asked else []
+    rounds = _rounds(bench, names) if asked else []
     samples: list[RailSample] = []
     for number, pairs in enumerate(rounds, 1):
         samples += _round(bench, by_name, pairs, f"round {number} of {len(rounds)}")

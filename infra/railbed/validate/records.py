@@ -39,7 +39,7 @@ class Report(Part):
     """Claim → reason for which someone let it stay unproven."""
     quick: bool
     node: str
-    """The node that the run was limited to, or empty."""
+    """The nodes that the run was limited to, by commas, or empty."""
     pattern: str
     """The claims that the run was limited to, or empty."""
     simulated: bool

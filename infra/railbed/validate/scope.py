@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -36,13 +36,14 @@ class Scope:
 
     questions: tuple[Question, ...]
     quick: bool = False
-    node: str = ""
+    only: tuple[str, ...] = ()
+    """The nodes that the run is about; none: all."""
     pattern: str = ""
 
     @property
     def whole(self) -> bool:
         """True when nothing was left out: only such a run earns a certificate."""
-        return not (self.quick or self.node or self.pattern)
+        return not (self.quick or self.only or self.pattern)
 
     def claims(self, pattern: str) -> list[Claim]:
         """The claims asked for that match, once each."""
@@ -80,34 +81,34 @@ def every_question(contract: Contract) -> list[Question]:
 
 
 def select(
-    contract: Contract, *, quick: bool = False, node: str | None = None, pattern: str | None = None
+    contract: Contract, *, quick: bool = False, only: Sequence[str] = (), pattern: str | None = None
 ) -> Scope:
     """The questions that remain after the filters.
 
-    ``node`` keeps that node's own claims; claims of the whole cluster stay out unless ``pattern`` names them.
+    ``only`` keeps those nodes' own claims; claims of the whole cluster stay out unless ``pattern`` names them.
     Raises ContractError for an unknown node and UsageError where no claim matches.
     """
-    if node:
-        contract.node(node)
+    for name in only:
+        contract.node(name)
     kept = every_question(contract)
     if quick:
         kept = [q for q in kept if any(fnmatchcase(q.claim.id, p) for p in QUICK)]
     if pattern:
         kept = [q for q in kept if fnmatchcase(q.claim.id, pattern)]
-    if node:
-        serves = any(node in f.data_servers for f in contract.filesystems)
+    if only:
+        serves = any(name in f.data_servers for f in contract.filesystems for name in only)
         kept = [
             q
             for q in kept
-            if q.node == node or (not q.node and (pattern or (serves and q.claim.id == SHARED)))
+            if q.node in only or (not q.node and (pattern or (serves and q.claim.id == SHARED)))
         ]
     if not kept:
         raise UsageError(
             "no claim in scope matches", code="CLAIM_UNKNOWN", path="--claim",
-            found=" ".join(filter(None, [pattern, node])),
+            found=" ".join(filter(None, [pattern, *only])),
             allowed=_known(contract.claims), hint="`railbed plan --json` lists the claims",
         )  # fmt: skip
-    return Scope(tuple(kept), quick, node or "", pattern or "")
+    return Scope(tuple(kept), quick, tuple(only), pattern or "")
 
 
 def _known(claims: Iterable[Claim]) -> list[str]:

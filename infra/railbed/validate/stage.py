@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ def run(
     work: Workspace,
     *,
     quick: bool = False,
-    node: str | None = None,
+    only: Sequence[str] = (),
     claim: str | None = None,
     accept: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -60,11 +60,11 @@ def run(
     """Validates a stack, or the part of it that the filters leave.
 
     ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
-    writes a certificate and accepts the nodes; a run of one node that passes accepts that node. Raises
+    writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. Raises
     UsageError for filters that match nothing. Whatever cannot be measured ends as ``unproven`` in the report,
     not as an exception.
     """
-    scope = select(contract, quick=quick, node=node, pattern=claim)
+    scope = select(contract, quick=quick, only=only, pattern=claim)
     accepting = _checked(accept or {}, contract)
     say = progress or _silent
     if not work.ssh_config.exists():
@@ -78,17 +78,17 @@ def run(
     report = Report(
         stack=contract.stack, contract_hash=contract.hash, verdict=verdict, claims=claims,
         culprits=blame.culprits(claims), out_of_scope=contract.out_of_scope, accepted_unproven=accepting,
-        quick=quick, node=node or "", pattern=claim or "", simulated=contract.simulated, started=started,
+        quick=quick, node=",".join(only), pattern=claim or "", simulated=contract.simulated, started=started,
         ended=now_iso(), seconds=seconds, report_dir=str(folder),
         certificate=str(work.certificate_file) if earned else "",
     )  # fmt: skip
     _write(report, contract, work, folder)
     if earned:
         acceptance.accept(work, contract.nodes, bench.scheduler)
-    elif scope.node and not (quick or claim) and verdict is Verdict.PASS:
-        acceptance.accept(work, [contract.node(scope.node)], bench.scheduler)
+    elif only and not (quick or claim) and verdict is Verdict.PASS:
+        acceptance.accept(work, [contract.node(name) for name in only], bench.scheduler)
     Journal(work.journal_file).write(
-        "validated", stack=work.stack, verdict=str(verdict), node=node or "", claim=claim or "", quick=quick,
+        "validated", stack=work.stack, verdict=str(verdict), node=report.node, claim=claim or "", quick=quick,
         report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
     )  # fmt: skip
     return report

@@ -136,8 +136,8 @@ def _servers(bench: Bench, filesystem: Filesystem, clients: list[str], folder: s
     )
     servers = moosefs.servers(listed.stdout)
     copies = moosefs.fewest_copies(info.stdout)
-    # A run of one node judges that node's server: another one's fault must not condemn it.
-    judged_servers = [n for n in filesystem.data_servers if bench.scope.node in ("", n)]
+    # A run of some nodes judges their servers: another one's fault must not condemn them.
+    judged_servers = [n for n in filesystem.data_servers if not bench.scope.only or n in bench.scope.only]
     names = {bench.node(name).address: name for name in judged_servers or filesystem.data_servers}
     dead = [name for address, name in names.items() if not servers.get(address, False)]
     question = bench.scope.get(SERVERS)[0]

@@ -183,10 +183,21 @@ def test_a_node_with_a_job_is_left_alone(measure: Any) -> None:
 
 
 def test_one_node_is_measured_against_two_partners(measure: Any) -> None:
-    found, fabric, _ = measure(lambda *_: 0.099, node="h100-1", pattern="fabric.rail.*")
+    found, fabric, _ = measure(lambda *_: 0.099, only=["h100-1"], pattern="fabric.rail.*")
     assert {c.verdict for c in found.values()} == {Verdict.PASS}
     assert {node for _, node in found} == {"h100-1"}
     assert len({node for node, _ in fabric.plans}) == 3
+
+
+@pytest.mark.parametrize(("only", "met"), [(2, 3), (3, 3)])
+def test_some_nodes_are_measured_with_each_other_and_a_partner_where_they_are_two(
+    measure: Any, only: int, met: int
+) -> None:
+    names = [f"h100-{i}" for i in range(only)]
+    found, fabric, _ = measure(lambda *_: 0.099, only=names, pattern="fabric.rail.*")
+    assert {c.verdict for c in found.values()} == {Verdict.PASS}
+    assert {node for _, node in found} == set(names)
+    assert len({node for node, _ in fabric.plans}) == met
 
 
 def test_two_nodes_cannot_tell_which_of_them_is_slow(measure: Any, contract: Contract) -> None:

@@ -38,14 +38,14 @@ def test_quick_leaves_the_rails_alone(contract: Contract) -> None:
 
 
 def test_one_node_has_its_own_claims_and_its_data_server(contract: Contract) -> None:
-    asked = keys(contract, node="h100-1")
+    asked = keys(contract, only=["h100-1"])
     assert {node for claim, node in asked if claim != "storage.servers"} == {"h100-1"}
     assert ("storage.servers", "") in asked
-    assert ("storage.servers", "") not in keys(contract, node="h100-3")
+    assert ("storage.servers", "") not in keys(contract, only=["h100-3"])
 
 
 def test_a_pattern_may_name_a_claim_of_the_cluster(contract: Contract) -> None:
-    assert keys(contract, node="h100-1", pattern="fabric.*") == {
+    assert keys(contract, only=["h100-1"], pattern="fabric.*") == {
         ("fabric.rail.0.bandwidth", "h100-1"), ("fabric.rail.1.bandwidth", "h100-1"),
         ("fabric.all_rails", ""), ("fabric.transport", ""),
     }  # fmt: skip
@@ -57,5 +57,5 @@ def test_filters_that_match_nothing_are_refused(contract: Contract) -> None:
     assert wrong.value.code == "CLAIM_UNKNOWN"
     assert "node.gpus" in wrong.value.allowed
     with pytest.raises(ContractError) as unknown:
-        select(contract, node="h100-9")
+        select(contract, only=["h100-9"])
     assert unknown.value.code == "NODE_UNKNOWN"

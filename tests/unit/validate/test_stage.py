@@ -69,7 +69,7 @@ def test_a_full_pass_is_certified_and_accepts_the_nodes(
     assert (Path(report.report_dir) / "certificate.json").read_bytes() == work.certificate_file.read_bytes()
 
 
-@pytest.mark.parametrize("filters", [{"quick": True}, {"claim": "node.*"}, {"node": "h100-1"}])
+@pytest.mark.parametrize("filters", [{"quick": True}, {"claim": "node.*"}, {"only": ["h100-1"]}])
 def test_a_part_never_earns_or_replaces_a_certificate(
     contract: Contract, work: Workspace, healthy: None, filters: dict[str, Any]
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_part_never_earns_or_replaces_a_certificate(
 def test_one_node_that_passes_its_claims_is_accepted_alone(
     contract: Contract, work: Workspace, healthy: None
 ) -> None:
-    run(contract, work, node="h100-1")
+    run(contract, work, only=["h100-1"])
     assert acceptance.accepted(work) == {"h100-1": "id-h100-1"}
 
 
