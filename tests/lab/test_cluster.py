@@ -87,6 +87,7 @@ FAULTS = [
     (["fs-server-down", "h100-1"], ("h100-1", "storage")),
     (["driver-mismatch", "h100-0"], ("h100-0", "driver")),
     (["driver-half-installed", "h100-1"], ("h100-1", "driver")),
+    (["fabric-manager-mismatch", "h100-3"], ("h100-3", "fabric manager")),
 ]
 
 
@@ -151,11 +152,10 @@ def test_every_gpu_of_the_cluster_is_another_one(cluster: Cli) -> None:
 def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
     """A driver that wants a boot, the fabric manager that refuses it until then, and the way back."""
     apt = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-change-held-packages --allow-downgrades"
-    start = "systemctl reset-failed nvidia-fabricmanager; systemctl start nvidia-fabricmanager; systemctl is-active"
-    start += " nvidia-fabricmanager"
+    start = "systemctl daemon-reload; systemctl restart nvidia-fabricmanager; systemctl is-active nvidia-fabricmanager"
     switch = "/var/lib/railbed-sim/packages/nvidia-open"
     cluster.ssh("h100-4", f"mkdir -p {Path(switch).parent}; echo reboot > {switch};"
-                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager; rm {switch}")  # fmt: skip
+                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager=595.71.05-1; rm {switch}")  # fmt: skip
     assert "version mismatch" in cluster.ssh("h100-4", "nvidia-smi", may_fail=True)
     assert cluster.ssh("h100-4", "cat /var/run/reboot-required.pkgs").split() == ["nvidia-open"]
     assert cluster.ssh("h100-4", start, may_fail=True).strip() == "failed"
@@ -170,8 +170,8 @@ def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
             time.sleep(0.3)
     assert "Driver Version: 595.71.05" in cluster.ssh("h100-4", "nvidia-smi")
     assert cluster.ssh("h100-4", start).strip() == "active"
-    cluster.ssh("h100-4", f"{apt} purge nvidia-fabricmanager; {apt} install nvidia-open=570.124.06-1;"
-                " apt-mark hold nvidia-open")  # fmt: skip
+    cluster.ssh("h100-4", f"{apt} install nvidia-open=570.124.06-1 nvidia-fabricmanager-570=570.124.06-1;"
+                f" apt-mark hold nvidia-open nvidia-fabricmanager-570; {start}")  # fmt: skip
     cluster.ssh("h100-4", "scontrol update nodename=h100-4 state=resume", may_fail=True)
     assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
 

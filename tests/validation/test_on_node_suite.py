@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 DATA = Path(__file__).parent / "data"
-CLAIMS = ("node.gpus", "node.driver", "node.nics", "node.limits", "node.time", "node.packages")
+CLAIMS = (
+    "node.gpus", "node.driver", "node.fabric_manager", "node.nics", "node.limits", "node.time", "node.packages",
+)  # fmt: skip
 Break = Callable[[Any], None]
 
 
@@ -16,12 +18,21 @@ def gpus(state: str) -> Break:
     return lambda world: world.recorded("nvidia-smi", DATA / "nvidia-smi" / state)
 
 
-def report_cut_short(world: Any) -> None:
+def report(text: str) -> Break:
     """Everything is answered as on a good node, but for the report."""
-    answers = world.folder / "cut"
-    shutil.copytree(DATA / "nvidia-smi/good", answers)
-    (answers / "_q__x.out").write_text("Segmentation fault\n")
-    world.recorded("nvidia-smi", answers)
+
+    def harm(world: Any) -> None:
+        answers = world.folder / "other"
+        shutil.copytree(DATA / "nvidia-smi/good", answers)
+        (answers / "_q__x.out").write_text(text)
+        world.recorded("nvidia-smi", answers)
+
+    return harm
+
+
+def other_driver(world: Any) -> None:
+    good = (DATA / "nvidia-smi/good/_q__x.out").read_text()
+    report(good.replace("570.124.06", "565.57.01"))(world)
 
 
 def file(path: str, text: str) -> Break:
@@ -72,6 +83,12 @@ BAD = [
     ("node.driver", wants(driver="565.57.01"), ["driver"], "driver 570.124.06 on 8 of 8 GPUs, not 565.57.01"),
     ("node.driver", gpus("mismatch"), ["driver"], "of different versions"),
     ("node.driver", gpus("no-driver"), ["driver"], "cannot reach the driver"),
+    ("node.fabric_manager", says("nv-fabricmanager", "Fabric Manager version is : 595.71.05\n"),
+     ["fabric manager"], "it is 595.71.05, not 570.124.06"),
+    ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "tells no version"),
+    ("node.fabric_manager", says("systemctl", "failed\n", 3), ["fabric manager"],
+     "nvidia-fabricmanager.service is failed"),
+    ("node.fabric_manager", gpus("unjoined"), ["fabric manager"], "gpu 7 is In Progress (N/A)"),
     ("node.nics", file("/sys/class/net/rail3/operstate", "down\n"), ["rail 3"], "rail3 is down, with carrier"),
     ("node.nics", file("/sys/class/net/rail3/carrier", "0\n"), ["rail 3"], "no carrier"),
     ("node.nics", file("/sys/class/net/rail6/mtu", "1500\n"), ["rail 6"], "rail6 has MTU 1500, not 9000"),
@@ -104,9 +121,20 @@ def test_a_bad_node_fails_and_names_the_part(
 UNKNOWN = [
     ("node.gpus", lacks("nvidia-smi"), "not installed"),
     ("node.gpus", gpus("mismatch"), "blocked by node.driver"),
-    ("node.gpus", report_cut_short, "nvidia-smi -q reports on 0 of 8 GPUs: 'Segmentation fault'"),
+    (
+        "node.gpus",
+        report("Segmentation fault\n"),
+        "nvidia-smi -q reports on 0 of 8 GPUs: 'Segmentation fault'",
+    ),
     ("node.driver", lacks("nvidia-smi"), "not installed"),
     ("node.driver", says("nvidia-smi", "Segmentation fault\n", 139), "named no driver version"),
+    ("node.fabric_manager", gpus("mismatch"), "blocked by node.driver"),
+    (
+        "node.fabric_manager",
+        other_driver,
+        "driver 565.57.01 is loaded, which fabric manager 570.124.06 refuses",
+    ),
+    ("node.fabric_manager", lacks("systemctl"), "systemctl is not installed"),
     ("node.nics", says("ip", "garbage"), "no JSON"),
     ("node.nics", says("ip", "", 1), "failed"),
     ("node.limits", says("srun", "", 1), "no step on this node"),
@@ -134,7 +162,7 @@ def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
     found = world.suite(*CLAIMS)
     verdicts = {claim: record["verdict"] for claim, record in found.items()}
     assert verdicts == {
-        "node.gpus": "fail", "node.driver": "pass", "node.nics": "pass", "node.limits": "pass",
+        "node.gpus": "fail", "node.driver": "pass", "node.fabric_manager": "unproven", "node.nics": "pass", "node.limits": "pass",
         "node.time": "unproven", "node.packages": "unproven",
     }  # fmt: skip
     assert found["node.gpus"]["parts"] == ["gpu 5"]

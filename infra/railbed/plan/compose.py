@@ -18,7 +18,7 @@ from railbed.plan.parts import (
     PlannedPool,
     Price,
 )
-from railbed.spec import ClusterSpec, spares, spec_hash
+from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
 from railbed.spec.platforms import LabPlatform
 
@@ -39,6 +39,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     release = catalog.load_release(spec.software.release)
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where)
+    installed = software.planned(release, chosen, lab=lab is not None)
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = scope.claims(
@@ -47,7 +48,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             filesystems=filesystems,
             offers=offers,
             release=release,
-            driver=chosen["nvidia_driver"].version,
+            installed=installed.versions,
             platform=spec.platform.kind,
             has_fabric=spec.fabric is not None,
             has_scheduler=spec.scheduler != "none",
@@ -60,6 +61,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
+        controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,
         spec_hash=spec_hash(spec),
@@ -72,7 +74,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         addresses=_addresses(lab, spec.fabric.rails) if lab and spec.fabric else None,
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
-        software=software.planned(release, chosen, lab=lab is not None),
+        software=installed,
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),

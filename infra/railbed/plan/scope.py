@@ -52,7 +52,8 @@ class Facts(Part):
     offers: list[FilesystemOffer]
     """The offer of each filesystem, in the same order."""
     release: Release
-    driver: str
+    installed: dict[str, str]
+    """Component of the release → version, of those that nodes get."""
     platform: str
     has_fabric: bool
     has_scheduler: bool
@@ -99,7 +100,8 @@ def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
 
 
 def _node(facts: Facts) -> Scope:
-    machine, release, driver = facts.pools[0].machine, facts.release, facts.driver
+    machine, release, installed = facts.pools[0].machine, facts.release, facts.installed
+    driver, manager = installed["nvidia_driver"], installed.get("fabric_manager")
     yield facts.hardware(
         "node.gpus",
         WORKERS,
@@ -109,6 +111,12 @@ def _node(facts: Facts) -> Scope:
     yield facts.hardware(
         "node.driver", WORKERS, f"driver {driver} is installed and loaded, and its library has its version"
     )
+    if manager:
+        yield facts.hardware(
+            "node.fabric_manager",
+            WORKERS,
+            f"fabric manager {manager} runs, with a driver of its version, and every GPU is in its fabric",
+        )
     if facts.has_fabric:
         nics = machine.rails * machine.nics_per_rail
         yield facts.hardware(

@@ -22,8 +22,12 @@ EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 PATTERN = "node.*"
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
-GPU_COMPONENTS = frozenset({"nvidia_driver"})
+HELD = {"nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager"}
+"""Software components whose packages must not move, and the part that is to blame where one did."""
+GPU_COMPONENTS = frozenset(HELD)
 """Software components that only nodes with GPUs get."""
+NVSWITCH_COMPONENTS = frozenset({"fabric_manager", "nvlsm"})
+"""Of these, what joins several GPUs: a node with one GPU has none to join."""
 
 SCRIPT = """
 set -u
@@ -48,7 +52,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
     packages = {
         software.packages[part]: version
         for part, version in software.versions.items()
-        if part in software.packages and (node.gpus or part not in GPU_COMPONENTS)
+        if part in software.packages and _has(node, part)
     }
     machine = contract.machine(node.machine) if node.machine else None
     return {
@@ -58,7 +62,10 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
         "driver": software.versions.get("nvidia_driver", ""),
-        "held_packages": [software.packages[part] for part in GPU_COMPONENTS if part in software.packages],
+        "fabric_manager": software.versions.get("fabric_manager", ""),
+        "held_packages": {
+            software.packages[part]: blamed for part, blamed in HELD.items() if part in software.packages
+        },
         "rails": [
             {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
             for rail, nic in contract.nics(node)
@@ -70,6 +77,12 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "time_offset_s": TIME_OFFSET_S,
         "reservation": reservation,
     }
+
+
+def _has(node: Node, component: str) -> bool:
+    """Whether the node gets the component at all."""
+    needed = 2 if component in NVSWITCH_COMPONENTS else 1 if component in GPU_COMPONENTS else 0
+    return node.gpus >= needed
 
 
 def bundle(wanted: dict[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ SHARED = "storage.servers"
 """A claim of the cluster to which every data server adds its own part: a run of one such node asks it too."""
 NEEDS_RAILS = ("node.nics", "fabric.rail.*", "fabric.all_rails")
 NEEDS_GPUS = ("node.gpus", "node.driver")
+NEEDS_NVSWITCHES = ("node.fabric_manager",)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def applies(claim: Claim, node: Node) -> bool:
         return False
     if any(fnmatchcase(claim.id, pattern) for pattern in NEEDS_RAILS):
         return bool(node.rails)
+    if claim.id in NEEDS_NVSWITCHES:
+        return node.gpus > 1
     return node.gpus > 0 if claim.id in NEEDS_GPUS else True
 
 

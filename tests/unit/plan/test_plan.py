@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "lab-cluster.yaml"
 GOLDEN = ROOT / "tests" / "unit" / "data" / "spec" / "lab-cluster.plan.json"
 WHERE = "x.yaml:railbed:cluster"
-NODE = [f"node.{part}" for part in ("gpus", "driver", "nics", "limits", "time", "packages")] + [
-    "scheduler.state"
-]
+NODE = [
+    f"node.{part}" for part in ("gpus", "driver", "fabric_manager", "nics", "limits", "time", "packages")
+] + ["scheduler.state"]
 
 
 def planned(**changed: Any) -> plan.ClusterPlan:

@@ -51,6 +51,7 @@ def test_hardware_gets_all_parts_and_a_lab_those_that_have_a_stand_in() -> None:
     release = catalog.load_release("2026.12")
     for lab in (True, False):
         found = software.planned(release, choose("2026.12", "lab/rail8", "moosefs"), lab=lab)
-        assert ("fabric_manager" in found.versions) is not lab
+        assert found.versions["fabric_manager"] == found.versions["nvidia_driver"]
+        assert ("kernel" in found.versions) is not lab
         assert found.packages["nvidia_driver"] == "nvidia-open"
         assert found.packages.keys() <= found.versions.keys()

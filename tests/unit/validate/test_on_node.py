@@ -42,10 +42,27 @@ def test_expectations_come_from_the_contract(contract: Contract) -> None:
     )
     assert wanted["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.12/24", "mtu": 9000}
     assert wanted["packages"] == {"nvidia-open": "570.124.06", "chrony": "4.3"}
-    assert wanted["held_packages"] == ["nvidia-open"]
+    assert wanted["held_packages"] == {"nvidia-open": "driver"}
     controller = on_node.expectations(contract, contract.node("ctl0"))
     assert controller["packages"] == {"chrony": "4.3"}
     assert controller["mounts"] == []
+
+
+def test_a_fabric_manager_is_expected_where_there_are_gpus_to_join(contract: Contract) -> None:
+    software = contract.software
+    more = software.model_copy(
+        update={
+            "versions": {**software.versions, "fabric_manager": "570.124.06"},
+            "packages": {**software.packages, "fabric_manager": "nvidia-fabricmanager-570"},
+        }
+    )
+    other = contract.model_copy(update={"software": more})
+    wanted = on_node.expectations(other, other.node("h100-1"))
+    assert wanted["fabric_manager"] == wanted["packages"]["nvidia-fabricmanager-570"] == "570.124.06"
+    assert wanted["held_packages"]["nvidia-fabricmanager-570"] == "fabric manager"
+    single = other.node("h100-1").model_copy(update={"gpus": 1})
+    for node in (single, other.node("ctl0")):
+        assert "nvidia-fabricmanager-570" not in on_node.expectations(other, node)["packages"]
 
 
 def test_rdma_needs_locked_memory_without_limit(contract: Contract) -> None:

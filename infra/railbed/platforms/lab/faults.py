@@ -12,7 +12,7 @@ from pathlib import Path
 from railbed.contract import Contract, Node
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
 from railbed.effects.lab import hardware, names, network
-from railbed.effects.lab.vendor import DRIVER, releases, stand_ins
+from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, StandIn, releases, stand_ins
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
@@ -128,33 +128,48 @@ def _server_up(bench: Bench, fault: Injected) -> None:
                      " systemctl start moosefs-chunkserver")  # fmt: skip
 
 
+MANAGER = "nvidia-fabricmanager.service"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
 
 
-def _drivers(bench: Bench) -> tuple[str, str, str]:
-    """(package, version of it that the release has, another that the repository has)."""
-    wanted = bench.contract.software.versions[DRIVER]
-    carried = {one.program: one for one in stand_ins(releases()) if one.component == DRIVER}
-    other = next(one for version, one in carried.items() if version != wanted)
-    return other.package, carried[wanted].version, other.version
+def _packages(bench: Bench, component: str) -> tuple[StandIn, StandIn]:
+    """(package that the release has, another that the repository has)."""
+    wanted = bench.contract.software.versions[component]
+    carried = {one.program: one for one in stand_ins(releases()) if one.component == component}
+    return carried[wanted], next(one for version, one in carried.items() if version != wanted)
+
+
+def _install(one: StandIn) -> str:
+    return f"{INSTALL} {one.package}={one.version}; apt-mark hold {one.package}"
 
 
 def _driver_other(bench: Bench, fault: Injected) -> None:
-    package, _, other = _drivers(bench)
-    bench.ssh(fault, f"{INSTALL} {package}={other}; apt-mark hold {package}")
+    bench.ssh(fault, _install(_packages(bench, DRIVER)[1]))
 
 
 def _driver_half(bench: Bench, fault: Injected) -> None:
     """Another version is unpacked, and its installation stops there, as one does that finds no kernel headers."""
-    package, _, other = _drivers(bench)
-    bench.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{package};"
-                     f" if {INSTALL} {package}={other}; then exit 1; fi; apt-mark hold {package}")  # fmt: skip
+    other = _packages(bench, DRIVER)[1]
+    bench.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{other.package};"
+                     f" if {INSTALL} {other.package}={other.version}; then exit 1; fi;"
+                     f" apt-mark hold {other.package}")  # fmt: skip
 
 
 def _driver_back(bench: Bench, fault: Injected) -> None:
-    package, wanted, _ = _drivers(bench)
-    bench.ssh(fault, f"rm -f {SWITCHES}/{package}; dpkg --configure -a; {INSTALL} {package}={wanted};"
-                     f" apt-mark hold {package}")  # fmt: skip
+    wanted = _packages(bench, DRIVER)[0]
+    bench.ssh(fault, f"rm -f {SWITCHES}/{wanted.package}; dpkg --configure -a; {_install(wanted)}")
+
+
+def _manager_other(bench: Bench, fault: Injected) -> None:
+    """Another version takes the place of the right one, and refuses the driver when it starts."""
+    other = _packages(bench, FABRIC_MANAGER)[1]
+    bench.ssh(fault, f"{_install(other)}; systemctl daemon-reload;"
+                     f" if systemctl restart {MANAGER}; then exit 1; fi")  # fmt: skip
+
+
+def _manager_back(bench: Bench, fault: Injected) -> None:
+    wanted = _packages(bench, FABRIC_MANAGER)[0]
+    bench.ssh(fault, f"{_install(wanted)}; systemctl daemon-reload; systemctl restart {MANAGER}")
 
 
 FAULTS = {
@@ -172,6 +187,8 @@ FAULTS = {
               _driver_other, _driver_back),
         Fault("driver-half-installed", "software", ["NODE"], ["node.driver", "node.packages"],
               _driver_half, _driver_back),
+        Fault("fabric-manager-mismatch", "software", ["NODE"], ["node.fabric_manager", "node.packages"],
+              _manager_other, _manager_back),
     )
 }  # fmt: skip
 

@@ -17,9 +17,12 @@ def _same(installed: str, locked: str) -> bool:
 
 
 def packages(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every package of the release is installed in its locked version; those that must not move are held."""
+    """Every package of the release is installed in its locked version; those that must not move are held.
+
+    ``held_packages`` says of each of these which part is to blame.
+    """
     locked: dict[str, str] = want["packages"]
-    held = set(want["held_packages"])
+    held: dict[str, str] = want["held_packages"]
     expected = len(locked)
     if not locked:
         return Finding("unproven", "the contract locks no package for this node")
@@ -43,7 +46,7 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
             bad[name] = f"{name} is not held"
     measured = len(locked) - len(bad)
     if bad:
-        parts = tuple(sorted({"driver" if name in held else f"package {name}" for name in bad}))
+        parts = tuple(sorted({held.get(name, f"package {name}") for name in bad}))
         return Finding("fail", "; ".join(bad.values()), measured, "packages", expected, parts)
     return Finding("pass", "every package has its locked version", measured, "packages", expected)
 

@@ -1,0 +1,67 @@
+"""The service that joins the GPUs of a machine over its NVSwitches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
+
+UNIT = "nvidia-fabricmanager.service"
+PART = "fabric manager"
+JOINED = ("Completed", "Success")
+"""State and status of a GPU that may use NVLink (`nvidia-smi -q`; NVIDIA's fabric manager user guide). A GPU from before
+Hopper has neither (N/A)."""
+
+
+def _version(probe: Probe) -> str:
+    said = probe.run(["nv-fabricmanager", "--version"])
+    found = re.search(r"version is\s*:\s*(\d[\d.]*)", said.out)
+    return found[1] if found else ""
+
+
+def _apart(report: str) -> list[str]:
+    """GPUs that are not in the fabric, with what they say; by the driver's minor numbers."""
+    found = []
+    for index, block in enumerate(re.findall(r"<gpu id=.*?</gpu>", report, re.S)):
+        fabric = re.search(r"<fabric>\s*<state>(.*?)</state>\s*<status>(.*?)</status>", block, re.S)
+        minor = re.search(r"<minor_number>(\d+)</minor_number>", block)
+        if fabric and fabric.groups() != JOINED and fabric[1] != "N/A":
+            found.append(f"gpu {minor[1] if minor else index} is {fabric[1]} ({fabric[2]})")
+    return found
+
+
+def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
+    """It has the loaded driver's version, runs, and every GPU that answers is in its fabric."""
+    expected = str(want["fabric_manager"])
+    version = _version(probe)
+    if version != expected:
+        told = f"it is {version}, not {expected}" if version else "nv-fabricmanager tells no version"
+        return Finding("fail", told, version or None, "", expected, (PART,))
+    report = probe.run(["nvidia-smi", "-q", "-x"])
+    loaded = re.search(r"<driver_version>(.*?)</driver_version>", report.out)
+    if not loaded:
+        told = f"blocked by node.driver: nvidia-smi says {report.first_line!r}"
+        return Finding("unproven", told, version, "", expected)
+    if loaded[1] != expected:
+        told = (
+            f"blocked by node.driver: driver {loaded[1]} is loaded, which fabric manager {expected} refuses"
+        )
+        return Finding("unproven", told, version, "", expected)
+    state = probe.run(["systemctl", "is-active", UNIT])
+    if state.code == NOT_FOUND:
+        return Finding("unproven", "systemctl is not installed", version, "", expected)
+    if state.code != 0:
+        return Finding("fail", f"{UNIT} is {state.first_line}", version, "", expected, (PART,))
+    apart = _apart(report.out)
+    if apart:
+        return Finding("fail", f"not in its fabric: {', '.join(apart)}", version, "", expected, (PART,))
+    return Finding("pass", f"fabric manager {version} runs with its driver", version, "", expected)
+
+
+@pytest.mark.claim("node.fabric_manager")
+def test_fabric_manager(probe: Probe, want: dict[str, Any], judge: Callable[[Finding], None]) -> None:
+    judge(fabric_manager(probe, want))
