@@ -38,6 +38,9 @@ MAX_SHRINK_FRACTION = 0.2
 
 # --- scheduler -------------------------------------------------------------------------------------------------
 PARTITION = "batch"
+CONTROLLER_PAIR_NODES = 64
+"""Nodes, spares included, from which Slurm gets a second controller: no job starts or ends while the only one is away, and
+with 64 nodes of eight that holds 512 GPUs up. Below, a pair costs more care (shared state) than it saves."""
 ACCEPTANCE_RESERVATION = "railbed-acceptance"
 """Holds the nodes that never passed a full validation."""
 
@@ -45,6 +48,11 @@ ACCEPTANCE_RESERVATION = "railbed-acceptance"
 DRAIN_POLL_S = 2.0
 DRAIN_TIMEOUT_S = 3600.0
 """How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""
+
+UPGRADE_WAIT_S = 3600.0
+"""How long a wave of an upgrade waits for running jobs; afterwards it stops, and its busy nodes stay draining."""
+UPGRADE_WAVE_FRACTION = 0.25
+"""At most this share of the nodes leaves service at once."""
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
@@ -116,6 +124,7 @@ FAULT_CLEAR_TIMEOUT_S = 60.0
 # --- who drained a node ----------------------------------------------------------------------------------------
 HEALTHCHECK_PREFIX = "[railbed:healthcheck]"
 REPAIR_PREFIX = "[railbed:repair]"
+UPGRADE_PREFIX = "[railbed:upgrade]"
 OPERATOR_PREFIX = "[railbed:operator]"
 """`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
 EVIDENCE_TIMEOUT_S = 30.0

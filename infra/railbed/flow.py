@@ -185,7 +185,7 @@ def _recall(work: Workspace, session: Session, say: Say) -> None:
     if work.contract_file.exists() or known.get("contract") is None:
         return
     try:
-        store(work, known["contract"])
+        configure.learn(store(work, known["contract"]), work)
     except ContractError as broken:
         say(f"the stack's last contract is not used: {broken.message}")
 
@@ -232,6 +232,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
                 "the platform cannot give what the plan needs; nothing was made",
                 "PREFLIGHT",
             )
+        configure.refuse_move(work, plans.names(planned), planned.software.release)
         shrink(work, planned, say, removed or [])
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from railbed.configure import progress
 from railbed.configure.events import Event, OnEvent
 from railbed.configure.playbook import converge
+from railbed.configure.releases import learn, recorded, refuse_move
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
 from railbed.configure.stack import let_go
 
@@ -16,6 +17,9 @@ __all__ = [
     "OnEvent",
     "broken",
     "converge",
+    "learn",
     "let_go",
     "progress",
+    "recorded",
+    "refuse_move",
 ]

@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from railbed.configure import stack
+from railbed.configure import releases, stack
 from railbed.configure.events import Collector, OnEvent
 from railbed.configure.leases import leased
 from railbed.configure.limits import resolve
@@ -27,12 +27,13 @@ SHOWN_LINES = 20
 
 def converge(
     contract: Contract, work: Workspace, *, limit: str | None = None, check: bool = False,
-    playbook: str = "site.yml", on_event: OnEvent | None = None,
+    playbook: str = "site.yml", moving: bool = False, on_event: OnEvent | None = None,
 ) -> ConvergeResult:  # fmt: skip
     """Runs a playbook on the contract's nodes, or on those that ``limit`` names; ``check`` writes nothing.
 
-    A node that fails or does not answer is a state of that node in the result. Raises ContractError for a
-    contract that must not be used, UsageError for a limit that matches nothing, Busy where another railbed is
+    ``moving``: these nodes were drained, so their software release may change; else that is refused. A node that
+    fails or does not answer is a state of that node in the result. Raises ContractError for a contract that must not
+    be used, UsageError for a limit that matches nothing or a release that would move, Busy where another railbed is
     at work on a node, and CommandError where Ansible itself did not run.
     """
     inventory = stack.load(work)
@@ -47,6 +48,8 @@ def converge(
     with leased(work, nodes):
         ensure_stack_secrets(work)
         write_ssh_files(work, contract)
+        if not (moving or check):
+            releases.refuse_move(work, nodes, contract.software.release)
         journal.write("converge", playbook=playbook, nodes=nodes, check=check, contract=contract.hash)
         start = time.monotonic()
         collector = Collector(nodes, on_event)
@@ -66,6 +69,9 @@ def converge(
             "converge-done", playbook=playbook, seconds=seconds, changed=result.changed,
             nodes={name: str(one.state) for name, one in result.nodes.items()},
         )  # fmt: skip
+        if not check:
+            whole = [name for name in nodes if name not in result.broken]
+            releases.record(work, whole, contract.software.release)
         if not limit and not check and not result.broken:
             shutil.copyfile(work.contract_file, stack.converged_file(work))
     return result

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from railbed import contract as contracts
+from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
@@ -74,6 +75,7 @@ def refuse_shrunken(contract: Contract, last: Path) -> None:
 
 def let_go(work: Workspace, names: Collection[str]) -> None:
     """Nodes that left on purpose are not missed by the next converge."""
+    releases.forget(work, names)
     last = converged_file(work)
     if not last.exists():
         return

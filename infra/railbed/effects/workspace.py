@@ -84,6 +84,11 @@ class Workspace:
         return self.dir / "certificate.json"
 
     @property
+    def releases_file(self) -> Path:
+        """Node name → software release that the roles last brought it to."""
+        return self.dir / "releases.json"
+
+    @property
     def accepted_file(self) -> Path:
         """Node name → identity of the nodes that passed a full validation."""
         return self.dir / "accepted.json"

@@ -7,29 +7,18 @@ is saved before anything is changed; the node is held in a reservation until a v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from railbed import configure, validate
 from railbed.contract import Contract
-from railbed.defaults import (
-    DRAIN_POLL_S,
-    DRAIN_TIMEOUT_S,
-    EVIDENCE_TIMEOUT_S,
-    HEALTHCHECK_PREFIX,
-    REPAIR_PREFIX,
-)
-from railbed.effects.journal import Journal, now_iso
+from railbed.defaults import REPAIR_PREFIX
+from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UnprovenError, UsageError
+from railbed.errors import UsageError
 from railbed.model.claims import Part, Verdict
-
-Say = Callable[[str], None]
-EVIDENCE = (
-    "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
-    " systemctl --failed --no-pager; journalctl --no-pager -n 500"
-)
+from railbed.operate import aside
+from railbed.operate.aside import Say
 
 
 class Step(Part):
@@ -83,12 +72,14 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         journal.write(f"repair-{event}", node=name, **fields)
         say(f"{name}: {text}")
 
-    owner = _drain(scheduler, name, step)
-    waited = _wait(scheduler, name, step)
-    _evidence(remote, work, name, step)
+    owner = aside.drain(scheduler, name, REPAIR_PREFIX, step)
+    waited = aside.wait(scheduler, name, step)
+    aside.evidence(remote, work, name, step)
     scheduler.reserve([name])
     step("hold", "held in the acceptance reservation")
-    converged = configure.converge(contract, work, limit=name, playbook="repair.yml", on_event=on_converge)
+    converged = configure.converge(
+        contract, work, limit=name, playbook="repair.yml", moving=True, on_event=on_converge
+    )
     if converged.broken:
         step("failed", "the roles failed; the node stays drained", error=converged.as_json())
         raise configure.broken(converged)
@@ -116,51 +107,3 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),
         report=report.report_dir, kept_drained_by=owner,
     )  # fmt: skip
-
-
-def _drain(scheduler: Scheduler, name: str, step: Callable[..., None]) -> str:
-    """Drains the node unless it is; gives the reason of a person's own drain, which is kept."""
-    state = scheduler.nodes().get(name)
-    if state is None:
-        raise RailbedError(
-            f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`"
-        )
-    if state.drained:
-        ours = state.reason.startswith((REPAIR_PREFIX, HEALTHCHECK_PREFIX))
-        step("drain", f"drained already: {state.reason}", reason=state.reason)
-        return "" if ours else state.reason
-    scheduler.drain(name, f"{REPAIR_PREFIX} {now_iso()}")
-    step("drain", "draining: no new job starts on it")
-    return ""
-
-
-def _wait(scheduler: Scheduler, name: str, step: Callable[..., None]) -> float:
-    """Waits until no job holds the node; says once which ones it waits for."""
-    start, told = time.monotonic(), ""
-    while jobs := scheduler.jobs(name):
-        listed = ", ".join(f"{job.id} of {job.user}" for job in jobs)
-        if listed != told:
-            step("wait", f"waiting for job {listed} to end by itself", jobs=listed)
-            told = listed
-        if time.monotonic() - start > DRAIN_TIMEOUT_S:
-            raise UnprovenError(
-                f"{name} still runs {listed} after {DRAIN_TIMEOUT_S:g} s", code="STILL_BUSY",
-                hint="the node stays draining; run the repair again later (railbed never ends a job)",
-            )  # fmt: skip
-        time.sleep(DRAIN_POLL_S)
-    return time.monotonic() - start
-
-
-def _evidence(remote: Remote, work: Workspace, name: str, step: Callable[..., None]) -> None:
-    """What the node says of itself before anything is changed; a node that says nothing is told so, not repaired blindly."""
-    said = remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
-    folder = work.archive / "evidence"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
-    file.write_text(said.stdout + said.stderr)
-    if not said.stdout:
-        raise UnprovenError(
-            f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
-            found=said.tail(), hint="look at the host itself; it stays drained",
-        )  # fmt: skip
-    step("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))

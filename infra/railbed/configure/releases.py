@@ -1,0 +1,78 @@
+"""Which software release each node has: kept as nodes are converged, asked of a cluster that another checkout made.
+
+Another release means another driver under whatever runs on the node, so the roles bring it only to nodes that were drained
+for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from railbed.contract import Contract
+from railbed.defaults import SSH_CONNECT_TIMEOUT_S
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError, UsageError
+
+NODE_FILE = "/etc/railbed/node.json"
+"""Role ``base`` writes it."""
+SHOWN = 8
+
+
+def recorded(work: Workspace) -> dict[str, str]:
+    """Node → release that the roles last brought it to, as far as this checkout saw it."""
+    try:
+        known = json.loads(work.releases_file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as broken:
+        raise ContractError(
+            f"the list of the nodes' releases is not whole JSON ({broken})", path=str(work.releases_file),
+            hint="remove it: railbed then asks the nodes",
+        ) from None  # fmt: skip
+    return {str(name): str(release) for name, release in known.items()}
+
+
+def record(work: Workspace, names: Collection[str], release: str) -> None:
+    """Writes down that these nodes have the release now."""
+    _write(work, {**recorded(work), **dict.fromkeys(names, release)})
+
+
+def forget(work: Workspace, names: Collection[str]) -> None:
+    """Nodes that left; another machine may come under their name."""
+    _write(work, {name: release for name, release in recorded(work).items() if name not in names})
+
+
+def _write(work: Workspace, known: Mapping[str, str]) -> None:
+    fresh = work.releases_file.with_suffix(".new")
+    fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    fresh.replace(work.releases_file)
+
+
+def learn(contract: Contract, work: Workspace) -> None:
+    """Asks the nodes of a cluster that another checkout converged; those that do not answer stay unknown."""
+    remote = Remote(work, contract)
+
+    def ask(name: str) -> str:
+        said = remote.run(name, ["cat", NODE_FILE], check=False, timeout_s=2 * SSH_CONNECT_TIMEOUT_S)
+        try:
+            told = json.loads(said.stdout) if said.ok else {}
+        except json.JSONDecodeError:
+            return ""
+        return str(told.get("release", "")) if isinstance(told, dict) else ""
+
+    asked = remote.each([node.name for node in contract.nodes], ask)
+    _write(work, {**recorded(work), **{name: release for name, release in asked.items() if release}})
+
+
+def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
+    """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it."""
+    others = {n: have for n, have in recorded(work).items() if n in names and have != release}
+    if others:
+        told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])
+        raise UsageError(
+            f"{len(others)} nodes have another software release; changing it takes drained nodes",
+            code="RELEASE_MOVES", path="software.release", found=told + (" …" if len(others) > SHOWN else ""),
+            allowed=release, hint=f"`railbed upgrade --to {release}` drains, changes and validates them in waves",
+        )  # fmt: skip

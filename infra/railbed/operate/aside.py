@@ -1,0 +1,92 @@
+"""Taking nodes out of service without hurting anyone: drained, idle by themselves, evidence saved before any change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from railbed.defaults import (
+    DRAIN_POLL_S,
+    DRAIN_TIMEOUT_S,
+    EVIDENCE_TIMEOUT_S,
+    HEALTHCHECK_PREFIX,
+    REPAIR_PREFIX,
+    UPGRADE_PREFIX,
+)
+from railbed.effects.journal import now_iso
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError, UnprovenError
+
+Say = Callable[[str], None]
+OURS = (REPAIR_PREFIX, HEALTHCHECK_PREFIX, UPGRADE_PREFIX)
+"""Drains that railbed set, and may take back."""
+EVIDENCE = (
+    "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
+    " systemctl --failed --no-pager; journalctl --no-pager -n 500"
+)
+
+
+class Step(Protocol):
+    """Tells a person and the journal what was done on a node."""
+
+    def __call__(self, event: str, text: str, **fields: object) -> None: ...
+
+
+def drain(scheduler: Scheduler, name: str, prefix: str, step: Step) -> str:
+    """Drains the node unless it is; gives the reason of a person's own drain, which is kept."""
+    state = scheduler.nodes().get(name)
+    if state is None:
+        raise RailbedError(
+            f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`"
+        )
+    if state.drained:
+        step("drain", f"drained already: {state.reason}", reason=state.reason)
+        return "" if state.reason.startswith(OURS) else state.reason
+    scheduler.drain(name, f"{prefix} {now_iso()}")
+    step("drain", "draining: no new job starts on it")
+    return ""
+
+
+def busy(scheduler: Scheduler, names: Iterable[str]) -> dict[str, list[str]]:
+    """Node → jobs that hold it (``<id> of <user>``); a node without any is absent."""
+    found: dict[str, list[str]] = {}
+    wanted = set(names)
+    for job in scheduler.jobs():
+        for name in wanted & set(job.nodes):
+            found.setdefault(name, []).append(f"{job.id} of {job.user}")
+    return found
+
+
+def wait(scheduler: Scheduler, name: str, step: Step) -> float:
+    """Waits until no job holds the node; says once which ones it waits for. Gives the seconds."""
+    start, told = time.monotonic(), ""
+    while jobs := scheduler.jobs(name):
+        listed = ", ".join(f"{job.id} of {job.user}" for job in jobs)
+        if listed != told:
+            step("wait", f"waiting for job {listed} to end by itself", jobs=listed)
+            told = listed
+        if time.monotonic() - start > DRAIN_TIMEOUT_S:
+            raise UnprovenError(
+                f"{name} still runs {listed} after {DRAIN_TIMEOUT_S:g} s", code="STILL_BUSY",
+                hint="the node stays draining; run the repair again later (railbed never ends a job)",
+            )  # fmt: skip
+        time.sleep(DRAIN_POLL_S)
+    return time.monotonic() - start
+
+
+def evidence(remote: Remote, work: Workspace, name: str, step: Step) -> None:
+    """What the node says of itself before anything is changed; a node that says nothing is told so, not repaired blindly."""
+    said = remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
+    folder = work.archive / "evidence"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
+    file.write_text(said.stdout + said.stderr)
+    if not said.stdout:
+        raise UnprovenError(
+            f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
+            found=said.tail(), hint="look at the host itself; it stays drained",
+        )  # fmt: skip
+    step("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))

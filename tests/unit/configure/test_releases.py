@@ -1,0 +1,72 @@
+"""The release of a node moves only where it was drained for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed import configure
+from railbed.configure import releases, stack
+from railbed.contract import Contract
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError, UsageError
+from railbed.run import Result
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path, "small")
+    made.dir.mkdir(parents=True)
+    return made
+
+
+def test_a_new_cluster_and_the_same_release_go_on(work: Workspace) -> None:
+    configure.refuse_move(work, ["a", "b"], "2026.12")
+    releases.record(work, ["a", "b"], "2026.12")
+    configure.refuse_move(work, ["a", "b", "new"], "2026.12")
+
+
+def test_another_release_is_refused_and_says_how(work: Workspace) -> None:
+    releases.record(work, ["a", "b"], "2026.11")
+    releases.record(work, ["b"], "2026.12")
+    with pytest.raises(UsageError) as refused:
+        configure.refuse_move(work, ["a", "b"], "2026.12")
+    assert refused.value.code == "RELEASE_MOVES"
+    assert refused.value.found == "a 2026.11"
+    assert "railbed upgrade --to 2026.12" in refused.value.hint
+    configure.refuse_move(work, ["b"], "2026.12")
+
+
+def test_who_left_is_forgotten(work: Workspace) -> None:
+    releases.record(work, ["a", "b"], "2026.11")
+    stack.let_go(work, ["a"])
+    assert configure.recorded(work) == {"b": "2026.11"}
+    configure.refuse_move(work, ["a"], "2026.12")
+
+
+def test_a_broken_list_is_an_error_and_not_empty(work: Workspace) -> None:
+    work.releases_file.write_text('{"a": ')
+    with pytest.raises(ContractError, match="not whole JSON"):
+        configure.recorded(work)
+
+
+def test_nodes_of_another_checkout_are_asked(
+    work: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "ctl0": Result((), 0, json.dumps({"release": "2026.11"}), ""),
+        "h100-0": Result((), 0, "{cut", ""),
+        "h100-1": Result((), 255, "", "Connection timed out"),
+        "h100-2": Result((), 0, "[]", ""),
+    }
+
+    def answer(_: Remote, node: str, *__: Any, **___: Any) -> Result:
+        return told[node]
+
+    monkeypatch.setattr(Remote, "run", answer)
+    configure.learn(contract, work)
+    assert configure.recorded(work) == {"ctl0": "2026.11"}
