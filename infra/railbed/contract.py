@@ -114,6 +114,8 @@ class Machine(Part):
     """Interface of each NIC, rail by rail; empty as above."""
     nccl_environment: dict[str, str] = Field(default_factory=dict)
     """What the provider says NCCL needs to be told."""
+    nodes_per_nvlink_domain: int = 1
+    """Nodes whose GPUs NVLink joins where all are there; 1: none but a node's own."""
 
 
 class Filesystem(Part):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,8 +152,11 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
     return work
 
 
-def record(folder: Path, contract: Contract, *, container: bool, tags: str = "all") -> Recorded:
-    """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say."""
+def record(
+    folder: Path, contract: Contract, *, container: bool, tags: str = "all",
+    facts_of: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Recorded:  # fmt: skip
+    """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say, beside ``facts_of`` each."""
     work = checkout(folder, contract)
     facts = work.runner_dir / "facts" / contract.hash[:12]
     facts.mkdir(parents=True)
@@ -161,6 +164,7 @@ def record(folder: Path, contract: Contract, *, container: bool, tags: str = "al
         guest = ["container" if container else "kvm"]
         # The form in which ansible-core 2.19 keeps facts on disk.
         known = {"ansible_virtualization_tech_guest": guest, "_ansible_facts_gathered": True}
+        known |= (facts_of or {}).get(one.name, {})
         (facts / f"s1_{one.name}").write_text(json.dumps({"__payload__": json.dumps(known)}))
     source = work.runner_dir / f"{work.stack}.railbed.yaml"
     source.write_text(f"plugin: railbed\nstack: {work.stack}\n")

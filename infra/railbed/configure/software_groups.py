@@ -13,6 +13,7 @@ from railbed.contract import Contract, Node
 GPU_ROLES = ("compute", "spare")
 OF_GPU_NODES = {
     "nvswitch_nodes": ("fabric_manager",),
+    "imex_nodes": ("imex",),
     "cuda_nodes": ("cuda",),
     "dcgm_nodes": ("dcgm",),
     "container_nodes": ("enroot", "container_toolkit"),
@@ -41,8 +42,11 @@ def _of(contract: Contract, node: Node) -> list[str]:
     if node.role not in GPU_ROLES:
         return []
     names = _with(contract, OF_GPU_NODES)
-    if node.gpus == 1 and "nvswitch_nodes" in names:
+    spans = contract.machine(node.machine).nodes_per_nvlink_domain > 1
+    if (node.gpus == 1 or spans) and "nvswitch_nodes" in names:
         names.remove("nvswitch_nodes")
+    if not spans and "imex_nodes" in names:
+        names.remove("imex_nodes")
     if node.rails and contract.machine(node.machine).transport != "tcp":
         names.append("rdma_nodes")
     if not contract.simulated:

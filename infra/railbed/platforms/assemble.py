@@ -25,6 +25,7 @@ def machine(facts: Machine) -> contract.Machine:
         rdma_devices=facts.rdma_devices,
         netdevs=facts.netdevs,
         nccl_environment=facts.nccl_environment,
+        nodes_per_nvlink_domain=facts.nodes_per_nvlink_domain,
     )
 
 
