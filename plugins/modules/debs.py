@@ -9,6 +9,9 @@ short_description: Install Debian packages at exact versions in one transaction
 description:
   - Looks with one C(dpkg-query) what is installed, and calls C(apt-get) only where something differs.
   - Lists are refreshed before an installation, and when V(sources) are newer than the last refresh.
+  - Before the first package is touched, an installation that was interrupted is brought to its end, every source must
+    have answered with what its key has signed, every file of the transaction lies on the disk with its right hash, and
+    there is room for it. Whatever fails until then leaves the packages as they were.
 options:
   packages:
     description:
@@ -17,7 +20,9 @@ options:
     elements: str
     required: true
   hold:
-    description: Names whose version apt may not change by itself.
+    description:
+      - Names whose version apt may not change by itself.
+      - A name with wildcards is every installed package that fits; there may be none.
     type: list
     elements: str
     default: []
@@ -51,19 +56,41 @@ versions:
   description: Version of every asked-for package afterwards.
   type: dict
   returned: always
+half_done:
+  description: Whether packages were changed, or are in the middle of it, where the module failed.
+  type: bool
+  returned: on failure
+sources:
+  description: Sources that could not be used, each with what was found.
+  type: list
+  returned: on failure
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
+from ansible.module_utils import railbed_apt
 from ansible.module_utils.basic import AnsibleModule
 
 REFRESHED = "/var/lib/apt/periodic/railbed-refreshed"
 FORMAT = r"${Package}\t${Version}\t${db:Status-Want}\t${db:Status-Status}\n"
-KEEP_CONFIGURATION = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
-APT = ["apt-get", "-y", "-q", *KEEP_CONFIGURATION]
+KEEP_CONFIGURATION = ["--force-confdef", "--force-confold"]
+# An index that cannot be had is only a warning to apt, and an old one takes its place.
+STRICT = ["APT::Update::Error-Mode=any", "Acquire::AllowInsecureRepositories=false",
+          "Acquire::AllowDowngradeToInsecureRepositories=false", "APT::Get::AllowUnauthenticated=false"]  # fmt: skip
+APT = ["apt-get", "-y", "-q"]
+TRANSACTION = [
+    "--no-install-recommends",
+    "--allow-downgrades",
+    "--allow-change-held-packages",
+    "--fix-broken",
+]
+UNFINISHED = "/var/lib/dpkg/updates"
+"""What dpkg had still to write down when it was interrupted."""
+INSTALLED_TO = "/usr"
+UNTOUCHED = "no package was changed"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_SUSPEND": "1"}
 
 
@@ -116,43 +143,102 @@ def stale(sources: list[str]) -> bool:
 class Apt:
     """apt-get and dpkg on this node."""
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, names: list[str]) -> None:
         self.module = module
+        self.names = names
+        self.before = self.installed()
+        self.broken = self.unfinished()
 
-    def call(self, argv: list[str], what: str, data: Optional[str] = None) -> str:
-        """Runs a program; fails with its last words."""
-        code, out, err = self.module.run_command(argv, environ_update=ENVIRONMENT, data=data)
-        if code != 0:
-            told = "\n".join((err.strip() or out.strip()).splitlines()[-15:])
-            self.module.fail_json(msg=f"{what} failed: {told}", rc=code)
-        return str(out)
-
-    def installed(self, names: list[str]) -> dict[str, Installed]:
-        """Of ``names``, those that are installed; dpkg-query ends with 1 where it knows one of them not."""
-        code, out, err = self.module.run_command(["dpkg-query", "-W", "-f", FORMAT, *names])
+    def installed(self) -> dict[str, Installed]:
+        """Of the names, those that are installed; dpkg-query ends with 1 where it knows one of them not."""
+        code, out, err = self.module.run_command(["dpkg-query", "-W", "-f", FORMAT, *self.names])
         if code not in (0, 1):
             self.module.fail_json(msg=f"dpkg-query failed: {err.strip()}", rc=code)
         return parse(out)
 
+    def unfinished(self) -> list[str]:
+        """Packages that dpkg began with and did not finish, or what else it has to bring to an end."""
+        _, out, _ = self.module.run_command(["dpkg", "--audit"], environ_update=ENVIRONMENT)
+        names = [line.split()[0] for line in out.splitlines() if line.startswith(" ") and line.strip()]
+        return names or (
+            ["dpkg's own journal"] if os.path.isdir(UNFINISHED) and os.listdir(UNFINISHED) else []
+        )
+
+    def mend(self) -> None:
+        """Brings an interrupted installation to its end; what stays broken is left to the transaction to replace."""
+        force = [*KEEP_CONFIGURATION, "--configure", "-a"]
+        self.module.run_command(["dpkg", *force], environ_update=ENVIRONMENT)
+
     def refresh(self) -> None:
-        """Reads the lists anew and notes when."""
-        self.call([*APT, *self._wait(), "update"], "reading the package lists")
+        """Reads the lists anew, all of them, and notes when."""
+        self._call(["update"], "reading the package lists")
         os.makedirs(os.path.dirname(REFRESHED), exist_ok=True)
         with open(REFRESHED, "w"):
             pass
 
+    def fetch(self, packages: list[str]) -> None:
+        """Puts every file of the transaction on the disk, verified, and sees that there is room for it."""
+        said = self._call([*TRANSACTION, "--download-only", "install", *packages], "fetching the packages")
+        needed = railbed_apt.bytes_needed(said) or 0.0
+        free = os.statvfs(INSTALLED_TO)
+        there = free.f_bavail * free.f_frsize
+        if needed > there:
+            self.fail(
+                f"the disk is full: the packages need {needed / 1e9:.3g} GB and {there / 1e9:.3g} GB are free"
+            )
+
     def install(self, packages: list[str]) -> None:
-        """One transaction."""
-        options = ["--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"]
-        self.call([*APT, *self._wait(), *options, "install", *packages], f"installing {', '.join(packages)}")
+        """One transaction, from what was fetched."""
+        what = f"installing {', '.join(packages)}" if packages else "finishing what was begun"
+        self._call([*TRANSACTION, "--no-download", "install", *packages], what)
 
     def hold(self, names: list[str]) -> None:
         """Keeps apt from changing these by itself."""
         lines = "".join(f"{name} hold\n" for name in names)
-        self.call(["dpkg", "--set-selections"], "holding packages", lines)
+        code, out, err = self.module.run_command(["dpkg", "--set-selections"], data=lines)
+        if code != 0:
+            self.fail(f"holding packages failed: {(err or out).strip()}")
 
-    def _wait(self) -> list[str]:
-        return ["-o", f"DPkg::Lock::Timeout={self.module.params['lock_timeout_s']}"]
+    def fail(self, message: str, **more: Any) -> None:
+        """Ends, and tells whether the node still is what it was."""
+        broken, after = self.unfinished(), self.installed()
+        half_done = bool(broken) or after != self.before
+        left = f"in the middle of it: {', '.join(broken)}" if broken else "packages were changed"
+        state = left if half_done else UNTOUCHED
+        self.module.fail_json(msg=f"{message}; {state}", half_done=half_done, **more)
+
+    def _call(self, words: list[str], what: str) -> str:
+        """apt-get; fails with the sources that are at fault, or else with its last words."""
+        given = [f"DPkg::Lock::Timeout={self.module.params['lock_timeout_s']}", *STRICT]
+        given += [f"Dpkg::Options::={option}" for option in KEEP_CONFIGURATION]
+        options = [word for option in given for word in ("-o", option)]
+        code, out, err = self.module.run_command([*APT, *options, *words], environ_update=ENVIRONMENT)
+        if code != 0:
+            found = railbed_apt.troubles(f"{out}\n{err}")
+            last = "\n".join(f"{out}\n{err}".strip().splitlines()[-15:])
+            told = "; ".join(map(str, found)) or last
+            self.fail(f"{what} failed: {told}", rc=code, sources=[asdict(one) for one in found])
+        return str(out)
+
+
+def loose(wanted: list[str], after: dict[str, Installed]) -> list[str]:
+    """The packages that should be held and are not; of names with wildcards those that are installed."""
+    names = set()
+    for name in wanted:
+        wild = any(mark in name for mark in "*?[")
+        names.update([one for one in after if fnmatchcase(one, name)] if wild else [name])
+    return sorted(name for name in names if name not in after or not after[name].held)
+
+
+def bring(apt: Apt, lacking: list[str], refresh: bool) -> None:
+    """Everything that may fail comes before the first change."""
+    if apt.broken:
+        apt.mend()
+    if lacking or refresh or apt.broken:
+        apt.refresh()
+    if lacking or apt.broken:
+        apt.fetch(lacking)
+        apt.install(lacking)
 
 
 def main() -> None:
@@ -167,33 +253,34 @@ def main() -> None:
         supports_check_mode=True,
     )
     given: dict[str, Any] = module.params
-    apt = Apt(module)
     names = sorted({split(package)[0] for package in [*given["packages"], *given["hold"]]})
-    before = apt.installed(names)
-    lacking = missing(given["packages"], before)
-    refresh = stale(given["sources"])
+    apt = Apt(module, names)
+    lacking = missing(given["packages"], apt.before)
     if not module.check_mode:
-        if lacking or refresh:
-            apt.refresh()
-        if lacking:
-            apt.install(lacking)
-    after = apt.installed(names) if lacking and not module.check_mode else before
+        bring(apt, lacking, stale(given["sources"]))
+    after = apt.installed() if (lacking or apt.broken) and not module.check_mode else apt.before
     still = missing(given["packages"], after) if not module.check_mode else []
     if still:
-        module.fail_json(msg=f"apt-get ended well, but these are not as asked for: {', '.join(still)}")
-    loose = [name for name in given["hold"] if name not in after or not after[name].held]
-    if loose and not module.check_mode:
-        apt.hold(loose)
-    changes = {split(p)[0]: before[split(p)[0]].version if split(p)[0] in before else "" for p in lacking}
+        apt.fail(f"apt-get ended well, but these are not as asked for: {', '.join(still)}")
+    unheld = loose(given["hold"], after)
+    if unheld and not module.check_mode:
+        apt.hold(unheld)
+    before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
+    changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}
     lines = {
-        "before": "".join(f"{name} {version or '(absent)'}\n" for name, version in changes.items()),
-        "after": "".join(f"{package}\n" for package in lacking) + "".join(f"hold {name}\n" for name in loose),
+        "before": "".join(f"{name} {version or '(absent)'}\n" for name, version in changes.items())
+        + "".join(f"{name} (half installed)\n" for name in apt.broken),
+        "after": "".join(f"{package}\n" for package in lacking)
+        + "".join(f"hold {name}\n" for name in unheld),
     }
+    changed = bool(lacking or unheld or apt.broken)
     module.exit_json(
-        changed=bool(lacking or loose), installed=changes, versions=versions,
-        diff=[lines] if (lacking or loose) and module._diff else [],
-    )  # fmt: skip
+        changed=changed,
+        installed=changes,
+        versions=versions,
+        diff=[lines] if changed and module._diff else [],
+    )
 
 
 if __name__ == "__main__":

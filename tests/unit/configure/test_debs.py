@@ -27,7 +27,7 @@ APT_GET = """
 import fnmatch, json, os, sys
 path = os.environ["FAKE_PACKAGES"]; state = json.load(open(path))
 state["calls"].append(sys.argv[1:])
-if "install" in sys.argv:
+if "install" in sys.argv and "--download-only" not in sys.argv:
     for asked in sys.argv[sys.argv.index("install") + 1:]:
         name, _, version = asked.partition("=")
         fitting = [v for v in state["offered"].get(name, []) if fnmatch.fnmatch(v, version or "*")]
@@ -39,6 +39,7 @@ json.dump(state, open(path, "w"))
 DPKG = """
 import json, os, sys
 path = os.environ["FAKE_PACKAGES"]; state = json.load(open(path))
+if "--audit" in sys.argv: sys.exit(0)
 for line in filter(str.strip, sys.stdin):
     name, selection = line.split(); state["installed"][name][1] = selection
 json.dump(state, open(path, "w"))
@@ -71,7 +72,8 @@ class Node:
         self.write(state)
 
     def verbs(self) -> list[str]:
-        return [verb for call in self.read()["calls"] for verb in ("update", "install") if verb in call]
+        words = ("update", "--download-only", "--no-download")
+        return [word for call in self.read()["calls"] for word in words if word in call]
 
 
 @pytest.fixture
@@ -83,6 +85,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PACKAGES", str(tmp_path / "packages.json"))
     monkeypatch.setattr(DEBS, "REFRESHED", str(tmp_path / "periodic" / "refreshed"))
+    monkeypatch.setattr(DEBS, "UNFINISHED", str(tmp_path / "updates"))
     return Node(tmp_path / "packages.json")
 
 
@@ -97,7 +100,7 @@ def test_all_that_is_missing_comes_in_one_transaction(node: Node) -> None:
     node.has(chrony="4.3-2")
     node.offers(munge=["0.5.15-2"], jq=["1.6"])
     answer = modules.call(DEBS, packages=["chrony", "munge", "jq"])
-    assert answer["changed"] and node.verbs() == ["update", "install"]
+    assert answer["changed"] and node.verbs() == ["update", "--download-only", "--no-download"]
     assert answer["installed"] == {"munge": "", "jq": ""}
     assert not modules.call(DEBS, packages=["chrony", "munge", "jq"])["changed"]
 
@@ -135,6 +138,15 @@ def test_another_branch_is_not_mistaken_for_the_locked_version(node: Node) -> No
 
 def test_a_half_installed_package_does_not_count() -> None:
     assert DEBS.parse("munge\t0.5\tinstall\thalf-configured\n") == {}
+
+
+def test_what_is_held_by_a_pattern_is_what_is_installed(node: Node) -> None:
+    """The kernel that an image came with: nobody named it, and it must not move."""
+    installed = {name: DEBS.Installed("6.8.0-1", held) for name, held in
+                 (("linux-image-6.8.0-1-generic", False), ("linux-image-generic", True), ("munge", False))}  # fmt: skip
+    assert DEBS.loose(["linux-image-*"], installed) == ["linux-image-6.8.0-1-generic"]
+    assert DEBS.loose(["linux-headers-*"], installed) == []
+    assert DEBS.loose(["nvidia-open"], installed) == ["nvidia-open"]
 
 
 def test_check_mode_calls_no_package_manager(node: Node) -> None:

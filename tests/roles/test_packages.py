@@ -1,0 +1,185 @@
+"""The one transaction with real apt and dpkg, on a folder: whatever is wrong with a source, nothing is changed.
+
+Seconds, without network: the repository is on the loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.roles import apt_root
+from tests.roles.apt_root import NEXT, TRIO, Machine
+
+from railbed.effects.lab import packages
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="not run: dpkg unpacks files as root")
+
+
+def exact(release: dict[str, str]) -> list[str]:
+    return [f"{name}={version}-*" for name, version in release.items()]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the repository, and a machine that has one release's trio."""
+    folder = tmp_path_factory.mktemp("apt")
+    apt_root.build(folder)
+    apt_root.empty(folder / "root")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        apt_root.machine(folder, folder / "repository", patch) as made,
+    ):
+        assert made.bring(*exact(TRIO), hold=tuple(TRIO))["changed"]
+    return folder
+
+
+@pytest.fixture
+def machine(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """A copy of that machine, with a repository of its own."""
+    for name in ("repository", "root"):
+        shutil.copytree(built / name, tmp_path / name)
+    with apt_root.machine(tmp_path, tmp_path / "repository", monkeypatch) as made:
+        yield made
+
+
+def refused(machine: Machine, *wanted: str) -> str:
+    """What the module says; not a byte of the machine may have changed."""
+    before = machine.tree()
+    answer = machine.bring(*(wanted or exact(NEXT)))
+    assert answer.get("failed") and answer["half_done"] is False, answer
+    assert machine.tree() == before
+    assert str(answer["msg"]).endswith("no package was changed"), answer["msg"]
+    return str(answer["msg"])
+
+
+def test_kernel_driver_and_fabric_manager_move_together(machine: Machine) -> None:
+    assert machine.installed() == {n: (f"{v}-1", "hold ok installed") for n, v in TRIO.items()}
+    assert not machine.bring(*exact(TRIO), hold=tuple(TRIO))["changed"]
+    answer = machine.bring(*exact(NEXT), hold=tuple(TRIO))
+    assert answer["installed"] == {name: f"{version}-1" for name, version in TRIO.items()}
+    assert {name: version for name, (version, _) in machine.installed().items()} == {
+        name: f"{version}-1" for name, version in NEXT.items()
+    }
+    history = (machine.root / "var/log/apt/history.log").read_text().split("\n\n")
+    last = [block for block in history if "Upgrade:" in block][-1]
+    assert all(name in last for name in NEXT), "one transaction"
+    back = machine.bring(*exact(TRIO), hold=tuple(TRIO))
+    assert back["changed"] and machine.installed()["nvidia-open"][0] == "570.124.06-1"
+
+
+def test_check_mode_changes_no_file(machine: Machine) -> None:
+    before = machine.tree()
+    assert machine.bring(*exact(NEXT), check=True)["changed"]
+    assert machine.tree() == before
+
+
+def test_a_source_that_is_down(machine: Machine) -> None:
+    machine.source("http://127.0.0.1:9")
+    assert "package source http://127.0.0.1:9 is down: Could not connect" in refused(machine)
+
+
+def test_a_source_that_is_gone(machine: Machine) -> None:
+    machine.server.gone = ("Release",)
+    assert f"package source {machine.uri} is missing (404): 404" in refused(machine)
+
+
+def test_a_folder_that_is_gone(machine: Machine) -> None:
+    machine.source("file:/nowhere")
+    assert "package source file:/nowhere is missing (404)" in refused(machine)
+
+
+def test_a_package_that_is_gone_stops_the_whole_transaction(machine: Machine) -> None:
+    machine.server.gone = ("nvidia-fabricmanager_595",)
+    assert f"package source {machine.uri} is missing (404): 404" in refused(machine)
+
+
+def test_a_list_that_was_changed_after_it_was_signed(machine: Machine) -> None:
+    signed = machine.repository / "InRelease"
+    signed.write_text(signed.read_text().replace("Suite: lab", "Suite: lob"))
+    said = refused(machine)
+    assert f"package source {machine.uri} is wrongly signed" in said and "BADSIG" in said
+
+
+def test_a_list_signed_with_another_key(machine: Machine) -> None:
+    key = (machine.repository / "lab.asc").read_bytes()
+    (machine.repository / "lab.asc").unlink()
+    packages._sign(machine.repository)
+    (machine.repository / "lab.asc").write_bytes(key)
+    said = refused(machine)
+    assert f"package source {machine.uri} is wrongly signed" in said and "NO_PUBKEY" in said
+
+
+def test_a_source_without_a_signature(machine: Machine) -> None:
+    (machine.repository / "InRelease").unlink()
+    shutil.rmtree(machine.root / "var/lib/apt/lists")
+    said = refused(machine)
+    assert f"package source {machine.uri} is wrongly signed: is not signed" in said
+
+
+def test_a_package_with_a_wrong_hash(machine: Machine) -> None:
+    file = machine.repository / "nvidia-open_595.71.05-1_amd64.deb"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert f"package source {machine.uri} is corrupt (wrong hash)" in refused(machine)
+
+
+def test_an_index_with_a_wrong_hash(machine: Machine) -> None:
+    for name in ("Packages", "Packages.gz"):
+        (machine.repository / name).write_text("Package: nvidia-open\n")
+    shutil.rmtree(machine.root / "var/lib/apt/lists")
+    assert f"package source {machine.uri} is corrupt (wrong hash)" in refused(machine)
+
+
+def test_a_version_that_nobody_has(machine: Machine) -> None:
+    assert "Version '1.2.3-*' for 'nvidia-open' was not found" in refused(machine, "nvidia-open=1.2.3-*")
+
+
+def test_what_depends_on_something_that_nobody_has(machine: Machine) -> None:
+    assert "nobody-has-this" in refused(machine, *exact(NEXT), "lacking")
+
+
+def test_a_disk_without_room_is_named_before_anything_is_unpacked(machine: Machine) -> None:
+    assert "the disk is full: the packages need" in refused(machine, *exact(NEXT), "huge")
+
+
+def test_a_driver_that_breaks_off_is_told_as_half_done_and_the_next_run_mends_it(machine: Machine) -> None:
+    answer = machine.bring("nvidia-open=610.1-*")
+    assert answer["failed"] and answer["half_done"] is True
+    assert "in the middle of it: nvidia-open" in answer["msg"]
+    assert "no headers of the running kernel" in answer["msg"]
+    assert machine.installed()["nvidia-open"] == ("610.1-1", "install ok half-configured")
+    machine.server.gone = ("Release",)
+    still = machine.bring(*exact(TRIO))
+    assert still["failed"] and still["half_done"] is True, (
+        "a node that is half done stays so while its source is gone"
+    )
+    machine.server.gone = ()
+    assert machine.bring(*exact(TRIO), hold=tuple(TRIO))["changed"]
+    assert machine.installed()["nvidia-open"] == ("570.124.06-1", "hold ok installed")
+    assert not machine.bring(*exact(TRIO), hold=tuple(TRIO))["changed"]
+
+
+def test_an_interrupted_dpkg_is_brought_to_its_end_first(machine: Machine) -> None:
+    (machine.root / "broken").touch()
+    assert machine.bring(*exact(NEXT))["half_done"] is True
+    (machine.root / "broken").unlink()
+    # Killed while it wrote its journal: apt refuses to do anything until dpkg has read it.
+    (machine.root / "var/lib/dpkg/updates/0001").touch()
+    assert machine.bring(check=True)["changed"]
+    answer = machine.bring(*exact(NEXT), hold=tuple(NEXT))
+    assert answer["changed"] and not answer.get("failed"), answer
+    assert machine.installed() == {n: (f"{v}-1", "hold ok installed") for n, v in NEXT.items()}
+
+
+def test_a_package_of_somebody_else_that_was_interrupted_is_mended_too(machine: Machine) -> None:
+    (machine.root / "broken").touch()
+    machine.bring(*exact(NEXT))
+    (machine.root / "broken").unlink()
+    assert machine.bring("linux-image-generic")["changed"]
+    assert machine.installed()["nvidia-open"] == ("595.71.05-1", "install ok installed")
+    assert not machine.bring("linux-image-generic")["changed"]
