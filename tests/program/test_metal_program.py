@@ -39,13 +39,13 @@ def made(example: str) -> tuple[plans.ClusterPlan, Run]:
     return planned, run(lambda: platforms.build(planned, "test"), answers, no_calls)
 
 
-def test_sixty_four_nodes_spares_and_a_controller(checkout: Path) -> None:
+def test_sixty_four_nodes_spares_and_a_pair_of_controllers(checkout: Path) -> None:
     planned, done = made("metal-cluster")
     contract = contracts.parse(done.contract, "metal")
-    assert len(done.of(":Machine")) == len(contract.nodes) == 64 + planned.spare_nodes + 1
+    assert len(done.of(":Machine")) == len(contract.nodes) == 64 + planned.spare_nodes + 2
     assert not contract.simulated
     assert contract.missing == []
-    assert contract.nodes[0].role == "controller"
+    assert [node.name for node in contract.with_role("controller")] == ["ctl0", "ctl1"]
     assert {one.identity.kind for one in contract.nodes} == {"serial"}
     assert contract.filesystems[0].source == "10.80.250.1@o2ib:/scratch"
     assert sum(node.role == "spare" for node in contract.nodes) == planned.spare_nodes

@@ -1,7 +1,7 @@
 """What the wish comes to: pools, addresses, fabric, filesystems, claims, spares, price, warnings. Pure."""
 
 from railbed.plan.compose import plan
-from railbed.plan.hosts import controller_name, hosts, names, node_names
+from railbed.plan.hosts import controller_name, controller_names, hosts, names, node_names
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
@@ -36,6 +36,7 @@ __all__ = [
     "Purchase",
     "Warned",
     "controller_name",
+    "controller_names",
     "hosts",
     "names",
     "node_names",

@@ -27,8 +27,13 @@ CONTROLLER_POOL = "controller"
 
 
 def controller_name(index: int = 0) -> str:
-    """Host name of the controller."""
+    """Host name of a controller; the first is the one that schedules while it can."""
     return f"{CONTROLLER_NAME}{index}"
+
+
+def controller_names(plan: ClusterPlan) -> list[str]:
+    """Host names of the plan's controllers, the first one first."""
+    return [controller_name(index) for index in range(plan.controllers)]
 
 
 def node_names(pool: str, nodes: int, spares: int) -> list[str]:
@@ -38,8 +43,9 @@ def node_names(pool: str, nodes: int, spares: int) -> list[str]:
 
 def names(plan: ClusterPlan) -> set[str]:
     """Names of all hosts of the plan."""
-    own = {controller_name()} if plan.has_controller else set()
-    return own | {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
+    return set(controller_names(plan)) | {
+        name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)
+    }
 
 
 def hosts(plan: ClusterPlan) -> list[PlannedHost]:

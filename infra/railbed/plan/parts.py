@@ -158,6 +158,8 @@ class ClusterPlan(Part):
     name: str
     service: Literal["hosts", "cluster", "metal"]
     scheduler: Literal["slurm", "kubernetes", "none"]
+    controllers: int
+    """Hosts of the scheduler: none, one, or a pair."""
     platform: str
     simulated: bool
     """True where the platform stands in for hardware."""
@@ -197,7 +199,7 @@ class ClusterPlan(Part):
     @property
     def has_controller(self) -> bool:
         """True where a scheduler needs a host of its own."""
-        return self.scheduler != "none"
+        return self.controllers > 0
 
     def as_json(self) -> dict[str, Any]:
         """What `railbed plan --json` prints; `storage` and `jobs` where there is something to say."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
-from railbed.spec import ClusterSpec
+from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
 from railbed.spec.platforms import CloudPlatform
 
@@ -28,6 +28,12 @@ def of(
     if not any(pool.spares for pool in pools):
         message = "no spare node: a broken node stays out until it is repaired"
         yield Warned(code="NO_SPARES", path=f"{where}.pools", message=message)
+    if controllers.wants_pair(spec) and controllers.count(spec) == controllers.ONE:
+        message = (
+            "one controller for so many nodes: no job starts or ends while it is away. A pair needs a filesystem for its "
+            "state: add one to `filesystems`, and there will be two"
+        )
+        yield Warned(code="ONE_CONTROLLER", path=f"{where}.filesystems", message=message)
     for index, filesystem in enumerate(filesystems):
         yield from _filesystem(filesystem, f"{where}.filesystems[{index}]")
     if isinstance(spec.platform, CloudPlatform):

@@ -5,15 +5,16 @@ from __future__ import annotations
 from itertools import combinations
 
 from railbed import catalog
+from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
-from railbed.spec import networks, offers, purchase, spares
+from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
 from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
 SHOWN_NAMES = 5
-RESERVED_POOLS = ("controller", "ctl")
+RESERVED_POOLS = ("controller", "controller-1", "ctl")
 RATE_TOLERANCE_GBPS = 1e-6
 
 
@@ -74,7 +75,8 @@ def _fabric(spec: ClusterSpec, where: str) -> None:
 
 def _machines(spec: ClusterSpec, names: list[str], where: str) -> None:
     """Every host of the pools is a machine with its name: which box is ``h100-7`` is never a matter of order."""
-    wanted = ["ctl0"] if spec.scheduler != "none" else []
+    schedulers = [f"{CONTROLLER_NAME}{index}" for index in range(controllers.count(spec))]
+    wanted = list(schedulers)
     wanted += [f"{pool.name}-{i}" for pool in spec.pools for i in range(pool.nodes + spares.of(pool))]
     missing = sorted(set(wanted) - set(names))
     unused = sorted(set(names) - set(wanted))
@@ -85,7 +87,7 @@ def _machines(spec: ClusterSpec, names: list[str], where: str) -> None:
             path=key_path(where, ["platform", "machines"]),
             found=len(names),
             allowed="one machine for each host of the pools, by its name"
-            + (", and ctl0" if spec.scheduler != "none" else ""),
+            + "".join(f", and {name}" for name in schedulers),
             hint="name each machine as the host that it becomes",
             code="SPEC_SUM",
         )

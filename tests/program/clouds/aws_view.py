@@ -28,7 +28,9 @@ class FakeAws:
     parameter names above it are the real ones."""
 
     def __init__(self, pools: dict[str, list[Node]], reasons: dict[str, list[str]]) -> None:
-        self.groups = {group_name(pool): nodes for pool, nodes in pools.items()}
+        self.groups = {group_name(pool): nodes for pool, nodes in pools.items() if pool != "controller"}
+        for place, node in enumerate(pools.get("controller", [])):
+            self.groups[group_name(f"controller-{place}" if place else "controller")] = [node]
         self.reasons = {group_name(pool): said for pool, said in reasons.items()}
         self.consoles = {node.id: node.console for nodes in pools.values() for node in nodes}
 

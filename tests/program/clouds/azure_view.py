@@ -36,6 +36,9 @@ class FakeAzure:
         self.reasons = reasons
         self.asked: list[tuple[str, str]] = []
         self.gate = (pools.get("controller") or [Node("i-gate", GATE_ADDRESS, gate_console())])[0]
+        self.machines = dict(
+            zip(("controller-1a2b3c4", "controller-1-1a2b3c4"), pools.get("controller", []), strict=False)
+        )
         there = [self.gate, *(one for nodes in pools.values() for one in nodes)]
         self.consoles = {one.id: one.console for one in there}
 
@@ -46,24 +49,21 @@ class FakeAzure:
             return self.log(url.removeprefix(LOGS))
         path = re.sub(r"^.*/resourceGroups/[^/]+/providers/Microsoft\.(Compute|Network)/", "", url)
         if path.startswith("networkInterfaces/"):
-            return self.one(
-                {
-                    "properties": {
-                        "ipConfigurations": [{"properties": {"privateIPAddress": self.gate.address}}]
-                    }
-                }
-            )
+            node = self.machines.get(path.removeprefix("networkInterfaces/").partition("?")[0], self.gate)
+            address = {"properties": {"privateIPAddress": node.address}}
+            return self.one({"properties": {"ipConfigurations": [address]}})
         kind, name, *rest = path.partition("?")[0].split("/")
         if kind == "virtualMachines":
             return self.machine(name, rest)
         return self.set(name.removesuffix("-1a2b3c4"), rest, url)
 
     def machine(self, name: str, rest: list[str]) -> tuple[int, str]:
+        node = self.machines.get(name, self.gate)
         if rest == ["retrieveBootDiagnosticsData"]:
-            return self.one({"serialConsoleLogBlobUri": f"{LOGS}{self.gate.id}"})
+            return self.one({"serialConsoleLogBlobUri": f"{LOGS}{node.id}"})
         card = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/{name}"
         about = {
-            "vmId": self.gate.id, "provisioningState": "Succeeded",
+            "vmId": node.id, "provisioningState": "Succeeded",
             "networkProfile": {"networkInterfaces": [{"id": card}]},
         }  # fmt: skip
         return self.one({"properties": about})

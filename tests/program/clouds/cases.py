@@ -89,9 +89,10 @@ def node(pool: str, place: int, key: str | None = None) -> Node:
 
 
 def members(plan: ClusterPlan) -> dict[str, list[Node]]:
-    """Every pool whole, and the controller where there is one."""
+    """Every pool whole, and the controllers where there are any."""
     pools = {pool.name: [node(pool.name, place) for place in range(pool.size)] for pool in plan.pools}
-    return {**pools, **({CONTROLLER_POOL: [node(CONTROLLER_POOL, 0)]} if plan.has_controller else {})}
+    controllers = {CONTROLLER_POOL: [node(CONTROLLER_POOL, place) for place in range(plan.controllers)]}
+    return {**pools, **(controllers if plan.has_controller else {})}
 
 
 def run(

@@ -47,7 +47,9 @@ class FakeGoogle:
         return f"vm-{node.id}"
 
     def instance(self, pool: str, node: Node) -> dict[str, Any]:
-        name = "controller-name" if pool == "controller" else self.name(node)
+        place = self.pools[pool].index(node)
+        single = f"controller-{place}-name" if place else "controller-name"
+        name = single if pool == "controller" else self.name(node)
         self.by_name[name] = node
         return {
             "id": node.id, "name": name, "status": "RUNNING", "creationTimestamp": CREATED,
@@ -122,7 +124,7 @@ class GcpView:
             return {"mountPoint": f"10.64.192.2@tcp:/{inputs['filesystem']}"}
         if typ.endswith(":Account"):
             return {"member": f"serviceAccount:{inputs['accountId']}@example-project.iam.gserviceaccount.com"}
-        return {**named, "name": "controller-name"} if typ == "gcp:compute/instance:Instance" else named
+        return {**named, "name": f"{name}-name"} if typ == "gcp:compute/instance:Instance" else named
 
     def call(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
         if token == "gcp:lustre/getInstance:getInstance":

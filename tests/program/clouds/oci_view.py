@@ -144,11 +144,12 @@ class OciView:
 
 
 def renamed(pools: dict[str, list[Node]]) -> dict[str, list[Node]]:
-    """The controller is a resource of its own: its id is that of the recorded instance ``ctl0``."""
-    return {
-        name: [Node("ctl0-id", "10.64.0.10", one.console) for one in nodes] if name == "controller" else nodes
-        for name, nodes in pools.items()
-    }
+    """Controllers are resources of their own: their ids are those of the recorded instances ``ctl0`` and ``ctl1``."""
+    made = [
+        Node(f"ctl{place}-id", f"10.64.0.{10 + place}", one.console)
+        for place, one in enumerate(pools.get("controller", []))
+    ]
+    return {name: made if name == "controller" else nodes for name, nodes in pools.items()}
 
 
 VIEW = OciView()

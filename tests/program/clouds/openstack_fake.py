@@ -19,7 +19,8 @@ PROJECT = "00000000000000000000000000000a01"
 NETWORK = "cluster-net"
 PER_STACK = 900
 MANY = 500
-LONE = {"controller": "ctl0-id", "bastion": "bastion-id"}
+LONE = {"controller": "ctl{}-id", "bastion": "bastion-id"}
+"""Ids of recorded servers, by their place."""
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Fake:
         return self.project
 
     def _id(self, pool: str, node: Node) -> str:
-        return LONE.get(pool, node.id)
+        return LONE[pool].format(self.pools[pool].index(node)) if pool in LONE else node.id
 
     def servers(self) -> Iterator[server.Server]:
         other = {"version": 4, "addr": "10.200.0.1", "OS-EXT-IPS:type": "fixed"}

@@ -15,6 +15,7 @@ from tests.program.clouds.checks import Case
 from tests.program.clouds.view import View
 
 from railbed import catalog, contract, errors, platforms
+from railbed.configure import inventory
 from railbed.platforms.cloud.support import FEATURES, Lacks
 
 KINDS = sorted(cases.views())
@@ -215,6 +216,32 @@ def test_sixty_of_sixty_four_is_a_partial_contract(
     after = {node.identity.value: node.name for node in whole.nodes}
     assert len(after) == len(before) + 4
     assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_sixty_three_nodes_to_sixty_four_a_second_controller_joins_the_first(
+    kind: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for nodes in (62, 63):
+        data = cases.small(kind)
+        data["pools"][0].update(nodes=nodes, spares=1)
+        runs.append(cases.run(view_of(kind), cases.planned(data), monkeypatch))
+        cases.keep(runs[-1])
+        assert checks.findings(runs[-1]) == []
+    before, after = (case.contract.with_role("controller") for case in runs)
+    assert [[node.name for node in some] for some in (before, after)] == [["ctl0"], ["ctl0", "ctl1"]]
+    assert after[0].identity == before[0].identity and after[1].identity != after[0].identity
+    assert after[1].ssh.host_keys != after[0].ssh.host_keys
+    # Nothing of what there was is called otherwise, which would make it anew, or is asked for in another way.
+    one, two = ({(made.typ, made.name): made.inputs for made in case.run.declared} for case in runs)
+    assert set(one) <= set(two)
+    differing = {name for (typ, name), inputs in one.items() if two[typ, name] != inputs}
+    assert not {name for name in differing if "ctl" in name or "controller" in name}
+    grown = runs[1].contract
+    hosts = inventory.build(grown, {}, inventory.Paths(Path("ssh"), Path("secrets")))
+    assert [one["name"] for one in hosts.variables["railbed_controllers"]] == ["ctl0", "ctl1"]
+    assert hosts.groups["slurm_controllers"] == ["ctl0", "ctl1"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -31,7 +31,8 @@ class Api:
         self.pools = {name: nodes for name, nodes in pools.items() if name != "controller"}
         self.reasons = reasons
         self.nodes = {node.id: node for nodes in pools.values() for node in nodes} | {
-            self.entrance.id: self.entrance
+            self.entrance.id: self.entrance,
+            **{f"ctl{place}-id": node for place, node in enumerate(pools.get("controller", []))},
         }
         self.account = ACCOUNT
         self.reserved: list[Any] = []

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_alicloud import ecs, ess
 
-from railbed.plan import ClusterPlan, PlannedPool, controller_name
+from railbed.plan import ClusterPlan, PlannedPool, controller_name, controller_names
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.fabric import GATE, Network, tenant_group
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud.tags import tags
 from railbed.spec.platforms import AlicloudPlatform
 
+CONTROLLER = "controller"
 CONTROLLER_SHAPE = "ecs.g7.2xlarge"
 """Chosen here: 8 CPUs for the scheduler alone, of a family in the Pulumi package's examples (4.0.0)."""
 GATE_SHAPE = "ecs.g7.large"
@@ -129,15 +130,29 @@ def _marks(making: Making, pool: PlannedPool) -> dict[str, str]:
     return tags(making.plan, making.stack, pool=pool.name, tenant=pool.tenant)
 
 
+def backups(making: Making) -> list[ecs.Instance]:
+    """The controllers beside the first: reached as nodes are, through the entrance."""
+    shape = making.place.controller_shape or CONTROLLER_SHAPE
+    return [_single(making, name, CONTROLLER, shape) for name in controller_names(making.plan)[1:]]
+
+
 def entrance(making: Making) -> ecs.Instance:
     """The host behind the gateway's port 22: the controller where there is a scheduler, else a gate."""
+    if making.plan.has_controller:
+        return _single(
+            making, controller_name(), CONTROLLER, making.place.controller_shape or CONTROLLER_SHAPE
+        )
+    return _single(making, GATE, GATE, GATE_SHAPE)
+
+
+def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
+    """A host of its own in the vSwitch of services."""
     plan, place = making.plan, making.place
-    name = controller_name() if plan.has_controller else GATE
     return ecs.Instance(
         name,
         instance_name=f"{plan.name}-{name}",
         image_id=place.image,
-        instance_type=(place.controller_shape or CONTROLLER_SHAPE) if plan.has_controller else GATE_SHAPE,
+        instance_type=shape,
         vswitch_id=making.network.service,
         security_groups=[making.network.groups[GATE].id],
         internet_max_bandwidth_out=0,
@@ -148,7 +163,7 @@ def entrance(making: Making) -> ecs.Instance:
         http_endpoint="enabled",
         http_tokens="required",
         user_data=making.boot,
-        tags=tags(plan, making.stack, role="controller" if plan.has_controller else GATE),
+        tags=tags(plan, making.stack, role=role),
         opts=pulumi.ResourceOptions.merge(
             making.after_network(), pulumi.ResourceOptions(ignore_changes=["userData", "imageId"])
         ),

@@ -25,7 +25,7 @@ from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
 from railbed.platforms.cloud import addressing, boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -64,8 +64,10 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     )  # fmt: skip
     entrance = nodes.entrance(making)
     fabric.forward_ssh(network, entrance.primary_ip_address, opts)
+    backups = nodes.backups(making)
     known: dict[str, Any] = {
         "entrance": entrance.id,
+        "backups": [one.id for one in backups],
         "gate": network.address.ip_address if network.address else entrance.primary_ip_address,
         "pools": {
             planned.name: [group.id for group in nodes.pool(making, planned)]
@@ -102,7 +104,7 @@ def _contract(
         else:
             fills[pool.name] = look.lingjun(made["cluster"], part["group"], pool.size, int(part["bought"]))
     if plan.has_controller:
-        fills[CONTROLLER_POOL] = entrance
+        fills[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
     elif not gate_keys:
         # Nobody logs in past a gate whose host key is not known.
         fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}

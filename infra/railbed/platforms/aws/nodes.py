@@ -53,17 +53,22 @@ def pool(
     return _group(scope, made, planned.name, planned.tenant, planned.formerly, planned.size, template)
 
 
-def controller(scope: Scope, made: Network, boot: Boot) -> autoscaling.Group:
-    """The controller's group, of one."""
+def controllers(scope: Scope, made: Network, boot: Boot) -> list[autoscaling.Group]:
+    """A group of one for each controller: which of a pair leaves is never Amazon's choice."""
+    return [_controller(scope, made, boot, index) for index in range(scope.plan.controllers)]
+
+
+def _controller(scope: Scope, made: Network, boot: Boot, index: int) -> autoscaling.Group:
     architecture = scope.plan.pools[0].machine.cpu_architecture
     shape = scope.place.controller_shape or facts().controller_shapes[architecture]
-    template = _template(scope, made, boot, CONTROLLER_POOL, "", "", shape=shape, layout=[PRIMARY])
-    return _group(scope, made, CONTROLLER_POOL, "", "", 1, template)
+    name = f"{CONTROLLER_POOL}-{index}" if index else CONTROLLER_POOL
+    template = _template(scope, made, boot, name, "", "", shape=shape, layout=[PRIMARY], front=True)
+    return _group(scope, made, name, "", "", 1, template)
 
 
 def _template(
     scope: Scope, made: Network, boot: Boot, name: str, tenant: str, formerly: str,
-    shape: str, layout: list[Interface], **more: object,
+    shape: str, layout: list[Interface], front: bool = False, **more: object,
 ) -> ec2.LaunchTemplate:  # fmt: skip
     labels = scope.tags(name, pool=name, tenant=tenant)
     disk = ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
@@ -75,7 +80,7 @@ def _template(
         instance_type=shape,
         user_data=base64.b64encode(boot.user_data.encode()).decode(),
         iam_instance_profile=ec2.LaunchTemplateIamInstanceProfileArgs(name=boot.profile),
-        network_interfaces=[_interface(scope, made, name, tenant, one) for one in layout],
+        network_interfaces=[_interface(scope, made, tenant, one, front=front) for one in layout],
         block_device_mappings=[
             ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=boot.root_device, ebs=disk)
         ],
@@ -94,12 +99,11 @@ def _template(
 
 
 def _interface(
-    scope: Scope, made: Network, pool_name: str, tenant: str, one: Interface
+    scope: Scope, made: Network, tenant: str, one: Interface, *, front: bool
 ) -> ec2.LaunchTemplateNetworkInterfaceArgs:
     groups = [made.rdma[tenant].id] if one.efa else [made.members[tenant].id]
-    # SSH comes to the controller; GPU hosts by themselves have none, so it comes to them.
-    front = pool_name == CONTROLLER_POOL or not scope.plan.has_controller
-    if tenant in made.access and front and not one.efa:
+    # SSH comes to the controllers; GPU hosts by themselves have none, so it comes to them.
+    if tenant in made.access and (front or not scope.plan.has_controller) and not one.efa:
         groups.append(made.access[tenant].id)
     return ec2.LaunchTemplateNetworkInterfaceArgs(
         network_card_index=one.card,

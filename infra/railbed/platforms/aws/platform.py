@@ -17,7 +17,7 @@ from railbed.platforms.aws.scope import Scope
 from railbed.platforms.aws.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.members import Member, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AwsPlatform
 
@@ -45,9 +45,9 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     )
     identities.operators(scope)
     placed = capacity.placements(scope)
-    groups = {pool.name: nodes.pool(scope, made, start, pool, placed.get(pool.name)) for pool in plan.pools}
+    groups = {pool.name: [nodes.pool(scope, made, start, pool, placed.get(pool.name))] for pool in plan.pools}
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = nodes.controller(scope, made, start)
+        groups[CONTROLLER_POOL] = nodes.controllers(scope, made, start)
     mounts = filesystems.filesystems(scope, made)
     return _contract(scope, work, groups, mounts)
 
@@ -65,7 +65,7 @@ def _scope(plan: ClusterPlan, place: AwsPlatform, stack: str) -> Scope:
 
 
 def _contract(
-    scope: Scope, work: Workspace, groups: dict[str, Any], mounts: dict[str, pulumi.Output[Mount]]
+    scope: Scope, work: Workspace, groups: dict[str, list[Any]], mounts: dict[str, pulumi.Output[Mount]]
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
@@ -73,15 +73,16 @@ def _contract(
     sizes = {pool.name: pool.size for pool in scope.plan.pools} | {CONTROLLER_POOL: 1}
 
     @told
-    def look(names: dict[str, str], sources: dict[str, Mount]) -> dict[str, Any]:
+    def look(names: dict[str, list[str]], sources: dict[str, Mount]) -> dict[str, Any]:
         region, given = scope.place.region, scope.plan.host_keys
-        fills = {
-            pool: discover.fill(region, name, sizes[pool], known.host_keys, given, wait=wait)
-            for pool, name in names.items()
+        filled = {
+            pool: [discover.fill(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some]
+            for pool, some in names.items()
         }
+        fills = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
         return cluster.made(scope.plan, scope.stack, fills, sources, proxy(region), known)
 
-    names = pulumi.Output.all(**{pool: group.name for pool, group in groups.items()})
+    names = pulumi.Output.from_input({pool: [one.name for one in some] for pool, some in groups.items()})
     return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(
         lambda both: asyncio.to_thread(look, both[0], both[1])
     )

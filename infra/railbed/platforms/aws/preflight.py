@@ -106,7 +106,7 @@ def _network(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     if not subnets:
         return [Finding(name, False, f"not in {place.region}", "correct platform.subnet")]
     subnet = subnets[0]
-    needed = sum(pool.size for pool in plan.pools) + plan.has_controller
+    needed = sum(pool.size for pool in plan.pools) + plan.controllers
     free = subnet["AvailableIpAddressCount"]
     wrong = [
         (

@@ -1,4 +1,4 @@
-"""Nodes: scale sets of a pool; and the host that SSH goes through, which is the controller where there is one."""
+"""Nodes: scale sets of a pool; the controllers; and the host that SSH goes through, the first controller where there is one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from railbed.platforms.azure.fabric import Network
 from railbed.platforms.azure.facts import facts, resource_id, size
 from railbed.platforms.azure.scope import Scope
 from railbed.platforms.cloud.boot import USER
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL
 
 IMAGE_PARTS = ("publisher", "offer", "sku", "version")
 PREFIX_LENGTH = 50
@@ -147,19 +148,46 @@ class Gate:
 
 
 def gate(scope: Scope, network: Network, boot: Boot) -> Gate | None:
-    """The controller; for hosts a small one, where somebody may log in from outside. None where nobody needs it."""
-    plan, place = scope.plan, scope.place
+    """The first controller; for hosts a small one, where somebody may log in from outside. None where nobody needs it."""
+    plan = scope.plan
     if not plan.has_controller and not plan.ssh_from:
         return None
     architecture = plan.pools[0].machine.cpu_architecture
-    shape = (
-        place.controller_shape or facts().controller_shapes[architecture]
-        if plan.has_controller
-        else facts().gate_shapes[architecture]
-    )
-    name = "controller" if plan.has_controller else "gate"
+    shape = _controller_shape(scope) if plan.has_controller else facts().gate_shapes[architecture]
+    name = CONTROLLER_POOL if plan.has_controller else "gate"
     door, rule = _door(scope) if addresses.public(plan.ssh_from) else (None, [])
     groups = [network.gate, *([network.groups[""]] if plan.has_controller else [])]
+    made, card = _host(scope, network, boot, name, name, shape, groups, rule)
+    inside = card.ip_configurations.apply(lambda found: found[0].private_ip_address if found else "")
+    if not plan.ssh_from:
+        inside = pulumi.Output.from_input("")
+    return Gate(name=made.name, door=door if door is not None else inside)
+
+
+def backups(scope: Scope, network: Network, boot: Boot) -> list[pulumi.Output[str]]:
+    """Names of the controllers beside the first: reached as nodes are, through the gate."""
+    shape, groups = _controller_shape(scope), [network.groups.get("")]
+    names = [f"{CONTROLLER_POOL}-{index}" for index in range(1, scope.plan.controllers)]
+    return [_host(scope, network, boot, name, CONTROLLER_POOL, shape, groups, [])[0].name for name in names]
+
+
+def _controller_shape(scope: Scope) -> str:
+    architecture = scope.plan.pools[0].machine.cpu_architecture
+    return scope.place.controller_shape or facts().controller_shapes[architecture]
+
+
+def _host(
+    scope: Scope,
+    network: Network,
+    boot: Boot,
+    name: str,
+    role: str,
+    shape: str,
+    groups: list[Any],
+    rule: list[Any],
+) -> tuple[compute.VirtualMachine, azure.NetworkInterface]:
+    """A VM of its own and its card, in the subnet of services."""
+    place = scope.place
     card = azure.NetworkInterface(
         name,
         resource_group_name=scope.group,
@@ -175,7 +203,7 @@ def gate(scope: Scope, network: Network, boot: Boot) -> Gate | None:
                 "load_balancer_inbound_nat_rules": rule,
             }
         ],
-        tags=scope.tags(role=name),
+        tags=scope.tags(role=role),
         opts=scope.options,
     )
     made = compute.VirtualMachine(
@@ -189,13 +217,10 @@ def gate(scope: Scope, network: Network, boot: Boot) -> Gate | None:
         security_profile={"encryption_at_host": True},
         diagnostics_profile={"boot_diagnostics": {"enabled": True}},
         network_profile={"network_interfaces": [{"id": card.id, "primary": True}]},
-        tags=scope.tags(role=name),
+        tags=scope.tags(role=role),
         opts=pulumi.ResourceOptions.merge(scope.options, pulumi.ResourceOptions(depends_on=boot.below)),
     )
-    inside = card.ip_configurations.apply(lambda found: found[0].private_ip_address if found else "")
-    if not plan.ssh_from:
-        inside = pulumi.Output.from_input("")
-    return Gate(name=made.name, door=door if door is not None else inside)
+    return made, card
 
 
 def _door(scope: Scope) -> tuple[pulumi.Output[str], list[dict[str, Any]]]:

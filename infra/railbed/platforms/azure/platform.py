@@ -22,7 +22,7 @@ from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Fill, Member, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
 
@@ -45,10 +45,10 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     operator = public_key(work.operator_key)
     start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(plan, operator), operator, keys, below)
     sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
-    gate = nodes.gate(scope, made, start)
+    gate, backups = nodes.gate(scope, made, start), nodes.backups(scope, made, start)
     mounts = filesystems.filesystems(scope, made)
-    identities.operators(scope, _machines(scope, sets, gate))
-    return _contract(scope, work, sets, gate, mounts)
+    identities.operators(scope, _machines(scope, sets, gate, backups))
+    return _contract(scope, work, sets, gate, backups, mounts)
 
 
 def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
@@ -65,7 +65,10 @@ def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
 
 
 def _machines(
-    scope: Scope, sets: dict[str, list[pulumi.Output[str]]], gate: Gate | None
+    scope: Scope,
+    sets: dict[str, list[pulumi.Output[str]]],
+    gate: Gate | None,
+    backups: list[pulumi.Output[str]],
 ) -> dict[str, pulumi.Output[str]]:
     """Name → resource id of what holds the nodes: a resource group of the cluster's own, else every single part."""
     root = pulumi.Output.concat(f"/subscriptions/{scope.place.account}/resourceGroups/", scope.group)
@@ -76,9 +79,12 @@ def _machines(
         for pool, names in sets.items()
         for index, name in enumerate(names)
     }
-    return found | (
-        {"gate": pulumi.Output.concat(root, f"/providers/{MACHINES}/", gate.name)} if gate else {}
-    )
+    single = ({"gate": gate.name} if gate else {}) | {
+        f"controller-{index}": name for index, name in enumerate(backups, 1)
+    }
+    return found | {
+        key: pulumi.Output.concat(root, f"/providers/{MACHINES}/", name) for key, name in single.items()
+    }
 
 
 def _contract(
@@ -86,6 +92,7 @@ def _contract(
     work: Workspace,
     sets: dict[str, list[pulumi.Output[str]]],
     gate: Gate | None,
+    backups: list[pulumi.Output[str]],
     mounts: dict[str, pulumi.Output[Mount]],
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
@@ -95,19 +102,20 @@ def _contract(
 
     @told
     def look(
-        group: str, names: dict[str, list[str]], host: list[str], sources: dict[str, Mount]
+        group: str, names: dict[str, list[str]], host: list[str], more: list[str], sources: dict[str, Mount]
     ) -> dict[str, Any]:
         seen = Look(Session(scope.place.account), group)
         held, given = known.host_keys, plan.host_keys
         fills = {pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()}
         through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
         if plan.has_controller:
-            fills[CONTROLLER_POOL] = through
+            others = [seen.host(name, held, given, wait=wait) for name in more]
+            fills[CONTROLLER_POOL] = in_order([through, *others])
         way = proxy(host[1] if host else "", through, work)
         return cluster.made(plan, scope.stack, fills, sources, way, known)
 
     host = [gate.name, gate.door] if gate else []
-    return pulumi.Output.from_input([scope.group, sets, host, mounts]).apply(
+    return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(
         lambda known: asyncio.to_thread(look, *cast(Any, known))
     )
 

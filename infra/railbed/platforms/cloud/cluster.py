@@ -9,7 +9,7 @@ from railbed import contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 from railbed.model.claims import Part
-from railbed.plan import ClusterPlan, PlannedPool, controller_name, node_names
+from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
 from railbed.platforms import assemble
 from railbed.platforms.cloud import boot, keys, members
 from railbed.platforms.cloud.members import Fill, Member
@@ -66,7 +66,7 @@ def made(
     missing: list[contract.Missing] = []
     rails = _rails(plan)
     if plan.has_controller:
-        _take([controller_name()], CONTROLLER_POOL, fills[CONTROLLER_POOL], known, nodes, missing,
+        _take(controller_names(plan), CONTROLLER_POOL, fills[CONTROLLER_POOL], known, nodes, missing,
               lambda name, member: _controller(name, member, proxy))  # fmt: skip
     for pool in plan.pools:
         names = node_names(pool.name, pool.nodes, pool.spares)

@@ -40,6 +40,18 @@ class Fill(Part):
     """Why some are missing, in the provider's own words; empty where all are there or it does not say."""
 
 
+def in_order(hosts: Sequence[Fill]) -> Fill:
+    """One pool of hosts that are made one by one (the controllers): the n-th of them has the n-th name, or nobody."""
+    return Fill(
+        members=[
+            one.model_copy(update={"places": share(place, 1)})
+            for place, host in enumerate(hosts)
+            for one in host.members
+        ],
+        reasons=[reason for host in hosts for reason in host.reasons],
+    )
+
+
 def named(names: Sequence[str], members: Sequence[Member], before: Mapping[str, str]) -> dict[str, Member]:
     """Host name → member. A member keeps the name it had (``before``: instance id → name); new ones fill the gaps.
 

@@ -16,7 +16,7 @@ CIDR = "railbed:cluster.platform.network_cidr"
 def frontend(plan: ClusterPlan, place: GcpPlatform, card: int) -> str:
     """Subnet of a front-end card: a quarter of ``network_cidr``; the last is for services. Raises SpecError where too small."""
     subnet = list(ipaddress.IPv4Network(place.network_cidr).subnets(prefixlen_diff=2))[card]
-    nodes = sum(pool.size for pool in plan.pools) + plan.has_controller
+    nodes = sum(pool.size for pool in plan.pools) + plan.controllers
     if nodes > subnet.num_addresses - PROVIDERS_OWN:
         raise SpecError(
             f"{nodes} hosts do not fit into a quarter of the network",

@@ -1,4 +1,4 @@
-"""Nodes: one instance template for each pool, its managed instance groups, and the controller."""
+"""Nodes: one instance template for each pool, its managed instance groups, and the controllers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import capacity, names
 from railbed.platforms.gcp.fabric import Context, Networks
@@ -146,14 +147,19 @@ def _group(
     return name
 
 
-def controller(context: Context, networks: Networks, user_data: str) -> gcp.compute.Instance:
-    """The host of the scheduler, in the first front end's network."""
+def controllers(context: Context, networks: Networks, user_data: str) -> list[gcp.compute.Instance]:
+    """The hosts of the scheduler, in the first front end's network."""
+    return [_controller(context, networks, user_data, index) for index in range(context.plan.controllers)]
+
+
+def _controller(context: Context, networks: Networks, user_data: str, index: int) -> gcp.compute.Instance:
+    name = f"{CONTROLLER_POOL}-{index}" if index else CONTROLLER_POOL
     plan, place = context.plan, context.place
     shape = place.controller_shape or facts().controller_shapes[plan.pools[0].machine.cpu_architecture]
     labels = tags(plan, context.stack, role="controller")
     return gcp.compute.Instance(
-        "controller",
-        name=names.base(plan, context.stack, "controller"),
+        name,
+        name=names.base(plan, context.stack, name),
         description=f"railbed {plan.name}: controller",
         zone=place.zone,
         machine_type=shape,

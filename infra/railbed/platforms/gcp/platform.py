@@ -14,7 +14,7 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.members import Member, in_order
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.cloud.told import told
 from railbed.platforms.gcp import capacity, fabric, filesystems, identities, nodes
@@ -39,7 +39,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     policy = nodes.placement(context)
     groups = {pool.name: nodes.pool(context, pool, made, user_data, policy) for pool in plan.pools}
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = [nodes.controller(context, made, user_data).name]
+        groups[CONTROLLER_POOL] = [one.name for one in nodes.controllers(context, made, user_data)]
     identities.operators(context)
     return _contract(context, work, groups, filesystems.filesystems(context, made))
 
@@ -75,7 +75,7 @@ def _contract(
         seen = Look(Session(place.account), place.zone, marks)
         held, given = known.host_keys, plan.host_keys
         fills = {
-            pool: seen.controller(names[pool][0], held, given, wait=wait)
+            pool: in_order([seen.controller(one, held, given, wait=wait) for one in names[pool]])
             if pool == CONTROLLER_POOL
             else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
             for pool in names

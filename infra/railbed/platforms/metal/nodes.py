@@ -67,7 +67,7 @@ def node(
     rails: list[contract.Rail],
     scalable_unit: int,
 ) -> contract.Node:
-    """The machine's entry in the contract; without a pool it is the controller."""
+    """The machine's entry in the contract; without a pool it is a controller."""
     return contract.Node(
         name=machine.name,
         pool=pool.name if pool else "controller",

@@ -8,7 +8,7 @@ import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, find_root
-from railbed.plan import ClusterPlan, controller_name, node_names, require_acknowledged
+from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
 from railbed.platforms import assemble
 from railbed.platforms.cloud import support
 from railbed.platforms.metal import fabric, nodes
@@ -33,10 +33,7 @@ def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str
     machines = {one.name: one for one in place.machines}
     keys = {name: key for name, key, _ in facts}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
-    listed = []
-    if plan.has_controller:
-        name = controller_name()
-        listed.append(nodes.node(machines[name], keys[name], None, 0, [], 0))
+    listed = [nodes.node(machines[name], keys[name], None, 0, [], 0) for name in controller_names(plan)]
     index = 0
     for pool in plan.pools:
         for number, name in enumerate(node_names(pool.name, pool.nodes, pool.spares)):

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_nebius as nebius
 
 from railbed.defaults import CLOUD_POOL_TIMEOUT_S
-from railbed.plan import PlannedPool, controller_name
+from railbed.plan import PlannedPool
 from railbed.platforms.nebius import capacity, presets
 from railbed.platforms.nebius.fabric import BASTION, Network
 from railbed.platforms.nebius.scope import Scope
@@ -64,9 +64,9 @@ def pool(
 
 
 def controller(
-    scope: Scope, network: Network, filesystems: Mapping[str, pulumi.Input[str]], user_data: str
+    scope: Scope, network: Network, name: str, filesystems: Mapping[str, pulumi.Input[str]], user_data: str
 ) -> Any:
-    """The scheduler's host; it mounts what the nodes mount."""
+    """A host of the scheduler; it mounts what the nodes mount."""
     attached = [
         nebius.ComputeV1InstanceFilesystemArgs(
             attach_mode="READ_WRITE",
@@ -75,7 +75,7 @@ def controller(
         )
         for tag, one in filesystems.items()
     ]
-    return _small(scope, network, controller_name(), network.groups[""], user_data, filesystems=attached)
+    return _small(scope, network, name, network.groups[""], user_data, filesystems=attached)
 
 
 def bastion(scope: Scope, network: Network, user_data: str) -> Any:

@@ -9,7 +9,7 @@ import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
-from railbed.plan import ClusterPlan, require_acknowledged
+from railbed.plan import ClusterPlan, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
 from railbed.platforms.cloud.members import Fill
@@ -36,7 +36,9 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     shared = {filesystems.tag(one): filesystems.filesystem(here, one) for one in plan.filesystems}
     groups = {pool.name: nodes.pool(here, network, pool, shared, script) for pool in plan.pools}
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = [nodes.controller(here, network, shared, script)]
+        groups[CONTROLLER_POOL] = [
+            nodes.controller(here, network, name, shared, script) for name in controller_names(plan)
+        ]
     if network.bastion is not None:
         groups[BASTION_FILL] = [nodes.bastion(here, network, script)]
     outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}

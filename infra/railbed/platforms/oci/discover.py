@@ -10,7 +10,7 @@ from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, LOCK_POLL_S
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud.members import Fill, Member, in_order, share
 from railbed.platforms.oci import session
 from railbed.platforms.oci.nodes import Group
 from railbed.platforms.oci.session import Clients, asked, every
@@ -26,14 +26,14 @@ def fills(
     subnet: str,
     groups: Mapping[str, Sequence[Group]],
     sizes: Mapping[str, int],
-    controller: Member | None,
+    controllers: Sequence[Member],
     known: Before,
     given: Mapping[str, str],
     *,
     domains: Mapping[str, int] | None = None,
     preview: bool = False,
 ) -> dict[str, Fill]:
-    """What became of each pool (and of the controller). ``groups`` by pool, ``sizes``: nodes that were asked for.
+    """What became of each pool (and of the controllers). ``groups`` by pool, ``sizes``: nodes that were asked for.
 
     ``domains``: nodes of each group of a pool that has several. In a preview no console is recorded. Raises
     ProviderError where Oracle does not answer: a pool that cannot be listed is not an empty pool.
@@ -57,8 +57,8 @@ def fills(
         ]
         for name, found in running.items()
     }
-    if controller is not None:
-        fresh[CONTROLLER_POOL] = [controller]
+    if controllers:
+        fresh[CONTROLLER_POOL] = in_order([Fill(members=[one]) for one in controllers]).members
     ids = [member.id for found in fresh.values() for member in found]
     keys = (
         consoles.without_looking(ids, known.host_keys, given)

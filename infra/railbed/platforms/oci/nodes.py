@@ -11,7 +11,7 @@ import pulumi
 from pulumi_oci import core
 
 from railbed.defaults import CLOUD_POOL_TIMEOUT_S
-from railbed.plan import PlannedPool, controller_name
+from railbed.plan import PlannedPool
 from railbed.platforms.oci import capacity
 from railbed.platforms.oci.fabric import Network
 from railbed.platforms.oci.scope import Scope
@@ -192,16 +192,16 @@ def _agent() -> core.InstanceConfigurationInstanceDetailsLaunchDetailsAgentConfi
     )
 
 
-def controller(scope: Scope, network: Network, user_data: str) -> core.Instance:
-    """The scheduler's host. Its boot script and image count once: a change of them never replaces it."""
+def controller(scope: Scope, network: Network, name: str, user_data: str) -> core.Instance:
+    """A host of the scheduler. Its boot script and image count once: a change of them never replaces it."""
     shape = scope.place.controller_shape or CONTROLLER_SHAPES[scope.plan.pools[0].machine.cpu_architecture]
     groups = [network.groups[""].id, *([network.login.id] if network.login else [])]
     flexible = core.InstanceShapeConfigArgs(ocpus=CONTROLLER_OCPUS, memory_in_gbs=CONTROLLER_MEMORY_GBYTES)
     return core.Instance(
-        controller_name(),
+        name,
         availability_domain=scope.place.zone,
         compartment_id=scope.compartment,
-        display_name=f"{scope.plan.name}-{controller_name()}",
+        display_name=f"{scope.plan.name}-{name}",
         shape=shape,
         shape_config=flexible if shape.endswith(".Flex") else None,
         create_vnic_details=core.InstanceCreateVnicDetailsArgs(

@@ -10,7 +10,7 @@ import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
-from railbed.plan import ClusterPlan, controller_name, require_acknowledged
+from railbed.plan import ClusterPlan, controller_name, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
 from railbed.platforms.cloud.members import Member
@@ -31,14 +31,14 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     network = fabric.network(here)
     script = boot.user_data(plan, public_key(work.operator_key))
     pools = {pool.name: nodes.pool(here, network, pool, script).groups() for pool in plan.pools}
-    controller = nodes.controller(here, network, script) if plan.has_controller else None
+    controllers = [_member(nodes.controller(here, network, name, script)) for name in controller_names(plan)]
     mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
         "compartment": here.compartment,
         "subnet": network.subnet,
         "bastion": network.bastion.id if network.bastion else "",
         "pools": pulumi.Output.all(**pools),
-        "controller": _member(controller) if controller else None,
+        "controllers": pulumi.Output.all(*controllers) if controllers else [],
         "mounts": pulumi.Output.all(**mounts) if mounts else {},
     }
     return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
@@ -61,7 +61,7 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
         known["subnet"],
         known["pools"],
         sizes,
-        known["controller"],
+        known["controllers"],
         earlier,
         plan.host_keys,
         domains={
@@ -70,16 +70,16 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
         preview=pulumi.runtime.is_dry_run(),
     )
     mounts: Mapping[str, Mount] = known["mounts"]
-    door = fills[CONTROLLER_POOL].members[0].id if plan.has_controller else ""
+    doors = [one.id for one in fills[CONTROLLER_POOL].members] if plan.has_controller else []
 
     through = f"ssh -F {shlex.quote(str(work.ssh_config))} -W %h:%p {controller_name()}"
     region = plan.place.region
 
     def proxy(member: Member) -> str:
-        """Through the bastion to the controller, and through it to the nodes; where there is none, to each node."""
+        """Through the bastion to a controller, and through the first to the nodes; where there is none, to each node."""
         if not known["bastion"]:
             return ""
-        if door and member.id != door:
+        if doors and member.id not in doors:
             return through
         return login.proxy(known["bastion"], region, member.address, work.operator_key)
 

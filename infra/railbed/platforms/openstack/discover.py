@@ -22,14 +22,14 @@ def fills(
     cloud: Any,
     stacks: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
-    lone: Mapping[str, str],
+    lone: Mapping[str, Sequence[str]],
     network: str,
     known: Before,
     given: Mapping[str, str],
     *,
     preview: bool,
 ) -> dict[str, Fill]:
-    """What became of each pool, and of the hosts of their own (``lone``: name → server id).
+    """What became of each pool, and of the hosts of their own (``lone``: name → server ids, in their order).
 
     ``stacks`` by pool, ``sizes``: nodes that were asked for; ``network``: name of the network whose addresses count.
     In a preview no console is read. Raises ProviderError where the cloud does not answer: a pool that cannot be listed
@@ -38,9 +38,9 @@ def fills(
     servers = {
         str(one.id): one for one in asked("the project's servers", lambda: list(cloud.compute.servers()))
     }
-    ids: dict[str, list[str]] = {name: [server] for name, server in lone.items()}
+    ids: dict[str, list[str]] = {name: list(some) for name, some in lone.items()}
     reasons: dict[str, list[str]] = {}
-    places: dict[str, tuple[int, int]] = {}
+    places = {one: share(place, 1) for some in lone.values() for place, one in enumerate(some)}
     for pool, names in stacks.items():
         held = []
         for index, name in enumerate(names):

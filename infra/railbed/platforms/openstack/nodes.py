@@ -7,7 +7,7 @@ from pulumi_openstack import compute, networking, orchestration
 
 from railbed.defaults import CLOUD_POOL_TIMEOUT_S
 from railbed.errors import SpecError
-from railbed.plan import PlannedPool, controller_name
+from railbed.plan import PlannedPool, controller_names
 from railbed.platforms.openstack import capacity, fabric
 from railbed.platforms.openstack.fabric import Network
 from railbed.platforms.openstack.scope import Scope
@@ -68,9 +68,10 @@ def pool(scope: Scope, network: Network, planned: PlannedPool, user_data: str) -
     return made
 
 
-def controller(scope: Scope, network: Network, user_data: str) -> compute.Instance:
-    """The scheduler's host. Its boot script and image count once: a change of them never replaces it."""
-    return _server(scope, network, controller_name(), network.groups[""], user_data)
+def controllers(scope: Scope, network: Network, user_data: str) -> list[compute.Instance]:
+    """The scheduler's hosts. Boot script and image count once: a change of them never replaces one."""
+    group = network.groups[""]
+    return [_server(scope, network, name, group, user_data) for name in controller_names(scope.plan)]
 
 
 def bastion(scope: Scope, network: Network, user_data: str) -> tuple[compute.Instance, pulumi.Output[str]]:
@@ -124,7 +125,7 @@ def _server(
         # By name, as Nova's own call has them; a port has its own.
         security_groups=[group.name] if group is not None else None,
         user_data=user_data,
-        metadata=scope.metadata(role="controller" if name == controller_name() else name),
+        metadata=scope.metadata(role="controller" if name in controller_names(scope.plan) else name),
         opts=scope.options(ignore_changes=["imageId", "userData"]),
     )
 

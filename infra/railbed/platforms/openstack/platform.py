@@ -34,18 +34,18 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         pool.name: pulumi.Output.all(*(one.id for one in nodes.pool(here, network, pool, script)))
         for pool in plan.pools
     }
-    lone: dict[str, pulumi.Output[str]] = {}
+    lone: dict[str, list[pulumi.Output[str]]] = {}
     if plan.has_controller:
-        lone[CONTROLLER_POOL] = nodes.controller(here, network, script).id
+        lone[CONTROLLER_POOL] = [one.id for one in nodes.controllers(here, network, script)]
     address: pulumi.Input[str] = ""
     if network.bastion is not None:
         server, address = nodes.bastion(here, network, script)
-        lone[fabric.BASTION_FILL] = server.id
+        lone[fabric.BASTION_FILL] = [server.id]
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
         "stacks": pulumi.Output.all(**stacks),
         "network": network.network,
-        "lone": pulumi.Output.all(**lone) if lone else {},
+        "lone": pulumi.Output.from_input(lone),
         "bastion": address,
         "mounts": pulumi.Output.all(**mounts) if mounts else {},
     }
@@ -72,9 +72,7 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     if fabric.BASTION_FILL in known["lone"]:
         keys = [key for one in fills.pop(fabric.BASTION_FILL).members for key in one.host_keys]
         if not keys:
-            why = (
-                f"bastion {known['lone'][fabric.BASTION_FILL]}: its host key was not seen on the console yet"
-            )
+            why = f"bastion {known['lone'][fabric.BASTION_FILL][0]}: its host key was not seen on the console yet"
             fills = {name: Fill(members=[], reasons=[why]) for name in fills}
 
     way = jump.proxy(known["bastion"], keys[0], work.operator_key) if keys else ""

@@ -98,7 +98,7 @@ def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Finding:
 def _quota(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:
     """Servers in all, and members of one server group, of which Nova allows ten unless told otherwise."""
     limits = asked("the quota", lambda: cloud.compute.get_limits()).absolute
-    wanted = sum(pool.size for pool in plan.pools) + int(plan.has_controller) + int(has_bastion(plan, place))
+    wanted = sum(pool.size for pool in plan.pools) + plan.controllers + int(has_bastion(plan, place))
     largest = max(pool.size for pool in plan.pools)
     for name, allowed, number in (
         ("quota of servers", limits.instances, wanted),

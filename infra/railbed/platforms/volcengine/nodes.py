@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_volcengine import autoscaling, ecs
 
-from railbed.plan import ClusterPlan, PlannedPool, controller_name
+from railbed.plan import ClusterPlan, PlannedPool, controller_name, controller_names
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.fabric import GATE, Network, tenant_group
 from railbed.spec.cluster import Reservation
 from railbed.spec.platforms import VolcenginePlatform
 
+CONTROLLER = "controller"
 CONTROLLER_SHAPE = "ecs.g1.2xlarge"
 """Chosen here: 8 CPUs for the scheduler alone, of those in the Pulumi package's examples (0.0.47)."""
 GATE_SHAPE = "ecs.g1.large"
@@ -127,19 +128,31 @@ def _marks(making: Making, pool: PlannedPool) -> dict[str, str]:
     return tags(making.plan, making.stack, pool=pool.name, tenant=pool.tenant, reservation=bought)
 
 
+def backups(making: Making) -> list[ecs.Instance]:
+    """The controllers beside the first: reached as nodes are, through the entrance."""
+    shape = making.place.controller_shape or CONTROLLER_SHAPE
+    return [_single(making, name, CONTROLLER, shape) for name in controller_names(making.plan)[1:]]
+
+
 def entrance(making: Making) -> ecs.Instance:
     """The host behind the gateway's port 22: the controller where there is a scheduler, else a gate for tenants' hosts."""
+    if making.plan.has_controller:
+        return _single(
+            making, controller_name(), CONTROLLER, making.place.controller_shape or CONTROLLER_SHAPE
+        )
+    return _single(making, GATE, GATE, GATE_SHAPE)
+
+
+def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
+    """A host of its own in the subnet of services."""
     plan = making.plan
-    name = controller_name() if plan.has_controller else GATE
-    marks = tags(plan, making.stack, role="controller" if plan.has_controller else GATE)
+    marks = tags(plan, making.stack, role=role)
     groups = [making.network.groups[GATE].id]
     return ecs.Instance(
         name,
         instance_name=f"{plan.name}-{name}",
         image_id=making.place.image,
-        instance_type=(making.place.controller_shape or CONTROLLER_SHAPE)
-        if plan.has_controller
-        else GATE_SHAPE,
+        instance_type=shape,
         subnet_id=making.network.service,
         security_group_ids=groups,
         system_volume_size=SYSTEM_DISK_GIB,

@@ -13,7 +13,7 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import addressing, boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
 from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, identities, nodes
 from railbed.platforms.volcengine.session import Session
@@ -54,11 +54,13 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     )  # fmt: skip
     entrance = nodes.entrance(making)
     fabric.forward_ssh(network, entrance.primary_ip_address, opts)
+    backups = nodes.backups(making)
     pools = [nodes.pool(making, planned) for planned in plan.pools]
     mounts = filesystems.filesystems(plan, stack, network, opts)
     identities.roles(plan, place, stack, opts)
     known = {
         "entrance": entrance.id,
+        "backups": [one.id for one in backups],
         "gate": network.address.eip_address if network.address else entrance.primary_ip_address,
         "pools": {one.plan.name: [group.id for group in one.groups] for one in pools},
         "mounts": mounts,
@@ -76,7 +78,7 @@ def _contract(
     gate_keys = [key for one in entrance.members for key in one.host_keys]
     fills = {pool.name: look.pool(made["pools"][pool.name], pool.size) for pool in plan.pools}
     if plan.has_controller:
-        fills[CONTROLLER_POOL] = entrance
+        fills[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
     elif not gate_keys:
         # Nobody logs in past a gate whose host key is not known.
         fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}

@@ -1,0 +1,27 @@
+"""How many controllers a cluster has: one, or a pair that shares its state once many GPUs depend on it."""
+
+from __future__ import annotations
+
+from railbed.defaults import CONTROLLER_PAIR_NODES
+from railbed.spec import spares
+from railbed.spec.cluster import ClusterSpec
+from railbed.spec.platforms import LabPlatform
+
+ONE, PAIR = 1, 2
+
+
+def count(spec: ClusterSpec) -> int:
+    """0 without a scheduler; 2 where there are nodes enough for a pair, and a filesystem to share its state on; else 1."""
+    if spec.scheduler == "none":
+        return 0
+    return PAIR if wants_pair(spec) and spec.filesystems else ONE
+
+
+def wants_pair(spec: ClusterSpec) -> bool:
+    """Whether so many nodes, spares included, hang on the scheduler that a single controller is too few.
+
+    A lab's filesystem is kept by its one controller, and all of it by one machine: a second would survive nothing.
+    """
+    nodes = sum(pool.nodes + spares.of(pool) for pool in spec.pools)
+    lab = isinstance(spec.platform, LabPlatform)
+    return spec.scheduler == "slurm" and not lab and nodes >= CONTROLLER_PAIR_NODES
