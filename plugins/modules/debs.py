@@ -205,7 +205,7 @@ class Apt:
         half_done = bool(broken) or after != self.before
         left = f"in the middle of it: {', '.join(broken)}" if broken else "packages were changed"
         state = left if half_done else UNTOUCHED
-        self.module.fail_json(msg=f"{message}; {state}", half_done=half_done, **more)
+        self.module.fail_json(msg=f"{state}; {message}", half_done=half_done, **more)
 
     def _call(self, words: list[str], what: str) -> str:
         """apt-get; fails with the sources that are at fault, or else with its last words."""

@@ -52,7 +52,7 @@ def refused(machine: Machine, *wanted: str) -> str:
     answer = machine.bring(*(wanted or exact(NEXT)))
     assert answer.get("failed") and answer["half_done"] is False, answer
     assert machine.tree() == before
-    assert str(answer["msg"]).endswith("no package was changed"), answer["msg"]
+    assert str(answer["msg"]).startswith("no package was changed; "), answer["msg"]
     return str(answer["msg"])
 
 

@@ -89,6 +89,7 @@ class Collector:
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):
             node.state = NodeState.FAILED if outcome == "failed" else NodeState.UNREACHABLE
             node.failed_task, node.message = title, _message(result)
+            node.half_done = node.half_done or bool(result.get("half_done"))
         elif outcome == "ok" and result.get("changed"):
             outcome, node.changed = "changed", node.changed + 1
             if node.state == NodeState.OK:

@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from railbed.configure import releases, stack
+from railbed.configure import quarantine, releases, stack
 from railbed.configure.events import Collector, OnEvent
 from railbed.configure.leases import leased
 from railbed.configure.limits import resolve
@@ -70,6 +70,8 @@ def converge(
             nodes={name: str(one.state) for name, one in result.nodes.items()},
         )  # fmt: skip
         if not check:
+            result.quarantined.extend(quarantine.unfit(contract, result))
+            quarantine.hold(work, contract, result.quarantined)
             whole = [name for name in nodes if name not in result.broken]
             releases.record(work, whole, contract.software.release)
         if not limit and not check and not result.broken:

@@ -30,6 +30,8 @@ class NodeResult:
     """Modules that ran on the node itself."""
     failed_task: str = ""
     message: str = ""
+    half_done: bool = False
+    """It failed between two states: packages were changed, and are not what they should be."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class ConvergeResult:
     """What Ansible said, without secrets."""
     task_seconds: dict[str, float] = field(default_factory=dict)
     """Task → wall seconds on the slowest node, longest first."""
+    quarantined: list[str] = field(default_factory=list)
+    """Nodes that take no job until they passed a full validation again, as their GPU software is half done."""
 
     @property
     def broken(self) -> list[str]:
@@ -67,6 +71,7 @@ class ConvergeResult:
             "seconds": self.seconds,
             "modules_per_node": self.modules_per_node,
             "check": self.check,
+            "quarantined": self.quarantined,
             "log": self.log,
         }
 
@@ -77,6 +82,7 @@ def broken(result: ConvergeResult) -> RailbedError:
         f"{name} {result.nodes[name].state}: {result.nodes[name].failed_task}: {result.nodes[name].message}"
         for name in result.broken
     ]
+    lines += [f"{name} takes no jobs until a full validation has passed on it" for name in result.quarantined]
     failed = any(result.nodes[name].state == NodeState.FAILED for name in result.broken)
     kind = CommandError if failed else UnprovenError
     return kind(

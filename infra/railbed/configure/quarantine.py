@@ -1,0 +1,64 @@
+"""A node whose GPU software is half done takes no job until it has passed a full validation again.
+
+It is held as a new node is: in the scheduler's acceptance reservation, and off the list of accepted nodes, so that the next
+converge holds it too, whatever became of the scheduler. Jobs that run on it are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from railbed.configure import stack
+from railbed.configure.results import ConvergeResult, NodeState
+from railbed.contract import Contract
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError
+
+GPU_ROLES = ("compute", "spare")
+UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
+"""Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""
+
+
+def unfit(contract: Contract, result: ConvergeResult) -> list[str]:
+    """Nodes for jobs that this run left between two states; pure.
+
+    A run that failed before it changed a package does not count: a source that is down must not take a cluster away.
+    """
+    of_gpus = {node.name for node in contract.with_role(*GPU_ROLES)}
+    return [
+        name
+        for name, one in result.nodes.items()
+        if name in of_gpus
+        and one.state is NodeState.FAILED
+        and (one.half_done or one.failed_task.partition(":")[0] in UNFIT)
+    ]
+
+
+def hold(work: Workspace, contract: Contract, names: list[str]) -> None:
+    """Holds the nodes; where the scheduler does not answer that is written down, and the next converge holds them."""
+    if not names:
+        return
+    forget(work, names)
+    trouble = ""
+    if contract.scheduler == "slurm":
+        try:
+            Scheduler(Remote(work, contract)).reserve(names)
+        except CommandError as silent:
+            trouble = silent.message
+    Journal(work.journal_file).write("quarantine", nodes=names, scheduler=trouble)
+
+
+def forget(work: Workspace, names: Iterable[str]) -> None:
+    """These nodes count as never accepted."""
+    known = stack.accepted(work)
+    gone = set(names)
+    if not gone & set(known):
+        return
+    fresh = work.accepted_file.with_suffix(".new")
+    left = {name: identity for name, identity in known.items() if name not in gone}
+    fresh.write_text(json.dumps(left, indent=1, sort_keys=True) + "\n")
+    fresh.replace(work.accepted_file)

@@ -1,0 +1,99 @@
+"""Which nodes a failed run takes out of service, and how they are held."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import ClassVar
+
+import pytest
+
+from railbed.configure import ConvergeResult, NodeResult, NodeState, broken, quarantine, stack
+from railbed.configure.events import Collector
+from railbed.contract import Contract
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError
+
+PACKAGES = "packages: Install the packages of all roles"
+
+
+def failed(task: str = PACKAGES, *, half_done: bool = False) -> NodeResult:
+    return NodeResult(NodeState.FAILED, failed_task=task, message="why", half_done=half_done)
+
+
+class FakeScheduler:
+    """Slurm's controller; ``held`` are the nodes that it was asked to hold."""
+
+    held: ClassVar[list[str]] = []
+    silent = False
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+
+    def reserve(self, nodes: Iterable[str]) -> None:
+        if FakeScheduler.silent:
+            raise CommandError("scontrol did not answer")
+        FakeScheduler.held.extend(nodes)
+
+
+@pytest.fixture(autouse=True)
+def _scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "Scheduler", FakeScheduler)
+    monkeypatch.setattr(FakeScheduler, "held", [])
+    monkeypatch.setattr(FakeScheduler, "silent", False)
+
+
+def test_only_a_node_between_two_states_is_taken_away(contract: Contract) -> None:
+    result = ConvergeResult(
+        {
+            "ctl0": failed(half_done=True), "h100-0": failed(), "h100-1": failed(half_done=True),
+            "h100-2": failed("nvidia_driver: It reports the release's version"),
+        }, 1.0,
+    )  # fmt: skip
+    assert quarantine.unfit(contract, result) == ["h100-1", "h100-2"]
+
+
+@pytest.mark.parametrize("state", [NodeState.OK, NodeState.CHANGED, NodeState.UNREACHABLE])
+def test_a_node_that_did_not_fail_stays(contract: Contract, state: NodeState) -> None:
+    assert (
+        quarantine.unfit(contract, ConvergeResult({"h100-1": NodeResult(state, half_done=True)}, 1.0)) == []
+    )
+
+
+def test_a_held_node_counts_as_new_and_takes_no_job(work: Workspace, contract: Contract) -> None:
+    work.accepted_file.write_text(json.dumps({"h100-0": "id-11", "h100-1": "id-12"}))
+    quarantine.hold(work, contract, ["h100-1"])
+    assert FakeScheduler.held == ["h100-1"]
+    assert stack.accepted(work) == {"h100-0": "id-11"}
+    assert stack.load(work).groups["unaccepted"] == ["h100-1", "h100-2"], "the next converge holds it too"
+    assert [e["nodes"] for e in Journal(work.journal_file).read() if e["event"] == "quarantine"] == [
+        ["h100-1"]
+    ]
+
+
+def test_a_scheduler_that_is_silent_does_not_make_the_node_accepted(
+    work: Workspace, contract: Contract
+) -> None:
+    work.accepted_file.write_text(json.dumps({"h100-1": "id-12"}))
+    FakeScheduler.silent = True
+    quarantine.hold(work, contract, ["h100-1"])
+    assert stack.accepted(work) == {}
+    assert next(iter(Journal(work.journal_file).read()))["scheduler"] == "scontrol did not answer"
+
+
+def test_nobody_is_held_for_nothing(work: Workspace, contract: Contract) -> None:
+    quarantine.hold(work, contract, [])
+    assert FakeScheduler.held == [] and not work.journal_file.exists()
+
+
+def test_what_the_module_says_of_itself_is_kept_and_told() -> None:
+    event = {"event": "runner_on_failed", "event_data": {"host": "h100-1", "role": "packages", "task": "Install",
+             "res": {"msg": "installing failed", "half_done": True}}}  # fmt: skip
+    collector = Collector(["h100-1"])
+    collector.take(event)
+    assert collector.nodes["h100-1"].half_done
+    result = ConvergeResult(collector.nodes, 1.0, quarantined=["h100-1"])
+    assert "h100-1 takes no jobs until a full validation has passed on it" in broken(result).message
+    assert result.as_json()["quarantined"] == ["h100-1"]
