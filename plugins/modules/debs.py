@@ -23,6 +23,8 @@ options:
     description:
       - Names whose version apt may not change by itself.
       - A name with wildcards is every installed package that fits; there may be none.
+      - What this module held before and is no longer asked for goes in the same transaction. The next release may bring the
+        same thing under another name, and apt never takes a held package away by itself.
     type: list
     elements: str
     default: []
@@ -50,6 +52,10 @@ EXAMPLES = r"""
 RETURN = r"""
 installed:
   description: Packages that were (or would be) installed, each with the version before.
+  type: dict
+  returned: always
+removed:
+  description: Packages that were (or would be) removed, each with its version.
   type: dict
   returned: always
 versions:
@@ -87,6 +93,8 @@ TRANSACTION = [
     "--allow-change-held-packages",
     "--fix-broken",
 ]
+HELD = "/var/lib/apt/periodic/railbed-held"
+"""Names that this module keeps from moving, one on each line."""
 UNFINISHED = "/var/lib/dpkg/updates"
 """What dpkg had still to write down when it was interrupted."""
 INSTALLED_TO = "/usr"
@@ -138,6 +146,24 @@ def stale(sources: list[str]) -> bool:
     except OSError:
         return True
     return any(os.stat(path).st_mtime > refreshed for path in sources if os.path.exists(path))
+
+
+def held_before() -> list[str]:
+    """Names that the last run held."""
+    try:
+        with open(HELD) as source:
+            return source.read().split()
+    except OSError:
+        return []
+
+
+def note_held(names: list[str]) -> None:
+    """For the next run."""
+    if sorted(names) != held_before():
+        os.makedirs(os.path.dirname(HELD), exist_ok=True)
+        with open(f"{HELD}.new", "w") as sink:
+            sink.writelines(f"{name}\n" for name in sorted(names))
+        os.rename(f"{HELD}.new", HELD)
 
 
 class Apt:
@@ -253,31 +279,38 @@ def main() -> None:
         supports_check_mode=True,
     )
     given: dict[str, Any] = module.params
-    names = sorted({split(package)[0] for package in [*given["packages"], *given["hold"]]})
-    apt = Apt(module, names)
+    names = {split(package)[0] for package in [*given["packages"], *given["hold"]]}
+    former = set(held_before()) - names
+    apt = Apt(module, sorted(names | former))
     lacking = missing(given["packages"], apt.before)
+    leaving = {name: one.version for name, one in apt.before.items() if name in former}
     if not module.check_mode:
-        bring(apt, lacking, stale(given["sources"]))
-    after = apt.installed() if (lacking or apt.broken) and not module.check_mode else apt.before
-    still = missing(given["packages"], after) if not module.check_mode else []
+        bring(apt, [*lacking, *(f"{name}-" for name in leaving)], stale(given["sources"]))
+    after = apt.installed() if (lacking or leaving or apt.broken) and not module.check_mode else apt.before
+    still = [*missing(given["packages"], after), *(former & after.keys())] if not module.check_mode else []
     if still:
         apt.fail(f"apt-get ended well, but these are not as asked for: {', '.join(still)}")
     unheld = loose(given["hold"], after)
     if unheld and not module.check_mode:
         apt.hold(unheld)
+    if not module.check_mode:
+        note_held(given["hold"])
     before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
     changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}
     lines = {
         "before": "".join(f"{name} {version or '(absent)'}\n" for name, version in changes.items())
+        + "".join(f"{name} {version}\n" for name, version in leaving.items())
         + "".join(f"{name} (half installed)\n" for name in apt.broken),
         "after": "".join(f"{package}\n" for package in lacking)
+        + "".join(f"{name} (absent)\n" for name in leaving)
         + "".join(f"hold {name}\n" for name in unheld),
     }
-    changed = bool(lacking or unheld or apt.broken)
+    changed = bool(lacking or leaving or unheld or apt.broken)
     module.exit_json(
         changed=changed,
         installed=changes,
+        removed=leaving,
         versions=versions,
         diff=[lines] if changed and module._diff else [],
     )

@@ -155,7 +155,8 @@ def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
     start = "systemctl daemon-reload; systemctl restart nvidia-fabricmanager; systemctl is-active nvidia-fabricmanager"
     switch = "/var/lib/railbed-sim/packages/nvidia-open"
     cluster.ssh("h100-4", f"mkdir -p {Path(switch).parent}; echo reboot > {switch};"
-                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager=595.71.05-1; rm {switch}")  # fmt: skip
+                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager=595.71.05-1"
+                f" nvidia-fabricmanager-570-; rm {switch}")  # fmt: skip
     assert "version mismatch" in cluster.ssh("h100-4", "nvidia-smi", may_fail=True)
     assert cluster.ssh("h100-4", "cat /var/run/reboot-required.pkgs").split() == ["nvidia-open"]
     assert cluster.ssh("h100-4", start, may_fail=True).strip() == "failed"
@@ -170,7 +171,8 @@ def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
             time.sleep(0.3)
     assert "Driver Version: 595.71.05" in cluster.ssh("h100-4", "nvidia-smi")
     assert cluster.ssh("h100-4", start).strip() == "active"
-    cluster.ssh("h100-4", f"{apt} install nvidia-open=570.124.06-1 nvidia-fabricmanager-570=570.124.06-1;"
+    cluster.ssh("h100-4", f"{apt} install nvidia-open=570.124.06-1 nvidia-fabricmanager-570=570.124.06-1"
+                " nvidia-fabricmanager-;"
                 f" apt-mark hold nvidia-open nvidia-fabricmanager-570; {start}")  # fmt: skip
     cluster.ssh("h100-4", "scontrol update nodename=h100-4 state=resume", may_fail=True)
     assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"

@@ -29,6 +29,9 @@ path = os.environ["FAKE_PACKAGES"]; state = json.load(open(path))
 state["calls"].append(sys.argv[1:])
 if "install" in sys.argv and "--download-only" not in sys.argv:
     for asked in sys.argv[sys.argv.index("install") + 1:]:
+        if asked.endswith("-"):
+            del state["installed"][asked[:-1]]
+            continue
         name, _, version = asked.partition("=")
         fitting = [v for v in state["offered"].get(name, []) if fnmatch.fnmatch(v, version or "*")]
         if not fitting:
@@ -85,6 +88,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PACKAGES", str(tmp_path / "packages.json"))
     monkeypatch.setattr(DEBS, "REFRESHED", str(tmp_path / "periodic" / "refreshed"))
+    monkeypatch.setattr(DEBS, "HELD", str(tmp_path / "periodic" / "held"))
     monkeypatch.setattr(DEBS, "UNFINISHED", str(tmp_path / "updates"))
     return Node(tmp_path / "packages.json")
 
@@ -121,6 +125,35 @@ def test_a_held_package_of_the_wrong_version_is_still_corrected(node: Node) -> N
     node.offers(nvidia_open=["570.124.06-1"])
     modules.call(DEBS, packages=["nvidia-open=570.124.06-*"], hold=["nvidia-open"])
     assert "--allow-change-held-packages" in node.read()["calls"][-1]
+
+
+def test_what_was_held_under_another_name_goes_in_the_same_transaction(node: Node) -> None:
+    node.has(nvidia_fabricmanager="1")
+    node.offers(
+        nvidia_fabricmanager_570=["570.124.06-1"], nvidia_fabricmanager=["595.71.05-1"], munge=["0.5"]
+    )
+    old = {
+        "packages": ["munge", "nvidia-fabricmanager-570=570.124.06-*"],
+        "hold": ["nvidia-fabricmanager-570"],
+    }
+    new = {
+        "packages": ["munge", "nvidia-fabricmanager=595.71.05-*"],
+        "hold": ["nvidia-fabricmanager", "linux-*"],
+    }
+    modules.call(DEBS, **old)
+    assert "nvidia-fabricmanager" in node.read()["installed"], "what others installed is theirs"
+    would = modules.call(DEBS, check=True, **new)
+    assert would["changed"] and would["removed"] == {"nvidia-fabricmanager-570": "570.124.06-1"}
+    assert "nvidia-fabricmanager-570" in node.read()["installed"]
+    answer = modules.call(DEBS, **new)
+    assert answer["removed"] == {"nvidia-fabricmanager-570": "570.124.06-1"}
+    words = node.read()["calls"][-1]
+    assert words[-2:] == ["nvidia-fabricmanager=595.71.05-*", "nvidia-fabricmanager-570-"]
+    assert not modules.call(DEBS, **new)["changed"]
+    assert modules.call(DEBS, packages=["munge"], hold=[])["removed"] == {
+        "nvidia-fabricmanager": "595.71.05-1"
+    }
+    assert set(node.read()["installed"]) == {"munge"}
 
 
 def test_a_version_that_nobody_offers_is_an_error(node: Node) -> None:

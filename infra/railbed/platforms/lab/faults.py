@@ -139,8 +139,10 @@ def _packages(bench: Bench, component: str) -> tuple[StandIn, StandIn]:
     return carried[wanted], next(one for version, one in carried.items() if version != wanted)
 
 
-def _install(one: StandIn) -> str:
-    return f"{INSTALL} {one.package}={one.version}; apt-mark hold {one.package}"
+def _install(one: StandIn, instead_of: StandIn | None = None) -> str:
+    """apt never takes a held package away by itself."""
+    away = f" {instead_of.package}-" if instead_of and instead_of.package != one.package else ""
+    return f"{INSTALL} {one.package}={one.version}{away}; apt-mark hold {one.package}"
 
 
 def _driver_other(bench: Bench, fault: Injected) -> None:
@@ -162,14 +164,15 @@ def _driver_back(bench: Bench, fault: Injected) -> None:
 
 def _manager_other(bench: Bench, fault: Injected) -> None:
     """Another version takes the place of the right one, and refuses the driver when it starts."""
-    other = _packages(bench, FABRIC_MANAGER)[1]
-    bench.ssh(fault, f"{_install(other)}; systemctl daemon-reload;"
+    wanted, other = _packages(bench, FABRIC_MANAGER)
+    bench.ssh(fault, f"{_install(other, wanted)}; systemctl daemon-reload;"
                      f" if systemctl restart {MANAGER}; then exit 1; fi")  # fmt: skip
 
 
 def _manager_back(bench: Bench, fault: Injected) -> None:
-    wanted = _packages(bench, FABRIC_MANAGER)[0]
-    bench.ssh(fault, f"{_install(wanted)}; systemctl daemon-reload; systemctl restart {MANAGER}")
+    wanted, other = _packages(bench, FABRIC_MANAGER)
+    there = _install(wanted, other)
+    bench.ssh(fault, f"{there}; systemctl daemon-reload; systemctl restart {MANAGER}")
 
 
 FAULTS = {
