@@ -18,7 +18,7 @@ from railbed.plan.parts import (
     PlannedPool,
     Price,
 )
-from railbed.spec import ClusterSpec, spares, spec_hash
+from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
 from railbed.spec.platforms import LabPlatform
 
@@ -61,6 +61,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
+        controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,
         spec_hash=spec_hash(spec),
