@@ -28,7 +28,8 @@ PREFACE = """\
 
 One role for each thing that is installed. A role knows nothing of railbed or of a platform: it gets its values as its own
 variables, which `playbooks/group_vars` maps from the contract. `playbooks/site.yml` runs them in this order, on the hosts
-of the named groups. [How to add one](../howto/add-a-role.md).
+of the named groups, and `playbooks/bake.yml` those of them that no cluster decides, to
+[make an image](../howto/bake-an-image.md). [How to add one](../howto/add-a-role.md).
 """
 
 
@@ -39,10 +40,14 @@ def load(path: Path) -> Any:
 
 @cache
 def hosts() -> dict[str, list[str]]:
-    """Role → groups of hosts that get it, in the order of the plays."""
+    """Role → groups of hosts that get it, in the order of the plays; those that only make images come last."""
     found: dict[str, list[str]] = {}
-    for play in load(ROOT / "playbooks/site.yml"):
+    site = load(ROOT / "playbooks/site.yml")
+    of_nodes = {task["ansible.builtin.import_role"]["name"] for play in site for task in play["tasks"]}
+    for play in [*site, *load(ROOT / "playbooks/bake.yml")]:
         for task in play["tasks"]:
+            if play not in site and task["ansible.builtin.import_role"]["name"] in of_nodes:
+                continue
             groups = found.setdefault(task["ansible.builtin.import_role"]["name"], [])
             if play["hosts"] not in groups:
                 groups.append(play["hosts"])

@@ -17,6 +17,10 @@ options:
     description: Name of the stack.
     required: true
     type: str
+  image:
+    description: A node of the contract. The inventory is then of a machine that an image is made on for such nodes.
+    default: ""
+    type: str
 """
 
 from pathlib import Path
@@ -25,7 +29,7 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 
-from railbed.configure import stack
+from railbed.configure import bake, stack
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import RailbedError
 
@@ -46,7 +50,9 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         try:
-            found = stack.load(Workspace(find_root(Path(path).parent), self.get_option("stack")))
+            work = Workspace(find_root(Path(path).parent), self.get_option("stack"))
+            image = self.get_option("image")
+            found = bake.load(work, image) if image else stack.load(work)
         except RailbedError as error:
             raise AnsibleParserError(error.as_text()) from error
         for group, hosts in found.groups.items():
