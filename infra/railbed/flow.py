@@ -25,7 +25,8 @@ from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace
-from railbed.errors import ContractError, HostError, RailbedError, UsageError
+from railbed.errors import ContractError, HostError, RailbedError, Unsupported, UsageError
+from railbed.model import compat
 from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
 
@@ -247,6 +248,67 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
             "up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds
         )
     return UpResult(changes, converged, report, quick, timings.seconds, contract.missing)
+
+
+def plan_upgrade(work: Workspace, release: str) -> operate.PlannedUpgrade:
+    """What `upgrade` to the release would do; changes nothing.
+
+    Raises CatalogError for an unknown release, SoftwareConflict where it does not go with the machines, and UsageError
+    where the way there is closed.
+    """
+    known = contracts.load(work.contract_file)
+    _way_to(work, known, release)
+    return operate.plan_upgrade(known, work, release, Scheduler(Remote(work, known)))
+
+
+def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
+            on_engine: Callable[[Any], None] | None = None,
+            on_converge: configure.OnEvent | None = None) -> operate.Upgraded:  # fmt: skip
+    """Brings the stack to another release, wave by wave; again, it goes on where it stopped.
+
+    The stack file says the release first: from then on it is what is wanted, whatever happens on the way.
+    """
+    with operating(work, f"upgrade to {release}"):
+        known = contracts.load(work.contract_file)
+        planned = _way_to(work, known, release)
+        plans.require_acknowledged(planned)
+        here, wanted_nodes = {node.name for node in known.nodes}, plans.names(planned)
+        if here - wanted_nodes or (wanted_nodes - here and not known.missing):
+            raise UsageError(
+                "the spec asks for other nodes than the cluster has", path=str(work.stack_file),
+                hint="run `railbed up` with the present release first",
+            )  # fmt: skip
+        was = work.stack_file.read_text()
+        wanted = spec.with_release(was, release, str(work.stack_file))
+        if spec.load(work.stack_file).software.release != release:
+            say(f"{work.stack_file.name}: software.release is {release} now")
+            building = work.stack_file.with_suffix(".new")
+            building.write_text(wanted)
+            building.replace(work.stack_file)
+        _, contract = make(work, say, on_engine)
+        waves = operate.plan_upgrade(contract, work, release, Scheduler(Remote(work, contract)))
+        return operate.upgrade(contract, work, waves, say, wait_s=wait_s, on_converge=on_converge)
+
+
+def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan:
+    """The plan with the release. Slurm's controller cannot read the state that a newer one wrote."""
+    wanted = spec.load(work.stack_file)
+    software = wanted.software.model_copy(update={"release": release})
+    planned = plans.plan(wanted.model_copy(update={"software": software}))
+    if known.scheduler != "slurm":
+        raise Unsupported(
+            f"scheduler {known.scheduler}", "an upgrade in waves",
+            "without a scheduler nobody knows who uses a host: bring up new hosts with the release and move over",
+        )  # fmt: skip
+    before, after = known.software.versions.get("slurm", ""), planned.software.versions.get("slurm", "")
+    if before and after and compat.order(after.rpartition(".")[0], before.rpartition(".")[0]) < 0:
+        raise UsageError(
+            f"release {release} has Slurm {after}, older than the {before} that keeps the cluster's state",
+            code="RELEASE_OLDER_SLURM", path="--to", found=release,
+            allowed=f"a release with Slurm {before.rpartition('.')[0]} or newer",
+            hint="slurmctld does not read the state of a newer one; no job would survive",
+        )  # fmt: skip
+    return planned
 
 
 def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> list[str]:

@@ -28,6 +28,7 @@ MODULES = {
     "software": ("software",),
     "cluster": ("doctor", "setup", "env", "up", "preview", "destroy", "converge"),
     "preflight": ("preflight",),
+    "upgrade": ("upgrade",),
     "state": ("state",),
     "validate": ("validate", "report"),
     "certificate": ("certificate",),

@@ -1,8 +1,8 @@
 """Every claim of the contract, measured and judged: `run` is the stage, a `Report` is what it finds."""
 
-from railbed.validate.acceptance import standing
+from railbed.validate.acceptance import accept, standing
 from railbed.validate.bench import Progress
 from railbed.validate.records import Report
 from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "latest", "run", "standing"]
+__all__ = ["Progress", "Report", "accept", "latest", "run", "standing"]

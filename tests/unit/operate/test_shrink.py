@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.validate.conftest import contract  # noqa: F401 - a fixture
 
 from railbed import operate
 from railbed.contract import Contract
@@ -52,19 +51,19 @@ def going(of: Contract) -> list[Any]:
     return operate.leaving(of, KEPT, {})
 
 
-def test_only_what_is_not_planned_leaves(contract: Contract) -> None:  # noqa: F811
+def test_only_what_is_not_planned_leaves(contract: Contract) -> None:
     assert [node.name for node in going(contract)] == ["h100-2", "h100-3"]
     assert operate.leaving(contract, {"ctl0", *_names()}, {}) == []
 
 
-def test_a_renamed_pool_loses_nobody(contract: Contract) -> None:  # noqa: F811
+def test_a_renamed_pool_loses_nobody(contract: Contract) -> None:
     renamed = {"ctl0", *(f"big-{i}" for i in range(4))}
     assert operate.leaving(contract, renamed, {"h100": "big"}) == []
     assert [n.name for n in operate.leaving(contract, renamed - {"big-3"}, {"h100": "big"})] == ["h100-3"]
     assert len(operate.leaving(contract, renamed, {})) == 4
 
 
-def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> None:  # noqa: F811
+def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> None:
     work, drained = Workspace(tmp_path, "test"), ("h100-2", "h100-3")
     idle: Any = Slurm(drained=drained)
     busy: Any = Slurm(drained=drained, busy=("h100-0",))
@@ -83,7 +82,7 @@ def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> No
         (Slurm(drained=("h100-2", "h100-3"), silent=("h100-2",)), "h100-2"),
     ],
 )
-def test_others_may_not(contract: Contract, tmp_path: Path, slurm: Any, named: str) -> None:  # noqa: F811
+def test_others_may_not(contract: Contract, tmp_path: Path, slurm: Any, named: str) -> None:
     with pytest.raises(UsageError) as refused:
         operate.require_idle(
             contract, Workspace(tmp_path, "test"), going(contract), slurm, ["h100-2", "h100-3"]
@@ -91,7 +90,7 @@ def test_others_may_not(contract: Contract, tmp_path: Path, slurm: Any, named: s
     assert (refused.value.code, refused.value.found) == ("NOT_DRAINED", named)
 
 
-def test_without_a_scheduler_they_are_named_one_by_one(contract: Contract, tmp_path: Path) -> None:  # noqa: F811
+def test_without_a_scheduler_they_are_named_one_by_one(contract: Contract, tmp_path: Path) -> None:
     work = Workspace(tmp_path, "test")
     with pytest.raises(UsageError) as refused:
         operate.require_idle(contract, work, going(contract), None, ["h100-2"])

@@ -1,5 +1,6 @@
 """Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
 
+from railbed.model.compat.conditions import order
 from railbed.model.compat.locked import of_release, repository_of, select, system_of
 from railbed.model.compat.problem import Demand, Problem, Wanted, build
 from railbed.model.compat.solve import Answer, Conflict, Reading, read, solve
@@ -13,6 +14,7 @@ __all__ = [
     "Wanted",
     "build",
     "of_release",
+    "order",
     "read",
     "repository_of",
     "select",

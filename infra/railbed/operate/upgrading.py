@@ -1,0 +1,257 @@
+"""Another software release on nodes that run jobs, wave by wave; the way back to the one before is the same way.
+
+Guards: controllers first, as an older one does not know newer nodes; a wave is drained and its jobs end by themselves; a
+node that a person drained stays drained; evidence is saved first; each wave is held until its validation passed; the first
+node that does not pass stops the whole, and the nodes that were not reached keep their release.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from railbed import configure, validate
+from railbed.contract import Contract
+from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import UnprovenError
+from railbed.model.claims import Part, Verdict
+from railbed.operate import aside
+from railbed.operate.waves import waves
+
+PLAYBOOK = "upgrade.yml"
+
+
+class Planned(Part):
+    """What an upgrade would do."""
+
+    release: str
+    controllers: list[str]
+    """Converged first, without a drain: jobs go on while a controller is away."""
+    waves: list[list[str]]
+    jobs: dict[str, list[str]]
+    """Node → the jobs that its wave would wait for."""
+    drained: dict[str, str]
+    """Node → reason of a person's drain, which would stay."""
+
+
+class Upgraded(Part):
+    """How it ended."""
+
+    release: str
+    verdict: Verdict
+    moved: list[str]
+    """Nodes that have the release and passed their validation."""
+    kept_drained: dict[str, str]
+    """Node → reason of the person who drained it; it has the release and was not validated."""
+    waiting: dict[str, list[str]]
+    """Node → jobs that did not end in time; it is draining."""
+    failed: dict[str, str]
+    """Node → why it was not given back."""
+    left: list[str]
+    """Nodes that were not reached."""
+    boot_wanted: list[str]
+    """Controllers that want a boot at a moment that their operator chooses."""
+    report: str
+    """Folder of the last validation."""
+    certificate: str
+    seconds: float
+
+
+def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler) -> Planned:
+    """Who has another release, or was left half-done, in waves; changes nothing."""
+    states = scheduler.nodes()
+    held = scheduler.reservation(ACCEPTANCE_RESERVATION)
+    half_done = set(held.nodes) if held else set()
+    half_done |= {
+        name for name, one in states.items() if one.drained and one.reason.startswith(UPGRADE_PREFIX)
+    }
+    known = configure.recorded(work)
+    pending = [n for n in contract.nodes if known.get(n.name) != release or n.name in half_done]
+    names = {n.name for n in pending if n.role != "controller"}
+    jobs = aside.busy(scheduler, names)
+    drained = {
+        name: one.reason
+        for name, one in states.items()
+        if name in names and one.drained and not one.reason.startswith(aside.OURS)
+    }
+    return Planned(
+        release=release,
+        controllers=[n.name for n in pending if n.role == "controller"],
+        waves=waves(contract, names, jobs),
+        jobs=jobs,
+        drained=drained,
+    )
+
+
+@dataclass
+class _Run:
+    """One upgrade as it goes."""
+
+    contract: Contract
+    work: Workspace
+    say: aside.Say
+    wait_s: float
+    on_converge: configure.OnEvent | None
+    scheduler: Scheduler = field(init=False)
+    moved: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    verdict: Verdict = Verdict.PASS
+    report: str = ""
+
+    def __post_init__(self) -> None:
+        self.remote = Remote(self.work, self.contract)
+        self.scheduler = Scheduler(self.remote)
+        self.journal = Journal(self.work.journal_file)
+
+    def step(self, name: str) -> aside.Step:
+        def tell(event: str, text: str, **fields: object) -> None:
+            self.journal.write(f"upgrade-{event}", node=name, **fields)
+            self.say(f"{name}: {text}")
+
+        return tell
+
+    def wave(self, names: Sequence[str]) -> None:
+        """Drains the wave, takes each node as soon as it is idle; returns when all are done or one failed.
+
+        Nodes that were still busy when their time was over stay draining: the next try finds them idle.
+        """
+        owners = {n: aside.drain(self.scheduler, n, UPGRADE_PREFIX, self.step(n)) for n in names}
+        pending, start = list(names), time.monotonic()
+        told: dict[str, list[str]] = {}
+        while pending and not self.failed:
+            busy = aside.busy(self.scheduler, pending)
+            ready = [name for name in pending if name not in busy]
+            if ready:
+                self.move(ready, owners)
+                pending = [name for name in pending if name in busy]
+                continue
+            for name in [n for n in pending if busy[n] != told.get(n)]:
+                self.step(name)(
+                    "wait", f"waiting for job {', '.join(busy[name])} to end by itself", jobs=busy[name]
+                )
+            told = busy
+            if time.monotonic() - start > self.wait_s:
+                self.waiting = busy
+                return
+            time.sleep(DRAIN_POLL_S)
+        for name in [n for n in pending if not owners[n]]:
+            self.scheduler.resume(name)
+            self.step(name)("untouched", "given back as it was: another node of its wave failed")
+
+    def move(self, names: Sequence[str], owners: dict[str, str]) -> None:
+        """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
+        names = [name for name in names if self._evidence(name)]
+        if not names:
+            return
+        self.scheduler.reserve(names)
+        done = configure.converge(
+            self.contract,
+            self.work,
+            limit=",".join(names),
+            playbook=PLAYBOOK,
+            moving=True,
+            on_event=self.on_converge,
+        )
+        for name in done.broken:
+            result = done.nodes[name]
+            self._fail(
+                name, f"{result.failed_task}: {result.message}".strip(": ") or str(result.state), Verdict.FAIL
+            )
+        whole = [name for name in names if name not in done.broken]
+        for name in whole:
+            self.step(name)("converged", "roles ran", changed=done.nodes[name].changed)
+            if owners[name]:
+                self.kept[name] = owners[name]
+                self.step(name)("kept", f"left drained, as a person drained it: {owners[name]}")
+            else:
+                self.scheduler.resume(name)
+        self.prove([name for name in whole if not owners[name]])
+
+    def prove(self, names: Sequence[str]) -> None:
+        """Validates nodes that are held; those of which every claim passes go back to users."""
+        if not names:
+            return
+        report = validate.run(self.contract, self.work, only=list(names), progress=self.say)
+        self.report = report.report_dir
+        for name in names:
+            wrong = [c for c in report.claims if c.node in (name, "") and c.verdict is not Verdict.PASS]
+            if wrong:
+                worst = min(wrong, key=lambda c: c.verdict is not Verdict.FAIL)
+                self._fail(name, f"{worst.claim} {worst.verdict}: {worst.reason}", worst.verdict)
+                continue
+            validate.accept(self.work, [self.contract.node(name)], self.scheduler)
+            self.moved.append(name)
+            self.step(name)("moved", "passed, back in service", release=self.contract.software.release)
+
+    def _evidence(self, name: str) -> bool:
+        try:
+            aside.evidence(self.remote, self.work, name, self.step(name))
+        except UnprovenError as silent:
+            self._fail(name, silent.message, Verdict.UNPROVEN)
+            return False
+        return True
+
+    def _fail(self, name: str, why: str, verdict: Verdict) -> None:
+        self.failed[name] = why
+        if self.verdict is not Verdict.FAIL:
+            self.verdict = verdict
+        self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[:240])
+        self.step(name)("failed", f"not given back: {why}", verdict=str(verdict))
+
+
+def run(
+    contract: Contract, work: Workspace, planned: Planned, say: aside.Say, *, wait_s: float,
+    on_converge: configure.OnEvent | None = None,
+) -> Upgraded:  # fmt: skip
+    """Does it; ``contract`` is that of the new release. Waits at most ``wait_s`` seconds for the jobs of one wave.
+
+    Raises RailbedError where a controller does not take the release: no node was touched then.
+    """
+    start, going = time.monotonic(), _Run(contract, work, say, wait_s, on_converge)
+    going.journal.write("upgrade", release=planned.release, waves=planned.waves)
+    if planned.controllers:
+        say(f"controllers first: {', '.join(planned.controllers)}")
+        done = configure.converge(
+            contract,
+            work,
+            limit=",".join(planned.controllers),
+            playbook=PLAYBOOK,
+            moving=True,
+            on_event=on_converge,
+        )
+        if done.broken:
+            raise configure.broken(done)
+    for number, names in enumerate(planned.waves, 1):
+        if going.failed or going.waiting:
+            break
+        what = "the canary" if number == 1 else f"wave {number} of {len(planned.waves)}"
+        say(f"{what}: {', '.join(names)}")
+        going.wave(names)
+    told = {*going.moved, *going.kept, *going.waiting, *going.failed}
+    left = [name for wave in planned.waves for name in wave if name not in told]
+    certificate = ""
+    if not (going.failed or going.waiting or left):
+        whole = validate.run(contract, work, progress=say)
+        going.verdict, going.report, certificate = whole.verdict, whole.report_dir, whole.certificate
+    elif going.verdict is Verdict.PASS:
+        going.verdict = Verdict.UNPROVEN
+    boot = [name for name in planned.controllers if _wants_boot(going.remote, name)]
+    result = Upgraded(
+        release=planned.release, verdict=going.verdict, moved=going.moved, kept_drained=going.kept,
+        waiting=going.waiting, failed=going.failed, left=left, boot_wanted=boot, report=going.report,
+        certificate=certificate, seconds=round(time.monotonic() - start, 1),
+    )  # fmt: skip
+    going.journal.write("upgrade-done", **result.model_dump(mode="json"))
+    return result
+
+
+def _wants_boot(remote: Remote, name: str) -> bool:
+    """Debian and Ubuntu keep this file while a package waits for a boot."""
+    return remote.run(name, ["test", "-e", "/run/reboot-required"], check=False).ok

@@ -1,0 +1,58 @@
+"""Which nodes leave service together, and in which order. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from railbed.contract import Contract, Node
+from railbed.defaults import UPGRADE_WAVE_FRACTION
+
+
+def waves(
+    contract: Contract,
+    names: Collection[str],
+    busy: Mapping[str, Sequence[str]],
+    fraction: float = UPGRADE_WAVE_FRACTION,
+) -> list[list[str]]:
+    """``names`` in waves: one canary, then twice as many each time, at most ``fraction`` of all nodes that run jobs.
+
+    Spares come first and idle nodes before ``busy`` ones (node → its jobs), so that jobs have time to end by themselves.
+    Nodes that share an NVLink domain move together: their drivers must be of one version. Of a filesystem's data servers a
+    wave takes at most one less than there are copies.
+    """
+    nodes = [node for node in contract.nodes if node.name in names]
+    ordered = sorted(
+        _units(contract, nodes),
+        key=lambda unit: (not all(n.role == "spare" for n in unit), any(n.name in busy for n in unit)),
+    )
+    most = max(1, math.ceil(fraction * len(contract.with_role("compute", "spare"))))
+    found: list[list[Node]] = []
+    for unit in ordered:
+        room = min(most, 2 ** max(0, len(found) - 1))
+        if found and len(found[-1]) + len(unit) <= room and _served(contract, [*found[-1], *unit]):
+            found[-1].extend(unit)
+        else:
+            found.append(list(unit))
+    return [[node.name for node in wave] for wave in found]
+
+
+def _units(contract: Contract, nodes: Sequence[Node]) -> list[list[Node]]:
+    """What moves together: a node, or all nodes of its scalable unit where NVLink joins nodes (a whole domain at least)."""
+    found: dict[tuple[str, ...], list[Node]] = {}
+    for node in nodes:
+        machine = contract.machine(node.machine) if node.machine else None
+        joined = machine is not None and machine.nodes_per_nvlink_domain > 1
+        key = (node.pool, str(node.scalable_unit)) if joined else (node.name,)
+        found.setdefault(key, []).append(node)
+    return list(found.values())
+
+
+def _served(contract: Contract, wave: Sequence[Node]) -> bool:
+    """Whether every filesystem still has a copy of everything while these nodes are away."""
+    away = {node.name for node in wave}
+    return all(
+        len(away & set(one.data_servers)) < max(2, one.copies)
+        for one in contract.filesystems
+        if one.data_servers
+    )

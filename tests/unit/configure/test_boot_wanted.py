@@ -1,0 +1,55 @@
+"""Module boot_wanted: every reason to boot is told, and a node without one is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.configure import modules
+
+BOOT = modules.load("boot_wanted")
+
+
+def put(root: Path, name: str, text: str = "") -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+
+
+def reasons(root: Path, running: str = "6.1.0-30-amd64") -> list[str]:
+    told: list[str] = modules.call(BOOT, root=str(root), release=running)["reasons"]
+    return told
+
+
+@pytest.fixture
+def modinfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    modules.program(programs, "modinfo", "print('595.71.05')")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+
+
+def test_a_node_without_a_reason(tmp_path: Path, modinfo: None) -> None:
+    assert reasons(tmp_path) == []
+    put(tmp_path, "boot/vmlinuz-6.1.0-30-amd64")
+    put(tmp_path, "boot/vmlinuz-6.1.0-9-amd64")
+    put(tmp_path, "boot/vmlinuz-0-rescue-abc")
+    put(tmp_path, "sys/module/nvidia/version", "595.71.05\n")
+    assert reasons(tmp_path) == []
+
+
+def test_a_package_that_asks(tmp_path: Path) -> None:
+    put(tmp_path, "run/reboot-required", "*** System restart required ***\n")
+    assert reasons(tmp_path) == ["asked for by a package"]
+    put(tmp_path, "run/reboot-required.pkgs", "nvidia-open\nlibc6\nnvidia-open\n")
+    assert reasons(tmp_path) == ["asked for by libc6, nvidia-open"]
+
+
+@pytest.mark.parametrize("latest", ["6.1.0-31-amd64", "6.1.0-100-amd64", "6.10.1-1-amd64"])
+def test_a_newer_kernel(tmp_path: Path, latest: str) -> None:
+    put(tmp_path, f"boot/vmlinuz-{latest}")
+    assert reasons(tmp_path) == [f"kernel 6.1.0-30-amd64 runs, {latest} is installed"]
+
+
+def test_a_loaded_driver_that_is_not_the_installed_one(tmp_path: Path, modinfo: None) -> None:
+    put(tmp_path, "sys/module/nvidia/version", "570.124.06\n")
+    assert reasons(tmp_path) == ["driver 570.124.06 is loaded, 595.71.05 is installed"]
