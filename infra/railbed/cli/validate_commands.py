@@ -47,7 +47,13 @@ def run_validate(
     contract = contracts.load(work.contract_file)
     with flow.operating(work, "validate"):
         found = validate.run(
-            contract, work, quick=quick, only=[node] if node else [], claim=claim, accept=accepting, progress=_say
+            contract,
+            work,
+            quick=quick,
+            only=[node] if node else [],
+            claim=claim,
+            accept=accepting,
+            progress=_say,
         )
     if as_json:
         output.print_json(found.as_json())
