@@ -158,6 +158,13 @@ class Repository(Part):
     """The armoured public key."""
 
 
+class File(Part):
+    """A file that comes from no repository, and by what a fetched copy is checked."""
+
+    url: str
+    sha256: str
+
+
 class Software(Part):
     """The locked release."""
 
@@ -169,6 +176,10 @@ class Software(Part):
     repositories: list[Repository]
     training_stack_path: str
     """Folder on the node that holds the training stack's Python packages."""
+    package_versions: dict[str, str] = Field(default_factory=dict)
+    """Component → version of its package, where the release knows it to the last character."""
+    files: dict[str, File] = Field(default_factory=dict)
+    """Component → its file, where the release has its hash."""
 
 
 class Contract(Part):

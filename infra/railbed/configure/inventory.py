@@ -127,6 +127,8 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_release": software.release,
         "railbed_versions": dict(software.versions),
         "railbed_packages": dict(software.packages),
+        "railbed_package_versions": dict(software.package_versions),
+        "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_admins": dict(contract.admins),
         "railbed_secrets_dir": str(paths.secrets),

@@ -15,6 +15,8 @@ OF_GPU_NODES = {
     "nvswitch_nodes": ("fabric_manager",),
     "imex_nodes": ("imex",),
     "cuda_nodes": ("cuda",),
+    "nccl_nodes": ("nccl",),
+    "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
     "dcgm_nodes": ("dcgm",),
     "container_nodes": ("enroot", "container_toolkit"),
 }
@@ -47,6 +49,8 @@ def _of(contract: Contract, node: Node) -> list[str]:
         names.remove("nvswitch_nodes")
     if not spans and "imex_nodes" in names:
         names.remove("imex_nodes")
+    if "nccl_tests_nodes" in names and "nccl_tests" not in contract.software.files:
+        names.remove("nccl_tests_nodes")
     if node.rails and contract.machine(node.machine).transport != "tcp":
         names.append("rdma_nodes")
     if not contract.simulated:

@@ -82,12 +82,21 @@ class PlannedFilesystem(Part):
     formerly: str = ""
 
 
+class PlannedFile(Part):
+    """A file of the release, and by what a fetched copy is checked."""
+
+    url: str
+    sha256: str
+
+
 class PlannedSoftware(Part):
     """The locked release; the repositories are the platform's to add."""
 
     release: str
     versions: dict[str, str]
     packages: dict[str, str]
+    package_versions: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, PlannedFile] = Field(default_factory=dict)
     training_stack_path: str
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from railbed import catalog
 from railbed.errors import UsageError
 from railbed.model import compat
-from railbed.plan.parts import PlannedSoftware
+from railbed.plan.parts import PlannedFile, PlannedSoftware
 
 
 class SoftwareConflict(UsageError):
@@ -39,6 +39,14 @@ def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, l
         release=release.key,
         versions={name: part.version for name, part in installed.items()},
         packages={name: part.package for name, part in installed.items() if part.package},
+        package_versions={
+            name: part.package_version for name, part in installed.items() if part.package_version
+        },
+        files={
+            name: PlannedFile(url=part.url, sha256=part.sha256)
+            for name, part in installed.items()
+            if part.sha256
+        },
         training_stack_path=release.training_stack_path,
     )
 

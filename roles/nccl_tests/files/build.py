@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""Fetches, checks and builds nccl-tests, with MPI, into a folder of its own. Standard library only.
+
+usage: build.py --url URL --sha256 HEX --cuda /usr/local/cuda-13.2 --to FOLDER
+
+The folder appears whole or not at all; folders of earlier builds beside it are removed afterwards. Exit status 0: it is
+there; 1: the source is not what was published, or a program failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+FETCH_TIMEOUT_S = 60
+QUERY_TIMEOUT_S = 30
+BUILD_TIMEOUT_S = 1800
+LAST_LINES = 15
+COLLECTIVES = ("all_reduce_perf", "all_gather_perf", "reduce_scatter_perf", "alltoall_perf")
+"""Without these a build is not one."""
+BUILT = re.compile(r"\d.*-nccl.*-cuda")
+"""Names of the folders that this program makes."""
+
+
+class Refused(Exception):
+    """What stands in the way; nothing was put in place."""
+
+
+def fetch(url: str, sha256: str) -> bytes:
+    """The archive at ``url``. Raises Refused where it cannot be had or has another hash."""
+    try:
+        with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer:
+            archive: bytes = answer.read()
+    except (OSError, urllib.error.URLError, ValueError) as failed:
+        raise Refused(f"{url}: {failed}") from None
+    found = hashlib.sha256(archive).hexdigest()
+    if found != sha256:
+        raise Refused(f"{url} has SHA-256 {found}, not {sha256}")
+    return archive
+
+
+def run(argv: list[str], timeout_s: int) -> str:
+    """The output of a program. Raises Refused with its last words."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise Refused(f"{argv[0]}: {failed}") from None
+    if done.returncode:
+        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        raise Refused(f"{argv[0]} ended with {done.returncode}: {told}")
+    return done.stdout
+
+
+def targets(answer: str) -> str:
+    """nvcc's options for the GPUs whose compute capabilities nvidia-smi printed, e.g. ``9.0``. Raises Refused for none."""
+    found = sorted({line.strip() for line in answer.splitlines() if re.fullmatch(r"\s*\d+\.\d\s*", line)})
+    if not found:
+        raise Refused(f"nvidia-smi names no GPU to build for: {answer.strip()!r}")
+    codes = [capability.replace(".", "") for capability in found]
+    return " ".join(f"-gencode=arch=compute_{code},code=sm_{code}" for code in codes)
+
+
+def build(archive: bytes, cuda: Path, work: Path) -> Path:
+    """Folder with the programs, below ``work``. Raises Refused where something fails or one of them is missing."""
+    packed = work / "source.tar.gz"
+    packed.write_bytes(archive)
+    try:
+        with tarfile.open(packed) as source:
+            # What is unpacked here has the hash of the release.
+            source.extractall(work / "source")
+    except (tarfile.TarError, OSError) as broken:
+        raise Refused(f"the archive cannot be unpacked: {broken}") from None
+    tops = list((work / "source").iterdir())
+    if len(tops) != 1:
+        raise Refused(f"the archive has {len(tops)} folders at its top, not one")
+    built = work / "built"
+    smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    make = [
+        "make", f"-j{os.cpu_count() or 1}", "-C", str(tops[0]), "MPI=1", f"MPI_HOME=/usr/lib/{multiarch}/openmpi",
+        f"CUDA_HOME={cuda}", f"NVCC_GENCODE={targets(run(smi, QUERY_TIMEOUT_S))}", f"BUILDDIR={built}",
+    ]  # fmt: skip
+    run(make, BUILD_TIMEOUT_S)
+    if missing := [name for name in COLLECTIVES if not (built / name).is_file()]:
+        raise Refused(f"make ended well and left no {', '.join(missing)}")
+    return built
+
+
+def place(built: Path, to: Path) -> None:
+    """Puts the programs in place in one step, then removes what earlier builds left beside them."""
+    whole = built.with_name("whole")
+    whole.mkdir(mode=0o755)
+    for program in built.glob("*_perf"):
+        shutil.copy2(program, whole / program.name)
+    whole.rename(to)
+    for other in to.parent.iterdir():
+        if other.is_dir() and not other.is_symlink() and other != to and BUILT.match(other.name):
+            shutil.rmtree(other)
+
+
+def main(argv: list[str]) -> int:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(description="Build nccl-tests from its hashed source.")
+    for name in ("url", "sha256"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("cuda", "to"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    given = parser.parse_args(argv)
+    if given.to.is_dir():
+        return 0
+    given.to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        archive = fetch(given.url, given.sha256)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=given.to.parent) as work:
+            place(build(archive, given.cuda, Path(work)), given.to)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
