@@ -216,7 +216,8 @@ class Apt:
     def install(self, packages: list[str]) -> None:
         """One transaction, from what was fetched."""
         what = f"installing {', '.join(packages)}" if packages else "finishing what was begun"
-        self._call([*TRANSACTION, "--no-download", "install", *packages], what)
+        # Not --no-download: with it apt does not find the files of a file: source, which are never copied.
+        self._call([*TRANSACTION, "install", *packages], what)
 
     def hold(self, names: list[str]) -> None:
         """Keeps apt from changing these by itself."""

@@ -21,7 +21,7 @@ def cluster(stack: Callable[..., Cli]) -> Iterator[Cli]:
 
 
 def submit(cluster: Cli, script: str) -> str:
-    return cluster.ssh("ctl", f"sbatch --parsable --chdir=/tmp -o /tmp/job.out <<'END'\n{script}END").strip()
+    return cluster.ssh("ctl0", f"sbatch --parsable --chdir=/tmp -o /tmp/job.out <<'END'\n{script}END").strip()
 
 
 def drivers(cluster: Cli) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_the_plan_of_an_upgrade_changes_nothing(cluster: Cli) -> None:
     before = cluster.work.stack_file.read_text()
     planned = cluster.json("upgrade", "--to", NEW)
     assert planned["dry_run"] is True
-    assert planned["controllers"] == ["ctl"]
+    assert planned["controllers"] == ["ctl0"]
     assert planned["waves"] == [["h100-2"], ["h100-0"], ["h100-1"]], "the spare is the canary"
     assert cluster.work.stack_file.read_text() == before
     assert cluster.json("upgrade", "--to", "2031.01", status=2)["error"]["allowed"]
@@ -71,8 +71,8 @@ def test_the_next_release_comes_with_a_job_running_and_a_boot(cluster: Cli) -> N
     assert done["verdict"] == "pass", done
     assert sorted(done["moved"]) == ["h100-0", "h100-1", "h100-2"]
     assert set(drivers(cluster).values()) == {"595.71.05"}
-    assert "JobState=COMPLETED" in cluster.ssh("ctl", f"scontrol show job {job}")
-    assert "Restarts=0" in cluster.ssh("ctl", f"scontrol show job {job}")
+    assert "JobState=COMPLETED" in cluster.ssh("ctl0", f"scontrol show job {job}")
+    assert "Restarts=0" in cluster.ssh("ctl0", f"scontrol show job {job}")
     renewed = json.loads(cluster.work.certificate_file.read_text())
     assert renewed["contract_hash"] != certificate["contract_hash"]
     assert cluster("certificate", "verify").returncode == 0
