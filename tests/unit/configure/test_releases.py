@@ -28,6 +28,7 @@ def test_a_new_cluster_and_the_same_release_go_on(work: Workspace) -> None:
     configure.refuse_move(work, ["a", "b"], "2026.12")
     releases.record(work, ["a", "b"], "2026.12")
     configure.refuse_move(work, ["a", "b", "new"], "2026.12")
+    assert configure.recorded(work) == {"a": "2026.12", "b": "2026.12"}, "asking records nothing"
 
 
 def test_another_release_is_refused_and_says_how(work: Workspace) -> None:
