@@ -102,6 +102,7 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         rails=machine.rails,
         node_gbps=machine.node_gbps if machine.rate_is_known else 0.0,
         capacity=pool.capacity,
+        image=pool.image or "",
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
     )

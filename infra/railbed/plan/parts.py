@@ -24,6 +24,8 @@ class PlannedPool(Part):
     rails: int
     node_gbps: float
     capacity: Capacity = OnDemand()
+    image: str = ""
+    """Machine image of these nodes; empty: the platform's."""
     tenant: str = ""
     """Whose hosts these are; empty where the cluster is one tenant's."""
     formerly: str = ""
@@ -231,6 +233,7 @@ class ClusterPlan(Part):
                     "spares": pool.spares,
                     "rails": pool.rails,
                     "node_gbps": pool.node_gbps,
+                    **({"image": pool.image} if pool.image else {}),
                 }
                 for pool in self.pools
             ],

@@ -49,6 +49,10 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
         hint = "its GPU shapes are virtual machines: use service: cluster or hosts"
         yield "service metal", "service", hint
     if isinstance(spec.platform, MetalPlatform):
+        for index, pool in enumerate(spec.pools):
+            if pool.image is not None:
+                hint = "machines are installed from `platform.installer`; write a baked disk by your own means, without one"
+                yield "an image of a pool", f"pools[{index}].image", hint
         for index, filesystem in enumerate(spec.filesystems):
             if filesystem.existing is None:
                 at = f"filesystems[{index}].existing"

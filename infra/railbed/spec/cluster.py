@@ -77,6 +77,8 @@ class Pool(Wish):
     """Hot spares beside them; ``auto`` computes them from failure rates."""
     capacity: Capacity = OnDemand()
     """How the nodes are bought."""
+    image: Id | None = None
+    """Machine image of these nodes, e.g. a baked one; without it the platform's."""
     tenant: Name | None = None
     """Whose hosts these are (service ``hosts``): tenants do not reach each other."""
     formerly: Name | None = None

@@ -50,7 +50,7 @@ def require(plan: ClusterPlan) -> None:
 
 def require_image(plan: ClusterPlan, place: AlicloudPlatform) -> None:
     """Raises SpecError where Lingjun nodes have no image: theirs are not those of ECS."""
-    if place.lingjun_image is None and any(is_lingjun(pool) for pool in plan.pools):
+    if place.lingjun_image is None and any(is_lingjun(pool) and not pool.image for pool in plan.pools):
         raise SpecError(
             "Lingjun nodes need an image of their own kind", path="railbed:cluster.platform.lingjun_image",
             allowed="an image id of the Lingjun console, e.g. i1984…", hint="add `lingjun_image:`",

@@ -100,7 +100,7 @@ def _group(
         zone_id=making.place.zone,
         vswitch_zone_id=making.place.zone,
         machine_type=bought.machine_type,
-        image_id=making.place.lingjun_image,
+        image_id=pool.image or making.place.lingjun_image,
         vpd_subnets=[subnet.subnet_id],
         user_data=making.boot,
         ignore_failed_node_tasks=True,

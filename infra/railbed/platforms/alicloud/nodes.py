@@ -81,7 +81,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int, cards: int) 
         active=True,
         enable=True,
         force_delete=True,
-        image_id=making.place.image,
+        image_id=pool.image or making.place.image,
         instance_type=capacity.shape(pool),
         instance_name=f"{making.plan.name}-{pool.name}",
         # With interfaces given, their security groups are given there.

@@ -33,21 +33,20 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     ensure_stack_secrets(work)
     scope = _scope(plan, place, stack)
     made = fabric.network(scope)
-    image = ec2.get_ami_output(
-        filters=[ec2.GetAmiFilterArgs(name="image-id", values=[place.image])],
-        opts=pulumi.InvokeOutputOptions(parent=scope.parent, provider=scope.provider),
-    )
-    start = nodes.Boot(
-        image=place.image,
-        root_device=image.root_device_name,
-        user_data=boot.user_data(plan, public_key(work.operator_key)),
-        profile=identities.node_profile(scope),
-    )
+    user_data = boot.user_data(plan, public_key(work.operator_key))
+    profile = identities.node_profile(scope)
+    starts = {
+        image: nodes.Boot(image, _root_device(scope, image), user_data, profile)
+        for image in {place.image, *(pool.image for pool in plan.pools if pool.image)}
+    }
     identities.operators(scope)
     placed = capacity.placements(scope)
-    groups = {pool.name: [nodes.pool(scope, made, start, pool, placed.get(pool.name))] for pool in plan.pools}
+    groups = {
+        pool.name: [nodes.pool(scope, made, starts[pool.image or place.image], pool, placed.get(pool.name))]
+        for pool in plan.pools
+    }
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = nodes.controllers(scope, made, start)
+        groups[CONTROLLER_POOL] = nodes.controllers(scope, made, starts[place.image])
     mounts = filesystems.filesystems(scope, made)
     return _contract(scope, work, groups, mounts)
 
@@ -62,6 +61,16 @@ def _scope(plan: ClusterPlan, place: AwsPlatform, stack: str) -> Scope:
         opts=pulumi.ResourceOptions(parent=parent),
     )
     return Scope(plan=plan, place=place, stack=stack, parent=parent, provider=provider)
+
+
+def _root_device(scope: Scope, image: str) -> pulumi.Output[str]:
+    """Name of the disk that the image boots from."""
+    found = ec2.get_ami_output(
+        filters=[ec2.GetAmiFilterArgs(name="image-id", values=[image])],
+        opts=pulumi.InvokeOutputOptions(parent=scope.parent, provider=scope.provider),
+    )
+    name: pulumi.Output[str] = found.root_device_name
+    return name
 
 
 def _contract(

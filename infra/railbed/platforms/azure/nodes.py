@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -46,6 +46,7 @@ def image(name: str) -> dict[str, Any]:
 def pool(scope: Scope, network: Network, boot: Boot, one: PlannedPool) -> list[pulumi.Output[str]]:
     """Names of the pool's scale sets."""
     sizes = capacity.groups(scope.plan, one)
+    boot = replace(boot, image=image(one.image)) if one.image else boot
     return [_set(scope, network, boot, one, index, many) for index, many in enumerate(sizes)]
 
 

@@ -74,7 +74,7 @@ def _template(
     shape = machine_type(one.machine)
     labels = tags(context.plan, context.stack, pool=one.name, role="node", tenant=one.tenant)
     disk = {
-        "boot": True, "auto_delete": True, "source_image": context.place.image, "disk_size_gb": facts().disk_gib,
+        "boot": True, "auto_delete": True, "source_image": one.image or context.place.image, "disk_size_gb": facts().disk_gib,
         "disk_type": disk_type(shape), "labels": labels,
     }  # fmt: skip
     bare = facts().rail_profile.get(shape, "").endswith(METAL_PROFILE)

@@ -57,7 +57,7 @@ def pool(
     return [
         _instance(
             scope, network, f"{planned.name}-{index}", group, user_data, BOOT_GIB,
-            former=f"{former}-{index}" if former else "", **common,
+            image=planned.image, former=f"{former}-{index}" if former else "", **common,
         )
         for index in range(planned.size)
     ]  # fmt: skip
@@ -110,6 +110,7 @@ def _instance(
     user_data: str,
     disk_gib: int,
     *,
+    image: str = "",
     former: str = "",
     public: Any = None,
     **more: Any,
@@ -129,7 +130,7 @@ def _instance(
                 spec=nebius.ComputeV1InstanceBootDiskManagedDiskSpecArgs(
                     type=DISK,
                     size_gibibytes=disk_gib,
-                    source_image_id=scope.place.image,
+                    source_image_id=image or scope.place.image,
                     disk_encryption=nebius.ComputeV1InstanceBootDiskManagedDiskSpecDiskEncryptionArgs(
                         type="DISK_ENCRYPTION_MANAGED"
                     ),

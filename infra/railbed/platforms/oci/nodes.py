@@ -168,7 +168,9 @@ def _configuration(
             are_legacy_imds_endpoints_disabled=True
         ),
         source_details=core.InstanceConfigurationInstanceDetailsLaunchDetailsSourceDetailsArgs(
-            source_type="image", image_id=scope.place.image, boot_volume_size_in_gbs=str(BOOT_GBYTES)
+            source_type="image",
+            image_id=planned.image or scope.place.image,
+            boot_volume_size_in_gbs=str(BOOT_GBYTES),
         ),
         metadata={"user_data": base64.b64encode(user_data.encode()).decode()},
         freeform_tags=scope.tags(tenant=planned.tenant),

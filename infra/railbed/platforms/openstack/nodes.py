@@ -45,7 +45,7 @@ def pool(scope: Scope, network: Network, planned: PlannedPool, user_data: str) -
                 template_opts={"Bin": text},
                 parameters={
                     "size": str(size),
-                    "image": place.image,
+                    "image": planned.image or place.image,
                     "flavor": place.flavors[planned.name],
                     "zone": place.zone,
                     "network": network.network,

@@ -82,7 +82,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int) -> autoscali
         name,
         scaling_group_id=group.id,
         scaling_configuration_name=f"{making.plan.name}-{name}",
-        image_id=making.place.image,
+        image_id=pool.image or making.place.image,
         instance_name=f"{making.plan.name}-{pool.name}",
         instance_types=[capacity.shape(pool)],
         security_group_ids=[making.network.groups[tenant_group(pool.tenant)].id],
