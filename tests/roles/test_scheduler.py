@@ -45,11 +45,14 @@ def test_the_second_controller_stands_by_with_the_state_of_the_first(paired: Rec
     assert not [one.message for one in paired.collector.nodes.values() if one.failed_task]
     said = paired.text("h100-0", "/etc/slurm/slurm.conf")
     assert "SlurmctldHost=ctl0(10.90.0.10)\nSlurmctldHost=ctl1(10.90.0.9)\n" in said
-    assert values(said)["StateSaveLocation"] == "/data/.slurm", "MooseFS's metadata is on a controller"
+    assert values(said)["StateSaveLocation"] == "/data/.slurm-small", "MooseFS's metadata is on a controller"
     for controller in ("ctl0", "ctl1"):
         asked = paired.asked[controller]["slurm_controller: Schedule"]
-        assert asked["directories"] == {"/data/.slurm": {"owner": "slurm", "mode": "0700"}}
+        assert asked["directories"] == {"/data/.slurm-small": {"owner": "slurm", "mode": "0700"}}
         assert asked["units"][0]["name"] == "slurmctld.service"
+        brought = paired.text(controller, "/etc/systemd/system/slurmctld.service.d/20-railbed-state.conf")
+        command = "ExecStartPre=+/opt/railbed/slurm-state /data/.slurm-small /var/lib/slurm/slurmctld\n"
+        assert brought.endswith(command)
 
 
 def test_one_controller_keeps_its_state_to_itself(lab: Recorded, machines: Recorded) -> None:

@@ -73,6 +73,17 @@ def test_drained_and_idle_nodes_may_go(contract: Contract, tmp_path: Path) -> No
         operate.require_idle(contract, work, contract.with_role("compute"), idle, [])
 
 
+def test_one_controller_of_a_pair_may_leave_but_not_the_last(contract: Contract, tmp_path: Path) -> None:
+    work, slurm = Workspace(tmp_path, "test"), Slurm()
+    first = contract.with_role("controller")[0]
+    second = first.model_copy(update={"name": "ctl1"})
+    pair = contract.model_copy(update={"nodes": [first, second, *contract.nodes[1:]]})
+    operate.require_idle(pair, work, [second], slurm, [])  # type: ignore[arg-type]
+    for leaving in ([first, second], [second, contract.with_role("compute")[0]]):
+        with pytest.raises(UsageError):
+            operate.require_idle(pair, work, leaving, slurm, [])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("slurm", "named"),
     [
