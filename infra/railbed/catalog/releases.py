@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from railbed.catalog.facts import Entry, Facts, Source
 
+PACKAGE_FORMATS: dict[str, Literal["deb", "rpm"]] = {
+    "debian": "deb", "ubuntu": "deb", "rocky": "rpm",
+}  # fmt: skip
+"""ID of an operating system → the form of its packages."""
 SYSTEM = "os"
 """The component that is the operating system itself; its first alternative that applies is the default."""
 
@@ -22,9 +26,12 @@ class Key(Facts):
 
 
 class Repository(Facts):
-    """A package repository (flat, Debian's format) of one system and architecture."""
+    """A package repository of one system and architecture: a flat one of Debian's format, or one of rpm."""
 
     url: str = Field(pattern=r"^https?://.*/$")
+    format: Literal["deb", "rpm"] = "deb"
+    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
+    """What its key signs: the index with the hashes of all packages (as Debian's always), each package, or both."""
     signing_key: str
     """Name of one of the release's ``keys``."""
     when: dict[str, Any] = Field(default_factory=dict)
@@ -41,7 +48,7 @@ class Component(Facts):
     """Conditions, as of a rule, on ``os``, ``filesystem`` (the kinds that are mounted) and facts of the machine; the
     first alternative of which all hold is installed."""
     package: str = ""
-    """Debian package that brings it; empty where it does not come from apt."""
+    """Package of its system that brings it; empty where no package does."""
     package_version: str = ""
     """Exact package version; empty where the distribution's point release may add to ``version``."""
     repository: str = ""
@@ -57,7 +64,7 @@ class Component(Facts):
     unverifiable: str = ""
     """Why a fetched copy cannot be checked: what was looked for in vain. Such a file is never fetched."""
     purl: str = Field(default="", pattern=r"^(pkg:.+)?$")
-    """Package URL, where it is not made from the Debian package's name."""
+    """Package URL, where it is not made from the package's name."""
     in_lab: bool = True
     """False where the lab's repository has no stand-in, so that lab hosts do without."""
     reason: str = Field(min_length=8)

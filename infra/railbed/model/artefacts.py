@@ -11,6 +11,8 @@ from railbed.model.compat import repository_of, select
 from railbed.model.compat.conditions import parse
 
 Kind = Literal["package", "file", "elsewhere", "refused"]
+UNREAD = "repositories of rpm are not read here; nodes check its signature themselves"
+"""Why a package is not mirrored."""
 
 
 class Artefact(Part):
@@ -75,15 +77,12 @@ def _packages(
         note = f"the release has no repository {part.repository} for that system and machine"
         yield _made(name, part, "refused", package=part.package, note=note)
     for repository in found:
+        told = {"url": repository.url, "package": f"{part.package}={part.package_version}"}
         signed = _signed(release.keys[repository.signing_key])
-        yield _made(
-            name,
-            part,
-            "package",
-            url=repository.url,
-            package=f"{part.package}={part.package_version}",
-            **signed,
-        )
+        if repository.format == "rpm":
+            yield _made(name, part, "refused", note=UNREAD, **told, **signed)
+        else:
+            yield _made(name, part, "package", **told, **signed)
 
 
 def _together(release: Release, part: Component, repository: Repository) -> bool:

@@ -14,9 +14,9 @@ from cyclonedx.model.component import ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from railbed.catalog import SYSTEM, Component, Machine, Release, Rules
+from railbed.catalog import PACKAGE_FORMATS, SYSTEM, Component, Machine, Release, Rules
 from railbed.model.compat import repository_of, select
-from railbed.model.compat.conditions import numbers
+from railbed.model.compat.conditions import numbers, parse
 
 NAMESPACE = uuid.UUID("0e3f8f0a-6f6a-5d0b-9d56-2f8d3b1f4c11")
 """Of the serial numbers, which are made from the content."""
@@ -59,8 +59,12 @@ def _parts(
         found = [(name, release.alternatives(name)) for name in release.components if name != SYSTEM]
     for name, alternatives in found:
         for part in alternatives:
-            if numbers(part.version) and (not os or part.when.get("os", os) == os):
+            if numbers(part.version) and (not os or _is_for(part, os)):
                 yield name, part
+
+
+def _is_for(part: Component, system: str) -> bool:
+    return SYSTEM not in part.when or bool(parse(part.when[SYSTEM], part.package).holds(system, {}))
 
 
 def _material(
@@ -117,13 +121,21 @@ def _purl(
     if part.purl:
         return PackageURL.from_string(part.purl)
     if part.package:
-        system = str(part.when.get("os", os))
+        named = part.when.get(SYSTEM, os)
+        system = os or (named if isinstance(named, str) else "")
         qualifiers = {"distro": system.replace(" ", "-")} if system else {}
         repository = repository_of(release, part, machine, os) if machine is not None else None
         if repository is not None:
             qualifiers["repository_url"] = repository.url
-        vendor = "nvidia" if part.repository else system.partition(" ")[0] or None
-        return PackageURL("deb", vendor, part.package, part.package_version or part.version, qualifiers)
+        maker = system.partition(" ")[0]
+        epoch, _, version = (part.package_version or part.version).rpartition(":")
+        form = PACKAGE_FORMATS.get(maker, "deb")
+        if form == "rpm" and epoch:
+            qualifiers["epoch"] = epoch
+        elif epoch:
+            version = part.package_version
+        vendor = "nvidia" if part.repository else maker or None
+        return PackageURL(form, vendor, part.package, version, qualifiers)
     qualifiers = {"download_url": part.url} if part.url else {}
     if part.sha256:
         qualifiers["checksum"] = f"sha256:{part.sha256}"
