@@ -23,6 +23,13 @@ HEAD = """\
 What a platform lacks is refused when a spec asks for it (`UNSUPPORTED`), with the way round below: nothing is dropped
 silently. None of these platforms was ever applied to a real account or site: their programs ran against the providers' own
 API models, emulators and stand-ins. The [lab](lab.md) is not in the table: it stands in for all of them.
+
+**Controllers.** With `scheduler: slurm` there is one, `ctl0`. From 64 nodes on, spares included, there are two: `ctl1` takes
+over when `ctl0` falls silent (Slurm's own backup controller). What they share, the state of queue and jobs, is kept on the
+first filesystem of the spec (`.slurm-CLUSTER` on it). Without a filesystem there is one controller, and the plan warns
+(`ONE_CONTROLLER`). A cluster that grows past 64 gets the second beside the first, and one that shrinks below gives it back;
+the state goes along. Logins still enter by `ctl0` where a provider forwards them, and accounting stays on it. On bare metal
+each is a machine of the spec. A lab keeps one. Prices of controllers are in no sum: the plan names them.
 """
 YES, NO = "yes", "–"
 WIDTH = 118

@@ -20,7 +20,7 @@ from railbed.plan.parts import (
 )
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
-from railbed.spec.platforms import LabPlatform
+from railbed.spec.platforms import CloudPlatform, LabPlatform
 
 KEY = "railbed:cluster"
 
@@ -152,6 +152,12 @@ def _filesystem(spec: ClusterSpec, wanted: FilesystemSpec) -> PlannedFilesystem:
     )
 
 
+def _controllers(spec: ClusterSpec) -> list[str]:
+    """The scheduler's hosts, which a cloud bills too: the catalogue has no prices of machines without GPUs."""
+    count = controllers.count(spec) if isinstance(spec.platform, CloudPlatform) else 0
+    return [f"{count} × controller"] if count else []
+
+
 def _price(
     spec: ClusterSpec, pools: list[PlannedPool], jobs: list[PlannedJob], *, simulated: bool
 ) -> Price | None:
@@ -174,5 +180,5 @@ def _price(
         monthly=found.monthly,
         note=found.note,
         term=found.term,
-        unknown=found.unknown,
+        unknown=[*found.unknown, *_controllers(spec)],
     )

@@ -113,7 +113,7 @@ class Price(Part):
     term: float | None = None
     """The whole term, where a workload says how long it is."""
     unknown: list[str] = Field(default_factory=list)
-    """Parts whose price nobody published: they are not in the sums."""
+    """Parts that the catalogue has no price of: they are not in the sums."""
 
     def as_text(self) -> str:
         """For people: by the hour, for the term, and what is not in it."""

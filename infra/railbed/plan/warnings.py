@@ -52,7 +52,7 @@ def _filesystem(filesystem: PlannedFilesystem, at: str) -> Iterator[Warned]:
 def _cloud(spec: ClusterSpec, price: Price | None, where: str) -> Iterator[Warned]:
     if price is None or price.unknown:
         parts = ", ".join(price.unknown) if price else "every part"
-        message = f"nobody published a price of {parts}: it is in no sum and in no budget"
+        message = f"the catalogue has no price of {parts}: it is in no sum and in no budget"
         yield Warned(code="PRICE_UNKNOWN", path=f"{where}.pools", message=message)
     for index, pool in enumerate(spec.pools):
         if isinstance(pool.capacity, OnDemand) and any(one.kind == "pretraining" for one in spec.workloads):

@@ -82,3 +82,10 @@ def test_no_pool_may_be_called_as_the_second_controller_is() -> None:
     data["pools"][0]["name"] = "controller-1"
     with pytest.raises(SpecError, match="reserved"):
         spec.from_config(data, "x")
+
+
+def test_the_pair_is_named_among_what_the_price_leaves_out() -> None:
+    made = planned(example("aws-cluster", 64))
+    assert made.price is not None and "2 × controller" in made.price.unknown
+    hosts = planned(example("aws-hosts", 64))
+    assert hosts.price is not None and not any("controller" in part for part in hosts.price.unknown)
