@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHELL = ["infra/railbed/effects/lab/boot.sh", "plugins/pulumi/railbed/pulumi-resource-railbed", ".ci/run"]
+SHELL = [
+    "infra/railbed/effects/lab/boot.sh", "infra/railbed/configure/bin/ansible-playbook",
+    "plugins/pulumi/railbed/pulumi-resource-railbed", ".ci/run",
+]  # fmt: skip
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]

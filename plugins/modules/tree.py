@@ -101,8 +101,18 @@ from ansible.module_utils.railbed_units import ARGUMENTS, bring_all
 FILE_KEYS = {"content", "mode", "owner", "group", "base64", "sensitive", "validate", "unless_exists"}
 DIRECTORY_KEYS = {"mode", "owner", "group"}
 DIFF_BYTES = 100_000
+NEW = ".railbed-"
+"""How the name of a file begins that is not in its place yet."""
 Attributes = tuple[int, int, int]
 """Mode, user id, group id."""
+
+
+class Discreet(AnsibleModule):  # type: ignore[misc]
+    """A failure would repeat the arguments, and with them the content of every file."""
+
+    def fail_json(self, msg: str, **more: Any) -> None:
+        """As everywhere, but for the content."""
+        super().fail_json(msg, invocation={"module_args": {}}, **more)
 
 
 class Tree:
@@ -193,7 +203,7 @@ class Tree:
         folder = os.path.dirname(path)
         os.makedirs(folder, exist_ok=True)
         # The new file lies beside the old one, so that the rename cannot be torn; private until complete.
-        fd, building = tempfile.mkstemp(prefix=".railbed-", dir=folder)
+        fd, building = tempfile.mkstemp(prefix=NEW, dir=folder)
         try:
             with os.fdopen(fd, "wb") as sink:
                 sink.write(data)
@@ -303,7 +313,7 @@ def _refuse_unknown(module: AnsibleModule, kind: str, given: dict[str, Any], kno
 
 def main() -> None:
     """Entry point of the module."""
-    module = AnsibleModule(
+    module = Discreet(
         argument_spec={
             "files": {"type": "dict", "default": {}},
             "directories": {"type": "dict", "default": {}},
@@ -334,7 +344,10 @@ def main() -> None:
         for folder in given["purge"]:
             tree.purge(folder, {*given["files"], *given["links"]})
     except OSError as refused:
-        module.fail_json(msg=f"{refused.filename}: {refused.strerror}", paths=tree.paths)
+        # A write that finds the disk full does not say which file it was about, or names the new one beside it.
+        known = refused.filename and not os.path.basename(refused.filename).startswith(NEW)
+        path = refused.filename if known or not tree.paths else tree.paths[-1]
+        module.fail_json(msg=f"{path}: {refused.strerror}", paths=tree.paths)
     actions, states = bring_all(module, tree.paths)
     done = "".join(f"systemctl {' '.join(argv)}\n" for argv in actions)
     diffs = [*tree.diffs, *([{"before": "", "after": done}] if done else [])]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from railbed.configure.reach import reason
 from railbed.configure.results import NodeResult, NodeState
 
 CONTROLLER_ONLY = frozenset(
@@ -88,7 +89,7 @@ class Collector:
                 node.modules += 1
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):
             node.state = NodeState.FAILED if outcome == "failed" else NodeState.UNREACHABLE
-            node.failed_task, node.message = title, _message(result)
+            node.failed_task, node.message = title, _message(result, unreachable=outcome == "unreachable")
             node.half_done = node.half_done or bool(result.get("half_done"))
         elif outcome == "ok" and result.get("changed"):
             outcome, node.changed = "changed", node.changed + 1
@@ -111,10 +112,12 @@ def _runs_module(data: dict[str, Any]) -> bool:
     return str(data.get("task_action", "")).rsplit(".", 1)[-1] not in CONTROLLER_ONLY
 
 
-def _message(result: dict[str, Any]) -> str:
+def _message(result: dict[str, Any], *, unreachable: bool) -> str:
     """Why a task failed, on one line."""
     loops = [one for one in result.get("results") or [] if isinstance(one, dict) and one.get("failed")]
     words = [str(part.get("msg") or part.get("stderr") or "") for part in [result, *loops]]
     words += [str(result.get(key, "")) for key in ("stderr", "module_stderr") if result.get(key)]
     told = " ".join(" ".join(words).split())
+    why = reason(told) if unreachable else ""
+    told = f"{why} ({told})" if why else told
     return told[:MESSAGE_CHARACTERS] or "no reason given"

@@ -18,6 +18,8 @@ from railbed.configure.redact import Redactor
 from railbed.defaults import CONVERGE_TIMEOUT_S, KEPT_RUNS
 from railbed.effects.workspace import Workspace
 
+PROGRAMS = Path(__file__).with_name("bin")
+"""First on the run's PATH: an ansible-playbook that does not outlive this process."""
 KEPT_EVENTS = frozenset(
     {"runner_on_failed", "runner_on_unreachable", "runner_item_on_failed", "playbook_on_stats"}
 )
@@ -102,7 +104,9 @@ def _environment(work: Workspace) -> dict[str, str]:
     """Ansible's settings that depend on where the checkout is; all others are in ansible.cfg."""
     return {
         # The Ansible beside this Python, whatever else is installed.
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PATH": os.pathsep.join(
+            [str(PROGRAMS), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+        ),
         "ANSIBLE_CONFIG": str(work.root / "ansible.cfg"),
         "ANSIBLE_HOME": str(work.runner_dir / "home"),
         "ANSIBLE_NOCOLOR": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import getpass
 import stat
 from pathlib import Path
@@ -166,3 +167,18 @@ def test_modes_of_what_others_made_are_corrected_and_nothing_is_made(tmp_path: P
     assert not modules.call(TREE, **want)["changed"]
     assert not modules.call(TREE, modes={str(link): "0777"})["changed"], "a link is somebody else's file"
     assert "not octal" in modules.call(TREE, modes={str(path): "rw"})["msg"]
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "slurm.conf"
+    path.write_text("old\n")
+    monkeypatch.setattr(TREE.os, "fsync", full)
+    answer = modules.call(TREE, files={str(path): {"content": "a secret\n", "sensitive": True}})
+    assert answer["failed"] and answer["msg"] == f"{path}: No space left on device"
+    assert path.read_text() == "old\n" and [entry.name for entry in tmp_path.iterdir()] == ["slurm.conf"]
+    assert "a secret" not in str(answer), "a failure does not repeat what it was to write"

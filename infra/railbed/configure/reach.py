@@ -1,0 +1,22 @@
+"""Why a node could not be reached, in a few words in front of what SSH said. Pure."""
+
+from __future__ import annotations
+
+import re
+
+REASONS = (
+    ("host key changed: this is not the machine that was made, or somebody is in between; nothing was sent to it",
+     r"HOST IDENTIFICATION HAS CHANGED|has changed and you have requested strict checking"),
+    ("host key unknown: none was recorded when the node was made; nothing was sent to it",
+     r"host key is known for|Host key verification failed"),
+    ("login refused", r"Permission denied \("),
+    ("disk full", r"No space left on device"),
+    ("connection broke off", r"closed by remote host|Broken pipe|Connection reset|client_loop|not responding"),
+    ("no answer", r"timed out|Connection refused|No route to host|Network is unreachable|Could not resolve"),
+)  # fmt: skip
+"""Reason, and the words of OpenSSH's ssh(1) (or of Ansible around them) that tell it; the first that fits."""
+
+
+def reason(said: str) -> str:
+    """The reason that ``said`` gives; empty where it gives none of them."""
+    return next((told for told, words in REASONS if re.search(words, said)), "")
