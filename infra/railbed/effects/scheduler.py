@@ -12,6 +12,8 @@ from railbed.errors import CommandError, ContractError
 from railbed.run import Result
 
 TALK_TIMEOUT_S = 20.0
+SSH_FAILED = 255
+"""ssh's own exit status where it did not get through; the remote command never began."""
 NO_NODES = "no reservations in the system"
 
 
@@ -26,10 +28,21 @@ class Scheduler:
                 found=remote.contract.scheduler, allowed="slurm",
             )  # fmt: skip
         self.remote = remote
-        self.controller = controllers[0].name
+        self.controller, *self._others = [node.name for node in controllers]
 
-    def _run(self, argv: Sequence[str], *, check: bool = True) -> Result:
-        return self.remote.run(self.controller, argv, timeout_s=TALK_TIMEOUT_S, check=check)
+    def _run(self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
+        """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves."""
+        while True:
+            last = not self._others
+            answer = self.remote.run(
+                self.controller, argv, stdin=stdin, timeout_s=TALK_TIMEOUT_S, check=check and last
+            )
+            if last or answer.returncode != SSH_FAILED:
+                break
+            self.controller = self._others.pop(0)
+        if check and not answer.ok:
+            raise CommandError(f"{argv[0]} failed on {self.controller}:\n{answer.tail()}")
+        return answer
 
     def nodes(self) -> dict[str, NodeState]:
         """Every node by name."""
@@ -90,7 +103,7 @@ class Scheduler:
     def submit(self, script: str, options: Sequence[str]) -> str:
         """Submits a batch script (text) and returns the job's number."""
         argv = ["sbatch", "--parsable", f"--partition={PARTITION}", *options]
-        answer = self.remote.run(self.controller, argv, stdin=script, timeout_s=TALK_TIMEOUT_S)
+        answer = self._run(argv, stdin=script)
         return answer.stdout.strip().split(";")[0]
 
     def job_state(self, job: str) -> dict[str, str]:
