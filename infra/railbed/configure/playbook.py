@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -20,9 +22,10 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, ContractError
+from railbed.errors import CommandError, ContractError, RailbedError
 
 SHOWN_LINES = 20
+FULL = os.strerror(errno.ENOSPC)
 
 
 def converge(
@@ -87,12 +90,24 @@ def _source(work: Workspace) -> Path:
     return path
 
 
-def _did_not_run(run: Run, collector: Collector) -> CommandError:
+def _did_not_run(run: Run, collector: Collector) -> RailbedError:
     text = run.log.read_text().splitlines() if run.log.exists() else collector.said
+    if any(FULL in line for line in text):
+        return RailbedError(
+            f"the operating system refused: {FULL}", code="SYSTEM", path=str(run.log.parent),
+            hint="make room, and run the same command again",
+        )  # fmt: skip
     why = "ran out of time" if run.status == "timeout" else "did not come to its end"
     return CommandError(
-        f"Ansible {why}:\n" + "\n".join(text[-SHOWN_LINES:]),
+        f"Ansible {why}:\n" + "\n".join(_without_traceback(text)[-SHOWN_LINES:]),
         code="ANSIBLE",
         path=str(run.log),
         found=run.status,
     )
+
+
+def _without_traceback(lines: list[str]) -> list[str]:
+    """Where Ansible itself broke, what it says of that; the whole of it is in the log."""
+    if not any(line.startswith("Traceback (most recent call last)") for line in lines):
+        return lines
+    return [line for line in lines if not line.startswith(("Traceback (", " "))]
