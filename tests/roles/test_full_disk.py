@@ -21,7 +21,8 @@ FILL = """
     - name: Work
       tree: {files: "{{ {made ~ '/' ~ inventory_hostname: 'hello'} }}"}
     - name: Fill the operator's disk
-      ansible.builtin.shell: "dd if=/dev/zero of={{ railbed_secrets_dir }}/../filler bs=4k 2>/dev/null; true"
+      ansible.builtin.shell: >-
+        dd if=/dev/zero of={{ railbed_secrets_dir }}/../filler bs=4k 2>/dev/null; true
       args: {creates: "{{ made }}/no-more-filling"}
       run_once: true
     - name: Say more than fits
@@ -43,8 +44,12 @@ rm .railbed/small/filler; touch {made}/no-more-filling
 def apart(script: str, folder: Path) -> None:
     """Runs a shell script whose mounts nobody else sees."""
     subprocess.run(
-        ["unshare", "-m", "sh", "-uc", script], cwd=folder, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "infra")},
-    )  # fmt: skip
+        ["unshare", "-m", "sh", "-uc", script],
+        cwd=folder,
+        check=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "infra")},
+    )
 
 
 def test_a_full_disk_of_the_operator_ends_the_run_by_name_and_tears_nothing(plays: Plays) -> None:
