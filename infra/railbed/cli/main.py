@@ -34,6 +34,7 @@ MODULES = {
     "certificate": ("certificate",),
     "node": ("node",),
     "lab": ("lab",),
+    "image": ("image",),
 }
 """Module of ``railbed.cli`` → the words that it brings; each offers ``register(app)``."""
 

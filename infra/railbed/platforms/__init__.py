@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime
 import importlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from railbed.effects import secrets
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
-from railbed.platforms import tools
+from railbed.platforms import repositories, tools
 from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
 
 if TYPE_CHECKING:
     import pulumi
 
-    from railbed.plan import ClusterPlan
+    from railbed.plan import ClusterPlan, PlannedPool
+    from railbed.platforms.lab.bake import Baking
+    from railbed.platforms.packer.recipe import Source
 
 KINDS = (
     "lab",
@@ -49,6 +52,8 @@ def _part(kind: str, part: str) -> Any:
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data."""
+    # Before anything is made: without its keys no node could install anything.
+    repositories.of(plan, Workspace(find_root(), stack))
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
     return output
 
@@ -104,3 +109,20 @@ def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
         return []
     done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
     return done
+
+
+def image(plan: ClusterPlan, pool: PlannedPool) -> Source:
+    """What a recipe of the pool's machine image says of the platform. Raises Unsupported where there is none."""
+    found: Source = _part(plan.platform, "image").source(plan, pool)
+    return found
+
+
+def bake(plan: ClusterPlan, pool: PlannedPool, work: Workspace) -> AbstractContextManager[Baking]:
+    """A machine of the lab's base image that waits for the roles. Raises Unsupported where images are made elsewhere."""
+    if plan.platform != LOCAL:
+        raise Unsupported(
+            f"platform {plan.platform}", "baking an image on this machine",
+            "`railbed image recipe` writes a template that Packer builds there", path="railbed:cluster.platform.kind",
+        )  # fmt: skip
+    found: AbstractContextManager[Baking] = _part(plan.platform, "bake").machine(plan, pool, work)
+    return found

@@ -14,11 +14,11 @@ from railbed.plan import PlannedPool
 from railbed.platforms.azure import addresses, capacity, fabric
 from railbed.platforms.azure.fabric import Network
 from railbed.platforms.azure.facts import facts, resource_id, size
+from railbed.platforms.azure.image import IMAGE_PARTS
 from railbed.platforms.azure.scope import Scope
 from railbed.platforms.cloud.boot import USER
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL
 
-IMAGE_PARTS = ("publisher", "offer", "sku", "version")
 PREFIX_LENGTH = 50
 """A computer name has at most 63 characters, and a scale set appends six and more."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from railbed import contract
-from railbed.effects.lab import names
+from railbed.effects.lab import baked, names
 from railbed.effects.lab.training import training_path
 from railbed.effects.secrets import public_key
 from railbed.effects.workspace import Workspace
@@ -26,7 +26,8 @@ def host(
     depends_on: list[pulumi.Resource],
 ) -> pulumi.CustomResource:
     """One host; its rails' rates and burst are the catalogue's."""
-    machine = next((pool.machine for pool in plan.pools if pool.name == planned.pool), plan.pools[0].machine)
+    own = next((pool for pool in plan.pools if pool.name == planned.pool), None)
+    machine = (own or plan.pools[0]).machine
     outputs: Any = image
     properties = {
         "lab_id": work.lab_id,
@@ -35,7 +36,7 @@ def host(
         "address": f"{planned.address}/{planned.prefix}",
         "octet": int(planned.address.rsplit(".", 1)[1]),
         "mtu": machine.mtu,
-        "image": outputs.image,
+        "image": baked.lower(own.image) if own and own.image else outputs.image,
         "authorized_key": public_key(work.operator_key),
         "gpus": planned.gpus,
         "gpu_model": machine.gpu_model,
@@ -86,13 +87,18 @@ def node(work: Workspace, planned: PlannedHost, host_key: str, machine_id: str) 
         )
         for rail in planned.rails
     ]  # fmt: skip
-    control = names.control_namespace(work.lab_id)
     return contract.Node(
         name=planned.name, pool=planned.pool, role=planned.role, machine=planned.machine, gpus=planned.gpus,
         cpus=planned.cpus, memory_mib=planned.memory_mib, address=planned.address,
-        ssh=contract.Ssh(
-            user="root", proxy=f"ip netns exec {control} nc -F %h %p", proxy_passes_fd=True, host_keys=[host_key]
-        ),
+        ssh=reached(work, host_key),
         rails=rails, scalable_unit=planned.scalable_unit,
         identity=contract.Identity(kind="machine_id", value=machine_id),
     )  # fmt: skip
+
+
+def reached(work: Workspace, host_key: str) -> contract.Ssh:
+    """How a host of the lab is reached."""
+    control = names.control_namespace(work.lab_id)
+    return contract.Ssh(
+        user="root", proxy=f"ip netns exec {control} nc -F %h %p", proxy_passes_fd=True, host_keys=[host_key]
+    )

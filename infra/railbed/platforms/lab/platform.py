@@ -57,17 +57,21 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
 def _contract(
     plan: ClusterPlan, work: Workspace, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:
-    repository = contract.Repository(
-        name="railbed-lab",
-        uri=f"file:{nodes.REPOSITORY_TARGET}",
-        suite="./",
-        components=[],
-        signed_by=repository_key(),
-    )
     made = [
         nodes.node(work, one, host_key, machine_id)
         for one, (host_key, machine_id) in zip(planned, known, strict=True)
     ]
     return assemble.cluster(
-        plan, work.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository]
+        plan, work.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository()]
+    )
+
+
+def repository() -> contract.Repository:
+    """The lab's own, as its hosts are shown it."""
+    return contract.Repository(
+        name="railbed-lab",
+        uri=f"file:{nodes.REPOSITORY_TARGET}",
+        suite="./",
+        components=[],
+        signed_by=repository_key(),
     )

@@ -1,0 +1,55 @@
+"""The recipe of a custom image of ECS: an instance without GPUs and without a public address. Lingjun's are made otherwise."""
+
+from __future__ import annotations
+
+from railbed.errors import Unsupported
+from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.packer.hcl import Block, Raw
+from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.spec.platforms import AlicloudPlatform
+
+DISK_GIB = 200
+"""Chosen here: packages and the training stack take 40 GB."""
+ECS = "alicloud/ecs."
+"""Beginning of the keys of machines that are instances of ECS."""
+
+
+def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
+    """What Packer is told. Raises Unsupported for Lingjun nodes, whose images no plugin makes."""
+    place = plan.place
+    assert isinstance(place, AlicloudPlatform)
+    if not pool.machine.key.startswith(ECS):
+        raise Unsupported(
+            "platform alicloud", "recipes of images of Lingjun nodes",
+            "Lingjun's console makes an image of a node that `railbed converge` has configured; name it in the pool's image",
+            path="railbed:cluster.pools",
+        )  # fmt: skip
+    disk = Block("system_disk_mapping", (), {"disk_size": DISK_GIB, "disk_category": "cloud_essd"})
+    return Source(
+        builder="alicloud-ecs",
+        attributes={
+            "region": place.region,
+            "zone_id": place.zone,
+            "instance_type": Raw("var.shape"),
+            "source_image": place.image,
+            "image_name": stamped(plan, pool),
+            "image_encrypted": True,
+            "image_ignore_data_disks": True,
+            "vswitch_id": Raw("var.subnet"),
+            "security_group_id": Raw("var.security_group"),
+            "ssh_private_ip": True,
+            "ssh_clear_authorized_keys": True,
+            "tags": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+        },
+        blocks=[disk],
+        variables=[
+            Variable("subnet", "VSwitch to build in; Packer must be able to reach it.", place.subnet),
+            Variable(
+                "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
+            ),
+            Variable("shape", "Instance type to build on; it needs no GPU.", place.controller_shape),
+        ],
+        login="root",
+        result="`image: m-…` in the pool; `manifest.json` has it.",
+        notes=["The image is an encrypted copy, made with the account's default key of KMS."],
+    )

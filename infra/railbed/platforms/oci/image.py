@@ -1,0 +1,52 @@
+"""The recipe of a custom image of Oracle Cloud: a machine without GPUs and without a public address."""
+
+from __future__ import annotations
+
+from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.packer.hcl import Block, Raw
+from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.spec.platforms import OciPlatform
+
+DISK_GBYTES = 200
+"""Chosen here: packages and the training stack take 40 GB."""
+
+
+def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
+    """What Packer is told."""
+    place = plan.place
+    assert isinstance(place, OciPlatform)
+    return Source(
+        builder="oracle-oci",
+        attributes={
+            "region": place.region,
+            "availability_domain": place.zone,
+            "compartment_ocid": place.account,
+            "base_image_ocid": place.image,
+            "shape": Raw("var.shape"),
+            "subnet_ocid": Raw("var.subnet"),
+            "use_private_ip": True,
+            "image_name": stamped(plan, pool),
+            "disk_size": DISK_GBYTES,
+            "instance_options_are_legacy_imds_endpoints_disabled": True,
+            "ssh_clear_authorized_keys": True,
+            "tags": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+        },
+        blocks=[
+            Block("create_vnic_details", (), {"assign_public_ip": False}),
+            Block("shape_config", (), {"ocpus": 8, "memory_in_gbs": 64}),
+        ],
+        variables=[
+            Variable(
+                "subnet",
+                "Subnet to build in; Packer must be able to reach it.",
+                place.subnet,
+                r"^ocid1\.subnet\.",
+            ),
+            Variable("shape", "Flexible shape to build on; it needs no GPU.", place.controller_shape),
+        ],
+        result="`image: ocid1.image.…` in the pool; `manifest.json` has it.",
+        notes=[
+            "Boot volumes and custom images are encrypted with Oracle's keys.",
+            "Add the pool's shape to the image's compatible shapes (`oci compute image-shape-compatibility-entry add`).",
+        ],
+    )

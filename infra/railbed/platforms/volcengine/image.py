@@ -1,0 +1,44 @@
+"""The recipe of a custom image of Volcengine: an instance without GPUs and without a public address."""
+
+from __future__ import annotations
+
+from railbed.plan import ClusterPlan, PlannedPool
+from railbed.platforms.packer.hcl import Raw, Value
+from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.spec.platforms import VolcenginePlatform
+
+DISK: dict[str, Value] = {"system_disk_type": "ESSD_PL0", "system_disk_size": 200}
+"""Chosen here: packages and the training stack take 40 GB."""
+
+
+def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
+    """What Packer is told."""
+    place = plan.place
+    assert isinstance(place, VolcenginePlatform)
+    return Source(
+        builder="volcengine-ecs",
+        attributes={
+            "region": place.region,
+            "availability_zone": place.zone,
+            "instance_type": Raw("var.shape"),
+            "source_image_id": place.image,
+            "target_image_name": stamped(plan, pool),
+            **DISK,
+            "vpc_id": Raw("var.network"),
+            "subnet_id": Raw("var.subnet"),
+            "security_group_id": Raw("var.security_group"),
+            "associate_public_ip_address": False,
+            "ssh_clear_authorized_keys": True,
+        },
+        variables=[
+            Variable("network", "VPC to build in; Packer must be able to reach it.", place.network),
+            Variable("subnet", "Subnet of it, with a way out to the package sources.", place.subnet),
+            Variable(
+                "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
+            ),
+            Variable("shape", "Instance type to build on; it needs no GPU.", place.controller_shape),
+        ],
+        login="root",
+        result="`image: image-…` in the pool; `manifest.json` has it.",
+        notes=["The plugin knows no encryption of its image."],
+    )
