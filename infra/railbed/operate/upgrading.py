@@ -20,6 +20,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
 from railbed.model.claims import Part, Verdict
+from railbed.model.rails import PARTNERS_NEEDED
 from railbed.operate import aside
 from railbed.operate.waves import waves
 
@@ -178,6 +179,7 @@ class _Run:
         """Validates nodes that are held; those of which every claim passes go back to users."""
         if not names:
             return
+        self._await_partners(names)
         report = validate.run(self.contract, self.work, only=list(names), progress=self.say)
         self.report = report.report_dir
         for name in names:
@@ -189,6 +191,26 @@ class _Run:
             validate.accept(self.work, [self.contract.node(name)], self.scheduler)
             self.moved.append(name)
             self.step(name)("moved", "passed, back in service", release=self.contract.software.release)
+
+    def _await_partners(self, names: Sequence[str]) -> None:
+        """Waits until the rails of ``names`` have whom to be measured with; a node with a job is left alone."""
+        with_rails = [node.name for node in self.contract.with_role("compute", "spare") if node.rails]
+        others = [name for name in with_rails if name not in names]
+        lacking = PARTNERS_NEEDED + 1 - len(set(with_rails) & set(names))
+        start, told = time.monotonic(), False
+        while 0 < lacking <= len(others) and time.monotonic() - start < self.wait_s:
+            busy, states = aside.busy(self.scheduler, others), self.scheduler.nodes()
+            idle = [
+                name for name in others if name not in busy and name in states and states[name].responding
+            ]
+            if len(idle) >= lacking:
+                return
+            if not told:
+                self.step(names[0])(
+                    "partners", f"waiting for {lacking} idle nodes to measure its rails with", jobs=busy
+                )
+            told = True
+            time.sleep(DRAIN_POLL_S)
 
     def _evidence(self, name: str) -> bool:
         try:

@@ -146,7 +146,7 @@ def test_controllers_then_the_canary_then_the_rest_and_a_certificate(
 
 
 def test_jobs_end_by_themselves(contract: Contract, work: Workspace, world: World) -> None:
-    world.running = {"h100-1": 5}
+    world.running = {"h100-1": 12}
     done = to(contract, work, world)
     assert done.verdict is Verdict.PASS
     assert world.order[-3] == ("converge", ("h100-1",)), "the busy node comes last"
@@ -205,6 +205,15 @@ def test_the_rest_of_a_wave_is_given_back_when_one_of_it_fails(
     done = operate.upgrade(new, work, planned, lambda _: None, wait_s=60.0)
     assert (list(done.failed), done.left) == (["h100-0"], ["h100-1"])
     assert set(world.drained) == {"h100-0"}
+
+
+def test_a_canary_waits_for_nodes_to_measure_its_rails_with(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.running = {"h100-0": 6, "h100-1": 6}
+    assert to(contract, work, world).verdict is Verdict.PASS
+    waited = [e for e in Journal(work.journal_file).read() if e["event"] == "upgrade-partners"]
+    assert [(e["node"], sorted(e["jobs"])) for e in waited] == [("h100-3", ["h100-0", "h100-1"])]
 
 
 def test_a_persons_drain_stays(contract: Contract, work: Workspace, world: World) -> None:
