@@ -194,6 +194,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         update={
             "versions": contract.software.versions | WHOLE_VERSIONS,
             "packages": contract.software.packages | WHOLE_PACKAGES,
+            "package_versions": {"dcgm_exporter": "4.6.0-1"},
         }
     )
     made = contract.model_copy(

@@ -120,6 +120,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_addresses": {node.name: node.address for node in contract.nodes},
         "railbed_known_hosts": _known_hosts(contract),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
+        "railbed_nodes": [_known(node) for node in contract.nodes],
         "railbed_job_nodes": [_job_node(node) for node in contract.with_role(*GPU_ROLES)],
         "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
@@ -138,6 +139,11 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
 def _known_hosts(contract: Contract) -> list[str]:
     """Lines of a known_hosts file."""
     return [f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys]
+
+
+def _known(node: Node) -> dict[str, str]:
+    """What others call a node by."""
+    return {"name": node.name, "address": node.address, "role": node.role, "pool": node.pool}
 
 
 def _job_node(node: Node) -> dict[str, Any]:

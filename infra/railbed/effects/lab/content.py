@@ -19,12 +19,13 @@ BASE_PACKAGES = (
 ROLE_PACKAGES = (
     "slurmd", "slurmctld", "slurm-client", "munge", "openmpi-bin", "iperf3", "chrony", "prometheus-node-exporter",
     "fuse3", "attr", "moosefs-master", "moosefs-chunkserver", "moosefs-client", "moosefs-cli", "pciutils", "numactl",
-    "lsof", "strace", "jq", "python3-pytest", "python3-testinfra",
+    "lsof", "strace", "jq", "python3-pytest", "python3-testinfra", "prometheus",
 )  # fmt: skip
 """What the roles install. Baked into the image, as an image bake does, and offered by the lab's signed repository."""
 
 DISABLED_UNITS = (
-    "slurmd", "slurmctld", "munge", "chrony", "prometheus-node-exporter", "moosefs-master", "moosefs-chunkserver",
+    "slurmd", "slurmctld", "munge", "chrony", "prometheus-node-exporter", "prometheus", "moosefs-master",
+    "moosefs-chunkserver",
 )  # fmt: skip
 """Baked but not running: a role starts each."""
 
