@@ -148,14 +148,19 @@ class Missing(Part):
 
 
 class Repository(Part):
-    """A signed apt repository that nodes install from."""
+    """A signed repository of packages (apt's, or dnf's on Rocky) that nodes install from."""
 
     name: str
     uri: str
     suite: str
+    """Empty for dnf, as ``components``."""
     components: list[str]
     signed_by: str
     """The armoured public key."""
+    fingerprint: str = Field(default="", pattern=r"^([0-9A-F]{40})?$")
+    """Of that key where a release pins it; whoever writes the contract has compared them."""
+    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
+    """What the key signs: the index with the hashes of all packages, each package, or both."""
 
 
 class File(Part):

@@ -75,6 +75,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         groups[group] = []
     for node in contract.nodes:
         join(f"pool_{_word(node.pool)}", node.name)
+        if system := contract.software.versions.get("os"):
+            join(f"system_{_word(system)}", node.name)
         if node.machine:
             join(f"machine_{_word(node.machine)}", node.name)
         join(f"role_{node.role}", node.name)

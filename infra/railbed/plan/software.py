@@ -19,7 +19,8 @@ class SoftwareConflict(UsageError):
 def choose(
     release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], where: str
 ) -> dict[str, catalog.Component]:
-    """Name → what is installed on the machines. ``filesystems`` are the kinds mounted; ``where`` begins error paths.
+    """Name → what is installed on the machines, their operating system too. ``filesystems`` are the kinds mounted;
+    ``where`` begins error paths.
 
     Raises SoftwareConflict with the smallest set of demands that cannot hold together.
     """
@@ -29,6 +30,7 @@ def choose(
         if found := _conflict(release, machine, system, filesystems):
             raise _refusal(release, machine, system, filesystems, found, where)
         chosen |= compat.select(release, machine, system, filesystems)
+        chosen[catalog.SYSTEM] = next(o for o in release.alternatives(catalog.SYSTEM) if o.version == system)
     return chosen
 
 
