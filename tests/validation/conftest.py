@@ -16,6 +16,7 @@ import pytest
 
 from railbed.validate import on_node
 from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, nics
+from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
 from railbed.validate.node.test_gpus import healthy
 from railbed.validate.node.test_limits import limits
@@ -25,6 +26,7 @@ from railbed.validate.node.test_time import clock
 CHECKS: dict[str, Check] = {
     "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
     "node.packages": packages, "node.fabric_manager": fabric_manager,
+    "node.dcgm_engine": engine,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"
 RAILS = 8
@@ -142,7 +144,7 @@ def world(tmp_path: Path) -> World:
     packages = dict(line.split("\t")[:2] for line in (DATA / "dpkg-query.txt").read_text().splitlines())
     made.want = {
         "node": "h100-0", "role": "compute", "gpus": 8, "gpu_model": "NVIDIA H100 80GB HBM3",
-        "gpu_memory_mib": 81559, "driver": "570.124.06", "fabric_manager": "570.124.06",
+        "gpu_memory_mib": 81559, "driver": "570.124.06", "fabric_manager": "570.124.06", "dcgm": "4.4.1",
         "rails": [
             {"index": i, "netdev": f"rail{i}", "address": f"10.91.{i}.11/24", "mtu": 9000} for i in range(RAILS)
         ],
@@ -158,6 +160,7 @@ def world(tmp_path: Path) -> World:
     made.command("srun", "unlimited\n1048576\n")
     made.command("nv-fabricmanager", "Fabric Manager version is : 570.124.06\n")
     made.command("systemctl", "active\n")
+    made.recorded("dcgmi", DATA / "dcgmi/good")
     for i in range(RAILS):
         made.write(f"/sys/class/net/rail{i}/operstate", "up\n")
         made.write(f"/sys/class/net/rail{i}/carrier", "1\n")

@@ -9,13 +9,24 @@ import pytest
 
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
-    "node.gpus", "node.driver", "node.fabric_manager", "node.nics", "node.limits", "node.time", "node.packages",
+    "node.gpus", "node.driver", "node.fabric_manager", "node.dcgm_engine", "node.nics", "node.limits", "node.time",
+    "node.packages",
 )  # fmt: skip
 Break = Callable[[Any], None]
 
 
 def gpus(state: str) -> Break:
     return lambda world: world.recorded("nvidia-smi", DATA / "nvidia-smi" / state)
+
+
+def dcgm(state: str, driver: str = "good") -> Break:
+    """What DCGM says, beside what the driver says."""
+
+    def harm(world: Any) -> None:
+        world.recorded("dcgmi", DATA / "dcgmi" / state)
+        gpus(driver)(world)
+
+    return harm
 
 
 def report(text: str) -> Break:
@@ -89,6 +100,10 @@ BAD = [
     ("node.fabric_manager", says("systemctl", "failed\n", 3), ["fabric manager"],
      "nvidia-fabricmanager.service is failed"),
     ("node.fabric_manager", gpus("unjoined"), ["fabric manager"], "gpu 7 is In Progress (N/A)"),
+    ("node.dcgm_engine", dcgm("none"), ["dcgm"], "the host engine does not answer: Error: unable to establish"),
+    ("node.dcgm_engine", dcgm("fewer"), ["dcgm"], "DCGM sees 7 of the 8 GPUs"),
+    ("node.dcgm_engine", lacks("dcgmi"), ["dcgm"], "dcgmi is not installed"),
+    ("node.dcgm_engine", wants(dcgm="4.5.2"), ["dcgm"], "dcgmi is 4.4.1, not 4.5.2"),
     ("node.nics", file("/sys/class/net/rail3/operstate", "down\n"), ["rail 3"], "rail3 is down, with carrier"),
     ("node.nics", file("/sys/class/net/rail3/carrier", "0\n"), ["rail 3"], "no carrier"),
     ("node.nics", file("/sys/class/net/rail6/mtu", "1500\n"), ["rail 6"], "rail6 has MTU 1500, not 9000"),
@@ -135,6 +150,12 @@ UNKNOWN = [
         "driver 565.57.01 is loaded, which fabric manager 570.124.06 refuses",
     ),
     ("node.fabric_manager", lacks("systemctl"), "systemctl is not installed"),
+    (
+        "node.dcgm_engine",
+        dcgm("fewer", "missing"),
+        "blocked by node.gpus: the driver lists 7 of 8 GPUs, DCGM 7",
+    ),
+    ("node.dcgm_engine", dcgm("fewer", "mismatch"), "blocked by node.gpus: the driver lists 0 of 8 GPUs"),
     ("node.nics", says("ip", "garbage"), "no JSON"),
     ("node.nics", says("ip", "", 1), "failed"),
     ("node.limits", says("srun", "", 1), "no step on this node"),
@@ -162,7 +183,8 @@ def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
     found = world.suite(*CLAIMS)
     verdicts = {claim: record["verdict"] for claim, record in found.items()}
     assert verdicts == {
-        "node.gpus": "fail", "node.driver": "pass", "node.fabric_manager": "unproven", "node.nics": "pass", "node.limits": "pass",
+        "node.gpus": "fail", "node.driver": "pass", "node.fabric_manager": "unproven", "node.dcgm_engine": "pass",
+        "node.nics": "pass", "node.limits": "pass",
         "node.time": "unproven", "node.packages": "unproven",
     }  # fmt: skip
     assert found["node.gpus"]["parts"] == ["gpu 5"]

@@ -101,7 +101,7 @@ def claims(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
 
 def _node(facts: Facts) -> Scope:
     machine, release, installed = facts.pools[0].machine, facts.release, facts.installed
-    driver, manager = installed["nvidia_driver"], installed.get("fabric_manager")
+    driver, manager, dcgm = installed["nvidia_driver"], installed.get("fabric_manager"), installed.get("dcgm")
     yield facts.hardware(
         "node.gpus",
         WORKERS,
@@ -117,6 +117,10 @@ def _node(facts: Facts) -> Scope:
             WORKERS,
             f"fabric manager {manager} runs, with a driver of its version, and every GPU is in its fabric",
         )
+    if dcgm:
+        statement = f"DCGM {dcgm} answers and sees every GPU"
+        reach = expectations.count("GPUs", machine.gpus, machine.key)
+        yield facts.hardware("node.dcgm_engine", WORKERS, statement, reach)
     if facts.has_fabric:
         nics = machine.rails * machine.nics_per_rail
         yield facts.hardware(

@@ -22,7 +22,10 @@ EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 PATTERN = "node.*"
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
-HELD = {"nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager"}
+HELD = {
+    "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
+    "dcgm": "dcgm",
+}  # fmt: skip
 """Software components whose packages must not move, and the part that is to blame where one did."""
 GPU_COMPONENTS = frozenset(HELD)
 """Software components that only nodes with GPUs get."""
@@ -63,6 +66,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
         "driver": software.versions.get("nvidia_driver", ""),
         "fabric_manager": software.versions.get("fabric_manager", ""),
+        "dcgm": software.versions.get("dcgm", ""),
         "held_packages": {
             software.packages[part]: blamed for part, blamed in HELD.items() if part in software.packages
         },

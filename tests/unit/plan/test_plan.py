@@ -16,7 +16,8 @@ EXAMPLE = ROOT / "examples" / "lab-cluster.yaml"
 GOLDEN = ROOT / "tests" / "unit" / "data" / "spec" / "lab-cluster.plan.json"
 WHERE = "x.yaml:railbed:cluster"
 NODE = [
-    f"node.{part}" for part in ("gpus", "driver", "fabric_manager", "nics", "limits", "time", "packages")
+    f"node.{part}"
+    for part in ("gpus", "driver", "fabric_manager", "dcgm_engine", "nics", "limits", "time", "packages")
 ] + ["scheduler.state"]
 
 

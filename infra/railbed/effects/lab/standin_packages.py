@@ -8,13 +8,12 @@ from pathlib import Path
 
 from railbed.effects.lab import nvml
 from railbed.effects.lab.debs import SCRIPTS, Deb, script
-from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, KERNEL, StandIn, Switch
+from railbed.effects.lab.vendor import DCGM, DRIVER, FABRIC_MANAGER, KERNEL, StandIn, Switch
 
 MARKS = "/usr/lib/railbed-sim"
 """What the stand-ins know of each other: the kernel, the driver and the fabric manager that are installed."""
 VERSION_PROGRAMS = {
     "cuda": ("/usr/local/cuda-{branch}/bin/nvcc", "Cuda compilation tools, V{program}"),
-    "dcgm": ("/usr/bin/dcgmi", "dcgmi  version: {program}"),
     "container_toolkit": ("/usr/bin/nvidia-ctk", "NVIDIA Container Toolkit CLI version {program}"),
     "enroot": ("/usr/bin/enroot", "{program}"),
 }
@@ -60,9 +59,8 @@ def write(
 
 def package(one: StandIn, switch: str = "") -> Deb:
     """A stand-in, the driver's without its library; ``switch`` is what it is made to do, empty: what it should."""
-    return {DRIVER: _driver, FABRIC_MANAGER: _fabric_manager, KERNEL: _kernel}.get(one.component, _plain)(
-        one, switch
-    )
+    makers = {DRIVER: _driver, FABRIC_MANAGER: _fabric_manager, KERNEL: _kernel, DCGM: _dcgm}
+    return makers.get(one.component, _plain)(one, switch)
 
 
 def _driver(one: StandIn, switch: str) -> Deb:
@@ -99,6 +97,20 @@ def _fabric_manager(one: StandIn, switch: str) -> Deb:
             "/lib/systemd/system/nvidia-fabricmanager.service": SCRIPTS / "nvidia-fabricmanager.service",
         },
         programs={program},
+        scripts={"postinst": script("plain.postinst", one.package, switch)},
+    )  # fmt: skip
+
+
+def _dcgm(one: StandIn, switch: str) -> Deb:
+    programs = {"/usr/bin/nv-hostengine": "nv_hostengine.py", "/usr/bin/dcgmi": "dcgmi.py"}
+    return Deb(
+        one.package, one.version,
+        fields=_alone(one),
+        files={
+            **{path: (SCRIPTS / name).read_text().replace("@PROGRAM@", one.program) for path, name in programs.items()},
+            "/lib/systemd/system/nvidia-dcgm.service": SCRIPTS / "nvidia-dcgm.service",
+        },
+        programs=set(programs),
         scripts={"postinst": script("plain.postinst", one.package, switch)},
     )  # fmt: skip
 

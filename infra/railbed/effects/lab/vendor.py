@@ -13,7 +13,7 @@ from railbed.model.compat.conditions import parse
 
 HOST_SYSTEM = "debian 12"
 """What the lab's hosts run, as releases name it."""
-DRIVER, FABRIC_MANAGER, KERNEL, CUDA = "nvidia_driver", "fabric_manager", "kernel", "cuda"
+DRIVER, FABRIC_MANAGER, KERNEL, CUDA, DCGM = "nvidia_driver", "fabric_manager", "kernel", "cuda", "dcgm"
 INSIDE_INSTALLERS = {"net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws"}
 """Components that a release takes from a vendor's installer, and the Debian package that the installer brings."""
 

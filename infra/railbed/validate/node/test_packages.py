@@ -12,8 +12,8 @@ from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
 
 
 def _same(installed: str, locked: str) -> bool:
-    """A locked version without a Debian revision stands for every revision of it."""
-    return installed == locked or re.sub(r"-[^-]*$", "", installed) == locked
+    """A locked version without a Debian revision stands for every revision of it; releases leave out the epoch."""
+    return locked in (installed, re.sub(r"^\d+:|-[^-]*$", "", installed))
 
 
 def packages(probe: Probe, want: dict[str, Any]) -> Finding:
