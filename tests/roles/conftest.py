@@ -43,6 +43,7 @@ WHOLE_VERSIONS = {
 }  # fmt: skip
 WHOLE_PACKAGES = {
     "fabric_manager": "nvidia-fabricmanager-570", "nvlsm": "nvlsm", "cuda": "cuda-toolkit-12-8",
+    "container_toolkit": "nvidia-container-toolkit",
     "dcgm": "datacenter-gpu-manager-4-cuda12", "dcgm_exporter": "datacenter-gpu-manager-exporter",
 }  # fmt: skip
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"

@@ -16,6 +16,7 @@ import pytest
 
 from railbed.validate import on_node
 from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, nics
+from railbed.validate.node.test_containers import containers
 from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
 from railbed.validate.node.test_gpus import healthy
@@ -26,7 +27,7 @@ from railbed.validate.node.test_time import clock
 CHECKS: dict[str, Check] = {
     "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
     "node.packages": packages, "node.fabric_manager": fabric_manager,
-    "node.dcgm_engine": engine,
+    "node.dcgm_engine": engine, "node.containers": containers,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"
 RAILS = 8
@@ -145,6 +146,7 @@ def world(tmp_path: Path) -> World:
     made.want = {
         "node": "h100-0", "role": "compute", "gpus": 8, "gpu_model": "NVIDIA H100 80GB HBM3",
         "gpu_memory_mib": 81559, "driver": "570.124.06", "fabric_manager": "570.124.06", "dcgm": "4.4.1",
+        "containers": {"enroot": "4.0.1", "container_toolkit": "1.18.2"},
         "rails": [
             {"index": i, "netdev": f"rail{i}", "address": f"10.91.{i}.11/24", "mtu": 9000} for i in range(RAILS)
         ],
@@ -161,6 +163,11 @@ def world(tmp_path: Path) -> World:
     made.command("nv-fabricmanager", "Fabric Manager version is : 570.124.06\n")
     made.command("systemctl", "active\n")
     made.recorded("dcgmi", DATA / "dcgmi/good")
+    made.command("enroot", "4.0.1\n")
+    made.command("nvidia-ctk", "NVIDIA Container Toolkit CLI version 1.18.2\ncommit: f202b80a\n")
+    made.write("/etc/enroot/enroot.conf", "ENROOT_DATA_PATH /var/lib/enroot/data/user-$(id -u)\n")
+    (made.root / "var/lib/enroot/data").mkdir(parents=True)
+    (made.root / "var/lib/enroot/data").chmod(0o1777)
     for i in range(RAILS):
         made.write(f"/sys/class/net/rail{i}/operstate", "up\n")
         made.write(f"/sys/class/net/rail{i}/carrier", "1\n")

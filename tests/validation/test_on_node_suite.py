@@ -10,7 +10,7 @@ import pytest
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
     "node.gpus", "node.driver", "node.fabric_manager", "node.dcgm_engine", "node.nics", "node.limits", "node.time",
-    "node.packages",
+    "node.packages", "node.containers",
 )  # fmt: skip
 Break = Callable[[Any], None]
 
@@ -48,6 +48,10 @@ def other_driver(world: Any) -> None:
 
 def file(path: str, text: str) -> Break:
     return lambda world: world.write(path, text)
+
+
+def closed(world: Any) -> None:
+    (world.root / "var/lib/enroot/data").chmod(0o755)
 
 
 def says(name: str, out: str, code: int = 0) -> Break:
@@ -104,6 +108,10 @@ BAD = [
     ("node.dcgm_engine", dcgm("fewer"), ["dcgm"], "DCGM sees 7 of the 8 GPUs"),
     ("node.dcgm_engine", lacks("dcgmi"), ["dcgm"], "dcgmi is not installed"),
     ("node.dcgm_engine", wants(dcgm="4.5.2"), ["dcgm"], "dcgmi is 4.4.1, not 4.5.2"),
+    ("node.containers", says("enroot", "4.2.1\n"), ["container runtime"], "enroot is 4.2.1, not 4.0.1"),
+    ("node.containers", lacks("nvidia-ctk"), ["container runtime"], "nvidia-ctk is not installed"),
+    ("node.containers", file("/etc/enroot/enroot.conf", "\n"), ["container runtime"], "where images are unpacked"),
+    ("node.containers", closed, ["container runtime"], "may not unpack images in /var/lib/enroot/data: 755"),
     ("node.nics", file("/sys/class/net/rail3/operstate", "down\n"), ["rail 3"], "rail3 is down, with carrier"),
     ("node.nics", file("/sys/class/net/rail3/carrier", "0\n"), ["rail 3"], "no carrier"),
     ("node.nics", file("/sys/class/net/rail6/mtu", "1500\n"), ["rail 6"], "rail6 has MTU 1500, not 9000"),
@@ -144,6 +152,7 @@ UNKNOWN = [
     ("node.driver", lacks("nvidia-smi"), "not installed"),
     ("node.driver", says("nvidia-smi", "Segmentation fault\n", 139), "named no driver version"),
     ("node.fabric_manager", gpus("mismatch"), "blocked by node.driver"),
+    ("node.fabric_manager", gpus("lost"), "blocked by node.gpus"),
     (
         "node.fabric_manager",
         other_driver,
@@ -158,6 +167,7 @@ UNKNOWN = [
     ("node.dcgm_engine", dcgm("fewer", "mismatch"), "blocked by node.gpus: the driver lists 0 of 8 GPUs"),
     ("node.nics", says("ip", "garbage"), "no JSON"),
     ("node.nics", says("ip", "", 1), "failed"),
+    ("node.containers", says("stat", "", 124), "/var/lib/enroot/data: nothing"),
     ("node.limits", says("srun", "", 1), "no step on this node"),
     ("node.limits", says("srun", "unlimited\n"), "no step on this node"),
     ("node.time", lacks("chronyc"), "not installed"),
@@ -184,6 +194,7 @@ def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
     verdicts = {claim: record["verdict"] for claim, record in found.items()}
     assert verdicts == {
         "node.gpus": "fail", "node.driver": "pass", "node.fabric_manager": "unproven", "node.dcgm_engine": "pass",
+        "node.containers": "pass",
         "node.nics": "pass", "node.limits": "pass",
         "node.time": "unproven", "node.packages": "unproven",
     }  # fmt: skip

@@ -136,6 +136,10 @@ def _node(facts: Facts) -> Scope:
         statement="a job step may lock the memory that its transport needs, and open enough files",
         roles=WORKERS,
     )
+    if "enroot" in installed and "container_toolkit" in installed:
+        yield facts.hardware(
+            "node.containers", WORKERS, "jobs may run in containers, which get the node's GPUs"
+        )
     yield Claim(id="node.time", statement="the clock is synchronised", roles=EVERY_HOST)
     yield Claim(
         id="node.packages",

@@ -24,11 +24,13 @@ IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
-    "dcgm": "dcgm",
+    "dcgm": "dcgm", "container_toolkit": "container runtime",
 }  # fmt: skip
 """Software components whose packages must not move, and the part that is to blame where one did."""
 GPU_COMPONENTS = frozenset(HELD)
 """Software components that only nodes with GPUs get."""
+CONTAINERS = ("container_toolkit", "enroot")
+"""Of these, what a job's containers need."""
 NVSWITCH_COMPONENTS = frozenset({"fabric_manager", "nvlsm"})
 """Of these, what joins several GPUs: a node with one GPU has none to join."""
 
@@ -67,6 +69,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "driver": software.versions.get("nvidia_driver", ""),
         "fabric_manager": software.versions.get("fabric_manager", ""),
         "dcgm": software.versions.get("dcgm", ""),
+        "containers": {part: software.versions[part] for part in CONTAINERS if part in software.versions},
         "held_packages": {
             software.packages[part]: blamed for part, blamed in HELD.items() if part in software.packages
         },

@@ -15,7 +15,7 @@ QUICK = ("node.*", "scheduler.state", "storage.servers")
 SHARED = "storage.servers"
 """A claim of the cluster to which every data server adds its own part: a run of one such node asks it too."""
 NEEDS_RAILS = ("node.nics", "fabric.rail.*", "fabric.all_rails")
-NEEDS_GPUS = ("node.gpus", "node.driver", "node.dcgm_engine")
+NEEDS_GPUS = ("node.gpus", "node.driver", "node.dcgm_engine", "node.containers")
 NEEDS_NVSWITCHES = ("node.fabric_manager",)
 
 

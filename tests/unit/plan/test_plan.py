@@ -17,7 +17,17 @@ GOLDEN = ROOT / "tests" / "unit" / "data" / "spec" / "lab-cluster.plan.json"
 WHERE = "x.yaml:railbed:cluster"
 NODE = [
     f"node.{part}"
-    for part in ("gpus", "driver", "fabric_manager", "dcgm_engine", "nics", "limits", "time", "packages")
+    for part in (
+        "gpus",
+        "driver",
+        "fabric_manager",
+        "dcgm_engine",
+        "nics",
+        "limits",
+        "containers",
+        "time",
+        "packages",
+    )
 ] + ["scheduler.state"]
 
 

@@ -14,8 +14,11 @@ from railbed.model.compat.conditions import parse
 HOST_SYSTEM = "debian 12"
 """What the lab's hosts run, as releases name it."""
 DRIVER, FABRIC_MANAGER, KERNEL, CUDA, DCGM = "nvidia_driver", "fabric_manager", "kernel", "cuda", "dcgm"
-INSIDE_INSTALLERS = {"net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws"}
-"""Components that a release takes from a vendor's installer, and the Debian package that the installer brings."""
+MADE_PACKAGES = {"net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws", "pyxis": "nvslurm-plugin-pyxis"}
+"""Components that a release takes from a vendor's installer or source, and the Debian package that this makes.
+
+pyxis: `make deb` (github.com/NVIDIA/pyxis/wiki/Installation).
+"""
 
 
 @dataclass(frozen=True, order=True)
@@ -92,8 +95,8 @@ def _of_component(name: str, part: Component) -> Iterator[StandIn]:
             yield StandIn(name, part.package, part.package_version or f"{part.version}-1", part.version)
     elif debian:
         yield StandIn(name, debian[1], debian[2], part.version)
-    elif name in INSIDE_INSTALLERS:
-        yield StandIn(name, INSIDE_INSTALLERS[name], f"{part.version}-1", part.version)
+    elif name in MADE_PACKAGES:
+        yield StandIn(name, MADE_PACKAGES[name], f"{part.version}-1", part.version)
 
 
 def _drivers(release: Release) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
+from railbed.validate.node.healthcheck import LOST, NOT_FOUND, Finding, Probe
 
 UNIT = "nvidia-fabricmanager.service"
 PART = "fabric manager"
@@ -44,7 +44,8 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
     report = probe.run(["nvidia-smi", "-q", "-x"])
     loaded = re.search(r"<driver_version>(.*?)</driver_version>", report.out)
     if not loaded:
-        told = f"blocked by node.driver: nvidia-smi says {report.first_line!r}"
+        claim = "node.gpus" if LOST in report.out + report.err else "node.driver"
+        told = f"blocked by {claim}: nvidia-smi says {report.first_line!r}"
         return Finding("unproven", told, version, "", expected)
     if loaded[1] != expected:
         told = (
