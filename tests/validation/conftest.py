@@ -20,13 +20,14 @@ from railbed.validate.node.test_containers import containers
 from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
 from railbed.validate.node.test_gpus import healthy
+from railbed.validate.node.test_kernel import kernel
 from railbed.validate.node.test_limits import limits
 from railbed.validate.node.test_packages import packages
 from railbed.validate.node.test_time import clock
 
 CHECKS: dict[str, Check] = {
     "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
-    "node.packages": packages, "node.fabric_manager": fabric_manager,
+    "node.packages": packages, "node.fabric_manager": fabric_manager, "node.kernel": kernel,
     "node.dcgm_engine": engine, "node.containers": containers,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"

@@ -22,6 +22,7 @@ EVERY_HOST = ["controller", "compute", "spare"]
 CLUSTER: list[str] = []
 
 HARDWARE = {
+    "node.kernel": "the release's kernel runs, no other waits for the next boot, and the driver was built for it",
     "node.nvlink": "every NVLink of every GPU is up at its rate",
     "node.xid": "the driver wrote no XID since the node was taken in",
     "node.pcie": "every GPU and rail NIC has its PCIe generation and width",
@@ -32,6 +33,7 @@ FABRIC = {
     "fabric.gpudirect": "the rail NICs read GPU memory directly",
 }
 LAB_CANNOT_SHOW = {
+    "node.kernel": "the lab's hosts are containers: they run the machine's kernel, and no module of theirs is in it",
     "node.nvlink": "the lab has no GPU, so there is no NVLink to measure",
     "node.xid": "the lab has no GPU driver in the kernel, so it writes no XID lines",
     "node.pcie": "the lab has no GPU and no PCIe card whose link could be read",

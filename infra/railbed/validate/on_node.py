@@ -14,6 +14,7 @@ from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, 
 from railbed.model.claims import Judged, Verdict
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
+from railbed.validate.pools import compared
 from railbed.validate.scope import Question
 
 SUITE = Path(__file__).parent / "node"
@@ -27,6 +28,8 @@ HELD = {
     "dcgm": "dcgm", "container_toolkit": "container runtime",
 }  # fmt: skip
 """Software components whose packages must not move, and the part that is to blame where one did."""
+KERNEL = "kernel"
+"""Of this the release locks the version that runs; which package brings it is the image's choice."""
 GPU_COMPONENTS = frozenset(HELD)
 """Software components that only nodes with GPUs get."""
 CONTAINERS = ("container_toolkit", "enroot")
@@ -57,7 +60,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
     packages = {
         software.packages[part]: version
         for part, version in software.versions.items()
-        if part in software.packages and _has(node, part)
+        if part in software.packages and part != KERNEL and _has(node, part)
     }
     machine = contract.machine(node.machine) if node.machine else None
     return {
@@ -66,6 +69,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         "gpus": node.gpus,
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
+        "kernel": software.versions.get(KERNEL, ""),
         "driver": software.versions.get("nvidia_driver", ""),
         "fabric_manager": software.versions.get("fabric_manager", ""),
         "dcgm": software.versions.get("dcgm", ""),
@@ -123,7 +127,7 @@ def run(bench: Bench) -> None:
     ]
     if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
         bench.refresh()
-    for record in found:
+    for record in compared(bench.contract, found):
         bench.answers.add(_with_obstacle(bench, record))
         if record.claim == "node.nics" and record.verdict is Verdict.FAIL:
             bench.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
