@@ -156,7 +156,7 @@ class Repository(Part):
     """Empty for dnf, as ``components``."""
     components: list[str]
     signed_by: str
-    """The armoured public key."""
+    """The armoured public key; of a distribution's own archive the path of the keyring that every host of it has."""
     fingerprint: str = Field(default="", pattern=r"^([0-9A-F]{40})?$")
     """Of that key where a release pins it; whoever writes the contract has compared them."""
     signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 # --- processes -------------------------------------------------------------------------------------------------
 COMMAND_TIMEOUT_S = 120.0
 DOWNLOAD_TIMEOUT_S = 900.0
+PUBLISHED_KEY_AGE_S = 30 * 86_400.0
+"""After so long a publisher's signing key is fetched anew: vendors give theirs a new subkey about once a year."""
 HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
 BUILD_TIMEOUT_S = 1800.0

@@ -39,6 +39,19 @@ class Repository(Facts):
     provenance: Source
 
 
+class Archive(Facts):
+    """Where a distribution's own packages come from, on one system and architecture."""
+
+    url: str = Field(pattern=r"^https?://.*/$")
+    suites: list[str] = Field(min_length=1)
+    components: list[str] = Field(min_length=1)
+    keyring: str = Field(pattern=r"^/usr/share/keyrings/[a-z-]+\.gpg$")
+    """The distribution's own keys, which every installation of it has."""
+    when: dict[str, Any] = Field(default_factory=dict)
+    """As in a component."""
+    provenance: Source
+
+
 class Component(Facts):
     """One program of a release, exactly."""
 
@@ -93,6 +106,8 @@ class Release(Entry):
     keys: dict[str, Key] = Field(default_factory=dict)
     repositories: dict[str, Repository | list[Repository]] = Field(default_factory=dict)
     """Name → the repository, or one per system and architecture."""
+    archives: dict[str, list[Archive]] = Field(default_factory=dict)
+    """Distribution → its archives, for what comes from no vendor's repository."""
     components: dict[str, Component | list[Component]]
     """Name → the component, or its alternatives, the first that applies first."""
     other_versions: dict[str, list[Component]] = Field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal
+from urllib.parse import urlsplit
 
 from railbed.catalog import SYSTEM, Component, Key, Machine, Release, Repository
 from railbed.model.claims import Part
@@ -13,6 +14,12 @@ from railbed.model.compat.conditions import parse
 Kind = Literal["package", "file", "elsewhere", "refused"]
 UNREAD = "repositories of rpm are not read here; nodes check its signature themselves"
 """Why a package is not mirrored."""
+
+
+def mirror_folder(url: str) -> str:
+    """Folder of a mirror that holds what comes from the repository at ``url``."""
+    parts = urlsplit(url)
+    return "apt/" + f"{parts.netloc}{parts.path}".strip("/").replace("/", "_").replace(":", "_")
 
 
 class Artefact(Part):

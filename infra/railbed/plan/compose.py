@@ -7,7 +7,7 @@ import ipaddress
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.model import price
-from railbed.plan import purchase, scope, software, supported, warnings, workloads
+from railbed.plan import purchase, scope, software, sources, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -40,6 +40,11 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where)
     installed = software.planned(release, chosen, lab=lab is not None)
+    if lab is None:
+        places = sources.of(
+            release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror
+        )
+        installed = installed.model_copy(update={"repositories": places})
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = scope.claims(

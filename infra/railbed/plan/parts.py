@@ -91,8 +91,24 @@ class PlannedFile(Part):
     sha256: str
 
 
+class PlannedRepository(Part):
+    """Where packages come from."""
+
+    name: str
+    uri: str
+    suite: str
+    components: list[str]
+    signs: list[Literal["index", "packages"]]
+    fingerprint: str = ""
+    """Of the key; empty where the distribution's own keyring has it."""
+    signed_by: str = ""
+    """The armoured key, or the path of a keyring that hosts have; empty where the key is still to be fetched."""
+    key_url: str = ""
+    """Where its publisher has it."""
+
+
 class PlannedSoftware(Part):
-    """The locked release; the repositories are the platform's to add."""
+    """The locked release."""
 
     release: str
     versions: dict[str, str]
@@ -100,6 +116,8 @@ class PlannedSoftware(Part):
     package_versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, PlannedFile] = Field(default_factory=dict)
     training_stack_path: str
+    repositories: list[PlannedRepository] = Field(default_factory=list)
+    """Of the release, or of the site's mirror; none in a lab, which has its own."""
 
 
 class Price(Part):

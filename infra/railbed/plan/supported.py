@@ -68,6 +68,8 @@ def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
         yield f"service {spec.service}", "service", "use service: cluster"
     if spec.access.ssh_from:
         yield "access.ssh_from", "access.ssh_from", "remove it: lab hosts are reached from this machine only"
+    if spec.software.mirror is not None:
+        yield "a mirror", "software.mirror", "remove it: a lab has a repository of its own"
     for index, filesystem in enumerate(spec.filesystems):
         at = f"filesystems[{index}]"
         if index >= catalog.load_filesystem(filesystem.offer).max_per_cluster:

@@ -80,7 +80,9 @@ def unsealed(
             machine(facts) for facts in {pool.machine.key: pool.machine for pool in plan.pools}.values()
         ],
         filesystems=filesystems,
-        software=contract.Software(**plan.software.model_dump(), repositories=repositories),
+        software=contract.Software(
+            **plan.software.model_dump(exclude={"repositories"}), repositories=repositories
+        ),
         claims=list(plan.claims),
         out_of_scope=list(plan.out_of_scope),
         missing=missing or [],

@@ -7,6 +7,7 @@ from itertools import combinations
 from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
+from railbed.model import openpgp
 from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
@@ -36,6 +37,7 @@ def check(spec: ClusterSpec, where: str) -> None:
         offers.check(spec, filesystem, key_path(where, ["filesystems", index]))
     _mounts(spec, where)
     _release(spec, where)
+    _mirror(spec, where)
     _workloads(spec, where)
     _access(spec, where)
     networks.check(spec, where)
@@ -215,6 +217,31 @@ def _release(spec: ClusterSpec, where: str) -> None:
         catalog.load_release(spec.software.release)
     except CatalogError as unknown:
         raise offers.at(unknown, key_path(where, ["software", "release"])) from None
+
+
+def _mirror(spec: ClusterSpec, where: str) -> None:
+    """The key that is trusted is the one whose fingerprint somebody wrote down, and no other comes with it."""
+    mirror = spec.software.mirror
+    if mirror is None:
+        return
+    at = key_path(where, ["software", "mirror"])
+    try:
+        found = openpgp.fingerprints(mirror.key)
+    except ValueError as wrong:
+        raise SpecError(
+            f"the mirror's key is not to be used: {wrong}",
+            path=f"{at}.key",
+            allowed="one armoured OpenPGP public key",
+            hint="`gpg --armor --export FINGERPRINT` prints it",
+        ) from None
+    if found != [mirror.fingerprint]:
+        raise SpecError(
+            "the mirror's key has another fingerprint",
+            path=f"{at}.fingerprint",
+            found=found,
+            allowed=mirror.fingerprint,
+            hint="ask who signs the mirror; `gpg --show-keys FILE` shows a key's fingerprint",
+        )
 
 
 def _workloads(spec: ClusterSpec, where: str) -> None:

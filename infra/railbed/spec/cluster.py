@@ -119,11 +119,31 @@ class FilesystemSpec(Wish):
     """Its name before it was renamed."""
 
 
+Place = Annotated[str, Field(pattern=r"^(https://[^\s@/]+|file:///)[^\s@]*$", max_length=512)]
+"""Where packages lie: ``https://…``, or ``file:///…`` for a folder that every host has."""
+
+
+class MirrorSpec(Wish):
+    """A folder made by `railbed software mirror`, signed and served by the site: vendors' repositories are not asked then."""
+
+    url: Place
+    """Where that folder is: the part before ``apt/``."""
+    key: Annotated[str, Field(max_length=65_536)]
+    """The armoured public key that signed it, ``-----BEGIN PGP PUBLIC KEY BLOCK-----`` and on."""
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")]
+    """Of that key, 40 digits: compared with the key before anything is made."""
+    distribution: Place | None = None
+    """The site's mirror of the distribution's own archive, with its suites; without it that archive itself is asked. It keeps
+    the distribution's own signatures."""
+
+
 class SoftwareSpec(Wish):
     """What is installed."""
 
     release: Key
     """A software release of the catalogue, e.g. ``"2026.11"`` (quoted: it is a name, not a number)."""
+    mirror: MirrorSpec | None = None
+    """The site's own copy of its packages; without it they come from their vendors."""
 
 
 class Workload(Wish):

@@ -29,6 +29,11 @@ pytestmark = pytest.mark.engine
 ROOT = Path(__file__).resolve().parents[3]
 # The provider looks every five seconds, so the emulated installer must not be done before that.
 MACHINES = [machine(index, install_s=11, versions={"BiosVersion": "2.1.8"}) for index in range(2)]
+MIRROR = {
+    "url": "https://mirror.example.invalid/", "fingerprint": "580CBAC7DFB05A91941864000995C39870050A04",
+    "key": (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text(),
+}  # fmt: skip
+"""The program runs in a process of its own, and asks no vendor for a key."""
 KEYSCAN = """#!{python}
 import pathlib, sys, pycdlib, io, yaml
 for seed in sorted(pathlib.Path({seeds!r}).iterdir(), key=lambda path: int(path.stem)):
@@ -93,7 +98,7 @@ def _spec(redfish: Emulator, images: Images) -> dict[str, Any]:
         },
         "pools": [{"name": "h100", "machine": "metal/hgx-h100-ib", "nodes": len(MACHINES)}],
         "fabric": {"rails": 8, "node_gbps": 3200.0},
-        "software": {"release": "2026.11"},
+        "software": {"release": "2026.11", "mirror": MIRROR},
         "acknowledge": [f"the system disks of {len(MACHINES)} machines are overwritten"],
     }  # fmt: skip
 

@@ -58,7 +58,10 @@ def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
     wanted = planned()
     written = made(wanted, Before(names={}, host_keys={}))
     parsed = contract.parse(written, "test")
-    again = assemble.unsealed(wanted, "test", parsed.nodes, parsed.filesystems, [], [])
+    places = parsed.software.repositories
+    again = assemble.unsealed(wanted, "test", parsed.nodes, parsed.filesystems, places, [])
+    assert [one.name for one in places][:2] == ["ubuntu 24.04", "cuda"]
+    assert places[1].signed_by.startswith(f"the key {places[1].fingerprint} of https://")
     assert again.sealed_json() == again.sealed().as_json() == written
     rails = [node["rails"] for node in written["nodes"] if node["role"] == "compute"]
     assert all(one is rails[0] for one in rails)

@@ -16,7 +16,7 @@ from railbed.effects.mirror.debian import Index, Stanza, fetch_index
 from railbed.effects.mirror.download import FetchError, download
 from railbed.effects.mirror.openpgp import fetch_key, verify_detached
 from railbed.errors import RailbedError
-from railbed.model.artefacts import Artefact
+from railbed.model.artefacts import Artefact, mirror_folder
 
 MANIFEST = "manifest.json"
 
@@ -84,7 +84,7 @@ class _Place:
     def packages(self, one: Artefact) -> dict[str, str]:
         index = self._index(one)
         name, _, version = one.package.partition("=")
-        folder = _folder(one.url)
+        folder = mirror_folder(one.url)
         files: dict[str, str] = {}
         for stanza in index.with_needs(index.exactly(name, version)):
             relative = f"{folder}/{_name(stanza.filename)}"
@@ -151,12 +151,6 @@ def _manifest(release: str, done: list[Fetched]) -> dict[str, object]:
 def _name(url: str) -> str:
     """The last part of a URL as a plain file name."""
     return PurePosixPath(unquote(urlsplit(url).path)).name or "file"
-
-
-def _folder(url: str) -> str:
-    """One folder per repository, named by its URL."""
-    parts = urlsplit(url)
-    return "apt/" + f"{parts.netloc}{parts.path}".strip("/").replace("/", "_").replace(":", "_")
 
 
 def _sha256(file: Path) -> str:

@@ -1,7 +1,7 @@
 """Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
 
 from railbed.model.compat.conditions import order
-from railbed.model.compat.locked import of_release, repository_of, select, system_of
+from railbed.model.compat.locked import archives_of, of_release, repository_of, select, system_of
 from railbed.model.compat.problem import Demand, Problem, Wanted, build
 from railbed.model.compat.solve import Answer, Conflict, Reading, read, solve
 
@@ -12,6 +12,7 @@ __all__ = [
     "Problem",
     "Reading",
     "Wanted",
+    "archives_of",
     "build",
     "of_release",
     "order",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from railbed.catalog import SYSTEM, Component, Machine, Release, Repository, Rules
+from railbed.catalog import SYSTEM, Archive, Component, Machine, Release, Repository, Rules
 from railbed.model.compat.conditions import NONE, parse
 from railbed.model.compat.problem import Demand, Problem, Wanted, build, machine_facts
 
@@ -55,6 +55,12 @@ def repository_of(
         release.repositories_of(component.repository), facts_of(machine, os), component.repository
     )
     return applying[0] if applying else None
+
+
+def archives_of(release: Release, machine: Machine | None, os: str) -> list[Archive]:
+    """Where the distribution's own packages come from on a host of that machine and system."""
+    every = [archive for some in release.archives.values() for archive in some]
+    return _applying(every, facts_of(machine, os), f"{release.key}.archives")
 
 
 def of_release(

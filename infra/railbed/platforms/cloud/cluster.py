@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from railbed import contract
-from railbed.effects.workspace import Workspace
+from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import ContractError
 from railbed.model.claims import Part
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
-from railbed.platforms import assemble
+from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import boot, keys, members
 from railbed.platforms.cloud.members import Fill, Member
 
@@ -83,7 +83,8 @@ def made(
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
     ]
-    return assemble.unsealed(plan, stack, nodes, filesystems, [], missing).sealed_json()
+    sources = repositories.of(plan, Workspace(find_root(), stack))
+    return assemble.unsealed(plan, stack, nodes, filesystems, sources, missing).sealed_json()
 
 
 def _renamed(known: Before, pool: PlannedPool) -> Before:

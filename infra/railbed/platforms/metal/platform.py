@@ -9,7 +9,7 @@ import pulumi
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
-from railbed.platforms import assemble
+from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import support
 from railbed.platforms.metal import fabric, nodes
 from railbed.platforms.metal.machines import Machine
@@ -29,7 +29,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
 
 def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str, Any]:
     """``facts``: name, host key and whether it is an emulator, of each machine."""
-    place = nodes.place_of(plan)
+    work, place = Workspace(find_root(), stack), nodes.place_of(plan)
     machines = {one.name: one for one in place.machines}
     keys = {name: key for name, key, _ in facts}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
@@ -44,4 +44,4 @@ def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str
     emulated = any(flag for _, _, flag in facts)
     seen = plan.model_copy(update={"simulated": True}) if emulated else plan
     filesystems = [assemble.filesystem(one, one.existing) for one in plan.filesystems]
-    return assemble.cluster(seen, stack, listed, filesystems, []).as_json()
+    return assemble.cluster(seen, stack, listed, filesystems, repositories.of(plan, work)).as_json()

@@ -1,0 +1,103 @@
+"""Where packages come from: the distribution and the vendors whose packages were chosen, or the site's mirror of them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from railbed import catalog, plan, spec
+from railbed.errors import SpecError, Unsupported
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text()
+FINGERPRINT = "580CBAC7DFB05A91941864000995C39870050A04"
+MIRROR = {"url": "https://mirror.example.org/railbed", "key": KEY, "fingerprint": FINGERPRINT}
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml") if path.stem != "lab-cluster")
+
+
+def example(name: str = "aws-cluster", **mirror: Any) -> dict[str, Any]:
+    data: dict[str, Any] = copy.deepcopy(
+        yaml.safe_load((ROOT / f"examples/{name}.yaml").read_text())["config"]["railbed:cluster"]
+    )
+    if mirror:
+        data["software"]["mirror"] = mirror
+    return data
+
+
+def sources(data: dict[str, Any]) -> list[plan.PlannedRepository]:
+    return plan.plan(spec.from_config(data, "x")).software.repositories
+
+
+@pytest.mark.parametrize("release", catalog.keys("software"))
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_asks_its_distribution_and_vendors_each_with_its_key(name: str, release: str) -> None:
+    data = example(name)
+    data["software"]["release"] = release
+    known = catalog.load_release(release)
+    first, *vendors = sources(data)
+    assert (first.name, first.suite) == ("ubuntu 24.04", "noble noble-updates noble-security")
+    assert (
+        first.signed_by == "/usr/share/keyrings/ubuntu-archive-keyring.gpg" and "universe" in first.components
+    )
+    assert {one.name for one in vendors} >= {"cuda"}
+    for one in vendors:
+        assert (one.suite, one.components, one.signed_by) == ("./", [], "")
+        key = next(key for key in known.keys.values() if key.fingerprint == one.fingerprint)
+        assert one.key_url == key.url
+        assert one.uri in {repository.url for repository in known.repositories_of(one.name)}
+
+
+def test_arm_hosts_have_archives_of_their_own() -> None:
+    arm = [key for key in catalog.keys("machines") if catalog.load_machine(key).cpu_architecture == "arm64"]
+    data = example("metal-metal")
+    data["pools"][0]["machine"] = next(key for key in arm if key.startswith("metal/gb200"))
+    data["software"]["release"] = "2026.12"
+    machine = catalog.load_machine(data["pools"][0]["machine"])
+    data["fabric"] = {"rails": machine.rails, "node_gbps": machine.node_gbps}
+    first, *vendors = sources(data)
+    assert first.uri == "http://ports.ubuntu.com/ubuntu-ports/"
+    assert any("sbsa" in one.uri for one in vendors)
+
+
+def test_a_mirror_takes_the_vendors_place_and_its_key_theirs() -> None:
+    first, *vendors = sources(example(**MIRROR))
+    assert first.uri == "http://archive.ubuntu.com/ubuntu/"
+    assert [one.name for one in vendors] == [one.name for one in sources(example())[1:]]
+    for one in vendors:
+        assert one.uri.startswith("https://mirror.example.org/railbed/apt/") and one.uri.endswith("/")
+        assert (one.fingerprint, one.key_url, one.signed_by.strip()) == (FINGERPRINT, "", KEY.strip())
+    own = sources(example(**MIRROR, distribution="file:///srv/ubuntu/"))[0]
+    assert own.uri == "file:///srv/ubuntu/"
+    assert own.signed_by == first.signed_by and own.suite == first.suite
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({"url": "http://mirror.example.org/"}, "url"),
+        ({"url": "https://user:hunter2@mirror.example.org/"}, "url"),
+        ({"url": "/srv/mirror"}, "url"),
+        ({"fingerprint": "0" * 40}, "fingerprint"),
+        ({"fingerprint": FINGERPRINT[-16:]}, "fingerprint"),
+        ({"key": "mirror.asc"}, "key"),
+        ({"key": KEY + KEY}, "fingerprint"),
+        ({"key": KEY[: len(KEY) // 2]}, "key"),
+        ({"kez": ""}, "kez"),
+        ({"distribution": "http://mirror.example.org/ubuntu"}, "distribution"),
+    ],
+)
+def test_a_mirror_that_cannot_be_trusted_is_refused(changed: dict[str, str], path: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        spec.from_config(example(**{**MIRROR, **changed}), "x")
+    assert (refused.value.path or "").startswith(f"x.software.mirror.{path}")
+    assert "hunter2" not in str(refused.value.as_json())
+
+
+def test_a_lab_has_its_own() -> None:
+    assert sources(example("lab-cluster")) == []
+    with pytest.raises(Unsupported, match="mirror"):
+        sources(example("lab-cluster", **MIRROR))
