@@ -102,3 +102,10 @@ def test_playbooks_check_arguments_and_gate_by_group() -> None:
 def test_every_role_is_used() -> None:
     plays = "".join((ROOT / "playbooks" / name).read_text() for name in ("site.yml", "bake.yml"))
     assert sorted(set(re.findall(r"name: (\w+)[,}]", plays))) == ROLES
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_reboots_a_node(role: str) -> None:
+    """A boot ends whatever runs: it is the drain path's, which asks the scheduler first."""
+    said = "\n".join(texts(role, "tasks", "handlers").values())
+    assert not re.search(r"ansible\.builtin\.reboot|systemctl, (?:reboot|kexec)|shutdown -r|\breboot:", said)
