@@ -33,10 +33,12 @@ TRANSACTION = {
     "rpm": "packages: Install the rpm packages of all roles",
 }
 FINGERPRINT = "610C7B14E068A878070DA4E99CD0A493D42D0685"
+ROCKY_KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-Rocky-9"
 REPOSITORIES = {
     "deb": [Repository(name="Base", uri="https://deb.test/os", suite="stable", components=["main"], signed_by=KEY)],
     "rpm": [
-        Repository(name="BaseOS", uri="https://rpm.test/BaseOS/", suite="", components=[], signed_by=KEY, signs=["packages"]),
+        Repository(name="BaseOS", uri="https://rpm.test/BaseOS/", suite="", components=[], signed_by=ROCKY_KEY,
+                   signs=["packages"]),
         Repository(name="NVIDIA driver", uri="https://rpm.test/rhel9/", suite="", components=[], signed_by=KEY,
                    fingerprint=FINGERPRINT, signs=["packages", "index"]),
         Repository(name="toolkit", uri="https://rpm.test/toolkit/", suite="", components=[], signed_by=KEY),
@@ -49,14 +51,15 @@ def contract_of(system: str, machine: str) -> Contract:
     release, facts = catalog.load_release(RELEASE), catalog.load_machine(machine)
     chosen = compat.select(release, facts, system)
     chosen[catalog.SYSTEM] = next(o for o in release.alternatives(catalog.SYSTEM) if o.version == system)
-    planned = software.planned(release, chosen, lab=False).model_dump()
+    planned = software.planned(release, chosen, lab=False)
+    locked = planned.model_dump(exclude={"repositories"})
     nodes = [n if not n.machine else n.model_copy(update={"machine": machine}) for n in cluster().nodes]
     return cluster(
         simulated=False,
         nodes=nodes,
         machines=[assemble.machine(facts)],
         filesystems=[],
-        software=Software(**planned, repositories=REPOSITORIES[SYSTEMS[system]]),
+        software=Software(**locked, repositories=REPOSITORIES[SYSTEMS[system]]),
     )
 
 
@@ -149,9 +152,9 @@ def test_yum_takes_signed_packages_from_the_contract_s_repositories_only(recorde
     }
     assert checks == {"baseos": ("1", "0"), "nvidia-driver": ("1", "1"), "toolkit": ("0", "1")}
     assert all(part["skip_if_unavailable"] == "0" for name, part in read.items() if name != "DEFAULT")
-    for name in read.sections():
-        file = read[name]["gpgkey"].removeprefix("file://")
-        assert one.text("h100-0", file) == KEY
+    assert read["baseos"]["gpgkey"] == f"file://{ROCKY_KEY}" and ROCKY_KEY not in one.files["h100-0"]
+    for name in ("nvidia-driver", "toolkit"):
+        assert one.text("h100-0", read[name]["gpgkey"].removeprefix("file://")) == KEY
     assert FINGERPRINT in one.text("h100-0", "/etc/yum.repos.d/railbed.repo")
     asked = one.asked["h100-0"]["packages: Say where packages come from"]
     assert asked["purge"] == ["/etc/yum.repos.d"] and asked["absent"] == []
