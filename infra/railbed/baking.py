@@ -20,7 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import HostError, UsageError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
-from railbed.platforms import assemble
+from railbed.platforms import assemble, repositories
 from railbed.platforms.packer import recipe as recipes
 
 WORKSPACE = "image-bake"
@@ -101,10 +101,25 @@ def contract_of(
     return assemble.cluster(plan, stack, [machine], filesystems, repositories)
 
 
-def recipe(plan: ClusterPlan, pool: PlannedPool) -> dict[str, str]:
-    """File name → content of the recipe of the pool's image. Raises Unsupported where the platform has none."""
+def sources(plan: ClusterPlan, work: Workspace | None) -> list[contracts.Repository]:
+    """The plan's package sources where each key is known without asking anybody, or is fetched for ``work``; else none.
+
+    Raises FetchError where a publisher's key cannot be had, or is another than the release names.
+    """
+    known = all(one.signed_by for one in plan.software.repositories)
+    return repositories.of(plan, work or Workspace(Path(), "")) if known or work is not None else []
+
+
+def recipe(
+    plan: ClusterPlan, pool: PlannedPool, packages: list[contracts.Repository] | None = None
+) -> dict[str, str]:
+    """File name → content of the recipe of the pool's image; without package sources whoever runs it must name them.
+
+    Raises Unsupported where the platform has no recipe.
+    """
     source = platforms.image(plan, pool)
-    contract = contract_of(plan, pool, "image", contracts.Ssh(user=source.login, host_keys=[]), "", [])
+    reached = contracts.Ssh(user=source.login, host_keys=[])
+    contract = contract_of(plan, pool, "image", reached, "", packages or [])
     node = contract.nodes[0].name
     found = image.inventory(contract, node)
     machine = recipes.Machine("image", sorted(found.groups), {**found.variables, **found.hostvars[node]})

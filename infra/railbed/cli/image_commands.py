@@ -19,6 +19,11 @@ group = typer.Typer(
     no_args_is_help=True, help="Machine images: all of a node's software, and nothing of a cluster."
 )
 POOL = typer.Option(None, "--pool", help="Pool whose nodes the image is for; needed where there are several.")
+KEYS = typer.Option(
+    False,
+    "--fetch-keys",
+    help="Fetch the publishers' keys and compare them; the recipe then has its package sources.",
+)
 FOLDER = typer.Option(..., "--output", "-o", help="Folder to write; empty, or of an earlier recipe.")
 
 
@@ -30,12 +35,13 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def recipe(
     target: Path = FOLDER, stack: str = output.STACK_OPTION, spec: Path | None = SPEC_OPTION, pool: str | None = POOL,
-    as_json: bool = output.JSON_OPTION,
+    fetch_keys: bool = KEYS, as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """Write a Packer template for a pool's machine image, with the playbook's variables and a page on how to run it."""
     file = chosen(stack, spec)
     planned = plans.plan(specs.load(file), f"{file}:railbed:cluster")
-    files = baking.recipe(planned, baking.pool_of(planned, pool))
+    packages = baking.sources(planned, Workspace(find_root(), stack) if fetch_keys else None)
+    files = baking.recipe(planned, baking.pool_of(planned, pool), packages)
     try:
         written = baking.write(files, target)
     except OSError as wrong:

@@ -4,6 +4,7 @@ closed to the internet, and without a secret. None was ever built in an account.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from pathlib import Path
@@ -44,11 +45,13 @@ def planned(wanted: dict[str, Any]) -> plan.ClusterPlan:
     return plan.plan(spec.from_config(wanted, "test"))
 
 
+@functools.cache
 def files(kind: str) -> dict[str, str]:
     made = planned(data(EXAMPLES[kind]))
     return baking.recipe(made, made.pools[0])
 
 
+@functools.cache
 def template(kind: str) -> dict[str, Any]:
     return hcl2.loads(files(kind)[recipe.TEMPLATE])  # type: ignore[no-any-return]
 
@@ -221,6 +224,19 @@ def test_a_value_of_the_spec_cannot_become_a_template() -> None:
     text = baking.recipe(spoilt, spoilt.pools[0])[recipe.TEMPLATE]
     assert "$${file(" in text and re.search(r"(?<!\$)\$\{file", text) is None
     hcl2.loads(text)
+
+
+def test_package_sources_are_in_it_where_their_keys_are_known() -> None:
+    made = planned(data("aws-cluster"))
+    assert baking.sources(made, None) == [], "a vendor's key is fetched, and nobody asked for that"
+    known = [one.model_copy(update={"signed_by": "KEY\n"}) for one in made.software.repositories]
+    whole = made.model_copy(update={"software": made.software.model_copy(update={"repositories": known})})
+    packages = baking.sources(whole, None)
+    assert [one.uri for one in packages] == [one.uri for one in known] and len(packages) > 1
+    found = baking.recipe(whole, whole.pools[0], packages)
+    assert "repositories_file" not in found[recipe.TEMPLATE]
+    assert len(json.loads(found[recipe.VARIABLES])["railbed_repositories"]) == len(known)
+    assert "repositories_file" in baking.recipe(made, made.pools[0])[recipe.TEMPLATE]
 
 
 def test_writing_leaves_other_peoples_files_alone(tmp_path: Path) -> None:

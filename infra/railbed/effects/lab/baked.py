@@ -59,3 +59,8 @@ def names() -> list[str]:
     """Images that are there, the newest last."""
     found = [path for path in baked_dir().glob("*") if (path / BASE).is_file()]
     return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name))]
+
+
+def remove(name: str) -> None:
+    """Gives an image up. A host that was booted from it must be gone: its disk lies on this layer."""
+    shutil.rmtree(baked_dir() / name)
