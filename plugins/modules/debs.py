@@ -19,6 +19,14 @@ options:
     type: list
     elements: str
     required: true
+  first:
+    description:
+      - Names, wildcards allowed, of those of V(packages) whose files decide what apt takes for the others, pins for one.
+      - They come, and those of an earlier run go, in a transaction of their own before the rest is resolved; what fails
+        after that still leaves all other packages as they were.
+    type: list
+    elements: str
+    default: []
   hold:
     description:
       - Names whose version apt may not change by itself.
@@ -172,7 +180,7 @@ class Apt:
     def __init__(self, module: AnsibleModule, names: list[str]) -> None:
         self.module = module
         self.names = names
-        self.before = self.installed()
+        self.before = self.settled = self.installed()
         self.broken = self.unfinished()
 
     def installed(self) -> dict[str, Installed]:
@@ -229,7 +237,7 @@ class Apt:
     def fail(self, message: str, **more: Any) -> None:
         """Ends, and tells whether the node still is what it was."""
         broken, after = self.unfinished(), self.installed()
-        half_done = bool(broken) or after != self.before
+        half_done = bool(broken) or after != self.settled
         left = f"in the middle of it: {', '.join(broken)}" if broken else "packages were changed"
         state = left if half_done else UNTOUCHED
         self.module.fail_json(msg=f"{state}; {message}", half_done=half_done, **more)
@@ -257,15 +265,21 @@ def loose(wanted: list[str], after: dict[str, Installed]) -> list[str]:
     return sorted(name for name in names if name not in after or not after[name].held)
 
 
-def bring(apt: Apt, lacking: list[str], refresh: bool) -> None:
-    """Everything that may fail comes before the first change."""
+def bring(apt: Apt, lacking: list[str], first: list[str], refresh: bool) -> None:
+    """Everything that may fail comes before the first change. ``first`` are patterns of names."""
     if apt.broken:
         apt.mend()
     if lacking or refresh or apt.broken:
         apt.refresh()
-    if lacking or apt.broken:
-        apt.fetch(lacking)
-        apt.install(lacking)
+    early = [one for one in lacking if any(fnmatchcase(split(one)[0].rstrip("-"), name) for name in first)]
+    if early:
+        apt.fetch(early)
+        apt.install(early)
+        apt.settled = apt.installed()
+    rest = [one for one in lacking if one not in early]
+    if rest or apt.broken:
+        apt.fetch(rest)
+        apt.install(rest)
 
 
 def main() -> None:
@@ -273,6 +287,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "packages": {"type": "list", "elements": "str", "required": True},
+            "first": {"type": "list", "elements": "str", "default": []},
             "hold": {"type": "list", "elements": "str", "default": []},
             "sources": {"type": "list", "elements": "path", "default": []},
             "lock_timeout_s": {"type": "int", "default": 120},
@@ -286,7 +301,8 @@ def main() -> None:
     lacking = missing(given["packages"], apt.before)
     leaving = {name: one.version for name, one in apt.before.items() if name in former}
     if not module.check_mode:
-        bring(apt, [*lacking, *(f"{name}-" for name in leaving)], stale(given["sources"]))
+        asked = [*lacking, *(f"{name}-" for name in leaving)]
+        bring(apt, asked, given["first"], stale(given["sources"]))
     after = apt.installed() if (lacking or leaving or apt.broken) and not module.check_mode else apt.before
     still = [*missing(given["packages"], after), *(former & after.keys())] if not module.check_mode else []
     if still:

@@ -37,11 +37,12 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tree", "units", "debs", "rpms", "sysctls", "links", "reservation")
 MACHINE = "lab/rail2"
 WHOLE_VERSIONS = {
-    "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1", "dcgm_exporter": "4.4.1-4.6.0",
+    "driver_pinning": "570.124.06", "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1", "dcgm_exporter": "4.4.1-4.6.0",
     "container_toolkit": "1.18.2", "enroot": "4.0.1", "pyxis": "0.20.0", "ofed": "25.07", "gpudirect": "dma-buf",
     "gdrcopy": "2.5.1",
 }  # fmt: skip
 WHOLE_PACKAGES = {
+    "driver_pinning": "nvidia-driver-pinning-570.124.06",
     "fabric_manager": "nvidia-fabricmanager-570", "nvlsm": "nvlsm", "cuda": "cuda-toolkit-12-8",
     "container_toolkit": "nvidia-container-toolkit",
     "dcgm": "datacenter-gpu-manager-4-cuda12", "dcgm_exporter": "datacenter-gpu-manager-exporter",
@@ -195,7 +196,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         update={
             "versions": contract.software.versions | WHOLE_VERSIONS,
             "packages": contract.software.packages | WHOLE_PACKAGES,
-            "package_versions": {"dcgm_exporter": "4.6.0-1"},
+            "package_versions": {"dcgm_exporter": "4.6.0-1", "driver_pinning": "570.124.06-1ubuntu1"},
         }
     )
     made = contract.model_copy(

@@ -64,6 +64,7 @@ def test_everything_of_the_release_is_pinned_and_held(machines: Recorded) -> Non
         "nvidia-open=570.124.06-*", "nvidia-fabricmanager-570=570.124.06-*", "nvlsm=2025.01.5-*",
         "cuda-toolkit-12-8=12.8.1-*", "datacenter-gpu-manager-4-cuda12=1:4.4.1-*",
         "datacenter-gpu-manager-exporter=4.6.0-1",
+        "nvidia-driver-pinning-570.124.06=570.124.06-1ubuntu1",
         "nvidia-container-toolkit=1.18.2-*", "enroot=4.0.1-*", "nvslurm-plugin-pyxis=0.20.0-*",
     }  # fmt: skip
     named = [name for name in asked["hold"] if "*" not in name]

@@ -44,7 +44,7 @@ def test_what_an_upgrade_changes_and_asks_for() -> None:
     assert set(changed["nccl"]["rebuilds"]) == {"nccl_tests", "net_plugin"}
     assert all(one["reason"] and one["source"] and one["why"] for one in changed.values())
     assert not {"slurm", "munge"} & changed.keys()
-    assert found["added"] == found["removed"] == []
+    assert [one["component"] for one in found["added"]] == ["driver_pinning"] and found["removed"] == []
     assert found["asks"] == ["drain", "restart", "reboot", "rebuild"]
     code, text = call("diff", "2026.11", "2026.12")
     assert code == 0 and "together: drain, restart, reboot, rebuild" in text and "25.07 | 25.10" in text

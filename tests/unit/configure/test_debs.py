@@ -127,6 +127,33 @@ def test_a_held_package_of_the_wrong_version_is_still_corrected(node: Node) -> N
     assert "--allow-change-held-packages" in node.read()["calls"][-1]
 
 
+PINS = {"first": ["pinning-*"]}
+
+
+def test_what_decides_for_the_others_comes_before_they_are_resolved(node: Node) -> None:
+    """And goes before them, where an earlier run brought another one."""
+    node.offers(pinning_570=["1"], pinning_595=["1"], driver=["595", "570"], jq=["1.6"])
+    old = {"packages": ["jq", "pinning-570", "driver=570"], "hold": ["pinning-570", "driver"]}
+    assert modules.call(DEBS, **old, **PINS)["changed"]
+    assert node.verbs() == ["update", "--download-only", "install", "--download-only", "install"]
+    asked = [call[call.index("install") + 1 :] for call in node.read()["calls"] if "install" in call]
+    assert asked == [["pinning-570"]] * 2 + [["jq", "driver=570"]] * 2
+    assert not modules.call(DEBS, **old, **PINS)["changed"]
+    new = {"packages": ["jq", "pinning-595", "driver=595"], "hold": ["pinning-595", "driver"]}
+    answer = modules.call(DEBS, **new, **PINS)
+    asked = [call[call.index("install") + 1 :] for call in node.read()["calls"] if "install" in call]
+    assert asked[-4:] == [["pinning-595", "pinning-570-"]] * 2 + [["driver=595"]] * 2
+    assert answer["removed"] == {"pinning-570": "1"} and "pinning-570" not in node.read()["installed"]
+
+
+def test_a_failure_after_the_pins_came_leaves_the_packages_as_they_were(node: Node) -> None:
+    node.has(driver="570")
+    node.offers(pinning_595=["1"], driver=["570"])
+    answer = modules.call(DEBS, packages=["pinning-595", "driver=595"], **PINS)
+    assert "'595' for 'driver' was not found" in answer["msg"]
+    assert answer["half_done"] is False and "pinning-595" in node.read()["installed"]
+
+
 def test_what_was_held_under_another_name_goes_in_the_same_transaction(node: Node) -> None:
     node.has(nvidia_fabricmanager="1")
     node.offers(
