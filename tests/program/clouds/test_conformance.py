@@ -166,7 +166,8 @@ def test_resources_are_as_many_as_pools_not_as_nodes(
         data = cases.small(kind)
         data["pools"][0]["nodes"] = nodes
         counts.append(len(cases.run(view_of(kind), cases.planned(data), monkeypatch).run.declared))
-    assert counts[1] - counts[0] <= (128 - 8 if kind in PER_NODE else 10)
+    # With so many nodes there is a second controller, too.
+    assert counts[1] - counts[0] <= (128 - 8 + 1 if kind in PER_NODE else 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
