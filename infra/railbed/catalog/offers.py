@@ -54,6 +54,8 @@ class FilesystemOffer(Published):
     node_write_gbytes_per_s: float | None = Field(default=None, gt=0)
     metadata_note: str = ""
     """What the provider asks for besides, e.g. to use RDMA."""
+    unmounted: str = ""
+    """Why roles cannot mount what is made of the offer, and the way round; empty where they can."""
     price_usd_per_tib_month: dict[str, float] = Field(default_factory=dict)
     """List price by step (MB/s per TiB, as text); ``any`` where there is one price."""
 

@@ -10,6 +10,9 @@ from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
 from railbed.spec.platforms import CloudPlatform
 
+EXPORT = ":/"
+"""In the middle of an NFS export, which any host mounts."""
+
 
 def of(
     spec: ClusterSpec,
@@ -44,7 +47,13 @@ def _filesystem(filesystem: PlannedFilesystem, at: str) -> Iterator[Warned]:
     if filesystem.data_servers and filesystem.copies < 2:
         message = f"{filesystem.name} keeps one copy: a lost data server loses its data"
         yield Warned(code="ONE_COPY", path=f"{at}.copies", message=message)
-    if not catalog.load_filesystem(filesystem.offer).capacity_enforced:
+    offer = catalog.load_filesystem(filesystem.offer)
+    if offer.unmounted and EXPORT not in filesystem.existing:
+        message = (
+            f"{filesystem.name} is not mounted by the roles, and a converge stops there: {offer.unmounted}"
+        )
+        yield Warned(code="NOT_MOUNTED", path=f"{at}.offer", message=message)
+    if not offer.capacity_enforced:
         message = f"the size of {filesystem.name} is a label: this machine's disk is the limit"
         yield Warned(code="CAPACITY_NOT_ENFORCED", path=f"{at}.capacity_tib", message=message)
 

@@ -69,8 +69,8 @@ def test_every_machine_of_the_vendor_joins_the_hpc_cluster(
     (configuration,) = done.of(":ScalingConfiguration")
     assert configuration.inputs["instanceTypes"] == [machine.split("/")[1]]
     assert [one.name for one in VIEW.rdma(done, plan.pools[0].name)] == ["fabric"]
-    assert len(done.contract["nodes"]) == plan.pools[0].size + 1
-    assert {len(node["rails"]) for node in done.contract["nodes"][1:]} == {8}
+    assert len(done.contract["nodes"]) == plan.pools[0].size + plan.controllers
+    assert {len(node["rails"]) for node in done.contract["nodes"][plan.controllers :]} == {8}
 
 
 def test_a_rate_that_the_machine_has_not_is_refused(workdir: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_pool_is_cut_into_groups_of_the_provider_s_limit(
     done = cases.run(VIEW, plan, monkeypatch).run
     assert [one.inputs["desireInstanceNumber"] for one in done.of(":ScalingGroup")] == [100, 100, 50]
     assert {one.inputs["waitForCapacityTimeout"] for one in done.of(":ScalingGroup")} == {"0"}
-    assert len({node["identity"]["value"] for node in done.contract["nodes"]}) == 251
+    assert len({node["identity"]["value"] for node in done.contract["nodes"]}) == 252
 
 
 def test_groups_that_are_full_stay_when_a_pool_grows() -> None:
@@ -103,7 +103,7 @@ def test_sixty_of_sixty_four_is_a_partial_contract(workdir: Path, monkeypatch: p
     (missing,) = done.contract["missing"]
     assert (missing["asked"], missing["found"]) == (68, 60)
     assert missing["reasons"] == ["pool-h20-id: InsufficientCapacity"]
-    assert len(done.contract["nodes"]) == 61
+    assert len(done.contract["nodes"]) == 62
 
 
 def test_a_member_with_another_host_key_than_before_is_not_trusted(
@@ -228,7 +228,7 @@ def test_filesystems_outlive_the_cluster_and_existing_ones_are_left_alone(
     assert done.of(":MountService")[0].protected
     done = cases.run(VIEW, planned(example="volcengine-metal"), monkeypatch).run
     assert VIEW.filesystems(done) == done.of(":MountService") == []
-    assert [one["source"] for one in done.contract["filesystems"]] == ["vepfs-cnbj-placeholder01"]
+    assert [one["source"] for one in done.contract["filesystems"]] == ["vepfs://vepfs-cnbj-placeholder01"]
 
 
 def test_a_renamed_pool_and_filesystem_are_the_same_resources(

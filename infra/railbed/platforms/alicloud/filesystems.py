@@ -17,6 +17,8 @@ from railbed.spec.platforms import AlicloudPlatform
 STORAGE_TYPES = {None: "advance_100", 100: "advance_100", 200: "advance_200"}
 """Throughput bought per TiB, MB/s → storage type (alicloud.nas.FileSystem: 100 and 200 MB/s/TiB baseline)."""
 GIB_PER_TIB = 1024
+CLIENT = "cpfs://"
+"""Begins a source that only CPFS's POSIX client knows: roles refuse it, and the catalogue says why."""
 
 
 def filesystems(
@@ -49,7 +51,7 @@ def filesystems(
             vswitch_id=network.service,
             opts=_kept(one, opts),
         )
-        mounts[one.name] = target.mount_target_domain.apply(lambda domain: Mount(source=f"{domain}:/"))
+        mounts[one.name] = target.mount_target_domain.apply(lambda domain: Mount(source=f"{CLIENT}{domain}/"))
     return mounts
 
 

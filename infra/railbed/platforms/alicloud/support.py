@@ -12,7 +12,7 @@ SUPPORT: Support = {
     "reservation": "ECS: private pool of a capacity reservation or elasticity assurance. Lingjun: the HPN zone of bought nodes",
     "block": "Lingjun: nodes bought for a fixed time, in the HPN zone `id`; refused for ECS shapes",
     "spot": "ECS: spot strategy `SpotAsPriceGo`; refused for Lingjun",
-    "filesystem": "`alicloud.nas.FileSystem` of type cpfs and a mount target; clients have CPFS's own client",
+    "filesystem": "`alicloud.nas.FileSystem` of type cpfs and a mount target; roles do not bring CPFS's own client",
     "existing_filesystem": "mounted from `existing`, e.g. DOMAIN:/PATH of its mount target",
     "data_repository": Lacks(
         "a data flow (`alicloud.nas.DataFlow`) needs a fileset, and a fileset none of the offer's facts describe",

@@ -16,6 +16,8 @@ from railbed.platforms.volcengine.fabric import Network
 STORE_TYPES = {None: "Advance_100", 100: "Advance_100"}
 """Throughput bought per TiB, MB/s → store type. What the others (`Performance`, `Intelligent_Computing`) give is not in
 the Pulumi package's documents."""
+CLIENT = "vepfs://"
+"""Begins a source that only vePFS's own client knows: roles refuse it, and the catalogue says why."""
 MOUNT_NODE = "ecs.g1ie.large"
 """Node type of the mount service in the documents of the Pulumi package."""
 
@@ -29,7 +31,7 @@ def filesystems(
     service = _mount_service(plan, network, opts) if made else None
     for index, one in enumerate(plan.filesystems):
         if service is None or one.existing:
-            mounts[one.name] = pulumi.Output.from_input(Mount(source=one.existing))
+            mounts[one.name] = pulumi.Output.from_input(existing(one))
             continue
         system = _filesystem(plan, stack, one, f"filesystems[{index}]", network, opts)
         attached = vepfs.MountServiceAttachment(
@@ -38,8 +40,13 @@ def filesystems(
             mount_service_id=service.id,
             opts=_kept(one, opts),
         )
-        mounts[one.name] = attached.file_system_id.apply(lambda found: Mount(source=found))
+        mounts[one.name] = attached.file_system_id.apply(lambda found: Mount(source=f"{CLIENT}{found}"))
     return mounts
+
+
+def existing(one: PlannedFilesystem) -> Mount:
+    """An NFS export as it is written; an id is for the provider's own client."""
+    return Mount(source=one.existing if ":/" in one.existing else f"{CLIENT}{one.existing}")
 
 
 def _mount_service(plan: ClusterPlan, network: Network, opts: pulumi.ResourceOptions) -> vepfs.MountService:

@@ -15,8 +15,8 @@ SUPPORT: Support = {
         "buy a reserved instance and write it as `kind: reservation` with `starts` and `ends`",
     ),
     "spot": "scaling configuration with spot strategy `SpotAsPriceGo`",
-    "filesystem": "`volcengine.vepfs.FileSystem` and a mount service",
-    "existing_filesystem": "mounted by its id",
+    "filesystem": "`volcengine.vepfs.FileSystem` and a mount service; roles do not bring vePFS's own client",
+    "existing_filesystem": "mounted from `existing`, an NFS export HOST:/vepfs/PATH; an id is for vePFS's own client",
     "data_repository": Lacks(
         "the Pulumi package has no resource for data flow between vePFS and TOS",
         "make the data flow task at the vePFS console, then leave out `data_repository`",
