@@ -43,13 +43,23 @@ class Archive(Facts):
     """Where a distribution's own packages come from, on one system and architecture."""
 
     url: str = Field(pattern=r"^https?://.*/$")
-    suites: list[str] = Field(min_length=1)
-    components: list[str] = Field(min_length=1)
-    keyring: str = Field(pattern=r"^/usr/share/keyrings/[a-z-]+\.gpg$")
+    suites: list[str] = Field(default_factory=list)
+    """Of Debian and Ubuntu, as ``components``."""
+    components: list[str] = Field(default_factory=list)
+    folder: str = Field(default="", pattern=r"^([\w/]+/)?$")
+    """Of rpm: below ``url``, or below a mirror of it."""
+    keyring: str = Field(pattern=r"^(/usr/share/keyrings/[a-z-]+\.gpg|/etc/pki/rpm-gpg/[\w-]+)$")
     """The distribution's own keys, which every installation of it has."""
+    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
     when: dict[str, Any] = Field(default_factory=dict)
     """As in a component."""
     provenance: Source
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (bool(self.suites), bool(self.components)) != (not self.folder, not self.folder):
+            raise ValueError("an archive has suites and components, or a folder (rpm)")
+        return self
 
 
 class Component(Facts):

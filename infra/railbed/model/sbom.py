@@ -21,6 +21,8 @@ from railbed.model.compat.conditions import numbers, parse
 NAMESPACE = uuid.UUID("0e3f8f0a-6f6a-5d0b-9d56-2f8d3b1f4c11")
 """Of the serial numbers, which are made from the content."""
 _TYPES = {"kernel": ComponentType.OPERATING_SYSTEM, "nvidia_driver": ComponentType.DEVICE_DRIVER}
+NVIDIA = ("cuda", "container_toolkit")
+"""Repositories of one vendor."""
 _CONTAINERS = ("gib", "dcgm_exporter")
 
 
@@ -134,7 +136,7 @@ def _purl(
             qualifiers["epoch"] = epoch
         elif epoch:
             version = part.package_version
-        vendor = "nvidia" if part.repository else maker or None
+        vendor = "nvidia" if part.repository in NVIDIA else part.repository or maker or None
         return PackageURL(form, vendor, part.package, version, qualifiers)
     qualifiers = {"download_url": part.url} if part.url else {}
     if part.sha256:

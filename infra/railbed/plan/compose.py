@@ -38,11 +38,12 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
     release = catalog.load_release(spec.software.release)
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
-    chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where)
+    os = spec.software.os or ""
+    chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where, os)
     installed = software.planned(release, chosen, lab=lab is not None)
     if lab is None:
         places = sources.of(
-            release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror
+            release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror, os
         )
         installed = installed.model_copy(update={"repositories": places})
     cost = _price(spec, pools, jobs, simulated=lab is not None)

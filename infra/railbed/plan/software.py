@@ -17,16 +17,20 @@ class SoftwareConflict(UsageError):
 
 
 def choose(
-    release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], where: str
+    release: catalog.Release,
+    machines: Iterable[catalog.Machine],
+    filesystems: list[str],
+    where: str,
+    os: str = "",
 ) -> dict[str, catalog.Component]:
     """Name → what is installed on the machines, their operating system too. ``filesystems`` are the kinds mounted;
-    ``where`` begins error paths.
+    ``where`` begins error paths; ``os`` takes the place of the release's system for the machine.
 
     Raises SoftwareConflict with the smallest set of demands that cannot hold together.
     """
     chosen: dict[str, catalog.Component] = {}
     for machine in {one.key: one for one in machines}.values():
-        system = compat.system_of(release, machine)
+        system = os or compat.system_of(release, machine)
         if found := _conflict(release, machine, system, filesystems):
             raise _refusal(release, machine, system, filesystems, found, where)
         chosen |= compat.select(release, machine, system, filesystems)

@@ -18,13 +18,15 @@ def of(
     machines: Iterable[catalog.Machine],
     filesystems: list[str],
     mirror: MirrorSpec | None,
+    os: str = "",
 ) -> list[PlannedRepository]:
-    """The distribution's archive first, then each vendor's repository that a chosen package of the release is in."""
+    """The distribution's archives first (of ``os``, else of the release's system for the machine), then each vendor's
+    repository that a chosen package of the release is in."""
     found: dict[str, PlannedRepository] = {}
     for machine in {one.key: one for one in machines}.values():
-        system = compat.system_of(release, machine)
+        system = os or compat.system_of(release, machine)
         for archive in compat.archives_of(release, machine, system):
-            found[archive.url] = _distribution(system, archive, mirror)
+            found[archive.url + archive.folder] = _distribution(system, archive, mirror)
         for name, vendor in _vendors(release, machine, system, filesystems):
             found[vendor.url] = _vendor(release, name, vendor, mirror)
     return list(found.values())
@@ -42,11 +44,11 @@ def _distribution(system: str, archive: catalog.Archive, mirror: MirrorSpec | No
     """A mirror of it has the distribution's own signatures, which the hosts' own keyring checks."""
     own = mirror.distribution if mirror else None
     return PlannedRepository(
-        name=system,
-        uri=_folder(own) if own else archive.url,
+        name=" ".join(filter(None, [system, archive.folder.partition("/")[0]])),
+        uri=(_folder(own) if own else archive.url) + archive.folder,
         suite=" ".join(archive.suites),
         components=list(archive.components),
-        signs=["index"],
+        signs=list(archive.signs),
         signed_by=archive.keyring,
     )
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
-from railbed.model import openpgp
+from railbed.model import compat, openpgp
 from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
@@ -214,9 +214,43 @@ def _mounts(spec: ClusterSpec, where: str) -> None:
 
 def _release(spec: ClusterSpec, where: str) -> None:
     try:
-        catalog.load_release(spec.software.release)
+        release = catalog.load_release(spec.software.release)
     except CatalogError as unknown:
         raise offers.at(unknown, key_path(where, ["software", "release"])) from None
+    _system(spec, release, where)
+
+
+def _system(spec: ClusterSpec, release: catalog.Release, where: str) -> None:
+    """A system that the release is made for; a lab has its own."""
+    wanted = spec.software.os
+    lab = spec.platform.kind == "lab"
+    machine = catalog.load_machine(spec.pools[0].machine)
+    allowed = [compat.system_of(release, machine)] if lab else release.systems
+    if wanted is None:
+        return
+    if wanted in allowed:
+        _no_rpm_mirror(spec, wanted, where)
+        return
+    near = catalog.nearest(wanted, allowed)
+    raise SpecError(
+        "the lab's hosts have another operating system"
+        if lab
+        else f"release {release.key} is not made for that operating system",
+        path=key_path(where, ["software", "os"]),
+        found=wanted,
+        allowed=allowed,
+        hint=f"did you mean {near}?" if near else "name one of those, or leave it out",
+    )
+
+
+def _no_rpm_mirror(spec: ClusterSpec, system: str, where: str) -> None:
+    if spec.software.mirror and catalog.PACKAGE_FORMATS.get(system.partition(" ")[0]) == "rpm":
+        raise SpecError(
+            f"a mirror made by `railbed software mirror` has no packages for {system}",
+            path=key_path(where, ["software", "mirror"]),
+            allowed="a mirror with debian or ubuntu",
+            hint="leave `mirror` out: the hosts then ask the vendors themselves",
+        )
 
 
 def _mirror(spec: ClusterSpec, where: str) -> None:

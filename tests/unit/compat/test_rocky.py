@@ -67,7 +67,7 @@ def test_the_driver_s_packages_are_signed_one_by_one_and_the_toolkit_s_by_their_
         name: {tuple(r.signs) for r in release.repositories_of(name) if r.format == "rpm"}
         for name in release.repositories
     }
-    assert signs == {"cuda": {("packages",)}, "container_toolkit": {("index",)}}
+    assert signs == {"cuda": {("packages",)}, "epel": {("packages",)}, "container_toolkit": {("index",)}}
     assert release.keys["cuda_rpm"].fingerprint.endswith("D42D0685")
 
 
@@ -78,7 +78,7 @@ def test_its_bill_of_materials_names_rpm_packages() -> None:
     driver = parts["nvidia_driver"]["purl"]
     assert driver.startswith("pkg:rpm/nvidia/nvidia-open@595.71.05-1.el9?")
     assert "epoch=3" in driver and "distro=rocky-9" in driver and "repos/rhel9/x86_64" in driver
-    assert parts["slurm"]["purl"].startswith("pkg:rpm/rocky/slurm@22.05.9?")
+    assert parts["slurm"]["purl"].startswith("pkg:rpm/epel/slurm@22.05.9-1.el9?")
     names = {p["name"]: p["value"] for p in parts["container_toolkit"]["properties"]}
     assert names["railbed:signing-key"].startswith("C95B321B")
 
