@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from tests.roles.conftest import Recorded, cluster, record
+from tests.roles.refusals import Case, ask
 
 from railbed.contract import Contract, Node
+from railbed.platforms.metal.switches.facts import facts
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FILE = "/etc/systemd/network/05-railbed-rail{}.network"
 SET_KERNEL = "rails: Set kernel parameters of the rails"
@@ -36,7 +43,7 @@ def _with_links(node: Node) -> Node:
 
 @pytest.fixture(scope="module")
 def roce(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    yield record(tmp_path_factory.mktemp("roce") / "checkout", routed(), container=False, tags="rails")
+    yield record(tmp_path_factory.mktemp("roce") / "checkout", routed(), container=False, tags="rails,nccl")
 
 
 def sections(text: str) -> dict[str, dict[str, str]]:
@@ -77,7 +84,7 @@ def test_kernel_parameters_of_every_rail(roce: Recorded) -> None:
 
 
 def test_the_network_service_is_reloaded_when_a_file_changes(roce: Recorded) -> None:
-    (unit,) = roce.asked["h100-0"]["rails: Route each rail by its own table"]["units"]
+    unit = roce.asked["h100-0"]["rails: Route each rail by its own table"]["units"][0]
     assert unit["name"] == "systemd-networkd.service" and unit["on_change"] == "reload"
     assert unit["files"] == [FILE.format(0), FILE.format(1)]
 
@@ -146,3 +153,105 @@ def test_systemd_networkd_makes_of_the_files_what_they_are_for(roce: Recorded, t
     assert "inet 10.128.0.23/31" in done.stdout and done.stdout.splitlines()[-1] == "9000"
     assert "via 10.128.0.22 dev rail0 table 100" in done.stdout, done.stdout
     assert "via 10.128.1.22 dev rail1 table 101" in done.stdout, done.stdout
+
+
+def _lossless() -> Any:
+    spec = importlib.util.spec_from_file_location("lossless", ROOT / "roles/rails/files/lossless.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LOSSLESS = _lossless()
+SETTINGS = "/etc/railbed/rails.json"
+
+
+def card(root: Path, netdev: str, device: str) -> None:
+    """As the kernel shows a card, and the folder that the connection manager makes for it: both stand-ins."""
+    (root / "class/infiniband" / device / "device/net" / netdev).mkdir(parents=True)
+    (root / "kernel/config/rdma_cm" / device / "ports/1").mkdir(parents=True)
+
+
+@pytest.fixture
+def dcb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in of iproute2's program that notes what it is asked; it knows no interface called `gone`."""
+    said = tmp_path / "said"
+    program = tmp_path / "bin/dcb"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {said}\ncase "$*" in *gone*) echo "No such device" >&2; exit 1;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return said
+
+
+def test_cards_get_the_class_that_the_leaves_keep_lossless(roce: Recorded, dcb: Path, tmp_path: Path) -> None:
+    """From the role's own settings, which are those of the switches."""
+    settings, root = tmp_path / "rails.json", tmp_path / "sys"
+    settings.write_text(roce.text("h100-0", SETTINGS))
+    for rail in range(2):
+        card(root, f"rail{rail}", f"mlx5_{rail}")
+    assert LOSSLESS.main(settings, root) == 0
+    known = facts()
+    app = f"dscp-prio {known.roce_dscp}:{known.roce_priority} {known.cnp_dscp}:{known.cnp_priority}"
+    assert dcb.read_text().splitlines() == [
+        line
+        for rail in range(2)
+        for line in (
+            f"app replace dev rail{rail} {app}",
+            f"pfc set dev rail{rail} prio-pfc all:off {known.roce_priority}:on",
+        )
+    ]
+    port = root / "kernel/config/rdma_cm/mlx5_1/ports/1"
+    assert (port / "default_roce_mode").read_text() == "RoCE v2"
+    assert (port / "default_roce_tos").read_text() == str(known.roce_dscp * 4)
+
+
+def test_a_card_that_cannot_be_set_is_named_and_the_others_are_set(
+    dcb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, root = tmp_path / "rails.json", tmp_path / "sys"
+    want = {"links": ["gone", "plain", "rail0"], "priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
+    settings.write_text(json.dumps(want))
+    card(root, "rail0", "mlx5_0")
+    assert LOSSLESS.main(settings, root) == 1
+    said = capsys.readouterr().err
+    assert "gone" in said and "No such device" in said and "plain has no RDMA device" in said
+    assert (root / "kernel/config/rdma_cm/mlx5_0/ports/1/default_roce_tos").read_text() == "104"
+
+
+def test_nccl_marks_its_packets_as_the_switches_expect(roce: Recorded) -> None:
+    assert f"NCCL_IB_TC={facts().roce_dscp * 4}\n" in roce.text("h100-0", "/etc/nccl.conf")
+
+
+def test_classes_are_set_before_jobs_come_and_again_when_they_change(roce: Recorded) -> None:
+    units = roce.asked["h100-0"]["rails: Route each rail by its own table"]["units"]
+    assert units[1]["name"] == "railbed-rails.service" and SETTINGS in units[1]["files"]
+    assert "Before=slurmd.service\n" in roce.text("h100-0", "/etc/systemd/system/railbed-rails.service")
+
+
+LINK = {"index": 0, "netdev": "rail0", "address": "10.0.0.1/31", "gateway": "10.0.0.0", "mtu": 9000}
+
+
+def test_what_is_refused_of_classes_and_slots(tmp_path: Path) -> None:
+    told = {"rails_links": [LINK, {**LINK, "index": 1, "netdev": "rail1", "address": "10.0.1.1/31"}]}
+    slot = "pci-0000:18:00.0"
+    cases = [
+        Case("slots", "rails", {**told, "rails_paths": {"rail0": slot, "rail1": "pci-0000:19:00.0"}}),
+        Case("one slot twice", "rails", {**told, "rails_paths": {"rail0": slot, "rail1": slot}}, "a slot of its own"),
+        Case("no such rail", "rails", {**told, "rails_paths": {"rail9": slot}}, "a slot of its own"),
+        Case("one class", "rails", {**told, "rails_cnp_priority": 3}, "two priorities"),
+        Case("a DSCP of seven bits", "rails", {**told, "rails_roce_dscp": 104}, "two DSCP values"),
+    ]  # fmt: skip
+    answers = ask(cases, tmp_path)
+    for one in cases:
+        assert (one.says in answers[one.name]) if one.says else answers[one.name] == "", one.name
+
+
+def test_a_card_keeps_its_name_by_its_slot() -> None:
+    text = (ROOT / "roles/rails/templates/rail.link.j2").read_text()
+    made = jinja2.Template(text).render(rails_link=LINK, rails_paths={"rail0": "pci-0000:18:00.0"})
+    assert sections(made) == {"Match": {"Path": "pci-0000:18:00.0"}, "Link": {"Name": "rail0"}}
