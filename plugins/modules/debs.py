@@ -267,8 +267,6 @@ def loose(wanted: list[str], after: dict[str, Installed]) -> list[str]:
 
 def bring(apt: Apt, lacking: list[str], first: list[str], refresh: bool) -> None:
     """Everything that may fail comes before the first change. ``first`` are patterns of names."""
-    if apt.broken:
-        apt.mend()
     if lacking or refresh or apt.broken:
         apt.refresh()
     early = [one for one in lacking if any(fnmatchcase(split(one)[0].rstrip("-"), name) for name in first)]
@@ -298,8 +296,12 @@ def main() -> None:
     names = {split(package)[0] for package in [*given["packages"], *given["hold"]]}
     former = set(held_before()) - names
     apt = Apt(module, sorted(names | former))
-    lacking = missing(given["packages"], apt.before)
-    leaving = {name: one.version for name, one in apt.before.items() if name in former}
+    now = apt.before
+    if apt.broken and not module.check_mode:
+        apt.mend()
+        now = apt.installed()
+    lacking = missing(given["packages"], now)
+    leaving = {name: one.version for name, one in now.items() if name in former}
     if not module.check_mode:
         asked = [*lacking, *(f"{name}-" for name in leaving)]
         bring(apt, asked, given["first"], stale(given["sources"]))

@@ -131,6 +131,7 @@ def machine(folder: Path, repository: Path, patch: pytest.MonkeyPatch) -> Iterat
     # Maintainer scripts run on this machine, told by DPKG_ROOT where they are: a folder has no shell to change into.
     patch.setenv("DPKG_FORCE", "script-chrootless,downgrade")
     patch.setattr(DEBS, "REFRESHED", str(root / "var/lib/apt/periodic/railbed-refreshed"))
+    patch.setattr(DEBS, "HELD", str(root / "var/lib/apt/periodic/railbed-held"))
     patch.setattr(DEBS, "UNFINISHED", str(root / "var/lib/dpkg/updates"))
     with served(repository) as server:
         made = Machine(root, repository, server)

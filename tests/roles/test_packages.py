@@ -180,6 +180,20 @@ def test_a_package_of_somebody_else_that_was_interrupted_is_mended_too(machine: 
     (machine.root / "broken").touch()
     machine.bring(*exact(NEXT))
     (machine.root / "broken").unlink()
-    assert machine.bring("linux-image-generic")["changed"]
-    assert machine.installed()["nvidia-open"] == ("595.71.05-1", "install ok installed")
-    assert not machine.bring("linux-image-generic")["changed"]
+    answer = machine.bring("linux-image-generic", hold=tuple(TRIO))
+    assert answer.get("changed"), answer
+    assert machine.installed()["nvidia-open"] == ("595.71.05-1", "hold ok installed")
+    assert not machine.bring("linux-image-generic", hold=tuple(TRIO))["changed"]
+
+
+def test_one_that_was_held_and_is_not_wanted_any_more_leaves_though_it_was_interrupted(
+    machine: Machine,
+) -> None:
+    (machine.root / "broken").touch()
+    machine.bring(*exact(NEXT))
+    (machine.root / "broken").unlink()
+    answer = machine.bring("linux-image-generic", hold=("linux-image-generic", "nvidia-open"))
+    assert answer.get("removed") == {"nvidia-fabricmanager": "595.71.05-1"}, answer
+    assert "nvidia-fabricmanager" not in {
+        n for n, (_, state) in machine.installed().items() if state.endswith(" installed")
+    }
