@@ -37,7 +37,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tree", "units", "debs", "rpms", "sysctls", "links", "reservation")
 MACHINE = "lab/rail2"
 WHOLE_VERSIONS = {
-    "driver_pinning": "570.124.06", "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1", "dcgm_exporter": "4.4.1-4.6.0",
+    "driver_pinning": "570.124.06", "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1",
+    "dcgm_exporter": "4.4.1-4.6.0",
     "container_toolkit": "1.18.2", "enroot": "4.0.1", "pyxis": "0.20.0", "ofed": "25.07", "gpudirect": "dma-buf",
     "gdrcopy": "2.5.1",
 }  # fmt: skip
@@ -187,9 +188,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     yield record(tmp_path_factory.mktemp("lab") / "checkout", cluster(), container=True)
 
 
-@pytest.fixture(scope="session")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """On hosts that are machines of their own, with InfiniBand rails and every part of a release."""
+def whole_cluster() -> Contract:
+    """Machines of their own, with InfiniBand rails and every part of a release."""
     contract = cluster()
     infiniband = [contract.machines[0].model_copy(update={"transport": "infiniband"})]
     software = contract.software.model_copy(
@@ -199,7 +199,12 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
             "package_versions": {"dcgm_exporter": "4.6.0-1", "driver_pinning": "570.124.06-1ubuntu1"},
         }
     )
-    made = contract.model_copy(
+    return contract.model_copy(
         update={"machines": infiniband, "simulated": False, "software": software}
     ).sealed()
-    yield record(tmp_path_factory.mktemp("machines") / "checkout", made, container=False)
+
+
+@pytest.fixture(scope="session")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """On hosts of `whole_cluster`."""
+    yield record(tmp_path_factory.mktemp("machines") / "checkout", whole_cluster(), container=False)

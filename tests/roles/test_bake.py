@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.roles.conftest import ROOT, WHOLE_PACKAGES, WHOLE_VERSIONS, Recorded, checkout, cluster
+from tests.roles.conftest import ROOT, Recorded, checkout, cluster, whole_cluster
 
 from railbed.configure import image, runner
 from railbed.configure.bake import PLAYBOOK
@@ -25,21 +25,6 @@ FACTS = {
     "ansible_virtualization_tech_guest": ["kvm"], "ansible_distribution": "Ubuntu", "ansible_distribution_version": "24.04",
     "ansible_all_ipv4_addresses": ["127.0.0.1", "192.0.2.7"], "_ansible_facts_gathered": True,
 }  # fmt: skip
-
-
-def whole() -> Contract:
-    """The cluster that fixture `machines` converges: InfiniBand, and every part of a release."""
-    contract = cluster()
-    software = contract.software.model_copy(
-        update={
-            "versions": contract.software.versions | WHOLE_VERSIONS,
-            "packages": contract.software.packages | WHOLE_PACKAGES,
-        }
-    )
-    machines = [contract.machines[0].model_copy(update={"transport": "infiniband"})]
-    return contract.model_copy(
-        update={"machines": machines, "simulated": False, "software": software}
-    ).sealed()
 
 
 def bake(folder: Path, contract: Contract) -> Recorded:
@@ -68,7 +53,7 @@ def bake(folder: Path, contract: Contract) -> Recorded:
 @pytest.fixture(scope="module")
 def baked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     """An image for the nodes of `machines`."""
-    yield bake(tmp_path_factory.mktemp("baked") / "checkout", whole())
+    yield bake(tmp_path_factory.mktemp("baked") / "checkout", whole_cluster())
 
 
 def test_a_node_from_the_image_has_nothing_to_install(baked: Recorded, machines: Recorded) -> None:
@@ -79,17 +64,15 @@ def test_a_node_from_the_image_has_nothing_to_install(baked: Recorded, machines:
 
 def test_what_image_and_node_write_in_one_place_is_the_same(baked: Recorded, machines: Recorded) -> None:
     """So that a node's first run changes nothing that its image has already."""
-    others = {"/etc/railbed/expectations.json", "/etc/machine-id", "/etc/railbed/image.json"}
+    others = {"/etc/railbed/expectations.json", "/etc/machine-id", "/etc/railbed/image.json", "/etc/hosts"}
     both = set(baked.files[NODE]) & set(machines.files[NODE]) - others
-    assert {"/etc/apt/sources.list.d/railbed.sources", "/etc/nvidia", "/etc/enroot/enroot.conf"} - both == {
-        "/etc/nvidia"
-    }
+    assert {"/etc/apt/sources.list.d/railbed.sources", "/etc/enroot/enroot.conf"} <= both
     assert not [path for path in both if baked.files[NODE][path] != machines.files[NODE][path]]
 
 
 def test_no_word_of_the_cluster_comes_into_the_image(baked: Recorded) -> None:
     """Programs that are the same everywhere may give examples with such words."""
-    contract = whole()
+    contract = whole_cluster()
     words = {contract.domain, *contract.admins.values()}
     words |= {node.address for node in contract.nodes} | {
         rail.address for node in contract.nodes for rail in node.rails
@@ -122,7 +105,7 @@ def test_the_seal_comes_last_and_looks_for_the_machines_own_address(baked: Recor
 
 
 def test_an_image_takes_a_nodes_groups_and_none_of_its_place() -> None:
-    groups = image.inventory(whole(), NODE).groups
+    groups = image.inventory(whole_cluster(), NODE).groups
     assert {
         "gpu_nodes",
         "slurm_nodes",
@@ -138,7 +121,7 @@ def test_an_image_takes_a_nodes_groups_and_none_of_its_place() -> None:
 
 
 def test_an_image_knows_kinds_of_filesystems_and_not_their_places() -> None:
-    found = image.inventory(whole(), NODE)
+    found = image.inventory(whole_cluster(), NODE)
     assert found.variables["railbed_mounts"] == [{"kind": "moosefs"}]
     assert "ansible_host" not in found.hostvars[NODE]
 

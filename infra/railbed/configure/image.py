@@ -16,6 +16,8 @@ SHARED = (
     "railbed_release",
     "railbed_versions",
     "railbed_packages",
+    "railbed_package_versions",
+    "railbed_files",
     "railbed_repositories",
     "railbed_training_stack_path",
     "railbed_simulated",
