@@ -130,6 +130,18 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("installed", ["2.42.0", "2.42.0-1", "2.42.0+ds-5+deb12u1", "1:2.42.0-1"])
+def test_a_locked_version_stands_for_all_that_a_packager_adds(
+    world: Any, monkeypatch: pytest.MonkeyPatch, installed: str
+) -> None:
+    world.want["packages"] = {"prometheus": "2.42.0"}
+    world.command("dpkg-query", f"prometheus\t{installed}\tii \n")
+    assert world.check("node.packages", monkeypatch).verdict == "pass"
+    for other in ("2.42.01-1", "2.42.0~rc1-1", "12.42.0-1"):
+        world.command("dpkg-query", f"prometheus\t{other}\tii \n")
+        assert world.check("node.packages", monkeypatch).verdict == "fail", other
+
+
 @pytest.mark.parametrize(("claim", "harm", "parts", "told"), BAD)
 def test_a_bad_node_fails_and_names_the_part(
     world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, parts: list[str], told: str

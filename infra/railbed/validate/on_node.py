@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import tarfile
 from pathlib import Path
@@ -30,10 +31,14 @@ HELD = {
 """Software components whose packages must not move, and the part that is to blame where one did."""
 KERNEL = "kernel"
 """Of this the release locks the version that runs; which package brings it is the image's choice."""
-GPU_COMPONENTS = frozenset(HELD)
+GPU_COMPONENTS = frozenset({*HELD, "imex", "nccl", "dcgm_exporter", "driver_pinning"})
 """Software components that only nodes with GPUs get."""
+CONTROLLER_COMPONENTS = frozenset({"prometheus"})
+"""Software components that only controllers get."""
 CONTAINERS = ("container_toolkit", "enroot")
 """Of these, what a job's containers need."""
+CONTROLLER_COMPONENTS = frozenset({"prometheus"})
+"""Components that only controllers get."""
 NVSWITCH_COMPONENTS = frozenset({"fabric_manager", "nvlsm"})
 """Of these, what joins several GPUs: a node with one GPU has none to join."""
 
@@ -58,7 +63,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
     """What a node should be, for checks that run on it; the same keys as /etc/railbed/expectations.json."""
     software = contract.software
     packages = {
-        software.packages[part]: version
+        software.packages[part]: _locked(version, software.package_versions.get(part, ""))
         for part, version in software.versions.items()
         if part in software.packages and part != KERNEL and _has(node, part)
     }
@@ -92,8 +97,18 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
 
 def _has(node: Node, component: str) -> bool:
     """Whether the node gets the component at all."""
+    if component in CONTROLLER_COMPONENTS:
+        return node.role == "controller"
+    if component in CONTROLLER_COMPONENTS:
+        return node.role == "controller"
     needed = 2 if component in NVSWITCH_COMPONENTS else 1 if component in GPU_COMPONENTS else 0
     return node.gpus >= needed
+
+
+def _locked(version: str, package: str) -> str:
+    """The version that the package must have: its own where it is numbered otherwise than what is in it."""
+    own = re.sub(r"^\d+:|-[^-]*$", "", package)
+    return package if own and own != version else version
 
 
 def bundle(wanted: dict[str, Any]) -> bytes:

@@ -65,6 +65,19 @@ def test_a_fabric_manager_is_expected_where_there_are_gpus_to_join(contract: Con
         assert "nvidia-fabricmanager-570" not in on_node.expectations(other, node)["packages"]
 
 
+def test_the_metrics_of_all_nodes_are_kept_on_controllers(contract: Contract) -> None:
+    software = contract.software
+    more = software.model_copy(
+        update={
+            "versions": {**software.versions, "prometheus": "2.42.0"},
+            "packages": {**software.packages, "prometheus": "prometheus"},
+        }
+    )
+    other = contract.model_copy(update={"software": more})
+    assert "prometheus" in on_node.expectations(other, other.node("ctl0"))["packages"]
+    assert "prometheus" not in on_node.expectations(other, other.node("h100-1"))["packages"]
+
+
 def test_rdma_needs_locked_memory_without_limit(contract: Contract) -> None:
     roce = contract.machines[0].model_copy(update={"transport": "roce"})
     other = contract.model_copy(update={"machines": [roce]})

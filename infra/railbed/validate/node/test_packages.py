@@ -12,8 +12,8 @@ from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
 
 
 def _same(installed: str, locked: str) -> bool:
-    """A locked version without a Debian revision stands for every revision of it; releases leave out the epoch."""
-    return locked in (installed, re.sub(r"^\d+:|-[^-]*$", "", installed))
+    """A locked version stands for all that a packager puts behind it (``-5+deb12u1``, ``+ds-5``), and before: the epoch."""
+    return re.fullmatch(rf"(\d+:)?{re.escape(locked)}([-+].*)?", installed) is not None
 
 
 def packages(probe: Probe, want: dict[str, Any]) -> Finding:
