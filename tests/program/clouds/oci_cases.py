@@ -49,7 +49,10 @@ def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
             address = f"10.64.{1 + index // 250}.{1 + index % 250}"
             found[pool.name].append(Node(f"ocid1.instance.oc1..n{index:05d}", address, console(index)))
     if wanted.has_controller:
-        found["controller"] = [Node("ctl0-id", "10.64.0.10", console(99_999))]
+        found["controller"] = [
+            Node(f"ctl{place}-id", f"10.64.0.{10 + place}", console(99_999 - place))
+            for place in range(wanted.controllers)
+        ]
     return found
 
 
@@ -59,6 +62,6 @@ def looked_up(fake: Fake, monkeypatch: pytest.MonkeyPatch, known: Before | None 
     monkeypatch.setattr("railbed.platforms.cloud.consoles.CONSOLE_TIMEOUT_S", 0.0)
     groups = {"h100": [Group("cluster_network", "h100-id")]}
     empty = Before(names={}, host_keys={})
-    return discover.fills("r", COMPARTMENT, "subnet", groups, {"h100": 2}, None, known or empty, {}, **more)[
+    return discover.fills("r", COMPARTMENT, "subnet", groups, {"h100": 2}, [], known or empty, {}, **more)[
         "h100"
     ]

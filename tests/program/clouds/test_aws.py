@@ -172,7 +172,7 @@ def test_resources_do_not_grow_with_nodes(monkeypatch: pytest.MonkeyPatch) -> No
         data = small(lambda data: data["pools"][0].update(nodes=count, spares=0))
         return len(made(monkeypatch, data).run.declared)
 
-    assert nodes(1000) == nodes(4)
+    assert nodes(1000) == nodes(64)
 
 
 # --- filesystems -------------------------------------------------------------------------------------------------------

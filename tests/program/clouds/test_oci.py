@@ -82,7 +82,7 @@ def test_nodes_of_one_pool_are_one_cluster_network(build: Callable[..., recordin
     plugins = {one["name"]: one["desiredState"] for one in launch["agentConfig"]["pluginsConfigs"]}
     assert plugins["Compute HPC RDMA Authentication"] == "ENABLED"
     assert plugins["Compute HPC RDMA Auto-Configuration"] == "ENABLED"
-    assert len(run.contract["nodes"]) == 69
+    assert len(run.contract["nodes"]) == 70
     assert run.contract["nodes"][1]["rails"][7]["rate_gbps"] == 400
 
 
@@ -182,7 +182,7 @@ def test_tenants_do_not_reach_each_other(build: Callable[..., recording.Run]) ->
     assert run.of(":ClusterNetwork") == []
 
 
-def test_only_the_controller_is_reached_from_the_bastion(build: Callable[..., recording.Run]) -> None:
+def test_only_the_controllers_are_reached_from_the_bastion(build: Callable[..., recording.Run]) -> None:
     run = build(made_plan("oci-cluster"))
     doors = [
         rule
@@ -190,12 +190,13 @@ def test_only_the_controller_is_reached_from_the_bastion(build: Callable[..., re
         if rule.inputs.get("source", "").endswith("/32")
     ]
     assert [rule.inputs["networkSecurityGroupId"] for rule in doors] == ["login-id"]
-    (controller,) = run.of(":Instance")
-    assert "login-id" in controller.inputs["createVnicDetails"]["nsgIds"]
+    controllers = run.of(":Instance")
+    assert sorted(one.name for one in controllers) == ["ctl0", "ctl1"]
+    assert all("login-id" in one.inputs["createVnicDetails"]["nsgIds"] for one in controllers)
     (bastion,) = run.of(":Bastion")
     assert bastion.inputs["clientCidrBlockAllowLists"] == ["203.0.113.0/24"]
     nodes = {node["name"]: node["ssh"]["proxy"] for node in run.contract["nodes"]}
-    assert "railbed.platforms.oci.login" in nodes["ctl0"]
+    assert all("railbed.platforms.oci.login" in nodes[name] for name in ("ctl0", "ctl1"))
     assert nodes["h100-0"].endswith("-W %h:%p ctl0")
 
 

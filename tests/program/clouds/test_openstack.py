@@ -61,7 +61,10 @@ def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
             address = f"10.64.{1 + index // 250}.{1 + index % 250}"
             found[pool.name].append(Node(f"server-{index:05d}", address, console(index)))
     if wanted.has_controller:
-        found["controller"] = [Node("ctl0", "10.64.0.10", console(99_999))]
+        found["controller"] = [
+            Node(f"ctl{place}", f"10.64.0.{10 + place}", console(99_999 - place))
+            for place in range(wanted.controllers)
+        ]
     return found
 
 
@@ -89,8 +92,8 @@ def test_each_rail_is_a_port_of_its_own_network(build: Callable[..., recording.R
     rails = server["networks"][1:]
     assert [one["network"] for one in rails] == wanted.place.rail_networks  # type: ignore[union-attr]
     assert {one["port_extra_properties"]["binding:vnic_type"] for one in rails} == {"direct"}
-    assert len(run.contract["nodes"]) == 69
-    assert run.contract["nodes"][1]["rails"][7]["rate_gbps"] == 400
+    assert len(run.contract["nodes"]) == 70
+    assert run.contract["nodes"][2]["rails"][7]["rate_gbps"] == 400
 
 
 def test_a_template_gets_every_parameter_that_it_has(build: Callable[..., recording.Run]) -> None:
