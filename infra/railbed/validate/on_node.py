@@ -37,8 +37,6 @@ CONTROLLER_COMPONENTS = frozenset({"prometheus"})
 """Software components that only controllers get."""
 CONTAINERS = ("container_toolkit", "enroot")
 """Of these, what a job's containers need."""
-CONTROLLER_COMPONENTS = frozenset({"prometheus"})
-"""Components that only controllers get."""
 NVSWITCH_COMPONENTS = frozenset({"fabric_manager", "nvlsm"})
 """Of these, what joins several GPUs: a node with one GPU has none to join."""
 
@@ -97,8 +95,6 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
 
 def _has(node: Node, component: str) -> bool:
     """Whether the node gets the component at all."""
-    if component in CONTROLLER_COMPONENTS:
-        return node.role == "controller"
     if component in CONTROLLER_COMPONENTS:
         return node.role == "controller"
     needed = 2 if component in NVSWITCH_COMPONENTS else 1 if component in GPU_COMPONENTS else 0

@@ -78,6 +78,23 @@ def test_the_metrics_of_all_nodes_are_kept_on_controllers(contract: Contract) ->
     assert "prometheus" not in on_node.expectations(other, other.node("h100-1"))["packages"]
 
 
+def test_a_package_that_is_numbered_otherwise_than_its_program_is_looked_for_by_its_own_number(
+    contract: Contract,
+) -> None:
+    parts = {"nccl": ("2.30.4", "2.30.4-1+cuda13.2"), "dcgm_exporter": ("4.5.3-4.8.2", "4.8.2-1")}
+    software = contract.software.model_copy(
+        update={
+            "versions": {part: version for part, (version, _) in parts.items()},
+            "packages": {part: part for part in parts},
+            "package_versions": {part: whole for part, (_, whole) in parts.items()},
+        }
+    )
+    other = contract.model_copy(update={"software": software})
+    expected = on_node.expectations(other, other.node("h100-1"))["packages"]
+    assert expected == {"nccl": "2.30.4", "dcgm_exporter": "4.8.2-1"}
+    assert on_node.expectations(other, other.node("ctl0"))["packages"] == {}
+
+
 def test_rdma_needs_locked_memory_without_limit(contract: Contract) -> None:
     roce = contract.machines[0].model_copy(update={"transport": "roce"})
     other = contract.model_copy(update={"machines": [roce]})
