@@ -21,17 +21,17 @@ options:
     description: A node of the contract. The inventory is then of a machine that an image is made on for such nodes.
     default: ""
     type: str
+  made:
+    description: JSON file with the inventory of one run, which C(railbed converge) made; without it the contract is read.
+    type: path
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
-
-from railbed.configure import bake, stack
-from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import RailbedError
 
 SUFFIX = ".railbed.yaml"
 
@@ -49,19 +49,31 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         """Fills the inventory."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        try:
-            work = Workspace(find_root(Path(path).parent), self.get_option("stack"))
-            image = self.get_option("image")
-            found = bake.load(work, image) if image else stack.load(work)
-        except RailbedError as error:
-            raise AnsibleParserError(error.as_text()) from error
-        for group, hosts in found.groups.items():
+        found = self._made() if self.get_option("made") else self._of_contract(path)
+        for group, hosts in found["groups"].items():
             inventory.add_group(group)
             for host in hosts:
                 inventory.add_host(host, group=group)
-        for host, values in found.hostvars.items():
+        for host, values in found["hostvars"].items():
             inventory.add_host(host)
             for key, value in values.items():
                 inventory.set_variable(host, key, value)
-        for key, value in found.variables.items():
+        for key, value in found["variables"].items():
             inventory.set_variable("all", key, value)
+
+    def _made(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(Path(self.get_option("made")).read_text())
+        return found
+
+    def _of_contract(self, path: str) -> dict[str, Any]:
+        # A run that brings its inventory along pays neither for these nor, in each of its processes, for their memory.
+        from railbed.configure import bake, stack
+        from railbed.effects.workspace import Workspace, find_root
+        from railbed.errors import RailbedError
+
+        try:
+            work = Workspace(find_root(Path(path).parent), self.get_option("stack"))
+            image = self.get_option("image")
+            return vars(bake.load(work, image) if image else stack.load(work))
+        except RailbedError as error:
+            raise AnsibleParserError(error.as_text()) from error

@@ -1,15 +1,17 @@
 """Contract → inventory: groups, variables of all hosts, variables of each host. Pure.
 
 Variables are named ``railbed_…``. What is the same everywhere is a variable of the group ``all``, so that an
-inventory grows with the number of nodes and not with its square.
+inventory grows with the number of nodes and not with its square. What has an entry for each node is text there, taken
+apart where a role asks for it: Ansible copies and marks data value by value, for every task of every node.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ ALWAYS = (
     "data_servers",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
+ASKED_WHOLE = ("unaccepted", "dcgm_nodes", "imex_nodes", "accounting_nodes")
+"""Groups whose members the roles of other nodes ask for: whole in every inventory."""
 ROUTED_LINK_PREFIX = 31
 """Prefix length of a link between two (RFC 3021)."""
 
@@ -43,19 +47,40 @@ class Inventory:
     variables: dict[str, Any]
     """Of the group ``all``."""
     hostvars: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    """Every node of the contract, in its order."""
+    contract: str = ""
+    """The contract's hash."""
 
 
-def build(contract: Contract, accepted: Mapping[str, str], paths: Paths) -> Inventory:
-    """The inventory of a contract.
+def build(
+    contract: Contract, accepted: Mapping[str, str], paths: Paths, only: Collection[str] | None = None
+) -> Inventory:
+    """The inventory of a contract; variables of hosts for all nodes, or for ``only`` these and the controllers.
 
     ``accepted`` is node name → identity of the nodes that passed a full validation: a node that was replaced
     since then has another identity and is unaccepted again.
     """
+    chosen = [n for n in contract.nodes if only is None or n.role == "controller" or n.name in only]
     return Inventory(
         groups=_groups(contract, accepted),
         variables=_shared(contract, paths),
-        hostvars={node.name: _host(contract, node, paths) for node in contract.nodes},
+        hostvars={node.name: _host(contract, node, paths) for node in chosen},
+        names=[node.name for node in contract.nodes],
+        contract=contract.hash,
     )
+
+
+def narrowed(inventory: Inventory) -> Inventory:
+    """The same with only those in the groups whose variables it has; groups that others ask for stay whole.
+
+    A run on one node of thousands is then told little more than one on a small cluster.
+    """
+    groups = {
+        name: members if name in ASKED_WHOLE else [one for one in members if one in inventory.hostvars]
+        for name, members in inventory.groups.items()
+    }
+    return replace(inventory, groups=groups)
 
 
 def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
@@ -64,15 +89,11 @@ def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
 
 
 def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {group: {} for group in ALWAYS}
 
     def join(group: str, name: str) -> None:
-        members = groups.setdefault(group, [])
-        if name not in members:
-            members.append(name)
+        found.setdefault(group, {})[name] = None
 
-    for group in ALWAYS:
-        groups[group] = []
     for node in contract.nodes:
         join(f"pool_{_word(node.pool)}", node.name)
         if system := contract.software.versions.get("os"):
@@ -84,7 +105,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
             join("gpu_nodes", node.name)
             if not is_accepted(node, accepted):
                 join("unaccepted", node.name)
-        if _routes(contract, node):
+        if _routed(contract, node):
             join("rails_routed", node.name)
         if contract.scheduler != "none" and node.role in CLIENT_ROLES:
             join(f"scheduler_{contract.scheduler}", node.name)
@@ -100,7 +121,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         for server in filesystem.data_servers:
             for group in (f"{word}_data", f"{filesystem.kind}_data", "data_servers"):
                 join(group, server)
-    return groups | software_groups.groups(contract)
+    return {group: list(members) for group, members in found.items()} | software_groups.groups(contract)
 
 
 def _word(text: str) -> str:
@@ -119,11 +140,11 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_simulated": contract.simulated,
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
-        "railbed_addresses": {node.name: node.address for node in contract.nodes},
-        "railbed_known_hosts": _known_hosts(contract),
+        "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),
+        "railbed_known_hosts": "\n".join(_known_hosts(contract)),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": [_known(node) for node in contract.nodes],
-        "railbed_job_nodes": [_job_node(node) for node in contract.with_role(*GPU_ROLES)],
+        "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
         "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
@@ -215,16 +236,21 @@ def _expected_nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
 
 
 def _routes(contract: Contract, node: Node) -> list[dict[str, Any]]:
-    """What a node needs to route each rail by itself; empty where its rails are not routed links to leaf switches.
+    """What a node needs to route each rail by itself; empty where its rails are not routed links to leaf switches."""
+    return [_route(rail, nic) for rail, nic in _routed(contract, node)]
 
-    They are with RoCE and addresses of a /31, whose other end is the gateway. The first card carries the address.
+
+def _routed(contract: Contract, node: Node) -> list[tuple[Rail, Nic]]:
+    """The rails that are routed links, each with its first card, which carries the address; all of a node's or none.
+
+    They are with RoCE and addresses of a /31, whose other end is the gateway.
     """
     if not node.rails or contract.machine(node.machine).transport != "roce":
         return []
     first = {rail.index: (rail, nic) for rail, nic in reversed(contract.nics(node))}
     cards = [first[rail.index] for rail in node.rails if rail.index in first]
     known = [(r, n) for r, n in cards if r.address.endswith(f"/{ROUTED_LINK_PREFIX}") and n.netdev and r.mtu]
-    return [_route(rail, nic) for rail, nic in known] if len(known) == len(node.rails) else []
+    return known if len(known) == len(node.rails) else []
 
 
 def _route(rail: Rail, nic: Nic) -> dict[str, Any]:

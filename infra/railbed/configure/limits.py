@@ -15,7 +15,7 @@ def resolve(limit: str | None, inventory: Inventory) -> list[str]:
     ``limit`` is names or groups, by commas, with shell wildcards; ``!name`` takes away. Raises UsageError where
     a part matches nothing: Ansible would go on and do less than was asked.
     """
-    every = list(inventory.hostvars)
+    every = inventory.names
     if limit is None:
         return every
     chosen: set[str] = set()

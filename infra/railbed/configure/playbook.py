@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from railbed.configure import quarantine, releases, stack
@@ -39,11 +40,10 @@ def converge(
     be used, UsageError for a limit that matches nothing or a release that would move, Busy where another railbed is
     at work on a node, and CommandError where Ansible itself did not run.
     """
-    inventory = stack.load(work)
-    on_disk = json.loads(work.contract_file.read_text()).get("hash")
-    if on_disk != contract.hash:
+    inventory = stack.load(work, ())
+    if inventory.contract != contract.hash:
         raise ContractError(
-            "the contract on disk is not the one to converge", path=str(work.contract_file), found=on_disk,
+            "the contract on disk is not the one to converge", path=str(work.contract_file), found=inventory.contract,
             allowed=contract.hash, hint="another `railbed up` finished meanwhile; run it again",
         )  # fmt: skip
     nodes = resolve(limit, inventory)
@@ -57,7 +57,7 @@ def converge(
         start = time.monotonic()
         collector = Collector(nodes, on_event)
         run = play(
-            work, playbook, _source(work), nodes, contract_hash=contract.hash,
+            work, playbook, _source(work, contract, nodes), nodes, contract_hash=contract.hash,
             options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
             take=collector.take,
         )  # fmt: skip
@@ -82,11 +82,16 @@ def converge(
     return result
 
 
-def _source(work: Workspace) -> Path:
-    """The inventory file that names the stack to the inventory plugin."""
-    path = work.runner_dir / f"{work.stack}.railbed.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"plugin: railbed\nstack: {work.stack}\n")
+def _source(work: Workspace, contract: Contract, nodes: list[str]) -> Path:
+    """The file that names the stack to the inventory plugin, and the inventory of this run, made beforehand.
+
+    Ansible starts a process for each task out of its own: it should not hold a contract of thousands of nodes.
+    """
+    folder = work.runner_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    made, path = folder / "inventory.json", folder / f"{work.stack}.railbed.yaml"
+    made.write_text(json.dumps(asdict(stack.of_run(work, contract, nodes))))
+    path.write_text(f"plugin: railbed\nstack: {work.stack}\nmade: {json.dumps(str(made))}\n")
     return path
 
 

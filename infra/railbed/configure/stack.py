@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 from collections.abc import Collection
 from pathlib import Path
 
 from railbed import contract as contracts
 from railbed.configure import releases
-from railbed.configure.inventory import Inventory, Paths, build
+from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
 
-def load(work: Workspace) -> Inventory:
-    """The inventory of the stack. Raises ContractError for a contract that is missing, cut short, edited, of
-    another schema, or that lost more than ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
+def load(work: Workspace, only: Collection[str] | None = None) -> Inventory:
+    """The inventory of the stack, or with variables of ``only`` these nodes and the controllers.
+
+    Raises ContractError for a contract that is missing, cut short, edited, of another schema, or that lost more than
+    ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
     """
     contract = contracts.load(work.contract_file)
     refuse_other_stack(contract, work)
-    refuse_shrunken(contract, converged_file(work))
-    return build(contract, accepted(work), Paths(ssh_config=work.ssh_config, secrets=work.secrets))
+    last = converged_file(work)
+    if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
+        refuse_shrunken(contract, last)
+    return build(contract, accepted(work), _paths(work), only)
+
+
+def of_run(work: Workspace, contract: Contract, nodes: Collection[str]) -> Inventory:
+    """What a run on these nodes is told of a contract that was looked at already."""
+    return narrowed(build(contract, accepted(work), _paths(work), set(nodes)))
+
+
+def _paths(work: Workspace) -> Paths:
+    return Paths(ssh_config=work.ssh_config, secrets=work.secrets)
 
 
 def converged_file(work: Workspace) -> Path:

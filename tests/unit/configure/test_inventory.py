@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from railbed.configure import stack
-from railbed.configure.inventory import Paths, build
+from railbed.configure import inventory, stack
+from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
@@ -83,7 +84,7 @@ def test_a_node_without_a_filesystem_to_serve_has_no_data_folder(contract: Contr
 
 
 def test_all_host_keys_are_known_by_name_and_address(contract: Contract) -> None:
-    known = build(contract, {}, PATHS).variables["railbed_known_hosts"]
+    known = build(contract, {}, PATHS).variables["railbed_known_hosts"].splitlines()
     assert known[0] == "ctl0,10.90.0.10 ssh-ed25519 AAAAC3Nza10 ctl0" and len(known) == 4
 
 
@@ -92,6 +93,25 @@ def test_what_all_share_is_said_once(contract: Contract) -> None:
     one = json.dumps(build(contract, {}, PATHS).hostvars["h100-0"])
     many = contract.model_copy(update={"nodes": [*contract.nodes, *contract.nodes]})
     assert json.dumps(build(many, {}, PATHS).hostvars["h100-0"]) == one
+
+
+def test_a_run_on_one_node_is_told_of_it_and_of_the_controllers(contract: Contract) -> None:
+    told = narrowed(build(contract, {}, PATHS, {"h100-1"}))
+    assert list(told.hostvars) == ["ctl0", "h100-1"]
+    assert told.groups["gpu_nodes"] == ["h100-1"] and told.groups["role_controller"] == ["ctl0"]
+    # What the roles of other nodes ask for stays whole: the controller knows all nodes, whoever the run is on.
+    assert told.groups["unaccepted"] == ["h100-0", "h100-1", "h100-2"]
+    assert told.variables == build(contract, {}, PATHS).variables
+
+
+def test_what_roles_ask_of_whole_groups_stays_whole() -> None:
+    files = [
+        path for folder in ("playbooks", "roles") for path in (ROOT / folder).rglob("*") if path.is_file()
+    ]
+    asked = {
+        name for path in files for name in re.findall(r"groups\[['\"](\w+)", path.read_text(errors="ignore"))
+    }
+    assert asked and asked <= set(inventory.ASKED_WHOLE)
 
 
 def test_a_stack_on_disk_is_read(work: Workspace) -> None:
