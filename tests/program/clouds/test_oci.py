@@ -83,7 +83,7 @@ def test_nodes_of_one_pool_are_one_cluster_network(build: Callable[..., recordin
     assert plugins["Compute HPC RDMA Authentication"] == "ENABLED"
     assert plugins["Compute HPC RDMA Auto-Configuration"] == "ENABLED"
     assert len(run.contract["nodes"]) == 70
-    assert run.contract["nodes"][1]["rails"][7]["rate_gbps"] == 400
+    assert run.contract["nodes"][2]["rails"][7]["rate_gbps"] == 400
 
 
 def test_the_number_of_resources_does_not_grow_with_nodes(build: Callable[..., recording.Run]) -> None:
