@@ -12,7 +12,7 @@ from railbed.configure.software_groups import groups
 from railbed.contract import Contract
 
 ROOT = Path(__file__).resolve().parents[2]
-INERT = ("nvidia_fabric_manager", "cuda", "dcgm", "container_runtime", "rdma", "scratch_nvme", "accounting")
+INERT = ("nvidia_fabric_manager", "cuda", "dcgm", "container_runtime", "rdma", "scratch_nvme")
 """Roles that run only where the contract's release or machine has what they are for."""
 EXPORTER = "/etc/systemd/system/nvidia-dcgm-exporter.service.d/railbed.conf"
 PACKAGES = "packages: Install the packages of all roles"
@@ -28,7 +28,7 @@ def with_versions(*components: str, **changes: object) -> Contract:
 def test_groups_follow_what_the_release_has() -> None:
     gpus = ["h100-0", "h100-1", "h100-2"]
     bare = groups(cluster())
-    assert not [name for name, members in bare.items() if members]
+    assert [name for name, members in bare.items() if members] == ["accounting_nodes"]
     assert groups(with_versions("fabric_manager"))["nvswitch_nodes"] == gpus
     assert groups(with_versions("dcgm"))["dcgm_nodes"] == gpus
     assert groups(with_versions("enroot"))["container_nodes"] == [], "enroot alone gives containers no GPU"

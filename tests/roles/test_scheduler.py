@@ -69,16 +69,18 @@ def test_filesystems_are_mounted_before_the_scheduler_starts(machines: Recorded)
     assert order.index("accounting: Keep the accounts") < order.index("slurm_controller: Schedule")
 
 
-def test_jobs_are_accounted_for_where_there_is_a_database(lab: Recorded, machines: Recorded) -> None:
-    without, kept = (values(one.text("h100-0", "/etc/slurm/slurm.conf")) for one in (lab, machines))
-    assert without["AccountingStorageType"] == "accounting_storage/none"
-    assert (
-        kept["AccountingStorageHost"] == "ctl0"
-        and kept["AccountingStorageType"] == "accounting_storage/slurmdbd"
-    )
-    assert {"slurmdbd", "mariadb-server"} <= set(
-        machines.asked["ctl0"]["packages: Install the packages of all roles"]["packages"]
-    )
+def test_jobs_are_accounted_for_on_the_controller(lab: Recorded, machines: Recorded) -> None:
+    for recorded in (lab, machines):
+        kept = values(recorded.text("h100-0", "/etc/slurm/slurm.conf"))
+        assert kept["AccountingStorageHost"] == "ctl0"
+        assert kept["AccountingStorageType"] == "accounting_storage/slurmdbd"
+        asked = recorded.asked["ctl0"]["packages: Install the packages of all roles"]
+        assert {"slurmdbd", "mariadb-server"} <= set(asked["packages"])
+
+
+def test_the_database_takes_an_eighth_of_the_memory_that_the_contract_knows(machines: Recorded) -> None:
+    said = machines.text("ctl0", "/etc/mysql/mariadb.conf.d/60-railbed-slurm.cnf")
+    assert "innodb_buffer_pool_size = 512M\n" in said and "innodb_log_file_size = 128M\n" in said
 
 
 def test_the_database_has_no_password_and_no_port(machines: Recorded) -> None:

@@ -201,6 +201,7 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_machine": node.machine,
         "railbed_address": node.address,
         "railbed_gpus": node.gpus,
+        "railbed_memory_mib": node.memory_mib,
         "railbed_gpu_model": machine.gpu_model if machine else "",
         "railbed_transport": machine.transport if machine else "",
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],

@@ -33,7 +33,7 @@ def groups(contract: Contract) -> dict[str, list[str]]:
     for node in contract.nodes:
         for name in _of(contract, node):
             found[name].append(node.name)
-    if contract.scheduler == "slurm" and not contract.simulated:
+    if contract.scheduler == "slurm":
         found["accounting_nodes"] = [node.name for node in contract.with_role("controller")[:1]]
     return found
 

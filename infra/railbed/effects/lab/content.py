@@ -20,12 +20,13 @@ ROLE_PACKAGES = (
     "slurmd", "slurmctld", "slurm-client", "munge", "openmpi-bin", "iperf3", "chrony", "prometheus-node-exporter",
     "fuse3", "attr", "moosefs-master", "moosefs-chunkserver", "moosefs-client", "moosefs-cli", "pciutils", "numactl",
     "lsof", "strace", "jq", "python3-pytest", "python3-testinfra", "prometheus",
+    "slurmdbd", "mariadb-server",
 )  # fmt: skip
 """What the roles install. Baked into the image, as an image bake does, and offered by the lab's signed repository."""
 
 DISABLED_UNITS = (
     "slurmd", "slurmctld", "munge", "chrony", "prometheus-node-exporter", "prometheus", "moosefs-master",
-    "moosefs-chunkserver",
+    "moosefs-chunkserver", "slurmdbd", "mariadb",
 )  # fmt: skip
 """Baked but not running: a role starts each."""
 
