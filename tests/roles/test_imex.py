@@ -115,6 +115,23 @@ def test_the_gpus_are_asked(
     assert says in answer if says else answer == ""
 
 
+def test_a_run_that_leaves_out_a_node_whose_domain_nobody_knows_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each play of a case has one host, so that any other of them is one that the run leaves out."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{RACK}, 7'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    own, other = ({"case0": "10.0.0.1"}, {"case0": "10.0.0.1", "case1": "10.0.0.2"})
+    cases = [
+        case("with another", "domain", "nobody asked case1", addresses=other),
+        case("alone", "domain", addresses=own),
+    ]
+    answers = ask(cases, tmp_path)
+    assert "nobody asked case1" in answers["with another"] and answers["alone"] == ""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a device in namespaces of its own: needs root")
 @pytest.mark.parametrize("devices", ["195 nvidia\n234 nvidia-caps-imex-channels\n", "195 nvidia\n"])
 def test_channel_0_gets_the_number_that_the_driver_says(devices: str, tmp_path: Path) -> None:

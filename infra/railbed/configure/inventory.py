@@ -143,7 +143,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),
         "railbed_known_hosts": "\n".join(_known_hosts(contract)),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
-        "railbed_nodes": [_known(node) for node in contract.nodes],
+        "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
         "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
