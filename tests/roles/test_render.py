@@ -69,7 +69,10 @@ def test_the_driver_has_its_exact_version_is_held_and_is_nowhere_without_gpus(la
         "h100-0", "/etc/apt/preferences.d/railbed"
     )
     controller = lab.asked["ctl0"]["packages: Install the packages of all roles"]
-    assert not [name for name in controller["packages"] if "nvidia" in name] and "nvidia-open" not in controller["hold"]
+    assert (
+        not [name for name in controller["packages"] if "nvidia" in name]
+        and "nvidia-open" not in controller["hold"]
+    )
     assert {"slurmctld", "moosefs-master"} <= set(controller["packages"])
 
 
