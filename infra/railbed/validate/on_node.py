@@ -26,7 +26,7 @@ IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
-    "dcgm": "dcgm", "container_toolkit": "container runtime",
+    "dcgm": "dcgm", "container_toolkit": "container runtime", "nccl": "nccl",
 }  # fmt: skip
 """Software components whose packages must not move, and the part that is to blame where one did."""
 KERNEL = "kernel"

@@ -14,6 +14,8 @@ from railbed.model.compat.conditions import parse
 HOST_SYSTEM = "debian 12"
 """What the lab's hosts run, as releases name it."""
 DRIVER, FABRIC_MANAGER, KERNEL, CUDA, DCGM = "nvidia_driver", "fabric_manager", "kernel", "cuda", "dcgm"
+NCCL = "nccl"
+"""Its library comes with a second package, for programs that are built with it."""
 MADE_PACKAGES = {"net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws", "pyxis": "nvslurm-plugin-pyxis"}
 """Components that a release takes from a vendor's installer or source, and the Debian package that this makes.
 
@@ -93,6 +95,8 @@ def _of_component(name: str, part: Component) -> Iterator[StandIn]:
     if part.repository or name in (DRIVER, KERNEL):
         if part.package:
             yield StandIn(name, part.package, part.package_version or f"{part.version}-1", part.version)
+            if name == NCCL:
+                yield StandIn(name, "libnccl-dev", part.package_version, part.version)
     elif debian:
         yield StandIn(name, debian[1], debian[2], part.version)
     elif name in MADE_PACKAGES:
