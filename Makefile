@@ -44,16 +44,16 @@ destroy: .venv/.synced ## remove the cluster: hosts, networks, processes, disks 
 	@$(RAILBED) destroy --stack $(STACK) --yes
 
 test: .venv/.clouds ## run every test tier, on stacks of its own
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py
+	@.venv/bin/python tests/run.py
 
 unit: .venv/.clouds ## run the pure tests only
 	@.venv/bin/python -m pytest -q tests/unit
 
 lint: .venv/.clouds ## ruff, mypy, layers, ansible-lint, shellcheck
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lint
+	@.venv/bin/python tests/run.py lint
 
 lab: .venv/.clouds ## run the lab tier only (root; boots stacks of its own)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tests/run.py lab
+	@.venv/bin/python tests/run.py lab
 
 bench: .venv/.clouds ## measure the lab: rails, collectives, spread, bring-up by stage
 	@.venv/bin/python benchmarks/lab.py

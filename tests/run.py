@@ -53,6 +53,8 @@ def run_tier(name: str) -> str:
 
 def main() -> int:
     """Exit status 0 when every tier that was asked for passed, or needs root where nobody is root."""
+    # The tools beside this Python, also where nobody put them on PATH.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     wanted = sys.argv[1:] or list(TIERS)
     unknown = [name for name in wanted if name not in TIERS]
     if unknown:
