@@ -32,6 +32,7 @@ MODULES = {
     "state": ("state",),
     "validate": ("validate", "report"),
     "certificate": ("certificate",),
+    "drift": ("drift",),
     "node": ("node",),
     "lab": ("lab",),
     "image": ("image",),

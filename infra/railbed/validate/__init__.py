@@ -2,7 +2,8 @@
 
 from railbed.validate.acceptance import accept, standing
 from railbed.validate.bench import Progress
+from railbed.validate.comparison import drift
 from railbed.validate.records import Report
 from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "accept", "latest", "run", "standing"]
+__all__ = ["Progress", "Report", "accept", "drift", "latest", "run", "standing"]

@@ -8,10 +8,10 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
+from railbed.errors import UnprovenError, UsageError
 from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
-from railbed.validate import acceptance, answers, bench, certificate, latest, run, stage, standing
+from railbed.validate import acceptance, answers, bench, certificate, drift, latest, run, stage, standing
 
 
 @pytest.fixture
@@ -147,3 +147,36 @@ def test_the_steps_are_journalled(contract: Contract, work: Workspace, silent: N
         True,
         str(latest(work).verdict),
     )
+
+
+def test_drift_compares_with_the_certificate_and_leaves_it(
+    contract: Contract, work: Workspace, healthy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(contract, work)
+    before = work.certificate_file.read_bytes()
+    same = drift(contract, work, quick=False, progress=lambda _: None)
+    assert (same.verdict, same.drifted, same.compared) == (Verdict.PASS, [], len(latest(work).claims))
+
+    def slower(one: bench.Bench) -> None:
+        one.answers.add(
+            *(answers.judged(q, Verdict.PASS, "seen", measured=0.96) for q in one.scope.questions)
+        )
+
+    monkeypatch.setattr(stage, "STEPS", (("all", slower),))
+    found = drift(contract, work, quick=False, progress=lambda _: None)
+    assert found.verdict is Verdict.FAIL
+    assert {one.kind for one in found.drifted} == {"slower"}
+    assert "fabric.rail.0.bandwidth" in {one.claim for one in found.drifted}
+    assert work.certificate_file.read_bytes() == before, "what drifts slowly is not certified bit by bit"
+
+
+def test_a_certificate_of_another_contract_says_nothing_of_drift(
+    contract: Contract, work: Workspace, healthy: None
+) -> None:
+    with pytest.raises(UnprovenError, match="no certificate"):
+        drift(contract, work, quick=True, progress=lambda _: None)
+    run(contract, work)
+    other = contract.model_copy(update={"domain": "elsewhere.internal"}).sealed()
+    with pytest.raises(UnprovenError) as old:
+        drift(other, work, quick=True, progress=lambda _: None)
+    assert old.value.code == "CERTIFICATE_OLD"

@@ -1,0 +1,57 @@
+"""Measures again, and says what is not as the standing certificate says. The certificate stays the one to compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from railbed.contract import Contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import UnprovenError
+from railbed.model import drift as law
+from railbed.model.claims import Part, Verdict
+from railbed.model.drift import Drift
+from railbed.validate import certificate, stage
+from railbed.validate.bench import Progress
+
+EVERY = "*"
+"""As a filter: all claims, but a run that earns no certificate. Else what drifts slowly would be certified bit by bit."""
+
+
+class Drifted(Part):
+    """How today compares with the certificate."""
+
+    verdict: Verdict
+    drifted: list[Drift]
+    compared: int
+    """Claims that both have."""
+    issued_at: str
+    """When the certificate was issued."""
+    certificate: str
+    report: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of `railbed drift --json`."""
+        return self.model_dump(mode="json")
+
+
+def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progress) -> Drifted:
+    """Validates and compares. Raises UnprovenError where no certificate stands for this contract, Tampered for a changed one."""
+    path = certificate.standing(work)
+    body = certificate.verify(path, certificate.trusted_key(work))
+    if body["contract_hash"] != contract.hash:
+        raise UnprovenError(
+            "the certificate is of another contract: nodes, rails or software changed since", path=str(path),
+            code="CERTIFICATE_OLD", found=body["contract_hash"], allowed=contract.hash,
+            hint="run `railbed validate`; what passes then is what later runs are compared with",
+        )  # fmt: skip
+    report = stage.run(contract, work, quick=quick, claim=EVERY, progress=progress)
+    found = law.compare(body["claims"], report.claims)
+    certified = {(c["claim"], c["node"]) for c in body["claims"]}
+    return Drifted(
+        verdict=law.verdict(found),
+        drifted=found,
+        compared=sum((c.claim, c.node) in certified for c in report.claims),
+        issued_at=body["issued_at"],
+        certificate=str(path),
+        report=report.report_dir,
+    )
