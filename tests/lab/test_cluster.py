@@ -63,10 +63,15 @@ def test_a_second_up_changes_nothing_and_says_so(cluster: Cli) -> None:
 
 
 def test_check_mode_writes_nothing(cluster: Cli) -> None:
-    listing = "find /etc /opt/railbed/checks /opt/railbed/bin -type f -newermt '{}' | head -5"
-    before = cluster.ssh("h100-1", "date -u +'%Y-%m-%d %H:%M:%S.%N'").strip()
-    cluster("converge", "--check")
-    assert cluster.ssh("h100-1", listing.format(before)) == ""
+    """Also where something differs: every file and folder with its time, so that one that is removed counts too."""
+    places = "/etc /opt /usr/bin /usr/lib/systemd /usr/local /var/lib/dpkg /var/lib/apt/lists /home"
+    listing = f"find {places} -xdev -name training -prune -o -printf '%p %s %T@ %m %U\\n' | sort"
+    cluster.ssh("h100-1", "echo by hand >> /etc/slurm/slurm.conf; apt-mark unhold nvidia-open")
+    before = cluster.ssh("h100-1", listing)
+    checked = cluster.json("converge", "--check")
+    assert checked["nodes"]["h100-1"]["changed"] >= 2, "what was changed by hand is seen"
+    assert cluster.ssh("h100-1", listing) == before and len(before.splitlines()) > 500
+    assert cluster.json("converge", "--limit", "h100-1")["nodes"]["h100-1"]["state"] == "changed"
 
 
 def test_nodes_are_healthy_and_listed(cluster: Cli) -> None:
@@ -178,6 +183,23 @@ def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
     assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
 
 
+def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster: Cli) -> None:
+    cluster("lab", "fault", "inject", "driver-half-installed", "h100-4")
+    try:
+        broken = cluster.json("converge", "--limit", "h100-4", status=1)
+        assert broken["quarantined"] == ["h100-4"], broken["nodes"]
+        assert "in the middle of it: nvidia-open" in broken["nodes"]["h100-4"]["message"]
+        assert "Nodes=h100-4 " in cluster.ssh("ctl0", "scontrol show reservation railbed-acceptance -o")
+        assert "h100-4" not in json.loads(cluster.work.accepted_file.read_text())
+        cluster.ssh("h100-4", "rm /var/lib/railbed-sim/packages/nvidia-open")
+        mended = cluster.json("converge", "--limit", "h100-4")
+        assert mended["nodes"]["h100-4"]["state"] == "changed" and mended["quarantined"] == []
+        ask = "dpkg --audit; nvidia-smi --query-gpu=driver_version --format=csv,noheader"
+        assert set(cluster.ssh("h100-4", ask).split()) == {"570.124.06"}, "whole again, and every GPU answers"
+    finally:
+        cluster("lab", "fault", "clear")
+
+
 def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
     assert cluster.json("validate")["verdict"] == "pass"
     faults = cluster.json("lab", "fault", "list")["faults"]
@@ -248,7 +270,7 @@ def test_no_secret_is_in_artefacts_state_or_argv(cluster: Cli) -> None:
     work = cluster.work
     secrets = {path.name: path.read_bytes() for path in work.secrets.iterdir() if path.suffix != ".pub"}
     secrets["passphrase"] = (work.local / "passphrase").read_bytes()
-    assert len(secrets) == 5
+    assert {"munge.key", "beegfs.auth", "passphrase"} <= set(secrets) and len(secrets) == 6
     places = [
         work.runner_dir,
         work.reports,
