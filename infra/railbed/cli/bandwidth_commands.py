@@ -12,7 +12,6 @@ from railbed.catalog import load_machine
 from railbed.cli import files, output
 from railbed.errors import Exit, UsageError
 from railbed.model import bandwidth, baseline, curves, judge, logs, plot
-from railbed.model.claims import Verdict
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import certificate
 
@@ -25,7 +24,6 @@ LOG = typer.Argument(..., help="What all_reduce_perf or one of its siblings prin
 PLOT = typer.Option(None, "--plot", help="Draw bound, expected and floor over the sizes into this SVG.")
 MEASURED = typer.Option(None, "--measured", help="A log to draw over them; may be given several times.")
 BASELINE = typer.Option(None, "--baseline", help="The cluster's own certificate; its signature is checked.")
-EXIT_OF = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 
 
 def register(app: typer.Typer) -> None:
@@ -150,4 +148,4 @@ def run_judge(
         output.print_json(logs.plain(judgement))
     else:
         _show_judgement(judgement)
-    output.leave(EXIT_OF[judgement.verdict])
+    output.leave(judgement.verdict.exit_status)

@@ -9,12 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from railbed.cli import files, output
-from railbed.errors import Exit, UsageError
+from railbed.errors import UsageError
 from railbed.model import blame
-from railbed.model.claims import Verdict
 
 group = typer.Typer(no_args_is_help=True, help="Who is to blame: tests in rounds, and what they say.")
-EXIT_OF = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 SHOWN = 40
 """Most tests and suspects that a table shows; JSON has all."""
 
@@ -111,7 +109,7 @@ def run_decide(file: Path = FILLED, as_json: bool = output.JSON_OPTION) -> None:
         output.print_json(found.as_json())
     else:
         _show_decision(found)
-    output.leave(EXIT_OF[found.verdict])
+    output.leave(found.verdict.exit_status)
 
 
 def _words(text: str) -> list[str]:

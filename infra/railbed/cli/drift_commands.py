@@ -10,10 +10,6 @@ from railbed import contract as contracts
 from railbed import flow, validate
 from railbed.cli import output
 from railbed.cli.cluster_commands import say, workspace
-from railbed.errors import Exit
-from railbed.model.claims import Verdict
-
-STATUS = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +29,7 @@ def drift(
         found = validate.drift(contract, work, quick=quick, progress=say)
     if as_json:
         output.print_json(found.as_json())
-        output.leave(STATUS[found.verdict])
+        output.leave(found.verdict.exit_status)
         return
     if found.drifted:
         table = Table("", "claim", "node", "certified", "now", "why")
@@ -49,4 +45,4 @@ def drift(
     output.out.print(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"
     )
-    output.leave(STATUS[found.verdict])
+    output.leave(found.verdict.exit_status)

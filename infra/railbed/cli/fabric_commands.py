@@ -15,9 +15,8 @@ from rich.table import Table
 from railbed.cli import files, output
 from railbed.cli.fabric_options import Chosen, sized
 from railbed.cli.switch_commands import switches
-from railbed.errors import Exit, UsageError
+from railbed.errors import UsageError
 from railbed.model import fabric as fabrics
-from railbed.model.claims import Verdict
 from railbed.model.fabric import draw as drawing
 from railbed.model.fabric import export as exports
 from railbed.model.fabric import infiniband, observed, slurm
@@ -31,7 +30,6 @@ FORMATS: dict[str, Callable[[Chosen], Iterator[str]]] = {
     "slurm-tree": lambda c: slurm.tree(c.fabric, c.names),
     "slurm-block": lambda c: slurm.block(c.fabric, c.names),
 }
-EXIT_OF = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 FORMAT = typer.Option(..., "--format", help=f"One of {', '.join(FORMATS)}.")
 OUTPUT = typer.Option(None, "--output", "-o", help="File; else stdout.")
 DRAWING = typer.Option(..., "--output", "-o", help="SVG file.")
@@ -139,7 +137,7 @@ def verify(
         output.print_json(document)
     else:
         _show_differences(document)
-    output.leave(EXIT_OF[result.verdict])
+    output.leave(result.verdict.exit_status)
 
 
 def _write(lines: Iterable[str], to: Path | None) -> None:

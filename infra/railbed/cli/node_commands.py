@@ -16,14 +16,11 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import Exit
-from railbed.model.claims import Verdict
 from railbed.operate import nodes
 from railbed.operate import repair as repairing
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: what state they are in, drain, repair, give back.")
 NAME = typer.Argument(..., help="Node name.")
-STATUS = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 
 
 def register(root: typer.Typer) -> None:
@@ -143,4 +140,4 @@ def repair(
         output.out.print(
             f"{name}: {result.verdict} after {result.seconds:g} s (waited {result.waited_s:g} s); {result.report}"
         )
-    output.leave(STATUS[result.verdict])
+    output.leave(result.verdict.exit_status)

@@ -9,10 +9,8 @@ from railbed import configure, flow, operate
 from railbed.cli import engine_progress, output
 from railbed.cli.cluster_commands import say, workspace
 from railbed.defaults import UPGRADE_WAIT_S
-from railbed.errors import Exit
 from railbed.model.claims import Verdict
 
-STATUS = {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
 
 
@@ -43,7 +41,7 @@ def upgrade(
         output.print_json(result.model_dump(mode="json"))
     else:
         _show(result)
-    output.leave(STATUS[result.verdict])
+    output.leave(result.verdict.exit_status)
 
 
 def _show_plan(planned: operate.PlannedUpgrade, *, as_json: bool) -> None:

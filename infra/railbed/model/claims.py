@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from railbed.errors import Exit
+
 
 class Part(BaseModel):
     """Base of plain facts: strict, frozen, no unknown keys."""
@@ -20,6 +22,11 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - not a password
     FAIL = "fail"
     UNPROVEN = "unproven"
+
+    @property
+    def exit_status(self) -> Exit:
+        """Exit status of a command that ends with it: 0 pass, 1 fail, 3 unproven."""
+        return {"pass": Exit.PASS, "fail": Exit.FAIL, "unproven": Exit.UNPROVEN}[self.value]
 
 
 def overall(verdicts: list[Verdict]) -> Verdict:

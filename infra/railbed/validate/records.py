@@ -59,9 +59,7 @@ class Report(Part):
     @property
     def exit_status(self) -> Exit:
         """Exit status of the command that made it."""
-        return {Verdict.PASS: Exit.PASS, Verdict.FAIL: Exit.FAIL, Verdict.UNPROVEN: Exit.UNPROVEN}[
-            self.verdict
-        ]
+        return self.verdict.exit_status
 
     def of(self, verdict: Verdict) -> list[Judged]:
         return [c for c in self.claims if c.verdict is verdict]
