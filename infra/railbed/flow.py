@@ -18,7 +18,7 @@ from railbed import configure, operate, platforms, spec, validate
 from railbed import contract as contracts
 from railbed import plan as plans
 from railbed.contract import Contract, Missing
-from railbed.effects import lock
+from railbed.effects import files, lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
@@ -195,9 +195,7 @@ def store(work: Workspace, data: Any) -> Contract:
     """Checks a contract and writes it where inventory, checks and repairs read it."""
     contract = contracts.parse(data, f"output contract of stack {work.stack}")
     work.dir.mkdir(parents=True, exist_ok=True)
-    building = work.contract_file.with_suffix(".new")
-    building.write_text(json.dumps(contract.as_json(), indent=1) + "\n")
-    building.rename(work.contract_file)
+    files.replace(work.contract_file, json.dumps(contract.as_json(), indent=1) + "\n")
     write_ssh_files(work, contract)
     return contract
 
@@ -278,13 +276,10 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
                 "the spec asks for other nodes than the cluster has", path=str(work.stack_file),
                 hint="run `railbed up` with the present release first",
             )  # fmt: skip
-        was = work.stack_file.read_text()
-        wanted = spec.with_release(was, release, str(work.stack_file))
         if spec.load(work.stack_file).software.release != release:
+            text = spec.with_release(work.stack_file.read_text(), release, str(work.stack_file))
+            files.replace(work.stack_file, text)
             say(f"{work.stack_file.name}: software.release is {release} now")
-            building = work.stack_file.with_suffix(".new")
-            building.write_text(wanted)
-            building.replace(work.stack_file)
         _, contract = make(work, say, on_engine)
         waves = operate.plan_upgrade(contract, work, release, Scheduler(Remote(work, contract)))
         return operate.upgrade(contract, work, waves, say, wait_s=wait_s, on_converge=on_converge)

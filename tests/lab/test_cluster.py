@@ -190,7 +190,7 @@ def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster
         assert broken["quarantined"] == ["h100-4"], broken["nodes"]
         assert "in the middle of it: nvidia-open" in broken["nodes"]["h100-4"]["message"]
         assert "Nodes=h100-4 " in cluster.ssh("ctl0", "scontrol show reservation railbed-acceptance -o")
-        assert "h100-4" not in json.loads(cluster.work.accepted_file.read_text())
+        assert "h100-4" not in cluster.work.accepted.read()
         cluster.ssh("h100-4", "rm /var/lib/railbed-sim/packages/nvidia-open")
         mended = cluster.json("converge", "--limit", "h100-4")
         assert mended["nodes"]["h100-4"]["state"] == "changed" and mended["quarantined"] == []

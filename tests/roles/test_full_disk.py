@@ -54,7 +54,7 @@ def apart(script: str, folder: Path) -> None:
 
 def test_a_full_disk_of_the_operator_ends_the_run_by_name_and_tears_nothing(plays: Plays) -> None:
     plays.playbook(FILL)
-    plays.work.accepted_file.write_text(json.dumps({"h100-0": "id-11"}))
+    plays.work.accepted.path.write_text(json.dumps({"h100-0": "id-11"}))
     made = plays.made
     apart(SCRIPT.format(aside=made.parent / "aside", made=made, railbed=RAILBED), plays.work.root)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from railbed.configure import progress
 from railbed.configure.events import Event, OnEvent
 from railbed.configure.playbook import converge
-from railbed.configure.releases import learn, recorded, refuse_move
+from railbed.configure.releases import learn, refuse_move
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
 from railbed.configure.stack import let_go
 
@@ -20,6 +20,5 @@ __all__ = [
     "learn",
     "let_go",
     "progress",
-    "recorded",
     "refuse_move",
 ]

@@ -6,10 +6,8 @@ converge holds it too, whatever became of the scheduler. Jobs that run on it are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from railbed.configure import stack
 from railbed.configure.results import ConvergeResult, NodeState
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
@@ -54,11 +52,7 @@ def hold(work: Workspace, contract: Contract, names: list[str]) -> None:
 
 def forget(work: Workspace, names: Iterable[str]) -> None:
     """These nodes count as never accepted."""
-    known = stack.accepted(work)
+    known = work.accepted.read()
     gone = set(names)
-    if not gone & set(known):
-        return
-    fresh = work.accepted_file.with_suffix(".new")
-    left = {name: identity for name, identity in known.items() if name not in gone}
-    fresh.write_text(json.dumps(left, indent=1, sort_keys=True) + "\n")
-    fresh.replace(work.accepted_file)
+    if gone & set(known):
+        work.accepted.write({name: identity for name, identity in known.items() if name not in gone})

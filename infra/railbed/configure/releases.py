@@ -7,47 +7,28 @@ for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from railbed.contract import Contract
 from railbed.defaults import SSH_CONNECT_TIMEOUT_S
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
-from railbed.errors import ContractError, UsageError
+from railbed.errors import UsageError
 
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
 SHOWN = 8
 
 
-def recorded(work: Workspace) -> dict[str, str]:
-    """Node → release that the roles last brought it to, as far as this checkout saw it."""
-    try:
-        known = json.loads(work.releases_file.read_text())
-    except FileNotFoundError:
-        return {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as broken:
-        raise ContractError(
-            f"the list of the nodes' releases is not whole JSON ({broken})", path=str(work.releases_file),
-            hint="remove it: railbed then asks the nodes",
-        ) from None  # fmt: skip
-    return {str(name): str(release) for name, release in known.items()}
-
-
 def record(work: Workspace, names: Collection[str], release: str) -> None:
     """Writes down that these nodes have the release now."""
-    _write(work, {**recorded(work), **dict.fromkeys(names, release)})
+    work.releases.write({**work.releases.read(), **dict.fromkeys(names, release)})
 
 
 def forget(work: Workspace, names: Collection[str]) -> None:
     """Nodes that left; another machine may come under their name."""
-    _write(work, {name: release for name, release in recorded(work).items() if name not in names})
-
-
-def _write(work: Workspace, known: Mapping[str, str]) -> None:
-    fresh = work.releases_file.with_suffix(".new")
-    fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    fresh.replace(work.releases_file)
+    left = {name: release for name, release in work.releases.read().items() if name not in names}
+    work.releases.write(left)
 
 
 def learn(contract: Contract, work: Workspace) -> None:
@@ -63,12 +44,13 @@ def learn(contract: Contract, work: Workspace) -> None:
         return str(told.get("release", "")) if isinstance(told, dict) else ""
 
     asked = remote.each([node.name for node in contract.nodes], ask)
-    _write(work, {**recorded(work), **{name: release for name, release in asked.items() if release}})
+    told = {name: release for name, release in asked.items() if release}
+    work.releases.write({**work.releases.read(), **told})
 
 
 def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
     """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it."""
-    others = {n: have for n, have in recorded(work).items() if n in names and have != release}
+    others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
         told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])
         raise UsageError(

@@ -27,12 +27,12 @@ def load(work: Workspace, only: Collection[str] | None = None) -> Inventory:
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
         refuse_shrunken(contract, last)
-    return build(contract, accepted(work), _paths(work), only)
+    return build(contract, work.accepted.read(), _paths(work), only)
 
 
 def of_run(work: Workspace, contract: Contract, nodes: Collection[str]) -> Inventory:
     """What a run on these nodes is told of a contract that was looked at already."""
-    return narrowed(build(contract, accepted(work), _paths(work), set(nodes)))
+    return narrowed(build(contract, work.accepted.read(), _paths(work), set(nodes)))
 
 
 def _paths(work: Workspace) -> Paths:
@@ -42,25 +42,6 @@ def _paths(work: Workspace) -> Paths:
 def converged_file(work: Workspace) -> Path:
     """The contract that was last converged on all its nodes."""
     return work.dir / "converged.json"
-
-
-def accepted(work: Workspace) -> dict[str, str]:
-    """Node name → identity of the nodes that passed a full validation; none where the file is absent."""
-    try:
-        data = json.loads(work.accepted_file.read_text())
-    except FileNotFoundError:
-        return {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as broken:
-        raise ContractError(
-            f"the list of accepted nodes is not whole JSON ({broken})", path=str(work.accepted_file),
-            hint="remove it and validate again: nodes then count as new",
-        ) from None  # fmt: skip
-    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise ContractError(
-            "the list of accepted nodes is not name → identity", path=str(work.accepted_file),
-            hint="remove it and validate again: nodes then count as new",
-        )  # fmt: skip
-    return data
 
 
 def refuse_other_stack(contract: Contract, work: Workspace) -> None:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.effects.files import Register
 from railbed.errors import UsageError
 
 LOCAL = ".railbed"
@@ -84,14 +85,16 @@ class Workspace:
         return self.dir / "certificate.json"
 
     @property
-    def releases_file(self) -> Path:
+    def releases(self) -> Register:
         """Node name → software release that the roles last brought it to."""
-        return self.dir / "releases.json"
+        hint = "remove it: railbed then asks the nodes"
+        return Register(self.dir / "releases.json", "the nodes' releases", "release", hint)
 
     @property
-    def accepted_file(self) -> Path:
+    def accepted(self) -> Register:
         """Node name → identity of the nodes that passed a full validation."""
-        return self.dir / "accepted.json"
+        hint = "remove it and validate again: nodes then count as new"
+        return Register(self.dir / "accepted.json", "accepted nodes", "identity", hint)
 
     @property
     def new_host_keys_file(self) -> Path:

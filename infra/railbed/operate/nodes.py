@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.scheduler import Scheduler
@@ -34,7 +31,7 @@ def view(contract: Contract, work: Workspace, scheduler: Scheduler) -> list[Node
     reservation = scheduler.reservation(ACCEPTANCE_RESERVATION)
     held = set(reservation.nodes) if reservation else set()
     jobs = scheduler.jobs()
-    accepted = accepted_nodes(work)
+    accepted = work.accepted.read()
     return [
         _view(
             node,
@@ -73,10 +70,3 @@ def _state(
     if accepted.get(node.name) != node.identity.value:
         return "validating", "has not passed a full validation yet"
     return "healthy", ""
-
-
-def accepted_nodes(work: Workspace) -> dict[str, str]:
-    """Node name → identity of those that passed a full validation."""
-    path = work.accepted_file
-    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return {name: str(identity) for name, identity in known.items()}

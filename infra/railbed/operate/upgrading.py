@@ -71,7 +71,7 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     half_done |= {
         name for name, one in states.items() if one.drained and one.reason.startswith(UPGRADE_PREFIX)
     }
-    known = configure.recorded(work)
+    known = work.releases.read()
     pending = [n for n in contract.nodes if known.get(n.name) != release or n.name in half_done]
     names = {n.name for n in pending if n.role != "controller"}
     jobs = aside.busy(scheduler, names)

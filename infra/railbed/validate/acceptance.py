@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,20 +17,9 @@ LATEST_FULL = "latest-full"
 """Link to the last full run, next to ``latest``."""
 
 
-def accepted(work: Workspace) -> dict[str, str]:
-    """Node → identity of the nodes that passed; empty where none did."""
-    if not work.accepted_file.exists():
-        return {}
-    loaded: dict[str, str] = json.loads(work.accepted_file.read_text())
-    return loaded
-
-
 def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None) -> None:
     """Records that the nodes passed and gives them to users."""
-    known = {**accepted(work), **{node.name: node.identity.value for node in nodes}}
-    fresh = work.accepted_file.with_suffix(".new")
-    fresh.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-    fresh.replace(work.accepted_file)
+    work.accepted.write({**work.accepted.read(), **{node.name: node.identity.value for node in nodes}})
     if scheduler is not None:
         scheduler.release([node.name for node in nodes])
 
@@ -69,5 +57,5 @@ def standing(contract: Contract, work: Workspace) -> bool:
     last = work.reports / LATEST_FULL / "report.json"
     if last.exists() and records.read_json(last).verdict is not Verdict.PASS:
         return False
-    known = accepted(work)
+    known = work.accepted.read()
     return all(known.get(n.name) == n.identity.value for n in contract.nodes)

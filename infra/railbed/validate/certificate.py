@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.contract import Contract, Node
+from railbed.effects import files
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError, UsageError
 from railbed.run import run
@@ -151,6 +152,4 @@ def _key_of(public_key: str) -> str:
 def write(path: Path, body: dict[str, Any]) -> None:
     """Puts a certificate in place at once, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
-    fresh.replace(path)
+    files.replace(path, json.dumps(body, indent=2, ensure_ascii=False) + "\n")

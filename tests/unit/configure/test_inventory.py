@@ -115,7 +115,7 @@ def test_what_roles_ask_of_whole_groups_stays_whole() -> None:
 
 
 def test_a_stack_on_disk_is_read(work: Workspace) -> None:
-    work.accepted_file.write_text(json.dumps({"h100-0": "id-11"}))
+    work.accepted.path.write_text(json.dumps({"h100-0": "id-11"}))
     assert stack.load(work).groups["unaccepted"] == ["h100-1", "h100-2"]
 
 
@@ -187,7 +187,7 @@ def test_a_contract_that_grew_is_fine(work: Workspace, contract: Contract) -> No
 
 @pytest.mark.parametrize("text", ["[1]", '{"h100-0": 3}', "{"])
 def test_a_broken_list_of_accepted_nodes_is_refused(work: Workspace, text: str) -> None:
-    work.accepted_file.write_text(text)
+    work.accepted.path.write_text(text)
     with pytest.raises(ContractError, match="accepted nodes"):
         stack.load(work)
 

@@ -63,10 +63,10 @@ def test_a_node_that_did_not_fail_stays(contract: Contract, state: NodeState) ->
 
 
 def test_a_held_node_counts_as_new_and_takes_no_job(work: Workspace, contract: Contract) -> None:
-    work.accepted_file.write_text(json.dumps({"h100-0": "id-11", "h100-1": "id-12"}))
+    work.accepted.path.write_text(json.dumps({"h100-0": "id-11", "h100-1": "id-12"}))
     quarantine.hold(work, contract, ["h100-1"])
     assert FakeScheduler.held == ["h100-1"]
-    assert stack.accepted(work) == {"h100-0": "id-11"}
+    assert work.accepted.read() == {"h100-0": "id-11"}
     assert stack.load(work).groups["unaccepted"] == ["h100-1", "h100-2"], "the next converge holds it too"
     assert [e["nodes"] for e in Journal(work.journal_file).read() if e["event"] == "quarantine"] == [
         ["h100-1"]
@@ -76,10 +76,10 @@ def test_a_held_node_counts_as_new_and_takes_no_job(work: Workspace, contract: C
 def test_a_scheduler_that_is_silent_does_not_make_the_node_accepted(
     work: Workspace, contract: Contract
 ) -> None:
-    work.accepted_file.write_text(json.dumps({"h100-1": "id-12"}))
+    work.accepted.path.write_text(json.dumps({"h100-1": "id-12"}))
     FakeScheduler.silent = True
     quarantine.hold(work, contract, ["h100-1"])
-    assert stack.accepted(work) == {}
+    assert work.accepted.read() == {}
     assert next(iter(Journal(work.journal_file).read()))["scheduler"] == "scontrol did not answer"
 
 

@@ -28,7 +28,7 @@ def test_a_new_cluster_and_the_same_release_go_on(work: Workspace) -> None:
     configure.refuse_move(work, ["a", "b"], "2026.12")
     releases.record(work, ["a", "b"], "2026.12")
     configure.refuse_move(work, ["a", "b", "new"], "2026.12")
-    assert configure.recorded(work) == {"a": "2026.12", "b": "2026.12"}, "asking records nothing"
+    assert work.releases.read() == {"a": "2026.12", "b": "2026.12"}, "asking records nothing"
 
 
 def test_another_release_is_refused_and_says_how(work: Workspace) -> None:
@@ -45,14 +45,14 @@ def test_another_release_is_refused_and_says_how(work: Workspace) -> None:
 def test_who_left_is_forgotten(work: Workspace) -> None:
     releases.record(work, ["a", "b"], "2026.11")
     stack.let_go(work, ["a"])
-    assert configure.recorded(work) == {"b": "2026.11"}
+    assert work.releases.read() == {"b": "2026.11"}
     configure.refuse_move(work, ["a"], "2026.12")
 
 
 def test_a_broken_list_is_an_error_and_not_empty(work: Workspace) -> None:
-    work.releases_file.write_text('{"a": ')
+    work.releases.path.write_text('{"a": ')
     with pytest.raises(ContractError, match="not whole JSON"):
-        configure.recorded(work)
+        work.releases.read()
 
 
 def test_nodes_of_another_checkout_are_asked(
@@ -70,4 +70,4 @@ def test_nodes_of_another_checkout_are_asked(
 
     monkeypatch.setattr(Remote, "run", answer)
     configure.learn(contract, work)
-    assert configure.recorded(work) == {"ctl0": "2026.11"}
+    assert work.releases.read() == {"ctl0": "2026.11"}

@@ -141,7 +141,7 @@ def test_controllers_then_the_canary_then_the_rest_and_a_certificate(
     assert world.order[-1] == ("validate", ()), "the whole cluster at the end"
     assert (done.verdict, done.certificate, sorted(done.moved)) == (Verdict.PASS, "cert", NODES)
     assert (world.drained, world.held) == ({}, set())
-    assert set(configure.recorded(work).values()) == {NEW}
+    assert set(work.releases.read().values()) == {NEW}
     assert to(contract, work, world).moved == [], "again: nobody is drained"
 
 
@@ -163,7 +163,7 @@ def test_a_job_that_does_not_end_leaves_its_node_draining(
     done = to(contract, work, world, wait_s=0.0)
     assert (done.verdict, done.waiting) == (Verdict.UNPROVEN, {"h100-1": ["7 of ada"]})
     assert world.drained["h100-1"].startswith(UPGRADE_PREFIX)
-    assert configure.recorded(work)["h100-1"] == OLD
+    assert work.releases.read()["h100-1"] == OLD
     world.running = {}
     assert to(contract, work, world).moved == ["h100-1"], "the same command goes on"
 
@@ -185,7 +185,7 @@ def test_the_first_node_that_does_not_pass_stops_it(
     assert done.left == ["h100-0", "h100-1", "h100-2"]
     assert set(world.drained) == {"h100-3"}, "nobody else is touched"
     assert world.drained["h100-3"].startswith(UPGRADE_PREFIX)
-    assert {configure.recorded(work)[name] for name in done.left} == {OLD}
+    assert {work.releases.read()[name] for name in done.left} == {OLD}
     world.broken, world.wrong = {}, {}
     assert to(contract, work, world, OLD).moved == ["h100-3"], "back: only what was touched moves"
     assert (world.drained, world.held) == ({}, set())
@@ -221,7 +221,7 @@ def test_a_persons_drain_stays(contract: Contract, work: Workspace, world: World
     done = to(contract, work, world)
     assert done.kept_drained == {"h100-2": f"{OPERATOR_PREFIX} fan"}
     assert world.drained == {"h100-2": f"{OPERATOR_PREFIX} fan"}
-    assert configure.recorded(work)["h100-2"] == NEW
+    assert work.releases.read()["h100-2"] == NEW
     assert "h100-2" not in done.moved
 
 

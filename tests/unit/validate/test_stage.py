@@ -11,7 +11,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
 from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
-from railbed.validate import acceptance, answers, bench, certificate, drift, latest, run, stage, standing
+from railbed.validate import answers, bench, certificate, drift, latest, run, stage, standing
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_silent_cluster_passes_nothing(contract: Contract, work: Workspace, si
     }  # fmt: skip
     assert report.of(Verdict.PASS) == []
     assert not work.certificate_file.exists()
-    assert not work.accepted_file.exists()
+    assert not work.accepted.path.exists()
     assert report.certificate == ""
 
 
@@ -64,7 +64,7 @@ def test_a_full_pass_is_certified_and_accepts_the_nodes(
     assert report.verdict is Verdict.PASS
     body = certificate.verify(work.certificate_file, certificate.trusted_key(work))
     assert len(body["claims"]) == len(report.claims)
-    assert acceptance.accepted(work) == {n.name: n.identity.value for n in contract.nodes}
+    assert work.accepted.read() == {n.name: n.identity.value for n in contract.nodes}
     assert standing(contract, work)
     assert (Path(report.report_dir) / "certificate.json").read_bytes() == work.certificate_file.read_bytes()
 
@@ -86,7 +86,7 @@ def test_one_node_that_passes_its_claims_is_accepted_alone(
     contract: Contract, work: Workspace, healthy: None
 ) -> None:
     run(contract, work, only=["h100-1"])
-    assert acceptance.accepted(work) == {"h100-1": "id-h100-1"}
+    assert work.accepted.read() == {"h100-1": "id-h100-1"}
 
 
 def test_a_certificate_stands_for_its_contract_and_its_nodes_only(
@@ -95,7 +95,7 @@ def test_a_certificate_stands_for_its_contract_and_its_nodes_only(
     run(contract, work)
     other = contract.model_copy(update={"name": "other"}).sealed()
     assert not standing(other, work)
-    work.accepted_file.write_text(json.dumps({**acceptance.accepted(work), "h100-2": "someone else"}))
+    work.accepted.path.write_text(json.dumps({**work.accepted.read(), "h100-2": "someone else"}))
     assert not standing(contract, work)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from railbed.effects import files
 from railbed.effects.bmc.target import BmcError, Target
 from railbed.effects.journal import now_iso
 
@@ -38,13 +39,11 @@ def load(folder: Path, serial: str) -> Record | None:
 
 
 def save(folder: Path, target: Target, generation: int, state: State, key: str) -> Record:
-    """Writes beside and renames."""
+    """Replaces the record at once."""
     record = Record(target.serial, target.name, generation, state, key, now_iso())
     file = _file(folder, target.serial)
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".new")
-    beside.write_text(json.dumps(asdict(record)))
-    beside.rename(file)
+    files.replace(file, json.dumps(asdict(record)))
     return record
 
 

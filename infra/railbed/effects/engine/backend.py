@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from railbed.catalog import nearest, strict_yaml
+from railbed.effects import files
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 
@@ -80,6 +81,4 @@ def write_team_backend(root: Path, url: str) -> None:
     if COMMENT in lines:
         at = lines.index(COMMENT)
         del lines[at : at + 3]
-    building = file.with_suffix(".yaml.new")
-    building.write_text("\n".join([*lines, COMMENT, "backend:", f"  url: {url}"]) + "\n")
-    building.rename(file)
+    files.replace(file, "\n".join([*lines, COMMENT, "backend:", f"  url: {url}"]) + "\n")

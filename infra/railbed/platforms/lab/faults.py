@@ -11,6 +11,7 @@ from pathlib import Path
 
 from railbed.contract import Contract, Node
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
+from railbed.effects import files
 from railbed.effects.lab import hardware, names, network
 from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, StandIn, releases, stand_ins
 from railbed.effects.remote import Remote
@@ -213,10 +214,7 @@ def active(work: Workspace) -> list[Injected]:
 
 
 def _store(work: Workspace, faults: list[Injected]) -> None:
-    path = state_file(work)
-    building = path.with_suffix(".new")
-    building.write_text(json.dumps([asdict(fault) for fault in faults], indent=1))
-    building.rename(path)
+    files.replace(state_file(work), json.dumps([asdict(fault) for fault in faults], indent=1))
 
 
 def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
