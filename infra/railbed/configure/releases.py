@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
+from railbed import contract as contracts
 from railbed.contract import Contract
 from railbed.defaults import SSH_CONNECT_TIMEOUT_S
 from railbed.effects.remote import Remote
@@ -49,7 +50,12 @@ def learn(contract: Contract, work: Workspace) -> None:
 
 
 def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
-    """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it."""
+    """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it.
+
+    A checkout that accepted nodes and has no list of their releases, an older one or one whose list was removed, asks them.
+    """
+    if work.accepted.path.exists() and work.contract_file.exists() and not work.releases.path.exists():
+        learn(contracts.load(work.contract_file), work)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
         told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])

@@ -71,3 +71,25 @@ def test_nodes_of_another_checkout_are_asked(
     monkeypatch.setattr(Remote, "run", answer)
     configure.learn(contract, work)
     assert work.releases.read() == {"ctl0": "2026.11"}
+
+
+def test_a_checkout_without_a_list_asks_before_it_lets_a_release_move(
+    work: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(_: Remote, node: str, *__: Any, **___: Any) -> Result:
+        asked.append(node)
+        return Result((), 0, json.dumps({"release": "2026.11"}), "")
+
+    monkeypatch.setattr(Remote, "run", answer)
+    names = [node.name for node in contract.nodes]
+    configure.refuse_move(work, names, "2026.12")
+    assert asked == [], "a new cluster has nobody to ask"
+    work.contract_file.write_text(json.dumps(contract.as_json()))
+    work.accepted.write({"h100-0": "id-11"})
+    with pytest.raises(UsageError, match="another software release"):
+        configure.refuse_move(work, names, "2026.12")
+    assert sorted(asked) == sorted(names)
+    configure.refuse_move(work, names, "2026.11")
+    assert len(asked) == len(names), "once"
