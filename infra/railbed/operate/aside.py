@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from railbed.defaults import (
@@ -17,6 +17,7 @@ from railbed.defaults import (
 from railbed.effects.journal import now_iso
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
 
@@ -35,9 +36,12 @@ class Step(Protocol):
     def __call__(self, event: str, text: str, **fields: object) -> None: ...
 
 
-def drain(scheduler: Scheduler, name: str, prefix: str, step: Step) -> str:
-    """Drains the node unless it is; gives the reason of a person's own drain, which is kept."""
-    state = scheduler.nodes().get(name)
+def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:
+    """Drains the node unless it is; gives the reason of a person's own drain, which is kept.
+
+    ``states`` is what the scheduler said of its nodes just now: asking costs as much for one as for all.
+    """
+    state = states.get(name)
     if state is None:
         raise RailbedError(
             f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`"

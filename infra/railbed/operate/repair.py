@@ -72,7 +72,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         journal.write(f"repair-{event}", node=name, **fields)
         say(f"{name}: {text}")
 
-    owner = aside.drain(scheduler, name, REPAIR_PREFIX, step)
+    owner = aside.drain(scheduler, name, scheduler.nodes(), REPAIR_PREFIX, step)
     waited = aside.wait(scheduler, name, step)
     aside.evidence(remote, work, name, step)
     scheduler.reserve([name])

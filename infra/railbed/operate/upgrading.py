@@ -123,7 +123,8 @@ class _Run:
 
         Nodes that were still busy when their time was over stay draining: the next try finds them idle.
         """
-        owners = {n: aside.drain(self.scheduler, n, UPGRADE_PREFIX, self.step(n)) for n in names}
+        states = self.scheduler.nodes()
+        owners = {n: aside.drain(self.scheduler, n, states, UPGRADE_PREFIX, self.step(n)) for n in names}
         pending, start = list(names), time.monotonic()
         told: dict[str, list[str]] = {}
         while pending and not self.failed:
