@@ -99,6 +99,8 @@ class _Run:
     wait_s: float
     on_converge: configure.OnEvent | None
     scheduler: Scheduler = field(init=False)
+    owners: dict[str, str] = field(default_factory=dict)
+    """Node → reason of the person who drained it before."""
     moved: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, list[str]] = field(default_factory=dict)
@@ -124,14 +126,17 @@ class _Run:
         Nodes that were still busy when their time was over stay draining: the next try finds them idle.
         """
         states = self.scheduler.nodes()
-        owners = {n: aside.drain(self.scheduler, n, states, UPGRADE_PREFIX, self.step(n)) for n in names}
+        for name in names:
+            owner = aside.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))
+            if owner:
+                self.owners[name] = owner
         pending, start = list(names), time.monotonic()
         told: dict[str, list[str]] = {}
         while pending and not self.failed:
             busy = aside.busy(self.scheduler, pending)
             ready = [name for name in pending if name not in busy]
             if ready:
-                self.move(ready, owners)
+                self.move(ready)
                 pending = [name for name in pending if name in busy]
                 continue
             for name in [n for n in pending if busy[n] != told.get(n)]:
@@ -143,11 +148,11 @@ class _Run:
                 self.waiting = busy
                 return
             time.sleep(DRAIN_POLL_S)
-        for name in [n for n in pending if not owners[n]]:
+        for name in [n for n in pending if n not in self.owners]:
             self.scheduler.resume(name)
             self.step(name)("untouched", "given back as it was: another node of its wave failed")
 
-    def move(self, names: Sequence[str], owners: dict[str, str]) -> None:
+    def move(self, names: Sequence[str]) -> None:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
         names = [name for name in names if self._evidence(name)]
         if not names:
@@ -169,12 +174,12 @@ class _Run:
         whole = [name for name in names if name not in done.broken]
         for name in whole:
             self.step(name)("converged", "roles ran", changed=done.nodes[name].changed)
-            if owners[name]:
-                self.kept[name] = owners[name]
-                self.step(name)("kept", f"left drained, as a person drained it: {owners[name]}")
+            if owner := self.owners.get(name):
+                self.kept[name] = owner
+                self.step(name)("kept", f"left drained, as a person drained it: {owner}")
             else:
                 self.scheduler.resume(name)
-        self.prove([name for name in whole if not owners[name]])
+        self.prove([name for name in whole if name not in self.owners])
 
     def prove(self, names: Sequence[str]) -> None:
         """Validates nodes that are held; those of which every claim passes go back to users."""
@@ -225,7 +230,8 @@ class _Run:
         self.failed[name] = why
         if self.verdict is not Verdict.FAIL:
             self.verdict = verdict
-        self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[:240])
+        if name not in self.owners:
+            self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[:240])
         self.step(name)("failed", f"not given back: {why}", verdict=str(verdict))
 
 

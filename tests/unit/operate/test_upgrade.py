@@ -225,6 +225,16 @@ def test_a_persons_drain_stays(contract: Contract, work: Workspace, world: World
     assert "h100-2" not in done.moved
 
 
+def test_a_persons_drain_keeps_its_reason_where_the_node_fails(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained = {"h100-2": f"{OPERATOR_PREFIX} fan"}
+    world.broken = {"h100-2": "no such package"}
+    done = to(contract, work, world)
+    assert list(done.failed) == ["h100-2"]
+    assert world.drained["h100-2"] == f"{OPERATOR_PREFIX} fan", "else the next try would take it back"
+
+
 def test_a_controller_that_does_not_take_it_leaves_every_node_alone(
     contract: Contract,
     work: Workspace,
