@@ -87,6 +87,7 @@ from typing import Any, Optional
 
 from ansible.module_utils import railbed_apt
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.railbed_packages import lines, refreshed, split, stale
 
 REFRESHED = "/var/lib/apt/periodic/railbed-refreshed"
 FORMAT = r"${Package}\t${Version}\t${db:Status-Want}\t${db:Status-Status}\n"
@@ -128,12 +129,6 @@ def parse(listing: str) -> dict[str, Installed]:
     return found
 
 
-def split(package: str) -> tuple[str, str]:
-    """Name and wanted version (or pattern, or nothing)."""
-    name, _, version = package.partition("=")
-    return name, version
-
-
 def missing(packages: list[str], installed: dict[str, Installed]) -> list[str]:
     """The packages that are absent or have another version."""
     lacking = []
@@ -143,17 +138,6 @@ def missing(packages: list[str], installed: dict[str, Installed]) -> list[str]:
         if now is None or (version and not fnmatchcase(now.version, version)):
             lacking.append(package)
     return lacking
-
-
-def stale(sources: list[str]) -> bool:
-    """Whether a source was changed since this module last refreshed the lists."""
-    if not sources:
-        return False
-    try:
-        refreshed = os.stat(REFRESHED).st_mtime
-    except OSError:
-        return True
-    return any(os.stat(path).st_mtime > refreshed for path in sources if os.path.exists(path))
 
 
 def held_before() -> list[str]:
@@ -206,9 +190,7 @@ class Apt:
     def refresh(self) -> None:
         """Reads the lists anew, all of them, and notes when."""
         self._call(["update"], "reading the package lists")
-        os.makedirs(os.path.dirname(REFRESHED), exist_ok=True)
-        with open(REFRESHED, "w"):
-            pass
+        refreshed(REFRESHED)
 
     def fetch(self, packages: list[str]) -> None:
         """Puts every file of the transaction on the disk, verified, and sees that there is room for it."""
@@ -304,7 +286,7 @@ def main() -> None:
     leaving = {name: one.version for name, one in now.items() if name in former}
     if not module.check_mode:
         asked = [*lacking, *(f"{name}-" for name in leaving)]
-        bring(apt, asked, given["first"], stale(given["sources"]))
+        bring(apt, asked, given["first"], stale(given["sources"], REFRESHED))
     after = apt.installed() if (lacking or leaving or apt.broken) and not module.check_mode else apt.before
     still = [*missing(given["packages"], after), *(former & after.keys())] if not module.check_mode else []
     if still:
@@ -317,12 +299,12 @@ def main() -> None:
     before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
     changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}
-    lines = {
-        "before": "".join(f"{name} {version or '(absent)'}\n" for name, version in changes.items())
-        + "".join(f"{name} {version}\n" for name, version in leaving.items())
+    diff = {
+        "before": lines(changes)
+        + lines(leaving)
         + "".join(f"{name} (half installed)\n" for name in apt.broken),
         "after": "".join(f"{package}\n" for package in lacking)
-        + "".join(f"{name} (absent)\n" for name in leaving)
+        + lines(dict.fromkeys(leaving, ""))
         + "".join(f"hold {name}\n" for name in unheld),
     }
     changed = bool(lacking or leaving or unheld or apt.broken)
@@ -331,7 +313,7 @@ def main() -> None:
         installed=changes,
         removed=leaving,
         versions=versions,
-        diff=[lines] if changed and module._diff else [],
+        diff=[diff] if changed and module._diff else [],
     )
 
 

@@ -68,6 +68,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.railbed_packages import lines, refreshed, split, stale
 
 REFRESHED = "/var/lib/dnf/railbed-refreshed"
 FORMAT = r"%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n"
@@ -81,12 +82,6 @@ HEADER = "# Written by railbed (module rpms): versions of the release, and the k
 def parse(listing: str) -> dict[str, str]:
     """Name → ``epoch:version-release``, of what ``rpm -q --qf FORMAT`` printed. Of several the last one counts."""
     return dict(line.split("\t") for line in listing.splitlines() if line.count("\t") == 1)
-
-
-def split(package: str) -> tuple[str, str]:
-    """Name and wanted version (or pattern, or nothing)."""
-    name, _, version = package.partition("=")
-    return name, version
 
 
 def fits(installed: str, wanted: str) -> bool:
@@ -105,17 +100,6 @@ def locks(hold: list[str], installed: dict[str, str]) -> str:
     """The list of held packages, each at the version that is installed."""
     held = sorted(name for name in installed if any(fnmatchcase(name, wanted) for wanted in hold))
     return HEADER + "".join(f"{name}-{installed[name]}.*\n" for name in held)
-
-
-def stale(sources: list[str]) -> bool:
-    """Whether a source was changed since this module last read the metadata."""
-    if not sources:
-        return False
-    try:
-        refreshed = os.stat(REFRESHED).st_mtime
-    except OSError:
-        return True
-    return any(os.stat(path).st_mtime > refreshed for path in sources if os.path.exists(path))
 
 
 class Dnf:
@@ -141,9 +125,7 @@ class Dnf:
     def refresh(self) -> None:
         """Reads the metadata of every source anew and notes when."""
         self.call(["makecache", "--refresh"], "reading the sources", half_done=False)
-        os.makedirs(os.path.dirname(REFRESHED), exist_ok=True)
-        with open(REFRESHED, "w"):
-            pass
+        refreshed(REFRESHED)
 
     def install(self, packages: list[str]) -> None:
         """Fetches and checks everything, then installs it in one transaction."""
@@ -174,7 +156,7 @@ def main() -> None:
     before = dnf.installed()
     lacking = missing(given["packages"], before)
     if not module.check_mode:
-        if lacking or stale(given["sources"]):
+        if lacking or stale(given["sources"], REFRESHED):
             dnf.refresh()
         if lacking:
             dnf.install(lacking)
@@ -185,14 +167,14 @@ def main() -> None:
     loose = _hold(given["lock_list"], locks(given["hold"], after), module.check_mode)
     names = sorted({split(package)[0] for package in given["packages"]})
     changes = {split(package)[0]: before.get(split(package)[0], "") for package in lacking}
-    lines = {
-        "before": "".join(f"{name} {version or '(absent)'}\n" for name, version in changes.items()),
+    diff = {
+        "before": lines(changes),
         "after": "".join(f"{package}\n" for package in lacking) + ("versionlock.list\n" if loose else ""),
     }
     module.exit_json(
         changed=bool(lacking) or loose, installed=changes,
         versions={name: after[name] for name in names if name in after},
-        diff=[lines] if (lacking or loose) and module._diff else [],
+        diff=[diff] if (lacking or loose) and module._diff else [],
     )  # fmt: skip
 
 
