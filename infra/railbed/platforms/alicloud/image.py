@@ -5,11 +5,9 @@ from __future__ import annotations
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.packer.hcl import Block, Raw
-from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.recipe import DISK_GIB, SECURITY_GROUP, Source, Variable, labels, stamped
 from railbed.spec.platforms import AlicloudPlatform
 
-DISK_GIB = 200
-"""Chosen here: packages and the training stack take 40 GB."""
 ECS = "alicloud/ecs."
 """Beginning of the keys of machines that are instances of ECS."""
 
@@ -39,14 +37,12 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "security_group_id": Raw("var.security_group"),
             "ssh_private_ip": True,
             "ssh_clear_authorized_keys": True,
-            "tags": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+            "tags": labels(plan, pool),
         },
         blocks=[disk],
         variables=[
             Variable("subnet", "VSwitch to build in; Packer must be able to reach it.", place.subnet),
-            Variable(
-                "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
-            ),
+            SECURITY_GROUP,
             Variable("shape", "Instance type to build on; it needs no GPU.", place.controller_shape),
         ],
         login="root",

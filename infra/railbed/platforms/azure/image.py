@@ -8,7 +8,7 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.azure.facts import facts
 from railbed.platforms.packer.hcl import Block, Raw, Value
-from railbed.platforms.packer.recipe import Source, Variable, image_name
+from railbed.platforms.packer.recipe import Source, Variable, image_name, labels
 from railbed.spec.platforms import AzurePlatform
 
 IMAGE_PARTS = ("publisher", "offer", "sku", "version")
@@ -45,7 +45,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "virtual_network_name": Raw("var.network"),
             "virtual_network_subnet_name": Raw("var.subnet"),
             "virtual_network_resource_group_name": Raw("var.network_resource_group"),
-            "azure_tags": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+            "azure_tags": labels(plan, pool),
         },
         blocks=[*blocks, target],
         variables=[

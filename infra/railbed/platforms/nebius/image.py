@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.packer.hcl import Block, Raw
-from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.recipe import DISK_GIB, Source, Variable, labels, stamped
 from railbed.spec.platforms import NebiusPlatform
 
-DISK_GIB = 200
-"""Chosen here: packages and the training stack take 40 GB."""
 ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
@@ -33,7 +31,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             Block("image", (), {
                 "name": stamped(plan, pool),
                 "cpu_architecture": ARCHITECTURES[pool.machine.cpu_architecture],
-                "labels": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+                "labels": labels(plan, pool),
             }),
         ],
         variables=[

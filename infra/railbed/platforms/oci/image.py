@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.packer.hcl import Block, Raw
-from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.recipe import DISK_GIB, Source, Variable, labels, stamped
 from railbed.spec.platforms import OciPlatform
-
-DISK_GBYTES = 200
-"""Chosen here: packages and the training stack take 40 GB."""
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
@@ -26,10 +23,10 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "subnet_ocid": Raw("var.subnet"),
             "use_private_ip": True,
             "image_name": stamped(plan, pool),
-            "disk_size": DISK_GBYTES,
+            "disk_size": DISK_GIB,
             "instance_options_are_legacy_imds_endpoints_disabled": True,
             "ssh_clear_authorized_keys": True,
-            "tags": {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key},
+            "tags": labels(plan, pool),
         },
         blocks=[
             Block("create_vnic_details", (), {"assign_public_ip": False}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.packer.hcl import Raw
-from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.recipe import SECURITY_GROUP, Source, Variable, stamped
 from railbed.spec.platforms import OpenstackPlatform
 
 
@@ -31,9 +31,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             Variable(
                 "network", "Network (its id) to build in; Packer must be able to reach it.", place.network
             ),
-            Variable(
-                "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
-            ),
+            SECURITY_GROUP,
             Variable(
                 "shape", "Flavour to build on; it needs no GPU, and a disk of 100 GB.", place.controller_shape
             ),

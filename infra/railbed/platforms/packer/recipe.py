@@ -35,6 +35,13 @@ class Variable:
     """A regular expression of Packer's (RE2) that a value must match."""
 
 
+DISK_GIB = 200
+"""Of the machine that the image is made on, where it must be said. Chosen here with room to spare, not measured."""
+SECURITY_GROUP = Variable(
+    "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """What a platform puts into a recipe."""
@@ -67,6 +74,11 @@ def image_name(plan: ClusterPlan, pool: PlannedPool) -> str:
     """Release and machine: ``railbed-2026-12-aws-p5-48xlarge``; letters, digits and dashes, as every provider takes."""
     words = f"railbed-{plan.software.release}-{pool.machine.key}"
     return "".join(letter if letter.isalnum() else "-" for letter in words).lower()[:60].rstrip("-")
+
+
+def labels(plan: ClusterPlan, pool: PlannedPool) -> dict[str, Value]:
+    """What an image is marked with, in the form that most providers take."""
+    return {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key}
 
 
 def stamped(plan: ClusterPlan, pool: PlannedPool) -> Raw:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Raw, Value
-from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.hcl import Raw
+from railbed.platforms.packer.recipe import DISK_GIB, SECURITY_GROUP, Source, Variable, stamped
 from railbed.spec.platforms import VolcenginePlatform
-
-DISK: dict[str, Value] = {"system_disk_type": "ESSD_PL0", "system_disk_size": 200}
-"""Chosen here: packages and the training stack take 40 GB."""
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
@@ -23,7 +20,8 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "instance_type": Raw("var.shape"),
             "source_image_id": place.image,
             "target_image_name": stamped(plan, pool),
-            **DISK,
+            "system_disk_type": "ESSD_PL0",
+            "system_disk_size": DISK_GIB,
             "vpc_id": Raw("var.network"),
             "subnet_id": Raw("var.subnet"),
             "security_group_id": Raw("var.security_group"),
@@ -33,9 +31,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
         variables=[
             Variable("network", "VPC to build in; Packer must be able to reach it.", place.network),
             Variable("subnet", "Subnet of it, with a way out to the package sources.", place.subnet),
-            Variable(
-                "security_group", "Security group that lets SSH in from where Packer runs, and nothing else."
-            ),
+            SECURITY_GROUP,
             Variable("shape", "Instance type to build on; it needs no GPU.", place.controller_shape),
         ],
         login="root",
