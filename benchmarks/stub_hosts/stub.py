@@ -34,6 +34,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.connection import ConnectionBase
 
 MODULE, ARGUMENTS = b"\nmodule_fqn=", b"\nparams="
@@ -68,11 +69,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Nothing is sent beside modules."""
-        raise NotImplementedError(in_path)
+        raise AnsibleError(f"a stub takes no files: {in_path}")
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Nothing is fetched."""
-        raise NotImplementedError(in_path)
+        raise AnsibleError(f"a stub has no files: {in_path}")
 
     def close(self) -> None:
         """There is nothing to close."""
