@@ -69,11 +69,11 @@ class Connection(ConnectionBase):  # type: ignore[misc]
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Nothing is sent beside modules."""
-        raise AnsibleError(f"a stub takes no files: {in_path}")
+        raise AnsibleError(f"a stub takes no files: {in_path} to {out_path}")
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Nothing is fetched."""
-        raise AnsibleError(f"a stub has no files: {in_path}")
+        raise AnsibleError(f"a stub has no files: {in_path} to {out_path}")
 
     def close(self) -> None:
         """There is nothing to close."""
