@@ -182,6 +182,37 @@ def test_a_node_with_a_job_is_left_alone(measure: Any) -> None:
     assert "without h100-0" in found["fabric.all_rails", ""].reason
 
 
+LATE = json.dumps(
+    {"start": {}, "intervals": [], "end": {}, "error": "unable to connect to server: Connection refused"}
+)
+
+
+@pytest.mark.parametrize(("late", "verdict"), [(1, Verdict.PASS), (2, Verdict.UNPROVEN)])
+def test_all_rails_are_tried_again_where_a_server_was_late(
+    measure: Any, monkeypatch: pytest.MonkeyPatch, late: int, verdict: Verdict
+) -> None:
+    whole, left = Fabric.answer, [late]
+
+    def answer(self: Fabric, node: str, line: str) -> Result:
+        said = whole(self, node, line)
+        plan = json.loads(line.removeprefix("python3 - "))
+        all_at_once = [client for client in plan["clients"] if not client["both_ways"]]
+        if node == "h100-0" and all_at_once and left[0] > 0:
+            left[0] -= 1
+            flows = [{"id": client["id"], "code": 0, "output": LATE} for client in all_at_once]
+            return Result((), 0, json.dumps({"flows": flows}), "")
+        return said
+
+    monkeypatch.setattr(Fabric, "answer", answer)
+    found, _, bench = measure(lambda *_: 0.099)
+    record = found["fabric.all_rails", ""]
+    assert record.verdict is verdict, record.reason
+    assert (bench.folder / "evidence/rails/together.json").exists()
+    assert (bench.folder / "evidence/rails/together-again.json").exists()
+    if verdict is Verdict.UNPROVEN:
+        assert "refused" in record.reason
+
+
 def test_one_node_is_measured_against_two_partners(measure: Any) -> None:
     found, fabric, _ = measure(lambda *_: 0.099, only=["h100-1"], pattern="fabric.rail.*")
     assert {c.verdict for c in found.values()} == {Verdict.PASS}
