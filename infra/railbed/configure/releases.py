@@ -52,9 +52,10 @@ def learn(contract: Contract, work: Workspace) -> None:
 def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
     """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it.
 
-    A checkout that accepted nodes and has no list of their releases, an older one or one whose list was removed, asks them.
+    A checkout that proved its nodes and has no list of their releases, an older one or one whose list was removed, asks them.
     """
-    if work.accepted.path.exists() and work.contract_file.exists() and not work.releases.path.exists():
+    proved = work.accepted.path.exists() or work.certificate_file.exists()
+    if proved and work.contract_file.exists() and not work.releases.path.exists():
         learn(contracts.load(work.contract_file), work)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
