@@ -2,17 +2,18 @@
 
 usage: benchmarks/converge.py [--quick]
 
-The hosts are not there: a connection plugin (stub_hosts/stub.py) takes each module as a node would and answers as a converged
-one. All else is real: the plan and contract of a bare-metal cluster with RoCE rails and every part of a release,
-`configure.converge`, inventory, playbooks/site.yml with all roles, templates, packed modules, events, redaction. Missing are the
-`ssh` client's own milliseconds for each module, which would count for every task on both sides.
+The nodes are not there: in a network namespace of its own all their addresses are one sshd, which answers each module as a
+converged node would (stub_hosts). All else is real: the plan and contract of a bare-metal cluster with RoCE rails and every
+part of a release, `configure.converge`, inventory, playbooks/site.yml with all roles, templates, packed modules, the ssh client
+and its shared connections, events, redaction.
 
 The alternative does the same work on the same hosts as a role author without `tree`, `debs` and `units` would: one task of
 Ansible's own for each file, folder, link, unit, package and kernel parameter, 200 of them at most. It is spared what that
-author would pay for beside: contents are given (no templates), no assertions, no conditions, facts or roles.
+author would pay for beside: contents are given (no templates), no assertions, no conditions, facts or roles. It is run with our
+strategy plugin, and with the one that Ansible comes with.
 
-Seconds are of the processor (user and system, of this process and all that it starts), so other work on the machine matters
-little. Nothing is asserted.
+Seconds are of the controller's processor (user and system, of this process, all that it starts and the ssh clients that keep
+connections open), so other work on the machine matters little. Nothing is asserted. Needs root and openssh-server.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "infra")]
+sys.path[:0] = [str(ROOT / "infra"), str(ROOT / "benchmarks")]
+
+from stub_hosts import network  # noqa: E402
 
 from railbed import configure, spec  # noqa: E402 - the checkout's own, whatever is installed
 from railbed import contract as contracts  # noqa: E402
@@ -44,6 +47,7 @@ from railbed.configure import runner  # noqa: E402
 from railbed.configure.redact import Redactor  # noqa: E402
 from railbed.contract import Contract  # noqa: E402
 from railbed.defaults import FORKS  # noqa: E402
+from railbed.effects.remote import write_ssh_files  # noqa: E402
 from railbed.effects.secrets import ensure_stack_secrets  # noqa: E402
 from railbed.effects.workspace import Workspace  # noqa: E402
 from railbed.platforms import assemble  # noqa: E402
@@ -70,7 +74,7 @@ class Cost:
     """From the start of each task to its result on the slowest node, summed up."""
 
 
-def contract_of(count: int) -> Contract:
+def contract_of(count: int, host_key: str) -> Contract:
     """A controller (one at every size) and ``count`` HGX H100 machines on RoCE rails, each of them a data server too."""
     data = yaml.safe_load((ROOT / "examples/metal-cluster.yaml").read_text())["config"]["railbed:cluster"]
     names = ["ctl0", *(f"h100-{i}" for i in range(count))]
@@ -88,16 +92,16 @@ def contract_of(count: int) -> Contract:
         access={"admins": {"ada": KEY}},
     )  # fmt: skip
     plan = plans.plan(spec.from_config(data, "benchmark"))
-    return _assembled(plan, names[1:])
+    return _assembled(plan, names[1:], host_key)
 
 
-def _assembled(plan: plans.ClusterPlan, names: list[str]) -> Contract:
+def _assembled(plan: plans.ClusterPlan, names: list[str], host_key: str) -> Contract:
     place = nodes.place_of(plan)
     machines = {one.name: one for one in place.machines}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
-    made = [nodes.node(machines["ctl0"], f"{KEY} ctl0", None, 0, [], 0)]
+    made = [nodes.node(machines["ctl0"], host_key, None, 0, [], 0)]
     for i, name in enumerate(names):
-        made.append(nodes.node(machines[name], f"{KEY} {name}", plan.pools[0], i, rails[name], i // unit))
+        made.append(nodes.node(machines[name], host_key, plan.pools[0], i, rails[name], i // unit))
     served = contracts.Filesystem(
         name="scratch", kind="moosefs", mount="/scratch", metadata_server="ctl0", data_servers=names,
         data_path="/srv/railbed/data/scratch", copies=2, capacity_tib=100.0,
@@ -106,10 +110,11 @@ def _assembled(plan: plans.ClusterPlan, names: list[str]) -> Contract:
 
 
 @contextmanager
-def checkout(contract: Contract, small: list[dict[str, Any]] | None = None) -> Iterator[Workspace]:
-    """A checkout beside this one, whose hosts are stubs; with ``small`` its playbook is these tasks."""
+def checkout(count: int, small: list[dict[str, Any]] | None = None) -> Iterator[tuple[Contract, Workspace]]:
+    """A checkout beside this one, whose nodes are stubs; with ``small`` its playbook is these tasks."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        contract = contract_of(count, network.host_key(root))
         (root / "infra").mkdir()
         (root / "Pulumi.yaml").write_text("name: railbed\n")
         (root / "infra/railbed").symlink_to(ROOT / "infra/railbed")
@@ -123,19 +128,23 @@ def checkout(contract: Contract, small: list[dict[str, Any]] | None = None) -> I
             (root / "playbooks").mkdir()
             play = {"hosts": "gpu_nodes", "gather_facts": False, "tasks": small}
             (root / "playbooks/site.yml").write_text(json.dumps([play]))
-        facts = work.runner_dir / "facts" / contract.hash[:12]
-        facts.mkdir(parents=True)
-        for one in contract.nodes:
-            # The form in which ansible-core 2.19 keeps facts on disk.
-            known = json.dumps({"ansible_virtualization_tech_guest": [], "_ansible_facts_gathered": True})
-            (facts / f"s1_{one.name}").write_text(json.dumps({"__payload__": known}))
+        _know(work, contract)
         answers = root / "answers.json"
-        answers.write_text(json.dumps({"prints": _prints(contract), "checksums": _checksums(small or [])}))
-        os.environ.update(
-            ANSIBLE_TRANSPORT="stub", ANSIBLE_CONNECTION_PLUGINS=str(ROOT / "benchmarks/stub_hosts"),
-            ANSIBLE_STUB_ANSWERS=str(answers), ANSIBLE_STUB_RECORD=NODE,
-        )  # fmt: skip
-        yield work
+        record = contract.node(NODE).address
+        answers.write_text(
+            json.dumps({"record": record, "prints": _prints(contract), "checksums": _checksums(small or [])})
+        )
+        with network.sshd(root, work, answers):
+            yield contract, work
+
+
+def _know(work: Workspace, contract: Contract) -> None:
+    """The facts of the run before, in the form in which ansible-core 2.19 keeps them on disk."""
+    folder = work.runner_dir / "facts" / contract.hash[:12]
+    folder.mkdir(parents=True)
+    for one in contract.nodes:
+        known = json.dumps({"ansible_virtualization_tech_guest": [], "_ansible_facts_gathered": True})
+        (folder / f"s1_{one.name}").write_text(json.dumps({"__payload__": known}))
 
 
 def _prints(contract: Contract) -> dict[str, str]:
@@ -165,7 +174,7 @@ def converged(contract: Contract, work: Workspace, limit: str | None = None) -> 
 
 def small_tasks(work: Workspace) -> list[dict[str, Any]]:
     """What the modules of the recorded run were asked, as tasks of Ansible's own."""
-    lines = work.root.joinpath("answers.recorded").read_text().splitlines()
+    lines = work.root.joinpath("answers.json.recorded").read_text().splitlines()
     tasks: dict[str, dict[str, Any]] = {}
     for line in lines:
         call = json.loads(line)
@@ -200,6 +209,7 @@ def played(contract: Contract, work: Workspace) -> float:
     source = work.runner_dir / f"{STACK}.railbed.yaml"
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(f"plugin: railbed\nstack: {STACK}\n")
+    write_ssh_files(work, contract)
     failed: list[Any] = []
 
     def take(event: dict[str, Any]) -> None:
@@ -217,9 +227,9 @@ def played(contract: Contract, work: Workspace) -> float:
 
 
 def used_s() -> float:
-    """User and system seconds of this process and of its children that ended."""
+    """User and system seconds of this process, of its children that ended, and of the ssh clients between them and the nodes."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in both)
+    return sum(one.ru_utime + one.ru_stime for one in both) + sum(cpu_s for _, cpu_s in network.masters())
 
 
 def main() -> None:
@@ -231,13 +241,13 @@ def main() -> None:
         "--quick", action="store_true", help="a few hosts: whether it runs, no figures to keep"
     )
     quick = parser.parse_args().quick
+    network.enter()
     sizes, side, many = (QUICK_SIZES, 2, QUICK_MANY) if quick else (SIZES, SIDE_BY_SIDE, MANY)
     print(f"{'nodes':>6}{'CPU s':>9}{'CPU s a node':>14}{'wall s':>8}{'modules':>9}{'tasks':>7}", flush=True)
     costs: dict[int, Cost] = {}
     small: list[dict[str, Any]] = []
     for count in sorted({*sizes, side}):
-        contract = contract_of(count)
-        with checkout(contract) as work:
+        with checkout(count) as (contract, work):
             costs[count] = one = converged(contract, work)
             small = small or small_tasks(work)
         print(
@@ -245,19 +255,21 @@ def main() -> None:
             flush=True,
         )
         if count == side:
-            compare(contract, one, small)
+            for strategy in ("batches", "linear"):
+                compare(count, strategy, one, small)
     growth = math.log(costs[sizes[-1]].cpu_s / costs[sizes[0]].cpu_s) / math.log(sizes[-1] / sizes[0])
     print(f"growth exponent {growth:.2f} (at most {AIM_EXPONENT}); modules at most {AIM_MODULES}", flush=True)
     single(many)
 
 
-def compare(contract: Contract, ours: Cost, small: list[dict[str, Any]]) -> None:
+def compare(count: int, strategy: str, ours: Cost, small: list[dict[str, Any]]) -> None:
     """The same work as small tasks, in the same call."""
-    with checkout(contract, small) as work:
+    with checkout(count, small) as (contract, work):
+        os.environ["ANSIBLE_STRATEGY"] = strategy
         cpu = played(contract, work)
-    nodes_there = len(contract.with_role("compute"))
+        del os.environ["ANSIBLE_STRATEGY"]
     print(
-        f"  {len(small)} small tasks on {nodes_there}: {cpu:.1f} CPU s, {cpu / nodes_there:.2f} a node; "
+        f"  {len(small)} small tasks on {count}, strategy {strategy}: {cpu:.1f} CPU s, {cpu / count:.2f} a node; "
         f"ratio {cpu / ours.cpu_s:.1f} (at least {AIM_RATIO:g})", flush=True,
     )  # fmt: skip
 
@@ -265,8 +277,7 @@ def compare(contract: Contract, ours: Cost, small: list[dict[str, Any]]) -> None
 def single(many: int) -> None:
     """One node of many, beside one of few."""
     for count in (2, many):
-        contract = contract_of(count)
-        with checkout(contract) as work:
+        with checkout(count) as (contract, work):
             one = converged(contract, work, NODE)
         over = one.wall_s - one.task_s
         print(
