@@ -71,16 +71,18 @@ def build(
     )
 
 
-def narrowed(inventory: Inventory) -> Inventory:
-    """The same with only those in the groups whose variables it has; groups that others ask for stay whole.
+def narrowed(inventory: Inventory, contract: Contract, paths: Paths, only: Collection[str]) -> Inventory:
+    """The same with variables of ``only`` these nodes and the controllers, and only those in its groups.
 
-    A run on one node of thousands is then told little more than one on a small cluster.
+    Groups that others ask for stay whole. A run on one node of thousands is then told little more than one on a small cluster.
     """
+    chosen = {node.name: _host(contract, node, paths) for node in contract.nodes if node.name in only}
+    hostvars = {**inventory.hostvars, **chosen}
     groups = {
-        name: members if name in ASKED_WHOLE else [one for one in members if one in inventory.hostvars]
+        name: members if name in ASKED_WHOLE else [one for one in members if one in hostvars]
         for name, members in inventory.groups.items()
     }
-    return replace(inventory, groups=groups)
+    return replace(inventory, groups=groups, hostvars=hostvars)
 
 
 def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:

@@ -10,8 +10,10 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from railbed import contract as contracts
 from railbed.configure import quarantine, releases, stack
 from railbed.configure.events import Collector, OnEvent
+from railbed.configure.inventory import Inventory
 from railbed.configure.leases import leased
 from railbed.configure.limits import resolve
 from railbed.configure.redact import Redactor, secrets_of
@@ -40,12 +42,13 @@ def converge(
     be used, UsageError for a limit that matches nothing or a release that would move, Busy where another railbed is
     at work on a node, and CommandError where Ansible itself did not run.
     """
-    inventory = stack.load(work, ())
-    if inventory.contract != contract.hash:
+    found = contracts.hash_on_disk(work.contract_file)
+    if found != contract.hash:
         raise ContractError(
-            "the contract on disk is not the one to converge", path=str(work.contract_file), found=inventory.contract,
+            "the contract on disk is not the one to converge", path=str(work.contract_file), found=found,
             allowed=contract.hash, hint="another `railbed up` finished meanwhile; run it again",
         )  # fmt: skip
+    inventory = stack.of(work, contract, ())
     nodes = resolve(limit, inventory)
     journal = Journal(work.journal_file)
     with leased(work, nodes):
@@ -56,8 +59,9 @@ def converge(
         journal.write("converge", playbook=playbook, nodes=nodes, check=check, contract=contract.hash)
         start = time.monotonic()
         collector = Collector(nodes, on_event)
+        told = stack.of_run(work, contract, inventory, set(nodes))
         run = play(
-            work, playbook, _source(work, contract, nodes), nodes, contract_hash=contract.hash,
+            work, playbook, _source(work, told), nodes, contract_hash=contract.hash,
             options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
             take=collector.take,
         )  # fmt: skip
@@ -82,7 +86,7 @@ def converge(
     return result
 
 
-def _source(work: Workspace, contract: Contract, nodes: list[str]) -> Path:
+def _source(work: Workspace, inventory: Inventory) -> Path:
     """The file that names the stack to the inventory plugin, and the inventory of this run, made beforehand.
 
     Ansible starts a process for each task out of its own: it should not hold a contract of thousands of nodes.
@@ -90,7 +94,7 @@ def _source(work: Workspace, contract: Contract, nodes: list[str]) -> Path:
     folder = work.runner_dir
     folder.mkdir(parents=True, exist_ok=True)
     made, path = folder / "inventory.json", folder / f"{work.stack}.railbed.yaml"
-    made.write_text(json.dumps(asdict(stack.of_run(work, contract, nodes))))
+    made.write_text(json.dumps(asdict(inventory)))
     path.write_text(f"plugin: railbed\nstack: {work.stack}\nmade: {json.dumps(str(made))}\n")
     return path
 

@@ -22,7 +22,11 @@ def load(work: Workspace, only: Collection[str] | None = None) -> Inventory:
     Raises ContractError for a contract that is missing, cut short, edited, of another schema, or that lost more than
     ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
     """
-    contract = contracts.load(work.contract_file)
+    return of(work, contracts.load(work.contract_file), only)
+
+
+def of(work: Workspace, contract: Contract, only: Collection[str] | None = None) -> Inventory:
+    """The same of the contract on disk where that was read already. Raises ContractError as `load` does."""
     refuse_other_stack(contract, work)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
@@ -30,9 +34,9 @@ def load(work: Workspace, only: Collection[str] | None = None) -> Inventory:
     return build(contract, work.accepted.read(), _paths(work), only)
 
 
-def of_run(work: Workspace, contract: Contract, nodes: Collection[str]) -> Inventory:
-    """What a run on these nodes is told of a contract that was looked at already."""
-    return narrowed(build(contract, work.accepted.read(), _paths(work), set(nodes)))
+def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:
+    """What a run on these nodes is told: ``inventory`` is the contract's, with the controllers' variables."""
+    return narrowed(inventory, contract, _paths(work), nodes)
 
 
 def _paths(work: Workspace) -> Paths:

@@ -96,7 +96,7 @@ def test_what_all_share_is_said_once(contract: Contract) -> None:
 
 
 def test_a_run_on_one_node_is_told_of_it_and_of_the_controllers(contract: Contract) -> None:
-    told = narrowed(build(contract, {}, PATHS, {"h100-1"}))
+    told = narrowed(build(contract, {}, PATHS, ()), contract, PATHS, {"h100-1"})
     assert list(told.hostvars) == ["ctl0", "h100-1"]
     assert told.groups["gpu_nodes"] == ["h100-1"] and told.groups["role_controller"] == ["ctl0"]
     # What the roles of other nodes ask for stays whole: the controller knows all nodes, whoever the run is on.
