@@ -20,44 +20,49 @@ description:
 author: railbed
 """
 
+import gc
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
-from ansible import context
+from ansible import constants, context
 from ansible._internal._task import TaskContext
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.executor.task_result import _RawTaskResult
-from ansible.module_utils._internal import _datatag
 from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.plugins.strategy.linear import StrategyModule as Linear
+from ansible.vars import manager
+from ansible.vars import plugins as vars_plugins
+
+from railbed import templating
 
 ON_THE_SPOT = frozenset(
     {
         f"{prefix}{name}"
-        for name in ("assert", "validate_argument_spec")
+        for name in ("assert", "set_fact", "validate_argument_spec")
         for prefix in ("", "ansible.builtin.")
     }
 )
 """Actions that look at variables and at nothing else."""
-POLL_S = 0.001
-"""As the base class does, a little slower than its tenth of this."""
-
-UNCHANGING = (
-    _datatag.AnsibleDatatagBase, _datatag._AnsibleTagsMapping, _datatag._AnsibleTaggedStr, _datatag._AnsibleTaggedInt,
-    _datatag._AnsibleTaggedFloat,
-)  # fmt: skip
+templating.begin(Path(constants.ANSIBLE_HOME) / "compiled")
 
 
-def _itself(one: Any, _: dict[int, Any]) -> Any:
-    return one
+@cache
+def _of_files(loader: Any, path: str, entities: tuple[Any, ...], stage: str) -> Any:
+    return PLAIN_VARS_FROM_PATH(loader, path, list(entities), stage)
 
 
-# Each look-up of a template makes a deep copy of all variables. What cannot change was taken apart and built anew there,
-# the notes of where it stands in which file included: with 20 nodes a quarter of all that the controller did.
-for _kind in UNCHANGING:
-    _kind.__deepcopy__ = _itself
+def _vars_from_path(loader: Any, path: str, entities: list[Any], stage: str) -> Any:
+    """Files of variables do not change during a run, and Ansible puts them together anew for each task of each host."""
+    return _of_files(loader, path, tuple(entities), stage)
+
+
+PLAIN_VARS_FROM_PATH = vars_plugins.get_vars_from_path
+manager.get_vars_from_path = vars_plugins.get_vars_from_path = _vars_from_path
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Batch(WorkerProcess):  # type: ignore[misc]
         self._jobs = jobs
 
     def _run(self) -> None:
+        # What was there before is the parent's: looking through it for garbage would copy it into this process, page by page.
+        gc.freeze()
         for job in self._jobs:
             _execute(job, self._loader, self._shared_loader_obj, self._final_q, self._variable_manager)
 
@@ -95,6 +102,9 @@ class StrategyModule(Linear):  # type: ignore[misc]
     def __init__(self, tqm: Any) -> None:
         super().__init__(tqm)
         self._waiting: list[Job] = []
+        for callback in tqm._callback_plugins:
+            if hasattr(callback, "_host_start"):
+                callback.v2_runner_on_start = partial(_note_start, callback)
 
     def _queue_task(self, host: Any, task: Any, task_vars: dict[str, Any], play_context: Any) -> None:
         size = -(-len(self._hosts_cache) // len(self._workers))
@@ -102,7 +112,7 @@ class StrategyModule(Linear):  # type: ignore[misc]
         if task.action in ON_THE_SPOT:
             self._started(job)
             _execute(job, self._loader, get_plugin_loader_namespace(), self._final_q, self._variable_manager)
-        elif size < 2 or task.throttle or task.run_once:
+        elif task.throttle or task.run_once:
             super()._queue_task(host, task, task_vars, play_context)
         else:
             self._started(job)
@@ -143,7 +153,13 @@ class StrategyModule(Linear):  # type: ignore[misc]
                     if worker is not None:
                         worker.close()
                     return place
-            time.sleep(POLL_S)
+            time.sleep(constants.DEFAULT_INTERNAL_POLL_INTERVAL)
+
+
+def _note_start(callback: Any, host: Any, task: Any) -> None:
+    """ansible-runner writes a file for each event, to which nobody listens at the start of a task; its end has the duration."""
+    del task
+    callback._host_start[host.get_name()] = datetime.now(UTC)
 
 
 def _execute(job: Job, loader: Any, plugins: Any, results: Any, variables: Any) -> None:
