@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ansible_runner
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,6 +28,8 @@ PLAY = """
     - name: Judge it in a loop
       ansible.builtin.assert: {that: answer.stdout != item, quiet: true}
       loop: [n2, n9]
+    - name: Note it where it is
+      ansible.builtin.set_fact: {noted: "{{ answer.stdout ~ '-' ~ inventory_hostname }}"}
     - name: Once for all
       ansible.builtin.command: {argv: [echo, once]}
       run_once: true
@@ -37,7 +40,9 @@ PLAY = """
       ansible.builtin.command: {argv: [echo, "{{ once.stdout }} {{ answer.stdout }}"]}
       register: last
     - name: Each has its own answer
-      ansible.builtin.assert: {that: last.stdout == 'once ' ~ inventory_hostname, quiet: true}
+      ansible.builtin.assert:
+        that: [last.stdout == 'once ' ~ inventory_hostname, noted == inventory_hostname ~ '-' ~ inventory_hostname]
+        quiet: true
 - hosts: n0
   connection: local
   gather_facts: false
@@ -47,15 +52,20 @@ PLAY = """
 """
 
 
-def run(folder: Path, strategy: str) -> dict[str, Any]:
-    """Outcome of each task on each host, and the totals."""
+def settings(folder: Path, strategy: str) -> dict[str, str]:
+    """Writes the play, and gives what Ansible is told through its environment."""
     (folder / "play.yml").write_text(PLAY)
     (folder / "hosts").write_text("\n".join(HOSTS) + "\n")
-    env = {
-        **os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(folder / "home"),
+    return {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_STRATEGY": strategy, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_INVENTORY_ENABLED": "ini", "ANSIBLE_FORKS": "2",
     }  # fmt: skip
+
+
+def run(folder: Path, strategy: str) -> dict[str, Any]:
+    """Outcome of each task on each host, and the totals."""
+    env = {**os.environ, **settings(folder, strategy)}
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts", folder / "play.yml"],
         env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
@@ -87,3 +97,18 @@ def test_who_fails_is_out_and_the_rest_goes_on(outcome: dict[str, Any]) -> None:
         "ok: [n0", "ok: [n1", "ok: [n3",
     ]  # fmt: skip
     assert text.count("unreachable=0") == len(HOSTS)
+
+
+def test_of_each_task_its_end_is_reported_and_how_long_it_took(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    env = settings(tmp_path, "batches")
+    del env["ANSIBLE_STDOUT_CALLBACK"]
+    ansible_runner.run(
+        private_data_dir=str(tmp_path), project_dir=str(ROOT), playbook=str(tmp_path / "play.yml"),
+        inventory=str(tmp_path / "hosts"), quiet=True, envvars={**env, "PATH": os.environ["PATH"]},
+        event_handler=events.append,
+    )  # fmt: skip
+    kinds = [event["event"] for event in events]
+    ends = [event["event_data"] for event in events if event["event"] in ("runner_on_ok", "runner_on_failed")]
+    assert "runner_on_start" not in kinds and kinds.count("playbook_on_stats") == 1
+    assert len(ends) > len(HOSTS) * 4 and all(end["duration"] > 0 for end in ends)
