@@ -12,6 +12,7 @@ import json
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
     return {group: list(members) for group, members in found.items()} | software_groups.groups(contract)
 
 
+@cache
 def _word(text: str) -> str:
     """A group name: letters, digits and underscores."""
     return "".join(c if c.isalnum() else "_" for c in text)

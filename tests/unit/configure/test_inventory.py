@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from railbed import contract as contracts
 from railbed.configure import inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract
@@ -124,6 +125,28 @@ def test_an_empty_or_truncated_contract_is_refused(work: Workspace, text: str) -
     work.contract_file.write_text(text)
     with pytest.raises(ContractError):
         stack.load(work)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_hash_on_disk_is_that_of_the_contract(
+    work: Workspace, contract: Contract, indent: int | None
+) -> None:
+    work.contract_file.write_text(json.dumps(contract.as_json(), indent=indent) + "\n")
+    assert contracts.hash_on_disk(work.contract_file) == contract.hash
+    elsewhere = {**contract.as_json(), "hash": contract.hash, "nodes": []}
+    work.contract_file.write_text(json.dumps(dict(reversed(elsewhere.items()))))
+    assert contracts.hash_on_disk(work.contract_file) == contract.hash, "wherever it stands"
+
+
+@pytest.mark.parametrize("keep", [0, 1, 300, -2, -40])
+def test_the_hash_of_half_a_contract_is_not_taken(work: Workspace, contract: Contract, keep: int) -> None:
+    text = json.dumps(contract.as_json())
+    work.contract_file.write_text(text[:keep] if keep else "")
+    with pytest.raises(ContractError, match="not whole JSON"):
+        contracts.hash_on_disk(work.contract_file)
+    work.contract_file.unlink()
+    with pytest.raises(ContractError, match="no contract yet"):
+        contracts.hash_on_disk(work.contract_file)
 
 
 def test_an_older_schema_is_refused(work: Workspace, contract: Contract) -> None:
