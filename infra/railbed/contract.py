@@ -323,7 +323,7 @@ def load(path: Path) -> Contract:
 
 
 def hash_on_disk(path: Path) -> str:
-    """The hash that the contract file of a stack says it has, unchecked. Raises ContractError where it is missing or cut short."""
+    """The hash that a stack's contract file says it has, unchecked. Raises ContractError where it is missing or cut short."""
     if path.exists():
         with path.open("rb") as source:
             source.seek(max(0, path.stat().st_size - LAST_BYTES))
