@@ -1,7 +1,8 @@
 """Strategy plugin: Ansible's linear one, with fewer processes.
 
 The linear strategy starts a process for every task on every host. Half of a node's tasks here are assertions over what the
-controller knows already, and the start of a process costs more than most of them: they are judged where they are. Of the
+controller knows already, or pass a node over, and the start of a process costs more than most of them: they are judged
+where they are. Of the
 others each process takes several hosts in turn, as many as it takes to keep all forks at work: as many hosts are worked on
 at once as before, and what a process learns with the first (plugins, templates, packed modules) serves the rest.
 
@@ -30,6 +31,7 @@ from typing import Any
 
 from ansible import constants, context
 from ansible._internal._task import TaskContext
+from ansible.errors import AnsibleError
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.executor.task_result import _RawTaskResult
@@ -109,7 +111,7 @@ class StrategyModule(Linear):  # type: ignore[misc]
     def _queue_task(self, host: Any, task: Any, task_vars: dict[str, Any], play_context: Any) -> None:
         size = -(-len(self._hosts_cache) // len(self._workers))
         job = Job(host, task, task_vars, play_context)
-        if task.action in ON_THE_SPOT:
+        if task.action in ON_THE_SPOT or _is_passed_over(task, task_vars):
             self._started(job)
             _execute(job, self._loader, get_plugin_loader_namespace(), self._final_q, self._variable_manager)
         elif task.throttle or task.run_once:
@@ -154,6 +156,16 @@ class StrategyModule(Linear):  # type: ignore[misc]
                         worker.close()
                     return place
             time.sleep(constants.DEFAULT_INTERNAL_POLL_INTERVAL)
+
+
+def _is_passed_over(task: Any, task_vars: dict[str, Any]) -> bool:
+    """Whether a task's condition does not hold on this host: no process is needed to say so."""
+    if not task.when or task.loop is not None or task.loop_with or task.delegate_to:
+        return False
+    try:
+        return not task._resolve_conditional(task.when, task_vars)
+    except AnsibleError:
+        return False
 
 
 def _note_start(callback: Any, host: Any, task: Any) -> None:

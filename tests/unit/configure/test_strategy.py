@@ -30,6 +30,20 @@ PLAY = """
       loop: [n2, n9]
     - name: Note it where it is
       ansible.builtin.set_fact: {noted: "{{ answer.stdout ~ '-' ~ inventory_hostname }}"}
+    - name: On some only
+      ansible.builtin.command: {argv: [echo, some]}
+      when: inventory_hostname in ['n1', 'n3']
+    - name: On none
+      ansible.builtin.command: {argv: [echo, none]}
+      when: [answer.stdout == 'n9', inventory_hostname == 'n9']
+    - name: A condition that cannot be judged
+      ansible.builtin.command: {argv: [echo, none]}
+      when: nothing.like.this
+      ignore_errors: true
+    - name: On some items only
+      ansible.builtin.command: {argv: [echo, "{{ item }}"]}
+      loop: [n1, n2]
+      when: item == inventory_hostname
     - name: Once for all
       ansible.builtin.command: {argv: [echo, once]}
       run_once: true
