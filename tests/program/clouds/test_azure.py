@@ -304,6 +304,14 @@ def test_preflight_says_what_is_wrong(changed: Any, said: str, monkeypatch: pyte
     assert said in bad(looked(monkeypatch, **changed))
 
 
+def test_preflight_looks_at_the_image_of_a_pool_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = "subscriptions/s/resourceGroups/g/providers/Microsoft.Compute"
+    plan = planned(lambda data: data["pools"][0].update(image=f"{group}/images/baked-gone"))
+    assert f"image {group}/images/baked-gone: there is no such image" in bad(looked(monkeypatch, plan))
+    there = planned(lambda data: data["pools"][0].update(image=f"{group}/images/ubuntu-2404"))
+    assert bad(looked(monkeypatch, there)) == ""
+
+
 @pytest.mark.parametrize("zones", [["1"], ["2"]])
 def test_a_reservation_must_be_of_the_zone_and_large_enough(
     zones: list[str], monkeypatch: pytest.MonkeyPatch

@@ -262,6 +262,12 @@ def test_preflight_names_what_it_could_not_look_at() -> None:
     assert all(not one.needed and one.hint for one in unseen)
 
 
+def test_preflight_names_the_image_of_a_pool_too() -> None:
+    plan = made_plan("nebius-cluster", lambda data: data["pools"][0].update(image="computeimage-baked"))
+    hints = [one.hint for one in preflight.look(plan, TODAY) if one.name == "image"]
+    assert len(hints) == 2 and "computeimage-baked" in hints[1]
+
+
 def test_preflight_finds_capacity_that_ends_before_the_job() -> None:
     found = preflight.look(made_plan("nebius-cluster"), datetime.date(2027, 2, 1))
     assert any("it ends on 2027-03-15" in one.found and one.needed for one in found if not one.ok)

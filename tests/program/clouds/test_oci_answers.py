@@ -156,7 +156,8 @@ class Account(Fake):
         return response([oci.identity.models.AvailabilityDomain(name="EXMP:US-ASHBURN-AD-1")])
 
     def get_image(self, image: str) -> Any:
-        return response(models.Image(id=image, display_name="ubuntu", lifecycle_state="AVAILABLE"))
+        state = "DELETED" if image == self.change.get("gone") else "AVAILABLE"
+        return response(models.Image(id=image, display_name="ubuntu", lifecycle_state=state))
 
     def list_image_shape_compatibility_entries(self, image: str, **_: Any) -> Any:
         return response([models.ImageShapeCompatibilitySummary(shape=one) for one in self.change["shapes"]])
@@ -212,6 +213,13 @@ def test_preflight_finds_what_is_wrong(
 ) -> None:
     found = preflighted(monkeypatch, made_plan("oci-cluster"), **change)
     assert any(words in finding.found for finding in found)
+
+
+def test_preflight_looks_at_the_image_of_a_pool_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = made_plan("oci-cluster", lambda data: data["pools"][0].update(image="ocid1.image.oc1..baked"))
+    assert preflighted(monkeypatch, wanted) == []
+    (finding,) = preflighted(monkeypatch, wanted, gone="ocid1.image.oc1..baked")
+    assert finding.found == "ocid1.image.oc1..baked: DELETED" and "image of the pool" in finding.hint
 
 
 def test_preflight_finds_capacity_that_ends_before_the_job(monkeypatch: pytest.MonkeyPatch) -> None:

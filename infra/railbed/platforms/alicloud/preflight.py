@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 
 from railbed.errors import RailbedError, SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.spec.platforms import AlicloudPlatform
@@ -37,7 +38,8 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         until = held.needed_until(today, pool, days)
         found += _pool(session, plan, place, pool, until, taken)
     if not any(capacity.is_lingjun(pool) for pool in plan.pools):
-        found += looked(f"image {place.image}", lambda: _image(session, plan, place))
+        for about, at in images.each(plan, place):
+            found += looked(f"image {at.image}", partial(_image, session, about, at))
     found.append(_quota(plan))
     return found
 
@@ -121,18 +123,18 @@ def _lingjun(
 
 def _image(session: Session, plan: ClusterPlan, place: AlicloudPlatform) -> list[Finding]:
     name = f"image {place.image}"
-    images = session.ecs("describe_images", image_id=place.image).images.image or []
-    if not images:
-        return [Finding(name, False, "not in this account and region", "correct platform.image")]
-    wrong = [p.name for p in plan.pools if p.machine.cpu_architecture != images[0].architecture]
+    shown = session.ecs("describe_images", image_id=place.image).images.image or []
+    if not shown:
+        return [Finding(name, False, "not in this account and region", images.CORRECT)]
+    wrong = [p.name for p in plan.pools if p.machine.cpu_architecture != shown[0].architecture]
     if wrong:
         hint = "take an image of the machine's architecture"
-        return [Finding(name, False, f"{images[0].architecture}, not that of pools {', '.join(wrong)}", hint)]
-    if images[0].is_support_cloudinit is False:
+        return [Finding(name, False, f"{shown[0].architecture}, not that of pools {', '.join(wrong)}", hint)]
+    if shown[0].is_support_cloudinit is False:
         return [
             Finding(name, False, "without cloud-init", "take an image with cloud-init: it sets up logins")
         ]
-    return [Finding(name, True, f"{images[0].osname}, {images[0].architecture}")]
+    return [Finding(name, True, f"{shown[0].osname}, {shown[0].architecture}")]
 
 
 def _quota(plan: ClusterPlan) -> Finding:

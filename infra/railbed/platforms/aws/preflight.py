@@ -9,7 +9,7 @@ from functools import partial
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.aws import discover, layout, reads
 from railbed.platforms.aws.facts import facts
-from railbed.platforms.cloud import calls, held
+from railbed.platforms.cloud import calls, held, images
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
@@ -31,7 +31,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return account
     looks: list[tuple[str, Callable[[], list[Finding]]]] = [
         ("zone", partial(_zone, place)),
-        ("image", partial(_image, plan, place)),
+        *(("image", partial(_image, about, at)) for about, at in images.each(plan, place)),
         ("network", partial(_network, plan, place)),
         ("quota", partial(_quota, plan, place)),
     ]
@@ -76,10 +76,10 @@ def _zone(place: AwsPlatform) -> list[Finding]:
 def _image(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     name = f"image {place.image}"
     with reads.asking(f"AWS on {name}"):
-        images = reads.client("ec2", place.region).describe_images(
+        shown = reads.client("ec2", place.region).describe_images(
             Filters=[{"Name": "image-id", "Values": [place.image]}]
         )["Images"]
-    if not images:
+    if not shown:
         return [
             Finding(
                 name,
@@ -88,7 +88,7 @@ def _image(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
                 "images belong to a region",
             )
         ]
-    image, wanted = images[0], plan.pools[0].machine.cpu_architecture
+    image, wanted = shown[0], plan.pools[0].machine.cpu_architecture
     found = f"{image['Architecture']}, {image['State']}, {image.get('RootDeviceType', 'unknown root device')}"
     ok = image["Architecture"] == wanted and image["State"] == AVAILABLE
     return [Finding(name, ok, found, "" if ok else f"the machines need {wanted}")]

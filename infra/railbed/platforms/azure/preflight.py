@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 from typing import Any
 
 from railbed.errors import SpecError
@@ -10,7 +11,7 @@ from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.azure.facts import facts, resource_id, size
 from railbed.platforms.azure.nodes import image
 from railbed.platforms.azure.session import Session
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.spec.cluster import Reservation
@@ -46,7 +47,8 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
             )
         if plan.fabric is not None and pool.size > facts().ib_limit:
             found.append(_domain(pool))
-    found += looked(f"image {place.image}", lambda: _image(session, plan, place))
+    for about, at in images.each(plan, place):
+        found += looked(f"image {at.image}", partial(_image, session, about, at))
     if place.network is not None:
         found += looked(f"network {place.network}", lambda: _network(session, place))
     return found

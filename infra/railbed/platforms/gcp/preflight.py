@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 from typing import Any
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
@@ -47,7 +48,8 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
             )
     if plan.fabric is not None:
         found += looked("network profile of the rails", lambda: _profile(session, plan, place))
-    found += looked(f"image {place.image}", lambda: _image(session, plan, place))
+    for about, at in images.each(plan, place):
+        found += looked(f"image {at.image}", partial(_image, session, about, at))
     if place.network is not None:
         found += looked(f"network {place.network}", lambda: _network(session, plan, place))
     return [*found, _quota(plan)]

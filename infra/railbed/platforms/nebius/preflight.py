@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.findings import Finding
 from railbed.platforms.nebius import presets
 from railbed.spec.cluster import Block, Reservation
@@ -25,7 +25,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
             "project",
             f"`nebius iam project get --id {place.account}`; the program checks it before anything is made",
         ),
-        ("image", f"`nebius compute image get --id {place.image}`"),
+        *(("image", f"`nebius compute image get --id {at.image}`") for _, at in images.each(plan, place)),
         ("quota", "`nebius quotas quota-allowance list`"),
     ]
     if plan.fabric is not None:

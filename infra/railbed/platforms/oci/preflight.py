@@ -9,7 +9,7 @@ from typing import Any
 
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.cloud.held import Held
 from railbed.platforms.findings import Finding
@@ -36,7 +36,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return first
     questions: list[tuple[str, Look]] = [
         ("region and domain", lambda: _where(cloud, place)),
-        ("image", lambda: _image(cloud, place, plan.pools)),
+        *(("image", partial(_image, cloud, at, about.pools)) for about, at in images.each(plan, place)),
         ("network", lambda: _network(cloud, place)),
         *((f"pool {pool.name}", partial(_pool, cloud, plan, pool, today)) for pool in plan.pools),
         *((f"filesystem {one.name}", partial(_filesystem, cloud, one.existing, place.zone))
@@ -65,7 +65,7 @@ def _image(cloud: Clients, place: OciPlatform, pools: list[PlannedPool]) -> list
     found = _there(lambda: cloud.compute.get_image(place.image).data, f"image {place.image}")
     if found is None or found.lifecycle_state != "AVAILABLE":
         state = found.lifecycle_state if found is not None else "not shown to these credentials"
-        return [Finding("image", False, f"{place.image}: {state}", "correct platform.image")]
+        return [Finding("image", False, f"{place.image}: {state}", images.CORRECT)]
     with asked("the shapes of the image"):
         shapes = {
             str(one.shape) for one in every(cloud.compute.list_image_shape_compatibility_entries, place.image)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.platforms.openstack import session
@@ -38,7 +38,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("services", lambda: list(_services(cloud, plan))),
         ("zone", lambda: [_zone(cloud, place)]),
         ("flavours", lambda: list(_flavors(cloud, plan, place))),
-        ("image", lambda: [_image(cloud, plan, place)]),
+        *(("image", partial(_image, cloud, about, at)) for about, at in images.each(plan, place)),
         ("quota", lambda: list(_quota(cloud, plan, place))),
         ("networks", lambda: list(_networks(cloud, place))),
     ]
@@ -80,19 +80,16 @@ def _flavors(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterato
         yield Finding(name, bool(there), flavor or "none named (platform.controller_shape)", hint)
 
 
-def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Finding:
+def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> list[Finding]:
     found = asked("the image", lambda: cloud.image.find_image(place.image))
     if found is None or found.status != "active":
         state = "not shown to this project" if found is None else str(found.status)
-        return Finding(
-            "image", False, f"{place.image}: {state}", "correct platform.image: it is the image's id"
-        )
+        return [Finding("image", False, f"{place.image}: {state}", f"{images.CORRECT}: it is the image's id")]
     told = str(found.architecture or "")
     wanted = plan.pools[0].machine.cpu_architecture
     fits = not told or told in ARCHITECTURES[wanted]
-    return Finding(
-        "image", fits, f"{found.name}, {told or 'architecture not told'}", f"an image for {wanted}"
-    )
+    said = f"{found.name}, {told or 'architecture not told'}"
+    return [Finding("image", fits, said, f"an image for {wanted}")]
 
 
 def _quota(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held
+from railbed.platforms.cloud import held, images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.platforms.volcengine import capacity
@@ -42,7 +43,8 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
                 f"reservation of pool {pool.name}",
                 lambda p=pool: _reservation(session, place, p, held.needed_until(today, p, until)),  # type: ignore[misc]
             )
-    found += looked(f"image {place.image}", lambda: _image(session, plan, place))
+    for about, at in images.each(plan, place):
+        found += looked(f"image {at.image}", partial(_image, session, about, at))
     found.append(_quota(plan))
     return found
 
@@ -89,24 +91,24 @@ def _reservation(
 
 def _image(session: Session, plan: ClusterPlan, place: VolcenginePlatform) -> list[Finding]:
     name = f"image {place.image}"
-    images = session.ecs("describe_images", image_ids=[place.image]).images or []
-    if not images:
-        return [Finding(name, False, "not in this account and region", "correct platform.image")]
+    shown = session.ecs("describe_images", image_ids=[place.image]).images or []
+    if not shown:
+        return [Finding(name, False, "not in this account and region", images.CORRECT)]
     wrong = [
         p.name
         for p in plan.pools
-        if p.machine.cpu_architecture == "x86_64" and images[0].architecture not in X86
+        if p.machine.cpu_architecture == "x86_64" and shown[0].architecture not in X86
     ]
     if wrong:
         hint = "take an image of the machine's architecture"
         return [
-            Finding(name, False, f"{images[0].architecture}, for pools {', '.join(wrong)} of x86_64", hint)
+            Finding(name, False, f"{shown[0].architecture}, for pools {', '.join(wrong)} of x86_64", hint)
         ]
-    if images[0].is_support_cloud_init is False:
+    if shown[0].is_support_cloud_init is False:
         return [
             Finding(name, False, "without cloud-init", "take an image with cloud-init: it sets up logins")
         ]
-    return [Finding(name, True, f"{images[0].os_name or images[0].platform}, {images[0].architecture}")]
+    return [Finding(name, True, f"{shown[0].os_name or shown[0].platform}, {shown[0].architecture}")]
 
 
 def _quota(plan: ClusterPlan) -> Finding:
