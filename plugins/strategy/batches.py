@@ -21,8 +21,12 @@ description:
 author: railbed
 """
 
+import ctypes
 import gc
+import os
+import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -32,6 +36,7 @@ from typing import Any
 from ansible import constants, context
 from ansible._internal._task import TaskContext
 from ansible.errors import AnsibleError
+from ansible.executor.process import worker
 from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.executor.task_result import _RawTaskResult
@@ -50,6 +55,7 @@ ON_THE_SPOT = frozenset(
     }
 )
 """Actions that look at variables and at nothing else."""
+PR_SET_PDEATHSIG = 1
 templating.begin(Path(constants.ANSIBLE_HOME) / "compiled")
 
 
@@ -92,10 +98,19 @@ class Batch(WorkerProcess):  # type: ignore[misc]
         self._jobs = jobs
 
     def _run(self) -> None:
+        worker.current_worker = self
+        self._end_with_parent()
         # What was there before is the parent's: looking through it for garbage would copy it into this process, page by page.
         gc.freeze()
         for job in self._jobs:
             _execute(job, self._loader, self._shared_loader_obj, self._final_q, self._variable_manager)
+
+    def _end_with_parent(self) -> None:
+        """An Ansible that is killed leaves nobody who takes results, and a worker would wait for that (prctl: Linux)."""
+        with suppress(AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != self._parent_pid:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 class StrategyModule(Linear):  # type: ignore[misc]
@@ -140,20 +155,20 @@ class StrategyModule(Linear):  # type: ignore[misc]
         """Gives what waits to the next process that may start."""
         jobs, self._waiting = self._waiting, []
         place = self._free_place()
-        worker = Batch(
+        batch = Batch(
             jobs, final_q=self._final_q, loader=self._loader, variable_manager=self._variable_manager,
             shared_loader_obj=get_plugin_loader_namespace(), worker_id=place, cliargs=context.CLIARGS,
         )  # fmt: skip
-        self._workers[place] = worker
-        worker.start()
+        self._workers[place] = batch
+        batch.start()
 
     def _free_place(self) -> int:
         """Waits for a process to end where all forks are at work."""
         while True:
-            for place, worker in enumerate(self._workers):
-                if worker is None or not worker.is_alive():
-                    if worker is not None:
-                        worker.close()
+            for place, batch in enumerate(self._workers):
+                if batch is None or not batch.is_alive():
+                    if batch is not None:
+                        batch.close()
                     return place
             time.sleep(constants.DEFAULT_INTERNAL_POLL_INTERVAL)
 

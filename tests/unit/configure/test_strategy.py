@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +129,37 @@ def test_of_each_task_its_end_is_reported_and_how_long_it_took(tmp_path: Path) -
     ends = [event["event_data"] for event in events if event["event"] in ("runner_on_ok", "runner_on_failed")]
     assert "runner_on_start" not in kinds and kinds.count("playbook_on_stats") == 1
     assert len(ends) > len(HOSTS) * 4 and all(end["duration"] > 0 for end in ends)
+
+
+def test_workers_end_with_an_ansible_that_is_killed(tmp_path: Path) -> None:
+    env = {**os.environ, **settings(tmp_path, "batches")}
+    task = {"ansible.builtin.command": {"argv": ["sleep", "43.21"]}}
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": [task]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    playing = subprocess.Popen(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", tmp_path / "hosts", tmp_path / "play.yml"],
+        env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    mark = f"{tmp_path}/play.yml"
+    wait_until(lambda: len(running("sleep\0" + "43.21")) == 2, "both forks are at work")
+    assert len(running(mark)) >= 3
+    playing.kill()
+    playing.wait()
+    wait_until(lambda: not running(mark) and not running("sleep\0" + "43.21"), "nothing of it is left")
+
+
+def running(words: str) -> list[int]:
+    """Processes with these words in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words in path.read_text() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
