@@ -19,6 +19,8 @@ from railbed.errors import UsageError
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
 SHOWN = 8
+ASKED_AT_ONCE = 64
+"""Each is an ssh client, of some megabytes."""
 
 
 def record(work: Workspace, names: Collection[str], release: str) -> None:
@@ -32,8 +34,8 @@ def forget(work: Workspace, names: Collection[str]) -> None:
     work.releases.write(left)
 
 
-def learn(contract: Contract, work: Workspace) -> None:
-    """Asks the nodes of a cluster that another checkout converged; those that do not answer stay unknown."""
+def learn(contract: Contract, work: Workspace, names: Collection[str] | None = None) -> None:
+    """Asks nodes that another checkout converged, all of them or these; those that do not answer stay unknown."""
     remote = Remote(work, contract)
 
     def ask(name: str) -> str:
@@ -44,19 +46,24 @@ def learn(contract: Contract, work: Workspace) -> None:
             return ""
         return str(told.get("release", "")) if isinstance(told, dict) else ""
 
-    asked = remote.each([node.name for node in contract.nodes], ask)
-    told = {name: release for name, release in asked.items() if release}
+    told: dict[str, str] = {}
+    asked = [node.name for node in contract.nodes if names is None or node.name in names]
+    for first in range(0, len(asked), ASKED_AT_ONCE):
+        some = asked[first : first + ASKED_AT_ONCE]
+        told |= {name: release for name, release in remote.each(some, ask).items() if release}
     work.releases.write({**work.releases.read(), **told})
 
 
 def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
     """Raises UsageError where a run of the roles would change the release of nodes that nobody drained for it.
 
-    A checkout that proved its nodes and has no list of their releases, an older one or one whose list was removed, asks them.
+    A checkout of a cluster that was proved asks those of them that it has no release of: another checkout made them, or the list
+    was removed.
     """
+    unknown = set(names) - work.releases.read().keys()
     proved = work.accepted.path.exists() or work.certificate_file.exists()
-    if proved and work.contract_file.exists() and not work.releases.path.exists():
-        learn(contracts.load(work.contract_file), work)
+    if unknown and proved and work.contract_file.exists():
+        learn(contracts.load(work.contract_file), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
         told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])

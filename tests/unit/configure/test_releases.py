@@ -93,3 +93,7 @@ def test_a_checkout_without_a_list_asks_before_it_lets_a_release_move(
     assert sorted(asked) == sorted(names)
     configure.refuse_move(work, names, "2026.11")
     assert len(asked) == len(names), "once"
+    releases.forget(work, ["h100-1"])
+    with pytest.raises(UsageError, match="1 nodes have another"):
+        configure.refuse_move(work, ["h100-1", "not-made-yet"], "2026.12")
+    assert asked[len(names) :] == ["h100-1"], "only whom it does not know, and who is there"
