@@ -140,8 +140,8 @@ def checkout(count: int, small: list[dict[str, Any]] | None = None) -> Iterator[
 
 def _know(work: Workspace, contract: Contract) -> None:
     """What the run before left: that all nodes passed, and their facts, as ansible-core 2.19 keeps them on disk."""
-    work.accepted.path.write_text(json.dumps({node.name: node.identity.value for node in contract.nodes}))
-    work.releases.write(dict.fromkeys((node.name for node in contract.nodes), contract.software.release))
+    work.accepted.write({node.name: node.identity.value for node in contract.nodes})
+    work.releases.write({node.name: contract.software.release for node in contract.nodes})
     folder = work.runner_dir / "facts" / contract.hash[:12]
     folder.mkdir(parents=True)
     for one in contract.nodes:

@@ -2,11 +2,12 @@
 
 Ansible compiles a template each time that it is asked for, and each variable is one. Each that is looked up on the way to a
 value begins with a list of all variables, and each template file with a copy of them, value by value. With 50 nodes that was
-half of all that the controller did. `begin` changes three things:
+half of all that the controller did. `begin` changes four things:
 
 - What was compiled is kept, in the process and in a folder, since every process that Ansible starts would begin anew.
 - The variables are listed once for each value that a task is given, and what was worked out on the way serves the whole of it.
 - A template file gets a copy of the list of variables; the values themselves a template cannot change.
+- What files of variables say of a host is put together once, since they do not change during a run.
 
 Names of ansible-core that are not public: a version that has them no more fails at import, and the tests compare what comes out.
 """
@@ -17,6 +18,7 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 from types import CodeType
@@ -33,6 +35,8 @@ from ansible._internal._templating._jinja_bits import (
 from ansible._internal._templating._utils import TemplateContext
 from ansible.plugins.loader import lookup_loader
 from ansible.release import __version__ as ansible_version
+from ansible.vars import manager
+from ansible.vars import plugins as vars_plugins
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
 from jinja2.environment import TemplateExpression
 
@@ -43,6 +47,7 @@ def begin(folder: Path) -> None:
     """From now on, in this process and those that it starts. ``folder`` is made, for this user alone: what lies in it is run."""
     _keep_compiled(Kept(folder))
     _share_variables()
+    _read_files_once()
     lookup_loader.get("ansible.builtin.template", class_only=True).run.__globals__["deepcopy"] = copy.copy
 
 
@@ -137,3 +142,16 @@ def _share_variables() -> None:
         yield shared[key][0]
 
     _jinja_bits._flatten_and_lazify_vars = listed
+
+
+def _read_files_once() -> None:
+    plain = vars_plugins.get_vars_from_path
+
+    @cache
+    def found(loader: Any, path: str, entities: tuple[Any, ...], stage: str) -> Any:
+        return plain(loader, path, list(entities), stage)
+
+    def from_path(loader: Any, path: str, entities: list[Any], stage: str) -> Any:
+        return found(loader, path, tuple(entities), stage)
+
+    manager.get_vars_from_path = vars_plugins.get_vars_from_path = from_path

@@ -29,7 +29,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,6 @@ from ansible.executor.task_executor import TaskExecutor
 from ansible.executor.task_result import _RawTaskResult
 from ansible.plugins.loader import get_plugin_loader_namespace
 from ansible.plugins.strategy.linear import StrategyModule as Linear
-from ansible.vars import manager
-from ansible.vars import plugins as vars_plugins
 
 from railbed import templating
 
@@ -56,21 +54,8 @@ ON_THE_SPOT = frozenset(
 )
 """Actions that look at variables and at nothing else."""
 PR_SET_PDEATHSIG = 1
+
 templating.begin(Path(constants.ANSIBLE_HOME) / "compiled")
-
-
-@cache
-def _of_files(loader: Any, path: str, entities: tuple[Any, ...], stage: str) -> Any:
-    return PLAIN_VARS_FROM_PATH(loader, path, list(entities), stage)
-
-
-def _vars_from_path(loader: Any, path: str, entities: list[Any], stage: str) -> Any:
-    """Files of variables do not change during a run, and Ansible puts them together anew for each task of each host."""
-    return _of_files(loader, path, tuple(entities), stage)
-
-
-PLAIN_VARS_FROM_PATH = vars_plugins.get_vars_from_path
-manager.get_vars_from_path = vars_plugins.get_vars_from_path = _vars_from_path
 
 
 @dataclass(frozen=True)

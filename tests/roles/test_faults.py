@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tests.processes import mentioning, until
 from tests.roles.plays import ROOT, Plays, plays
 
 from railbed.configure import NodeState, broken, converge
@@ -62,25 +62,6 @@ def test_a_node_that_cannot_be_trusted_or_reached_is_its_own_trouble_and_the_nex
     again = converge(plays.contract, plays.work)
     assert (again.broken, again.changed) == ([], 5) and len(list(plays.made.iterdir())) == 8
     assert converge(plays.contract, plays.work).changed == 0
-
-
-def mentioning(text: str) -> list[int]:
-    """Processes whose command line has the text."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and text.encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def until(what: str, seconds: float, holds: object) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def test_a_controller_that_is_killed_leaves_no_run_behind_and_the_next_one_goes_on(plays: Plays) -> None:

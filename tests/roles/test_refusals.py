@@ -117,6 +117,14 @@ def packages(case: str, there: str, says: str = "", family: str = "debian") -> C
     return Case(f"packages {case}", "packages", told, says, tasks="verify")
 
 
+def mounted(case: str, says: str = "", *states: dict[str, str]) -> Case:
+    told = {
+        "filesystem_client_mounts": [{"name": "data"}, {"name": "home"}],
+        "filesystem_client_mounted": {"results": [{"states": one} for one in states]},
+    }
+    return Case(f"client {case}", "filesystem_client", told, says, tasks="verify")
+
+
 CEPH = {
     "kind": "ceph",
     "name": "data",
@@ -133,6 +141,9 @@ CASES = [
     client("with options of two words", "without blanks", options="ro, nodev"),
     client("of Ceph without its secret", "filesystem_client_secrets", kind="ceph", source="a@b.c=/"),
     client("of Ceph", kind="ceph", source="a@b.c=/", secrets={"data": "/key"}),
+    mounted("with all of its filesystems", "", {"data.service": "active"}, {"home.service": "active"}),
+    mounted("with one that failed", '"home.service": "failed"', {"data.service": "active"}, {"home.service": "failed"}),
+    mounted("with one that nobody looked at", "data.service", {"data.service": "active"}, {}),
     server("of BeeGFS", kind="beegfs", auth_file="/auth", data_paths=["/srv"]),
     server("of BeeGFS without the shared file", "filesystem_server_auth_file", kind="beegfs", data_paths=["/srv"]),
     server("of Ceph", **CEPH),

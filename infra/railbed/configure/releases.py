@@ -46,11 +46,9 @@ def learn(contract: Contract, work: Workspace, names: Collection[str] | None = N
             return ""
         return str(told.get("release", "")) if isinstance(told, dict) else ""
 
-    told: dict[str, str] = {}
-    asked = [node.name for node in contract.nodes if names is None or node.name in names]
-    for first in range(0, len(asked), ASKED_AT_ONCE):
-        some = asked[first : first + ASKED_AT_ONCE]
-        told |= {name: release for name, release in remote.each(some, ask).items() if release}
+    wanted = [node.name for node in contract.nodes if names is None or node.name in names]
+    asked = remote.each(wanted, ask, ASKED_AT_ONCE)
+    told = {name: release for name, release in asked.items() if release}
     work.releases.write({**work.releases.read(), **told})
 
 

@@ -91,10 +91,12 @@ class Remote:
         text = command if isinstance(command, str) else shlex.join(command)
         return run([*self.ssh_argv(node), text], stdin=stdin, timeout_s=timeout_s, check=check)
 
-    def each(self, nodes: Iterable[str], work: Callable[[str], T]) -> dict[str, T]:
-        """``work(node)`` for all nodes at once; results by node name, in the order given."""
+    def each(
+        self, nodes: Iterable[str], work: Callable[[str], T], at_once: int | None = None
+    ) -> dict[str, T]:
+        """``work(node)`` for all nodes at once, or for so many; results by node name, in the order given."""
         names = list(nodes)
-        with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        with ThreadPoolExecutor(max_workers=max(1, at_once or len(names))) as pool:
             return dict(zip(names, pool.map(work, names), strict=True))
 
     def close(self) -> None:

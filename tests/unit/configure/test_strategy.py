@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
 import pytest
+from tests.processes import mentioning, until
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTS = [f"n{i}" for i in range(5)]
@@ -141,25 +139,9 @@ def test_workers_end_with_an_ansible_that_is_killed(tmp_path: Path) -> None:
         env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     mark = f"{tmp_path}/play.yml"
-    wait_until(lambda: len(running("sleep\0" + "43.21")) == 2, "both forks are at work")
-    assert len(running(mark)) >= 3
+    asleep = "sleep\0" + "43.21"
+    until("both forks are at work", 30, lambda: len(mentioning(asleep)) == 2)
+    assert len(mentioning(mark)) >= 3
     playing.kill()
     playing.wait()
-    wait_until(lambda: not running(mark) and not running("sleep\0" + "43.21"), "nothing of it is left")
-
-
-def running(words: str) -> list[int]:
-    """Processes with these words in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if words in path.read_text() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
-    return found
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
+    until("nothing of it is left", 30, lambda: not mentioning(mark) and not mentioning(asleep))
