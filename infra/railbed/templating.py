@@ -55,7 +55,8 @@ class Kept:
     """What was compiled so far."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._disk = FileSystemBytecodeCache(str(folder))
         self._here: dict[str, CodeType] = {}
 
@@ -74,10 +75,10 @@ class Kept:
         return bucket.code
 
     def _bucket(self, environment: Any, name: str, source: str) -> Bucket:
-        """What the folder has of it; a file that a crash left half written has nothing."""
+        """What the folder has of it; a file that a crash left half written has nothing, nor has a folder that is none."""
         try:
             return self._disk.get_bucket(environment, name, None, source)
-        except (EOFError, ValueError, TypeError, UnpicklingError):
+        except (OSError, EOFError, ValueError, TypeError, UnpicklingError):
             return Bucket(environment, self._disk.get_cache_key(name), self._disk.get_source_checksum(source))
 
 

@@ -95,6 +95,9 @@ def test_a_folder_that_takes_nothing_does_no_harm(plain: list[Any], tmp_path: Pa
     full = Path("/proc/self/fdinfo")
     assert said(str(full)) == plain
     assert said(str(tmp_path), CASES[:1])
+    (tmp_path / "file").touch()
+    assert said(str(tmp_path / "file")) == plain
+    assert said(str(tmp_path / "file" / "below")) == plain
 
 
 def test_the_folder_is_this_users_alone(tmp_path: Path) -> None:
