@@ -32,6 +32,7 @@ class Run:
     """What one run came to."""
 
     declared: list[Declared]
+    """By type and name: the order in which resources are registered is that of threads, another one in each run."""
     calls: list[tuple[str, dict[str, Any]]]
     contract: dict[str, Any]
 
@@ -84,6 +85,6 @@ def run(build: Callable[[], pulumi.Output[Any]], answers: Answers, calls: Calls)
     checked()
     declared = [
         Declared(typ, name, inputs, options.get((typ, name), pulumi.ResourceOptions()))
-        for typ, name, inputs in recorder.declared
+        for typ, name, inputs in sorted(recorder.declared, key=lambda one: one[:2])
     ]
     return Run(declared, recorder.called, value[0])
