@@ -25,11 +25,13 @@ import ctypes
 import gc
 import os
 import signal
-import time
+import threading
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ ON_THE_SPOT = frozenset(
 )
 """Actions that look at variables and at nothing else."""
 PR_SET_PDEATHSIG = 1
+DEAD_WORKER_S = 0.1
+"""How long a worker that was killed can go unseen."""
 
 templating.begin(Path(constants.ANSIBLE_HOME) / "compiled")
 
@@ -98,11 +102,25 @@ class Batch(WorkerProcess):  # type: ignore[misc]
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+class Results(deque[Any]):
+    """Results that came back, and a bell for who waits for the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Event()
+
+    def append(self, one: Any) -> None:
+        """What Ansible's thread does with each result."""
+        super().append(one)
+        self.came.set()
+
+
 class StrategyModule(Linear):  # type: ignore[misc]
     """The strategy."""
 
     def __init__(self, tqm: Any) -> None:
         super().__init__(tqm)
+        self._results = Results()
         self._waiting: list[Job] = []
         for callback in tqm._callback_plugins:
             if hasattr(callback, "_host_start"):
@@ -114,7 +132,7 @@ class StrategyModule(Linear):  # type: ignore[misc]
         if task.action in ON_THE_SPOT or _is_passed_over(task, task_vars):
             self._started(job)
             _execute(job, self._loader, get_plugin_loader_namespace(), self._final_q, self._variable_manager)
-        elif task.throttle or task.run_once:
+        elif task.throttle:
             super()._queue_task(host, task, task_vars, play_context)
         else:
             self._started(job)
@@ -123,9 +141,17 @@ class StrategyModule(Linear):  # type: ignore[misc]
                 self._send()
 
     def _wait_on_pending_results(self, iterator: Any) -> list[Any]:
+        """Takes results as they come. Ansible's own looks for them at intervals, of which a hundred tasks pay one each."""
         if self._waiting:
             self._send()
-        found: list[Any] = super()._wait_on_pending_results(iterator)
+        found: list[Any] = []
+        while self._pending_results > 0 and not self._tqm._terminated:
+            if self._tqm.has_dead_workers():
+                raise AnsibleError("A worker was found in a dead state")
+            self._results.came.clear()
+            found += self._process_pending_results(iterator)
+            if self._pending_results > 0:
+                self._results.came.wait(DEAD_WORKER_S)
         return found
 
     def _started(self, job: Job) -> None:
@@ -155,7 +181,7 @@ class StrategyModule(Linear):  # type: ignore[misc]
                     if batch is not None:
                         batch.close()
                     return place
-            time.sleep(constants.DEFAULT_INTERNAL_POLL_INTERVAL)
+            connection.wait([batch.sentinel for batch in self._workers])
 
 
 def _is_passed_over(task: Any, task_vars: dict[str, Any]) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ import pytest
 from tests.processes import mentioning, until
 
 ROOT = Path(__file__).resolve().parents[3]
+NAP = f"43.{os.getpid()}"
+ASLEEP = f"sleep\0{NAP}\0"
+"""Of this run of the tests alone."""
 HOSTS = [f"n{i}" for i in range(5)]
 PLAY = """
 - hosts: all
@@ -129,19 +135,40 @@ def test_of_each_task_its_end_is_reported_and_how_long_it_took(tmp_path: Path) -
     assert len(ends) > len(HOSTS) * 4 and all(end["duration"] > 0 for end in ends)
 
 
-def test_workers_end_with_an_ansible_that_is_killed(tmp_path: Path) -> None:
-    env = {**os.environ, **settings(tmp_path, "batches")}
-    task = {"ansible.builtin.command": {"argv": ["sleep", "43.21"]}}
-    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": [task]}
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
+@contextmanager
+def asleep(folder: Path, **task: Any) -> Iterator[subprocess.Popen[str]]:
+    """A playbook in the middle of a task on both forks, or on one where it runs once."""
+    env = {**os.environ, **settings(folder, "batches")}
+    tasks = [{"ansible.builtin.command": {"argv": ["sleep", NAP]}, **task}]
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (folder / "play.yml").write_text(json.dumps([play]))
     playing = subprocess.Popen(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", tmp_path / "hosts", tmp_path / "play.yml"],
-        env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", folder / "hosts", folder / "play.yml"],
+        env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+    try:
+        until("it is at work", 30, lambda: len(mentioning(ASLEEP)) == (1 if task else 2))
+        yield playing
+    finally:
+        playing.kill()
+        playing.communicate()
+
+
+@pytest.mark.parametrize("task", [{}, {"run_once": True}], ids=["on every node", "once"])
+def test_workers_end_with_an_ansible_that_is_killed(tmp_path: Path, task: dict[str, Any]) -> None:
     mark = f"{tmp_path}/play.yml"
-    asleep = "sleep\0" + "43.21"
-    until("both forks are at work", 30, lambda: len(mentioning(asleep)) == 2)
-    assert len(mentioning(mark)) >= 3
-    playing.kill()
-    playing.wait()
-    until("nothing of it is left", 30, lambda: not mentioning(mark) and not mentioning(asleep))
+    with asleep(tmp_path, **task) as playing:
+        assert len(mentioning(mark)) >= 2
+        playing.kill()
+        playing.wait()
+        until("nothing of it is left", 30, lambda: not mentioning(mark) and not mentioning(ASLEEP))
+
+
+def test_a_worker_that_is_killed_ends_the_run_and_is_not_waited_for(tmp_path: Path) -> None:
+    with asleep(tmp_path, run_once=True) as playing:
+        (worker,) = [pid for pid in mentioning(f"{tmp_path}/play.yml") if pid != playing.pid]
+        os.kill(worker, signal.SIGKILL)
+        said, _ = playing.communicate(timeout=30)
+        assert playing.returncode != 0 and "dead state" in said
+        for left in mentioning(ASLEEP):
+            os.kill(left, signal.SIGKILL)
