@@ -41,6 +41,8 @@ class Collector:
     def __init__(self, nodes: Iterable[str], on_event: OnEvent | None = None) -> None:
         self.nodes = {name: NodeResult() for name in nodes}
         self.task_seconds: dict[str, float] = {}
+        self._slowest: dict[str, float] = {}
+        """By Ansible's number of the task: plays have tasks of one title."""
         self.said: list[str] = []
         """Text outside of tasks: why Ansible did not even start."""
         self.finished = False
@@ -83,8 +85,7 @@ class Collector:
             return
         if outcome != "skipped":
             node.tasks += 1
-            seconds = float(data.get("duration") or 0.0)
-            self.task_seconds[title] = max(self.task_seconds.get(title, 0.0), seconds)
+            self._took(title, str(data.get("task_uuid") or title), float(data.get("duration") or 0.0))
             if "results" not in result and _runs_module(data):
                 node.modules += 1
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):
@@ -96,6 +97,12 @@ class Collector:
             if node.state == NodeState.OK:
                 node.state = NodeState.CHANGED
         self._on_event(Event(outcome, node=name, task=title, message=node.message, result=node))
+
+    def _took(self, title: str, number: str, seconds: float) -> None:
+        before = self._slowest.get(number, 0.0)
+        if seconds > before:
+            self._slowest[number] = seconds
+            self.task_seconds[title] = self.task_seconds.get(title, 0.0) + seconds - before
 
 
 def _unheard(event: Event) -> None:

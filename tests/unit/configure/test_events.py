@@ -57,6 +57,13 @@ def test_a_change_whose_result_is_hidden_is_counted_at_the_end() -> None:
     assert (node.state, node.changed) == (NodeState.CHANGED, 1)
 
 
+def test_a_task_takes_as_long_as_on_its_slowest_node_and_tasks_of_one_title_add_up() -> None:
+    took = [("h100-0", "a", 0.5), ("h100-1", "a", 0.75), ("h100-0", "a", 0.25), ("h100-0", "b", 2.0)]
+    events = [ran("runner_on_ok", host, task_uuid=number, duration=s) for host, number, s in took]
+    assert collect(*events).task_seconds == {"time: Keep the clock": 2.75}
+    assert collect(ran("runner_on_skipped", "h100-0", task_uuid="a")).task_seconds == {}
+
+
 def test_unreachable_is_a_state_of_that_node_only() -> None:
     nodes = collect(
         ran("runner_on_unreachable", "h100-0", res={"msg": "Failed to connect to the host via ssh"}),
