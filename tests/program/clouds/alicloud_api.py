@@ -11,8 +11,10 @@ from typing import Any
 import alibabacloud_ecs20140526.models as ecs
 import alibabacloud_eflo_controller20221215.models as eflo
 import alibabacloud_ess20220222.models as ess
+from tests.program.clouds import cases
 from tests.program.clouds.view import Node
 
+from railbed.plan import ClusterPlan
 from railbed.platforms.alicloud import session
 from railbed.platforms.cloud import consoles, filling
 
@@ -41,6 +43,13 @@ class Api:
         self.free_nodes += [eflo_node(f"zz-never-up-{number}") for number in range(100)]
         self.cluster_nodes: list[Any] = []
         self.commands: dict[str, str] = {}
+
+    @classmethod
+    def whole(cls, monkeypatch: Any, plan: ClusterPlan) -> Api:
+        """In the place of the real one, with every node of the plan."""
+        made = cls(cases.members(plan), {})
+        made.install(monkeypatch)
+        return made
 
     def install(self, monkeypatch: Any) -> None:
         for name in session.KEYS:

@@ -1,12 +1,19 @@
-"""HTTP answers that a test made by hand, below a provider's real client: nothing leaves the process."""
+"""HTTP answers that a test made by hand, below a provider's real client: nothing leaves this machine."""
 
 from __future__ import annotations
 
 import io
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import requests
+
+Answers = list[tuple[int, Any]]
+"""Status and body, in their order; each is given once."""
 
 
 class Answering(requests.adapters.BaseAdapter):
@@ -32,3 +39,37 @@ class Answering(requests.adapters.BaseAdapter):
 
     def close(self) -> None:
         pass
+
+
+class _Handler(BaseHTTPRequestHandler):
+    left: Answers
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, body = self.left.pop(0)
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, Answers]]:
+    """A server on loopback, for clients that open connections of their own: its ``host:port``, and what it will answer."""
+    handler = type("Handler", (_Handler,), {"left": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", handler.left
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

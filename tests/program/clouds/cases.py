@@ -8,7 +8,7 @@ import functools
 import hashlib
 import importlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,13 @@ def planned(data: dict[str, Any]) -> ClusterPlan:
     plan = plans.plan(spec.from_config(data, "test"))
     words = [purchase.words for purchase in plan.purchases]
     return plans.plan(spec.from_config({**data, "acknowledge": words}, "test")) if words else plan
+
+
+def changed(change: Callable[[dict[str, Any]], Any] = lambda data: None, *, name: str) -> ClusterPlan:
+    """The plan of an example that was changed in place."""
+    data = example(name)
+    change(data)
+    return planned(data)
 
 
 def host_key(seed: str) -> str:

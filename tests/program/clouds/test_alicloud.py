@@ -1,14 +1,12 @@
-"""Alibaba Cloud: Lingjun clusters of bought nodes, ECS groups with eRDMA, and what its API answers when things go wrong."""
+"""Alibaba Cloud: Lingjun clusters of bought nodes, and ECS groups with eRDMA."""
 
 from __future__ import annotations
 
 import datetime
-import json
+import functools
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +17,18 @@ import alibabacloud_ess20220222.client as ess_client
 import alibabacloud_ess20220222.models as ess_models
 import pytest
 from tests.program.clouds import cases
-from tests.program.clouds.alicloud_api import ACCOUNT, MACHINE_TYPE, Api, eflo_node, private_pool
+from tests.program.clouds.alicloud_api import ACCOUNT, MACHINE_TYPE, Api, eflo_node
 from tests.program.clouds.alicloud_view import VIEW
 from tests.program.clouds.view import Node
 
-from railbed import plan as plans
 from railbed import platforms
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.platforms.alicloud import capacity, identities, preflight, session
-from railbed.platforms.cloud import calls
-from railbed.platforms.cloud.calls import ProviderError
 
 TODAY = datetime.date(2026, 11, 24)
 EXAMPLE, HOSTS = "alicloud-cluster", "alicloud-hosts"
 Change = Callable[[dict[str, Any]], Any]
-
-
-def planned(change: Change = lambda data: None, example: str = EXAMPLE) -> plans.ClusterPlan:
-    """The plan of an example, changed."""
-    data = cases.example(example)
-    change(data)
-    return cases.planned(data)
-
-
-def api(monkeypatch: pytest.MonkeyPatch, plan: plans.ClusterPlan) -> Api:
-    made = Api(cases.members(plan), {})
-    made.install(monkeypatch)
-    return made
+planned = functools.partial(cases.changed, name=EXAMPLE)
 
 
 def erdma(data: dict[str, Any]) -> None:
@@ -71,7 +54,7 @@ def test_lingjun_nodes_are_taken_from_those_that_were_bought(
 def test_nodes_that_are_in_the_group_stay_in_it(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
     inside = [f"zz-inside-{number:02d}" for number in range(68)]
-    one = api(monkeypatch, plan)
+    one = Api.whole(monkeypatch, plan)
     one.cluster_nodes = [
         eflo_models.ListClusterNodesResponseBodyNodes(
             node_id=node, node_group_name="pretrain-ali-h20", machine_type=MACHINE_TYPE
@@ -95,7 +78,7 @@ def test_two_pools_never_take_one_node(workdir: Path, monkeypatch: pytest.Monkey
 
 def test_nodes_of_several_machine_types_are_no_pool(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
-    one = api(monkeypatch, plan)
+    one = Api.whole(monkeypatch, plan)
     one.free_nodes[5] = eflo_node(one.free_nodes[5].node_id, machine_type="efg1.other")
     with pytest.raises(SpecError, match="several machine types"):
         platforms.build(plan, "test")
@@ -123,14 +106,14 @@ def test_too_few_bought_nodes_are_a_partial_contract_and_a_finding(
 
 def test_nodes_that_end_before_the_job_are_a_finding(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
-    one = api(monkeypatch, plan)
+    one = Api.whole(monkeypatch, plan)
     one.free_nodes[3] = eflo_node(one.free_nodes[3].node_id, expired_time="2027-01-20T00:00Z")
     bad = [finding for finding in preflight.look(plan, TODAY) if not finding.ok and finding.needed]
     assert "one ends on 2027-01-20" in bad[0].found
 
 
 def test_sixty_of_sixty_four_ecs_nodes(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned(lambda data: data["pools"][1].update(nodes=64), HOSTS)
+    plan = planned(lambda data: data["pools"][1].update(nodes=64), name=HOSTS)
     pools = cases.members(plan)
     pools["green"] = pools["green"][:60]
     done = cases.run(VIEW, plan, monkeypatch, pools, {"green": ["OperationDenied.NoStock"]}).run
@@ -142,7 +125,7 @@ def test_sixty_of_sixty_four_ecs_nodes(workdir: Path, monkeypatch: pytest.Monkey
 def test_erdma_interfaces_are_as_many_as_the_shape_has(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = cases.run(VIEW, planned(erdma, HOSTS), monkeypatch).run
+    done = cases.run(VIEW, planned(erdma, name=HOSTS), monkeypatch).run
     (configuration,) = done.of(":ScalingConfiguration")
     cards = configuration.inputs["networkInterfaces"]
     assert [card["instanceType"] for card in cards] == ["Primary", "Secondary"]
@@ -151,8 +134,8 @@ def test_erdma_interfaces_are_as_many_as_the_shape_has(
 
 
 def test_a_shape_without_erdma_is_on_no_fabric(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned(erdma, HOSTS)
-    api(monkeypatch, plan).interfaces = 0
+    plan = planned(erdma, name=HOSTS)
+    Api.whole(monkeypatch, plan).interfaces = 0
     with pytest.raises(SpecError, match="no eRDMA interface"):
         platforms.build(plan, "test")
     assert any("eRDMA" in one.name and not one.ok for one in preflight.look(plan, TODAY))
@@ -164,11 +147,11 @@ def test_a_rate_that_the_shape_has_not_is_refused() -> None:
         data["fabric"]["node_gbps"] = 3200
 
     with pytest.raises(SpecError, match="has 170 Gb/s a node"):
-        planned(fast, HOSTS)
+        planned(fast, name=HOSTS)
 
 
 def test_private_pools_are_used_alone(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = cases.run(VIEW, planned(example=HOSTS), monkeypatch).run
+    done = cases.run(VIEW, planned(name=HOSTS), monkeypatch).run
     blue = next(one for one in done.of(":ScalingConfiguration") if one.name == "pool-blue")
     assert blue.inputs["resourcePoolOptionsStrategy"] == "PrivatePoolOnly"
     assert blue.inputs["resourcePoolOptionsPrivatePoolIds"] == ["crp-placeholder00001"]
@@ -196,8 +179,8 @@ def test_groups_that_are_full_stay_when_a_pool_grows() -> None:
 def test_what_is_lacking_is_refused_with_the_way_round(
     example: str, change: Any, said: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = planned(change, example)
-    api(monkeypatch, plan)
+    plan = planned(change, name=example)
+    Api.whole(monkeypatch, plan)
     with pytest.raises(Unsupported, match=said) as lacking:
         platforms.build(plan, "test")
     assert lacking.value.hint
@@ -205,7 +188,7 @@ def test_what_is_lacking_is_refused_with_the_way_round(
 
 def test_lingjun_nodes_need_an_image_of_their_own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(lambda data: data["platform"].pop("lingjun_image"))
-    api(monkeypatch, plan)
+    Api.whole(monkeypatch, plan)
     with pytest.raises(SpecError, match="image of their own"):
         platforms.build(plan, "test")
 
@@ -225,7 +208,7 @@ def test_a_member_with_another_host_key_than_before_is_not_trusted(
 
 def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
-    api(monkeypatch, plan).account = "1000000000000009"
+    Api.whole(monkeypatch, plan).account = "1000000000000009"
     with pytest.raises(RailbedError) as wrong:
         platforms.build(plan, "test")
     assert wrong.value.code == "ACCOUNT"
@@ -257,110 +240,6 @@ def test_a_renamed_pool_is_the_same_node_group(workdir: Path, monkeypatch: pytes
     assert group.inputs["nodeGroupName"] == "pretrain-ali-h20"
 
 
-def test_preflight_of_a_good_account(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for example in (EXAMPLE, HOSTS):
-        plan = planned(example=example)
-        api(monkeypatch, plan).private_pools = [private_pool("crp-placeholder00001")]
-        found = preflight.look(plan, TODAY)
-        assert [one.name for one in found if not one.ok] == ["quota"], example
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"status": "Released"}, "it is Released"),
-        ({"end_time": "2026-11-01T00:00Z"}, "it ends on 2026-11-01"),
-        ({"private_pool_options_id": "crp-other"}, "not in this account"),
-    ],
-)
-def test_preflight_refuses_a_private_pool_that_does_not_fit(
-    changed: dict[str, Any], said: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = planned(example=HOSTS)
-    api(monkeypatch, plan).private_pools = [private_pool("crp-placeholder00001", **changed)]
-    bad = [one for one in preflight.look(plan, TODAY) if not one.ok and one.needed]
-    assert len(bad) == 1
-    assert said in bad[0].found
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Alibaba Cloud's wire form (RPC, JSON), made by hand from the SDK's reader."""
-
-    left: list[tuple[int, dict[str, Any]]]
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, body = self.left.pop(0)
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    Answers.left = []
-    for name in session.KEYS:
-        monkeypatch.setenv(name, "not-a-key")
-    real = session.configuration
-
-    def local(region: str) -> Any:
-        settings = real(region)
-        settings.protocol, settings.endpoint = "http", f"127.0.0.1:{server.server_port}"
-        return settings
-
-    monkeypatch.setattr(session, "configuration", local)
-    monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.01)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Answers.left
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def error(code: str) -> dict[str, Any]:
-    return {"RequestId": "r", "Code": code, "Message": f"{code} happened", "HostId": "sts.aliyuncs.com"}
-
-
-IDENTITY = {"RequestId": "r", "AccountId": ACCOUNT, "IdentityType": "RAMUser", "Arn": "acs:ram::1:user/x"}
-
-
-def test_a_busy_provider_is_asked_again(wire: list[tuple[int, dict[str, Any]]]) -> None:
-    wire += [(400, error("Throttling.User")), (503, error("ServiceUnavailable")), (200, IDENTITY)]
-    assert session.Session("cn-beijing").account() == ACCOUNT
-    assert wire == []
-
-
-def test_a_provider_that_stays_busy_is_a_finding(wire: list[tuple[int, dict[str, Any]]]) -> None:
-    wire += [(503, error("ServiceUnavailable"))] * 6
-    (finding,) = preflight.look(planned(), TODAY)
-    assert (finding.name, finding.ok) == ("account", False)
-    assert "503 ServiceUnavailable" in finding.found
-
-
-def test_expired_credentials_are_not_tried_twice(wire: list[tuple[int, dict[str, Any]]]) -> None:
-    wire += [(400, error("InvalidSecurityToken.Expired"))]
-    with pytest.raises(ProviderError) as expired:
-        session.Session("cn-beijing").account()
-    assert expired.value.code == "CREDENTIALS"
-
-
-def test_without_keys_the_missing_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in session.KEYS:
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ProviderError, match="ALIBABA_CLOUD_ACCESS_KEY_ID"):
-        session.Session("cn-beijing")
-
-
 def fields(model: Any) -> set[str]:
     """Names of a request's fields, as the Pulumi package writes them (but in lower case)."""
     names = {name.replace("_", "").lower() for name in vars(model())}
@@ -378,7 +257,7 @@ PROVIDER_ONLY = {"active", "enable", "forcedelete"}
 
 
 def test_inputs_are_fields_of_the_provider_s_own_api(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = cases.run(VIEW, planned(example=HOSTS), monkeypatch).run
+    done = cases.run(VIEW, planned(name=HOSTS), monkeypatch).run
     done.declared.extend(cases.run(VIEW, planned(), monkeypatch).run.declared)
     models = {
         ":ScalingGroup": ess_models.CreateScalingGroupRequest,

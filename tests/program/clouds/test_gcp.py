@@ -6,6 +6,7 @@ Answers are in the forms of the Compute Engine and Resource Manager references, 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 import subprocess
@@ -51,12 +52,7 @@ CARDS = {
 }
 """Front ends, rail cards, their kinds and the front ends' MTU, as Google's blueprints have them."""
 Change = Callable[[dict[str, Any]], Any]
-
-
-def planned(change: Change = lambda data: None, example: str = "gcp-cluster") -> plans.ClusterPlan:
-    data = cases.example(example)
-    change(data)
-    return cases.planned(data)
+planned = functools.partial(cases.changed, name="gcp-cluster")
 
 
 def built(shape: str, monkeypatch: pytest.MonkeyPatch, change: Change = lambda data: None) -> Run:
@@ -189,7 +185,7 @@ def test_a_renamed_pool_and_filesystem_are_the_same_ones(
 
 
 def test_tenants_have_tags_of_their_own_however_long_their_names() -> None:
-    plan = planned(example="gcp-hosts")
+    plan = planned(name="gcp-hosts")
     long = "a" * 50
     tags = {names.tag(plan, "s", tenant) for tenant in ("", "alpha", "beta", long + "1", long + "2")}
     assert len(tags) == 5

@@ -1,14 +1,12 @@
-"""Volcengine: scaling groups in an HPC cluster, reserved instances, and what its API answers when things go wrong."""
+"""Volcengine: scaling groups in an HPC cluster, and reserved instances."""
 
 from __future__ import annotations
 
 import datetime
-import json
+import functools
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +15,12 @@ import volcenginesdkautoscaling
 import volcenginesdkecs
 from tests.program.clouds import cases
 from tests.program.clouds.view import Node
-from tests.program.clouds.volcengine_api import ACCOUNT, Api
+from tests.program.clouds.volcengine_api import ACCOUNT, Api, reserved
 from tests.program.clouds.volcengine_view import VIEW
 
 from railbed import catalog, platforms
-from railbed import plan as plans
 from railbed.errors import RailbedError, SpecError, Unsupported
-from railbed.platforms.cloud import calls
-from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.volcengine import capacity, identities, preflight, session
+from railbed.platforms.volcengine import capacity, identities, preflight
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:volcengine\.:DeprecationWarning")
 TODAY = datetime.date(2026, 11, 24)
@@ -33,29 +28,7 @@ EXAMPLE = "volcengine-cluster"
 
 
 Change = Callable[[dict[str, Any]], Any]
-
-
-def planned(change: Change = lambda data: None, example: str = EXAMPLE) -> plans.ClusterPlan:
-    """The plan of an example, changed."""
-    data = cases.example(example)
-    change(data)
-    return cases.planned(data)
-
-
-def api(monkeypatch: pytest.MonkeyPatch, plan: plans.ClusterPlan) -> Api:
-    made = Api(cases.members(plan), {})
-    made.install(monkeypatch)
-    return made
-
-
-def reserved(plan: plans.ClusterPlan, **changed: Any) -> Any:
-    fields = {
-        "reserved_instance_id": plan.pools[0].capacity.id,  # type: ignore[union-attr]
-        "instance_type_id": capacity.shape(plan.pools[0]), "instance_count": 68, "status": "Active",
-        "zone_id": "cn-beijing-d", "start_at": "2027-01-04T00:00:00+08:00", "expired_at": "2027-03-04T00:00:00+08:00",
-        "hpc_cluster_id": "",
-    }  # fmt: skip
-    return volcenginesdkecs.ReservedInstanceForDescribeReservedInstancesOutput(**{**fields, **changed})
+planned = functools.partial(cases.changed, name=EXAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +110,7 @@ def test_a_replaced_member_takes_the_free_name_and_nobody_else_moves(
 def test_nobody_logs_in_past_a_gate_without_a_known_key(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = planned(example="volcengine-hosts")
+    plan = planned(name="volcengine-hosts")
     quiet = Api(cases.members(plan), {})
     quiet.nodes[quiet.entrance.id] = Node(quiet.entrance.id, quiet.entrance.address, "boot")
 
@@ -152,7 +125,7 @@ def test_nobody_logs_in_past_a_gate_without_a_known_key(
 
 def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
-    api(monkeypatch, plan).account = "2100000009"
+    Api.whole(monkeypatch, plan).account = "2100000009"
     with pytest.raises(RailbedError) as wrong:
         platforms.build(plan, "test")
     assert (wrong.value.code, wrong.value.found) == ("ACCOUNT", "2100000009")
@@ -183,7 +156,7 @@ def test_reservations_in_two_hpc_clusters_are_no_fabric(
         spec["pools"].append(other)
 
     plan = planned(two)
-    one = api(monkeypatch, plan)
+    one = Api.whole(monkeypatch, plan)
     one.reserved = [
         reserved(plan, hpc_cluster_id="hpc-a"), reserved(plan, reserved_instance_id="ri-other", hpc_cluster_id="hpc-b")
     ]  # fmt: skip
@@ -212,7 +185,7 @@ def test_what_is_lacking_is_refused_with_the_way_round(
     words = [purchase.words for purchase in plan.purchases]
     if words:
         plan = planned(lambda spec: (change(spec), spec.update(acknowledge=words))[0])
-    api(monkeypatch, plan)
+    Api.whole(monkeypatch, plan)
     with pytest.raises(Unsupported, match=feature) as lacking:
         platforms.build(plan, "test")
     assert lacking.value.hint
@@ -226,7 +199,7 @@ def test_filesystems_outlive_the_cluster_and_existing_ones_are_left_alone(
     assert system.inputs["capacity"] == 120, "whole TiB"
     assert system.protected
     assert done.of(":MountService")[0].protected
-    done = cases.run(VIEW, planned(example="volcengine-metal"), monkeypatch).run
+    done = cases.run(VIEW, planned(name="volcengine-metal"), monkeypatch).run
     assert VIEW.filesystems(done) == done.of(":MountService") == []
     assert [one["source"] for one in done.contract["filesystems"]] == ["vepfs://vepfs-cnbj-placeholder01"]
 
@@ -243,119 +216,6 @@ def test_a_renamed_pool_and_filesystem_are_the_same_resources(
         (one,) = done.of(kind)
         assert [alias.name for alias in one.options.aliases or []] == [before]
         assert one.options.ignore_changes, "the provider's own name stays"
-
-
-def test_preflight_of_a_good_account(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned()
-    api(monkeypatch, plan).reserved = [reserved(plan)]
-    found = preflight.look(plan, TODAY)
-    assert [one.name for one in found if not one.ok] == ["quota"]
-    assert not found[-1].needed
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"expired_at": "2027-01-20T00:00:00+08:00"}, "it ends on 2027-01-20"),
-        ({"instance_count": 64}, "it has 64 nodes, the pool needs 68"),
-        ({"zone_id": "cn-beijing-a"}, "it is in cn-beijing-a"),
-        ({"status": "Expired"}, "it is Expired"),
-        ({"instance_type_id": "ecs.g1.large"}, "it holds ecs.g1.large"),
-        ({"reserved_instance_id": "ri-another"}, "not in this account"),
-    ],
-)
-def test_preflight_refuses_a_reservation_that_does_not_fit(
-    changed: dict[str, Any], said: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = planned()
-    api(monkeypatch, plan).reserved = [reserved(plan, **changed)]
-    bad = [one for one in preflight.look(plan, TODAY) if not one.ok and one.needed]
-    assert len(bad) == 1
-    assert said in bad[0].found
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Volcengine's wire form (ResponseMetadata with Error, or Result), made by hand from the SDK's reader."""
-
-    left: list[tuple[int, dict[str, Any]]]
-
-    def do_GET(self) -> None:
-        status, body = self.left.pop(0)
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_POST = do_GET
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    server = HTTPServer(("127.0.0.1", 0), Answers)
-    Answers.left = []
-    for name in session.KEYS:
-        monkeypatch.setenv(name, "not-a-key")
-    real = session.configuration
-
-    def local(region: str) -> Any:
-        settings = real(region)
-        settings.scheme, settings.host = "http", f"127.0.0.1:{server.server_port}"
-        return settings
-
-    monkeypatch.setattr(session, "configuration", local)
-    monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.01)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Answers.left
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def error(code: str) -> dict[str, Any]:
-    return {"ResponseMetadata": {"RequestId": "r", "Error": {"Code": code, "Message": f"{code} happened"}}}
-
-
-IDENTITY = {
-    "ResponseMetadata": {"RequestId": "r"},
-    "Result": {"AccountId": int(ACCOUNT), "IdentityType": "User"},
-}
-
-
-def test_a_busy_provider_is_asked_again(wire: list[tuple[int, dict[str, Any]]]) -> None:
-    wire += [(429, error("AccountFlowLimitExceeded")), (503, error("ServiceUnavailable")), (200, IDENTITY)]
-    assert session.Session("cn-beijing").account() == ACCOUNT
-
-
-def test_a_provider_that_stays_busy_is_a_finding(
-    wire: list[tuple[int, dict[str, Any]]], workdir: Path
-) -> None:
-    wire += [(503, error("ServiceUnavailable"))] * 6
-    (finding,) = preflight.look(planned(), TODAY)
-    assert (finding.name, finding.ok) == ("account", False)
-    assert "503 ServiceUnavailable" in finding.found
-    assert wire == []
-
-
-def test_expired_credentials_are_not_tried_twice(wire: list[tuple[int, dict[str, Any]]]) -> None:
-    wire += [(401, error("InvalidSecurityToken"))]
-    with pytest.raises(ProviderError) as expired:
-        session.Session("cn-beijing").account()
-    assert expired.value.code == "CREDENTIALS"
-    assert "renew" in expired.value.hint
-
-
-def test_without_keys_the_missing_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in session.KEYS:
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ProviderError, match="VOLCENGINE_ACCESS_KEY") as missing:
-        session.Session("cn-beijing")
-    assert missing.value.code == "CREDENTIALS"
 
 
 MODELS = {

@@ -11,10 +11,13 @@ import volcenginesdkautoscaling as scaling
 import volcenginesdkcore
 import volcenginesdkecs as ecs
 import volcenginesdksts as sts
+from tests.program.clouds import cases
 from tests.program.clouds.view import Node
 
+from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import consoles, filling
 from railbed.platforms.volcengine import session
+from railbed.platforms.volcengine.capacity import shape
 
 ACCOUNT = "2100000001"
 GROUP_LIMIT = 100
@@ -37,6 +40,13 @@ class Api:
         self.account = ACCOUNT
         self.reserved: list[Any] = []
         self.asked: list[str] = []
+
+    @classmethod
+    def whole(cls, monkeypatch: Any, plan: ClusterPlan) -> Api:
+        """In the place of the real one, with every node of the plan."""
+        made = cls(cases.members(plan), {})
+        made.install(monkeypatch)
+        return made
 
     def install(self, monkeypatch: Any) -> None:
         for name in session.KEYS:
@@ -145,3 +155,14 @@ class Api:
             is_support_cloud_init=True,
         )
         return ecs.DescribeImagesResponse(images=[image])
+
+
+def reserved(plan: ClusterPlan, **changed: Any) -> Any:
+    """The plan's reservation as the provider tells of it."""
+    fields = {
+        "reserved_instance_id": plan.pools[0].capacity.id,  # type: ignore[union-attr]
+        "instance_type_id": shape(plan.pools[0]), "instance_count": 68, "status": "Active",
+        "zone_id": "cn-beijing-d", "start_at": "2027-01-04T00:00:00+08:00", "expired_at": "2027-03-04T00:00:00+08:00",
+        "hpc_cluster_id": "",
+    }  # fmt: skip
+    return ecs.ReservedInstanceForDescribeReservedInstancesOutput(**{**fields, **changed})
