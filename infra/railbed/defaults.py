@@ -11,6 +11,8 @@ HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
 BUILD_TIMEOUT_S = 1800.0
 SSH_CONNECT_TIMEOUT_S = 10
+ASKED_AT_ONCE = 64
+"""Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0
 LOCK_POLL_S = 0.5

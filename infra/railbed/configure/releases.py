@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from railbed import contract as contracts
 from railbed.contract import Contract
-from railbed.defaults import SSH_CONNECT_TIMEOUT_S
+from railbed.defaults import ASKED_AT_ONCE, SSH_CONNECT_TIMEOUT_S
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
@@ -19,8 +19,6 @@ from railbed.errors import UsageError
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
 SHOWN = 8
-ASKED_AT_ONCE = 64
-"""Each is an ssh client, of some megabytes."""
 
 
 def record(work: Workspace, names: Collection[str], release: str) -> None:

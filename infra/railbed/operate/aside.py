@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from railbed.defaults import (
+    ASKED_AT_ONCE,
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
     EVIDENCE_TIMEOUT_S,
@@ -20,6 +21,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
+from railbed.run import Result
 
 Say = Callable[[str], None]
 OURS = (REPAIR_PREFIX, HEALTHCHECK_PREFIX, UPGRADE_PREFIX)
@@ -81,16 +83,22 @@ def wait(scheduler: Scheduler, name: str, step: Step) -> float:
     return time.monotonic() - start
 
 
-def evidence(remote: Remote, work: Workspace, name: str, step: Step) -> None:
-    """What the node says of itself before anything is changed; a node that says nothing is told so, not repaired blindly."""
-    said = remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
-    folder = work.archive / "evidence"
+def evidence(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str, UnprovenError]:
+    """Saves what nodes say of themselves before anything is changed; gives those that say nothing: not to be changed blindly."""
+
+    def ask(name: str) -> Result:
+        return remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
+
+    folder, silent = work.archive / "evidence", {}
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
-    file.write_text(said.stdout + said.stderr)
-    if not said.stdout:
-        raise UnprovenError(
+    for name, said in remote.each(steps, ask, ASKED_AT_ONCE).items():
+        file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
+        file.write_text(said.stdout + said.stderr)
+        if said.stdout:
+            steps[name]("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))
+            continue
+        silent[name] = UnprovenError(
             f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
             found=said.tail(), hint="look at the host itself; it stays drained",
         )  # fmt: skip
-    step("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))
+    return silent

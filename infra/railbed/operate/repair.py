@@ -74,7 +74,8 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
 
     owner = aside.drain(scheduler, name, scheduler.nodes(), REPAIR_PREFIX, step)
     waited = aside.wait(scheduler, name, step)
-    aside.evidence(remote, work, name, step)
+    if silent := aside.evidence(remote, work, {name: step}):
+        raise silent[name]
     scheduler.reserve([name])
     step("hold", "held in the acceptance reservation")
     converged = configure.converge(

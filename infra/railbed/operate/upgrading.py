@@ -18,7 +18,6 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import UnprovenError
 from railbed.model.claims import Part, Verdict
 from railbed.model.rails import PARTNERS_NEEDED
 from railbed.operate import aside
@@ -154,7 +153,10 @@ class _Run:
 
     def move(self, names: Sequence[str]) -> None:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
-        names = [name for name in names if self._evidence(name)]
+        silent = aside.evidence(self.remote, self.work, {name: self.step(name) for name in names})
+        for name, why in silent.items():
+            self._fail(name, why.message, Verdict.UNPROVEN)
+        names = [name for name in names if name not in silent]
         if not names:
             return
         self.scheduler.reserve(names)
@@ -217,14 +219,6 @@ class _Run:
                 )
             told = True
             time.sleep(DRAIN_POLL_S)
-
-    def _evidence(self, name: str) -> bool:
-        try:
-            aside.evidence(self.remote, self.work, name, self.step(name))
-        except UnprovenError as silent:
-            self._fail(name, silent.message, Verdict.UNPROVEN)
-            return False
-        return True
 
     def _fail(self, name: str, why: str, verdict: Verdict) -> None:
         self.failed[name] = why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,6 +245,24 @@ def test_a_controller_that_does_not_take_it_leaves_every_node_alone(
     with pytest.raises(CommandError, match="repository down"):
         to(contract, work, world)
     assert (world.drained, world.held) == ({}, set())
+
+
+def test_evidence_of_a_wave_is_saved_at_once_and_silence_is_one_node_s(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, said = threading.Barrier(2, timeout=20), []
+
+    def run(_remote: Remote, name: str, *_: Any, **__: Any) -> Result:
+        both.wait()
+        return Result((), 0, f"I am {name}", "") if name == "h100-1" else Result((), 255, "", "timed out")
+
+    monkeypatch.setattr(Remote, "run", run)
+    steps = {name: lambda event, text, name=name, **_: said.append((name, event)) for name in NODES[:2]}
+    silent = aside.evidence(Remote(work, contract), work, steps)  # type: ignore[arg-type]
+    assert list(silent) == ["h100-0"] and silent["h100-0"].code == "UNREACHABLE"
+    assert said == [("h100-1", "evidence")]
+    kept = {path.name.split("-2")[0]: path.read_text() for path in (work.archive / "evidence").iterdir()}
+    assert kept == {"h100-0": "timed out", "h100-1": "I am h100-1"}
 
 
 def test_a_silent_node_is_neither_changed_nor_given_back(
