@@ -12,10 +12,12 @@ from pathlib import Path
 from railbed.defaults import LOCK_POLL_S
 from railbed.errors import Busy
 
+HOLDER_BYTES = 512
+
 
 @contextmanager
 def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Holds the lock file ``path``; waits up to ``wait_s`` seconds, then raises Busy naming the holder's process."""
+    """Holds the lock file ``path``; waits up to ``wait_s`` seconds, then raises Busy naming the holder's process and work."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -26,14 +28,14 @@ def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    holder = os.pread(fd, 64, 0).decode(errors="replace").strip() or "unknown"
+                    holder = os.pread(fd, HOLDER_BYTES, 0).decode(errors="replace").strip() or "unknown"
                     raise Busy(
                         f"{what} is in use by another railbed (process {holder})", path=str(path), found=holder,
                         hint="wait until it has finished; nothing was changed",
                     ) from None  # fmt: skip
                 time.sleep(LOCK_POLL_S)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(fd, f"{os.getpid()}: {what}\n".encode(), 0)
         yield
     finally:
         os.close(fd)
