@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from railbed.defaults import (
@@ -38,6 +38,15 @@ class Step(Protocol):
     def __call__(self, event: str, text: str, **fields: object) -> None: ...
 
 
+def owners(states: Mapping[str, NodeState], names: Collection[str]) -> dict[str, str]:
+    """Node → reason of a drain that railbed did not set. Slurm keeps one reason: a later drain writes over ours."""
+    return {
+        name: one.reason
+        for name, one in states.items()
+        if name in names and one.drained and not one.reason.startswith(OURS)
+    }
+
+
 def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:
     """Drains the node unless it is; gives the reason of a person's own drain, which is kept.
 
@@ -50,7 +59,7 @@ def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], pref
         )
     if state.drained:
         step("drain", f"drained already: {state.reason}", reason=state.reason)
-        return "" if state.reason.startswith(OURS) else state.reason
+        return owners(states, [name]).get(name, "")
     scheduler.drain(name, f"{prefix} {now_iso()}")
     step("drain", "draining: no new job starts on it")
     return ""

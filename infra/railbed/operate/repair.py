@@ -84,6 +84,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
     if converged.broken:
         step("failed", "the roles failed; the node stays drained", error=converged.as_json())
         raise configure.broken(converged)
+    owner = _owner(scheduler, name, owner)
     step("converged", "roles ran", changed=sum(node.changed for node in converged.nodes.values()))
     if owner:
         # A drained node runs no step, so part of its validation cannot be seen until its owner gives it back.
@@ -91,6 +92,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
     else:
         scheduler.resume(name)
     report = validate.run(contract, work, only=[name], progress=say)
+    owner = _owner(scheduler, name, owner)
     step(
         "validated",
         f"validation says {report.verdict}",
@@ -108,3 +110,8 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),
         report=report.report_dir, kept_drained_by=owner,
     )  # fmt: skip
+
+
+def _owner(scheduler: Scheduler, name: str, before: str) -> str:
+    """Reason of a person's drain as it is now: asked again, as a person may drain while the repair waits."""
+    return aside.owners(scheduler.nodes(), [name]).get(name, before)

@@ -17,6 +17,7 @@ from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFI
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.model.claims import Part, Verdict
 from railbed.model.rails import PARTNERS_NEEDED
@@ -47,7 +48,7 @@ class Upgraded(Part):
     moved: list[str]
     """Nodes that have the release and passed their validation."""
     kept_drained: dict[str, str]
-    """Node → reason of the person who drained it; it has the release and was not validated."""
+    """Node → reason of the person who drained it; it has the release, and passed only where ``moved`` names it too."""
     waiting: dict[str, list[str]]
     """Node → jobs that did not end in time; it is draining."""
     failed: dict[str, str]
@@ -74,17 +75,12 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     pending = [n for n in contract.nodes if known.get(n.name) != release or n.name in half_done]
     names = {n.name for n in pending if n.role != "controller"}
     jobs = aside.busy(scheduler, names)
-    drained = {
-        name: one.reason
-        for name, one in states.items()
-        if name in names and one.drained and not one.reason.startswith(aside.OURS)
-    }
     return Planned(
         release=release,
         controllers=[n.name for n in pending if n.role == "controller"],
         waves=waves(contract, names, jobs),
         jobs=jobs,
-        drained=drained,
+        drained=aside.owners(states, names),
     )
 
 
@@ -99,7 +95,7 @@ class _Run:
     on_converge: configure.OnEvent | None
     scheduler: Scheduler = field(init=False)
     owners: dict[str, str] = field(default_factory=dict)
-    """Node → reason of the person who drained it before."""
+    """Node → reason of the person who drained it, before or while this goes on."""
     moved: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, list[str]] = field(default_factory=dict)
@@ -129,6 +125,8 @@ class _Run:
             owner = aside.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))
             if owner:
                 self.owners[name] = owner
+        # A drain from before, of the health check say, has a cause that another node's failure does not end.
+        fresh = [name for name in names if not states[name].drained]
         pending, start = list(names), time.monotonic()
         told: dict[str, list[str]] = {}
         while pending and not self.failed:
@@ -147,13 +145,32 @@ class _Run:
                 self.waiting = busy
                 return
             time.sleep(DRAIN_POLL_S)
-        for name in [n for n in pending if n not in self.owners]:
-            self.scheduler.resume(name)
-            self.step(name)("untouched", "given back as it was: another node of its wave failed")
+        self._undrain([name for name in fresh if name in pending])
+
+    def _look(self, names: Sequence[str]) -> dict[str, NodeState]:
+        """Asks who drained ``names``: a person may do so at any moment, and that drain is neither ended nor written over."""
+        states = self.scheduler.nodes()
+        self.owners |= aside.owners(states, names)
+        return states
+
+    def _undrain(self, names: Sequence[str]) -> None:
+        """Ends the drains that this wave set on nodes that it did not reach; every other drain stays."""
+        states = self._look(names) if names else {}
+        for name in names:
+            if owner := self.owners.get(name):
+                self._keep(name, owner)
+            elif name in states and states[name].reason.startswith(UPGRADE_PREFIX):
+                self.scheduler.resume(name)
+                self.step(name)("untouched", "given back as it was: another node of its wave failed")
+
+    def _keep(self, name: str, owner: str) -> None:
+        self.step(name)("kept", f"left drained, as a person drained it: {owner}")
 
     def move(self, names: Sequence[str]) -> None:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
         silent = aside.evidence(self.remote, self.work, {name: self.step(name) for name in names})
+        if silent:
+            self._look(list(silent))
         for name, why in silent.items():
             self._fail(name, why.message, Verdict.UNPROVEN)
         names = [name for name in names if name not in silent]
@@ -168,6 +185,7 @@ class _Run:
             moving=True,
             on_event=self.on_converge,
         )
+        self._look(names)
         for name in done.broken:
             result = done.nodes[name]
             self._fail(
@@ -178,7 +196,7 @@ class _Run:
             self.step(name)("converged", "roles ran", changed=done.nodes[name].changed)
             if owner := self.owners.get(name):
                 self.kept[name] = owner
-                self.step(name)("kept", f"left drained, as a person drained it: {owner}")
+                self._keep(name, owner)
             else:
                 self.scheduler.resume(name)
         self.prove([name for name in whole if name not in self.owners])
@@ -190,6 +208,7 @@ class _Run:
         self._await_partners(names)
         report = validate.run(self.contract, self.work, only=list(names), progress=self.say)
         self.report = report.report_dir
+        self._look(names)
         for name in names:
             wrong = [c for c in report.claims if c.node in (name, "") and c.verdict is not Verdict.PASS]
             if wrong:
@@ -198,7 +217,10 @@ class _Run:
                 continue
             validate.accept(self.work, [self.contract.node(name)], self.scheduler)
             self.moved.append(name)
-            self.step(name)("moved", "passed, back in service", release=self.contract.software.release)
+            owner, text = self.owners.get(name), "passed, back in service"
+            if owner:
+                self.kept[name], text = owner, f"passed; still drained by its owner: {owner}"
+            self.step(name)("moved", text, release=self.contract.software.release)
 
     def _await_partners(self, names: Sequence[str]) -> None:
         """Waits until the rails of ``names`` have whom to be measured with; a node with a job is left alone."""

@@ -3,133 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.operate.world import NEW, NODES, OLD, World
 
-from railbed import configure, operate, validate
-from railbed.configure import releases
+from railbed import operate
 from railbed.contract import Contract
-from railbed.defaults import ACCEPTANCE_RESERVATION, OPERATOR_PREFIX, UPGRADE_PREFIX
+from railbed.defaults import HEALTHCHECK_PREFIX, OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
-from railbed.model.claims import Judged, Verdict
-from railbed.operate import aside, upgrading
+from railbed.model.claims import Verdict
+from railbed.operate import aside
 from railbed.run import Result
-
-OLD, NEW = "2026.11", "2026.12"
-NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
-
-
-@dataclass
-class World:
-    """Slurm and the nodes; ``running`` maps a node to how often it is seen busy before its job ends."""
-
-    drained: dict[str, str] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
-    running: dict[str, int] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
-    """Node → message of the roles."""
-    wrong: dict[str, Verdict] = field(default_factory=dict)
-    """Node → what its validation says."""
-    order: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-
-    def nodes(self) -> dict[str, NodeState]:
-        return {
-            name: NodeState(
-                name=name, base="IDLE", flags=frozenset({"DRAIN"} if name in self.drained else ()), gres="gpu:8",
-                partitions=("batch",), reason=self.drained.get(name, ""),
-            )
-            for name in NODES
-        }  # fmt: skip
-
-    def jobs(self) -> list[Job]:
-        seen = [
-            Job("7", "ada", "train", "RUNNING", (name,)) for name, left in self.running.items() if left > 0
-        ]
-        self.running = {name: left - 1 for name, left in self.running.items() if left > 0}
-        return seen
-
-    def drain(self, name: str, reason: str) -> None:
-        self.drained[name] = reason
-
-    def resume(self, name: str) -> None:
-        self.drained.pop(name, None)
-
-    def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
-        return Reservation(name, tuple(sorted(self.held)), ("root",), frozenset()) if self.held else None
-
-    def reserve(self, names: Sequence[str]) -> None:
-        self.held |= set(names)
-
-    def release(self, names: Sequence[str]) -> None:
-        self.held -= set(names)
-
-    def converge(self, of: Contract, work: Workspace, *, limit: str, moving: bool, **_: Any) -> Any:
-        names = limit.split(",")
-        assert moving
-        for name in names:
-            if name != "ctl0":
-                assert name in self.drained and name in self.held and not self.running.get(name), (
-                    "only idle ones"
-                )
-        self.order.append(("converge", tuple(names)))
-        releases.record(work, [n for n in names if n not in self.broken], of.software.release)
-        state = configure.NodeState
-        return configure.ConvergeResult(
-            nodes={
-                n: configure.NodeResult(
-                    state=state.FAILED if n in self.broken else state.CHANGED, message=self.broken.get(n, "")
-                )
-                for n in names
-            },
-            seconds=1.0,
-        )
-
-    def validate(self, of: Contract, _: Workspace, only: Sequence[str] = (), **__: Any) -> Any:
-        self.order.append(("validate", tuple(only)))
-        claims = [
-            Judged(
-                claim="node.driver", node=name, verdict=self.wrong.get(name, Verdict.PASS), measured=None,
-                expected=None, basis="derived", reason="told", simulated=True,
-            )
-            for name in only or NODES
-        ]  # fmt: skip
-        worst = Verdict.PASS if all(c.verdict is Verdict.PASS for c in claims) else Verdict.FAIL
-        return type("Report", (), {
-            "claims": claims, "verdict": worst, "report_dir": "reports/1", "certificate": "" if only else "cert",
-        })  # fmt: skip
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contract: Contract) -> World:
-    made = World()
-    monkeypatch.setattr(upgrading, "Scheduler", lambda _: made)
-    monkeypatch.setattr(configure, "converge", made.converge)
-    monkeypatch.setattr(validate, "run", made.validate)
-    monkeypatch.setattr(Remote, "run", lambda *_, **__: Result((), 0, "all of it", ""))
-    monkeypatch.setattr(upgrading, "DRAIN_POLL_S", 0.0)
-    return made
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Workspace:
-    made = Workspace(tmp_path, "test")
-    made.dir.mkdir(parents=True)
-    releases.record(made, ["ctl0", *NODES], OLD)
-    return made
 
 
 def to(of: Contract, work: Workspace, world: World, release: str = NEW, wait_s: float = 60.0) -> Any:
     new = of.model_copy(update={"software": of.software.model_copy(update={"release": release})})
     planned = operate.plan_upgrade(new, work, release, world)  # type: ignore[arg-type]
     return operate.upgrade(new, work, planned, lambda _: None, wait_s=wait_s)
+
+
+def one_wave(of: Contract, work: Workspace, world: World) -> Any:
+    """The first two nodes at once."""
+    new = of.model_copy(update={"software": of.software.model_copy(update={"release": NEW})})
+    planned = operate.PlannedUpgrade(release=NEW, controllers=[], waves=[NODES[:2]], jobs={}, drained={})
+    return operate.upgrade(new, work, planned, lambda _: None, wait_s=60.0)
 
 
 def test_controllers_then_the_canary_then_the_rest_and_a_certificate(
@@ -198,12 +99,8 @@ def test_the_rest_of_a_wave_is_given_back_when_one_of_it_fails(
     world: World,
 ) -> None:
     world.wrong = {"h100-0": Verdict.FAIL}
-    new = contract.model_copy(update={"software": contract.software.model_copy(update={"release": NEW})})
-    planned = operate.PlannedUpgrade(
-        release=NEW, controllers=[], waves=[["h100-0", "h100-1"]], jobs={}, drained={}
-    )
     world.running = {"h100-1": 4}
-    done = operate.upgrade(new, work, planned, lambda _: None, wait_s=60.0)
+    done = one_wave(contract, work, world)
     assert (list(done.failed), done.left) == (["h100-0"], ["h100-1"])
     assert set(world.drained) == {"h100-0"}
 
@@ -234,6 +131,85 @@ def test_a_persons_drain_keeps_its_reason_where_the_node_fails(
     done = to(contract, work, world)
     assert list(done.failed) == ["h100-2"]
     assert world.drained["h100-2"] == f"{OPERATOR_PREFIX} fan", "else the next try would take it back"
+
+
+@pytest.mark.parametrize("moment", ["wait", "converge"])
+def test_a_drain_that_a_person_sets_meanwhile_stays(
+    contract: Contract, work: Workspace, world: World, moment: str
+) -> None:
+    world.running = {"h100-1": 4}
+    world.meanwhile = {moment: {"h100-1": "fan, ada"}}
+    done = one_wave(contract, work, world)
+    assert world.drained == {"h100-1": "fan, ada"}
+    assert (done.kept_drained, done.failed) == ({"h100-1": "fan, ada"}, {})
+    assert work.releases.read()["h100-1"] == NEW
+    assert ("validate", ("h100-1",)) not in world.order, "nobody can run a step on it"
+    kept = [e["node"] for e in Journal(work.journal_file).read() if e["event"] == "upgrade-kept"]
+    assert kept == ["h100-1"]
+
+
+def test_a_node_that_a_person_drains_while_it_is_validated_is_told_so(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.meanwhile = {"validate": {"h100-1": "fan, ada"}}
+    done = one_wave(contract, work, world)
+    assert world.drained == done.kept_drained == {"h100-1": "fan, ada"}
+    assert done.moved == ["h100-0", "h100-1"], "it passed nevertheless"
+
+
+@pytest.mark.parametrize("moment", ["evidence", "converge", "validate"])
+def test_a_failure_does_not_write_over_what_a_person_wrote_meanwhile(
+    contract: Contract, work: Workspace, world: World, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.meanwhile = {moment: {"h100-0": "fan, ada"}}
+    if moment == "evidence":
+
+        def silent(_remote: Remote, name: str, *_: Any, **__: Any) -> Result:
+            world.moment("evidence", [name])
+            return Result((), 255, "", "timed out")
+
+        monkeypatch.setattr(Remote, "run", silent)
+    elif moment == "converge":
+        world.broken = {"h100-0": "no such package"}
+    else:
+        world.wrong = {"h100-0": Verdict.FAIL}
+    done = one_wave(contract, work, world)
+    assert "h100-0" in done.failed
+    assert world.drained["h100-0"] == "fan, ada"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [f"{HEALTHCHECK_PREFIX} GPU 3 lost", f"{REPAIR_PREFIX} gpu.count FAIL", f"{UPGRADE_PREFIX} before"],
+)
+def test_a_drain_from_before_stays_when_another_node_of_the_wave_fails(
+    contract: Contract, work: Workspace, world: World, reason: str
+) -> None:
+    world.drained = {"h100-1": reason}
+    world.running = {"h100-1": 4}
+    world.wrong = {"h100-0": Verdict.FAIL}
+    done = one_wave(contract, work, world)
+    assert (list(done.failed), done.left) == (["h100-0"], ["h100-1"])
+    assert world.drained["h100-1"] == reason, "what it was drained for is still so"
+
+
+def test_a_node_that_the_health_check_drained_is_given_back_when_it_passed(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained = {"h100-1": f"{HEALTHCHECK_PREFIX} GPU 3 lost"}
+    done = one_wave(contract, work, world)
+    assert (done.moved, world.drained) == (["h100-0", "h100-1"], {})
+
+
+def test_a_persons_drain_meanwhile_stays_when_another_node_of_the_wave_fails(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.running = {"h100-1": 4}
+    world.wrong = {"h100-0": Verdict.FAIL}
+    world.meanwhile = {"wait": {"h100-1": "fan, ada"}}
+    done = one_wave(contract, work, world)
+    assert (list(done.failed), done.left) == (["h100-0"], ["h100-1"])
+    assert world.drained["h100-1"] == "fan, ada"
 
 
 def test_a_controller_that_does_not_take_it_leaves_every_node_alone(

@@ -1,0 +1,111 @@
+"""Slurm, the roles and the validation as a model: who is drained and held, and what a person does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from railbed import configure
+from railbed.configure import releases
+from railbed.contract import Contract
+from railbed.defaults import ACCEPTANCE_RESERVATION
+from railbed.effects.slurm_text import Job, NodeState, Reservation
+from railbed.effects.workspace import Workspace
+from railbed.model.claims import Judged, Verdict
+
+OLD, NEW = "2026.11", "2026.12"
+NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
+
+
+@dataclass
+class World:
+    """Slurm and the nodes; ``running`` maps a node to how often it is seen busy before its job ends."""
+
+    drained: dict[str, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+    running: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    """Node → message of the roles."""
+    wrong: dict[str, Verdict] = field(default_factory=dict)
+    """Node → what its validation says."""
+    meanwhile: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Moment (``wait``, ``evidence``, ``converge``, ``validate``) → node → reason of the drain that a person sets then."""
+    order: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def moment(self, what: str, names: Sequence[str]) -> None:
+        """A person drains; once, and only when one of ``names`` is at that point."""
+        if set(persons := self.meanwhile.get(what, {})) & set(names):
+            self.drained |= persons
+            del self.meanwhile[what]
+
+    def nodes(self) -> dict[str, NodeState]:
+        return {
+            name: NodeState(
+                name=name, base="IDLE", flags=frozenset({"DRAIN"} if name in self.drained else ()), gres="gpu:8",
+                partitions=("batch",), reason=self.drained.get(name, ""),
+            )
+            for name in NODES
+        }  # fmt: skip
+
+    def jobs(self, node: str | None = None) -> list[Job]:
+        seen = [
+            Job("7", "ada", "train", "RUNNING", (name,))
+            for name, left in self.running.items()
+            if left > 0 and node in (None, name)
+        ]
+        self.moment("wait", [name for job in seen for name in job.nodes if name in self.drained])
+        self.running = {name: left - 1 for name, left in self.running.items() if left > 0}
+        return seen
+
+    def drain(self, name: str, reason: str) -> None:
+        self.drained[name] = reason
+
+    def resume(self, name: str) -> None:
+        self.drained.pop(name, None)
+
+    def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
+        return Reservation(name, tuple(sorted(self.held)), ("root",), frozenset()) if self.held else None
+
+    def reserve(self, names: Sequence[str]) -> None:
+        self.held |= set(names)
+
+    def release(self, names: Sequence[str]) -> None:
+        self.held -= set(names)
+
+    def converge(self, of: Contract, work: Workspace, *, limit: str, moving: bool, **_: Any) -> Any:
+        names = limit.split(",")
+        assert moving
+        for name in names:
+            if name != "ctl0":
+                assert name in self.drained and name in self.held and not self.running.get(name), (
+                    "only idle ones"
+                )
+        self.order.append(("converge", tuple(names)))
+        self.moment("converge", names)
+        releases.record(work, [n for n in names if n not in self.broken], of.software.release)
+        state = configure.NodeState
+        return configure.ConvergeResult(
+            nodes={
+                n: configure.NodeResult(
+                    state=state.FAILED if n in self.broken else state.CHANGED, message=self.broken.get(n, "")
+                )
+                for n in names
+            },
+            seconds=1.0,
+        )
+
+    def validate(self, of: Contract, _: Workspace, only: Sequence[str] = (), **__: Any) -> Any:
+        self.order.append(("validate", tuple(only)))
+        self.moment("validate", only)
+        claims = [
+            Judged(
+                claim="node.driver", node=name, verdict=self.wrong.get(name, Verdict.PASS), measured=None,
+                expected=None, basis="derived", reason="told", simulated=True,
+            )
+            for name in only or NODES
+        ]  # fmt: skip
+        worst = Verdict.PASS if all(c.verdict is Verdict.PASS for c in claims) else Verdict.FAIL
+        return type("Report", (), {
+            "claims": claims, "verdict": worst, "report_dir": "reports/1", "certificate": "" if only else "cert",
+        })  # fmt: skip
