@@ -22,8 +22,11 @@ class Stanza:
 
     package: str
     version: str
+    architecture: str
     filename: str
     sha256: str
+    size_bytes: str
+    """As the index writes it; "" where it does not."""
     needs: tuple[str, ...]
     """Clauses of Depends and Pre-Depends."""
     text: str
@@ -35,9 +38,8 @@ class Index:
     def __init__(self, url: str, text: str) -> None:
         self.url = url
         self.packages: dict[str, list[Stanza]] = {}
-        for block in re.split(r"\n\s*\n", text):
-            if stanza := _stanza(block.strip()):
-                self.packages.setdefault(stanza.package, []).append(stanza)
+        for stanza in stanzas(text):
+            self.packages.setdefault(stanza.package, []).append(stanza)
 
     def exactly(self, package: str, version: str) -> Stanza:
         """Raises FetchError where the index has not that version."""
@@ -98,6 +100,11 @@ def fetch_index(url: str, keyring: Path, fingerprint: str, work: Path) -> Index:
         ) from None
 
 
+def stanzas(text: str) -> list[Stanza]:
+    """Those of an index that have a name, a version, a file and its hash."""
+    return [found for block in re.split(r"\n\s*\n", text) if (found := _stanza(block.strip()))]
+
+
 def _stanza(block: str) -> Stanza | None:
     fields = {
         line.partition(":")[0]: line.partition(":")[2].strip()
@@ -108,8 +115,8 @@ def _stanza(block: str) -> Stanza | None:
         return None
     needs = ",".join(fields.get(name, "") for name in ("Pre-Depends", "Depends"))
     return Stanza(
-        fields["Package"], fields["Version"], fields["Filename"].removeprefix("./"), fields["SHA256"],
-        tuple(clause for clause in needs.split(",") if clause.strip()), block,
+        fields["Package"], fields["Version"], fields.get("Architecture", ""), fields["Filename"].removeprefix("./"),
+        fields["SHA256"], fields.get("Size", ""), tuple(clause for clause in needs.split(",") if clause.strip()), block,
     )  # fmt: skip
 
 

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from email.utils import formatdate
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from railbed.effects.mirror.debian import Index, Stanza, fetch_index
 from railbed.effects.mirror.download import FetchError, download
+from railbed.effects.mirror.folder import Folder
+from railbed.effects.mirror.index import write_index
+from railbed.effects.mirror.manifest import Fetched, write_manifest
 from railbed.effects.mirror.openpgp import fetch_key, verify_detached
 from railbed.errors import RailbedError
 from railbed.model.artefacts import Artefact, mirror_folder
-
-MANIFEST = "manifest.json"
-
-
-@dataclass
-class Fetched:
-    """What came of one artefact."""
-
-    artefact: Artefact
-    files: dict[str, str] = field(default_factory=dict)
-    """Path below the mirror → SHA-256."""
-    error: RailbedError | None = None
 
 
 def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[str], None]) -> list[Fetched]:
     """Fetches packages and files into ``target``, which may hold an earlier run's; a bad one stops none of the others.
 
     A file lies under its name only once it is checked. Then the manifest and, per repository, ``Packages`` and an
-    unsigned ``Release`` are written. Raises OSError where ``target`` cannot be written.
+    unsigned ``Release`` are written, with what earlier runs left there and is still good. Raises OSError where
+    ``target`` cannot be written.
     """
     target.mkdir(parents=True, exist_ok=True)
     done: list[Fetched] = []
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target) as work:
-        place = _Place(target, Path(work))
+        folder = Folder(target, Path(work), say)
+        run = _Run(folder)
         for one in wanted:
             result = Fetched(one)
             done.append(result)
@@ -48,26 +36,31 @@ def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[st
                 continue
             say(f"fetching {one.component} {one.version}")
             try:
-                result.files = place.packages(one) if one.kind == "package" else place.file(one)
+                for relative, sha256 in run.packages(one) if one.kind == "package" else run.file(one):
+                    result.files[relative] = sha256
             except RailbedError as failed:
                 result.error = failed
-        place.write_indexes()
-        _write(target / MANIFEST, json.dumps(_manifest(release, done), indent=2) + "\n", Path(work))
+        for repository in sorted({*run.taken, *_repositories(target)}):
+            write_index(folder, repository, run.taken.get(repository, {}))
+        write_manifest(folder, release, done)
     return done
 
 
-class _Place:
-    """One mirror folder and the indexes that were fetched for it."""
+class _Run:
+    """What one run fetches, and the vendors' indexes that it fetched for that."""
 
-    def __init__(self, target: Path, work: Path) -> None:
-        self.target, self.work = target, work
+    def __init__(self, folder: Folder) -> None:
+        self.folder, self.work = folder, folder.work
         self.indexes: dict[str, Index | RailbedError] = {}
         self.taken: dict[str, dict[str, Stanza]] = {}
+        """Repository → path below the mirror → package."""
 
-    def file(self, one: Artefact) -> dict[str, str]:
+    def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
+        """Its path and SHA-256, once it is there. Raises RailbedError."""
         relative = f"files/{one.component}/{_name(one.url)}"
-        if one.sha256 and _sha256(self.target / relative) == one.sha256:
-            return {relative: one.sha256}
+        if one.sha256 and self.folder.sha256(relative) == one.sha256:
+            yield relative, one.sha256
+            return
         fetched = self.work / "file"
         found = download(one.url, fetched, one.sha256)
         if one.signature:
@@ -78,23 +71,22 @@ class _Place:
             except FetchError:
                 fetched.unlink()
                 raise
-        self._keep(fetched, relative)
-        return {relative: found}
+        self.folder.keep(fetched, relative)
+        yield relative, found
 
-    def packages(self, one: Artefact) -> dict[str, str]:
+    def packages(self, one: Artefact) -> Iterator[tuple[str, str]]:
+        """Path and SHA-256 of the package and of each that it needs, as each is there. Raises RailbedError."""
         index = self._index(one)
         name, _, version = one.package.partition("=")
-        folder = mirror_folder(one.url)
-        files: dict[str, str] = {}
+        repository = mirror_folder(one.url)
         for stanza in index.with_needs(index.exactly(name, version)):
-            relative = f"{folder}/{_name(stanza.filename)}"
-            if _sha256(self.target / relative) != stanza.sha256:
+            relative = f"{repository}/{_name(stanza.filename)}"
+            if self.folder.sha256(relative) != stanza.sha256:
                 fetched = self.work / "package"
                 download(one.url + stanza.filename, fetched, stanza.sha256)
-                self._keep(fetched, relative)
-            files[relative] = stanza.sha256
-            self.taken.setdefault(folder, {})[relative] = stanza
-        return files
+                self.folder.keep(fetched, relative)
+            self.taken.setdefault(repository, {})[relative] = stanza
+            yield relative, stanza.sha256
 
     def _index(self, one: Artefact) -> Index:
         if one.url not in self.indexes:
@@ -108,59 +100,13 @@ class _Place:
             raise found
         return found
 
-    def _keep(self, fetched: Path, relative: str) -> None:
-        final = self.target / relative
-        final.parent.mkdir(parents=True, exist_ok=True)
-        fetched.replace(final)
 
-    def write_indexes(self) -> None:
-        """Packages and Release of each repository, unsigned: the key is the operator's."""
-        for folder, taken in self.taken.items():
-            stanzas = [
-                "\n".join(
-                    f"Filename: ./{_name(path)}" if line.startswith("Filename:") else line
-                    for line in stanza.text.splitlines()
-                )
-                for path, stanza in sorted(taken.items())
-            ]
-            packages = "\n\n".join(stanzas) + "\n"
-            digest = hashlib.sha256(packages.encode()).hexdigest()
-            release = (
-                f"Origin: railbed-mirror\nDate: {formatdate(usegmt=True)}\n"  # apt warns of one without a date
-                f"SHA256:\n {digest} {len(packages.encode())} Packages\n"
-            )
-            _write(self.target / folder / "Packages", packages, self.work)
-            _write(self.target / folder / "Release", release, self.work)
-
-
-def _manifest(release: str, done: list[Fetched]) -> dict[str, object]:
-    return {
-        "schema": "railbed/mirror/v1",
-        "release": release,
-        "artefacts": [
-            {
-                **one.artefact.model_dump(mode="json"),
-                "files": one.files,
-                "error": one.error.as_json() if one.error else None,
-            }
-            for one in done
-        ],
-    }
+def _repositories(target: Path) -> Iterator[str]:
+    """Those that an earlier run made, whatever this one fetches: their files may have changed since."""
+    for index in target.glob("apt/*/Packages"):
+        yield index.parent.relative_to(target).as_posix()
 
 
 def _name(url: str) -> str:
     """The last part of a URL as a plain file name."""
     return PurePosixPath(unquote(urlsplit(url).path)).name or "file"
-
-
-def _sha256(file: Path) -> str:
-    if not file.is_file():
-        return ""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _write(file: Path, text: str, work: Path) -> None:
-    part = work / "text"
-    part.write_text(text)
-    shutil.move(part, file)
