@@ -1,8 +1,11 @@
-"""What apt-get says → which package source is at fault, and how. For modules; pure."""
+"""What apt-get says → which package source is at fault, and how; who else has its locks. For modules."""
 
 from __future__ import annotations
 
+import fcntl
 import re
+import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
@@ -21,6 +24,14 @@ RELEASE = re.compile(r"^E: The repository '(\S+)[^']*' ((?:is not|does not|no lo
 USES = re.compile(r"^After this operation, ([\d.,]+) ([kMGT]?)B of additional disk space will be used", re.M)
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 """apt counts in powers of ten."""
+ERROR = re.compile(r"^(?:E:|dpkg: error).*$", re.M)
+LOCKED = re.compile(
+    r"Could not get lock|Unable to lock (?:the administration )?directory|Unable to acquire the dpkg frontend lock"
+    r"|locked by another process"
+)
+"""What apt-get, and on the last line dpkg, say where they did nothing because another one is at work."""
+FLOCK = "hhqqi4x"
+"""struct flock of 64-bit Linux."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +67,35 @@ def bytes_needed(text: str) -> Optional[float]:
     """Bytes that the transaction adds to the disk; None where it adds none or does not say."""
     match = USES.search(text)
     return float(match[1].replace(",", "")) * UNITS[match[2]] if match else None
+
+
+def locked(errors: str) -> str:
+    """The words about a lock that another one has; nothing where anything else went wrong too.
+
+    A maintainer script that calls apt itself meets the lock of the apt that runs it. No waiting helps there, and that apt adds
+    an error of its own.
+    """
+    said = ERROR.findall(errors)
+    return said[0].partition(": ")[2] if said and all(LOCKED.search(line) for line in said) else ""
+
+
+def holder(paths: Iterable[str]) -> str:
+    """Who has one of these locks. Only asks: to try a lock means to have it for a moment, in which others fail."""
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                asked = struct.pack(FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0)
+                kind, _, _, _, pid = struct.unpack(FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+        except OSError:
+            continue
+        if kind != fcntl.F_UNLCK:
+            return f"process {pid} ({_name(pid)})"
+    return ""
+
+
+def _name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm") as source:
+            return source.read().strip()
+    except OSError:
+        return "unknown"

@@ -42,7 +42,8 @@ options:
     elements: path
     default: []
   lock_timeout_s:
-    description: How long to wait for another package manager, in seconds.
+    description:
+      - How long to wait in all, in seconds, while another package manager has a lock of dpkg, of the lists or of the archives.
     type: int
     default: 120
 attributes:
@@ -71,7 +72,9 @@ versions:
   type: dict
   returned: always
 half_done:
-  description: Whether packages were changed, or are in the middle of it, where the module failed.
+  description:
+    - Whether packages were changed, or are in the middle of it, where the module failed.
+    - What another package manager is still at work on does not count.
   type: bool
   returned: on failure
 sources:
@@ -81,9 +84,11 @@ sources:
 """
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from ansible.module_utils import railbed_apt
 from ansible.module_utils.basic import AnsibleModule
@@ -106,9 +111,13 @@ HELD = "/var/lib/apt/periodic/railbed-held"
 """Names that this module keeps from moving, one on each line."""
 UNFINISHED = "/var/lib/dpkg/updates"
 """What dpkg had still to write down when it was interrupted."""
+LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
+"""Who changes packages has at least one of them."""
+PAUSE_S = 1.0
 INSTALLED_TO = "/usr"
 UNTOUCHED = "no package was changed"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_SUSPEND": "1"}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -158,14 +167,39 @@ def note_held(names: list[str]) -> None:
         os.rename(f"{HELD}.new", HELD)
 
 
+class Patience:
+    """Time that may still be spent on waiting for others; what lies between the waits is not counted."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def until(self, attempt: Callable[[], tuple[T, str]]) -> tuple[T, str]:
+        """What is found, and who is in the way: of the first attempt that meets nobody, or the last that there is time for."""
+        while True:
+            since = time.monotonic()
+            found, other = attempt()
+            if not other or self.left <= 0:
+                return found, other
+            time.sleep(min(PAUSE_S, self.left))
+            self.left -= time.monotonic() - since
+
+
 class Apt:
     """apt-get and dpkg on this node."""
 
     def __init__(self, module: AnsibleModule, names: list[str]) -> None:
         self.module = module
         self.names = names
+        self.patience = Patience(module.params["lock_timeout_s"])
+        self.waited = f"waited {module.params['lock_timeout_s']} s for another package manager"
+        self.begun = False
+        """Whether this run itself may have changed packages since they were ``settled``."""
+        self.broken: list[str] = []
+        found, other = self.unfinished()
+        if other:
+            self.fail(f"{self.waited} to finish what it began")
+        self.broken = found
         self.before = self.settled = self.installed()
-        self.broken = self.unfinished()
 
     def installed(self) -> dict[str, Installed]:
         """Of the names, those that are installed; dpkg-query ends with 1 where it knows one of them not."""
@@ -174,7 +208,22 @@ class Apt:
             self.module.fail_json(msg=f"dpkg-query failed: {err.strip()}", rc=code)
         return parse(out)
 
-    def unfinished(self) -> list[str]:
+    def settle(self) -> None:
+        """From here on, what is installed now is what the packages were."""
+        self.settled, self.begun = self.installed(), False
+
+    def unfinished(self) -> tuple[list[str], str]:
+        """What dpkg did not finish, and who may still be at work on it after all waiting."""
+
+        def look() -> tuple[list[str], str]:
+            # Asked before and after: another one may end, or begin, while dpkg is asked.
+            other = railbed_apt.holder(LOCKS)
+            names = self._audit()
+            return names, (other or railbed_apt.holder(LOCKS)) if names else ""
+
+        return self.patience.until(look)
+
+    def _audit(self) -> list[str]:
         """Packages that dpkg began with and did not finish, or what else it has to bring to an end."""
         _, out, _ = self.module.run_command(["dpkg", "--audit"], environ_update=ENVIRONMENT)
         names = [line.split()[0] for line in out.splitlines() if line.startswith(" ") and line.strip()]
@@ -185,7 +234,8 @@ class Apt:
     def mend(self) -> None:
         """Brings an interrupted installation to its end; what stays broken is left to the transaction to replace."""
         force = [*KEEP_CONFIGURATION, "--configure", "-a"]
-        self.module.run_command(["dpkg", *force], environ_update=ENVIRONMENT)
+        self._run(["dpkg", *force])
+        self.begun = True
 
     def refresh(self) -> None:
         """Reads the lists anew, all of them, and notes when."""
@@ -207,29 +257,47 @@ class Apt:
         """One transaction, from what was fetched."""
         what = f"installing {', '.join(packages)}" if packages else "finishing what was begun"
         # Not --no-download: with it apt does not find the files of a file: source, which are never copied.
-        self._call([*TRANSACTION, "install", *packages], what)
+        self._call([*TRANSACTION, "install", *packages], what, changes=True)
 
     def hold(self, names: list[str]) -> None:
         """Keeps apt from changing these by itself."""
         lines = "".join(f"{name} hold\n" for name in names)
-        code, out, err = self.module.run_command(["dpkg", "--set-selections"], data=lines)
+        code, out, err = self._run(["dpkg", "--set-selections"], lines)
         if code != 0:
             self.fail(f"holding packages failed: {(err or out).strip()}")
 
     def fail(self, message: str, **more: Any) -> None:
         """Ends, and tells whether the node still is what it was."""
-        broken, after = self.unfinished(), self.installed()
-        half_done = bool(broken) or after != self.settled
+        broken, other = self.unfinished()
+        if other:
+            # What it has in hand is not this run's doing, and soon not true any more.
+            broken = self.broken
+            message += f"; {other} is still at work on the packages"
+        half_done = bool(broken) or (self.begun and (bool(other) or self.installed() != self.settled))
         left = f"in the middle of it: {', '.join(broken)}" if broken else "packages were changed"
         state = left if half_done else UNTOUCHED
         self.module.fail_json(msg=f"{state}; {message}", half_done=half_done, **more)
 
-    def _call(self, words: list[str], what: str) -> str:
+    def _run(self, argv: list[str], data: Optional[str] = None) -> tuple[int, str, str]:
+        """Waits for other package managers, and fails where they do not end."""
+
+        def attempt() -> tuple[tuple[int, str, str], str]:
+            code, out, err = self.module.run_command(argv, data=data, environ_update=ENVIRONMENT)
+            return (code, out, err), railbed_apt.locked(err) if code != 0 else ""
+
+        said, other = self.patience.until(attempt)
+        if other:
+            self.fail(f"{self.waited}: {other}", rc=said[0])
+        return said
+
+    def _call(self, words: list[str], what: str, changes: bool = False) -> str:
         """apt-get; fails with the sources that are at fault, or else with its last words."""
-        given = [f"DPkg::Lock::Timeout={self.module.params['lock_timeout_s']}", *STRICT]
+        # apt itself waits for dpkg's locks only, and not for those of the lists and the archives.
+        given = ["DPkg::Lock::Timeout=0", *STRICT]
         given += [f"Dpkg::Options::={option}" for option in KEEP_CONFIGURATION]
         options = [word for option in given for word in ("-o", option)]
-        code, out, err = self.module.run_command([*APT, *options, *words], environ_update=ENVIRONMENT)
+        code, out, err = self._run([*APT, *options, *words])
+        self.begun = self.begun or changes
         if code != 0:
             found = railbed_apt.troubles(f"{out}\n{err}")
             last = "\n".join(f"{out}\n{err}".strip().splitlines()[-15:])
@@ -255,7 +323,7 @@ def bring(apt: Apt, lacking: list[str], first: list[str], refresh: bool) -> None
     if early:
         apt.fetch(early)
         apt.install(early)
-        apt.settled = apt.installed()
+        apt.settle()
     rest = [one for one in lacking if one not in early]
     if rest or apt.broken:
         apt.fetch(rest)

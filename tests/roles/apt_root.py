@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +25,22 @@ FOLDERS = (
     "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial",
     "var/log/apt", "etc/apt/sources.list.d", "etc/apt/preferences.d", "etc/apt/apt.conf.d", "usr",
 )  # fmt: skip
+LISTS_LOCK = "var/lib/apt/lists/lock"
+ARCHIVES_LOCK = "var/cache/apt/archives/lock"
+DPKG_LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock")
+HOLD = """
+import fcntl, subprocess, sys, time
+path, seconds, *then = sys.argv[1:]
+with open(path, "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    time.sleep(float(seconds))
+    if then:
+        subprocess.run(then, check=True, stdout=sys.stderr)
+"""
+"""Another package manager: has one lock for so long, and ends with a command."""
 FAIL = "#!/bin/sh\necho 'no headers of the running kernel' >&2\nexit 1\n"
+CALL_APT = "#!/bin/sh\nexec apt-get -y --fix-broken install\n"
 FAIL_WHERE_TOLD = '#!/bin/sh\n[ ! -e "$DPKG_ROOT/broken" ] || { echo "told to fail" >&2; exit 1; }\n'
 TRIO = {"linux-image-generic": "6.8.0", "nvidia-open": "570.124.06", "nvidia-fabricmanager": "570.124.06"}
 """Kernel, driver and fabric manager of one release, and after it of the next."""
@@ -38,6 +56,7 @@ def build(folder: Path) -> None:
         for name, version in release.items():
             Deb(name, f"{version}-1", scripts={"postinst": FAIL_WHERE_TOLD}).write(work, target)
     Deb("nvidia-open", "610.1-1", scripts={"postinst": FAIL}).write(work, target)
+    Deb("calling", "1.0-1", scripts={"postinst": CALL_APT}).write(work, target)
     Deb("huge", "1.0-1", fields={"Installed-Size": str(2**42)}).write(work, target)
     Deb("lacking", "1.0-1", fields={"Depends": "nobody-has-this"}).write(work, target)
     packages._index(target)
@@ -92,8 +111,11 @@ class Machine:
         path = self.root / "etc/apt/sources.list.d/railbed.sources"
         path.write_text(f"Types: deb\nURIs: {uri}\nSuites: ./\nSigned-By:\n{key}")
 
-    def bring(self, *wanted: str, hold: tuple[str, ...] = (), check: bool = False) -> dict[str, Any]:
-        return modules.call(DEBS, check=check, packages=list(wanted), hold=list(hold))
+    def bring(
+        self, *wanted: str, hold: tuple[str, ...] = (), check: bool = False, patience: int = 20
+    ) -> dict[str, Any]:
+        given = {"packages": list(wanted), "hold": list(hold), "lock_timeout_s": patience}
+        return modules.call(DEBS, check=check, **given)
 
     def installed(self) -> dict[str, tuple[str, str]]:
         """Name → version and state of everything that dpkg knows."""
@@ -108,6 +130,21 @@ class Machine:
         files = [path for path in self.root.rglob("*") if path.is_file()]
         named = {str(path.relative_to(self.root)): path.read_bytes() for path in files}
         return {name: content for name, content in named.items() if not name.startswith(passing)}
+
+
+@contextmanager
+def held(path: Path, seconds: float = 60, *then: str) -> Iterator[int]:
+    """The lock is held by another process, whose id this is."""
+    # dpkg is told, as apt tells it, that the frontend's lock is held for it.
+    argv, environment = [sys.executable, "-c", HOLD, str(path), str(seconds), *then], os.environ
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, env={**environment, "DPKG_FRONTEND_LOCKED": "1"}
+    ) as other:
+        assert other.stdout and other.stdout.readline() == b"held\n"
+        try:
+            yield other.pid
+        finally:
+            other.kill()
 
 
 def empty(root: Path) -> None:
@@ -133,6 +170,7 @@ def machine(folder: Path, repository: Path, patch: pytest.MonkeyPatch) -> Iterat
     patch.setattr(DEBS, "REFRESHED", str(root / "var/lib/apt/periodic/railbed-refreshed"))
     patch.setattr(DEBS, "HELD", str(root / "var/lib/apt/periodic/railbed-held"))
     patch.setattr(DEBS, "UNFINISHED", str(root / "var/lib/dpkg/updates"))
+    patch.setattr(DEBS, "LOCKS", (str(root / DPKG_LOCKS[0]), str(root / DPKG_LOCKS[1])))
     with served(repository) as server:
         made = Machine(root, repository, server)
         made.source(made.uri)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.roles import apt_root
-from tests.roles.apt_root import NEXT, TRIO, Machine
+from tests.roles.apt_root import ARCHIVES_LOCK, DPKG_LOCKS, LISTS_LOCK, NEXT, TRIO, Machine, held
 
 from railbed.effects.lab import packages
 
@@ -197,3 +199,97 @@ def test_one_that_was_held_and_is_not_wanted_any_more_leaves_though_it_was_inter
     assert "nvidia-fabricmanager" not in {
         n for n, (_, state) in machine.installed().items() if state.endswith(" installed")
     }
+
+
+LOCKS = (LISTS_LOCK, ARCHIVES_LOCK, *DPKG_LOCKS)
+
+
+def interrupted(machine: Machine) -> None:
+    """The next release is half done."""
+    (machine.root / "broken").touch()
+    assert machine.bring(*exact(NEXT))["half_done"] is True
+    (machine.root / "broken").unlink()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_another_package_manager_that_ends_is_waited_for(machine: Machine, lock: str) -> None:
+    with held(machine.root / lock, 2):
+        answer = machine.bring(*exact(NEXT))
+    assert answer.get("changed") and not answer.get("failed"), answer
+    assert machine.installed()["nvidia-open"][0] == "595.71.05-1"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_another_package_manager_that_does_not_end_is_named(machine: Machine, lock: str) -> None:
+    before, since = machine.tree(), time.monotonic()
+    with held(machine.root / lock) as pid:
+        answer = machine.bring(*exact(NEXT), patience=1)
+    assert answer.get("failed") and answer["half_done"] is False, answer
+    assert machine.tree() == before
+    assert "no package was changed; waited 1 s for another package manager: " in answer["msg"]
+    assert str(machine.root / lock) in answer["msg"] and f"process {pid} (python" in answer["msg"]
+    assert 1 <= time.monotonic() - since < 10
+
+
+def test_only_so_long_is_waited_in_all(machine: Machine) -> None:
+    """The lists are free after two of three seconds, and then dpkg is not for another two."""
+    with held(machine.root / LISTS_LOCK, 2), held(machine.root / DPKG_LOCKS[0], 5):
+        answer = machine.bring(*exact(NEXT), patience=3)
+    assert answer.get("failed") and DPKG_LOCKS[0] in answer["msg"], answer
+
+
+@pytest.mark.parametrize("lock", DPKG_LOCKS)
+def test_what_another_one_is_in_the_middle_of_is_its_own_to_finish(machine: Machine, lock: str) -> None:
+    interrupted(machine)
+    before = machine.tree()
+    with held(machine.root / lock) as pid:
+        answer = machine.bring(*exact(NEXT), patience=1)
+        assert answer.get("failed") and answer["half_done"] is False, answer
+        assert machine.tree() == before
+        assert f"process {pid} (python" in answer["msg"] and "is still at work" in answer["msg"]
+    with held(machine.root / DPKG_LOCKS[0], 2, "dpkg", "--configure", "-a"):
+        answer = machine.bring(*exact(NEXT), hold=tuple(NEXT))
+    assert not answer.get("failed") and answer["installed"] == {}, answer
+
+
+def test_what_another_one_began_meanwhile_is_not_told_as_half_done(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh, journal = apt_root.DEBS.Apt.refresh, machine.root / "var/lib/dpkg/updates/0001"
+    with ExitStack() as others:
+
+        def begin(apt: object) -> None:
+            others.enter_context(held(machine.root / DPKG_LOCKS[0]))
+            journal.touch()
+            machine.server.gone = ("Release",)
+            refresh(apt)
+
+        monkeypatch.setattr(apt_root.DEBS.Apt, "refresh", begin)
+        answer = machine.bring(*exact(NEXT), patience=1)
+    assert answer["failed"] and answer["half_done"] is False, answer
+    assert "is missing (404)" in answer["msg"] and "is still at work" in answer["msg"]
+
+
+def test_what_was_interrupted_is_mended_after_another_one_ended(machine: Machine) -> None:
+    interrupted(machine)
+    with held(machine.root / DPKG_LOCKS[0], 2):
+        answer = machine.bring(*exact(NEXT), hold=tuple(NEXT))
+    assert answer.get("changed") and not answer.get("failed"), answer
+    assert machine.installed() == {n: (f"{v}-1", "hold ok installed") for n, v in NEXT.items()}
+
+
+def test_what_cannot_be_mended_stays_half_done_though_another_one_has_the_lists(machine: Machine) -> None:
+    interrupted(machine)
+    (machine.root / "broken").touch()
+    with held(machine.root / LISTS_LOCK):
+        answer = machine.bring(*exact(NEXT), patience=1)
+    assert answer["failed"] and answer["half_done"] is True, answer
+    assert "in the middle of it: " in answer["msg"] and LISTS_LOCK in answer["msg"]
+
+
+def test_a_package_that_calls_apt_itself_is_not_waited_for(machine: Machine) -> None:
+    """It meets the lock of the apt that installs it."""
+    since = time.monotonic()
+    answer = machine.bring("calling", patience=60)
+    assert answer["failed"] and answer["half_done"] is True, answer
+    assert "Could not get lock" in answer["msg"] and time.monotonic() - since < 30
