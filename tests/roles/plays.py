@@ -88,9 +88,10 @@ class Plays:
         return (self.ssh / "calls").read_text().splitlines().count(name)
 
     def playbook(self, tasks: str) -> None:
-        """The only play of site.yml, on all nodes."""
+        """The only play of site.yml, on all nodes; then its end, as every run has it."""
         head = f"- hosts: all\n  gather_facts: false\n  vars: {{made: {self.made}}}\n  tasks:\n"
-        (self.work.root / "playbooks/site.yml").write_text(head + tasks)
+        end = (ROOT / "playbooks/end.yml").read_text().split("---", 1)[1]
+        (self.work.root / "playbooks/site.yml").write_text(head + tasks + end)
 
 
 @pytest.fixture

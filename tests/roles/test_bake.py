@@ -128,6 +128,7 @@ def test_an_image_knows_kinds_of_filesystems_and_not_their_places() -> None:
 
 def test_every_play_of_the_image_checks_its_arguments() -> None:
     plays: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks" / PLAYBOOK).read_text())
+    assert plays.pop()["ansible.builtin.import_playbook"] == "end.yml"
     for play in plays:
         roles = [task["ansible.builtin.import_role"] for task in play["tasks"]]
         checked = "tasks/arguments.yml" in str(play.get("pre_tasks"))

@@ -17,6 +17,10 @@ CONTROLLER_ONLY = frozenset(
 )  # fmt: skip
 """Actions that run no module on the node."""
 MESSAGE_CHARACTERS = 600
+END = "Every role ran"
+"""The last task of a run, in playbooks/end.yml."""
+STOPPED = "stopped with the others"
+"""What is said of a node, in place of a task, that a failure on another one kept from the end."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Collector:
         self.said: list[str] = []
         """Text outside of tasks: why Ansible did not even start."""
         self.finished = False
+        self._ended: set[str] = set()
         self._on_event = on_event or _unheard
 
     def take(self, event: dict[str, Any]) -> None:
@@ -72,6 +77,21 @@ class Collector:
                 self.nodes[name].changed = int(count)
                 if count and self.nodes[name].state == NodeState.OK:
                     self.nodes[name].state = NodeState.CHANGED
+        self._stop()
+
+    def _stop(self) -> None:
+        """Nodes that neither failed nor came to the end: Ansible sends nothing about them."""
+        culprits = [(name, one) for name, one in self.nodes.items() if one.failed_task]
+        why, state = "the run ended before it was done with it", NodeState.FAILED
+        if culprits:
+            # What is not known of one node is not known of those that waited for it.
+            failed = [pair for pair in culprits if pair[1].state == NodeState.FAILED]
+            (first, one), state = (failed or culprits)[0], (failed or culprits)[0][1].state
+            why = f"{one.failed_task} {one.state} on {first}"
+        for name in self.nodes.keys() - self._ended:
+            if self.nodes[name].state in (NodeState.OK, NodeState.CHANGED):
+                self.nodes[name].state = state
+                self.nodes[name].failed_task, self.nodes[name].message = STOPPED, why
 
     def _item(self, data: dict[str, Any]) -> None:
         node = self.nodes.get(str(data.get("host")))
@@ -82,6 +102,9 @@ class Collector:
         name, result = str(data["host"]), data.get("res") or {}
         node, title = self.nodes[name], _title(data)
         if outcome not in ("ok", "failed", "unreachable", "skipped"):
+            return
+        if title == END:
+            self._ended.add(name)
             return
         if outcome != "skipped":
             node.tasks += 1

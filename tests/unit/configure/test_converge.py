@@ -89,7 +89,8 @@ def checkout(work: Workspace) -> Workspace:
 
 def playbook(work: Workspace, tasks: str) -> str:
     head = "- hosts: all\n  connection: local\n  gather_facts: false\n  tasks:\n"
-    (work.root / "playbooks" / "site.yml").write_text(head + tasks)
+    end = (ROOT / "playbooks/end.yml").read_text().split("---", 1)[1]
+    (work.root / "playbooks" / "site.yml").write_text(head + tasks + end)
     return "site.yml"
 
 

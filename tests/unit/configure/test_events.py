@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from railbed.configure import progress
-from railbed.configure.events import Collector, Event
+from railbed.configure.events import END, STOPPED, Collector, Event
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
 from railbed.errors import Exit
 
@@ -36,6 +36,14 @@ def stats(**changed: int) -> dict[str, Any]:
     }
 
 
+def ended(*hosts: str, **changed: int) -> list[dict[str, Any]]:
+    """These hosts came to the end of playbooks/end.yml, and the run to its own."""
+    return [
+        *(ran("runner_on_ok", host, END, "ansible.builtin.assert", role="") for host in hosts),
+        stats(**changed),
+    ]
+
+
 def collect(*events: dict[str, Any]) -> Collector:
     collector = Collector(["h100-0", "h100-1"])
     for event in events:
@@ -45,7 +53,8 @@ def collect(*events: dict[str, Any]) -> Collector:
 
 def test_each_node_has_a_result_of_its_own() -> None:
     nodes = collect(
-        ran("runner_on_ok", "h100-0", res={"changed": True}), ran("runner_on_ok", "h100-1"), stats(h100_0=1)
+        ran("runner_on_ok", "h100-0", res={"changed": True}), ran("runner_on_ok", "h100-1"),
+        *ended("h100-0", "h100-1", h100_0=1),
     ).nodes  # fmt: skip
     assert (nodes["h100-0"].state, nodes["h100-0"].changed) == (NodeState.CHANGED, 1)
     assert (nodes["h100-1"].state, nodes["h100-1"].changed) == (NodeState.OK, 0)
@@ -53,7 +62,7 @@ def test_each_node_has_a_result_of_its_own() -> None:
 
 def test_a_change_whose_result_is_hidden_is_counted_at_the_end() -> None:
     hidden = ran("runner_on_ok", "h100-0", res={"censored": "the output has been hidden"})
-    node = collect(hidden, stats(h100_0=1)).nodes["h100-0"]
+    node = collect(hidden, *ended("h100-0", h100_0=1)).nodes["h100-0"]
     assert (node.state, node.changed) == (NodeState.CHANGED, 1)
 
 
@@ -67,10 +76,38 @@ def test_a_task_takes_as_long_as_on_its_slowest_node_and_tasks_of_one_title_add_
 def test_unreachable_is_a_state_of_that_node_only() -> None:
     nodes = collect(
         ran("runner_on_unreachable", "h100-0", res={"msg": "Failed to connect to the host via ssh"}),
-        ran("runner_on_ok", "h100-1"), stats(),
+        ran("runner_on_ok", "h100-1"), *ended("h100-1"),
     ).nodes  # fmt: skip
     assert nodes["h100-0"].state == NodeState.UNREACHABLE and "via ssh" in nodes["h100-0"].message
     assert nodes["h100-1"].state == NodeState.OK
+
+
+def test_a_node_that_did_not_come_to_the_end_did_not_end_well() -> None:
+    """A task that runs once and fails stops all nodes of its play, and Ansible tells of the first one only."""
+    fails = ran("runner_on_failed", "h100-0", "No two share an address", res={"msg": "they do"})
+    nodes = collect(ran("runner_on_ok", "h100-1", res={"changed": True}), fails, *ended()).nodes
+    assert {name: one.state for name, one in nodes.items()} == dict.fromkeys(nodes, NodeState.FAILED)
+    assert nodes["h100-0"].failed_task == "time: No two share an address"
+    assert (nodes["h100-1"].failed_task, nodes["h100-1"].message) == (
+        STOPPED, "time: No two share an address failed on h100-0",
+    )  # fmt: skip
+    assert {one.state for one in collect(*ended()).nodes.values()} == {NodeState.FAILED}
+
+
+def test_who_waited_for_a_silent_node_is_as_unproven_as_that() -> None:
+    nodes = collect(ran("runner_on_unreachable", "h100-0"), *ended()).nodes
+    assert {one.state for one in nodes.values()} == {NodeState.UNREACHABLE}
+    both = collect(
+        ran("runner_on_unreachable", "h100-0"), ran("runner_on_failed", "h100-1"), *ended()
+    ).nodes  # fmt: skip
+    assert [one.state for one in both.values()] == [NodeState.UNREACHABLE, NodeState.FAILED]
+
+
+def test_who_came_to_the_end_is_as_it_was_and_the_end_is_no_task_of_its_own() -> None:
+    went = ran("runner_on_ok", "h100-0", res={"changed": True})
+    nodes = collect(went, ran("runner_on_failed", "h100-1"), *ended("h100-0")).nodes
+    assert (nodes["h100-0"].state, nodes["h100-0"].tasks) == (NodeState.CHANGED, 1)
+    assert nodes["h100-1"].failed_task == "time: Keep the clock"
 
 
 def test_a_failure_names_task_and_reason() -> None:
