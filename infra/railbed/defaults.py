@@ -33,7 +33,9 @@ LAB_HOST_MEMORY_MIB = 900
 """Memory planned per lab host, torch rank included (measured: up to 770 MiB a rank, 120-170 MB of daemons)."""
 
 # --- configure -------------------------------------------------------------------------------------------------
-CONVERGE_TIMEOUT_S = 900
+CONVERGE_SILENCE_S = 2400
+"""A run that tells of nothing for so long hangs. Longer than the longest task, a boot that tests memory and cards; how long a
+whole run may take is for the number of nodes to say."""
 FORKS = 16
 KEPT_RUNS = 20
 """Runs whose logs stay on disk."""

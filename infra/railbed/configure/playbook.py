@@ -17,10 +17,10 @@ from railbed.configure.inventory import Inventory
 from railbed.configure.leases import leased
 from railbed.configure.limits import resolve
 from railbed.configure.redact import Redactor, secrets_of
-from railbed.configure.results import ConvergeResult
+from railbed.configure.results import ConvergeResult, taken_away
 from railbed.configure.runner import Run, play
 from railbed.contract import Contract
-from railbed.defaults import FORKS
+from railbed.defaults import CONVERGE_SILENCE_S, FORKS
 from railbed.effects.journal import Journal
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
@@ -60,25 +60,33 @@ def converge(
         start = time.monotonic()
         collector = Collector(nodes, on_event)
         told = stack.of_run(work, contract, inventory, set(nodes))
-        run = play(
-            work, playbook, _source(work, told), nodes, contract_hash=contract.hash,
-            options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
-            take=collector.take,
-        )  # fmt: skip
+        if moving and not check:
+            # Until it is whole, a node has neither release: who moves it back must find it.
+            releases.forget(work, nodes)
+        held: list[str] = []
+        try:
+            run = play(
+                work, playbook, _source(work, told), nodes, contract_hash=contract.hash,
+                options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
+                take=collector.take,
+            )  # fmt: skip
+        finally:
+            # Also where the run was ended: a node that was left between two states must not take jobs meanwhile.
+            if not check:
+                held = quarantine.unfit(contract, collector.nodes)
+                quarantine.hold(work, contract, held)
         seconds = round(time.monotonic() - start, 1)
         if not collector.finished:
-            raise _did_not_run(run, collector)
+            raise _did_not_run(run, collector, held)
         result = ConvergeResult(
             nodes=collector.nodes, seconds=seconds, check=check, log=str(run.log),
-            task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])),
+            task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])), quarantined=held,
         )  # fmt: skip
         journal.write(
             "converge-done", playbook=playbook, seconds=seconds, changed=result.changed,
             nodes={name: str(one.state) for name, one in result.nodes.items()},
         )  # fmt: skip
         if not check:
-            result.quarantined.extend(quarantine.unfit(contract, result))
-            quarantine.hold(work, contract, result.quarantined)
             whole = [name for name in nodes if name not in result.broken]
             releases.record(work, whole, contract.software.release)
         if not limit and not check and not result.broken:
@@ -99,16 +107,17 @@ def _source(work: Workspace, inventory: Inventory) -> Path:
     return path
 
 
-def _did_not_run(run: Run, collector: Collector) -> RailbedError:
+def _did_not_run(run: Run, collector: Collector, held: list[str]) -> RailbedError:
     text = run.log.read_text().splitlines() if run.log.exists() else collector.said
     if any(FULL in line for line in text):
         return RailbedError(
             f"the operating system refused: {FULL}", code="SYSTEM", path=str(run.log.parent),
             hint="make room, and run the same command again",
         )  # fmt: skip
-    why = "ran out of time" if run.status == "timeout" else "did not come to its end"
+    silent = f"told of nothing for {CONVERGE_SILENCE_S} s and was ended"
+    why = silent if run.status == "timeout" else "did not come to its end"
     return CommandError(
-        f"Ansible {why}:\n" + "\n".join(_without_traceback(text)[-SHOWN_LINES:]),
+        "\n".join([f"Ansible {why}:", *_without_traceback(text)[-SHOWN_LINES:], *taken_away(held)]),
         code="ANSIBLE",
         path=str(run.log),
         found=run.status,

@@ -6,9 +6,10 @@ converge holds it too, whatever became of the scheduler. Jobs that run on it are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from railbed.configure.results import ConvergeResult, NodeState
+from railbed.configure.reach import BROKE_OFF
+from railbed.configure.results import NodeResult, NodeState
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
@@ -21,19 +22,27 @@ UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
 """Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""
 
 
-def unfit(contract: Contract, result: ConvergeResult) -> list[str]:
-    """Nodes for jobs that this run left between two states; pure.
+TRANSACTIONS = (
+    "packages: Install the packages of all roles",
+    "packages: Install the rpm packages of all roles",
+)
 
-    A run that failed before it changed a package does not count: a source that is down must not take a cluster away.
+
+def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:
+    """Nodes for jobs that this run left between two states, or may have; pure.
+
+    A run that failed before it changed a package does not count: a source that is down, or a network, must not take a
+    cluster away.
     """
     of_gpus = {node.name for node in contract.with_role(*GPU_ROLES)}
-    return [
-        name
-        for name, one in result.nodes.items()
-        if name in of_gpus
-        and one.state is NodeState.FAILED
-        and (one.half_done or one.failed_task.partition(":")[0] in UNFIT)
-    ]
+    return [name for name, one in nodes.items() if name in of_gpus and _between(one)]
+
+
+def _between(one: NodeResult) -> bool:
+    if one.state is NodeState.FAILED:
+        return one.half_done or one.failed_task.partition(":")[0] in UNFIT
+    cut_off = one.state is NodeState.UNREACHABLE and one.message.startswith(BROKE_OFF)
+    return cut_off and one.failed_task in TRANSACTIONS
 
 
 def hold(work: Workspace, contract: Contract, names: list[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+BROKE_OFF = "connection broke off"
+"""It was reached, and what it was doing is not known."""
 REASONS = (
     ("host key changed: this is not the machine that was made, or somebody is in between; nothing was sent to it",
      r"HOST IDENTIFICATION HAS CHANGED|has changed and you have requested strict checking"),
@@ -11,7 +13,7 @@ REASONS = (
      r"host key is known for|Host key verification failed"),
     ("login refused", r"Permission denied \("),
     ("disk full", r"No space left on device"),
-    ("connection broke off", r"closed by remote host|Broken pipe|Connection reset|client_loop|not responding"),
+    (BROKE_OFF, r"closed by remote host|Broken pipe|Connection reset|client_loop|not responding"),
     ("no answer", r"timed out|Connection refused|No route to host|Network is unreachable|Could not resolve"),
 )  # fmt: skip
 """Reason, and the words of OpenSSH's ssh(1) (or of Ansible around them) that tell it; the first that fits."""

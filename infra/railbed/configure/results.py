@@ -76,13 +76,18 @@ class ConvergeResult:
         }
 
 
+def taken_away(names: list[str]) -> list[str]:
+    """What is said of nodes that a run took out of service."""
+    return [f"{name} takes no jobs until a full validation has passed on it" for name in names]
+
+
 def broken(result: ConvergeResult) -> RailbedError:
     """The error for a run that did not end well everywhere; nodes that only do not answer are unproven."""
     lines = [
         f"{name} {result.nodes[name].state}: {result.nodes[name].failed_task}: {result.nodes[name].message}"
         for name in result.broken
     ]
-    lines += [f"{name} takes no jobs until a full validation has passed on it" for name in result.quarantined]
+    lines += taken_away(result.quarantined)
     failed = any(result.nodes[name].state == NodeState.FAILED for name in result.broken)
     kind = CommandError if failed else UnprovenError
     return kind(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.configure.redact import Redactor
-from railbed.defaults import CONVERGE_TIMEOUT_S, KEPT_RUNS
+from railbed.defaults import CONVERGE_SILENCE_S, KEPT_RUNS
 from railbed.effects.workspace import Workspace
 
 PROGRAMS = Path(__file__).with_name("bin")
@@ -80,7 +80,7 @@ def play(
                 private_data_dir=str(work.runner_dir), project_dir=str(work.root), ident=ident,
                 playbook=f"playbooks/{playbook}", inventory=str(inventory), limit=",".join(hosts),
                 forks=forks,
-                cmdline=options or None, envvars=_environment(work), timeout=CONVERGE_TIMEOUT_S,
+                cmdline=options or None, envvars=_environment(work),
                 rotate_artifacts=KEPT_RUNS, suppress_env_files=True, quiet=True,
                 # Facts change when hosts do, and hosts when the contract does.
                 fact_cache=str(work.runner_dir / "facts" / contract_hash[:12]),
@@ -94,10 +94,10 @@ def play(
 
 
 def _settings(work: Workspace) -> None:
-    """ansible-runner takes this from a file only: its copy of the screen would hold secrets until the run's end."""
+    """ansible-runner takes these from a file only; its copy of the screen would hold secrets until the run's end."""
     path = work.runner_dir / "env" / "settings"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"suppress_output_file": True}))
+    path.write_text(json.dumps({"suppress_output_file": True, "idle_timeout": CONVERGE_SILENCE_S}))
 
 
 def _environment(work: Workspace) -> dict[str, str]:

@@ -52,14 +52,12 @@ def test_only_a_node_between_two_states_is_taken_away(contract: Contract) -> Non
             "h100-2": failed("nvidia_driver: It reports the release's version"),
         }, 1.0,
     )  # fmt: skip
-    assert quarantine.unfit(contract, result) == ["h100-1", "h100-2"]
+    assert quarantine.unfit(contract, result.nodes) == ["h100-1", "h100-2"]
 
 
 @pytest.mark.parametrize("state", [NodeState.OK, NodeState.CHANGED, NodeState.UNREACHABLE])
 def test_a_node_that_did_not_fail_stays(contract: Contract, state: NodeState) -> None:
-    assert (
-        quarantine.unfit(contract, ConvergeResult({"h100-1": NodeResult(state, half_done=True)}, 1.0)) == []
-    )
+    assert quarantine.unfit(contract, {"h100-1": NodeResult(state, half_done=True)}) == []
 
 
 def test_a_held_node_counts_as_new_and_takes_no_job(work: Workspace, contract: Contract) -> None:
