@@ -127,7 +127,6 @@ class StrategyModule(Linear):  # type: ignore[misc]
                 callback.v2_runner_on_start = partial(_note_start, callback)
 
     def _queue_task(self, host: Any, task: Any, task_vars: dict[str, Any], play_context: Any) -> None:
-        size = -(-len(self._hosts_cache) // len(self._workers))
         job = Job(host, task, task_vars, play_context)
         if task.action in ON_THE_SPOT or _is_passed_over(task, task_vars):
             self._started(job)
@@ -137,22 +136,27 @@ class StrategyModule(Linear):  # type: ignore[misc]
         else:
             self._started(job)
             self._waiting.append(job)
-            if len(self._waiting) >= size:
-                self._send()
+            # With a condition nobody knows yet how many hosts are left for how many processes.
+            size = self._share(len(self._hosts_cache))
+            if not task.when and len(self._waiting) >= size:
+                self._send(size)
 
     def _wait_on_pending_results(self, iterator: Any) -> list[Any]:
         """Takes results as they come. Ansible's own looks for them at intervals, of which a hundred tasks pay one each."""
-        if self._waiting:
-            self._send()
         found: list[Any] = []
         while self._pending_results > 0 and not self._tqm._terminated:
-            if self._tqm.has_dead_workers():
-                raise AnsibleError("A worker was found in a dead state")
+            self._send_rest()
+            self._refuse_dead()
             self._results.came.clear()
             found += self._process_pending_results(iterator)
             if self._pending_results > 0:
                 self._results.came.wait(DEAD_WORKER_S)
         return found
+
+    def _refuse_dead(self) -> None:
+        """A worker that was killed never sends its results."""
+        if self._tqm.has_dead_workers():
+            raise AnsibleError("A worker was found in a dead state")
 
     def _started(self, job: Job) -> None:
         """What the base class notes of a task that is on its way."""
@@ -162,9 +166,21 @@ class StrategyModule(Linear):  # type: ignore[misc]
         self._pending_results += 1
         self._tqm.send_callback("v2_runner_on_start", job.host, job.task)
 
-    def _send(self) -> None:
-        """Gives what waits to the next process that may start."""
-        jobs, self._waiting = self._waiting, []
+    def _share(self, hosts: int) -> int:
+        """How many of so many hosts one process takes."""
+        return -(-hosts // len(self._workers))
+
+    def _send_rest(self) -> None:
+        """Gives the hosts that are left to as many processes as it takes, and no more."""
+        if not self._waiting:
+            return
+        size = self._share(len(self._waiting if self._waiting[0].task.when else self._hosts_cache))
+        while self._waiting:
+            self._send(size)
+
+    def _send(self, size: int) -> None:
+        """Gives so many of those that wait to the next process that may start."""
+        jobs, self._waiting = self._waiting[:size], self._waiting[size:]
         place = self._free_place()
         batch = Batch(
             jobs, final_q=self._final_q, loader=self._loader, variable_manager=self._variable_manager,
@@ -179,6 +195,7 @@ class StrategyModule(Linear):  # type: ignore[misc]
             for place, batch in enumerate(self._workers):
                 if batch is None or not batch.is_alive():
                     if batch is not None:
+                        self._refuse_dead()
                         batch.close()
                     return place
             connection.wait([batch.sentinel for batch in self._workers])

@@ -136,8 +136,8 @@ def test_of_each_task_its_end_is_reported_and_how_long_it_took(tmp_path: Path) -
 
 
 @contextmanager
-def asleep(folder: Path, **task: Any) -> Iterator[subprocess.Popen[str]]:
-    """A playbook in the middle of a task on both forks, or on one where it runs once."""
+def asleep(folder: Path, workers: int = 2, **task: Any) -> Iterator[subprocess.Popen[str]]:
+    """A playbook whose task runs in so many processes at once; without ``task`` on every node, with two forks."""
     env = {**os.environ, **settings(folder, "batches")}
     tasks = [{"ansible.builtin.command": {"argv": ["sleep", NAP]}, **task}]
     play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
@@ -147,28 +147,57 @@ def asleep(folder: Path, **task: Any) -> Iterator[subprocess.Popen[str]]:
         env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        until("it is at work", 30, lambda: len(mentioning(ASLEEP)) == (1 if task else 2))
+        until("it is at work", 30, lambda: len(mentioning(ASLEEP)) == workers)
         yield playing
     finally:
         playing.kill()
         playing.communicate()
+        for left in mentioning(ASLEEP):
+            os.kill(left, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("task", [{}, {"run_once": True}], ids=["on every node", "once"])
-def test_workers_end_with_an_ansible_that_is_killed(tmp_path: Path, task: dict[str, Any]) -> None:
+def test_hosts_that_a_condition_leaves_are_worked_on_at_once(tmp_path: Path) -> None:
+    with asleep(tmp_path, workers=2, when="inventory_hostname in ['n1', 'n2']"):
+        assert len(mentioning(ASLEEP)) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "workers"), [({}, 2), ({"run_once": True}, 1)], ids=["on every node", "once"]
+)
+def test_workers_end_with_an_ansible_that_is_killed(
+    tmp_path: Path, task: dict[str, Any], workers: int
+) -> None:
     mark = f"{tmp_path}/play.yml"
-    with asleep(tmp_path, **task) as playing:
+    with asleep(tmp_path, workers, **task) as playing:
         assert len(mentioning(mark)) >= 2
         playing.kill()
         playing.wait()
         until("nothing of it is left", 30, lambda: not mentioning(mark) and not mentioning(ASLEEP))
 
 
-def test_a_worker_that_is_killed_ends_the_run_and_is_not_waited_for(tmp_path: Path) -> None:
-    with asleep(tmp_path, run_once=True) as playing:
-        (worker,) = [pid for pid in mentioning(f"{tmp_path}/play.yml") if pid != playing.pid]
+@pytest.mark.parametrize(
+    ("task", "workers"), [({}, 2), ({"run_once": True}, 1)], ids=["on every node", "once"]
+)
+def test_a_worker_that_is_killed_ends_the_run_and_is_not_waited_for(
+    tmp_path: Path, task: dict[str, Any], workers: int
+) -> None:
+    with asleep(tmp_path, workers, **task) as playing:
+        worker = next(pid for pid in mentioning(f"{tmp_path}/play.yml") if pid != playing.pid)
         os.kill(worker, signal.SIGKILL)
         said, _ = playing.communicate(timeout=30)
         assert playing.returncode != 0 and "dead state" in said
-        for left in mentioning(ASLEEP):
-            os.kill(left, signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_while_others_are_still_to_be_sent_is_not_forgotten(tmp_path: Path) -> None:
+    """The first host's worker dies while the controller still works out what the second one is given."""
+    env = {**os.environ, **settings(tmp_path, "batches"), "ANSIBLE_FORKS": str(len(HOSTS))}
+    argv = ["echo", "{{ lookup('pipe', 'kill -9 $PPID') if inventory_hostname == 'n0' else 'x' }}"]
+    slow = {"run_once": "{{ lookup('pipe', 'sleep 1') | length > 0 }}"}
+    task = {"ansible.builtin.command": {"argv": argv}, **slow}
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": [task]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", tmp_path / "hosts", tmp_path / "play.yml"],
+        env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode not in (0, 2) and "dead state" in done.stdout + done.stderr
