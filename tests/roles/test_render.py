@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.roles.conftest import KEY, Recorded, cluster, record
+from tests.roles.conftest import KEY, Recorded, cluster, record, whole_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES_PER_NODE = 40
@@ -189,6 +189,15 @@ def test_cgroups_hold_jobs_only_where_the_node_has_its_own(lab: Recorded, machin
     )
     assert machine["ProctrackType"] == "proctrack/cgroup" and "SlurmdParameters" not in machine
     assert "ConstrainDevices=yes" in machines.text("ctl0", "/etc/slurm/cgroup.conf")
+
+
+def test_a_controller_in_a_container_does_not_let_jobs_out_of_their_cgroups(tmp_path: Path) -> None:
+    inside = {"ctl0": {"ansible_virtualization_tech_guest": ["container"]}}
+    mixed = record(
+        tmp_path / "checkout", whole_cluster(), container=False, tags="slurm,munge,packages", facts_of=inside
+    )
+    assert len({mixed.text(host, "/etc/slurm/slurm.conf") for host in mixed.files}) == 1
+    assert "ConstrainDevices=yes" in mixed.text("h100-0", "/etc/slurm/cgroup.conf")
 
 
 def test_new_nodes_are_held_before_any_takes_jobs(lab: Recorded) -> None:
