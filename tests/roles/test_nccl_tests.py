@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible_runner
 import pytest
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
@@ -102,6 +103,18 @@ def test_an_earlier_build_goes_when_the_new_one_is_there(tools: Tools) -> None:
     assert not old.exists() and other.exists()
 
 
+def test_the_build_in_use_stays_until_the_link_is_moved(tools: Tools) -> None:
+    old, older = (
+        tools.to.with_name("2.16.3-nccl2.27.7-cuda12.9.1"),
+        tools.to.with_name("2.15.0-nccl2.1-cuda12.8"),
+    )
+    for folder in (old, older):
+        folder.mkdir(parents=True)
+    tools.to.with_name("bin").symlink_to(old)
+    assert tools.build() == 0
+    assert sorted(path.name for path in tools.to.parent.iterdir()) == [old.name, tools.to.name, "bin"]
+
+
 @pytest.mark.parametrize("fault", ["hash", "make", "programs", "gpu", "archive"])
 def test_a_failed_build_leaves_the_old_one(
     fault: str, tools: Tools, capsys: pytest.CaptureFixture[str]
@@ -171,7 +184,7 @@ def test_nccl_is_of_the_releases_version_to_the_toolkit_that_it_is_for(machines:
 
 
 def test_the_folder_is_named_after_what_was_built_with_what(machines: Recorded) -> None:
-    asked = machines.asked["h100-0"]["nccl_tests: Say how it is built, and where it is"]
+    asked = machines.asked["h100-0"]["nccl_tests: Say where it is"]
     assert asked["links"] == {
         "/opt/railbed/nccl-tests/bin": "/opt/railbed/nccl-tests/2.17.6-nccl2.30.4-cuda13.2.1"
     }
@@ -194,3 +207,40 @@ def test_a_source_without_a_hash_is_refused(tmp_path: Path) -> None:
     good = Case("a hash", "nccl_tests", {**told, "nccl_tests_sha256": HASH})
     answers = ask([bad, good], tmp_path)
     assert bad.says in answers["no hash"] and URL in answers["no hash"] and answers["a hash"] == ""
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_the_link_is_moved_only_to_what_was_built(built: bool, tmp_path: Path) -> None:
+    """The role's own tasks, with a program that fails in place of the one that builds."""
+    opt, new = tmp_path / "opt", tmp_path / "opt/2.17.6-nccl2.30.4-cuda13.2.1"
+    old = opt / "2.16.3-nccl2.27.7-cuda12.9.1"
+    old.mkdir(parents=True)
+    (opt / "bin").symlink_to(old)
+    if built:
+        new.mkdir()
+    program = {"content": "#!/bin/sh\necho no such archive >&2; exit 1\n", "mode": "0755"}
+    told = {
+        "nccl_tests_program": f"{opt}/build.py", "nccl_tests_files": {f"{opt}/build.py": program},
+        "nccl_tests_folder": str(new), "nccl_tests_links": {f"{opt}/bin": str(new)}, "nccl_tests_url": URL,
+        "nccl_tests_sha256": HASH, "nccl_tests_cuda_home": "/usr/local/cuda-13.2",
+    }  # fmt: skip
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
+    inventory = {"all": {"hosts": {"localhost": local}}}
+    role = {"name": "nccl_tests", "tasks_from": "configure"}
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "tasks": [{"name": "Build", "ansible.builtin.include_role": role}],
+    }
+    done = ansible_runner.run(
+        private_data_dir=str(tmp_path), playbook=[play], inventory=inventory, extravars=told, quiet=True,
+        envvars={
+            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
+            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "PATH": os.environ["PATH"],
+        },
+    )  # fmt: skip
+    said = done.stdout.read()
+    assert (
+        done.status == ("successful" if built else "failed") and ("no such archive" in said) is not built
+    ), said
+    assert (opt / "bin").readlink() == (new if built else old)

@@ -3,8 +3,9 @@
 
 usage: build.py --url URL --sha256 HEX --cuda /usr/local/cuda-13.2 --to FOLDER
 
-The folder appears whole or not at all; folders of earlier builds beside it are removed afterwards. Exit status 0: it is
-there; 1: the source is not what was published, or a program failed.
+The folder appears whole or not at all. Folders of earlier builds beside it are removed afterwards, but for the one that the
+link `bin` names: it is in use until the link is moved. Exit status 0: it is there; 1: the source is not what was published,
+or a program failed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ COLLECTIVES = ("all_reduce_perf", "all_gather_perf", "reduce_scatter_perf", "all
 """Without these a build is not one."""
 BUILT = re.compile(r"\d.*-nccl.*-cuda")
 """Names of the folders that this program makes."""
+IN_USE = "bin"
+"""The link beside them."""
 
 
 class Refused(Exception):
@@ -98,14 +101,15 @@ def build(archive: bytes, cuda: Path, work: Path) -> Path:
 
 
 def place(built: Path, to: Path) -> None:
-    """Puts the programs in place in one step, then removes what earlier builds left beside them."""
+    """Puts the programs in place in one step, then removes what earlier builds left beside them and nobody uses."""
     whole = built.with_name("whole")
     whole.mkdir(mode=0o755)
     for program in built.glob("*_perf"):
         shutil.copy2(program, whole / program.name)
     whole.rename(to)
+    keep = (to.name, (to.parent / IN_USE).resolve().name)
     for other in to.parent.iterdir():
-        if other.is_dir() and not other.is_symlink() and other != to and BUILT.match(other.name):
+        if other.is_dir() and not other.is_symlink() and other.name not in keep and BUILT.match(other.name):
             shutil.rmtree(other)
 
 
