@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: boot_wanted
 short_description: Say why a node must boot
 description:
-  - Reads only. A package may have asked for a boot, the loaded GPU driver may be another one than the installed, and the
-    running kernel another one than the newest installed.
+  - Reads only. A package may have asked for a boot, the loaded GPU driver may be another one than the installed, the running
+    kernel another one than the newest installed, and an interface may not have the name yet that role rails gives its slot.
 options:
   root:
     description: Where the node's files begin; another folder in tests.
@@ -35,12 +35,22 @@ reasons:
   type: list
   elements: str
   returned: always
+names:
+  description: Interfaces that are not the card in the slot that role rails told; a boot that is still to come gives names.
+  type: list
+  elements: str
+  returned: always
 """
 
+import fnmatch
+import glob
 import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
+
+LINKS = "etc/systemd/network/05-railbed-*.link"
+"""What role rails writes."""
 
 
 def _text(path: str) -> str:
@@ -88,6 +98,31 @@ def driver(module: AnsibleModule, root: str) -> list[str]:
     return [f"driver {loaded} is loaded, {installed} is installed"]
 
 
+def names(module: AnsibleModule, root: str) -> list[tuple[str, bool]]:
+    """Files of role rails whose name is another card's or nobody's: what is wrong, and whether the next boot may mend it."""
+    found = []
+    stat = re.search(r"^btime (\d+)", _text(os.path.join(root, "proc/stat")), re.MULTILINE)
+    for path in sorted(glob.glob(os.path.join(root, LINKS))):
+        said = dict(line.split("=", 1) for line in _text(path).splitlines() if "=" in line)
+        name, slot = said.get("Name", ""), said.get("Path", "")
+        has = _slot(module, root, name)
+        if not fnmatch.fnmatchcase(has, slot):
+            # A boot that came after the file has done what it can: a card that is not there gets no name by another one.
+            later = stat is None or os.stat(path).st_mtime >= int(stat[1])
+            found.append((f"{name} is not the card in {slot}, but {has or 'nothing'}", later))
+    return found
+
+
+def _slot(module: AnsibleModule, root: str, name: str) -> str:
+    """The slot of the interface that has this name, as udev calls it; empty where there is none."""
+    if not os.path.exists(os.path.join(root, "sys/class/net", name)):
+        return ""
+    argv = ["udevadm", "info", "--query=property", f"--path=/sys/class/net/{name}"]
+    _, out, _ = module.run_command(argv, check_rc=True)
+    slot = re.search(r"^ID_PATH=(.+)$", out, re.MULTILINE)
+    return slot[1] if slot else "a card without a slot"
+
+
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
@@ -95,7 +130,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     root, running = module.params["root"], module.params["release"] or os.uname().release
-    module.exit_json(changed=False, reasons=asked(root) + newest(root, running) + driver(module, root))
+    reasons = asked(root) + newest(root, running) + driver(module, root)
+    wrong = names(module, root)
+    module.exit_json(
+        changed=False,
+        reasons=reasons + [what for what, later in wrong if later],
+        names=[what for what, _ in wrong],
+    )
 
 
 if __name__ == "__main__":
