@@ -1,8 +1,10 @@
-"""Clients of every kind, and servers of BeeGFS and Ceph: rendered, since no lab has them."""
+"""Clients of every kind, and servers of BeeGFS and Ceph: rendered, since no lab has them. And what is never mounted anew."""
 
 from __future__ import annotations
 
 import configparser
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ from typing import Any
 import pytest
 import yaml
 from tests.roles.conftest import Recorded, cluster, record
+from tests.unit.configure import modules
+from tests.unit.configure.test_units import SYSTEMCTL, Host
 
 from railbed.contract import Contract, Filesystem
 from railbed.effects.workspace import Workspace
 
+TREE = modules.load("tree")
 UNIT = "/etc/systemd/system/railbed-filesystem-{}.service"
 SOURCES = {
     "bought": ("lustre", "fs-1.test@tcp:/abcd", "relatime,flock"),
@@ -120,3 +125,69 @@ def test_ceph_is_told_all_of_itself_and_made_once(ceph: Recorded) -> None:
     said = ceph.text("ctl0", "/etc/systemd/system/railbed-ceph.service")
     assert "test -e /etc/ceph/ceph.conf || exec cephadm bootstrap --mon-ip 10.90.0.10" in said
     assert "mfs" not in str(ceph.called), "accounts of MooseFS are for MooseFS"
+
+
+MOUNT = "filesystem_client: Mount"
+ETC = "/etc/systemd/system/"
+MOUNTED, COPIES = "railbed-filesystem-scratch.service", "railbed-copies-scratch.service"
+
+
+def test_nothing_is_mounted_anew_under_jobs(lab: Recorded, beegfs: Recorded) -> None:
+    """A unit that names files is started anew when they change: the mount names none, whatever its kind."""
+    assert lab.asked["h100-0"][MOUNT]["units"] == [
+        {"name": MOUNTED},
+        {"name": COPIES, "files": [ETC + COPIES]},
+    ]
+    # Of a loop the last is recorded.
+    assert beegfs.asked["h100-0"][MOUNT]["units"] == [{"name": "railbed-filesystem-shared.service"}]
+
+
+def test_copies_are_told_to_what_is_mounted_before_jobs_come(lab: Recorded) -> None:
+    said = configparser.RawConfigParser(strict=False)
+    said.read_string(lab.text("h100-2", ETC + COPIES))
+    assert said["Unit"]["Requires"] == said["Unit"]["After"] == MOUNTED
+    assert said["Unit"]["Before"] == "remote-fs.target" and "remote-fs.target" in said["Install"]["WantedBy"]
+    lines = lab.text("h100-2", ETC + COPIES).splitlines()
+    assert [line for line in lines if line.startswith("ExecStart=")] == [
+        "ExecStart=/usr/bin/mfssetgoal 2 /scratch", "ExecStart=/usr/bin/chmod 1777 /scratch",
+    ]  # fmt: skip
+    assert "mfssetgoal" not in lab.text("h100-2", ETC + MOUNTED)
+
+
+def systemd(folder: Path, patch: pytest.MonkeyPatch) -> Host:
+    """The stand-in of the tests of module units."""
+    (folder / "bin").mkdir()
+    modules.program(folder / "bin", "systemctl", SYSTEMCTL)
+    patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("FAKE_UNITS", str(folder / "units.json"))
+    patch.setattr(modules.UNITS, "STAMPS", str(folder / "stamps"))
+    return Host(folder)
+
+
+def test_another_number_of_copies_touches_no_mount(
+    lab: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one and then two servers make of the units, brought to a node by the real module."""
+    contract = cluster()
+    one = contract.model_copy(
+        update={"filesystems": [contract.filesystems[0].model_copy(update={"copies": 1})]}
+    )
+    before = record(tmp_path / "checkout", one.sealed(), container=True, tags="filesystem_client")
+    host = systemd(tmp_path, monkeypatch)
+    for name in (MOUNTED, COPIES):
+        host.add(name)
+
+    def bring(recorded: Recorded) -> list[str]:
+        asked = json.dumps(recorded.asked["h100-0"][MOUNT]).replace(ETC, f"{tmp_path}/etc/")
+        assert not modules.call(TREE, settle_s=0, **json.loads(asked)).get("failed")
+        return host.done()
+
+    assert bring(before) == [f"enable {MOUNTED} {COPIES}", f"start {MOUNTED}", f"start {COPIES}"]
+    assert bring(lab) == [f"restart {COPIES}"]
+    (tmp_path / "etc" / MOUNTED).write_text("of another hand")
+    assert bring(lab) == [] and "mfsmount" in (tmp_path / "etc" / MOUNTED).read_text(), (
+        "written anew, and no more"
+    )
+    host.units = {name: host.state(name) for name in (MOUNTED, COPIES)}
+    host.add(MOUNTED, **{**host.units[MOUNTED], "ActiveState": "failed"})
+    assert bring(lab) == [f"reset-failed {MOUNTED}", f"start {MOUNTED}"], "one that is gone is mounted"
