@@ -15,6 +15,7 @@ from typing import Any
 import ansible_runner
 import jinja2
 import pytest
+import yaml
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
 from tests.unit.configure import modules
@@ -315,6 +316,27 @@ def test_names_are_written_first_and_nothing_is_set_before_they_are_the_cards(tm
     assert asked[:3] == [link, "sysctls", FILE.format(0)] and asked.count(link) == 1
     status, asked, said = configured(tmp_path / "told none", ["never asked"], {})
     assert status == "successful" and asked[:2] == ["sysctls", FILE.format(0)], said
+
+
+@pytest.mark.parametrize(
+    ("paths", "left"), [({}, ["rail0", "rail1"]), ({"rail0": SLOT}, ["rail1"]), (None, ["rail0", "rail1"])]
+)
+def test_a_card_that_may_not_have_its_name_yet_is_not_asked_for_it_before(
+    paths: dict[str, str] | None, left: list[str], tmp_path: Path
+) -> None:
+    mapping = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())
+    told = {"railbed_links": {"rail0": 9000, "rail1": 9000}, "tuning_rails": mapping["tuning_rails"]}
+    if paths is not None:
+        told["railbed_rail_paths"] = paths
+    play = {
+        "hosts": "all", "gather_facts": False, "vars": told,
+        "tasks": [{"name": "Links", "ansible.builtin.assert": {"that": f"tuning_rails.keys() | list == {left}"}}],
+    }  # fmt: skip
+    done = ansible_runner.run(
+        private_data_dir=str(tmp_path), playbook=[play], quiet=True, envvars={"PATH": os.environ["PATH"]},
+        inventory={"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}},
+    )  # fmt: skip
+    assert done.status == "successful", done.stdout.read()
 
 
 BOOT = modules.load("boot_wanted")
