@@ -43,7 +43,9 @@ def hosts() -> dict[str, list[str]]:
     """Role → groups of hosts that get it, in the order of the plays; those that only make images come last."""
     found: dict[str, list[str]] = {}
     site = load(ROOT / "playbooks/site.yml")
-    of_nodes = {task["ansible.builtin.import_role"]["name"] for play in site for task in play.get("tasks", ())}
+    of_nodes = {
+        task["ansible.builtin.import_role"]["name"] for play in site for task in play.get("tasks", ())
+    }
     for play in [*site, *load(ROOT / "playbooks/bake.yml")]:
         for task in play.get("tasks", ()):
             if play not in site and task["ansible.builtin.import_role"]["name"] in of_nodes:
