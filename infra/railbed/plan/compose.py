@@ -87,6 +87,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         price=cost,
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
+            *([] if lab else warnings.of_software(spec, chosen, where)),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *purchase.warnings(purchases),
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from railbed import catalog
 from railbed.model import compat
@@ -11,6 +11,10 @@ from railbed.plan.parts import PlannedRepository
 from railbed.spec.cluster import MirrorSpec
 
 FLAT = "./"
+OF_CONTAINERS, OF_SLURM = {"enroot": "enroot"}, {"pyxis": "nvslurm-plugin-pyxis"}
+OF_RDMA = {"ofed": "doca-ofed", "efa_installer": "efa", "gib": "nccl-gib", "gdrcopy": "gdrdrv-dkms"}
+"""Part of a release → the package, or the first of several, by which the roles install it (playbooks/group_vars/all.yml).
+Their vendors give files, and no repository whose packages a release could pin."""
 
 
 def of(
@@ -30,6 +34,16 @@ def of(
         for name, vendor in _vendors(release, machine, system, filesystems):
             found[vendor.url] = _vendor(release, name, vendor, mirror)
     return list(found.values())
+
+
+def without(chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool) -> dict[str, str]:
+    """Package → part and version: what the roles ask for and no source of a cluster has."""
+    asked = {**(OF_RDMA if rdma else {}), **OF_CONTAINERS, **(OF_SLURM if slurm else {})}
+    return {
+        package: f"{name} {chosen[name].version}"
+        for name, package in asked.items()
+        if name in chosen and not chosen[name].repository
+    }
 
 
 def _vendors(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from railbed import catalog
+from railbed.plan import sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
@@ -41,6 +42,18 @@ def of(
         yield from _filesystem(filesystem, f"{where}.filesystems[{index}]")
     if isinstance(spec.platform, CloudPlatform):
         yield from _cloud(spec, price, where)
+
+
+def of_software(spec: ClusterSpec, chosen: Mapping[str, catalog.Component], where: str) -> Iterator[Warned]:
+    """Warnings about the parts of a release; a lab has its own source of all that it installs."""
+    slurm, rdma = spec.scheduler == "slurm", spec.fabric is not None
+    if lacking := sources.without(chosen, slurm=slurm, rdma=rdma):
+        told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
+        message = (
+            f"no source of this plan has {told}: a node that does not have them yet stops at its packages, before anything "
+            "is changed on it. Bring them in the `image` of its pool or platform, or in a folder of your `software.mirror`"
+        )
+        yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
 
 def _filesystem(filesystem: PlannedFilesystem, at: str) -> Iterator[Warned]:
