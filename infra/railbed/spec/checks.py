@@ -15,6 +15,19 @@ from railbed.spec.problems import key_path
 
 MAX_HOST_NAME = 63
 SHOWN_NAMES = 5
+SERVICE_LOGINS = (
+    "_apt", "_chrony", "_rpc", "adm", "apache", "avahi", "backup", "bin", "ceph", "chrony", "clevis",
+    "cockpit-ws", "colord", "daemon", "dbus", "dnsmasq", "ftp", "fwupd-refresh", "games", "geoclue", "gnats",
+    "halt", "irc", "landscape", "libstoragemgmt", "libvirt-qemu", "list", "lp", "lxd", "mail", "man",
+    "messagebus", "mfs", "munge", "mysql", "news", "nobody", "nvidia-dcgm", "nvidia-imex",
+    "nvidia-persistenced", "operator", "polkitd", "pollinate", "postfix", "postgres", "prometheus", "proxy",
+    "railbed", "root", "rpc", "rpcuser", "rtkit", "saned", "setroubleshoot", "shutdown", "slurm", "slurmrestd",
+    "sshd", "sssd", "statd", "sync", "sys", "syslog", "systemd-coredump", "systemd-journal-remote",
+    "systemd-network", "systemd-oom", "systemd-resolve", "systemd-timesync", "tcpdump", "tss", "unbound",
+    "usbmux", "uucp", "uuidd", "www-data",
+)  # fmt: skip
+"""Accounts of Debian, Ubuntu, Rocky and of what the roles install: as a person's login they would get another id, shell and
+root. Role users has the same list (``users_reserved``)."""
 RESERVED_POOLS = ("controller", "controller-1", "ctl")
 RATE_TOLERANCE_GBPS = 1e-6
 
@@ -293,10 +306,12 @@ def _workloads(spec: ClusterSpec, where: str) -> None:
 
 
 def _access(spec: ClusterSpec, where: str) -> None:
-    if "root" in spec.access.admins:
-        raise SpecError(
-            "an admin is a person's own login, not root",
-            path=key_path(where, ["access", "admins", "root"]),
-            allowed="any other login name",
-            hint="use the person's name",
-        )
+    for login in spec.access.admins:
+        if login in SERVICE_LOGINS:
+            raise SpecError(
+                f"an admin is a person's own login, and {login} is an account of the system",
+                path=key_path(where, ["access", "admins", login]),
+                found=login,
+                allowed="a login name that is no service's",
+                hint="use the person's name",
+            )

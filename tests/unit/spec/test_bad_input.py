@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from railbed import spec
 from railbed.errors import Exit, RailbedError, SpecError, Unsupported
+from railbed.spec.checks import SERVICE_LOGINS
 
 WHERE = "Pulumi.x.yaml:railbed:cluster"
 DATA = Path(__file__).parents[1] / "data" / "spec"
@@ -106,6 +107,18 @@ def test_binary_and_empty_files_are_refused(tmp_path: Path, body: bytes, words: 
     file.write_bytes(body)
     with pytest.raises(SpecError, match=words):
         spec.load(file)
+
+
+def test_the_role_refuses_the_same_logins_and_takes_others() -> None:
+    role = yaml.safe_load((EXAMPLE.parents[1] / "roles/users/defaults/main.yml").read_text())
+    assert role["users_reserved"] == sorted(SERVICE_LOGINS) == list(SERVICE_LOGINS)
+    assert {"root", "railbed", "slurm", "munge", "mysql", "prometheus", "sshd", "nobody", "mfs"} <= {
+        *SERVICE_LOGINS
+    }
+    data = good()
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    data["access"]["admins"] = {"ada": key, "slurmy": key}
+    assert set(spec.from_config(data, WHERE).access.admins) == {"ada", "slurmy"}
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
