@@ -6,8 +6,10 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from tests.roles.conftest import Recorded
+from tests.roles.refusals import Case, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES: dict[str, Any] = yaml.safe_load((ROOT / "roles/hardening/vars/main.yml").read_text())
@@ -62,4 +64,35 @@ def test_rules_have_names_of_their_own_and_reasons() -> None:
 
 def test_shipped_exceptions_are_whole() -> None:
     for one in yaml.safe_load((ROOT / "playbooks/vars/hardening_exceptions.yml").read_text())["exceptions"]:
-        assert set(one) == {"rule", "reason", "expires"} and datetime.date.fromisoformat(one["expires"])
+        assert set(one) == {"rule", "reason", "expires"} and datetime.date.fromisoformat(str(one["expires"]))
+
+
+def exception(name: str, expires: str, says: str = "") -> Case:
+    """As it stands in the file of exceptions, read as `playbooks/group_vars/all.yml` does."""
+    written = (
+        f"exceptions: [{{rule: service-portmapper, reason: the archive speaks NFS 3, expires: {expires}}}]"
+    )
+    told = {"written": written, "hardening_exceptions": "{{ (written | from_yaml).exceptions }}"}
+    return Case(name, "hardening", told, says)
+
+
+ENDED = "The exception of service-portmapper (until 2026-01-01) does not hold"
+EXCEPTIONS = [
+    exception("ends later, quoted", '"9999-12-31"'),
+    exception("ends later, a date", "9999-12-31"),
+    exception("ended, quoted", '"2026-01-01"', ENDED),
+    exception("ended, a date", "2026-01-01", ENDED),
+    exception("ends at an hour", "9999-12-31 12:00:00", "(until 9999-12-31 12:00:00) does not hold"),
+    exception("ends in a year", "9999", "(until 9999) does not hold"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """All exceptions in one run."""
+    return ask(EXCEPTIONS, tmp_path_factory.mktemp("exceptions"))
+
+
+@pytest.mark.parametrize("case", EXCEPTIONS, ids=lambda case: case.name)
+def test_the_end_of_an_exception_needs_no_quotes(case: Case, answers: dict[str, str]) -> None:
+    assert case.says in answers[case.name] if case.says else answers[case.name] == ""
