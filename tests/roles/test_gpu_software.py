@@ -14,6 +14,8 @@ from railbed.contract import Contract
 ROOT = Path(__file__).resolve().parents[2]
 INERT = ("nvidia_fabric_manager", "cuda", "dcgm", "container_runtime", "rdma", "scratch_nvme")
 """Roles that run only where the contract's release or machine has what they are for."""
+OWN_FOLDERS = {"RUNTIME": "/run/enroot", "DATA": "/var/lib/enroot/data", "CACHE": "/var/lib/enroot/cache"}
+"""Path in enroot's settings → the folder in which each user has one."""
 EXPORTER = "/etc/systemd/system/nvidia-dcgm-exporter.service.d/railbed.conf"
 PACKAGES = "packages: Install the packages of all roles"
 
@@ -112,9 +114,13 @@ def test_rails_get_drivers_modules_and_stable_names(machines: Recorded) -> None:
 
 def test_containers_run_as_the_user_and_see_the_rails(machines: Recorded) -> None:
     said = machines.text("h100-0", "/etc/enroot/enroot.conf")
-    assert (
-        "ENROOT_RESTRICT_DEV no\n" in said and "ENROOT_DATA_PATH /var/lib/enroot/data/user-$(id -u)\n" in said
-    )
+    assert "ENROOT_RESTRICT_DEV no\n" in said
+    own = "/opt/railbed/containers/own-folder"
+    for name, parent in OWN_FOLDERS.items():
+        assert f"\nENROOT_{name}_PATH {parent}/user-$({own} {parent} || printf %0300d)\n" in said
+    program = machines.files["h100-0"][own]
+    assert program["content"] == (ROOT / "roles/container_runtime/files/own-folder").read_text()
+    assert program["mode"] == "0755" and "owner" not in program, "root's, so that no user exchanges it"
     for host in ("ctl0", "h100-0"):
         assert "include /usr/share/pyxis/pyxis.conf\n" in machines.text(host, "/etc/slurm/plugstack.conf")
     folders = machines.asked["h100-0"]["container_runtime: Run containers as the user"]["directories"]
