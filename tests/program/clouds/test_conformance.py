@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.program.clouds import cases, checks, checks_policy, mutations
 from tests.program.clouds.checks import Case
 from tests.program.clouds.view import View
@@ -23,6 +24,12 @@ EXAMPLES = [(kind, name) for kind, view in sorted(cases.views().items()) for nam
 MACHINES = [(kind, key) for kind, view in sorted(cases.views().items()) for key in view.machines]
 ALWAYS = ("oci", "gcp")
 """Clouds that encrypt every disk: nothing that is declared could leave one in clear."""
+GATES = {
+    "cluster": ("nebius", "openstack"),
+    "hosts": ("nebius", "openstack", "azure", "alicloud", "volcengine"),
+}
+"""Clouds where people pass through a host that is neither node nor controller."""
+ADA = cases.host_key("ada")
 PER_NODE = ("nebius",)
 """Clouds without a group of instances that has a count: a resource for each node, as their support table says."""
 
@@ -42,6 +49,22 @@ def test_every_example_holds(kind: str, name: str, workdir: Path, monkeypatch: p
     assert checks.findings(case) == []
     assert case.contract.missing == []
     assert (case.contract.platform, case.contract.simulated) == (kind, False)
+
+
+@pytest.mark.parametrize("service", ["cluster", "hosts"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_people_are_in_no_boot_script_but_a_gates_and_there_without_rights(
+    kind: str, service: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A controller that SSH enters by is no gate: roles configure it."""
+    data = named(kind, service)
+    data["access"] = {**data["access"], "admins": {"ada": ADA}}
+    case = cases.run(view_of(kind), cases.planned(data), monkeypatch)
+    scripts = [yaml.safe_load(script)["users"] for script in case.view.user_data(case.run)]
+    gates = [users for users in scripts if len(users) > 1]
+    assert scripts and len(gates) == (kind in GATES[service])
+    assert all([user["name"] for user in users] == ["railbed", "ada"] for users in gates)
+    assert {user["name"] for users in scripts for user in users if "sudo" in user} == {"railbed"}
 
 
 @pytest.mark.parametrize(("kind", "key"), MACHINES)

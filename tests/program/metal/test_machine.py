@@ -35,7 +35,6 @@ MACHINES = [
     for i in range(21)
 ]  # fmt: skip
 OPERATOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoperator railbed operator"
-ADMIN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFadmin ops"
 
 
 class Site:
@@ -56,7 +55,7 @@ class Site:
             installation=Installation(
                 image_url=f"{self.images.url}/installer.iso", image_sha256=self.images.sha256,
                 seed_address="127.0.0.1", authorized_keys=[OPERATOR], mac=f"02:00:00:00:{index:02x}:00",
-                gateway="10.80.0.1", admins={"ops": ADMIN},
+                gateway="10.80.0.1",
             ),
         )  # fmt: skip
         return replace(wanted, **changes)

@@ -51,7 +51,7 @@ def test_what_a_refresh_saw_is_mended_in_place(seen: dict[str, Any]) -> None:
     [
         ({"serial": "SN0009"}, ["serial"]), ({"name": "h100-9"}, ["name"]), ({"generation": 2}, []),
         ({"bmc": "https://10.81.0.12"}, []), ({"firmware": {"bios": "2.2"}}, []),
-        ({"installation": replace(INSTALLATION, admins={"ops": "ssh-ed25519 BBBB"})}, []),
+        ({"installation": replace(INSTALLATION, nameservers=["10.80.0.2"])}, []),
     ],
 )  # fmt: skip
 def test_only_another_name_or_serial_is_another_machine(changes: dict[str, Any], replaces: list[str]) -> None:

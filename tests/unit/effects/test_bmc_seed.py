@@ -33,9 +33,7 @@ def autoinstall(one: Seed) -> dict[str, Any]:
 
 
 def test_the_installer_is_told_all_that_makes_this_machine() -> None:
-    one = autoinstall(
-        seed(gateway="10.80.0.1", nameservers=("10.80.0.2",), admins={"ops": "ssh-ed25519 AAAAops"})
-    )
+    one = autoinstall(seed(gateway="10.80.0.1", nameservers=("10.80.0.2",)))
     assert text("user-data", seed()).startswith("#cloud-config\n")
     assert one["version"] == 1
     assert one["shutdown"] == "poweroff"
@@ -49,8 +47,12 @@ def test_the_installer_is_told_all_that_makes_this_machine() -> None:
     user_data = one["user-data"]
     assert user_data["ssh_keys"] == {"ed25519_private": PRIVATE, "ed25519_public": PUBLIC}
     assert (user_data["ssh_deletekeys"], user_data["ssh_pwauth"]) == (True, False)
-    assert [user["name"] for user in user_data["users"]] == ["root", "ops"]
-    assert all(user["lock_passwd"] for user in user_data["users"])
+    (root,) = user_data["users"]
+    assert root == {
+        "name": "root",
+        "lock_passwd": True,
+        "ssh_authorized_keys": ["ssh-ed25519 AAAAoperator"],
+    }, "people come by role users, which also takes them away"
 
 
 def test_what_is_not_given_is_not_in_it() -> None:
@@ -67,15 +69,14 @@ def test_a_new_installation_is_a_new_instance() -> None:
 
 
 @settings(deadline=None)
-@given(WORDS, WORDS, WORDS, WORDS)
-def test_no_value_can_become_a_key(name: str, login: str, key: str, gateway: str) -> None:
-    one = autoinstall(seed(name=name, admins={login: key}, gateway=gateway, disk={"serial": key}))
+@given(WORDS, WORDS, WORDS)
+def test_no_value_can_become_a_key(name: str, key: str, gateway: str) -> None:
+    one = autoinstall(seed(name=name, authorized_keys=[key], gateway=gateway, disk={"serial": key}))
     assert set(one) == {
         "version", "locale", "keyboard", "timezone", "ssh", "storage", "network", "shutdown", "user-data"
     }  # fmt: skip
     assert one["user-data"]["hostname"] == name
-    assert one["user-data"]["users"][1]["name"] == login
-    assert one["user-data"]["users"][1]["ssh_authorized_keys"] == [key]
+    assert [user["ssh_authorized_keys"] for user in one["user-data"]["users"]] == [[key]]
     assert one["network"]["ethernets"]["management"]["routes"][0]["via"] == gateway
     assert one["storage"]["layout"]["match"] == {"serial": key}
 

@@ -30,7 +30,6 @@ class Install:
     seed_scheme: seed_server.Scheme = "https"
     gateway: str = ""
     nameservers: Sequence[str] = ()
-    admins: Mapping[str, str] = field(default_factory=dict)
     disk: Mapping[str, Any] = field(default_factory=lambda: BOOT_DISK)
 
 
@@ -89,7 +88,7 @@ def _seed(bmc: Bmc, wish: Install, generation: int, private: str, public: str) -
     return Seed(
         name=bmc.target.name, instance=f"{bmc.target.name}-{bmc.target.serial}-{generation}", mac=wish.mac,
         address=wish.address, authorized_keys=list(wish.authorized_keys), host_key=public, host_key_private=private,
-        gateway=wish.gateway, nameservers=list(wish.nameservers), admins=wish.admins, disk=wish.disk,
+        gateway=wish.gateway, nameservers=list(wish.nameservers), disk=wish.disk,
     )  # fmt: skip
 
 

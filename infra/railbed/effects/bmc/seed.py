@@ -42,8 +42,6 @@ class Seed:
     host_key_private: str = field(repr=False)
     gateway: str = ""
     nameservers: Sequence[str] = ()
-    admins: Mapping[str, str] = field(default_factory=dict)
-    """Login → public key; they may use sudo."""
     disk: Mapping[str, Any] = field(default_factory=lambda: BOOT_DISK)
     """Which disk the system goes to: the installer's match spec (``serial``, ``path``, ``model``, ``size``, ``ssd``)."""
 

@@ -12,6 +12,7 @@ from railbed.plan import ClusterPlan, PlannedPool, controller_name, controller_n
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.fabric import GATE, Network, tenant_group
 from railbed.platforms.alicloud.session import Session
+from railbed.platforms.cloud import boot
 from railbed.platforms.cloud.tags import tags
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -36,13 +37,18 @@ class Making:
     stack: str
     network: Network
     session: Session
-    user_data: str
+    operator_key: str
     opts: pulumi.ResourceOptions
 
     @property
     def boot(self) -> str:
-        """The boot script as the API takes it."""
-        return base64.b64encode(self.user_data.encode()).decode()
+        """The boot script of nodes and controllers, as the API takes it."""
+        return base64.b64encode(boot.user_data(self.operator_key).encode()).decode()
+
+    @property
+    def gate(self) -> str:
+        """That of a gate, which no role configures."""
+        return base64.b64encode(boot.gate_data(self.plan, self.operator_key).encode()).decode()
 
     def after_network(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(
@@ -133,19 +139,20 @@ def _marks(making: Making, pool: PlannedPool) -> dict[str, str]:
 def backups(making: Making) -> list[ecs.Instance]:
     """The controllers beside the first: reached as nodes are, through the entrance."""
     shape = making.place.controller_shape or CONTROLLER_SHAPE
-    return [_single(making, name, CONTROLLER, shape) for name in controller_names(making.plan)[1:]]
+    return [
+        _single(making, name, CONTROLLER, shape, making.boot) for name in controller_names(making.plan)[1:]
+    ]
 
 
 def entrance(making: Making) -> ecs.Instance:
     """The host behind the gateway's port 22: the controller where there is a scheduler, else a gate."""
     if making.plan.has_controller:
-        return _single(
-            making, controller_name(), CONTROLLER, making.place.controller_shape or CONTROLLER_SHAPE
-        )
-    return _single(making, GATE, GATE, GATE_SHAPE)
+        shape = making.place.controller_shape or CONTROLLER_SHAPE
+        return _single(making, controller_name(), CONTROLLER, shape, making.boot)
+    return _single(making, GATE, GATE, GATE_SHAPE, making.gate)
 
 
-def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
+def _single(making: Making, name: str, role: str, shape: str, boot_script: str) -> ecs.Instance:
     """A host of its own in the vSwitch of services."""
     plan, place = making.plan, making.place
     return ecs.Instance(
@@ -162,7 +169,7 @@ def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
         instance_charge_type="PostPaid",
         http_endpoint="enabled",
         http_tokens="required",
-        user_data=making.boot,
+        user_data=boot_script,
         tags=tags(plan, making.stack, role=role),
         opts=pulumi.ResourceOptions.merge(
             making.after_network(), pulumi.ResourceOptions(ignore_changes=["userData", "imageId"])

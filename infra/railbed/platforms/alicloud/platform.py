@@ -23,7 +23,7 @@ from railbed.platforms.alicloud import (
 )
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
-from railbed.platforms.cloud import addressing, boot, cluster, jump, support
+from railbed.platforms.cloud import addressing, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
@@ -60,7 +60,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     network = fabric.network(plan, place, stack, opts)
     making = nodes.Making(
         plan=plan, place=place, stack=stack, network=network, session=session,
-        user_data=boot.user_data(plan, public_key(work.operator_key)), opts=opts,
+        operator_key=public_key(work.operator_key), opts=opts,
     )  # fmt: skip
     entrance = nodes.entrance(making)
     fabric.forward_ssh(network, entrance.primary_ip_address, opts)

@@ -33,7 +33,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     ensure_stack_secrets(work)
     scope = _scope(plan, place, stack)
     made = fabric.network(scope)
-    user_data = boot.user_data(plan, public_key(work.operator_key))
+    user_data = boot.user_data(public_key(work.operator_key))
     profile = identities.node_profile(scope)
     starts = {
         image: nodes.Boot(image, _root_device(scope, image), user_data, profile)

@@ -16,7 +16,7 @@ from railbed.platforms.azure.fabric import Network
 from railbed.platforms.azure.facts import facts, resource_id, size
 from railbed.platforms.azure.image import IMAGE_PARTS
 from railbed.platforms.azure.scope import Scope
-from railbed.platforms.cloud.boot import USER
+from railbed.platforms.cloud.boot import USER, gate_data
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL
 
 PREFIX_LENGTH = 50
@@ -158,6 +158,8 @@ def gate(scope: Scope, network: Network, boot: Boot) -> Gate | None:
     name = CONTROLLER_POOL if plan.has_controller else "gate"
     door, rule = _door(scope) if addresses.public(plan.ssh_from) else (None, [])
     groups = [network.gate, *([network.groups[""]] if plan.has_controller else [])]
+    if not plan.has_controller:
+        boot = replace(boot, user_data=gate_data(plan, boot.operator_key))
     made, card = _host(scope, network, boot, name, name, shape, groups, rule)
     inside = card.ip_configurations.apply(lambda found: found[0].private_ip_address if found else "")
     if not plan.ssh_from:
@@ -187,7 +189,7 @@ def _host(
     groups: list[Any],
     rule: list[Any],
 ) -> tuple[compute.VirtualMachine, azure.NetworkInterface]:
-    """A VM of its own and its card, in the subnet of services."""
+    """A VM of its own and its card, in the subnet of services. Its boot script counts once: Azure refuses another one."""
     place = scope.place
     card = azure.NetworkInterface(
         name,
@@ -219,7 +221,10 @@ def _host(
         diagnostics_profile={"boot_diagnostics": {"enabled": True}},
         network_profile={"network_interfaces": [{"id": card.id, "primary": True}]},
         tags=scope.tags(role=role),
-        opts=pulumi.ResourceOptions.merge(scope.options, pulumi.ResourceOptions(depends_on=boot.below)),
+        opts=pulumi.ResourceOptions.merge(
+            scope.options,
+            pulumi.ResourceOptions(depends_on=boot.below, ignore_changes=["osProfile.customData"]),
+        ),
     )
     return made, card
 

@@ -43,7 +43,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     made = fabric.network(scope)
     keys, below = keyvault.encryption_set(scope)
     operator = public_key(work.operator_key)
-    start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(plan, operator), operator, keys, below)
+    start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(operator), operator, keys, below)
     sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
     gate, backups = nodes.gate(scope, made, start), nodes.backups(scope, made, start)
     mounts = filesystems.filesystems(scope, made)

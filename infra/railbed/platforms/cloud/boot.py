@@ -1,4 +1,4 @@
-"""The boot script (cloud-init) of every cloud node: logins by key, a host key made on the node and shown on its console."""
+"""The boot script (cloud-init) of every cloud host: logins by key, a host key made on it and shown on its console."""
 
 from __future__ import annotations
 
@@ -14,34 +14,47 @@ MAX_BYTES = 16 * 1024
 """The smallest limit among the providers (Amazon EC2 user data, before encoding)."""
 
 
-def user_data(plan: ClusterPlan, operator_key: str) -> str:
-    """``#cloud-config`` text, the same for all nodes of a cluster. It holds public keys only.
+def user_data(operator_key: str) -> str:
+    """``#cloud-config`` text, the same for all nodes of all clusters of an operator. It holds a public key only.
 
-    The key pair of the host is made anew on the node (never from the image), and its public part is printed to the
-    console, where ``keys.from_console`` finds it. Raises SpecError where it would be larger than providers take.
+    People are not in it: role users gives them their logins, and takes them away again. What cloud-init has written once
+    nobody would take back. The key pair of the host is made anew on the node (never from the image), and its public part
+    is printed to the console, where ``keys.from_console`` finds it.
     """
+    return _text([_own(operator_key)])
+
+
+def gate_data(plan: ClusterPlan, operator_key: str) -> str:
+    """The same for a host that people only pass through on their way to nodes. No role comes there: their keys do, without
+    rights. Raises SpecError where it would be larger than providers take.
+    """
+    text = _text([_own(operator_key), *(_user(login, key) for login, key in sorted(plan.admins.items()))])
+    if len(text.encode()) > MAX_BYTES:
+        raise SpecError(
+            "the admins' keys do not fit into the boot script of the gate",
+            path="railbed:cluster.access.admins",
+            found=f"{len(plan.admins)} admins, {len(text.encode())} bytes",
+            allowed=f"{MAX_BYTES} bytes",
+            hint="give fewer admins: no role adds others to a gate",
+        )
+    return text
+
+
+def _text(users: list[dict[str, Any]]) -> str:
     config: dict[str, Any] = {
         "ssh_deletekeys": True,
         "ssh_genkeytypes": ["ed25519"],
         "ssh": {"emit_keys_to_console": True},
         "ssh_pwauth": False,
         "disable_root": True,
-        "users": [
-            _user(USER, operator_key),
-            *(_user(login, key) for login, key in sorted(plan.admins.items())),
-        ],
+        "users": users,
     }
     # JSON is YAML, and has one way to quote.
-    text = "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
-    if len(text.encode()) > MAX_BYTES:
-        raise SpecError(
-            "the admins' keys do not fit into the boot script",
-            path="railbed:cluster.access.admins",
-            found=f"{len(plan.admins)} admins, {len(text.encode())} bytes",
-            allowed=f"{MAX_BYTES} bytes",
-            hint="give fewer admins; roles add the others",
-        )
-    return text
+    return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
+
+
+def _own(key: str) -> dict[str, Any]:
+    return {**_user(USER, key), "sudo": "ALL=(ALL) NOPASSWD:ALL"}
 
 
 def _user(login: str, key: str) -> dict[str, Any]:
@@ -49,6 +62,5 @@ def _user(login: str, key: str) -> dict[str, Any]:
         "name": login,
         "lock_passwd": True,
         "shell": "/bin/bash",
-        "sudo": "ALL=(ALL) NOPASSWD:ALL",
         "ssh_authorized_keys": [key],
     }

@@ -35,7 +35,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     ensure_stack_secrets(work)
     context = _context(plan, plan.place, stack)
     made = fabric.networks(context)
-    user_data = boot.user_data(plan, public_key(work.operator_key))
+    user_data = boot.user_data(public_key(work.operator_key))
     policy = nodes.placement(context)
     groups = {pool.name: nodes.pool(context, pool, made, user_data, policy) for pool in plan.pools}
     if plan.has_controller:

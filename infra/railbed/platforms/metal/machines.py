@@ -28,7 +28,6 @@ class Installation:
     """Prefix length of the management network."""
     gateway: str = ""
     nameservers: Sequence[str] = ()
-    admins: Mapping[str, str] = field(default_factory=dict)
     disk: Mapping[str, Any] = field(default_factory=dict)
     """Autoinstall's match of the system disk; empty: the smallest SSD."""
     seed_port: int = 0

@@ -27,7 +27,7 @@ def place_of(plan: ClusterPlan) -> MetalPlatform:
     return plan.place
 
 
-def wanted(plan: ClusterPlan, work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Wanted:
+def wanted(work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Wanted:
     """What is asked of one machine."""
     installer = place.installer
     return Wanted(
@@ -52,7 +52,6 @@ def wanted(plan: ClusterPlan, work: Workspace, place: MetalPlatform, machine: Me
             prefix=int(place.management_cidr.rsplit("/", 1)[1]),
             gateway=place.gateway,
             nameservers=installer.nameservers,
-            admins=plan.admins,
         )
         if installer
         else None,

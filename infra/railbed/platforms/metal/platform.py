@@ -22,7 +22,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     support.require(plan, SUPPORT)
     work, place = Workspace(find_root(), stack), nodes.place_of(plan)
     ensure_stack_secrets(work)
-    made = {one.name: Machine(nodes.wanted(plan, work, place, one)) for one in place.machines}
+    made = {one.name: Machine(nodes.wanted(work, place, one)) for one in place.machines}
     shown = [pulumi.Output.all(name, one.known_host_key, one.emulated) for name, one in made.items()]
     return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, stack, facts))
 

@@ -32,7 +32,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     ensure_stack_secrets(work)
     here = scope.scope(plan, plan.place, stack)
     network = fabric.network(here)
-    script = boot.user_data(plan, public_key(work.operator_key))
+    script = boot.user_data(public_key(work.operator_key))
     shared = {filesystems.tag(one): filesystems.filesystem(here, one) for one in plan.filesystems}
     groups = {pool.name: nodes.pool(here, network, pool, shared, script) for pool in plan.pools}
     if plan.has_controller:
@@ -40,7 +40,8 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
             nodes.controller(here, network, name, shared, script) for name in controller_names(plan)
         ]
     if network.bastion is not None:
-        groups[BASTION_FILL] = [nodes.bastion(here, network, script)]
+        gate = boot.gate_data(plan, public_key(work.operator_key))
+        groups[BASTION_FILL] = [nodes.bastion(here, network, gate)]
     outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}
     return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, work, known))
 

@@ -29,7 +29,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     ensure_stack_secrets(work)
     here = scope.scope(plan, plan.place, stack)
     network = fabric.network(here)
-    script = boot.user_data(plan, public_key(work.operator_key))
+    script = boot.user_data(public_key(work.operator_key))
     pools = {pool.name: nodes.pool(here, network, pool, script).groups() for pool in plan.pools}
     controllers = [_member(nodes.controller(here, network, name, script)) for name in controller_names(plan)]
     mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}

@@ -29,7 +29,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     ensure_stack_secrets(work)
     here = scope.scope(plan, plan.place, stack)
     network = fabric.network(here)
-    script = boot.user_data(plan, public_key(work.operator_key))
+    script = boot.user_data(public_key(work.operator_key))
     stacks = {
         pool.name: pulumi.Output.all(*(one.id for one in nodes.pool(here, network, pool, script)))
         for pool in plan.pools
@@ -39,7 +39,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         lone[CONTROLLER_POOL] = [one.id for one in nodes.controllers(here, network, script)]
     address: pulumi.Input[str] = ""
     if network.bastion is not None:
-        server, address = nodes.bastion(here, network, script)
+        server, address = nodes.bastion(here, network, boot.gate_data(plan, public_key(work.operator_key)))
         lone[fabric.BASTION_FILL] = [server.id]
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_volcengine import autoscaling, ecs
 
 from railbed.plan import ClusterPlan, PlannedPool, controller_name, controller_names
+from railbed.platforms.cloud import boot
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.fabric import GATE, Network, tenant_group
@@ -42,13 +43,18 @@ class Making:
     stack: str
     network: Network
     fabric: pulumi.Input[str] | None
-    user_data: str
+    operator_key: str
     opts: pulumi.ResourceOptions
 
     @property
     def boot(self) -> str:
-        """The boot script as the API takes it."""
-        return base64.b64encode(self.user_data.encode()).decode()
+        """The boot script of nodes and controllers, as the API takes it."""
+        return base64.b64encode(boot.user_data(self.operator_key).encode()).decode()
+
+    @property
+    def gate(self) -> str:
+        """That of a gate, which no role configures."""
+        return base64.b64encode(boot.gate_data(self.plan, self.operator_key).encode()).decode()
 
     def after_network(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(
@@ -131,19 +137,20 @@ def _marks(making: Making, pool: PlannedPool) -> dict[str, str]:
 def backups(making: Making) -> list[ecs.Instance]:
     """The controllers beside the first: reached as nodes are, through the entrance."""
     shape = making.place.controller_shape or CONTROLLER_SHAPE
-    return [_single(making, name, CONTROLLER, shape) for name in controller_names(making.plan)[1:]]
+    return [
+        _single(making, name, CONTROLLER, shape, making.boot) for name in controller_names(making.plan)[1:]
+    ]
 
 
 def entrance(making: Making) -> ecs.Instance:
     """The host behind the gateway's port 22: the controller where there is a scheduler, else a gate for tenants' hosts."""
     if making.plan.has_controller:
-        return _single(
-            making, controller_name(), CONTROLLER, making.place.controller_shape or CONTROLLER_SHAPE
-        )
-    return _single(making, GATE, GATE, GATE_SHAPE)
+        shape = making.place.controller_shape or CONTROLLER_SHAPE
+        return _single(making, controller_name(), CONTROLLER, shape, making.boot)
+    return _single(making, GATE, GATE, GATE_SHAPE, making.gate)
 
 
-def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
+def _single(making: Making, name: str, role: str, shape: str, boot_script: str) -> ecs.Instance:
     """A host of its own in the subnet of services."""
     plan = making.plan
     marks = tags(plan, making.stack, role=role)
@@ -158,7 +165,7 @@ def _single(making: Making, name: str, role: str, shape: str) -> ecs.Instance:
         system_volume_size=SYSTEM_DISK_GIB,
         system_volume_type=SYSTEM_DISK,
         instance_charge_type="PostPaid",
-        user_data=making.boot,
+        user_data=boot_script,
         tags=[ecs.InstanceTagArgs(key=key, value=value) for key, value in marks.items()],
         opts=pulumi.ResourceOptions.merge(
             making.after_network(), pulumi.ResourceOptions(ignore_changes=["userData", "imageId"])

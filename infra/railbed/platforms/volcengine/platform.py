@@ -11,7 +11,7 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
-from railbed.platforms.cloud import addressing, boot, cluster, jump, support
+from railbed.platforms.cloud import addressing, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
@@ -50,7 +50,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     making = nodes.Making(
         plan=plan, place=place, stack=stack, network=network,
         fabric=fabric.hpc_cluster(plan, place, stack, bound, opts),
-        user_data=boot.user_data(plan, public_key(work.operator_key)), opts=opts,
+        operator_key=public_key(work.operator_key), opts=opts,
     )  # fmt: skip
     entrance = nodes.entrance(making)
     fabric.forward_ssh(network, entrance.primary_ip_address, opts)

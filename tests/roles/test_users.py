@@ -1,0 +1,203 @@
+"""People who come and go: role users with its real modules, where /etc, /home and /usr/sbin are copies that nobody else sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.configure import modules
+
+ROOT = Path(__file__).resolve().parents[2]
+APART = """
+cd {folder}
+mkdir -p etc home sbin real
+cp -a /etc/. etc/; mkdir -p etc/sudoers.d
+mount --bind /usr/sbin real; ln -s {folder}/real/* sbin/
+cp visudo sbin/visudo
+mount --bind sbin /usr/sbin; mount --bind etc /etc; mount --bind home /home
+for each in /run /var/mail /var/log; do mount -t tmpfs tmpfs $each; done
+{steps}
+"""
+VISUDO = """
+import os, sys
+refuse = os.path.exists(os.environ["STATE"] + "/refuse") and "railbed ALL" in open(sys.argv[-1]).read()
+sys.exit("no" if refuse else 0)
+"""
+"""visudo, which for once refuses what is left of cloud-init's file."""
+SYSTEMCTL = """
+import json, os, sys
+verb, *rest = sys.argv[1:]
+state = os.environ["STATE"] + "/units.json"
+units = json.load(open(state))
+names = [word for word in rest if not word.startswith("-")]
+for name in names if verb == "show" else []:
+    load, active, at_boot = units.get(name, ["not-found", "inactive", ""])
+    print(f"LoadState={load}\\nActiveState={active}\\nUnitFileState={at_boot}\\nInvocationID=1\\n"
+          "ActiveEnterTimestamp=@4000000000\\nNeedDaemonReload=no\\n")
+if verb != "show":
+    with open(os.environ["STATE"] + "/done", "a") as done: print(verb, *names, file=done)
+for name in names:
+    if verb == "stop": units[name][1] = "inactive"
+    if verb == "start": units[name][1] = "active"
+    if verb == "disable": units[name][2] = "disabled"
+    if verb == "enable": units[name][2] = "enabled"
+json.dump(units, open(state, "w"))
+"""
+CLOUD_INIT = """\
+# Created by cloud-init v. 24.1 on Sat, 28 Nov 2026 10:00:00 +0000
+
+# User rules for railbed
+railbed ALL=(ALL) NOPASSWD:ALL
+
+# User rules for ada
+ada ALL=(ALL) NOPASSWD:ALL
+
+# User rules for adam
+adam ALL=(ALL) NOPASSWD:ALL
+"""
+KEY = "ssh-ed25519 AAAA"
+PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["users"]}]
+
+
+@dataclass
+class Site:
+    """Where the steps of a test run, one after the other."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        modules.program(self.folder, "visudo", VISUDO)
+        (self.folder / "bin").mkdir()
+        modules.program(self.folder / "bin", "systemctl", SYSTEMCTL)
+        modules.program(self.folder / "bin", "journalctl", "")
+        (self.folder / "play.yml").write_text(yaml.safe_dump(PLAY))
+        self.units({"ssh.service": ["loaded", "active", "enabled"]})
+
+    def units(self, known: dict[str, list[str]]) -> None:
+        (self.folder / "units.json").write_text(json.dumps(known))
+
+    def role(self, name: str, *people: str, **more: Any) -> str:
+        """A step: the role for these people; what became of it is in files of that name."""
+        told = {"users_admins": {who: f"{KEY} {who}" for who in people}, "ansible_user": "railbed",
+                "users_available_packages": ["sudo", "sssd-ldap", "libnss-sss", "libpam-sss"], **more}  # fmt: skip
+        (self.folder / f"{name}.vars").write_text(json.dumps(told))
+        said = f"ansible-playbook -i node, -c local -e @{name}.vars play.yml > {name}.out 2>&1 || touch {name}.failed"
+        return f"{said}; {{ {self.look()} }} > {name}.seen 2>/dev/null || true"
+
+    def look(self) -> str:
+        return "getent -s files passwd; echo --; getent -s files shadow; echo --; cat /etc/sudoers.d/*;"
+
+    def run(self, *steps: str) -> None:
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-euc", APART.format(folder=self.folder, steps="\n".join(steps))],
+            text=True, capture_output=True, check=False, timeout=300,
+            env={
+                **os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STATE": str(self.folder),
+                "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
+                "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "ANSIBLE_STDOUT_CALLBACK": "default",
+                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_DEPRECATION_WARNINGS": "false",
+                "ANSIBLE_LOCALHOST_WARNING": "false", "HOME": str(self.folder), "ANSIBLE_NOCOLOR": "1",
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    def out(self, name: str) -> str:
+        return (self.folder / f"{name}.out").read_text()
+
+    def failed(self, name: str) -> bool:
+        return (self.folder / f"{name}.failed").exists()
+
+    def changed(self, name: str) -> bool:
+        return "changed=0" not in self.out(name)
+
+    def account(self, name: str, who: str) -> tuple[list[str], list[str]]:
+        """Its lines of passwd and shadow after the step."""
+        passwd, shadow, _ = (self.folder / f"{name}.seen").read_text().split("--\n")
+        found = [
+            [line.split(":") for line in text.splitlines() if line.startswith(f"{who}:")]
+            for text in (passwd, shadow)
+        ]
+        return found[0][0], found[1][0]
+
+    def sudoers(self, name: str) -> set[str]:
+        """Who may be root after the step."""
+        text = (self.folder / f"{name}.seen").read_text().split("--\n")[2]
+        return {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
+
+
+EXPIRES = 7
+"""Field of shadow(5)."""
+BY_HAND = f"""
+printf '%s' '{CLOUD_INIT}' > /etc/sudoers.d/90-cloud-init-users; chmod 440 /etc/sudoers.d/90-cloud-init-users
+useradd -m railbed
+for who in ada adam railbed; do mkdir -p /home/$who/.ssh; echo key > /home/$who/.ssh/authorized_keys; done
+echo data > /home/ada/data
+for who in ctl ghost; do touch /etc/railbed/users/$who.keys; done
+touch /etc/railbed/users/railbed.keys
+"""
+"""What cloud-init and the people themselves have left; somebody without an account, and a file with railbed's own name."""
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """ada and adam come, ada goes (once in vain), nothing happens, ada comes back."""
+    site = Site(tmp_path_factory.mktemp("people"))
+    site.run(
+        site.role("both", "ada", "adam"), BY_HAND, "touch refuse", site.role("broken", "adam"), "rm refuse",
+        site.role("gone", "adam"), "find home -type f -name authorized_keys > keys; find etc/railbed -type f > left",
+        site.role("again", "adam"), site.role("back", "ada", "adam"), site.role("still", "ada", "adam"),
+    )  # fmt: skip
+    return site
+
+
+def test_people_come_with_an_open_account(people: Site) -> None:
+    assert not people.failed("both"), people.out("both")
+    passwd, shadow = people.account("both", "ada")
+    assert passwd[6] == "/bin/bash" and shadow[1].startswith("!") and shadow[EXPIRES] == ""
+    assert people.sudoers("both") == {"ada", "adam"}
+
+
+def test_who_goes_is_locked_and_expired_and_keeps_home_and_shell(people: Site) -> None:
+    assert not people.failed("gone"), people.out("gone")
+    passwd, shadow = people.account("gone", "ada")
+    assert shadow[1].startswith("!") and shadow[EXPIRES] == "1"
+    assert passwd == people.account("both", "ada")[0]
+    assert (people.folder / "home/ada/data").read_text() == "data\n"
+
+
+def test_who_goes_has_neither_root_nor_a_key_left_and_all_others_do(people: Site) -> None:
+    assert people.sudoers("gone") == {"railbed", "adam"}
+    kept = {Path(path).parts[1] for path in (people.folder / "keys").read_text().split()}
+    assert kept == {"railbed", "adam"}
+    assert (people.folder / "left").read_text().split() == ["etc/railbed/users/adam.keys"]
+    for who in ("adam", "railbed"):
+        assert people.account("gone", who)[1][EXPIRES] == ""
+    assert people.account("gone", "root")[1] == people.account("both", "root")[1]
+
+
+def test_who_has_no_account_here_gets_none(people: Site) -> None:
+    assert "ghost" not in (people.folder / "gone.seen").read_text()
+
+
+def test_a_run_that_broke_off_is_made_good_by_the_next(people: Site) -> None:
+    assert people.failed("broken") and "failed to validate" in people.out("broken")
+    assert "ada" in people.sudoers("broken"), "it broke off before that"
+    assert "ada" not in people.sudoers("gone")
+
+
+def test_a_run_without_a_change_has_none(people: Site) -> None:
+    for name in ("again", "still"):
+        assert not people.failed(name) and not people.changed(name), people.out(name)
+
+
+def test_who_comes_back_gets_an_open_account(people: Site) -> None:
+    assert not people.failed("back"), people.out("back")
+    passwd, shadow = people.account("back", "ada")
+    assert shadow[EXPIRES] == "" and passwd == people.account("both", "ada")[0]
+    assert people.sudoers("back") == {"railbed", "ada", "adam"}
