@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.roles import local
 
 
 @dataclass(frozen=True)
@@ -40,15 +37,7 @@ def ask(cases: Sequence[Case], folder: Path) -> dict[str, str]:
             said[name] = said.get(name, "") + told
         return False
 
-    local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
-    ansible_runner.run(
-        private_data_dir=str(folder), playbook=[_play(host, case) for host, case in hosts.items()],
-        inventory={"all": {"hosts": dict.fromkeys(hosts, local)}}, quiet=True, event_handler=take,
-        envvars={
-            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "PATH": os.environ["PATH"],
-        },
-    )  # fmt: skip
+    local.play(folder, [_play(host, case) for host, case in hosts.items()], hosts, event_handler=take)
     return said
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
 import pytest
+from tests.roles import local
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
 
@@ -224,21 +224,7 @@ def test_the_link_is_moved_only_to_what_was_built(built: bool, tmp_path: Path) -
         "nccl_tests_folder": str(new), "nccl_tests_links": {f"{opt}/bin": str(new)}, "nccl_tests_url": URL,
         "nccl_tests_sha256": HASH, "nccl_tests_cuda_home": "/usr/local/cuda-13.2",
     }  # fmt: skip
-    local = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
-    inventory = {"all": {"hosts": {"localhost": local}}}
-    role = {"name": "nccl_tests", "tasks_from": "configure"}
-    play = {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [{"name": "Build", "ansible.builtin.include_role": role}],
-    }
-    done = ansible_runner.run(
-        private_data_dir=str(tmp_path), playbook=[play], inventory=inventory, extravars=told, quiet=True,
-        envvars={
-            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "PATH": os.environ["PATH"],
-        },
-    )  # fmt: skip
+    done = local.play(tmp_path, local.role("nccl_tests"), extravars=told)
     said = done.stdout.read()
     assert (
         done.status == ("successful" if built else "failed") and ("no such archive" in said) is not built

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
 import jinja2
 import pytest
 import yaml
+from tests.roles import local
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
 from tests.unit.configure import modules
@@ -285,21 +285,9 @@ def configured(folder: Path, names: list[str], paths: dict[str, str]) -> tuple[s
             asked.extend(data["res"]["asked"].get("files") or ["sysctls"])
         return False
 
-    role = {"name": "rails", "tasks_from": "configure"}
-    play = {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [{"name": "Rails", "ansible.builtin.include_role": role}],
-    }
-    done = ansible_runner.run(
-        private_data_dir=str(folder), playbook=[play], quiet=True, event_handler=take,
-        inventory={"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}},
+    done = local.play(
+        folder, local.role("rails"), settings={"ANSIBLE_ACTION_PLUGINS": str(actions)}, event_handler=take,
         extravars={"rails_links": [LINK], "rails_paths": paths},
-        envvars={
-            "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "ANSIBLE_ACTION_PLUGINS": str(actions),
-            "PATH": os.environ["PATH"],
-        },
     )  # fmt: skip
     return done.status, asked, done.stdout.read()
 
@@ -332,10 +320,7 @@ def test_a_card_that_may_not_have_its_name_yet_is_not_asked_for_it_before(
         "hosts": "all", "gather_facts": False, "vars": told,
         "tasks": [{"name": "Links", "ansible.builtin.assert": {"that": f"tuning_rails.keys() | list == {left}"}}],
     }  # fmt: skip
-    done = ansible_runner.run(
-        private_data_dir=str(tmp_path), playbook=[play], quiet=True, envvars={"PATH": os.environ["PATH"]},
-        inventory={"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}},
-    )  # fmt: skip
+    done = local.play(tmp_path, [play])
     assert done.status == "successful", done.stdout.read()
 
 
