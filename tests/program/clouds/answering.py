@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import pytest
 import requests
+
+from railbed.platforms.cloud import calls
 
 Answers = list[tuple[int, Any]]
 """Status and body, in their order; each is given once."""
@@ -58,6 +61,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@contextmanager
+def in_place_of(session: Any, scheme: str, host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    """Serves where a platform's ``session`` (its module) would ask the provider. ``scheme`` and ``host`` are what its SDK's
+    settings call these."""
+    for name in session.KEYS:
+        monkeypatch.setenv(name, "not-a-key")
+    real = session.configuration
+    monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.01)
+    with served() as (address, answers):
+
+        def local(region: str) -> Any:
+            settings = real(region)
+            setattr(settings, scheme, "http")
+            setattr(settings, host, address)
+            return settings
+
+        monkeypatch.setattr(session, "configuration", local)
+        yield answers
 
 
 @contextmanager

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from tests.program.clouds import cases
 from tests.program.clouds.alicloud_api import ACCOUNT, Api, private_pool
-from tests.program.clouds.answering import Answers, served
+from tests.program.clouds.answering import Answers, in_place_of
 
 from railbed.platforms.alicloud import preflight, session
-from railbed.platforms.cloud import calls
 from railbed.platforms.cloud.calls import ProviderError
 
 TODAY = datetime.date(2026, 11, 24)
@@ -50,18 +49,7 @@ def test_preflight_refuses_a_private_pool_that_does_not_fit(
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    for name in session.KEYS:
-        monkeypatch.setenv(name, "not-a-key")
-    real = session.configuration
-    monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.01)
-    with served() as (address, answers):
-
-        def local(region: str) -> Any:
-            settings = real(region)
-            settings.protocol, settings.endpoint = "http", address
-            return settings
-
-        monkeypatch.setattr(session, "configuration", local)
+    with in_place_of(session, "protocol", "endpoint", monkeypatch) as answers:
         yield answers
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from tests.program.clouds import cases
-from tests.program.clouds.answering import Answers, served
+from tests.program.clouds.answering import Answers, in_place_of
 from tests.program.clouds.volcengine_api import ACCOUNT, Api, reserved
 
-from railbed.platforms.cloud import calls
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.volcengine import preflight, session
 
@@ -54,18 +53,7 @@ def test_preflight_refuses_a_reservation_that_does_not_fit(
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    for name in session.KEYS:
-        monkeypatch.setenv(name, "not-a-key")
-    real = session.configuration
-    monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.01)
-    with served() as (address, answers):
-
-        def local(region: str) -> Any:
-            settings = real(region)
-            settings.scheme, settings.host = "http", address
-            return settings
-
-        monkeypatch.setattr(session, "configuration", local)
+    with in_place_of(session, "scheme", "host", monkeypatch) as answers:
         yield answers
 
 
