@@ -82,16 +82,15 @@ class Collector:
     def _stop(self) -> None:
         """Nodes that neither failed nor came to the end: Ansible sends nothing about them."""
         culprits = [(name, one) for name, one in self.nodes.items() if one.failed_task]
-        why, state = "the run ended before it was done with it", NodeState.FAILED
-        if culprits:
-            # What is not known of one node is not known of those that waited for it.
-            failed = [pair for pair in culprits if pair[1].state == NodeState.FAILED]
-            (first, one), state = (failed or culprits)[0], (failed or culprits)[0][1].state
-            why = f"{one.failed_task} {one.state} on {first}"
+        # One that failed before one that is silent: what is not known of a node is not known of those that waited for it.
+        culprits.sort(key=lambda pair: pair[1].state != NodeState.FAILED)
+        state, why = NodeState.FAILED, "the run ended before it was done with it"
+        for name, one in culprits[:1]:
+            state, why = one.state, f"{one.failed_task} {one.state} on {name}"
         for name in self.nodes.keys() - self._ended:
-            if self.nodes[name].state in (NodeState.OK, NodeState.CHANGED):
-                self.nodes[name].state = state
-                self.nodes[name].failed_task, self.nodes[name].message = STOPPED, why
+            node = self.nodes[name]
+            if node.state in (NodeState.OK, NodeState.CHANGED):
+                node.state, node.failed_task, node.message = state, STOPPED, why
 
     def _item(self, data: dict[str, Any]) -> None:
         node = self.nodes.get(str(data.get("host")))

@@ -20,12 +20,11 @@ from railbed.errors import CommandError
 GPU_ROLES = ("compute", "spare")
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
 """Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""
-
-
 TRANSACTIONS = (
     "packages: Install the packages of all roles",
     "packages: Install the rpm packages of all roles",
 )
+"""Tasks that change packages: a node that is cut off in one of them may be half done."""
 
 
 def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from railbed.defaults import (
@@ -38,13 +38,10 @@ class Step(Protocol):
     def __call__(self, event: str, text: str, **fields: object) -> None: ...
 
 
-def owners(states: Mapping[str, NodeState], names: Collection[str]) -> dict[str, str]:
+def owners(states: Mapping[str, NodeState], names: Iterable[str]) -> dict[str, str]:
     """Node → reason of a drain that railbed did not set. Slurm keeps one reason: a later drain writes over ours."""
-    return {
-        name: one.reason
-        for name, one in states.items()
-        if name in names and one.drained and not one.reason.startswith(OURS)
-    }
+    drained = ((name, states[name]) for name in names if name in states and states[name].drained)
+    return {name: one.reason for name, one in drained if not one.reason.startswith(OURS)}
 
 
 def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:

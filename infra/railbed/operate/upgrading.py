@@ -80,7 +80,7 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
         controllers=[n.name for n in pending if n.role == "controller"],
         waves=waves(contract, names, jobs),
         jobs=jobs,
-        drained=aside.owners(states, names),
+        drained=aside.owners(states, (n.name for n in pending if n.name in names)),
     )
 
 
