@@ -121,6 +121,7 @@ def _did_not_run(run: Run, collector: Collector, held: list[str]) -> RailbedErro
         code="ANSIBLE",
         path=str(run.log),
         found=run.status,
+        hint="the log tells where it stopped; run the same command again, and it goes on from there",
     )
 
 

@@ -80,6 +80,7 @@ def test_a_run_that_hangs_is_ended_and_says_so(
     with pytest.raises(CommandError, match="told of nothing for 1 s") as ended:
         converge(contract, checkout, playbook=playbook(checkout, NAP), limit="ctl0")
     assert (ended.value.code, ended.value.found) == ("ANSIBLE", "timeout")
+    assert "run the same command again" in ended.value.hint
 
 
 def test_a_boot_may_take_longer_than_the_longest_silence_does_not() -> None:
