@@ -138,6 +138,16 @@ EVIDENCE_TIMEOUT_S = 30.0
 # --- logs that a user names ---------------------------------------------------------------------------------------
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """Larger files are no logs of the tools that railbed reads."""
+MAX_KEY_BYTES = 64 * 1024
+"""A public key in a file: the longest, RSA of 16,384 bits, has 3 KB."""
+
+# --- JSON from outside: answers of nodes, files that a user names ---------------------------------------------------
+MAX_JSON_BYTES = 256 * 1024 * 1024
+"""The largest document is the engine's state: about 20 KB a node, so this holds ten thousand."""
+MAX_JSON_DEPTH = 64
+"""No document of railbed or its tools is nested deeper than 20; Python's own reader ends the program near 1,000."""
+MAX_JSON_DIGITS = 40
+"""Of one number; a double needs 25 characters, a byte counter 20."""
 
 # --- baseboard management controllers (Redfish) -------------------------------------------------------------------
 BMC_CONNECT_TIMEOUT_S = 10.0

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
+from railbed import inputs
 from railbed.catalog import load_machine
 from railbed.cli import files, output
 from railbed.errors import Exit, UsageError
@@ -46,7 +47,7 @@ def expect(
     known = bandwidth.of(load_machine(machine))
     found = bandwidth.expect(known, nodes, collective, size, algorithm)
     if picture is not None:
-        drawn = [(file.name, nccl_tests.read(files.read_text(file))) for file in measured or []]
+        drawn = [(file.name, nccl_tests.read(inputs.read_log(file))) for file in measured or []]
         svg = plot.svg(curves.picture(known, nodes, collective, size, algorithm, drawn))
         files.write_text(picture, svg)
     elif measured:
@@ -72,7 +73,7 @@ def expect(
 @group.command()
 def parse(file: Path = LOG, as_json: bool = output.JSON_OPTION) -> None:
     """Read a log: collective, ranks (labelled and inferred), rows, problems."""
-    document = logs.describe(nccl_tests.read(files.read_text(file)))
+    document = logs.describe(nccl_tests.read(inputs.read_log(file)))
     if as_json:
         output.print_json(document)
     else:
@@ -134,7 +135,7 @@ def run_judge(
     """Judge a log against what the machine should reach: exit 0 pass, 1 fail, 3 unproven."""
     known = bandwidth.of(load_machine(machine))
     reference = None if against is None else _certified(against, machine)
-    text = files.read_text(file)
+    text = inputs.read_log(file)
     judgement = judge.judge(
         nccl_tests.read(text),
         known,

@@ -8,7 +8,8 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from railbed.cli import files, output
+from railbed import inputs
+from railbed.cli import output
 from railbed.errors import UsageError
 from railbed.model import blame
 
@@ -91,7 +92,7 @@ def plan(
             "a record brings its own nodes and rule", path=str(file), hint="name the record alone"
         )
     else:
-        found = blame.read(files.read_text(file), str(file))
+        found = blame.read(inputs.read_log(file), str(file))
     found = found.with_round(blame.next_round(found, str(file) if file else ""))
     if to is not None:
         _write(blame.lines(found), to)
@@ -104,7 +105,7 @@ def plan(
 @group.command(name="decide")
 def run_decide(file: Path = FILLED, as_json: bool = output.JSON_OPTION) -> None:
     """Say who is to blame: exit 0 nobody, 1 culprits named, 3 not decided yet: run the next round."""
-    found = blame.decide(blame.read(files.read_text(file), str(file)), str(file))
+    found = blame.decide(blame.read(inputs.read_log(file), str(file)), str(file))
     if as_json:
         output.print_json(found.as_json())
     else:

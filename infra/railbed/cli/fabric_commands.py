@@ -12,7 +12,8 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from railbed.cli import files, output
+from railbed import inputs
+from railbed.cli import output
 from railbed.cli.fabric_options import Chosen, sized
 from railbed.cli.switch_commands import switches
 from railbed.errors import UsageError
@@ -120,7 +121,7 @@ def verify(
     cables = list(fabrics.cables(chosen.fabric, chosen.names))
     extras = {chosen.names.extra_name(index) for index in range(chosen.fabric.wish.extra_endpoints)}
     devices = {end for cable in cables for end in (cable.source, cable.target)} - extras
-    found = observed.read(files.read_text(seen), str(seen), devices)
+    found = observed.read(inputs.read_log(seen), str(seen), devices)
     rate = chosen.rate_gbps if chosen.rate_known else None
     result = verifying.verify(cables, found, extra_devices=extras, rate_gbps=rate)
     document = {

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from railbed.cli import files, output
+from railbed import inputs
+from railbed.cli import output
 from railbed.errors import Exit, UsageError
 from railbed.parse import registry
 
@@ -47,6 +48,6 @@ def parse(
         raise UsageError(
             "railbed has no parser for this tool", path="TOOL", found=tool, allowed=registry.tools()
         )
-    document = parser.plain(files.read_text(file))
+    document = parser.plain(inputs.read_log(file))
     output.print_json(document)
     output.leave(Exit.PASS if parser.found(document) else Exit.UNPROVEN)

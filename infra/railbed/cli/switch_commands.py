@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from railbed.cli import files, output
+from railbed import inputs
+from railbed.cli import output
 from railbed.cli.fabric_options import Chosen, sized
 from railbed.errors import Exit, Unsupported, UsageError
 from railbed.platforms.metal.switches import dry_run, guids, opensm, partitions
@@ -64,7 +65,7 @@ def switches(
     _fits(chosen, system)
     if system == "opensm":
         manager = _manager(subnet_manager, sharp)
-        seen = guids.read(files.read_text(observed), str(observed)) if observed else None
+        seen = guids.read(inputs.read_log(observed), str(observed)) if observed else None
         wanted = _partitions(partition_file, seen)
         rendered = dry_run.infiniband(chosen.fabric, chosen.names, manager, seen, wanted)
         form: dry_run.Comparable = opensm.comparable
@@ -182,7 +183,7 @@ def _folder(folder: Path) -> dict[str, dict[str, str]]:
         )
     inside = sorted(path for path in folder.iterdir() if path.is_dir())
     return {
-        place.name: {file.name: files.read_text(file) for file in sorted(place.iterdir()) if file.is_file()}
+        place.name: {file.name: inputs.read_log(file) for file in sorted(place.iterdir()) if file.is_file()}
         for place in inside
     }
 
