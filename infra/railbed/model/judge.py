@@ -1,7 +1,8 @@
 """Judges a collective's log: does it hold its floor, and what does it prove about the rails.
 
 Fail: wrong data, below the floor, or below the cluster's own certificate. Unproven: whatever keeps the numbers from
-speaking about what was asked. A result above its bound is not good news, it is a wrong number.
+speaking about what was asked, and one size below the floor that the sizes around it contradict. A result above its bound
+is not good news, it is a wrong number.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ TOLD = {
     "NO_GATING_SIZE": f"no size that gates ({GATING_SIZE_BYTES} B or more, with a reference)",
     "TOO_FEW_SIZES": "one size does not show that the bandwidth has levelled off (-b, -e, -f)",
     "NO_PLATEAU": "the bandwidth still rises at the largest size (-e)",
+    "DIP": "the sizes around it contradict it: measure again",
 }
 """Every problem that a log can have, as a reason."""
 SLOW_SMALL = 0.8
@@ -71,6 +73,7 @@ def _problems(table: Table, case: Case, points: Sequence[Point], *, ramps: bool)
     halves = [(row, m) for row in table.rows for m in row.measurements()]
     counted = any(m.wrong is not None or m.error is not None for _, m in halves)
     gated = {p.size_bytes for p in points if p.expectation.floor}
+    odd = sizes.dip(points)
     seen = {
         "NO_ROWS": not halves,
         "NOT_A_NUMBER": any(m.broken for _, m in halves),
@@ -81,7 +84,8 @@ def _problems(table: Table, case: Case, points: Sequence[Point], *, ramps: bool)
         "TRUNCATED": table.lacks_rows,
         "NO_GATING_SIZE": bool(halves) and not gated,
         "TOO_FEW_SIZES": ramps and bool(gated) and len({p.size_bytes for p in points}) < 2,
-        "NO_PLATEAU": ramps and not sizes.levelled(points),
+        "NO_PLATEAU": ramps and not sizes.levelled(points, odd),
+        "DIP": odd is not None,
     }
     found = ranks.of_table(table, case.collective)
     return ranks.problems(table, found, case.ranks) + [name for name, holds in seen.items() if holds]
@@ -118,6 +122,8 @@ def judge_table(
         verdict, reason = Verdict.FAIL, f"{wrong} elements with wrong data"
     elif unusable or worst is None:
         verdict, reason = Verdict.UNPROVEN, told
+    elif "DIP" in problems:
+        verdict, reason = Verdict.UNPROVEN, f"{worst.told()} is below the floor; {told}"
     elif worst.margin < 1:
         verdict, reason = Verdict.FAIL, f"{worst.told()} is below the floor"
     elif problems:

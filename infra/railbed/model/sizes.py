@@ -18,6 +18,9 @@ ExpectationAt = Callable[[int], Expectation]
 STILL_RISING = 0.10
 """A curve that gains more than this per doubling at its end has not levelled off. Published healthy ones gain up to 6.4 %
 (16 GiB on twenty racks, coreweave/nccl-tests)."""
+DIP_SHARE = 0.05
+"""A size this far below the sizes around it is one odd measurement. Published healthy curves fall by at most 0.7 % from one
+size to the next (tests/unit/data/parse/nccl_tests/published)."""
 SMALL_BYTES = 1 << 20
 """Up to here a message's time is mostly latency."""
 
@@ -86,11 +89,34 @@ def points(table: Table, case: Case, expectation_at: ExpectationAt, n: int) -> l
     return found
 
 
-def levelled(found: Sequence[Point]) -> bool:
-    """False where the bandwidth still rises at the largest size. Needs two sizes; with fewer nobody knows."""
+def dip(found: Sequence[Point]) -> int | None:
+    """The one size below its floor that the sizes around it contradict; None where there is none, or more than one.
+
+    Bandwidth rises with the size until it levels off. So a slow cluster is slow at the next larger size too: a single size
+    that lies clearly below the next smaller one, while the next larger one holds its floor, is an odd measurement.
+    """
+    slowest: dict[int, Point] = {}
+    for point in found:
+        known = slowest.setdefault(point.size_bytes, point)
+        slowest[point.size_bytes] = min(known, point, key=lambda p: p.busbw)
+    ordered = [slowest[size] for size in sorted(slowest)]
+    below = [place for place, point in enumerate(ordered) if point.margin < 1]
+    if len(below) != 1 or not 0 < below[0] < len(ordered) - 1:
+        return None
+    before, low, after = ordered[below[0] - 1 : below[0] + 2]
+    contradicted = low.busbw < (1 - DIP_SHARE) * min(before.busbw, after.busbw) and after.expectation.floor
+    return low.size_bytes if contradicted else None
+
+
+def levelled(found: Sequence[Point], odd: int | None = None) -> bool:
+    """False where the bandwidth still rises at the largest size. Needs two sizes; with fewer nobody knows.
+
+    ``odd`` is a size that does not count.
+    """
     by_size: dict[int, float] = {}
     for point in found:
-        by_size[point.size_bytes] = max(point.busbw, by_size.get(point.size_bytes, 0.0))
+        if point.size_bytes != odd:
+            by_size[point.size_bytes] = max(point.busbw, by_size.get(point.size_bytes, 0.0))
     if len(by_size) < 2:
         return True
     (small, before), (large, after) = sorted(by_size.items())[-2:]

@@ -159,6 +159,65 @@ def test_what_a_good_number_may_still_lack(name: str, problem: str) -> None:
     assert found.claims[0].reason
 
 
+PUBLISHED_P5 = DATA / "parse/nccl_tests/published/aws-p5-2-nodes.log"
+GIB = 1 << 30
+
+
+def scaled(shares: dict[int, float]) -> judge.Judgement:
+    """The published log of two healthy p5, its rows of some sizes at a share of their bandwidth."""
+    log = nccl_tests.read(PUBLISHED_P5.read_text())
+    for row in log.tables[0].rows:
+        share = shares.get(row.size_bytes, 1.0)
+        for half in (row.out_of_place, row.in_place):
+            assert half.time_us is not None
+            half.time_us /= share
+            half.algbw_gbytes_per_s = row.size_bytes / half.time_us / 1000
+            half.busbw_gbytes_per_s = half.algbw_gbytes_per_s * 2 * 15 / 16
+            digits = {
+                "time": half.time_us,
+                "algbw": half.algbw_gbytes_per_s,
+                "busbw": half.busbw_gbytes_per_s,
+            }
+            half.printed = {name: f"{value:.6f}" for name, value in digits.items()}
+    return judge.judge(log, P5, 2)
+
+
+def test_one_dip_of_a_healthy_log_is_measured_again() -> None:
+    found = judged("dip.log", machine=P5)
+    claim = found.claims[0]
+    assert found.problems == ["DIP"]
+    assert claim.verdict is Verdict.UNPROVEN
+    assert claim.measured == pytest.approx(313, abs=1)
+    assert claim.detail["size_bytes"] == GIB
+    assert "measure again" in claim.reason
+    assert found.causes == []
+
+
+@given(st.sampled_from([1, 2, 4, 8]), st.floats(0.01, 0.85))
+def test_one_size_that_its_neighbours_contradict_is_unproven(size_gib: int, share: float) -> None:
+    found = scaled({size_gib * GIB: share})
+    assert found.claims[0].verdict is Verdict.UNPROVEN
+    assert found.problems == ["DIP"]
+
+
+@given(st.floats(0.01, 0.9))
+def test_a_slow_curve_fails(share: float) -> None:
+    found = scaled({(1 << power): share for power in range(3, 35)})
+    assert found.claims[0].verdict is Verdict.FAIL
+    assert "DIP" not in found.problems
+
+
+@given(st.sets(st.sampled_from([1, 2, 4, 8, 16]), min_size=2), st.floats(0.01, 0.85))
+def test_two_slow_sizes_fail(sizes_gib: set[int], share: float) -> None:
+    assert scaled({size * GIB: share for size in sizes_gib}).claims[0].verdict is Verdict.FAIL
+
+
+@given(st.integers(0, 4), st.floats(0.01, 0.85))
+def test_slow_from_some_size_on_fails(first: int, share: float) -> None:
+    slow = {(1 << power) * GIB: share for power in range(first, 5)}
+    assert scaled(slow).claims[0].verdict is Verdict.FAIL
+
+
 def test_a_split_mask_is_told() -> None:
     assert "8 groups of 2 ranks" in judged("split-mask.log", machine=P5).claims[0].reason
 
