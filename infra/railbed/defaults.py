@@ -60,6 +60,14 @@ UPGRADE_WAIT_S = 3600.0
 UPGRADE_WAVE_FRACTION = 0.25
 """At most this share of the nodes leaves service at once."""
 
+# --- what a node prints ----------------------------------------------------------------------------------------
+REPLY_MAX_BYTES = 1024 * 1024
+"""Largest JSON document that is read from a node; the on-node suite's is some KiB."""
+REPLY_MAX_WHOLE = 2**63 - 1
+"""Largest whole number in it: byte counters of the kernel are smaller, and it has a floating point."""
+SHOWN_CHARACTERS = 500
+"""So much of one sentence or value of a node is shown; the whole of it is in the evidence."""
+
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
 NOFILE_MIN = 16384

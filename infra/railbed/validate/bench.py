@@ -73,7 +73,8 @@ class Bench:
         """Stores evidence; returns its path relative to the report."""
         path = self.folder / EVIDENCE / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n")
+        text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+        path.write_text(text, errors="backslashreplace")
         return f"{EVIDENCE}/{name}"
 
     def reservation_for(self, nodes: list[str]) -> str:

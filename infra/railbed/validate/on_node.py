@@ -10,8 +10,11 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, TypeAdapter
+
 from railbed.contract import Contract, Node
 from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
+from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
@@ -164,9 +167,11 @@ def _ask(bench: Bench, name: str) -> list[Judged]:
         bench.unreachable[name] = f"{name} cannot be reached: {result.tail()}"
         bench.answers.why("*", bench.unreachable[name], [name])
         return []
-    records = read(result.stdout)
-    if records is None:
-        bench.answers.why(PATTERN, f"the on-node checks gave no result: {result.tail()}", [name])
+    try:
+        records = node_json.read(result.stdout, RECORDS, name)
+    except node_json.Unreadable as wrong:
+        told = wrong.message if result.ok else result.tail()
+        bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
         return []
     return answers(questions, records, evidence)
 
@@ -175,38 +180,42 @@ UNREACHABLE = 255
 """Exit status of ssh itself."""
 
 
-def read(text: str) -> list[dict[str, Any]] | None:
-    """The records that the suite printed; None for anything else."""
-    try:
-        records = json.loads(text)
-    except json.JSONDecodeError:
-        return None
-    if not isinstance(records, list) or not all(isinstance(r, dict) and "claim" in r for r in records):
-        return None
-    return records
+class Record(node_json.Reply):
+    """What the suite says of one claim; the same as ``Finding`` of ``node/healthcheck.py``."""
+
+    claim: str
+    verdict: str
+    reason: node_json.Words = ""
+    measured: float | node_json.Words | None = None
+    unit: node_json.Words | None = ""
+    expected: float | node_json.Words | None = None
+    parts: list[node_json.Words] = Field(default_factory=list)
+    at: node_json.Words = ""
 
 
-def answers(questions: list[Question], records: list[dict[str, Any]], evidence: str) -> list[Judged]:
+RECORDS = TypeAdapter(list[Record])
+
+
+def answers(questions: list[Question], records: list[Record], evidence: str) -> list[Judged]:
     """Verdicts from the suite's records. A verdict that is none of the three counts as unproven."""
-    by_claim = {str(record["claim"]): record for record in records}
+    by_claim = {record.claim: record for record in records}
     found = []
     for question in questions:
         record = by_claim.get(question.claim.id)
         if record is None:
             continue
-        told = record.get("verdict")
-        verdict = Verdict(told) if told in list(Verdict) else Verdict.UNPROVEN
+        known = record.verdict in list(Verdict)
         found.append(
             judged(
                 question,
-                verdict,
-                str(record.get("reason", "")),
-                measured=record.get("measured"),
-                unit=str(record.get("unit") or ""),
-                expected=record.get("expected"),
+                Verdict(record.verdict) if known else Verdict.UNPROVEN,
+                record.reason,
+                measured=record.measured,
+                unit=record.unit or "",
+                expected=record.expected,
                 evidence=evidence,
-                at=str(record.get("at", "")),
-                detail={"parts": list(record.get("parts") or [])},
+                at=record.at,
+                detail={"parts": record.parts},
             )
         )
     return found

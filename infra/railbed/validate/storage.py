@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field, TypeAdapter
+
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
+from railbed.effects import node_json
 from railbed.model.claims import Verdict
 from railbed.validate import moosefs
 from railbed.validate.answers import against_floor, judged
@@ -65,23 +67,36 @@ def _measure(bench: Bench, filesystem: Filesystem, clients: list[str], folder: s
     _rate(bench, WRITE, writes, evidence)
     _rate(bench, READ, reads, evidence)
     if bench.scope.asks(SERVERS):
-        _servers(bench, filesystem, clients, folder, differing(clients, writes, reads))
+        unread = [str(one["unproven"]) for one in [*writes.values(), *reads.values()] if "unproven" in one]
+        _servers(bench, filesystem, clients, folder, differing(clients, writes, reads), unread)
 
 
 Reply = dict[str, Any]
 
 
+class Transfer(node_json.Reply):
+    """What the probe says of one file."""
+
+    seconds: float = Field(gt=0)
+    bytes: node_json.Whole
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+TRANSFER = TypeAdapter(Transfer)
+
+
 def _ask(bench: Bench, node: str, *arguments: str) -> Reply:
-    """What the probe on a node said; ``error`` where it gave no result."""
+    """What the probe on a node said; ``error`` where it failed, ``unproven`` where nobody can read its answer."""
     argv = ["timeout", "-k", "2", str(int(STORAGE_TIMEOUT_S)), "python3", "-", *arguments]
     result = bench.remote.run(
         node, argv, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S + 5, check=False
     )
-    try:
-        reply: Reply = json.loads(result.stdout)
-    except json.JSONDecodeError:
+    if not result.ok:
         return {"error": result.tail() or f"ended with {result.returncode}"}
-    return reply
+    try:
+        return node_json.read(result.stdout, TRANSFER, node).model_dump()
+    except node_json.Unreadable as wrong:
+        return {"unproven": wrong.message}
 
 
 def rate_mbytes_per_s(reply: Reply) -> float | None:
@@ -94,11 +109,19 @@ def _rate(bench: Bench, claim: str, replies: dict[str, Reply], evidence: str) ->
     for question in bench.scope.get(claim):
         rates = {name: rate_mbytes_per_s(reply) for name, reply in replies.items()}
         known = {name: rate for name, rate in rates.items() if rate is not None}
-        broken = [f"{name}: {replies[name].get('error')}" for name in rates if name not in known]
+        unread = [str(one["unproven"]) for one in replies.values() if "unproven" in one]
+        broken = [f"{name}: {one['error']}" for name, one in replies.items() if "error" in one]
         if broken:
             told = "; ".join(broken)
-            detail = {"parts": ["storage"], "guilty_nodes": [n for n in rates if n not in known]}
+            detail = {
+                "parts": ["storage"],
+                "guilty_nodes": [n for n, one in replies.items() if "error" in one],
+            }
             bench.answers.add(judged(question, Verdict.FAIL, told, evidence=evidence, detail=detail))
+            continue
+        if unread:
+            told = "; ".join(unread)
+            bench.answers.add(judged(question, Verdict.UNPROVEN, told, evidence=evidence))
             continue
         slowest = min(known, key=lambda name: known[name])
         bench.answers.add(
@@ -113,13 +136,17 @@ def differing(clients: list[str], writes: dict[str, Reply], reads: dict[str, Rep
     told = []
     for i, reader in enumerate(clients):
         writer = clients[(i + 1) % len(clients)]
+        if "unproven" in reads[reader] or "unproven" in writes[writer]:
+            continue
         if reads[reader].get("sha256") is None or reads[reader].get("sha256") != writes[writer].get("sha256"):
             why = reads[reader].get("error") or "other bytes"
             told.append(f"{reader} reads the file of {writer} wrongly ({why})")
     return told
 
 
-def _servers(bench: Bench, filesystem: Filesystem, clients: list[str], folder: str, wrong: list[str]) -> None:
+def _servers(
+    bench: Bench, filesystem: Filesystem, clients: list[str], folder: str, wrong: list[str], unread: list[str]
+) -> None:
     """Every data server serves, every chunk has its copies, cold clients read what was written."""
     if filesystem.kind != "moosefs":
         bench.answers.why(SERVERS, f"no probe for filesystem kind {filesystem.kind}")
@@ -153,6 +180,8 @@ def _servers(bench: Bench, filesystem: Filesystem, clients: list[str], folder: s
         good = f"{alive} data servers serve, {copies} copies each, cold clients read right"
         told, guilty, measured = "; ".join(problems) or good, dead, float(alive)
         verdict = Verdict.FAIL if problems else Verdict.PASS
+        if unread and not problems:
+            verdict, told = Verdict.UNPROVEN, "; ".join(unread)
     detail = {"parts": ["storage"], "guilty_nodes": guilty, "servers": servers, "copies": copies}
     bench.answers.add(judged(question, verdict, told, measured=measured, evidence=evidence, detail=detail))
 

@@ -1,0 +1,27 @@
+"""Text from elsewhere, made safe to show: a node's words must not move a cursor, set a title or turn a line around."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from railbed.defaults import SHOWN_CHARACTERS
+
+SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-~]")
+"""ECMA-48: CSI sequences, the strings of OSC, DCS, SOS, PM and APC up to their end, two-character escapes."""
+KEPT = "\n\t"
+DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories: control (C0, C1, DEL), format (bidi overrides, zero width), surrogates, private use, separators."""
+
+
+def plain(text: str) -> str:
+    """``text`` without escape sequences and without characters that a terminal or a reader obeys; lines and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c for c in SEQUENCE.sub("", text) if c in KEPT or unicodedata.category(c) not in DROPPED)
+
+
+def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """``plain`` text of at most ``limit`` characters, in one line."""
+    found = " ".join(plain(text[: 4 * limit]).split())
+    return found if len(found) <= limit else found[: limit - 1] + "…"
