@@ -131,12 +131,22 @@ def test_limits_reach_logins_and_the_schedulers_daemon(lab: Recorded) -> None:
     assert "/etc/systemd/system/slurmd.service.d/10-railbed-limits.conf" in files
 
 
-def test_logins_are_by_key_and_root_reaches_only_from_inside(lab: Recorded) -> None:
+def test_logins_are_by_key(lab: Recorded) -> None:
     daemon = lab.files["h100-0"]["/etc/ssh/sshd_config.d/10-railbed.conf"]
     assert "PasswordAuthentication no" in daemon["content"] and daemon["validate"][0] == "/usr/sbin/sshd"
-    assert lab.text("h100-0", "/etc/railbed/ssh/root.keys").startswith('from="10.90.0.0/24",')
     assert lab.text("h100-0", "/etc/railbed/users/ada.keys") == "ssh-ed25519 AAAAada ada\n"
     assert "ada ALL=" in lab.text("h100-0", "/etc/sudoers.d/railbed")
+
+
+def test_no_node_has_a_key_that_another_accepts_and_an_old_one_is_removed(lab: Recorded) -> None:
+    for host in lab.files:
+        daemon = values(lab.text(host, "/etc/ssh/sshd_config.d/10-railbed.conf").replace(" ", "=", 1))
+        asked = lab.asked[host]["ssh: Configure logins"]
+        assert asked["absent"] == ["/root/.ssh/railbed_cluster_ed25519"]
+        assert asked["purge"] == ["/etc/railbed/ssh"]
+        assert not [path for path in lab.files[host] if path.startswith(("/root/", "/etc/railbed/ssh/"))]
+        assert "/etc/railbed/ssh" not in str(daemon)
+        assert "IdentityFile" not in lab.text(host, "/etc/ssh/ssh_config.d/railbed.conf")
 
 
 def test_people_have_one_id_everywhere_and_lose_their_keys_when_they_go(lab: Recorded) -> None:
@@ -151,7 +161,6 @@ def test_people_have_one_id_everywhere_and_lose_their_keys_when_they_go(lab: Rec
 def test_secrets_are_never_in_what_ansible_reports(lab: Recorded) -> None:
     """The recorder answers with all that it was asked, and yet neither key is to be seen."""
     assert "/etc/munge/munge.key" not in lab.files["h100-0"]
-    assert not [path for path in lab.files["h100-0"] if path.endswith("cluster_ed25519")]
     assert "PRIVATE KEY" not in str(lab.asked)
 
 

@@ -35,7 +35,7 @@ WORST = """
       run_once: true
       vars: &secrets
         munge: "{{ lookup('ansible.builtin.file', railbed_secrets_dir ~ '/munge.key', rstrip=false) | b64encode }}"
-        key: "{{ lookup('ansible.builtin.file', railbed_secrets_dir ~ '/cluster_ed25519') }}"
+        key: "{{ lookup('ansible.builtin.file', railbed_secrets_dir ~ '/operator_ed25519') }}"
         directory: "{{ lookup('ansible.builtin.file', '%(directory)s') }}"
     - name: Say it
       ansible.builtin.debug:
@@ -79,11 +79,11 @@ def secrets(plays: Plays) -> dict[str, bytes]:
     """What must be nowhere, by name: whole where it is one line, else pieces of it, in the forms in which it travels."""
     work = plays.work
     munge = munge_key(work).read_bytes()
-    lines = (work.secrets / "cluster_ed25519").read_text().splitlines()[1:-1]
+    lines = (work.secrets / "operator_ed25519").read_text().splitlines()[1:-1]
     found = {
         "munge key": munge[:40], "munge key in base64": base64.b64encode(munge)[200:260],
         "passphrase": passphrase_file(work).read_bytes().strip(), "directory password": DIRECTORY.encode(),
-        **{f"line {number} of the cluster's key": line.encode() for number, line in enumerate(lines)},
+        **{f"line {number} of the operator's key": line.encode() for number, line in enumerate(lines)},
         **{name: value.encode() for name, value in OF_THE_OPERATOR.items()},
     }  # fmt: skip
     assert all(len(secret) > 11 for secret in found.values())
@@ -128,7 +128,7 @@ def test_what_is_looked_for_would_be_found(planted: Plays, monkeypatch: pytest.M
     monkeypatch.setattr(playbook, "secrets_of", lambda work: [])
     converge(planted.contract, planted.work, limit="h100-1")
     found = leaks(planted, "")
-    assert any("cluster's key" in leak for leak in found) and any(
+    assert any("operator's key" in leak for leak in found) and any(
         "munge key in base64" in leak for leak in found
     )
     assert not [leak for leak in found if "directory password" in leak or "planted" in leak], (
@@ -137,7 +137,7 @@ def test_what_is_looked_for_would_be_found(planted: Plays, monkeypatch: pytest.M
 
 
 def test_a_run_that_does_not_even_start_tells_no_secret(planted: Plays) -> None:
-    key = (planted.work.secrets / "cluster_ed25519").read_text().splitlines()[2]
+    key = (planted.work.secrets / "operator_ed25519").read_text().splitlines()[2]
     planted.playbook(f"    - no.such.module: {{text: {key}}}\n")
     with pytest.raises(CommandError) as failed:
         converge(planted.contract, planted.work)

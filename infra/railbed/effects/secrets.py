@@ -16,7 +16,9 @@ BEEGFS_AUTH_BYTES = 128
 """As long as the BeeGFS documentation makes the file that servers and clients share
 (doc.beegfs.io/8.0/advanced_topics/authentication.html)."""
 PASSPHRASE_BYTES = 32
-KEYS = ("operator_ed25519", "cluster_ed25519", "certificate_ed25519")
+KEYS = ("operator_ed25519", "certificate_ed25519")
+RETIRED = ("cluster_ed25519", "cluster_ed25519.pub")
+"""Made by earlier versions: a key that root of every node accepted from every node. Roles remove it from nodes."""
 SHARED = frozenset([*KEYS, *(f"{name}.pub" for name in KEYS), "munge.key", "beegfs.auth"])
 
 
@@ -26,16 +28,17 @@ def passphrase_file(work: Workspace) -> Path:
 
 
 def ensure_stack_secrets(work: Workspace) -> None:
-    """Operator key, cluster-internal key, certificate key, munge key and BeeGFS's shared file of a stack.
+    """Operator key, certificate key, munge key and BeeGFS's shared file of a stack.
 
     All of them always, whatever the stack has: an operator who joins must not make one that the others lack.
     """
     work.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     _key(work.operator_key, f"railbed operator {work.stack}")
-    _key(work.secrets / "cluster_ed25519", f"railbed cluster {work.stack}")
     _key(work.signing_key, f"railbed certificate {work.stack}")
     _written(munge_key(work), lambda: secrets.token_bytes(MUNGE_KEY_BYTES))
     _written(beegfs_auth(work), lambda: secrets.token_bytes(BEEGFS_AUTH_BYTES))
+    for name in RETIRED:
+        (work.secrets / name).unlink(missing_ok=True)
 
 
 def munge_key(work: Workspace) -> Path:

@@ -61,12 +61,12 @@ def test_a_leased_node_is_busy_for_everyone_else(work: Workspace) -> None:
 def test_secrets_are_found_in_every_form(work: Workspace) -> None:
     ensure_stack_secrets(work)
     redactor = Redactor(secrets_of(work))
-    key = (work.secrets / "cluster_ed25519").read_text()
+    key = (work.secrets / "operator_ed25519").read_text()
     body = key.splitlines()[1]
     munge = base64.b64encode((work.secrets / "munge.key").read_bytes()).decode()
     told = redactor.data({"msg": f"wrote {body}", "list": [munge], body: 1, "number": 3})
     assert told == {"msg": "wrote (secret)", "list": ["(secret)"], "(secret)": 1, "number": 3}
-    public = (work.secrets / "cluster_ed25519.pub").read_text()
+    public = (work.secrets / "operator_ed25519.pub").read_text()
     assert redactor.text(public) == public
 
 
@@ -99,14 +99,14 @@ LEAK = """
       ansible.builtin.debug:
         msg: "{{ lookup('ansible.builtin.file', key) }} {{ lookup('ansible.builtin.file', munge, rstrip=false) | b64encode }}"
       vars:
-        key: "{{ railbed_secrets_dir }}/cluster_ed25519"
+        key: "{{ railbed_secrets_dir }}/operator_ed25519"
         munge: "{{ railbed_secrets_dir }}/munge.key"
     - name: Change something
       ansible.builtin.command: {argv: ["true"]}
       changed_when: inventory_hostname == 'h100-1'
     - name: Fail with a secret
       ansible.builtin.fail:
-        msg: "no {{ lookup('ansible.builtin.file', railbed_secrets_dir ~ '/cluster_ed25519') }}"
+        msg: "no {{ lookup('ansible.builtin.file', railbed_secrets_dir ~ '/operator_ed25519') }}"
       when: inventory_hostname == 'h100-2'
 """
 

@@ -14,7 +14,6 @@ def test_every_secret_is_0600_and_stays_the_same(tmp_path: Path) -> None:
     private = [path for path in work.secrets.iterdir() if path.suffix != ".pub"]
     assert {path.name for path in private} == {
         "operator_ed25519",
-        "cluster_ed25519",
         "certificate_ed25519",
         "munge.key",
         "beegfs.auth",
@@ -52,3 +51,14 @@ def test_a_stack_of_an_older_version_gets_what_it_lacks(tmp_path: Path) -> None:
     secrets.ensure_stack_secrets(work)
     assert secrets.complete(work)
     assert secrets.munge_key(work).read_bytes() == munge
+
+
+def test_the_key_that_every_node_accepted_is_neither_made_nor_shared_nor_kept(tmp_path: Path) -> None:
+    work = Workspace(tmp_path, "lab")
+    work.secrets.mkdir(parents=True)
+    for name in secrets.RETIRED:
+        (work.secrets / name).write_text("of an earlier version")
+    secrets.take(work, dict.fromkeys(secrets.RETIRED, "b2xk"))
+    secrets.ensure_stack_secrets(work)
+    assert not [path for path in work.secrets.iterdir() if path.name.startswith("cluster")]
+    assert not set(secrets.shared(work)) & set(secrets.RETIRED)
