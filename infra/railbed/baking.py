@@ -15,7 +15,7 @@ from railbed import platforms
 from railbed.configure import OnEvent, image
 from railbed.configure import bake as roles
 from railbed.contract import Contract
-from railbed.effects import lock
+from railbed.effects import files, lock
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import HostError, UsageError
@@ -52,7 +52,7 @@ def bake(
     start = time.monotonic()
     with lock.held(work.dir / "lock", "the lab's image bake"), platforms.bake(plan, pool, work) as machine:
         contract = contract_of(plan, pool, work.stack, machine.ssh, machine.address, machine.repositories)
-        work.contract_file.write_text(json.dumps(contract.as_json()))
+        files.replace(work.contract_file, json.dumps(contract.as_json()))
         say(f"{contract.nodes[0].name} is up; running the roles")
         result = roles.bake(contract, work, contract.nodes[0].name, on_event)
         Remote(work, contract).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import Any
 
@@ -122,3 +123,13 @@ class UnprovenError(RailbedError):
 
     code = "UNPROVEN"
     exit_status = Exit.UNPROVEN
+
+
+def refused(error: OSError, path: str = "") -> RailbedError:
+    """What the operating system refuses in the middle of a command: a full disk, a missing right. Code ``SYSTEM``."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return RailbedError(
+        f"the operating system refused: {error.strerror or error}", code="SYSTEM",
+        path=path or str(error.filename or ""),
+        hint="make room, and run the same command again" if full else "check that the path exists and may be used",
+    )  # fmt: skip

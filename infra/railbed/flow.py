@@ -77,7 +77,7 @@ def setup(work: Workspace, say: Say) -> None:
                 f"stack {work.stack} has no file", path=str(work.stack_file),
                 hint=f"write it, e.g. `cp {DEFAULT_SPEC} {work.stack_file.name}`",
             )  # fmt: skip
-        shutil.copy(work.root / DEFAULT_SPEC, work.stack_file)
+        files.replace(work.stack_file, (work.root / DEFAULT_SPEC).read_text())
         say(f"made {work.stack_file.name} from {DEFAULT_SPEC}")
     planned = plan_of(work)
     if planned.platform != platforms.LOCAL:
@@ -122,7 +122,7 @@ def write_env(work: Workspace, variables: dict[str, str]) -> Path:
     front = variables["PATH"].split(":")[: len(variables["PATH"].split(":")) - len(_path())]
     lines.append(f'export PATH="{":".join(front)}:$PATH"')
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("# Source this: . .railbed/env\n" + "\n".join(lines) + "\n")
+    files.replace(path, "# Source this: . .railbed/env\n" + "\n".join(lines) + "\n")
     return path
 
 
@@ -205,7 +205,7 @@ def accepting(work: Workspace, instances: list[str]) -> Iterator[None]:
     """For one run these instances may show another host key than before: their operator reimaged them."""
     if instances:
         work.dir.mkdir(parents=True, exist_ok=True)
-        work.new_host_keys_file.write_text("\n".join(instances) + "\n")
+        files.replace(work.new_host_keys_file, "\n".join(instances) + "\n")
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -11,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from railbed.cli import output
-from railbed.errors import Exit, RailbedError, UsageError
+from railbed.errors import Exit, RailbedError, UsageError, refused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Builds GPU training clusters and proves them.")  # fmt: skip
@@ -57,15 +56,6 @@ def assemble(words: list[str]) -> typer.Typer:
     return app
 
 
-def _refused(error: OSError) -> RailbedError:
-    """What the operating system refuses in the middle of a command: a full disk, a right that is missing."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return RailbedError(
-        f"the operating system refused: {error.strerror or error}", code="SYSTEM", path=str(error.filename or ""),
-        hint="make room, and run the same command again" if full else "see that the path is there and may be used",
-    )  # fmt: skip
-
-
 def _tell(error: RailbedError) -> None:
     """As every error is told; on stderr where stdout itself is what refuses."""
     try:
@@ -88,8 +78,8 @@ def main() -> None:
             if not wrong.format_message():  # a noun without a verb has printed its help
                 raise typer.Exit(int(Exit.USAGE)) from None
             output.fail(UsageError(wrong.format_message(), hint="see --help"))
-        except OSError as refused:
-            _tell(_refused(refused))
+        except OSError as error:
+            _tell(refused(error))
         except SystemExit:  # click's answer to a reader (`| head`) that has enough: no failure of the command
             raise typer.Exit(int(Exit.PASS)) from None
         except (KeyboardInterrupt, typer.Abort):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -21,11 +20,12 @@ from railbed.configure.results import ConvergeResult, taken_away
 from railbed.configure.runner import Run, play
 from railbed.contract import Contract
 from railbed.defaults import CONVERGE_SILENCE_S, FORKS
+from railbed.effects import files
 from railbed.effects.journal import Journal
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, ContractError, RailbedError
+from railbed.errors import CommandError, ContractError, RailbedError, refused
 
 SHOWN_LINES = 20
 FULL = os.strerror(errno.ENOSPC)
@@ -90,7 +90,7 @@ def converge(
             whole = [name for name in nodes if name not in result.broken]
             releases.record(work, whole, contract.software.release)
         if not limit and not check and not result.broken:
-            shutil.copyfile(work.contract_file, stack.converged_file(work))
+            files.replace(stack.converged_file(work), work.contract_file.read_bytes())
     return result
 
 
@@ -110,10 +110,7 @@ def _source(work: Workspace, inventory: Inventory) -> Path:
 def _did_not_run(run: Run, collector: Collector, held: list[str]) -> RailbedError:
     text = run.log.read_text().splitlines() if run.log.exists() else collector.said
     if any(FULL in line for line in text):
-        return RailbedError(
-            f"the operating system refused: {FULL}", code="SYSTEM", path=str(run.log.parent),
-            hint="make room, and run the same command again",
-        )  # fmt: skip
+        return refused(OSError(errno.ENOSPC, FULL), str(run.log.parent))
     silent = f"told of nothing for {CONVERGE_SILENCE_S} s and was ended"
     why = silent if run.status == "timeout" else "did not come to its end"
     return CommandError(

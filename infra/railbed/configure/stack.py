@@ -12,6 +12,7 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
+from railbed.effects import files
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
@@ -82,4 +83,4 @@ def let_go(work: Workspace, names: Collection[str]) -> None:
     kept = known.model_copy(
         update={"nodes": [node for node in known.nodes if node.name not in names]}
     ).sealed()
-    last.write_text(json.dumps(kept.as_json()))
+    files.replace(last, json.dumps(kept.as_json()))

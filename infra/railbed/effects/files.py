@@ -1,20 +1,66 @@
-"""Files that are replaced at once, so that a kill or a full disk leaves the old one or the new one, never half of either."""
+"""Files that are replaced at once: a kill, a full disk or a power loss leaves the old or the new one, never a part of either."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from railbed.errors import ContractError
+from railbed.errors import ContractError, refused
+
+READABLE = 0o666
+"""Mode of a new file before the umask of the operator takes its part."""
+PRIVATE = 0o600
 
 
-def replace(path: Path, text: str) -> None:
-    """Writes beside and renames. The folder must be there."""
-    building = path.with_name(f"{path.name}.new")
-    building.write_text(text)
-    building.replace(path)
+def replace(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
+    """Writes beside, syncs, renames, syncs the folder, which must be there.
+
+    The file beside has a name of its own, so two writers never mix. Raises RailbedError ``SYSTEM`` naming ``path`` where the
+    operating system refuses; the old file is whole then.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        try:
+            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(fd, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refused(error, str(path)) from None
+
+
+def link(path: Path, target: str) -> None:
+    """Points the symbolic link ``path`` at ``target`` at once; raises as ``replace`` does."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    try:
+        beside.symlink_to(target)
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refused(error, str(path)) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the folder's entries are on disk: a rename alone does not survive a power loss."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # fsync(2): this filesystem has no such operation on a folder
+            raise
+    finally:
+        os.close(fd)
 
 
 @dataclass(frozen=True)

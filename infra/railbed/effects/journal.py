@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from railbed.effects import files
+from railbed.errors import refused
 
 
 def now_iso() -> str:
@@ -22,17 +26,25 @@ class Journal:
         self.path = path
 
     def write(self, event: str, **fields: Any) -> None:
-        """Appends one event and waits until it is on disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Appends one event and waits until it is on disk.
+
+        Raises RailbedError ``SYSTEM`` where the operating system takes less than the whole line; then none of it stays.
+        """
         line = json.dumps({"at": now_iso(), "event": event, **fields}, sort_keys=False)
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            size = os.fstat(fd).st_size
-            torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-            os.write(fd, (("\n" if torn else "") + line + "\n").encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                # Two commands may write at once: the end of the file must stay the same in between.
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                first = not os.fstat(fd).st_size
+                _append(fd, f"{line}\n".encode())
+            finally:
+                os.close(fd)
+            if first:
+                files.sync_folder(self.path.parent)
+        except OSError as error:
+            raise refused(error, str(self.path)) from None
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Every whole event, oldest first."""
@@ -45,3 +57,16 @@ class Journal:
                 continue
             if isinstance(event, dict):
                 yield event
+
+
+def _append(fd: int, line: bytes) -> None:
+    """Appends the whole line and syncs it, or cuts off what was taken of it."""
+    size = os.fstat(fd).st_size
+    left = (b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b"") + line
+    try:
+        while left:
+            left = left[os.write(fd, left) :]
+        os.fsync(fd)
+    except OSError:
+        os.ftruncate(fd, size)
+        raise

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from railbed.contract import Contract, Node
 from railbed.defaults import COMMAND_TIMEOUT_S, SSH_CONNECT_TIMEOUT_S
+from railbed.effects import files
 from railbed.effects.workspace import Workspace
 from railbed.run import Result, run
 
@@ -22,7 +23,7 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
     known = [
         f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys
     ]  # fmt: skip
-    work.known_hosts.write_text("\n".join(known) + "\n")
+    files.replace(work.known_hosts, "\n".join(known) + "\n")
     blocks = [_host_block(node) for node in contract.nodes]
     blocks.append(
         "\n".join(
@@ -46,7 +47,7 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
             ]
         )
     )
-    work.ssh_config.write_text("\n".join(blocks) + "\n")
+    files.replace(work.ssh_config, "\n".join(blocks) + "\n")
 
 
 def _host_block(node: Node) -> str:

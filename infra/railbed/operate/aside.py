@@ -15,6 +15,7 @@ from railbed.defaults import (
     REPAIR_PREFIX,
     UPGRADE_PREFIX,
 )
+from railbed.effects import files
 from railbed.effects.journal import now_iso
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -99,7 +100,7 @@ def evidence(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict
     folder.mkdir(parents=True, exist_ok=True)
     for name, said in remote.each(steps, ask, ASKED_AT_ONCE).items():
         file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
-        file.write_text(said.stdout + said.stderr)
+        files.replace(file, said.stdout + said.stderr)
         if said.stdout:
             steps[name]("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))
             continue

@@ -12,6 +12,7 @@ from typing import Any
 
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
+from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
@@ -74,7 +75,7 @@ class Bench:
         path = self.folder / EVIDENCE / name
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
-        path.write_text(text, errors="backslashreplace")
+        files.replace(path, text.encode(errors="backslashreplace"))
         return f"{EVIDENCE}/{name}"
 
     def reservation_for(self, nodes: list[str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from railbed.contract import Contract
+from railbed.effects import files
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -148,23 +148,14 @@ def _folder(work: Workspace) -> Path:
 
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
     data = records.write_json(report, folder)
-    (folder / "junit.xml").write_bytes(records.junit(report))
-    (folder / "report.html").write_text(page.render(report, contract))
+    files.replace(folder / "junit.xml", records.junit(report))
+    files.replace(folder / "report.html", page.render(report, contract))
     if report.certificate:
         digest = hashlib.sha256(data).hexdigest()
         body = certificate.issue(work, contract, report.as_json() | {
             "started": report.started, "ended": report.ended}, digest)  # fmt: skip
         certificate.write(folder / "certificate.json", body)
         certificate.write(work.certificate_file, body)
-    _link(work.reports / LATEST, folder)
+    files.link(work.reports / LATEST, folder.name)
     if report.whole:
-        _link(work.reports / acceptance.LATEST_FULL, folder)
-
-
-def _link(link: Path, target: Path) -> None:
-    """Points a link at a folder beside it, at once."""
-    fresh = link.with_name(link.name + ".new")
-    with suppress(FileNotFoundError):
-        fresh.unlink()
-    fresh.symlink_to(target.name)
-    fresh.replace(link)
+        files.link(work.reports / acceptance.LATEST_FULL, folder.name)

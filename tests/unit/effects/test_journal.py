@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.full_disk import files_end_at
 
 from railbed.effects.journal import Journal
+from railbed.errors import RailbedError
 
 
 def test_events_come_back_in_order(tmp_path: Path) -> None:
@@ -35,3 +39,41 @@ def test_a_line_cut_short_is_skipped_and_spoils_no_other(tmp_path_factory, cut: 
 
 def test_an_empty_stack_has_no_events(tmp_path: Path) -> None:
     assert list(Journal(tmp_path / "nothing").read()) == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_part_of_the_event(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("first")
+    before = journal.path.read_bytes()
+    with files_end_at(len(before) + 10), pytest.raises(RailbedError) as full:
+        journal.write("lost", node="h100-0")
+    assert (full.value.code, full.value.path) == ("SYSTEM", str(journal.path))
+    assert "make room" in full.value.hint
+    assert journal.path.read_bytes() == before
+    journal.write("third")
+    assert [event["event"] for event in journal.read()] == ["first", "third"]
+
+
+def test_a_short_write_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("drain", node="h100-0")
+    assert [event["node"] for event in journal.read()] == ["h100-0"]
+
+
+def test_two_writers_never_mix_their_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    path = tmp_path / "journal.jsonl"
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            for _ in range(20):
+                Journal(path).write("event", node=f"h100-{number}")
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    assert len(list(Journal(path).read())) == len(path.read_bytes().splitlines()) == 80

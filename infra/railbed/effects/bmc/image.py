@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from railbed.defaults import BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
-from railbed.effects import lock
+from railbed.effects import files, lock
 from railbed.errors import UsageError
 
 CHUNK_BYTES = 1 << 20
@@ -43,7 +43,7 @@ def compare(url: str, sha256: str, folder: Path) -> None:
                 found=found, allowed=sha256, hint="name the image that was meant, or its SHA-256 as published",
             )  # fmt: skip
         if traced:
-            note.write_text(json.dumps(seen))
+            files.replace(note, json.dumps(seen))
 
 
 def _digest(url: str) -> str:

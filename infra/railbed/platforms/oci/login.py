@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, LOCK_POLL_S
+from railbed.effects import files
 from railbed.errors import RailbedError, UnprovenError
 from railbed.platforms.oci import session
 from railbed.platforms.oci.session import Clients, asked, every
@@ -80,7 +81,7 @@ def command(made: Any, address: str, key: Path, known_hosts: Path) -> list[str]:
         )
     host = endpoint.group(1)
     known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    known_hosts.write_text(f"{host} {told}\n")
+    files.replace(known_hosts, f"{host} {told}\n")
     options = (f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes",
                "BatchMode=yes", "IdentitiesOnly=yes")  # fmt: skip
     return [
