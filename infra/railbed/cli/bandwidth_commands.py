@@ -88,6 +88,8 @@ def _show_table(document: dict[str, Any]) -> None:
         f"{document['collective'] or 'unknown collective'}: ranks labelled {document['labelled_ranks']}, "
         f"inferred {document['inferred_ranks']}, possible {low} to {'any number' if high is None else high}"
     )
+    if document["collective_reason"]:
+        output.out.print(document["collective_reason"], markup=False, soft_wrap=True)
     table = Table("size B", "out of place GB/s", "in place GB/s", "wrong")
     for row in document["rows"]:
         halves = [row["out_of_place"] or {}, row["in_place"] or {}]

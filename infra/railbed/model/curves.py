@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from railbed.model import bandwidth, ranks, sizes
 from railbed.model.claims import Part
+from railbed.model.collective import with_names
 from railbed.model.machine import BandwidthMachine, group
 from railbed.parse.nccl_tests import Log
 from railbed.units import KIB
@@ -45,7 +46,7 @@ def sizes_up_to(largest_bytes: int) -> list[int]:
 def measured_in(log: Log, name: str, collective: str, n: int) -> list[Curve]:
     """The log's tables of ``collective`` over ``n`` ranks, recomputed from size and time: one curve per half."""
     found = []
-    tables = [t for t in log.tables if t.collective in (collective, None)]
+    tables = [t for t in with_names(log).tables if t.collective in (collective, None)]
     for place, table in enumerate(tables):
         label = name if len(tables) == 1 else f"{name} ({place + 1})"
         for half, suffix in (("out_of_place", ""), ("in_place", ", in place")):

@@ -16,6 +16,7 @@ from railbed.errors import UsageError
 from railbed.model import bandwidth, causes, ranks, sizes
 from railbed.model.baseline import Baseline, compared
 from railbed.model.claims import Judged, Verdict, overall
+from railbed.model.collective import with_names
 from railbed.model.machine import BandwidthMachine
 from railbed.model.proof import Case, all_rails, case_of, rails_proven
 from railbed.model.sizes import ExpectationAt, Point, recomputed_busbw
@@ -169,14 +170,15 @@ def judge(
 ) -> Judgement:
     """Judges every table of a log (with ``collective``: those of it) against ``machine`` over ``nodes``.
 
-    ``baseline``: the cluster's own certificate; tables of one collective are then repeats of one measurement. ``nccl``:
-    what NCCL's own lines in the same log say. Raises UsageError for an unknown collective or algorithm, and where the log
-    holds none of the kind.
+    A collective that the log does not name is inferred from its rows. ``baseline``: the cluster's own certificate; tables
+    of one collective are then repeats of one measurement. ``nccl``: what NCCL's own lines in the same log say. Raises
+    UsageError for an unknown collective or algorithm, and where the log holds none of the kind.
     """
     if collective is not None and collective not in bandwidth.COLLECTIVES:
         raise UsageError(
             "unknown collective", path="--collective", found=collective, allowed=list(bandwidth.COLLECTIVES)
         )
+    log = with_names(log)
     tables = [t for t in log.tables if collective is None or t.collective in (collective, None)]
     if log.tables and not tables:
         raise UsageError(
@@ -186,12 +188,14 @@ def judge(
             allowed=sorted({t.collective for t in log.tables if t.collective}),
         )
     result = Judgement()
+    repeats: dict[str | None, list[Table]] = {}
+    for table in tables:
+        repeats.setdefault(collective or table.collective, []).append(table)
     for table in tables or [Table(collective=collective)]:
         name = collective or table.collective
         if name in bandwidth.COLLECTIVES:
             case = case_of(machine, nodes, name, algorithm)
-            alike = [t for t in tables if (collective or t.collective) == name]
-            _add(result, table, machine, case, _Context(baseline, nccl, alike))
+            _add(result, table, machine, case, _Context(baseline, nccl, repeats.get(name, [])))
         else:
             result.problems.append("COLLECTIVE_UNKNOWN" if log.tables else "NO_ROWS")
             result.claims.append(_unknown(name, nodes, result.problems[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from railbed.model import ranks
+from railbed.model.collective import named
 from railbed.model.judge import Judgement
 from railbed.parse.nccl_tests import Log, Table, plain_rows
 
@@ -18,18 +19,20 @@ def describe(log: Log) -> dict[str, Any]:
 
 
 def _describe(table: Table) -> dict[str, Any]:
-    found = ranks.of_table(table)
+    collective = named(table)
+    found = ranks.of_table(table, collective.name)
     problems = ranks.problems(table, found, None)
     halves = [m for row in table.rows for m in row.measurements()]
     seen = {
-        "COLLECTIVE_UNKNOWN": table.collective is None,
+        "COLLECTIVE_UNKNOWN": collective.name is None,
         "NO_ROWS": not halves,
         "NOT_A_NUMBER": any(m.broken for m in halves),
         "WRONG_DATA": any(m.wrong for m in halves) or bool(table.out_of_bounds),
         "TRUNCATED": table.lacks_rows,
     }
     return {
-        "collective": table.collective,
+        "collective": collective.name,
+        "collective_reason": collective.reason or None,
         "labelled_ranks": table.labelled_ranks,
         "inferred_ranks": found.nearest,
         "inferred_ranks_range": [found.low, found.high],

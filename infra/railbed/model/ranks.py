@@ -33,6 +33,8 @@ def factor(collective: str, ranks: int) -> float | None:
 
 HALF_STEPS = tuple(0.5 * 10.0**-decimals for decimals in range(64))
 """By decimals; nothing that the readers take for a number has more."""
+ROUNDING = 1e-9
+"""Ends of ranges are computed in floating point: what lies on an end belongs to the range."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,24 @@ def _ranks_of(scale: float, value: float) -> float:
     return math.inf if value >= scale else scale / (scale - value)
 
 
-def _interval(m: Measurement, scale: float) -> tuple[float, float, float] | None:
-    """(low, nearest, high) of n by one measurement; None where it is too coarse to say anything."""
+def factor_range(m: Measurement) -> tuple[float, float] | None:
+    """(low, high) of busbw / algbw by one measurement; None where it is too coarse to say anything."""
     bus, alg = m.busbw_gbytes_per_s, m.algbw_gbytes_per_s
     if bus is None or alg is None or alg <= 0:
         return None
     bus_step, alg_step = half_step(m.printed["busbw"]), half_step(m.printed["algbw"])
-    low = max(bus - bus_step, 0.0) / (alg + alg_step)
+    high = math.inf if alg <= alg_step else (bus + bus_step) / (alg - alg_step)
+    return max(bus - bus_step, 0.0) / (alg + alg_step), high
+
+
+def _interval(m: Measurement, scale: float) -> tuple[float, float, float] | None:
+    """(low, nearest, high) of n by one measurement; None where it is too coarse to say anything."""
+    found, bus, alg = factor_range(m), m.busbw_gbytes_per_s, m.algbw_gbytes_per_s
+    if found is None or bus is None or alg is None:
+        return None
+    low, high = found
     if low >= scale:
         return (math.inf, math.inf, math.inf)
-    high = math.inf if alg <= alg_step else (bus + bus_step) / (alg - alg_step)
     return _ranks_of(scale, low), _ranks_of(scale, bus / alg), _ranks_of(scale, high)
 
 
@@ -98,8 +108,8 @@ def infer(collective: str | None, measurements: Iterable[Measurement]) -> Ranks:
     low, high = max(i[0] for i in found), min(i[2] for i in found)
     if math.isinf(low):
         return Ranks(nearest=None, low=None, high=None, rows_used=len(found))
-    # The interval's ends are computed in floating point: an n on the end itself belongs to the range.
-    lowest, highest = math.ceil(low * (1 - 1e-9)), None if math.isinf(high) else math.floor(high * (1 + 1e-9))
+    lowest = math.ceil(low * (1 - ROUNDING))
+    highest = None if math.isinf(high) else math.floor(high * (1 + ROUNDING))
     sharpest = min((i for i in found if not math.isinf(i[1])), key=lambda i: i[2] / i[0], default=None)
     nearest = None if sharpest is None else max(round(sharpest[1]), lowest)
     if nearest is not None and highest is not None and highest >= lowest:

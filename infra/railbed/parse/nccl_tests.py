@@ -52,6 +52,8 @@ class Columns:
     halves: list[list[str]] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
     """How many fields may stand before the first time."""
+    names: list[str] = field(default_factory=list)
+    """Names of those after size, count and type: ``redop``, ``root``."""
     separated: bool = False
     """True for CSV."""
     stamped: bool = False
@@ -75,8 +77,9 @@ def columns(header: str) -> Columns:
             half.append("error" if name == "res" else name)
         found.halves.append(half)
     first = starts[0] if starts else len(names)
-    # Versions without a root column leave redop blank where there is none.
-    found.heads = [first] if found.separated or ("root" in names and "redop" in names) else [first, first - 1]
+    found.names = ["redop" if name == "op" else name for name in names[3:first]]
+    # Where there is no redop, versions before 2.13 leave its column blank, or out.
+    found.heads = [first] if found.separated else [first, first - 1]
     found.stamped = "timestamp" in names
     found.time_unit_us = 1000 if names[:1] == ["bytes"] else 1
     return found
@@ -169,7 +172,10 @@ class _Reader:
             return None
         head, halves = fields
         size, count = integer(head[0]), integer(head[1])
-        if size is None or size < 0 or count is None:
+        names = [name for name in self.columns.names if name != "redop" or len(head) == self.columns.heads[0]]
+        told = {names[place]: text for place, text in enumerate(head[3 : 3 + len(names)])}
+        root = integer(told.get("root", ""))
+        if size is None or size < 0 or count is None or (root is None and "root" in names):
             return None
         read: list[Measurement] = []
         for tokens, names in halves:
@@ -185,8 +191,8 @@ class _Reader:
             size_bytes=size,
             count=count,
             type=head[2],
-            redop=head[3] if len(head) > 3 else "",
-            root=integer(head[4]) if len(head) > 4 else None,
+            redop=told.get("redop", ""),
+            root=root,
             out_of_place=read[0],
             in_place=read[1] if len(read) > 1 else Measurement(),
         )

@@ -79,7 +79,7 @@ def test_half_a_rail_is_half_the_rails() -> None:
         ("unchecked.log", "NOT_CHECKED"),
         ("truncated.log", "TRUNCATED"),
         ("wrong-label.log", "RANKS_MISMATCH"),
-        ("before-2.0.log", "COLLECTIVE_UNKNOWN"),
+        ("before-2.0.log", "RANKS_MISMATCH"),
         ("old-all-gather.log", "COLLECTIVE_UNKNOWN"),
     ],
 )
@@ -387,12 +387,15 @@ def test_what_cannot_be_asked(options: dict[str, Any]) -> None:
 def test_the_name_of_the_collective_can_be_given() -> None:
     text = "\n".join(
         line
-        for line in (DATA / "parse/nccl_tests/two-nodes.log").read_text().splitlines()
+        for line in (DATA / "parse/nccl_tests/published/gcp-a3-ultra-2-nodes-all-gather.log")
+        .read_text()
+        .splitlines()
         if "_perf" not in line
     )
-    assert judge.judge(nccl_tests.read(text), HGX, 2).problems == ["COLLECTIVE_UNKNOWN"]
-    named = judge.judge(nccl_tests.read(text), HGX, 2, "all_reduce")
-    assert verdicts(named)["collective.all_reduce@2"] is Verdict.PASS
+    a3 = bandwidth.of(load_machine("gcp/a3-ultragpu-8g"))
+    assert judge.judge(nccl_tests.read(text), a3, 2).problems == ["COLLECTIVE_UNKNOWN"]
+    named = judge.judge(nccl_tests.read(text), a3, 2, "all_gather")
+    assert verdicts(named)["collective.all_gather@2"] is Verdict.PASS
 
 
 @pytest.mark.parametrize(

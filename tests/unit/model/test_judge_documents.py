@@ -35,7 +35,7 @@ def test_recomputing_is_size_over_time_times_factor(
 def test_documents_have_the_keys_of_the_command_line() -> None:
     log = nccl_tests.read((DATA / "parse/nccl_tests/two-nodes.log").read_text())
     assert set(logs.describe(log)) == {
-        "collective", "labelled_ranks", "inferred_ranks", "inferred_ranks_range", "problems", "rows",
+        "collective", "collective_reason", "labelled_ranks", "inferred_ranks", "inferred_ranks_range", "problems", "rows",
         "average_busbw_gbytes_per_s",
     }  # fmt: skip
     document = logs.plain(judge.judge(log, HGX, 2))
