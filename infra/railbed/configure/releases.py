@@ -6,12 +6,14 @@ for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
+
+from pydantic import TypeAdapter
 
 from railbed import contract as contracts
 from railbed.contract import Contract
 from railbed.defaults import ASKED_AT_ONCE, SSH_CONNECT_TIMEOUT_S
+from railbed.effects import node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
@@ -19,6 +21,15 @@ from railbed.errors import UsageError
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
 SHOWN = 8
+
+
+class NodeFile(node_json.Reply):
+    """What is read of it."""
+
+    release: node_json.Words
+
+
+NODE = TypeAdapter(NodeFile)
 
 
 def record(work: Workspace, names: Collection[str], release: str) -> None:
@@ -39,10 +50,9 @@ def learn(contract: Contract, work: Workspace, names: Collection[str] | None = N
     def ask(name: str) -> str:
         said = remote.run(name, ["cat", NODE_FILE], check=False, timeout_s=2 * SSH_CONNECT_TIMEOUT_S)
         try:
-            told = json.loads(said.stdout) if said.ok else {}
-        except json.JSONDecodeError:
+            return node_json.read(said.stdout, NODE, name).release if said.ok else ""
+        except node_json.Unreadable:
             return ""
-        return str(told.get("release", "")) if isinstance(told, dict) else ""
 
     wanted = [node.name for node in contract.nodes if names is None or node.name in names]
     asked = remote.each(wanted, ask, ASKED_AT_ONCE)

@@ -60,7 +60,7 @@ def read(text: str, kind: TypeAdapter[T], node: str) -> T:
 def lines(text: str, kind: TypeAdapter[T]) -> list[T]:
     """Every line that is a ``kind``; the others are another program's, or were cut short."""
     found = []
-    for line in text.splitlines():
+    for line in filter(str.strip, text.splitlines()):
         try:
             found.append(read(line, kind, ""))
         except Unreadable:

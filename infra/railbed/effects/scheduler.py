@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
 from railbed.effects import slurm_text
@@ -11,6 +12,7 @@ from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.errors import CommandError, ContractError
 from railbed.run import Result
 
+T = TypeVar("T")
 TALK_TIMEOUT_S = 20.0
 SSH_FAILED = 255
 """ssh's own exit status where it did not get through; the remote command never began."""
@@ -44,6 +46,14 @@ class Scheduler:
             raise CommandError(f"{argv[0]} failed on {self.controller}:\n{answer.tail()}")
         return answer
 
+    def _read(self, program: str, reader: Callable[[str], T], text: str) -> T:
+        try:
+            return reader(text)
+        except ValueError as wrong:
+            raise CommandError(
+                f"{program} on {self.controller} printed what nobody can read: {wrong}"
+            ) from None
+
     def nodes(self) -> dict[str, NodeState]:
         """Every node by name."""
         return slurm_text.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
@@ -51,7 +61,8 @@ class Scheduler:
     def jobs(self, node: str | None = None) -> list[Job]:
         """Jobs that hold, or wait for, nodes; with ``node`` those that hold it, completing ones too."""
         where = ["-w", node] if node else []
-        return slurm_text.jobs(self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout)
+        text = self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout
+        return self._read("squeue", slurm_text.jobs, text)
 
     def drain(self, node: str, reason: str) -> None:
         """Gives the node no new job; running ones go on to their end."""
@@ -73,7 +84,7 @@ class Scheduler:
         answer = self._run(["scontrol", "show", "reservation", "-o"], check=False)
         if not answer.ok and NO_NODES not in (answer.stdout + answer.stderr).lower():
             raise CommandError(f"scontrol does not list reservations:\n{answer.tail()}")
-        return slurm_text.reservations(answer.stdout)
+        return self._read("scontrol", slurm_text.reservations, answer.stdout)
 
     def reserve(self, nodes: Iterable[str], name: str = ACCEPTANCE_RESERVATION) -> None:
         """Adds nodes to the reservation, making it where there is none. Running jobs are left alone."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_REASON = re.compile(r"\bReason=(?P<reason>.*?)(?: \[(?P<by>[^\s\]@]+)@(?P<at>[^\]]+)\])?(?: \w+=|\s*$)")
+from railbed.defaults import HOSTLIST_MAX
+from railbed.parse.numbers import integer
+from railbed.text import shown
+
+_REASON = re.compile(
+    r"\bReason=(?P<reason>.*?)(?: \[(?P<by>[^\s\]@]{1,64})@(?P<at>[^\]]{1,64})\])?(?: \w+=|$)"
+)
+"""Bounded, so that a line of any length is read in time that grows with its length."""
 _FLAG = re.compile(r"^[A-Z_]+")
 
 
@@ -48,7 +55,7 @@ class NodeState:
     def gpus(self) -> int:
         """GPUs that the scheduler offers on the node (``gpu:8``, ``gpu:h100:8(S:0-1)``)."""
         counts = re.findall(r"(?:^|,)gpu(?::[^:,(]+)?:(\d+)", self.gres)
-        return sum(int(count) for count in counts)
+        return sum(integer(count) or 0 for count in counts)
 
 
 @dataclass(frozen=True)
@@ -82,20 +89,26 @@ def _field(line: str, key: str) -> str:
 def hostlist(text: str) -> tuple[str, ...]:
     """The names in a Slurm host list: ``h100-[0-2,4],ctl0`` → h100-0, h100-1, h100-2, h100-4, ctl0.
 
-    One bracket per name, widths kept (``n[08-10]``). Raises ValueError for anything else.
+    One bracket per name, widths kept (``n[08-10]``), at most HOSTLIST_MAX names. Raises ValueError for anything else.
     """
     names: list[str] = []
-    for item in re.findall(r"[^,\[]+(?:\[[^\]]*\][^,]*)?", text.strip()):
+    items = re.findall(r"[^,\[]+(?:\[[^\]]*\][^,]*)?", text.strip())
+    if ",".join(items) != text.strip():
+        raise ValueError(f"not a host list: {shown(text)!r}")
+    for item in items:
         match = re.fullmatch(r"([^\[\]]*)(?:\[([0-9,\-]+)\]([^\[\]]*))?", item)
         if not match:
-            raise ValueError(f"not a host list: {text!r}")
+            raise ValueError(f"not a host list: {shown(text)!r}")
         head, ranges, tail = match[1], match[2], match[3] or ""
         if ranges is None:
             names.append(head)
             continue
         for part in ranges.split(","):
             low, _, high = part.partition("-")
-            names += [f"{head}{i:0{len(low)}d}{tail}" for i in range(int(low), int(high or low) + 1)]
+            first, last = integer(low), integer(high or low)
+            if first is None or last is None or last - first + len(names) >= HOSTLIST_MAX:
+                raise ValueError(f"not a host list: {shown(text)!r}")
+            names += [f"{head}{i:0{len(low)}d}{tail}" for i in range(first, last + 1)]
     return tuple(names)
 
 
@@ -110,15 +123,15 @@ def nodes(text: str) -> dict[str, NodeState]:
         base, *flags = state.split("+")
         if _field(line, "State").endswith("*"):
             flags.append("NOT_RESPONDING")
-        reason = _REASON.search(line)
+        reason = _REASON.search(line.rstrip())
         found[name] = NodeState(
             name=name,
             base=base,
             flags=frozenset(flag.rstrip("*") for flag in flags),
             gres=_field(line, "Gres"),
             partitions=tuple(p for p in _field(line, "Partitions").split(",") if p),
-            reason=reason["reason"] if reason else "",
-            reason_by=(reason["by"] or "") if reason else "",
+            reason=shown(reason["reason"]) if reason else "",
+            reason_by=shown(reason["by"] or "") if reason else "",
         )
     return found
 

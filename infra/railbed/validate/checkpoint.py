@@ -6,11 +6,12 @@ space is looked at first, and only the folder that was made here is removed.
 
 from __future__ import annotations
 
-import json
 import shlex
 import time
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field, TypeAdapter
 
 from railbed.defaults import (
     CHECKPOINT_LEAST_S,
@@ -19,8 +20,9 @@ from railbed.defaults import (
     STEP_WAIT_S,
     STORAGE_TIMEOUT_S,
 )
+from railbed.effects import node_json
 from railbed.model.claims import Verdict
-from railbed.parse.numbers import finite
+from railbed.parse.numbers import integer
 from railbed.validate.answers import against_floor, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
 
@@ -28,7 +30,20 @@ PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
 WRITE, READ = "storage.checkpoint", "storage.restore"
 VERBS = {WRITE: "write", READ: "read"}
 GBYTE = 1e9
-Reply = dict[str, Any]
+
+
+class Part(node_json.Reply):
+    """What one node says of its part: an error, or when it began and ended by its own clock."""
+
+    node: node_json.Words
+    error: node_json.Words = ""
+    begin: float | None = None
+    end: float | None = None
+    bytes: node_json.Whole = 0
+    wrong: list[node_json.Words] = Field(default_factory=list)
+
+
+PART = TypeAdapter(Part)
 
 
 def asked(bench: Bench) -> bool:
@@ -93,10 +108,9 @@ def _no_room(bench: Bench, node: str, mount: str, size: int) -> str:
     """Why the checkpoint must not be written; empty where it fits and leaves room."""
     argv = ["df", "--block-size=1", "--output=avail", mount]
     found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
-    last = found.stdout.split()[-1:] if found.ok else []
-    if not last or not last[0].isdigit():
+    free = integer(found.stdout.split()[-1]) if found.ok and found.stdout.strip() else None
+    if free is None:
         return f"{node} does not tell how much of {mount} is free: {found.tail()}"
-    free = int(last[0])
     if free < size * CHECKPOINT_ROOM:
         return (
             f"{mount} has {free / GBYTE:.4g} GB free; a checkpoint of {size / GBYTE:.4g} GB does not fit well"
@@ -118,10 +132,12 @@ def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int)
     argv = [verb, folder, str(size // len(nodes)), str(files)]
     limit = _patience(bench, claim, size)
     replies, last = _start(bench, nodes, folder, argv, limit)
-    evidence = bench.keep(f"storage/checkpoint-{verb}.json", {"nodes": nodes, "replies": replies})
-    broken = [f"{r.get('node')}: {r['error']}" for r in replies if r.get("error")]
-    wrong = [f"{r.get('node')}: {told}" for r in replies for told in r.get("wrong", [])]
-    whole = [r for r in replies if finite(r.get("begin")) and finite(r.get("end"))]
+    evidence = bench.keep(
+        f"storage/checkpoint-{verb}.json", {"nodes": nodes, "replies": [r.model_dump() for r in replies]}
+    )
+    broken = [f"{r.node}: {r.error}" for r in replies if r.error]
+    wrong = [f"{r.node}: {told}" for r in replies for told in r.wrong]
+    whole = list({r.node: r for r in replies if r.begin is not None and r.end is not None}.values())
     for question in bench.scope.get(claim):
         detail: dict[str, Any] = {"parts": ["storage"], "nodes": nodes, "bytes": size}
         if broken or wrong:
@@ -138,16 +154,16 @@ def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int)
     return len(whole) == len(nodes) and not broken and not wrong
 
 
-def gbytes_per_s(replies: list[Reply]) -> float:
+def gbytes_per_s(replies: list[Part]) -> float:
     """GB/s from the first node's begin to the last one's end: the slowest counts, and clocks that differ make it slower."""
-    begins, ends = [float(r["begin"]) for r in replies], [float(r["end"]) for r in replies]
+    begins, ends = [r.begin or 0.0 for r in replies], [r.end or 0.0 for r in replies]
     longest = max(end - begin for begin, end in zip(begins, ends, strict=True))
-    return sum(int(r["bytes"]) for r in replies) / GBYTE / max(max(ends) - min(begins), longest, 1e-6)
+    return sum(r.bytes for r in replies) / GBYTE / max(max(ends) - min(begins), longest, 1e-6)
 
 
 def _start(
     bench: Bench, nodes: list[str], folder: str, argv: list[str], limit: float
-) -> tuple[list[Reply], str]:
+) -> tuple[list[Part], str]:
     """What each node said, and the last line of what went wrong."""
     program = ["timeout", "-k", "5", str(int(limit)), "python3", f"{folder}/probe.py", *argv]
     if bench.scheduler is None:
@@ -159,7 +175,9 @@ def _start(
             ),
         )
         tails = [result.tail() for result in said.values() if not result.ok]
-        return _replies("\n".join(result.stdout for result in said.values())), "; ".join(tails[:3])
+        return node_json.lines("\n".join(result.stdout for result in said.values()), PART), "; ".join(
+            tails[:3]
+        )
     step = [
         "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
         f"--nodelist={','.join(nodes)}", f"--time={int(limit) // 60 + 1}", "--job-name=railbed-checkpoint",
@@ -174,17 +192,4 @@ def _start(
         timeout_s=limit + STORAGE_TIMEOUT_S + STEP_WAIT_S,
         check=False,
     )
-    return _replies(done.stdout), "" if done.ok else done.tail()
-
-
-def _replies(text: str) -> list[Reply]:
-    """Every line that is a JSON object."""
-    found = []
-    for line in text.splitlines():
-        try:
-            reply = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(reply, dict):
-            found.append(reply)
-    return found
+    return node_json.lines(done.stdout, PART), "" if done.ok else done.tail()

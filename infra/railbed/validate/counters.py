@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from pydantic import Field, TypeAdapter
+
+from railbed.defaults import REPLY_MAX_WHOLE
+from railbed.effects import node_json
 from railbed.effects.journal import now_iso
 from railbed.model import transport
 from railbed.model.claims import Judged, Verdict
@@ -13,21 +16,34 @@ from railbed.validate.bench import Bench
 
 PREFIX = "# counters: "
 
+
+class Moved(node_json.Reply):
+    """Bytes that an interface counted."""
+
+    tx: node_json.Whole
+    rx: node_json.Whole
+
+
+class Counted(node_json.Reply):
+    """One rank's counters over the timed part of one collective."""
+
+    op: str
+    size_bytes: int = Field(gt=0, le=REPLY_MAX_WHOLE)
+    iterations: int = Field(gt=0, le=REPLY_MAX_WHOLE)
+    node: node_json.Words
+    rails: dict[str, Moved]
+    management: Moved
+
+
+COUNTED = TypeAdapter(Counted)
 Counters = dict[str, list[dict[str, Any]]]
 """Collective → one record per rank."""
 
 
 def counter_records(text: str, op: str) -> list[dict[str, Any]]:
     """The ``# counters:`` lines of one collective at its largest size, one per rank."""
-    records = []
-    for line in text.splitlines():
-        if line.startswith(PREFIX):
-            try:
-                record = json.loads(line[len(PREFIX) :])
-            except json.JSONDecodeError:
-                continue
-            if isinstance(record, dict) and record.get("op") == op:
-                records.append(record)
+    told = "\n".join(line[len(PREFIX) :] for line in text.splitlines() if line.startswith(PREFIX))
+    records = [one.model_dump() for one in node_json.lines(told, COUNTED) if one.op == op]
     largest = max((r["size_bytes"] for r in records), default=0)
     return [r for r in records if r["size_bytes"] == largest]
 
@@ -55,7 +71,11 @@ def prove(bench: Bench, counters: Counters) -> Judged | None:
 
 
 def _judged(bench: Bench, op: str, records: list[dict[str, Any]]) -> Judged | None:
-    machine = bench.contract.machine(bench.node(records[0]["node"]).machine)
+    names = [record["node"] for record in records]
+    if len(set(names)) < len(names) or not {n.name for n in bench.rail_nodes()}.issuperset(names):
+        bench.answers.why(transport.CLAIM, f"the byte counters are of other nodes: {', '.join(names[:8])}")
+        return None
+    machine = bench.contract.machine(bench.node(names[0]).machine)
     if machine.payload_fraction is None:
         bench.answers.why(transport.CLAIM, f"nobody published the payload share of {machine.key}'s rails")
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from railbed.parse.numbers import integer
+
 ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 CHUNK = re.compile(r"^\s*chunk \d+: ")
 COPY = re.compile(r"^\s*copy \d+: (?P<address>[\d.]+):\d+ \(status:(?P<status>\w+)")
@@ -20,7 +22,7 @@ def servers(text: str) -> dict[str, bool]:
         if place is None:
             continue
         total = fields[place + TOTAL] if len(fields) > place + TOTAL else ""
-        alive = "disconnected" not in fields[0].lower() and total.isdigit() and int(total) > 0
+        alive = "disconnected" not in fields[0].lower() and (integer(total) or 0) > 0
         found[fields[place]] = alive
     return found
 

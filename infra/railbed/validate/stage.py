@@ -13,8 +13,8 @@ from railbed.effects import files
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
-from railbed.model import blame
+from railbed.errors import RailbedError, UsageError
+from railbed.model import blame, transport
 from railbed.model.claims import Verdict
 from railbed.validate import (
     acceptance,
@@ -45,6 +45,16 @@ STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     ("job", job.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
+ANSWERS = {
+    "scheduler": (schedule.CLAIM,),
+    "on-node checks": (on_node.PATTERN,),
+    "rails": (rails.EACH, rails.TOGETHER),
+    "collectives": (collectives.PATTERN, transport.CLAIM),
+    "storage": (storage.WRITE, storage.READ, storage.SERVERS),
+    "checkpoint": (checkpoint.WRITE, checkpoint.READ),
+    "job": (job.PATTERN,),
+}
+"""Step → the claims that stay open where it breaks off."""
 
 
 def run(
@@ -104,12 +114,16 @@ def _silent(_: str) -> None:
 
 
 def _ask(bench: Bench) -> dict[str, float]:
-    """Runs every step; returns the seconds of each."""
+    """Runs every step; returns the seconds of each. One that breaks off leaves its claims open, and the next goes on."""
     seconds: dict[str, float] = {}
 
     def step(name: str, work: Callable[[Bench], None]) -> None:
         began = time.monotonic()
-        work(bench)
+        try:
+            work(bench)
+        except RailbedError as broken:
+            for pattern in ANSWERS.get(name, ("*",)):
+                bench.answers.why(pattern, f"{name} broke off: {broken.message}")
         seconds[name] = round(time.monotonic() - began, 1)
 
     step(*STEPS[0])

@@ -8,7 +8,7 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
-from railbed.errors import UnprovenError, UsageError
+from railbed.errors import CommandError, UnprovenError, UsageError
 from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
 from railbed.validate import answers, bench, certificate, drift, latest, run, stage, standing
@@ -180,3 +180,26 @@ def test_a_certificate_of_another_contract_says_nothing_of_drift(
     with pytest.raises(UnprovenError) as old:
         drift(other, work, quick=True, progress=lambda _: None)
     assert old.value.code == "CERTIFICATE_OLD"
+
+
+def test_a_step_that_breaks_off_leaves_its_claims_open_and_the_next_goes_on(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, healthy: None
+) -> None:
+    def broken(_: bench.Bench) -> None:
+        raise CommandError("sbatch failed on ctl0: invalid partition")
+
+    def rest(one: bench.Bench) -> None:
+        found = [answers.judged(q, Verdict.PASS, "seen") for q in one.scope.questions]
+        one.answers.add(*(record for record in found if record.claim != "job.resume"))
+
+    monkeypatch.setattr(stage, "STEPS", (("scheduler", lambda _: None), ("job", broken), ("rest", rest)))
+    report = run(contract, work)
+    open_claims = report.of(Verdict.UNPROVEN)
+    assert [(c.claim, c.reason) for c in open_claims] == [
+        ("job.resume", "job broke off: sbatch failed on ctl0: invalid partition")
+    ]
+    assert report.of(Verdict.FAIL) == []
+
+
+def test_every_step_says_which_claims_are_its_own() -> None:
+    assert stage.ANSWERS.keys() == {name for name, _ in stage.STEPS}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import signal
 import socket
@@ -147,7 +148,10 @@ def train(options: argparse.Namespace) -> None:
         torch.manual_seed(SEED + step * ranks + rank)
         mean = torch.tensor(trainer.step(torch.randn(BATCH, WIDTH), ranks))
         dist.all_reduce(mean)
-        log.write("step", step=step, loss=float(mean) / ranks, seconds=time.monotonic() - began)
+        loss = float(mean) / ranks
+        # JSON has no NaN: a loss that is no number is null.
+        known = loss if math.isfinite(loss) else None
+        log.write("step", step=step, loss=known, seconds=time.monotonic() - began)
         if step % options.checkpoint_every == 0 and rank == 0:
             seconds, size, digest = save(torch, trainer.state(step), path)
             log.write("checkpoint", step=step, seconds=seconds, bytes=size, sha256=digest)
