@@ -15,6 +15,8 @@ ASKED_AT_ONCE = 64
 """Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0
+SECRETS_WAIT_S = 60.0
+"""How long a command waits for another one that makes the stack's secrets: making them takes less than a second."""
 LOCK_POLL_S = 0.5
 """How often a waiting step looks again."""
 

@@ -104,7 +104,7 @@ def test_secrets_never_become_inputs(workdir: Path) -> None:
     secrets = [
         path.read_bytes() for path in (workdir / ".railbed/test/secrets").iterdir() if path.suffix != ".pub"
     ]
-    assert len(secrets) == 5
+    assert len(secrets) == 4
     for secret in secrets:
         # The middle of a key file is key material in base64; of the raw munge key every encoding is looked for.
         middle = secret[len(secret) // 2 :][:48]

@@ -15,6 +15,8 @@ from railbed.errors import ContractError, refused
 READABLE = 0o666
 """Mode of a new file before the umask of the operator takes its part."""
 PRIVATE = 0o600
+BESIDE = ".*.new"
+"""Names of files that a killed ``replace`` left."""
 
 
 def replace(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
@@ -23,7 +25,7 @@ def replace(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
     The file beside has a name of its own, so two writers never mix. Raises RailbedError ``SYSTEM`` naming ``path`` where the
     operating system refuses; the old file is whole then.
     """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    beside = _beside(path)
     try:
         try:
             fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -42,13 +44,17 @@ def replace(path: Path, content: str | bytes, *, mode: int = READABLE) -> None:
 
 def link(path: Path, target: str) -> None:
     """Points the symbolic link ``path`` at ``target`` at once; raises as ``replace`` does."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    beside = _beside(path)
     try:
         beside.symlink_to(target)
         beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise refused(error, str(path)) from None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(BESIDE.replace("*", f"{path.name}.{uuid.uuid4().hex[:8]}"))
 
 
 def sync_folder(folder: Path) -> None:

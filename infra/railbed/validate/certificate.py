@@ -9,6 +9,7 @@ from typing import Any
 
 from railbed.contract import Contract, Node
 from railbed.effects import files
+from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError, UsageError
 from railbed.run import run
@@ -31,14 +32,9 @@ def canonical(body: dict[str, Any]) -> bytes:
 
 
 def ensure_signing_key(work: Workspace) -> str:
-    """The public key of the stack's signing key; makes the pair (private part 0600) when there is none."""
-    key = work.signing_key
-    if not key.exists():
-        key.parent.mkdir(parents=True, exist_ok=True)
-        key.parent.chmod(0o700)
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"railbed-{work.stack}", "-f", key])
-        key.chmod(0o600)
-    return key.with_suffix(".pub").read_text().strip()
+    """The public key of the stack's signing key; makes the stack's secrets when there are none. Raises SecretError."""
+    ensure_stack_secrets(work)
+    return public_key(work.signing_key)
 
 
 def issue(work: Workspace, contract: Contract, report: dict[str, Any], report_digest: str) -> dict[str, Any]:
