@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -20,4 +21,15 @@ def _publishers() -> Iterator[None]:
             "railbed.effects.publishers.armoured",
             lambda work, url, fingerprint: f"the key {fingerprint} of {url}",
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_folder() -> Iterator[None]:
+    """Sockets of shared SSH connections lie in no folder of whoever runs the tests; its path must be short."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rb-", dir="/tmp") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)
         yield

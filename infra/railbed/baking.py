@@ -15,8 +15,7 @@ from railbed import platforms
 from railbed.configure import OnEvent, image
 from railbed.configure import bake as roles
 from railbed.contract import Contract
-from railbed.effects import files, lock
-from railbed.effects.remote import Remote
+from railbed.effects import control_sockets, files, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import HostError, UsageError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
@@ -55,7 +54,7 @@ def bake(
         files.replace(work.contract_file, json.dumps(contract.as_json()))
         say(f"{contract.nodes[0].name} is up; running the roles")
         result = roles.bake(contract, work, contract.nodes[0].name, on_event)
-        Remote(work, contract).close()
+        control_sockets.close(work)
         say("keeping its disk")
         path = machine.keep(name)
     for entry in work.dir.iterdir():

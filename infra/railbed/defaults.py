@@ -11,6 +11,12 @@ HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
 BUILD_TIMEOUT_S = 1800.0
 SSH_CONNECT_TIMEOUT_S = 10
+SSH_PERSIST_S = 120
+"""How long a shared SSH connection stays without a session: longer than the pauses between the steps of a run."""
+SSH_CLOSE_TIMEOUT_S = 10.0
+"""A master that is asked to end answers at once, or not at all."""
+UNIX_SOCKET_PATH_BYTES = 107
+"""Longest path of a Unix socket: 108 bytes with the final NUL (unix(7))."""
 ASKED_AT_ONCE = 64
 """Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0

@@ -18,14 +18,14 @@ from railbed import configure, operate, platforms, spec, validate
 from railbed import contract as contracts
 from railbed import plan as plans
 from railbed.contract import Contract, Missing
-from railbed.effects import files, lock
+from railbed.effects import control_sockets, files, lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace
-from railbed.errors import ContractError, HostError, RailbedError, Unsupported, UsageError
+from railbed.errors import ContractError, HostError, Unsupported, UsageError
 from railbed.model import compat
 from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
@@ -313,7 +313,7 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
     """
     with operating(work, "destroy"):
         Journal(work.journal_file).write("destroy", stack=work.stack)
-        _close_connections(work)
+        control_sockets.close(work)
         session = Session(work, say)
         session.drop_stale_locks()
         try:
@@ -338,13 +338,6 @@ def host_packages(work: Workspace) -> list[str]:
             for p in event["packages"]
         }
     )
-
-
-def _close_connections(work: Workspace) -> None:
-    try:
-        Remote(work, contracts.load(work.contract_file)).close()
-    except RailbedError:
-        return  # never came up, so there is no connection
 
 
 def _archive(work: Workspace) -> None:

@@ -80,7 +80,8 @@ def stack() -> Iterator[Callable[..., Cli]]:
 
 
 def processes_of(work: Workspace) -> list[str]:
-    """Command lines of living processes that belong to the stack's hosts."""
+    """Command lines of living processes that belong to the stack's hosts, and of masters of SSH connections to them."""
+    marks = (f"rb-{work.lab_id}-", f"/{work.lab_id}-")
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -88,6 +89,6 @@ def processes_of(work: Workspace) -> list[str]:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if f"rb-{work.lab_id}-" in command:
+            if any(mark in command for mark in marks):
                 found.append(command)
     return found

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from railbed.contract import Contract, Node
 from railbed.defaults import COMMAND_TIMEOUT_S, SSH_CONNECT_TIMEOUT_S
-from railbed.effects import files
+from railbed.effects import control_sockets, files
 from railbed.effects.workspace import Workspace
 from railbed.run import Result, run
 
@@ -39,11 +39,8 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
                 f"  ConnectTimeout {SSH_CONNECT_TIMEOUT_S}",
                 "  ServerAliveInterval 10",
                 "  ServerAliveCountMax 3",
-                "  ControlMaster auto",
-                # A socket path has at most 108 bytes, so it cannot lie below a deep checkout.
-                f"  ControlPath /tmp/railbed-{work.lab_id}-%C",
-                "  ControlPersist 120",
                 "  LogLevel ERROR",
+                *control_sockets.options(work),
             ]
         )
     )
@@ -69,11 +66,12 @@ def _quoted(path: Path) -> str:
 
 
 class Remote:
-    """Runs commands on the nodes of one stack."""
+    """Runs commands on the nodes of one stack. Raises HostError where others could take over its connections."""
 
     def __init__(self, work: Workspace, contract: Contract) -> None:
         self.work = work
         self.contract = contract
+        control_sockets.ensure_folder()
 
     def ssh_argv(self, node: str) -> list[str]:
         """The ssh command up to and including the node's name."""
@@ -99,8 +97,3 @@ class Remote:
         names = list(nodes)
         with ThreadPoolExecutor(max_workers=max(1, at_once or len(names))) as pool:
             return dict(zip(names, pool.map(work, names), strict=True))
-
-    def close(self) -> None:
-        """Ends the shared connections; a node that is booted anew must not meet an old one."""
-        for node in self.contract.nodes:
-            run(["ssh", "-F", str(self.work.ssh_config), "-O", "exit", node.name], check=False, timeout_s=10)
