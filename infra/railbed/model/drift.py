@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from railbed.defaults import SIBLING_TOLERANCE
+from railbed.model import sound
 from railbed.model.claims import Judged, Part, Verdict
 
 
@@ -30,7 +31,7 @@ def compare(certified: Iterable[Mapping[str, Any]], today: Sequence[Judged]) -> 
     """
     before = {(c["claim"], c["node"]): c for c in certified if c["verdict"] == Verdict.PASS}
     found = []
-    for one in today:
+    for one in map(sound.guarded, today):
         was = before.get((one.claim, one.node))
         if was is not None and (kind := _kind(was, one)):
             measured = was["measured"]

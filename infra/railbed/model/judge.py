@@ -13,7 +13,7 @@ from typing import Any
 
 from railbed.defaults import GATING_SIZE_BYTES
 from railbed.errors import UsageError
-from railbed.model import bandwidth, causes, ranks, sizes
+from railbed.model import bandwidth, causes, ranks, sizes, sound
 from railbed.model.baseline import Baseline, compared
 from railbed.model.claims import Judged, Verdict, overall
 from railbed.model.collective import with_names
@@ -155,7 +155,7 @@ def judge_table(
             "size_bytes": worst.size_bytes if worst else None,
         },
     )
-    return judged, problems, proven
+    return sound.guarded(judged), problems, proven
 
 
 def judge(

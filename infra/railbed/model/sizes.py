@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from railbed.defaults import BOUND_TOLERANCE, RECOMPUTE_TOLERANCE
-from railbed.model import bandwidth, latency, ranks
+from railbed.defaults import RECOMPUTE_TOLERANCE
+from railbed.model import bandwidth, latency, ranks, sound
 from railbed.model.claims import Expectation
 from railbed.model.machine import BandwidthMachine, group
 from railbed.model.proof import Case
@@ -41,8 +41,7 @@ class Point:
 
     @property
     def impossible(self) -> bool:
-        bound = self.expectation.bound
-        return bound is not None and self.fastest > bound * (1 + BOUND_TOLERANCE)
+        return bool(sound.doubt(self.fastest, self.expectation.bound))
 
     def told(self) -> str:
         return f"{self.busbw:.4g} GB/s at {self.size_bytes} B (floor {self.expectation.floor or 0:.4g})"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from railbed.effects.journal import now_iso
+from railbed.model import sound
 from railbed.model.claims import Judged, Verdict, overall
 from railbed.validate.scope import Question, Scope
 
@@ -48,15 +49,23 @@ def judged(
 def against_floor(
     question: Question, measured: float, *, evidence: str = "", detail: dict[str, Any] | None = None
 ) -> Judged:
-    """Judges one number by its claim's floor; without a floor nobody knows what is healthy: unproven."""
+    """Judges one number by its claim's floor.
+
+    Unproven where the number cannot be true (``sound.doubt``), and without a floor: nobody knows what is healthy.
+    """
     wish = question.claim.expectation
-    if wish is None or wish.floor is None:
+    told = sound.doubt(measured, wish.bound if wish else None, wish.unit if wish else "")
+    if told:
+        verdict, reason = Verdict.UNPROVEN, told
+    elif wish is None or wish.floor is None:
         verdict, reason = Verdict.UNPROVEN, "measured, but nothing says what it must reach"
     elif measured < wish.floor:
         verdict, reason = Verdict.FAIL, f"{measured:.4g} {wish.unit} is below the floor of {wish.floor:.4g}"
     else:
         verdict, reason = Verdict.PASS, f"{measured:.4g} {wish.unit} holds the floor of {wish.floor:.4g}"
-    return judged(question, verdict, reason, measured=measured, evidence=evidence, detail=detail)
+    return sound.guarded(
+        judged(question, verdict, reason, measured=measured, evidence=evidence, detail=detail)
+    )
 
 
 class Answers:
@@ -69,8 +78,8 @@ class Answers:
         self._why: dict[tuple[str, str], str] = {}
 
     def add(self, *records: Judged) -> None:
-        """Takes verdicts; one that nobody asked for is dropped."""
-        for record in records:
+        """Takes verdicts, as ``sound.guarded`` lets them stand; one that nobody asked for is dropped."""
+        for record in map(sound.guarded, records):
             key = (record.claim, record.node)
             if key in self._asked:
                 self._by_key.setdefault(key, record)

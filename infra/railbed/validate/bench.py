@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from railbed import strict_json
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
 from railbed.effects import files
@@ -74,7 +74,7 @@ class Bench:
         """Stores evidence; returns its path relative to the report."""
         path = self.folder / EVIDENCE / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+        text = content if isinstance(content, str) else strict_json.dumps(content, indent=1) + "\n"
         files.replace(path, text.encode(errors="backslashreplace"))
         return f"{EVIDENCE}/{name}"
 

@@ -42,6 +42,11 @@ class Part(node_json.Reply):
     bytes: node_json.Whole = 0
     wrong: list[node_json.Words] = Field(default_factory=list)
 
+    def took(self, share: int) -> bool:
+        """Whether it moved its ``share`` of bytes, in a time that its clock can have measured."""
+        known = self.begin is not None and self.end is not None and self.begin < self.end
+        return known and self.bytes == share
+
 
 PART = TypeAdapter(Part)
 
@@ -137,7 +142,7 @@ def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int)
     )
     broken = [f"{r.node}: {r.error}" for r in replies if r.error]
     wrong = [f"{r.node}: {told}" for r in replies for told in r.wrong]
-    whole = list({r.node: r for r in replies if r.begin is not None and r.end is not None}.values())
+    whole = list({r.node: r for r in replies if r.took(size // len(nodes))}.values())
     for question in bench.scope.get(claim):
         detail: dict[str, Any] = {"parts": ["storage"], "nodes": nodes, "bytes": size}
         if broken or wrong:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from railbed import strict_json
 from railbed.effects import files
 from railbed.errors import Exit
 from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
@@ -83,7 +84,7 @@ class Report(Part):
 def write_json(report: Report, folder: Path) -> bytes:
     """Writes report.json and returns its bytes."""
     body = {"schema": SCHEMA, **report.model_dump(mode="json"), "report": report.report_dir}
-    data = (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
+    data = (strict_json.dumps(body, indent=1) + "\n").encode()
     files.replace(folder / "report.json", data)
     return data
 

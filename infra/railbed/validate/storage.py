@@ -78,7 +78,7 @@ class Transfer(node_json.Reply):
     """What the probe says of one file."""
 
     seconds: float = Field(gt=0)
-    bytes: node_json.Whole
+    bytes: int = Field(ge=0, le=STORAGE_PROBE_BYTES)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
