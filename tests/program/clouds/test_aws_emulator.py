@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.program.clouds.aws_emulator import ACCOUNT, block, emulated, host_key
 from tests.program.clouds.aws_view import VIEW
 from tests.program.clouds.recording import Run
 
-from railbed.platforms.aws import discover, preflight, reads
+from railbed.platforms.aws import discover, policies, preflight, reads
 
 REGION, ZONE = "us-east-2", "us-east-2a"
 QUOTA = "L-417A185B"
@@ -30,7 +31,16 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.filling.CLOUD_POOL_TIMEOUT_S"):
         monkeypatch.setattr(f"railbed.platforms.{place}", 0.0)
     with emulated({QUOTA: 1_000_000.0}):
+        bound()
         yield
+
+
+def bound(**changes: Any) -> None:
+    """What an administrator makes once: the boundary of the cluster's roles."""
+    cluster = cases.example("aws-cluster")["name"]
+    document = {**policies.document("boundary", cluster, REGION, ACCOUNT), **changes}
+    name = policies.boundary(ACCOUNT, cluster).rpartition("/")[2]
+    boto3.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(document))
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, machine: str, **capacity: Any) -> Run:
@@ -232,6 +242,7 @@ def test_preflight_passes_on_what_is_there(account: None) -> None:
         "account",
         "zone",
         "image",
+        "permissions",
         "quota",
         "shape",
         "EFA",
@@ -291,9 +302,29 @@ def test_preflight_of_too_small_a_quota() -> None:
     with pytest.MonkeyPatch.context() as patch, emulated({QUOTA: 192.0}):
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "emulated")
+        bound()
         found = preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY)
     (wrong,) = [one for one in found if not one.ok]
     assert "192 vCPUs, 576 needed" in wrong.found
+
+
+@pytest.mark.parametrize("name", policies.DOCUMENTS)
+def test_documents_are_policies_by_the_emulators_own_check(account: None, name: str) -> None:
+    document = json.dumps(policies.document(name, "pretrain-a", REGION, ACCOUNT))
+    made = boto3.client("iam").create_policy(PolicyName=f"document-{name}", PolicyDocument=document)
+    assert made["Policy"]["DefaultVersionId"] == "v1"
+
+
+def test_preflight_finds_a_boundary_that_is_missing_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "emulated")
+    with emulated({QUOTA: 1_000_000.0}):
+        (missing,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
+        bound(Statement=policies.document("node", "pretrain-a", REGION, ACCOUNT)["Statement"])
+        (another,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
+    assert (missing.name, missing.needed) == ("permissions boundary", True)
+    assert "boundary.json" in missing.hint and "no policy arn:aws:iam::" in missing.found
+    assert (another.name, another.needed) == ("permissions boundary", False)
 
 
 def test_reservation_in_a_placement_group_is_met_there(account: None) -> None:

@@ -12,7 +12,7 @@ from tests.program.clouds import cases
 from tests.program.clouds.aws_specs import small
 from tests.program.clouds.aws_view import VIEW
 
-from railbed.platforms.aws import identities
+from railbed.platforms.aws import policies
 
 REGION = "us-east-2"
 
@@ -39,13 +39,12 @@ def actions(statement: dict[str, Any]) -> list[str]:
     return found if isinstance(found, list) else [found]
 
 
-@pytest.mark.parametrize("name", ["plan", "apply", "repair", "validate", "node"])
+@pytest.mark.parametrize("name", policies.DOCUMENTS)
 def test_identities_name_calls_that_exist_and_no_others(name: str) -> None:
-    policy = identities.document(name, "pretrain-a", REGION, "000000000000")
+    policy = policies.document(name, "pretrain-a", REGION, "000000000000")
     assert "@" not in json.dumps(policy)
     session = botocore.session.get_session()
     for statement in policy["Statement"]:
-        assert statement["Effect"] == "Allow"
         for action in actions(statement):
             service, _, operation = action.partition(":")
             assert "*" not in action
@@ -58,14 +57,14 @@ def test_identities_name_calls_that_exist_and_no_others(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["plan", "validate"])
 def test_readers_change_nothing(name: str) -> None:
-    policy = identities.document(name, "pretrain-a", REGION, "000000000000")
+    policy = policies.document(name, "pretrain-a", REGION, "000000000000")
     allowed = ("Describe", "Get", "List", "StartSession", "TerminateSession", "ResumeSession")
     verbs = [action.partition(":")[2] for statement in policy["Statement"] for action in actions(statement)]
     assert [verb for verb in verbs if not verb.startswith(allowed)] == []
 
 
 def test_repair_acts_on_this_clusters_nodes_only() -> None:
-    policy = identities.document("repair", "pretrain-a", REGION, "000000000000")
+    policy = policies.document("repair", "pretrain-a", REGION, "000000000000")
     for statement in policy["Statement"]:
         changing = [
             one for one in actions(statement) if not one.partition(":")[2].startswith(("Describe", "Get"))
@@ -76,9 +75,14 @@ def test_repair_acts_on_this_clusters_nodes_only() -> None:
             assert condition[1] == "pretrain-a"
 
 
-def test_roles_are_made_for_repair_and_validate(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = cases.run(VIEW, cases.planned(small()), monkeypatch).run
+def test_roles_are_made_for_repair_and_validate_below_the_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = cases.planned(small())
+    run = cases.run(VIEW, plan, monkeypatch).run
     roles = {one.name: json.loads(one.inputs["assumeRolePolicy"]) for one in run.of(":Role")}
     assert set(roles) == {"node", "repair", "validate"}
     trusted = roles["repair"]["Statement"][0]["Principal"]
     assert trusted == {"AWS": "arn:aws:iam::000000000000:root"}
+    boundary = f"arn:aws:iam::000000000000:policy/railbed-{plan.name}-boundary"
+    assert {one.inputs["permissionsBoundary"] for one in run.of(":Role")} == {boundary}
+    made = [*run.of(":Role"), *run.of(":InstanceProfile")]
+    assert {one.inputs["path"] for one in made} == {f"/railbed/{plan.name}/"}

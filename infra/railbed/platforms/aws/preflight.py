@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.aws import discover, layout, reads
+from railbed.platforms.aws import discover, layout, policies, reads
 from railbed.platforms.aws.facts import facts
 from railbed.platforms.cloud import calls, held, images
 from railbed.platforms.cloud.tags import PREFIX, plain
@@ -33,6 +33,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("zone", partial(_zone, place)),
         *(("image", partial(_image, about, at)) for about, at in images.each(plan, place)),
         ("network", partial(_network, plan, place)),
+        ("permissions boundary", partial(_boundary, plan, place)),
         ("quota", partial(_quota, plan, place)),
     ]
     shapes = dict.fromkeys(shape_of(pool) for pool in plan.pools)
@@ -124,6 +125,24 @@ def _network(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     ]
     bad = [Finding(name, False, found, hint) for is_wrong, found, hint in wrong if is_wrong]
     return bad or [Finding(name, True, f"in {place.zone}, {free} free addresses")]
+
+
+def _boundary(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
+    """The policy that bounds the cluster's roles is there, and is the one that this release ships."""
+    cluster = plain(plan.name)
+    arn = policies.boundary(place.account, cluster)
+    iam = reads.client("iam", place.region)
+    with reads.asking(f"AWS on {arn}"):
+        try:
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        except iam.exceptions.NoSuchEntityException:
+            hint = "an administrator makes it once, from identities/boundary.json: docs/platforms/aws.md"
+            return [Finding("permissions boundary", False, f"no policy {arn}", hint)]
+        shown = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    if shown == policies.document("boundary", cluster, place.region, place.account):
+        return [Finding("permissions boundary", True, arn)]
+    hint = "compare it with identities/boundary.json: what it leaves out, the cluster's roles cannot do"
+    return [Finding("permissions boundary", False, f"{arn} is another than this release ships", hint, False)]
 
 
 def _shape(plan: ClusterPlan, place: AwsPlatform, shape: str) -> list[Finding]:

@@ -22,6 +22,6 @@ SUPPORT: Support = {
     "host_keys": "EC2 GetConsoleOutput",
     "private_login": "Session Manager: AWS-StartSSHSession",
     "encrypted_disks": "EBS encryption of each root volume; FSx is always encrypted",
-    "identities": "iam.Role for repair and validate; documents for plan and apply",
-    "preflight": "STS, EC2, Service Quotas, FSx: read-only calls",
+    "identities": "iam.Role for repair and validate below a permissions boundary; `apply` is held to the cluster's tag",
+    "preflight": "STS, IAM, EC2, Service Quotas, FSx: read-only calls",
 }

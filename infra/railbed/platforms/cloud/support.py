@@ -25,7 +25,7 @@ FEATURES = {
     "host_keys": "host keys read over the provider's own channel",
     "private_login": "login without a public address on any node",
     "encrypted_disks": "encrypted disks",
-    "identities": "least-privilege identities: plan, apply, repair, validate",
+    "identities": "identities apart: plan, apply, repair, validate",
     "preflight": "preflight: account, zone, shape, quota, reservation",
 }
 
