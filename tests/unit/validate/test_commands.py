@@ -42,7 +42,7 @@ def checkout(
 
 def judge_all(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     def step(bench: Any) -> None:
-        bench.answers.add(*(answers.judged(q, verdict, "seen", measured=1.0) for q in bench.scope.questions))
+        bench.answers.add(*(answers.judged(q, verdict, "seen", measured=0.1) for q in bench.scope.questions))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
 

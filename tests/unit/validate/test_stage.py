@@ -28,7 +28,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, fake_remote: Any) -> None:
     """A stage whose only step finds everything well."""
 
     def step(one: bench.Bench) -> None:
-        one.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=1.0) for q in one.scope.questions))
+        one.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=0.1) for q in one.scope.questions))
 
     monkeypatch.setattr(stage, "Remote", lambda work, contract: fake_remote(lambda *_: None))
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
@@ -159,7 +159,7 @@ def test_drift_compares_with_the_certificate_and_leaves_it(
 
     def slower(one: bench.Bench) -> None:
         one.answers.add(
-            *(answers.judged(q, Verdict.PASS, "seen", measured=0.96) for q in one.scope.questions)
+            *(answers.judged(q, Verdict.PASS, "seen", measured=0.096) for q in one.scope.questions)
         )
 
     monkeypatch.setattr(stage, "STEPS", (("all", slower),))
