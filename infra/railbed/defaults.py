@@ -4,6 +4,10 @@ from __future__ import annotations
 
 # --- processes -------------------------------------------------------------------------------------------------
 COMMAND_TIMEOUT_S = 120.0
+OUTPUT_BYTES = 64 * 1024 * 1024
+"""So much of each of a program's streams is kept: its beginning and its end. No list that railbed reads is longer."""
+NODE_OUTPUT_BYTES = 2 * 1024 * 1024
+"""The same of what a node prints: 512 nodes that print without end must fit into memory together."""
 DOWNLOAD_TIMEOUT_S = 900.0
 PUBLISHED_KEY_AGE_S = 30 * 86_400.0
 """After so long a publisher's signing key is fetched anew: vendors give theirs a new subkey about once a year."""

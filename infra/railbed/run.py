@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import selectors
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
-from railbed.defaults import COMMAND_TIMEOUT_S
+from railbed import kept
+from railbed.defaults import COMMAND_TIMEOUT_S, OUTPUT_BYTES
 from railbed.errors import CommandError
+from railbed.kept import Kept
+from railbed.text import plain
 
 SHOWN_LINES = 15
+SHOWN_TAIL_CHARACTERS = 4000
+TIMED_OUT = 124
 
 
 @dataclass(frozen=True)
@@ -22,15 +30,17 @@ class Result:
     returncode: int
     stdout: str
     stderr: str
+    cut: bool = False
+    """True where ``stdout`` lacks its middle: the process printed more than was to be kept."""
 
     @property
     def ok(self) -> bool:
         return self.returncode == 0
 
     def tail(self) -> str:
-        """The last lines of what it said, for an error message."""
+        """The last lines of what it said, for an error message; without control characters."""
         text = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return "\n".join(text[-SHOWN_LINES:])
+        return plain("\n".join(text[-SHOWN_LINES:]))[-SHOWN_TAIL_CHARACTERS:]
 
 
 def run(
@@ -42,43 +52,30 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     log: Path | None = None,
+    keep_bytes: int = OUTPUT_BYTES,
 ) -> Result:
     """Runs ``argv`` to its end.
 
     ``env`` is added to the environment. With ``log`` both streams go to that file as they come, and ``stdout`` of the
-    result is the file's text. Raises CommandError when ``check`` and the process failed, was missing or ran out of time.
+    result is the file's text. Of each stream at most ``keep_bytes`` are kept, its beginning and its end. Raises
+    CommandError when ``check`` and the process failed, was missing, ran out of time or printed more than is kept.
     """
     args = tuple(str(a) for a in argv)
-    full_env = {**os.environ, **(env or {})}
-    data = stdin.encode() if isinstance(stdin, str) else stdin
+    data = stdin.encode() if isinstance(stdin, str) else stdin or b""
+    out, err = Kept(keep_bytes), Kept(keep_bytes)
+    sink = None
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        sink = log.open("ab")
     try:
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as sink:
-                done = subprocess.run(
-                    args, input=data, stdout=sink, stderr=subprocess.STDOUT, env=full_env, cwd=cwd,
-                    timeout=timeout_s, check=False,
-                )  # fmt: skip
-            result = Result(args, done.returncode, log.read_text(errors="replace"), "")
-        else:
-            done = subprocess.run(
-                args, input=data if data is not None else b"", capture_output=True, env=full_env, cwd=cwd,
-                timeout=timeout_s, check=False,
-            )  # fmt: skip
-            result = Result(
-                args,
-                done.returncode,
-                done.stdout.decode(errors="replace"),
-                done.stderr.decode(errors="replace"),
-            )
-    except FileNotFoundError as missing:
-        raise CommandError(
-            f"{args[0]} is not installed", hint="run `railbed doctor` to see what this machine lacks"
-        ) from missing
-    except subprocess.TimeoutExpired as expired:
-        out = (expired.stdout or b"").decode(errors="replace")
-        err = (expired.stderr or b"").decode(errors="replace")
-        result = Result(args, 124, out, err + f"\nstopped after {timeout_s:g} s")
+        code = _run(args, data, {**os.environ, **(env or {})}, cwd, timeout_s, sink, out, err)
+    finally:
+        if sink is not None:
+            sink.close()
+    if log is not None:
+        out = kept.of_file(log, keep_bytes)
+    late = f"\nstopped after {timeout_s:g} s" if code == TIMED_OUT else ""
+    result = Result(args, code, out.text(), err.text() + late, out.cut)
     if check and not result.ok:
         raise CommandError(
             f"`{' '.join(args)}` ended with {result.returncode}:\n{result.tail()}",
@@ -86,7 +83,84 @@ def run(
             allowed=0,
             hint=f"the whole log is {log}" if log else "",
         )
+    if check and result.cut and log is None:
+        raise CommandError(
+            f"`{' '.join(args)}` printed more than railbed reads",
+            found=f"{out.total} bytes", allowed=f"{keep_bytes} bytes",
+        )  # fmt: skip
     return result
+
+
+def _run(
+    args: tuple[str, ...], data: bytes, env: Mapping[str, str], cwd: Path | None, timeout_s: float,
+    sink: IO[bytes] | None, out: Kept, err: Kept,
+) -> int:  # fmt: skip
+    """Starts the process, gives it ``data``, collects what it prints; returns its exit status."""
+    try:
+        process = subprocess.Popen(
+            args, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=sink or subprocess.PIPE,
+            stderr=subprocess.STDOUT if sink else subprocess.PIPE, bufsize=0,
+        )  # fmt: skip
+    except FileNotFoundError as missing:
+        raise CommandError(
+            f"{args[0]} is not installed", hint="run `railbed doctor` to see what this machine lacks"
+        ) from missing
+    except OSError as refused:
+        raise CommandError(f"{args[0]} cannot be started: {refused.strerror}") from refused
+    deadline = time.monotonic() + timeout_s
+    try:
+        _exchange(process, data, deadline, out, err)
+        return process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return TIMED_OUT
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def _exchange(process: subprocess.Popen[bytes], data: bytes, deadline: float, out: Kept, err: Kept) -> None:
+    """Until the process has closed its streams. Raises TimeoutExpired at the deadline."""
+    left = memoryview(data)
+    with selectors.DefaultSelector() as waiting:
+        for stream, into in ((process.stdout, out), (process.stderr, err)):
+            if stream is not None:
+                waiting.register(stream, selectors.EVENT_READ, into)
+        assert process.stdin is not None
+        if left:
+            os.set_blocking(process.stdin.fileno(), False)
+            waiting.register(process.stdin, selectors.EVENT_WRITE)
+        else:
+            process.stdin.close()
+        while waiting.get_map():
+            rest = deadline - time.monotonic()
+            if rest <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            for key, _ in waiting.select(rest):
+                ended: Any = key.fileobj
+                if key.data is not None:
+                    chunk = os.read(key.fd, kept.CHUNK)
+                    key.data.add(chunk)
+                    over = not chunk
+                else:
+                    left, over = _write(key.fd, left)
+                if over:
+                    waiting.unregister(ended)
+                    ended.close()
+
+
+def _write(fd: int, left: memoryview) -> tuple[memoryview, bool]:
+    """Writes what fits; the rest, and whether that was all. A process that reads no more has had enough."""
+    try:
+        left = left[os.write(fd, left[: kept.CHUNK]) :]
+    except BrokenPipeError:
+        return left, True
+    except BlockingIOError:
+        return left, False
+    return left, not left
 
 
 def alive(pid: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from railbed.contract import Contract, Node
-from railbed.defaults import COMMAND_TIMEOUT_S, SSH_CONNECT_TIMEOUT_S
+from railbed.defaults import COMMAND_TIMEOUT_S, NODE_OUTPUT_BYTES, SSH_CONNECT_TIMEOUT_S
 from railbed.effects import control_sockets, files
 from railbed.effects.workspace import Workspace
 from railbed.run import Result, run
@@ -85,10 +85,15 @@ class Remote:
         stdin: str | bytes | None = None,
         timeout_s: float = COMMAND_TIMEOUT_S,
         check: bool = True,
+        keep_bytes: int = NODE_OUTPUT_BYTES,
     ) -> Result:
-        """Runs ``command`` (a list is quoted, a string is given to the node's shell) as the contract's user."""
+        """Runs ``command`` (a list is quoted, a string is given to the node's shell) as the contract's user.
+
+        Of each stream at most ``keep_bytes`` are kept, its beginning and its end.
+        """
         text = command if isinstance(command, str) else shlex.join(command)
-        return run([*self.ssh_argv(node), text], stdin=stdin, timeout_s=timeout_s, check=check)
+        argv = [*self.ssh_argv(node), text]
+        return run(argv, stdin=stdin, timeout_s=timeout_s, check=check, keep_bytes=keep_bytes)
 
     def each(
         self, nodes: Iterable[str], work: Callable[[str], T], at_once: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
+from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects import slurm_text
 from railbed.effects.remote import Remote
 from railbed.effects.slurm_text import Job, NodeState, Reservation
@@ -37,11 +37,17 @@ class Scheduler:
         while True:
             last = not self._others
             answer = self.remote.run(
-                self.controller, argv, stdin=stdin, timeout_s=TALK_TIMEOUT_S, check=check and last
-            )
+                self.controller, argv, stdin=stdin, timeout_s=TALK_TIMEOUT_S, check=check and last,
+                keep_bytes=OUTPUT_BYTES,
+            )  # fmt: skip
             if last or answer.returncode != SSH_FAILED:
                 break
             self.controller = self._others.pop(0)
+        if answer.cut:
+            raise CommandError(
+                f"{argv[0]} on {self.controller} printed more than railbed reads",
+                allowed=f"{OUTPUT_BYTES} bytes",
+            )
         if check and not answer.ok:
             raise CommandError(f"{argv[0]} failed on {self.controller}:\n{answer.tail()}")
         return answer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from railbed.defaults import ENGINE_TIMEOUT_S
+from railbed.defaults import ENGINE_TIMEOUT_S, MAX_JSON_BYTES
 from railbed.effects.engine.backend import Team, local_backend, team_backend, write_team_backend
 from railbed.effects.engine.session import environment
 from railbed.effects.journal import now_iso
@@ -132,4 +132,6 @@ def _export(work: Workspace, env: dict[str, str], *options: str) -> str:
 
 def _pulumi(work: Workspace, env: dict[str, str], *words: str, stdin: str | None = None) -> str:
     argv = ["pulumi", "--non-interactive", *words]
-    return run(argv, env=env, cwd=work.root, stdin=stdin, timeout_s=ENGINE_TIMEOUT_S).stdout
+    return run(
+        argv, env=env, cwd=work.root, stdin=stdin, timeout_s=ENGINE_TIMEOUT_S, keep_bytes=MAX_JSON_BYTES
+    ).stdout
