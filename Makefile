@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .PHONY: help setup up preview destroy validate test unit lint lab bench clean-cache
 
 STACK ?= lab
+export STACK
 export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 export PYTHONDONTWRITEBYTECODE :=
@@ -29,19 +30,19 @@ $(UV): tools/uv-requirements.txt
 	@touch $@
 
 setup: .venv/.synced ## install uv, the Python environment, host tools and the Pulumi engine
-	@$(RAILBED) setup --stack $(STACK)
+	@$(RAILBED) setup --stack "$$STACK"
 
 up: .venv/.synced ## build, configure and validate the cluster; again: mend drift or change nothing
-	@$(RAILBED) up --stack $(STACK)
+	@$(RAILBED) up --stack "$$STACK"
 
 preview: .venv/.synced ## show what `make up` would change
-	@$(RAILBED) preview --stack $(STACK)
+	@$(RAILBED) preview --stack "$$STACK"
 
 validate: .venv/.synced ## run the full validation again
-	@$(RAILBED) validate --stack $(STACK)
+	@$(RAILBED) validate --stack "$$STACK"
 
 destroy: .venv/.synced ## remove the cluster: hosts, networks, processes, disks (the archive stays)
-	@$(RAILBED) destroy --stack $(STACK) --yes
+	@$(RAILBED) destroy --stack "$$STACK" --yes
 
 test: .venv/.clouds ## run every test tier, on stacks of its own
 	@.venv/bin/python tests/run.py

@@ -106,7 +106,9 @@ def sources(plan: ClusterPlan, work: Workspace | None) -> list[contracts.Reposit
     Raises FetchError where a publisher's key cannot be had, or is another than the release names.
     """
     known = all(one.signed_by for one in plan.software.repositories)
-    return repositories.of(plan, work or Workspace(Path(), "")) if known or work is not None else []
+    if not known and work is None:
+        return []
+    return repositories.of(plan, work.published_keys if work else Path())
 
 
 def recipe(

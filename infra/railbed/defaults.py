@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# --- names -----------------------------------------------------------------------------------------------------
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+"""A label of RFC 1123 in lower case: what names of hosts, of resources and of folders may all be."""
+NAME_MAX = 63
+
 # --- processes -------------------------------------------------------------------------------------------------
 COMMAND_TIMEOUT_S = 120.0
 OUTPUT_BYTES = 64 * 1024 * 1024

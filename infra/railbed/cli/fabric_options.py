@@ -15,6 +15,7 @@ from railbed import plan as plans
 from railbed import spec as specs
 from railbed.catalog import Mode, Switch, load_switch
 from railbed.cli.spec_file import chosen
+from railbed.effects.workspace import stack_name
 from railbed.errors import UsageError
 from railbed.model.fabric import Fabric, Names, Wish, plan, ratio
 from railbed.plan.hosts import node_names
@@ -55,7 +56,9 @@ class Asked:
 
 
 NODES = typer.Option(None, "--nodes", "-n", help="Nodes; instead of a spec.")
-STACK = typer.Option(None, "--stack", "-s", help="Stack whose spec gives nodes, rails and names.")
+STACK = typer.Option(
+    "lab", "--stack", "-s", callback=stack_name, help="Stack whose spec gives nodes, rails and names."
+)
 SPEC = typer.Option(None, "--spec", "-f", help="A stack file, instead of the stack's own.")
 RAILS = typer.Option(None, "--rails", help=f"NICs of a node in one plane. Else {DEFAULT_RAILS}.")
 RADIX = typer.Option(None, "--radix", help=f"Ports of a switch. Else the switch's, or {DEFAULT_RADIX}.")
@@ -132,9 +135,9 @@ def sized(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _file(stack: str | None, spec: Path | None) -> Path:
+def _file(stack: str, spec: Path | None) -> Path:
     try:
-        return chosen(stack or "lab", spec)
+        return chosen(stack, spec)
     except UsageError as nowhere:
         raise UsageError(
             "name the fabric: how many nodes, or whose spec", code=nowhere.code, path="--nodes",

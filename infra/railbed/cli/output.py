@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
 
 PIPE_WIDTH = 140
@@ -56,4 +57,4 @@ def _remember(value: bool) -> bool:
 
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document on stdout.", callback=_remember)
-STACK_OPTION = typer.Option("lab", "--stack", "-s", help="Stack name.")
+STACK_OPTION = typer.Option("lab", "--stack", "-s", callback=stack_name, help="Stack name.")

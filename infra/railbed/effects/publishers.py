@@ -8,19 +8,19 @@ from pathlib import Path
 
 from railbed.defaults import PUBLISHED_KEY_AGE_S
 from railbed.effects.mirror.download import FetchError, download
-from railbed.effects.workspace import Workspace
 from railbed.model import openpgp
 
 WAY_ROUND = "where there is no network, name a mirror in `software.mirror` (docs/howto/air-gap.md)"
 
 
-def armoured(work: Workspace, url: str, fingerprint: str) -> str:
+def armoured(keys: Path, url: str, fingerprint: str) -> str:
     """The key at ``url``; its text is taken only where ``fingerprint`` is the one primary key in it.
 
-    A copy is asked for anew once it is PUBLISHED_KEY_AGE_S old (publishers give a key new subkeys), and stands where they
-    do not answer. Raises FetchError where there is no copy and none comes, or what comes is another key.
+    ``keys``: folder of the copies. A copy is asked for anew once it is PUBLISHED_KEY_AGE_S old (publishers give a key new
+    subkeys), and stands where they do not answer. Raises FetchError where there is no copy and none comes, or what comes is
+    another key.
     """
-    kept = work.local / "keys" / f"{fingerprint}.asc"
+    kept = keys / f"{fingerprint}.asc"
     is_there = kept.exists() and openpgp_holds(kept.read_text(errors="replace"), fingerprint)
     if is_there and time.time() - kept.stat().st_mtime < PUBLISHED_KEY_AGE_S:
         return kept.read_text()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.defaults import NAME_MAX, NAME_PATTERN
 from railbed.effects.files import Register
 from railbed.errors import UsageError
 
@@ -30,12 +32,25 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "railbed"
 
 
+def stack_name(text: str) -> str:
+    """``text``, where it may be the name of a stack; it becomes part of paths. Raises UsageError ``STACK_NAME``."""
+    if len(text) > NAME_MAX or not re.fullmatch(NAME_PATTERN, text):
+        raise UsageError(
+            "that cannot be the name of a stack", code="STACK_NAME", path="--stack", found=text[: NAME_MAX + 1],
+            allowed=f"lower-case letters, digits and hyphens within, at most {NAME_MAX}", hint="e.g. --stack prod",
+        )  # fmt: skip
+    return text
+
+
 @dataclass(frozen=True)
 class Workspace:
-    """The folders and files of one stack of one checkout."""
+    """The folders and files of one stack of one checkout. Raises UsageError as `stack_name` does."""
 
     root: Path
     stack: str
+
+    def __post_init__(self) -> None:
+        stack_name(self.stack)
 
     @property
     def local(self) -> Path:
@@ -46,6 +61,11 @@ class Workspace:
     def dir(self) -> Path:
         """``.railbed/<stack>/``."""
         return self.local / self.stack
+
+    @property
+    def published_keys(self) -> Path:
+        """Copies of publishers' signing keys."""
+        return self.local / "keys"
 
     @property
     def secrets(self) -> Path:

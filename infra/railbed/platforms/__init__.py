@@ -53,7 +53,7 @@ def _part(kind: str, part: str) -> Any:
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data."""
     # Before anything is made: without its keys no node could install anything.
-    repositories.of(plan, Workspace(find_root(), stack))
+    repositories.of(plan, Workspace(find_root(), stack).published_keys)
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
     return output
 

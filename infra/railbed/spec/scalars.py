@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from railbed.defaults import NAME_MAX, NAME_PATTERN
+
 MAX_NODES = 65_536
 """Endpoints of one rail plane in the largest three-tier fabric of 64-port switches (64³/4)."""
 
@@ -70,7 +72,7 @@ def _day(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, pattern=NAME_PATTERN)]
 """RFC 1123 label: lower-case letters, digits and hyphens, at most 63."""
 Key = Annotated[str, Field(min_length=1, max_length=128)]
 """A catalogue key."""

@@ -215,10 +215,10 @@ def test_a_broken_list_of_accepted_nodes_is_refused(work: Workspace, text: str) 
         stack.load(work)
 
 
-def ansible_inventory(work: Workspace) -> subprocess.CompletedProcess[str]:
+def ansible_inventory(work: Workspace, stack: str = "") -> subprocess.CompletedProcess[str]:
     source = work.root / "inventories" / f"{work.stack}.railbed.yaml"
     source.parent.mkdir(exist_ok=True)
-    source.write_text(f"plugin: railbed\nstack: {work.stack}\n")
+    source.write_text(f"plugin: railbed\nstack: {json.dumps(stack or work.stack)}\n")
     tool = Path(sys.executable).with_name("ansible-inventory")
     env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOME": str(work.dir / "home")}
     return subprocess.run(
@@ -246,3 +246,9 @@ def test_ansible_stops_at_a_bad_contract(work: Workspace) -> None:
     done = ansible_inventory(work)
     assert done.returncode != 0
     assert "CONTRACT" in done.stderr and "run `railbed up` again" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["../small", "a\nb"])
+def test_ansible_stops_at_a_stack_that_is_no_name(work: Workspace, name: str) -> None:
+    done = ansible_inventory(work, name)
+    assert done.returncode != 0 and "STACK_NAME" in done.stderr

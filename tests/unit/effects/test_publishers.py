@@ -13,7 +13,6 @@ from tests.unit.effects.test_mirror import Site
 from railbed.defaults import PUBLISHED_KEY_AGE_S
 from railbed.effects.mirror.download import FetchError
 from railbed.effects.publishers import armoured
-from railbed.effects.workspace import Workspace
 
 KEY = (Path(__file__).parents[1] / "data/openpgp/mirror.asc").read_text()
 FINGERPRINT = "580CBAC7DFB05A91941864000995C39870050A04"
@@ -29,37 +28,37 @@ def site() -> Iterator[Site]:
 
 
 def test_it_is_fetched_once_and_again_when_it_is_old(site: Site, tmp_path: Path) -> None:
-    work, url = Workspace(tmp_path, "prod"), f"{site.url}/key.asc"
-    assert armoured(work, url, FINGERPRINT) == KEY
-    assert armoured(Workspace(tmp_path, "other"), url, FINGERPRINT) == KEY
+    keys, url = tmp_path / "keys", f"{site.url}/key.asc"
+    assert armoured(keys, url, FINGERPRINT) == KEY
+    assert armoured(keys, url, FINGERPRINT) == KEY
     assert site.asked == ["/key.asc"]
-    (kept,) = (tmp_path / ".railbed/keys").iterdir()
+    (kept,) = keys.iterdir()
     long_ago = time.time() - PUBLISHED_KEY_AGE_S - 1
     os.utime(kept, (long_ago, long_ago))
-    assert armoured(work, url, FINGERPRINT) == KEY
+    assert armoured(keys, url, FINGERPRINT) == KEY
     assert len(site.asked) == 2
     os.utime(kept, (long_ago, long_ago))
     del site.files["/key.asc"]
-    assert armoured(work, url, FINGERPRINT) == KEY, "an old copy is better than none"
+    assert armoured(keys, url, FINGERPRINT) == KEY, "an old copy is better than none"
 
 
 def test_another_key_is_refused_and_not_kept(site: Site, tmp_path: Path) -> None:
     for text in (KEY + KEY, "no key", KEY.replace("mQ", "mR")):
         site.files["/key.asc"] = text.encode()
         with pytest.raises(FetchError, match="not the one"):
-            armoured(Workspace(tmp_path, "prod"), f"{site.url}/key.asc", FINGERPRINT)
-    assert list((tmp_path / ".railbed/keys").iterdir()) == []
+            armoured(tmp_path / "keys", f"{site.url}/key.asc", FINGERPRINT)
+    assert list((tmp_path / "keys").iterdir()) == []
 
 
 def test_a_copy_that_somebody_changed_does_not_count(site: Site, tmp_path: Path) -> None:
-    work, url = Workspace(tmp_path, "prod"), f"{site.url}/key.asc"
-    armoured(work, url, FINGERPRINT)
-    (kept,) = (tmp_path / ".railbed/keys").iterdir()
+    keys, url = tmp_path / "keys", f"{site.url}/key.asc"
+    armoured(keys, url, FINGERPRINT)
+    (kept,) = keys.iterdir()
     kept.write_text("another")
-    assert armoured(work, url, FINGERPRINT) == KEY == kept.read_text()
+    assert armoured(keys, url, FINGERPRINT) == KEY == kept.read_text()
 
 
 def test_without_a_network_the_way_round_is_named(site: Site, tmp_path: Path) -> None:
     with pytest.raises(FetchError) as failed:
-        armoured(Workspace(tmp_path, "prod"), f"{site.url}/nothing", FINGERPRINT)
+        armoured(tmp_path / "keys", f"{site.url}/nothing", FINGERPRINT)
     assert "software.mirror" in failed.value.hint

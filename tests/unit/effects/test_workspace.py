@@ -12,7 +12,7 @@ from railbed.effects.lab import names
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import UsageError
 
-NAME = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
+NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,19}[a-z0-9])?", fullmatch=True)
 
 
 @given(NAME, NAME)

@@ -83,7 +83,7 @@ def made(
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
     ]
-    sources = repositories.of(plan, Workspace(find_root(), stack))
+    sources = repositories.of(plan, Workspace(find_root(), stack).published_keys)
     return assemble.unsealed(plan, stack, nodes, filesystems, sources, missing).sealed_json()
 
 

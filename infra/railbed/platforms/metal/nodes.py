@@ -6,7 +6,7 @@ from pathlib import Path
 
 from railbed import contract
 from railbed.effects.secrets import public_key
-from railbed.effects.workspace import Workspace
+from railbed.effects.workspace import LOCAL, Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.metal.machines import Installation, Wanted
@@ -15,9 +15,9 @@ from railbed.spec.platforms import MetalMachine, MetalPlatform
 USER = "root"
 
 
-def credentials(work: Workspace) -> Path:
+def credentials(root: Path) -> Path:
     """The site's BMC users and passwords, one file for a checkout: 0600, written by the operator, never by railbed."""
-    return work.local / "bmc.yaml"
+    return root / LOCAL / "bmc.yaml"
 
 
 def place_of(plan: ClusterPlan) -> MetalPlatform:
@@ -35,7 +35,7 @@ def wanted(work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Want
         serial=machine.serial,
         bmc=machine.bmc,
         address=machine.address,
-        credentials=credentials(work),
+        credentials=credentials(work.root),
         folder=work.dir / "metal",
         secrets=work.secrets,
         firmware=place.firmware,

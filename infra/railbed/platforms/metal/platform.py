@@ -44,4 +44,6 @@ def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str
     emulated = any(flag for _, _, flag in facts)
     seen = plan.model_copy(update={"simulated": True}) if emulated else plan
     filesystems = [assemble.filesystem(one, one.existing) for one in plan.filesystems]
-    return assemble.cluster(seen, stack, listed, filesystems, repositories.of(plan, work)).as_json()
+    return assemble.cluster(
+        seen, stack, listed, filesystems, repositories.of(plan, work.published_keys)
+    ).as_json()

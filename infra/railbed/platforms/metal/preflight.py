@@ -12,7 +12,7 @@ from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import Target, Trust
-from railbed.effects.workspace import Workspace, find_root
+from railbed.effects.workspace import find_root
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.findings import Finding
@@ -24,7 +24,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """One finding for each machine; reads only. ``today`` decides nothing: owned machines have no dates."""
     del today
     place = nodes.place_of(plan)
-    logins = nodes.credentials(Workspace(find_root(), ""))
+    logins = nodes.credentials(find_root())
     with ThreadPoolExecutor(max_workers=METAL_WORKERS) as pool:
         return list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
 
