@@ -26,6 +26,12 @@ SSH_CLOSE_TIMEOUT_S = 10.0
 """A master that is asked to end answers at once, or not at all."""
 UNIX_SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket: 108 bytes with the final NUL (unix(7))."""
+SESSION_LINE_BYTES = 4 * 1024 * 1024
+"""Longest line of a process that is asked step by step: one node's iperf3 documents of a round take about 200 KB."""
+SESSION_LINES = 16
+"""Lines of it that wait to be read; it is held up when there are more."""
+SESSION_CLOSE_S = 5.0
+"""How long such a process may take to end after its input is closed."""
 ASKED_AT_ONCE = 64
 """Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0
@@ -118,6 +124,39 @@ CHECKPOINT_LEAST_S, CHECKPOINT_SLOWEST = 60.0, 5.0
 """A checkpoint that takes longer than its planned time so often, and a minute, is stuck."""
 CHECKPOINT_FLOOR = 0.9
 """Of the rate that was bought, what all nodes together must reach with the files of a checkpoint."""
+RENDEZVOUS_READY_S = 30.0
+"""How long an end of a measurement may take to prepare, its connection included: seconds on a node that is not overloaded."""
+RENDEZVOUS_STOP_S = 10.0
+"""How long it may take to end."""
+OVERLAP_FRACTION = 0.5
+"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
+process takes up to a second on a busy node, and what is left of two is enough for a rate."""
+CPU_PRESSURE_LIMIT = 0.35
+CPU_BUSY_LIMIT = 0.9
+"""Where the kernel does not tell the pressure: above it a task that wants a processor often has to wait for one."""
+STEAL_LIMIT = 0.02
+"""Of a virtual machine's processor time, what its hypervisor may give to others: a rate is asked to within 3 %."""
+CLOCK_STEP_S = 0.05
+"""A clock that is set by more while something is measured makes times, and rates, wrong by per cents."""
+RAIL_IDLE_S = 0.3
+"""How long a rail is watched before its flows start: what it carries then is other traffic."""
+OTHER_TRAFFIC_LIMIT = 0.01
+"""Of a rail's rate, what others may use: a third of SIBLING_TOLERANCE."""
+CONDITIONS_TIMEOUT_S = 10.0
+PAIRED_WINDOWS = 5
+PAIRED_SIBLINGS = 3
+PAIRED_LOSS = 0.1
+"""A rail is slow by itself, on a busy node too, when it is the slowest by so much in so many windows: see model/windows.py."""
+RAIL_ATTEMPTS = 4
+"""Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
+MEASURE_PAUSE_S = 4.0
+"""Pause before what failed under bad conditions is measured again; doubles each time."""
+MEASURE_BUDGET_S = 60.0
+"""How long such pauses may take together in one step of a validation."""
+SILENT_BYTES = 10_000
+"""What a rail may count while nothing of a flow arrives: address resolution, others' broadcasts. A window of TCP is more."""
+ARRIVED_LIMIT = 0.05
+"""Where less of what was sent than this was counted at the other end, the rail carries nothing."""
 RAIL_SECONDS = 2
 """Measured seconds of one flow; on a quiet machine its rates spread by 0.3 %."""
 RAIL_OMIT_S = 1

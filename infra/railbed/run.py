@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import queue
 import selectors
 import subprocess
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from railbed import kept
-from railbed.defaults import COMMAND_TIMEOUT_S, OUTPUT_BYTES
+from railbed.defaults import (
+    COMMAND_TIMEOUT_S,
+    OUTPUT_BYTES,
+    SESSION_CLOSE_S,
+    SESSION_LINE_BYTES,
+    SESSION_LINES,
+)
 from railbed.errors import CommandError
 from railbed.kept import Kept
 from railbed.text import plain
@@ -170,3 +180,77 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+class Session:
+    """A process that answers line by line while it runs; ends with ``close``, with its input, or with railbed."""
+
+    def __init__(self, argv: Sequence[str | Path]) -> None:
+        """Starts ``argv``. Raises CommandError when the program is missing."""
+        self.argv = tuple(str(a) for a in argv)
+        self._lines: queue.Queue[str | None] = queue.Queue(SESSION_LINES)
+        self._errors: deque[str] = deque(maxlen=SHOWN_LINES)
+        self._ended = False
+        try:
+            self._process = subprocess.Popen(
+                self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except FileNotFoundError as missing:
+            raise CommandError(
+                f"{self.argv[0]} is not installed",
+                hint="run `railbed doctor` to see what this machine lacks",
+            ) from missing
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._readers = [
+            threading.Thread(target=self._read_lines, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._read_errors, args=(self._process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_lines(self, stream: IO[bytes]) -> None:
+        while line := stream.readline(SESSION_LINE_BYTES):
+            self._lines.put(line.decode(errors="replace"))
+        self._lines.put(None)
+
+    def _read_errors(self, stream: IO[bytes]) -> None:
+        while line := stream.readline(SESSION_LINE_BYTES):
+            self._errors.append(line.decode(errors="replace").rstrip())
+
+    def send(self, data: bytes) -> bool:
+        """Writes ``data``; False when the process no longer reads."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def receive(self, timeout_s: float) -> str | None:
+        """The next line, at most SESSION_LINE_BYTES of it; None when the process ended or printed none in time."""
+        if self._ended:
+            return None
+        try:
+            line = self._lines.get(timeout=max(0.0, timeout_s))
+        except queue.Empty:
+            return None
+        self._ended = self._ended or line is None
+        return line
+
+    def close(self, timeout_s: float = SESSION_CLOSE_S) -> Result:
+        """Closes the input, waits, kills what does not end; returns exit status and the last lines of stderr."""
+        assert self._process.stdin
+        with suppress(OSError, ValueError):
+            self._process.stdin.close()
+        try:
+            code = self._process.wait(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            code = TIMED_OUT
+        while self.receive(timeout_s) is not None:
+            continue  # what nobody asked for: a full queue would hold the reader up
+        for reader in self._readers:
+            reader.join(timeout=timeout_s)
+        return Result(self.argv, code, "", "\n".join(self._errors))

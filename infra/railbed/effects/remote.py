@@ -12,7 +12,7 @@ from railbed.contract import Contract, Node
 from railbed.defaults import COMMAND_TIMEOUT_S, NODE_OUTPUT_BYTES, SSH_CONNECT_TIMEOUT_S
 from railbed.effects import control_sockets, files
 from railbed.effects.workspace import Workspace
-from railbed.run import Result, run
+from railbed.run import Result, Session, run
 
 T = TypeVar("T")
 
@@ -94,6 +94,10 @@ class Remote:
         text = command if isinstance(command, str) else shlex.join(command)
         argv = [*self.ssh_argv(node), text]
         return run(argv, stdin=stdin, timeout_s=timeout_s, check=check, keep_bytes=keep_bytes)
+
+    def session(self, node: str, command: Sequence[str]) -> Session:
+        """Starts ``command`` as the contract's user, to be asked line by line."""
+        return Session([*self.ssh_argv(node), shlex.join(command)])
 
     def each(
         self, nodes: Iterable[str], work: Callable[[str], T], at_once: int | None = None

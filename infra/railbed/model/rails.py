@@ -1,8 +1,12 @@
 """Judges measurements that are confined to one rail: the only ones that prove a rail.
 
-A flow from A to B shows the slower of A's way out and B's way in. So a direction of a node is judged by its
-best partner: it is slow only where it is slow with all of them, and a bad partner never condemns a good
-node. Flows that were repeated are compared by their means too, which finds losses that noise hides in one flow.
+A flow from A to B shows the slower of A's way out and B's way in. So a direction of a node is slow only where it is slow with
+all partners, and a bad partner never condemns a good node. A partner with whom it is slow must be slow with others too: else
+the path between them is at fault, or nobody knows which of the two. Flows that were repeated are compared by their means too,
+which finds losses that noise hides in one flow.
+
+A flow that ran under bad conditions can prove that a rail is good, since other load only lowers a rate. It can prove that a
+rail is bad only beside the node's other rails, which ran under the same conditions (``railbed.model.windows``).
 """
 
 from __future__ import annotations
@@ -12,12 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from railbed.defaults import BOUND_TOLERANCE, SIBLING_TOLERANCE
-from railbed.model import compare
+from railbed.model import compare, windows
 from railbed.model.claims import Expectation, Judged, Part, Verdict
 
 PARTNERS_NEEDED = 2
 SIDES = {"out": "node", "in": "switch"}
 """Direction seen from the node → side of its cable whose shaping, port or NIC limits it."""
+OTHER = {"out": "in", "in": "out"}
+"""Direction of a flow at one end → at the other end."""
 
 
 class RailSample(Part):
@@ -27,11 +33,17 @@ class RailSample(Part):
     sender: str
     receiver: str
     gbps: float | None
-    """Payload that arrived, Gb/s. 0: both hosts answered and the rail did not; None: it was not run."""
+    """Payload that arrived, Gb/s. 0: bytes were offered and none arrived; None: it was not measured."""
     omitted_s: float
     """Seconds at the start that do not count: a shaper's burst lies in them."""
     reason: str = ""
-    """Why there is no rate."""
+    """Why there is no rate, or why it is 0."""
+    window: int = 0
+    """Number of the window in which it ran: flows of one window ran side by side."""
+    disturbed: str = ""
+    """What was wrong with the conditions of its ends in that window; empty where nothing was."""
+    sending: tuple[float, float] | None = None
+    """Seconds after the window's start between which it certainly sent; None: not known."""
 
 
 Key = tuple[str, int, str]
@@ -119,30 +131,70 @@ def _slower_by_their_means(flows: Flows) -> dict[Key, list[str]]:
 
 
 def _complaints(table: _Table, key: Key, expectation: Expectation) -> list[str]:
-    """Why this direction is too slow; empty where it is not."""
-    best = table.best[key]
-    told = []
+    """Why this direction is too slow; empty where it is not, or was not measured."""
+    best = table.best.get(key)
+    if best is None:
+        return []
+    found = []
     if expectation.floor is not None and best < expectation.floor:
-        told.append(f"below the gate of {expectation.floor:.4g}")
+        found.append(f"below the gate of {expectation.floor:.4g}")
     for name, other in (
         ("its sibling rails", table.siblings(key)),
         ("this rail elsewhere", table.elsewhere(key)),
     ):
         if other and best < other * (1 - SIBLING_TOLERANCE):
-            told.append(f"{1 - best / other:.1%} below {name} ({other:.4g})")
-    return told or table.slower.get(key, [])
+            found.append(f"{1 - best / other:.1%} below {name} ({other:.4g})")
+    return found or table.slower.get(key, [])
 
 
-def _lacking(table: _Table, node: str, rail: int, expectation: Expectation) -> str:
-    """Why the samples cannot prove this rail of this node; empty where they can."""
-    for direction in SIDES:
-        partners = table.rates.get((node, rail, direction), {})
-        if len(partners) < PARTNERS_NEEDED:
-            way = "sent to" if direction == "out" else "received from"
-            return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
+def _lacking(table: _Table, quiet: _Table, node: str, rail: int, expectation: Expectation) -> str:
+    """Why the samples cannot prove this rail of this node; empty where they can.
+
+    A partner counts against it only by flows under good conditions, those of ``quiet``.
+    """
     if expectation.floor is None:
         return "nobody published what this rail must reach"
+    for direction in SIDES:
+        partners = table.rates.get((node, rail, direction), {})
+        way = "sent to" if direction == "out" else "received from"
+        if len(partners) < PARTNERS_NEEDED:
+            return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
+        if max(partners.values()) >= expectation.floor:
+            for partner, rate in quiet.rates.get((node, rail, direction), {}).items():
+                doubt = _doubt(table, (partner, rail, OTHER[direction]), expectation)
+                if rate < expectation.floor and doubt:
+                    return f"{way} {partner} at {rate:.4g} Gb/s, {doubt}"
     return ""
+
+
+def _doubt(table: _Table, partner: Key, expectation: Expectation) -> str:
+    """Why a slow flow with this partner leaves a doubt about a rail that is fast with another; empty where it does not."""
+    if len(table.rates.get(partner, {})) < PARTNERS_NEEDED:
+        return "and nothing says which of the two is slow"
+    return "" if _complaints(table, partner, expectation) else "though both hold the gate with others"
+
+
+class _Tables:
+    """Rates of all flows, those of flows under good conditions, and the flows of each node by window."""
+
+    def __init__(self, samples: Sequence[RailSample], least_omitted_s: float) -> None:
+        self.all = _Table(_by_direction(samples, least_omitted_s))
+        quiet = [s for s in samples if not s.disturbed]
+        self.quiet = self.all if len(quiet) == len(samples) else _Table(_by_direction(quiet, least_omitted_s))
+        self.windows = windows.by_node(
+            (s.window, s.sender, s.receiver, s.rail, s.gbps)
+            for s in samples
+            if s.gbps is not None and s.omitted_s >= least_omitted_s
+        )
+
+    def proof(self, key: Key, expectation: Expectation) -> str:
+        """What proves that a direction is slow; empty where nothing does."""
+        found = _complaints(self.quiet, key, expectation)
+        if found and len(self.quiet.rates[key]) >= PARTNERS_NEEDED:
+            return f"{self.quiet.best[key]:.4g} Gb/s {', '.join(found)}; with every partner"
+        node, rail, direction = key
+        seen = self.windows.get((node, direction), [])
+        return windows.apart(seen, rail, expectation.floor, PARTNERS_NEEDED)
 
 
 def judge(
@@ -155,38 +207,45 @@ def judge(
 ) -> list[Judged]:
     """One verdict per rail in ``expectations`` (Gb/s) and node in ``nodes``.
 
-    Pass: both directions measured with two partners or more, each at the gate or above, and no more than
-    the sibling tolerance below the node's other rails and below the same rail elsewhere. Fail: a direction
-    slow with all of its partners. Else unproven. ``samples`` may hold partners that are not in ``nodes``.
+    Pass: both directions measured with two partners or more, the best at the gate or above and no more than
+    the sibling tolerance below the node's other rails and below the same rail elsewhere, and every partner below the gate
+    slow with others too. Fail: a direction
+    slow with all of its partners, under good conditions or beside sibling rails that were not. Else unproven.
+    ``samples`` may hold partners that are not in ``nodes``.
     """
     lines = [e.bound for e in expectations.values() if e.bound is not None]
     samples = [_believed(s, max(lines)) if lines else s for s in samples]
-    table = _Table(_by_direction(samples, least_omitted_s))
+    tables = _Tables(samples, least_omitted_s)
     return [
-        _verdict(table, samples, node, rail, expectation, simulated)
+        _verdict(tables, samples, node, rail, expectation, simulated)
         for node in nodes
         for rail, expectation in sorted(expectations.items())
     ]
 
 
 def _verdict(
-    table: _Table,
+    tables: _Tables,
     samples: Sequence[RailSample],
     node: str,
     rail: int,
     expectation: Expectation,
     simulated: bool,
 ) -> Judged:
+    table = tables.all
     best = {d: table.best[node, rail, d] for d in SIDES if (node, rail, d) in table.best}
-    slow = {d: told for d in best if (told := _complaints(table, (node, rail, d), expectation))}
-    proved = {d for d in slow if len(table.rates[node, rail, d]) >= PARTNERS_NEEDED}
-    lacking = _lacking(table, node, rail, expectation)
+    slow = [d for d in best if _complaints(table, (node, rail, d), expectation)]
+    proved = {d: proof for d in slow if (proof := tables.proof((node, rail, d), expectation))}
+    lacking = _lacking(table, tables.quiet, node, rail, expectation)
     if proved:
         verdict = Verdict.FAIL
-        reason = "; ".join(f"{d}going {best[d]:.4g} Gb/s {', '.join(slow[d])}" for d in SIDES if d in proved)
-        reason += "; with every partner"
+        reason = "; ".join(f"{d}going {proof}" for d, proof in proved.items())
     elif lacking:
         verdict, reason = Verdict.UNPROVEN, lacking + _why_not(samples, node, rail)
+    elif slow:
+        verdict, reason = (
+            Verdict.UNPROVEN,
+            _disturbed(samples, node, rail) or _undecided(table, node, rail, slow),
+        )
     else:
         verdict, reason = Verdict.PASS, "both directions hold the gate and their siblings"
     partners = {d: table.rates.get((node, rail, d), {}) for d in SIDES}
@@ -210,6 +269,17 @@ def _verdict(
             "partners": partners,
         },
     )
+
+
+def _disturbed(samples: Sequence[RailSample], node: str, rail: int) -> str:
+    """The conditions of this rail's flows, last first; empty where they were good."""
+    mine = [s.disturbed for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.disturbed]
+    return mine[-1] if mine else ""
+
+
+def _undecided(table: _Table, node: str, rail: int, slow: Sequence[str]) -> str:
+    rates = ", ".join(f"{d}going {table.best[node, rail, d]:.4g} Gb/s" for d in slow)
+    return f"{rates}: slow, with too few partners to say whose fault it is"
 
 
 def _why_not(samples: Sequence[RailSample], node: str, rail: int) -> str:

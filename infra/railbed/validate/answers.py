@@ -68,6 +68,19 @@ def against_floor(
     )
 
 
+def unproven(question: Question, reason: str, evidence: str, detail: dict[str, Any]) -> Judged:
+    """A measurement that proves nothing."""
+    return judged(question, Verdict.UNPROVEN, reason, evidence=evidence, detail=detail)
+
+
+def disturbed(record: Judged, conditions: str) -> Judged:
+    """What a number proves that misses its floor under bad conditions: nothing. Any other verdict stands."""
+    if record.verdict is not Verdict.FAIL or not conditions:
+        return record
+    reason = f"{conditions} ({record.reason})"
+    return record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
+
+
 class Answers:
     """Collects verdicts while a run goes on. The first answer to a question stands."""
 

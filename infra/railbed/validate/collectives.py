@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from railbed.contract import Machine
 from railbed.defaults import (
@@ -21,8 +22,11 @@ from railbed.model.published import SIZE_SLACK
 from railbed.model.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
+from railbed.validate.answers import disturbed
 from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, counter_records, prove
+from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 
 PATTERN = "collective.*"
@@ -42,7 +46,7 @@ def run(bench: Bench) -> None:
         bench.answers.why(PATTERN, told)
         bench.answers.why(TRANSPORT, told)
         return
-    first: tuple[list[str], Counters] = ([], {})
+    largest = Counts()
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
         if not nodes:
@@ -52,11 +56,11 @@ def run(bench: Bench) -> None:
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
         chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
         for size, ops in _by_size(bench, wanted[k], k).items():
-            counters = _tries(bench, ops, chosen, size)
+            first = _tries(bench, ops, chosen, size)
             if k == max(wanted):
-                first = (chosen, first[1] | counters)
+                largest.add(first, chosen, ops)
     if bench.scope.asks(TRANSPORT):
-        _transport(bench, *first)
+        _transport(bench, largest)
 
 
 def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
@@ -69,23 +73,53 @@ def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
     return found
 
 
-def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Counters:
-    """Runs the collectives, those below their floor again; returns the counters of the first run.
+@dataclass(frozen=True)
+class Run:
+    """One start of the program: its log, a verdict for each collective that it measured, and the conditions."""
 
-    A floor counts as missed when it is missed every time: another program's burst is no fault of the fabric. Where a
-    rail of these nodes failed by itself, that explains it, and once is enough.
+    text: str
+    judged: dict[str, Judged]
+    conditions: str
+    """What was wrong with them, in words; empty where nothing was."""
+
+
+@dataclass
+class Counts:
+    """Byte counters of runs over one group of nodes, and what was wrong with their conditions."""
+
+    nodes: list[str] = field(default_factory=list)
+    counters: Counters = field(default_factory=dict)
+    conditions: str = ""
+
+    def add(self, run: Run, nodes: list[str], ops: list[str]) -> None:
+        self.nodes = nodes
+        self.counters |= {op: counter_records(run.text, op) for op in ops}
+        self.conditions = self.conditions or run.conditions
+
+
+def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Run:
+    """Runs the collectives, those below their floor again; returns the first run.
+
+    A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions: another program's burst is no fault
+    of the fabric. Where a rail of these nodes failed by itself, that explains it, and once is enough.
     """
-    k, counters = len(nodes), {}
-    tries, pending = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES, ops
-    for attempt in range(1, tries + 1):
-        text = _start(bench, pending, nodes, attempt, size, final=attempt == tries)
-        if attempt == 1:
-            counters = {op: counter_records(text, op) for op in ops}
-        asked = [op for op in pending if bench.scope.asks(f"collective.{op}@{k}")]
-        pending = [op for op in asked if bench.answers.of(f"collective.{op}@{k}") is None]
-        if not pending or not text:
+    limit = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES
+    missed_times = dict.fromkeys(ops, 0)
+    pending, last, patience, runs = ops, {}, Patience(bench.say), list[Run]()
+    while pending:
+        run = _start(bench, pending, nodes, len(runs) + 1, size)
+        runs.append(run)
+        for op, record in run.judged.items():
+            below = missed(record)
+            missed_times[op] += below and not run.conditions
+            last[op] = disturbed(record, run.conditions) if below else record
+        unanswered = [op for op in pending if op not in run.judged and run.conditions]
+        below_floor = [op for op in run.judged if missed(run.judged[op]) and missed_times[op] < limit]
+        pending = unanswered + below_floor
+        if run.conditions and pending and (limit == 1 or not patience.pause(run.conditions)):
             break
-    return counters
+    bench.answers.add(*last.values())
+    return runs[0]
 
 
 def _explained(bench: Bench, nodes: list[str]) -> bool:
@@ -96,30 +130,36 @@ def _explained(bench: Bench, nodes: list[str]) -> bool:
     )
 
 
-def _transport(bench: Bench, nodes: list[str], counters: Counters) -> None:
+def _transport(bench: Bench, counts: Counts) -> None:
     """Answers ``fabric.transport`` from the rings over the most nodes; one that looks wrong runs again.
 
     The same rule as for a floor: packets that a busy machine drops are sent, and counted, twice, and other programs
     use the management network too; the fabric's own fault shows every time.
     """
-    record, evidence = prove(bench, counters), []
-    sizes = {op: records[0]["size_bytes"] for op, records in counters.items() if records and op in RINGED}
-    tries = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES
-    for attempt in range(2, tries + 1):
-        if record is None or record.verdict is Verdict.PASS:
+    sizes = {
+        op: records[0]["size_bytes"] for op, records in counts.counters.items() if records and op in RINGED
+    }
+    limit, patience = 1 if _explained(bench, counts.nodes) else COLLECTIVE_TRIES, Patience(bench.say)
+    record, kept, proved, attempt = prove(bench, counts.counters), list[Judged](), 0, 1
+    while record is not None:
+        busy = record.verdict is Verdict.FAIL and counts.conditions
+        record = disturbed(record, counts.conditions)
+        kept.append(record)
+        proved += not busy
+        if record.verdict is Verdict.PASS or proved >= limit or (limit == 1 and busy):
             break
-        evidence.append(record)
-        again: Counters = {}
+        if busy and not patience.pause(counts.conditions):
+            break
+        attempt += 1
+        again = Counts()
         for size in sorted(set(sizes.values())):
             ops = [op for op in sizes if sizes[op] == size]
-            text = _start(bench, ops, nodes, attempt, size, final=False)
-            again |= {op: counter_records(text, op) for op in ops}
-        record = prove(bench, again) or record
+            again.add(_start(bench, ops, counts.nodes, attempt, size), counts.nodes, ops)
+        counts = again
+        record = prove(bench, counts.counters) or record
     if record is not None:
-        said = [one.model_dump(mode="json") for one in [*evidence, record]]
-        bench.answers.add(
-            record.model_copy(update={"evidence": bench.keep("collectives/counters.json", said)})
-        )
+        evidence = bench.keep("collectives/counters.json", [one.model_dump(mode="json") for one in kept])
+        bench.answers.add(record.model_copy(update={"evidence": evidence}))
 
 
 def _wanted(bench: Bench) -> dict[int, list[str]]:
@@ -135,45 +175,53 @@ def _wanted(bench: Bench) -> dict[int, list[str]]:
     return wanted
 
 
-def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int, *, final: bool) -> str:
-    """Runs the program on ``nodes``, judges its log, returns it. A missed floor is kept only when ``final``."""
+def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int) -> Run:
+    """Runs the program on ``nodes`` and judges its log."""
     assert bench.scheduler is not None
     k = len(nodes)
     again = f", try {attempt}" if attempt > 1 else ""
     bench.say(f"{', '.join(ops)} over {', '.join(nodes)}{again}")
-    argv = [
-        "timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S),
-        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}",
-        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", "--ntasks-per-node=1",
-        f"--nodes={k}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
-        "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
-    ]  # fmt: skip
-    reservation = bench.reservation_for(nodes)
-    if reservation:
-        argv.append(f"--reservation={reservation}")
-    argv += [
-        "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(size),
-        "-n", str(ITERATIONS), "-w", str(WARMUP), "-a", "3", "-c", "1", "--counters",
-    ]  # fmt: skip
-    result = bench.remote.run(
-        bench.scheduler.controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False
-    )
+    argv = _argv(bench, ops, nodes, size)
+    with watch(bench.remote, nodes) as seen:
+        result = bench.remote.run(
+            bench.scheduler.controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False
+        )
     name = f"collectives/{k}-nodes" + (f"-{size}-bytes" if size != GATING_SIZE_BYTES else "")
     name += f"-{attempt}" if attempt > 1 else ""
     evidence = bench.keep(f"{name}.txt", result.stdout)
+    bench.keep(f"{name}.conditions.json", seen.plain())
     if result.stderr.strip():
         bench.keep(f"{name}.stderr.txt", result.stderr)
-    questions = [q for op in ops for q in bench.scope.get(f"collective.{op}@{k}")]
     if not result.ok:
         last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[0]
         for op in ops:
             bench.answers.why(f"collective.{op}@{k}", f"it ended with {result.returncode}: {last}")
     machine = bench.contract.machine(bench.node(nodes[0]).machine)
-    for question in questions:
-        record = judged_log(result.stdout, question, nodes, machine)
-        if record is not None and (final or not missed(record)):
-            bench.answers.add(record.model_copy(update={"evidence": evidence, "at": now_iso()}))
-    return result.stdout
+    judged = {}
+    for op in ops:
+        for question in bench.scope.get(f"collective.{op}@{k}"):
+            record = judged_log(result.stdout, question, nodes, machine)
+            if record is not None:
+                judged[op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
+    return Run(result.stdout, judged, words(seen.problems()))
+
+
+def _argv(bench: Bench, ops: list[str], nodes: list[str], size: int) -> list[str]:
+    """The program under srun, one rank a node."""
+    argv = [
+        "timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S),
+        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}",
+        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", "--ntasks-per-node=1",
+        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
+        "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
+    ]  # fmt: skip
+    reservation = bench.reservation_for(nodes)
+    if reservation:
+        argv.append(f"--reservation={reservation}")
+    return [
+        *argv, "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(size),
+        "-n", str(ITERATIONS), "-w", str(WARMUP), "-a", "3", "-c", "1", "--counters",
+    ]  # fmt: skip
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:

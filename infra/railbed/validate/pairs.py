@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Pair = tuple[str, str]
+PARTNERS = 2
+"""Whom a node must meet before a measurement says whose fault it is."""
 
 
 def ring_rounds(nodes: Sequence[str]) -> list[list[Pair]]:
@@ -36,3 +38,43 @@ def ring_flows(nodes: Sequence[str]) -> list[Pair]:
     if len(names) < 2:
         return []
     return [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
+
+
+def meeting_rounds(doubtful: Sequence[str], nodes: Sequence[str], turn: int) -> list[list[Pair]]:
+    """Rounds of disjoint pairs in which each of ``doubtful`` meets two of ``nodes``, which are in order of trust.
+
+    Partners are taken from the front of ``nodes``, each as often as any other, and moved on by ``turn``: so that a node
+    meets others than before.
+    """
+    met: dict[str, set[str]] = {name: set() for name in doubtful}
+    used = dict.fromkeys(nodes, 0)
+    edges: list[Pair] = []
+    for _ in range(PARTNERS):
+        for at, name in enumerate(doubtful):
+            if len(met[name]) >= PARTNERS:
+                continue
+            others = [n for n in nodes if n != name and n not in met[name]]
+            if not others:
+                continue
+            shift = (turn + at) % len(others)
+            partner = min([*others[shift:], *others[:shift]], key=lambda n: (n in met, used[n]))
+            edges.append((name, partner))
+            met[name].add(partner)
+            used[partner] += 1
+            if partner in met:
+                met[partner].add(name)
+    return _packed(edges)
+
+
+def _packed(edges: Sequence[Pair]) -> list[list[Pair]]:
+    """Edges in rounds in which no node comes twice, first fit."""
+    rounds: list[list[Pair]] = []
+    taken: list[set[str]] = []
+    for pair in edges:
+        at = next((i for i, names in enumerate(taken) if not names & set(pair)), len(rounds))
+        if at == len(rounds):
+            rounds.append([])
+            taken.append(set())
+        rounds[at].append(pair)
+        taken[at].update(pair)
+    return rounds

@@ -178,7 +178,11 @@ def test_a_bad_partner_does_not_condemn_the_node_under_test() -> None:
     """`validate --node`: a star of one node and two partners, one of them bad."""
     star = [s for s in samples(NODES[:3], {("h100-1", 3, "node"): 0.5}) if "h100-0" in (s.sender, s.receiver)]
     judged = rails.judge(star, WISH, ["h100-0"])
-    assert {j.verdict for j in judged} == {Verdict.PASS}
+    assert [j.claim for j in judged if j.verdict is not Verdict.PASS] == ["fabric.rail.3.bandwidth"]
+    assert judged[3].verdict is Verdict.UNPROVEN, "one of the two is slow, and nothing says which"
+    assert "h100-1" in judged[3].reason
+    met = rails.judge(samples(NODES[:3], {("h100-1", 3, "node"): 0.5}), WISH, ["h100-0"])
+    assert {j.verdict for j in met} == {Verdict.PASS}, "its partner is slow with another node too"
     judged = rails.judge(
         [s for s in samples(NODES[:3], {("h100-0", 3, "node"): 0.95}) if "h100-0" in (s.sender, s.receiver)],
         WISH,

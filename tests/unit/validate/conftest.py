@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from railbed.contract import (
     Software,
     Ssh,
 )
+from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S
 from railbed.effects.workspace import Workspace
+from railbed.model import conditions
 from railbed.model.claims import Claim, Expectation, OutOfScope
 from railbed.run import Result
 
@@ -130,16 +134,78 @@ class FakeRemote:
     def __init__(self, contract: Contract, answer: Answer) -> None:
         self.contract = contract
         self.answer = answer
+        self.readings = 0
         self.commands: list[tuple[str, str]] = []
 
     def run(self, node: str, command: Any, **_: Any) -> Result:
         line = command if isinstance(command, str) else " ".join(command)
+        if line == conditions.COMMAND:
+            self.readings += 1
+            return Result((line,), 0, self.reading(node, self.readings), "")
         self.commands.append((node, line))
         said = self.answer(node, line)
         return said or Result((line,), 255, "", "ssh: connect to host: No route to host")
 
-    def each(self, nodes: Any, work: Callable[[str], Any]) -> dict[str, Any]:
+    def reading(self, node: str, at: int) -> str:
+        """A quiet node's counters (Linux 6.1); ``at`` counts the readings."""
+        return counters(f"cpu {at} 0 {at} {at * 100} 0 0 0 0 0 0", 0)
+
+    def session(self, node: str, command: Any) -> FakeSession:
+        self.commands.append((node, " ".join(command)[:40]))
+        return FakeSession(lambda plan, absent: self.measure(node, plan, absent))
+
+    def measure(self, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
+        """What a probe on the node measures; None where it dies."""
+        raise NotImplementedError
+
+    def each(self, nodes: Any, work: Callable[[str], Any], at_once: int | None = None) -> dict[str, Any]:
         return {name: work(name) for name in nodes}
+
+
+def counters(ticks: str, stalled_us: int) -> str:
+    """What conditions.COMMAND prints now."""
+    pressure = f"some avg10=0.00 avg60=0.00 avg300=0.00 total={stalled_us}"
+    return f"{time.monotonic()} 1.0\n--\n{time.time()}\n--\n{ticks}\n--\n{pressure}\n"
+
+
+def loaded_reading(node: str, at: int) -> str:
+    """The counters of a node whose tasks wait for a processor nine tenths of the time."""
+    return counters(f"cpu {at * 190} 0 0 {at * 10} 0 0 0 0 0 0", int(time.monotonic() * 900_000))
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of a thousandth of their length, as often as in production."""
+    monkeypatch.setattr("railbed.validate.patience.MEASURE_PAUSE_S", MEASURE_PAUSE_S / 1000)
+    monkeypatch.setattr("railbed.validate.patience.MEASURE_BUDGET_S", MEASURE_BUDGET_S / 1000)
+
+
+class FakeSession:
+    """A probe that prepares, starts when told, and stops."""
+
+    def __init__(self, measure: Callable[[dict[str, Any], list[str]], dict[str, Any] | None]) -> None:
+        self.measure = measure
+        self.plan: dict[str, Any] = {}
+        self.answers: list[str] = []
+
+    def send(self, data: bytes) -> bool:
+        document = json.loads(data.rstrip(b"\n").rsplit(b"\n", 1)[-1])
+        if "go" in document:
+            measured = self.measure(self.plan, document["absent"])
+            said = [{"started": True}, measured] if measured is not None else []
+        elif "stop" in document:
+            said = [{"stopped": True, "problems": []}]
+        else:
+            self.plan = document
+            said = [{"ready": True, "problems": [], "idle": {}, "idle_s": 0.3}]
+        self.answers += [json.dumps(one) for one in said]
+        return True
+
+    def receive(self, timeout_s: float) -> str | None:
+        return self.answers.pop(0) if self.answers else None
+
+    def close(self) -> Result:
+        return Result(("ssh",), 1, "", "Killed")
 
 
 @pytest.fixture

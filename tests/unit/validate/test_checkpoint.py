@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.validate.conftest import loaded_reading
 
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
@@ -91,6 +92,7 @@ def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **wishes: Any
     ) -> Any:
         scheduler = wishes.pop("scheduler", "slurm")
+        reading = wishes.pop("reading", None)
         changed = contract.model_copy(update={"claims": claims(**wishes), "scheduler": scheduler})
 
         def answer(node: str, line: str) -> Result:
@@ -111,6 +113,7 @@ def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
             return Result((), 0, "", "")
 
         remote = fake_remote(answer)
+        remote.reading = reading or remote.reading
         scope = select(changed, pattern="storage.*")
         run = Bench(changed, remote, scope, Answers(scope), tmp_path, lambda _: None)
         run.scheduler = Scheduler(remote) if scheduler == "slurm" else None
@@ -188,3 +191,13 @@ def test_a_run_that_gives_nothing_or_has_no_reference_is_unproven(bench: Any) ->
     found, _ = bench({"write": replies(1), "read": replies(1)}, rate=None)
     assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
     assert found["storage.checkpoint"].measured == pytest.approx(912)
+
+
+def test_a_rate_of_busy_nodes_is_measured_again_and_accuses_nobody(bench: Any) -> None:
+    late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 101, 113)
+    found, lines = bench({"write": late, "read": replies(10)}, reading=loaded_reading)
+    record = found["storage.checkpoint"]
+    assert record.verdict is Verdict.UNPROVEN
+    assert record.reason.startswith("conditions: tasks waited for a processor 9")
+    assert record.measured is not None
+    assert 2 < sum("probe.py write" in line for line in lines) < 9

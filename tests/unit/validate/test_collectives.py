@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.validate.conftest import loaded_reading
 
 from railbed.contract import Contract, Rail
 from railbed.defaults import COLLECTIVE_TRIES
@@ -131,6 +132,45 @@ def test_a_floor_missed_every_time_fails(contract: Contract, bench: Any) -> None
     assert made.answers.complete()[0].verdict is Verdict.FAIL
 
 
+def load(remote: Any, busy_runs: int) -> None:
+    """Nodes are busy until so many runs are over."""
+    quiet = remote.reading
+
+    def reading(node: str, at: int) -> str:
+        runs = sum("collectives.py" in line for _, line in remote.commands)
+        return loaded_reading(node, at) if runs <= busy_runs else quiet(node, at)
+
+    remote.reading = reading
+
+
+def test_a_floor_missed_on_busy_nodes_is_no_fault(contract: Contract, bench: Any) -> None:
+    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")] * 9)
+    load(remote, 99)
+    collectives.run(made)
+    record = made.answers.complete()[0]
+    assert record.verdict is Verdict.UNPROVEN
+    assert record.reason.startswith("conditions: tasks waited for a processor")
+    assert record.measured == pytest.approx(0.067, rel=0.01), "the number is kept"
+    assert 2 < sum("collectives.py" in line for _, line in remote.commands) < 9, "within a budget"
+
+
+def test_a_floor_missed_on_nodes_that_become_quiet_fails_by_the_quiet_runs_alone(
+    contract: Contract, bench: Any
+) -> None:
+    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")] * 9)
+    load(remote, 1)
+    collectives.run(made)
+    assert made.answers.complete()[0].verdict is Verdict.FAIL
+    assert sum("collectives.py" in line for _, line in remote.commands) == 1 + COLLECTIVE_TRIES
+
+
+def test_a_floor_that_holds_on_busy_nodes_passes(contract: Contract, bench: Any) -> None:
+    made, remote = bench(contract, [Result((), 0, LOG, "")])
+    load(remote, 99)
+    collectives.run(made)
+    assert made.answers.complete()[0].verdict is Verdict.PASS
+
+
 def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, bench: Any) -> None:
     made, remote = bench(contract, [Result((), 0, slowed(LOG), "")])
     rail = Claim(id="fabric.rail.0.bandwidth", statement="", roles=["compute"])
@@ -202,6 +242,19 @@ def test_counters_that_look_wrong_are_taken_again(
     assert sum("collectives.py" in line for _, line in remote.commands) == len(logs)
     kept = json.loads((made.folder / record.evidence).read_text())
     assert len(kept) == len(logs), "every try is kept"
+
+
+def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contract, bench: Any) -> None:
+    claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
+    made, remote = bench(eight_rails(contract), [Result((), 0, counted(LOG, halve), "")] * 9)
+    load(remote, 99)
+    scope = Scope((*made.scope.questions, Question(claim, "")))
+    made.scope, made.answers = scope, Answers(scope)
+    collectives.run(made)
+    record = made.answers.of("fabric.transport")
+    assert record is not None
+    assert record.verdict is Verdict.UNPROVEN
+    assert record.reason.startswith("conditions: ")
 
 
 def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
