@@ -96,6 +96,7 @@ def ensure(spec: HostSpec) -> None:
     if not running(spec):
         _mount(spec)
         _boot(spec)
+    cgroups.give_weight(spec.machine)
 
 
 def _mount(spec: HostSpec) -> None:
