@@ -93,6 +93,8 @@ def show(report: Report) -> None:
             f"  ({culprit.confidence:.0%}; {', '.join(culprit.claims)})",
             soft_wrap=True,
         )
+        if culprit.not_separated:
+            output.out.print(f"          one of: {', '.join(culprit.not_separated)}", soft_wrap=True)
     for name, reason in report.accepted_unproven.items():
         output.out.print(f"[yellow]accepted unproven[/]  {name}: {reason}", soft_wrap=True)
     if report.out_of_scope:

@@ -110,3 +110,5 @@ class Culprit(Part):
     claims: list[str]
     confidence: float
     """0 to 1."""
+    not_separated: list[str] = []
+    """Where no node is named: the nodes and parts of which any may be it."""

@@ -27,10 +27,12 @@ Key = tuple[str, str]
 class _Suspect:
     claims: list[str] = field(default_factory=list)
     confidence: float = DIRECT
+    not_separated: list[str] = field(default_factory=list)
 
-    def add(self, claim: str) -> None:
+    def add(self, claim: str, candidates: Iterable[str] = ()) -> None:
         if claim not in self.claims:
             self.claims.append(claim)
+        self.not_separated += [one for one in candidates if one not in self.not_separated]
 
 
 def is_consequence(claim: str) -> bool:
@@ -175,9 +177,33 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
         for key in _blocked_by(one, suspects):
             suspects[key].add(one.claim)
     return [
-        Culprit(node=node, part=part, claims=s.claims, confidence=s.confidence)
+        Culprit(
+            node=node,
+            part=part,
+            claims=s.claims,
+            confidence=s.confidence,
+            not_separated=[] if node else s.not_separated,
+        )
         for (node, part), s in suspects.items()
     ]
+
+
+BESIDE_NODES = {
+    "collective": "the switches between them", "fabric": "the switches between them",
+    "storage": "the filesystem's servers", "job": "the scheduler and the filesystem",
+}  # fmt: skip
+"""First word of a claim → what may have failed beside its nodes."""
+
+
+def _candidates(judged: Judged) -> list[str]:
+    """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
+    nodes, floor = sorted(_took_part(judged)), judged.floor
+    rates, clients = judged.detail.get("rates"), judged.detail.get("clients")
+    if isinstance(rates, dict) and floor is not None:
+        nodes = sorted(node for node, ways in rates.items() if min(ways.values()) < floor)
+    if isinstance(clients, dict) and floor is not None:
+        nodes = sorted(node for node, rate in clients.items() if rate < floor)
+    return [*nodes, BESIDE_NODES.get(judged.claim.split(".")[0], "all nodes")]
 
 
 def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
@@ -196,8 +222,10 @@ def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect
         node = _common_node(judged) if part == "collective" else ""
         if part in ("collective", "fabric"):
             part = "node" if node else "fabric"
-        for key in keys or [(node, part)]:
-            suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
+        for key in keys:
+            suspects[key].add(one.claim)
+        if not keys:
+            suspects.setdefault((node, part), _Suspect(confidence=INFERRED)).add(one.claim, _candidates(one))
         return
     for node in nodes:
         keys = [key for key in _likeliest(one, suspects) if key[0] in (node, "")]
