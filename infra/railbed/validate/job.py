@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
-from railbed.model.claims import Judged
-from railbed.validate.answers import judged
+from railbed.model.claims import Judged, Verdict
+from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.conditions import watch, words
+from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.story import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
 
@@ -50,7 +52,21 @@ def run(bench: Bench) -> None:
         bench.answers.why(PATTERN, why)
         return
     nodes = free[:JOB_NODES]
-    bench.say(f"reference job on {', '.join(nodes)}: trains, loses a rank, resumes")
+    patience, records = Patience(bench.say), list[Judged]()
+    while True:
+        bench.say(f"reference job on {', '.join(nodes)}: trains, loses a rank, resumes")
+        with watch(bench.remote, nodes) as seen:
+            records = _once(bench, nodes)
+        conditions = words(seen.problems())
+        busy = conditions and any(record.verdict is not Verdict.PASS for record in records)
+        records = [disturbed(record, conditions) for record in records]
+        if not busy or not patience.pause(conditions):
+            break
+    bench.answers.add(*records)
+
+
+def _once(bench: Bench, nodes: list[str]) -> list[Judged]:
+    """Runs the job once; no verdicts, and why, where it could not be started."""
     mount = bench.contract.filesystems[0].mount
     folder = f"{mount}/.railbed-job-{time.time_ns():x}"
     made = bench.remote.run(
@@ -59,12 +75,11 @@ def run(bench: Bench) -> None:
     )  # fmt: skip
     if not made.ok:
         bench.answers.why(PATTERN, f"{mount} cannot be written on {nodes[0]}: {made.tail()}")
-        return
+        return []
     try:
         story, seen = _follow(bench, nodes, folder)
         evidence = bench.keep("job/progress.json", seen)
-        for question in bench.scope.get(PATTERN):
-            bench.answers.add(_answer(question, story, seen, evidence))
+        return [_answer(question, story, seen, evidence) for question in bench.scope.get(PATTERN)]
     finally:
         bench.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
 

@@ -16,6 +16,7 @@ from railbed.contract import Contract, Node
 from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
 from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
+from railbed.run import TIMED_OUT
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
@@ -163,8 +164,9 @@ def _ask(bench: Bench, name: str) -> list[Judged]:
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )
     evidence = bench.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
-    if result.returncode == UNREACHABLE:
-        bench.unreachable[name] = f"{name} cannot be reached: {result.tail()}"
+    if result.returncode in (UNREACHABLE, TIMED_OUT):
+        why = result.tail() if result.returncode == UNREACHABLE else "it does not answer"
+        bench.unreachable[name] = f"blocked by {name}, which cannot be reached: {why}"
         bench.answers.why("*", bench.unreachable[name], [name])
         return []
     try:
@@ -177,7 +179,7 @@ def _ask(bench: Bench, name: str) -> list[Judged]:
 
 
 UNREACHABLE = 255
-"""Exit status of ssh itself."""
+"""Exit status of ssh itself. A node whose processes are stopped takes a connection and says nothing: ssh runs out of time."""
 
 
 class Record(node_json.Reply):

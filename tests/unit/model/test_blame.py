@@ -76,6 +76,30 @@ def test_a_collective_alone_blames_the_node_that_all_failures_share() -> None:
     assert list(named(claims)) == [("", "fabric")]
 
 
+def test_a_cluster_is_blamed_with_the_list_of_what_could_not_be_told_apart() -> None:
+    (fabric,) = blame.culprits([judged("collective.all_reduce@3", nodes=["a", "b", "c"])])
+    assert (fabric.node, fabric.part) == ("", "fabric")
+    assert fabric.not_separated == ["a", "b", "c", "the switches between them"]
+    rates = {"a": {"out": 0.7, "in": 0.8}, "b": {"out": 0.8, "in": 0.8}}
+    slow = judged("fabric.all_rails", rates=rates).model_copy(update={"floor": 0.75})
+    assert blame.culprits([slow])[0].not_separated == ["a", "the switches between them"]
+    read = judged("storage.read", clients={"a": 10.0, "b": 90.0}).model_copy(update={"floor": 20.0})
+    assert blame.culprits([read])[0].not_separated == ["a", "the filesystem's servers"]
+    assert blame.culprits([rail(3, "b")])[0].not_separated == []
+
+
+def test_whatever_fails_the_cluster_is_never_blamed_without_that_list() -> None:
+    for claim in (
+        "fabric.all_rails",
+        "collective.alltoall@2",
+        "storage.write",
+        "job.resume",
+        "job.checkpoint",
+    ):
+        (culprit,) = blame.culprits([judged(claim)])
+        assert culprit.node == "" and culprit.not_separated
+
+
 def test_a_missing_gpu_and_what_follows() -> None:
     found = named(
         [
