@@ -9,7 +9,7 @@ from railbed.plan import sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
-from railbed.spec.platforms import CloudPlatform
+from railbed.spec.platforms import AzurePlatform, CloudPlatform
 
 EXPORT = ":/"
 """In the middle of an NFS export, which any host mounts."""
@@ -76,6 +76,12 @@ def _cloud(spec: ClusterSpec, price: Price | None, where: str) -> Iterator[Warne
         parts = ", ".join(price.unknown) if price else "every part"
         message = f"the catalogue has no price of {parts}: it is in no sum and in no budget"
         yield Warned(code="PRICE_UNKNOWN", path=f"{where}.pools", message=message)
+    if isinstance(spec.platform, AzurePlatform) and spec.platform.resource_group is None:
+        message = (
+            "`up` makes the resource group: whoever runs it needs the role `railbed-apply` on the whole subscription. In one "
+            "that an administrator made, it reaches nothing else"
+        )
+        yield Warned(code="WIDE_RIGHTS", path=f"{where}.platform.resource_group", message=message)
     for index, pool in enumerate(spec.pools):
         if isinstance(pool.capacity, OnDemand) and any(one.kind == "pretraining" for one in spec.workloads):
             message = f"nothing holds the nodes of {pool.name} for the job: a replaced node may find none in the zone"

@@ -130,7 +130,7 @@ class AzurePlatform(CloudPlatform):
     account: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     """Subscription id."""
     resource_group: Id | None = None
-    """An existing resource group; without it one of the cluster's own is made."""
+    """An existing resource group, to which identities can be held; without it one of the cluster's own is made."""
 
 
 class GcpPlatform(CloudPlatform):

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.program.clouds import azure_model, cases
-from tests.program.clouds.azure_view import SUBSCRIPTION, VIEW
+from tests.program.clouds.azure_view import VIEW
 from tests.program.clouds.recording import Run
 
 from railbed.errors import SpecError, Unsupported
@@ -25,7 +25,6 @@ from railbed.platforms.azure import (
     addresses,
     capacity,
     facts,
-    identities,
     nodes,
 )
 
@@ -217,32 +216,21 @@ def test_images_by_name_and_by_id() -> None:
     )
 
 
-@pytest.mark.parametrize("name", identities.IDENTITIES)
-def test_identities_name_single_actions(name: str) -> None:
-    role = identities.role(name)
-    assert role["DataActions"] == []
-    assert not [action for action in role["Actions"] if "*" in action]
-    harmless = ("/read", "/retrieveBootDiagnosticsData/action", "/getRequiredAmlFSSubnetsSize/action")
-    changes = [action for action in role["Actions"] if not action.endswith(harmless)]
-    assert bool(changes) == (name in ("apply", "repair"))
-    if name == "repair":
-        assert all(action.startswith("Microsoft.Compute/virtualMachine") for action in changes)
+def test_a_resource_group_is_made_where_none_is_named(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = built(monkeypatch)
+    assert named.of(":ResourceGroup") == []
+    assert {one.inputs["resourceGroupName"] for one in named.of(":Subnet")} == {"training"}
+    own = built(monkeypatch, lambda data: data["platform"].update(resource_group=None))
+    assert len(own.of(":ResourceGroup")) == 1
+    assert {one.inputs["resourceGroupName"] for one in own.of(":Subnet")} == {"group-1a2b3c4"}
 
 
-def test_repair_is_assigned_on_this_cluster_s_machines_only(
-    workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def scopes(run: Run) -> set[str]:
-        return {one.inputs["scope"] for one in run.of(":RoleAssignment") if one.name.startswith("repair-")}
-
-    root = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
-    assert scopes(built(monkeypatch)) == {f"{root}/group-1a2b3c4"}
-    shared = built(monkeypatch, lambda data: data["platform"].update(resource_group="everybodys"))
-    assert shared.of(":ResourceGroup") == []
-    assert scopes(shared) == {
-        f"{root}/everybodys/providers/Microsoft.Compute/virtualMachineScaleSets/gpu-0-1a2b3c4",
-        f"{root}/everybodys/providers/Microsoft.Compute/virtualMachines/controller-1a2b3c4",
-    }
+def test_the_plan_warns_where_rights_reach_the_whole_subscription() -> None:
+    data = cases.example("azure-cluster")
+    assert "WIDE_RIGHTS" not in {one.code for one in cases.planned(data).warnings}
+    data["platform"].pop("resource_group")
+    (warned,) = [one for one in cases.planned(data).warnings if one.code == "WIDE_RIGHTS"]
+    assert warned.path == "railbed:cluster.platform.resource_group"
 
 
 def test_importing_the_table_loads_no_sdk() -> None:

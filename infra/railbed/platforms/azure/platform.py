@@ -1,4 +1,4 @@
-"""An Azure cluster from a plan: network, scale sets, filesystems, identities; and the contract out of what was made."""
+"""An Azure cluster from a plan: network, scale sets, filesystems; and the contract out of what was made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
-from railbed.platforms.azure import capacity, fabric, filesystems, identities, keyvault, nodes
+from railbed.platforms.azure import capacity, fabric, filesystems, keyvault, nodes
 from railbed.platforms.azure.discover import Look
 from railbed.platforms.azure.nodes import Gate
 from railbed.platforms.azure.scope import Scope
@@ -25,9 +25,6 @@ from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill, Member, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
-
-SETS = "Microsoft.Compute/virtualMachineScaleSets"
-MACHINES = "Microsoft.Compute/virtualMachines"
 
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
@@ -47,7 +44,6 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
     gate, backups = nodes.gate(scope, made, start), nodes.backups(scope, made, start)
     mounts = filesystems.filesystems(scope, made)
-    identities.operators(scope, _machines(scope, sets, gate, backups))
     return _contract(scope, work, sets, gate, backups, mounts)
 
 
@@ -62,29 +58,6 @@ def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
         return replace(scope, group=place.resource_group)
     made = resources.ResourceGroup("group", location=place.region, tags=scope.tags(), opts=scope.options)
     return replace(scope, group=made.name)
-
-
-def _machines(
-    scope: Scope,
-    sets: dict[str, list[pulumi.Output[str]]],
-    gate: Gate | None,
-    backups: list[pulumi.Output[str]],
-) -> dict[str, pulumi.Output[str]]:
-    """Name → resource id of what holds the nodes: a resource group of the cluster's own, else every single part."""
-    root = pulumi.Output.concat(f"/subscriptions/{scope.place.account}/resourceGroups/", scope.group)
-    if scope.place.resource_group is None:
-        return {"group": root}
-    found = {
-        f"{pool}-{index}": pulumi.Output.concat(root, f"/providers/{SETS}/", name)
-        for pool, names in sets.items()
-        for index, name in enumerate(names)
-    }
-    single = ({"gate": gate.name} if gate else {}) | {
-        f"controller-{index}": name for index, name in enumerate(backups, 1)
-    }
-    return found | {
-        key: pulumi.Output.concat(root, f"/providers/{MACHINES}/", name) for key, name in single.items()
-    }
 
 
 def _contract(

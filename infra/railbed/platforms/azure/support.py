@@ -31,6 +31,6 @@ SUPPORT: Support = {
         "a load balancer, from private ones by its private address"
     ),
     "encrypted_disks": "encryption at host, and a disk encryption set with a key in the cluster's own key vault",
-    "identities": "role definitions; repair and validate as managed identities, assigned on this cluster's machines only",
+    "identities": "role definitions, assigned by an administrator on one resource group; `apply` may assign one role only",
     "preflight": "Azure Resource Manager: subscription, feature, size, zone, quota, reservation, image, network",
 }
