@@ -85,7 +85,30 @@ DRAIN_TIMEOUT_S = 3600.0
 UPGRADE_WAIT_S = 3600.0
 """How long a wave of an upgrade waits for running jobs; afterwards it stops, and its busy nodes stay draining."""
 UPGRADE_WAVE_FRACTION = 0.25
-"""At most this share of the nodes leaves service at once."""
+"""At most this share of the nodes, and of each pool, leaves service at once."""
+
+# --- automatic drains, and how they end (docs/reference/health.md) ----------------------------------------------
+DRAIN_WINDOW_S = 3600.0
+DRAIN_WINDOW_SHARE = 0.02
+"""Of a pool, what nodes may drain by themselves within the window, at least one node. Published clusters lose at most 6.5 of
+1,000 nodes a day (arXiv 2410.21680): more in an hour is one cause and not many faults, and a person has to look."""
+DRAIN_BREAKER_SHARE = 0.1
+DRAIN_BREAKER_LEAST = 2
+"""Of a pool, what nodes may hold drained by themselves at all: spares are planned at 5 to 10 %, so beyond that the job stops."""
+DRAIN_ALL_SHARE = UPGRADE_WAVE_FRACTION
+"""Of a pool, what all automatic drains may hold together: health check, repair, upgrade, quarantine."""
+DRAIN_SPREAD_S = 4.0
+"""Nodes that see a fault at the same moment ask the scheduler within this time: its answer, 50 ms old, is then mostly true."""
+DRAIN_SETTLE_S = 2.0
+"""From a drain to the second look at the limit. More than the second in which Slurm keeps times: none earlier is to come."""
+HEALTH_CONFIRM_S = 15.0
+"""How long a fault must last: a link that trains, or a driver that is being loaded, is none."""
+HEALTH_RETURN_PASSES = 3
+"""Clean looks in a row before a node gives itself back: at 30 s each it was well for a minute."""
+HEALTH_RETURNS = 3
+HEALTH_RETURNS_WINDOW_S = 86_400.0
+"""A node that came back so often within the window stays drained the next time: a fault that comes and goes is worse for a job
+of weeks than one node less."""
 
 # --- what a node prints ----------------------------------------------------------------------------------------
 REPLY_MAX_BYTES = 1024 * 1024
@@ -197,8 +220,12 @@ FAULT_CLEAR_TIMEOUT_S = 60.0
 
 # --- who drained a node ----------------------------------------------------------------------------------------
 HEALTHCHECK_PREFIX = "[railbed:healthcheck]"
+HEALTH_REPORT_PREFIX = "[railbed:health]"
+"""In front of what a node reports and is not drained for: the scheduler keeps it as the node's comment."""
 REPAIR_PREFIX = "[railbed:repair]"
 UPGRADE_PREFIX = "[railbed:upgrade]"
+AUTOMATIC_DRAINS = (HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX)
+"""Drains that railbed set: it may take them back, and their number is limited."""
 OPERATOR_PREFIX = "[railbed:operator]"
 """`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
 EVIDENCE_TIMEOUT_S = 30.0

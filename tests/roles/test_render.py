@@ -10,6 +10,8 @@ import pytest
 import yaml
 from tests.roles.conftest import KEY, Recorded, cluster, record, whole_cluster
 
+from railbed.configure import health
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES_PER_NODE = 40
 
@@ -173,12 +175,13 @@ def test_nodes_partition_and_health_check_of_the_scheduler(lab: Recorded) -> Non
     text = lab.text("ctl0", "/etc/slurm/slurm.conf")
     assert "SlurmctldHost=ctl0(10.90.0.10)\n" in text
     assert (
-        "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=8 RealMemory=4096 Gres=gpu:8 Weight=1 State=UNKNOWN\n"
+        "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=8 RealMemory=4096 Gres=gpu:8 Feature=h100 Weight=1 State=UNKNOWN\n"
         in text
     )
-    assert "NodeName=h100-2 NodeAddr=10.90.0.13 CPUs=8 RealMemory=4096 Gres=gpu:8 Weight=1000" in text
+    assert "NodeName=h100-2 NodeAddr=10.90.0.13 CPUs=8 RealMemory=4096 Gres=gpu:8 Feature=h100 Weight=1000" in text
     assert "PartitionName=batch Nodes=h100-0,h100-1,h100-2 Default=YES" in text
     assert values(text)["HealthCheckProgram"] == "/opt/railbed/checks/healthcheck"
+    assert values(text)["HealthCheckNodeState"] == "ANY,CYCLE", "drained nodes too: how else would a drain end"
     assert "NodeName=h100-0 Name=gpu File=/dev/nvidia[0-7]\n" in lab.text("ctl0", "/etc/slurm/gres.conf")
 
 
@@ -255,7 +258,8 @@ def test_the_node_gets_its_checks_and_what_to_expect(lab: Recorded) -> None:
     expected = json.loads(lab.text("h100-0", "/etc/railbed/expectations.json"))
     assert expected["driver"] == "570.124.06" and expected["gpus"] == 8
     assert expected["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.11/24", "mtu": 9000}
-    assert expected["mounts"] == [{"path": "/scratch", "kind": "moosefs"}]
+    assert expected["mounts"] == [{"path": "/scratch", "kind": "moosefs", "server": "ctl0"}]
+    assert (expected["pool"], expected["names"], expected["health"]) == ("h100", ["ctl0"], health.settings())
     installed = lab.text("h100-0", "/opt/railbed/checks/railbed/validate/node/healthcheck.py")
     assert installed == (Path("infra/railbed/validate/node/healthcheck.py")).read_text()
     assert "/opt/railbed/collectives/collectives.py" in lab.files["h100-0"]

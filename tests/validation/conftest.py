@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from railbed.configure import health
 from railbed.validate import on_node
-from railbed.validate.node.healthcheck import Check, Finding, Probe, driver, nics
+from railbed.validate.node.clock import clock
+from railbed.validate.node.gpus import driver, healthy
+from railbed.validate.node.nics import nics
+from railbed.validate.node.probe import Check, Finding, Probe
 from railbed.validate.node.test_containers import containers
 from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
-from railbed.validate.node.test_gpus import healthy
 from railbed.validate.node.test_kernel import kernel
 from railbed.validate.node.test_limits import limits
 from railbed.validate.node.test_packages import packages
-from railbed.validate.node.test_time import clock
 
 CHECKS: dict[str, Check] = {
     "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
@@ -75,9 +78,13 @@ class World:
         self._install(name, answers)
 
     def _install(self, name: str, answers: Path) -> None:
+        self.script(name, FAKE.format(python=sys.executable, folder=str(answers)))
+
+    def script(self, name: str, text: str) -> None:
+        """A command that is this Python program."""
         self.bin.mkdir(parents=True, exist_ok=True)
         script = self.bin / name
-        script.write_text(FAKE.format(python=sys.executable, folder=str(answers)))
+        script.write_text(text if text.startswith("#!") else f"#!{sys.executable}\n{text}")
         script.chmod(0o755)
 
     def without(self, name: str) -> None:
@@ -93,7 +100,7 @@ class World:
         tools = self.folder / "tools"
         if not tools.exists():
             tools.mkdir()
-            for name in ("sh", "timeout", "env", "cat", "stat", "true", "false"):
+            for name in ("sh", "timeout", "env", "cat", "stat", "true", "false", "sleep"):
                 found = shutil.which(name)
                 assert found
                 (tools / name).symlink_to(found)
@@ -120,23 +127,59 @@ class World:
         )  # fmt: skip
         results = target / "results.json"
         assert results.exists(), done.stdout + done.stderr
-        records = on_node.read(results.read_text())
-        assert records is not None, done.stdout + done.stderr
-        return {record["claim"]: record for record in records}
+        return {record["claim"]: record for record in json.loads(results.read_text())}
 
     def check(self, claim: str, monkeypatch: pytest.MonkeyPatch) -> Finding:
         """Runs the check behind a claim without the suite around it, which takes a second to start."""
         monkeypatch.setenv("PATH", self.environment()["PATH"])
         return CHECKS[claim](Probe(str(self.root)), self.want)
 
-    def health(self) -> subprocess.CompletedProcess[str]:
+    def installed(self) -> Path:
+        """The health check as the role lays it out on nodes: nothing else of railbed is there."""
+        target = self.folder / "installed"
+        if not target.exists():
+            package = on_node.SUITE.parents[2]
+            for file in (*on_node.SUITE.glob("*.py"), *(package / name for name in SHARED)):
+                copy = target / file.relative_to(package)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
+        return target / on_node.PACKAGE / "healthcheck.py"
+
+    def health(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the scheduler's health check as its own program."""
         path = self.folder / "expectations.json"
         path.write_text(json.dumps(self.want))
+        environment = {
+            **self.environment(),
+            "RAILBED_EXPECTATIONS": str(path),
+            "FAKE_SLURM": str(self.slurm_file),
+        }
         return subprocess.run(
-            [sys.executable, "-I", on_node.SUITE / "healthcheck.py"], capture_output=True, text=True, check=False,
-            env={**self.environment(), "RAILBED_EXPECTATIONS": str(path)}, timeout=60,
+            [sys.executable, "-IB", self.installed(), *arguments], capture_output=True, text=True, check=False,
+            env=environment, timeout=60,
         )  # fmt: skip
+
+    @property
+    def slurm_file(self) -> Path:
+        return self.folder / "slurm.json"
+
+    def slurm(self) -> dict[str, Any]:
+        """What the scheduler has; with the health check's orders under ``orders``."""
+        found: dict[str, Any] = json.loads(self.slurm_file.read_text())
+        return found
+
+    def order(self, **changes: Any) -> None:
+        """Changes what the scheduler has of this node, or (``silent``) of itself."""
+        known = self.slurm()
+        silent = changes.pop("silent", None)
+        if silent is not None:
+            known["silent"] = silent
+        known["nodes"][self.want["node"]].update(changes)
+        self.slurm_file.write_text(json.dumps(known))
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED: list[str] = yaml.safe_load((ROOT / "roles/checks/vars/main.yml").read_text())["checks_shared"]
 
 
 @pytest.fixture
@@ -154,7 +197,8 @@ def world(tmp_path: Path) -> World:
         "mounts": [{"path": str(tmp_path), "kind": "moosefs"}],
         "packages": {name: version.split("-")[0] for name, version in packages.items()},
         "held_packages": {"nvidia-open": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
-        "reservation": "railbed-acceptance",
+        "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"],
+        "health": {**health.settings(), "confirm_s": 0.0, "spread_s": 0.0, "settle_s": 0.0},
     }  # fmt: skip
     made.recorded("nvidia-smi", DATA / "nvidia-smi/good")
     made.command("ip", (DATA / "ip-address.json").read_text())
@@ -164,6 +208,10 @@ def world(tmp_path: Path) -> World:
     made.command("nv-fabricmanager", "Fabric Manager version is : 570.124.06\n")
     made.command("systemctl", "active\n")
     made.recorded("dcgmi", DATA / "dcgmi/good")
+    made.command("getent", "10.90.0.10 ctl0\n")
+    made.script("scontrol", Path(__file__).with_name("fake_scontrol.py").read_text())
+    nodes = {f"h100-{i}": {"state": "IDLE", "pool": "h100"} for i in range(4)}
+    made.slurm_file.write_text(json.dumps({"nodes": nodes}))
     made.command("enroot", "4.0.1\n")
     made.command("nvidia-ctk", "NVIDIA Container Toolkit CLI version 1.18.2\ncommit: f202b80a\n")
     made.write("/etc/enroot/enroot.conf", "ENROOT_DATA_PATH /var/lib/enroot/data/user-$(id -u)\n")

@@ -1,53 +1,218 @@
-"""The scheduler's health check: broken is told in one line with exit 1; unknown is neither healthy nor broken."""
+"""The scheduler's health check as a program: what drains, what is only reported, and how a drain ends."""
 
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from railbed.defaults import SHOWN_CHARACTERS
+from railbed.validate import on_node
+from railbed.validate.node.drains import Settings
+from railbed.validate.node.faults import FAULTS, drains, shared
+from railbed.validate.node.probe import Symptom
+from railbed.validate.node.report import compose, parse
+
 DATA = Path(__file__).parent / "data"
+NODE = "h100-0"
+MARK = "[railbed:health]"
+PROGRAM = sorted(
+    path for path in on_node.SUITE.glob("*.py") if not path.name.startswith(("test_", "conftest", "train"))
+)
 
 
-def test_a_good_node_is_silent(world: Any) -> None:
-    done = world.health()
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def twice(world: Any) -> dict[str, Any]:
+    """Two looks, as one is not enough; gives what the scheduler then has of the node."""
+    for _ in range(2):
+        done = world.health()
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    node: dict[str, Any] = world.slurm()["nodes"][NODE]
+    return node
 
 
-def test_everything_that_is_broken_is_told_in_one_line(world: Any) -> None:
-    world.recorded("nvidia-smi", DATA / "nvidia-smi/missing")
-    world.write("/sys/class/net/rail3/operstate", "down\n")
-    world.write("/sys/class/net/rail3/carrier", "0\n")
+def lost(world: Any) -> None:
+    world.recorded("nvidia-smi", DATA / "nvidia-smi/lost")
+
+
+def good(world: Any) -> None:
+    world.recorded("nvidia-smi", DATA / "nvidia-smi/good")
+
+
+@pytest.mark.parametrize("source", PROGRAM, ids=lambda path: path.stem)
+def test_it_runs_on_nodes(source: Path) -> None:
+    tree = ast.parse(source.read_text(), feature_version=(3, 9))
+    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    assert {name.split(".")[0] for name in modules} <= {*sys.stdlib_module_names, "railbed"}
+
+
+def test_a_good_node_is_left_alone_and_reports_nothing(world: Any) -> None:
+    assert twice(world) == {"state": "IDLE", "pool": "h100"}
+    assert "orders" not in world.slurm()
+    assert world.health("--report").returncode == 0
+
+
+def breaks(world: Any, what: str) -> None:
+    if what in ("missing", "lost", "memory", "mismatch", "no-driver"):
+        world.recorded("nvidia-smi", DATA / "nvidia-smi" / what)
+    elif what == "version":
+        world.want["driver"] = "595.71.05"
+    elif what == "no nic":
+        (world.root / "sys/class/net/rail3/operstate").unlink()
+    elif what == "no carrier":
+        world.write("/sys/class/net/rail3/carrier", "0\n")
+    elif what == "mtu":
+        world.write("/sys/class/net/rail3/mtu", "1500\n")
+    elif what == "address":
+        world.want["rails"][3]["address"] = "10.91.3.99/24"
+
+
+LOCAL = [
+    ("missing", "gpu-missing"), ("lost", "gpu-lost"), ("memory", "gpu-row-pending"), ("memory", "gpu-row-failed"),
+    ("memory", "gpu-ecc"), ("mismatch", "driver-library"), ("no-driver", "driver-silent"), ("version", "driver-version"),
+    ("no nic", "nic-missing"), ("no carrier", "nic-down"), ("mtu", "nic-mtu"), ("address", "nic-address"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "code"), LOCAL, ids=lambda word: word)
+def test_a_fault_of_the_node_drains_it_and_its_reason_names_it(world: Any, what: str, code: str) -> None:
+    breaks(world, what)
+    assert f"{code} (" in world.health("--report").stdout
+    assert world.health("--report").returncode == 1
+    node = twice(world)
+    assert node["state"] == "IDLE+DRAIN"
+    assert node["reason"].startswith("[railbed:healthcheck] ")
+    assert code in node["reason"]
+
+
+def hang(world: Any) -> None:
+    world.script("stat", "import time\ntime.sleep(60)\n")
+
+
+def no_mount(world: Any) -> None:
     world.write("/proc/mounts", "/dev/vda / ext4 rw 0 0\n")
-    done = world.health()
-    assert done.returncode == 1
-    assert done.stdout.count("\n") == 1
-    assert "gpus: 7 of 8 GPUs listed; missing: gpu 5" in done.stdout
-    assert "nics: rail3 is down, no carrier" in done.stdout
-    assert f"{world.folder} is not mounted" in done.stdout
 
 
-def test_another_filesystem_at_the_mount_is_broken(world: Any) -> None:
-    world.write("/proc/mounts", f"/dev/vda {world.folder} ext4 rw 0 0\n")
-    assert "not moosefs" in world.health().stdout
+def foreign_mount(world: Any) -> None:
+    world.write("/proc/mounts", f"tmpfs {world.folder} tmpfs rw 0 0\n")
 
 
-def test_a_mount_with_a_fuse_helper_is_fine(world: Any) -> None:
-    world.write("/proc/mounts", f"ctl0:9421 {world.folder} fuse.mfs rw 0 0\n")
-    assert world.health().returncode == 0
+def no_time(world: Any) -> None:
+    world.command("chronyc", "506 Cannot talk to daemon\n", 1)
 
 
-def test_what_cannot_be_looked_at_is_not_broken(world: Any) -> None:
+def no_names(world: Any) -> None:
+    world.command("getent", "", 2)
+
+
+def no_smi(world: Any) -> None:
     world.without("nvidia-smi")
-    done = world.health()
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "health unknown: gpus: nvidia-smi is not installed" in done.stderr
 
 
-def test_a_driver_that_is_broken_is_told(world: Any) -> None:
-    world.recorded("nvidia-smi", DATA / "nvidia-smi/mismatch")
-    done = world.health()
-    assert done.returncode == 1
-    assert done.stdout.startswith("driver: ")
+REPORTED = [
+    (hang, "filesystem-silent"), (no_mount, "filesystem-absent"), (foreign_mount, "filesystem-foreign"),
+    (no_time, "time-wrong"), (no_names, "names-silent"), (no_smi, "unknown"),
+]  # fmt: skip
 
 
-def test_without_expectations_nothing_is_said(world: Any) -> None:
+@pytest.mark.parametrize(("harm", "code"), REPORTED, ids=lambda one: getattr(one, "__name__", one))
+def test_what_is_shared_or_unknown_is_reported_and_drains_nobody(world: Any, harm: Any, code: str) -> None:
+    harm(world)
+    began = time.monotonic()
+    node = twice(world)
+    assert time.monotonic() - began < 2 * 25, "the deadline of the script around it"
+    assert (node["state"], node.get("reason", "")) == ("IDLE", "")
+    assert [one.code for one in parse(node["comment"], MARK)][:1] == [code]
+    assert len(world.slurm()["orders"]) == 1, "told once"
+    done = world.health("--report")
+    assert done.returncode == 3 and f"reported: {code} (" in done.stdout
+
+
+def test_a_report_goes_when_its_cause_has_gone(world: Any) -> None:
+    no_time(world)
+    twice(world)
+    world.command("chronyc", (DATA / "chronyc-tracking.csv").read_text())
+    assert twice(world)["comment"] == ""
+
+
+def test_a_persons_comment_stays(world: Any) -> None:
+    world.order(comment="ask ada before you touch it")
+    no_time(world)
+    assert twice(world)["comment"] == "ask ada before you touch it"
+
+
+def test_a_scheduler_that_does_not_answer_is_reported_by_hand_and_nothing_is_ordered(world: Any) -> None:
+    lost(world)
+    world.order(silent=True)
+    for _ in range(2):
+        assert world.health().returncode == 0
+    assert "orders" not in world.slurm()
+    assert "scheduler-silent" in world.health("--report").stdout
+    world.order(silent=False)
+    assert twice(world)["state"] == "IDLE+DRAIN"
+
+
+def test_a_drain_ends_when_its_cause_has_gone(world: Any) -> None:
+    lost(world)
+    assert twice(world)["state"] == "IDLE+DRAIN"
+    good(world)
+    passes = Settings.read(world.want["health"]).passes
+    states = []
+    for _ in range(passes):
+        assert world.health().returncode == 0
+        states.append(world.slurm()["nodes"][NODE]["state"])
+    assert states == ["IDLE+DRAIN"] * (passes - 1) + ["IDLE"]
+
+
+@pytest.mark.parametrize(
+    "reason", ["[railbed:operator] disk", "Kill task failed", "[railbed:upgrade] 2026-11-24"]
+)
+def test_a_drain_of_someone_else_does_not_end(world: Any, reason: str) -> None:
+    world.order(state="IDLE+DRAIN", reason=reason, at=1)
+    for _ in range(5):
+        world.health()
+    assert world.slurm()["nodes"][NODE]["reason"] == reason
+
+
+def test_over_the_limit_a_fault_is_only_reported(world: Any) -> None:
+    known = world.slurm()
+    known["nodes"]["h100-1"].update(
+        state="IDLE+DRAIN", reason="[railbed:healthcheck] nic-down: x", at=int(time.time())
+    )
+    world.slurm_file.write_text(json.dumps(known))
+    lost(world)
+    node = twice(world)
+    assert node["state"] == "IDLE"
+    assert "not-drained(gpu 5) gpu-lost: 7 of 8 GPUs listed" in node["comment"]
+
+
+def test_expectations_that_cannot_be_read_are_no_verdict(world: Any) -> None:
     world.want = {}
-    assert world.health().returncode == 0
+    done = world.health()
+    assert done.returncode == 2 and "does not say what this node should be" in done.stderr
+
+
+def test_the_table_says_why_of_every_fault_and_shared_ones_never_drain() -> None:
+    assert all(fault.why and fault.code == code for code, fault in FAULTS.items())
+    assert not any(drains(code) for code in FAULTS if shared(code))
+    assert not drains("something new")
+    assert {code for _, code in LOCAL} | {"gpu-model", "gpu-memory"} == {
+        code for code in FAULTS if drains(code)
+    }
+
+
+def test_a_report_survives_what_scontrol_makes_of_it() -> None:
+    told = [Symptom("filesystem-silent", "/scratch", 'a=b | [x@y] "it\'s" \x1b[2J State=DOWN')] * 9
+    line = compose(told, MARK)
+    assert "=" not in line and '"' not in line and "\x1b" not in line
+    assert (
+        parse(line, MARK)[0].subject == "/scratch"
+        and len(parse(line, MARK)) == 3
+        and len(line) < SHOWN_CHARACTERS
+    )
+    assert compose([], MARK) == "" and parse("a person wrote this", MARK) == []

@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from railbed.configure import mounts, software_groups
+from railbed.configure import health, mounts, software_groups
 from railbed.contract import Contract, Filesystem, Nic, Node, Rail
+from railbed.defaults import TIME_OFFSET_S
 
 CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
@@ -149,7 +150,11 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
-        "railbed_expected_mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems],
+        "railbed_expected_mounts": [
+            {"path": f.mount, "kind": f.kind, "server": f.metadata_server} for f in contract.filesystems
+        ],
+        "railbed_health": health.settings(),
+        "railbed_time_offset_s": TIME_OFFSET_S,
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_release": software.release,
@@ -182,6 +187,7 @@ def _job_node(node: Node) -> dict[str, Any]:
         "memory_mib": node.memory_mib,
         "gpus": node.gpus,
         "scalable_unit": node.scalable_unit,
+        "pool": node.pool,
         "spare": node.role == "spare",
     }
 

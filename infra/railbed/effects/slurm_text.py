@@ -13,7 +13,7 @@ _REASON = re.compile(
     r"\bReason=(?P<reason>.*?)(?: \[(?P<by>[^\s\]@]{1,64})@(?P<at>[^\]]{1,64})\])?(?: \w+=|$)"
 )
 """Bounded, so that a line of any length is read in time that grows with its length."""
-_FLAG = re.compile(r"^[A-Z_]+")
+_COMMENT = re.compile(r"\bComment=(?P<comment>.*?)(?: \w+=|$)")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class NodeState:
     partitions: tuple[str, ...]
     reason: str = ""
     reason_by: str = ""
+    reason_at: str = ""
+    """As SLURM_TIME_FORMAT of who asked says."""
+    features: tuple[str, ...] = ()
+    comment: str = ""
 
     @property
     def drained(self) -> bool:
@@ -123,7 +127,8 @@ def nodes(text: str) -> dict[str, NodeState]:
         base, *flags = state.split("+")
         if _field(line, "State").endswith("*"):
             flags.append("NOT_RESPONDING")
-        reason = _REASON.search(line.rstrip())
+        whole = line.rstrip()
+        reason, comment = _REASON.search(whole), _COMMENT.search(whole)
         found[name] = NodeState(
             name=name,
             base=base,
@@ -132,6 +137,9 @@ def nodes(text: str) -> dict[str, NodeState]:
             partitions=tuple(p for p in _field(line, "Partitions").split(",") if p),
             reason=shown(reason["reason"]) if reason else "",
             reason_by=shown(reason["by"] or "") if reason else "",
+            reason_at=(reason["at"] or "") if reason else "",
+            features=tuple(f for f in _field(line, "AvailableFeatures").split(",") if f),
+            comment=shown(comment["comment"]) if comment else "",
         )
     return found
 

@@ -8,12 +8,10 @@ from typing import Protocol
 
 from railbed.defaults import (
     ASKED_AT_ONCE,
+    AUTOMATIC_DRAINS,
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
     EVIDENCE_TIMEOUT_S,
-    HEALTHCHECK_PREFIX,
-    REPAIR_PREFIX,
-    UPGRADE_PREFIX,
 )
 from railbed.effects import files
 from railbed.effects.journal import now_iso
@@ -25,8 +23,6 @@ from railbed.errors import RailbedError, UnprovenError
 from railbed.run import Result
 
 Say = Callable[[str], None]
-OURS = (REPAIR_PREFIX, HEALTHCHECK_PREFIX, UPGRADE_PREFIX)
-"""Drains that railbed set, and may take back."""
 EVIDENCE = (
     "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
     " systemctl --failed --no-pager; journalctl --no-pager -n 500"
@@ -42,7 +38,7 @@ class Step(Protocol):
 def owners(states: Mapping[str, NodeState], names: Iterable[str]) -> dict[str, str]:
     """Node → reason of a drain that railbed did not set. Slurm keeps one reason: a later drain writes over ours."""
     drained = ((name, states[name]) for name in names if name in states and states[name].drained)
-    return {name: one.reason for name, one in drained if not one.reason.startswith(OURS)}
+    return {name: one.reason for name, one in drained if not one.reason.startswith(AUTOMATIC_DRAINS)}
 
 
 def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:

@@ -252,4 +252,4 @@ def test_a_silent_node_is_neither_changed_nor_given_back(
     assert done.verdict is Verdict.UNPROVEN
     assert "does not answer" in done.failed["h100-3"]
     assert [what for what, names in world.order if "h100-3" in names] == []
-    assert aside.OURS[2] in world.drained["h100-3"]
+    assert UPGRADE_PREFIX in world.drained["h100-3"]

@@ -17,31 +17,25 @@ from typing import Any, ClassVar
 
 import pytest
 
-from railbed.validate.node.healthcheck import COMMAND_TIMEOUT_S, TIMED_OUT, Answer, Finding, Probe
+from railbed.validate.node.probe import TIMED_OUT, Answer, Finding, Probe
 
 KILL_AFTER_S = 2
 
 
 class HostProbe(Probe):
-    """Looks at the node through testinfra's ``host``.
+    """Looks at the node through testinfra's ``host``; what did not answer one test is not asked by the next."""
 
-    A program that did not answer in time is not asked again: a GPU that hangs would use up the time of the whole suite.
-    """
-
-    silent: ClassVar[dict[str, Answer]] = {}
+    known_silent: ClassVar[dict[str, Answer]] = {}
 
     def __init__(self, host: Any, root: str = "") -> None:
         super().__init__(root)
+        self.silent = self.known_silent
         self.host = host
 
-    def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Answer:
-        if argv[0] in self.silent:
-            return self.silent[argv[0]]
+    def execute(self, argv: Sequence[str], timeout_s: float) -> Answer:
         done = self.host.run(f"timeout -k {KILL_AFTER_S} {timeout_s:g} {shlex.join(argv)} < /dev/null")
-        if done.rc != TIMED_OUT:
-            return Answer(done.rc, done.stdout, done.stderr)
-        self.silent[argv[0]] = Answer(TIMED_OUT, done.stdout, f"{argv[0]}: no answer within {timeout_s:g} s")
-        return self.silent[argv[0]]
+        silent = f"{argv[0]}: no answer within {timeout_s:g} s"
+        return Answer(done.rc, done.stdout, silent if done.rc == TIMED_OUT else done.stderr)
 
 
 def _expectations() -> dict[str, Any]:

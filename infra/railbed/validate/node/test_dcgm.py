@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import NOT_FOUND, TIMED_OUT, Finding, Probe
+from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 PART = "dcgm"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import LOST, NOT_FOUND, Finding, Probe
+from railbed.validate.node.gpus import LOST
+from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 UNIT = "nvidia-fabricmanager.service"
 PART = "fabric manager"

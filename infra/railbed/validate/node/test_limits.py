@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import Finding, Probe
+from railbed.validate.node.probe import Finding, Probe
 
 WAIT_S = 8
 """How long the scheduler may take to start the step; a busy node then leaves the claim unproven."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import Finding, Probe, nics
+from railbed.validate.node.nics import nics
+from railbed.validate.node.probe import Finding, Probe
 
 
 @pytest.mark.claim("node.nics")

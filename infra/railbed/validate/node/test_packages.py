@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.healthcheck import NOT_FOUND, Finding, Probe
+from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 
 def _same(installed: str, locked: str) -> bool:
