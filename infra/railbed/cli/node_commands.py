@@ -20,6 +20,8 @@ from railbed.operate import nodes
 from railbed.operate import repair as repairing
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: what state they are in, drain, repair, give back.")
+SHOWN = 8
+"""Most nodes that an incident names in text; JSON has all."""
 NAME = typer.Argument(..., help="Node name.")
 
 
@@ -36,19 +38,32 @@ def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
 
 @app.command("list")
 def list_nodes(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
-    """Every node with its state, its reason and the jobs on it."""
+    """Every node with its state, its reason and the jobs on it; and what is down for many of them, once."""
     work, contract, scheduler = _open(stack)
-    seen = nodes.view(contract, work, scheduler)
+    seen = nodes.overview(contract, work, scheduler)
     if as_json:
-        output.print_json({"nodes": [one.model_dump() for one in seen]})
+        output.print_json(seen.model_dump())
         return
     table = Table("node", "role", "pool", "machine", "GPUs", "state", "reason", "jobs")
-    colours = {"healthy": "green", "unknown": "red", "drained": "yellow", "draining": "yellow"}
-    for one in seen:
+    colours = {
+        "healthy": "green",
+        "unknown": "red",
+        "drained": "yellow",
+        "draining": "yellow",
+        "impaired": "yellow",
+    }
+    for one in seen.nodes:
         colour = colours.get(one.state, "cyan")
         table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), f"[{colour}]{one.state}[/]", escape(one.reason),
                       ", ".join(one.jobs))  # fmt: skip
     output.out.print(table)
+    for incident in seen.incidents:
+        where = f"{len(incident.nodes)} of {incident.asked} nodes: {', '.join(incident.nodes[:SHOWN])}"
+        more = " …" if len(incident.nodes) > SHOWN else ""
+        output.out.print(
+            f"[red]incident[/]  [bold]{escape(incident.part)}[/]: {escape(incident.reason)} ({where}{more})",
+            soft_wrap=True,
+        )
 
 
 @app.command()

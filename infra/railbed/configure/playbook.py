@@ -64,6 +64,7 @@ def converge(
             # Until it is whole, a node has neither release: who moves it back must find it.
             releases.forget(work, nodes)
         held: list[str] = []
+        beyond_limit: list[str] = []
         try:
             run = play(
                 work, playbook, _source(work, told), nodes, contract_hash=contract.hash,
@@ -73,14 +74,16 @@ def converge(
         finally:
             # Also where the run was ended: a node that was left between two states must not take jobs meanwhile.
             if not check:
-                held = quarantine.unfit(contract, collector.nodes)
-                quarantine.hold(work, contract, held)
+                unfit = quarantine.unfit(contract, collector.nodes)
+                held = quarantine.hold(work, contract, unfit)
+                beyond_limit = [name for name in unfit if name not in held]
         seconds = round(time.monotonic() - start, 1)
         if not collector.finished:
-            raise _did_not_run(run, collector, held)
+            raise _did_not_run(run, collector, held, beyond_limit)
         result = ConvergeResult(
             nodes=collector.nodes, seconds=seconds, check=check, log=str(run.log),
             task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])), quarantined=held,
+            beyond_limit=beyond_limit,
         )  # fmt: skip
         journal.write(
             "converge-done", playbook=playbook, seconds=seconds, changed=result.changed,
@@ -107,14 +110,20 @@ def _source(work: Workspace, inventory: Inventory) -> Path:
     return path
 
 
-def _did_not_run(run: Run, collector: Collector, held: list[str]) -> RailbedError:
+def _did_not_run(run: Run, collector: Collector, held: list[str], beyond_limit: list[str]) -> RailbedError:
     text = run.log.read_text().splitlines() if run.log.exists() else collector.said
     if any(FULL in line for line in text):
         return refused(OSError(errno.ENOSPC, FULL), str(run.log.parent))
     silent = f"told of nothing for {CONVERGE_SILENCE_S} s and was ended"
     why = silent if run.status == "timeout" else "did not come to its end"
     return CommandError(
-        "\n".join([f"Ansible {why}:", *_without_traceback(text)[-SHOWN_LINES:], *taken_away(held)]),
+        "\n".join(
+            [
+                f"Ansible {why}:",
+                *_without_traceback(text)[-SHOWN_LINES:],
+                *taken_away(held, beyond_limit),
+            ]
+        ),
         code="ANSIBLE",
         path=str(run.log),
         found=run.status,

@@ -6,16 +6,20 @@ converge holds it too, whatever became of the scheduler. Jobs that run on it are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from railbed.configure.reach import BROKE_OFF
 from railbed.configure.results import NodeResult, NodeState
 from railbed.contract import Contract
+from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState as SchedulerState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
+from railbed.model.drain_limit import most
 
 GPU_ROLES = ("compute", "spare")
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
@@ -28,13 +32,34 @@ TRANSACTIONS = (
 
 
 def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:
-    """Nodes for jobs that this run left between two states, or may have; pure.
+    """Nodes for jobs that this run left between two states, or (behind them) may have; pure.
 
     A run that failed before it changed a package does not count: a source that is down, or a network, must not take a
     cluster away.
     """
     of_gpus = {node.name for node in contract.with_role(*GPU_ROLES)}
-    return [name for name, one in nodes.items() if name in of_gpus and _between(one)]
+    found = [name for name, one in nodes.items() if name in of_gpus and _between(one)]
+    return sorted(found, key=lambda name: nodes[name].state is not NodeState.FAILED)
+
+
+def within_limit(contract: Contract, names: Sequence[str], states: Mapping[str, SchedulerState]) -> list[str]:
+    """Of ``names``, the first ones, so many that with automatic drains no pool loses more than its share; pure.
+
+    An operator whose network breaks off while packages are installed cuts off every node at once: that is no fault of theirs.
+    """
+    pools = {node.name: node.pool for node in contract.with_role(*GPU_ROLES)}
+    gone = Counter(
+        pools[name]
+        for name, one in states.items()
+        if name in pools and name not in names and one.drained and one.reason.startswith(AUTOMATIC_DRAINS)
+    )
+    sizes, held = Counter(pools.values()), []
+    for name in names:
+        pool = pools[name]
+        if gone[pool] < most(DRAIN_ALL_SHARE, sizes[pool]):
+            gone[pool] += 1
+            held.append(name)
+    return held
 
 
 def _between(one: NodeResult) -> bool:
@@ -44,18 +69,30 @@ def _between(one: NodeResult) -> bool:
     return cut_off and one.failed_task in TRANSACTIONS
 
 
-def hold(work: Workspace, contract: Contract, names: list[str]) -> None:
-    """Holds the nodes; where the scheduler does not answer that is written down, and the next converge holds them."""
+def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
+    """Holds the nodes, as many as the limit lets go, and returns those.
+
+    Where the scheduler does not answer that is written down, and the next converge holds them.
+    """
     if not names:
-        return
-    forget(work, names)
-    trouble = ""
+        return []
+    scheduler, states, trouble = None, {}, ""
     if contract.scheduler == "slurm":
         try:
-            Scheduler(Remote(work, contract)).reserve(names)
+            scheduler = Scheduler(Remote(work, contract))
+            states = scheduler.nodes()
         except CommandError as silent:
             trouble = silent.message
-    Journal(work.journal_file).write("quarantine", nodes=names, scheduler=trouble)
+    held = within_limit(contract, names, states)
+    forget(work, held)
+    if scheduler and not trouble:
+        try:
+            scheduler.reserve(held)
+        except CommandError as silent:
+            trouble = silent.message
+    left = [name for name in names if name not in held]
+    Journal(work.journal_file).write("quarantine", nodes=held, beyond_limit=left, scheduler=trouble)
+    return held
 
 
 def forget(work: Workspace, names: Iterable[str]) -> None:

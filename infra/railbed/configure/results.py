@@ -47,6 +47,8 @@ class ConvergeResult:
     """Task → wall seconds on the slowest node, longest first."""
     quarantined: list[str] = field(default_factory=list)
     """Nodes that take no job until they passed a full validation again, as their GPU software is half done."""
+    beyond_limit: list[str] = field(default_factory=list)
+    """Nodes of that kind that still take jobs, as too many would leave service."""
 
     @property
     def broken(self) -> list[str]:
@@ -72,13 +74,20 @@ class ConvergeResult:
             "modules_per_node": self.modules_per_node,
             "check": self.check,
             "quarantined": self.quarantined,
+            "beyond_limit": self.beyond_limit,
             "log": self.log,
         }
 
 
-def taken_away(names: list[str]) -> list[str]:
-    """What is said of nodes that a run took out of service."""
-    return [f"{name} takes no jobs until a full validation has passed on it" for name in names]
+def taken_away(held: list[str], beyond_limit: list[str]) -> list[str]:
+    """What is said of nodes that a run left half done: those that it took out of service, and those that it must not."""
+    lines = [f"{name} takes no jobs until a full validation has passed on it" for name in held]
+    if beyond_limit:
+        lines.append(
+            f"{', '.join(beyond_limit)} may be half done as well and still take jobs: no more nodes may leave service"
+            " at once; `railbed node drain` takes one out"
+        )
+    return lines
 
 
 def broken(result: ConvergeResult) -> RailbedError:
@@ -87,7 +96,7 @@ def broken(result: ConvergeResult) -> RailbedError:
         f"{name} {result.nodes[name].state}: {result.nodes[name].failed_task}: {result.nodes[name].message}"
         for name in result.broken
     ]
-    lines += taken_away(result.quarantined)
+    lines += taken_away(result.quarantined, result.beyond_limit)
     failed = any(result.nodes[name].state == NodeState.FAILED for name in result.broken)
     kind = CommandError if failed else UnprovenError
     return kind(

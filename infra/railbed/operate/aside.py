@@ -12,6 +12,7 @@ from railbed.defaults import (
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
     EVIDENCE_TIMEOUT_S,
+    HEALTHCHECK_PREFIX,
 )
 from railbed.effects import files
 from railbed.effects.journal import now_iso
@@ -23,6 +24,7 @@ from railbed.errors import RailbedError, UnprovenError
 from railbed.run import Result
 
 Say = Callable[[str], None]
+REASON_LENGTH = 240
 EVIDENCE = (
     "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
     " systemctl --failed --no-pager; journalctl --no-pager -n 500"
@@ -44,18 +46,23 @@ def owners(states: Mapping[str, NodeState], names: Iterable[str]) -> dict[str, s
 def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:
     """Drains the node unless it is; gives the reason of a person's own drain, which is kept.
 
-    ``states`` is what the scheduler said of its nodes just now: asking costs as much for one as for all.
+    ``states`` is what the scheduler said of its nodes just now: asking costs as much for one as for all. A node that its
+    health check drained gets the new reason: else it would give itself back while it is worked on.
     """
     state = states.get(name)
     if state is None:
         raise RailbedError(
             f"the scheduler does not know {name}", code="NODE_UNKNOWN", hint="run `railbed converge`"
         )
-    if state.drained:
+    if state.drained and state.reason.startswith(HEALTHCHECK_PREFIX):
+        # Asked again: a person's drain must not be written over.
+        state = scheduler.nodes().get(name, state)
+    if state.drained and not state.reason.startswith(HEALTHCHECK_PREFIX):
         step("drain", f"drained already: {state.reason}", reason=state.reason)
         return owners(states, [name]).get(name, "")
-    scheduler.drain(name, f"{prefix} {now_iso()}")
-    step("drain", "draining: no new job starts on it")
+    before = f", was {state.reason}" if state.drained else ""
+    scheduler.drain(name, f"{prefix} {now_iso()}{before}"[:REASON_LENGTH])
+    step("drain", "draining: no new job starts on it", before=state.reason if before else "")
     return ""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from railbed.contract import Contract, Node
-from railbed.defaults import ACCEPTANCE_RESERVATION
+from railbed.defaults import ACCEPTANCE_RESERVATION, HEALTH_REPORT_PREFIX
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
 from railbed.model.claims import Part
+from railbed.operate.incidents import Incident, incidents
+from railbed.validate.node import report
 
 
 class NodeView(Part):
@@ -19,15 +21,36 @@ class NodeView(Part):
     machine: str
     gpus: int
     state: str
-    """``healthy``, ``validating`` (held until it passes), ``draining`` (jobs still on it), ``drained``, ``unknown``."""
+    """``healthy``, ``impaired`` (takes jobs, and its health check reports something), ``validating`` (held until it passes),
+    ``draining`` (jobs still on it), ``drained``, ``unknown``."""
     reason: str
     jobs: list[str]
     """Jobs on the node: ``<id> of <user>``."""
 
 
+class Overview(Part):
+    """The cluster as `railbed node list --json` prints it."""
+
+    nodes: list[NodeView]
+    incidents: list[Incident]
+
+
+def overview(contract: Contract, work: Workspace, scheduler: Scheduler) -> Overview:
+    """Every node of the contract, and what they report. Raises CommandError when the scheduler does not answer."""
+    states = scheduler.nodes()
+    return Overview(
+        nodes=_views(contract, work, scheduler, states), incidents=incidents(contract, states)
+    )  # fmt: skip
+
+
 def view(contract: Contract, work: Workspace, scheduler: Scheduler) -> list[NodeView]:
     """Every node of the contract. Raises CommandError when the scheduler does not answer: no guess instead."""
-    states = scheduler.nodes()
+    return _views(contract, work, scheduler, scheduler.nodes())
+
+
+def _views(
+    contract: Contract, work: Workspace, scheduler: Scheduler, states: dict[str, NodeState]
+) -> list[NodeView]:
     reservation = scheduler.reservation(ACCEPTANCE_RESERVATION)
     held = set(reservation.nodes) if reservation else set()
     jobs = scheduler.jobs()
@@ -69,4 +92,7 @@ def _state(
         return "validating", f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation"
     if accepted.get(node.name) != node.identity.value:
         return "validating", "has not passed a full validation yet"
+    reported = report.parse(seen.comment, HEALTH_REPORT_PREFIX)
+    if reported:
+        return "impaired", "; ".join(f"{one.code}: {one.text}" for one in reported)
     return "healthy", ""

@@ -15,9 +15,9 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
+from railbed.errors import UnprovenError, UsageError
 from railbed.model.claims import Part, Verdict
-from railbed.operate import aside
+from railbed.operate import aside, limits
 from railbed.operate.aside import Say
 
 
@@ -62,7 +62,10 @@ def plan(contract: Contract, name: str, scheduler: Scheduler) -> list[Step]:
 
 def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
            on_converge: configure.OnEvent | None = None) -> Repaired:  # fmt: skip
-    """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed."""
+    """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed.
+
+    Also where automatic drains hold so many nodes of its pool that this one must not go; it is then not drained.
+    """
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
     plan(contract, name, scheduler)
@@ -72,7 +75,13 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         journal.write(f"repair-{event}", node=name, **fields)
         say(f"{name}: {text}")
 
-    owner = aside.drain(scheduler, name, scheduler.nodes(), REPAIR_PREFIX, step)
+    states = scheduler.nodes()
+    if limited := limits.refusal(contract, states, [name]):
+        raise UnprovenError(
+            f"{name} is not taken out of service: {limited}", code="DRAIN_LIMIT",
+            hint="give others back first, or drain it yourself (`railbed node drain`): a person's drain is not limited",
+        )  # fmt: skip
+    owner = aside.drain(scheduler, name, states, REPAIR_PREFIX, step)
     waited = aside.wait(scheduler, name, step)
     if silent := aside.evidence(remote, work, {name: step}):
         raise silent[name]
@@ -104,7 +113,9 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
     elif not owner:
         first = next(c for c in report.claims if c.verdict != Verdict.PASS)
-        scheduler.drain(name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[:240])
+        scheduler.drain(
+            name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[: aside.REASON_LENGTH]
+        )
         step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
     return Repaired(
         node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),

@@ -21,7 +21,7 @@ from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.model.claims import Part, Verdict
 from railbed.model.rails import PARTNERS_NEEDED
-from railbed.operate import aside
+from railbed.operate import aside, limits
 from railbed.operate.waves import waves
 
 PLAYBOOK = "upgrade.yml"
@@ -55,6 +55,8 @@ class Upgraded(Part):
     """Node → why it was not given back."""
     left: list[str]
     """Nodes that were not reached."""
+    limited: str
+    """Why a wave was not drained: automatic drains held too many nodes."""
     boot_wanted: list[str]
     """Controllers that want a boot at a moment that their operator chooses."""
     report: str
@@ -78,7 +80,7 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     return Planned(
         release=release,
         controllers=[n.name for n in pending if n.role == "controller"],
-        waves=waves(contract, names, jobs),
+        waves=waves(contract, names, jobs, out=limits.taken_out(contract, states)),
         jobs=jobs,
         drained=aside.owners(states, (n.name for n in pending if n.name in names)),
     )
@@ -100,6 +102,7 @@ class _Run:
     kept: dict[str, str] = field(default_factory=dict)
     waiting: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    limited: str = ""
     verdict: Verdict = Verdict.PASS
     report: str = ""
 
@@ -121,12 +124,16 @@ class _Run:
         Nodes that were still busy when their time was over stay draining: the next try finds them idle.
         """
         states = self.scheduler.nodes()
+        self.limited = limits.refusal(self.contract, states, names)
+        if self.limited:
+            self.say(f"{', '.join(names)}: not drained: {self.limited}")
+            return
         for name in names:
             owner = aside.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))
             if owner:
                 self.owners[name] = owner
         # A drain from before, of the health check say, has a cause that another node's failure does not end.
-        fresh = [name for name in names if not states[name].drained]
+        before = {name: states[name].reason if states[name].drained else "" for name in names}
         pending, start = list(names), time.monotonic()
         told: dict[str, list[str]] = {}
         while pending and not self.failed:
@@ -145,7 +152,7 @@ class _Run:
                 self.waiting = busy
                 return
             time.sleep(DRAIN_POLL_S)
-        self._undrain([name for name in fresh if name in pending])
+        self._undrain({name: before[name] for name in pending})
 
     def _look(self, names: Sequence[str]) -> dict[str, NodeState]:
         """Asks who drained ``names``: a person may do so at any moment, and that drain is neither ended nor written over."""
@@ -153,13 +160,19 @@ class _Run:
         self.owners |= aside.owners(states, names)
         return states
 
-    def _undrain(self, names: Sequence[str]) -> None:
-        """Ends the drains that this wave set on nodes that it did not reach; every other drain stays."""
-        states = self._look(names) if names else {}
-        for name in names:
+    def _undrain(self, before: dict[str, str]) -> None:
+        """Ends the drains that this wave set on nodes that it did not reach; every other drain stays.
+
+        ``before``: node → reason for which it was drained then, empty where it was not.
+        """
+        states = self._look(list(before)) if before else {}
+        for name, reason in before.items():
+            ours = name in states and states[name].reason.startswith(UPGRADE_PREFIX)
             if owner := self.owners.get(name):
                 self._keep(name, owner)
-            elif name in states and states[name].reason.startswith(UPGRADE_PREFIX):
+            elif reason and ours and states[name].reason != reason:
+                self.scheduler.drain(name, reason)
+            elif ours and not reason:
                 self.scheduler.resume(name)
                 self.step(name)("untouched", "given back as it was: another node of its wave failed")
 
@@ -247,7 +260,7 @@ class _Run:
         if self.verdict is not Verdict.FAIL:
             self.verdict = verdict
         if name not in self.owners:
-            self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[:240])
+            self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[: aside.REASON_LENGTH])
         self.step(name)("failed", f"not given back: {why}", verdict=str(verdict))
 
 
@@ -274,7 +287,7 @@ def run(
         if done.broken:
             raise configure.broken(done)
     for number, names in enumerate(planned.waves, 1):
-        if going.failed or going.waiting:
+        if going.failed or going.waiting or going.limited:
             break
         what = "the canary" if number == 1 else f"wave {number} of {len(planned.waves)}"
         say(f"{what}: {', '.join(names)}")
@@ -290,7 +303,7 @@ def run(
     boot = [name for name in planned.controllers if _wants_boot(going.remote, name)]
     result = Upgraded(
         release=planned.release, verdict=going.verdict, moved=going.moved, kept_drained=going.kept,
-        waiting=going.waiting, failed=going.failed, left=left, boot_wanted=boot, report=going.report,
+        waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, boot_wanted=boot, report=going.report,
         certificate=certificate, seconds=round(time.monotonic() - start, 1),
     )  # fmt: skip
     going.journal.write("upgrade-done", **result.model_dump(mode="json"))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from railbed.contract import Contract, Node
-from railbed.defaults import UPGRADE_WAVE_FRACTION
+from railbed.defaults import DRAIN_ALL_SHARE, UPGRADE_WAVE_FRACTION
+from railbed.model.drain_limit import most
 
 
 def waves(
     contract: Contract,
     names: Collection[str],
     busy: Mapping[str, Sequence[str]],
-    fraction: float = UPGRADE_WAVE_FRACTION,
+    *,
+    out: Mapping[str, Sequence[str]] | None = None,
 ) -> list[list[str]]:
-    """``names`` in waves: one canary, then twice as many each time, at most ``fraction`` of all nodes that run jobs.
+    """``names`` in waves: one canary, then twice as many each time, at most a share of all nodes that run jobs, and of a pool.
+
+    ``out``: pool → its nodes that automatic drains hold already; they take up part of the pool's share.
 
     Spares come first and idle nodes before ``busy`` ones (node → its jobs), so that jobs have time to end by themselves.
     Nodes that share an NVLink domain move together: their drivers must be of one version. Of a filesystem's data servers a
@@ -26,15 +30,26 @@ def waves(
         _units(contract, nodes),
         key=lambda unit: (not all(n.role == "spare" for n in unit), any(n.name in busy for n in unit)),
     )
-    most = max(1, math.ceil(fraction * len(contract.with_role("compute", "spare"))))
+    runs_jobs = contract.with_role("compute", "spare")
+    whole = most(UPGRADE_WAVE_FRACTION, len(runs_jobs))
+    rooms = {
+        pool: max(1, most(DRAIN_ALL_SHARE, members) - len((out or {}).get(pool, [])))
+        for pool, members in Counter(node.pool for node in runs_jobs).items()
+    }
     found: list[list[Node]] = []
     for unit in ordered:
-        room = min(most, 2 ** max(0, len(found) - 1))
-        if found and len(found[-1]) + len(unit) <= room and _served(contract, [*found[-1], *unit]):
+        room = min(whole, 2 ** max(0, len(found) - 1))
+        wave = [*found[-1], *unit] if found else []
+        if wave and len(wave) <= room and _fits(wave, rooms) and _served(contract, wave):
             found[-1].extend(unit)
         else:
             found.append(list(unit))
     return [[node.name for node in wave] for wave in found]
+
+
+def _fits(wave: Sequence[Node], rooms: Mapping[str, int]) -> bool:
+    """Whether no pool loses more nodes than it may."""
+    return all(count <= rooms[pool] for pool, count in Counter(node.pool for node in wave).items())
 
 
 def _units(contract: Contract, nodes: Sequence[Node]) -> list[list[Node]]:

@@ -13,6 +13,7 @@ from railbed.configure.events import Collector
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
+from railbed.effects.slurm_text import NodeState as SchedulerState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 
@@ -27,10 +28,19 @@ class FakeScheduler:
     """Slurm's controller; ``held`` are the nodes that it was asked to hold."""
 
     held: ClassVar[list[str]] = []
+    drained: ClassVar[dict[str, str]] = {}
     silent = False
 
     def __init__(self, remote: Remote) -> None:
         self.remote = remote
+
+    def nodes(self) -> dict[str, SchedulerState]:
+        if FakeScheduler.silent:
+            raise CommandError("scontrol did not answer")
+        return {
+            name: SchedulerState(name, "IDLE", frozenset({"DRAIN"}), "gpu:8", ("batch",), reason)
+            for name, reason in FakeScheduler.drained.items()
+        }
 
     def reserve(self, nodes: Iterable[str]) -> None:
         if FakeScheduler.silent:
@@ -43,6 +53,7 @@ def _scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine, "Scheduler", FakeScheduler)
     monkeypatch.setattr(FakeScheduler, "held", [])
     monkeypatch.setattr(FakeScheduler, "silent", False)
+    monkeypatch.setattr(FakeScheduler, "drained", {})
 
 
 def test_only_a_node_between_two_states_is_taken_away(contract: Contract) -> None:
@@ -95,3 +106,32 @@ def test_what_the_module_says_of_itself_is_kept_and_told() -> None:
     result = ConvergeResult(collector.nodes, 1.0, quarantined=["h100-1"])
     assert "h100-1 takes no jobs until a full validation has passed on it" in broken(result).message
     assert result.as_json()["quarantined"] == ["h100-1"]
+
+
+def test_no_more_nodes_are_held_than_may_leave_service(work: Workspace, contract: Contract) -> None:
+    """A network of the operator that breaks off while packages are installed cuts off everybody."""
+    cut_off = NodeResult(
+        NodeState.UNREACHABLE, failed_task=PACKAGES, message="connection broke off (Broken pipe)"
+    )
+    nodes = {"h100-0": cut_off, "h100-1": cut_off, "h100-2": failed(half_done=True)}
+    names = quarantine.unfit(contract, nodes)
+    assert names == ["h100-2", "h100-0", "h100-1"], "what is certain comes first"
+    work.accepted.path.write_text(json.dumps({name: f"id of {name}" for name in nodes}))
+    assert quarantine.hold(work, contract, names) == FakeScheduler.held == ["h100-2"]
+    assert sorted(work.accepted.read()) == ["h100-0", "h100-1"], "the next converge holds no more either"
+    (event,) = Journal(work.journal_file).read()
+    assert (event["nodes"], event["beyond_limit"]) == (["h100-2"], ["h100-0", "h100-1"])
+    told = broken(
+        ConvergeResult(nodes, 1.0, quarantined=["h100-2"], beyond_limit=["h100-0", "h100-1"])
+    ).message
+    assert "h100-0, h100-1 may be half done as well and still take jobs" in told
+
+
+@pytest.mark.parametrize(
+    ("reason", "held"), [("[railbed:healthcheck] gpu-lost", []), ("disk, ada", ["h100-1"])]
+)
+def test_automatic_drains_take_up_the_limit_and_a_persons_do_not(
+    work: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch, reason: str, held: list[str]
+) -> None:
+    monkeypatch.setattr(FakeScheduler, "drained", {"h100-0": reason})
+    assert quarantine.hold(work, contract, ["h100-1"]) == held

@@ -10,6 +10,7 @@ from tests.unit.operate.world import World
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
 from railbed.effects.workspace import Workspace
+from railbed.errors import UnprovenError
 from railbed.model.claims import Verdict
 from railbed.operate import repair
 
@@ -48,3 +49,34 @@ def test_a_drain_that_a_person_sets_meanwhile_stays(
     done = run(contract, work)
     assert world.drained == {NODE: "fan, ada"}
     assert done.kept_drained_by == "fan, ada"
+
+
+def test_the_health_check_does_not_give_back_what_is_being_repaired(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    """Its drain is taken over: it ends only drains that have its own mark."""
+    seen: list[str] = []
+    world.drained, world.running = {NODE: f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8"}, {NODE: 2}
+    world.moment = lambda what, _: what == "converge" and seen.append(world.drained.get(NODE, ""))  # type: ignore[method-assign]
+    run(contract, work)
+    assert seen[0].startswith(REPAIR_PREFIX) and "was [railbed:healthcheck] gpu-lost" in seen[0]
+
+
+def test_a_repair_does_not_take_more_nodes_than_the_limit(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained = {"h100-0": f"{HEALTHCHECK_PREFIX} GPU 3 lost"}
+    with pytest.raises(UnprovenError, match="automatic drains hold 1 of 4 nodes") as refused:
+        run(contract, work)
+    assert refused.value.code == "DRAIN_LIMIT"
+    assert NODE not in world.drained and world.order == []
+    world.drained["h100-0"] = "disk, ada"
+    assert run(contract, work).verdict is Verdict.PASS, "what a person drained does not count"
+
+
+def test_a_node_that_is_drained_already_is_repaired_whatever_the_limit(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained = dict.fromkeys(["h100-0", NODE], f"{HEALTHCHECK_PREFIX} GPU 3 lost")
+    assert run(contract, work).verdict is Verdict.PASS
+    assert list(world.drained) == ["h100-0"]

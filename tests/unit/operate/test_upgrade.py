@@ -253,3 +253,24 @@ def test_a_silent_node_is_neither_changed_nor_given_back(
     assert "does not answer" in done.failed["h100-3"]
     assert [what for what, names in world.order if "h100-3" in names] == []
     assert UPGRADE_PREFIX in world.drained["h100-3"]
+
+
+def test_a_wave_beyond_the_limit_is_not_drained_and_the_same_command_goes_on(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    world.drained = {"h100-0": f"{HEALTHCHECK_PREFIX} GPU 3 lost"}
+    done = to(contract, work, world)
+    assert done.verdict is Verdict.UNPROVEN and "automatic drains hold 1 of 4 nodes" in done.limited
+    assert list(world.drained) == ["h100-0"] and done.moved == []
+    world.drained = {}
+    assert to(contract, work, world).verdict is Verdict.PASS
+
+
+def test_the_health_check_does_not_give_back_a_node_that_waits_for_its_turn(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    seen: list[str] = []
+    world.drained = {"h100-1": f"{HEALTHCHECK_PREFIX} GPU 3 lost"}
+    world.moment = lambda what, _: what == "converge" and seen.append(world.drained["h100-1"])  # type: ignore[method-assign]
+    one_wave(contract, work, world)
+    assert seen[0].startswith(UPGRADE_PREFIX)

@@ -56,9 +56,13 @@ def test_nodes_that_nvlink_joins_move_together(contract: Contract) -> None:
 
 
 @given(
-    nodes=st.integers(1, 60), spares=st.integers(0, 4), servers=st.integers(0, 60), busy=st.integers(0, 60)
+    nodes=st.integers(1, 60),
+    spares=st.integers(0, 4),
+    servers=st.integers(0, 60),
+    busy=st.integers(0, 60),
+    out=st.integers(0, 20),
 )
-def test_laws(nodes: int, spares: int, servers: int, busy: int) -> None:
+def test_laws(nodes: int, spares: int, servers: int, busy: int, out: int) -> None:
     of = cluster(a_contract.__wrapped__(), nodes, spares, servers=min(servers, nodes))  # type: ignore[attr-defined]
     jobs = {f"h100-{i}": ["7 of ada"] for i in range(min(busy, nodes))}
     found = waves(of, names(of), jobs)
@@ -66,7 +70,20 @@ def test_laws(nodes: int, spares: int, servers: int, busy: int) -> None:
     assert sorted(moved) == sorted(names(of)), "everyone once"
     assert len(found[0]) == 1, "a canary"
     assert max(map(len, found)) <= max(1, math.ceil((nodes + spares) / 4))
+    less = waves(of, names(of), jobs, out={"h100": names(of)[:out]})
+    assert max(map(len, less)) <= max(1, math.ceil((nodes + spares) / 4) - len(names(of)[:out]))
     assert all(len(set(of.filesystems[0].data_servers) & set(wave)) <= 1 for wave in found)
     last_idle = max((i for i, name in enumerate(moved) if name not in jobs), default=-1)
     first_busy = min((i for i, name in enumerate(moved) if name in jobs), default=len(moved))
     assert last_idle < first_busy, "idle nodes first"
+
+
+def test_a_small_pool_loses_no_more_than_its_own_share(contract: Contract) -> None:
+    of = cluster(contract, 40, 0)
+    small = [
+        n.model_copy(update={"pool": "h200"}) if n.name in ("h100-0", "h100-1", "h100-2") else n
+        for n in of.nodes
+    ]
+    found = waves(of.model_copy(update={"nodes": small}), names(of), {})
+    assert max(len({"h100-0", "h100-1", "h100-2"} & set(wave)) for wave in found) == 1
+    assert max(map(len, found)) > 3

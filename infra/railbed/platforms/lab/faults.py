@@ -25,6 +25,9 @@ MBIT_PER_GBIT = 1000
 BURST_KIB = 128
 """The machine's `burst_kib` in the catalogue."""
 POLL_S = 1.0
+HEALTH_CHECK = "/opt/railbed/checks/healthcheck"
+HEALTH_RETURNS = "/var/lib/railbed/health-returns.json"
+"""Where a node's health check counts how often it gave the node back."""
 SWITCHES = f"{hardware.FOLDER}/packages"
 """Where stand-in packages look for what they are made to do on this node."""
 
@@ -253,17 +256,26 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
 
 
 def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
-    """Waits until the nodes' own health check is content, then gives back those that it had drained."""
+    """Waits until the nodes' own health check sees nothing, and has given back those that it had drained.
+
+    It is asked to look as often as that takes, instead of waiting for the scheduler to do so; only it ends its drains.
+    """
     scheduler = Scheduler(bench.remote)
     deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
     for node in sorted(nodes):
         while True:
-            health = bench.remote.run(node, ["/opt/railbed/checks/healthcheck", "--report"], check=False)
-            if health.ok:
+            health = bench.remote.run(node, [HEALTH_CHECK, "--report"], check=False)
+            state = scheduler.nodes().get(node)
+            reason = state.reason if state is not None and state.drained else ""
+            drained = reason.startswith(HEALTHCHECK_PREFIX)
+            if health.ok and not drained:
                 break
             if time.monotonic() > deadline:
-                raise RailbedError(f"{node} is still not healthy: {health.tail()}", code="FAULT_STAYS")
-            time.sleep(POLL_S)
-        state = scheduler.nodes().get(node)
-        if state is not None and state.drained and state.reason.startswith(HEALTHCHECK_PREFIX):
-            scheduler.resume(node)
+                told = health.tail() or f"drained: {reason}"
+                raise RailbedError(f"{node} is still not healthy: {told}", code="FAULT_STAYS")
+            if drained:
+                bench.remote.run(node, [HEALTH_CHECK])
+            else:
+                time.sleep(POLL_S)
+        # A fault that was put in is no sign of a node that comes and goes.
+        bench.remote.run(node, ["rm", "-f", HEALTH_RETURNS])
