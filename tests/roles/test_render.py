@@ -178,10 +178,15 @@ def test_nodes_partition_and_health_check_of_the_scheduler(lab: Recorded) -> Non
         "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=8 RealMemory=4096 Gres=gpu:8 Feature=h100 Weight=1 State=UNKNOWN\n"
         in text
     )
-    assert "NodeName=h100-2 NodeAddr=10.90.0.13 CPUs=8 RealMemory=4096 Gres=gpu:8 Feature=h100 Weight=1000" in text
+    assert (
+        "NodeName=h100-2 NodeAddr=10.90.0.13 CPUs=8 RealMemory=4096 Gres=gpu:8 Feature=h100 Weight=1000"
+        in text
+    )
     assert "PartitionName=batch Nodes=h100-0,h100-1,h100-2 Default=YES" in text
     assert values(text)["HealthCheckProgram"] == "/opt/railbed/checks/healthcheck"
-    assert values(text)["HealthCheckNodeState"] == "ANY,CYCLE", "drained nodes too: how else would a drain end"
+    assert values(text)["HealthCheckNodeState"] == "ANY,CYCLE", (
+        "drained nodes too: how else would a drain end"
+    )
     assert "NodeName=h100-0 Name=gpu File=/dev/nvidia[0-7]\n" in lab.text("ctl0", "/etc/slurm/gres.conf")
 
 
