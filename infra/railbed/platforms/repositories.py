@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from railbed import contract
-from railbed.effects import publishers
+from railbed.effects import openpgp, publishers
 from railbed.plan import ClusterPlan, PlannedRepository
+
+MIRROR_KEY = "railbed:cluster.software.mirror.key"
 
 
 def of(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
     """``keys``: folder of copies of publishers' keys.
 
-    Raises FetchError where a publisher's key cannot be had, or is another than the release names.
+    Raises FetchError where a publisher's key cannot be had, or is another than the release names; KeyRefused for
+    another mirror's key than the spec pins, and HostError without gpg.
     """
     return [_keyed(planned, keys) for planned in plan.software.repositories]
 
@@ -23,7 +26,16 @@ def _keyed(planned: PlannedRepository, keys: Path) -> contract.Repository:
         uri=planned.uri,
         suite=planned.suite,
         components=planned.components,
-        signed_by=planned.signed_by or publishers.armoured(keys, planned.key_url, planned.fingerprint),
+        signed_by=_key(planned, keys),
         fingerprint=planned.fingerprint,
         signs=planned.signs,
     )
+
+
+def _key(planned: PlannedRepository, keys: Path) -> str:
+    """A keyring of the distribution's own by its path; every other key as GnuPG reads it, and by its fingerprint only."""
+    if planned.signed_by.startswith("/"):
+        return planned.signed_by
+    if planned.signed_by:
+        return openpgp.pinned(planned.signed_by, planned.fingerprint, MIRROR_KEY)
+    return publishers.armoured(keys, planned.key_url, planned.fingerprint)

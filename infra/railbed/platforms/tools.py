@@ -1,4 +1,4 @@
-"""What this machine must have to build on a platform that is elsewhere: the provider's SDK, its plugin, an engine."""
+"""What this machine must have to build on a platform that is elsewhere: the provider's SDK, its plugin, an engine, gpg."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.effects import openpgp
 from railbed.effects.engine.binaries import built_dir, official
 from railbed.platforms.findings import Finding
 
@@ -37,12 +38,12 @@ NEEDS = {
 
 
 def examine(kind: str) -> list[Finding]:
-    """Looks at SDK, plugin and engine for ``kind``; changes nothing."""
+    """Looks at SDK, plugin, engine and tools for ``kind``; changes nothing."""
     needs = NEEDS[kind]
     findings = [_sdk(kind, needs)]
     if needs.plugin and findings[0].ok:
         findings.append(_plugin(needs.plugin, importlib.metadata.version(needs.distribution)))
-    return [*findings, _engine()]
+    return [*findings, _engine(), _gpg()]
 
 
 def _sdk(kind: str, needs: Needs) -> Finding:
@@ -62,6 +63,11 @@ def _plugin(name: str, version: str) -> Finding:
     place = on_path or next((str(folder) for folder in installed if folder.is_dir()), None)
     hint = f"run `. .railbed/env && pulumi plugin install resource {name} {version} --checksum SHA256-OF-THE-RELEASE`"
     return Finding("engine plugin", place is not None, place or f"no {name} {version}", hint)
+
+
+def _gpg() -> Finding:
+    place = shutil.which("gpg")
+    return Finding("gpg", place is not None, place or "not installed", f"install it ({openpgp.PACKAGES})")
 
 
 def _engine() -> Finding:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from pathlib import Path
 
+from railbed.effects import openpgp
 from railbed.effects.mirror.download import FetchError, download
 from railbed.errors import HostError
 from railbed.run import run
@@ -17,17 +18,8 @@ def fetch_key(url: str, fingerprint: str, folder: Path) -> Path:
         return keyring
     armoured = folder / f"{fingerprint}.asc"
     download(url, armoured)
-    # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep folder.
-    with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
-        gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--no-autostart"]
-        shown = _gpg([*gpg, "--with-colons", "--show-keys", armoured])
-        found = [line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:")]
-        if fingerprint not in found:
-            raise FetchError(
-                "the key there is not the one that the release names", path=url, found=found, allowed=fingerprint,
-                hint="do not use it; look up the publisher's fingerprint",
-            )  # fmt: skip
-        _gpg([*gpg, "--no-default-keyring", "--keyring", keyring, "--import", armoured])
+    key = openpgp.pinned(armoured.read_text(errors="replace"), fingerprint, url)
+    openpgp.write_keyring(key, keyring)
     return keyring
 
 
@@ -44,6 +36,12 @@ def verify_inline(file: Path, keyring: Path, fingerprint: str, name: str) -> str
 
 
 def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str) -> None:
+    if shutil.which("gpgv") is None:
+        raise HostError(
+            "gpgv is not installed: signatures are checked by it",
+            path="gpgv",
+            hint="install it (Debian: gpgv)",
+        )
     done = run(["gpgv", "--status-fd", "1", "--keyring", keyring, *words], check=False)
     # VALIDSIG ends with the primary key's fingerprint, whichever subkey has signed.
     valid = [line.split() for line in done.stdout.splitlines() if " VALIDSIG " in line]
@@ -52,10 +50,3 @@ def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str)
             "the signature is not its publisher's", path=name, found=done.tail(), allowed=f"by {fingerprint}",
             hint="do not use it",
         )  # fmt: skip
-
-
-def _gpg(argv: list[str | Path]) -> str:
-    done = run(argv, check=False)
-    if not done.ok:
-        raise HostError("gpg failed", path=str(argv[0]), found=done.tail(), hint="install gnupg and gpgv")
-    return done.stdout
