@@ -50,6 +50,9 @@ GO_MIN = (1, 26)
 ENGINE_TIMEOUT_S = 300.0
 """One read or write of the whole state, also in an object store far away."""
 
+KEPT_STATES = 10
+"""Backups of the state that railbed makes by itself: about two weeks of an operator who changes a stack each working day."""
+
 # --- machine that runs the lab ---------------------------------------------------------------------------------
 FREE_DISK_GBYTES = 20
 LAB_CPU_WEIGHT = 8

@@ -163,6 +163,15 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     configure.let_go(work, [node.name for node in going])
 
 
+def keep_state(work: Workspace, say: Say, before: str) -> Session:
+    """Backs the engine's state up before a change. Raises RailbedError where that fails: nothing may be changed then."""
+    session = Session(work, say)
+    session.open()
+    if session.backup(before) is not None:
+        say(f"backed the engine's state up (`railbed state list --stack {work.stack}`)")
+    return session
+
+
 def make(
     work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None
 ) -> tuple[Changes, Contract]:
@@ -232,6 +241,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
                 "PREFLIGHT",
             )
         configure.refuse_move(work, plans.names(planned), planned.software.release)
+        keep_state(work, say, "up")
         shrink(work, planned, say, removed or [])
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)
@@ -276,6 +286,7 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
                 "the spec asks for other nodes than the cluster has", path=str(work.stack_file),
                 hint="run `railbed up` with the present release first",
             )  # fmt: skip
+        keep_state(work, say, "upgrade")
         if spec.load(work.stack_file).software.release != release:
             text = spec.with_release(work.stack_file.read_text(), release, str(work.stack_file))
             files.replace(work.stack_file, text)
@@ -313,13 +324,17 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
     """
     with operating(work, "destroy"):
         Journal(work.journal_file).write("destroy", stack=work.stack)
+        session = keep_state(work, say, "destroy")
         control_sockets.close(work)
-        session = Session(work, say)
         session.drop_stale_locks()
         try:
             _, kept = session.destroy(on_event)
         finally:
             left = platforms.sweep(plan_of(work).platform, work)
+        # First of all: a contract without a state means a state that was lost.
+        work.contract_file.unlink(missing_ok=True)
+        if not kept:
+            session.remove()
         for name in kept:
             say(
                 f"kept {name}: it holds data, and the spec does not give it up; the stack's state stays for it"

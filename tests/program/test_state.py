@@ -10,10 +10,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+import requests
 import yaml
 from moto.server import ThreadedMotoServer
 
-from railbed.effects.engine import backend, state
+from railbed.effects.engine import backend, backups, state
+from railbed.effects.engine.deployments import StateDamaged, StateLost
 from railbed.effects.engine.session import Session
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
@@ -38,6 +40,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[backend.Team]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)  # the emulator outlives its server
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1",
@@ -117,7 +120,7 @@ def test_a_team_shares_state_keys_and_lock(tmp_path: Path, store: backend.Team) 
     assert "the-operator-s-key" not in file.read_text()
     (second.root / "infra/more").touch()
     assert session.up().total == 1
-    body = state.read_backup(file, "prod")
+    body = backups.read(file, "prod")
     assert [urn.rsplit("::", 1)[-1] for urn in state.difference(second, body, quiet)["forgotten"]] == ["more"]
     state.restore(second, body, quiet)
     assert state.difference(second, body, quiet) == {"forgotten": [], "known_again": []}
@@ -130,6 +133,92 @@ def test_a_team_shares_state_keys_and_lock(tmp_path: Path, store: backend.Team) 
         state.init(other, store, quiet)
     assert same_name.value.code == "STATE_EXISTS"
     assert backend.team_backend(other.root) == ""
+
+
+def test_a_team_s_damaged_or_lost_state_comes_back_from_a_generation(
+    tmp_path: Path, store: backend.Team
+) -> None:
+    work = clone(tmp_path / "a")
+    session = Session(work, quiet)
+    session.up()
+    state.init(work, store, quiet)
+    session = Session(work, quiet)
+    kept = session.backup("up")
+    assert kept is not None
+    assert "the-operator-s-key" not in kept.read_text()
+    assert session.up().total == 0
+    assert session.backup("up") is None, "an up that changes nothing makes no generation"
+
+    s3 = boto3.client("s3", region_name="us-east-1")
+    place = {"Bucket": "acme-state", "Key": next(k for k in _keys(s3) if k.endswith("stacks/team/prod.json"))}
+    whole = s3.get_object(**place)["Body"].read()
+    s3.put_object(**place, Body=whole[: len(whole) // 2])
+    with pytest.raises(StateDamaged) as damaged:
+        session.up()
+    assert kept.name in damaged.value.hint
+    assert state.restore(work, backups.read(kept, "prod"), quiet) is None
+    assert (
+        s3.get_object(Bucket="acme-state", Key=f"{place['Key']}.bak")["Body"].read()
+        == whole[: len(whole) // 2]
+    )
+    assert session.up().total == 0
+
+    work.dir.mkdir(exist_ok=True)
+    work.contract_file.write_text("{}")
+    for key in (place["Key"], f"{place['Key']}.bak"):
+        s3.delete_object(Bucket="acme-state", Key=key)
+    with pytest.raises(StateLost):
+        session.up()
+    file = work.stack_file.read_text()
+    state.restore(work, backups.read(kept, "prod"), quiet)
+    assert work.stack_file.read_text() == file
+    assert session.outputs()["secrets"] == {"operator": "the-operator-s-key"}
+    assert session.up().total == 0
+
+
+def test_a_damaged_state_of_a_checkout_is_named_kept_and_restored(tmp_path: Path) -> None:
+    work = clone(tmp_path / "a")
+    session = Session(work, quiet)
+    session.up()
+    first = session.backup("up")
+    (work.root / "infra/more").touch()
+    assert session.up().total == 1
+    second = session.backup("destroy")
+    assert first is not None
+    assert second is not None
+    assert "the-operator-s-key" not in second.read_text()
+    file = next((work.local / "state/.pulumi/stacks").rglob("prod.json"))
+    whole = file.read_bytes()
+    command = "railbed state restore --stack prod .railbed/prod/archive/state/"
+    for damaged in (whole[:700], b""):
+        file.write_bytes(damaged)
+        for act in (session.up, session.destroy, session.outputs):
+            with pytest.raises(StateDamaged) as error:
+                act()
+            assert f"{command}{second.name}`" in error.value.hint
+    kept = state.restore(work, backups.read(second, "prod"), quiet)
+    assert kept is not None
+    assert kept.read_bytes() == b""
+    assert session.up().total == 0
+    # A state that can be read, and that the engine does not use: its own backup is no way back.
+    file.write_bytes(whole.replace(b'"parent":"urn:pulumi:prod', b'"parent":"urn:pulumi:none'))
+    third = session.backup("up")
+    assert third is not None
+    with pytest.raises(StateDamaged) as error:
+        session.up()
+    assert f"{command}{second.name}`" in error.value.hint
+    with pytest.raises(UsageError, match="does not take"):
+        state.restore(work, backups.read(third, "prod"), quiet)
+    file.write_bytes(whole)
+    # Of another checkout, whose passphrase this one does not have: refused, and the present state stays.
+    other = clone(tmp_path / "b")
+    Session(other, quiet).up()
+    foreign = Session(other, quiet).backup("up")
+    assert foreign is not None
+    with pytest.raises(UsageError, match="does not take") as refused:
+        state.restore(work, backups.read(foreign, "prod"), quiet)
+    assert refused.value.code == "STATE_BACKUP"
+    assert file.read_bytes() == whole
 
 
 def _keys(s3: object) -> list[str]:

@@ -1,17 +1,19 @@
-"""`railbed state init | backup | restore`: the engine's state, shared by a team and kept safe."""
+"""`railbed state init | backup | list | restore`: the engine's state, shared by a team and kept safe."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from railbed import flow
 from railbed.cli import output
 from railbed.cli.cluster_commands import say, workspace
-from railbed.effects.engine import backend, state
+from railbed.effects.engine import backend, backups, state
+from railbed.effects.engine.deployments import StateDamaged
 from railbed.effects.engine.session import environment
-from railbed.effects.journal import now_iso
 
 app = typer.Typer(no_args_is_help=True, help="The engine's state: a team's store, backups.")
 BACKEND = typer.Option(
@@ -19,8 +21,12 @@ BACKEND = typer.Option(
 )
 SECRETS = typer.Option(..., "--secrets-provider", help="Key, e.g. awskms://alias/NAME?region=REGION.")
 OUTPUT = typer.Option(None, "--output", "-o", help="File; else .railbed/STACK/archive/state-TIME.json.")
-FILE = typer.Argument(..., help="What `railbed state backup` wrote.")
+FILE = typer.Argument(
+    ..., help="One of `railbed state list`, or what `railbed state backup` wrote elsewhere."
+)
 YES = typer.Option(False, "--yes", help="Do it; without, only say what would change.")
+
+TITLES = {"forgotten": "forgotten", "known_again": "known again"}
 
 
 def register(root: typer.Typer) -> None:
@@ -56,12 +62,30 @@ def run_backup(
 ) -> None:
     """Write state, stack file and contract into one file; secrets in it stay encrypted."""
     work = workspace(stack)
-    target = file or work.archive / f"state-{now_iso().replace(':', '')}.json"
+    target = file or state.archive_file(work)
     count = state.backup(work, target, say)
     if as_json:
         output.print_json({"stack": stack, "file": str(target), "resources": count})
         return
     output.out.print(f"{count} resources of stack {stack} in {target}", soft_wrap=True)
+
+
+@app.command("list")
+def run_list(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """The backups of this checkout, newest first: those before each up, destroy and upgrade, and those asked for."""
+    found = backups.listed(workspace(stack))
+    if as_json:
+        rows = [
+            {"file": str(one.file), "at": one.at, "before": one.before, "resources": one.resources, "trouble": one.trouble}
+            for one in found
+        ]  # fmt: skip
+        output.print_json({"stack": stack, "backups": rows})
+        return
+    table = Table("file", "at", "before", "resources", "")
+    for one in found:
+        good = f"[red]{escape(one.trouble)}[/]" if one.trouble else "[green]good[/]"
+        table.add_row(str(one.file), one.at, one.before, str(one.resources), good)
+    output.out.print(table)
 
 
 @app.command("restore")
@@ -73,22 +97,32 @@ def run_restore(
 ) -> None:
     """Put a backup's state in place of the present one, which is backed up first. Changes no resource."""
     work = workspace(stack)
-    body = state.read_backup(file, stack)
+    body = backups.read(file, stack)
+    kept: Path | None = None
     with flow.operating(work, "state restore"):
-        changed = state.difference(work, body, say)
-        kept = work.archive / f"state-{now_iso().replace(':', '')}.json"
+        changed: dict[str, list[str]] = {}
+        damaged = ""
+        try:
+            changed = state.difference(work, body, say)
+        except StateDamaged as broken:
+            damaged = broken.message
         if yes:
-            state.backup(work, kept, say)
-            state.restore(work, body, say)
+            kept = state.restore(work, body, say)
     if as_json:
-        output.print_json({"stack": stack, "restored": yes, **changed, "kept": str(kept) if yes else None})
+        output.print_json(
+            {
+                "stack": stack, "restored": yes, "damaged": damaged, "kept": str(kept) if kept else None,
+                **{title: changed.get(title) for title in TITLES},
+            }
+        )  # fmt: skip
         return
-    for title, urns in (("forgotten", changed["forgotten"]), ("known again", changed["known_again"])):
+    if damaged:
+        output.out.print(damaged, markup=False)
+    for title, urns in changed.items():
         for urn in urns:
-            output.out.print(f"{title}  {urn.rsplit('::', 1)[-1]}  [dim]{urn}[/]", soft_wrap=True)
-    if yes:
-        output.out.print(
-            f"restored; the state before it is {kept}; `railbed preview` shows what differs", soft_wrap=True
-        )
-    else:
+            output.out.print(f"{TITLES[title]}  {urn.rsplit('::', 1)[-1]}  [dim]{urn}[/]", soft_wrap=True)
+    if not yes:
         output.out.print("add --yes to do it; the engine's knowledge changes, no resource does")
+        return
+    before = f"the state before it is {kept}" if kept else "of the state before it railbed has no copy"
+    output.out.print(f"restored; {before}; `railbed preview` shows what differs", soft_wrap=True)

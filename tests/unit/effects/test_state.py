@@ -1,14 +1,13 @@
-"""A team's state: which addresses are taken, that no credential is written, what a backup must be, and shared keys."""
+"""A team's state: which addresses are taken, that no credential is written, and shared keys."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from railbed.effects import secrets
-from railbed.effects.engine import backend, state
+from railbed.effects.engine import backend
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 
@@ -50,32 +49,6 @@ def test_the_project_file_keeps_everything_else(tmp_path: Path) -> None:
         assert backend.team_backend(tmp_path) == url
     assert project.read_text().startswith("name: railbed\n# a comment\nmain: infra/\n")
     assert project.read_text().count("backend:") == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        '{"schema": "railbed/state-backup/v0"}',
-        json.dumps({"schema": state.SCHEMA, "state": 1}),
-    ],
-)
-def test_what_is_no_backup_is_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "backup.json"
-    file.write_text(text)
-    with pytest.raises(UsageError) as refused:
-        state.read_backup(file, "prod")
-    assert refused.value.code == "STATE_BACKUP"
-
-
-def test_another_stack_s_backup_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "backup.json"
-    file.write_text(json.dumps({"schema": state.SCHEMA, "stack": "dev", "state": {}}))
-    assert state.read_backup(file, "dev")["stack"] == "dev"
-    with pytest.raises(UsageError, match="another stack"):
-        state.read_backup(file, "prod")
 
 
 def test_a_second_operator_gets_the_same_keys_and_keeps_his_own(tmp_path: Path) -> None:

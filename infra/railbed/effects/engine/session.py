@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi.automation as auto
 
+from railbed.effects.engine import backups, deployments
 from railbed.effects.engine.backend import local_backend, team_backend
 from railbed.effects.engine.binaries import ensure_engine
 from railbed.effects.secrets import passphrase_file
@@ -64,14 +66,23 @@ class Session:
         os.environ.update(self.env)
 
     def open(self) -> auto.Stack:
-        """The stack, made (with a salt in its file) where it does not exist yet."""
+        """The stack, made (with a salt in its file) where it does not exist yet. Raises StateLost where it did."""
         workspace = auto.LocalWorkspace(work_dir=str(self.work.root), env_vars=self.env)
         try:
-            return auto.Stack.create_or_select(self.work.stack, workspace)
+            try:
+                return auto.Stack.select(self.work.stack, workspace)
+            except auto.StackNotFoundError:
+                deployments.refuse_lost(self.work)
+                return auto.Stack.create(self.work.stack, workspace)
         except auto.CommandError as failed:
-            raise EngineError(
-                f"the stack could not be opened:\n{_reason(str(failed))}", path=self.work.stack
-            ) from None
+            raise self._explained(failed) from None
+
+    def backup(self, before: str) -> Path | None:
+        """Keeps a generation of the state, where it changed since the last one; ``before`` is what comes next.
+
+        Raises StateDamaged, and RailbedError where it cannot be written: nothing may then be changed.
+        """
+        return backups.keep(self.work, deployments.export(self.work, self.env) or {}, before)
 
     def up(self, on_event: OnEvent | None = None) -> Changes:
         """Refreshes (so that drift is seen), then makes what the program declares."""
@@ -90,25 +101,31 @@ class Session:
         return _changes(result.change_summary)
 
     def destroy(self, on_event: OnEvent | None = None) -> tuple[Changes, list[str]]:
-        """Deletes every resource but protected ones, whose names are returned; with the last one the stack's state goes.
-
-        Protected are filesystems that the spec keeps: their state stays, so that the next `up` finds them.
-        """
+        """Deletes every resource but protected ones, whose names are returned: filesystems that the spec keeps."""
         stack = self.open()
         try:
             result = stack.destroy(
                 on_event=on_event, color="never", suppress_progress=True, exclude_protected=True
             )
             kept = _protected(stack.export_stack().deployment)
-            if not kept:
-                stack.workspace.remove_stack(self.work.stack, preserve_config=True)
         except auto.CommandError as failed:
             raise self._explained(failed) from None
         return _changes(result.summary.resource_changes), kept
 
+    def remove(self) -> None:
+        """Removes the stack from the engine's store, once it has no resource; its file stays."""
+        try:
+            self.open().workspace.remove_stack(self.work.stack, preserve_config=True)
+        except auto.CommandError as failed:
+            raise self._explained(failed) from None
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets decrypted; empty before the first `up`."""
-        return {name: output.value for name, output in self.open().outputs().items()}
+        stack = self.open()
+        try:
+            return {name: output.value for name, output in stack.outputs().items()}
+        except auto.CommandError as failed:
+            raise self._explained(failed) from None
 
     def output(self, name: str) -> Any:
         """A stack output's plain value; None before the first `up`."""
@@ -119,9 +136,18 @@ class Session:
         if "currently locked" in text:
             return UsageError("another operation holds this stack's lock", code="BUSY", path=self.work.stack,
                               found=_reason(text), hint="wait until it has ended")  # fmt: skip
+        if reason := deployments.unreadable(text):
+            return deployments.damaged(self.work, reason, self._present())
         return EngineError(
             f"the engine stopped:\n{_reason(text)}", hint="mend the cause and run the same command again"
         )
+
+    def _present(self) -> str:
+        """Digest of the state's content where the engine can read it, though it does not use it."""
+        try:
+            return backups.content_digest(deployments.export(self.work, self.env) or {})
+        except RailbedError:
+            return ""
 
     def drop_stale_locks(self) -> list[str]:
         """Removes locks of processes of this machine that are gone (`kill -9`); returns whose they were.

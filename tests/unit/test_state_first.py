@@ -1,0 +1,119 @@
+"""The engine's state is backed up before `up`, `upgrade` and `destroy` change anything; where that fails, they change nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.validate.conftest import contract
+
+from railbed import flow, platforms
+from railbed.contract import Contract
+from railbed.effects.workspace import Workspace
+from railbed.errors import RailbedError
+
+__all__ = ["contract"]
+ROOT = Path(__file__).resolve().parents[2]
+FULL = RailbedError("the engine's state cannot be backed up", code="SYSTEM")
+
+
+class Engine:
+    """A session whose disk is full, or is not."""
+
+    full = True
+
+    def __init__(self, work: Workspace, say: Callable[[str], None]) -> None:
+        self.done: list[str] = []
+        LOG.append(self)
+
+    def open(self) -> None:
+        return
+
+    def backup(self, before: str) -> Path:
+        self.done.append(f"backup before {before}")
+        if self.full:
+            raise FULL
+        return Path("file")
+
+    def drop_stale_locks(self) -> list[str]:
+        return []
+
+    def destroy(self, on_event: Any) -> tuple[None, list[str]]:
+        self.done.append("destroy")
+        return None, []
+
+    def remove(self) -> None:
+        self.done.append("remove")
+
+
+LOG: list[Engine] = []
+
+
+@pytest.fixture
+def work(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    LOG.clear()
+    made = Workspace(tmp_path, "test")
+    made.dir.mkdir(parents=True)
+    made.stack_file.write_text((ROOT / "examples/lab-cluster.yaml").read_text())
+    made.contract_file.write_text(json.dumps(contract.as_json()))
+    monkeypatch.setattr(flow, "Session", Engine)
+
+    def changed(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something was changed")
+
+    for name in ("shrink", "make"):
+        monkeypatch.setattr(flow, name, changed)
+    return made
+
+
+def quiet(_: str) -> None:
+    return
+
+
+def test_up_changes_nothing_where_the_state_cannot_be_backed_up(work: Workspace) -> None:
+    with pytest.raises(RailbedError) as full:
+        flow.up(work, quiet)
+    assert full.value is FULL
+    assert LOG[0].done == ["backup before up"]
+
+
+def test_upgrade_leaves_the_stack_file_where_the_state_cannot_be_backed_up(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        flow.plans, "names", lambda _: {node.name for node in flow.contracts.load(work.contract_file).nodes}
+    )
+    text = work.stack_file.read_text()
+    with pytest.raises(RailbedError) as full:
+        flow.upgrade(work, "2026.12", quiet, wait_s=0)
+    assert full.value is FULL
+    assert work.stack_file.read_text() == text
+    assert LOG[0].done == ["backup before upgrade"]
+
+
+def test_destroy_removes_nothing_where_the_state_cannot_be_backed_up(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+    monkeypatch.setattr(platforms, "sweep", lambda *_: swept)
+    with pytest.raises(RailbedError) as full:
+        flow.destroy(work, quiet)
+    assert full.value is FULL
+    assert LOG[0].done == ["backup before destroy"]
+    assert work.contract_file.exists()
+
+
+def test_destroy_forgets_the_contract_before_the_state(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, the next run must not take the stack for one whose state was lost."""
+    there: list[bool] = []
+    monkeypatch.setattr(Engine, "full", False)
+    monkeypatch.setattr(Engine, "remove", lambda self: there.append(work.contract_file.exists()))
+    monkeypatch.setattr(platforms, "sweep", lambda *_: [])
+    flow.destroy(work, quiet)
+    assert there == [False]
+    assert LOG[0].done == ["backup before destroy", "destroy"]
