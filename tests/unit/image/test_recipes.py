@@ -229,7 +229,11 @@ def test_a_value_of_the_spec_cannot_become_a_template() -> None:
 def test_package_sources_are_in_it_where_their_keys_are_known() -> None:
     made = planned(data("aws-cluster"))
     assert baking.sources(made, None) == [], "a vendor's key is fetched, and nobody asked for that"
-    known = [one.model_copy(update={"signed_by": "KEY\n"}) for one in made.software.repositories]
+    pin = {
+        "signed_by": (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text(),
+        "fingerprint": "580CBAC7DFB05A91941864000995C39870050A04",
+    }
+    known = [one.model_copy(update={} if one.signed_by else pin) for one in made.software.repositories]
     whole = made.model_copy(update={"software": made.software.model_copy(update={"repositories": known})})
     packages = baking.sources(whole, None)
     assert [one.uri for one in packages] == [one.uri for one in known] and len(packages) > 1
