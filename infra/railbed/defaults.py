@@ -189,8 +189,8 @@ RAIL_SECONDS = 2
 """Measured seconds of one flow; on a quiet machine its rates spread by 0.3 %."""
 RAIL_OMIT_S = 1
 """Seconds at the start of a flow that do not count: the shaper's burst and TCP's ramp lie in them."""
-RAIL_SLACK_S = 5
-"""How long starting iperf3 on both ends may take before a flow counts as dead."""
+RAIL_SLACK_S = 20
+"""How much longer than its data a flow may take, its start and its end included: on a busy node seconds each."""
 RAIL_PORT = 35200
 """First port of the rail probes; rail i uses this plus i."""
 RAIL_GATE_FRACTION = 0.95

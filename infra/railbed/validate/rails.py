@@ -8,7 +8,7 @@ from secrets import SystemRandom
 from typing import Any
 
 from railbed.contract import Node, Rail
-from railbed.defaults import OVERLAP_FRACTION, RAIL_ATTEMPTS, RAIL_OMIT_S, RAIL_SECONDS
+from railbed.defaults import OVERLAP_FRACTION, RAIL_ATTEMPTS, RAIL_OMIT_S, RAIL_SECONDS, RAIL_SLACK_S
 from railbed.effects.journal import now_iso
 from railbed.model import rails as law
 from railbed.model.claims import Judged, Verdict
@@ -71,7 +71,10 @@ class Survey:
         script, remote = PROBE.read_text(), self.bench.remote
         with watch(remote, plans) as seen:
             ends = meet(
-                lambda node: remote.session(node, argv(script, "rail_probe")), script, plans, flows.DEADLINE_S
+                lambda node: remote.session(node, argv(script, "rail_probe")),
+                script,
+                plans,
+                flows.DEADLINE_S + RAIL_SLACK_S,
             )
         self.bench.keep(
             name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}

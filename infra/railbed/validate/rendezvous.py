@@ -181,7 +181,7 @@ def _answer(line: Line, kind: TypeAdapter[T], node: str, timeout_s: float) -> T 
     """The next document, where it is the one that is due; else why there is none, and the session is closed."""
     text = line.receive(timeout_s)
     if text is None:
-        return _end(line)
+        return _last_words(line) or f"it did not answer within {timeout_s:g} s"
     try:
         return node_json.read(text, kind, node)
     except node_json.Unreadable as wrong:
@@ -189,8 +189,7 @@ def _answer(line: Line, kind: TypeAdapter[T], node: str, timeout_s: float) -> T 
         return wrong.message
 
 
-def _end(line: Line) -> str:
-    """Why an end stopped answering, in one line."""
-    result = line.close()
-    said = result.tail().splitlines()
-    return said[-1] if said else f"its probe ended with {result.returncode}"
+def _last_words(line: Line) -> str:
+    """What an end that stopped answering said on its standard error, last line."""
+    said = line.close().tail().splitlines()
+    return said[-1] if said else ""
