@@ -284,6 +284,9 @@ def _storage(facts: Facts) -> Scope:
     )
 
 
+JOB_WITHOUT_HARDWARE = "the reference job of this release trains on processors over TCP: it would say nothing of the GPUs and the RDMA rails"
+
+
 def _job(facts: Facts) -> Scope:
     if not facts.has_scheduler:
         for name in ("job.checkpoint", "job.resume"):
@@ -292,6 +295,10 @@ def _job(facts: Facts) -> Scope:
     if not facts.filesystems:
         for name in ("job.checkpoint", "job.resume"):
             yield OutOfScope(id=name, reason="the spec has no filesystem to keep a checkpoint on")
+        return
+    if any(pool.machine.transport != "tcp" for pool in facts.pools):
+        for name in ("job.checkpoint", "job.resume"):
+            yield OutOfScope(id=name, reason=JOB_WITHOUT_HARDWARE)
         return
     yield facts.hardware(
         "job.checkpoint",

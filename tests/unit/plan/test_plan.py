@@ -232,3 +232,13 @@ def test_what_is_not_built_is_refused_by_name(changed: dict[str, Any], path: str
     assert refused.value.path == WHERE + path
     assert feature in refused.value.message
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "example", ["metal-cluster", "aws-cluster", "azure-cluster", "gcp-cluster", "oci-cluster"]
+)
+def test_a_job_that_uses_no_gpu_proves_nothing_of_hardware(example: str) -> None:
+    made = plan.plan(spec.load(EXAMPLE.with_name(f"{example}.yaml")))
+    assert not [claim.id for claim in made.claims if claim.id.startswith("job.")]
+    for name in ("job.checkpoint", "job.resume"):
+        assert "nothing of the GPUs and the RDMA rails" in outside(made)[name]
