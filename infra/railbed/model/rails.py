@@ -40,6 +40,8 @@ class RailSample(Part):
     """Why there is no rate, or why it is 0."""
     window: int = 0
     """Number of the window in which it ran: flows of one window ran side by side."""
+    carrier: bool = True
+    """False where an interface of the rail had none: a fact about the rail, whatever else its nodes were busy with."""
     disturbed: str = ""
     """What was wrong with the conditions of its ends in that window; empty where nothing was."""
     sending: tuple[float, float] | None = None

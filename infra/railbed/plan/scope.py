@@ -284,7 +284,10 @@ def _storage(facts: Facts) -> Scope:
     )
 
 
-JOB_WITHOUT_HARDWARE = "the reference job of this release trains on processors over TCP: it would say nothing of the GPUs and the RDMA rails"
+JOB_WITHOUT_HARDWARE = (
+    "the reference job of this release trains on processors over TCP: "
+    "it would say nothing of the GPUs and the RDMA rails"
+)
 
 
 def _job(facts: Facts) -> Scope:

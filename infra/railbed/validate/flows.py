@@ -87,6 +87,7 @@ def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: 
                 rail=rail, sender=origin, receiver=target, gbps=rate,
                 omitted_s=float(read["omitted_s"] or RAIL_OMIT_S), reason=reason, window=window,
                 sending=_sending(entry, here.spread_s) if entry and rate else None,
+                carrier=not _dark(flow, here, there),
             )
         )  # fmt: skip
     return samples
@@ -118,7 +119,7 @@ def _nothing(flow: Flow, here: End, there: End, error: str) -> str:
     sent, arrived = _counted(here, rail), _counted(there, rail)
     if sent is None or arrived is None or there.problems:
         return ""
-    dark = [name for name, one in ((sender, sent), (receiver, arrived)) if not one.carrier]
+    dark = _dark(flow, here, there)
     if dark:
         return f"rail {rail} has no carrier on {', '.join(dark)}"
     if any(words in error.lower() for words in CLOSED) and arrived.rx < SILENT_BYTES:
@@ -126,6 +127,13 @@ def _nothing(flow: Flow, here: End, there: End, error: str) -> str:
     if error and sent.tx >= SILENT_BYTES and arrived.rx < sent.tx * ARRIVED_LIMIT:
         return f"{sender} sent {sent.tx} B over rail {rail} and {receiver} received {arrived.rx} B: {error}"
     return ""
+
+
+def _dark(flow: Flow, here: End, there: End) -> list[str]:
+    """Ends of the flow whose interface had no carrier."""
+    sender, receiver, rail = flow
+    counted = ((sender, _counted(here, rail)), (receiver, _counted(there, rail)))
+    return [name for name, one in counted if one is not None and not one.carrier]
 
 
 def _counted(end: End, rail: int) -> Counted | None:

@@ -96,7 +96,9 @@ class Survey:
 
 
 def _beside(sample: RailSample, seen: Watch, traffic: dict[str, dict[int, str]]) -> RailSample:
-    """The sample with what was wrong with the conditions at its ends."""
+    """The sample with what was wrong with the conditions at its ends; a rail without carrier has none that matter."""
+    if not sample.carrier:
+        return sample
     problems = seen.problems([sample.sender, sample.receiver])
     for node in (sample.sender, sample.receiver):
         other = traffic[node].get(sample.rail)
@@ -136,7 +138,7 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
     evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in survey.samples])
     for verdict in verdicts:
         bench.answers.add(verdict.model_copy(update={"evidence": evidence, "at": now_iso()}))
-        if verdict.verdict is Verdict.FAIL and verdict.measured == 0:
+        if verdict.measured == 0:
             reason = f"blocked by {verdict.claim} on {verdict.node}"
             bench.dead_rails.setdefault(verdict.node, reason)
 

@@ -408,6 +408,14 @@ def test_rails_that_hold_their_gate_on_busy_nodes_pass(measure: Any) -> None:
     assert set(verdicts.values()) == {Verdict.PASS}
 
 
+def test_a_rail_without_carrier_fails_on_busy_nodes_too(measure: Any) -> None:
+    found, _, _ = measure(
+        lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else 0.099, pressure=loaded_reading
+    )
+    assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
+    assert [(c.node, c.part) for c in culprits(list(found.values()))] == [("h100-2", "rail 0")]
+
+
 def test_a_rail_that_stays_far_below_its_siblings_is_found_on_busy_nodes(
     measure: Any, eight: Contract
 ) -> None:
