@@ -144,6 +144,8 @@ JOB_TIMEOUT_S = 60.0
 JOB_POLL_S = 0.5
 STORAGE_PROBE_BYTES = 16 * 1024 * 1024
 """One client's file: bounded, so that a probe never fills or burdens a filesystem in use."""
+CLIENT_STAT_S = 10.0
+"""A filesystem in service answers a `stat -f` within milliseconds; MooseFS's client waits 5 s before it asks its master again."""
 STORAGE_TIMEOUT_S = 20.0
 """A full or broken filesystem can block a write for minutes."""
 CHECKPOINT_ROOM = 1.25

@@ -54,6 +54,8 @@ class Bench:
     """Node → how reaching it failed."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
+    dead_clients: dict[str, str] = field(default_factory=dict)
+    """Node → why whatever uses the shared filesystem there would hang."""
 
     def node(self, name: str) -> Node:
         return self.contract.node(name)

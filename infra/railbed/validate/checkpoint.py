@@ -68,6 +68,7 @@ def run(bench: Bench) -> None:
     wishes = [q.claim.expectation for claim in VERBS for q in bench.scope.get(claim)]
     size = max((w.size_bytes or 0 for w in wishes if w), default=0)
     nodes, why = _nodes(bench)
+    why = why or next((bench.dead_clients[name] for name in nodes if name in bench.dead_clients), "")
     if not size:
         why = "the contract does not say how big a checkpoint of the job is"
     if why:

@@ -48,6 +48,10 @@ def run(bench: Bench) -> None:
         )
         return
     free, why = bench.usable(2)
+    dead = [bench.dead_clients[name] for name in free if name in bench.dead_clients]
+    free = [name for name in free if name not in bench.dead_clients]
+    if len(free) < 2:
+        free, why = [], why or "; ".join(dead)
     if not free:
         bench.answers.why(PATTERN, why)
         return

@@ -1,192 +1,189 @@
-"""The shared filesystem: rates of each client, its data servers, copies that a cold client reads."""
+"""The shared filesystem: what each client sees of it, its rates, its data servers, copies that a cold client reads."""
 
 from __future__ import annotations
 
-import shlex
 import time
-from pathlib import Path
-from typing import Any
-
-from pydantic import Field, TypeAdapter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from railbed.contract import Filesystem
-from railbed.defaults import STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
-from railbed.effects import node_json
-from railbed.model.claims import Verdict
-from railbed.validate import moosefs
-from railbed.validate.answers import against_floor, judged
+from railbed.defaults import STORAGE_TIMEOUT_S
+from railbed.model.claims import Judged, Verdict
+from railbed.run import TIMED_OUT
+from railbed.text import shown
+from railbed.validate import servers, transfers
+from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
+from railbed.validate.clients import Client, Seen, look, outage, unreachable
+from railbed.validate.conditions import watch, words
+from railbed.validate.patience import Patience
+from railbed.validate.scope import Question
+from railbed.validate.servers import Pair, Servers
+from railbed.validate.transfers import Reply, Transfers
 
-PROBE = Path(__file__).parent / "node" / "storage_probe.py"
 WRITE, READ, SERVERS = "storage.write", "storage.read", "storage.servers"
 PATTERN = "storage.*"
-MBYTE = 1e6
+CLIENT = "storage client"
+"""The part that is to blame where one node does not see what others do."""
+FILESYSTEM = ("", servers.SERVER)
+"""What is to blame where the client, another one and a server cannot be told apart."""
 
 
 def run(bench: Bench) -> None:
-    """Measures one client after the other, so that none slows the next; each reads what another one wrote."""
+    """Asks all clients how they are, and measures with those that are well."""
     if not any(bench.scope.asks(claim) for claim in (WRITE, READ, SERVERS)):
         return
-    filesystem = bench.contract.filesystems[0]
-    clients = [
-        n.name for n in bench.contract.with_role("compute", "spare") if n.name not in bench.unreachable
-    ]
-    if len(clients) < 2:
-        bench.answers.why(
-            PATTERN, f"{len(clients)} clients can be reached, needs 2: one writes, another reads"
-        )
+    trial = Trial(bench, bench.contract.filesystems[0])
+    trial.look()
+    bench.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
+    if len(trial.well) > 1:
+        trial.measure()
+    if outage(trial.clients):
+        _down(trial)
         return
-    bench.say(f"storage: {filesystem.mount} from {len(clients)} clients")
-    folder = f"{filesystem.mount}/.railbed-probe-{time.time_ns():x}"
-    made = bench.remote.run(clients[0], ["mkdir", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
-    if not made.ok:
-        told = f"{filesystem.mount} cannot be written on {clients[0]}: {made.tail()}"
-        for question in bench.scope.get(PATTERN):
-            bench.answers.add(
-                judged(
-                    question, Verdict.FAIL, told, detail={"parts": ["storage"], "guilty_nodes": [clients[0]]}
-                )
-            )
-        return
-    try:
-        _measure(bench, filesystem, clients, folder)
-    finally:
-        bench.remote.run(clients[0], ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+    for claim, replies in ((WRITE, trial.moved.writes), (READ, trial.moved.reads)):
+        for question in bench.scope.get(claim):
+            bench.answers.add(_rate(trial, question, replies))
+    for question in bench.scope.get(SERVERS):
+        bench.answers.add(_served(trial, question))
 
 
-def _measure(bench: Bench, filesystem: Filesystem, clients: list[str], folder: str) -> None:
-    writes = {
-        name: _ask(bench, name, "write", f"{folder}/{name}", str(STORAGE_PROBE_BYTES), str(seed))
-        for seed, name in enumerate(clients)
-    }
-    reads = {
-        name: _ask(bench, name, "read", f"{folder}/{clients[(i + 1) % len(clients)]}")
-        for i, name in enumerate(clients)
-    }
-    evidence = bench.keep("storage/rates.json", {"writes": writes, "reads": reads})
-    _rate(bench, WRITE, writes, evidence)
-    _rate(bench, READ, reads, evidence)
-    if bench.scope.asks(SERVERS):
-        unread = [str(one["unproven"]) for one in [*writes.values(), *reads.values()] if "unproven" in one]
-        _servers(bench, filesystem, clients, folder, differing(clients, writes, reads), unread)
+@dataclass
+class Trial:
+    """One filesystem under test."""
+
+    bench: Bench
+    filesystem: Filesystem
+    clients: dict[str, Client] = field(default_factory=dict)
+    moved: Transfers = field(default_factory=Transfers)
+    servers: Servers = field(default_factory=Servers)
+    conditions: str = ""
+    evidence: str = ""
+
+    @property
+    def well(self) -> list[str]:
+        return [name for name, one in self.clients.items() if one.seen is Seen.WELL]
+
+    def seen(self, *kinds: Seen) -> dict[str, str]:
+        """Client → what is wrong. A run of some nodes judges those: another one's fault must not condemn them."""
+        only = self.bench.scope.only
+        return {
+            name: one.reason
+            for name, one in self.clients.items()
+            if one.seen in kinds and (not only or name in only)
+        }
+
+    def look(self) -> bool:
+        """Asks the clients how they are, and says whether none is well."""
+        names = [node.name for node in self.bench.contract.with_role("compute", "spare")]
+        gone = self.bench.unreachable
+        found = look(self.bench, self.filesystem, [name for name in names if name not in gone])
+        self.clients = {name: found.get(name) or unreachable(name, gone[name]) for name in names}
+        self._remember()
+        return outage(self.clients)
+
+    def _remember(self) -> None:
+        """Whatever uses the filesystem on a broken client later would hang."""
+        for name, one in self.clients.items():
+            if one.seen is Seen.BROKEN:
+                self.bench.dead_clients[name] = f"blocked by {SERVERS} on {name}: {one.reason}"
+
+    def measure(self) -> None:
+        """Writes, reads and asks the servers; again while the conditions are bad and a rate proves nothing."""
+        patience = Patience(self.bench.say)
+        again = True
+        while again and (maker := self._folder()):
+            name, folder = maker
+            try:
+                with watch(self.bench.remote, self.well) as seen:
+                    self.moved = transfers.run(self.bench, self.well, folder, self.look)
+                if self.bench.scope.asks(SERVERS) and not outage(self.clients):
+                    files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
+                    self.servers = servers.ask(self.bench, self.filesystem, name, files)
+            finally:
+                self.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+            self.conditions = words(seen.problems())
+            kept = {**self.moved.plain(), "conditions": seen.plain()}
+            self.evidence = self.bench.keep("storage/rates.json", kept)
+            again = bool(self.conditions) and self._misses() and patience.pause(self.conditions)
+
+    def _folder(self) -> tuple[str, str] | None:
+        """A client and a folder that it made; one that cannot is broken."""
+        folder = f"{self.filesystem.mount}/.railbed-probe-{time.time_ns():x}"
+        for name in self.well:
+            made = self.bench.remote.run(name, ["mkdir", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+            if made.ok:
+                return (name, folder) if len(self.well) > 1 else None
+            if made.returncode == TIMED_OUT and self.look():
+                return None
+            told = f"{self.filesystem.mount} cannot be written on {name}: {shown(made.tail())}"
+            self.clients[name] = Client(name, Seen.BROKEN, told)
+            self._remember()
+        return None
+
+    def _misses(self) -> bool:
+        rates = ((WRITE, self.moved.writes), (READ, self.moved.reads))
+        found = [
+            _rate(self, question, replies)
+            for claim, replies in rates
+            for question in self.bench.scope.get(claim)
+        ]
+        return any(one.verdict is Verdict.UNPROVEN for one in found)
+
+    def against(self, replies: Sequence[tuple[str, Reply]]) -> tuple[dict[str, Pair], list[str]]:
+        """What fails a claim, with what is to blame; and what only leaves it open. An error of all is the filesystem's."""
+        failed = {reason: (name, CLIENT) for name, reason in self.seen(Seen.BROKEN).items()}
+        errors = {one.error: (name, CLIENT) for name, one in replies if one.error}
+        if len({name for name, _ in errors.values()}) == len(self.well) > 1:
+            errors = dict.fromkeys(errors, FILESYSTEM)
+        unknown = list(self.seen(Seen.UNABLE, Seen.UNREACHABLE).values())
+        return {**failed, **errors}, [*unknown, *(one.unknown for _, one in replies if one.unknown)]
 
 
-Reply = dict[str, Any]
+def _down(trial: Trial) -> None:
+    """The filesystem itself: one fault, whatever is asked of it."""
+    reasons = [one.reason for one in trial.clients.values() if one.seen is Seen.BROKEN]
+    told, guilty = servers.outage(trial.bench, trial.filesystem, reasons)
+    for question in trial.bench.scope.get(PATTERN):
+        trial.bench.answers.add(_failed(question, {told: guilty}, trial.evidence))
 
 
-class Transfer(node_json.Reply):
-    """What the probe says of one file."""
-
-    seconds: float = Field(gt=0)
-    bytes: int = Field(ge=0, le=STORAGE_PROBE_BYTES)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+def _failed(question: Question, problems: dict[str, Pair], evidence: str) -> Judged:
+    guilty = [list(pair) for pair in dict.fromkeys(problems.values())]
+    named = [pair for pair in guilty if pair[0]] or guilty
+    return judged(question, Verdict.FAIL, "; ".join(problems), evidence=evidence, detail={"guilty": named})
 
 
-TRANSFER = TypeAdapter(Transfer)
+def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged:
+    """The slowest client's rate; what a client cannot do at all fails the claim, what nobody knows leaves it open."""
+    failed, unknown = trial.against(list(replies.items()))
+    if failed:
+        return _failed(question, failed, trial.evidence)
+    rates = {name: one.transfer.mbytes_per_s for name, one in replies.items() if one.transfer}
+    if unknown or not rates:
+        return judged(question, Verdict.UNPROVEN, _open(unknown), evidence=trial.evidence)
+    slowest = min(rates, key=lambda name: rates[name])
+    detail = {"clients": rates, "slowest": slowest}
+    record = against_floor(question, rates[slowest], evidence=trial.evidence, detail=detail)
+    return disturbed(record, trial.conditions)
 
 
-def _ask(bench: Bench, node: str, *arguments: str) -> Reply:
-    """What the probe on a node said; ``error`` where it failed, ``unproven`` where nobody can read its answer."""
-    argv = ["timeout", "-k", "2", str(int(STORAGE_TIMEOUT_S)), "python3", "-", *arguments]
-    result = bench.remote.run(
-        node, argv, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S + 5, check=False
-    )
-    if not result.ok:
-        return {"error": result.tail() or f"ended with {result.returncode}"}
-    try:
-        return node_json.read(result.stdout, TRANSFER, node).model_dump()
-    except node_json.Unreadable as wrong:
-        return {"unproven": wrong.message}
-
-
-def rate_mbytes_per_s(reply: Reply) -> float | None:
-    """MB/s of one file, or None without a result."""
-    seconds = reply.get("seconds")
-    return reply["bytes"] / MBYTE / seconds if isinstance(seconds, float) and seconds > 0 else None
-
-
-def _rate(bench: Bench, claim: str, replies: dict[str, Reply], evidence: str) -> None:
-    for question in bench.scope.get(claim):
-        rates = {name: rate_mbytes_per_s(reply) for name, reply in replies.items()}
-        known = {name: rate for name, rate in rates.items() if rate is not None}
-        unread = [str(one["unproven"]) for one in replies.values() if "unproven" in one]
-        broken = [f"{name}: {one['error']}" for name, one in replies.items() if "error" in one]
-        if broken:
-            told = "; ".join(broken)
-            detail = {
-                "parts": ["storage"],
-                "guilty_nodes": [n for n, one in replies.items() if "error" in one],
-            }
-            bench.answers.add(judged(question, Verdict.FAIL, told, evidence=evidence, detail=detail))
-            continue
-        if unread:
-            told = "; ".join(unread)
-            bench.answers.add(judged(question, Verdict.UNPROVEN, told, evidence=evidence))
-            continue
-        slowest = min(known, key=lambda name: known[name])
-        bench.answers.add(
-            against_floor(
-                question, known[slowest], evidence=evidence, detail={"clients": known, "slowest": slowest}
-            )
-        )
-
-
-def differing(clients: list[str], writes: dict[str, Reply], reads: dict[str, Reply]) -> list[str]:
-    """What was read differently from how it was written, one line each."""
-    told = []
-    for i, reader in enumerate(clients):
-        writer = clients[(i + 1) % len(clients)]
-        if "unproven" in reads[reader] or "unproven" in writes[writer]:
-            continue
-        if reads[reader].get("sha256") is None or reads[reader].get("sha256") != writes[writer].get("sha256"):
-            why = reads[reader].get("error") or "other bytes"
-            told.append(f"{reader} reads the file of {writer} wrongly ({why})")
-    return told
-
-
-def _servers(
-    bench: Bench, filesystem: Filesystem, clients: list[str], folder: str, wrong: list[str], unread: list[str]
-) -> None:
+def _served(trial: Trial, question: Question) -> Judged:
     """Every data server serves, every chunk has its copies, cold clients read what was written."""
-    if filesystem.kind != "moosefs":
-        bench.answers.why(SERVERS, f"no probe for filesystem kind {filesystem.kind}")
-        return
-    master = bench.node(filesystem.metadata_server)
-    listed = bench.remote.run(
-        master.name, ["mfscli", "-n", "-p", "-s", "|", "-H", master.address, "-SCS"],
-        timeout_s=STORAGE_TIMEOUT_S, check=False,
-    )  # fmt: skip
-    files = " ".join(shlex.quote(f"{folder}/{name}") for name in clients)
-    info = bench.remote.run(clients[0], f"mfsfileinfo {files}", timeout_s=STORAGE_TIMEOUT_S, check=False)
-    evidence = bench.keep(
-        "storage/servers.txt", f"{listed.stdout}\n{listed.stderr}\n{info.stdout}\n{info.stderr}"
-    )
-    servers = moosefs.servers(listed.stdout)
-    copies = moosefs.fewest_copies(info.stdout)
-    # A run of some nodes judges their servers: another one's fault must not condemn them.
-    judged_servers = [n for n in filesystem.data_servers if not bench.scope.only or n in bench.scope.only]
-    names = {bench.node(name).address: name for name in judged_servers or filesystem.data_servers}
-    dead = [name for address, name in names.items() if not servers.get(address, False)]
-    question = bench.scope.get(SERVERS)[0]
-    if not servers:
-        told = f"the metadata server on {master.name} lists no data servers: {listed.tail()}"
-        verdict = Verdict.UNPROVEN if listed.ok else Verdict.FAIL
-        guilty = [master.name]
-        measured = None
+    moved, found = trial.moved, trial.servers
+    failed, unknown = trial.against([*moved.writes.items(), *moved.reads.items()])
+    failed |= found.problems | dict.fromkeys(moved.differing(), FILESYSTEM)
+    unknown += found.unknown
+    if failed:
+        record = _failed(question, failed, trial.evidence)
+    elif unknown or not moved.reads:
+        record = judged(question, Verdict.UNPROVEN, _open(unknown), evidence=trial.evidence)
     else:
-        problems = [f"no data server on {name}" for name in dead] + wrong
-        problems += _too_few(copies, filesystem.copies)
-        alive = len(names) - len(dead)
-        good = f"{alive} data servers serve, {copies} copies each, cold clients read right"
-        told, guilty, measured = "; ".join(problems) or good, dead, float(alive)
-        verdict = Verdict.FAIL if problems else Verdict.PASS
-        if unread and not problems:
-            verdict, told = Verdict.UNPROVEN, "; ".join(unread)
-    detail = {"parts": ["storage"], "guilty_nodes": guilty, "servers": servers, "copies": copies}
-    bench.answers.add(judged(question, verdict, told, measured=measured, evidence=evidence, detail=detail))
+        record = judged(question, Verdict.PASS, found.good, evidence=trial.evidence)
+    return record.model_copy(update={"measured": None if found.alive is None else float(found.alive)})
 
 
-def _too_few(copies: int | None, wanted: int) -> list[str]:
-    if copies is None:
-        return ["mfsfileinfo says nothing about copies"]
-    return [f"a chunk has {copies} of {wanted} copies"] if copies < wanted else []
+def _open(unknown: Sequence[str]) -> str:
+    return (
+        "; ".join(dict.fromkeys(unknown)) or "fewer than 2 clients can be measured: one writes, another reads"
+    )

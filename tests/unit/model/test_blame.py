@@ -191,3 +191,16 @@ def test_what_a_job_of_somebody_blocks_is_nobodys_fault() -> None:
         ]
     )
     assert found == {("b", "rail 3"): ["fabric.rail.3.bandwidth"]}
+
+
+def test_clocks_that_are_wrong_everywhere_are_one_fault() -> None:
+    claims = [judged("node.time", name) for name in "abc"]
+    (culprit,) = blame.culprits([*claims, judged("node.time", "d", PASS)])
+    assert (culprit.node, culprit.part) == ("", "time")
+    assert culprit.not_separated == ["a", "b", "c", "the source that they follow"]
+    assert len(blame.culprits([*claims[:2], *(judged("node.time", name, PASS) for name in "cde")])) == 2
+
+
+def test_a_verdict_may_name_nodes_and_parts_together() -> None:
+    found = named([judged("storage.servers", guilty=[["b", "storage client"], ["c", "storage"]])])
+    assert set(found) == {("b", "storage client"), ("c", "storage")}

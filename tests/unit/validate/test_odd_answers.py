@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.validate import odd
+from tests.unit.validate.test_storage import WELL
 
 from railbed.contract import Contract
 from railbed.defaults import STORAGE_PROBE_BYTES
@@ -20,7 +21,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
 from railbed.model.claims import Claim, Expectation, Judged, Verdict
 from railbed.run import Result
-from railbed.validate import checkpoint, moosefs, on_node, storage
+from railbed.validate import checkpoint, moosefs, on_node, storage, transfers
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
 from railbed.validate.counters import PREFIX, counter_records, prove
@@ -125,6 +126,8 @@ def test_on_node_checks_with_anything(ask: Ask, text: str) -> None:
 
 def check_storage(contract: Contract, ask: Ask, text: str, verb: str) -> None:
     def answer(node: str, line: str) -> Result:
+        if "mktemp" in line:
+            return Result((), 0, WELL, "")
         if "python3" in line:
             bad = node == ODD and f" {verb} " in line
             return Result((), 0, text if bad else json.dumps(TRANSFER), "")
@@ -149,7 +152,7 @@ def storage_reads(text: str) -> bool:
     """Whether the text is a transfer as the probe prints it, if of other numbers."""
     try:
         read = json.loads(text)
-        storage.Transfer.model_validate(read)
+        transfers.Transfer.model_validate(read)
     except (ValueError, RecursionError):
         return False
     return "NaN" not in text and "e999" not in text

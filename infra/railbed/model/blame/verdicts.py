@@ -60,12 +60,18 @@ def named_nodes(judged: Judged) -> list[str]:
     return [str(node) for node in told] if isinstance(told, (list, tuple)) and told else [""]
 
 
+def named_pairs(judged: Judged) -> list[Key]:
+    """The nodes and parts that a verdict names together (``guilty``); empty where it does not."""
+    told = judged.detail.get("guilty")
+    return [(str(node), str(part)) for node, part in told] if isinstance(told, list) else []
+
+
 def _direct(failed: Sequence[Judged]) -> dict[Key, _Suspect]:
     suspects: dict[Key, _Suspect] = {}
     for judged in failed:
-        for node in named_nodes(judged):
-            for part in named_parts(judged):
-                suspects.setdefault((node, part), _Suspect()).add(judged.claim)
+        each = [(node, part) for node in named_nodes(judged) for part in named_parts(judged)]
+        for key in named_pairs(judged) or each:
+            suspects.setdefault(key, _Suspect()).add(judged.claim)
     return suspects
 
 
@@ -101,6 +107,15 @@ def _whole_rails(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> Non
         keys = [(node, part) for node in sorted(members)]
         if len(keys) > 2 and all(key in suspects for key in keys):
             _merge(suspects, ("", part), keys, DIRECT)
+
+
+def _whole_clock(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> None:
+    """Clocks that are wrong on most nodes follow a wrong source: no node is to blame."""
+    asked = [one for one in judged if one.claim == "node.time" and one.verdict is not Verdict.UNPROVEN]
+    keys = [(one.node, "time") for one in asked if one.verdict is Verdict.FAIL]
+    if len(keys) > 2 and 2 * len(keys) > len(asked):
+        _merge(suspects, ("", "time"), keys, DIRECT)
+        suspects["", "time"].not_separated = [*(node for node, _ in keys), "the source that they follow"]
 
 
 def _driver_hides_gpus(suspects: dict[Key, _Suspect]) -> None:
@@ -170,6 +185,7 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     suspects = _direct([j for j in failed if not is_consequence(j.claim)])
     _whole_rails(suspects, judged)
     _whole_nodes(suspects, judged)
+    _whole_clock(suspects, judged)
     _driver_hides_gpus(suspects)
     for one in [j for j in failed if is_consequence(j.claim)]:
         _explain(one, judged, suspects)
@@ -208,9 +224,8 @@ def _candidates(judged: Judged) -> list[str]:
 
 def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
     """Adds a failed consequence to the culprits that explain it; else blames the least that it points at."""
-    pairs = one.detail.get("guilty")
-    if isinstance(pairs, list) and pairs:
-        wanted = [(str(node), str(part)) for node, part in pairs]
+    wanted = named_pairs(one)
+    if wanted:
         known = [key for key in wanted if key in suspects]
         for key in known or wanted:
             suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)

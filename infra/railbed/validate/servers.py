@@ -1,0 +1,84 @@
+"""The servers of a shared filesystem, as its own tools tell them: MooseFS's."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from railbed.contract import Filesystem
+from railbed.defaults import STORAGE_TIMEOUT_S
+from railbed.run import Result
+from railbed.text import shown
+from railbed.validate import moosefs
+from railbed.validate.bench import Bench
+
+MOOSEFS = "moosefs"
+Pair = tuple[str, str]
+"""Node and part; the node is empty for what belongs to none."""
+SERVER = "storage"
+"""The part that is to blame where a server of the filesystem does not serve."""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What is known of them."""
+
+    alive: int | None = None
+    """Data servers that serve, of those that the run is about; None where nobody told."""
+    problems: dict[str, Pair] = field(default_factory=dict)
+    """What is wrong, and what is to blame."""
+    unknown: list[str] = field(default_factory=list)
+    good: str = ""
+
+
+def ask(bench: Bench, filesystem: Filesystem, client: str, files: Sequence[str]) -> Servers:
+    """Every data server serves, and every chunk of the files has its copies, as ``client`` sees it."""
+    if filesystem.kind != MOOSEFS:
+        return Servers(unknown=[f"no probe for filesystem kind {filesystem.kind}"])
+    listed = _list(bench, filesystem)
+    words = " ".join(shlex.quote(file) for file in files)
+    info = bench.remote.run(client, f"mfsfileinfo {words}", timeout_s=STORAGE_TIMEOUT_S, check=False)
+    bench.keep("storage/servers.txt", f"{listed.stdout}\n{listed.stderr}\n{info.stdout}\n{info.stderr}")
+    return judge(bench, filesystem, listed, info)
+
+
+def judge(bench: Bench, filesystem: Filesystem, listed: Result, info: Result) -> Servers:
+    """From what both tools printed. A server on a node that cannot be reached is that node's, and proves nothing by itself."""
+    serving = moosefs.servers(listed.stdout)
+    if not serving:
+        master = filesystem.metadata_server
+        told = f"the metadata server on {master} lists no data servers: {shown(listed.tail())}"
+        return Servers(unknown=[told]) if listed.ok else Servers(problems={told: (master, SERVER)})
+    # A run of some nodes judges their servers: another one's fault must not condemn them.
+    only = [n for n in filesystem.data_servers if not bench.scope.only or n in bench.scope.only]
+    names = {bench.node(name).address: name for name in only or filesystem.data_servers}
+    dead = [name for address, name in names.items() if not serving.get(address, False)]
+    problems = {f"no data server on {name}": (name, SERVER) for name in dead if name not in bench.unreachable}
+    unknown = [bench.unreachable[name] for name in dead if name in bench.unreachable]
+    copies, alive = moosefs.fewest_copies(info.stdout), len(names) - len(dead)
+    if copies is None:
+        unknown.append("mfsfileinfo says nothing about copies")
+    elif copies < filesystem.copies:
+        guilty = next(iter(problems.values()), ("", SERVER))
+        problems[f"a chunk has {copies} of {filesystem.copies} copies"] = guilty
+    good = f"{alive} data servers serve, {copies} copies each, cold clients read right"
+    return Servers(alive, problems, unknown, good)
+
+
+def outage(bench: Bench, filesystem: Filesystem, reasons: Sequence[str]) -> tuple[str, Pair]:
+    """What is said of a filesystem that no client can use, and what is to blame: its metadata server where that is silent too."""
+    told = f"{filesystem.name} is down for all {len(reasons)} clients that were asked: {reasons[0]}"
+    if filesystem.kind != MOOSEFS:
+        return told, ("", SERVER)
+    listed, master = _list(bench, filesystem), filesystem.metadata_server
+    bench.keep("storage/servers.txt", f"{listed.stdout}\n{listed.stderr}")
+    if moosefs.servers(listed.stdout):
+        return f"{told}; its metadata server {master} answers", ("", SERVER)
+    return f"{told}; its metadata server {master} gives no answer either", (master, SERVER)
+
+
+def _list(bench: Bench, filesystem: Filesystem) -> Result:
+    master = bench.node(filesystem.metadata_server)
+    argv = ["mfscli", "-n", "-p", "-s", "|", "-H", master.address, "-SCS"]
+    return bench.remote.run(master.name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
