@@ -120,6 +120,8 @@ REPLY_MAX_WHOLE = 2**63 - 1
 """Largest whole number in it: byte counters of the kernel are smaller, and it has a floating point."""
 SHOWN_CHARACTERS = 500
 """So much of one sentence or value of a node is shown; the whole of it is in the evidence."""
+REASON_CHARACTERS = 4000
+"""Longest reason of a verdict, which may name many nodes."""
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60

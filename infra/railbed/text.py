@@ -10,15 +10,22 @@ from railbed.defaults import SHOWN_CHARACTERS
 SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-~]")
 """ECMA-48: CSI sequences, the strings of OSC, DCS, SOS, PM and APC up to their end, two-character escapes."""
 KEPT = "\n\t"
-DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+NO_CHARACTERS = "\ufffe\uffff"
+"""Code points that XML forbids beside those."""
+OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories: control (C0, C1, DEL), format (bidi overrides, zero width), surrogates, private use, separators."""
 
 
 def plain(text: str) -> str:
-    """``text`` without escape sequences and without characters that a terminal or a reader obeys; lines and tabs stay."""
+    """``text`` without escape sequences, and with ? for characters that a terminal or a reader obeys; lines and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c for c in SEQUENCE.sub("", text) if c in KEPT or unicodedata.category(c) not in DROPPED)
+    kept = SEQUENCE.sub("", text).replace("\r\n", "\n")
+    return "".join(c if c in KEPT or not _obeyed(c) else "?" for c in kept)
+
+
+def _obeyed(c: str) -> bool:
+    return unicodedata.category(c) in OBEYED or c in NO_CHARACTERS
 
 
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:

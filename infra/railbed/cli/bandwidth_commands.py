@@ -67,7 +67,7 @@ def expect(
         output.out.print(f"{name:9} {'not published' if value is None else f'{value:.5g} GB/s'}")
     output.out.print(f"basis     {found.basis}")
     for line in found.derivation:
-        output.out.print(f"  {line}", soft_wrap=True, markup=False)
+        output.out.print(f"  {line}", soft_wrap=True)
 
 
 @group.command()
@@ -89,7 +89,7 @@ def _show_table(document: dict[str, Any]) -> None:
         f"inferred {document['inferred_ranks']}, possible {low} to {'any number' if high is None else high}"
     )
     if document["collective_reason"]:
-        output.out.print(document["collective_reason"], markup=False, soft_wrap=True)
+        output.out.print(document["collective_reason"], soft_wrap=True)
     table = Table("size B", "out of place GB/s", "in place GB/s", "wrong")
     for row in document["rows"]:
         halves = [row["out_of_place"] or {}, row["in_place"] or {}]
@@ -104,15 +104,13 @@ def _show_table(document: dict[str, Any]) -> None:
 def _show_judgement(judgement: judge.Judgement) -> None:
     output.out.print(f"{judgement.verdict.value}: at least {judgement.rails_proven} rails carried data")
     for claim in judgement.claims:
-        output.out.print(
-            f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True, markup=False
-        )
+        output.out.print(f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True)
     if judgement.causes and judgement.causes[0]["ambiguous"]:
         output.out.print("  this alone does not tell the causes apart:")
     for cause in judgement.causes:
         other = f", to tell it from {cause['separates_from']}" if cause["separates_from"] else ""
         told = f"  {cause['weight']:4.0%} {cause['cause']}: measure {cause['measure']}{other}"
-        output.out.print(told, soft_wrap=True, markup=False)
+        output.out.print(told, soft_wrap=True)
 
 
 def _certified(file: Path, machine: str) -> baseline.Baseline:

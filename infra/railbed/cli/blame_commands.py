@@ -139,7 +139,7 @@ def _show_round(found: blame.Record) -> None:
 
 
 def _show_decision(found: blame.Decision) -> None:
-    output.out.print(f"{found.verdict.value}: {found.reason}", markup=False, soft_wrap=True)
+    output.out.print(f"{found.verdict.value}: {found.reason}", soft_wrap=True)
     if found.culprits:
         table = Table("to blame", "part", "confidence", "failed tests", "", box=SIMPLE_HEAD)
         for one in found.culprits:

@@ -6,7 +6,6 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import catalog
@@ -61,13 +60,13 @@ def show(
     table = Table("fact", "value", "source", "checked", title=f"{entry.title} ({file})", box=SIMPLE_HEAD)
     table.columns[0].no_wrap = True
     for name, value, source in catalog.facts_of(entry):
-        table.add_row(name, escape(_plain(value)), escape(source.source), source.checked)
+        table.add_row(name, _plain(value), source.source, source.checked)
     output.out.print(table)
     if isinstance(entry, catalog.Published) and entry.unpublished:
         silent = Table("not known here", "what was looked for", box=SIMPLE_HEAD)
         silent.columns[0].no_wrap = True
         for name, reason in entry.unpublished.items():
-            silent.add_row(name, escape(reason))
+            silent.add_row(name, reason)
         output.out.print(silent)
 
 

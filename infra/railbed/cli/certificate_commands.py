@@ -43,10 +43,15 @@ def show(file: Path = FILE, stack: str = output.STACK_OPTION, as_json: bool = ou
         output.print_json(body)
         return
     output.out.print(
-        f"[bold]{body['cluster']}[/] (stack {body['stack']}): {body['verdict']}, issued {body['issued_at']}"
+        output.line(
+            (str(body["cluster"]), "bold"),
+            f" (stack {body['stack']}): {body['verdict']}, issued {body['issued_at']}",
+        )
     )
     if body["simulated"]:
-        output.out.print("[yellow]simulated: claims marked so were measured on stand-ins for hardware[/]")
+        output.out.print(
+            "simulated: claims marked so were measured on stand-ins for hardware", style="yellow"
+        )
     table = Table("claim", "node", "verdict", "measured", "floor", "")
     for claim in body["claims"]:
         measured = claim["measured"]
@@ -61,9 +66,9 @@ def show(file: Path = FILE, stack: str = output.STACK_OPTION, as_json: bool = ou
         )  # fmt: skip
     output.out.print(table)
     for name, reason in body["accepted_unproven"].items():
-        output.out.print(f"accepted unproven: {name} ({reason})", markup=False)
+        output.out.print(f"accepted unproven: {name} ({reason})")
     for outside in body["out_of_scope"]:
-        output.out.print(f"out of scope: {outside['id']} ({outside['reason']})", markup=False, style="dim")
+        output.out.print(f"out of scope: {outside['id']} ({outside['reason']})", style="dim")
 
 
 @app.command()
@@ -81,8 +86,8 @@ def verify(
         output.print_json(_verified(path, body, pinned))
         return
     whose = "the trusted key" if pinned else "the key inside it (give --key to say whose it must be)"
-    output.out.print(f"[green]valid[/]  {path}", soft_wrap=True)
-    output.out.print(f"  signed by {whose}\n  {body['public_key']}", markup=False, soft_wrap=True)
+    output.out.print(output.line(("valid", "green"), f"  {path}"), soft_wrap=True)
+    output.out.print(f"  signed by {whose}\n  {body['public_key']}", soft_wrap=True)
     output.out.print(f"  {body['verdict']}, {len(body['claims'])} claims, issued {body['issued_at']}")
 
 

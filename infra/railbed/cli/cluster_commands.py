@@ -32,7 +32,7 @@ def workspace(stack: str) -> Workspace:
 
 def say(text: str) -> None:
     """Progress, on stderr."""
-    output.err.print(f"[dim]·[/] {text}")
+    output.err.print(output.line(("·", "dim"), f" {text}"))
 
 
 def register(app: typer.Typer) -> None:
@@ -104,7 +104,7 @@ def preview(stack: str = output.STACK_OPTION) -> None:
     """Show what `up` would change; changes nothing."""
     work = workspace(stack)
     flow.setup(work, say)
-    changes = Session(work, say).preview(lambda text: output.err.print(text.rstrip(), markup=False))
+    changes = Session(work, say).preview(lambda text: output.err.print(text.rstrip()))
     output.out.print(f"{changes.total} changes" if changes.total else "nothing to change")
 
 

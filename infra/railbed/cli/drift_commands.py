@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import contract as contracts
@@ -38,9 +37,7 @@ def drift(
                 f"{value:.4g} {one.unit}" if isinstance(value, float) else str(value)
                 for value in (one.was, one.now)
             ]
-            table.add_row(
-                one.kind, one.claim, one.node or "cluster", *map(escape, values), escape(one.reason)
-            )
+            table.add_row(one.kind, one.claim, one.node or "cluster", *values, one.reason)
         output.out.print(table)
     output.out.print(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"

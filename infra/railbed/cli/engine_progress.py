@@ -21,10 +21,9 @@ def shown() -> Iterator[Callable[[Any], None]]:
             step = event.res_outputs_event.metadata
             verb = VERBS.get(str(getattr(step.op, "value", step.op)))
             if verb and "pulumi:" not in step.type:
-                output.err.print(
-                    f"[dim]·[/] {verb} {step.type.rsplit(':', 1)[-1].lower()} {step.urn.rsplit('::', 1)[-1]}"
-                )
+                told = f" {verb} {step.type.rsplit(':', 1)[-1].lower()} {step.urn.rsplit('::', 1)[-1]}"
+                output.err.print(output.line(("·", "dim"), told))
         elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
-            output.err.print(event.diagnostic_event.message.rstrip(), markup=False)
+            output.err.print(event.diagnostic_event.message.rstrip())
 
     yield on_event

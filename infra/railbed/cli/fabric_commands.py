@@ -175,20 +175,20 @@ def _show(document: dict[str, Any]) -> None:
         if count is not None:
             out.print(f"transceivers, {where}: {count}")
     for reason in bill["unknown"]:
-        out.print(f"unknown: {reason}", style="dim", markup=False)
+        out.print(f"unknown: {reason}", style="dim")
     for warning in document["warnings"]:
-        out.print(f"{warning['code']} {warning['message']}", style="yellow", markup=False, soft_wrap=True)
+        out.print(f"{warning['code']} {warning['message']}", style="yellow", soft_wrap=True)
     if document["moved"]:
         out.print(f"{len(document['moved'])} cables move:")
         for move in document["moved"][:SHOWN]:
             old, new = (f"{move[f'{age}to']} {move[f'{age}to_port']}" for age in ("", "new_"))
-            out.print(f"  {move['from']} {move['from_port']}: {old} → {new}", markup=False)
+            out.print(f"  {move['from']} {move['from_port']}: {old} → {new}")
         if len(document["moved"]) > SHOWN:
             out.print(f"  … and {len(document['moved']) - SHOWN} more: --json has all")
 
 
 def _show_differences(document: dict[str, Any]) -> None:
-    output.out.print(f"{document['verdict']}: {document['reason']}", markup=False, soft_wrap=True)
+    output.out.print(f"{document['verdict']}: {document['reason']}", soft_wrap=True)
     if not document["differences"]:
         return
     table = Table("kind", "ends", "expected", "why", box=SIMPLE_HEAD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from railbed.cli import output
@@ -17,8 +16,8 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
         return
     table = Table("", "what", "found", "what to do")
     for one in findings:
-        mark = "[green]ok[/]" if one.ok else "[red]missing[/]" if one.needed else "[yellow]unproven[/]"
-        table.add_row(mark, escape(one.name), escape(one.found), "" if one.ok else escape(one.hint))
+        mark = ("ok", "green") if one.ok else ("missing", "red") if one.needed else ("unproven", "yellow")
+        table.add_row(output.line(mark), one.name, one.found, "" if one.ok else one.hint)
     output.out.print(table)
 
 

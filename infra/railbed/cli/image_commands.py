@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-from rich.markup import escape
 
 from railbed import baking
 from railbed import plan as plans
@@ -49,7 +48,7 @@ def recipe(
     if as_json:
         output.print_json({"files": [str(path) for path in written]})
         return
-    output.out.print("\n".join(escape(str(path)) for path in written))
+    output.out.print("\n".join(str(path) for path in written))
 
 
 @group.command()
@@ -76,4 +75,4 @@ def bake(
 
 
 def _say(text: str) -> None:
-    output.err.print(escape(text))
+    output.err.print(text)

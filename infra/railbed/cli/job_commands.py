@@ -6,7 +6,6 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from railbed.catalog import load_machine
@@ -97,7 +96,7 @@ def _assumed(job: longjob.LongJob) -> Table:
     table = Table("assumed", "value", "source", title="Assumptions", title_justify="left", box=SIMPLE_HEAD)
     table.columns[0].no_wrap = True
     for one in job.assumptions:
-        table.add_row(one.name, f"{one.value:g}", escape(one.source))
+        table.add_row(one.name, f"{one.value:g}", one.source)
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import configure, flow
@@ -54,14 +53,16 @@ def list_nodes(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPT
     }
     for one in seen.nodes:
         colour = colours.get(one.state, "cyan")
-        table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), f"[{colour}]{one.state}[/]", escape(one.reason),
+        table.add_row(one.name, one.role, one.pool, one.machine, str(one.gpus), output.line((one.state, colour)), one.reason,
                       ", ".join(one.jobs))  # fmt: skip
     output.out.print(table)
     for incident in seen.incidents:
         where = f"{len(incident.nodes)} of {incident.asked} nodes: {', '.join(incident.nodes[:SHOWN])}"
         more = " …" if len(incident.nodes) > SHOWN else ""
         output.out.print(
-            f"[red]incident[/]  [bold]{escape(incident.part)}[/]: {escape(incident.reason)} ({where}{more})",
+            output.line(
+                ("incident", "red"), "  ", (incident.part, "bold"), f": {incident.reason} ({where}{more})"
+            ),
             soft_wrap=True,
         )
 
@@ -77,10 +78,13 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
         output.print_json({**seen.model_dump(), "contract": node.model_dump(mode="json"), "history": history})
         return
     output.out.print(
-        f"[bold]{name}[/]  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}"
+        output.line(
+            (name, "bold"),
+            f"  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}",
+        )
     )
     if seen.reason:
-        output.out.print(f"  reason   {seen.reason}", markup=False)
+        output.out.print(f"  reason   {seen.reason}")
     output.out.print(f"  jobs     {', '.join(seen.jobs) or 'none'}")
     output.out.print(f"  address  {node.address}   {node.identity.kind} {node.identity.value}")
     for rail, nic in contract.nics(node):
@@ -107,7 +111,7 @@ def history(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = 
         rest = "  ".join(
             f"{key}={value}" for key, value in event.items() if key not in ("at", "event", "node")
         )
-        output.out.print(f"{event['at']}  {event['event']:18} {rest}", markup=False)
+        output.out.print(f"{event['at']}  {event['event']:18} {rest}")
 
 
 @app.command()

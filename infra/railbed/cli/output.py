@@ -8,17 +8,32 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
+from railbed.text import plain
 
 PIPE_WIDTH = 140
 """Columns where nobody looks: a log, a pipe; a terminal's own width counts otherwise."""
 
 
+class _Console(Console):
+    """Shows text as it is, in tables too: no markup, no names of emoji, nothing that a terminal obeys."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(plain(text), **{**how, "markup": False, "emoji": False})
+
+
+def line(*pieces: str | tuple[str, str]) -> Text:
+    """Text with styles: pieces as they are, or with the name of a style."""
+    parts = [(piece, "") if isinstance(piece, str) else piece for piece in pieces]
+    return Text.assemble(*((plain(text), style) for text, style in parts))
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+    return _Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 out = _console(stderr=False)
@@ -42,7 +57,7 @@ def fail(error: RailbedError) -> NoReturn:
     if State.as_json:
         print_json({"error": error.as_json()})
     else:
-        err.print(error.as_text(), style="red", markup=False)
+        err.print(error.as_text(), style="red")
     raise typer.Exit(int(error.exit_status))
 
 

@@ -39,7 +39,7 @@ def parse(
             )
             return
         for known in registry.PARSERS:
-            output.out.print(f"{known.tool:15} {known.reads}", markup=False)
+            output.out.print(f"{known.tool:15} {known.reads}")
         return
     if tool is None or file is None:
         raise UsageError("name a tool and a file", allowed=registry.tools(), hint="or `railbed parse --list`")

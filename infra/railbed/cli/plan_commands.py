@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from railbed import plan as plans
 from railbed import spec as specs
@@ -36,15 +36,17 @@ def show(
         if table.row_count:
             output.out.print(table)
     for warning in planned.warnings:
-        output.out.print(f"[yellow]{warning.code}[/] {warning.message} [dim]({escape(warning.path)})[/]")
+        output.out.print(
+            output.line((warning.code, "yellow"), f" {warning.message} ", (f"({warning.path})", "dim"))
+        )
 
 
-def _head(plan: plans.ClusterPlan) -> str:
+def _head(plan: plans.ClusterPlan) -> Text:
     price = plan.price.as_text() if plan.price else "price unknown"
     marks = ", hardware simulated (sim)" if plan.simulated else ""
-    return (
-        f"[bold]{plan.name}[/]: {plan.service} on {plan.platform}, {plan.scheduler}, "
-        f"release {plan.software.release}{marks}; {price}\n"
+    return output.line(
+        (plan.name, "bold"),
+        f": {plan.service} on {plan.platform}, {plan.scheduler}, release {plan.software.release}{marks}; {price}\n",
     )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import catalog
@@ -96,7 +95,7 @@ def mirror(
     from railbed.effects.mirror import mirror as fetch  # urllib and ssl, for this verb alone
 
     try:
-        done = fetch(release, wanted, target, lambda line: output.err.print(escape(line)))
+        done = fetch(release, wanted, target, lambda line: output.err.print(line))
     except OSError as wrong:
         raise UsageError(
             f"the folder cannot be written: {wrong.strerror}", path=str(target), hint="name another"
@@ -122,14 +121,10 @@ def _show(found: Difference) -> None:
     table = Table("component", "from", "to", "asks for", "why", box=SIMPLE_HEAD)
     table.columns[0].no_wrap = True
     for change in (*found.added, *found.removed, *found.changed):
-        table.add_row(
-            change.component, change.before or "-", change.after or "-", _asks(change), escape(change.why)
-        )
+        table.add_row(change.component, change.before or "-", change.after or "-", _asks(change), change.why)
     output.out.print(table)
     for change in (*found.added, *found.changed):
-        output.out.print(
-            f"{change.component} {change.after}: {escape(change.reason)} ({escape(change.source)})"
-        )
+        output.out.print(f"{change.component} {change.after}: {change.reason} ({change.source})")
     output.out.print(f"together: {', '.join(found.asks) or 'nothing'}")
 
 
@@ -146,7 +141,7 @@ def _list(release: str, wanted: list[Artefact], as_json: bool) -> None:
     for one in wanted:
         checked = one.sha256 or one.fingerprint or "-"
         what = f"{one.url} {one.package}".strip() if one.kind in ("package", "file") else one.note
-        table.add_row(one.component, one.version, one.kind, escape(what), checked)
+        table.add_row(one.component, one.version, one.kind, what, checked)
     output.out.print(table)
 
 
@@ -168,11 +163,15 @@ def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> N
         output.out.print(f"{len(document['fetched'])} files in {target}")
         for one in failed:
             output.out.print(
-                f"[red]failed[/] {one.artefact.component}: {escape(str(one.error and one.error.as_text()))}"
+                output.line(
+                    ("failed", "red"), f" {one.artefact.component}: {one.error and one.error.as_text()}"
+                )
             )
         for artefact in refused:
             output.out.print(
-                f"[yellow]refused[/] {artefact.component} {artefact.version}: {escape(artefact.note)}"
+                output.line(
+                    ("refused", "yellow"), f" {artefact.component} {artefact.version}: {artefact.note}"
+                )
             )
     if failed:
         output.leave(Exit.FAIL)

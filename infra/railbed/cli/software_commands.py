@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import catalog
@@ -131,7 +130,7 @@ def _show_conflict(found: compat.Conflict, as_json: bool) -> NoReturn:
             _rules("These cannot hold together; without any one of them the others can", found.demands)
         )
         for name, value in found.facts.items():
-            output.out.print(f"{name}: {escape(value)}")
+            output.out.print(f"{name}: {value}")
     output.leave(Exit.FAIL)
 
 
@@ -150,14 +149,12 @@ def _chosen(found: compat.Answer) -> Table:
     table.columns[0].no_wrap = True
     for one in found.chosen:
         if one.version != "none":
-            table.add_row(
-                one.component, one.version, escape(one.source or "asked for, or follows from another")
-            )
+            table.add_row(one.component, one.version, one.source or "asked for, or follows from another")
     return table
 
 
 def _rules(title: str, readings: list[compat.Reading]) -> Table:
     table = Table("rule", "says", "reason", "source", title=title, title_justify="left", box=SIMPLE_HEAD)
     for one in readings:
-        table.add_row(one.demand, escape(one.says), escape(one.reason), escape(one.source or "asked for"))
+        table.add_row(one.demand, one.says, one.reason, one.source or "asked for")
     return table

@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import spec as specs
@@ -33,7 +32,9 @@ def validate(
         digest = specs.spec_hash(wanted)
         output.print_json({"valid": True, "name": wanted.name, "path": str(file), "spec_hash": digest})
         return
-    output.out.print(f"[green]✓[/] {escape(str(file))}: the spec of cluster [bold]{wanted.name}[/] holds")
+    output.out.print(
+        output.line(("✓", "green"), f" {file}: the spec of cluster ", (wanted.name, "bold"), " holds")
+    )
 
 
 def explain(
@@ -52,7 +53,7 @@ def explain(
     table.columns[0].no_wrap = True
     for row in rows:
         origin = row.source.partition(": ")[0] if row.origin != "default" else "default"
-        table.add_row(escape(row.path), escape(_plain(row.value)), escape(origin))
+        table.add_row(row.path, _plain(row.value), origin)
     output.out.print(table)
 
 

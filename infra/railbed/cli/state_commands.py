@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from railbed import flow
@@ -83,7 +82,7 @@ def run_list(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTIO
         return
     table = Table("file", "at", "before", "resources", "")
     for one in found:
-        good = f"[red]{escape(one.trouble)}[/]" if one.trouble else "[green]good[/]"
+        good = output.line((one.trouble, "red") if one.trouble else ("good", "green"))
         table.add_row(str(one.file), one.at, one.before, str(one.resources), good)
     output.out.print(table)
 
@@ -117,10 +116,11 @@ def run_restore(
         )  # fmt: skip
         return
     if damaged:
-        output.out.print(damaged, markup=False)
+        output.out.print(damaged)
     for title, urns in changed.items():
         for urn in urns:
-            output.out.print(f"{TITLES[title]}  {urn.rsplit('::', 1)[-1]}  [dim]{urn}[/]", soft_wrap=True)
+            place = output.line(f"{TITLES[title]}  {urn.rsplit('::', 1)[-1]}  ", (urn, "dim"))
+            output.out.print(place, soft_wrap=True)
     if not yes:
         output.out.print("add --yes to do it; the engine's knowledge changes, no resource does")
         return

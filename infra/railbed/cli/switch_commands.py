@@ -214,19 +214,18 @@ def _show(document: dict[str, Any]) -> None:
     out = output.out
     out.print(
         f"{document['configurations']} configurations, {document['files']} files in {document['output']}",
-        markup=False,
     )
     for warning in document["warnings"]:
-        out.print(f"{warning['code']} {warning['message']}", style="yellow", markup=False, soft_wrap=True)
+        out.print(f"{warning['code']} {warning['message']}", style="yellow", soft_wrap=True)
     findings, changed = document["findings"], document["differences"]
     out.print(f"lint: {len(findings) or 'no'} findings")
     for one in findings[:SHOWN]:
         place = f"{one['switch']} {one['port']}".strip()
-        out.print(f"  {one['check']}: {place}: {one['message']}", markup=False, soft_wrap=True)
+        out.print(f"  {one['check']}: {place}: {one['message']}", soft_wrap=True)
     if document["against"] is not None:
-        out.print(f"against {document['against']}: {len(changed) or 'no'} files would change", markup=False)
+        out.print(f"against {document['against']}: {len(changed) or 'no'} files would change")
     for one in changed[:SHOWN]:
-        out.print(one["diff"], end="", markup=False, soft_wrap=True)
+        out.print(one["diff"], end="", soft_wrap=True)
     hidden = max(len(findings) - SHOWN, 0) + max(len(changed) - SHOWN, 0)
     if hidden:
         out.print(f"… and {hidden} more: --json has all")

@@ -79,13 +79,16 @@ def _show(result: operate.Upgraded) -> None:
         "certificate": result.certificate,
     }
     output.out.print(
-        f"release {result.release}: [{COLOURS[result.verdict]}]{result.verdict}[/] after {result.seconds:g} s"
+        output.line(
+            f"release {result.release}: ",
+            (str(result.verdict), COLOURS[result.verdict]),
+            f" after {result.seconds:g} s",
+        )
     )
     for name, text in rows.items():
         if text:
-            output.out.print(f"  {name}: {text}", markup=False)
+            output.out.print(f"  {name}: {text}")
     if result.failed or result.waiting or result.left:
         output.out.print(
             "the same command goes on from here; `railbed upgrade --to` the release before goes back",
-            markup=False,
         )

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _say(text: str) -> None:
-    output.err.print(f"[dim]·[/] {text}", highlight=False)
+    output.err.print(output.line(("·", "dim"), f" {text}"))
 
 
 def run_validate(

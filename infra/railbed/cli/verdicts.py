@@ -81,24 +81,28 @@ def show(report: Report) -> None:
     for line in lines(report):
         mark = "*" if any(r.simulated for r in line.records) else ""
         table.add_row(
-            f"[{COLOURS[line.verdict]}]{line.verdict.value}[/]", line.title + mark, line.where, line.measured,
+            output.line((line.verdict.value, COLOURS[line.verdict])), line.title + mark, line.where, line.measured,
             line.floor, line.note,
         )  # fmt: skip
     output.out.print(table)
     if simulated:
-        output.out.print("[dim]* simulated: measured on stand-ins for hardware[/]")
+        output.out.print("* simulated: measured on stand-ins for hardware", style="dim")
     for culprit in report.culprits:
         output.out.print(
-            f"[red]to blame[/]  [bold]{culprit.node or 'cluster'}[/] {culprit.part}"
-            f"  ({culprit.confidence:.0%}; {', '.join(culprit.claims)})",
+            output.line(
+                ("to blame", "red"),
+                "  ",
+                (culprit.node or "cluster", "bold"),
+                f" {culprit.part}  ({culprit.confidence:.0%}; {', '.join(culprit.claims)})",
+            ),
             soft_wrap=True,
         )
         if culprit.not_separated:
             output.out.print(f"          one of: {', '.join(culprit.not_separated)}", soft_wrap=True)
     for name, reason in report.accepted_unproven.items():
-        output.out.print(f"[yellow]accepted unproven[/]  {name}: {reason}", soft_wrap=True)
+        output.out.print(output.line(("accepted unproven", "yellow"), f"  {name}: {reason}"), soft_wrap=True)
     if report.out_of_scope:
-        output.out.print(f"[dim]{len(report.out_of_scope)} claims are out of scope (see the report)[/]")
+        output.out.print(f"{len(report.out_of_scope)} claims are out of scope (see the report)", style="dim")
     if report.certificate:
         output.out.print(f"certificate  {report.certificate}", soft_wrap=True)
     output.out.print(f"report       {report.report_dir}/report.html", soft_wrap=True)
@@ -124,7 +128,7 @@ def show_converge(result: configure.ConvergeResult) -> None:
     for name, node in result.nodes.items():
         colour = "red" if name in result.broken else "green"
         told = f"{node.failed_task}: {node.message}" if node.failed_task else ""
-        table.add_row(name, f"[{colour}]{node.state}[/]", str(node.changed), told)
+        table.add_row(name, output.line((node.state, colour)), str(node.changed), told)
     output.out.print(table)
 
 

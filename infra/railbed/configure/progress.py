@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from railbed.configure.events import Event, OnEvent
 from railbed.configure.results import NodeResult, NodeState
@@ -43,7 +44,7 @@ class Board:
                 column, justify="right" if column in ("tasks", "changed") else "left", no_wrap=True
             )
         for name, (result, task) in sorted(self.rows.items()):
-            state = f"[{STYLES[result.state]}]{result.state}[/]"
+            state = Text(str(result.state), STYLES[result.state])
             table.add_row(name, state, str(result.tasks), str(result.changed), result.message or task)
         return table
 
@@ -60,10 +61,10 @@ def shown(console: Console) -> Iterator[OnEvent]:
                 live.start()
             live.update(board.table())
         elif event.kind == "play":
-            console.print(event.task, markup=False)
+            console.print(event.task)
         elif event.kind in TOLD:
             told = f": {event.message}" if event.message else ""
-            console.print(f"  {event.node} {event.kind}: {event.task}{told}", markup=False)
+            console.print(f"  {event.node} {event.kind}: {event.task}{told}")
 
     try:
         yield on_event

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from railbed.defaults import REASON_CHARACTERS
 from railbed.effects.journal import now_iso
 from railbed.model import sound
 from railbed.model.claims import Judged, Verdict, overall
+from railbed.text import shown
 from railbed.validate.scope import Question, Scope
 
 NOT_MEASURED = "nothing measured it"
@@ -112,11 +114,20 @@ class Answers:
         return list(self._by_key.values())
 
     def complete(self) -> list[Judged]:
-        """One verdict per question, in the order of the scope."""
+        """One verdict per question, in the order of the scope; its words are one line of plain text."""
         return [
-            self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._why.get(key, NOT_MEASURED))
+            _worded(
+                self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._why.get(key, NOT_MEASURED))
+            )
             for key, question in self._asked.items()
         ]
+
+
+def _worded(record: Judged) -> Judged:
+    """The record with what a node said made safe to show."""
+    words = {name: getattr(record, name) for name in ("measured", "unit", "expected")}
+    changes = {name: shown(value) for name, value in words.items() if isinstance(value, str)}
+    return record.model_copy(update={**changes, "reason": shown(record.reason, REASON_CHARACTERS)})
 
 
 def total(claims: Iterable[Judged], accepted: Mapping[str, str]) -> Verdict:

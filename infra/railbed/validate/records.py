@@ -11,6 +11,7 @@ from railbed import strict_json
 from railbed.effects import files
 from railbed.errors import Exit
 from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
+from railbed.text import plain
 
 SCHEMA = "railbed/report/v1"
 SHOWN = (
@@ -133,13 +134,8 @@ def _case(suite: ElementTree.Element, record: Judged) -> None:
     properties = ElementTree.SubElement(case, "properties")
     for name, value in facts.items():
         if value not in (None, ""):
-            ElementTree.SubElement(properties, "property", name=name, value=_plain(str(value)))
+            ElementTree.SubElement(properties, "property", name=name, value=plain(str(value)))
     if record.verdict is Verdict.FAIL:
-        ElementTree.SubElement(case, "failure", message=_plain(record.reason))
+        ElementTree.SubElement(case, "failure", message=plain(record.reason))
     elif record.verdict is Verdict.UNPROVEN:
-        ElementTree.SubElement(case, "error", type="unproven", message=_plain(record.reason))
-
-
-def _plain(text: str) -> str:
-    """Without the control characters that XML 1.0 forbids."""
-    return "".join(c if c >= " " or c in "\t\n\r" else "?" for c in text)
+        ElementTree.SubElement(case, "error", type="unproven", message=plain(record.reason))

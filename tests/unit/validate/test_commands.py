@@ -8,11 +8,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from railbed.cli import certificate_commands, output, validate_commands, verdicts
+from railbed.cli import certificate_commands, node_commands, output, validate_commands, verdicts
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.model.claims import Judged, Verdict
+from railbed.run import Result
 from railbed.validate import answers, run, stage
 
 
@@ -21,6 +22,7 @@ def app() -> typer.Typer:
     made = typer.Typer()
     validate_commands.register(made)
     certificate_commands.register(made)
+    node_commands.register(made)
     return made
 
 
@@ -144,3 +146,54 @@ def test_the_whole_report_prints(
     with output.out.capture() as captured:
         verdicts.show(report)
     assert "to blame" in captured.get()
+
+
+REASON = "x [/bold] y [railbed:healthcheck] :smile: [red]z"
+
+
+@pytest.mark.parametrize("reason", [REASON, f"\x1b[2J\x1b]52;c;aGk=\x07{REASON}"])
+def test_a_reason_is_shown_as_it_is_in_every_table(
+    app: typer.Typer, checkout: Workspace, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    def step(bench: Any) -> None:
+        bench.answers.add(
+            *(answers.judged(q, Verdict.FAIL, reason, measured=reason) for q in bench.scope.questions)
+        )
+
+    for console in (output.out, output.err):
+        monkeypatch.setattr(console, "_width", 400)
+    monkeypatch.setattr(stage, "STEPS", (("all", step),))
+    for words in (["validate"], ["report"], ["report", "--json"]):
+        told = invoke(app, *words)
+        assert told.exit_code == (1 if words == ["validate"] else 0), told.exception
+        assert REASON in told.stdout
+        assert "\x1b" not in told.output
+        assert "\\u001b" not in told.output
+    folder = Path(json.loads(told.stdout)["report"])
+    for name in ("report.json", "junit.xml", "report.html"):
+        assert "[/bold] y [railbed:healthcheck]" in (folder / name).read_text()
+
+
+def test_a_drained_node_s_reason_is_shown_as_it_is(
+    app: typer.Typer,
+    checkout: Workspace,
+    contract: Contract,
+    monkeypatch: pytest.MonkeyPatch,
+    fake_remote: Any,
+) -> None:
+    lines = [
+        f"NodeName={n.name} Gres=gpu:8 State=IDLE+DRAIN Partitions=batch Reason=\x1b[2J{REASON} [root@2026-11-24T08:00:00]"
+        for n in contract.nodes
+    ]
+
+    def answer(_: str, line: str) -> Result:
+        return Result((), 0, "\n".join(lines) if "show node" in line else "", "")
+
+    monkeypatch.setattr(node_commands, "Remote", lambda *_: fake_remote(answer))
+    for console in (output.out, output.err):
+        monkeypatch.setattr(console, "_width", 400)
+    for words in (["node", "list"], ["node", "show", "h100-1"]):
+        told = invoke(app, *words)
+        assert told.exit_code == 0, told.exception
+        assert REASON in told.stdout
+        assert "\x1b" not in told.output
