@@ -118,7 +118,9 @@ def main() -> None:
         )
     finally:
         if not chosen.keep:
-            subprocess.run([RAILBED, "destroy", "--yes", "--stack", STACK], cwd=ROOT, check=False)
+            subprocess.run(
+                [RAILBED, "destroy", "--yes", "--end-jobs", "--stack", STACK], cwd=ROOT, check=False
+            )
             stack_file.unlink(missing_ok=True)
 
 

@@ -174,7 +174,7 @@ def main() -> None:
     finally:
         if not args.keep:
             for stack in (STACK, SECOND):
-                railbed("destroy", "--yes", stack=stack)
+                railbed("destroy", "--yes", "--end-jobs", stack=stack)
                 (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 

@@ -85,6 +85,9 @@ DRAIN_POLL_S = 2.0
 DRAIN_TIMEOUT_S = 3600.0
 """How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""
 
+LOSS_TIMEOUT_S = 10.0
+"""How long a destroy waits for what the scheduler, or a node, says of jobs and data; afterwards that is not known. Short, so
+that a cluster which is down can be destroyed; one connection may take ``SSH_CONNECT_TIMEOUT_S``."""
 UPGRADE_WAIT_S = 3600.0
 """How long a wave of an upgrade waits for running jobs; afterwards it stops, and its busy nodes stay draining."""
 UPGRADE_WAVE_FRACTION = 0.25

@@ -24,7 +24,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, ensure_stack_secrets, take
-from railbed.effects.workspace import Workspace
+from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import ContractError, HostError, Unsupported, UsageError
 from railbed.model import compat
 from railbed.platforms.cloud.release import Gone
@@ -74,7 +74,7 @@ def setup(work: Workspace, say: Say) -> None:
     if not work.stack_file.exists():
         if work.stack != DEFAULT_STACK:
             raise UsageError(
-                f"stack {work.stack} has no file", path=str(work.stack_file),
+                f"stack {work.stack} has no file", path=str(work.stack_file), allowed=stacks(work.root),
                 hint=f"write it, e.g. `cp {DEFAULT_SPEC} {work.stack_file.name}`",
             )  # fmt: skip
         files.replace(work.stack_file, (work.root / DEFAULT_SPEC).read_text())
@@ -317,13 +317,26 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
     return planned
 
 
-def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None) -> list[str]:
+def losses(work: Workspace) -> operate.losses.Losses:
+    """What a destroy would take away, as far as anybody answers."""
+    kept = [one.name for one in plan_of(work).filesystems if one.keep_on_destroy or one.existing]
+    return operate.losses.find(work, kept)
+
+
+def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None, *,
+            end_jobs: bool = False) -> list[str]:  # fmt: skip
     """Destroys the stack and everything that carries its id; returns leftovers that the engine did not know of.
 
-    ``archive/`` stays, with the journal and the last reports.
+    ``archive/`` stays, with the journal and the last reports. Says first what goes. Raises UsageError ``JOBS_RUNNING`` while
+    jobs run, unless ``end_jobs``.
     """
     with operating(work, "destroy"):
-        Journal(work.journal_file).write("destroy", stack=work.stack)
+        found = losses(work)
+        for line in found.lines():
+            say(line)
+        if not end_jobs:
+            operate.losses.refuse_jobs(found, work.stack)
+        Journal(work.journal_file).write("destroy", stack=work.stack, jobs=found.jobs)
         session = keep_state(work, say, "destroy")
         control_sockets.close(work)
         session.drop_stale_locks()

@@ -75,7 +75,7 @@ def stack() -> Iterator[Callable[..., Cli]]:
 
     yield make
     for cli in made:
-        cli("destroy", "--yes", status=None)
+        cli("destroy", "--yes", "--end-jobs", status=None)
         cli.work.stack_file.unlink(missing_ok=True)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from railbed import configure, flow, platforms, spec
-from railbed import contract as contracts
+from railbed import configure, converging, flow, platforms, spec
 from railbed import plan as plans
 from railbed.cli import engine_progress, findings, output, verdicts
 from railbed.effects.engine.session import Session, environment
-from railbed.effects.workspace import Workspace, find_root
+from railbed.effects.workspace import Workspace, find_root, known
 from railbed.errors import Exit, RailbedError
 
 NEW_KEY_OPTION = typer.Option(
@@ -26,7 +25,12 @@ REMOVE_OPTION = typer.Option(
 
 
 def workspace(stack: str) -> Workspace:
-    """The stack's place in the checkout that this command runs in."""
+    """The stack's place in the checkout that this command runs in. Raises UsageError for a stack that it does not have."""
+    return known(find_root(), stack)
+
+
+def _new(stack: str) -> Workspace:
+    """The same of a stack that may be there from now on."""
     return Workspace(find_root(), stack)
 
 
@@ -43,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 def run_doctor(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
     """Look at this machine: what the stack's platform needs here and what is missing."""
-    kind, hosts = _wanted(workspace(stack))
+    kind, hosts = _wanted(_new(stack))
     found = platforms.examine(kind, hosts)
     findings.show(found, as_json=as_json)
     output.leave(findings.needed_status(found))
@@ -58,12 +62,12 @@ def _wanted(work: Workspace) -> tuple[str, int]:
 
 def setup(stack: str = output.STACK_OPTION) -> None:
     """Get this checkout ready: stack file, host tools, engine, `.railbed/env`."""
-    flow.setup(workspace(stack), say)
+    flow.setup(_new(stack), say)
 
 
 def env(stack: str = output.STACK_OPTION) -> None:
     """Write `.railbed/env` and print where it is: after sourcing it, plain `pulumi` works here."""
-    work = workspace(stack)
+    work = _new(stack)
     output.out.print(str(flow.write_env(work, environment(work, say))), soft_wrap=True)
 
 
@@ -74,7 +78,7 @@ def up(
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Make the cluster, configure it, validate it. Again: mends drift, or says that nothing changed."""
-    work = workspace(stack)
+    work = _new(stack)
     flow.setup(work, say)
     with engine_progress.shown() as on_engine, configure.progress.shown(output.err) as on_converge:
         result = flow.up(
@@ -102,7 +106,7 @@ def up(
 
 def preview(stack: str = output.STACK_OPTION) -> None:
     """Show what `up` would change; changes nothing."""
-    work = workspace(stack)
+    work = _new(stack)
     flow.setup(work, say)
     changes = Session(work, say).preview(lambda text: output.err.print(text.rstrip()))
     output.out.print(f"{changes.total} changes" if changes.total else "nothing to change")
@@ -111,17 +115,20 @@ def preview(stack: str = output.STACK_OPTION) -> None:
 def destroy(
     stack: str = output.STACK_OPTION,
     yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would go."),
+    end_jobs: bool = typer.Option(
+        False, "--end-jobs", help="Also while jobs run: they end with their nodes."
+    ),
 ) -> None:
     """Remove the stack: hosts, networks, processes, disks. The archive (journal, last reports) stays."""
     work = workspace(stack)
     if not yes:
-        nodes = [node.name for node in contracts.load(work.contract_file).nodes]
-        output.out.print(
-            f"would destroy stack {stack}: {', '.join(nodes)} and their disks; add --yes to do it"
-        )
+        output.out.print(f"would destroy stack {stack}:")
+        for line in flow.losses(work).lines():
+            output.out.print(f"  {line}", soft_wrap=True)
+        output.out.print("add --yes to do it")
         return
     with engine_progress.shown() as on_engine:
-        left = flow.destroy(work, say, on_engine)
+        left = flow.destroy(work, say, on_engine, end_jobs=end_jobs)
     for leftover in left:
         say(f"swept {leftover}")
     stay = flow.host_packages(work)
@@ -136,15 +143,16 @@ def converge(
     check: bool = typer.Option(False, "--check", help="Only say what would change; writes nothing."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
-    """Run the roles on the nodes again; a converged cluster shows 0 changed."""
+    """Run the roles on the nodes again, as the contract says; a converged cluster shows 0 changed."""
     work = workspace(stack)
-    contract = contracts.load(work.contract_file)
-    with flow.operating(work, "converge"), configure.progress.shown(output.err) as on_event:
-        result = configure.converge(contract, work, limit=limit or None, check=check, on_event=on_event)
+    with configure.progress.shown(output.err) as on_event:
+        result, pending = converging.converge(work, limit=limit or None, check=check, on_event=on_event)
     if as_json:
-        output.print_json(result.as_json())
+        output.print_json({**result.as_json(), "unapplied": pending.model_dump()})
     else:
         verdicts.show_converge(result)
+    if pending.as_text():
+        output.err.print(f"{pending.as_text()}; `railbed up` does", style="yellow")
     if result.broken:
         error: RailbedError = configure.broken(result)
         output.leave(error.exit_status)

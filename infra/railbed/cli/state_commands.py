@@ -13,6 +13,7 @@ from railbed.cli.cluster_commands import say, workspace
 from railbed.effects.engine import backend, backups, state
 from railbed.effects.engine.deployments import StateDamaged
 from railbed.effects.engine.session import environment
+from railbed.effects.workspace import Workspace, find_root
 
 app = typer.Typer(no_args_is_help=True, help="The engine's state: a team's store, backups.")
 BACKEND = typer.Option(
@@ -42,7 +43,7 @@ def run_init(
 ) -> None:
     """Keep the stack's state in a team's object store; what this checkout has of it moves there."""
     team = backend.checked(backend_url, secrets_provider)
-    work = workspace(stack)
+    work = Workspace(find_root(), stack)
     with flow.operating(work, "state init"):
         moved = state.init(work, team, say)
     flow.write_env(work, environment(work, say))

@@ -9,7 +9,7 @@ import typer
 from railbed import contract as contracts
 from railbed import flow, validate
 from railbed.cli import output, verdicts
-from railbed.effects.workspace import Workspace, find_root
+from railbed.cli.cluster_commands import workspace
 from railbed.errors import UnprovenError, UsageError
 
 
@@ -42,7 +42,7 @@ def run_validate(
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Measure every claim in scope and judge it: exit 0 pass, 1 fail, 3 unproven."""
-    work = Workspace(find_root(), stack)
+    work = workspace(stack)
     accepting = _accepting(accept_unproven, reason)
     contract = contracts.load(work.contract_file)
     with flow.operating(work, "validate"):
@@ -79,7 +79,7 @@ def report(
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Show the latest report and where its files are."""
-    work = Workspace(find_root(), stack)
+    work = workspace(stack)
     try:
         found = validate.latest(work)
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from railbed.validate import Report
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
 RAIL = "fabric.rail."
+SHOWN_NODES = 8
 
 
 @dataclass
@@ -130,6 +131,12 @@ def show_converge(result: configure.ConvergeResult) -> None:
         told = f"{node.failed_task}: {node.message}" if node.failed_task else ""
         table.add_row(name, output.line((node.state, colour)), str(node.changed), told)
     output.out.print(table)
+    for task, names in result.changes().items():
+        more = f" and {len(names) - SHOWN_NODES} more" if len(names) > SHOWN_NODES else ""
+        verb = "would change" if result.check else "changed"
+        output.out.print(f"{verb}  {task}  on {', '.join(names[:SHOWN_NODES])}{more}", soft_wrap=True)
+    if result.check and result.changed:
+        output.out.print(f"differences  {result.log}", soft_wrap=True)
 
 
 def _title(report: Report) -> str:

@@ -51,6 +51,8 @@ class Collector:
         """Text outside of tasks: why Ansible did not even start."""
         self.finished = False
         self._ended: set[str] = set()
+        self._hidden: dict[str, list[str]] = {}
+        """By node the tasks whose results are hidden."""
         self._on_event = on_event or _unheard
 
     def take(self, event: dict[str, Any]) -> None:
@@ -74,10 +76,19 @@ class Collector:
         self.finished = True
         for name, count in (data.get("changed") or {}).items():
             if name in self.nodes:
-                self.nodes[name].changed = int(count)
+                self._changed(name, int(count))
                 if count and self.nodes[name].state == NodeState.OK:
                     self.nodes[name].state = NodeState.CHANGED
         self._stop()
+
+    def _changed(self, name: str, count: int) -> None:
+        """Of tasks that hide their results, Ansible counts the changes, and does not say which they were."""
+        node, hidden = self.nodes[name], self._hidden.get(name, [])
+        if count - node.changed == len(hidden):
+            node.changes += hidden
+        elif count > node.changed:
+            node.changes += [f"{title} (or another task with secrets)" for title in hidden]
+        node.changed = count
 
     def _stop(self) -> None:
         """Nodes that neither failed nor came to the end: Ansible sends nothing about them."""
@@ -110,12 +121,15 @@ class Collector:
             self._took(title, str(data.get("task_uuid") or title), float(data.get("duration") or 0.0))
             if "results" not in result and _runs_module(data):
                 node.modules += 1
+            if outcome == "ok" and "censored" in result:
+                self._hidden.setdefault(name, []).append(title)
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):
             node.state = NodeState.FAILED if outcome == "failed" else NodeState.UNREACHABLE
             node.failed_task, node.message = title, _message(result, unreachable=outcome == "unreachable")
             node.half_done = node.half_done or bool(result.get("half_done"))
         elif outcome == "ok" and result.get("changed"):
             outcome, node.changed = "changed", node.changed + 1
+            node.changes.append(title)
             if node.state == NodeState.OK:
                 node.state = NodeState.CHANGED
         self._on_event(Event(outcome, node=name, task=title, message=node.message, result=node))

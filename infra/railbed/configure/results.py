@@ -24,7 +24,9 @@ class NodeResult:
 
     state: NodeState = NodeState.OK
     changed: int = 0
-    """Tasks that changed something, or would in check mode."""
+    """How many tasks changed something, or would in check mode."""
+    changes: list[str] = field(default_factory=list)
+    """Those tasks, ``role: task``. Of tasks that hide their results, and of which only the number is known, all that ran."""
     tasks: int = 0
     modules: int = 0
     """Modules that ran on the node itself."""
@@ -59,6 +61,14 @@ class ConvergeResult:
     def changed(self) -> int:
         """Changes over all nodes."""
         return sum(result.changed for result in self.nodes.values())
+
+    def changes(self) -> dict[str, list[str]]:
+        """Task → nodes that it changed, or would change, in the order of the run."""
+        found: dict[str, list[str]] = {}
+        for name, node in self.nodes.items():
+            for task in node.changes:
+                found.setdefault(task, []).append(name)
+        return found
 
     @property
     def modules_per_node(self) -> int:

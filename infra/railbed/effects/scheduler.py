@@ -22,7 +22,7 @@ NO_NODES = "no reservations in the system"
 class Scheduler:
     """The scheduler of one stack. Every method raises CommandError when Slurm does not answer."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, timeout_s: float = TALK_TIMEOUT_S) -> None:
         controllers = remote.contract.with_role("controller")
         if remote.contract.scheduler != "slurm" or not controllers:
             raise ContractError(
@@ -30,6 +30,7 @@ class Scheduler:
                 found=remote.contract.scheduler, allowed="slurm",
             )  # fmt: skip
         self.remote = remote
+        self.timeout_s = timeout_s
         self.controller, *self._others = [node.name for node in controllers]
 
     def _run(self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
@@ -37,7 +38,7 @@ class Scheduler:
         while True:
             last = not self._others
             answer = self.remote.run(
-                self.controller, argv, stdin=stdin, timeout_s=TALK_TIMEOUT_S, check=check and last,
+                self.controller, argv, stdin=stdin, timeout_s=self.timeout_s, check=check and last,
                 keep_bytes=OUTPUT_BYTES,
             )  # fmt: skip
             if last or answer.returncode != SSH_FAILED:

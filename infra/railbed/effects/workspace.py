@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.catalog import nearest
 from railbed.defaults import NAME_MAX, NAME_PATTERN
 from railbed.effects.files import Register
 from railbed.errors import UsageError
@@ -148,3 +149,23 @@ class Workspace:
     def lab_dir(self) -> Path:
         """Overlays, logs and facts of the lab's hosts."""
         return self.dir / "lab"
+
+
+def stacks(root: Path) -> list[str]:
+    """The stacks of a checkout: those with a file, and those that were made there."""
+    files = {file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in root.glob("Pulumi.*.yaml")}
+    made = {file.parent.name for file in (root / LOCAL).glob("*/contract.json")}
+    kept = {file.parent.parent.name for file in (root / LOCAL).glob("*/archive/journal.jsonl")}
+    return sorted(files | made | kept)
+
+
+def known(root: Path, stack: str) -> Workspace:
+    """The place of a stack of this checkout. Raises UsageError ``STACK_UNKNOWN`` naming those there are."""
+    there = stacks(root)
+    if there and stack not in there:
+        near = nearest(stack, there)
+        raise UsageError(
+            f"this checkout has no stack {stack}", code="STACK_UNKNOWN", path="--stack", found=stack, allowed=there,
+            hint=f"did you mean --stack {near}?" if near else f"name one of them, or write Pulumi.{stack}.yaml",
+        )  # fmt: skip
+    return Workspace(root, stack)

@@ -158,6 +158,31 @@ def test_a_whole_good_run_is_remembered_for_the_next_contract(
     assert json.loads(stack.converged_file(checkout).read_text())["hash"] == contract.hash
 
 
+CHANGES = """
+    - name: Change something
+      ansible.builtin.command: {argv: ["true"]}
+      changed_when: inventory_hostname == 'h100-1'
+      check_mode: false
+    - name: Change a secret
+      ansible.builtin.command: {argv: ["true"]}
+      changed_when: inventory_hostname == 'h100-2'
+      check_mode: false
+      no_log: true
+    - name: Write a file
+      ansible.builtin.copy: {content: "x", dest: "{{ railbed_secrets_dir }}/../made-{{ inventory_hostname }}"}
+      when: inventory_hostname == 'h100-0'
+"""
+
+
+def test_a_check_names_the_tasks_that_would_change_something(checkout: Workspace, contract: Contract) -> None:
+    result = converge(contract, checkout, playbook=playbook(checkout, CHANGES), check=True)
+    assert {name: node.changes for name, node in result.nodes.items()} == {
+        "ctl0": [], "h100-0": ["Write a file"], "h100-1": ["Change something"], "h100-2": ["Change a secret"],
+    }  # fmt: skip
+    assert not (checkout.dir / "made-h100-0").exists()
+    assert result.as_json()["nodes"]["h100-0"]["changes"] == ["Write a file"]
+
+
 def test_a_limited_run_leaves_other_nodes_alone(checkout: Workspace, contract: Contract) -> None:
     result = converge(contract, checkout, playbook=playbook(checkout, LEAK), limit="h100-1")
     assert list(result.nodes) == ["h100-1"]

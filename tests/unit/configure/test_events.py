@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from railbed.configure import progress
@@ -64,6 +65,35 @@ def test_a_change_whose_result_is_hidden_is_counted_at_the_end() -> None:
     hidden = ran("runner_on_ok", "h100-0", res={"censored": "the output has been hidden"})
     node = collect(hidden, *ended("h100-0", h100_0=1)).nodes["h100-0"]
     assert (node.state, node.changed) == (NodeState.CHANGED, 1)
+
+
+def test_the_tasks_that_changed_something_are_named() -> None:
+    changed = [ran("runner_on_ok", "h100-0", task, res={"changed": True}) for task in ("Pin", "Start")]
+    other = ran("runner_on_ok", "h100-1", "Start", res={"changed": True})
+    same = ran("runner_on_ok", "h100-1", "Pin")
+    nodes = collect(*changed, same, other, *ended("h100-0", "h100-1", h100_0=2, h100_1=1)).nodes
+    assert nodes["h100-0"].changes == ["time: Pin", "time: Start"]
+    result = ConvergeResult(nodes=nodes, seconds=1.0, check=True)
+    assert result.changes() == {"time: Pin": ["h100-0"], "time: Start": ["h100-0", "h100-1"]}
+    assert result.as_json()["nodes"]["h100-1"]["changes"] == ["time: Start"]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "changed", "named"),
+    [
+        (["Key"], 1, ["time: Key"]),
+        (["Key"], 0, []),
+        (["Key", "Login"], 2, ["time: Key", "time: Login"]),
+        (["Key", "Login"], 1, [f"time: {one} (or another task with secrets)" for one in ("Key", "Login")]),
+    ],
+)
+def test_a_task_with_secrets_is_named_as_far_as_its_changes_are_counted(
+    hidden: list[str], changed: int, named: list[str]
+) -> None:
+    seen = ran("runner_on_ok", "h100-0", "Pin", res={"changed": True})
+    events = [ran("runner_on_ok", "h100-0", one, res={"censored": "hidden"}) for one in hidden]
+    node = collect(seen, *events, *ended("h100-0", h100_0=1 + changed)).nodes["h100-0"]
+    assert (node.changed, node.changes) == (1 + changed, ["time: Pin", *named])
 
 
 def test_a_task_takes_as_long_as_on_its_slowest_node_and_tasks_of_one_title_add_up() -> None:
@@ -172,7 +202,7 @@ def test_a_failed_node_is_a_failure_and_a_silent_one_is_unproven() -> None:
 
 def test_progress_tells_plays_changes_and_failures_without_a_terminal() -> None:
     said = io.StringIO()
-    with progress.shown(Console(file=said, width=200)) as on_event:
+    with progress.shown(Console(file=said, width=200, markup=False)) as on_event:
         on_event(Event("play", task="Schedule"))
         on_event(Event("ok", node="h100-0", task="time: Keep the clock", result=NodeResult()))
         on_event(Event("changed", node="h100-1", task="time: Keep the clock", result=NodeResult()))

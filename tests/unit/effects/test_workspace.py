@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.effects.lab import names
-from railbed.effects.workspace import Workspace, find_root
+from railbed.effects.workspace import Workspace, find_root, known, stacks
 from railbed.errors import UsageError
 
 NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,19}[a-z0-9])?", fullmatch=True)
@@ -41,3 +41,22 @@ def test_outside_a_checkout_the_error_says_where_it_looked(tmp_path: Path) -> No
         find_root(tmp_path)
     assert wrong.value.code == "NO_CHECKOUT"
     assert str(tmp_path) in wrong.value.path
+
+
+def test_an_unknown_stack_is_named_with_those_there_are(tmp_path: Path) -> None:
+    assert known(tmp_path, "lab").stack == "lab"  # before the first one, the next error says how to make it
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "Pulumi.prod.yaml").touch()
+    for made in (
+        ".railbed/lab/contract.json",
+        ".railbed/gone/archive/journal.jsonl",
+        ".railbed/state/x.json",
+    ):
+        (tmp_path / made).parent.mkdir(parents=True)
+        (tmp_path / made).touch()
+    assert stacks(tmp_path) == ["gone", "lab", "prod"]
+    assert known(tmp_path, "gone").stack == "gone"
+    with pytest.raises(UsageError) as unknown:
+        known(tmp_path, "prdo")
+    assert (unknown.value.code, unknown.value.allowed) == ("STACK_UNKNOWN", ["gone", "lab", "prod"])
+    assert "--stack prod" in unknown.value.hint

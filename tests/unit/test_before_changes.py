@@ -1,4 +1,4 @@
-"""The engine's state is backed up before `up`, `upgrade` and `destroy` change anything; where that fails, they change nothing."""
+"""What `up`, `upgrade` and `destroy` do before they change anything: back the state up, and ask who works on the cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.unit.validate.conftest import contract
 from railbed import flow, platforms
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError
+from railbed.errors import RailbedError, UsageError
+from railbed.operate.losses import Losses
 
 __all__ = ["contract"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,8 @@ class Engine:
 
 
 LOG: list[Engine] = []
+JOBS: list[str] = []
+"""Running jobs."""
 
 
 @pytest.fixture
@@ -60,6 +63,8 @@ def work(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) ->
     made.stack_file.write_text((ROOT / "examples/lab-cluster.yaml").read_text())
     made.contract_file.write_text(json.dumps(contract.as_json()))
     monkeypatch.setattr(flow, "Session", Engine)
+    monkeypatch.setattr(flow, "losses", lambda _: Losses(jobs=JOBS))
+    JOBS.clear()
 
     def changed(*_: Any, **__: Any) -> Any:
         raise AssertionError("something was changed")
@@ -117,3 +122,20 @@ def test_destroy_forgets_the_contract_before_the_state(
     flow.destroy(work, quiet)
     assert there == [False]
     assert LOG[0].done == ["backup before destroy", "destroy"]
+
+
+def test_destroy_does_nothing_while_jobs_run_unless_it_is_told_to_end_them(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    JOBS.append("245 of ada on h100-0")
+    monkeypatch.setattr(Engine, "full", False)
+    monkeypatch.setattr(platforms, "sweep", lambda *_: [])
+    said: list[str] = []
+    with pytest.raises(UsageError) as refused:
+        flow.destroy(work, said.append)
+    assert refused.value.code == "JOBS_RUNNING"
+    assert said[0] == "running jobs: 245 of ada on h100-0"
+    assert LOG == []
+    assert not work.journal_file.exists()
+    flow.destroy(work, said.append, end_jobs=True)
+    assert LOG[0].done == ["backup before destroy", "destroy", "remove"]

@@ -1,0 +1,123 @@
+"""What a destroy takes away: nodes, the jobs on them, the data of shared filesystems. Reads only, and waits for nobody long."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pydantic import Field
+
+from railbed import contract as contracts
+from railbed.contract import Contract, Filesystem
+from railbed.defaults import LOSS_TIMEOUT_S
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import Job
+from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError, ContractError, UsageError
+from railbed.model.claims import Part
+from railbed.units import GIB
+
+SHOWN = 8
+COMPLETING = "COMPLETING"
+"""Slurm's word for a job that has ended and whose nodes are being cleaned up."""
+
+
+class Data(Part):
+    """One shared filesystem."""
+
+    name: str
+    mount: str
+    kept: bool
+    """True where the destroy leaves it."""
+    used_gib: float | None = None
+    unknown: str = ""
+    """Why nobody knows how much is in it."""
+
+
+class Losses(Part):
+    """What is known just before a destroy."""
+
+    nodes: list[str] = Field(default_factory=list)
+    jobs: list[str] = Field(default_factory=list)
+    """Running jobs: ``245 of ada on h100-0, h100-1``."""
+    waiting: int = 0
+    """Jobs that wait for nodes."""
+    jobs_unknown: str = ""
+    """Why nobody knows which jobs run."""
+    filesystems: list[Data] = Field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """For a person, most important first."""
+        jobs = self.jobs[:SHOWN] + ([f"{len(self.jobs) - SHOWN} more"] if len(self.jobs) > SHOWN else [])
+        told = [
+            f"running jobs: {'; '.join(jobs) or 'none'}" + (f"; {self.waiting} wait" if self.waiting else "")
+        ]
+        if self.jobs_unknown:
+            told = [f"running jobs: not known ({self.jobs_unknown})"]
+        for one in self.filesystems:
+            holds = (
+                f"not known what it holds ({one.unknown})"
+                if one.used_gib is None
+                else f"{one.used_gib:.3g} GiB in it"
+            )
+            told.append(
+                f"filesystem {one.name} ({one.mount}): {holds}; {'it stays' if one.kept else 'its data goes'}"
+            )
+        return [*told, f"nodes and their disks: {', '.join(self.nodes) or 'none known'}"]
+
+
+def find(work: Workspace, kept: Collection[str]) -> Losses:
+    """Asks scheduler and one node. ``kept``: filesystems that stay. A stack without a contract never had users."""
+    if not work.contract_file.exists():
+        return Losses()
+    try:
+        contract = contracts.load(work.contract_file)
+    except ContractError as broken:
+        return Losses(jobs_unknown=broken.message)
+    jobs, unknown = _jobs(work, contract)
+    holding = [job for job in jobs if job.nodes]
+    running = [job for job in holding if job.state != COMPLETING]
+    return Losses(
+        nodes=[node.name for node in contract.nodes],
+        jobs=[f"{job.id} of {job.user} on {', '.join(job.nodes)}" for job in running],
+        waiting=len(jobs) - len(holding),
+        jobs_unknown=unknown,
+        filesystems=[_data(work, contract, one, one.name in kept) for one in contract.filesystems],
+    )
+
+
+def refuse_jobs(found: Losses, stack: str) -> None:
+    """Raises UsageError while jobs run; nothing was done then."""
+    if found.jobs:
+        raise UsageError(
+            f"{len(found.jobs)} jobs run on stack {stack}, and a destroy would take their nodes away", code="JOBS_RUNNING",
+            path=stack, found=found.jobs[:SHOWN], allowed="no running job",
+            hint="wait for them, or let their owners end them; `--end-jobs` destroys all the same",
+        )  # fmt: skip
+
+
+def _jobs(work: Workspace, contract: Contract) -> tuple[list[Job], str]:
+    if contract.scheduler != "slurm":
+        return [], "the stack has no scheduler, and nobody else knows who uses a host"
+    try:
+        return Scheduler(Remote(work, contract), LOSS_TIMEOUT_S).jobs(), ""
+    except (CommandError, ContractError) as silent:
+        return [], f"the scheduler does not answer: {silent.message.splitlines()[-1]}"
+
+
+def _data(work: Workspace, contract: Contract, one: Filesystem, kept: bool) -> Data:
+    """``df`` on the first node for jobs; a folder that is not mounted there would show the node's own disk."""
+    nodes = contract.with_role("compute")
+    made = Data(name=one.name, mount=one.mount, kept=kept)
+    if not nodes:
+        return made.model_copy(update={"unknown": "no node mounts it"})
+    said = Remote(work, contract).run(
+        nodes[0].name, ["df", "--block-size=1", "--output=used,target", one.mount], check=False,
+        timeout_s=LOSS_TIMEOUT_S,
+    )  # fmt: skip
+    used, _, target = said.stdout.strip().rpartition("\n")[2].strip().partition(" ")
+    if not said.ok or not used.isdigit():
+        return made.model_copy(update={"unknown": f"{nodes[0].name} does not answer"})
+    if target.strip() != one.mount:
+        return made.model_copy(update={"unknown": f"{nodes[0].name} does not mount it"})
+    return made.model_copy(update={"used_gib": int(used) / GIB})
