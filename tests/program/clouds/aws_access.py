@@ -69,7 +69,7 @@ terraform-provider-aws; of groups also what `platforms/aws/release.py` calls).""
 
 def apply_documents(cluster: str = CLUSTER) -> list[dict[str, Any]]:
     """What whoever runs `up` is given."""
-    return [policies.document(name, cluster, REGION, ACCOUNT) for name in ("plan", "apply", "apply_roles")]
+    return [policies.document(name, cluster, REGION, ACCOUNT) for name in policies.APPLY]
 
 
 def reference(action: str) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def call(
             *(kinds[kind]["condition_keys"] or data["resources"].get(kind, {}).get("condition_keys", [])),
         ]
         told = {f"aws:RequestTag/{key}": value for key, value in (new or {}).items()}
-        told |= {f"aws:ResourceTag/{key}": value for key, value in on.get(kind, {}).items()}
+        for key, value in on.get(kind, {}).items():
+            told |= {f"aws:ResourceTag/{key}": value, f"ssm:resourceTag/{key}": value}
         told |= {key.replace("__", ":"): value for key, value in keys.items()}
         held = {key: value for key, value in told.items() if any(_is(key, pattern) for pattern in evaluated)}
         arn = _arn(data["resources"][kind]["arn"], names.get(kind, "x-1")) if kind else "*"

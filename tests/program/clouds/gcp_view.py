@@ -122,8 +122,6 @@ class GcpView:
         }
         if typ.endswith("instance:Instance") and "lustre" in typ:
             return {"mountPoint": f"10.64.192.2@tcp:/{inputs['filesystem']}"}
-        if typ.endswith(":Account"):
-            return {"member": f"serviceAccount:{inputs['accountId']}@example-project.iam.gserviceaccount.com"}
         return {**named, "name": f"{name}-name"} if typ == "gcp:compute/instance:Instance" else named
 
     def call(self, token: str, args: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,12 @@ def test_look_ups_are_allowed(name: str) -> None:
         assert allows(documents, call(action, on)), action
 
 
+def test_logins_of_up_are_allowed() -> None:
+    assert may_apply(call("ssm:StartSession", {"instance": OWN}))
+    # Documents of AWS's own stand in no account.
+    assert may_apply([Ask("ssm:StartSession", f"arn:aws:ssm:{REGION}::document/AWS-StartSSHSession")])
+
+
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 ESCALATIONS = {
     "a role without a boundary": call("iam:CreateRole", names=ROLE),
@@ -99,6 +105,9 @@ ESCALATIONS = {
     "keys of another user": call("iam:CreateAccessKey", names={"user": "root-like"}),
     "a new policy": call("iam:CreatePolicy", names={"policy": "railbed-more"}),
     "a console session on another's instance": call("ssm:StartSession", {"instance": FOREIGN}),
+    "a session by another document": call(
+        "ssm:StartSession", {"document": {}}, names={"document": "SSM-SessionManagerRunShell"}
+    ),
     "a command on another's instance": call("ssm:SendCommand", {"instance": FOREIGN}),
     "another's instance is ended": call("ec2:TerminateInstances", {"instance": FOREIGN}),
     "an untagged instance is ended": call("ec2:TerminateInstances", {"instance": UNTAGGED}),

@@ -34,7 +34,6 @@ from railbed.platforms.gcp import (
     discover,
     facts,
     filesystems,
-    identities,
     names,
     preflight,
 )
@@ -356,27 +355,6 @@ def test_the_proxy_names_project_zone_and_instance() -> None:
     assert way(Member(id="1", address="10.64.0.2")) == (
         "gcloud compute start-iap-tunnel rb-0-h200-abcd %p --listen-on-stdin "
         "--project example-project --zone europe-west1-b --verbosity error"
-    )
-
-
-@pytest.mark.parametrize("name", identities.IDENTITIES)
-def test_identities_name_single_permissions(name: str) -> None:
-    role = identities.role(name)
-    assert set(role) == {"title", "description", "stage", "includedPermissions"}
-    assert all(re.fullmatch(r"[a-z]+\.[A-Za-z]+\.[A-Za-z]+", one) for one in role["includedPermissions"])
-    changing = re.compile(r"\.(create|delete|update|set|reset|add|remove|use)")
-    changes = [one for one in role["includedPermissions"] if changing.search(one)]
-    allowed = {"plan": [], "validate": [], "repair": ["compute.instances.delete", "compute.instances.reset"]}
-    assert changes == allowed.get(name, changes)
-
-
-def test_repair_is_held_to_this_stack_s_instances(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = built("a3-ultragpu-8g", monkeypatch)
-    (repair,) = [one for one in run.of(":IAMMember") if one.name == "repair"]
-    start = re.search(r'startsWith\("(.*?)"\)', repair.inputs["condition"]["expression"]).group(1)  # type: ignore[union-attr]
-    (group,) = VIEW.groups_of(run, "gpu")
-    assert f"projects/example-project/zones/europe-west1-b/instances/{group['baseInstanceName']}".startswith(
-        start
     )
 
 

@@ -9,8 +9,9 @@ from railbed.platforms.cloud import documents
 
 FOLDER = Path(__file__).with_name("identities")
 DOCUMENTS = ("plan", "apply", "apply_roles", "repair", "validate", "node", "boundary")
-"""Whoever runs `up` gets three together: plan, apply and apply_roles. One managed policy has 6,144 characters at most (IAM
-User Guide, "IAM and AWS STS quotas")."""
+APPLY = ("plan", "apply", "apply_roles", "validate")
+"""What whoever runs `up` gets, together: one managed policy has 6,144 characters at most (IAM User Guide, "IAM and AWS STS
+quotas")."""
 
 
 def document(name: str, cluster: str, region: str, account: str) -> dict[str, Any]:

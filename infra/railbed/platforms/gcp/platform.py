@@ -1,4 +1,4 @@
-"""A Google Cloud cluster from a plan: networks, groups, filesystems, identities; and the contract out of what was made."""
+"""A Google Cloud cluster from a plan: networks, groups, filesystems; and the contract out of what was made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Member, in_order
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.cloud.told import told
-from railbed.platforms.gcp import capacity, fabric, filesystems, identities, nodes
+from railbed.platforms.gcp import capacity, fabric, filesystems, nodes
 from railbed.platforms.gcp.discover import Look
 from railbed.platforms.gcp.fabric import Context
 from railbed.platforms.gcp.session import Session
@@ -40,7 +40,6 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     groups = {pool.name: nodes.pool(context, pool, made, user_data, policy) for pool in plan.pools}
     if plan.has_controller:
         groups[CONTROLLER_POOL] = [one.name for one in nodes.controllers(context, made, user_data)]
-    identities.operators(context)
     return _contract(context, work, groups, filesystems.filesystems(context, made))
 
 

@@ -25,6 +25,6 @@ SUPPORT: Support = {
     "host_keys": "guest attributes, namespace hostkeys, written by cloud-init on the node",
     "private_login": "Identity-Aware Proxy: gcloud compute start-iap-tunnel",
     "encrypted_disks": "disks and Lustre are always encrypted at rest, with keys that Google holds",
-    "identities": "custom roles; repair and validate bound to service accounts, by the prefix of instance names",
+    "identities": "custom roles that an administrator binds; `apply` has no rights over roles, policies and service accounts",
     "preflight": "Compute and Resource Manager APIs: project, zone, shape, profile, reservation, image, network",
 }
