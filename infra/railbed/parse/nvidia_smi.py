@@ -18,6 +18,17 @@ PLAIN_FIELDS = {
     "inforom.image", "mig.mode.current",
 }  # fmt: skip
 """Fields without a dot in their name, of which a header has at least one, or one with a dot."""
+TEXT_FIELDS = {
+    "name",
+    "gpu_name",
+    "uuid",
+    "gpu_uuid",
+    "serial",
+    "gpu_serial",
+    "vbios_version",
+    "driver_version",
+}
+"""Fields that stay text whatever they look like: a serial number may begin with zeros."""
 UNKNOWN = {
     "",
     "[N/A]",
@@ -45,6 +56,12 @@ def _value(text: str) -> Any:
     if as_number is None or as_number != as_number or as_number in (float("inf"), float("-inf")):
         return text
     return int(as_number) if as_number == int(as_number) and "." not in text else as_number
+
+
+def _cell(name: str, text: str) -> Any:
+    if name in TEXT_FIELDS:
+        return None if text in UNKNOWN else text
+    return _value(text)
 
 
 def _names(cells: list[str]) -> list[str]:
@@ -92,7 +109,7 @@ def plain(text: str, fields: list[str] | None = None) -> dict[str, Any]:
             else:
                 unread.append(line)
         elif len(cells) == len(names):
-            gpus.append({names[i]: _value(c) for i, c in enumerate(cells)})
+            gpus.append({names[i]: _cell(names[i], c) for i, c in enumerate(cells)})
         else:
             unread.append(line)
     return {"fields": names or [], "gpus": gpus, "errors": bounded(errors), "unread": bounded(unread)}
