@@ -28,6 +28,11 @@ def _obeyed(c: str) -> bool:
     return unicodedata.category(c) in OBEYED or c in NO_CHARACTERS
 
 
+def one_line(text: str) -> bool:
+    """Whether ``text`` is one line without a character that a terminal or a reader obeys."""
+    return "\n" not in text and "\t" not in text and plain(text) == text
+
+
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """``plain`` text of at most ``limit`` characters, in one line."""
     found = " ".join(plain(text[: 4 * limit]).split())

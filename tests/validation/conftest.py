@@ -24,6 +24,7 @@ from railbed.validate.node.probe import Check, Finding, Probe
 from railbed.validate.node.test_containers import containers
 from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
+from railbed.validate.node.test_identity import facts
 from railbed.validate.node.test_kernel import kernel
 from railbed.validate.node.test_limits import limits
 from railbed.validate.node.test_packages import packages
@@ -145,6 +146,11 @@ class World:
                 shutil.copy(file, copy)
         return target / on_node.PACKAGE / "healthcheck.py"
 
+    def shown(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """What the node shows of itself, without the suite around it."""
+        monkeypatch.setenv("PATH", self.environment()["PATH"])
+        return facts(Probe(str(self.root)), self.want)
+
     def health(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs the scheduler's health check as its own program."""
         path = self.folder / "expectations.json"
@@ -222,5 +228,10 @@ def world(tmp_path: Path) -> World:
         made.write(f"/sys/class/net/rail{i}/carrier", "1\n")
         made.write(f"/sys/class/net/rail{i}/mtu", "9000\n")
         made.write(f"/dev/nvidia{i}", "")
+    made.write("/etc/machine-id", "0f8c2a4e6b1d4c3f9a7e5d2b1c0f8e6a\n")
+    made.write("/sys/class/dmi/id/product_serial", "S449821X4B0123\n")
+    made.write("/sys/class/infiniband/mlx5_0/node_guid", "0c42:a103:0065:1a2b\n")
+    made.write("/sys/class/infiniband/mlx5_9/node_guid", "0c42:a103:0065:1a2c\n")
+    (made.root / "sys/class/infiniband/mlx5_9/device/physfn").mkdir(parents=True)
     made.write("/proc/mounts", f"mfs\\043ctl0:9421 {tmp_path} fuse rw,nosuid,allow_other 0 0\n")
     return made

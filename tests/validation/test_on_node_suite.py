@@ -1,11 +1,16 @@
 """The on-node suite on good and bad nodes: every check has a case that it must pass and cases that it must not."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from railbed.model import identity
+from railbed.model.claims import Verdict
+from railbed.model.identity import Shown
 
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
@@ -84,6 +89,37 @@ def test_a_good_node_passes_everything(world: Any) -> None:
 def test_only_what_is_asked_is_answered(world: Any) -> None:
     assert set(world.suite("node.nics")) == {"node.nics"}
     assert world.suite("node.unknown") == {}
+
+
+def test_a_node_shows_who_it_is_and_judges_nothing_of_it(world: Any) -> None:
+    record = world.suite("node.identity")["node.identity"]
+    assert record["verdict"] == "unproven", "the controller compares it with the contract"
+    shown = Shown.model_validate(record["shown"])
+    seen = identity.of(shown, 8, simulated=False)
+    assert (seen.machine_id, seen.serial) == ("0f8c2a4e6b1d4c3f9a7e5d2b1c0f8e6a", "S449821X4B0123")
+    assert len(seen.gpus) == 8 and seen.gpus[7].serial == "0000000000007"
+    assert [nic.name for nic in seen.nics] == ["mlx5_0"], "virtual functions are no cards"
+    assert "rail0" in seen.absent["nics"]
+    judged = identity.judge("serial", "S449821X4B0123", seen)
+    assert judged[0] is Verdict.PASS
+    assert identity.judge("serial", "S449821X4B0999", seen)[0] is Verdict.FAIL
+
+
+def test_a_node_that_shows_nothing_says_so(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(world.root)
+    lacks("nvidia-smi")(world)
+    seen = identity.of(Shown.model_validate(world.shown(monkeypatch)), 8, simulated=False)
+    assert not seen.measured
+    assert set(seen.absent) == {"serial", "machine_id", "instance_id", "gpus", "nics"}
+    assert "nvidia-smi: not found" in seen.absent["gpus"]
+
+
+def test_what_a_node_shows_is_bounded(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write("/etc/machine-id", "x" * 1_000_000)
+    world.command("nvidia-smi", "y" * 1_000_000)
+    for i in range(1000):
+        world.write(f"/sys/class/infiniband/mlx5_{i}/node_guid", "0c42:a103:0065:1a2b\n")
+    assert len(json.dumps(world.shown(monkeypatch))) < 50_000
 
 
 BAD = [

@@ -118,6 +118,11 @@ class Workspace:
         return Register(self.dir / "accepted.json", "accepted nodes", "identity", hint)
 
     @property
+    def identities_file(self) -> Path:
+        """Node name → what the accepted machine showed of itself."""
+        return self.dir / "identities.json"
+
+    @property
     def new_host_keys_file(self) -> Path:
         """Instance ids, one a line, whose host key may be another one in the run that is going on."""
         return self.dir / "new-host-keys"

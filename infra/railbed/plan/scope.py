@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from railbed.catalog import FilesystemOffer, Release
 from railbed.defaults import GATING_SIZE_BYTES
-from railbed.model import bandwidth
+from railbed.model import bandwidth, identity
 from railbed.model.claims import Claim, Expectation, OutOfScope, Part
 from railbed.plan import expectations
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedStorage
@@ -143,6 +143,11 @@ def _node(facts: Facts) -> Scope:
             "node.containers", WORKERS, "jobs may run in containers, which get the node's GPUs"
         )
     yield Claim(id="node.time", statement="the clock is synchronised", roles=EVERY_HOST)
+    yield Claim(
+        id=identity.CLAIM,
+        statement="the machine that answers is the contract's, by what it shows of itself, and no other node's",
+        roles=EVERY_HOST,
+    )
     yield Claim(
         id="node.packages",
         statement=f"the packages of release {release.key} are installed in its versions",

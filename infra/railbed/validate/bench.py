@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
 from railbed.model.claims import Verdict
+from railbed.model.identity import Identity
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 
@@ -52,6 +53,8 @@ class Bench:
     """Nodes of the acceptance reservation."""
     unreachable: dict[str, str] = field(default_factory=dict)
     """Node → how reaching it failed."""
+    known: Mapping[str, Identity] = field(default_factory=dict)
+    """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, str] = field(default_factory=dict)

@@ -16,7 +16,9 @@ from railbed.contract import Contract, Node
 from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
 from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
+from railbed.model.identity import CLAIM, Shown
 from railbed.run import TIMED_OUT
+from railbed.validate import identity
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
@@ -142,7 +144,7 @@ def run(bench: Bench) -> None:
     ]
     if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
         bench.refresh()
-    for record in compared(bench.contract, found):
+    for record in identity.apart(compared(bench.contract, found)):
         bench.answers.add(_with_obstacle(bench, record))
         if record.claim == "node.nics" and record.verdict is Verdict.FAIL:
             bench.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
@@ -175,7 +177,16 @@ def _ask(bench: Bench, name: str) -> list[Judged]:
         told = wrong.message if result.ok else result.tail()
         bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
         return []
-    return answers(questions, records, evidence)
+    shown = next((record.shown for record in records if record.claim == CLAIM), None)
+    return [
+        one if one.claim != CLAIM or shown is None else _identified(bench, one, shown)
+        for one in answers(questions, records, evidence)
+    ]
+
+
+def _identified(bench: Bench, one: Judged, shown: Shown) -> Judged:
+    known, simulated = bench.known.get(one.node), bench.contract.simulated
+    return identity.judged(one, bench.node(one.node), shown, known, simulated=simulated)
 
 
 UNREACHABLE = 255
@@ -193,6 +204,8 @@ class Record(node_json.Reply):
     expected: float | node_json.Words | None = None
     parts: list[node_json.Words] = Field(default_factory=list)
     at: node_json.Words = ""
+    shown: Shown | None = None
+    """What the node printed of itself; with claim ``node.identity`` only."""
 
 
 RECORDS = TypeAdapter(list[Record])

@@ -26,6 +26,7 @@ NODE = [
         "limits",
         "containers",
         "time",
+        "identity",
         "packages",
     )
 ] + ["scheduler.state"]

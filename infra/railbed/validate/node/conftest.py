@@ -69,6 +69,16 @@ def _judge(request: Any) -> Callable[[Finding], None]:
     return end
 
 
+@pytest.fixture(name="show")
+def _show(request: Any) -> Callable[[dict[str, Any]], None]:
+    """Adds to the record what the controller reads and judges by itself."""
+
+    def add(facts: dict[str, Any]) -> None:
+        request.node.shown = facts
+
+    return add
+
+
 def pytest_configure(config: Any) -> None:
     config.addinivalue_line("markers", "claim(id): the claim that this test answers")
     config.railbed_records = []
@@ -101,6 +111,8 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
         record = dataclasses.asdict(finding)
         record["claim"] = _claim_of(item)
         record["at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if hasattr(item, "shown"):
+            record["shown"] = item.shown
         item.config.railbed_records.append(record)
 
 
