@@ -212,6 +212,15 @@ GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
 BOUND_TOLERANCE = 0.02
 """A bandwidth this far above its bound is a wrong number, not a good one; a shaper's burst stays below."""
+CERTIFICATE_DAYS = 90
+"""How long a certificate stands: the length of one training campaign. Between two of them the nodes are idle, and everything
+can be measured again without waiting for a job."""
+CLOCK_AHEAD_S = 300.0
+"""A certificate that was issued so far in the future shows that one of two clocks is wrong."""
+MAX_EVIDENCE_BYTES = 16 * 1024**3
+"""Evidence that is read to verify a certificate. A full run of four nodes keeps 1 MB; of four thousand it would be 1 GB."""
+MAX_EXTRA_FILES = 1000
+"""Files beside the certified ones that are looked at; each is named."""
 RECOMPUTE_TOLERANCE = 0.002
 """Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 

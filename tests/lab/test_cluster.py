@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,39 @@ def test_up_passes_every_claim_and_marks_what_is_simulated(cluster: Cli) -> None
         if claim["claim"].startswith(("fabric.", "node.gpus"))
     )
     assert cluster("certificate", "verify").returncode == 0
+
+
+def test_a_certificate_covers_its_evidence_and_names_the_machines(cluster: Cli, tmp_path: Path) -> None:
+    said = json.loads(cluster.work.certificate_file.read_text())
+    node = next(one for one in said["nodes"] if one["name"] == "h100-1")
+    assert (
+        node["measured"]["machine_id"]
+        == cluster.ssh("h100-1", "cat /etc/machine-id").strip()
+        == node["identity"]
+    )
+    uuids = cluster.ssh("h100-1", "nvidia-smi --query-gpu=uuid --format=csv,noheader").split()
+    assert [gpu["uuid"] for gpu in node["measured"]["gpus"]] == uuids
+    assert node["measured"]["simulated"] == ["gpus"]
+    assert node["measured"]["serial"] is None and "container" in node["measured"]["absent"]["serial"]
+    copy = tmp_path / "handed over"
+    shutil.copytree(cluster.work.reports / said["report"], copy)
+    file = str(copy / "certificate.json")
+    assert cluster("certificate", "verify", file).returncode == 0
+    evidence = copy / "evidence" / "h100-1" / "checks.txt"
+    evidence.write_text(evidence.read_text().replace("pass", "PASS", 1))
+    told = cluster("certificate", "verify", file, status=1)
+    assert "evidence/h100-1/checks.txt (changed" in told.stdout
+
+
+def test_another_machine_under_the_same_name_is_noticed(cluster: Cli) -> None:
+    before = cluster.ssh("h100-2", "cat /etc/machine-id").strip()
+    cluster.ssh("h100-2", f"echo {before[::-1]} > /etc/machine-id")
+    try:
+        report = cluster.json("validate", "--quick", status=1)
+    finally:
+        cluster.ssh("h100-2", f"echo {before} > /etc/machine-id")
+    assert failing(report) == {("node.identity", "h100-2")}
+    assert blamed(report) == {("h100-2", "machine")}
 
 
 def test_a_second_up_changes_nothing_and_says_so(cluster: Cli) -> None:

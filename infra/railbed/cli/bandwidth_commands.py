@@ -11,7 +11,7 @@ from rich.table import Table
 from railbed import inputs
 from railbed.catalog import load_machine
 from railbed.cli import files, output
-from railbed.errors import Exit, UsageError
+from railbed.errors import Exit, UnprovenError, UsageError
 from railbed.model import bandwidth, baseline, curves, judge, logs, plot
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import certificate
@@ -116,10 +116,10 @@ def _show_judgement(judgement: judge.Judgement) -> None:
 def _certified(file: Path, machine: str) -> baseline.Baseline:
     """What the certificate measured. Raises UsageError: a bad reference says nothing about the log."""
     try:
-        body = certificate.verify(file)
-    except certificate.Tampered as wrong:
+        said = certificate.verify(file)
+    except (certificate.Tampered, UnprovenError) as wrong:
         raise UsageError(wrong.message, code=wrong.code, path=str(file), hint=wrong.hint) from None
-    return baseline.of_certificate(body, machine)
+    return baseline.of_certificate(said.as_json(), machine)
 
 
 @group.command(name="judge")

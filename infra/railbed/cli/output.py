@@ -12,8 +12,10 @@ from rich.text import Text
 
 from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
+from railbed.model.claims import Verdict
 from railbed.text import plain
 
+COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
 PIPE_WIDTH = 140
 """Columns where nobody looks: a log, a pipe; a terminal's own width counts otherwise."""
 

@@ -9,9 +9,6 @@ from railbed import configure, flow, operate
 from railbed.cli import engine_progress, output
 from railbed.cli.cluster_commands import say, workspace
 from railbed.defaults import UPGRADE_WAIT_S
-from railbed.model.claims import Verdict
-
-COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +78,7 @@ def _show(result: operate.Upgraded) -> None:
     output.out.print(
         output.line(
             f"release {result.release}: ",
-            (str(result.verdict), COLOURS[result.verdict]),
+            (str(result.verdict), output.COLOURS[result.verdict]),
             f" after {result.seconds:g} s",
         )
     )

@@ -12,7 +12,6 @@ from railbed.effects.workspace import Workspace
 from railbed.model.claims import Judged, Verdict, overall
 from railbed.validate import Report
 
-COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}
 RAIL = "fabric.rail."
 SHOWN_NODES = 8
 
@@ -82,7 +81,7 @@ def show(report: Report) -> None:
     for line in lines(report):
         mark = "*" if any(r.simulated for r in line.records) else ""
         table.add_row(
-            output.line((line.verdict.value, COLOURS[line.verdict])), line.title + mark, line.where, line.measured,
+            output.line((line.verdict.value, output.COLOURS[line.verdict])), line.title + mark, line.where, line.measured,
             line.floor, line.note,
         )  # fmt: skip
     output.out.print(table)
@@ -119,6 +118,8 @@ def show_up(result: flow.UpResult, work: Workspace) -> None:
     show(result.report)
     if result.quick and result.report.verdict is Verdict.PASS:
         output.out.print(f"the certificate stands: {work.certificate_file}", soft_wrap=True)
+    elif result.lapse and not result.report.certificate:
+        output.out.print(f"no certificate stands: {result.lapse}", soft_wrap=True)
 
 
 def show_converge(result: configure.ConvergeResult) -> None:

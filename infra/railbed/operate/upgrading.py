@@ -228,7 +228,7 @@ class _Run:
                 worst = min(wrong, key=lambda c: c.verdict is not Verdict.FAIL)
                 self._fail(name, f"{worst.claim} {worst.verdict}: {worst.reason}", worst.verdict)
                 continue
-            validate.accept(self.work, [self.contract.node(name)], self.scheduler)
+            validate.accept(self.work, [self.contract.node(name)], self.scheduler, report)
             self.moved.append(name)
             owner, text = self.owners.get(name), "passed, back in service"
             if owner:

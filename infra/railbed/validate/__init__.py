@@ -1,9 +1,9 @@
 """Every claim of the contract, measured and judged: `run` is the stage, a `Report` is what it finds."""
 
-from railbed.validate.acceptance import accept, standing
+from railbed.validate.acceptance import accept, lapse
 from railbed.validate.bench import Progress
 from railbed.validate.comparison import drift
 from railbed.validate.records import Report
 from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "accept", "drift", "latest", "run", "standing"]
+__all__ = ["Progress", "Report", "accept", "drift", "lapse", "latest", "run"]

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from railbed.contract import Contract, Node
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
 from railbed.model.claims import Verdict
-from railbed.validate import certificate, records
+from railbed.validate import certificate, identity, records, verification
 from railbed.validate.bench import Bench
+from railbed.validate.records import Report
 
 LATEST_FULL = "latest-full"
 """Link to the last full run, next to ``latest``."""
 
 
-def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None) -> None:
-    """Records that the nodes passed and gives them to users."""
+def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None, report: Report) -> None:
+    """Records that the nodes passed in ``report``, and which machines they were, and gives them to users."""
+    identity.remember(work, {node.name: report.identity(node.name) for node in nodes})
     work.accepted.write({**work.accepted.read(), **{node.name: node.identity.value for node in nodes}})
     if scheduler is not None:
         scheduler.release([node.name for node in nodes])
@@ -46,16 +49,20 @@ def together(bench: Bench, *, needed: bool) -> Iterator[None]:
         bench.reserved = before
 
 
-def standing(contract: Contract, work: Workspace) -> bool:
-    """Whether a certificate stands for this very contract, and no later full validation failed."""
+def lapse(contract: Contract, work: Workspace) -> str:
+    """Why no certificate stands for this very contract today; empty where one does."""
     try:
-        body = certificate.verify(certificate.standing(work), certificate.trusted_key(work))
-    except RailbedError:
-        return False
-    if body["contract_hash"] != contract.hash or body["verdict"] != Verdict.PASS:
-        return False
+        said = certificate.of_stack(work)
+    except RailbedError as none:
+        return none.message
+    if said.contract_hash != contract.hash:
+        return "the certificate is of another contract"
+    today = verification.expiry(said, datetime.now(UTC))
+    if today.verdict is not Verdict.PASS:
+        return f"the certificate does not stand: {today.reason}"
     last = work.reports / LATEST_FULL / "report.json"
     if last.exists() and records.read_json(last).verdict is not Verdict.PASS:
-        return False
+        return "a full validation after the certificate did not pass"
     known = work.accepted.read()
-    return all(known.get(n.name) == n.identity.value for n in contract.nodes)
+    new = [n.name for n in contract.nodes if known.get(n.name) != n.identity.value]
+    return f"{', '.join(new)}: never passed a full validation" if new else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from railbed.contract import Contract
@@ -10,7 +11,7 @@ from railbed.errors import UnprovenError
 from railbed.model import drift as law
 from railbed.model.claims import Part, Verdict
 from railbed.model.drift import Drift
-from railbed.validate import certificate, stage
+from railbed.validate import certificate, stage, verification
 from railbed.validate.bench import Progress
 
 EVERY = "*"
@@ -35,15 +36,25 @@ class Drifted(Part):
 
 
 def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progress) -> Drifted:
-    """Validates and compares. Raises UnprovenError where no certificate stands for this contract, Tampered for a changed one."""
+    """Validates and compares.
+
+    Raises UnprovenError where no certificate stands for this contract today, Tampered for a changed one.
+    """
     path = certificate.standing(work)
-    body = certificate.verify(path, certificate.trusted_key(work))
-    if body["contract_hash"] != contract.hash:
+    said = certificate.of_stack(work)
+    if said.contract_hash != contract.hash:
         raise UnprovenError(
             "the certificate is of another contract: nodes, rails or software changed since", path=str(path),
-            code="CERTIFICATE_OLD", found=body["contract_hash"], allowed=contract.hash,
+            code="CERTIFICATE_OLD", found=said.contract_hash, allowed=contract.hash,
             hint="run `railbed validate`; what passes then is what later runs are compared with",
         )  # fmt: skip
+    today = verification.expiry(said, datetime.now(UTC))
+    if today.verdict is not Verdict.PASS:
+        raise UnprovenError(
+            f"the certificate does not stand: {today.reason}", path=str(path), code="CERTIFICATE_EXPIRED",
+            found=said.expires, hint="run `railbed validate`; what passes then is what later runs are compared with",
+        )  # fmt: skip
+    body = said.as_json()
     report = stage.run(contract, work, quick=quick, claim=EVERY, progress=progress)
     found = law.compare(body["claims"], report.claims)
     certified = {(c["claim"], c["node"]) for c in body["claims"]}
@@ -51,7 +62,7 @@ def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progres
         verdict=law.verdict(found),
         drifted=found,
         compared=sum((c.claim, c.node) in certified for c in report.claims),
-        issued_at=body["issued_at"],
+        issued_at=said.issued_at,
         certificate=str(path),
         report=report.report_dir,
     )

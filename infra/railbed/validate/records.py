@@ -11,6 +11,7 @@ from railbed import strict_json
 from railbed.effects import files
 from railbed.errors import Exit
 from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
+from railbed.model.identity import CLAIM, Identity
 from railbed.text import plain
 
 SCHEMA = "railbed/report/v1"
@@ -67,6 +68,15 @@ class Report(Part):
     def of(self, verdict: Verdict) -> list[Judged]:
         return [c for c in self.claims if c.verdict is verdict]
 
+    def identity(self, node: str) -> Identity:
+        """What the node showed of itself in this run."""
+        found = next(
+            (c.detail.get("identity") for c in self.claims if (c.claim, c.node) == (CLAIM, node)), None
+        )
+        if found is None:
+            return Identity(absent={"machine": "this run did not measure who it is"})
+        return Identity.model_validate(found)
+
     def as_json(self) -> dict[str, Any]:
         """What `railbed validate --json` prints."""
         claims = [c.model_dump(mode="json") for c in self.claims]
@@ -82,12 +92,10 @@ class Report(Part):
         }
 
 
-def write_json(report: Report, folder: Path) -> bytes:
-    """Writes report.json and returns its bytes."""
+def write_json(report: Report, folder: Path) -> None:
+    """Writes report.json."""
     body = {"schema": SCHEMA, **report.model_dump(mode="json"), "report": report.report_dir}
-    data = (strict_json.dumps(body, indent=1) + "\n").encode()
-    files.replace(folder / "report.json", data)
-    return data
+    files.replace(folder / "report.json", strict_json.dumps(body, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Report:

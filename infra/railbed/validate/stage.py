@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,13 +14,17 @@ from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.model import blame, transport
+from railbed.model.certificate import MAX_TEXT_CHARACTERS
 from railbed.model.claims import Verdict
+from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
     certificate,
     checkpoint,
     collectives,
+    identity,
     job,
+    manifest,
     on_node,
     page,
     rails,
@@ -80,7 +83,11 @@ def run(
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
     started, folder = now_iso(), _folder(work)
-    bench = Bench(contract, Remote(work, contract), scope, answers := Answers(scope), folder, say)
+    accepts = bool(only) and not (quick or claim)
+    known = {} if scope.whole or accepts else identity.accepted(work)
+    bench = Bench(
+        contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known
+    )
     seconds = _ask(bench)
     claims = answers.complete()
     verdict = total(claims, accepting)
@@ -94,9 +101,9 @@ def run(
     )  # fmt: skip
     _write(report, contract, work, folder)
     if earned:
-        acceptance.accept(work, contract.nodes, bench.scheduler)
-    elif only and not (quick or claim) and verdict is Verdict.PASS:
-        acceptance.accept(work, [contract.node(name) for name in only], bench.scheduler)
+        acceptance.accept(work, contract.nodes, bench.scheduler, report)
+    elif accepts and verdict is Verdict.PASS:
+        acceptance.accept(work, [contract.node(name) for name in only], bench.scheduler, report)
     Journal(work.journal_file).write(
         "validated", stack=work.stack, verdict=str(verdict), node=report.node, claim=claim or "", quick=quick,
         report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
@@ -149,6 +156,11 @@ def _checked(accept: Mapping[str, str], contract: Contract) -> dict[str, str]:
             raise UsageError(
                 f"accepting {name} unproven needs a reason", path="--reason", code="REASON_MISSING"
             )
+        if not one_line(reason) or len(reason) > MAX_TEXT_CHARACTERS:
+            raise UsageError(
+                "the reason cannot stand in a certificate", path="--reason", found=shown(reason), code="REASON_ODD",
+                allowed=f"one line of at most {MAX_TEXT_CHARACTERS} characters, none of them a control character",
+            )  # fmt: skip
     return dict(accept)
 
 
@@ -161,15 +173,13 @@ def _folder(work: Workspace) -> Path:
 
 
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
-    data = records.write_json(report, folder)
+    records.write_json(report, folder)
     files.replace(folder / "junit.xml", records.junit(report))
     files.replace(folder / "report.html", page.render(report, contract))
     if report.certificate:
-        digest = hashlib.sha256(data).hexdigest()
-        body = certificate.issue(work, contract, report.as_json() | {
-            "started": report.started, "ended": report.ended}, digest)  # fmt: skip
-        certificate.write(folder / "certificate.json", body)
-        certificate.write(work.certificate_file, body)
+        issued = certificate.issue(work, contract, report, folder)
+        certificate.write(folder / manifest.CERTIFICATE, issued)
+        certificate.write(work.certificate_file, issued)
     files.link(work.reports / LATEST, folder.name)
     if report.whole:
         files.link(work.reports / acceptance.LATEST_FULL, folder.name)

@@ -104,10 +104,25 @@ def signed(folder: Path, measured: dict[str, float]) -> Path:
     key = folder / "key"
     if not key.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    claim = {
+        "node": "",
+        "verdict": "pass",
+        "unit": "GB/s",
+        "expected": None,
+        "floor": None,
+        "simulated": True,
+    }
+    node = {
+        "name": "h100-0", "role": "compute", "machine": "lab/rail8", "identity_kind": "machine_id", "identity": "0" * 32,
+        "measured": {"machine_id": "0" * 32},
+    }  # fmt: skip
     body: dict[str, Any] = {
-        "schema": certificate.SCHEMA, "nodes": [{"name": "h100-0", "machine": "lab/rail8"}],
-        "claims": [{"claim": c, "verdict": "pass", "measured": m} for c, m in measured.items()],
-        "public_key": key.with_suffix(".pub").read_text().strip(),
+        "schema": certificate.SCHEMA, "stack": "lab", "cluster": "lab", "verdict": "pass", "nodes": [node],
+        "claims": [{**claim, "claim": c, "measured": m} for c, m in measured.items()],
+        "contract_hash": "0" * 64, "spec_hash": "0" * 64, "report_sha256": "0" * 64, "manifest_sha256": "0" * 64,
+        "accepted_unproven": {}, "out_of_scope": [], "simulated": True, "report": "20261124T080140.000Z",
+        "started": "2026-11-24T08:00:00+00:00", "issued_at": "2026-11-24T08:01:40+00:00",
+        "expires": "2027-02-22T08:01:40+00:00", "public_key": key.with_suffix(".pub").read_text().strip(),
     }  # fmt: skip
     message = folder / "message"
     message.write_bytes(certificate.canonical(body))

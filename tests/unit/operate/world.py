@@ -13,6 +13,7 @@ from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
 from railbed.model.claims import Judged, Verdict
+from railbed.model.identity import Identity
 
 OLD, NEW = "2026.11", "2026.12"
 NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
@@ -108,4 +109,5 @@ class World:
         worst = Verdict.PASS if all(c.verdict is Verdict.PASS for c in claims) else Verdict.FAIL
         return type("Report", (), {
             "claims": claims, "verdict": worst, "report_dir": "reports/1", "certificate": "" if only else "cert",
+            "identity": lambda name: Identity(machine_id=f"id-{name}"),
         })  # fmt: skip

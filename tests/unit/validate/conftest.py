@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from railbed import contract as contracts
 from railbed.contract import (
     Contract,
     Filesystem,
-    Identity,
     Machine,
     Nic,
     Node,
@@ -23,9 +23,12 @@ from railbed.contract import (
 )
 from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S
 from railbed.effects.workspace import Workspace
-from railbed.model import conditions
-from railbed.model.claims import Claim, Expectation, OutOfScope
+from railbed.model import conditions, identity
+from railbed.model.claims import Claim, Expectation, Judged, OutOfScope, Verdict
+from railbed.model.identity import Identity
 from railbed.run import Result
+from railbed.validate import certificate, records
+from railbed.validate.records import Report
 
 DATA = Path(__file__).parent / "data"
 RAILS = 2
@@ -51,7 +54,7 @@ def make_node(name: str, role: str, octet: int) -> Node:
             )
             for i in rails
         ],
-        scalable_unit=0, identity=Identity(kind="machine_id", value=f"id-{name}"),
+        scalable_unit=0, identity=contracts.Identity(kind="machine_id", value=f"id-{name}"),
     )  # fmt: skip
 
 
@@ -62,6 +65,7 @@ def claims() -> list[Claim]:
             id="node.gpus", statement="GPUs", roles=nodes, expectation=expectation("GPUs", 8), simulated=True
         ),
         Claim(id="node.time", statement="time", roles=["controller", *nodes]),
+        Claim(id=identity.CLAIM, statement="identity", roles=["controller", *nodes]),
         Claim(id="scheduler.state", statement="scheduler", roles=[]),
     ]
     told += [
@@ -212,3 +216,39 @@ class FakeSession:
 def fake_remote(contract: Contract) -> Callable[[Answer], FakeRemote]:
     """Makes nodes that answer as a function says."""
     return lambda answer: FakeRemote(contract, answer)
+
+
+@pytest.fixture
+def passing(contract: Contract) -> Report:
+    """A report in which the claims of two nodes passed, on machines that showed who they are."""
+    shown = {
+        node.name: Identity(
+            machine_id=node.identity.value, absent={"serial": "the lab's hosts are containers"}
+        )
+        for node in contract.nodes
+    }
+    claims = [
+        Judged(claim="node.gpus", node="h100-0", verdict=Verdict.PASS, measured=8, unit="GPUs", expected=8, floor=8.0,
+               simulated=True, reason="8 × NVIDIA H100", evidence="evidence/h100-0/checks.txt"),
+        *(Judged(claim=identity.CLAIM, node=name, verdict=Verdict.PASS, measured=one.machine_id, reason="seen",
+                 detail={"identity": one.model_dump()}) for name, one in shown.items()),
+    ]  # fmt: skip
+    return Report(
+        stack="test", contract_hash=contract.hash, verdict=Verdict.PASS, claims=claims, culprits=[],
+        out_of_scope=contract.out_of_scope, accepted_unproven={}, quick=False, node="", pattern="", simulated=True,
+        started="2026-11-24T08:00:00+00:00", ended="2026-11-24T08:01:40+00:00", seconds={"rails": 13.4},
+        report_dir="/tmp/report", certificate="certificate.json",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def certified(work: Workspace, contract: Contract, passing: Report) -> Path:
+    """The folder of a report with its evidence and its certificate."""
+    folder = work.reports / "20261124T080140.000Z"
+    (folder / "evidence" / "h100-0").mkdir(parents=True)
+    records.write_json(passing, folder)
+    (folder / "report.html").write_text("<p>400 Gb/s")
+    (folder / "evidence" / "h100-0" / "checks.txt").write_text("8 GPUs\n")
+    (folder / "evidence" / "rails.json").write_text('[{"gbps": 0.0989}]\n')
+    certificate.write(folder / "certificate.json", certificate.issue(work, contract, passing, folder))
+    return folder

@@ -1,6 +1,7 @@
 """Exit statuses and output of `railbed validate`, `report` and `certificate`."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.model.claims import Judged, Verdict
+from railbed.model.identity import CLAIM, Identity
 from railbed.run import Result
 from railbed.validate import answers, run, stage
 
@@ -42,9 +44,15 @@ def checkout(
     return work
 
 
+def identified(one: Judged) -> Judged:
+    seen = Identity(machine_id="0" * 32).model_dump(mode="json")
+    return one if one.claim != CLAIM else one.model_copy(update={"detail": {"identity": seen}})
+
+
 def judge_all(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
     def step(bench: Any) -> None:
-        bench.answers.add(*(answers.judged(q, verdict, "seen", measured=0.1) for q in bench.scope.questions))
+        found = [answers.judged(q, verdict, "seen", measured=0.1) for q in bench.scope.questions]
+        bench.answers.add(*(identified(one) for one in found))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
 
@@ -95,6 +103,7 @@ def test_the_certificate_that_stands(app: typer.Typer, checkout: Workspace, cont
     assert json.loads(told.stdout)["pinned"] is True
     shown = invoke(app, "certificate", "show")
     assert shown.exit_code == 0
+    assert "pinned: the key of stack test" in shown.stdout.replace("\n", " ")
 
 
 def test_a_tampered_certificate_is_a_failure(
@@ -108,6 +117,86 @@ def test_a_tampered_certificate_is_a_failure(
     told = invoke(app, "certificate", "verify", str(copy))
     assert isinstance(told.exception, RailbedError)
     assert told.exception.exit_status == 1
+
+
+@pytest.fixture
+def foreign(checkout: Workspace, contract: Contract, tmp_path: Path) -> Path:
+    """The folder of a report that somebody certified with a key of his own."""
+    work = Workspace(tmp_path / "elsewhere", "test")
+    work.dir.mkdir(parents=True)
+    return Path(run(contract, work).report_dir)
+
+
+def test_a_certificate_of_ones_own_is_never_shown_as_anothers(
+    app: typer.Typer, foreign: Path, checkout: Workspace
+) -> None:
+    """Finding 8 (b): it read like the cluster's, and JSON had no `pinned`."""
+    file = str(foreign / "certificate.json")
+    shown = invoke(app, "certificate", "show", file)
+    assert shown.exit_code == 0
+    assert "not pinned" in shown.stdout
+    assert "anybody can make such a one" in shown.stdout
+    body = json.loads(invoke(app, "certificate", "show", file, "--json").stdout)
+    assert (body["pinned"], body["owner"], body["key"]) == (False, "", "railbed certificate test")
+    assert body["fingerprint"].startswith("SHA256:")
+    told = invoke(app, "certificate", "verify", file, "--json")
+    assert told.exit_code == 3
+    said = json.loads(told.stdout)
+    assert (said["valid"], said["pinned"]) == (None, False)
+    key = str(Workspace(foreign.parents[3], "test").signing_key.with_suffix(".pub"))
+    assert invoke(app, "certificate", "verify", file, "--key", key).exit_code == 0
+
+
+def test_verify_looks_at_the_folder(app: typer.Typer, checkout: Workspace, contract: Contract) -> None:
+    """Finding 8 (a): an edited report.json and its evidence verified."""
+    folder = Path(run(contract, checkout).report_dir)
+    assert invoke(app, "certificate", "verify").exit_code == 0
+    report = folder / "report.json"
+    whole = report.read_text()
+    report.write_text(whole.replace('"measured": 0.1', '"measured": 400.0'))
+    told = invoke(app, "certificate", "verify", "--json")
+    assert (told.exit_code, json.loads(told.stdout)["valid"]) == (1, False)
+    report.write_text(whole)
+    added = folder / "evidence" / "[" / "x] more.txt"
+    added.parent.mkdir(parents=True)
+    added.write_text("")
+    told = invoke(app, "certificate", "verify")
+    assert told.exit_code == 1
+    assert "not valid" in told.stdout
+    assert "evidence/[/x] more.txt" in told.stdout
+    added.unlink()
+    alone = shutil.copy(folder / "certificate.json", str(checkout.root / "alone.json"))
+    assert invoke(app, "certificate", "verify", alone).exit_code == 3
+    assert invoke(app, "certificate", "verify", alone, "--report", str(folder)).exit_code == 0
+
+
+def test_words_in_square_brackets_are_words(
+    app: typer.Typer, checkout: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding 8 (e): `[/x]` was a MarkupError."""
+
+    def step(bench: Any) -> None:
+        found = [
+            identified(answers.judged(q, Verdict.PASS, "seen", measured="[/x]"))
+            for q in bench.scope.questions
+        ]
+        bench.answers.add(*(one for one in found if one.claim != "job.resume"))
+
+    monkeypatch.setattr(stage, "STEPS", (("all", step),))
+    run(contract, checkout, accept={"job.resume": "[/x] ticket"})
+    shown = invoke(app, "certificate", "show")
+    assert shown.exit_code == 0
+    assert "([/x] ticket)" in shown.stdout
+
+
+def test_a_key_that_is_none_is_refused(
+    app: typer.Typer, checkout: Workspace, foreign: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes("ssh-ed25519".encode("utf-16"))
+    told = invoke(
+        app, "certificate", "verify", str(foreign / "certificate.json"), "--key", str(tmp_path / "key")
+    )
+    assert isinstance(told.exception, UsageError)
 
 
 def test_the_table_groups_rails_by_node_and_keeps_what_failed_apart(

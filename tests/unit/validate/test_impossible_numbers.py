@@ -143,7 +143,8 @@ def test_reports_and_evidence_have_no_bare_nan(contract: Contract, tmp_path: Pat
         claims=[judged(question, Verdict.FAIL, "x", measured=math.nan, detail=bad)], node="", pattern="", simulated=True,
         started="", ended="", seconds={"rails": math.nan}, report_dir="", certificate="",
     )  # fmt: skip
-    text = records.write_json(report, tmp_path).decode()
+    records.write_json(report, tmp_path)
+    text = (tmp_path / "report.json").read_text()
     bench = Bench(contract, None, Scope(()), Answers(Scope(())), tmp_path, print)  # type: ignore[arg-type]
     kept = (tmp_path / bench.keep("x.json", bad)).read_text()
     for written in (text, kept):

@@ -11,7 +11,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UnprovenError, UsageError
 from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
-from railbed.validate import answers, bench, certificate, drift, latest, run, stage, standing
+from railbed.validate import answers, bench, certificate, drift, lapse, latest, run, stage
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def test_a_full_pass_is_certified_and_accepts_the_nodes(
 ) -> None:
     report = run(contract, work)
     assert report.verdict is Verdict.PASS
-    body = certificate.verify(work.certificate_file, certificate.trusted_key(work))
-    assert len(body["claims"]) == len(report.claims)
+    said = certificate.of_stack(work)
+    assert len(said.claims) == len(report.claims)
     assert work.accepted.read() == {n.name: n.identity.value for n in contract.nodes}
-    assert standing(contract, work)
+    assert lapse(contract, work) == ""
     assert (Path(report.report_dir) / "certificate.json").read_bytes() == work.certificate_file.read_bytes()
 
 
@@ -79,7 +79,7 @@ def test_a_part_never_earns_or_replaces_a_certificate(
     before = work.certificate_file.read_bytes()
     run(contract, work, **filters)
     assert work.certificate_file.read_bytes() == before
-    assert standing(contract, work)
+    assert lapse(contract, work) == ""
 
 
 def test_one_node_that_passes_its_claims_is_accepted_alone(
@@ -94,9 +94,9 @@ def test_a_certificate_stands_for_its_contract_and_its_nodes_only(
 ) -> None:
     run(contract, work)
     other = contract.model_copy(update={"name": "other"}).sealed()
-    assert not standing(other, work)
+    assert "another contract" in lapse(other, work)
     work.accepted.path.write_text(json.dumps({**work.accepted.read(), "h100-2": "someone else"}))
-    assert not standing(contract, work)
+    assert lapse(contract, work) == "h100-2: never passed a full validation"
 
 
 def test_a_later_full_run_that_fails_ends_a_certificate(
@@ -111,7 +111,7 @@ def test_a_later_full_run_that_fails_ends_a_certificate(
     report = run(contract, work)
     assert report.culprits
     assert work.certificate_file.exists()
-    assert not standing(contract, work)
+    assert "did not pass" in lapse(contract, work)
 
 
 def test_what_is_accepted_unproven_is_told_and_certified(
@@ -125,13 +125,13 @@ def test_what_is_accepted_unproven_is_told_and_certified(
     assert run(contract, work).verdict is Verdict.UNPROVEN
     report = run(contract, work, accept={"job.resume": "the filesystem comes next week"})
     assert report.verdict is Verdict.PASS
-    body = certificate.verify(work.certificate_file)
-    assert body["accepted_unproven"] == {"job.resume": "the filesystem comes next week"}
+    said = certificate.of_stack(work)
+    assert said.accepted_unproven == {"job.resume": "the filesystem comes next week"}
     judged: dict[str, Judged] = {c.claim: c for c in report.claims}
     assert judged["job.resume"].verdict is Verdict.UNPROVEN
 
 
-@pytest.mark.parametrize("accept", [{"job.nothing": "why"}, {"job.resume": " "}])
+@pytest.mark.parametrize("accept", [{"job.nothing": "why"}, {"job.resume": " "}, {"job.resume": "bell\x07"}])
 def test_an_acceptance_needs_a_known_claim_and_a_reason(
     contract: Contract, work: Workspace, accept: dict[str, str]
 ) -> None:
@@ -147,6 +147,20 @@ def test_the_steps_are_journalled(contract: Contract, work: Workspace, silent: N
         True,
         str(latest(work).verdict),
     )
+
+
+def test_an_expired_certificate_does_not_stand_and_says_what_to_run(
+    contract: Contract, work: Workspace, healthy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding 8 (d): a certificate was for ever."""
+    monkeypatch.setattr(stage, "now_iso", lambda: "2020-01-01T00:00:00+00:00")
+    run(contract, work)
+    assert "expired on 2020-03-31" in lapse(contract, work)
+    assert "railbed validate" in lapse(contract, work)
+    with pytest.raises(UnprovenError, match="expired on 2020-03-31") as ended:
+        drift(contract, work, quick=True, progress=lambda _: None)
+    assert ended.value.code == "CERTIFICATE_EXPIRED"
+    assert "railbed validate" in ended.value.hint
 
 
 def test_drift_compares_with_the_certificate_and_leaves_it(
