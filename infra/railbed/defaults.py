@@ -74,6 +74,8 @@ MAX_SHRINK_FRACTION = 0.2
 PARTITION = "batch"
 HOSTLIST_MAX = 65_536
 """Names that a host list of Slurm may stand for: far more than a cluster has, few enough to hold."""
+HOSTLIST_NAME_MAX = 256
+"""Characters of one of them: host names have up to 253."""
 CONTROLLER_PAIR_NODES = 64
 """Nodes, spares included, from which Slurm gets a second controller: no job starts or ends while the only one is away, and
 with 64 nodes of eight that holds 512 GPUs up. Below, a pair costs more care (shared state) than it saves."""

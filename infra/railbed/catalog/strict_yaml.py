@@ -15,6 +15,8 @@ import yaml
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 40
+READ_AGAIN_BYTES = 16 * 1024
+"""Of a text that is not YAML, up to this size a slower parser is asked where it is wrong."""
 
 _SCALARS = (
     ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
@@ -125,13 +127,26 @@ def parse(text: str) -> Any:
 
 
 def _as_python_sees_it(text: str) -> yaml.MarkedYAMLError | None:
-    """The error as PyYAML's own parser words it: it points at the line that is wrong, libyaml at where it gave up."""
+    """The error as PyYAML's own parser words it: it points at the line that is wrong, libyaml at where it gave up.
+
+    That parser takes quadratic time where brackets are nested, so that neither long nor deep texts are given to it.
+    """
+    if len(text) > READ_AGAIN_BYTES:
+        return None
+    depth = 0
     try:
-        for _ in yaml.parse(text, Loader=yaml.SafeLoader):
-            pass
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += _nesting(event)
+            if depth > MAX_DEPTH:
+                return None
     except yaml.MarkedYAMLError as broken:
         return broken
     return None
+
+
+def _nesting(event: yaml.Event) -> int:
+    """1 where a list or mapping begins, -1 where one ends."""
+    return isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
 
 
 def _refuse_traps(text: str) -> None:
@@ -149,7 +164,7 @@ def _refuse_traps(text: str) -> None:
         if tag := getattr(event, "tag", None):
             raise YamlProblem(f"YAML tags are refused ({tag})", "plain values", "remove the tag", line=line)
         documents += isinstance(event, yaml.DocumentStartEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += _nesting(event)
         if depth > MAX_DEPTH:
             raise YamlProblem(
                 f"the YAML is nested deeper than {MAX_DEPTH}",

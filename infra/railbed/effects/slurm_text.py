@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from railbed.defaults import HOSTLIST_MAX
+from railbed.defaults import HOSTLIST_MAX, HOSTLIST_NAME_MAX
 from railbed.parse.numbers import integer
 from railbed.text import shown
 
@@ -13,6 +13,7 @@ _REASON = re.compile(
     r"\bReason=(?P<reason>.*?)(?: \[(?P<by>[^\s\]@]{1,64})@(?P<at>[^\]]{1,64})\])?(?: \w+=|$)"
 )
 """Bounded, so that a line of any length is read in time that grows with its length."""
+_HOSTS = re.compile(r"([^,\[\]]*)(?:\[([0-9,\-]+)\]([^,\[\]]*))?(?:,(?!$)|$)")
 _COMMENT = re.compile(r"\bComment=(?P<comment>.*?)(?: \w+=|$)")
 
 
@@ -96,14 +97,13 @@ def hostlist(text: str) -> tuple[str, ...]:
     One bracket per name, widths kept (``n[08-10]``), at most HOSTLIST_MAX names. Raises ValueError for anything else.
     """
     names: list[str] = []
-    items = re.findall(r"[^,\[]+(?:\[[^\]]*\][^,]*)?", text.strip())
-    if ",".join(items) != text.strip():
-        raise ValueError(f"not a host list: {shown(text)!r}")
-    for item in items:
-        match = re.fullmatch(r"([^\[\]]*)(?:\[([0-9,\-]+)\]([^\[\]]*))?", item)
-        if not match:
+    listed, at = text.strip(), 0
+    while at < len(listed):
+        match = _HOSTS.match(listed, at)
+        if not match or not match[0].strip(",") or len(match[1]) + len(match[3] or "") > HOSTLIST_NAME_MAX:
             raise ValueError(f"not a host list: {shown(text)!r}")
         head, ranges, tail = match[1], match[2], match[3] or ""
+        at = match.end()
         if ranges is None:
             names.append(head)
             continue

@@ -14,15 +14,13 @@ from railbed.parse.numbers import finite, number
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 SIZE = re.compile(r"^=?(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)$", re.IGNORECASE)
 HEADER = re.compile(r"^\s*(?:name\s+)?bytes\s+(#sent|iters)\b", re.IGNORECASE)
-MACHINE = re.compile(r"^\s*-?\s*\{\s*(.*?xfer_size:.*?)\s*\}\s*$")
 KEYS = {
     "xfer_size": "size_bytes", "iterations": "iterations", "total": "total_bytes", "time": "seconds",
     "MB/sec": "gbps", "usec/xfer": "us_per_transfer", "Mxfers/sec": "mtransfers_per_s",
 }  # fmt: skip
-ERROR = re.compile(
-    r"^(?:fi_\w+\(\)|ft_\w+|.*\berror\b)[^|]*?[:,]|: -\d+ \(|\(No data available\)|\(Connection ",
-    re.IGNORECASE,
-)
+CALL = re.compile(r"fi_\w+\(\)|ft_\w", re.IGNORECASE)
+ERROR = re.compile(r"\berror\b", re.IGNORECASE)
+CODE = re.compile(r": -\d+ \(|\(No data available\)|\(Connection ", re.IGNORECASE)
 FURNITURE = re.compile(r"^\s*(?:-+|Starting (?:server|client)\.\.\.|(?:Server|Client) Log:)\s*$")
 
 
@@ -40,12 +38,23 @@ def _named(value: float | None, name: str) -> Any:
     return int(value) if name in ("size_bytes", "iterations", "total_bytes") else value
 
 
+def _complains(line: str) -> bool:
+    """True for a line that begins with a call of libfabric or says "error", with more behind a colon or comma."""
+    if CODE.search(line):
+        return True
+    for place, part in enumerate(line.split("|")):
+        found = (CALL.match(part) if place == 0 else None) or ERROR.search(part)
+        if found and ("," in part[found.end() :] or ":" in part[found.end() :]):
+            return True
+    return False
+
+
 def _machine(line: str) -> dict[str, Any] | None:
-    match = MACHINE.match(line)
-    if not match:
+    body = line.strip().removeprefix("-").strip()
+    if not (body.startswith("{") and body.endswith("}") and "xfer_size:" in body):
         return None
     row: dict[str, Any] = {}
-    for part in match.group(1).split(","):
+    for part in body[1:-1].split(","):
         key, _, value = part.partition(":")
         if key.strip() in KEYS:
             name = KEYS[key.strip()]
@@ -89,7 +98,7 @@ def plain(text: str) -> dict[str, Any]:
         row = _machine(line) or (None if acknowledged is None else _row(line, acknowledged))
         if row is not None:
             rows.append(row)
-        elif ERROR.search(line):
+        elif _complains(line):
             errors.append(line)
         elif not FURNITURE.match(line):
             unread.append(line)

@@ -21,7 +21,7 @@ LINE_RATE = re.compile(r"\b(\d{1,2})x([A-Z]{3}[0-9]{0,2})\b")
 NAME = re.compile(r'"([^"]*)"')
 REPORT = re.compile(
     r"^(SW|CA|RT)\s+\d+\s+(\d{1,5})\s+0x[0-9a-f]+\s+(\d{1,2})x\s+(\S+)\s+"
-    r"(?:-\s+(SW|CA|RT)\s+\d+\s+(\d{1,5})\s+0x[0-9a-f]+\s+\( '(.*)' - '(.*)' \)|'(.*)')\s*$"
+    r"(?:-\s+(SW|CA|RT)\s+\d+\s+(\d{1,5})\s+0x[0-9a-f]+\s+\( '(.*)' \)|'(.*)')$"
 )
 HEADER = re.compile(r"^(#|vendid=|devid=|sysimgguid=|switchguid=|caguid=|rtguid=|DR path|Chassis |$)")
 LANE_GBPS = {
@@ -127,10 +127,14 @@ def rate_of(text: str) -> tuple[int | None, str | None]:
 
 
 def _report(line: re.Match[str], found: Fabric) -> None:
-    kind, port, width, speed, far_kind, far_port, name, far_name, alone = line.groups()
+    kind, port, width, speed, far_kind, far_port, names, alone = line.groups()
     if alone is not None:
         found.device(alone, kind, None)
         found.down[End(alone, int(port))] = None
+        return
+    name, between, far_name = names.rpartition("' - '")
+    if not between:
+        found.not_read(line.string)
         return
     found.device(name, kind, None)
     found.device(far_name, far_kind, None)

@@ -8,9 +8,12 @@ any text.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from railbed.parse.lines import bounded
+
+OPENING = re.compile(r"[{\[]")
 
 
 class End(NamedTuple):
@@ -81,7 +84,8 @@ def _documents(text: str, unread: list[str]) -> list[dict[str, Any]]:
     decoder = json.JSONDecoder()
     found: list[dict[str, Any]] = []
     at = 0
-    while (at := _next_brace(text, at)) >= 0:
+    while opening := OPENING.search(text, at):
+        at = opening.start()
         try:
             document, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
@@ -95,11 +99,6 @@ def _documents(text: str, unread: list[str]) -> list[dict[str, Any]]:
     if not found and text.strip() and not unread:
         unread.append(text.strip()[:500])
     return found
-
-
-def _next_brace(text: str, at: int) -> int:
-    places = [place for mark in "{[" if (place := text.find(mark, at)) >= 0]
-    return min(places) if places else -1
 
 
 def _first(value: Any) -> dict[str, Any]:

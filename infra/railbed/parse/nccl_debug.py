@@ -18,23 +18,25 @@ PLUGIN = re.compile(
     r"NET/Plugin ?: ?(?:Loaded net plugin|Plugin name set by env to|Using) (\S.*?)(?: \(v\d+\))?$"
     r"|NET/(OFI) (?:Selected [Pp]rovider is|Initializing aws-ofi-nccl)"
 )
-NO_PLUGIN = re.compile(
-    r"NET/Plugin ?: ?(?:No plugin found|Could not find)|Plugin load .*returned \d+|Using internal net"
-)
+NO_PLUGIN = re.compile(r"NET/Plugin ?: ?(?:No plugin found|Could not find)|Using internal net")
+PLUGIN_LOAD, RETURNED = "Plugin load ", re.compile(r"returned \d")
 NETWORK = re.compile(r"^Using (?:network|non-device net plugin version \d+ network) ?(\S.*)$")
 DEVICES = re.compile(r"^NET/(IB|Socket|OFI|IBext\w*) ?: Using (.*)$")
 DEVICE = re.compile(r"\[\d+\]([\w.@-]+)")
 NO_DEVICE = re.compile(r"^NET/(\w+) ?: No device found")
-CHANNEL = re.compile(
-    r"^Channel \d+(?:/\d+)? ?: .*\bvia ([\w .-]+?)(?:/(?:Shared|direct|indirect|intermediate)|/\d+|$|/)(.*)$"
-)
+CHANNEL = re.compile(r"^Channel \d+(?:/\d+)? ?: ")
+VIA = " via "
+TRANSPORT = re.compile(r"^[\w .-]+(?:/|$)")
 COUNTS = re.compile(
-    r"^(\d+) coll channels(?:, (\d+) collnet channels)?(?:, (\d+) nvls channels)?, (\d+) p2p channels"
+    r"^(\d{1,9}) coll channels(?:, (\d{1,9}) collnet channels)?(?:, (\d{1,9}) nvls channels)?, (\d{1,9}) p2p channels"
 )
 COMM = re.compile(r"\bnranks (\d{1,7})\b(?: nNodes (\d{1,7})\b)?", re.IGNORECASE)
 NVLS = re.compile(r"^NVLS multicast support is (not )?available")
 GDR = re.compile(r"GPU ?Direct RDMA (Enabled|Disabled)|^NET/\w+ ?: GPU Direct RDMA (Enabled|Disabled)")
-CHOICE = re.compile(r"(?:(\w+): )?(\d{1,18}) Bytes -> Algo (\w+) proto (\w+)")
+CHOICE = re.compile(r"(\d{1,18}) Bytes -> Algo (\w+) proto (\w+)")
+NAME_KEPT = 40
+COLLECTIVE = re.compile(r"(\w+): $")
+"""What stands in front of a choice, of which so many characters are looked at."""
 SET = re.compile(r"^(NCCL_\w+) set (?:by environment )?to (.*?)\.?$")
 FURNITURE = re.compile(
     r"Bootstrap ?:|Channel \d+/\d+ :(?: +\d+)+$|Trees \[|Connected (?:all|NVLS|binomial)|Setting affinity|threadThresholds|"
@@ -57,7 +59,8 @@ class NcclLog:
     """Net plugin; empty where NCCL said that it found none."""
     network: str | None = None
     """``IB``, ``Socket``, ``AWS Libfabric``, …"""
-    devices: list[str] = field(default_factory=list)
+    nics: dict[str, None] = field(default_factory=dict)
+    """Each once, in the order named."""
     ranks: int | None = None
     nodes: int | None = None
     channels: dict[str, int] = field(default_factory=dict)
@@ -75,6 +78,11 @@ class NcclLog:
     unread: list[str] = field(default_factory=list)
     lines: int = 0
     """Lines that were NCCL's."""
+
+    @property
+    def devices(self) -> list[str]:
+        """Network adapters that NCCL uses."""
+        return list(self.nics)
 
     @property
     def network_connections(self) -> int:
@@ -129,15 +137,13 @@ def read(text: str) -> NcclLog:
 
 
 def _channel(log: NcclLog, transports: Counter[str], said: str) -> bool:
-    via = CHANNEL.match(said)
-    if not via:
+    _, via, name = said.rpartition(VIA)
+    if not via or not CHANNEL.match(said) or not TRANSPORT.match(name):
         return False
-    path = via.group(1) + via.group(2)
-    name = said.rsplit("via ", 1)[1]
     parts = name.split("/")
     kind = "/".join(parts[:2]) if parts[0] == "NET" and len(parts) > 1 else parts[0]
     transports[kind] += 1
-    if kind.startswith("NET/") and "GDRDMA" in path + name:
+    if kind.startswith("NET/") and "GDRDMA" in name:
         log.gpudirect_connections += 1
     return True
 
@@ -146,13 +152,13 @@ def _network(log: NcclLog, said: str) -> bool:
     plugin, network, devices = PLUGIN.search(said), NETWORK.match(said), DEVICES.match(said)
     if plugin:
         log.plugin = plugin.group(1) or plugin.group(2)
-    elif NO_PLUGIN.search(said):
+    elif NO_PLUGIN.search(said) or RETURNED.search(said.partition(PLUGIN_LOAD)[2]):
         log.plugin = log.plugin or ""
     elif network:
         log.network = network.group(1).strip()
     elif devices:
         found = DEVICE.findall(devices.group(2).split("; OOB")[0])
-        log.devices += [name for name in found if name not in log.devices]
+        log.nics.update(dict.fromkeys(found))
     elif GDR.search(said):
         log.gpudirect_disabled = log.gpudirect_disabled or "Disabled" in said
     else:
@@ -172,7 +178,8 @@ def _rest(log: NcclLog, said: str) -> bool:
     elif nvls:
         log.nvls_available = nvls.group(1) is None and log.nvls_available is not False
     elif choice:
-        log.algorithms.append(_choice(choice))
+        before = said[max(choice.start() - NAME_KEPT, 0) : choice.start()]
+        log.algorithms.append(_choice(choice, COLLECTIVE.search(before)))
     elif known:
         log.environment[known.group(1)] = known.group(2)
     elif comm:
@@ -184,10 +191,10 @@ def _rest(log: NcclLog, said: str) -> bool:
     return True
 
 
-def _choice(match: re.Match[str]) -> dict[str, Any]:
-    collective, size, algorithm, protocol = match.groups()
+def _choice(match: re.Match[str], collective: re.Match[str] | None) -> dict[str, Any]:
+    size, algorithm, protocol = match.groups()
     return {
-        "collective": collective,
+        "collective": collective.group(1) if collective else None,
         "size_bytes": int(size),
         "algorithm": _by_place(algorithm, ALGORITHMS),
         "protocol": _by_place(protocol, PROTOCOLS),
@@ -202,8 +209,11 @@ def _by_place(word: str, names: tuple[str, ...]) -> str:
 def plain(text: str) -> dict[str, Any]:
     """The same as JSON data. ``gpudirect``, ``nvls`` and ``uses_sockets`` are null where the log does not say."""
     log = read(text)
+    known = asdict(log)
+    del known["nics"]
     return {
-        **asdict(log),
+        **known,
+        "devices": log.devices,
         "uses_sockets": log.uses_sockets,
         "gpudirect": log.gpudirect,
         "nvls": log.nvls,

@@ -45,8 +45,8 @@ def read(text: str) -> Log | None:
         table.groups.append(whole(device.get("group")) or 0)
         table.highest_rank = max(table.highest_rank, whole(device.get("rank")) or 0)
         host = told(device.get("hostname"))
-        if host and host not in table.nodes:
-            table.nodes.append(host)
+        if host:
+            table.hosts[host] = None
     for key, name in SETTINGS.items():
         value = whole(config.get(key))
         if value is not None:

@@ -57,7 +57,7 @@ class Table:
     """The group of each rank that the log names, in its order: rank 0 comes first."""
     highest_rank: int = -1
     """Highest number that a rank line has; -1 without one."""
-    nodes: list[str] = field(default_factory=list)
+    hosts: dict[str, None] = field(default_factory=dict)
     """Hosts of those ranks, each once, in the order named."""
     settings: dict[str, int] = field(default_factory=dict)
     """From the line of settings: ``iters``, ``warmup iters``, ``validation``, …"""
@@ -68,6 +68,11 @@ class Table:
     simulated: str = ""
     counters: list[dict[str, Any]] = field(default_factory=list)
     """One document per rank and size: bytes that each interface counted (railbed's own collectives program)."""
+
+    @property
+    def nodes(self) -> list[str]:
+        """Hosts of the ranks that the log names."""
+        return list(self.hosts)
 
     @property
     def lacks_rows(self) -> bool:

@@ -28,7 +28,8 @@ HEADER = re.compile(r"^#?\s*(?:size|bytes)[\s,]+(?:count|N)[\s,]+type\b")
 AVERAGE = re.compile(r"^#?\s*Avg bus bandwidth\s*:\s*(\S+)", re.IGNORECASE)
 OUT_OF_BOUNDS = re.compile(r"^#?\s*Out of bounds values\s*:\s*(\d+)", re.IGNORECASE)
 REDUCED = re.compile(r"Reducing maxBytes to (\d{1,18})")
-SETTING = re.compile(r"(\w[\w ]*?):?\s+(-?\d+)(?=\(|\s|$)")
+SETTING_WORD = re.compile(r"^\w+:?$")
+SETTING_VALUE = re.compile(r"^(-?\d{1,18})(?:\(|$)")
 SIMULATED = re.compile(r"^#\s*simulated\s*:\s*(.*)$", re.IGNORECASE)
 COUNTERS = re.compile(r"^#\s*counters\s*:\s*(\{.*\})\s*$")
 DATE = re.compile(r"^\d{4}-\d\d-\d\d$")
@@ -124,11 +125,11 @@ class _Reader:
         if rank:
             self.next.groups.append(int((rank.group(2) or "0")[:9]))
             self.next.highest_rank = max(self.next.highest_rank, int(rank.group(1)[:9]))
-            if rank.group(3) and rank.group(3) not in self.next.nodes:
-                self.next.nodes.append(rank.group(3))
+            if rank.group(3):
+                self.next.hosts[rank.group(3)] = None
             return True
         if "nThread" in line and "minBytes" in line:
-            self.next.settings = {k: int(v) for k, v in SETTING.findall(line.lstrip("# ")) if len(v) < 19}
+            self.next.settings = _settings(line.lstrip("# "))
             self.next.settings["step is factor"] = int("(factor)" in line)
             return True
         reduced = REDUCED.search(line)
@@ -220,6 +221,20 @@ class _Reader:
             halves.append((tokens[at : at + width], names))
             at += width
         return tokens[:first], halves
+
+
+def _settings(line: str) -> dict[str, int]:
+    """``step: 2(factor) warmup iters: 5`` as numbers by the words in front of them."""
+    found: dict[str, int] = {}
+    words: list[str] = []
+    for token in line.split():
+        value = SETTING_VALUE.match(token)
+        if value and words:
+            found[" ".join(words)] = int(value.group(1))
+            words = []
+        else:
+            words = [*words, token.rstrip(":")] if SETTING_WORD.match(token) and len(words) < 4 else []
+    return found
 
 
 def _furniture(line: str) -> bool:

@@ -1,6 +1,7 @@
 """Reads `nvidia-smi -q -x`: what decides about a GPU's health by name, and every other value by its place.
 
-Never raises on any text. A document with entities of its own is not read: no nvidia-smi writes one.
+Never raises on any text. A document with entities, attribute defaults or namespaces of its own is not read: no nvidia-smi
+writes one, and each can make a short text long.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ WORDS = ("name", "uuid", "serial", "bus_id", "vbios", "minor_number")
 SRAM = ("sram_uncorrectable", "sram_uncorrectable_parity", "sram_uncorrectable_secded")
 END = "</nvidia_smi_log>"
 MAX_BYTES = 32 * 1024 * 1024
+REFUSED = ("<!ENTITY", "<!ATTLIST", "xmlns")
+MAX_DEPTH = 16
+"""The deepest value of nvidia-smi has 7 elements around it."""
+MAX_NAME = 100
+"""Characters of an element's name; the longest of nvidia-smi has 46."""
 
 
 def _value(text: str) -> Any:
@@ -63,12 +69,14 @@ def _value(text: str) -> Any:
 
 
 def _leaves(element: ElementTree.Element) -> dict[str, str]:
-    """``a/b/c`` → text of every element without children, the first of each name."""
+    """``a/b/c`` → text of every element without children, the first of each name. What is too deep is left out."""
     found: dict[str, str] = {}
-    open_elements: list[tuple[str, ElementTree.Element]] = [("", element)]
+    open_elements: list[tuple[int, str, ElementTree.Element]] = [(0, "", element)]
     while open_elements:
-        place, current = open_elements.pop()
-        open_elements += [(f"{place}{child.tag}/", child) for child in reversed(list(current))]
+        depth, place, current = open_elements.pop()
+        if depth < MAX_DEPTH:
+            children = [child for child in current if len(child.tag) <= MAX_NAME]
+            open_elements += [(depth + 1, f"{place}{child.tag}/", child) for child in reversed(children)]
         if not len(current) and place:
             found.setdefault(place.rstrip("/"), (current.text or "").strip())
     return found
@@ -99,7 +107,7 @@ def _gpu(element: ElementTree.Element) -> dict[str, Any]:
 
 def _root(body: str) -> tuple[ElementTree.Element | None, bool]:
     """(the document, whether it was cut short): of one without an end the GPUs that are whole. None where it is none."""
-    if not body or "<!ENTITY" in body or len(body) > MAX_BYTES:
+    if not body or len(body) > MAX_BYTES or any(word in body for word in REFUSED):
         return None, bool(body)
     end, last_gpu = body.rfind(END), body.rfind("</gpu>")
     cut = end < 0
@@ -111,7 +119,9 @@ def _root(body: str) -> tuple[ElementTree.Element | None, bool]:
         else body
     )
     try:
-        return ElementTree.fromstring(whole.encode("utf-8", "replace")), cut  # noqa: S314 - no entities, see above
+        # The parser is given the encoding: the document's own word for it could hide what is refused above.
+        parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314 - no entities, see above
+        return ElementTree.fromstring(whole.encode("utf-8", "replace"), parser=parser), cut  # noqa: S314
     except (ElementTree.ParseError, ValueError, LookupError):
         return None, True
 

@@ -12,14 +12,16 @@ from railbed.parse.json_text import document, mapping, real, told, whole
 from railbed.parse.lines import bare_lines, bounded
 from railbed.parse.numbers import finite, integer, number
 
-TITLE = re.compile(
-    r"^\s*((?:RDMA_\w+|Send|Atomic_\w+|Raw_Ethernet_\w+|WRITE|READ|SEND|ATOMIC_\w+)[\w .:()-]*\b(?:BW|Latency)(?: Test)?.*?)\s*$"
-)
+TITLE = re.compile(r"(?:RDMA_\w|Send|Atomic_\w|Raw_Ethernet_\w|WRITE|READ|SEND|ATOMIC_\w)[\w .()-]*")
+MEASURED = re.compile(r"\b(?:BW|Latency)")
 HEADER = re.compile(r"^\s*#bytes\s+#iterations\b")
+HEADER_KEPT = 500
+"""Characters of a header that are read; the longest of perftest has 120."""
 COLUMN = re.compile(
     r"#?\d*[A-Za-z#][\w#]*(?: (?!t_|BW|Msg|CPU|#)[\w.]+)*(?:\[[^\]]*\])?|\d+(?:\.\d+)?% percentile\[[^\]]*\]"
 )
-PAIR = re.compile(r"([A-Za-z#][\w .*/#-]*?)\s*:\s*(\S+(?: \S+)*)(?:\s{2,}|\t|$)")
+GAP = re.compile(r"(\s+)")
+NAME = re.compile(r"^[A-Za-z#][\w .*/#-]*$")
 ADDRESS = re.compile(r"^\s*(?:local|remote) address:|^\s*GID: ")
 ERROR = re.compile(
     r"\b(?:Couldn't|Could not|Unable to|Failed|failed|not found|Unsupported|Completion with error|Problems with|"
@@ -41,12 +43,36 @@ JSON_NAMES = {
 def _columns(header: str) -> list[tuple[str, float]]:
     """(our name, factor to our unit) of each column after bytes and iterations."""
     found: list[tuple[str, float]] = []
-    for match in COLUMN.finditer(header):
+    for match in COLUMN.finditer(header[:HEADER_KEPT]):
         name, _, unit = match.group().partition("[")
         if name.strip() in ("#bytes", "#iterations"):
             continue
         scale = MIB_GBPS if unit.startswith(("MB", "MiB")) else 1.0
         found.append((NAMES.get(name.strip(), name.strip()), scale))
+    return found
+
+
+def _pairs(line: str) -> dict[str, str]:
+    """``TX depth : 128   Device : mlx5_0`` by name: a value ends at a tab, at two blanks, or with the line."""
+    found: dict[str, str] = {}
+    name: list[str] = []
+    value: list[str] | None = None
+    gap = ""
+    for piece in [*GAP.split(line.strip()), "\t", ""]:
+        if piece.isspace():
+            gap = piece
+        elif value is None:
+            before, colon, after = piece.partition(":")
+            name += [before] if before else []
+            value = ([after] if after else []) if colon else None
+        elif not value or gap == " ":
+            value.append(piece)
+        else:
+            told = " ".join(name)
+            if NAME.match(told):
+                found[told] = " ".join(value)
+            before, colon, after = piece.partition(":")
+            name, value = ([before] if before else []), ([after] if after else []) if colon else None
     return found
 
 
@@ -106,10 +132,10 @@ def plain(text: str) -> dict[str, Any]:
     unread: list[str] = []
     columns: list[tuple[str, float]] = []
     for line in bare_lines(text):
-        title = TITLE.match(line)
+        title = TITLE.match(line.strip())
         row = _row(line, columns) if tests else None
-        if title and ":" not in line:
-            tests.append(_new(title.group(1)))
+        if title and ":" not in line and MEASURED.search(title.group()):
+            tests.append(_new(line.strip()))
             columns = []
         elif HEADER.match(line):
             if not tests or tests[-1]["rows"]:
@@ -122,9 +148,8 @@ def plain(text: str) -> dict[str, Any]:
             errors.append(line)
         elif ADDRESS.search(line) or FURNITURE.search(line):
             continue
-        elif tests and not tests[-1]["rows"] and PAIR.search(line):
-            for name, value in PAIR.findall(line):
-                tests[-1]["settings"][name.strip()] = value.strip()
+        elif tests and not tests[-1]["rows"] and (pairs := _pairs(line)):
+            tests[-1]["settings"] |= pairs
             tests[-1]["device"] = tests[-1]["settings"].get("Device", tests[-1]["device"])
         else:
             unread.append(line)

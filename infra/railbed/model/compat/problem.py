@@ -14,7 +14,7 @@ MACHINE_FACTS = (
     "gpu_architecture", "cpu_architecture", "gpus", "nodes_per_nvlink_domain", "nvlink_generation", "transport",
     "nic_kind", "vendor",
 )  # fmt: skip
-_WANT = re.compile(r"\s*([\w.-]+?)\s*(?:(=|>=|<=|<|>|!=)\s*(\w.*?))?\s*")
+_WANT = re.compile(r"([\w.-]+)\s*(?:(=|>=|<=|<|>|!=)\s*(\w.*))?")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_wanted(texts: Iterable[str]) -> list[Wanted]:
     """``driver=570.124.06``, ``driver>=570`` or ``lustre_client``. Raises UsageError for what is neither."""
     wanted = []
     for text in texts:
-        found = _WANT.fullmatch(text)
+        found = _WANT.fullmatch(text.strip())
         if not found:
             raise UsageError(
                 "what is wanted is a component, or a component and a version", path="--with", found=text,

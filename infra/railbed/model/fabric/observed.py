@@ -15,7 +15,7 @@ MANAGED = re.compile(r"^[A-Za-z0-9]{1,8};([^:;]+):[^/]*/\w+$")
 AGGREGATION = "Mellanox Technologies Aggregation Node"
 """The reduction engine inside an InfiniBand switch: it shows as a device on a port of its own, and has no cable."""
 SPLIT_PORT = re.compile(r"^swp(\d+)s(\d+)$")
-LAST_NUMBER = re.compile(r"(\d+)\D*$")
+LAST_NUMBER = re.compile(r"(\d{1,9})\D{0,64}$")
 
 
 class Port(NamedTuple):

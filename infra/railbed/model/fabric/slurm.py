@@ -12,7 +12,7 @@ from railbed.model.fabric.cables import node_place
 from railbed.model.fabric.names import Names
 from railbed.model.fabric.rule import Fabric
 
-TRAILING = re.compile(r"^(.*?)(\d+)$")
+TRAILING = re.compile(r"^(.*?)(\d{1,18})$")
 
 
 def tree(fabric: Fabric, names: Names) -> Iterator[str]:

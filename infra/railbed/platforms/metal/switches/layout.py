@@ -45,7 +45,7 @@ def _write(tree: Tree, indent: int, lines: list[str]) -> None:
 @lru_cache(maxsize=8192)
 def natural(key: str) -> list[tuple[int, str]]:
     """``swp2`` before ``swp10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", key)]
+    return [(int(part[:18]), part) if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", key)]
 
 
 @lru_cache(maxsize=8192)

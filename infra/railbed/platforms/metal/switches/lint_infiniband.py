@@ -6,7 +6,6 @@ What a port is a member of is compared both ways: a member too many is another t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +17,6 @@ from railbed.platforms.metal.switches.lint import Finding
 from railbed.platforms.metal.switches.opensm import Manager, Subnet
 from railbed.platforms.metal.switches.partitions import Partition
 
-STATEMENT = re.compile(r"([^:;]+):([^;]*);")
 SECRET_OPTIONS = ("m_key", "sa_key", "sm_key", "cc_key", "vs_key_seed", "key_mgr_seed")
 PUBLIC_KEYS = ("", "1")
 """Keys that protect nothing, without leading zeros: none, and the default of SM_Key and SA_Key."""
@@ -87,7 +85,10 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 def _partitions(text: str) -> dict[int, Read]:
     bare = "\n".join(line.partition("#")[0] for line in text.splitlines())
     found: dict[int, Read] = {}
-    for head, body in STATEMENT.findall(bare):
+    for statement in bare.split(";")[:-1]:
+        head, colon, body = statement.partition(":")
+        if not head or not colon:
+            continue
         name, *flags = [part.strip() for part in head.split(",")]
         name, _, key = name.partition("=")
         one = found.setdefault(int(key.strip() or "0", 0) & opensm.DEFAULT_KEY, Read())

@@ -18,7 +18,7 @@ from railbed.catalog.facts import Facts
 from railbed.errors import UsageError
 from railbed.platforms.metal.switches.guids import Guids, written
 
-RANGE = re.compile(r"^(.*)\[(\d+)-(\d+)\](.*)$")
+RANGE = re.compile(r"^(.*)\[(\d{1,9})-(\d{1,9})\](.*)$")
 GUID = re.compile(r"^0x[0-9a-fA-F]{1,16}$")
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,31}$"
 CLUSTER_KEY = 1
