@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from railbed.effects.lab import names, network, sweep
+from railbed.effects import slurm_text
+from railbed.effects.lab import hardware, names, network, sweep
 from railbed.platforms.lab.gpu_faults import XIDS
 
 from .conftest import Cli, processes_of
@@ -241,6 +242,73 @@ def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
         row[0] for row in ON_THE_NODE
     }
     assert all(fault["active"] == [] for fault in faults)
+
+
+FREEZE_S = 90
+WATCH = "scontrol show node -o"
+
+
+def drained(cluster: Cli) -> dict[str, str]:
+    """Drained node → reason."""
+    found = slurm_text.nodes(cluster.ssh("ctl0", WATCH))
+    return {name: one.reason for name, one in found.items() if one.drained}
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 150) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(2)
+
+
+def incidents(cluster: Cli) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.json("node", "list")["incidents"]
+    return found
+
+
+def test_a_frozen_filesystem_drains_nobody_and_is_one_incident(cluster: Cli) -> None:
+    began = time.monotonic()
+    cluster.ssh("ctl0", "kill -STOP $(pidof mfsmaster)")
+    try:
+        report = cluster.json("validate", "--quick", "--claim", "storage.*", status=1)
+        assert blamed(report) == {("ctl0", "storage")}, json.dumps(report["culprits"])
+        wait_for(lambda: bool(incidents(cluster)) and len(incidents(cluster)[0]["nodes"]) == 5)
+        time.sleep(max(0.0, began + FREEZE_S - time.monotonic()))
+        (incident,) = incidents(cluster)
+        assert incident["part"] == "filesystem scratch" and "ctl0" in incident["reason"]
+        assert drained(cluster) == {}
+    finally:
+        cluster.ssh("ctl0", "kill -CONT $(pidof mfsmaster)")
+    wait_for(lambda: incidents(cluster) == [])
+    assert cluster.ssh("h100-0", "srun -N 2 --mpi=none true && echo jobs run").strip() == "jobs run"
+
+
+def test_frozen_clients_drain_nobody_and_a_lost_gpu_beside_them_comes_back_by_itself(cluster: Cli) -> None:
+    nodes = [f"h100-{i}" for i in range(5)]
+    began = time.monotonic()
+    for node in nodes:
+        cluster.ssh(node, "kill -STOP $(pidof mfsmount)")
+    try:
+        cluster("lab", "fault", "inject", "gpu-lost", "h100-2", "4")
+        wait_for(lambda: bool(drained(cluster)))
+        time.sleep(max(0.0, began + FREEZE_S - time.monotonic()))
+        assert list(drained(cluster)) == ["h100-2"]
+        assert drained(cluster)["h100-2"].startswith("[railbed:healthcheck] gpu-lost: ")
+    finally:
+        for node in nodes:
+            cluster.ssh(node, "kill -CONT $(pidof mfsmount)")
+    cluster.ssh("h100-2", f"cp {hardware.HARDWARE} {hardware.STATE}")
+    wait_for(lambda: drained(cluster) == {})
+    cluster("lab", "fault", "clear")
+
+
+def test_one_frozen_client_is_the_one_that_is_blamed(cluster: Cli) -> None:
+    cluster.ssh("h100-1", "kill -STOP $(pidof mfsmount)")
+    try:
+        report = cluster.json("validate", "--quick", "--claim", "storage.*", status=1)
+        assert blamed(report) == {("h100-1", "storage client")}, json.dumps(report["culprits"])
+    finally:
+        cluster.ssh("h100-1", "kill -CONT $(pidof mfsmount)")
 
 
 def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:

@@ -216,3 +216,11 @@ def test_a_report_survives_what_scontrol_makes_of_it() -> None:
         and len(line) < SHOWN_CHARACTERS
     )
     assert compose([], MARK) == "" and parse("a person wrote this", MARK) == []
+
+
+def test_the_page_on_health_checks_has_the_table() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/health.md").read_text()
+    drained, reported = page.split("## What is only reported")
+    for code, fault in FAULTS.items():
+        row = f"| `{code}` | {fault.part} | {fault.why} |"
+        assert (row in drained, row in reported) == (fault.drains, not fault.drains)
