@@ -116,7 +116,7 @@ class Trial:
                 return (name, folder) if len(self.well) > 1 else None
             if made.returncode == TIMED_OUT and self.look():
                 return None
-            told = f"{self.filesystem.mount} cannot be written on {name}: {shown(made.tail())}"
+            told = f"{self.filesystem.mount} cannot be written: {shown(made.tail())}"
             self.clients[name] = Client(name, Seen.BROKEN, told)
             self._remember()
         return None
@@ -132,7 +132,7 @@ class Trial:
 
     def against(self, replies: Sequence[tuple[str, Reply]]) -> tuple[dict[str, Pair], list[str]]:
         """What fails a claim, with what is to blame; and what only leaves it open. An error of all is the filesystem's."""
-        failed = {reason: (name, CLIENT) for name, reason in self.seen(Seen.BROKEN).items()}
+        failed = {f"{name}: {why}": (name, CLIENT) for name, why in self.seen(Seen.BROKEN).items()}
         errors = {one.error: (name, CLIENT) for name, one in replies if one.error}
         if len({name for name, _ in errors.values()}) == len(self.well) > 1:
             errors = dict.fromkeys(errors, FILESYSTEM)

@@ -38,6 +38,21 @@ def test_a_drained_node_keeps_its_reason() -> None:
     assert node.reason_by == "root"
 
 
+def test_a_comment_and_the_pool_of_a_node() -> None:
+    """Printed by Slurm 22.05 in a lab, with SLURM_TIME_FORMAT=%s."""
+    tail = (
+        "Reason=[railbed:healthcheck] gpu-lost: 7 of 8 [root@1795966012]"
+        " Comment=[railbed:health] filesystem-silent(/scratch) it does not answer: stat: no answer within 8 s"
+    )
+    node = one("IDLE+DRAIN", tail=tail)
+    assert (node.reason, node.reason_at) == ("[railbed:healthcheck] gpu-lost: 7 of 8", "1795966012")
+    assert node.comment.endswith("no answer within 8 s")
+    assert slurm_text.nodes("NodeName=n AvailableFeatures=h100,big State=IDLE")["n"].features == (
+        "h100",
+        "big",
+    )
+
+
 @pytest.mark.parametrize("state", ["DOWN*", "IDLE*", "DOWN", "UNKNOWN", "IDLE+NOT_RESPONDING", "MIXED+DRAIN"])
 def test_states_that_give_no_work(state: str) -> None:
     assert not one(state).usable

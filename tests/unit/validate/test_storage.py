@@ -130,6 +130,14 @@ def test_one_broken_client_among_healthy_ones_is_to_blame(cluster: Cluster, sees
     assert "h100-1" in cluster.bench.dead_clients
 
 
+def test_two_broken_clients_are_both_named(cluster: Cluster) -> None:
+    cluster.sees |= {"h100-1": SILENT, "h100-3": SILENT}
+    assert cluster.run()["storage.servers"].reason == (
+        "h100-1: /scratch does not answer within 10 s; h100-3: /scratch does not answer within 10 s"
+    )
+    assert cluster.blamed() == {("h100-1", "storage client"), ("h100-3", "storage client")}
+
+
 def test_the_only_data_that_a_run_of_one_node_judges_is_its_own(cluster: Cluster) -> None:
     cluster.sees["h100-1"] = SILENT
     assert cluster.run("storage.servers", ("h100-2",))["storage.servers"].verdict is Verdict.PASS
