@@ -286,9 +286,9 @@ def test_a_frozen_filesystem_drains_nobody_and_is_one_incident(cluster: Cli) -> 
 def test_frozen_clients_drain_nobody_and_a_lost_gpu_beside_them_comes_back_by_itself(cluster: Cli) -> None:
     nodes = [f"h100-{i}" for i in range(5)]
     began = time.monotonic()
-    for node in nodes:
-        cluster.ssh(node, "kill -STOP $(pidof mfsmount)")
     try:
+        for node in nodes:
+            cluster.ssh(node, "kill -STOP $(pidof mfsmount)")
         cluster("lab", "fault", "inject", "gpu-lost", "h100-2", "4")
         wait_for(lambda: bool(drained(cluster)))
         time.sleep(max(0.0, began + FREEZE_S - time.monotonic()))
