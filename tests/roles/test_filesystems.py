@@ -81,11 +81,14 @@ def test_every_node_comes_to_the_end(beegfs: Recorded, ceph: Recorded) -> None:
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("bought", "-t lustre -o relatime,flock fs-1.test@tcp:/abcd /bought"),
-        ("hot", "-t wekafs -o net=udp b1,b2/hot /hot"),
-        ("home", "-t nfs -o nfsvers=4.2 10.9.0.1:/home /home"),
-        ("shared", "-t virtiofs tag /shared"),
-        ("scratch", "-t beegfs -o cfgFile=/etc/beegfs/railbed-scratch.conf beegfs_nodev /scratch"),
+        ("bought", "-t lustre -o relatime,flock,nosuid,nodev fs-1.test@tcp:/abcd /bought"),
+        ("hot", "-t wekafs -o net=udp,nosuid,nodev b1,b2/hot /hot"),
+        ("home", "-t nfs -o nfsvers=4.2,nosuid,nodev 10.9.0.1:/home /home"),
+        ("shared", "-t virtiofs -o nosuid,nodev tag /shared"),
+        (
+            "scratch",
+            "-t beegfs -o cfgFile=/etc/beegfs/railbed-scratch.conf,nosuid,nodev beegfs_nodev /scratch",
+        ),
     ],
 )
 def test_each_kind_is_mounted_in_its_own_words(beegfs: Recorded, name: str, command: str) -> None:
@@ -134,24 +137,34 @@ MOUNTED, COPIES = "railbed-filesystem-scratch.service", "railbed-copies-scratch.
 
 def test_nothing_is_mounted_anew_under_jobs(lab: Recorded, beegfs: Recorded) -> None:
     """A unit that names files is started anew when they change: the mount names none, whatever its kind."""
-    assert lab.asked["h100-0"][MOUNT]["units"] == [
-        {"name": MOUNTED},
-        {"name": COPIES, "files": [ETC + COPIES]},
-    ]
+    assert lab.asked["h100-0"][MOUNT]["units"] == [{"name": MOUNTED}]
+    assert lab.asked["ctl0"][MOUNT]["units"] == [{"name": MOUNTED}, {"name": COPIES, "files": [ETC + COPIES]}]
     # Of a loop the last is recorded.
     assert beegfs.asked["h100-0"][MOUNT]["units"] == [{"name": "railbed-filesystem-shared.service"}]
 
 
 def test_copies_are_told_to_what_is_mounted_before_jobs_come(lab: Recorded) -> None:
     said = configparser.RawConfigParser(strict=False)
-    said.read_string(lab.text("h100-2", ETC + COPIES))
+    said.read_string(lab.text("ctl0", ETC + COPIES))
     assert said["Unit"]["Requires"] == said["Unit"]["After"] == MOUNTED
     assert said["Unit"]["Before"] == "remote-fs.target" and "remote-fs.target" in said["Install"]["WantedBy"]
-    lines = lab.text("h100-2", ETC + COPIES).splitlines()
+    lines = lab.text("ctl0", ETC + COPIES).splitlines()
     assert [line for line in lines if line.startswith("ExecStart=")] == [
         "ExecStart=/usr/bin/mfssetgoal 2 /scratch", "ExecStart=/usr/bin/chmod 1777 /scratch",
     ]  # fmt: skip
-    assert "mfssetgoal" not in lab.text("h100-2", ETC + MOUNTED)
+    assert "mfssetgoal" not in lab.text("ctl0", ETC + MOUNTED)
+
+
+def test_copies_are_set_by_a_host_whose_root_is_root_there(lab: Recorded) -> None:
+    """Elsewhere root is nobody to the servers: an earlier version's unit would fail at the next boot."""
+    assert COPIES in lab.text("ctl0", ETC + MOUNTED) and lab.asked["ctl0"][MOUNT]["absent"] == []
+    for host in ("h100-0", "h100-2"):
+        assert ETC + COPIES not in lab.files[host] and COPIES not in lab.text(host, ETC + MOUNTED)
+        gone = [
+            ETC + COPIES,
+            *(f"{ETC}{target}.target.wants/{COPIES}" for target in ("multi-user", "remote-fs")),
+        ]
+        assert lab.asked[host][MOUNT]["absent"] == gone
 
 
 def systemd(folder: Path, patch: pytest.MonkeyPatch) -> Host:
@@ -178,7 +191,7 @@ def test_another_number_of_copies_touches_no_mount(
         host.add(name)
 
     def bring(recorded: Recorded) -> list[str]:
-        asked = json.dumps(recorded.asked["h100-0"][MOUNT]).replace(ETC, f"{tmp_path}/etc/")
+        asked = json.dumps(recorded.asked["ctl0"][MOUNT]).replace(ETC, f"{tmp_path}/etc/")
         assert not modules.call(TREE, settle_s=0, **json.loads(asked)).get("failed")
         return host.done()
 
