@@ -217,6 +217,81 @@ def test_a_controller_in_a_container_does_not_let_jobs_out_of_their_cgroups(tmp_
     assert "ConstrainDevices=yes" in mixed.text("h100-0", "/etc/slurm/cgroup.conf")
 
 
+def test_memory_is_scheduled_and_a_job_that_asks_for_none_gets_that_of_its_cpus(lab: Recorded) -> None:
+    said = values(lab.text("ctl0", "/etc/slurm/slurm.conf"))
+    assert said["SelectTypeParameters"] == "CR_Core_Memory" and said["DefMemPerCPU"] == str(4096 // 8)
+    assert " Default=YES DefCpuPerGPU=1 DefMemPerGPU=512 MaxTime" in lab.text("ctl0", "/etc/slurm/slurm.conf")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "default", "of_gpus"),
+    [
+        ([(8, 4096), (16, 1000), (8, 8192)], "62", " DefCpuPerGPU=1 DefMemPerGPU=125 "),
+        ([(8, 4096), (8, 0), (8, 4096)], None, " "),
+    ],
+)
+def test_the_poorest_node_decides_what_a_cpu_brings_and_an_unknown_one_that_memory_is_not_scheduled(
+    tmp_path: Path, sizes: list[tuple[int, int]], default: str | None, of_gpus: str
+) -> None:
+    contract = cluster()
+    workers = [
+        node.model_copy(update={"cpus": cpus, "memory_mib": memory_mib})
+        for node, (cpus, memory_mib) in zip(contract.nodes[1:], sizes, strict=True)
+    ]
+    made = contract.model_copy(update={"nodes": [contract.nodes[0], *workers]}).sealed()
+    recorded = record(tmp_path / "checkout", made, container=True, tags="slurm")
+    text = recorded.text("h100-0", "/etc/slurm/slurm.conf")
+    said = values(text)
+    assert f" Default=YES{of_gpus}MaxTime" in text
+    assert said.get("DefMemPerCPU") == default
+    assert said["SelectTypeParameters"] == ("CR_Core_Memory" if default else "CR_Core")
+
+
+def test_jobs_have_their_own_tmp_where_the_node_is_a_machine(lab: Recorded, machines: Recorded) -> None:
+    """In a container it would fail by chance: docs/adr/0011-jobs-have-their-own-tmp-on-machines.md."""
+    container, machine = (values(one.text("h100-0", "/etc/slurm/slurm.conf")) for one in (lab, machines))
+    assert machine["JobContainerType"] == "job_container/tmpfs" and "JobContainerType" not in container
+    assert container["PrologFlags"] == machine["PrologFlags"] == "Contain", "and no X11, which needs cgroups"
+    said = values(machines.text("h100-0", "/etc/slurm/job_container.conf"))
+    assert said == {"AutoBasePath": "true", "BasePath": "/var/lib/slurm/jobs"}
+    for host, task in (("h100-0", "slurm_node: Take jobs"), ("ctl0", "slurm_controller: Schedule")):
+        assert "/etc/slurm/job_container.conf" in machines.asked[host][task]["units"][0]["files"]
+
+
+ACCOUNT = [
+    "required pam_nologin.so",
+    "substack common-account",
+    "sufficient pam_listfile.so item=user sense=allow onerr=fail quiet file=/etc/railbed/always-logins",
+    "required pam_slurm_adopt.so action_no_jobs=deny action_adopt_failure=deny action_generic_failure=deny",
+]
+
+
+def stack(text: str, kind: str) -> list[str]:
+    lines = [line.split() for line in text.splitlines()]
+    return [" ".join(words[1:]) for words in lines if words[:1] == [kind]]
+
+
+def test_a_node_lets_in_who_has_a_job_and_who_looks_after_it(lab: Recorded, machines: Recorded) -> None:
+    for recorded in (lab, machines):
+        assert stack(recorded.text("h100-2", "/etc/pam.d/sshd"), "account") == ACCOUNT
+        assert recorded.text("h100-2", "/etc/railbed/always-logins") == "ada\nroot\n"
+        assert "/etc/pam.d/sshd" not in recorded.files["ctl0"], "people log in to the controller"
+        assert "UsePAM yes" in recorded.text("h100-2", "/etc/ssh/sshd_config.d/10-railbed.conf")
+        packages = recorded.asked["h100-2"]["packages: Install the packages of all roles"]["packages"]
+        assert "libpam-slurm-adopt" in packages
+        for file in ("/etc/cron.allow", "/etc/at.allow"):
+            assert recorded.text("h100-2", file) == "root\n", "what starts later belongs to no job"
+
+
+def test_only_where_sessions_join_the_job_do_they_do_without_pam_systemd(
+    lab: Recorded, machines: Recorded
+) -> None:
+    container, machine = (one.text("h100-0", "/etc/pam.d/sshd") for one in (lab, machines))
+    assert "@include common-session\n" in container
+    assert "@include common-session-noninteractive\n" in machine
+    assert "@include common-session\n" not in machine
+
+
 def test_new_nodes_are_held_before_any_takes_jobs(lab: Recorded) -> None:
     asked = lab.asked["h100-0"]["slurm_controller: Hold the nodes that never passed a full validation"]
     assert asked["name"] == "railbed-acceptance" and asked["nodes"] == ["h100-0", "h100-1", "h100-2"]
@@ -236,7 +311,10 @@ def test_ranks_exchange_data_over_the_rails(lab: Recorded, machines: Recorded) -
 
 
 def test_the_filesystems_servers(lab: Recorded) -> None:
-    assert "10.90.0.0/24 / rw" in lab.text("ctl0", "/etc/mfs/mfsexports.cfg")
+    exports = [line for line in lab.text("ctl0", "/etc/mfs/mfsexports.cfg").splitlines() if line[0] != "#"]
+    assert exports == [
+        "10.90.0.10 / rw,alldirs,admin,maproot=0:0", "10.90.0.10 . rw", "10.90.0.0/24 / rw,alldirs,maproot=65534:65534",
+    ], "root and the trash are the controller's"  # fmt: skip
     empty = lab.files["ctl0"]["/var/lib/mfs/metadata.mfs"]
     assert empty["content"] == "MFSM NEW" and "/var/lib/mfs/metadata.mfs.back" in empty["unless_exists"]
     assert (
@@ -253,10 +331,10 @@ def test_the_filesystems_servers(lab: Recorded) -> None:
 def test_every_node_mounts_with_the_wanted_copies(lab: Recorded) -> None:
     for host in ("ctl0", "h100-0", "h100-2"):
         unit = lab.text(host, "/etc/systemd/system/railbed-filesystem-scratch.service")
-        assert "ExecStart=/usr/bin/mfsmount /scratch -H ctl0\n" in unit
+        assert "ExecStart=/usr/bin/mfsmount /scratch -H ctl0 -o nosuid,nodev\n" in unit
         assert "Before=remote-fs.target" in unit
-        copies = lab.text(host, "/etc/systemd/system/railbed-copies-scratch.service")
-        assert "ExecStart=/usr/bin/mfssetgoal 2 /scratch\n" in copies
+    copies = lab.text("ctl0", "/etc/systemd/system/railbed-copies-scratch.service")
+    assert "ExecStart=/usr/bin/mfssetgoal 2 /scratch\n" in copies
 
 
 def test_the_node_gets_its_checks_and_what_to_expect(lab: Recorded) -> None:

@@ -215,6 +215,20 @@ def test_units_and_files_have_their_system_s_names(
     assert bool(links) is (SYSTEMS[system] == "deb")
 
 
+def test_logins_on_rocky_ask_for_a_job_after_the_system_s_own_rules(recorded: Any) -> None:
+    """Apart: a rule there lets local accounts in at once, and skips what follows in the same stack."""
+    text = recorded("rocky 9", "metal").text("h100-0", "/etc/pam.d/sshd")
+    account = [line.split()[1:3] for line in text.splitlines() if line.startswith("account")]
+    assert account == [
+        ["required", "pam_sepermit.so"], ["required", "pam_nologin.so"], ["substack", "password-auth"],
+        ["sufficient", "pam_listfile.so"], ["required", "pam_slurm_adopt.so"],
+    ]  # fmt: skip
+    session = [line for line in text.splitlines() if line.startswith("session")]
+    assert not [line for line in session if "password-auth" in line], "it brings pam_systemd"
+    packages = transaction(recorded("rocky 9", "metal"), "rocky 9")["packages"]
+    assert "slurm-pam_slurm" in packages and "libpam-slurm-adopt" not in packages
+
+
 def test_chrony_s_options_have_the_name_that_its_unit_reads(recorded: Any) -> None:
     assert 'DAEMON_OPTS="-F 1"\n' in recorded("debian 12", "metal").text("h100-0", "/etc/default/chrony")
     assert '\nOPTIONS="-F 1"\n' in recorded("rocky 9", "metal").text("h100-0", "/etc/sysconfig/chronyd")

@@ -222,6 +222,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site.run(
         "rm -f sbin/sshd; printf '#!/bin/sh\n' > sbin/sshd; chmod +x sbin/sshd; : > done",
         site.role("on", "ada", users_ldap=ldap), "mkdir 1; " + keep.format(1),
+        site.role("closed", "ada", users_ldap=ldap, users_ldap_logins=False), "mkdir 5; " + keep.format(5),
         # The second of the three calls fails: a folder is where a file should be.
         "mv etc/sssd/sssd.conf aside; mkdir etc/sssd/sssd.conf", site.role("broken", "ada"),
         "rmdir etc/sssd/sssd.conf; mv aside etc/sssd/sssd.conf; mkdir 2; " + keep.format(2),
@@ -241,6 +242,13 @@ def test_a_directory_brings_its_files_and_its_daemon(directory: Site) -> None:
         "active",
         "enabled",
     ]
+
+
+def test_a_host_that_is_not_for_logins_knows_the_directory_and_lets_nobody_of_it_in(directory: Site) -> None:
+    assert not directory.failed("closed"), directory.out("closed")
+    open_, closed = ((directory.folder / number / OFF[0]).read_text() for number in ("1", "5"))
+    assert "access_provider = simple\nsimple_allow_groups = hpc\n" in open_
+    assert "access_provider = deny\n" in closed and "simple" not in closed and "ldap_uri" in closed
 
 
 def test_without_it_nobody_of_it_comes_in_and_its_password_is_gone(directory: Site) -> None:

@@ -17,7 +17,8 @@ BASE_PACKAGES = (
 """What debootstrap puts into a host."""
 
 ROLE_PACKAGES = (
-    "slurmd", "slurmctld", "slurm-client", "munge", "openmpi-bin", "iperf3", "chrony", "prometheus-node-exporter",
+    "slurmd", "slurmctld", "slurm-client", "libpam-slurm-adopt", "munge", "openmpi-bin", "iperf3", "chrony",
+    "prometheus-node-exporter",
     "fuse3", "attr", "moosefs-master", "moosefs-chunkserver", "moosefs-client", "moosefs-cli", "pciutils", "numactl",
     "lsof", "strace", "jq", "python3-pytest", "python3-testinfra", "prometheus",
     "slurmdbd", "mariadb-server",
