@@ -97,16 +97,24 @@ def test_a_second_up_changes_nothing_and_says_so(cluster: Cli) -> None:
     assert cluster.work.certificate_file.read_bytes() == certificate
 
 
+OLD_KEYS = "/root/.ssh/railbed_cluster_ed25519 /etc/railbed/ssh/root.keys"
+"""What earlier versions gave to every node."""
+
+
 def test_check_mode_writes_nothing(cluster: Cli) -> None:
     """Also where something differs: every file and folder with its time, so that one that is removed counts too."""
     places = "/etc /opt /usr/bin /usr/lib/systemd /usr/local /var/lib/dpkg /var/lib/apt/lists /home"
     listing = f"find {places} -xdev -name training -prune -o -printf '%p %s %T@ %m %U\\n' | sort"
     cluster.ssh("h100-1", "echo by hand >> /etc/slurm/slurm.conf; apt-mark unhold nvidia-open")
+    cluster.ssh(
+        "h100-1", f"mkdir -p /etc/railbed/ssh; umask 77; for key in {OLD_KEYS}; do echo key > $key; done"
+    )
     before = cluster.ssh("h100-1", listing)
     checked = cluster.json("converge", "--check")
     assert checked["nodes"]["h100-1"]["changed"] >= 2, "what was changed by hand is seen"
     assert cluster.ssh("h100-1", listing) == before and len(before.splitlines()) > 500
     assert cluster.json("converge", "--limit", "h100-1")["nodes"]["h100-1"]["state"] == "changed"
+    assert cluster.ssh("h100-1", f"ls {OLD_KEYS}", may_fail=True) == "", "no node is root of another any more"
 
 
 def test_nodes_are_healthy_and_listed(cluster: Cli) -> None:
@@ -311,6 +319,67 @@ def test_one_frozen_client_is_the_one_that_is_blamed(cluster: Cli) -> None:
         cluster.ssh("h100-1", "kill -CONT $(pidof mfsmount)")
 
 
+def login(cluster: Cli, key: Path, node: str) -> str:
+    """What an account that no role made gets to see of a node; empty where it is not let in."""
+    return subprocess.run(
+        ["ssh", "-F", str(cluster.work.ssh_config), "-o", "ControlPath=none", "-i", str(key), "-l", "mallory", node,
+         "echo in job $SLURM_JOB_ID"],
+        text=True, capture_output=True, check=False, timeout=60,
+    ).stdout.strip()  # fmt: skip
+
+
+def test_who_has_no_job_on_a_node_is_not_let_in(cluster: Cli, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = key.with_suffix(".pub").read_text().strip()
+    for node in ("ctl0", "h100-0", "h100-1"):
+        cluster.ssh(node, "useradd -m -u 30000 -s /bin/bash mallory; mkdir -m 700 ~mallory/.ssh;"
+                    f" echo '{public}' > ~mallory/.ssh/authorized_keys; chown -R mallory ~mallory")  # fmt: skip
+    assert login(cluster, key, "ctl0") == "in job", "people log in to the controller"
+    assert login(cluster, key, "h100-0") == ""
+    submitted = "runuser -u mallory -- sbatch --parsable -w h100-0 -o /dev/null -D /tmp --wrap 'sleep 60'"
+    job = cluster.ssh("ctl0", submitted).strip()
+    running(cluster, job)
+    assert login(cluster, key, "h100-0") == f"in job {job}"
+    assert login(cluster, key, "h100-1") == ""
+    shown = cluster.ssh("ctl0", f"scontrol show job -o {job}; scancel {job}")
+    assert ",mem=64M," in shown, "memory of its CPU, as it asked for none"
+    cluster.ssh("h100-0", "pkill -u mallory", may_fail=True)
+    for node in ("ctl0", "h100-0", "h100-1"):
+        cluster.ssh(node, "userdel -rf mallory", may_fail=True)
+
+
+def test_root_of_a_node_is_nobody_on_the_shared_filesystem(cluster: Cli) -> None:
+    cluster.ssh("ctl0", "echo of the controller > /scratch/own; chmod 600 /scratch/own")
+    assert cluster.ssh("ctl0", "stat -c %U /scratch/own").strip() == "root"
+    assert cluster.ssh("h100-0", "cat /scratch/own", may_fail=True) == ""
+    made = "cp /usr/bin/id /scratch/id; chmod 4755 /scratch/id; stat -c %U /scratch/id; runuser -u daemon /scratch/id"
+    assert cluster.ssh("h100-1", made).split() == [
+        "nobody", "uid=1(daemon)", "gid=1(daemon)", "groups=1(daemon)",
+    ], "and setuid does nothing"  # fmt: skip
+    cluster.ssh("ctl0", "rm /scratch/own /scratch/id")
+
+
+@pytest.mark.parametrize(
+    ("path", "harm", "part"),
+    [
+        ("/etc/munge/munge.key", "head -c 1024 /dev/urandom > $file; systemctl restart munge", "munge key"),
+        ("/etc/slurm/slurm.conf", "sed -i s/HealthCheckInterval=30/HealthCheckInterval=3000/ $file", "slurm.conf"),
+    ],
+)  # fmt: skip
+def test_a_node_that_the_controller_disagrees_with_is_named_with_the_reason(
+    cluster: Cli, path: str, harm: str, part: str
+) -> None:
+    cluster.ssh("h100-3", f"cp -p {path} /root/kept; file={path}; {harm}")
+    try:
+        report = cluster.json("validate", "--quick", status=1)
+    finally:
+        cluster.ssh("h100-3", f"cp -p /root/kept {path}; rm /root/kept; systemctl restart munge slurmd")
+    assert blamed(report) == {("h100-3", part)}
+    told = [claim["reason"] for claim in report["claims"] if claim["verdict"] == "fail"]
+    assert any("h100-3" in reason or "/etc/slurm/slurm.conf differs" in reason for reason in told)
+
+
 def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
     cluster("lab", "fault", "inject", "driver-mismatch", "h100-2")
     dry = cluster.json("node", "repair", "h100-2")
@@ -343,7 +412,11 @@ def submit(cluster: Cli, script: str) -> str:
         ["ssh", "-F", str(cluster.work.ssh_config), "h100-0", "sbatch --parsable -w h100-2 -p batch -o /dev/null"],
         input=script, text=True, capture_output=True, check=True, timeout=30,
     )  # fmt: skip
-    job = done.stdout.strip()
+    return running(cluster, done.stdout.strip())
+
+
+def running(cluster: Cli, job: str) -> str:
+    """The job, once it runs."""
     for _ in range(50):
         if cluster.ssh("h100-0", f"squeue -h -j {job} -o %T").strip() == "RUNNING":
             return job

@@ -17,6 +17,7 @@ import yaml
 
 from railbed.configure import health
 from railbed.validate import on_node
+from railbed.validate.node import scheduler_files
 from railbed.validate.node.clock import clock
 from railbed.validate.node.gpus import driver, healthy
 from railbed.validate.node.nics import nics
@@ -27,14 +28,23 @@ from railbed.validate.node.test_fabric_manager import fabric_manager
 from railbed.validate.node.test_identity import facts
 from railbed.validate.node.test_kernel import kernel
 from railbed.validate.node.test_limits import limits
+from railbed.validate.node.test_logins import logins
+from railbed.validate.node.test_mounts import mount_options
 from railbed.validate.node.test_packages import packages
+from railbed.validate.node.test_scheduler import configuration
 
 CHECKS: dict[str, Check] = {
     "node.gpus": healthy, "node.driver": driver, "node.nics": nics, "node.limits": limits, "node.time": clock,
     "node.packages": packages, "node.fabric_manager": fabric_manager, "node.kernel": kernel,
-    "node.dcgm_engine": engine, "node.containers": containers,
+    "node.dcgm_engine": engine, "node.containers": containers, "node.mounts": mount_options,
+    "node.scheduler": configuration, "node.logins": logins,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"
+PAM = """account sufficient pam_succeed_if.so quiet user = root
+account optional pam_echo.so Access denied by pam_slurm_adopt: you have no active jobs on this node
+account required pam_deny.so
+"""
+"""What role slurm_node makes of the service, with Linux-PAM's own modules for the one that needs a scheduler."""
 RAILS = 8
 FAKE = """#!{python}
 import os, re, sys
@@ -203,7 +213,7 @@ def world(tmp_path: Path) -> World:
         "mounts": [{"path": str(tmp_path), "kind": "moosefs"}],
         "packages": {name: version.split("-")[0] for name, version in packages.items()},
         "held_packages": {"nvidia-open": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
-        "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"],
+        "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
         "health": {**health.settings(), "confirm_s": 0.0, "spread_s": 0.0, "settle_s": 0.0},
     }  # fmt: skip
     made.recorded("nvidia-smi", DATA / "nvidia-smi/good")
@@ -233,5 +243,12 @@ def world(tmp_path: Path) -> World:
     made.write("/sys/class/infiniband/mlx5_0/node_guid", "0c42:a103:0065:1a2b\n")
     made.write("/sys/class/infiniband/mlx5_9/node_guid", "0c42:a103:0065:1a2c\n")
     (made.root / "sys/class/infiniband/mlx5_9/device/physfn").mkdir(parents=True)
-    made.write("/proc/mounts", f"mfs\\043ctl0:9421 {tmp_path} fuse rw,nosuid,allow_other 0 0\n")
+    made.write("/proc/mounts", f"mfs\\043ctl0:9421 {tmp_path} fuse rw,nosuid,nodev,relatime 0 0\n")
+    for name in scheduler_files.NAMES:
+        made.write(f"{scheduler_files.FOLDER}/{name}", f"# {name}\n")
+    made.want["scheduler"] = {
+        "controller": "ctl0", "files": scheduler_files.digests(str(made.root)), "credential": "MUNGE:AwQ=:",
+    }  # fmt: skip
+    made.command("unmunge", "")
+    made.write("/etc/pam.d/sshd", PAM)
     return made

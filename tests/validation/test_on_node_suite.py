@@ -15,7 +15,7 @@ from railbed.model.identity import Shown
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
     "node.gpus", "node.driver", "node.fabric_manager", "node.dcgm_engine", "node.nics", "node.limits", "node.time",
-    "node.packages", "node.containers",
+    "node.packages", "node.containers", "node.mounts", "node.scheduler", "node.logins",
 )  # fmt: skip
 Break = Callable[[Any], None]
 
@@ -53,6 +53,24 @@ def other_driver(world: Any) -> None:
 
 def file(path: str, text: str) -> Break:
     return lambda world: world.write(path, text)
+
+
+def gone(path: str) -> Break:
+    return lambda world: (world.root / path.lstrip("/")).unlink()
+
+
+def mounted(*options: str) -> Break:
+    """The filesystem's place is mounted so, once or several times."""
+
+    def harm(world: Any) -> None:
+        lines = [f"mfs\\043ctl0:9421 {world.folder} fuse {one} 0 0\n" for one in options]
+        world.write("/proc/mounts", "".join(lines))
+
+    return harm
+
+
+def pam(text: str) -> Break:
+    return file("/etc/pam.d/sshd", text)
 
 
 def closed(world: Any) -> None:
@@ -163,6 +181,18 @@ BAD = [
     ("node.packages", changed("dpkg-query", "munge\t0.5.15-2+deb12u1\tii ", "munge\t0.5.15-2+deb12u1\trc ",
                               "dpkg-query.txt"), ["package munge"], "munge is not installed"),
     ("node.packages", changed("dpkg-query", "4.3-2", "4.30-2", "dpkg-query.txt"), ["package chrony"], "not 4.3"),
+    ("node.mounts", file("/proc/mounts", "/dev/vda / ext4 rw 0 0\n"), ["mounts"], "is not mounted"),
+    ("node.mounts", mounted("rw,nosuid,relatime"), ["mounts"], "without nodev: the node's next boot"),
+    ("node.mounts", mounted("rw,nosuid,nodev", "rw,relatime"), ["mounts"], "without nosuid, nodev"),
+    ("node.scheduler", file("/etc/slurm/slurm.conf", "HealthCheckInterval=3000\n"), ["slurm.conf"],
+     "/etc/slurm/slurm.conf differs from ctl0's"),
+    ("node.scheduler", gone("/etc/slurm/gres.conf"), ["slurm.conf"], "/etc/slurm/gres.conf differs from ctl0's"),
+    ("node.scheduler", says("unmunge", "unmunge: Error: Invalid credential\n", 14), ["munge key"],
+     "differs from ctl0's"),
+    ("node.scheduler", says("unmunge", 'unmunge: Error: Failed to access "/run/munge/munge.socket.2"\n', 6),
+     ["munge"], "munged does not answer"),
+    ("node.logins", pam("account required pam_permit.so\n"), ["logins"], "an account without a job may log in"),
+    ("node.logins", pam("account required pam_deny.so\n"), ["logins"], "root may not log in"),
 ]  # fmt: skip
 
 
@@ -221,6 +251,14 @@ UNKNOWN = [
     ("node.time", lacks("chronyc"), "not installed"),
     ("node.packages", lacks("dpkg-query"), "not installed"),
     ("node.packages", wants(packages={}), "locks no package"),
+    ("node.mounts", gone("/proc/mounts"), "cannot be read"),
+    ("node.scheduler", wants(scheduler={"controller": "ctl0", "error": "no answer"}), "ctl0 did not say"),
+    ("node.scheduler", lacks("unmunge"), "unmunge is not installed"),
+    (
+        "node.logins",
+        pam("account sufficient pam_succeed_if.so quiet user = root\naccount required pam_deny.so\n"),
+        "is refused, but not for that",
+    ),
 ]
 
 
@@ -244,7 +282,8 @@ def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
         "node.gpus": "fail", "node.driver": "pass", "node.fabric_manager": "unproven", "node.dcgm_engine": "pass",
         "node.containers": "pass",
         "node.nics": "pass", "node.limits": "pass",
-        "node.time": "unproven", "node.packages": "unproven",
+        "node.time": "unproven", "node.packages": "unproven", "node.mounts": "pass", "node.scheduler": "pass",
+        "node.logins": "pass",
     }  # fmt: skip
     assert found["node.gpus"]["parts"] == ["gpu 5"]
     assert "the check crashed: " in found["node.packages"]["reason"]
@@ -272,3 +311,19 @@ def test_the_step_runs_in_the_reservation_on_this_node(world: Any) -> None:
         "--comment=railbed validate --reservation=railbed-acceptance sh -c ulimit -l; ulimit -n"))  # fmt: skip
     (world.folder / "answers/srun/any.out").unlink()
     assert world.suite("node.limits")["node.limits"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("said", ["Expired", "Rewound", "Replayed"])
+def test_a_credential_that_comes_too_late_proves_the_key_all_the_same(
+    world: Any, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    world.command("unmunge", f"unmunge: Error: {said} credential\n", 15)
+    assert world.check("node.scheduler", monkeypatch).verdict == "pass"
+
+
+def test_a_host_without_the_job_container_file_is_like_a_controller_without_it(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone("/etc/slurm/job_container.conf")(world)
+    world.want["scheduler"]["files"]["job_container.conf"] = "missing"
+    assert world.check("node.scheduler", monkeypatch).verdict == "pass"

@@ -142,6 +142,14 @@ def _node(facts: Facts) -> Scope:
         yield facts.hardware(
             "node.containers", WORKERS, "jobs may run in containers, which get the node's GPUs"
         )
+    if facts.filesystems:
+        yield Claim(
+            id="node.mounts",
+            statement="the shared filesystems are mounted, and setuid programs and device files on them do nothing",
+            roles=EVERY_HOST,
+        )
+    else:
+        yield OutOfScope(id="node.mounts", reason="the spec has no filesystem")
     yield Claim(id="node.time", statement="the clock is synchronised", roles=EVERY_HOST)
     yield Claim(
         id=identity.CLAIM,
@@ -154,8 +162,19 @@ def _node(facts: Facts) -> Scope:
         roles=EVERY_HOST,
     )
     if not facts.has_scheduler:
-        yield OutOfScope(id="scheduler.state", reason="the spec has no scheduler")
+        for name in ("node.scheduler", "node.logins", "scheduler.state"):
+            yield OutOfScope(id=name, reason="the spec has no scheduler")
         return
+    yield Claim(
+        id="node.scheduler",
+        statement="the scheduler's files and munge key are those of the controller",
+        roles=EVERY_HOST,
+    )
+    yield Claim(
+        id="node.logins",
+        statement="over SSH only those who have a job on the node, or look after it, are let in",
+        roles=WORKERS,
+    )
     yield Claim(
         id="scheduler.state",
         statement="the scheduler knows every node, with its GPUs, in a state fit for work",

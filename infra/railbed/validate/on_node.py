@@ -18,7 +18,7 @@ from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
 from railbed.model.identity import CLAIM, Shown
 from railbed.run import TIMED_OUT
-from railbed.validate import identity
+from railbed.validate import identity, scheduler_files
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
@@ -90,7 +90,10 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
             {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
             for rail, nic in contract.nics(node)
         ],
-        "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems] if node.gpus else [],
+        "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems]
+        if node.role != "storage"
+        else [],
+        "login": node.ssh.user,
         "packages": packages,
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
@@ -137,11 +140,14 @@ def run(bench: Bench) -> None:
     if not nodes:
         return
     bench.say(f"on-node checks on {len(nodes)} nodes")
+    asked = bench.scope.asks(scheduler_files.CLAIM)
+    configured = scheduler_files.reference(bench) if asked else {}
     found = [
         record
-        for records in bench.remote.each(nodes, lambda n: _ask(bench, n)).values()
+        for records in bench.remote.each(nodes, lambda n: _ask(bench, n, configured)).values()
         for record in records
     ]
+    found = scheduler_files.odd_controller(found, configured.get("controller", ""))
     if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
         bench.refresh()
     for record in identity.apart(compared(bench.contract, found)):
@@ -157,10 +163,10 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
     return record.model_copy(update={"reason": bench.obstacle(record.node) or record.reason})
 
 
-def _ask(bench: Bench, name: str) -> list[Judged]:
+def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
     questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
     wanted = expectations(bench.contract, bench.node(name), bench.reservation_for([name]))
-    wanted["claims"] = [q.claim.id for q in questions]
+    wanted |= {"claims": [q.claim.id for q in questions], "scheduler": configured}
     script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
     result = bench.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False

@@ -25,9 +25,12 @@ NODE = [
         "nics",
         "limits",
         "containers",
+        "mounts",
         "time",
         "identity",
         "packages",
+        "scheduler",
+        "logins",
     )
 ] + ["scheduler.state"]
 
@@ -154,6 +157,13 @@ def test_collectives_stop_at_the_nodes_there_are() -> None:
 def test_no_filesystem_no_storage_and_no_job() -> None:
     out = outside(planned(filesystems=[]))
     assert {"storage.write", "storage.read", "storage.servers", "job.checkpoint", "job.resume"} <= set(out)
+
+
+def test_a_claim_is_asked_where_there_is_what_it_is_about() -> None:
+    roles = {claim.id: claim.roles for claim in planned().claims}
+    assert roles["node.mounts"] == roles["node.scheduler"] == ["controller", "compute", "spare"]
+    assert roles["node.logins"] == ["compute", "spare"], "people log in to the controller"
+    assert "node.mounts" in outside(planned(filesystems=[]))
 
 
 def test_filesystem_of_the_example() -> None:

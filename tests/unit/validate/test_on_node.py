@@ -45,7 +45,8 @@ def test_expectations_come_from_the_contract(contract: Contract) -> None:
     assert wanted["held_packages"] == {"nvidia-open": "driver"}
     controller = on_node.expectations(contract, contract.node("ctl0"))
     assert controller["packages"] == {"chrony": "4.3"}
-    assert controller["mounts"] == []
+    assert controller["mounts"] == wanted["mounts"] == [{"path": "/scratch", "kind": "moosefs"}]
+    assert wanted["login"] == "root"
 
 
 def test_a_fabric_manager_is_expected_where_there_are_gpus_to_join(contract: Contract) -> None:
