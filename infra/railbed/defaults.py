@@ -180,10 +180,10 @@ RAIL_IDLE_S = 0.3
 OTHER_TRAFFIC_LIMIT = 0.01
 """Of a rail's rate, what others may use: a third of SIBLING_TOLERANCE."""
 CONDITIONS_TIMEOUT_S = 10.0
-PAIRED_WINDOWS = 5
+PAIRED_WINDOWS = 6
 PAIRED_SIBLINGS = 3
-PAIRED_LOSS = 0.1
-"""A rail is slow by itself, on a busy node too, when it is the slowest by so much in so many windows: see model/windows.py."""
+"""A rail is slow by itself, on a busy node too, when it is the slowest in so many windows, each with so many others: see
+model/windows.py."""
 RAIL_ATTEMPTS = 4
 """Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
 MEASURE_PAUSE_S = 4.0

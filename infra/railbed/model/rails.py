@@ -196,7 +196,7 @@ class _Tables:
             return f"{self.quiet.best[key]:.4g} Gb/s {', '.join(found)}; with every partner"
         node, rail, direction = key
         seen = self.windows.get((node, direction), [])
-        return windows.apart(seen, rail, expectation.floor, PARTNERS_NEEDED)
+        return windows.apart(seen, rail, PARTNERS_NEEDED)
 
 
 def judge(

@@ -2,8 +2,8 @@
 
 Load that takes processor time takes it from all rails of a node alike: which of R rails is the slowest in a window is then
 chance, and one and the same rail is it in all of W windows with probability 1/R^W for a rail that is named beforehand (rails
-are exchangeable; the order in which their programs start is drawn anew for each window). With 8 rails and PAIRED_WINDOWS = 5
-that is 3e-5, before the loss of PAIRED_LOSS that each window must show as well.
+are exchangeable; the order in which their programs start is drawn anew for each window). With 8 rails and PAIRED_WINDOWS = 6
+that is 4e-6, before the loss of SIBLING_TOLERANCE that each window must show as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from railbed.defaults import PAIRED_LOSS, PAIRED_SIBLINGS, PAIRED_WINDOWS
+from railbed.defaults import PAIRED_SIBLINGS, PAIRED_WINDOWS, SIBLING_TOLERANCE
 
 Flow = tuple[int, str, str, int, float]
 """Window, sender, receiver, rail, Gb/s."""
@@ -36,11 +36,11 @@ def by_node(flows: Iterable[Flow]) -> dict[tuple[str, str], list[Window]]:
     return {key: list(of_node.values()) for key, of_node in found.items()}
 
 
-def apart(seen: Sequence[Window], rail: int, floor: float | None, partners: int) -> str:
+def apart(seen: Sequence[Window], rail: int, partners: int) -> str:
     """What proves that ``rail`` is slow by itself; empty where nothing does.
 
-    It must lie below ``floor`` (Gb/s), below every sibling, and PAIRED_LOSS or more below their median, in every window
-    that it shares with PAIRED_SIBLINGS others; in PAIRED_WINDOWS of them at least, with so many ``partners``.
+    It must lie below every sibling, and SIBLING_TOLERANCE or more below their median, in every window that it shares with
+    PAIRED_SIBLINGS others; in PAIRED_WINDOWS of them at least, with so many ``partners``.
     """
     losses, met = [], set()
     for one in seen:
@@ -49,7 +49,7 @@ def apart(seen: Sequence[Window], rail: int, floor: float | None, partners: int)
         if mine is None or len(siblings) < PAIRED_SIBLINGS:
             continue
         usual = median(siblings)
-        if floor is None or mine >= floor or mine >= min(siblings) or mine > usual * (1 - PAIRED_LOSS):
+        if mine >= min(siblings) or mine > usual * (1 - SIBLING_TOLERANCE):
             return ""
         losses.append(1 - mine / usual)
         met.add(one.partner)
