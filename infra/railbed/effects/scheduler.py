@@ -10,12 +10,11 @@ from railbed.effects import slurm_text
 from railbed.effects.remote import Remote
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.errors import CommandError, ContractError
+from railbed.parse import ended
 from railbed.run import Result
 
 T = TypeVar("T")
 TALK_TIMEOUT_S = 20.0
-SSH_FAILED = 255
-"""ssh's own exit status where it did not get through; the remote command never began."""
 NO_NODES = "no reservations in the system"
 
 
@@ -36,12 +35,15 @@ class Scheduler:
     def _run(self, argv: Sequence[str], *, check: bool = True, stdin: str | None = None) -> Result:
         """Through the first controller that SSH reaches: Slurm's programs find the one that schedules by themselves."""
         while True:
-            last = not self._others
             answer = self.remote.run(
-                self.controller, argv, stdin=stdin, timeout_s=self.timeout_s, check=check and last,
+                self.controller,
+                argv,
+                stdin=stdin,
+                timeout_s=self.timeout_s,
+                check=False,
                 keep_bytes=OUTPUT_BYTES,
-            )  # fmt: skip
-            if last or answer.returncode != SSH_FAILED:
+            )
+            if not self._others or answer.returncode != ended.SSH_FAILED:
                 break
             self.controller = self._others.pop(0)
         if answer.cut:
@@ -50,7 +52,7 @@ class Scheduler:
                 allowed=f"{OUTPUT_BYTES} bytes",
             )
         if check and not answer.ok:
-            raise CommandError(f"{argv[0]} failed on {self.controller}:\n{answer.tail()}")
+            raise CommandError(ended.why(answer, argv[0], self.controller))
         return answer
 
     def _read(self, program: str, reader: Callable[[str], T], text: str) -> T:
@@ -90,7 +92,7 @@ class Scheduler:
         """All reservations."""
         answer = self._run(["scontrol", "show", "reservation", "-o"], check=False)
         if not answer.ok and NO_NODES not in (answer.stdout + answer.stderr).lower():
-            raise CommandError(f"scontrol does not list reservations:\n{answer.tail()}")
+            raise CommandError(ended.why(answer, "scontrol", self.controller))
         return self._read("scontrol", slurm_text.reservations, answer.stdout)
 
     def reserve(self, nodes: Iterable[str], name: str = ACCEPTANCE_RESERVATION) -> None:

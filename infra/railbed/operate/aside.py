@@ -21,6 +21,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
+from railbed.parse import ended
 from railbed.run import Result
 
 Say = Callable[[str], None]
@@ -109,6 +110,6 @@ def evidence(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict
             continue
         silent[name] = UnprovenError(
             f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
-            found=said.tail(), hint="look at the host itself; it stays drained",
+            found=ended.why(said, "the evidence script", name), hint="look at the host itself; it stays drained",
         )  # fmt: skip
     return silent

@@ -39,6 +39,7 @@ NAME = r"['‘\"]?([^'’\"\s:/]{1,80})['’\"]?"
 """A program by its name alone, quoted or not."""
 PATH = r"['‘\"]?((?:[^'’\"\s:]{0,200}/)?[^'’\"\s:/]{1,80})['’\"]?"
 """A program by its name or its path."""
+FORBIDDEN = "{1} may not be executed on {at}: Permission denied"
 MUNGE = "the munge key or clock of {at} differs from the controller's"
 
 RULES = (
@@ -67,13 +68,13 @@ RULES = (
     # programs that are missing or may not run: timeout(1) and env(1) of coreutils, shells, Slurm, Python
     _rule(rf"(?:failed to run command|env:) {PATH}: No such file or directory|execve\(\): {PATH}: No such file or directory",
           "{1} is not installed on {at}"),
-    _rule(rf"(?:failed to run command|env:|execve\(\):) {PATH}: Permission denied", "{1} may not be executed on {at}"),
+    _rule(rf"(?:failed to run command|env:|execve\(\):) {PATH}: Permission denied", FORBIDDEN),
     _rule(rf"{PATH}: (?:command )?not found", "{1} is not installed on {at}", NOT_FOUND),
     _rule(rf"{PATH}: No such file or directory", "{1} is not installed on {at}", NOT_FOUND),
-    _rule(rf"{PATH}: (?:Permission denied|Is a directory)", "{1} may not be executed on {at}", MAY_NOT_RUN),
+    _rule(rf"{PATH}: Permission denied", FORBIDDEN, MAY_NOT_RUN),
     _rule(r"Exec format error|cannot execute binary file", "{program} is no program for {at}: it was built for another machine"),
     _rule(rf"FileNotFoundError: \[Errno 2\] No such file or directory: {NAME}$", "{1} is not installed on {at}"),
-    _rule(rf"PermissionError: \[Errno 13\] Permission denied: {NAME}$", "{1} may not be executed on {at}"),
+    _rule(rf"PermissionError: \[Errno 13\] Permission denied: {NAME}$", FORBIDDEN),
     _rule(r"No module named ['\"]?([\w.]{1,80})", "Python on {at} lacks the module {1}"),
     _rule(r"Fatal Python error: (.{1,160})", "Python does not start on {at}: {1}"),
     # what the operating system refuses (errno(3)), as Python and coreutils print it
@@ -98,9 +99,24 @@ def why(result: Result, program: str, place: str) -> str:
 
 def sentence(program: str, status: int, said: str, place: str) -> str:
     """The same from the exit status and the last words. Of a step over several nodes the one that failed is named."""
-    lines = [shown(line, WORDS_CHARACTERS) for line in said.splitlines()[-SHOWN_LINES:] if line.strip()]
-    ranks = next((found[1] for line in lines if (found := RANKS.search(line))), "")
-    at = ranks or place
+    known = meaning(program, status, said, place)
+    if known:
+        return known
+    lines = _lines(said)
+    at, last = _failed_on(lines) or place, lines[-1] if lines else ""
+    late = LATE.search(last)
+    if late or status == TIMED_OUT:
+        return f"{program} on {at} did not end" + (f" within {late[1]} s" if late else " in its time")
+    if status == SSH_FAILED:
+        return f"SSH to {at} failed: {last or 'it said nothing'}"
+    ended = SIGNALS.get(status, f"ended with {status}")
+    return f"{program} on {at} {ended}" + (f": {last}" if last else " and said nothing")
+
+
+def meaning(program: str, status: int, said: str, place: str) -> str:
+    """The sentence of the first rule that fits; empty where none does."""
+    lines = _lines(said)
+    at = _failed_on(lines) or place
     for rule in RULES:
         if rule.statuses and status not in rule.statuses:
             continue
@@ -109,11 +125,12 @@ def sentence(program: str, status: int, said: str, place: str) -> str:
             if found:
                 groups = [group for group in found.groups() if group]
                 return rule.meaning.format("", *groups, at=at, program=program)
-    last = lines[-1] if lines else ""
-    late = LATE.search(last)
-    if late or status == TIMED_OUT:
-        return f"{program} on {at} did not end" + (f" within {late[1]} s" if late else " in its time")
-    if status == SSH_FAILED:
-        return f"SSH to {at} failed: {last or 'it said nothing'}"
-    ended = SIGNALS.get(status, f"ended with {status}")
-    return f"{program} on {at} {ended}" + (f": {last}" if last else " and said nothing")
+    return ""
+
+
+def _lines(said: str) -> list[str]:
+    return [shown(line, WORDS_CHARACTERS) for line in said.splitlines()[-SHOWN_LINES:] if line.strip()]
+
+
+def _failed_on(lines: list[str]) -> str:
+    return next((found[1] for line in lines if (found := RANKS.search(line))), "")

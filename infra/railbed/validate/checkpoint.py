@@ -24,6 +24,7 @@ from railbed.defaults import (
 )
 from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
+from railbed.parse import ended
 from railbed.parse.numbers import integer
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
@@ -35,6 +36,7 @@ PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
 WRITE, READ = "storage.checkpoint", "storage.restore"
 VERBS = {WRITE: "write", READ: "read"}
 GBYTE = 1e9
+PROGRAM = "the checkpoint probe"
 
 
 class Part(node_json.Reply):
@@ -85,7 +87,7 @@ def run(bench: Bench) -> None:
         nodes[0], script, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S, check=False
     )
     if not made.ok:
-        _open(bench, f"{mount} cannot be written on {nodes[0]}: {made.tail()}")
+        _open(bench, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
         return
     try:
         if _measure(bench, WRITE, nodes, folder, size):
@@ -121,7 +123,7 @@ def _no_room(bench: Bench, node: str, mount: str, size: int) -> str:
     found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
     free = integer(found.stdout.split()[-1]) if found.ok and found.stdout.strip() else None
     if free is None:
-        return f"{node} does not tell how much of {mount} is free: {found.tail()}"
+        return f"{node} does not tell how much of {mount} is free: {ended.why(found, 'df', node)}"
     if free < size * CHECKPOINT_ROOM:
         return (
             f"{mount} has {free / GBYTE:.4g} GB free; a checkpoint of {size / GBYTE:.4g} GB does not fit well"
@@ -219,7 +221,7 @@ def _start(
                 name, [*program, *place[name]], timeout_s=limit + STORAGE_TIMEOUT_S, check=False
             ),
         )
-        tails = [result.tail() for result in said.values() if not result.ok]
+        tails = [ended.why(result, PROGRAM, name) for name, result in said.items() if not result.ok]
         return node_json.lines("\n".join(result.stdout for result in said.values()), PART), "; ".join(
             tails[:3]
         )
@@ -237,4 +239,6 @@ def _start(
         timeout_s=limit + STORAGE_TIMEOUT_S + STEP_WAIT_S,
         check=False,
     )
-    return node_json.lines(done.stdout, PART), "" if done.ok else done.tail()
+    return node_json.lines(done.stdout, PART), "" if done.ok else ended.why(
+        done, PROGRAM, bench.scheduler.controller
+    )

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from railbed.contract import Filesystem
 from railbed.defaults import ASKED_AT_ONCE, CLIENT_STAT_S, STORAGE_TIMEOUT_S
+from railbed.parse import ended
+from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
 from railbed.validate.bench import Bench
@@ -71,7 +73,11 @@ def judge(name: str, answer: Result, filesystem: Filesystem) -> Client:
     stat, _, table = rest.partition("\n")
     words, said = python.split(" ", 2), stat.split(" ", 2)
     if not answer.ok or words[0] != "python" or said[0] != "stat" or len(words) < 2 or len(said) < 2:
-        told = "it does not answer" if answer.returncode == TIMED_OUT else shown(answer.tail()) or "no answer"
+        told = (
+            "it does not answer"
+            if answer.returncode == TIMED_OUT
+            else ended.why(answer, "the look at its filesystem", name)
+        )
         return unreachable(name, f"blocked by {name}, which cannot be reached: {told}")
     wrong = wrong_mount(mounted_as(table), filesystem.mount, filesystem.kind)
     if not wrong and said[1] == "silent":
@@ -81,9 +87,8 @@ def judge(name: str, answer: Result, filesystem: Filesystem) -> Client:
     if wrong:
         return Client(name, Seen.BROKEN, wrong)
     if words[1] != "0":
-        return Client(
-            name, Seen.UNABLE, f"blocked by {name}, where python3 cannot be run: {shown(words[-1])}"
-        )
+        why = ended.sentence("python3", integer(words[1]) or 1, words[-1], name)
+        return Client(name, Seen.UNABLE, f"blocked by {name}, where python3 cannot be run: {why}")
     return Client(name, Seen.WELL)
 
 

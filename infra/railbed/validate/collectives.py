@@ -20,7 +20,7 @@ from railbed.model.claims import Judged, Verdict
 from railbed.model.proof import RINGED, Case
 from railbed.model.published import SIZE_SLACK
 from railbed.model.transport import CLAIM as TRANSPORT
-from railbed.parse import nccl_tests
+from railbed.parse import ended, nccl_tests
 from railbed.units import gbytes_per_s
 from railbed.validate.answers import disturbed
 from railbed.validate.bench import STEP_COMMENT, Bench
@@ -193,9 +193,9 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
     if result.stderr.strip():
         bench.keep(f"{name}.stderr.txt", result.stderr)
     if not result.ok:
-        last = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[0]
+        told = ended.why(result, "the collectives program", bench.scheduler.controller)
         for op in ops:
-            bench.answers.why(f"collective.{op}@{k}", f"it ended with {result.returncode}: {last}")
+            bench.answers.why(f"collective.{op}@{k}", told)
     machine = bench.contract.machine(bench.node(nodes[0]).machine)
     judged = {}
     for op in ops:

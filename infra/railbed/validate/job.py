@@ -9,6 +9,7 @@ from typing import Any
 
 from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
 from railbed.model.claims import Judged, Verdict
+from railbed.parse import ended
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
 from railbed.validate.conditions import watch, words
@@ -78,7 +79,9 @@ def _once(bench: Bench, nodes: list[str]) -> list[Judged]:
         stdin=TRAIN.read_text(), check=False,
     )  # fmt: skip
     if not made.ok:
-        bench.answers.why(PATTERN, f"{mount} cannot be written on {nodes[0]}: {made.tail()}")
+        bench.answers.why(
+            PATTERN, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
+        )
         return []
     try:
         story, seen = _follow(bench, nodes, folder)

@@ -17,6 +17,7 @@ from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, 
 from railbed.effects import node_json
 from railbed.model.claims import Judged, Verdict
 from railbed.model.identity import CLAIM, Shown
+from railbed.parse import ended
 from railbed.run import TIMED_OUT
 from railbed.validate import identity, scheduler_files
 from railbed.validate.answers import judged
@@ -157,10 +158,12 @@ def run(bench: Bench) -> None:
 
 
 def _with_obstacle(bench: Bench, record: Judged) -> Judged:
-    """A step that did not start is explained by the scheduler better than by srun."""
+    """A step that did not start is explained by the scheduler, and by what srun's words mean where that is known."""
     if record.claim not in IN_A_STEP or record.verdict is not Verdict.UNPROVEN:
         return record
-    return record.model_copy(update={"reason": bench.obstacle(record.node) or record.reason})
+    obstacle = bench.obstacle(record.node)
+    cause = ended.meaning("srun", 1, record.reason, record.node)
+    return record.model_copy(update={"reason": ": ".join(filter(None, [obstacle, cause])) or record.reason})
 
 
 def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
@@ -172,15 +175,18 @@ def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )
     evidence = bench.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
-    if result.returncode in (UNREACHABLE, TIMED_OUT):
-        why = result.tail() if result.returncode == UNREACHABLE else "it does not answer"
+    # A node whose processes are stopped takes a connection and says nothing: ssh runs out of time.
+    if result.returncode in (ended.SSH_FAILED, TIMED_OUT):
+        why = (
+            ended.why(result, "ssh", name) if result.returncode == ended.SSH_FAILED else "it does not answer"
+        )
         bench.unreachable[name] = f"blocked by {name}, which cannot be reached: {why}"
         bench.answers.why("*", bench.unreachable[name], [name])
         return []
     try:
         records = node_json.read(result.stdout, RECORDS, name)
     except node_json.Unreadable as wrong:
-        told = wrong.message if result.ok else result.tail()
+        told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
         bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
         return []
     shown = next((record.shown for record in records if record.claim == CLAIM), None)
@@ -193,10 +199,6 @@ def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
 def _identified(bench: Bench, one: Judged, shown: Shown) -> Judged:
     known, simulated = bench.known.get(one.node), bench.contract.simulated
     return identity.judged(one, bench.node(one.node), shown, known, simulated=simulated)
-
-
-UNREACHABLE = 255
-"""Exit status of ssh itself. A node whose processes are stopped takes a connection and says nothing: ssh runs out of time."""
 
 
 class Record(node_json.Reply):
@@ -217,6 +219,18 @@ class Record(node_json.Reply):
 RECORDS = TypeAdapter(list[Record])
 
 
+CRASHED = "the check crashed: "
+"""How ``node/conftest.py`` begins the reason of a check that raised an exception."""
+
+
+def _reason(question: Question, reason: str) -> str:
+    """The reason as a sentence, also where a check crashed."""
+    if not reason.startswith(CRASHED):
+        return reason
+    said = reason.removeprefix(CRASHED)
+    return ended.sentence(f"the check of {question.claim.id}", 1, said, question.node)
+
+
 def answers(questions: list[Question], records: list[Record], evidence: str) -> list[Judged]:
     """Verdicts from the suite's records. A verdict that is none of the three counts as unproven."""
     by_claim = {record.claim: record for record in records}
@@ -230,7 +244,7 @@ def answers(questions: list[Question], records: list[Record], evidence: str) -> 
             judged(
                 question,
                 Verdict(record.verdict) if known else Verdict.UNPROVEN,
-                record.reason,
+                _reason(question, record.reason),
                 measured=record.measured,
                 unit=record.unit or "",
                 expected=record.expected,

@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter
 
 from railbed.defaults import RENDEZVOUS_READY_S, RENDEZVOUS_STOP_S
 from railbed.effects import node_json
+from railbed.parse import ended
 from railbed.run import Result
 
 T = TypeVar("T")
@@ -181,7 +182,7 @@ def _answer(line: Line, kind: TypeAdapter[T], node: str, timeout_s: float) -> T 
     """The next document, where it is the one that is due; else why there is none, and the session is closed."""
     text = line.receive(timeout_s)
     if text is None:
-        return _last_words(line) or f"it did not answer within {timeout_s:g} s"
+        return _last_words(line, node) or f"it did not answer within {timeout_s:g} s"
     try:
         return node_json.read(text, kind, node)
     except node_json.Unreadable as wrong:
@@ -189,7 +190,8 @@ def _answer(line: Line, kind: TypeAdapter[T], node: str, timeout_s: float) -> T 
         return wrong.message
 
 
-def _last_words(line: Line) -> str:
-    """What an end that stopped answering said on its standard error, last line."""
-    said = line.close().tail().splitlines()
-    return said[-1] if said else ""
+def _last_words(line: Line, node: str) -> str:
+    """Why an end stopped answering: what its last words mean, or the last of them."""
+    result = line.close()
+    said = result.tail()
+    return ended.meaning("the probe", result.returncode, said, node) or (said.splitlines() or [""])[-1]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
+from railbed.parse import ended
 from railbed.run import Result
 from railbed.text import shown
 from railbed.validate import moosefs
@@ -48,7 +49,8 @@ def judge(bench: Bench, filesystem: Filesystem, listed: Result, info: Result) ->
     serving = moosefs.servers(listed.stdout)
     if not serving:
         master = filesystem.metadata_server
-        told = f"the metadata server on {master} lists no data servers: {shown(listed.tail())}"
+        why = shown(listed.tail()) if listed.ok else ended.why(listed, "mfscli", master)
+        told = f"the metadata server on {master} lists no data servers: {why}"
         return Servers(unknown=[told]) if listed.ok else Servers(problems={told: (master, SERVER)})
     # A run of some nodes judges their servers: another one's fault must not condemn them.
     only = [n for n in filesystem.data_servers if not bench.scope.only or n in bench.scope.only]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
 from railbed.model.claims import Judged, Verdict
+from railbed.parse import ended
 from railbed.run import TIMED_OUT
-from railbed.text import shown
 from railbed.validate import servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
@@ -116,7 +116,7 @@ class Trial:
                 return (name, folder) if len(self.well) > 1 else None
             if made.returncode == TIMED_OUT and self.look():
                 return None
-            told = f"{self.filesystem.mount} cannot be written: {shown(made.tail())}"
+            told = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
             self.clients[name] = Client(name, Seen.BROKEN, told)
             self._remember()
         return None

@@ -11,16 +11,15 @@ from pydantic import Field, TypeAdapter
 
 from railbed.defaults import STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
+from railbed.parse import ended
 from railbed.run import TIMED_OUT
-from railbed.text import shown
 from railbed.validate.bench import Bench
-from railbed.validate.on_node import UNREACHABLE
 
 PROBE = Path(__file__).parent / "node" / "storage_probe.py"
 MBYTE = 1e6
 LATE = (TIMED_OUT, 137)
 """Exit status of `timeout`, and of a process that it had to kill."""
-NOT_RUN = (126, 127)
+NOT_RUN = (ended.SSH_FAILED, ended.MAY_NOT_RUN, ended.NOT_FOUND)
 
 
 class Transfer(node_json.Reply):
@@ -108,11 +107,11 @@ def _ask(bench: Bench, node: str, arguments: list[str]) -> tuple[Reply, bool]:
     )
     if result.returncode in LATE:
         return Reply(unknown=f"{node} did not {arguments[0]} its file within {STORAGE_TIMEOUT_S:g} s"), True
-    said = shown(result.tail())
-    if result.returncode in (UNREACHABLE, *NOT_RUN):
-        return Reply(unknown=f"blocked by {node}: {said or 'it does not answer'}"), False
+    why = ended.why(result, f"the probe that {arguments[0]}s a file", node)
+    if result.returncode in NOT_RUN:
+        return Reply(unknown=f"blocked by {node}: {why}"), False
     if not result.ok:
-        return Reply(error=f"{node}: {said or f'ended with {result.returncode}'}"), False
+        return Reply(error=why), False
     try:
         return Reply(node_json.read(result.stdout, TRANSFER, node)), False
     except node_json.Unreadable as wrong:

@@ -19,6 +19,7 @@ from railbed.text import plain
 
 PROGRAM, NODE = "the rail probe", "h100-4"
 TRACEBACK = 'Traceback (most recent call last):\n  File "<stdin>", line 80, in <module>\n  File "<stdin>", line 62, in probe\n'
+FORBIDDEN = " may not be executed on h100-4: Permission denied"
 DIFFERS = "the munge key or clock of h100-4 differs from the controller's"
 TEXTS = [
     # ssh
@@ -49,9 +50,9 @@ TEXTS = [
     (4, "timeout: failed to run command ‘python3’: No such file or directory\n"
         "cat: /tmp/railbed-checks.Ab/results.json: No such file or directory", "python3 is not installed on h100-4"),
     (1, TRACEBACK + "FileNotFoundError: [Errno 2] No such file or directory: 'iperf3'", "iperf3 is not installed on h100-4"),
-    (126, "bash: line 1: /usr/bin/python3: Permission denied", "/usr/bin/python3 may not be executed on h100-4"),
-    (126, "timeout: failed to run command ‘python3’: Permission denied", "python3 may not be executed on h100-4"),
-    (1, TRACEBACK + "PermissionError: [Errno 13] Permission denied: 'iperf3'", "iperf3 may not be executed on h100-4"),
+    (126, "bash: line 1: /usr/bin/python3: Permission denied", "/usr/bin/python3" + FORBIDDEN),
+    (126, "timeout: failed to run command ‘python3’: Permission denied", "python3" + FORBIDDEN),
+    (1, TRACEBACK + "PermissionError: [Errno 13] Permission denied: 'iperf3'", "iperf3" + FORBIDDEN),
     (126, "bash: line 1: /usr/bin/python3: cannot execute binary file: Exec format error",
      "the rail probe is no program for h100-4: it was built for another machine"),
     # Python
@@ -121,7 +122,7 @@ def test_noise_of_a_login_is_not_the_reason() -> None:
         ("timeout 5 no-such-program", "no-such-program is not installed on here"),
         ("env no-such-program", "no-such-program is not installed on here"),
         ("{python} -c 'import subprocess; subprocess.run([\"no-such-program\"])'", "no-such-program is not installed on here"),
-        ("timeout 5 /etc/passwd", "/etc/passwd may not be executed on here"),
+        ("timeout 5 /etc/passwd", "/etc/passwd may not be executed on here: Permission denied"),
         ("{python} -m no_such_module", "Python on here lacks the module no_such_module"),
         ("{python} -c 'open(\"/nowhere/x\")'", "here: /nowhere/x: No such file or directory"),
         ("{python} -c '{{}}[\"key\"]'", "it crashed on here: KeyError: 'key'"),

@@ -10,7 +10,7 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.model.claims import Verdict
+from railbed.model.claims import Claim, Verdict
 from railbed.run import Result
 from railbed.validate import on_node
 from railbed.validate.answers import Answers
@@ -154,3 +154,69 @@ def test_a_node_that_cannot_be_reached_takes_no_part(ask: Any) -> None:
     assert "cannot be reached" in found["node.gpus", "h100-2"].reason
     assert found["node.gpus", "h100-1"].verdict is Verdict.PASS
     assert list(bench.unreachable) == ["h100-2"]
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (Result((), 4, "", "timeout: failed to run command ‘python3’: No such file or directory\ncat: results.json: no"),
+         "python3 is not installed on h100-1"),
+        (Result((), 4, "", "timeout: failed to run command ‘python3’: Permission denied\ncat: results.json: no"),
+         "python3 may not be executed on h100-1: Permission denied"),
+        (Result((), 4, "", "/usr/bin/python3: No module named pytest\ncat: results.json: no"),
+         "Python on h100-1 lacks the module pytest"),
+        (Result((), 255, "", "ssh: connect to host 10.90.0.12 port 22: Connection refused"), "no SSH server listens on h100-1"),
+        (Result((), 255, "", "Host key verification failed."), "the SSH host key of h100-1 is not the one"),
+    ],
+)  # fmt: skip
+def test_why_a_node_gave_no_result_is_a_sentence(ask: Any, result: Result, sentence: str) -> None:
+    good = Result((), 0, json.dumps([{**RECORD, "verdict": "pass"}]), "")
+    found, _ = ask(lambda node: result if node == "h100-1" else good)
+    record = found["node.gpus", "h100-1"]
+    assert record.verdict is Verdict.UNPROVEN
+    assert sentence in record.reason
+    assert found["node.gpus", "h100-0"].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'dcgmi'", "dcgmi is not installed on h100-1"),
+        ("KeyError: 'gpus'", "the check of node.gpus crashed on h100-1: KeyError: 'gpus'"),
+    ],
+)  # fmt: skip
+def test_why_a_check_crashed_is_a_sentence(ask: Any, said: str, sentence: str) -> None:
+    record = {**RECORD, "verdict": "unproven", "reason": on_node.CRASHED + said}
+    found, _ = ask(lambda _: Result((), 0, json.dumps([record]), ""))
+    assert found["node.gpus", "h100-1"].reason == sentence
+
+
+def test_a_munge_key_that_differs_is_named_beside_the_state_of_the_node(
+    contract: Contract, tmp_path: Path, fake_remote: Any
+) -> None:
+    limits = Claim(id="node.limits", statement="limits", roles=["compute"])
+    known = contract.model_copy(update={"claims": [limits]})
+    said = "no step on this node: srun: error: Unable to allocate resources: Zero Bytes were transmitted or received"
+    states = [f"NodeName=h100-{i} State={'DOWN*' if i == 1 else 'IDLE'} Partitions=batch" for i in range(4)]
+
+    def answer(node: str, line: str) -> Result:
+        record = {
+            "claim": "node.limits",
+            "verdict": "unproven",
+            "reason": said if node == "h100-1" else "no step",
+        }
+        if "pytest" in line:
+            return Result((), 0, json.dumps([record]), "")
+        return Result((), 0, "\n".join(states) if "show node" in line else "", "")
+
+    remote = fake_remote(answer)
+    scope = select(known, pattern="node.*")
+    bench = Bench(known, remote, scope, Answers(scope), tmp_path, lambda _: None)
+    bench.scheduler = Scheduler(remote)
+    on_node.run(bench)
+    reasons = {c.node: c.reason for c in bench.answers.complete()}
+    assert reasons["h100-1"] == (
+        "blocked by scheduler.state: h100-1 is DOWN+NOT_RESPONDING: "
+        "the munge key or clock of h100-1 differs from the controller's"
+    )
+    assert reasons["h100-0"] == "no step"
