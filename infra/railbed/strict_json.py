@@ -55,12 +55,12 @@ def loads(text: str | bytes, *, max_bytes: int = MAX_JSON_BYTES) -> Any:
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """JSON that every reader takes: a number that is not finite becomes null.
 
-    Raises TypeError for what JSON has no form for.
+    What JSON has no form for (a path, a date) becomes its text.
     """
     try:
-        return json.dumps(value, indent=indent, allow_nan=False)
+        return json.dumps(value, indent=indent, allow_nan=False, default=str)
     except ValueError:
-        return json.dumps(finite(value), indent=indent, allow_nan=False)
+        return json.dumps(finite(value), indent=indent, allow_nan=False, default=str)
 
 
 def finite(value: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
 import typer
 from typer.exceptions import TyperException
 
-from railbed.cli import output
+from railbed.cli import output, unforeseen
 from railbed.errors import Exit, RailbedError, UsageError, refused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -39,6 +40,10 @@ MODULES = {
 """Module of ``railbed.cli`` → the words that it brings; each offers ``register(app)``."""
 
 
+INTERRUPTED = 130
+"""What typer returns in place of a KeyboardInterrupt that reached it."""
+
+
 @app.callback()
 def root() -> None:
     """Keeps a command's name a word of its own where only one module is loaded."""
@@ -60,7 +65,7 @@ def _tell(error: RailbedError) -> None:
     """As every error is told; on stderr where stdout itself is what refuses."""
     try:
         output.fail(error)
-    except OSError:
+    except (OSError, UnicodeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         output.State.as_json = False
         output.fail(error)
@@ -69,21 +74,29 @@ def _tell(error: RailbedError) -> None:
 def main() -> None:
     """Entry point; maps every outcome to an exit status of design §11."""
     output.State.as_json = "--json" in sys.argv
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name in another encoding is shown, and breaks nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             code = assemble(sys.argv[1:])(standalone_mode=False)
+            if code == INTERRUPTED:
+                raise KeyboardInterrupt
         except RailbedError as error:
-            output.fail(error)
+            _tell(error)
         except TyperException as wrong:
             if not wrong.format_message():  # a noun without a verb has printed its help
                 raise typer.Exit(int(Exit.USAGE)) from None
-            output.fail(UsageError(wrong.format_message(), hint="see --help"))
+            _tell(UsageError(wrong.format_message(), hint="see --help"))
         except OSError as error:
             _tell(refused(error))
         except SystemExit:  # click's answer to a reader (`| head`) that has enough: no failure of the command
             raise typer.Exit(int(Exit.PASS)) from None
         except (KeyboardInterrupt, typer.Abort):
-            output.fail(RailbedError("interrupted; run the same command again to go on", code="INTERRUPTED"))
+            _tell(RailbedError("interrupted; run the same command again to go on", code="INTERRUPTED"))
+        # The one place that catches everything: what nobody foresaw must not break the promise of one JSON document, an
+        # exit status of ours and no traceback. Everywhere else an error is caught by its name.
+        except Exception as failure:  # noqa: BLE001
+            _tell(unforeseen.error(failure))
     except typer.Exit as leaving:
         code = leaving.exit_code
     sys.exit(code if isinstance(code, int) else 0)

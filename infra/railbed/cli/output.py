@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, NoReturn
 
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from railbed import strict_json
 from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
 from railbed.model.claims import Verdict
@@ -46,17 +46,20 @@ class State:
     """Options of the running command that the error printer needs."""
 
     as_json = False
+    printed = False
+    """True once the one JSON document is out."""
 
 
 def print_json(document: Any) -> None:
-    """Prints the one JSON document of a ``--json`` command."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    """Prints the one JSON document of a ``--json`` command; a number that is not finite becomes null."""
+    sys.stdout.write(strict_json.dumps(document, indent=2) + "\n")
     sys.stdout.flush()
+    State.printed = True
 
 
 def fail(error: RailbedError) -> NoReturn:
     """Prints ``error`` as text on stderr, or as JSON on stdout, and leaves with its status."""
-    if State.as_json:
+    if State.as_json and not State.printed:
         print_json({"error": error.as_json()})
     else:
         err.print(error.as_text(), style="red")

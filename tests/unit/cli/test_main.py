@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,82 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
         assert process.wait() == 0
+
+
+CRASH = """
+import sys
+import typer
+from railbed.cli import main, output
+
+def register(root: typer.Typer) -> None:
+    @root.command("spec")
+    def crash(as_json: bool = output.JSON_OPTION, late: bool = typer.Option(False)) -> None:
+        if late:
+            output.print_json({"half": float("nan")})
+        FAILURE
+
+main.assemble = lambda words: register(main.app) or main.app
+main.main()
+"""
+
+
+def crash(folder: Path, failure: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command that fails in a way that nobody foresaw."""
+    program = folder / "crash.py"
+    program.write_text(CRASH.replace("FAILURE", failure))
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    return subprocess.run(
+        [sys.executable, program, "spec", *words], capture_output=True, text=True, cwd=folder, env=environment, check=False
+    )  # fmt: skip
+
+
+FAILURES = {
+    "KeyError": "{}['missing']",
+    "RecursionError": "(f := lambda: f())()",
+    "MemoryError": "raise MemoryError",
+    "UnicodeDecodeError": "b'\\xff'.decode()",
+    "AssertionError": "raise AssertionError('[/x] \\x1b[2J')",
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_nobody_foresaw_is_one_document_and_a_file(name: str, tmp_path: Path) -> None:
+    done = crash(tmp_path, FAILURES[name], "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "INTERNAL")
+    assert name in error["message"]
+    assert done.stderr == ""
+    kept = Path(error["path"])
+    assert kept.parent == tmp_path
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "Traceback" in kept.read_text()
+    assert name in kept.read_text()
+
+
+def test_what_nobody_foresaw_is_a_paragraph_without_json(tmp_path: Path) -> None:
+    done = crash(tmp_path, FAILURES["AssertionError"])
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("INTERNAL: railbed itself failed (AssertionError)")
+    assert "Traceback" not in done.stderr
+
+
+def test_in_a_checkout_the_file_lies_below_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "infra").mkdir()
+    error = json.loads(crash(tmp_path, FAILURES["KeyError"], "--json").stdout)["error"]
+    assert Path(error["path"]).parent == tmp_path / ".railbed" / "errors"
+
+
+def test_a_failure_after_the_document_adds_no_second_one(tmp_path: Path) -> None:
+    done = crash(tmp_path, FAILURES["KeyError"], "--json", "--late")
+    assert json.loads(done.stdout) == {"half": None}
+    assert done.returncode == 1
+    assert "INTERNAL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_stays_an_interrupt(tmp_path: Path) -> None:
+    done = crash(tmp_path, "raise KeyboardInterrupt", "--json")
+    assert json.loads(done.stdout)["error"]["code"] == "INTERRUPTED"
+    assert done.returncode == 1
