@@ -11,7 +11,7 @@ from tests.program.clouds.view import NicBlock, Node, Open
 
 UNTAGGABLE = (
     ":Provider", "alicloud:Cluster", ":SecurityGroupRule", ":EipAssociation", ":SnatEntry", ":ForwardEntry", ":MountTarget",
-    "eflo/subnet:Subnet", ":NodeGroup", ":RolePolicyAttachment",
+    "eflo/subnet:Subnet", ":NodeGroup",
 )  # fmt: skip
 
 

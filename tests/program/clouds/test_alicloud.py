@@ -10,20 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import alibabacloud_ecs20140526.client as ecs_client
-import alibabacloud_eflo_controller20221215.client as eflo_client
 import alibabacloud_eflo_controller20221215.models as eflo_models
-import alibabacloud_ess20220222.client as ess_client
 import alibabacloud_ess20220222.models as ess_models
 import pytest
 from tests.program.clouds import cases
-from tests.program.clouds.alicloud_api import ACCOUNT, MACHINE_TYPE, Api, eflo_node
+from tests.program.clouds.alicloud_api import MACHINE_TYPE, Api, eflo_node
 from tests.program.clouds.alicloud_view import VIEW
 from tests.program.clouds.view import Node
 
 from railbed import platforms
 from railbed.errors import RailbedError, SpecError, Unsupported
-from railbed.platforms.alicloud import capacity, identities, preflight, session
+from railbed.platforms.alicloud import capacity, preflight, session
 
 TODAY = datetime.date(2026, 11, 24)
 EXAMPLE, HOSTS = "alicloud-cluster", "alicloud-hosts"
@@ -270,28 +267,6 @@ def test_inputs_are_fields_of_the_provider_s_own_api(workdir: Path, monkeypatch:
         for one in done.of(kind):
             given = {name.lower() for name, value in one.inputs.items() if value is not None} - PROVIDER_ONLY
             assert {FLATTENED.get(name, name) for name in given} <= known, kind
-
-
-@pytest.mark.parametrize("name", ["plan", "apply", "repair", "validate"])
-def test_identities_name_every_action(name: str) -> None:
-    apis = {"ecs": ecs_client.Client, "ess": ess_client.Client, "eflo": eflo_client.Client}
-    elsewhere = {"CreateVpd", "DeleteVpd", "CreateSubnet", "DeleteSubnet", "GetVpd", "GetSubnet"}
-    for statement in identities.document(name, "c", "cn-beijing", ACCOUNT)["Statement"]:
-        for action in statement["Action"]:
-            service, _, call = action.partition(":")
-            assert "*" not in action
-            if service in apis and call not in elsewhere:
-                snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in call)[1:]
-                assert hasattr(apis[service], snake), action
-            if name in ("plan", "validate"):
-                assert call.startswith(("Describe", "Get", "List")), action
-
-
-def test_repair_touches_only_what_carries_the_cluster_s_tag() -> None:
-    look, *acting = identities.document("repair", "mine", "cn-beijing", ACCOUNT)["Statement"]
-    assert all(action.split(":")[1].startswith(("Describe", "Get", "List")) for action in look["Action"])
-    assert {one["Condition"]["StringEquals"]["acs:ResourceTag/railbed-cluster"] for one in acting} == {"mine"}
-    assert all(ACCOUNT in one["Resource"] for one in acting)
 
 
 def test_the_support_table_needs_no_sdk() -> None:

@@ -15,12 +15,12 @@ import volcenginesdkautoscaling
 import volcenginesdkecs
 from tests.program.clouds import cases
 from tests.program.clouds.view import Node
-from tests.program.clouds.volcengine_api import ACCOUNT, Api, reserved
+from tests.program.clouds.volcengine_api import Api, reserved
 from tests.program.clouds.volcengine_view import VIEW
 
 from railbed import catalog, platforms
 from railbed.errors import RailbedError, SpecError, Unsupported
-from railbed.platforms.volcengine import capacity, identities, preflight
+from railbed.platforms.volcengine import capacity, preflight
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:volcengine\.:DeprecationWarning")
 TODAY = datetime.date(2026, 11, 24)
@@ -234,30 +234,6 @@ def test_inputs_are_fields_of_the_provider_s_own_api(workdir: Path, monkeypatch:
         for one in done.of(kind):
             given = {name for name, value in one.inputs.items() if value is not None} - PROVIDER_ONLY
             assert given <= known, f"{kind}: {given - known}"
-
-
-@pytest.mark.parametrize("name", ["plan", "apply", "repair", "validate"])
-def test_identities_name_every_action(name: str) -> None:
-    document = identities.document(name, "c", "cn-beijing", ACCOUNT)
-    apis = {"ecs": volcenginesdkecs.ECSApi, "auto_scaling": volcenginesdkautoscaling.AUTOSCALINGApi}
-    for statement in document["Statement"]:
-        for action in statement["Action"]:
-            service, _, call = action.partition(":")
-            assert "*" not in action
-            if service in apis:
-                snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in call)[1:]
-                assert hasattr(apis[service], snake), action
-            if name in ("plan", "validate"):
-                assert call.startswith(("Describe", "Get", "List")), action
-
-
-def test_repair_touches_only_what_carries_the_cluster_s_tag() -> None:
-    look, *acting = identities.document("repair", "mine", "cn-beijing", ACCOUNT)["Statement"]
-    assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in look["Action"])
-    assert {one["Condition"]["StringEquals"]["volc:ResourceTag/railbed-cluster"] for one in acting} == {
-        "mine"
-    }
-    assert all(ACCOUNT in resource for one in acting for resource in one["Resource"])
 
 
 def test_the_support_table_needs_no_sdk() -> None:

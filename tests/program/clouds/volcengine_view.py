@@ -11,8 +11,7 @@ from tests.program.clouds.volcengine_api import Api
 
 UNTAGGABLE = (
     ":Provider", ":Cluster", ":SecurityGroupRule", ":Associate", ":SnatEntry", ":DnatEntry", ":MountService",
-    ":MountServiceAttachment", ":ScalingConfigurationAttachment", ":ScalingGroupEnabler", ":Policy",
-    ":RolePolicyAttachment",
+    ":MountServiceAttachment", ":ScalingConfigurationAttachment", ":ScalingGroupEnabler",
 )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from railbed.platforms.alicloud import (
     discover,
     fabric,
     filesystems,
-    identities,
     lingjun,
     nodes,
 )
@@ -84,7 +83,6 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
             name: {"group": one.group.node_group_id, "bought": len(one.bought.nodes)}
             for name, one in made.groups.items()
         }
-    identities.roles(plan, place, stack, opts)
     return pulumi.Output.from_input(known).apply(lambda found: _contract(plan, session, work, found))
 
 

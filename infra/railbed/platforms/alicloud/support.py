@@ -22,6 +22,6 @@ SUPPORT: Support = {
     "host_keys": "ECS GetInstanceConsoleOutput; Lingjun: RunCommand of the eflo controller",
     "private_login": "the NAT gateway forwards port 22 to the controller (hosts: to a small gate) for `access.ssh_from`",
     "encrypted_disks": "system disks of ECS nodes, controller and gate by KMS; CPFS and Lingjun's local disks have no argument",
-    "identities": "RAM roles `repair` and `validate`; `plan` and `apply` as policy documents",
+    "identities": "policy documents that an administrator gives out; `apply` has no rights over users, roles and policies",
     "preflight": "STS, ECS, eflo: account, zone, shape, image, reservation or free Lingjun nodes; quotas are not read",
 }

@@ -15,7 +15,7 @@ from railbed.platforms.cloud import addressing, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
-from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, identities, nodes
+from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, nodes
 from railbed.platforms.volcengine.session import Session
 from railbed.platforms.volcengine.support import SUPPORT
 from railbed.spec.platforms import VolcenginePlatform
@@ -57,7 +57,6 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     backups = nodes.backups(making)
     pools = [nodes.pool(making, planned) for planned in plan.pools]
     mounts = filesystems.filesystems(plan, stack, network, opts)
-    identities.roles(plan, place, stack, opts)
     known = {
         "entrance": entrance.id,
         "backups": [one.id for one in backups],

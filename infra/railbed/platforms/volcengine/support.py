@@ -28,6 +28,6 @@ SUPPORT: Support = {
         "volumes of a scaling configuration and vePFS have no argument for encryption",
         "turn on the account's default encryption of cloud disks, or encrypt inside the nodes",
     ),
-    "identities": "IAM roles `repair` and `validate`; `plan` and `apply` as policy documents",
+    "identities": "policy documents that an administrator gives out; `apply` has no rights over users, roles and policies",
     "preflight": "STS, ECS: account, zone, shape, image, reserved instances; quotas are not in that API",
 }
