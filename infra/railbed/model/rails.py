@@ -15,8 +15,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from railbed.defaults import BOUND_TOLERANCE, SIBLING_TOLERANCE
-from railbed.model import compare, windows
+from railbed.defaults import SIBLING_TOLERANCE
+from railbed.model import compare, sound, windows
 from railbed.model.claims import Expectation, Judged, Part, Verdict
 
 PARTNERS_NEEDED = 2
@@ -66,12 +66,10 @@ def _by_direction(samples: Iterable[RailSample], least_omitted_s: float) -> Flow
     return found
 
 
-def _believed(sample: RailSample, line_gbps: float) -> RailSample:
-    """The flow, without its rate where that lies above the line: a wrong number compares with nothing."""
-    if sample.gbps is None or sample.gbps <= line_gbps * (1 + BOUND_TOLERANCE):
-        return sample
-    told = f"{sample.gbps:.4g} Gb/s is above the line rate of {line_gbps:.4g}: a wrong number"
-    return sample.model_copy(update={"gbps": None, "reason": told})
+def _believed(sample: RailSample, line_gbps: float | None) -> RailSample:
+    """The flow, without its rate where that cannot be true: a wrong number compares with nothing."""
+    reason = "" if sample.gbps is None else sound.doubt(sample.gbps, line_gbps, "Gb/s", "the line rate")
+    return sample.model_copy(update={"gbps": None, "reason": reason}) if reason else sample
 
 
 def _median_without(ordered: Sequence[float], value: float) -> float | None:
@@ -216,7 +214,7 @@ def judge(
     ``samples`` may hold partners that are not in ``nodes``.
     """
     lines = [e.bound for e in expectations.values() if e.bound is not None]
-    samples = [_believed(s, max(lines)) if lines else s for s in samples]
+    samples = [_believed(s, max(lines, default=None)) for s in samples]
     tables = _Tables(samples, least_omitted_s)
     return [
         _verdict(tables, samples, node, rail, expectation, simulated)

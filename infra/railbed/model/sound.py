@@ -9,10 +9,11 @@ from railbed.model.claims import Judged, Verdict
 from railbed.parse.numbers import finite
 
 
-def doubt(measured: Any, bound: float | None = None, unit: str = "") -> str:
+def doubt(measured: Any, bound: float | None = None, unit: str = "", limit: str = "the bound") -> str:
     """Why a number says nothing; empty where it may be judged.
 
-    It must be finite, not negative, and at most BOUND_TOLERANCE above ``bound``, the most that is possible.
+    It must be finite, not negative, and at most BOUND_TOLERANCE above ``bound``, the most that is possible; ``limit`` says what
+    that is.
     """
     if not finite(measured):
         return "the measured value is not a number"
@@ -20,7 +21,7 @@ def doubt(measured: Any, bound: float | None = None, unit: str = "") -> str:
     if measured < 0:
         return f"{told} is negative: a wrong number"
     if bound is not None and measured > bound * (1 + BOUND_TOLERANCE):
-        return f"{told} is above the bound of {bound:.4g}: a wrong number"
+        return f"{told} is above {limit} of {bound:.4g}: a wrong number"
     return ""
 
 
