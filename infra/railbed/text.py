@@ -21,10 +21,11 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     kept = SEQUENCE.sub("", text).replace("\r\n", "\n")
-    return "".join(c if c in KEPT or not _obeyed(c) else "?" for c in kept)
+    return "".join(c if c in KEPT or not obeyed(c) else "?" for c in kept)
 
 
-def _obeyed(c: str) -> bool:
+def obeyed(c: str) -> bool:
+    """Whether a terminal or a reader obeys the character in place of showing it."""
     return unicodedata.category(c) in OBEYED or c in NO_CHARACTERS
 
 

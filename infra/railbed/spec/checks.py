@@ -42,6 +42,7 @@ def check(spec: ClusterSpec, where: str) -> None:
         for key in ("name", "serial", "address", "bmc"):
             _unique("machines", [getattr(m, key) for m in machines], f"{where}.platform", key)
         _machines(spec, [m.name for m in machines], where)
+        _switch(spec.platform, where)
     _unique("filesystems", [f.name for f in spec.filesystems], where, "name")
     _unique("filesystems", [f.mount for f in spec.filesystems], where, "mount")
     for index, pool in enumerate(spec.pools):
@@ -108,19 +109,29 @@ def _machines(spec: ClusterSpec, names: list[str], where: str) -> None:
         )
 
 
+def _switch(platform: MetalPlatform, where: str) -> None:
+    if platform.switch is None:
+        return
+    try:
+        catalog.load_switch(platform.switch)
+    except CatalogError as unknown:
+        raise offers.at(unknown, key_path(where, ["platform", "switch"])) from None
+
+
 def _some(names: list[str]) -> str:
     return ", ".join(names[:SHOWN_NAMES]) + (" …" if len(names) > SHOWN_NAMES else "") or "none"
 
 
 def _unique(group: str, values: list[str], where: str, key: str) -> None:
+    first: dict[str, int] = {}
     for index, value in enumerate(values):
-        if value in values[:index]:
+        if first.setdefault(value, index) != index:
             raise SpecError(
                 f"two {group} have the {key} {value!r}",
                 path=key_path(where, [group, index, key]),
                 found=value,
                 allowed="each once",
-                hint=f"rename one; {group}[{values.index(value)}] has it too",
+                hint=f"rename one; {group}[{first[value]}] has it too",
                 code="SPEC_DUPLICATE",
             )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from railbed.model.claims import Part
-from railbed.spec.scalars import Key, Name, NetworkV4, PublicKey, Tag, TagKey
+from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
 
 
 class Wish(Part):
@@ -37,9 +37,9 @@ class MetalMachine(Wish):
     """Host name."""
     bmc: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=255)]
     """Redfish address, ``https://…``; never with a user or password in it."""
-    serial: Annotated[str, Field(min_length=1, max_length=64)]
+    serial: Annotated[str, Field(max_length=64, pattern=r"^\S(.*\S)?$")]
     """Serial number; checked before anything is done to the machine."""
-    address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
+    address: AddressV4
     """Management IPv4 address that the machine gets."""
     fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 of the BMC's certificate, where no authority signed it."""
@@ -52,15 +52,13 @@ class MetalMachine(Wish):
 class Installer(Wish):
     """What a machine without an operating system is installed from."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=512)]
-    """An ISO image that the BMCs can reach."""
+    url: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=512)]
+    """An ISO image that the BMCs can reach, over HTTPS only: each BMC fetches it anew after it was compared."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Of that image; compared before any machine boots it."""
-    seed_address: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]
+    seed_address: AddressV4
     """This machine's address on the BMCs' network: each machine's seed is served there while it is installed."""
-    nameservers: list[Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+$")]] = Field(
-        default=[], max_length=8
-    )
+    nameservers: list[AddressV4] = Field(default=[], max_length=8)
     """Of the installed machines."""
 
 
@@ -72,13 +70,13 @@ class MetalPlatform(Wish):
     """Every machine: the controller first, then pool by pool, compute nodes before spares."""
     management_cidr: NetworkV4 = "10.80.0.0/16"
     """Network of the machines' management addresses."""
-    gateway: Annotated[str, Field(pattern=r"^(\d+\.\d+\.\d+\.\d+)?$")] = ""
+    gateway: AddressV4 | Literal[""] = ""
     """Default gateway of that network; empty: none."""
     rails_cidr: NetworkV4 = "10.128.0.0/9"
     """Addresses of Ethernet rails: a /31 for each cable."""
     switch: Key | None = None
     """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
-    oversubscription: Annotated[str, Field(pattern=r"^\d+(\.\d+|:\d+)?$")] = "1"
+    oversubscription: Annotated[str, Field(pattern=r"^[0-9]{1,9}([.:][0-9]{1,9})?$")] = "1"
     """Leaf ports down to up, e.g. ``1``, ``1.5`` or ``4:3``."""
     rail_only: bool = False
     """No spine: one leaf per rail."""
@@ -86,7 +84,10 @@ class MetalPlatform(Wish):
     """Without it machines must have their operating system already, and their host keys below."""
     host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)
     """Public host key of each machine that is not installed by railbed, read at its console."""
-    firmware: dict[str, str] = Field(default={}, max_length=64)
+    firmware: dict[
+        Annotated[str, Field(min_length=1, max_length=64)],
+        Annotated[str, Field(min_length=1, max_length=128)],
+    ] = Field(default={}, max_length=64)
     """Firmware lock: component (``bios``, ``bmc``, ``nic``) → exact version."""
     ca_file: Annotated[str, Field(max_length=255)] = ""
     """Authority that signed the BMCs' certificates; empty: the system's own."""
@@ -119,7 +120,7 @@ class AwsPlatform(CloudPlatform):
     """Amazon EC2 with EFA."""
 
     kind: Literal["aws"]
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    account: Annotated[str, Field(pattern=r"^[0-9]{12}$")]
     """Account number, 12 digits."""
 
 
@@ -145,7 +146,7 @@ class OciPlatform(CloudPlatform):
     """Oracle Cloud bare-metal shapes on a cluster network."""
 
     kind: Literal["oci"]
-    account: Annotated[str, Field(pattern=r"^ocid1\.(compartment|tenancy)\.")]
+    account: Annotated[str, Field(pattern=r"^ocid1\.(compartment|tenancy)\.[A-Za-z0-9._-]{1,240}$")]
     """Compartment (or tenancy) OCID."""
 
 
@@ -153,7 +154,7 @@ class VolcenginePlatform(CloudPlatform):
     """Volcengine HPC clusters."""
 
     kind: Literal["volcengine"]
-    account: Annotated[str, Field(pattern=r"^\d{8,20}$")]
+    account: Annotated[str, Field(pattern=r"^[0-9]{8,20}$")]
     """Account id."""
 
 
@@ -161,7 +162,7 @@ class AlicloudPlatform(CloudPlatform):
     """Alibaba Cloud: Lingjun clusters, and ECS instances with eRDMA."""
 
     kind: Literal["alicloud"]
-    account: Annotated[str, Field(pattern=r"^\d{12,20}$")]
+    account: Annotated[str, Field(pattern=r"^[0-9]{12,20}$")]
     """Account UID."""
     lingjun_image: Id | None = None
     """Image of Lingjun nodes, which have images of their own; needed for pools of them."""

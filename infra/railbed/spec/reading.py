@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from railbed.catalog import nearest, strict_yaml
 from railbed.errors import SpecError, Unsupported
-from railbed.spec import checks, secrets
+from railbed.spec import characters, checks, secrets
 from railbed.spec.cluster import VERSION, ClusterSpec
 from railbed.spec.platforms import KINDS
 from railbed.spec.problems import key_path, shown, spec_error
+from railbed.text import plain
 
 CONFIG_KEY = "railbed:cluster"
 CATALOGUE_ONLY = {
@@ -72,10 +73,17 @@ def from_config(data: Any, where: str) -> ClusterSpec:
     for at, what in secrets.find(data):
         raise SpecError(
             f"{what}; a spec never holds a secret",
-            path=where + at,
+            path=where + plain(at),
             allowed="no secrets",
             hint="remove it and change that secret now; railbed makes the cluster's own",
             code="SPEC_SECRET",
+        )
+    for at, what in characters.find(data):
+        raise SpecError(
+            f"here is {what}",
+            path=where + at,
+            allowed="text that is shown as it is",
+            hint="write it again; such characters come with copied text, or hide what is there",
         )
     _check_version(data.get("version"), where)
     _check_platform(data.get("platform"), where)

@@ -48,6 +48,14 @@ def _network_v4(text: str) -> str:
     return text
 
 
+def _address_v4(text: str) -> str:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        raise ValueError("is not an IPv4 address, like 10.80.0.11") from None
+    return text
+
+
 def _mount(text: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text) or any(part in (".", "..") for part in text.split("/")):
         raise ValueError("is not an absolute path of plain names, like /scratch")
@@ -74,13 +82,14 @@ def _day(value: Any) -> Any:
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_MAX, pattern=NAME_PATTERN)]
 """RFC 1123 label: lower-case letters, digits and hyphens, at most 63."""
-Key = Annotated[str, Field(min_length=1, max_length=128)]
+Key = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 """A catalogue key."""
 Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 MountPoint = Annotated[str, Field(max_length=200), AfterValidator(_mount)]
 Network = Annotated[str, AfterValidator(_network)]
 NetworkV4 = Annotated[str, AfterValidator(_network_v4)]
+AddressV4 = Annotated[str, AfterValidator(_address_v4)]
 NodeCount = Annotated[int, Field(ge=1, le=MAX_NODES)]
 SpareCount = Annotated[int, Field(ge=0, le=MAX_NODES)]
 RailCount = Annotated[int, Field(ge=1, le=64)]

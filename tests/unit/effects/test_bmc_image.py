@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from railbed.effects.bmc import hostkey
 from railbed.effects.bmc.image import compare
@@ -84,3 +86,32 @@ def test_a_host_key_is_made_once_and_leaves_nothing_behind(tmp_path: Path) -> No
     assert hostkey.ensure(tmp_path / "keys", "h100-0")[1] != public
     hostkey.forget(tmp_path / "keys", "h100-0")
     assert list((tmp_path / "keys").iterdir()) == []
+
+
+def answer(url: str, *before: str) -> requests.Response:
+    """What `requests` gives for a URL, with those that led there."""
+    made = requests.Response()
+    made.status_code, made.url, made.raw = 200, url, io.BytesIO(CONTENT)
+    made.history = [answer(one) for one in before]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reached", "before", "taken"),
+    [
+        ("https://10.80.0.1/x.iso", (), True),
+        ("https://cdn.example.org/x.iso", ("https://10.80.0.1/x.iso",), True),
+        ("http://10.80.0.1/x.iso", ("https://10.80.0.1/x.iso",), False),
+        ("https://10.80.0.1/y.iso", ("https://10.80.0.1/x.iso", "http://10.80.0.1/x.iso"), False),
+    ],
+)
+def test_https_leads_to_https_only(
+    reached: str, before: tuple[str, ...], taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "head", lambda *_, **__: answer(reached, *before))
+    monkeypatch.setattr(requests, "get", lambda *_, **__: answer(reached, *before))
+    if taken:
+        compare("https://10.80.0.1/x.iso", SHA256, tmp_path / "notes")
+        return
+    with pytest.raises(UsageError, match="without HTTPS; no machine was touched"):
+        compare("https://10.80.0.1/x.iso", SHA256, tmp_path / "notes")

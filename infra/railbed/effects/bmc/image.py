@@ -21,12 +21,14 @@ TIMEOUT_S = (BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S)
 def compare(url: str, sha256: str, folder: Path) -> None:
     """Raises UsageError where the image is not that of ``sha256``; what was compared is remembered in ``folder``.
 
-    BMCs fetch the image themselves, and none of them checks it: the server must not change it in between.
+    BMCs fetch the image themselves, and none of them checks it: the server must not change it in between. An address with
+    HTTPS must not lead to one without, neither here nor for a BMC that follows it.
     """
     note = folder / f"image-{sha256}.json"
     with lock.held(folder / "image.lock", "the installer image", wait_s=DOWNLOAD_TIMEOUT_S):
         try:
             head = requests.head(url, timeout=TIMEOUT_S, allow_redirects=True)
+            _encrypted(url, head)
             seen = {"url": url, **{name: head.headers.get(name, "") for name in TRACES}}
             traced = head.ok and bool(seen["ETag"] or seen["Last-Modified"])
             if traced and note.exists() and json.loads(note.read_text()) == seen:
@@ -46,9 +48,20 @@ def compare(url: str, sha256: str, folder: Path) -> None:
             files.replace(note, json.dumps(seen))
 
 
+def _encrypted(url: str, answer: requests.Response) -> None:
+    """Raises UsageError where an address with HTTPS leads to one without."""
+    open_ones = [step.url for step in [*answer.history, answer] if not step.url.startswith("https://")]
+    if url.startswith("https://") and open_ones:
+        raise UsageError(
+            "the installer image's address leads to one without HTTPS; no machine was touched", code="INSTALLER_IMAGE",
+            path=url, found=open_ones[0], allowed="https:// all the way", hint="name the address where the image lies",
+        )  # fmt: skip
+
+
 def _digest(url: str) -> str:
     digest = hashlib.sha256()
     with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
+        _encrypted(url, answer)
         answer.raise_for_status()
         for chunk in answer.iter_content(CHUNK_BYTES):
             digest.update(chunk)
