@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import strategies as st
+
 NAN, HUGE = "NaN", "9" * 5000
 
 TEXTS = [
@@ -43,3 +45,19 @@ def bent(good: dict[str, Any]) -> list[str]:
         found += [json.dumps({**good, key: value}) for value in VALUES]
         found += [json.dumps({**good, key: "@"}).replace('"@"', number) for number in NUMBERS]
     return found
+
+
+texts = st.text(st.characters(categories=["L", "N", "P", "S", "Z", "C"]), max_size=200)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def answers_like(good: dict[str, Any]) -> st.SearchStrategy[str]:
+    """Any text, any document, and the good answer with any value in any of its fields."""
+    changed = st.dictionaries(st.sampled_from(sorted(good)), values, max_size=3).map(
+        lambda more: {**good, **more}
+    )
+    return texts | values.map(json.dumps) | changed.map(json.dumps)

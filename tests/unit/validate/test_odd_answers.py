@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.validate import odd
+from tests.unit.validate.odd import answers_like, texts
 from tests.unit.validate.test_storage import WELL
 
 from railbed.contract import Contract
@@ -19,11 +20,9 @@ from railbed.defaults import STORAGE_PROBE_BYTES
 from railbed.effects import slurm_text
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
-from railbed.model import conditions
-from railbed.model import rails as law
 from railbed.model.claims import Claim, Expectation, Judged, Verdict
 from railbed.run import Result
-from railbed.validate import checkpoint, clients, flows, moosefs, on_node, rendezvous, storage, transfers
+from railbed.validate import checkpoint, moosefs, on_node, storage, transfers
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
 from railbed.validate.counters import PREFIX, counter_records, prove
@@ -44,21 +43,6 @@ PROGRESS = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
 Answer = Callable[[str, str], Result | None]
 Ask = Callable[[str, Callable[[Bench], Any], Answer], dict[tuple[str, str], Judged]]
-
-texts = st.text(st.characters(categories=["L", "N", "P", "S", "Z", "C"]), max_size=200)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def answers_like(good: dict[str, Any]) -> st.SearchStrategy[str]:
-    """Any text, any document, and the good answer with any value in any of its fields."""
-    changed = st.dictionaries(st.sampled_from(sorted(good)), values, max_size=3).map(
-        lambda more: {**good, **more}
-    )
-    return texts | values.map(json.dumps) | changed.map(json.dumps)
 
 
 def parametrize(good: dict[str, Any]) -> Any:
@@ -312,98 +296,3 @@ def test_a_reason_of_a_node_is_shown_as_text() -> None:
 def test_a_long_line_of_slurm_is_read_in_time(filler: str) -> None:
     line = "NodeName=n State=IDLE Reason=" + filler * (200_000 // len(filler)) + "x"
     assert slurm_text.nodes(line)["n"].base == "IDLE"
-
-
-RUN = {"id": "0:h100-1", "code": 0, "output": "", "began_s": 0.1, "ended_s": 3.2}
-SEEN = {"carrier": True, "tx": 25_000_000, "rx": 25_000_000}
-MEASURED = {"flows": [RUN], "rails": {"0": SEEN}}
-IPERF = {"end": {"sum_received": {"bits_per_second": 1e8}, "sum_sent": {"bits_per_second": 1e8}}, "start": {}}
-
-
-class Canned:
-    """A session whose end says one thing."""
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def send(self, _: bytes) -> bool:
-        return True
-
-    def receive(self, _: float) -> str | None:
-        return self.text
-
-    def close(self) -> Result:
-        return Result((), 1, "", self.text or "")
-
-
-def check_rails(text: str) -> None:
-    """The end of one flow says ``text``; a verdict on it is finite, and never more than the line."""
-    line = Canned(text)
-    for kind in (rendezvous.READY, rendezvous.STARTED, rendezvous.STOPPED):
-        rendezvous._answer(line, kind, ODD, 1.0)  # type: ignore[arg-type]
-    answer = rendezvous._answer(line, rendezvous.MEASURED, ODD, 1.0)
-    here = rendezvous.End(measured=answer) if not isinstance(answer, str) else rendezvous.End(error=answer)
-    good = rendezvous.End(measured=rendezvous.Measured.model_validate(MEASURED))
-    ends = {"h100-0": here, "h100-1": good}
-    samples = flows.samples_of(("h100-0", "h100-1", 0), ends, both_ways=True, window=1)
-    wish = Expectation(unit="Gb/s", bound=0.1, expected=0.099, floor=0.095, basis="derived", derivation=[])
-    for record in law.judge(samples, {0: wish}, ["h100-0", "h100-1"]):
-        json.dumps(record.model_dump(mode="json"), allow_nan=False)
-        assert record.verdict is not Verdict.PASS
-
-
-@pytest.mark.parametrize(
-    "text", [*odd.TEXTS, *odd.bent(MEASURED), *odd.bent(RUN)], ids=lambda text: ascii(text[:40])
-)
-def test_rails(text: str) -> None:
-    check_rails(text)
-
-
-def measured(output: Any) -> str:
-    """An answer whose one flow has ``output`` for iperf3's JSON."""
-    return json.dumps({**MEASURED, "flows": [{**RUN, "output": json.dumps(output)}]})
-
-
-rates = st.floats().map(lambda rate: measured({**IPERF, "end": {"sum_received": {"bits_per_second": rate}}}))
-
-
-@given(answers_like(MEASURED) | values.map(measured) | rates)
-def test_rails_with_anything(text: str) -> None:
-    check_rails(text)
-
-
-@pytest.mark.parametrize("rate", [math.nan, math.inf, -math.inf, -1.0, 0.103, 1e300])
-@pytest.mark.parametrize("bound", [0.1, None])
-def test_a_rail_s_rate_that_cannot_be_true_never_passes(rate: float, bound: float | None) -> None:
-    if bound is None and rate in (0.103, 1e300):
-        return
-    samples = [
-        law.RailSample.model_construct(
-            rail=0, sender=a, receiver=b, gbps=rate, omitted_s=1.0, reason="", window=0, carrier=True, disturbed="", sending=None
-        )
-        for a in ("a", "b", "c") for b in ("a", "b", "c") if a != b
-    ]  # fmt: skip
-    wish = Expectation(unit="Gb/s", bound=bound, expected=0.099, floor=0.095, basis="derived", derivation=[])
-    for record in law.judge(samples, {0: wish}, ["a", "b", "c"]):
-        assert record.verdict is Verdict.UNPROVEN
-        assert record.measured is None
-
-
-@fuzzed
-@given(texts | st.sampled_from(odd.TEXTS), st.integers(0, 255))
-def test_any_words_of_a_storage_client(contract_filesystem: Any, text: str, status: int) -> None:
-    for said in (
-        text,
-        f"python {text}\nstat {text}\n{text}",
-        f"python 0\nstat 0\n{text}",
-        f"python 1 {text}\nstat 0 x\n{text}",
-    ):
-        found = clients.judge(ODD, Result((), status, said, text), contract_filesystem)
-        assert found.seen is not clients.Seen.WELL or status == 0
-        assert "Traceback (most" not in found.reason or text.startswith("Traceback")
-    conditions.read(text)
-
-
-@pytest.fixture
-def contract_filesystem(contract: Contract) -> Any:
-    return contract.filesystems[0]
