@@ -58,7 +58,7 @@ class Losses(Part):
             holds = (
                 f"not known what it holds ({one.unknown})"
                 if one.used_gib is None
-                else f"{one.used_gib:.3g} GiB in it"
+                else f"df shows {one.used_gib:.3g} GiB used"
             )
             told.append(
                 f"filesystem {one.name} ({one.mount}): {holds}; {'it stays' if one.kept else 'its data goes'}"

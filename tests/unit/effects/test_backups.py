@@ -102,6 +102,21 @@ def test_a_secret_that_was_only_encrypted_anew_is_no_change(work: Workspace) -> 
     assert backups.keep(work, state("v1:BBBB", "of a resource"), "up")
 
 
+def test_another_order_is_no_change(work: Workspace) -> None:
+    def state(*names: str) -> dict[str, Any]:
+        made = deployment(*names)
+        urns = [URN + name for name in names]
+        made["deployment"]["resources"][0] |= {
+            "dependencies": urns,
+            "propertyDependencies": {"servers": urns},
+        }
+        return made
+
+    assert backups.keep(work, state("h100-0", "h100-1"), "up")
+    assert backups.keep(work, state("h100-1", "h100-0"), "up") is None
+    assert backups.keep(work, state("h100-1", "h100-2"), "up")
+
+
 def test_a_state_without_resources_makes_no_generation(work: Workspace) -> None:
     for empty in ({}, {"version": 3, "deployment": None}, deployment()):
         assert backups.keep(work, empty, "up") is None

@@ -55,7 +55,7 @@ def test_running_jobs_and_data_are_named(
     name = contract.filesystems[0].name
     assert found.lines()[:2] == [
         "running jobs: 245 of ada on h100-0, h100-1; 1 wait",
-        f"filesystem {name} (/scratch): 2 GiB in it; its data goes",
+        f"filesystem {name} (/scratch): df shows 2 GiB used; its data goes",
     ]
     assert "it stays" in losses.find(work, [name]).lines()[1]
     assert all(node.name in found.lines()[-1] for node in contract.nodes)

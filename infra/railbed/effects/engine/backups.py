@@ -46,12 +46,16 @@ def resources(deployment: Mapping[str, Any]) -> int:
 
 
 def content_digest(deployment: Mapping[str, Any]) -> str:
-    """SHA-256 of a state without what each operation writes anew: its manifest, and the cipher text of every secret.
+    """SHA-256 of a state without what each operation writes anew: manifest, cipher text of secrets, and order.
+
+    The engine writes resources, and what one depends on, in the order in which they were done this time.
 
     A secret that alone has another value is no change: each `up` takes the values from the checkout again.
     """
     inner = deployment.get("deployment") or {}
-    return _sha256({key: _without_ciphers(value) for key, value in inner.items() if key != "manifest"})
+    rest = {key: _without_ciphers(value) for key, value in inner.items() if key != "manifest"}
+    ordered = sorted((_ordered(one) for one in rest.get("resources") or []), key=_canonical)
+    return _sha256({**rest, "resources": ordered})
 
 
 def write(work: Workspace, file: Path, deployment: Mapping[str, Any], before: str = "") -> None:
@@ -174,5 +178,15 @@ def _without_ciphers(value: Any) -> Any:
     return {key: _without_ciphers(one) for key, one in value.items() if key != hidden}
 
 
+def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
+    by_property = {key: sorted(urns) for key, urns in (resource.get("propertyDependencies") or {}).items()}
+    dependencies = sorted(resource.get("dependencies") or [])
+    return {**resource, "dependencies": dependencies, "propertyDependencies": by_property}
+
+
+def _canonical(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
 def _sha256(data: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_canonical(data).encode()).hexdigest()
