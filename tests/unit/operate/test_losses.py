@@ -84,7 +84,10 @@ def test_a_scheduler_that_does_not_answer_is_not_known_and_no_refusal(
     answers["squeue"] = Result((), 124, "", "stopped after 10 s")
     found = losses.find(work, [])
     losses.refuse_jobs(found, "test")
-    assert found.lines()[0] == "running jobs: not known (the scheduler does not answer: stopped after 10 s)"
+    assert (
+        found.lines()[0]
+        == "running jobs: not known (the scheduler does not answer: squeue on ctl0 did not end within 10 s)"
+    )
 
 
 @pytest.mark.parametrize(
