@@ -54,6 +54,7 @@ def test_the_command_prints_the_agreed_keys(report: Report) -> None:
     assert list(body["claims"][0]) == list(records.SHOWN)
     assert body["culprits"][0] == {
         "node": "h100-1", "part": "rail 0", "claims": ["fabric.rail.0.bandwidth"], "confidence": 0.95,
+        "not_separated": [],
     }  # fmt: skip
 
 
