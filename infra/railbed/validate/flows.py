@@ -13,6 +13,7 @@ from railbed.defaults import (
     RAIL_OMIT_S,
     RAIL_PORT,
     RAIL_SECONDS,
+    RAIL_SECONDS_TOLERANCE,
     RAIL_SLACK_S,
     SILENT_BYTES,
 )
@@ -25,6 +26,7 @@ BITS_PER_GBIT = 1e9
 DEADLINE_S = RAIL_SECONDS + RAIL_OMIT_S + RAIL_SLACK_S
 Flow = tuple[str, str, int]
 """Sender, receiver, rail."""
+NOTHING_RECEIVED = "iperf3 received nothing, and the byte counters of the two ends do not say so"
 CLOSED = ("timed out", "no route to host", "host is down", "network is unreachable", "network is down")
 """What connect(2) says when packets went out and nobody answered, in small letters."""
 
@@ -64,7 +66,7 @@ def _plan() -> dict[str, Any]:
 def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: int) -> list[RailSample]:
     """The rates of one flow, one per direction that was to be measured.
 
-    0 only where bytes were offered and none arrived (`_nothing`); an error of the tool is no rate, with that error.
+    0 only where bytes were offered and none arrived (`_closed`, `_lost`); an error of the tool is no rate, with that error.
     """
     sender, receiver, rail = flow
     here, there = ends[sender], ends[receiver]
@@ -72,16 +74,14 @@ def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: 
     read = iperf3.plain(entry.output if entry else "")
     absent = here.error or there.error
     error = absent or _ended(flow, there, read["error"])
-    nothing = "" if absent else _nothing(flow, here, there, read["error"] or "")
+    closed = "" if absent else _closed(flow, here, there, read["error"] or "")
     ways = [read["forward"], read["reverse"]][: 2 if both_ways else 1]
     samples = []
     for (origin, target), way in zip(((sender, receiver), (receiver, sender)), ways, strict=False):
-        rate = way["received_gbps"] if way and not error else None
-        reason = error or (
-            "" if rate is not None else "iperf3 gave no rate" if entry else "it was not started"
-        )
-        if rate is None and nothing:
-            rate, reason = 0.0, nothing
+        rate, reason = (None, error) if error else _rate(way, entry)
+        if not rate:
+            lost = "" if absent else closed or _lost((origin, target, rail), ends, there, reason)
+            rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED)
         samples.append(
             RailSample(
                 rail=rail, sender=origin, receiver=target, gbps=rate,
@@ -91,6 +91,19 @@ def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: 
             )
         )  # fmt: skip
     return samples
+
+
+def _rate(way: dict[str, Any] | None, entry: FlowRun | None) -> tuple[float | None, str]:
+    """Gb/s of one direction, and why there is none."""
+    rate, seconds = (way["received_gbps"], way["seconds"]) if way else (None, None)
+    if rate is None or seconds is None:
+        return None, "iperf3 gave no rate" if entry else "it was not started"
+    if abs(seconds / RAIL_SECONDS - 1) > RAIL_SECONDS_TOLERANCE:
+        return (
+            None,
+            f"iperf3 measured {seconds:.3g} s in place of {RAIL_SECONDS}: the machine stood still in between",
+        )
+    return rate, ""
 
 
 def _entry(end: End, flow: str) -> FlowRun | None:
@@ -108,25 +121,38 @@ def _ended(flow: Flow, receiver: End, error: str | None) -> str:
     return f"iperf3 from {sender} to {target}, rail {rail}: {error}{because}"
 
 
-def _nothing(flow: Flow, here: End, there: End, error: str) -> str:
-    """Why the rate is 0: bytes were offered and none arrived; empty where that was not seen.
+def _closed(flow: Flow, here: End, there: End, error: str) -> str:
+    """Why nothing passes in either direction; empty where that was not seen.
 
-    Both probes answered and the receiver's server was there throughout. Then either an interface had no carrier, or the
-    sender's packets met no answer and the receiver's interface counted next to nothing, or it sent and less than
-    ARRIVED_LIMIT of that was counted at the other end.
+    Both probes answered and the receiver's server was there throughout; an interface had no carrier, or the sender's packets
+    met no answer and the receiver's interface counted next to nothing.
     """
     sender, receiver, rail = flow
-    sent, arrived = _counted(here, rail), _counted(there, rail)
-    if sent is None or arrived is None or there.problems:
+    arrived = _counted(there, rail)
+    if _counted(here, rail) is None or arrived is None or there.problems:
         return ""
     dark = _dark(flow, here, there)
     if dark:
         return f"rail {rail} has no carrier on {', '.join(dark)}"
     if any(words in error.lower() for words in CLOSED) and arrived.rx < SILENT_BYTES:
         return f"{receiver} listened on rail {rail}, and nothing from {sender} reached it: {error}"
-    if error and sent.tx >= SILENT_BYTES and arrived.rx < sent.tx * ARRIVED_LIMIT:
-        return f"{sender} sent {sent.tx} B over rail {rail} and {receiver} received {arrived.rx} B: {error}"
     return ""
+
+
+def _lost(flow: Flow, ends: Mapping[str, End], server: End, reason: str) -> str:
+    """Why nothing passes in this direction: bytes were sent and less than ARRIVED_LIMIT of them counted at the other end."""
+    sender, receiver, rail = flow
+    sent, arrived = _counted(ends[sender], rail), _counted(ends[receiver], rail)
+    if sent is None or arrived is None or server.problems:
+        return ""
+    if sent.tx < SILENT_BYTES or arrived.rx >= sent.tx * ARRIVED_LIMIT:
+        return ""
+    because = f": {reason}" if reason else ""
+    return f"{sender} sent {sent.tx} B over rail {rail} and {receiver} received {arrived.rx} B{because}"
+
+
+def _counted(end: End, rail: int) -> Counted | None:
+    return end.measured.rails.get(str(rail)) if end.measured else None
 
 
 def _dark(flow: Flow, here: End, there: End) -> list[str]:
@@ -134,10 +160,6 @@ def _dark(flow: Flow, here: End, there: End) -> list[str]:
     sender, receiver, rail = flow
     counted = ((sender, _counted(here, rail)), (receiver, _counted(there, rail)))
     return [name for name, one in counted if one is not None and not one.carrier]
-
-
-def _counted(end: End, rail: int) -> Counted | None:
-    return end.measured.rails.get(str(rail)) if end.measured else None
 
 
 def _sending(run: FlowRun, spread_s: float) -> tuple[float, float]:

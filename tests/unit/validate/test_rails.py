@@ -26,11 +26,15 @@ REAL: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "rails-round
 LINE = 0.1
 
 
-def iperf3(forward: float, reverse: float | None = None) -> str:
+def iperf3(forward: float, reverse: float | None = None, seconds: float = 2.0) -> str:
     """What `iperf3 -J` says of these rates (Gb/s), cut down to what the parser reads."""
-    end = {"sum_sent": {"bits_per_second": forward * 1e9}, "sum_received": {"bits_per_second": forward * 1e9}}
+    end = {"sum_sent": {"bits_per_second": forward * 1e9},
+           "sum_received": {"bits_per_second": forward * 1e9, "seconds": seconds}}  # fmt: skip
     if reverse is not None:
-        end |= {f"sum_{w}_bidir_reverse": {"bits_per_second": reverse * 1e9} for w in ("sent", "received")}
+        end |= {
+            f"sum_{w}_bidir_reverse": {"bits_per_second": reverse * 1e9, "seconds": seconds}
+            for w in ("sent", "received")
+        }
     start = {"test_start": {"protocol": "TCP", "num_streams": 1, "duration": 2, "omit": RAIL_OMIT_S,
                             "bidir": int(reverse is not None)}}  # fmt: skip
     return json.dumps({"start": start, "intervals": [], "end": end})
@@ -148,6 +152,28 @@ def test_bytes_that_are_sent_and_do_not_arrive_are_a_rate_of_nothing() -> None:
     (sample,) = flows.samples_of(("a", "b", 3), ends, both_ways=False, window=1)
     assert sample.gbps == 0.0
     assert "sent 540000 B" in sample.reason and "received 2000 B" in sample.reason
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 1.4, 4.34])
+def test_seconds_that_iperf3_did_not_measure_give_no_rate(seconds: float) -> None:
+    """As seen on a machine that stood still for four seconds: exit status 0, and rates of 0.0 to 0.05."""
+    run = {"id": "3:b", "code": 0, "output": iperf3(0.0, 0.05, seconds), "began_s": 0.0, "ended_s": 7.9}
+    ends = {"a": end([run], r3=counted(1_300_000, 900_000)), "b": end(r3=counted(900_000, 1_300_000))}
+    for sample in flows.samples_of(("a", "b", 3), ends, both_ways=True, window=1):
+        assert sample.gbps is None
+        assert "in place of 2" in sample.reason
+
+
+def test_a_rate_of_nothing_needs_the_byte_counters() -> None:
+    run = {"id": "3:b", "code": 0, "output": iperf3(0.0, 0.099), "began_s": 0.0, "ended_s": 3.1}
+    agree = {"a": end([run], r3=counted(540_000, 25_000_000)), "b": end(r3=counted(25_000_000, 2_000))}
+    differ = {"a": end([run], r3=counted(540_000, 25_000_000)), "b": end(r3=counted(25_000_000, 530_000))}
+    out, back = flows.samples_of(("a", "b", 3), agree, both_ways=True, window=1)
+    assert (out.gbps, back.gbps) == (0.0, pytest.approx(0.099))
+    assert "a sent 540000 B" in out.reason
+    out, back = flows.samples_of(("a", "b", 3), differ, both_ways=True, window=1)
+    assert (out.gbps, back.gbps) == (None, pytest.approx(0.099))
+    assert "the byte counters of the two ends do not say so" in out.reason
 
 
 def test_a_probe_that_gives_no_result_measures_nothing() -> None:
