@@ -33,7 +33,7 @@ TIERS: dict[str, list[list[str]]] = {
     ],
     "unit": [[*PYTEST, "tests/unit"]],
     "program": [[*PYTEST, "tests/program"]],
-    "roles": [[*PYTEST, "tests/roles"]],
+    "roles": [[sys.executable, "tests/roles/setup.py"], [*PYTEST, "tests/roles"]],
     "validation": [[*PYTEST, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
     "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],

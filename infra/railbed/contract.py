@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -211,6 +211,8 @@ class Contract(Part):
     out_of_scope: list[OutOfScope]
     missing: list[Missing] = Field(default_factory=list)
     """Empty where every pool is whole."""
+    imds: list[Annotated[str, Field(pattern=r"^[0-9a-f.:]+$", max_length=45)]] = Field(default_factory=list)
+    """Addresses of the provider's instance metadata service, which only root may reach; empty where there is none."""
     spec_hash: str
     hash: str = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""

@@ -26,6 +26,7 @@ from railbed.validate.node.test_containers import containers
 from railbed.validate.node.test_dcgm import engine
 from railbed.validate.node.test_fabric_manager import fabric_manager
 from railbed.validate.node.test_identity import facts
+from railbed.validate.node.test_imds import metadata_service
 from railbed.validate.node.test_kernel import kernel
 from railbed.validate.node.test_limits import limits
 from railbed.validate.node.test_logins import logins
@@ -38,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "node.packages": packages, "node.fabric_manager": fabric_manager, "node.kernel": kernel,
     "node.dcgm_engine": engine, "node.containers": containers, "node.mounts": mount_options,
     "node.scheduler": configuration, "node.logins": logins,
+    "node.imds": metadata_service,
 }  # fmt: skip
 DATA = Path(__file__).parent / "data"
 PAM = """account sufficient pam_succeed_if.so quiet user = root
@@ -46,6 +48,7 @@ account required pam_deny.so
 """
 """What role slurm_node makes of the service, with Linux-PAM's own modules for the one that needs a scheduler."""
 RAILS = 8
+IMDS = "169.254.169.254"
 FAKE = """#!{python}
 import os, re, sys
 key = re.sub(r"[^a-zA-Z0-9]", "_", " ".join(sys.argv[1:]))
@@ -214,6 +217,7 @@ def world(tmp_path: Path) -> World:
         "packages": {name: version.split("-")[0] for name, version in packages.items()},
         "held_packages": {"nvidia-open": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
         "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
+        "imds": [IMDS, "fd00:ec2::254"],
         "health": {**health.settings(), "confirm_s": 0.0, "spread_s": 0.0, "settle_s": 0.0},
     }  # fmt: skip
     made.recorded("nvidia-smi", DATA / "nvidia-smi/good")
@@ -250,5 +254,8 @@ def world(tmp_path: Path) -> World:
         "controller": "ctl0", "files": scheduler_files.digests(str(made.root)), "credential": "MUNGE:AwQ=:",
     }  # fmt: skip
     made.command("unmunge", "")
+    # What connecting came to: for root by itself, for another user through setpriv.
+    made.command("python3", json.dumps([IMDS]))
+    made.command("setpriv", "[]")
     made.write("/etc/pam.d/sshd", PAM)
     return made

@@ -16,6 +16,7 @@ DATA = Path(__file__).parent / "data"
 CLAIMS = (
     "node.gpus", "node.driver", "node.fabric_manager", "node.dcgm_engine", "node.nics", "node.limits", "node.time",
     "node.packages", "node.containers", "node.mounts", "node.scheduler", "node.logins",
+    "node.imds",
 )  # fmt: skip
 Break = Callable[[Any], None]
 
@@ -191,6 +192,7 @@ BAD = [
      "differs from ctl0's"),
     ("node.scheduler", says("unmunge", 'unmunge: Error: Failed to access "/run/munge/munge.socket.2"\n', 6),
      ["munge"], "munged does not answer"),
+    ("node.imds", says("setpriv", '["169.254.169.254"]'), ["imds"], "users reach the metadata service at 169.254.169.254"),
     ("node.logins", pam("account required pam_permit.so\n"), ["logins"], "an account without a job may log in"),
     ("node.logins", pam("account required pam_deny.so\n"), ["logins"], "root may not log in"),
 ]  # fmt: skip
@@ -252,6 +254,11 @@ UNKNOWN = [
     ("node.packages", lacks("dpkg-query"), "not installed"),
     ("node.packages", wants(packages={}), "locks no package"),
     ("node.mounts", gone("/proc/mounts"), "cannot be read"),
+    ("node.imds", lacks("setpriv"), "nobody could try it"),
+    ("node.imds", says("setpriv", "Traceback"), "nobody could try it"),
+    ("node.imds", says("setpriv", '["10.0.0.1"]'), "nobody could try it"),
+    ("node.imds", says("python3", "[]"), "does not answer root either"),
+    ("node.imds", wants(imds=[]), "names no metadata service"),
     ("node.scheduler", wants(scheduler={"controller": "ctl0", "error": "no answer"}), "ctl0 did not say"),
     ("node.scheduler", lacks("unmunge"), "unmunge is not installed"),
     (
@@ -283,7 +290,7 @@ def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:
         "node.containers": "pass",
         "node.nics": "pass", "node.limits": "pass",
         "node.time": "unproven", "node.packages": "unproven", "node.mounts": "pass", "node.scheduler": "pass",
-        "node.logins": "pass",
+        "node.logins": "pass", "node.imds": "pass",
     }  # fmt: skip
     assert found["node.gpus"]["parts"] == ["gpu 5"]
     assert "the check crashed: " in found["node.packages"]["reason"]

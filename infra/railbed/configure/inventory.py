@@ -24,7 +24,7 @@ CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "metadata_servers",
-    "data_servers",
+    "data_servers", "imds_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_nodes", "imex_nodes", "accounting_nodes")
@@ -105,6 +105,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
         if node.machine:
             join(f"machine_{_word(node.machine)}", node.name)
         join(f"role_{node.role}", node.name)
+        if contract.imds:
+            join("imds_nodes", node.name)
         if node.role in GPU_ROLES:
             join("gpu_nodes", node.name)
             if not is_accepted(node, accepted):
@@ -164,6 +166,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_admins": dict(contract.admins),
+        "railbed_imds": list(contract.imds),
         "railbed_secrets_dir": str(paths.secrets),
     }
 

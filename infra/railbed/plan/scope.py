@@ -10,6 +10,7 @@ from railbed.model import bandwidth, identity
 from railbed.model.claims import Claim, Expectation, OutOfScope, Part
 from railbed.plan import expectations
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedStorage
+from railbed.spec.platforms import CLOUDS
 
 GATED_COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 MAX_COLLECTIVE_NODES = 4
@@ -161,6 +162,12 @@ def _node(facts: Facts) -> Scope:
         statement=f"the packages of release {release.key} are installed in its versions",
         roles=EVERY_HOST,
     )
+    if facts.platform in CLOUDS:
+        yield Claim(
+            id="node.imds", statement="only root reaches the provider's metadata service", roles=EVERY_HOST
+        )
+    else:
+        yield OutOfScope(id="node.imds", reason="hosts of this platform have no metadata service")
     if not facts.has_scheduler:
         for name in ("node.scheduler", "node.logins", "scheduler.state"):
             yield OutOfScope(id=name, reason="the spec has no scheduler")

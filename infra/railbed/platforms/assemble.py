@@ -5,6 +5,7 @@ from __future__ import annotations
 from railbed import contract
 from railbed.catalog import Machine
 from railbed.plan import ClusterPlan, PlannedFilesystem
+from railbed.platforms.cloud import imds
 
 
 def machine(facts: Machine) -> contract.Machine:
@@ -86,5 +87,6 @@ def unsealed(
         claims=list(plan.claims),
         out_of_scope=list(plan.out_of_scope),
         missing=missing or [],
+        imds=imds.addresses(plan.platform),
         spec_hash=plan.spec_hash,
     )

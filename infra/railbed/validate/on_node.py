@@ -95,6 +95,7 @@ def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[
         if node.role != "storage"
         else [],
         "login": node.ssh.user,
+        "imds": list(contract.imds),
         "packages": packages,
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,

@@ -5,6 +5,7 @@ Each check also has a run that it must refuse: the recorded one, spoilt (``mutat
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,18 @@ def test_the_contract_has_one_shape_on_every_cloud(base: dict[tuple[str, str], C
             ("ctl0", "controller"), ("gpu-0", "compute"), ("gpu-1", "compute"), ("gpu-2", "compute"), ("gpu-3", "spare"),
         ]  # fmt: skip
         assert [(one.name, one.mount) for one in made.filesystems] == [("scratch", "/scratch")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nodes_know_the_metadata_service_that_users_must_not_reach(
+    kind: str, base: dict[tuple[str, str], Case]
+) -> None:
+    special = [ipaddress.ip_network(text) for text in ("169.254.0.0/16", "100.64.0.0/10", "168.63.129.16/32")]
+    made = base[kind, "cluster"].contract
+    four = [one for one in map(ipaddress.ip_address, made.imds) if one.version == 4]
+    assert four and all(any(one in network for network in special) for one in four)
+    (claim,) = [one for one in made.claims if one.id == "node.imds"]
+    assert set(claim.roles) == {node.role for node in made.nodes}
 
 
 @pytest.mark.parametrize("kind", KINDS)
