@@ -73,7 +73,7 @@ def _tell(error: RailbedError) -> None:
 
 def main() -> None:
     """Entry point; maps every outcome to an exit status of design §11."""
-    output.State.as_json = "--json" in sys.argv
+    output.State.as_json, output.State.printed = "--json" in sys.argv, False
     if isinstance(sys.stdout, io.TextIOWrapper):  # a name in another encoding is shown, and breaks nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
