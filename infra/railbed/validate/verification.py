@@ -207,7 +207,8 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
             )
         named = ", ".join(f"{one.path} ({one.kind}: {one.reason})" for one in differences[:NAMED])
         more = f", and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
-        return Verdict.FAIL, f"{len(differences)} files are not as they were certified: {named}{more}"
+        count = "1 file is" if len(differences) == 1 else f"{len(differences)} files are"
+        return Verdict.FAIL, f"{count} not as certified: {named}{more}"
 
     return _looked("evidence", folder, manifest.NAME, look)
 
