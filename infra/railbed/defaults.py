@@ -55,8 +55,6 @@ KEPT_STATES = 10
 
 # --- machine that runs the lab ---------------------------------------------------------------------------------
 FREE_DISK_GBYTES = 20
-LAB_CPU_WEIGHT = 8
-"""Of a lab's host against another program of the machine: four programs that take all they get leave six hosts 92 %."""
 LAB_HOST_MEMORY_MIB = 900
 """Memory planned per lab host, torch rank included (measured: up to 770 MiB a rank, 120-170 MB of daemons)."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from railbed.defaults import LAB_CPU_WEIGHT
 from railbed.effects.lab import cgroups
 from railbed.errors import CommandError
 
@@ -46,18 +45,3 @@ def test_what_never_ends_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError) as stuck:
         cgroups.kill(tmp_path / "host")
     assert str(tmp_path / "host") in stuck.value.path
-
-
-@pytest.mark.parametrize(("file", "usual"), [("cpu.shares", 1024), ("cpu.weight", 100)])
-def test_a_host_gets_more_than_another_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, usual: int
-) -> None:
-    (tmp_path / "cpu/host").mkdir(parents=True)
-    (tmp_path / "memory/host").mkdir(parents=True)
-    (tmp_path / "cpu/host" / file).write_text(str(usual))
-    monkeypatch.setattr(
-        cgroups, "folders", lambda name: [tmp_path / "cpu" / name, tmp_path / "memory" / name]
-    )
-    cgroups.give_weight("host")
-    assert int((tmp_path / "cpu/host" / file).read_text()) == usual * LAB_CPU_WEIGHT
-    assert list((tmp_path / "memory/host").iterdir()) == []

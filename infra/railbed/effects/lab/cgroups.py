@@ -7,13 +7,10 @@ import signal
 import time
 from pathlib import Path
 
-from railbed.defaults import LAB_CPU_WEIGHT
 from railbed.errors import CommandError
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 V1_CONTROLLERS = ("memory", "pids", "cpu")
-V1_SHARES, V2_WEIGHT = 1024, 100
-"""What a cgroup has by default (Linux: sched-design-CFS, cgroup-v2)."""
 KILL_ROUNDS = 50
 KILL_PAUSE_S = 0.1
 
@@ -39,17 +36,6 @@ def folders(name: str) -> list[Path]:
         if hierarchy.is_dir():
             found.append(hierarchy / path.strip("/") / name)
     return found
-
-
-def give_weight(name: str) -> None:
-    """Gives the host LAB_CPU_WEIGHT times another program's share of the processors, where there is less than is asked.
-
-    A real node has its processors to itself; a host of the lab shares the machine's with whatever else runs there.
-    """
-    for folder in folders(name):
-        for file, usual in (("cpu.weight", V2_WEIGHT), ("cpu.shares", V1_SHARES)):
-            if (folder / file).exists():
-                (folder / file).write_text(str(usual * LAB_CPU_WEIGHT))
 
 
 def existing(prefix: str) -> list[Path]:

@@ -96,7 +96,6 @@ def ensure(spec: HostSpec) -> None:
     if not running(spec):
         _mount(spec)
         _boot(spec)
-    cgroups.give_weight(spec.machine)
 
 
 def _mount(spec: HostSpec) -> None:
