@@ -47,6 +47,7 @@ from railbed.configure import runner  # noqa: E402
 from railbed.configure.redact import Redactor  # noqa: E402
 from railbed.contract import Contract  # noqa: E402
 from railbed.defaults import FORKS  # noqa: E402
+from railbed.effects import contract_store  # noqa: E402
 from railbed.effects.remote import write_ssh_files  # noqa: E402
 from railbed.effects.secrets import ensure_stack_secrets  # noqa: E402
 from railbed.effects.workspace import Workspace  # noqa: E402
@@ -123,7 +124,7 @@ def checkout(count: int, small: list[dict[str, Any]] | None = None) -> Iterator[
             (root / name).symlink_to(ROOT / name)
         work = Workspace(root, contract.stack)
         ensure_stack_secrets(work)
-        work.contract_file.write_text(json.dumps(contract.as_json()))
+        contract_store.write(work, contract)
         if small:
             (root / "playbooks").mkdir()
             play = {"hosts": "gpu_nodes", "gather_facts": False, "tasks": small}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from railbed.model import armour
 
 # A loaded machine is no failed law; timings are benchmarks' business.
 settings.register_profile("railbed", deadline=None)
@@ -15,12 +19,14 @@ settings.load_profile("railbed")
 
 @pytest.fixture(scope="session", autouse=True)
 def _publishers() -> Iterator[None]:
-    """No test asks a vendor for a signing key: what stands for one says whose it would be."""
+    """No test asks a vendor for a signing key: what stands for one has its form, and says whose it would be."""
+
+    def stand_in(keys: Path, url: str, fingerprint: str) -> str:
+        text = base64.b64encode(f"the key {fingerprint} of {url}".encode()).decode()
+        return f"{armour.BEGIN}\n\n{text}\n{armour.END}\n"
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "railbed.effects.publishers.armoured",
-            lambda work, url, fingerprint: f"the key {fingerprint} of {url}",
-        )
+        patch.setattr("railbed.effects.publishers.armoured", stand_in)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from railbed import platforms
 from railbed.configure import OnEvent, image
 from railbed.configure import bake as roles
 from railbed.contract import Contract
-from railbed.effects import control_sockets, files, lock
+from railbed.effects import contract_store, control_sockets, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import HostError, UsageError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
@@ -51,7 +50,7 @@ def bake(
     start = time.monotonic()
     with lock.held(work.dir / "lock", "the lab's image bake"), platforms.bake(plan, pool, work) as machine:
         contract = contract_of(plan, pool, work.stack, machine.ssh, machine.address, machine.repositories)
-        files.replace(work.contract_file, json.dumps(contract.as_json()))
+        contract_store.write(work, contract)
         say(f"{contract.nodes[0].name} is up; running the roles")
         result = roles.bake(contract, work, contract.nodes[0].name, on_event)
         control_sockets.close(work)

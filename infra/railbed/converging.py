@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from railbed import configure, spec
-from railbed import contract as contracts
 from railbed.contract import Contract
-from railbed.effects import lock
+from railbed.effects import contract_store, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.model.claims import Part
@@ -21,7 +20,7 @@ def converge(
     Raises UsageError ``ADMINS_NOT_APPLIED`` where that would leave people root who were taken off the file; with ``check``
     nothing is written, so nothing is refused.
     """
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     pending = find(work, contract)
     if not check:
         require_admins(pending, work.stack)

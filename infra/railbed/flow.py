@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from railbed import configure, operate, platforms, spec, validate
-from railbed import contract as contracts
 from railbed import plan as plans
-from railbed.contract import Contract, Missing
-from railbed.effects import control_sockets, files, lock
+from railbed.contract import Contract, MacError, Missing
+from railbed.effects import contract_store, control_sockets, files, lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.secrets import complete, ensure_stack_secrets, take
+from railbed.effects.secrets import complete, contract_key, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import ContractError, HostError, Unsupported, UsageError
 from railbed.model import compat
@@ -146,7 +145,7 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     """
     if not work.contract_file.exists():
         return
-    known = contracts.load(work.contract_file)
+    known = contract_store.load(work)
     renamed = {pool.formerly: pool.name for pool in planned.pools if pool.formerly}
     going = operate.leaving(known, plans.names(planned), renamed)
     if not going:
@@ -187,26 +186,42 @@ def make(
 
 
 def _recall(work: Workspace, session: Session, say: Say) -> None:
-    """What another operator's runs of this stack came to: the same keys, and nodes keep their names and host keys."""
+    """What another operator's runs of this stack came to: the same keys, and nodes keep their names and host keys.
+
+    Raises MacError for a team's contract that was not made with the team's key.
+    """
     if work.contract_file.exists() and complete(work):
         session.open()
-        return
-    known = session.outputs()
-    if take(work, known.get("secrets") or {}):
-        say("took the stack's keys from the state")
+    else:
+        _take(work, session.outputs(), say)
+    if work.contract_file.exists():
+        ensure_stack_secrets(work)
+        for file in (work.contract_file, configure.converged_file(work)):
+            contract_store.adopt(work, file, say)
+
+
+def _take(work: Workspace, known: dict[str, Any], say: Say) -> None:
+    """Keys and contract from the stack's outputs, where this checkout lacks them."""
+    secrets = known.get("secrets") or {}
+    if take(work, secrets):
+        say(
+            f"took the stack's keys from the state; compare `sha256sum {contract_key(work)}` with another operator's"
+        )
     if work.contract_file.exists() or known.get("contract") is None:
         return
     try:
         configure.learn(store(work, known["contract"]), work)
     except ContractError as broken:
+        if isinstance(broken, MacError) and secrets:
+            raise
         say(f"the stack's last contract is not used: {broken.message}")
 
 
 def store(work: Workspace, data: Any) -> Contract:
     """Checks a contract and writes it where inventory, checks and repairs read it."""
-    contract = contracts.parse(data, f"output contract of stack {work.stack}")
+    contract = contract_store.parse(work, data, f"output contract of stack {work.stack}")
     work.dir.mkdir(parents=True, exist_ok=True)
-    files.replace(work.contract_file, json.dumps(contract.as_json(), indent=1) + "\n")
+    contract_store.write(work, contract)
     write_ssh_files(work, contract)
     return contract
 
@@ -269,7 +284,7 @@ def plan_upgrade(work: Workspace, release: str) -> operate.PlannedUpgrade:
     Raises CatalogError for an unknown release, SoftwareConflict where it does not go with the machines, and UsageError
     where the way there is closed.
     """
-    known = contracts.load(work.contract_file)
+    known = contract_store.load(work)
     _way_to(work, known, release)
     return operate.plan_upgrade(known, work, release, Scheduler(Remote(work, known)))
 
@@ -282,7 +297,7 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
     The stack file says the release first: from then on it is what is wanted, whatever happens on the way.
     """
     with operating(work, f"upgrade to {release}"):
-        known = contracts.load(work.contract_file)
+        known = contract_store.load(work)
         planned = _way_to(work, known, release)
         plans.require_acknowledged(planned)
         here, wanted_nodes = {node.name for node in known.nodes}, plans.names(planned)

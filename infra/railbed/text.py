@@ -9,6 +9,8 @@ from railbed.defaults import SHOWN_CHARACTERS
 
 SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-~]")
 """ECMA-48: CSI sequences, the strings of OSC, DCS, SOS, PM and APC up to their end, two-character escapes."""
+LINE_PATTERN = r"^[^\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]*$"
+"""One line without what `plain` drops, as pydantic's regular expressions write it."""
 KEPT = "\n\t"
 NO_CHARACTERS = "\ufffe\uffff"
 """Code points that XML forbids beside those."""

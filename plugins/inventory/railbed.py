@@ -7,7 +7,7 @@ name: railbed
 short_description: The nodes of a railbed stack, from its contract
 description:
   - Reads the contract that C(railbed up) wrote for a stack of this checkout.
-  - An empty, truncated, edited, older or shrunken contract is an error.
+  - An empty, truncated, edited, older or shrunken contract is an error, and one that the stack's key did not make.
 options:
   plugin:
     description: Always V(railbed).

@@ -445,7 +445,7 @@ def test_no_secret_is_in_artefacts_state_or_argv(cluster: Cli) -> None:
     work = cluster.work
     secrets = {path.name: path.read_bytes() for path in work.secrets.iterdir() if path.suffix != ".pub"}
     secrets["passphrase"] = (work.local / "passphrase").read_bytes()
-    assert {"munge.key", "beegfs.auth", "passphrase"} <= set(secrets) and len(secrets) == 5
+    assert {"munge.key", "beegfs.auth", "contract.key", "passphrase"} <= set(secrets) and len(secrets) == 6
     places = [
         work.runner_dir,
         work.reports,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.program.clouds.recording import Run, run
 
-from railbed import contract as contracts
 from railbed import plan as plans
 from railbed import platforms, spec
+from railbed.effects import contract_store
+from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
 from railbed.platforms.metal import fabric
 
@@ -41,7 +42,7 @@ def made(example: str) -> tuple[plans.ClusterPlan, Run]:
 
 def test_sixty_four_nodes_spares_and_a_pair_of_controllers(checkout: Path) -> None:
     planned, done = made("metal-cluster")
-    contract = contracts.parse(done.contract, "metal")
+    contract = contract_store.parse(Workspace(Path.cwd(), "test"), done.contract, "metal")
     assert len(done.of(":Machine")) == len(contract.nodes) == 64 + planned.spare_nodes + 2
     assert not contract.simulated
     assert contract.missing == []
@@ -53,7 +54,7 @@ def test_sixty_four_nodes_spares_and_a_pair_of_controllers(checkout: Path) -> No
 
 def test_rails_end_on_the_planner_s_leaves(checkout: Path) -> None:
     planned, done = made("metal-cluster")
-    contract = contracts.parse(done.contract, "metal")
+    contract = contract_store.parse(Workspace(Path.cwd(), "test"), done.contract, "metal")
     workers = contract.with_role("compute", "spare")
     ends = [(nic.switch, nic.port) for node in workers for rail in node.rails for nic in rail.nics]
     assert len(ends) == len(set(ends)) == 8 * len(workers), "a port holds one cable"
@@ -67,7 +68,7 @@ def test_rails_end_on_the_planner_s_leaves(checkout: Path) -> None:
 
 def test_emulated_machines_make_the_contract_simulated(checkout: Path) -> None:
     _, done = made("metal-hosts")
-    assert contracts.parse(done.contract, "metal").simulated
+    assert contract_store.parse(Workspace(Path.cwd(), "test"), done.contract, "metal").simulated
 
 
 def test_a_filesystem_that_would_have_to_be_made_is_refused() -> None:

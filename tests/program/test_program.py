@@ -13,7 +13,8 @@ import pulumi
 import pytest
 import yaml
 
-from railbed import contract as contracts
+from railbed.effects import contract_store
+from railbed.effects.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = [ROOT / "examples/lab-cluster.yaml"]
@@ -29,7 +30,7 @@ class Recorder(pulumi.runtime.Mocks):
         self.declared.append((args.typ, args.name, dict(args.inputs)))
         outputs = {
             "image": "/image", "repository": "/repository", "training": "/training",
-            "host_key": f"ssh-ed25519 {args.name}", "machine_id": f"id-{args.name}",
+            "host_key": f"ssh-ed25519 AAAA {args.name}", "machine_id": f"id-{args.name}",
         }  # fmt: skip
         return f"{args.name}-id", {**args.inputs, **outputs}
 
@@ -44,7 +45,8 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "railbed.platforms.lab.platform.repository_key", lambda: "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+        "railbed.platforms.lab.platform.repository_key",
+        (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text,
     )
     return tmp_path
 
@@ -76,7 +78,7 @@ def run(example: Path) -> tuple[Recorder, Any]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_declares_its_hosts_and_gives_a_whole_contract(example: Path, workdir: Path) -> None:
     recorder, value = run(example)
-    contract = contracts.parse(value, example.name)
+    contract = contract_store.parse(Workspace(workdir, "test"), value, example.name)
     types = [declared[0] for declared in recorder.declared]
     assert types.count("railbed:lab:Host") == len(contract.nodes)
     assert types.count("railbed:lab:Switch") == len(
@@ -84,7 +86,7 @@ def test_every_example_declares_its_hosts_and_gives_a_whole_contract(example: Pa
     )
     assert types.count("railbed:lab:Network") == 1
     assert contract.simulated
-    assert all(node.ssh.host_keys == [f"ssh-ed25519 {node.name}"] for node in contract.nodes)
+    assert all(node.ssh.host_keys == [f"ssh-ed25519 AAAA {node.name}"] for node in contract.nodes)
     body = len(json.dumps([node.model_dump(mode="json") for node in contract.nodes]))
     assert body / len(contract.nodes) <= 2048 * 1.2, "a node takes about 2 KB of the contract"
 
@@ -104,7 +106,7 @@ def test_secrets_never_become_inputs(workdir: Path) -> None:
     secrets = [
         path.read_bytes() for path in (workdir / ".railbed/test/secrets").iterdir() if path.suffix != ".pub"
     ]
-    assert len(secrets) == 4
+    assert len(secrets) == 5
     for secret in secrets:
         # The middle of a key file is key material in base64; of the raw munge key every encoding is looked for.
         middle = secret[len(secret) // 2 :][:48]

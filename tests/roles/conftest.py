@@ -30,6 +30,7 @@ from railbed.contract import (
     Software,
     Ssh,
 )
+from railbed.effects import contract_store
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 
@@ -151,7 +152,7 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
         shutil.copy(ROOT / "tests/roles/recorder.py", folder / f"actions/{name}.py")
     work = Workspace(folder, contract.stack)
     ensure_stack_secrets(work)
-    work.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract)
     return work
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.unit.configure import modules
 from tests.unit.configure.conftest import small
 
+from railbed.effects import contract_store
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 
@@ -66,7 +66,7 @@ class Plays:
             (root / name).symlink_to(ROOT / name)
         self.work = Workspace(root, self.contract.stack)
         self.work.dir.mkdir(parents=True)
-        self.work.contract_file.write_text(json.dumps(self.contract.as_json()))
+        contract_store.write(self.work, self.contract)
         ensure_stack_secrets(self.work)
         self.made = folder / "made"
         """What plays make is below this."""

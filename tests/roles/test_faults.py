@@ -26,11 +26,11 @@ WRITE = """
 DRIVER = """
 import sys
 from pathlib import Path
-from railbed import contract as contracts
+from railbed.effects import contract_store
 from railbed.configure import converge
 from railbed.effects.workspace import Workspace
 work = Workspace(Path(sys.argv[1]), "small")
-converge(contracts.load(work.contract_file), work)
+converge(contract_store.load(work), work)
 """
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.roles.plays import ROOT, Plays, plays
 
-from railbed import contract as contracts
+from railbed.effects import contract_store
 
 __all__ = ["plays"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="not run: a small disk is mounted as root")
@@ -65,7 +65,7 @@ def test_a_full_disk_of_the_operator_ends_the_run_by_name_and_tears_nothing(play
     error = read("first.json")["error"]
     assert error["code"] == "SYSTEM" and "No space left on device" in error["message"], error
     assert "Traceback" not in (made / "first.err").read_text()
-    assert contracts.load(made / "contract.json").hash == plays.contract.hash
+    assert contract_store.load(plays.work, made / "contract.json").hash == plays.contract.hash
     assert read("accepted.json") == {"h100-0": "id-11"}
     assert (made / "second").read_text().strip() == "0", (made / "second.err").read_text()
     assert {node["state"] for node in read("second.json")["nodes"].values()} == {"changed"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tests.unit.validate.conftest import contract
 
 from railbed import flow, platforms
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.operate.losses import Losses
@@ -61,7 +61,7 @@ def work(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) ->
     made = Workspace(tmp_path, "test")
     made.dir.mkdir(parents=True)
     made.stack_file.write_text((ROOT / "examples/lab-cluster.yaml").read_text())
-    made.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(made, contract)
     monkeypatch.setattr(flow, "Session", Engine)
     monkeypatch.setattr(flow, "losses", lambda _: Losses(jobs=JOBS))
     JOBS.clear()
@@ -89,7 +89,7 @@ def test_upgrade_leaves_the_stack_file_where_the_state_cannot_be_backed_up(
     work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        flow.plans, "names", lambda _: {node.name for node in flow.contracts.load(work.contract_file).nodes}
+        flow.plans, "names", lambda _: {node.name for node in flow.contract_store.load(work).nodes}
     )
     text = work.stack_file.read_text()
     with pytest.raises(RailbedError) as full:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.unit.validate.conftest import contract
 
 from railbed import configure, converging, spec
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 
@@ -29,9 +29,7 @@ def work(tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch) ->
     wanted = spec.load(made.stack_file)
     same = {"admins": wanted.access.admins, "spec_hash": spec.spec_hash(wanted)}
     software = contract.software.model_copy(update={"release": wanted.software.release})
-    made.contract_file.write_text(
-        json.dumps(contract.model_copy(update={**same, "software": software}).sealed().as_json())
-    )
+    contract_store.write(made, contract.model_copy(update={**same, "software": software}).sealed())
     RAN.clear()
     monkeypatch.setattr(configure, "converge", lambda *_, **options: RAN.append(options))
     return made

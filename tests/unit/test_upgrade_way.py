@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from tests.unit.validate.conftest import contract
 
 from railbed import flow
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import CatalogError, RailbedError, UsageError
 
@@ -23,14 +23,14 @@ def work(tmp_path: Path, contract: Contract) -> Workspace:
     made = Workspace(tmp_path, "test")
     made.dir.mkdir(parents=True)
     made.stack_file.write_text((ROOT / "examples/lab-cluster.yaml").read_text())
-    made.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(made, contract)
     return made
 
 
 def have_slurm(work: Workspace, contract: Contract, version: str) -> None:
     software = contract.software.model_copy(update={"versions": {"slurm": version}})
     known = contract.model_copy(update={"software": software}).sealed()
-    work.contract_file.write_text(json.dumps(known.as_json()))
+    contract_store.write(work, known)
 
 
 def test_an_unknown_release_is_named_with_the_known_ones(work: Workspace) -> None:
@@ -52,7 +52,7 @@ def test_an_older_slurm_does_not_read_the_state_of_a_newer_one(
 
 def test_without_a_scheduler_there_are_no_waves(work: Workspace, contract: Contract) -> None:
     known = contract.model_copy(update={"scheduler": "none"}).sealed()
-    work.contract_file.write_text(json.dumps(known.as_json()))
+    contract_store.write(work, known)
     with pytest.raises(RailbedError, match="waves"):
         flow.plan_upgrade(work, "2026.12")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from railbed import contract as contracts
 from railbed import flow, validate
 from railbed.cli import output
 from railbed.cli.cluster_commands import say, workspace
+from railbed.effects import contract_store
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +23,7 @@ def drift(
 ) -> None:
     """Measure again and say what is not as the certificate says: failing, slower, another version. It stays as it is."""
     work = workspace(stack)
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     with flow.operating(work, "drift"):
         found = validate.drift(contract, work, quick=quick, progress=say)
     if as_json:

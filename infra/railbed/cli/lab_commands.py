@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from railbed import contract as contracts
 from railbed.cli import output
 from railbed.cli.cluster_commands import workspace
+from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.errors import UsageError
 from railbed.platforms.lab import faults
@@ -67,7 +67,7 @@ def inject(
         index = DEFAULT_GPU if known is not None and "GPU" in known.arguments else 0
     work = workspace(stack)
     wanted = faults.Injected(name=name, node=node, index=index, percent=percent, side=side)
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     faults.inject(work, contract, wanted)
     Journal(work.journal_file).write(
         "fault-inject", node=node, fault=name, index=index, percent=percent, side=side
@@ -87,7 +87,7 @@ def clear(
     if name and name not in faults.FAULTS:
         raise UsageError(f"no fault is named {name}", found=name, allowed=sorted(faults.FAULTS))
     work = workspace(stack)
-    gone = faults.clear(work, contracts.load(work.contract_file), name or None)
+    gone = faults.clear(work, contract_store.load(work), name or None)
     Journal(work.journal_file).write("fault-clear", faults=[fault.name for fault in gone])
     output.out.print(
         f"cleared {', '.join(f'{fault.name} on {fault.node}' for fault in gone) or 'nothing: no fault is in'}"

@@ -6,11 +6,11 @@ import typer
 from rich.table import Table
 
 from railbed import configure, flow
-from railbed import contract as contracts
 from railbed.cli import output
 from railbed.cli.cluster_commands import say, workspace
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
+from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -31,7 +31,7 @@ def register(root: typer.Typer) -> None:
 
 def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
     work = workspace(stack)
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     return work, contract, Scheduler(Remote(work, contract))
 
 
@@ -103,7 +103,7 @@ def _history(work: Workspace, name: str) -> list[dict[str, object]]:
 def history(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
     """Everything that the journal has about a node, oldest first."""
     work = workspace(stack)
-    events = _history(work, contracts.load(work.contract_file).node(name).name)
+    events = _history(work, contract_store.load(work).node(name).name)
     if as_json:
         output.print_json({"events": events})
         return

@@ -6,10 +6,10 @@ import webbrowser
 
 import typer
 
-from railbed import contract as contracts
 from railbed import flow, validate
 from railbed.cli import output, verdicts
 from railbed.cli.cluster_commands import workspace
+from railbed.effects import contract_store
 from railbed.errors import UnprovenError, UsageError
 
 
@@ -44,7 +44,7 @@ def run_validate(
     """Measure every claim in scope and judge it: exit 0 pass, 1 fail, 3 unproven."""
     work = workspace(stack)
     accepting = _accepting(accept_unproven, reason)
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     with flow.operating(work, "validate"):
         found = validate.run(
             contract,

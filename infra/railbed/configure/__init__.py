@@ -7,7 +7,7 @@ from railbed.configure.events import Event, OnEvent
 from railbed.configure.playbook import converge
 from railbed.configure.releases import learn, refuse_move
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
-from railbed.configure.stack import let_go
+from railbed.configure.stack import converged_file, let_go
 
 __all__ = [
     "ConvergeResult",
@@ -17,6 +17,7 @@ __all__ = [
     "OnEvent",
     "broken",
     "converge",
+    "converged_file",
     "learn",
     "let_go",
     "progress",

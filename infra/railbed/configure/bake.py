@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from railbed import contract as contracts
 from railbed.configure import image
 from railbed.configure.events import Collector, OnEvent
 from railbed.configure.inventory import Inventory, Paths
@@ -13,6 +12,7 @@ from railbed.configure.redact import Redactor, secrets_of
 from railbed.configure.results import ConvergeResult, broken
 from railbed.configure.runner import play
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -23,7 +23,7 @@ PLAYBOOK = "bake.yml"
 
 def load(work: Workspace, node: str) -> Inventory:
     """The inventory of the machine that stands in ``node``'s place, from the workspace's contract."""
-    contract = contracts.load(work.contract_file)
+    contract = contract_store.load(work)
     return image.inventory(contract, node, Paths(ssh_config=work.ssh_config, secrets=work.secrets))
 
 

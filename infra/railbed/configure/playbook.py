@@ -42,11 +42,10 @@ def converge(
     be used, UsageError for a limit that matches nothing or a release that would move, Busy where another railbed is
     at work on a node, and CommandError where Ansible itself did not run.
     """
-    found = contracts.hash_on_disk(work.contract_file)
-    if found != contract.hash:
+    if contracts.hash_on_disk(work.contract_file) != contract.hash:
         raise ContractError(
-            "the contract on disk is not the one to converge", path=str(work.contract_file), found=found,
-            allowed=contract.hash, hint="another `railbed up` finished meanwhile; run it again",
+            "the contract on disk is not the one to converge", path=str(work.contract_file),
+            hint="another `railbed up` finished meanwhile; run it again",
         )  # fmt: skip
     inventory = stack.of(work, contract, ())
     nodes = resolve(limit, inventory)

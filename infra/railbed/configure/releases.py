@@ -10,10 +10,9 @@ from collections.abc import Collection
 
 from pydantic import TypeAdapter
 
-from railbed import contract as contracts
 from railbed.contract import Contract
 from railbed.defaults import ASKED_AT_ONCE, SSH_CONNECT_TIMEOUT_S
-from railbed.effects import node_json
+from railbed.effects import contract_store, node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
@@ -69,7 +68,7 @@ def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
     unknown = set(names) - work.releases.read().keys()
     proved = work.accepted.path.exists() or work.certificate_file.exists()
     if unknown and proved and work.contract_file.exists():
-        learn(contracts.load(work.contract_file), work, unknown)
+        learn(contract_store.load(work), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
         told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])

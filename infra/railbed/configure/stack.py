@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import filecmp
-import json
 from collections.abc import Collection
 from pathlib import Path
 
-from railbed import contract as contracts
 from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import files
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
@@ -23,7 +21,7 @@ def load(work: Workspace, only: Collection[str] | None = None) -> Inventory:
     Raises ContractError for a contract that is missing, cut short, edited, of another schema, or that lost more than
     ``MAX_SHRINK_FRACTION`` of the nodes that were last converged.
     """
-    return of(work, contracts.load(work.contract_file), only)
+    return of(work, contract_store.load(work), only)
 
 
 def of(work: Workspace, contract: Contract, only: Collection[str] | None = None) -> Inventory:
@@ -31,7 +29,7 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
     refuse_other_stack(contract, work)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
-        refuse_shrunken(contract, last)
+        refuse_shrunken(contract, work)
     return build(contract, work.accepted.read(), _paths(work), only)
 
 
@@ -58,11 +56,12 @@ def refuse_other_stack(contract: Contract, work: Workspace) -> None:
         )  # fmt: skip
 
 
-def refuse_shrunken(contract: Contract, last: Path) -> None:
+def refuse_shrunken(contract: Contract, work: Workspace) -> None:
     """A contract that lost many of the nodes last converged is more likely a mistake than a wish."""
+    last = converged_file(work)
     if not last.exists():
         return
-    before = {node.name for node in contracts.load(last).nodes}
+    before = {node.name for node in contract_store.load(work, last).nodes}
     gone = sorted(before - {node.name for node in contract.nodes})
     if len(gone) > MAX_SHRINK_FRACTION * len(before):
         raise ContractError(
@@ -79,8 +78,8 @@ def let_go(work: Workspace, names: Collection[str]) -> None:
     last = converged_file(work)
     if not last.exists():
         return
-    known = contracts.load(last)
+    known = contract_store.load(work, last)
     kept = known.model_copy(
         update={"nodes": [node for node in known.nodes if node.name not in names]}
     ).sealed()
-    files.replace(last, json.dumps(kept.as_json()))
+    contract_store.write(work, kept, last)

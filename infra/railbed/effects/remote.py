@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from railbed.contract import Contract, Node
 from railbed.defaults import COMMAND_TIMEOUT_S, NODE_OUTPUT_BYTES, SSH_CONNECT_TIMEOUT_S
-from railbed.effects import control_sockets, files
+from railbed.effects import control_sockets, files, proxy_command
 from railbed.effects.workspace import Workspace
 from railbed.run import Result, Session, run
 
@@ -24,7 +24,7 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
         f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys
     ]  # fmt: skip
     files.replace(work.known_hosts, "\n".join(known) + "\n")
-    blocks = [_host_block(node) for node in contract.nodes]
+    blocks = [_host_block(work, node) for node in contract.nodes]
     blocks.append(
         "\n".join(
             [
@@ -47,17 +47,14 @@ def write_ssh_files(work: Workspace, contract: Contract) -> None:
     files.replace(work.ssh_config, "\n".join(blocks) + "\n")
 
 
-def _host_block(node: Node) -> str:
+def _host_block(work: Workspace, node: Node) -> str:
     lines = [
         f"Host {node.name}",
         f"  HostName {node.address}",
         f"  Port {node.ssh.port}",
         f"  User {node.ssh.user}",
+        *proxy_command.lines(work, node),
     ]
-    if node.ssh.proxy:
-        lines.append(f"  ProxyCommand {node.ssh.proxy}")
-    if node.ssh.proxy_passes_fd:
-        lines.append("  ProxyUseFdpass yes")
     return "\n".join(lines)
 
 

@@ -10,8 +10,8 @@ from railbed.errors import UsageError
 PUBLIC = re.compile(rb"[a-z][\w@.-]+ [A-Za-z0-9+/]{68,}={0,2}( .*)?\s*")
 """Type, key, comment: 68 characters are those of an Ed25519 key, the shortest of OpenSSH."""
 PRIVATE = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----\n.+\n-----END \1-----\s*", re.DOTALL)
-MUNGE_KEY_LEAST_BYTES = 32
-"""munged refuses a shorter key (MUNGE_KEY_LEN_MIN_BYTES in munge's munge_defs.h)."""
+LEAST_BYTES = {"munge.key": 32, "contract.key": 32}
+"""munged refuses a shorter key (MUNGE_KEY_LEN_MIN_BYTES in munge's munge_defs.h); HMAC-SHA256 is as strong as 32 bytes."""
 
 
 class SecretError(UsageError):
@@ -42,5 +42,5 @@ def flaw(name: str, content: bytes) -> str:
     elif name.endswith("_ed25519"):
         whole = PRIVATE.fullmatch(content) is not None
     else:
-        whole = name != "munge.key" or len(content) >= MUNGE_KEY_LEAST_BYTES
+        whole = len(content) >= LEAST_BYTES.get(name, 1)
     return "" if whole else "is cut short"

@@ -23,10 +23,12 @@ BEEGFS_AUTH_BYTES = 128
 """As long as the BeeGFS documentation makes the file that servers and clients share
 (doc.beegfs.io/8.0/advanced_topics/authentication.html)."""
 PASSPHRASE_BYTES = 32
+CONTRACT_KEY_BYTES = 32
+"""As long as what HMAC-SHA256 makes of it: a longer key adds nothing (RFC 2104, 3)."""
 KEYS = ("operator_ed25519", "certificate_ed25519")
 RETIRED = ("cluster_ed25519", "cluster_ed25519.pub")
 """Made by earlier versions: a key that root of every node accepted from every node. Roles remove it from nodes."""
-SHARED = frozenset([*KEYS, *(f"{name}.pub" for name in KEYS), "munge.key", "beegfs.auth"])
+SHARED = frozenset([*KEYS, *(f"{name}.pub" for name in KEYS), "munge.key", "beegfs.auth", "contract.key"])
 BUILDING = ".building"
 """Folder below the secrets in which ssh-keygen makes a pair."""
 
@@ -53,7 +55,7 @@ def passphrase_file(work: Workspace) -> Path:
 
 
 def ensure_stack_secrets(work: Workspace) -> None:
-    """Operator key, certificate key, munge key and BeeGFS's shared file of a stack.
+    """Operator key, certificate key, munge key, BeeGFS's shared file and contract key of a stack.
 
     All of them always, whatever the stack has: an operator who joins must not make one that the others lack. A public key is
     derived again from its private key. A secret that was cut short is made anew where nothing can know it yet; else raises
@@ -65,6 +67,7 @@ def ensure_stack_secrets(work: Workspace) -> None:
             _ensure_pair(work.signing_key, f"railbed certificate {work.stack}")
             _ensure_bytes(work, munge_key(work), MUNGE_KEY_BYTES)
             _ensure_bytes(work, beegfs_auth(work), BEEGFS_AUTH_BYTES)
+            _ensure_bytes(work, contract_key(work), CONTRACT_KEY_BYTES)
     for name in RETIRED:
         (work.secrets / name).unlink(missing_ok=True)
 
@@ -76,6 +79,11 @@ def munge_key(work: Workspace) -> Path:
 def beegfs_auth(work: Workspace) -> Path:
     """What proves to a BeeGFS server that a client is the cluster's own."""
     return work.secrets / "beegfs.auth"
+
+
+def contract_key(work: Workspace) -> Path:
+    """What proves that a contract was made by an operator of this stack."""
+    return work.secrets / "contract.key"
 
 
 def public_key(private: Path) -> str:

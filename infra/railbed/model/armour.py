@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 BEGIN, END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
-_BLOCK = re.compile(
-    rf"{BEGIN}\n"
-    r"(?:[A-Za-z]+: [^\n]*\n)*\n"
-    r"(?:[A-Za-z0-9+/]+\n)*[A-Za-z0-9+/]+={0,2}\n"
-    r"(?:=[A-Za-z0-9+/]{4}\n)?"
-    rf"{END}"
-)
+_BASE64 = r"(?:[A-Za-z0-9+/]+\n)*[A-Za-z0-9+/]+={0,2}\n"
+_CHECKSUM = r"(?:=[A-Za-z0-9+/]{4}\n)?"
+WRITTEN = rf"{BEGIN}\n\n{_BASE64}{_CHECKSUM}{END}\n"
+"""A block as GnuPG writes it: without headers."""
+_BLOCK = re.compile(rf"{BEGIN}\n(?:[A-Za-z]+: [^\n]*\n)*\n{_BASE64}{_CHECKSUM}{END}")
 
 
 def block(text: str) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from railbed.errors import Exit
+from railbed.text import LINE_PATTERN
 
 
 class Part(BaseModel):
     """Base of plain facts: strict, frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Line = Annotated[str, Field(max_length=8192, pattern=LINE_PATTERN)]
+"""Words for people: one line, without characters that a terminal obeys."""
+ClaimId = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_.@-]*$")]
 
 
 class Verdict(StrEnum):
@@ -45,12 +51,12 @@ Basis = Literal["measured", "family", "declared", "derived", "none"]
 class Expectation(Part):
     """What one claim must reach. Absent numbers were published by nobody: the claim stays unproven until measured."""
 
-    unit: str
+    unit: Line
     bound: float | None = None
     expected: float | None = None
     floor: float | None = None
     basis: Basis
-    derivation: list[str]
+    derivation: list[Line]
     size_bytes: int | None = Field(default=None, exclude_if=lambda size: size is None)
     """Size that it speaks of, where that is not the usual one: of a message, or of a checkpoint.
 
@@ -61,10 +67,10 @@ class Expectation(Part):
 class Claim(Part):
     """One sentence that must hold; in scope from plan time on."""
 
-    id: str
+    id: ClaimId
     """e.g. ``fabric.rail.3.bandwidth``, ``collective.all_reduce@4``."""
-    statement: str
-    roles: list[str]
+    statement: Line
+    roles: list[Line]
     """Node roles that must each show it by themselves; empty for a claim of the whole cluster."""
     expectation: Expectation | None = None
     simulated: bool = False
@@ -74,8 +80,8 @@ class Claim(Part):
 class OutOfScope(Part):
     """A claim that this platform cannot expose: never run, always listed, never counted as a pass."""
 
-    id: str
-    reason: str
+    id: ClaimId
+    reason: Line
 
 
 class Judged(Part):

@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from pydantic import Field
 
-from railbed import contract as contracts
 from railbed.contract import Contract, Filesystem
 from railbed.defaults import LOSS_TIMEOUT_S
+from railbed.effects import contract_store
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job
@@ -71,7 +71,7 @@ def find(work: Workspace, kept: Collection[str]) -> Losses:
     if not work.contract_file.exists():
         return Losses()
     try:
-        contract = contracts.load(work.contract_file)
+        contract = contract_store.load(work)
     except ContractError as broken:
         return Losses(jobs_unknown=broken.message)
     jobs, unknown = _jobs(work, contract)

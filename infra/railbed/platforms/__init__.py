@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from railbed.effects import secrets
+from railbed.effects import contract_store, secrets
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
@@ -51,11 +51,14 @@ def _part(kind: str, part: str) -> Any:
 
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
-    """Declares the plan's resources on its platform; the output is the contract as JSON data."""
+    """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
+    from railbed.platforms.cloud.told import told
+
+    work = Workspace(find_root(), stack)
     # Before anything is made: without its keys no node could install anything.
-    repositories.of(plan, Workspace(find_root(), stack).published_keys)
+    repositories.of(plan, work.published_keys)
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
-    return output
+    return output.apply(told(lambda body: contract_store.authenticated(work, body)))
 
 
 def shared(stack: str) -> pulumi.Output[Any]:

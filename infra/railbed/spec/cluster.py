@@ -119,7 +119,9 @@ class FilesystemSpec(Wish):
     """Its name before it was renamed."""
 
 
-Place = Annotated[str, Field(pattern=r"^(https://[^\s@/]+|file:///)[^\s@]*$", max_length=512)]
+Place = Annotated[
+    str, Field(pattern=r"^(https://[A-Za-z0-9._~:\[\]-]+|file:///)[A-Za-z0-9._~:/?#+,=%-]*$", max_length=512)
+]
 """Where packages lie: ``https://…``, or ``file:///…`` for a folder that every host has."""
 
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from railbed.model.claims import Part
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
+from railbed.text import LINE_PATTERN
 
 
 class Wish(Part):
@@ -35,9 +36,11 @@ class MetalMachine(Wish):
 
     name: Name
     """Host name."""
-    bmc: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=255)]
+    bmc: Annotated[str, Field(pattern=r"^https://[A-Za-z0-9._~:/\[\]%-]+$", max_length=255)]
     """Redfish address, ``https://…``; never with a user or password in it."""
-    serial: Annotated[str, Field(max_length=64, pattern=r"^\S(.*\S)?$")]
+    serial: Annotated[
+        str, Field(max_length=64, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._:/+ -]*[A-Za-z0-9._:/+-])?$")
+    ]
     """Serial number; checked before anything is done to the machine."""
     address: AddressV4
     """Management IPv4 address that the machine gets."""
@@ -89,7 +92,7 @@ class MetalPlatform(Wish):
         Annotated[str, Field(min_length=1, max_length=128)],
     ] = Field(default={}, max_length=64)
     """Firmware lock: component (``bios``, ``bmc``, ``nic``) → exact version."""
-    ca_file: Annotated[str, Field(max_length=255)] = ""
+    ca_file: Annotated[str, Field(max_length=255, pattern=LINE_PATTERN)] = ""
     """Authority that signed the BMCs' certificates; empty: the system's own."""
 
 

@@ -65,7 +65,7 @@ def _mount(text: str) -> str:
 
 
 def _public_key(text: str) -> str:
-    if not _KEY.fullmatch(text):
+    if not _KEY.fullmatch(text) or not text.isprintable():
         raise ValueError("is not an OpenSSH public key, like `ssh-ed25519 AAAA… comment`")
     return text
 

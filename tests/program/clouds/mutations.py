@@ -246,7 +246,7 @@ def stack_secret_in_input(case: Case) -> Case:
 
 def _contract(case: Case, change: Change) -> Case:
     """A contract that was changed and sealed again."""
-    made = Contract.model_validate_json(json.dumps(walked(case.run.contract, change))).sealed()
+    made = Contract.model_validate_json(json.dumps(walked(case.contract.as_json(), change))).sealed()
     return replace(case, run=Run(case.run.declared, case.run.calls, made.as_json()))
 
 

@@ -174,17 +174,17 @@ def test_public_networks_come_in_by_the_door_to_the_gate_only(
         and rule["destinationPortRange"] == "22"
         for rule in doors.values()
     )
-    proxies = {node["ssh"]["proxy"] for node in run.contract["nodes"]}
-    (proxy,) = proxies
-    assert "203.0.113.10" in proxy
-    assert "StrictHostKeyChecking=yes" in proxy
+    ways = [node["ssh"]["proxy"] for node in run.contract["nodes"]]
+    assert all(way == ways[0] for way in ways)
+    assert (ways[0]["kind"], ways[0]["host"]) == ("jump", "203.0.113.10")
+    assert ways[0]["host_key"].startswith("ssh-ed25519 ")
 
 
 def test_private_networks_need_no_door(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = built(monkeypatch, example="azure-hosts")
     assert run.of(":LoadBalancer") == []
     assert [one.name for one in run.of(":VirtualMachine")] == ["gate"]
-    assert all("10.64.255.4" in node["ssh"]["proxy"] for node in run.contract["nodes"])
+    assert all(node["ssh"]["proxy"]["host"] == "10.64.255.4" for node in run.contract["nodes"])
 
 
 def test_a_renamed_pool_and_filesystem_are_the_same_ones(

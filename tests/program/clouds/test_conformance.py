@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.program.clouds import cases, checks, checks_policy, mutations
 from tests.program.clouds.checks import Case
 from tests.program.clouds.view import View
 
-from railbed import catalog, contract, errors, platforms
+from railbed import catalog, errors, platforms
 from railbed.configure import inventory
 from railbed.platforms.cloud.support import FEATURES, Lacks
 
@@ -170,7 +171,11 @@ def test_the_policy_pack_has_nothing_against_it_and_knows_its_types(
 
 
 def test_the_contract_has_one_shape_on_every_cloud(base: dict[tuple[str, str], Case]) -> None:
-    shapes = {kind: cases.shape(base[kind, "cluster"].run.contract) for kind in KINDS}
+    way = ".nodes.ssh.proxy"  # one of a closed set of forms, each with its own values
+    shapes = {
+        kind: {one for one in cases.shape(base[kind, "cluster"].run.contract) if not one.startswith(way)}
+        for kind in KINDS
+    }
     for kind, shape in shapes.items():
         assert shape ^ shapes[KINDS[0]] == set(), kind
     for kind in KINDS:
@@ -334,7 +339,8 @@ def test_what_a_platform_lacks_is_refused_by_name(kind: str, workdir: Path) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_contract_is_whole_and_lean(kind: str, base: dict[tuple[str, str], Case]) -> None:
     made = base[kind, "cluster"].run.contract
-    parsed = contract.parse(made, kind)
+    parsed = base[kind, "cluster"].contract
+    assert re.fullmatch("[0-9a-f]{64}", made["mac"]), "the program gives it the stack's"
     assert len(json.dumps(made["nodes"])) / len(parsed.nodes) <= 2048
 
 

@@ -23,6 +23,7 @@ from tests.program.clouds.recording import Run
 
 from railbed import catalog
 from railbed import plan as plans
+from railbed.contract import Iap
 from railbed.errors import SpecError, Unsupported
 from railbed.platforms import gcp
 from railbed.platforms.cloud import calls
@@ -352,9 +353,8 @@ def test_only_failing_attempts_are_reasons() -> None:
 def test_the_proxy_names_project_zone_and_instance() -> None:
     plan = planned()
     way = proxy(plan.place, {"1": "rb-0-h200-abcd"})  # type: ignore[arg-type]
-    assert way(Member(id="1", address="10.64.0.2")) == (
-        "gcloud compute start-iap-tunnel rb-0-h200-abcd %p --listen-on-stdin "
-        "--project example-project --zone europe-west1-b --verbosity error"
+    assert way(Member(id="1", address="10.64.0.2")) == Iap(
+        project="example-project", zone="europe-west1-b", instance="rb-0-h200-abcd"
     )
 
 

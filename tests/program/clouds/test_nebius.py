@@ -106,7 +106,7 @@ def test_keys_that_an_operator_read_bring_nodes_in(build: Callable[..., recordin
     contract = build(made_plan("nebius-cluster", with_keys)).contract
     assert [node["name"] for node in contract["nodes"]] == ["ctl0", "h100-0", "h100-1", "h100-2"]
     assert contract["nodes"][1]["ssh"]["host_keys"] == [key(0)]
-    assert all("198.51.100.7" in node["ssh"]["proxy"] for node in contract["nodes"])
+    assert all(node["ssh"]["proxy"]["host"] == "198.51.100.7" for node in contract["nodes"])
     assert contract["filesystems"][0]["source"] == "scratch"
 
 

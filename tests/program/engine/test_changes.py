@@ -20,7 +20,8 @@ from railbed_policy.facts import facts, table
 from tests.program.clouds import cases, checks
 from tests.program.engine.harness import Bench, Step, losing, told
 
-from railbed import contract
+from railbed.effects import contract_store
+from railbed.effects.workspace import Workspace
 from railbed.platforms.cloud.support import Lacks
 
 pytestmark = pytest.mark.engine
@@ -102,7 +103,7 @@ def test_growing_makes_nodes_and_replaces_none(bench: Bench) -> None:
     golden(bench, "grow", bench.history["grow"])
     assert losing(bench.history["grow"], NODES_AND_DATA) == []
     assert any(facts(step.typ).pool and step.op == "update" for step in bench.history["grow"])
-    made = contract.parse(bench.contract, bench.view.kind)
+    made = contract_store.load(Workspace(bench.folder, cases.STACK))
     assert sum(node.pool == "gpu" for node in made.nodes) == 98
 
 

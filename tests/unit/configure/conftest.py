@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from railbed.contract import (
     Software,
     Ssh,
 )
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 
 MACHINE = "lab/rail2"
@@ -100,7 +100,7 @@ def work(tmp_path: Path, contract: Contract) -> Workspace:
     (tmp_path / "infra").mkdir()
     work = Workspace(tmp_path, contract.stack)
     work.dir.mkdir(parents=True)
-    work.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract)
     return work
 
 
@@ -109,6 +109,6 @@ def write(work: Workspace) -> Callable[[Contract], None]:
     """Puts another contract in its place."""
 
     def put(other: Contract) -> None:
-        work.contract_file.write_text(json.dumps(other.as_json()))
+        contract_store.write(work, other)
 
     return put

@@ -16,6 +16,7 @@ from railbed import contract as contracts
 from railbed.configure import inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
@@ -131,7 +132,8 @@ def test_an_empty_or_truncated_contract_is_refused(work: Workspace, text: str) -
 def test_the_hash_on_disk_is_that_of_the_contract(
     work: Workspace, contract: Contract, indent: int | None
 ) -> None:
-    work.contract_file.write_text(json.dumps(contract.as_json(), indent=indent) + "\n")
+    made = {**contract.as_json(), "mac": "0" * 64}
+    work.contract_file.write_text(json.dumps(made, indent=indent) + "\n")
     assert contracts.hash_on_disk(work.contract_file) == contract.hash
     elsewhere = {**contract.as_json(), "hash": contract.hash, "nodes": []}
     work.contract_file.write_text(json.dumps(dict(reversed(elsewhere.items()))))
@@ -156,14 +158,15 @@ def test_an_older_schema_is_refused(work: Workspace, contract: Contract) -> None
 
 
 def test_an_edited_contract_is_refused(work: Workspace, contract: Contract) -> None:
-    work.contract_file.write_text(json.dumps({**contract.as_json(), "domain": "elsewhere"}))
+    known = json.loads(work.contract_file.read_text())
+    work.contract_file.write_text(json.dumps({**known, "domain": "elsewhere"}))
     with pytest.raises(ContractError, match="changed after it was made"):
         stack.load(work)
 
 
 def test_the_contract_of_another_stack_is_refused(work: Workspace, contract: Contract) -> None:
     other = contract.model_copy(update={"stack": "other"}).sealed()
-    work.contract_file.write_text(json.dumps(other.as_json()))
+    contract_store.write(work, other)
     with pytest.raises(ContractError, match="another stack"):
         stack.load(work)
 
@@ -171,7 +174,7 @@ def test_the_contract_of_another_stack_is_refused(work: Workspace, contract: Con
 def test_a_shrunken_contract_is_refused(
     work: Workspace, contract: Contract, write: Callable[[Contract], None]
 ) -> None:
-    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract, stack.converged_file(work))
     write(without(contract, "h100-2"))
     with pytest.raises(ContractError) as refused:
         stack.load(work)
@@ -183,7 +186,7 @@ def test_nodes_that_left_on_purpose_are_not_missed(
     work: Workspace, contract: Contract, write: Callable[[Contract], None]
 ) -> None:
     stack.let_go(work, ["h100-2"])  # nothing was converged yet
-    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract, stack.converged_file(work))
     stack.let_go(work, ["h100-2"])
     write(without(contract, "h100-2"))
     stack.load(work)
@@ -196,7 +199,7 @@ def test_a_replaced_node_does_not_hide_a_lost_one(
     work: Workspace, contract: Contract, write: Callable[[Contract], None]
 ) -> None:
     """As many nodes as before, but other ones: the lost ones count."""
-    stack.converged_file(work).write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract, stack.converged_file(work))
     renamed = [n.model_copy(update={"name": "h100-9"}) if n.name == "h100-2" else n for n in contract.nodes]
     write(contract.model_copy(update={"nodes": renamed}).sealed())
     with pytest.raises(ContractError, match="lost 1 of 4"):
@@ -204,7 +207,7 @@ def test_a_replaced_node_does_not_hide_a_lost_one(
 
 
 def test_a_contract_that_grew_is_fine(work: Workspace, contract: Contract) -> None:
-    stack.converged_file(work).write_text(json.dumps(without(contract, "h100-2").as_json()))
+    contract_store.write(work, without(contract, "h100-2"), stack.converged_file(work))
     assert len(stack.load(work).hostvars) == 4
 
 
@@ -252,3 +255,17 @@ def test_ansible_stops_at_a_bad_contract(work: Workspace) -> None:
 def test_ansible_stops_at_a_stack_that_is_no_name(work: Workspace, name: str) -> None:
     done = ansible_inventory(work, name)
     assert done.returncode != 0 and "STACK_NAME" in done.stderr
+
+
+@pytest.mark.parametrize("mac", [None, "0" * 64])
+def test_ansible_stops_at_a_contract_that_the_stack_s_key_did_not_make(
+    work: Workspace, contract: Contract, mac: str | None
+) -> None:
+    forged = contract.model_copy(update={"domain": "elsewhere"}).sealed().as_json()
+    work.contract_file.write_text(json.dumps({**forged, **({"mac": mac} if mac else {})}))
+    done = ansible_inventory(work)
+    assert done.returncode != 0 and "CONTRACT_MAC" in done.stderr
+    assert (
+        contracts.authenticated(forged, (work.secrets / "contract.key").read_bytes())["mac"]
+        not in done.stderr
+    )

@@ -11,6 +11,7 @@ import pytest
 from railbed import configure
 from railbed.configure import releases, stack
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError, UsageError
@@ -86,7 +87,7 @@ def test_a_checkout_without_a_list_asks_before_it_lets_a_release_move(
     names = [node.name for node in contract.nodes]
     configure.refuse_move(work, names, "2026.12")
     assert asked == [], "a new cluster has nobody to ask"
-    work.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract)
     work.accepted.write({"h100-0": "id-11"})
     with pytest.raises(UsageError, match="another software release"):
         configure.refuse_move(work, names, "2026.12")

@@ -80,7 +80,7 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.Before(names={}, host_keys={})
-    return contract.parse(cluster.made(wanted, "test", fills, mounts, lambda _: "", before), "test")
+    return contract.validated(cluster.made(wanted, "test", fills, mounts, lambda _: None, before), "test")
 
 
 def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(

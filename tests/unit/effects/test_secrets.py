@@ -17,6 +17,7 @@ def test_every_secret_is_0600_and_stays_the_same(tmp_path: Path) -> None:
         "certificate_ed25519",
         "munge.key",
         "beegfs.auth",
+        "contract.key",
     }
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
     assert work.secrets.stat().st_mode & 0o077 == 0

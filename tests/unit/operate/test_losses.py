@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from tests.unit.validate.conftest import contract
 
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UsageError
@@ -26,7 +26,7 @@ DF = "     Used Mounted on\n2147483648 /scratch\n"
 def work(tmp_path: Path, contract: Contract) -> Workspace:
     made = Workspace(tmp_path, "test")
     made.dir.mkdir(parents=True)
-    made.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(made, contract)
     return made
 
 
@@ -112,7 +112,7 @@ def test_without_a_scheduler_nobody_knows_who_uses_a_host(
     work: Workspace, answers: dict[str, Result], contract: Contract
 ) -> None:
     hosts = contract.model_copy(update={"scheduler": "none"}).sealed()
-    work.contract_file.write_text(json.dumps(hosts.as_json()))
+    contract_store.write(work, hosts)
     assert "not known (the stack has no scheduler" in losses.find(work, []).lines()[0]
 
 

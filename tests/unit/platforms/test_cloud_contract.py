@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import yaml
@@ -29,26 +30,32 @@ def planned(**pool: Any) -> plan.ClusterPlan:
 def member(place: int) -> Member:
     """Ids are in another order than names, as a provider's are."""
     return Member(
-        id=f"i-{(place * 7) % NODES:02d}", address=f"10.0.0.{place + 1}", host_keys=[f"ssh-ed25519 {place}"]
+        id=f"i-{(place * 7) % NODES:02d}",
+        address=f"10.0.0.{place + 1}",
+        host_keys=[f"ssh-ed25519 AAAA {place}"],
     )
 
 
 def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
     fills = {wanted.pools[0].name: Fill(members=[member(place) for place in range(NODES)])}
-    fills["controller"] = Fill(members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 c"])])
+    fills["controller"] = Fill(
+        members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 AAAA c"])]
+    )
     mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
-    return cluster.made(wanted, "test", fills, mounts, lambda one: f"reach {one.id}", known)
+    return cluster.made(
+        wanted, "test", fills, mounts, lambda one: contract.Ssm(region="us-east-2", instance=one.id), known
+    )
 
 
 def test_a_renamed_pool_keeps_its_numbers() -> None:
     names = {f"i-{place:02d}": f"old-{(place * 5) % NODES}" for place in range(NODES)}
-    after = contract.parse(
+    after = contract.validated(
         made(planned(name="new", formerly="old"), Before(names=names, host_keys={})), "test"
     )
     assert {node.identity.value: node.name for node in after.with_role("compute")} == {
         one: name.replace("old", "new") for one, name in names.items()
     }
-    without = contract.parse(made(planned(name="new"), Before(names=names, host_keys={})), "test")
+    without = contract.validated(made(planned(name="new"), Before(names=names, host_keys={})), "test")
     assert {node.identity.value: node.name for node in without.with_role("compute")} == {
         f"i-{place:02d}": f"new-{place}" for place in range(NODES)
     }
@@ -57,11 +64,12 @@ def test_a_renamed_pool_keeps_its_numbers() -> None:
 def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
     wanted = planned()
     written = made(wanted, Before(names={}, host_keys={}))
-    parsed = contract.parse(written, "test")
+    parsed = contract.validated(written, "test")
     places = parsed.software.repositories
     again = assemble.unsealed(wanted, "test", parsed.nodes, parsed.filesystems, places, [])
     assert [one.name for one in places][:2] == ["ubuntu 24.04", "cuda"]
-    assert places[1].signed_by.startswith(f"the key {places[1].fingerprint} of https://")
+    stand_in = base64.b64decode(places[1].signed_by.splitlines()[2]).decode()
+    assert stand_in.startswith(f"the key {places[1].fingerprint} of https://")
     assert again.sealed_json() == again.sealed().as_json() == written
     rails = [node["rails"] for node in written["nodes"] if node["role"] == "compute"]
     assert all(one is rails[0] for one in rails)

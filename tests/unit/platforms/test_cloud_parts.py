@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from hypothesis import strategies as st
 from railbed import plan as plans
 from railbed import spec
 from railbed.errors import SpecError
-from railbed.platforms.cloud import addressing, calls, consoles, filling, held, jump
+from railbed.platforms.cloud import addressing, calls, consoles, filling, held
 from railbed.platforms.cloud.calls import ProviderError, Told
 from railbed.platforms.cloud.held import Held
 from railbed.platforms.cloud.members import Member
@@ -111,22 +109,6 @@ def test_nodes_that_do_not_fit_are_refused() -> None:
     place = PLAN.place.model_copy(update={"network_cidr": "10.0.0.0/25"})
     with pytest.raises(SpecError, match="do not fit"):
         addressing.subnets(PLAN, place)  # type: ignore[arg-type]
-
-
-def test_ssh_understands_the_way_through_the_gate() -> None:
-    """The command's own options, as OpenSSH reads them; nothing is connected to."""
-    words = shlex.split(jump.proxy("198.51.100.7", f"{KEY} root@gate", Path("/x/100%/a key")))
-    assert words[-3:] == ["-W", "%h:%p", "198.51.100.7"]
-    assert "/x/100%%/a key" in words, "a percent sign is OpenSSH's own in a ProxyCommand"
-    asked = [word.replace("%%", "%") for word in words if word not in ("-W", "%h:%p")]
-    shown = subprocess.run(
-        [asked[0], "-G", *asked[1:]], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    for line in (
-        "hostname 198.51.100.7", "user railbed", "stricthostkeychecking true", "hostkeyalias railbed-gate",
-        "userknownhostsfile /dev/null", f"knownhostscommand /bin/echo railbed-gate {KEY}", "batchmode yes",
-    ):  # fmt: skip
-        assert line in shown
 
 
 def members(count: int) -> list[Member]:

@@ -119,7 +119,7 @@ def contract() -> Contract:
             packages={"nvidia_driver": "nvidia-open", "chrony": "chrony"}, repositories=[],
             training_stack_path="/opt/railbed/training",
         ),
-        claims=claims(), out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU> & no NVLink")], spec_hash="spec",
+        claims=claims(), out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU> & no NVLink")], spec_hash="0" * 64,
     ).sealed()  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from railbed.cli import certificate_commands, node_commands, output, validate_commands, verdicts
 from railbed.contract import Contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.model.claims import Judged, Verdict
@@ -38,7 +39,7 @@ def checkout(
     monkeypatch.chdir(tmp_path)
     work = Workspace(tmp_path, "test")
     work.dir.mkdir(parents=True)
-    work.contract_file.write_text(json.dumps(contract.as_json()))
+    contract_store.write(work, contract)
     monkeypatch.setattr(stage, "Remote", lambda *_: fake_remote(lambda *_: None))
     judge_all(monkeypatch, Verdict.PASS)
     return work

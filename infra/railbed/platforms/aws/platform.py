@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import ec2
 
+from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, require_acknowledged
@@ -17,7 +18,7 @@ from railbed.platforms.aws.scope import Scope
 from railbed.platforms.aws.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Member, in_order
+from railbed.platforms.cloud.members import in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AwsPlatform
 
@@ -100,10 +101,4 @@ def _contract(
 def proxy(region: str) -> cluster.Proxy:
     """OpenSSH's way to a node through Session Manager: no port is open, and IAM says who may."""
 
-    def command(member: Member) -> str:
-        return (
-            f"aws ssm start-session --region {region} --target {member.id} "
-            "--document-name AWS-StartSSHSession --parameters portNumber=%p"
-        )
-
-    return command
+    return lambda member: contract.Ssm(region=region, instance=member.id)

@@ -22,7 +22,7 @@ from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, Member, in_order
+from railbed.platforms.cloud.members import Fill, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
 
@@ -84,31 +84,15 @@ def _contract(
         if plan.has_controller:
             others = [seen.host(name, held, given, wait=wait) for name in more]
             fills[CONTROLLER_POOL] = in_order([through, *others])
-        way = proxy(host[1] if host else "", through, work)
-        return cluster.made(plan, scope.stack, fills, sources, way, known)
+        keys = [key for one in through.members for key in one.host_keys]
+        way = jump.proxy(host[1], keys[0]) if host and host[1] and keys else None
+        if host and host[1] and not keys:
+            # Nobody logs in past a gate whose host key is not known.
+            why = f"gate {host[0]}: its host key was not seen yet; run `railbed up` again"
+            fills = {pool: Fill(members=[], reasons=[why, *fill.reasons]) for pool, fill in fills.items()}
+        return cluster.made(plan, scope.stack, fills, sources, lambda _: way, known)
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(
         lambda known: asyncio.to_thread(look, *cast(Any, known))
     )
-
-
-def proxy(door: str, gate: Fill, work: Workspace) -> cluster.Proxy:
-    """OpenSSH's way to a node: through the gate at ``door``; directly where nothing is opened to the outside.
-
-    A gate whose host key nobody saw leads nowhere: the command then says so, and no connection is made.
-    """
-
-    keys = [key for one in gate.members for key in one.host_keys]
-    if not door:
-        way = ""
-    elif not keys:
-        way = "false  # the gate's host key was not seen yet: run `railbed up` again"
-    else:
-        way = jump.proxy(door, keys[0], work.operator_key)
-
-    def command(member: Member) -> str:
-        del member
-        return way
-
-    return command

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from railbed import contract
+from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import ContractError
 from railbed.model.claims import Part
@@ -15,8 +16,8 @@ from railbed.platforms.cloud import boot, keys, members
 from railbed.platforms.cloud.members import Fill, Member
 
 CONTROLLER_POOL = "controller"
-Proxy = Callable[[Member], str]
-"""The OpenSSH ProxyCommand that reaches a member; empty: directly."""
+Proxy = Callable[[Member], contract.Way | None]
+"""The way to a member; None: directly."""
 
 
 class Mount(Part):
@@ -34,9 +35,14 @@ class Before(Part):
 
 
 def before(work: Workspace) -> Before:
-    """From the stack's contract file; empty before the first `up`. A file that does not hold counts as none."""
+    """From the stack's contract file; empty before the first `up`. A file that does not hold counts as none.
+
+    Raises MacError for one that was not made with the stack's key: names and host keys would silently be others.
+    """
     try:
-        known = contract.load(work.contract_file)
+        known = contract_store.load(work)
+    except contract.MacError:
+        raise
     except ContractError:
         return Before(names={}, host_keys={})
     accepted = work.new_host_keys_file.read_text().split() if work.new_host_keys_file.exists() else []

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-import shlex
-from pathlib import Path
 
+from railbed import contract
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.boot import USER
 
-ALIAS = "railbed-gate"
 
+def proxy(address: str, host_key: str) -> contract.Jump:
+    """The way to a node's private address through the gate at ``address``.
 
-def proxy(address: str, host_key: str, key_file: Path) -> str:
-    """OpenSSH ProxyCommand to a node's private address through the gate at ``address``.
-
-    The gate's host key comes with the command (``KnownHostsCommand``, OpenSSH 8.5 and later): it was read over the
-    provider's own channel, and neither a file of the user nor a first use decides on it.
+    ``host_key``: of the gate, as it was read over the provider's own channel.
     """
-    options = {
-        "BatchMode": "yes",
-        "IdentitiesOnly": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": "/dev/null",
-        "GlobalKnownHostsFile": "/dev/null",
-        "HostKeyAlias": ALIAS,
-        "KnownHostsCommand": f"/bin/echo {ALIAS} {' '.join(host_key.split()[:2])}",
-    }
-    words = ["ssh", "-F", "/dev/null", "-i", str(key_file), "-l", USER]
-    words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    text = shlex.join(words).replace("%", "%%")
-    return f"{text} -W %h:%p {shlex.quote(address)}"
+    return contract.Jump(host=address, user=USER, host_key=" ".join(host_key.split()[:2]))
 
 
 def ssh_sources(plan: ClusterPlan) -> list[str]:

@@ -7,8 +7,10 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import pulumi
+from pydantic import ValidationError
 
-from railbed.errors import RailbedError
+from railbed.defaults import SHOWN_CHARACTERS
+from railbed.errors import ContractError, RailbedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +34,10 @@ class ToldError(RailbedError, pulumi.RunError):
 
 
 def told(step: Callable[P, T]) -> Callable[P, T]:
-    """``step`` for use in ``Output.apply``: its RailbedError reaches the user as text, without a traceback."""
+    """``step`` for use in ``Output.apply``: its RailbedError reaches the user as text, without a traceback.
+
+    So does a value that a provider gave and that has no place in a contract.
+    """
 
     @wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,5 +45,16 @@ def told(step: Callable[P, T]) -> Callable[P, T]:
             return step(*args, **kwargs)
         except RailbedError as error:
             raise ToldError(error) from None
+        except ValidationError as wrong:
+            raise ToldError(_unfit(wrong)) from None
 
     return run
+
+
+def _unfit(wrong: ValidationError) -> ContractError:
+    first = wrong.errors()[0]
+    return ContractError(
+        f"what was made does not fit the contract: {first['msg']}", code="CONTRACT_FORM",
+        path=f"{wrong.title}.{'.'.join(map(str, first['loc']))}", found=str(first.get("input"))[:SHOWN_CHARACTERS],
+        hint="change it where it comes from: the spec, or a name that the provider lets you choose",
+    )  # fmt: skip

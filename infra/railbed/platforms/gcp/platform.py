@@ -8,13 +8,14 @@ from typing import Any, cast
 import pulumi
 import pulumi_gcp as gcp
 
+from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Member, in_order
+from railbed.platforms.cloud.members import in_order
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.cloud.told import told
 from railbed.platforms.gcp import capacity, fabric, filesystems, nodes
@@ -90,10 +91,4 @@ def _contract(
 def proxy(place: GcpPlatform, names: dict[str, str]) -> cluster.Proxy:
     """OpenSSH's way to a node through Identity-Aware Proxy: IAM says who may; ``names``: instance id → name."""
 
-    def command(member: Member) -> str:
-        return (
-            f"gcloud compute start-iap-tunnel {names[member.id]} %p --listen-on-stdin "
-            f"--project {place.account} --zone {place.zone} --verbosity error"
-        )
-
-    return command
+    return lambda member: contract.Iap(project=place.account, zone=place.zone, instance=names[member.id])

@@ -98,7 +98,5 @@ def node(work: Workspace, planned: PlannedHost, host_key: str, machine_id: str) 
 
 def reached(work: Workspace, host_key: str) -> contract.Ssh:
     """How a host of the lab is reached."""
-    control = names.control_namespace(work.lab_id)
-    return contract.Ssh(
-        user="root", proxy=f"ip netns exec {control} nc -F %h %p", proxy_passes_fd=True, host_keys=[host_key]
-    )
+    way = contract.Netns(namespace=names.control_namespace(work.lab_id))
+    return contract.Ssh(user="root", proxy=way, host_keys=[host_key])

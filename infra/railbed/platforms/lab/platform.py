@@ -14,6 +14,7 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedHost, hosts
 from railbed.platforms import assemble
+from railbed.platforms.cloud.told import told
 from railbed.platforms.lab import fabric, filesystems, nodes
 
 
@@ -54,6 +55,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.all(*facts).apply(lambda known: _contract(plan, work, planned, known).as_json())
 
 
+@told
 def _contract(
     plan: ClusterPlan, work: Workspace, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:

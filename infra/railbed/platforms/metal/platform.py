@@ -11,6 +11,7 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import support
+from railbed.platforms.cloud.told import told
 from railbed.platforms.metal import fabric, nodes
 from railbed.platforms.metal.machines import Machine
 from railbed.platforms.metal.support import SUPPORT
@@ -27,6 +28,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, stack, facts))
 
 
+@told
 def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str, Any]:
     """``facts``: name, host key and whether it is an emulator, of each machine."""
     work, place = Workspace(find_root(), stack), nodes.place_of(plan)

@@ -56,12 +56,12 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]
     fills = {
         name: discover.fill(plan, name, some, earlier) for name, some in known.items() if name != BASTION_FILL
     }
-    way = ""
+    way = None
     if BASTION_FILL in known:
         (door,) = known[BASTION_FILL]
         key = discover.given(plan).get(door.id)
         if key:
-            way = jump.proxy(door.public, key, work.operator_key)
+            way = jump.proxy(door.public, key)
         else:
             why = f"bastion {door.id}: write its host key into access.host_keys, and run `railbed up` again"
             fills = {name: Fill(members=[], reasons=[why, *fill.reasons]) for name, fill in fills.items()}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -26,12 +25,6 @@ PUBLIC_KEY = re.compile(r"^(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*")
 ENDPOINT = re.compile(r"@(host\.bastion\.[a-z0-9.-]+)")
 """In the command that a session tells its user (``ssh_metadata``)."""
 ARGUMENTS = 5
-
-
-def proxy(bastion: str, region: str, address: str, key: Path) -> str:
-    """The ProxyCommand to ``address``. ``key``: private key whose public half a session is opened for."""
-    words = [sys.executable, "-m", "railbed.platforms.oci.login", bastion, region, address, str(key)]
-    return shlex.join(words).replace("%", "%%")
 
 
 def opened(cloud: Clients, bastion: str, address: str, public_key: str) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
+from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_name, controller_names, require_acknowledged
@@ -15,7 +15,7 @@ from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.told import told
-from railbed.platforms.oci import capacity, discover, fabric, filesystems, login, nodes, scope
+from railbed.platforms.oci import capacity, discover, fabric, filesystems, nodes, scope
 from railbed.platforms.oci.support import SUPPORT
 from railbed.spec.platforms import OciPlatform
 
@@ -72,15 +72,15 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     mounts: Mapping[str, Mount] = known["mounts"]
     doors = [one.id for one in fills[CONTROLLER_POOL].members] if plan.has_controller else []
 
-    through = f"ssh -F {shlex.quote(str(work.ssh_config))} -W %h:%p {controller_name()}"
+    through = contract.Through(node=controller_name())
     region = plan.place.region
 
-    def proxy(member: Member) -> str:
+    def proxy(member: Member) -> contract.Way | None:
         """Through the bastion to a controller, and through the first to the nodes; where there is none, to each node."""
         if not known["bastion"]:
-            return ""
+            return None
         if doors and member.id not in doors:
             return through
-        return login.proxy(known["bastion"], region, member.address, work.operator_key)
+        return contract.OciBastion(bastion=known["bastion"], region=region)
 
     return made(plan, work.stack, fills, mounts, proxy, earlier)

@@ -75,5 +75,5 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
             why = f"bastion {known['lone'][fabric.BASTION_FILL][0]}: its host key was not seen on the console yet"
             fills = {name: Fill(members=[], reasons=[why]) for name in fills}
 
-    way = jump.proxy(known["bastion"], keys[0], work.operator_key) if keys else ""
+    way = jump.proxy(known["bastion"], keys[0]) if keys else None
     return made(plan, work.stack, fills, mounts, lambda _: way, earlier)

@@ -82,5 +82,5 @@ def _contract(
         # Nobody logs in past a gate whose host key is not known.
         fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}
     mounts: dict[str, Mount] = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
-    way = jump.proxy(made["gate"], gate_keys[0], work.operator_key) if gate_keys else ""
+    way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
     return cluster.made(plan, work.stack, fills, mounts, lambda _: way, before)

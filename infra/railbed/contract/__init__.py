@@ -1,0 +1,52 @@
+"""The contract: what was made, what to expect of it and how to reach it. Versioned JSON, the stack output ``contract``.
+
+Everything after the platforms (inventory, configure, validate, operate) reads this and nothing else. It never holds a
+secret value, and at most 2 KB a node.
+"""
+
+from railbed.contract.parts import (
+    File,
+    Filesystem,
+    Identity,
+    Machine,
+    Missing,
+    Nic,
+    Node,
+    Rail,
+    Repository,
+    Software,
+    Ssh,
+)
+from railbed.contract.reading import MacError, authenticated, hash_on_disk, parse, read_json, validated
+from railbed.contract.ways import Iap, Jump, Netns, OciBastion, Ssm, Through, Way
+from railbed.contract.whole import SCHEMA, Contract, digest_of
+
+__all__ = [
+    "SCHEMA",
+    "Contract",
+    "File",
+    "Filesystem",
+    "Iap",
+    "Identity",
+    "Jump",
+    "MacError",
+    "Machine",
+    "Missing",
+    "Netns",
+    "Nic",
+    "Node",
+    "OciBastion",
+    "Rail",
+    "Repository",
+    "Software",
+    "Ssh",
+    "Ssm",
+    "Through",
+    "Way",
+    "authenticated",
+    "digest_of",
+    "hash_on_disk",
+    "parse",
+    "read_json",
+    "validated",
+]

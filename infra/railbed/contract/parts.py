@@ -1,0 +1,177 @@
+"""What a contract is made of: nodes with rails and how to reach them, machines, filesystems, software."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from railbed.contract import scalars
+from railbed.contract.ways import Way
+from railbed.model.claims import Line, Part
+
+
+class Nic(Part):
+    """One network card of a rail."""
+
+    device: scalars.Device
+    """RDMA device name, e.g. ``mlx5_3``; where there is none (TCP rails) the interface; empty: read from the node."""
+    netdev: scalars.Device
+    """Linux interface name on the node; empty: read from the node."""
+    rate_gbps: float
+    switch: scalars.Port
+    """Name of the leaf that it is cabled to; empty where the provider does not tell."""
+    port: scalars.Port
+
+
+class Rail(Part):
+    """All NICs of one GPU position of a node."""
+
+    index: int
+    address: scalars.Interface
+    """IPv4 with prefix length, e.g. ``10.91.3.11/24``; empty for an InfiniBand or EFA rail without IP."""
+    mtu: int
+    """0 where nobody published it: read from the node."""
+    rate_gbps: float
+    nics: list[Nic]
+    """Empty where the provider tells neither devices nor switches of single nodes: the machine's facts hold."""
+
+
+class Ssh(Part):
+    """How a node is reached. Host keys are those made with the node; nothing is ever trusted on first use."""
+
+    user: scalars.Login
+    port: int = Field(default=22, ge=1, le=65_535)
+    proxy: Way | None = None
+    """None: directly."""
+    host_keys: list[scalars.PublicKey]
+    """Public host keys, ``ssh-ed25519 AAAA…``."""
+
+
+class Identity(Part):
+    """What must match before anything is done to a node."""
+
+    kind: Literal["instance_id", "serial", "machine_id"]
+    value: scalars.Id
+
+
+class Node(Part):
+    """One host."""
+
+    name: scalars.Name
+    pool: scalars.Name
+    role: Literal["controller", "compute", "spare", "storage"]
+    machine: scalars.CatalogKey
+    """Catalogue key."""
+    gpus: int
+    cpus: int
+    """CPUs that the scheduler may offer; 0 where nobody published how many: read from the node."""
+    memory_mib: int
+    """0 as above."""
+    address: scalars.Address
+    """Management IPv4 address without prefix length."""
+    ssh: Ssh
+    rails: list[Rail]
+    scalable_unit: int
+    """Index of the scalable unit (leaf group) that the node's rails are cabled to; 0 for hosts without rails."""
+    identity: Identity
+    bmc: scalars.Redfish = ""
+    """Redfish address, or empty."""
+
+
+class Machine(Part):
+    """The catalogue facts of one machine type that checks and roles need; nobody downstream opens the catalogue."""
+
+    key: scalars.CatalogKey
+    gpu_model: Line
+    gpus: int
+    gpu_memory_mib: int | None
+    rails: int
+    nics_per_rail: int | None
+    nic_gbps: float | None
+    payload_fraction: float | None
+    """Share of the line rate that carries payload at the rail's MTU. Like its neighbours None where nobody published it:
+    what depends on it is unproven."""
+    transport: Literal["tcp", "roce", "infiniband", "efa"]
+    collective_ranks_per_node: int
+    stands_for: scalars.CatalogKey = ""
+    """Key of the machine that this one simulates, or empty for real hardware."""
+    scale: float = 1.0
+    """Rates of the simulated machine times this are the real one's."""
+    rdma_devices: list[scalars.Device] = Field(default_factory=list)
+    """RDMA device of each NIC, rail by rail; empty where nodes tell them."""
+    netdevs: list[scalars.Device] = Field(default_factory=list)
+    """Interface of each NIC, rail by rail; empty as above."""
+    nccl_environment: dict[scalars.EnvironmentName, scalars.EnvironmentValue] = Field(default_factory=dict)
+    """What the provider says NCCL needs to be told."""
+    nodes_per_nvlink_domain: int = 1
+    """Nodes whose GPUs NVLink joins where all are there; 1: none but a node's own."""
+
+
+class Filesystem(Part):
+    """One shared parallel filesystem."""
+
+    name: scalars.Name
+    kind: Literal["moosefs", "lustre", "beegfs", "ceph", "external"]
+    mount: scalars.Path
+    metadata_server: scalars.NameOrNone
+    """Node name of the metadata server."""
+    data_servers: list[scalars.Name]
+    data_path: scalars.Path
+    """Where a data server keeps its data."""
+    copies: int
+    capacity_tib: float
+    source: scalars.Source = ""
+    """What a client mounts, e.g. ``fs-0ab….fsx.us-east-2.amazonaws.com@tcp:/abcd``; empty where railbed serves it."""
+    options: scalars.MountOptions = ""
+    """Mount options that the provider asks for."""
+
+
+class Missing(Part):
+    """Nodes of a pool that were asked for and are not there: a partial contract, not an error."""
+
+    pool: scalars.Name
+    asked: int
+    found: int
+    reasons: list[Line]
+    """One for each cause, e.g. the provider's own words, or a host key that changed."""
+
+
+class Repository(Part):
+    """A signed repository of packages (apt's, or dnf's on Rocky) that nodes install from."""
+
+    name: scalars.RepositoryName
+    uri: scalars.Url
+    suite: scalars.Suite
+    """Empty for dnf, as ``components``."""
+    components: list[scalars.Word]
+    signed_by: scalars.SignedBy
+    """The armoured public key; of a distribution's own archive the path of the keyring that every host of it has."""
+    fingerprint: scalars.Fingerprint = ""
+    """Of that key where a release pins it; whoever writes the contract has compared them."""
+    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
+    """What the key signs: the index with the hashes of all packages, each package, or both."""
+
+
+class File(Part):
+    """A file that comes from no repository, and by what a fetched copy is checked."""
+
+    url: scalars.Url
+    sha256: scalars.Sha256
+
+
+class Software(Part):
+    """The locked release."""
+
+    release: scalars.Word
+    versions: dict[scalars.Component, scalars.Version]
+    """Component → exact version, e.g. ``nvidia_driver: 570.124.06``."""
+    packages: dict[scalars.Component, scalars.Package]
+    """Component → package name that brings it, e.g. ``nvidia_driver: nvidia-open``."""
+    repositories: list[Repository]
+    training_stack_path: scalars.Path
+    """Folder on the node that holds the training stack's Python packages."""
+    package_versions: dict[scalars.Component, scalars.Version] = Field(default_factory=dict)
+    """Component → version of its package, where the release knows it to the last character."""
+    files: dict[scalars.Component, File] = Field(default_factory=dict)
+    """Component → its file, where the release has its hash."""

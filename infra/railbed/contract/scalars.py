@@ -1,0 +1,66 @@
+"""The strings of a contract: each has a form. They become lines of configuration files and words of commands.
+
+None takes a line end or a control character, none that stands alone as a word begins with a hyphen. Forms are generous
+where a provider makes the value, and closed where railbed does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from railbed.defaults import NAME_PATTERN
+from railbed.model import armour
+from railbed.text import LINE_PATTERN
+
+_NAME = NAME_PATTERN.strip("^$")
+_LINE = LINE_PATTERN.strip("^$")
+_IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+_KEY_TYPES = (
+    r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
+)
+LONGEST_NAME = 128
+"""A pool's name and a number."""
+
+Name = Annotated[str, Field(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
+NameOrNone = Annotated[str, Field(max_length=LONGEST_NAME, pattern=rf"^({_NAME})?$")]
+Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+Host = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
+"""A DNS name or an address."""
+Domain = Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")]
+Address = Annotated[str, Field(pattern=rf"^({_IPV4})?$")]
+"""IPv4, or empty where there is none yet (a recipe's machine)."""
+Interface = Annotated[str, Field(pattern=rf"^({_IPV4}/[0-9]{{1,2}})?$")]
+"""IPv4 with prefix length, or empty."""
+PublicKey = Annotated[
+    str, Field(max_length=16_384, pattern=rf"^({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,3}}( {_LINE})?$")
+]
+"""OpenSSH: type, key, comment."""
+Device = Annotated[str, Field(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:-]*)?$")]
+"""An RDMA device or an interface; empty: read from the node."""
+Port = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:/ -]*)?$")]
+"""A switch, or one of its ports, as its maker or its owner calls it; empty where nobody told."""
+Id = Annotated[str, Field(max_length=512, pattern=r"^[A-Za-z0-9/]([A-Za-z0-9._:/+ -]*[A-Za-z0-9._:/+-])?$")]
+"""What a provider or a maker calls one machine."""
+Word = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+"""One word of a provider's command: a region, a zone, a project, an instance."""
+CatalogKey = Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9._/-]*)?$")]
+Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+$")]
+Version = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@-]*$")]
+Package = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@=-]*$")]
+Path = Annotated[str, Field(max_length=4096, pattern=r"^(/[A-Za-z0-9._/+-]*)?$")]
+Source = Annotated[str, Field(max_length=4096, pattern=r"^([A-Za-z0-9/\[][A-Za-z0-9@:/.,_=+\[\]-]*)?$")]
+"""What a client mounts."""
+MountOptions = Annotated[str, Field(max_length=1024, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_=,.:/@+-]*)?$")]
+Url = Annotated[str, Field(max_length=2048, pattern=r"^(https?://|file:/)[A-Za-z0-9._~:/?#\[\]@+,=%-]*$")]
+"""RFC 3986 without what a shell obeys."""
+Redfish = Annotated[str, Field(max_length=255, pattern=r"^(https://[A-Za-z0-9._~:/\[\]%-]+)?$")]
+RepositoryName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
+Suite = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9.][A-Za-z0-9 ._/+-]*)?$")]
+SignedBy = Annotated[str, Field(max_length=65_536, pattern=rf"^(/[A-Za-z0-9._/+-]+|{armour.WRITTEN})$")]
+"""The path of a keyring, or one armoured block as GnuPG writes it."""
+Fingerprint = Annotated[str, Field(pattern=r"^([0-9A-F]{40})?$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+EnvironmentName = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
+EnvironmentValue = Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9_.,:/=^+@-]*$")]

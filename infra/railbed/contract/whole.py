@@ -1,0 +1,115 @@
+"""The contract of one stack, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field
+
+from railbed.contract import scalars
+from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Rail, Software
+from railbed.errors import ContractError
+from railbed.model.claims import Claim, OutOfScope, Part
+
+SCHEMA = "railbed/contract/v1"
+
+
+class Contract(Part):
+    """The whole contract of one stack."""
+
+    schema_: Literal["railbed/contract/v1"] = Field(default="railbed/contract/v1", alias="schema")
+    stack: scalars.Name
+    name: scalars.Name
+    service: Literal["hosts", "cluster", "metal"]
+    scheduler: Literal["slurm", "kubernetes", "none"]
+    platform: scalars.Word
+    """Platform kind, for people and reports only: nothing branches on it."""
+    simulated: bool
+    """True where hardware is stood in for: every report and certificate says so."""
+    admins: dict[scalars.Login, scalars.PublicKey]
+    """Login name → public SSH key."""
+    domain: scalars.Domain
+    nodes: list[Node]
+    machines: list[Machine]
+    filesystems: list[Filesystem]
+    software: Software
+    claims: list[Claim]
+    out_of_scope: list[OutOfScope]
+    missing: list[Missing] = Field(default_factory=list)
+    """Empty where every pool is whole."""
+    imds: list[Annotated[str, Field(pattern=r"^[0-9a-f.:]+$", max_length=45)]] = Field(default_factory=list)
+    """Addresses of the provider's instance metadata service, which only root may reach; empty where there is none."""
+    spec_hash: scalars.Sha256
+    hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    def node(self, name: str) -> Node:
+        """The node of that name. Raises ContractError naming the ones there are."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise ContractError(
+            f"no node named {name!r} in stack {self.stack}",
+            code="NODE_UNKNOWN",
+            found=name,
+            allowed=[n.name for n in self.nodes],
+        )
+
+    def machine(self, key: str) -> Machine:
+        """The machine facts of ``key``."""
+        return next(m for m in self.machines if m.key == key)
+
+    def nics(self, node: Node) -> list[tuple[Rail, Nic]]:
+        """Every NIC of ``node``, rail by rail; from the machine's facts where the provider tells none of single nodes."""
+        return [(rail, nic) for rail in node.rails for nic in (rail.nics or self._nics(node.machine, rail))]
+
+    def _nics(self, machine: str, rail: Rail) -> list[Nic]:
+        facts = self.machine(machine)
+        count = facts.nics_per_rail or 0
+        places = range(rail.index * count, (rail.index + 1) * count)
+        return [
+            Nic(
+                device=facts.rdma_devices[place] if facts.rdma_devices else "",
+                netdev=facts.netdevs[place] if facts.netdevs else "",
+                rate_gbps=facts.nic_gbps or 0.0, switch="", port="",
+            )
+            for place in places
+        ]  # fmt: skip
+
+    def with_role(self, *roles: str) -> list[Node]:
+        """Nodes of these roles, in the contract's order."""
+        return [n for n in self.nodes if n.role in roles]
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON without ``hash``."""
+        return digest_of(self.as_json())
+
+    def sealed(self) -> Self:
+        """A copy whose ``hash`` matches its content."""
+        return self.model_copy(update={"hash": self.digest()})
+
+    def sealed_json(self) -> dict[str, Any]:
+        """``sealed().as_json()`` in one pass."""
+        body = self.as_json()
+        return {**body, "hash": digest_of(body)}
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON data. Rails that nodes share are one object in it: they would be most of a large contract."""
+        body = self.model_dump(mode="json", by_alias=True, exclude={"nodes": {"__all__": {"rails"}}})
+        rails: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+        for node, written in zip(self.nodes, body["nodes"], strict=True):
+            those = tuple(map(id, node.rails))
+            if those not in rails:
+                rails[those] = [rail.model_dump(mode="json") for rail in node.rails]
+            written["rails"] = rails[those]
+        return body
+
+
+def digest_of(body: dict[str, Any]) -> str:
+    """SHA-256 of a contract's JSON data without ``hash``."""
+    rest = {key: value for key, value in body.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
