@@ -13,7 +13,8 @@ from railbed.defaults import (
     RAIL_OMIT_S,
     RAIL_PORT,
     RAIL_SECONDS,
-    RAIL_SECONDS_TOLERANCE,
+    RAIL_SECONDS_LEAST,
+    RAIL_SECONDS_MOST,
     RAIL_SLACK_S,
     SILENT_BYTES,
 )
@@ -98,7 +99,7 @@ def _rate(way: dict[str, Any] | None, entry: FlowRun | None) -> tuple[float | No
     rate, seconds = (way["received_gbps"], way["seconds"]) if way else (None, None)
     if rate is None or seconds is None:
         return None, "iperf3 gave no rate" if entry else "it was not started"
-    if abs(seconds / RAIL_SECONDS - 1) > RAIL_SECONDS_TOLERANCE:
+    if not RAIL_SECONDS_LEAST <= seconds / RAIL_SECONDS <= RAIL_SECONDS_MOST:
         return (
             None,
             f"iperf3 measured {seconds:.3g} s in place of {RAIL_SECONDS}: the machine stood still in between",

@@ -164,6 +164,13 @@ def test_seconds_that_iperf3_did_not_measure_give_no_rate(seconds: float) -> Non
         assert "in place of 2" in sample.reason
 
 
+def test_buffers_that_empty_late_leave_a_rate() -> None:
+    """As seen with all rails at once: the receiver counted for 2.6 s."""
+    run = {"id": "3:b", "code": 0, "output": iperf3(0.0988, seconds=2.64), "began_s": 0.0, "ended_s": 3.9}
+    (sample,) = flows.samples_of(("a", "b", 3), {"a": end([run]), "b": end()}, both_ways=False, window=1)
+    assert sample.gbps == pytest.approx(0.0988)
+
+
 def test_a_rate_of_nothing_needs_the_byte_counters() -> None:
     run = {"id": "3:b", "code": 0, "output": iperf3(0.0, 0.099), "began_s": 0.0, "ended_s": 3.1}
     agree = {"a": end([run], r3=counted(540_000, 25_000_000)), "b": end(r3=counted(25_000_000, 2_000))}
