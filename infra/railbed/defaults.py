@@ -167,8 +167,9 @@ OVERLAP_FRACTION = 0.5
 """Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
 process takes up to a second on a busy node, and what is left of two is enough for a rate."""
 CPU_PRESSURE_LIMIT = 0.7
-"""Share of a window in which a task waited for a processor. A quiet lab's own measurement comes to 0.25-0.7 on two
-processors, four busy loops beside it to 0.9 and more; a real node, with processors to spare, to next to nothing."""
+"""Share of a window in which a task waited for a processor. On two processors, with little else running, a lab's own rails came
+to 0.2-0.7 and its collectives to 0.6-0.8; beside a load of 10 to 40 both came to 0.7-1.0 (2026-11-29). Not yet measured on a
+wholly quiet machine, beside a known load, or on a real node."""
 CPU_BUSY_LIMIT = 0.9
 """Where the kernel does not tell the pressure: above it a task that wants a processor often has to wait for one."""
 STEAL_LIMIT = 0.02
