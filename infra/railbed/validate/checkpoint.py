@@ -152,8 +152,10 @@ def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int)
         conditions = words(seen.problems(clocks=True))
         name = f"storage/checkpoint-{verb}.json"
         kept = {"nodes": nodes, "conditions": seen.plain(), "replies": [r.model_dump() for r in replies]}
-        found = Found(nodes, size, replies, f"within {limit:.0f} s: {last}", bench.keep(name, kept))
-        records = [disturbed(_answer(q, found), conditions) for q in bench.scope.get(claim)]
+        found = Found(
+            nodes, size, replies, f"within {limit:.0f} s: {last}", conditions, bench.keep(name, kept)
+        )
+        records = [_answer(q, found) for q in bench.scope.get(claim)]
         short = time.monotonic() - began < MEASURE_BUDGET_S
         again = conditions and short and any(r.verdict is Verdict.UNPROVEN for r in records)
         if not again or not patience.pause(conditions):
@@ -171,6 +173,8 @@ class Found:
     replies: list[Part]
     last: str
     """The last words of what did not answer."""
+    conditions: str
+    """What was wrong with them, in words; empty where nothing was."""
     evidence: str
 
     @property
@@ -191,6 +195,7 @@ class Found:
 
 
 def _answer(question: Question, found: Found) -> Judged:
+    """A rate below its floor proves nothing under bad conditions; files that read wrongly fail under any."""
     detail: dict[str, Any] = {"parts": ["storage"], "nodes": found.nodes, "bytes": found.size}
     if found.trouble:
         reason = "; ".join(found.trouble[:8])
@@ -198,7 +203,8 @@ def _answer(question: Question, found: Found) -> Judged:
     if found.absent:
         reason = f"{len(found.whole)} of {len(found.nodes)} nodes gave a result {found.last}"
         return judged(question, Verdict.UNPROVEN, reason, evidence=found.evidence, detail=detail)
-    return against_floor(question, gbytes_per_s(found.whole), evidence=found.evidence, detail=detail)
+    record = against_floor(question, gbytes_per_s(found.whole), evidence=found.evidence, detail=detail)
+    return disturbed(record, found.conditions)
 
 
 def gbytes_per_s(replies: list[Part]) -> float:

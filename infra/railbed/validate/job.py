@@ -57,21 +57,18 @@ def run(bench: Bench) -> None:
         bench.answers.why(PATTERN, why)
         return
     nodes = free[:JOB_NODES]
-    patience, records = Patience(bench.say), list[Judged]()
+    patience = Patience(bench.say)
     while True:
         bench.say(f"reference job on {', '.join(nodes)}: trains, loses a rank, resumes")
-        with watch(bench.remote, nodes) as seen:
-            records = _once(bench, nodes)
-        conditions = words(seen.problems())
-        busy = conditions and any(record.verdict is not Verdict.PASS for record in records)
-        records = [disturbed(record, conditions) for record in records]
-        if not busy or not patience.pause(conditions):
+        records, conditions = _once(bench, nodes)
+        open_still = any(record.verdict is Verdict.UNPROVEN for record in records)
+        if not (conditions and open_still and patience.pause(conditions)):
             break
     bench.answers.add(*records)
 
 
-def _once(bench: Bench, nodes: list[str]) -> list[Judged]:
-    """Runs the job once; no verdicts, and why, where it could not be started."""
+def _once(bench: Bench, nodes: list[str]) -> tuple[list[Judged], str]:
+    """Runs the job once: its verdicts and its conditions; no verdicts, and why, where it could not be started."""
     mount = bench.contract.filesystems[0].mount
     folder = f"{mount}/.railbed-job-{time.time_ns():x}"
     made = bench.remote.run(
@@ -82,11 +79,14 @@ def _once(bench: Bench, nodes: list[str]) -> list[Judged]:
         bench.answers.why(
             PATTERN, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
         )
-        return []
+        return [], ""
     try:
-        story, seen = _follow(bench, nodes, folder)
-        evidence = bench.keep("job/progress.json", seen)
-        return [_answer(question, story, seen, evidence) for question in bench.scope.get(PATTERN)]
+        with watch(bench.remote, nodes) as watched:
+            story, seen = _follow(bench, nodes, folder)
+        evidence = bench.keep("job/progress.json", {**seen, "conditions": watched.plain()})
+        conditions = words(watched.problems())
+        records = [_answer(q, story, seen, evidence, conditions) for q in bench.scope.get(PATTERN)]
+        return records, conditions
     finally:
         bench.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
 
@@ -145,7 +145,8 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
     return Story.read(text), seen
 
 
-def _answer(question: Question, story: Story, seen: dict[str, Any], evidence: str) -> Judged:
+def _answer(question: Question, story: Story, seen: dict[str, Any], evidence: str, conditions: str) -> Judged:
+    """What the job proved. That it was late proves nothing under bad conditions; wrong data fail under any."""
     nodes: list[str] = seen["nodes"]
     saved = question.claim.id == CHECKPOINT
     outcome = checkpoint(story, nodes, str(seen["sha256_read"])) if saved else resume(story, nodes)
@@ -153,6 +154,7 @@ def _answer(question: Question, story: Story, seen: dict[str, Any], evidence: st
     if not story.starts:
         last = str(seen["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
         reason = f"the job did not start ({seen['state'] or 'the scheduler forgot it'}): {last[0]}"
-    return judged(
+    record = judged(
         question, outcome.verdict, reason, measured=outcome.measured, unit=outcome.unit, evidence=evidence
     )
+    return disturbed(record, conditions) if outcome.late else record

@@ -25,6 +25,8 @@ class Outcome:
     reason: str
     measured: float | None
     unit: str
+    late: bool = False
+    """True where the job did not come so far in its time: what a busy machine explains, as it never explains wrong data."""
 
 
 class Start(node_json.Reply):
@@ -104,7 +106,7 @@ def checkpoint(story: Story, nodes: Sequence[str], sha256_read: str) -> Outcome:
         return Outcome(Verdict.UNPROVEN, f"it ran on {len(ran)} of {len(nodes)} nodes", None, "s")
     written = [event for events in story.checkpoints.values() for event in events]
     if not written:
-        return Outcome(Verdict.FAIL, "no checkpoint was written", None, "s")
+        return Outcome(Verdict.FAIL, "no checkpoint was written", None, "s", late=True)
     slowest = max(event.seconds for event in written)
     if sha256_read != written[-1].sha256:
         return Outcome(Verdict.FAIL, "the last checkpoint reads differently on another node", slowest, "s")
@@ -124,12 +126,14 @@ def resume(story: Story, nodes: Sequence[str]) -> Outcome:
         return Outcome(Verdict.UNPROVEN, told, None, "steps")
     again = story.starts.get(1)
     if again is None:
-        return Outcome(Verdict.FAIL, "the job did not start again", None, "steps")
+        return Outcome(Verdict.FAIL, "the job did not start again", None, "steps", late=True)
     first = again.first_step
     lost = float(reached - first + 1)
     wrong = _broken_resume(story, first, saved[-1])
     if wrong:
-        return Outcome(Verdict.FAIL, wrong, lost, "steps")
+        after = story.losses.get(1, {})
+        late = 1 not in story.done and first == saved[-1] + 1 and not _no_number(after, list(after))
+        return Outcome(Verdict.FAIL, wrong, lost, "steps", late)
     ran = set(again.hosts)
     if ran != set(nodes):
         return Outcome(Verdict.UNPROVEN, f"it went on with {len(ran)} of {len(nodes)} nodes", lost, "steps")

@@ -159,6 +159,15 @@ def test_wrong_bytes_fail_whatever_the_rate(bench: Any) -> None:
     assert (record.verdict, "block 7" in record.reason) == (Verdict.FAIL, True)
 
 
+def test_wrong_bytes_fail_on_busy_nodes_too(bench: Any) -> None:
+    """Load makes files slow, never wrong."""
+    wrong = replies(5, wrong=["part-1-0: block 7 holds other bytes"])
+    found, lines = bench({"write": replies(10), "read": wrong}, reading=loaded_reading)
+    record = found["storage.restore"]
+    assert (record.verdict, "block 7" in record.reason) == (Verdict.FAIL, True)
+    assert sum("probe.py read" in line for line in lines) == 1
+
+
 def test_an_error_of_the_filesystem_fails_and_blocks_reading(bench: Any) -> None:
     broken = json.dumps({"node": NODES[0], "error": "write: No space left on device"}) + "\n"
     found, lines = bench(

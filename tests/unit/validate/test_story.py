@@ -88,6 +88,31 @@ def test_a_second_run_that_stops_early_fails() -> None:
     )
 
 
+def no_number(e: Event) -> Event:
+    return {**e, "loss": None} if e["attempt"] == 1 and e.get("step") == 8 and "loss" in e else e
+
+
+@pytest.mark.parametrize(
+    ("story", "late"),
+    [
+        (told(lambda e: e["attempt"] == 0), True),
+        (told(lambda e: not (e["attempt"] == 1 and (e.get("step", 0) > 10 or e["event"] == "done"))), True),
+        (told(lambda e: e["event"] == "done" or not (e["attempt"] == 1 and e.get("step", 0) > 10)), False),
+        (told(lambda e: e["event"] != "done", no_number), False),
+        (told(change=no_number), False),
+    ],
+    ids=["not again", "cut short", "says it is done", "no number and cut short", "no number"],
+)
+def test_a_job_is_late_only_where_it_did_not_come_so_far(story: Story, late: bool) -> None:
+    found = resume(story, NODES)
+    assert (found.verdict, found.late) == (Verdict.FAIL, late)
+
+
+def test_a_checkpoint_that_reads_differently_is_not_late_and_one_that_is_missing_is() -> None:
+    assert not checkpoint(Story.read(TEXT), NODES, "0" * 64).late
+    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), NODES, "").late
+
+
 def test_a_run_that_nobody_cut_proves_no_resume() -> None:
     def first(e: Event) -> Event:
         return {**e, "attempt": 0}
