@@ -21,7 +21,7 @@ from railbed.contract import (
     Software,
     Ssh,
 )
-from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S
+from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S, RAIL_OMIT_S
 from railbed.effects.workspace import Workspace
 from railbed.model import conditions, identity
 from railbed.model.claims import Claim, Expectation, Judged, OutOfScope, Verdict
@@ -252,3 +252,17 @@ def certified(work: Workspace, contract: Contract, passing: Report) -> Path:
     (folder / "evidence" / "rails.json").write_text('[{"gbps": 0.0989}]\n')
     certificate.write(folder / "certificate.json", certificate.issue(work, contract, passing, folder))
     return folder
+
+
+def iperf3(forward: float, reverse: float | None = None, seconds: float = 2.0) -> str:
+    """What `iperf3 -J` says of these rates (Gb/s), cut down to what the parser reads."""
+    end = {"sum_sent": {"bits_per_second": forward * 1e9},
+           "sum_received": {"bits_per_second": forward * 1e9, "seconds": seconds}}  # fmt: skip
+    if reverse is not None:
+        end |= {
+            f"sum_{w}_bidir_reverse": {"bits_per_second": reverse * 1e9, "seconds": seconds}
+            for w in ("sent", "received")
+        }
+    start = {"test_start": {"protocol": "TCP", "num_streams": 1, "duration": 2, "omit": RAIL_OMIT_S,
+                            "bidir": int(reverse is not None)}}  # fmt: skip
+    return json.dumps({"start": start, "intervals": [], "end": end})
