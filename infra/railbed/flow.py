@@ -120,15 +120,12 @@ def write_env(work: Workspace, variables: dict[str, str]) -> Path:
     """A file to source, after which plain `pulumi preview|up|destroy` works in this checkout."""
     path = work.local / ENV_FILE
     lines = [f"export {name}={json.dumps(value)}" for name, value in variables.items() if name != "PATH"]
-    front = variables["PATH"].split(":")[: len(variables["PATH"].split(":")) - len(_path())]
+    entries, inherited = variables["PATH"].split(":"), os.environ.get("PATH", "").split(":")
+    front = entries[: len(entries) - len(inherited)]
     lines.append(f'export PATH="{":".join(front)}:$PATH"')
     path.parent.mkdir(parents=True, exist_ok=True)
     files.replace(path, "# Source this: . .railbed/env\n" + "\n".join(lines) + "\n")
     return path
-
-
-def _path() -> list[str]:
-    return os.environ.get("PATH", "").split(":")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,6 +124,13 @@ class Bench:
     def broken(self, name: str) -> bool:
         """Whether a claim of the node itself failed in this run; the scheduler may drain it at any moment."""
         return any(c.node == name and c.verdict is Verdict.FAIL for c in self.answers.given())
+
+    def rail_failed(self, nodes: Collection[str]) -> bool:
+        """Whether a rail of these nodes failed by itself: what they lack together then has its reason."""
+        return any(
+            c.verdict is Verdict.FAIL and c.node in nodes and c.claim.startswith("fabric.rail.")
+            for c in self.answers.given()
+        )
 
     def usable(self, wanted: int) -> tuple[list[str], str]:
         """``wanted`` rail nodes or more that can run a job together, sound ones first; or none and why.

@@ -103,7 +103,7 @@ def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Run:
     A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions: another program's burst is no fault
     of the fabric. Where a rail of these nodes failed by itself, that explains it, and once is enough.
     """
-    limit = 1 if _explained(bench, nodes) else COLLECTIVE_TRIES
+    limit = 1 if bench.rail_failed(nodes) else COLLECTIVE_TRIES
     missed_times = dict.fromkeys(ops, 0)
     pending, last, patience, runs = ops, {}, Patience(bench.say), list[Run]()
     while pending:
@@ -122,14 +122,6 @@ def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Run:
     return runs[0]
 
 
-def _explained(bench: Bench, nodes: list[str]) -> bool:
-    """Whether a rail of these nodes failed by itself: what a collective lacks then has its reason."""
-    return any(
-        c.verdict is Verdict.FAIL and c.node in nodes and c.claim.startswith("fabric.rail.")
-        for c in bench.answers.given()
-    )
-
-
 def _transport(bench: Bench, counts: Counts) -> None:
     """Answers ``fabric.transport`` from the rings over the most nodes; one that looks wrong runs again.
 
@@ -139,7 +131,7 @@ def _transport(bench: Bench, counts: Counts) -> None:
     sizes = {
         op: records[0]["size_bytes"] for op, records in counts.counters.items() if records and op in RINGED
     }
-    limit, patience = 1 if _explained(bench, counts.nodes) else COLLECTIVE_TRIES, Patience(bench.say)
+    limit, patience = 1 if bench.rail_failed(counts.nodes) else COLLECTIVE_TRIES, Patience(bench.say)
     record, kept, proved, attempt = prove(bench, counts.counters), list[Judged](), 0, 1
     while record is not None:
         busy = record.verdict is Verdict.FAIL and counts.conditions

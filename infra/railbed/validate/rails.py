@@ -190,9 +190,7 @@ def _together(bench: Bench, able: Sequence[Node]) -> None:
     survey, patience = Survey(bench, able), Patience(bench.say)
     nodes = survey.nodes
     wanted = [(a, b, rail.index) for a, b in ring_flows(list(nodes)) for rail in _shared(nodes[a], nodes[b])]
-    explained = any(
-        v.verdict is Verdict.FAIL and v.claim.startswith("fabric.rail.") for v in bench.answers.given()
-    )
+    explained = bench.rail_failed(nodes)
     failed = 0
     for attempt in range(1, RAIL_ATTEMPTS + 1):
         bench.say(f"all rails of {len(able)} nodes at once" + (", once more" if attempt > 1 else ""))

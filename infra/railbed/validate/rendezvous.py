@@ -162,16 +162,22 @@ def meet(
         if isinstance(answer, str):
             answer = Stopped(stopped=False, problems=[Problem(address="", problem=answer)])
         ends[node].problems += answer.problems
-        lines[node].close()
 
-    each(prepare, list(plans))
-    order = _line({"go": True, "absent": [node for node, end in ends.items() if end.error]})
-    began = time.monotonic()
-    for node in present():
-        lines[node].send(order)
-    each(work, present())
-    each(stop, present())
+    try:
+        each(prepare, list(plans))
+        order = _line({"go": True, "absent": [node for node, end in ends.items() if end.error]})
+        began = time.monotonic()
+        for node in present():
+            lines[node].send(order)
+        each(work, present())
+        each(stop, present())
+    finally:
+        each(lambda node: _close(lines[node]), list(lines))
     return ends
+
+
+def _close(line: Line) -> None:
+    line.close()
 
 
 def _line(document: Mapping[str, Any]) -> bytes:
