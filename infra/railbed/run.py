@@ -106,17 +106,10 @@ def _run(
     sink: IO[bytes] | None, out: Kept, err: Kept,
 ) -> int:  # fmt: skip
     """Starts the process, gives it ``data``, collects what it prints; returns its exit status."""
-    try:
-        process = subprocess.Popen(
-            args, env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=sink or subprocess.PIPE,
-            stderr=subprocess.STDOUT if sink else subprocess.PIPE, bufsize=0,
-        )  # fmt: skip
-    except FileNotFoundError as missing:
-        raise CommandError(
-            f"{args[0]} is not installed", hint="run `railbed doctor` to see what this machine lacks"
-        ) from missing
-    except OSError as refused:
-        raise CommandError(f"{args[0]} cannot be started: {refused.strerror}") from refused
+    process = _started(
+        args, env=env, cwd=cwd, stdout=sink or subprocess.PIPE,
+        stderr=subprocess.STDOUT if sink else subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
     deadline = time.monotonic() + timeout_s
     try:
         _exchange(process, data, deadline, out, err)
@@ -130,6 +123,18 @@ def _run(
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _started(args: tuple[str, ...], **how: Any) -> subprocess.Popen[bytes]:
+    """Starts the process, its input a pipe. Raises CommandError where the program is missing or cannot be started."""
+    try:
+        return subprocess.Popen(args, stdin=subprocess.PIPE, **how)
+    except FileNotFoundError as missing:
+        raise CommandError(
+            f"{args[0]} is not installed", hint="run `railbed doctor` to see what this machine lacks"
+        ) from missing
+    except OSError as refused:
+        raise CommandError(f"{args[0]} cannot be started: {refused.strerror}") from refused
 
 
 def _exchange(process: subprocess.Popen[bytes], data: bytes, deadline: float, out: Kept, err: Kept) -> None:
@@ -186,20 +191,12 @@ class Session:
     """A process that answers line by line while it runs; ends with ``close``, with its input, or with railbed."""
 
     def __init__(self, argv: Sequence[str | Path]) -> None:
-        """Starts ``argv``. Raises CommandError when the program is missing."""
+        """Starts ``argv``. Raises CommandError when the program is missing or cannot be started."""
         self.argv = tuple(str(a) for a in argv)
         self._lines: queue.Queue[str | None] = queue.Queue(SESSION_LINES)
         self._errors: deque[str] = deque(maxlen=SHOWN_LINES)
         self._ended = False
-        try:
-            self._process = subprocess.Popen(
-                self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-        except FileNotFoundError as missing:
-            raise CommandError(
-                f"{self.argv[0]} is not installed",
-                hint="run `railbed doctor` to see what this machine lacks",
-            ) from missing
+        self._process = _started(self.argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._readers = [
             threading.Thread(target=self._read_lines, args=(self._process.stdout,), daemon=True),
@@ -253,4 +250,8 @@ class Session:
             continue  # what nobody asked for: a full queue would hold the reader up
         for reader in self._readers:
             reader.join(timeout=timeout_s)
+        for stream, reader in zip((self._process.stdout, self._process.stderr), self._readers, strict=True):
+            # A stream that another process holds open still has its reader, and goes with that.
+            if stream is not None and not reader.is_alive():
+                stream.close()
         return Result(self.argv, code, "", "\n".join(self._errors))

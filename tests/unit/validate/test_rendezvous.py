@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from railbed.errors import CommandError
 from railbed.run import Session
 from railbed.validate import rendezvous
 from railbed.validate.rendezvous import argv, meet
@@ -102,6 +103,22 @@ def test_more_lines_than_anybody_reads_hold_the_process_up_and_not_railbed() -> 
     session = Session([sys.executable, "-c", "while True: print('x' * 1000)"])
     assert session.receive(10)
     assert session.close(timeout_s=0.2).returncode == 124
+
+
+def test_a_closed_session_leaves_no_open_file_and_may_be_closed_again() -> None:
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    for _ in range(5):
+        session = Session([sys.executable, "-c", "print('x')"])
+        session.close()
+        assert session.close().returncode == 0
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    for program, words in ((tmp_path / "none", "not installed"), (tmp_path / "plain", "cannot be started")):
+        with pytest.raises(CommandError, match=words):
+            Session([program])
 
 
 def test_a_long_line_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
