@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from railbed import ended
 from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects import slurm_text
 from railbed.effects.remote import Remote
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.errors import CommandError, ContractError
-from railbed.parse import ended
 from railbed.run import Result
 
 T = TypeVar("T")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from railbed import ended
 from railbed.defaults import (
     ASKED_AT_ONCE,
     AUTOMATIC_DRAINS,
@@ -21,7 +22,6 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
-from railbed.parse import ended
 from railbed.run import Result
 
 Say = Callable[[str], None]

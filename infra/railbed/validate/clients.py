@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from railbed import ended
 from railbed.contract import Filesystem
 from railbed.defaults import ASKED_AT_ONCE, CLIENT_STAT_S, STORAGE_TIMEOUT_S
-from railbed.parse import ended
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from railbed import ended
 from railbed.contract import Machine
 from railbed.defaults import (
     COLLECTIVE_TIMEOUT_S,
@@ -20,7 +21,7 @@ from railbed.model.claims import Judged, Verdict
 from railbed.model.proof import RINGED, Case
 from railbed.model.published import SIZE_SLACK
 from railbed.model.transport import CLAIM as TRANSPORT
-from railbed.parse import ended, nccl_tests
+from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
 from railbed.validate.answers import disturbed
 from railbed.validate.bench import STEP_COMMENT, Bench

@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import Field, TypeAdapter
 
+from railbed import ended
 from railbed.defaults import RENDEZVOUS_READY_S, RENDEZVOUS_STOP_S
 from railbed.effects import node_json
-from railbed.parse import ended
 from railbed.run import Result
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from railbed import ended
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
-from railbed.parse import ended
 from railbed.run import Result
 from railbed.text import shown
 from railbed.validate import moosefs

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter
 
+from railbed import ended
 from railbed.defaults import STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
-from railbed.parse import ended
 from railbed.run import TIMED_OUT
 from railbed.validate.bench import Bench
 

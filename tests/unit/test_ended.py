@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from railbed.ended import sentence, why
 from railbed.errors import CommandError
-from railbed.parse.ended import sentence, why
 from railbed.run import Result, run
 from railbed.text import plain
 
