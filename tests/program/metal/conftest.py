@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ IMAGE = b"not an installer, but as many bytes as a test needs" * 40
 
 @dataclass
 class Images:
-    """An HTTP server on loopback; ``installer.iso`` is there, made up for the test."""
+    """An HTTPS server on loopback; ``installer.iso`` is there, made up for the test."""
 
     url: str
     folder: Path
@@ -38,7 +39,9 @@ def redfish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Iterator[Images]:
+def images(redfish: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Images]:
+    """With the emulator's certificate, which this process trusts as a site trusts its own authority's."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(redfish.certificate))
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -52,7 +55,10 @@ def images(tmp_path: Path) -> Iterator[Images]:
     folder.mkdir()
     (folder / "installer.iso").write_bytes(IMAGE)
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(redfish.certificate, redfish.folder / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Images(f"http://127.0.0.1:{server.server_address[1]}", folder, asked)
+    yield Images(f"https://127.0.0.1:{server.server_address[1]}", folder, asked)
     server.shutdown()
     server.server_close()

@@ -126,6 +126,7 @@ def emulated(
     env = {
         **os.environ,
         "TMPDIR": str(folder / "tmp"),
+        "REQUESTS_CA_BUNDLE": str(emulator.certificate),
         "PYTHONPATH": str(Path(__file__).parents[3] / "infra"),
     }
     with (folder / "log").open("wb") as log:

@@ -154,7 +154,12 @@ def test_three_per_cent_on_one_side_of_one_rail() -> None:
 
 
 def test_a_slow_way_to_one_partner_condemns_nobody() -> None:
-    assert {c.verdict for c in rails([SlowWay(node=0, partner=1, rail=5, share=0.3)])} == {Verdict.PASS}
+    """Both ends are fast with others: the path between them is slow, and their rail stays unproven."""
+    claims = rails([SlowWay(node=0, partner=1, rail=5, share=0.3)])
+    assert not culprits(claims)
+    unproven = {(c.claim, c.node): c.reason for c in claims if c.verdict is not Verdict.PASS}
+    assert set(unproven) == {("fabric.rail.5.bandwidth", "node-0"), ("fabric.rail.5.bandwidth", "node-1")}
+    assert all("both hold the gate with others" in reason for reason in unproven.values())
 
 
 def test_the_root_of_a_tree_hides_half_a_rail() -> None:
