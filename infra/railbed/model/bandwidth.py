@@ -26,10 +26,12 @@ ALGORITHMS = ("ring", "hierarchical", "tree", "nvls", "nvlstree", "collnet")
 """NCCL's names in lower case; ``hierarchical``: NVLink inside the domain, one ring per rail outside."""
 ALIASES = {"sharp": "collnet", "collnetdirect": "collnet", "collnetchain": "collnet"}
 
-LINE_FLOOR = 0.95
-"""Of the line, what railbed's own all_reduce, all_gather and reduce_scatter must hold on all rails."""
-ALLTOALL_FLOOR = 0.85
-"""The same for alltoall: declared, every pair talks in its own round and waits for the slower side."""
+LINE_FLOOR = 0.90
+"""Of the line, what railbed's own all_reduce, all_gather and reduce_scatter must hold on all rails. Declared: the ranks of a lab
+share its host's processors. On two of them a healthy lab came to 0.935-0.989 (2026-11-29); without one of eight rails it cannot
+exceed 0.875."""
+ALLTOALL_FLOOR = 0.75
+"""The same for alltoall, where every pair talks in its own round and waits for the slower side: 0.828-0.950."""
 
 
 def normal(collective: str, algorithm: str | None) -> str | None:
@@ -168,11 +170,12 @@ def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: l
     share = LINE_FLOOR if even else ALLTOALL_FLOOR
     return Expectation(
         unit="GB/s", bound=most, expected=most * machine.payload_fraction, floor=most * share,
-        basis="derived" if even else "declared",
+        basis="declared",
         derivation=[
             *why,
             f"expected: the line's payload, {machine.payload_fraction:g} of it",
-            f"floor: {share:g} of the line" + ("" if even else ", declared for pairwise exchange"),
+            f"floor: {share:g} of the line, declared for ranks that share processors"
+            + ("" if even else " and exchange in pairs"),
         ],
     )  # fmt: skip
 

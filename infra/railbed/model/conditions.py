@@ -49,7 +49,7 @@ class Conditions(Part):
         found = []
         if self.cpu_pressure is not None and self.cpu_pressure > CPU_PRESSURE_LIMIT:
             found.append(f"tasks waited for a processor {self.cpu_pressure:.0%} of the time")
-        if self.cpu_pressure is None and self.cpu_busy > CPU_BUSY_LIMIT:
+        if self.cpu_busy > CPU_BUSY_LIMIT:
             found.append(f"processors were busy {self.cpu_busy:.0%} of the time")
         if self.steal > STEAL_LIMIT:
             found.append(f"the hypervisor took {self.steal:.0%} of the processor time")

@@ -24,12 +24,16 @@ from railbed.units import BITS_PER_BYTE
 from railbed.validate.rendezvous import Counted, End, FlowRun
 
 BITS_PER_GBIT = 1e9
-DEADLINE_S = RAIL_SECONDS + RAIL_OMIT_S + RAIL_SLACK_S
 Flow = tuple[str, str, int]
 """Sender, receiver, rail."""
 NOTHING_RECEIVED = "iperf3 received nothing, and the byte counters of the two ends do not say so"
 CLOSED = ("timed out", "no route to host", "host is down", "network is unreachable", "network is down")
 """What connect(2) says when packets went out and nobody answered, in small letters."""
+
+
+def deadline_s(seconds: int) -> int:
+    """The most that a flow of so many measured seconds may take."""
+    return seconds + RAIL_OMIT_S + RAIL_SLACK_S
 
 
 def address(node: Node, rail: int) -> str:
@@ -38,13 +42,18 @@ def address(node: Node, rail: int) -> str:
 
 
 def plans(
-    contract: Contract, nodes: Mapping[str, Node], flows: Iterable[Flow], *, both_ways: bool
+    contract: Contract,
+    nodes: Mapping[str, Node],
+    flows: Iterable[Flow],
+    *,
+    both_ways: bool,
+    seconds: int = RAIL_SECONDS,
 ) -> dict[str, dict[str, Any]]:
     """What each node's probe (``validate/node/rail_probe.py``) is to do; its clients are in the order of ``flows``."""
     found: dict[str, dict[str, Any]] = {}
     for sender, receiver, rail in flows:
         for name in (sender, receiver):
-            plan = found.setdefault(name, _plan())
+            plan = found.setdefault(name, _plan(seconds))
             plan["netdevs"][str(rail)] = [
                 nic.netdev for of, nic in contract.nics(nodes[name]) if of.index == rail
             ]
@@ -57,15 +66,17 @@ def plans(
     return found
 
 
-def _plan() -> dict[str, Any]:
+def _plan(seconds: int) -> dict[str, Any]:
     return {
-        "servers": [], "clients": [], "netdevs": {}, "seconds": RAIL_SECONDS, "omit": RAIL_OMIT_S,
-        "idle_s": RAIL_IDLE_S, "deadline_s": DEADLINE_S,
+        "servers": [], "clients": [], "netdevs": {}, "seconds": seconds, "omit": RAIL_OMIT_S,
+        "idle_s": RAIL_IDLE_S, "deadline_s": deadline_s(seconds),
     }  # fmt: skip
 
 
-def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: int) -> list[RailSample]:
-    """The rates of one flow, one per direction that was to be measured.
+def samples_of(
+    flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: int, seconds: int = RAIL_SECONDS
+) -> list[RailSample]:
+    """The rates of one flow of ``seconds``, one per direction that was to be measured.
 
     0 only where bytes were offered and none arrived (`_closed`, `_lost`); an error of the tool is no rate, with that error.
     """
@@ -79,7 +90,7 @@ def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: 
     ways = [read["forward"], read["reverse"]][: 2 if both_ways else 1]
     samples = []
     for (origin, target), way in zip(((sender, receiver), (receiver, sender)), ways, strict=False):
-        rate, reason = (None, error) if error else _rate(way, entry)
+        rate, reason = (None, error) if error else _rate(way, entry, seconds)
         if not rate:
             lost = "" if absent else closed or _lost((origin, target, rail), ends, there, reason)
             rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED)
@@ -87,23 +98,21 @@ def samples_of(flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: 
             RailSample(
                 rail=rail, sender=origin, receiver=target, gbps=rate,
                 omitted_s=float(read["omitted_s"] or RAIL_OMIT_S), reason=reason, window=window,
-                sending=_sending(entry, here.spread_s) if entry and rate else None,
+                sending=_sending(entry, here.spread_s, seconds) if entry and rate else None,
                 carrier=not _dark(flow, here, there),
             )
         )  # fmt: skip
     return samples
 
 
-def _rate(way: dict[str, Any] | None, entry: FlowRun | None) -> tuple[float | None, str]:
+def _rate(way: dict[str, Any] | None, entry: FlowRun | None, seconds: int) -> tuple[float | None, str]:
     """Gb/s of one direction, and why there is none."""
-    rate, seconds = (way["received_gbps"], way["seconds"]) if way else (None, None)
-    if rate is None or seconds is None:
+    rate, took_s = (way["received_gbps"], way["seconds"]) if way else (None, None)
+    if rate is None or took_s is None:
         return None, "iperf3 gave no rate" if entry else "it was not started"
-    if not RAIL_SECONDS_LEAST <= seconds / RAIL_SECONDS <= RAIL_SECONDS_MOST:
-        return (
-            None,
-            f"iperf3 measured {seconds:.3g} s in place of {RAIL_SECONDS}: the machine stood still in between",
-        )
+    if not RAIL_SECONDS_LEAST <= took_s / seconds <= RAIL_SECONDS_MOST:
+        reason = f"iperf3 measured {took_s:.3g} s in place of {seconds}: the machine stood still in between"
+        return None, reason
     return rate, ""
 
 
@@ -163,13 +172,13 @@ def _dark(flow: Flow, here: End, there: End) -> list[str]:
     return [name for name, one in counted if one is not None and not one.carrier]
 
 
-def _sending(run: FlowRun, spread_s: float) -> tuple[float, float]:
+def _sending(run: FlowRun, spread_s: float, seconds: int) -> tuple[float, float]:
     """Seconds after the first start order between which the flow sent for certain.
 
     Its data take the omitted and the measured seconds and end before its process does; the process started up to
     ``spread_s`` after the order.
     """
-    data_s = RAIL_OMIT_S + RAIL_SECONDS
+    data_s = RAIL_OMIT_S + seconds
     return run.ended_s + spread_s - data_s, run.began_s + data_s
 
 

@@ -8,7 +8,14 @@ from secrets import SystemRandom
 from typing import Any
 
 from railbed.contract import Node, Rail
-from railbed.defaults import OVERLAP_FRACTION, RAIL_ATTEMPTS, RAIL_OMIT_S, RAIL_SECONDS, RAIL_SLACK_S
+from railbed.defaults import (
+    OVERLAP_FRACTION,
+    RAIL_ATTEMPTS,
+    RAIL_OMIT_S,
+    RAIL_SECONDS,
+    RAIL_SLACK_S,
+    TOGETHER_SECONDS_MOST,
+)
 from railbed.effects.journal import now_iso
 from railbed.model import rails as law
 from railbed.model.claims import Judged, Verdict
@@ -60,21 +67,21 @@ class Survey:
         self.window = 0
 
     def measure(
-        self, wanted: Sequence[Flow], *, both_ways: bool, name: str
+        self, wanted: Sequence[Flow], *, both_ways: bool, name: str, seconds: int = RAIL_SECONDS
     ) -> tuple[list[RailSample], Watch]:
-        """Runs all flows at once and returns what arrived, and the conditions of the nodes."""
+        """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
         self.window += 1
         shuffled = list(wanted)
         # Which program starts first must not be the same rail's each time (model/windows.py).
         SystemRandom().shuffle(shuffled)
-        plans = flows.plans(self.bench.contract, self.nodes, shuffled, both_ways=both_ways)
+        plans = flows.plans(self.bench.contract, self.nodes, shuffled, both_ways=both_ways, seconds=seconds)
         script, remote = PROBE.read_text(), self.bench.remote
         with watch(remote, plans) as seen:
             ends = meet(
                 lambda node: remote.session(node, argv(script, "rail_probe")),
                 script,
                 plans,
-                flows.DEADLINE_S + RAIL_SLACK_S,
+                flows.deadline_s(seconds) + RAIL_SLACK_S,
             )
         self.bench.keep(
             name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
@@ -82,7 +89,9 @@ class Survey:
         found = [
             sample
             for flow in wanted
-            for sample in flows.samples_of(flow, ends, both_ways=both_ways, window=self.window)
+            for sample in flows.samples_of(
+                flow, ends, both_ways=both_ways, window=self.window, seconds=seconds
+            )
         ]
         traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
         return [_beside(sample, seen, traffic) for sample in found], seen
@@ -191,12 +200,13 @@ def _together(bench: Bench, able: Sequence[Node]) -> None:
     nodes = survey.nodes
     wanted = [(a, b, rail.index) for a, b in ring_flows(list(nodes)) for rail in _shared(nodes[a], nodes[b])]
     explained = bench.rail_failed(nodes)
-    failed = 0
+    failed, seconds = 0, RAIL_SECONDS
     for attempt in range(1, RAIL_ATTEMPTS + 1):
-        bench.say(f"all rails of {len(able)} nodes at once" + (", once more" if attempt > 1 else ""))
+        again = f", once more, {seconds} s" if attempt > 1 else ""
+        bench.say(f"all rails of {len(able)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
-        samples, seen = survey.measure(wanted, both_ways=False, name=name)
-        record = _judged_together(question, samples, seen, f"evidence/{name}")
+        samples, seen = survey.measure(wanted, both_ways=False, name=name, seconds=seconds)
+        record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
         absent = [node.name for node in bench.rail_nodes() if node.name not in nodes]
         if absent:
             record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
@@ -204,12 +214,17 @@ def _together(bench: Bench, able: Sequence[Node]) -> None:
         # Where a rail failed by itself, that explains it, and once is enough.
         if record.verdict is Verdict.PASS or failed > 1 or explained:
             break
-        if record.verdict is Verdict.UNPROVEN and not patience.pause(record.reason):
-            break
+        if record.verdict is Verdict.UNPROVEN:
+            # Programs that start apart on busy nodes still send side by side for most of a longer window.
+            seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
+            if not patience.pause(record.reason):
+                break
     bench.answers.add(record)
 
 
-def _judged_together(question: Question, samples: Sequence[RailSample], seen: Watch, evidence: str) -> Judged:
+def _judged_together(
+    question: Question, samples: Sequence[RailSample], seen: Watch, evidence: str, seconds: int
+) -> Judged:
     """The verdict on one window: a flow without a rate, or that did not run beside the others, is no measurement."""
     detail: dict[str, Any] = {"flows": [[s.sender, s.receiver, s.rail, s.gbps] for s in samples]}
     missing = list(dict.fromkeys(s.reason for s in samples if s.gbps is None))
@@ -221,7 +236,7 @@ def _judged_together(question: Question, samples: Sequence[RailSample], seen: Wa
     detail |= {"rates": flows.sums(samples), "together_s": round(together_s, 3)}
     slowest = min(rate for ways in detail["rates"].values() for rate in ways.values())
     record = against_floor(question, slowest, evidence=evidence, detail=detail)
-    if together_s < RAIL_SECONDS * OVERLAP_FRACTION:
-        reason = f"the flows ran side by side for {together_s:.2g} of {RAIL_SECONDS} s only"
+    if together_s < seconds * OVERLAP_FRACTION:
+        reason = f"the flows ran side by side for {together_s:.2g} of {seconds} s only"
         return unproven(question, reason, evidence, detail)
     return disturbed(record, words(seen.problems()))

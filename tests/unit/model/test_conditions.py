@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.defaults import CLOCK_STEP_S, CPU_PRESSURE_LIMIT, STEAL_LIMIT, TIME_OFFSET_S
+from railbed.defaults import CLOCK_STEP_S, CPU_BUSY_LIMIT, CPU_PRESSURE_LIMIT, STEAL_LIMIT, TIME_OFFSET_S
 from railbed.model import conditions
 from railbed.model.conditions import Conditions, Reading
 
@@ -71,8 +71,9 @@ def test_a_quiet_node_has_no_problems() -> None:
     ("changed", "problem"),
     [
         ({"stalled_s": 1 + 10 * (CPU_PRESSURE_LIMIT + 0.05)}, "tasks waited for a processor"),
+        ({"busy_ticks": 1000 + 1990}, "processors were busy 100% of the time"),
         ({"stalled_s": None, "busy_ticks": 1000 + 1990}, "processors were busy 100% of the time"),
-        ({"steal_ticks": int(2000 * (STEAL_LIMIT + 0.01))}, "the hypervisor took 3% of the processor time"),
+        ({"steal_ticks": int(2000 * (STEAL_LIMIT + 0.01))}, "the hypervisor took 26% of the processor time"),
         ({"clock_s": 1e9 + 110 + 2 * CLOCK_STEP_S}, "the clock was set by +0.1 s"),
         ({"clock_s": 1e9 + 110 - 2 * CLOCK_STEP_S}, "the clock was set by -0.1 s"),
     ],
@@ -86,7 +87,7 @@ def test_what_lies_outside_a_limit_is_named(changed: dict[str, float | None], pr
     "changed",
     [
         {"stalled_s": 1 + 10 * (CPU_PRESSURE_LIMIT - 0.05)},
-        {"busy_ticks": 1000 + 1990},  # with pressure known, a busy processor is no trouble by itself
+        {"busy_ticks": 1000 + int(2000 * (CPU_BUSY_LIMIT - 0.05))},
         {"steal_ticks": int(2000 * (STEAL_LIMIT - 0.01))},
         {"clock_s": 1e9 + 110 + CLOCK_STEP_S / 2},
     ],

@@ -36,7 +36,7 @@ class Fabric:
             assert self.by_address[client["local"]] == (node, rail), "a flow must stay on its rail"
             out = self.rate(node, other, rail)
             back = self.rate(other, node, rail) if client["both_ways"] else None
-            text = iperf3(out, back)
+            text = iperf3(out, back, plan["seconds"])
             if out == 0 or back == 0:
                 dark.add(str(rail))
                 text = json.dumps(
@@ -48,7 +48,10 @@ class Fabric:
                     }
                 )
             if client["partner"] not in absent:
-                found.append({"id": client["id"], "code": 0, "output": text, "began_s": 0.02, "ended_s": 3.1})
+                ended_s = plan["seconds"] + 1.1
+                found.append(
+                    {"id": client["id"], "code": 0, "output": text, "began_s": 0.02, "ended_s": ended_s}
+                )
         rails = {rail: {"carrier": rail not in dark, "tx": 0, "rx": 0} for rail in plan["netdevs"]}
         return {"flows": found, "rails": rails}
 
@@ -193,11 +196,13 @@ def test_all_rails_are_tried_again_where_a_tool_gave_up(
         return said
 
     monkeypatch.setattr(Fabric, "measure", gives_up)
-    found, _, bench = measure(lambda *_: 0.099)
+    found, fabric, bench = measure(lambda *_: 0.099)
     record = found["fabric.all_rails", ""]
     assert record.verdict is verdict, record.reason
     assert (bench.folder / "evidence/rails/together-1.json").exists()
     assert (bench.folder / "evidence/rails/together-2.json").exists()
+    windows = [plan["seconds"] for node, plan in fabric.plans if node == "h100-0"]
+    assert windows[-2:] == ([2, 4] if verdict is Verdict.PASS else [8, 8]), windows
     if verdict is Verdict.UNPROVEN:
         assert "control socket has closed unexpectedly" in record.reason
         assert record.measured is None
@@ -212,14 +217,14 @@ def test_flows_that_did_not_run_side_by_side_prove_nothing(
     def late(self: Fabric, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
         said = whole(self, node, plan, absent)
         for flow in said["flows"] if said and node == "h100-0" else []:
-            flow.update(began_s=4.0, ended_s=7.1)
+            flow.update(began_s=2.0 * plan["seconds"], ended_s=3.0 * plan["seconds"] + 1.1)
         return said
 
     monkeypatch.setattr(Fabric, "measure", late)
     found, _, _ = measure(lambda *_: 0.099, pattern=rails.TOGETHER)
     record = found["fabric.all_rails", ""]
     assert record.verdict is Verdict.UNPROVEN
-    assert "side by side for 0 of 2 s" in record.reason
+    assert "side by side for 0 of 8 s" in record.reason
 
 
 def test_slow_rails_of_busy_nodes_accuse_nobody(measure: Any) -> None:
