@@ -18,6 +18,7 @@ from railbed.configure.bake import PLAYBOOK
 from railbed.configure.events import Collector
 from railbed.configure.redact import Redactor
 from railbed.contract import Contract
+from railbed.defaults import HEALTH_REPORT_PREFIX
 
 NODE = "h100-0"
 PACKAGES = "packages: Install the packages of all roles"
@@ -68,6 +69,10 @@ def test_what_image_and_node_write_in_one_place_is_the_same(baked: Recorded, mac
     both = set(baked.files[NODE]) & set(machines.files[NODE]) - others
     assert {"/etc/apt/sources.list.d/railbed.sources", "/etc/enroot/enroot.conf"} <= both
     assert not [path for path in both if baked.files[NODE][path] != machines.files[NODE][path]]
+
+
+def test_a_health_check_without_a_result_is_reported_like_one_with(baked: Recorded) -> None:
+    assert f"mark='{HEALTH_REPORT_PREFIX}'" in baked.text(NODE, "/opt/railbed/checks/healthcheck")
 
 
 def test_no_word_of_the_cluster_comes_into_the_image(baked: Recorded) -> None:
