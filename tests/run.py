@@ -19,6 +19,8 @@ SHELL = [
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
+# A file's tests share what its fixtures start, so they stay with one worker.
+SPREAD = [*PYTEST, "-n", "auto", "--dist", "loadfile"]
 
 TIERS: dict[str, list[list[str]]] = {
     "lint": [
@@ -31,10 +33,10 @@ TIERS: dict[str, list[list[str]]] = {
         ["yamllint", "--strict", "roles", "playbooks", "examples", "infra/railbed/catalog"],
         ["shellcheck", *SHELL],
     ],
-    "unit": [[*PYTEST, "tests/unit"]],
-    "program": [[*PYTEST, "tests/program"]],
-    "roles": [[sys.executable, "tests/roles/setup.py"], [*PYTEST, "tests/roles"]],
-    "validation": [[*PYTEST, "tests/validation"]],
+    "unit": [[*SPREAD, "tests/unit"]],
+    "program": [[*SPREAD, "tests/program"]],
+    "roles": [[sys.executable, "tests/roles/setup.py"], [*SPREAD, "tests/roles"]],
+    "validation": [[*SPREAD, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
     "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],
 }
