@@ -111,7 +111,7 @@ def read(path: Path) -> Any:
 def parse(text: str) -> Any:
     """The one document in ``text``. Raises YamlProblem."""
     try:
-        _refuse_traps(text)
+        refuse_traps(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
     except yaml.MarkedYAMLError as broken:
         found = _as_python_sees_it(text) or broken
@@ -149,8 +149,11 @@ def _nesting(event: yaml.Event) -> int:
     return isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
 
 
-def _refuse_traps(text: str) -> None:
-    """Looks at the events only, so that nothing is built before a bomb is seen."""
+def refuse_traps(text: str) -> None:
+    """Raises YamlProblem for anchors, aliases, tags, several documents and deep nesting, and yaml.YAMLError.
+
+    Looks at the events only, so that nothing is built before a bomb is seen.
+    """
     depth = documents = 0
     for event in yaml.parse(text, Loader=_Base):
         line = _line(event.start_mark)

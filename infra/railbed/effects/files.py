@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed import inputs
 from railbed.errors import ContractError, refused
 
 READABLE = 0o666
@@ -83,14 +84,9 @@ class Register:
 
     def read(self) -> dict[str, str]:
         """Name → text; none where the file is absent. Raises ContractError for one that is not whole."""
-        try:
-            data = json.loads(self.path.read_text())
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except (json.JSONDecodeError, UnicodeDecodeError) as broken:
-            raise ContractError(
-                f"the list of {self.what} is not whole JSON ({broken})", path=str(self.path), hint=self.hint
-            ) from None  # fmt: skip
+        data = inputs.read_json(self.path, error=ContractError, hint=self.hint)
         if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
             raise ContractError(
                 f"the list of {self.what} is not name → {self.value}", path=str(self.path), hint=self.hint

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from railbed import strict_json
+from pydantic import ValidationError
+
+from railbed import inputs, strict_json
 from railbed.effects import files
-from railbed.errors import Exit
+from railbed.errors import Exit, UsageError
 from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
 from railbed.model.identity import CLAIM, Identity
 from railbed.text import plain
 
 SCHEMA = "railbed/report/v1"
+AGAIN = "run `railbed validate` again"
 SHOWN = (
     "claim",
     "node",
@@ -99,10 +102,23 @@ def write_json(report: Report, folder: Path) -> None:
 
 
 def read_json(path: Path) -> Report:
-    """The report in a file that ``write_json`` wrote."""
-    body = json.loads(path.read_text())
-    fields = {key: value for key, value in body.items() if key in Report.model_fields}
-    return Report.model_validate_json(json.dumps(fields))
+    """The report in a file that ``write_json`` wrote.
+
+    Raises FileNotFoundError where there is none, UsageError for one that is not whole.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    body = inputs.read_json(path, hint=AGAIN)
+    fields = (
+        {key: value for key, value in body.items() if key in Report.model_fields}
+        if isinstance(body, dict)
+        else {}
+    )
+    try:
+        return Report.model_validate_json(json.dumps(fields))
+    except ValidationError as wrong:
+        place = ".".join(map(str, wrong.errors(include_url=False)[0]["loc"]))
+        raise UsageError("this is no whole report", path=f"{path}:{place}", hint=AGAIN) from None
 
 
 def junit(report: Report) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import requests
 
+from railbed import inputs
 from railbed.defaults import BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
 from railbed.effects import files, lock
 from railbed.errors import UsageError
@@ -31,7 +33,7 @@ def compare(url: str, sha256: str, folder: Path) -> None:
             _encrypted(url, head)
             seen = {"url": url, **{name: head.headers.get(name, "") for name in TRACES}}
             traced = head.ok and bool(seen["ETag"] or seen["Last-Modified"])
-            if traced and note.exists() and json.loads(note.read_text()) == seen:
+            if traced and note.exists() and _noted(note) == seen:
                 return
             found = _digest(url)
         except requests.RequestException as failed:
@@ -46,6 +48,14 @@ def compare(url: str, sha256: str, folder: Path) -> None:
             )  # fmt: skip
         if traced:
             files.replace(note, json.dumps(seen))
+
+
+def _noted(note: Path) -> Any:
+    """What was noted; None where the note is damaged: then the image is compared anew."""
+    try:
+        return inputs.read_json(note)
+    except UsageError:
+        return None
 
 
 def _encrypted(url: str, answer: requests.Response) -> None:

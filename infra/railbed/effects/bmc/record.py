@@ -7,15 +7,18 @@ one or somebody's.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from railbed import inputs
 from railbed.effects import files
 from railbed.effects.bmc.target import BmcError, Target
 from railbed.effects.journal import now_iso
+from railbed.errors import UsageError
 
+REPAIR = "find out at the machine's console what was installed; then remove the file, and the machine counts as never installed"
 State = Literal["started", "written", "installed"]
 """The installer was let loose; it has ended; the machine has shown its host key."""
 
@@ -33,9 +36,14 @@ class Record:
 
 
 def load(folder: Path, serial: str) -> Record | None:
-    """The record of that serial number, if there is one."""
+    """The record of that serial number, if there is one. Raises UsageError for one that is not whole."""
     file = _file(folder, serial)
-    return Record(**json.loads(file.read_text())) if file.exists() else None
+    if not file.exists():
+        return None
+    found = inputs.read_json(file, hint=REPAIR)
+    if not isinstance(found, dict) or found.keys() != {one.name for one in fields(Record)}:
+        raise UsageError("the record of the installation is not whole", path=str(file), hint=REPAIR)
+    return Record(**found)
 
 
 def save(folder: Path, target: Target, generation: int, state: State, key: str) -> Record:

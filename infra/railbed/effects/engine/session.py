@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import pulumi.automation as auto
 
+from railbed import inputs
 from railbed.effects.engine import backups, deployments
 from railbed.effects.engine.backend import local_backend, team_backend
 from railbed.effects.engine.binaries import ensure_engine
@@ -161,11 +161,12 @@ class Session:
             if lock.parent.name != self.work.stack:
                 continue
             try:
-                holder = json.loads(lock.read_text())
-            except (json.JSONDecodeError, OSError):
+                holder = inputs.read_json(lock)
+            except RailbedError:
                 continue
-            here = holder.get("hostname") == os.uname().nodename
-            if here and not alive(int(holder.get("pid", 0))):
+            holder = holder if isinstance(holder, dict) else {}
+            here, pid = holder.get("hostname") == os.uname().nodename, holder.get("pid")
+            if here and isinstance(pid, int) and not alive(pid):
                 lock.unlink()
                 dropped.append(f"process {holder.get('pid')} of {holder.get('timestamp', 'unknown time')}")
         return dropped

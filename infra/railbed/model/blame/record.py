@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from railbed import strict_json
 from railbed.errors import UsageError
 from railbed.model.claims import Part, Verdict
 from railbed.model.fabric import Fabric, Names, Wish
@@ -139,7 +140,13 @@ class Record(Part):
 def read(text: str, where: str) -> Record:
     """The record in a file. Raises UsageError that names the place where the text is not one."""
     try:
+        strict_json.loads(text)
         record = Record.model_validate_json(text)
+    except strict_json.NotJson as broken:
+        raise UsageError(
+            "this is no JSON", code="BLAME_RECORD", path=where, found=f"a text that {broken}",
+            hint="`railbed blame plan --json` prints a record to fill in",
+        ) from None  # fmt: skip
     except ValidationError as wrong:
         raise _not_a_record(wrong, where) from None
     return checked(record, where)
@@ -147,11 +154,6 @@ def read(text: str, where: str) -> Record:
 
 def _not_a_record(wrong: ValidationError, where: str) -> UsageError:
     first = wrong.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
-        return UsageError(
-            "this is no JSON", code="BLAME_RECORD", path=where, found=str(first["ctx"]["error"]),
-            hint="`railbed blame plan --json` prints a record to fill in",
-        )  # fmt: skip
     place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in first["loc"])
     found = repr(first.get("input"))
     return UsageError(

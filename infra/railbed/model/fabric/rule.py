@@ -15,6 +15,8 @@ from railbed.model.fabric import ratio
 
 MAX_NODES = 1_000_000
 MAX_RADIX = 1 << 20
+MAX_RAILS, MAX_PLANES = 1024, 64
+"""Far more than anybody built (72 NICs of a rack, 8 planes), few enough to list every cable."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,13 @@ def _check(wish: Wish) -> None:
             "the fabric would be designed for fewer nodes than it has", code="FABRIC_RANGE",
             path="--design-nodes", found=wish.design_nodes, allowed=f"≥ {wish.nodes}",
         )  # fmt: skip
-    if wish.radix > MAX_RADIX:
-        raise UsageError("no switch has so many ports", code="FABRIC_RANGE", path="--radix", found=wish.radix,
-                         allowed=f"≤ {MAX_RADIX}")  # fmt: skip
+    most = {"rails": MAX_RAILS, "planes": MAX_PLANES, "radix": MAX_RADIX}
+    for name, high in most.items():
+        if getattr(wish, name) > high:
+            raise UsageError(
+                f"railbed plans no fabric of so many {'ports of a switch' if name == 'radix' else name}",
+                code="FABRIC_RANGE", path=f"--{name}", found=getattr(wish, name), allowed=f"≤ {high}",
+            )  # fmt: skip
     ratio.read(wish.oversubscription)
     if wish.rail_only and wish.oversubscription != 1:
         raise UsageError(

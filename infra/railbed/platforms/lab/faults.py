@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from railbed import inputs
 from railbed.contract import Contract, Node
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
 from railbed.effects import files
@@ -213,7 +214,16 @@ def state_file(work: Workspace) -> Path:
 def active(work: Workspace) -> list[Injected]:
     """Faults at work now, oldest first."""
     path = state_file(work)
-    return [Injected(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+    if not path.exists():
+        return []
+    hint = "`make destroy`, then `make up`: nobody can say which faults are at work"
+    listed = inputs.read_json(path, hint=hint)
+    names = {one.name for one in fields(Injected)}
+    if not isinstance(listed, list) or not all(
+        isinstance(one, dict) and one.keys() == names for one in listed
+    ):
+        raise UsageError("the list of faults is not whole", path=str(path), hint=hint)
+    return [Injected(**entry) for entry in listed]
 
 
 def _store(work: Workspace, faults: list[Injected]) -> None:

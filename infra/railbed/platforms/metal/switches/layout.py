@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from railbed.catalog import strict_yaml
+
 Tree = dict[str, Any]
 PLAIN = re.compile(r"^[A-Za-z][A-Za-z0-9._/-]*$|^[0-9]+x?$|^[0-9]+(\.[0-9]+){3}(/[0-9]+)?$")
 """Text that YAML takes for itself without quotes."""
@@ -54,10 +56,11 @@ def _text(text: str) -> str:
 
 
 def read(text: str) -> Any:
-    """The data of a file; every scalar is text. Raises yaml.YAMLError."""
+    """The data of a file; every scalar is text. Raises yaml.YAMLError, and YamlProblem for a trap."""
     known = _plain(text)
     if known is not None:
         return known
+    strict_yaml.refuse_traps(text)
     return yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 - text only
 
 

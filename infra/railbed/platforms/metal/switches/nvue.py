@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from railbed.catalog import strict_yaml
 from railbed.errors import UsageError
 from railbed.platforms.metal.switches import layout
 from railbed.platforms.metal.switches.facts import facts
@@ -195,7 +196,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
     """All ``set`` parts of a file as one tree of text. Raises UsageError for anything else."""
     try:
         data = layout.read(text)
-    except yaml.YAMLError as broken:
+    except (yaml.YAMLError, strict_yaml.YamlProblem) as broken:
         raise UsageError(
             "this is not YAML", code="SWITCH_CONFIG", path=where, found=str(broken).splitlines()[0]
         ) from None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from railbed import strict_json
 from railbed.errors import UsageError
 from railbed.platforms.metal.switches import frr
 from railbed.platforms.metal.switches.facts import facts
@@ -143,9 +144,11 @@ def write(tables: Tables) -> str:
 def parse(text: str, where: str) -> Tables:
     """The tables of a file. Raises UsageError for text that is no configuration database."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as broken:
-        raise UsageError("this is not JSON", code="SWITCH_CONFIG", path=where, found=str(broken)) from None
+        data = strict_json.loads(text)
+    except strict_json.NotJson as broken:
+        raise UsageError(
+            "this is not JSON", code="SWITCH_CONFIG", path=where, found=f"a text that {broken}"
+        ) from None
     if not isinstance(data, dict) or not all(isinstance(table, dict) for table in data.values()):
         raise UsageError(
             "this is no SONiC configuration database", code="SWITCH_CONFIG", path=where,
