@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ class Cli:
     """`railbed` on one stack of one checkout."""
 
     work: Workspace
+    up: dict[str, Any] = field(default_factory=dict)
+    """What the first `up` said, as JSON."""
 
     def __call__(
         self, *words: str, status: int | None = 0, timeout_s: float = TIMEOUT_S
@@ -61,9 +65,9 @@ def write_spec(work: Workspace, *, nodes: int, spares: int) -> None:
     work.stack_file.write_text(yaml.safe_dump(document))
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Callable[..., Cli]]:
-    """Makes stacks: ``stack("test-kill", nodes=1, spares=0)``; every one is destroyed at the end, whatever happened."""
+@contextmanager
+def stacks() -> Iterator[Callable[..., Cli]]:
+    """Makes stacks: ``make("test-kill", nodes=1, spares=0)``; every one is destroyed at the end, whatever happened."""
     assert os.geteuid() == 0, "the lab tier needs root"
     made: list[Cli] = []
 
@@ -79,6 +83,32 @@ def stack() -> Iterator[Callable[..., Cli]]:
         cli.work.stack_file.unlink(missing_ok=True)
 
 
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Callable[..., Cli]]:
+    """Makes stacks for one file."""
+    with stacks() as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cli]:
+    """The cluster of test_cluster.py and the files that go on with it, which the last of them destroys."""
+    with stacks() as make:
+        cli = make("test-full", nodes=4, spares=1)
+        cli.up = cli.json("up")
+        yield cli
+
+
+def failing(report: dict[str, Any]) -> set[tuple[str, str]]:
+    """Claim and node of all that fails in a report."""
+    return {(claim["claim"], claim["node"]) for claim in report["claims"] if claim["verdict"] == "fail"}
+
+
+def blamed(report: dict[str, Any]) -> set[tuple[str, str]]:
+    """Node and part of all culprits of a report."""
+    return {(culprit["node"], culprit["part"]) for culprit in report["culprits"]}
+
+
 def processes_of(work: Workspace) -> list[str]:
     """Command lines of living processes that belong to the stack's hosts, and of masters of SSH connections to them."""
     marks = (f"rb-{work.lab_id}-", f"/{work.lab_id}-")
@@ -92,3 +122,21 @@ def processes_of(work: Workspace) -> list[str]:
             if any(mark in command for mark in marks):
                 found.append(command)
     return found
+
+
+def submit(cluster: Cli, script: str) -> str:
+    """A user's job on h100-2, running when this returns."""
+    done = subprocess.run(
+        ["ssh", "-F", str(cluster.work.ssh_config), "h100-0", "sbatch --parsable -w h100-2 -p batch -o /dev/null"],
+        input=script, text=True, capture_output=True, check=True, timeout=30,
+    )  # fmt: skip
+    return running(cluster, done.stdout.strip())
+
+
+def running(cluster: Cli, job: str) -> str:
+    """The job, once it runs."""
+    for _ in range(50):
+        if cluster.ssh("h100-0", f"squeue -h -j {job} -o %T").strip() == "RUNNING":
+            return job
+        time.sleep(0.2)
+    raise AssertionError(f"job {job} does not start")

@@ -1,0 +1,144 @@
+"""The same cluster: each fault is found, its culprit named, and nothing else is blamed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from railbed.platforms.lab.gpu_faults import XIDS
+
+from .conftest import Cli, blamed, failing
+
+pytestmark = pytest.mark.lab
+
+
+FAULTS = [
+    (["rail-slow", "h100-1", "3", "--percent", "50"], ("h100-1", "rail 3")),
+    (["rail-slow", "h100-2", "5", "--percent", "50", "--side", "switch"], ("h100-2", "rail 5")),
+    (["rail-slow", "h100-0", "6", "--percent", "5"], ("h100-0", "rail 6")),
+    (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0")),
+    (["rail-down", "h100-2", "7"], ("h100-2", "rail 7")),
+    (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5")),
+    (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4")),
+    (["fs-server-down", "h100-1"], ("h100-1", "storage")),
+    (["driver-mismatch", "h100-0"], ("h100-0", "driver")),
+    (["driver-half-installed", "h100-1"], ("h100-1", "driver")),
+    (["fabric-manager-mismatch", "h100-3"], ("h100-3", "fabric manager")),
+]
+
+
+@pytest.mark.parametrize(("fault", "culprit"), FAULTS, ids=[" ".join(words) for words, _ in FAULTS])
+def test_a_fault_is_found_named_and_nothing_else_is_blamed(
+    cluster: Cli, fault: list[str], culprit: tuple[str, str]
+) -> None:
+    cluster("lab", "fault", "inject", *fault)
+    try:
+        report = cluster.json("validate", status=1)
+        assert report["verdict"] == "fail"
+        assert blamed(report) == {culprit}, json.dumps(report["culprits"])
+        assert failing(report), "a failed run names the claims that failed"
+        assert cluster("certificate", "verify").returncode == 0, (
+            "a failed run leaves the standing certificate alone"
+        )
+    finally:
+        cluster("lab", "fault", "clear")
+    after = cluster.json("validate", "--node", culprit[0])
+    assert after["verdict"] == "pass"
+
+
+ON_THE_NODE = [
+    ("gpu-ecc", "nvidia-smi -q -i 2", "DRAM Uncorrectable            : 1", ("fail", "gpu 2")),
+    ("gpu-remap-failed", "nvidia-smi -q -i 2", "Remapping Failure Occurred        : Yes", ("fail", "gpu 2")),
+    ("gpu-hang", "timeout 2 nvidia-smi -L; echo $?", "124", ("unproven", "")),
+    ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
+    ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
+    ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
+    *((f"xid-{number}", "journalctl -t kernel -o cat", f"NVRM: Xid (PCI:0000:30:00): {number}, ", ("pass", ""))
+      for number in XIDS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "shows", "verdict"), ON_THE_NODE, ids=[row[0] for row in ON_THE_NODE]
+)
+def test_a_gpu_fault_shows_on_its_node(
+    cluster: Cli, name: str, command: str, shows: str, verdict: tuple[str, str]
+) -> None:
+    cluster("lab", "fault", "inject", name, "h100-1", "2")
+    try:
+        assert shows in cluster.ssh("h100-1", command)
+        assert shows not in cluster.ssh("h100-2", command)
+        if not name.startswith("xid-"):
+            report = cluster.json("validate", "--node", "h100-1", "--claim", "node.gpus", status=None)
+            assert report["verdict"] == verdict[0]
+            assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
+    finally:
+        cluster("lab", "fault", "clear")
+
+
+def test_every_gpu_of_the_cluster_is_another_one(cluster: Cli) -> None:
+    seen = [
+        cluster.ssh(f"h100-{node}", "nvidia-smi --query-gpu=uuid,serial --format=csv,noheader")
+        for node in range(4)
+    ]
+    identities = [line for text in seen for line in text.splitlines()]
+    assert len(set(identities)) == len(identities) == 32
+
+
+def test_stand_in_packages_move_as_the_vendors_do(cluster: Cli) -> None:
+    """A driver that wants a boot, the fabric manager that refuses it until then, and the way back."""
+    apt = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-change-held-packages --allow-downgrades"
+    start = "systemctl daemon-reload; systemctl restart nvidia-fabricmanager; systemctl is-active nvidia-fabricmanager"
+    switch = "/var/lib/railbed-sim/packages/nvidia-open"
+    cluster.ssh("h100-4", f"mkdir -p {Path(switch).parent}; echo reboot > {switch};"
+                f" {apt} install nvidia-open=595.71.05-1 nvidia-fabricmanager=595.71.05-1"
+                f" nvidia-fabricmanager-570-; rm {switch}")  # fmt: skip
+    assert "version mismatch" in cluster.ssh("h100-4", "nvidia-smi", may_fail=True)
+    assert cluster.ssh("h100-4", "cat /var/run/reboot-required.pkgs").split() == ["nvidia-open"]
+    assert cluster.ssh("h100-4", start, may_fail=True).strip() == "failed"
+    boot = cluster.ssh("h100-4", "systemctl show -P UserspaceTimestampMonotonic")
+    cluster.ssh("h100-4", "nohup sh -c 'sleep 0.3; systemctl reboot' >/dev/null 2>&1 &")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if cluster.ssh("h100-4", "systemctl show -P UserspaceTimestampMonotonic", timeout_s=5) != boot:
+                break
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            time.sleep(0.3)
+    assert "Driver Version: 595.71.05" in cluster.ssh("h100-4", "nvidia-smi")
+    assert cluster.ssh("h100-4", start).strip() == "active"
+    cluster.ssh("h100-4", f"{apt} install nvidia-open=570.124.06-1 nvidia-fabricmanager-570=570.124.06-1"
+                " nvidia-fabricmanager-;"
+                f" apt-mark hold nvidia-open nvidia-fabricmanager-570; {start}")  # fmt: skip
+    cluster.ssh("h100-4", "scontrol update nodename=h100-4 state=resume", may_fail=True)
+    assert cluster.json("validate", "--node", "h100-4", "--claim", "node.*")["verdict"] == "pass"
+
+
+def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster: Cli) -> None:
+    cluster("lab", "fault", "inject", "driver-half-installed", "h100-4")
+    try:
+        broken = cluster.json("converge", "--limit", "h100-4", status=1)
+        assert broken["quarantined"] == ["h100-4"], broken["nodes"]
+        assert "in the middle of it: nvidia-open" in broken["nodes"]["h100-4"]["message"]
+        assert "Nodes=h100-4 " in cluster.ssh("ctl0", "scontrol show reservation railbed-acceptance -o")
+        assert "h100-4" not in cluster.work.accepted.read()
+        cluster.ssh("h100-4", "rm /var/lib/railbed-sim/packages/nvidia-open")
+        mended = cluster.json("converge", "--limit", "h100-4")
+        assert mended["nodes"]["h100-4"]["state"] == "changed" and mended["quarantined"] == []
+        ask = "dpkg --audit; nvidia-smi --query-gpu=driver_version --format=csv,noheader"
+        assert set(cluster.ssh("h100-4", ask).split()) == {"570.124.06"}, "whole again, and every GPU answers"
+    finally:
+        cluster("lab", "fault", "clear")
+
+
+def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
+    assert cluster.json("validate")["verdict"] == "pass"
+    faults = cluster.json("lab", "fault", "list")["faults"]
+    assert {fault["name"] for fault in faults} == {words[0] for words, _ in FAULTS} | {
+        row[0] for row in ON_THE_NODE
+    }
+    assert all(fault["active"] == [] for fault in faults)
