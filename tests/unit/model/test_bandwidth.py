@@ -61,17 +61,17 @@ def test_nobody_published_the_inside() -> None:
     assert (inside.bound, inside.floor, inside.basis) == (None, None, "none")
 
 
-def test_the_lab_holds_95_percent_of_its_line() -> None:
+def test_the_lab_holds_what_lies_above_a_lost_rail() -> None:
     for collective in ("all_reduce", "all_gather", "reduce_scatter"):
         for nodes in (2, 3, 4, 8):
             wish = expect(LAB, nodes, collective, 64 * MIB)
             assert wish.bound == pytest.approx(0.1)
             assert wish.expected == pytest.approx(0.09927)
-            assert wish.floor == pytest.approx(0.095)
-            assert wish.basis == "derived"
+            assert wish.floor == pytest.approx(0.09)
+            assert wish.basis == "declared"
             assert wish.derivation
     pairwise = expect(LAB, 4, "alltoall", 64 * MIB)
-    assert (pairwise.floor, pairwise.basis) == (pytest.approx(0.085), "declared")
+    assert (pairwise.floor, pairwise.basis) == (pytest.approx(0.075), "declared")
 
 
 def test_small_sizes_inform() -> None:
@@ -79,7 +79,7 @@ def test_small_sizes_inform() -> None:
     assert (small.floor, small.expected, small.basis) == (None, None, "none")
     assert small.bound == pytest.approx(0.1)
     # Rounded down to whole slots of three ranks: still the gating size.
-    assert expect(LAB, 3, "all_gather", 64 * MIB - 4).floor == pytest.approx(0.095)
+    assert expect(LAB, 3, "all_gather", 64 * MIB - 4).floor == pytest.approx(0.09)
 
 
 def test_basis_is_told() -> None:

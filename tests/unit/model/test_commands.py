@@ -54,7 +54,7 @@ def test_expect(railbed: Any) -> None:
         "bound_gbytes_per_s", "expected_gbytes_per_s", "floor_gbytes_per_s", "basis", "derivation",
     }  # fmt: skip
     assert document["floor_gbytes_per_s"] == pytest.approx(0.09)
-    assert "0.095 GB/s" in railbed(*argv)[1]
+    assert "0.09 GB/s" in railbed(*argv)[1]
 
 
 def test_expect_draws_a_plot(railbed: Any, tmp_path: Path) -> None:
