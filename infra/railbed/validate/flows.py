@@ -27,6 +27,7 @@ BITS_PER_GBIT = 1e9
 Flow = tuple[str, str, int]
 """Sender, receiver, rail."""
 NOTHING_RECEIVED = "iperf3 received nothing, and the byte counters of the two ends do not say so"
+ALONE = "its flow did not run beside those of the other rails"
 CLOSED = ("timed out", "no route to host", "host is down", "network is unreachable", "network is down")
 """What connect(2) says when packets went out and nobody answered, in small letters."""
 
@@ -189,6 +190,29 @@ def together_s(samples: Iterable[RailSample]) -> float:
         return 0.0
     known = [span for span in spans if span is not None]
     return max(0.0, min(end for _, end in known) - max(start for start, _ in known) - RAIL_OMIT_S)
+
+
+def side_by_side(samples: Sequence[RailSample]) -> list[RailSample]:
+    """The samples, without the rates of flows that sent beside fewer than half of the other flows of their two nodes.
+
+    Such a flow had the nodes to itself, and its rate compares with no sibling's.
+    """
+    pairs: dict[frozenset[str], list[RailSample]] = {}
+    for s in samples:
+        if s.sending is not None:
+            pairs.setdefault(frozenset((s.sender, s.receiver)), []).append(s)
+    alone = {
+        id(s) for members in pairs.values() for s in members
+        if 2 * sum(_met(s, other) for other in members if other.rail != s.rail) < sum(o.rail != s.rail for o in members)
+    }  # fmt: skip
+    return [s.model_copy(update={"gbps": None, "reason": ALONE}) if id(s) in alone else s for s in samples]
+
+
+def _met(one: RailSample, other: RailSample) -> bool:
+    """Whether both flows sent at some moment. Where a program ended so late that no moment is certain, it sent in between."""
+    assert one.sending is not None and other.sending is not None
+    (begin, end), (others_begin, others_end) = sorted(one.sending), sorted(other.sending)
+    return max(begin, others_begin) < min(end, others_end)
 
 
 def other_traffic(node: Node, end: End) -> dict[int, str]:

@@ -94,7 +94,7 @@ class Survey:
             )
         ]
         traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
-        return [_beside(sample, seen, traffic) for sample in found], seen
+        return [_beside(sample, seen, traffic) for sample in flows.side_by_side(found)], seen
 
     def round(self, pairs: Sequence[Pair], text: str) -> None:
         """Measures all rails of disjoint pairs, both directions."""

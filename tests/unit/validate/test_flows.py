@@ -192,6 +192,19 @@ def test_flows_measure_together_only_while_all_of_them_send() -> None:
     assert flows.together_s([]) == 0
 
 
+def test_a_flow_that_had_its_nodes_to_itself_is_not_measured() -> None:
+    def sample(rail: int, sending: tuple[float, float] | None, gbps: float | None = 0.099) -> RailSample:
+        return RailSample(rail=rail, sender="a", receiver="b", gbps=gbps, omitted_s=1, sending=sending)
+
+    beside = [sample(0, (0.2, 3.1)), sample(1, (0.3, 3.0)), sample(2, (3.2, 2.9)), sample(3, None, 0.0)]
+    assert flows.side_by_side(beside) == beside
+    late, alone = sample(4, (3.3, 6.0)), sample(5, (0.1, 3.0))
+    found = flows.side_by_side([*beside, late])
+    assert found[:4] == beside
+    assert (found[4].gbps, found[4].reason) == (None, flows.ALONE)
+    assert flows.side_by_side([alone]) == [alone], "one rail has no others"
+
+
 def test_what_a_rail_carries_before_its_flows_is_other_traffic(contract: Contract) -> None:
     node = contract.node("h100-0")
     idle = {"0": counted(0, 100), "1": counted(1_500_000, 0)}
