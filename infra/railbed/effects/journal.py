@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from railbed import strict_json
 from railbed.effects import files
 from railbed.errors import refused
 
@@ -52,8 +53,8 @@ class Journal:
             return
         for line in self.path.read_text(errors="replace").splitlines():
             try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
+                event = strict_json.loads(line)
+            except strict_json.NotJson:
                 continue
             if isinstance(event, dict):
                 yield event

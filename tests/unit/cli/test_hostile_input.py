@@ -78,7 +78,14 @@ KEPT: list[tuple[str, ...]] = [
     ("lab", "fault", "list"), ("node", "history", "h100-0"), ("state", "list"),
 ]  # fmt: skip
 """Commands that read what railbed itself keeps of a stack."""
-OWN = ("contract.json", "certificate.json", "accepted.json", "reports/latest/report.json", "lab/faults.json")
+OWN = (
+    "contract.json",
+    "certificate.json",
+    "accepted.json",
+    "reports/latest/report.json",
+    "lab/faults.json",
+    "archive/journal.jsonl",
+)
 
 
 class Done(NamedTuple):

@@ -74,6 +74,14 @@ def test_a_backup_that_was_changed_is_refused(work: Workspace) -> None:
     assert (changed.value.code, changed.value.path) == ("STATE_BACKUP", f"{file}:sha256")
 
 
+@pytest.mark.parametrize("text", ["", '{"schema": ', "[" * 100_000])
+def test_a_contract_that_is_not_whole_does_not_stop_a_backup(work: Workspace, text: str) -> None:
+    """`railbed up` backs up first, and then writes that contract anew."""
+    work.contract_file.write_text(text)
+    backups.write(work, work.dir / "backup.json", {"deployment": {}})
+    assert backups.read(work.dir / "backup.json", work.stack)["contract"] is None
+
+
 def test_only_the_last_generations_stay_and_are_private(work: Workspace) -> None:
     files = [keep(work, f"h100-{number}") for number in range(KEPT_STATES + 3)]
     assert KEPT_STATES == 10

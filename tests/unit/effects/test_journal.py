@@ -37,6 +37,16 @@ def test_a_line_cut_short_is_skipped_and_spoils_no_other(tmp_path_factory, cut: 
     assert set(events) <= {"first", "second", "third"}
 
 
+@pytest.mark.parametrize("line", ["9" * 5000, "[" * 100_000, '{"event": NaN}', "\udcff", "[]", "null"])
+def test_a_line_that_is_no_event_spoils_no_other(tmp_path: Path, line: str) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("first")
+    with journal.path.open("a", errors="surrogateescape") as sink:
+        sink.write(f"{line}\n")
+    journal.write("second")
+    assert [event["event"] for event in journal.read()] == ["first", "second"]
+
+
 def test_an_empty_stack_has_no_events(tmp_path: Path) -> None:
     assert list(Journal(tmp_path / "nothing").read()) == []
 

@@ -246,7 +246,7 @@ def test_a_run_that_ends_in_the_middle_leaves_the_signed_index_valid(
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"schema": "railbed/mirror/v2"}', '{"schema": "railbed/mirror/v1"}']
+    "text", ["{", "[]", "[" * 100_000, '{"schema": "railbed/mirror/v2"}', '{"schema": "railbed/mirror/v1"}']
 )
 def test_a_manifest_that_cannot_be_read_is_told_and_begun_anew(vendor: Vendor, text: str) -> None:
     vendor.run("2026.11", vendor.publish(OLD))

@@ -14,7 +14,7 @@ from railbed.defaults import KEPT_STATES
 from railbed.effects import files
 from railbed.effects.journal import now_iso
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UsageError
+from railbed.errors import ContractError, RailbedError, UsageError
 
 SCHEMA = "railbed/state-backup/v1"
 DIGEST = "sha256"
@@ -58,6 +58,16 @@ def content_digest(deployment: Mapping[str, Any]) -> str:
     return _sha256({**rest, "resources": ordered})
 
 
+def _contract(work: Workspace) -> Any:
+    """The contract's document; None before there is one, and for one that is not whole: `railbed up` writes it anew."""
+    try:
+        return (
+            inputs.read_json(work.contract_file, error=ContractError) if work.contract_file.exists() else None
+        )
+    except ContractError:
+        return None
+
+
 def write(work: Workspace, file: Path, deployment: Mapping[str, Any], before: str = "") -> None:
     """Writes state, stack file and contract into ``file`` (0600). Secrets in it stay encrypted as in the state."""
     body = {
@@ -66,7 +76,7 @@ def write(work: Workspace, file: Path, deployment: Mapping[str, Any], before: st
         "at": now_iso(),
         "before": before,
         "stack_file": work.stack_file.read_text(),
-        "contract": json.loads(work.contract_file.read_text()) if work.contract_file.exists() else None,
+        "contract": _contract(work),
         "state": deployment,
     }
     file.parent.mkdir(parents=True, exist_ok=True)

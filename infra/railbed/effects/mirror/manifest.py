@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from railbed import strict_json
 from railbed.effects.mirror.download import FetchError
 from railbed.effects.mirror.folder import Folder
 from railbed.errors import RailbedError
@@ -56,7 +57,7 @@ def _earlier(folder: Folder) -> list[_Entry]:
     if not text:
         return []
     try:
-        document = json.loads(text)
+        document = strict_json.loads(text)
         if document["schema"] == SCHEMA:
             return [_Entry.model_validate(one) for one in document["artefacts"]]
     except (ValueError, KeyError, TypeError):
