@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 from tests.unit.configure import modules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,6 +202,15 @@ def test_who_comes_back_gets_an_open_account(people: Site) -> None:
     passwd, shadow = people.account("back", "ada")
     assert shadow[EXPIRES] == "" and passwd == people.account("both", "ada")[0]
     assert people.sudoers("back") == {"railbed", "ada", "adam"}
+
+
+@pytest.mark.parametrize(
+    ("role", "open_to_people"), [("controller", True), ("compute", True), ("storage", False)]
+)
+def test_people_of_a_directory_do_not_log_in_to_storage(role: str, open_to_people: bool) -> None:
+    """What the playbooks give the role, templated as Ansible does."""
+    given = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())["users_ldap_logins"]
+    assert NativeEnvironment().from_string(given).render(railbed_role=role) is open_to_people
 
 
 OFF = ("etc/sssd/sssd.conf", "etc/ssh/sshd_config.d/30-railbed-ldap.conf", "etc/railbed/ldap-ca.pem")

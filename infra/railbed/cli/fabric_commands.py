@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -142,13 +140,9 @@ def verify(
 
 
 def _write(lines: Iterable[str], to: Path | None) -> None:
-    """Raises UsageError where the file cannot be written. A reader of stdout that has had enough is no error."""
+    """To a file, or to stdout. Raises UsageError where the file cannot be written."""
     if to is None:
-        try:
-            sys.stdout.writelines(lines)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.write_lines(lines)
         return
     try:
         with to.open("w") as sink:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import typer
@@ -55,6 +57,15 @@ def print_json(document: Any) -> None:
     sys.stdout.write(strict_json.dumps(document, indent=2) + "\n")
     sys.stdout.flush()
     State.printed = True
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Writes a document in a format of its own to stdout, as it is. A reader that has had enough is no error."""
+    try:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(error: RailbedError) -> NoReturn:

@@ -69,7 +69,7 @@ def sbom(
     known, system = _host(taken, machine, os)
     text = materials(taken, catalog.load_rules(), known, system, filesystem or [])
     if target is None:
-        typer.echo(text, nl=False)
+        output.write_lines([text])
     else:
         write_text(target, text)
 

@@ -77,6 +77,12 @@ def test_openssh_understands_the_way_through_a_gate(work: Workspace) -> None:
         assert line in shown
 
 
+def test_a_comment_of_a_host_key_is_no_word_of_the_command(work: Workspace) -> None:
+    way = Jump(host="198.51.100.7", user="railbed", host_key=f"{HOST_KEY} $(touch made); touch made")
+    (line,) = proxy_command.lines(Workspace(Path("/plain"), "prod"), node(way))
+    assert HOST_KEY in line and "touch" not in line
+
+
 def test_ssh_runs_the_command_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real ssh, with a stand-in for the program that the command starts."""
     work = Workspace(tmp_path / "$(touch made); a 'key'", "prod")
