@@ -16,28 +16,31 @@ from .conftest import Cli, blamed, failing
 pytestmark = pytest.mark.lab
 
 
+WHOLE: list[str] = []
+FABRIC, QUICK = ["--claim", "fabric.*"], ["--quick"]
 FAULTS = [
-    (["rail-slow", "h100-1", "3", "--percent", "50"], ("h100-1", "rail 3")),
-    (["rail-slow", "h100-2", "5", "--percent", "50", "--side", "switch"], ("h100-2", "rail 5")),
-    (["rail-slow", "h100-0", "6", "--percent", "5"], ("h100-0", "rail 6")),
-    (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0")),
-    (["rail-down", "h100-2", "7"], ("h100-2", "rail 7")),
-    (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5")),
-    (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4")),
-    (["fs-server-down", "h100-1"], ("h100-1", "storage")),
-    (["driver-mismatch", "h100-0"], ("h100-0", "driver")),
-    (["driver-half-installed", "h100-1"], ("h100-1", "driver")),
-    (["fabric-manager-mismatch", "h100-3"], ("h100-3", "fabric manager")),
+    (["rail-slow", "h100-1", "3", "--percent", "50"], ("h100-1", "rail 3"), WHOLE),
+    (["rail-slow", "h100-2", "5", "--percent", "50", "--side", "switch"], ("h100-2", "rail 5"), FABRIC),
+    (["rail-slow", "h100-0", "6", "--percent", "5"], ("h100-0", "rail 6"), FABRIC),
+    (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0"), FABRIC),
+    (["rail-down", "h100-2", "7"], ("h100-2", "rail 7"), WHOLE),
+    (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5"), WHOLE),
+    (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4"), QUICK),
+    (["fs-server-down", "h100-1"], ("h100-1", "storage"), WHOLE),
+    (["driver-mismatch", "h100-0"], ("h100-0", "driver"), QUICK),
+    (["driver-half-installed", "h100-1"], ("h100-1", "driver"), QUICK),
+    (["fabric-manager-mismatch", "h100-3"], ("h100-3", "fabric manager"), QUICK),
 ]
+"""Fault, culprit, and what is validated: one of each kind is looked for in everything."""
 
 
-@pytest.mark.parametrize(("fault", "culprit"), FAULTS, ids=[" ".join(words) for words, _ in FAULTS])
+@pytest.mark.parametrize(("fault", "culprit", "scope"), FAULTS, ids=[" ".join(row[0]) for row in FAULTS])
 def test_a_fault_is_found_named_and_nothing_else_is_blamed(
-    cluster: Cli, fault: list[str], culprit: tuple[str, str]
+    cluster: Cli, fault: list[str], culprit: tuple[str, str], scope: list[str]
 ) -> None:
     cluster("lab", "fault", "inject", *fault)
     try:
-        report = cluster.json("validate", status=1)
+        report = cluster.json("validate", *scope, status=1)
         assert report["verdict"] == "fail"
         assert blamed(report) == {culprit}, json.dumps(report["culprits"])
         assert failing(report), "a failed run names the claims that failed"
