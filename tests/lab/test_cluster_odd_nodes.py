@@ -1,0 +1,88 @@
+"""The same cluster: nodes that cannot be asked or measured accuse nobody else, and a rail that loses packets is named."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from railbed.effects.lab import names
+from railbed.run import run
+
+from .conftest import Cli, blamed
+
+pytestmark = pytest.mark.lab
+FROZEN_S = 75
+
+
+@contextmanager
+def harmed(cluster: Cli, node: str, harm: str, mend: str) -> Iterator[None]:
+    """A node on which ``harm`` was run as root; ``mend`` at the end."""
+    cluster.ssh(node, harm)
+    try:
+        yield
+    finally:
+        cluster.ssh(node, mend)
+
+
+def reasons(report: dict[str, Any], node: str, claims: str = "") -> set[str]:
+    """Of all claims on a node that did not pass."""
+    return {
+        claim["reason"] for claim in report["claims"]
+        if claim["node"] == node and claim["claim"].startswith(claims) and claim["verdict"] != "pass"
+    }  # fmt: skip
+
+
+def verdicts(report: dict[str, Any], node: str) -> set[str]:
+    return {claim["verdict"] for claim in report["claims"] if claim["node"] == node}
+
+
+def test_a_frozen_node_is_named_once_and_nobody_is_blamed(cluster: Cli) -> None:
+    """Its kernel takes connections, and none of its programs answers."""
+    script = f"sleep 1; pkill -STOP -x 'sshd|slurmd'; sleep {FROZEN_S}; pkill -CONT -x 'sshd|slurmd'"
+    until = time.monotonic() + FROZEN_S + 5
+    cluster.ssh("h100-3", f'setsid sh -c "{script}" > /dev/null 2>&1 < /dev/null &')
+    report = cluster.json("validate", "--quick", status=3)
+    assert time.monotonic() < until, "the node was not frozen all the time"
+    time.sleep(max(0.0, until - time.monotonic()))
+    assert blamed(report) == set(), json.dumps(report["culprits"])
+    assert verdicts(report, "h100-3") == {"unproven"}
+    for node in ("h100-0", "h100-1", "h100-2", "h100-4"):
+        assert verdicts(report, node) == {"pass"}, reasons(report, node)
+
+
+def test_a_node_without_python_is_unproven_and_nobody_is_blamed(cluster: Cli) -> None:
+    path = "$(readlink -f /usr/bin/python3)"
+    with harmed(cluster, "h100-1", f"chmod 0 {path}", f"chmod 755 {path}"):
+        report = cluster.json("validate", "--quick", status=3)
+    assert blamed(report) == set(), json.dumps(report["culprits"])
+    assert any("Python" in reason or "python3" in reason for reason in reasons(report, "h100-1"))
+    assert verdicts(report, "h100-0") == {"pass"}
+
+
+def test_a_node_without_iperf3_is_named_and_its_partners_pass(cluster: Cli) -> None:
+    with harmed(cluster, "h100-2", "mv /usr/bin/iperf3 /root/iperf3", "mv /root/iperf3 /usr/bin/iperf3"):
+        report = cluster.json("validate", "--claim", "fabric.rail.*", status=3)
+    assert blamed(report) == set(), json.dumps(report["culprits"])
+    assert {
+        "h100-2 did not prepare: iperf3 is not installed" in one for one in reasons(report, "h100-2")
+    } == {True}
+    for node in ("h100-0", "h100-1", "h100-3", "h100-4"):
+        assert verdicts(report, node) == {"pass"}, reasons(report, node)
+
+
+def test_a_rail_that_loses_packets_one_way_is_the_one_that_is_blamed(cluster: Cli) -> None:
+    """One in ten packets that arrive: the shapers' rates are as they should be, and so is the carrier."""
+    nft = ["ip", "netns", "exec", names.namespace(cluster.work.lab_id, "h100-1"), "nft"]
+    chain = "{ type filter hook ingress device rail4 priority 0; }"
+    run([*nft, f"add table netdev lossy; add chain netdev lossy in {chain}; "
+         "add rule netdev lossy in numgen random mod 10 < 1 drop"])  # fmt: skip
+    try:
+        report = cluster.json("validate", "--claim", "fabric.rail.*", status=1)
+    finally:
+        run([*nft, "delete table netdev lossy"])
+    assert blamed(report) == {("h100-1", "rail 4")}, json.dumps(report["culprits"])
