@@ -19,8 +19,9 @@ SHELL = [
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
-# A file's tests share what its fixtures start, so they stay with one worker.
-SPREAD = [*PYTEST, "-n", "auto", "--dist", "loadfile"]
+SPREAD = [*PYTEST, "-n", "auto", "--dist"]
+ANY, FILES = [*SPREAD, "worksteal"], [*SPREAD, "loadfile"]
+"""Over all processors: test by test, or, where the tests of a file share what its fixtures start, file by file."""
 
 TIERS: dict[str, list[list[str]]] = {
     "lint": [
@@ -33,10 +34,10 @@ TIERS: dict[str, list[list[str]]] = {
         ["yamllint", "--strict", "roles", "playbooks", "examples", "infra/railbed/catalog"],
         ["shellcheck", *SHELL],
     ],
-    "unit": [[*SPREAD, "tests/unit"]],
-    "program": [[*SPREAD, "tests/program"]],
-    "roles": [[sys.executable, "tests/roles/setup.py"], [*SPREAD, "tests/roles"]],
-    "validation": [[*SPREAD, "tests/validation"]],
+    "unit": [[*ANY, "tests/unit"]],
+    "program": [[*FILES, "tests/program"]],
+    "roles": [[sys.executable, "tests/roles/setup.py"], [*FILES, "tests/roles"]],
+    "validation": [[*FILES, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
     "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],
 }
