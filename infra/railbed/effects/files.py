@@ -86,7 +86,12 @@ class Register:
         """Name → text; none where the file is absent. Raises ContractError for one that is not whole."""
         if not self.path.exists():
             return {}
-        data = inputs.read_json(self.path, error=ContractError, hint=self.hint)
+        try:
+            data = inputs.read_json(self.path, error=ContractError)
+        except ContractError as broken:
+            raise ContractError(
+                f"the list of {self.what} cannot be read: {broken.message}", path=str(self.path), hint=self.hint
+            ) from None  # fmt: skip
         if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
             raise ContractError(
                 f"the list of {self.what} is not name → {self.value}", path=str(self.path), hint=self.hint
