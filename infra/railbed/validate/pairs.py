@@ -63,10 +63,10 @@ def meeting_rounds(doubtful: Sequence[str], nodes: Sequence[str], turn: int) -> 
             used[partner] += 1
             if partner in met:
                 met[partner].add(name)
-    return _packed(edges)
+    return packed(edges)
 
 
-def _packed(edges: Sequence[Pair]) -> list[list[Pair]]:
+def packed(edges: Sequence[Pair]) -> list[list[Pair]]:
     """Edges in rounds in which no node comes twice, first fit."""
     rounds: list[list[Pair]] = []
     taken: list[set[str]] = []

@@ -25,7 +25,7 @@ from railbed.validate.answers import against_floor, disturbed, unproven
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.flows import Flow
-from railbed.validate.pairs import Pair, meeting_rounds, ring_flows, ring_rounds, star_rounds
+from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import argv, meet, plain
 from railbed.validate.scope import Question
@@ -140,8 +140,12 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
         doubtful = _doubtful(bench, verdicts, confirmed=attempt > 0)
         if not doubtful or not _may_go_on(survey, patience):
             break
-        # Slow is what is slow again, and with other partners.
-        for pairs in meeting_rounds(doubtful, _by_soundness(survey, doubtful), turn=attempt):
+        # Slow is what is slow again: a path by itself, a node with other partners.
+        paths = _slow_paths(verdicts, doubtful)
+        between = {name for pair in paths for name in pair}
+        alone = [name for name in doubtful if attempt > 0 or name not in between]
+        again = meeting_rounds(alone, _by_soundness(survey, doubtful), turn=attempt)
+        for pairs in [*packed(paths), *again]:
             survey.round(pairs, "once more")
         verdicts = _judge(bench, survey.samples, asked)
     evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in survey.samples])
@@ -157,6 +161,19 @@ def _doubtful(bench: Bench, verdicts: Sequence[Judged], *, confirmed: bool) -> l
     settled = (Verdict.PASS, Verdict.FAIL) if confirmed else (Verdict.PASS,)
     names = dict.fromkeys(v.node for v in verdicts if v.verdict not in settled and v.floor is not None)
     return [name for name in names if name not in bench.dead_rails]
+
+
+def _slow_paths(verdicts: Sequence[Judged], doubtful: Sequence[str]) -> list[Pair]:
+    """Pairs of nodes in doubt with a flow between them below its floor: a slow flow makes both doubtful."""
+    found: dict[Pair, None] = {}
+    for verdict in verdicts:
+        if verdict.node not in doubtful or verdict.verdict is Verdict.PASS or verdict.floor is None:
+            continue
+        for partners in verdict.detail["partners"].values():
+            for partner, gbps in partners.items():
+                if partner in doubtful and gbps < verdict.floor:
+                    found[min(verdict.node, partner), max(verdict.node, partner)] = None
+    return list(found)
 
 
 def _may_go_on(survey: Survey, patience: Patience) -> bool:

@@ -227,6 +227,25 @@ def test_flows_that_did_not_run_side_by_side_prove_nothing(
     assert "side by side for 0 of 8 s" in record.reason
 
 
+@pytest.mark.parametrize(("times", "verdict"), [(1, Verdict.PASS), (99, Verdict.UNPROVEN)])
+def test_a_path_that_was_slow_is_measured_again(measure: Any, times: int, verdict: Verdict) -> None:
+    """As beside a disk writer: one flow of one window at 0.091, between nodes that are fast with all others."""
+    left = {"out": times, "back": times}
+
+    def rate(a: str, b: str, rail: int) -> float:
+        if {a, b} != {"h100-0", "h100-1"} or rail != 0:
+            return 0.099
+        way = "out" if a == "h100-0" else "back"
+        left[way] -= 1
+        return 0.091 if left[way] >= 0 else 0.099
+
+    found, _, _ = measure(rate, pattern=rails.EACH)
+    for node in ("h100-0", "h100-1"):
+        record = found["fabric.rail.0.bandwidth", node]
+        assert record.verdict is verdict, record.reason
+    assert {c.verdict for key, c in found.items() if key[1] in ("h100-2", "h100-3")} == {Verdict.PASS}
+
+
 def test_slow_rails_of_busy_nodes_accuse_nobody(measure: Any) -> None:
     found, _, _ = measure(lambda a, b, rail: 0.06 if "h100-1" in (a, b) else 0.099, pressure=loaded_reading)
     assert Verdict.FAIL not in {c.verdict for c in found.values()}
