@@ -58,6 +58,13 @@ def railbed(*words: str, stack: str = STACK) -> tuple[int, Any]:
         )
 
 
+def fault_in_lab(*words: str) -> None:
+    """Puts the fault in, or takes it back; ends the benchmark where that fails."""
+    subprocess.run(
+        [RAILBED, "lab", "fault", *words, "--stack", STACK], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
+    )
+
+
 @contextmanager
 def beside(load: str) -> Iterator[None]:
     """Keeps a load running; ends it, and only it, at the end."""
@@ -162,10 +169,10 @@ def main() -> None:
     try:
         for load, fault in plan(args.runs, args.faults, args.seed)[len(rows) :]:
             if fault:
-                railbed("lab", "fault", "inject", "rail-slow", *RAIL, "--percent", PERCENT)
+                fault_in_lab("inject", "rail-slow", *RAIL, "--percent", PERCENT)
             rows.append(validate(load, fault=fault))
             if fault:
-                railbed("lab", "fault", "clear")
+                fault_in_lab("clear")
             print(json.dumps(rows[-1]), flush=True)
             if args.record:
                 with args.record.open("a") as sink:
