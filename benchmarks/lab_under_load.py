@@ -181,7 +181,12 @@ def main() -> None:
     finally:
         if not args.keep:
             for stack in (STACK, SECOND):
-                railbed("destroy", "--yes", "--end-jobs", stack=stack)
+                subprocess.run(
+                    [RAILBED, "destroy", "--yes", "--end-jobs", "--stack", stack],
+                    cwd=ROOT,
+                    stdout=subprocess.DEVNULL,
+                    check=True,
+                )
                 (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 
