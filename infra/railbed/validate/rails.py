@@ -141,11 +141,9 @@ def _each(bench: Bench, able: Sequence[Node]) -> None:
         if not doubtful or not _may_go_on(survey, patience):
             break
         # Slow is what is slow again: a path by itself, a node with other partners.
-        paths = _slow_paths(verdicts, doubtful)
-        between = {name for pair in paths for name in pair}
-        alone = [name for name in doubtful if attempt > 0 or name not in between]
-        again = meeting_rounds(alone, _by_soundness(survey, doubtful), turn=attempt)
-        for pairs in [*packed(paths), *again]:
+        paths = packed(_slow_paths(verdicts, doubtful))
+        others = meeting_rounds(doubtful, _by_soundness(survey, doubtful), turn=attempt)
+        for pairs in [*paths, *others]:
             survey.round(pairs, "once more")
         verdicts = _judge(bench, survey.samples, asked)
     evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in survey.samples])
