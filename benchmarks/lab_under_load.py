@@ -58,11 +58,9 @@ def railbed(*words: str, stack: str = STACK) -> tuple[int, Any]:
         )
 
 
-def fault_in_lab(*words: str) -> None:
-    """Puts the fault in, or takes it back; ends the benchmark where that fails."""
-    subprocess.run(
-        [RAILBED, "lab", "fault", *words, "--stack", STACK], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
-    )
+def act(*words: str, stack: str = STACK) -> None:
+    """One command that has no --json; ends the benchmark where it fails."""
+    subprocess.run([RAILBED, *words, "--stack", stack], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
 
 
 @contextmanager
@@ -169,10 +167,10 @@ def main() -> None:
     try:
         for load, fault in plan(args.runs, args.faults, args.seed)[len(rows) :]:
             if fault:
-                fault_in_lab("inject", "rail-slow", *RAIL, "--percent", PERCENT)
+                act("lab", "fault", "inject", "rail-slow", *RAIL, "--percent", PERCENT)
             rows.append(validate(load, fault=fault))
             if fault:
-                fault_in_lab("clear")
+                act("lab", "fault", "clear")
             print(json.dumps(rows[-1]), flush=True)
             if args.record:
                 with args.record.open("a") as sink:
@@ -181,12 +179,7 @@ def main() -> None:
     finally:
         if not args.keep:
             for stack in (STACK, SECOND):
-                subprocess.run(
-                    [RAILBED, "destroy", "--yes", "--end-jobs", "--stack", stack],
-                    cwd=ROOT,
-                    stdout=subprocess.DEVNULL,
-                    check=True,
-                )
+                act("destroy", "--yes", "--end-jobs", stack=stack)
                 (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 

@@ -33,7 +33,7 @@ def compare(url: str, sha256: str, folder: Path) -> None:
             _encrypted(url, head)
             seen = {"url": url, **{name: head.headers.get(name, "") for name in TRACES}}
             traced = head.ok and bool(seen["ETag"] or seen["Last-Modified"])
-            if traced and note.exists() and _noted(note) == seen:
+            if traced and _noted(note) == seen:
                 return
             found = _digest(url)
         except requests.RequestException as failed:
@@ -51,7 +51,7 @@ def compare(url: str, sha256: str, folder: Path) -> None:
 
 
 def _noted(note: Path) -> Any:
-    """What was noted; None where the note is damaged: then the image is compared anew."""
+    """What was noted; None where there is no note, or a damaged one: then the image is compared anew."""
     try:
         return inputs.read_json(note)
     except UsageError:
