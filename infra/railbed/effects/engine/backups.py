@@ -59,11 +59,9 @@ def content_digest(deployment: Mapping[str, Any]) -> str:
 
 
 def _contract(work: Workspace) -> Any:
-    """The contract's document; None before there is one, and for one that is not whole: `railbed up` writes it anew."""
+    """The contract's document; None before there is one that is whole: `railbed up` writes it anew."""
     try:
-        return (
-            inputs.read_json(work.contract_file, error=ContractError) if work.contract_file.exists() else None
-        )
+        return inputs.read_json(work.contract_file, error=ContractError)
     except ContractError:
         return None
 
