@@ -141,7 +141,7 @@ def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster
 def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
     assert cluster.json("validate")["verdict"] == "pass"
     faults = cluster.json("lab", "fault", "list")["faults"]
-    assert {fault["name"] for fault in faults} == {words[0] for words, _ in FAULTS} | {
+    assert {fault["name"] for fault in faults} == {words[0] for words, *_ in FAULTS} | {
         row[0] for row in ON_THE_NODE
     }
     assert all(fault["active"] == [] for fault in faults)
