@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import pytest
+from tests.support.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
 
 from railbed.model import blame
 from railbed.model.blame.record import Planned
 from railbed.model.claims import Verdict
-from railbed.model.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
 
 SIZE = 1e9
 

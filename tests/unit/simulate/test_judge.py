@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.support.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, SlowWay, Trouble
 
 from railbed.catalog import load_machine
 from railbed.model import bandwidth, blame, judge
 from railbed.model import rails as rail_law
 from railbed.model.claims import Judged, Verdict
 from railbed.model.rails import RailSample
-from railbed.model.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, SlowWay, Trouble
 from railbed.parse import nccl_tests
 from railbed.units import GIB
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from railbed.model.simulate.hardware import Resource
+from tests.support.simulate.hardware import Resource
 
 
 @dataclass

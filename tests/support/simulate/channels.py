@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from railbed.model.simulate.flows import Channel
-from railbed.model.simulate.hardware import Cluster
+from tests.support.simulate.flows import Channel
+from tests.support.simulate.hardware import Cluster
 
 RINGED = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0}
 """Collectives that rings run, and how many rounds over all ranks each takes."""

@@ -4,8 +4,8 @@ It shares no code with the laws of `railbed.model.bandwidth` nor with the judge:
 and time follows. What it prints says that it is simulated.
 """
 
-from railbed.model.simulate.hardware import Cluster
-from railbed.model.simulate.run import Simulator
-from railbed.model.simulate.trouble import GdrOff, NvlsOff, Rerouted, Slow, SlowWay, Trouble
+from tests.support.simulate.hardware import Cluster
+from tests.support.simulate.run import Simulator
+from tests.support.simulate.trouble import GdrOff, NvlsOff, Rerouted, Slow, SlowWay, Trouble
 
 __all__ = ["Cluster", "GdrOff", "NvlsOff", "Rerouted", "Simulator", "Slow", "SlowWay", "Trouble"]

@@ -6,11 +6,11 @@ import math
 import random
 from collections.abc import Sequence
 
-from railbed.model.simulate import channels
-from railbed.model.simulate.flows import Channel, finish_s
-from railbed.model.simulate.hardware import Cluster, Resource
-from railbed.model.simulate.log import table
-from railbed.model.simulate.trouble import GdrOff, NvlsOff, Rerouted, Slow, SlowWay, Trouble
+from tests.support.simulate import channels
+from tests.support.simulate.flows import Channel, finish_s
+from tests.support.simulate.hardware import Cluster, Resource
+from tests.support.simulate.log import table
+from tests.support.simulate.trouble import GdrOff, NvlsOff, Rerouted, Slow, SlowWay, Trouble
 
 ALGORITHMS = ("ring", "railring", "tree", "nvlstree")
 
@@ -22,7 +22,7 @@ class Simulator:
         self, cluster: Cluster, troubles: Sequence[Trouble] = (), *, noise: float = 0.0, seed: int = 0
     ) -> None:
         self.cluster, self.troubles, self.noise = cluster, list(troubles), noise
-        self.random = random.Random(seed)  # noqa: S311 - nothing secret
+        self.random = random.Random(seed)
 
     def collective_s(
         self, collective: str, nbytes: float, algorithm: str | None = None, nodes: Sequence[int] | None = None
