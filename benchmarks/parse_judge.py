@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, judge, logs
+from railbed.model import bandwidth, judge
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.toolbox import logs
 
 BUDGET_S = 1.0
 """For reading and judging 10,000 rows."""

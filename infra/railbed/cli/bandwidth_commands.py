@@ -12,8 +12,9 @@ from railbed import inputs
 from railbed.catalog import load_machine
 from railbed.cli import files, output
 from railbed.errors import Exit, UnprovenError, UsageError
-from railbed.model import bandwidth, baseline, curves, judge, logs, plot
+from railbed.model import bandwidth, baseline, judge
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.toolbox import curves, logs, plot
 from railbed.validate import certificate
 
 group = typer.Typer(no_args_is_help=True, help="Bus bandwidth of collectives: laws, logs and verdicts.")

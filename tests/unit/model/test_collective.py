@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, judge, logs
+from railbed.model import bandwidth, judge
 from railbed.model.claims import Verdict
 from railbed.model.collective import ELEMENT_BYTES, named
 from railbed.parse import nccl_tests
+from railbed.toolbox import logs
 
 DATA = Path(__file__).parent.parent / "data/parse/nccl_tests"
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, judge, logs, ranks
+from railbed.model import bandwidth, judge, ranks
 from railbed.parse import nccl_tests
+from railbed.toolbox import logs
 
 DATA = Path(__file__).parent.parent / "data"
 HGX = bandwidth.of(load_machine("metal/hgx-h100"))

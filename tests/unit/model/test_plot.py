@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, curves, plot
+from railbed.model import bandwidth
 from railbed.parse import nccl_tests
+from railbed.toolbox import curves, plot
 from railbed.units import GIB, KIB, MIB
 
 DATA = Path(__file__).parent.parent / "data" / "parse" / "nccl_tests"

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model import blame
-from railbed.model.blame.record import Planned
 from railbed.model.claims import Verdict
+from railbed.toolbox import fault_search
+from railbed.toolbox.fault_search.record import Planned
 
 from .play import HARD, Fails, always, filled, named, play
 
-Search = blame.Search
+Search = fault_search.Search
 
 
 @settings(max_examples=40)
@@ -69,7 +69,7 @@ def test_few_nodes_are_tested_as_long_as_many() -> None:
 def test_a_way_between_two_good_nodes_condemns_neither(what: str) -> None:
     """These two fail only with each other: each passes with everyone else."""
     search = Search(what=what, nodes=20, rails=3, rule={**HARD, "seed": 3})
-    first = blame.next_round(blame.begin(search)).tests[0]
+    first = fault_search.next_round(fault_search.begin(search)).tests[0]
     record, decision = play(search, lambda test: (test.nodes, test.rail) == (first.nodes, first.rail))
     (one,) = decision.culprits
     assert (one.node, one.part.split(" on ")[0]) == ("", f"way {first.nodes[0]} {first.nodes[1]}")
@@ -85,13 +85,13 @@ def test_a_failure_that_does_not_come_back_is_chance() -> None:
 
 
 def test_one_failure_names_nobody_even_with_a_known_good_partner() -> None:
-    record = blame.begin(Search(hosts=["a"], known_good=["g1", "g2"], rule=HARD))
-    record = filled(record.with_round(blame.next_round(record)), always("a"))
-    once = blame.decide(record)
+    record = fault_search.begin(Search(hosts=["a"], known_good=["g1", "g2"], rule=HARD))
+    record = filled(record.with_round(fault_search.next_round(record)), always("a"))
+    once = fault_search.decide(record)
     assert (once.verdict, once.culprits, once.next_round) == (Verdict.UNPROVEN, [], True)
-    record = filled(record.with_round(blame.next_round(record)), always("a"))
+    record = filled(record.with_round(fault_search.next_round(record)), always("a"))
     assert record.rounds[0].tests[0].nodes != record.rounds[1].tests[0].nodes
-    assert named(blame.decide(record)) == {("a", "node")}
+    assert named(fault_search.decide(record)) == {("a", "node")}
 
 
 def test_known_good_nodes_are_never_blamed_and_never_needed() -> None:
@@ -120,16 +120,16 @@ def test_many_bad_nodes_take_more_rounds_and_no_good_one_with_them() -> None:
 
 
 def test_tests_that_did_not_run_prove_nothing() -> None:
-    record = blame.begin(Search(nodes=4, rule=HARD))
-    record = record.with_round(blame.next_round(record))
-    decision = blame.decide(record)
+    record = fault_search.begin(Search(nodes=4, rule=HARD))
+    record = record.with_round(fault_search.next_round(record))
+    decision = fault_search.decide(record)
     assert (decision.verdict, decision.reason) == (Verdict.UNPROVEN, "no test has a result yet")
     half = [test.model_copy(update={"verdict": v}) for test, v in
             zip(record.rounds[0].tests, (Verdict.PASS, Verdict.UNPROVEN), strict=True)]  # fmt: skip
     record = record.model_copy(update={"rounds": [record.rounds[0].model_copy(update={"tests": half})]})
-    decision = blame.decide(record)
+    decision = fault_search.decide(record)
     assert (decision.verdict, decision.untested, decision.next_round) == (Verdict.UNPROVEN, 2, True)
-    again = {name for test in blame.next_round(record).tests for name in test.nodes}
+    again = {name for test in fault_search.next_round(record).tests for name in test.nodes}
     assert set(half[1].nodes) <= again
 
 
@@ -139,7 +139,7 @@ def test_the_search_ends_at_the_most_rounds() -> None:
     assert decision.verdict is Verdict.FAIL
     assert "most" in decision.reason
     with pytest.raises(UsageError, match="no further round"):
-        blame.next_round(record)
+        fault_search.next_round(record)
 
 
 def test_a_rail_of_a_node_and_a_whole_node() -> None:
@@ -166,5 +166,5 @@ def test_a_leaf_of_one_unit() -> None:
 
 
 def test_rails_alike_are_tested_between_the_same_nodes() -> None:
-    tests = blame.next_round(blame.begin(Search(what="rails", nodes=10, rails=3))).tests
+    tests = fault_search.next_round(fault_search.begin(Search(what="rails", nodes=10, rails=3))).tests
     assert [t.nodes for t in tests if t.rail == 0] == [t.nodes for t in tests if t.rail == 2]

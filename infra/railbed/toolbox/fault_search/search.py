@@ -9,8 +9,17 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from railbed.errors import UsageError
-from railbed.model.blame.record import DEFAULTS, KINDS, MAX_NODES, FabricSize, Kind, Record, Rule, checked
 from railbed.model.fabric import Names
+from railbed.toolbox.fault_search.record import (
+    DEFAULTS,
+    KINDS,
+    MAX_NODES,
+    FabricSize,
+    Kind,
+    Record,
+    Rule,
+    checked,
+)
 
 
 @dataclass

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from railbed.model.blame.decode import Trial
+from railbed.toolbox.fault_search.decode import Trial
 
 EXPLAINED = 0.5
 """A failure is explained where any of its parts is at least this likely to be bad."""
 
 
 @dataclass
-class Ways:
+class PathFaults:
     """Failed tests that nothing explains, as places in the list of tests."""
 
     again: list[int] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Ways:
     """Failed tests of each way that fails whenever it is run."""
 
 
-def unexplained(trials: dict[int, Trial], probability: Sequence[float], guilty: set[int]) -> Ways:
+def unexplained(trials: dict[int, Trial], probability: Sequence[float], guilty: set[int]) -> PathFaults:
     """Sorts the failures that no bad part explains; ``trials`` by their place in the list of tests.
 
     One that failed once is to be run again over the same parts. One that fails more often than it passes is a fault
@@ -31,7 +31,7 @@ def unexplained(trials: dict[int, Trial], probability: Sequence[float], guilty: 
     runs: dict[tuple[int, ...], list[int]] = {}
     for place, trial in trials.items():
         runs.setdefault(tuple(sorted(trial.parts)), []).append(place)
-    found = Ways()
+    found = PathFaults()
     for parts, places in runs.items():
         failed = [place for place in places if trials[place].failed]
         if not failed or guilty & set(parts):

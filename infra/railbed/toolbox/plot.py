@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
-from railbed.model.curves import Curve, Picture
+from railbed.toolbox.curves import Curve, Picture
 from railbed.units import GIB, KIB, MIB
 
 WIDTH, HEIGHT = 760, 440

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from railbed.model.blame.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
+from railbed.toolbox.fault_search.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
 
 
-class OverSpines:
+class TwoTier:
     """Loads every leaf–spine cable, stage by stage."""
 
     def __init__(self, shape: Shape, variant: int, sweep: Sweep) -> None:

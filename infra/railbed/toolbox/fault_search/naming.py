@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from railbed.model.blame.common import PRIOR, Cause
-from railbed.model.blame.paths import device
-from railbed.model.blame.problem import Problem
-from railbed.model.blame.record import Record
+from railbed.toolbox.fault_search.common import PRIOR, Cause
+from railbed.toolbox.fault_search.paths import device
+from railbed.toolbox.fault_search.problem import Problem
+from railbed.toolbox.fault_search.record import Record
 
 
 @dataclass
@@ -67,8 +67,8 @@ def named_parts(
     return found
 
 
-def named_ways(record: Record, problem: Problem, broken: Sequence[Sequence[int]]) -> list[Named]:
-    """Ways between two ends that fail although nothing on them fails elsewhere."""
+def named_paths(record: Record, problem: Problem, broken: Sequence[Sequence[int]]) -> list[Named]:
+    """PathFaults between two ends that fail although nothing on them fails elsewhere."""
     found = []
     for places in broken:
         test = problem.planned[places[0]]

@@ -9,10 +9,10 @@ is linear in the cables.
 
 from __future__ import annotations
 
-from railbed.model.blame.climb import OverCores
-from railbed.model.blame.shape import Shape, Sweep
-from railbed.model.blame.turn import OverSpines, rail_variants
 from railbed.model.fabric.rule import Fabric
+from railbed.toolbox.fault_search.shape import Shape, Sweep
+from railbed.toolbox.fault_search.three_tier import ThreeTier
+from railbed.toolbox.fault_search.two_tier import TwoTier, rail_variants
 
 
 def sweep(fabric: Fabric, variant: int = 0) -> Sweep:
@@ -21,8 +21,8 @@ def sweep(fabric: Fabric, variant: int = 0) -> Sweep:
     core_cables = fabric.spine * fabric.half if fabric.core else 0
     done.unloaded_leaf_spine, done.unloaded_spine_core = fabric.leaf * fabric.up, core_cables
     if len(shape.peopled) > 1 and fabric.up:
-        way = OverCores if fabric.core and len(shape.pods) > 1 else OverSpines
-        loads = way(shape, variant, done)
+        tiers = ThreeTier if fabric.core and len(shape.pods) > 1 else TwoTier
+        loads = tiers(shape, variant, done)
         loads.run()
         done.unloaded_leaf_spine -= loads.loaded_leaf_spine
         done.unloaded_spine_core -= loads.loaded_spine_core

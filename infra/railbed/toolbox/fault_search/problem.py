@@ -6,13 +6,13 @@ import itertools
 from dataclasses import dataclass, field
 
 from railbed.errors import UsageError
-from railbed.model.blame.common import FABRIC
-from railbed.model.blame.decode import Law, Trial
-from railbed.model.blame.paths import device, hops
-from railbed.model.blame.record import Planned, Record
-from railbed.model.blame.shape import Shape
 from railbed.model.claims import Verdict
 from railbed.model.fabric import Fabric, Names, cables
+from railbed.toolbox.fault_search.common import FABRIC
+from railbed.toolbox.fault_search.decode import Law, Trial
+from railbed.toolbox.fault_search.paths import device, hops
+from railbed.toolbox.fault_search.record import Planned, Record
+from railbed.toolbox.fault_search.shape import Shape
 
 
 @dataclass

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from railbed.model.blame.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
+from railbed.toolbox.fault_search.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
 
 
-class _Climbing:
+class _Climb:
     """One stage in the making."""
 
     def __init__(self, shape: Shape) -> None:
@@ -21,7 +21,7 @@ class _Climbing:
         self.ports.setdefault(spine, []).append(leaf)
 
 
-class OverCores:
+class ThreeTier:
     """Loads every leaf–spine and every spine–core cable of the pods with nodes, stage by stage."""
 
     def __init__(self, shape: Shape, variant: int, sweep: Sweep) -> None:
@@ -52,7 +52,7 @@ class OverCores:
                 del self.core_left[spine]
 
     def _stage(self, leaves: list[int], spines: list[int]) -> bool:
-        made = _Climbing(self.shape)
+        made = _Climb(self.shape)
         for leaf in leaves:
             for uplink in self.left[leaf][: made.stage.room(leaf)]:
                 made.port(self.shape.spine(leaf, uplink), leaf, uplink)
@@ -73,7 +73,7 @@ class OverCores:
             pairs += [(uplink, fit[a][1], fit[b][1]) for a, b in turns]
         return self._keep(pairs, made)
 
-    def _fill(self, made: _Climbing, spine: int, wanted: int) -> None:
+    def _fill(self, made: _Climb, spine: int, wanted: int) -> None:
         """Lets leaves that are done send too, where a spine has more uplinks to load than leaves that are not."""
         pod, uplink = divmod(spine, self.up)
         leaves = self.shape.pods[pod]
@@ -94,7 +94,7 @@ class OverCores:
             wanted = wanted + [k for k in range(self.half) if k not in there][: count - len(wanted)]
         return wanted
 
-    def _balanced(self, core: int, entries: list[Entry], made: _Climbing) -> list[Entry]:
+    def _balanced(self, core: int, entries: list[Entry], made: _Climb) -> list[Entry]:
         """The entries of one core, so that no pod has more than half: with other pods' help, else with fewer."""
         pod, most = most_of_one(entries)
         lacking = 2 * most - len(entries)
@@ -112,7 +112,7 @@ class OverCores:
         own = [entry for entry in entries if entry[0] == pod]
         return sorted(others + own[: len(others)])
 
-    def _help(self, core: int, pod: int, wanted: int, made: _Climbing) -> list[int]:
+    def _help(self, core: int, pod: int, wanted: int, made: _Climb) -> list[int]:
         """Spines of a pod that lend their free uplink to the core, each with a leaf that has a NIC free."""
         core_set, core_uplink = divmod(core, self.half)
         leaves = self.shape.pods[pod]
@@ -132,7 +132,7 @@ class OverCores:
                     break
         return found
 
-    def _keep(self, pairs: list[tuple[int, int, int]], made: _Climbing) -> bool:
+    def _keep(self, pairs: list[tuple[int, int, int]], made: _Climb) -> bool:
         """Joins leaves and climbs at every spine; adds the stage's flows where they load anything new."""
         climbs: dict[int, list[int]] = {}
         for core_uplink, spine, _ in pairs:

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.blame.paths import Paths, hops, turned_around
-from railbed.model.blame.shape import turned
-from railbed.model.blame.sweep import least_stages, sweep
 from railbed.model.fabric import Fabric, Names, Wish, cables, plan
+from railbed.toolbox.fault_search.paths import Paths, hops
+from railbed.toolbox.fault_search.shape import turned
+from railbed.toolbox.fault_search.sweep import least_stages, sweep
+
+from .play import turned_around
 
 
 @st.composite

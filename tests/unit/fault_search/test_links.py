@@ -7,13 +7,13 @@ import random
 import pytest
 
 from railbed.errors import UsageError
-from railbed.model import blame
-from railbed.model.blame.paths import hops, turned_around
 from railbed.model.claims import Verdict
+from railbed.toolbox import fault_search
+from railbed.toolbox.fault_search.paths import hops
 
-from .play import Fails, filled, named, play
+from .play import Fails, filled, named, play, turned_around
 
-Search = blame.Search
+Search = fault_search.Search
 SIZES = [{"nodes": 64}, {"nodes": 31}, {"nodes": 40}, {"nodes": 80, "rails": 4, "fabric": {"radix": 16}},
          {"nodes": 64, "rails": 2, "fabric": {"radix": 16, "planes": 2, "oversubscription": "2"}}]  # fmt: skip
 
@@ -31,7 +31,7 @@ def through(device: str) -> Fails:
 
 
 def all_hops(search: Search) -> list[str]:
-    tests = blame.next_round(blame.begin(search)).tests
+    tests = fault_search.next_round(fault_search.begin(search)).tests
     return sorted({hop for test in tests for hop in hops(test.path or "")})
 
 
@@ -76,7 +76,7 @@ def test_a_dead_device_is_one_culprit(device: str, culprit: tuple[str, str]) -> 
 
 def test_a_flow_that_fails_over_links_that_are_good_is_a_way() -> None:
     search = links(nodes=64)
-    first = blame.next_round(blame.begin(search)).tests[7]
+    first = fault_search.next_round(fault_search.begin(search)).tests[7]
     _, decision = play(search, lambda test: test.path == first.path)
     (one,) = decision.culprits
     assert (one.node, one.part, one.detail) == ("", f"way {first.nodes[0]} {first.nodes[1]}", first.path)
@@ -97,10 +97,10 @@ def test_what_every_way_shares_cannot_be_told_apart() -> None:
 
 
 def test_a_link_without_a_result_is_no_pass() -> None:
-    record = blame.begin(links(nodes=64))
-    record = filled(record.with_round(blame.next_round(record)), lambda test: False)
+    record = fault_search.begin(links(nodes=64))
+    record = filled(record.with_round(fault_search.next_round(record)), lambda test: False)
     fewer = record.rounds[0].model_copy(update={"tests": record.rounds[0].tests[1:]})
-    decision = blame.decide(record.model_copy(update={"rounds": [fewer]}))
+    decision = fault_search.decide(record.model_copy(update={"rounds": [fewer]}))
     assert (decision.verdict, decision.next_round) == (Verdict.UNPROVEN, True)
     assert decision.untested == 2
 
@@ -113,25 +113,25 @@ def test_links_that_no_flow_can_load_are_told() -> None:
 
 def test_a_fabric_without_links_has_nothing_to_run() -> None:
     with pytest.raises(UsageError, match="no flow between two"):
-        blame.next_round(blame.begin(links(nodes=4, rails=1)))
+        fault_search.next_round(fault_search.begin(links(nodes=4, rails=1)))
 
 
 def test_a_path_must_be_of_the_fabric() -> None:
-    record = blame.begin(links(nodes=64))
-    record = filled(record.with_round(blame.next_round(record)), lambda test: False)
+    record = fault_search.begin(links(nodes=64))
+    record = filled(record.with_round(fault_search.next_round(record)), lambda test: False)
     first = record.rounds[0].tests[0]
     for path in ("node-0:mlx5_0 leaf9:1", "nowhere", (first.path or "").replace("spine", "spline"), ""):
         tests = [first.model_copy(update={"path": path}), *record.rounds[0].tests[1:]]
         wrong = record.model_copy(update={"rounds": [record.rounds[0].model_copy(update={"tests": tests})]})
         with pytest.raises(UsageError, match="path"):
-            blame.decide(wrong)
+            fault_search.decide(wrong)
 
 
 def test_another_real_path_is_taken_as_it_was_run() -> None:
     """Where the network chose another spine, the record may say so."""
-    record = blame.begin(links(nodes=64))
-    record = filled(record.with_round(blame.next_round(record)), lambda test: False)
+    record = fault_search.begin(links(nodes=64))
+    record = filled(record.with_round(fault_search.next_round(record)), lambda test: False)
     one, other = record.rounds[0].tests[:2]
     swapped = [one.model_copy(update={"path": other.path, "nodes": other.nodes}), *record.rounds[0].tests[1:]]
     changed = record.rounds[0].model_copy(update={"tests": swapped})
-    assert blame.decide(record.model_copy(update={"rounds": [changed]})).untested > 0
+    assert fault_search.decide(record.model_copy(update={"rounds": [changed]})).untested > 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from railbed.model import blame
-from railbed.model.blame.record import Planned
 from railbed.model.claims import Verdict
+from railbed.toolbox import fault_search
+from railbed.toolbox.fault_search.record import Planned
 
 Fails = Callable[[Planned], bool]
 
 
-def filled(record: blame.Record, fails: Fails) -> blame.Record:
+def filled(record: fault_search.Record, fails: Fails) -> fault_search.Record:
     """The record with results in its last round."""
     last = record.rounds[-1]
     tests = [
@@ -23,17 +23,19 @@ def filled(record: blame.Record, fails: Fails) -> blame.Record:
     return record.model_copy(update={"rounds": [*record.rounds[:-1], done]})
 
 
-def play(search: blame.Search, fails: Fails, rounds: int = 20) -> tuple[blame.Record, blame.Decision]:
+def play(
+    search: fault_search.Search, fails: Fails, rounds: int = 20
+) -> tuple[fault_search.Record, fault_search.Decision]:
     """Rounds until the decision, at most so many."""
-    record = blame.begin(search)
-    decision = blame.decide(record)
+    record = fault_search.begin(search)
+    decision = fault_search.decide(record)
     while decision.next_round and len(record.rounds) < rounds:
-        record = filled(record.with_round(blame.next_round(record)), fails)
-        decision = blame.decide(record)
+        record = filled(record.with_round(fault_search.next_round(record)), fails)
+        decision = fault_search.decide(record)
     return record, decision
 
 
-def named(decision: blame.Decision) -> set[tuple[str, str]]:
+def named(decision: fault_search.Decision) -> set[tuple[str, str]]:
     return {(one.node, one.part) for one in decision.culprits}
 
 
@@ -43,3 +45,9 @@ def always(*nodes: str) -> Fails:
 
 
 HARD: dict[str, Any] = {"least_failing": 1.0}
+
+
+def turned_around(hop: str) -> str:
+    """The same cable the other way."""
+    source, target = hop.split(" ")
+    return f"{target} {source}"

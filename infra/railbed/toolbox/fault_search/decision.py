@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from railbed.model.blame import common, decode
-from railbed.model.blame.naming import Named, named_parts, named_ways, suspect_part
-from railbed.model.blame.pairs import NEGLIGIBLE
-from railbed.model.blame.problem import Problem, problem_of
-from railbed.model.blame.record import Record
-from railbed.model.blame.ways import Ways, unexplained
 from railbed.model.claims import Verdict
+from railbed.toolbox.fault_search import common, decode
+from railbed.toolbox.fault_search.naming import Named, named_parts, named_paths, suspect_part
+from railbed.toolbox.fault_search.pairs import NEGLIGIBLE
+from railbed.toolbox.fault_search.path_faults import PathFaults, unexplained
+from railbed.toolbox.fault_search.problem import Problem, problem_of
+from railbed.toolbox.fault_search.record import Record
 
 SUSPECT = 0.05
 """A part at least this likely to be bad is listed as a suspect."""
@@ -37,7 +37,7 @@ class State:
     """Parts that should be tested and have no result."""
     told: set[int]
     """Parts that are in any test that counts."""
-    ways: Ways
+    path_faults: PathFaults
     unsure: set[int]
     """Parts that passed too few tests: a bad one might have passed them too."""
     passes_needed: int
@@ -110,11 +110,11 @@ def look(record: Record, where: str = "") -> State:
         if probability[part] >= rule.confidence and len(ways) >= FAILURES_NEEDED
     }
     untested = problem.wanted - told - hidden - problem.trusted
-    ways = unexplained(trials, probability, guilty)
+    path_faults = unexplained(trials, probability, guilty)
     needed = passes_needed(rule.least_failing, rule.confidence)
     passed = Counter(part for test in tests if not test.failed for part in test.parts)
     unsure = {part for part in problem.wanted - guilty - hidden if passed[part] < needed}
-    return State(problem, probability, causes, guilty, hidden, untested, told, ways, unsure, needed)
+    return State(problem, probability, causes, guilty, hidden, untested, told, path_faults, unsure, needed)
 
 
 def passes_needed(least_failing: float, confidence: float) -> int:
@@ -139,11 +139,11 @@ def decide(record: Record, where: str = "", state: State | None = None) -> Decis
     state = state or look(record, where)
     rule, count = record.rule, len(record.rounds)
     culprits = named_parts(record, state.problem, state.guilty, state.probability, state.causes)
-    culprits += named_ways(record, state.problem, state.ways.broken)
+    culprits += named_paths(record, state.problem, state.path_faults.broken)
     suspects = _suspects(record, state)
     sure = (
         not state.unsure
-        and not state.ways.again
+        and not state.path_faults.again
         and state.missed <= 1 - rule.confidence
         and bool(state.problem.tests)
     )
@@ -184,8 +184,8 @@ def _why_not(state: State, suspects: list[tuple[str, str, float]]) -> str:
         return "no test has a result yet"
     if state.untested:
         return f"{len(state.untested)} parts have no result yet"
-    if state.ways.again and not suspects:
-        return f"{len(state.ways.again)} failed once and nothing explains it: run them again"
+    if state.path_faults.again and not suspects:
+        return f"{len(state.path_faults.again)} failed once and nothing explains it: run them again"
     if suspects:
         return f"{len(suspects)} under suspicion"
     if state.unsure:

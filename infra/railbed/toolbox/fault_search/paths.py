@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from railbed.model.blame.shape import Flow
 from railbed.model.fabric import Fabric, Names
 from railbed.model.fabric.cables import core_end, node_place, spine_end
+from railbed.toolbox.fault_search.shape import Flow
 
 
 class Paths:
@@ -56,12 +56,6 @@ def hops(path: str) -> list[str]:
     """The cables of a path, each with its direction: ``from_port to_port``."""
     ports = path.split()
     return [f"{ports[i]} {ports[i + 1]}" for i in range(0, len(ports) - 1, 2)]
-
-
-def turned_around(hop: str) -> str:
-    """The same cable the other way."""
-    source, target = hop.split(" ")
-    return f"{target} {source}"
 
 
 def device(port: str) -> str:

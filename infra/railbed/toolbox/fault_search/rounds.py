@@ -6,13 +6,13 @@ import random
 from collections.abc import Sequence
 
 from railbed.errors import UsageError
-from railbed.model.blame.decision import State, decide, look
-from railbed.model.blame.pairs import next_pairs
-from railbed.model.blame.paths import Paths, hops
-from railbed.model.blame.record import Planned, Record, Round
-from railbed.model.blame.shape import Sweep
-from railbed.model.blame.sweep import sweep, variants
 from railbed.model.fabric import Fabric, Names
+from railbed.toolbox.fault_search.decision import State, decide, look
+from railbed.toolbox.fault_search.pairs import next_pairs
+from railbed.toolbox.fault_search.paths import Paths, hops
+from railbed.toolbox.fault_search.record import Planned, Record, Round
+from railbed.toolbox.fault_search.shape import Sweep
+from railbed.toolbox.fault_search.sweep import sweep, variants
 
 WORTH_IT = 0.05
 """A sweep must tell so much more about the suspects to be taken instead of one that stays nearer to the rails."""
@@ -36,7 +36,7 @@ def next_round(record: Record, where: str = "") -> Round:
         )  # fmt: skip
     planner = {"nodes": _pairs, "rails": _rails, "links": _links}[record.what]
     found = planner(record, state)
-    again = [state.problem.planned[place] for place in state.ways.again]
+    again = [state.problem.planned[place] for place in state.path_faults.again]
     tests = [*found.tests, *_once_more(again, found.stages if found.tests else 0)]
     return _some(_round(tests), record, "nobody is left to test with")
 
