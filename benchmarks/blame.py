@@ -15,9 +15,9 @@ import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 
-from railbed.model.claims import Verdict
-from railbed.model.fabric import Fabric, Names, Wish, plan
-from railbed.model.fabric.cables import core_end, spine_end
+from railbed.claims import Verdict
+from railbed.fabric import Fabric, Names, Wish, plan
+from railbed.fabric.cables import core_end, spine_end
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.paths import Paths
 from railbed.toolbox.fault_search.sweep import least_stages, sweep

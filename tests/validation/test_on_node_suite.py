@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from railbed.model import identity
-from railbed.model.claims import Verdict
-from railbed.model.identity import Shown
+from railbed.certificate import identity
+from railbed.certificate.identity import Shown
+from railbed.claims import Verdict
 
 DATA = Path(__file__).parent / "data"
 CLAIMS = (

@@ -6,7 +6,7 @@ import ipaddress
 
 from railbed import catalog
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
-from railbed.model import price
+from railbed.laws import price
 from railbed.plan import purchase, scope, software, sources, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (

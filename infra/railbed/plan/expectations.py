@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from railbed.catalog import FilesystemOffer, Machine, Unpublished
+from railbed.claims import Expectation
 from railbed.defaults import CHECKPOINT_FLOOR, COUNTER_TOLERANCE, RAIL_GATE_FRACTION
-from railbed.model import bandwidth
-from railbed.model.bandwidth import BandwidthMachine
-from railbed.model.claims import Expectation
+from railbed.laws import bandwidth
+from railbed.laws.bandwidth import BandwidthMachine
 
 
 def count(unit: str, number: int, of: str) -> Expectation:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from railbed.catalog import FilesystemOffer, Release
+from railbed.certificate import identity
+from railbed.claims import Claim, Expectation, OutOfScope, Part
 from railbed.defaults import GATING_SIZE_BYTES
-from railbed.model import bandwidth, identity
-from railbed.model.claims import Claim, Expectation, OutOfScope, Part
+from railbed.laws import bandwidth
 from railbed.plan import expectations
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedStorage
 from railbed.spec.platforms import CLOUDS

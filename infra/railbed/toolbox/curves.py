@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from railbed.model import bandwidth, ranks, sizes
-from railbed.model.claims import Part
-from railbed.model.collective import with_names
-from railbed.model.machine import BandwidthMachine, group
+from railbed.claims import Part
+from railbed.judge import sizes
+from railbed.judge.recognize import with_names
+from railbed.laws import bandwidth, ranks
+from railbed.laws.machine import BandwidthMachine, group
 from railbed.parse.nccl_tests import Log
 from railbed.units import KIB
 

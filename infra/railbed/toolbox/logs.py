@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from railbed.model import ranks
-from railbed.model.collective import named
-from railbed.model.judge import Judgement
+from railbed.judge.nccl_log import Judgement
+from railbed.judge.recognize import named
+from railbed.laws import ranks
 from railbed.parse.nccl_tests import Log, Table, plain_rows
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from railbed.claims import Judged, Verdict, overall
 from railbed.defaults import REASON_CHARACTERS
 from railbed.effects.journal import now_iso
-from railbed.model import sound
-from railbed.model.claims import Judged, Verdict, overall
+from railbed.judge import sound
 from railbed.text import shown
 from railbed.validate.scope import Question, Scope
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from railbed import strict_json
+from railbed.certificate.identity import Identity
+from railbed.claims import Verdict
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
 from railbed.effects import files
@@ -17,8 +19,6 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
-from railbed.model.claims import Verdict
-from railbed.model.identity import Identity
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
-from railbed.model.claims import Judged, Verdict
 
 COMPARED = {
     "node.driver": "driver", "node.fabric_manager": "fabric manager", "node.kernel": "kernel",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from railbed.claims import Claim
 from railbed.contract import Contract, Node
 from railbed.errors import UsageError
-from railbed.model.claims import Claim
 
 QUICK = ("node.*", "scheduler.state", "storage.servers")
 """Claims of a quick run: seconds each, and nothing that loads the rails."""

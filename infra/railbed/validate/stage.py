@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from railbed import blame
+from railbed.certificate.document import MAX_TEXT_CHARACTERS
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects import files
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
-from railbed.model import blame, transport
-from railbed.model.certificate import MAX_TEXT_CHARACTERS
-from railbed.model.claims import Verdict
+from railbed.judge import transport
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,

@@ -1,6 +1,6 @@
 """Collectives simulated channel by channel: rings and trees over rails, with faults. It tests the judge and blame.
 
-It shares no code with the laws of `railbed.model.bandwidth` nor with the judge: it knows hops and what they load,
+It shares no code with the laws of `railbed.laws.bandwidth` nor with the judge: it knows hops and what they load,
 and time follows. What it prints says that it is simulated.
 """
 

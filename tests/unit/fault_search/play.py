@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from railbed.model.claims import Verdict
+from railbed.claims import Verdict
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.record import Planned
 

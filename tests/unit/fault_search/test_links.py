@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.model.claims import Verdict
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.paths import hops
 

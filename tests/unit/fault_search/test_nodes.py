@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.model.claims import Verdict
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.record import Planned
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Fabric, Names, Wish, cables, plan
+from railbed.fabric import Fabric, Names, Wish, cables, plan
 from railbed.toolbox.fault_search.paths import Paths, hops
 from railbed.toolbox.fault_search.shape import turned
 from railbed.toolbox.fault_search.sweep import least_stages, sweep

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from railbed import catalog, plan, spec
 from railbed.cli import plan_commands
 from railbed.errors import SpecError
-from railbed.model import longjob
+from railbed.laws import longjob
 
 OWN = Path(catalog.__file__).parent
 EXAMPLE = Path(__file__).parents[3] / "examples" / "lab-cluster.yaml"

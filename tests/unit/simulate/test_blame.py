@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from tests.support.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
 
-from railbed.model.claims import Verdict
+from railbed.claims import Verdict
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.record import Planned
 

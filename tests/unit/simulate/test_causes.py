@@ -8,7 +8,8 @@ import pytest
 from tests.support.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, Trouble
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, causes
+from railbed.judge import causes
+from railbed.laws import bandwidth
 
 HGX = bandwidth.of(load_machine("metal/hgx-h100"))
 SIZE = 16e9

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import loaded_reading
 
+from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.model.claims import Claim, Expectation, Verdict
 from railbed.run import Result
 from railbed.validate import checkpoint
 from railbed.validate.answers import Answers

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import loaded_reading
 
+from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract, Rail
 from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
-from railbed.model import transport
-from railbed.model.claims import Claim, Expectation, Verdict
+from railbed.judge import transport
 from railbed.run import Result
 from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged

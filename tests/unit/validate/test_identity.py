@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from railbed.certificate.identity import CLAIM
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import CLAIM
 from railbed.run import Result
 from railbed.validate import answers, certificate, identity, lapse, on_node, run, stage
 from railbed.validate.bench import Bench

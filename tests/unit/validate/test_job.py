@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from railbed.model.claims import Claim, Judged, Verdict
+from railbed.claims import Claim, Judged, Verdict
 from railbed.validate import job
 from railbed.validate.scope import Question
 from railbed.validate.story import Story

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import iperf3, loaded_reading
 
+from railbed.blame import culprits
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.slurm_text import Job
-from railbed.model.blame import culprits
-from railbed.model.claims import Verdict
 from railbed.validate import rails
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench

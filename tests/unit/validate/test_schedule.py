@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import CommandError
-from railbed.model.claims import Verdict
 from railbed.run import Result
 from railbed.validate import acceptance, schedule
 from railbed.validate.answers import Answers, judged

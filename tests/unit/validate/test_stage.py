@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UnprovenError, UsageError
-from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
 from railbed.validate import answers, bench, certificate, drift, lapse, latest, run, stage
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import expectation, loaded_reading
 
+from railbed import blame
+from railbed.claims import Claim, Judged, Verdict
 from railbed.contract import Contract
 from railbed.defaults import STORAGE_PROBE_BYTES
 from railbed.effects.scheduler import Scheduler
-from railbed.model import blame
-from railbed.model.claims import Claim, Judged, Verdict
 from railbed.run import TIMED_OUT, Result
 from railbed.validate import checkpoint, clients, patience, storage
 from railbed.validate.answers import Answers

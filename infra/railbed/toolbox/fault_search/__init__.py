@@ -1,7 +1,7 @@
 """The search for what is to blame: tests in rounds, adaptive group testing, and what their results say.
 
 Nodes in pairs, rails in pairs, the links between switches by flows over known paths. Pure; imports the planner of fabrics,
-claims and errors. What explains the verdicts of a validation is ``railbed.model.blame``.
+claims and errors. What explains the verdicts of a validation is ``railbed.blame``.
 """
 
 from railbed.toolbox.fault_search.decision import Decision, decide

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from railbed.model.claims import Verdict
+from railbed.claims import Verdict
 from railbed.toolbox.fault_search import common, decode
 from railbed.toolbox.fault_search.naming import Named, named_parts, named_paths, suspect_part
 from railbed.toolbox.fault_search.pairs import NEGLIGIBLE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from railbed.model.fabric import Fabric, Names
-from railbed.model.fabric.cables import core_end, node_place, spine_end
+from railbed.fabric import Fabric, Names
+from railbed.fabric.cables import core_end, node_place, spine_end
 from railbed.toolbox.fault_search.shape import Flow
 
 

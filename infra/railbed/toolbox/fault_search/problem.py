@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
+from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.model.claims import Verdict
-from railbed.model.fabric import Fabric, Names, cables
+from railbed.fabric import Fabric, Names, cables
 from railbed.toolbox.fault_search.common import FABRIC
 from railbed.toolbox.fault_search.decode import Law, Trial
 from railbed.toolbox.fault_search.paths import device, hops

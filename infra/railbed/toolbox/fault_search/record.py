@@ -15,11 +15,11 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from railbed import strict_json
+from railbed.claims import Part, Verdict
 from railbed.errors import UsageError
-from railbed.model.claims import Part, Verdict
-from railbed.model.fabric import Fabric, Names, Wish
-from railbed.model.fabric import plan as plan_fabric
-from railbed.model.fabric.ratio import read as read_ratio
+from railbed.fabric import Fabric, Names, Wish
+from railbed.fabric import plan as plan_fabric
+from railbed.fabric.ratio import read as read_ratio
 
 Kind = Literal["nodes", "rails", "links"]
 KINDS: tuple[str, ...] = get_args(Kind)

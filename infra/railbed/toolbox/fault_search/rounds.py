@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Fabric, Names
+from railbed.fabric import Fabric, Names
 from railbed.toolbox.fault_search.decision import State, decide, look
 from railbed.toolbox.fault_search.pairs import next_pairs
 from railbed.toolbox.fault_search.paths import Paths, hops

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Names
+from railbed.fabric import Names
 from railbed.toolbox.fault_search.record import (
     DEFAULTS,
     KINDS,

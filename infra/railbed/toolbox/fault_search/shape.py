@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from railbed.model.fabric.cables import node_place
-from railbed.model.fabric.rule import Fabric
+from railbed.fabric.cables import node_place
+from railbed.fabric.rule import Fabric
 
 Entry = tuple[int, int]
 """Where it comes from (leaf or pod), and which uplink or spine of it."""

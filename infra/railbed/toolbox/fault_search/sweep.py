@@ -9,7 +9,7 @@ is linear in the cables.
 
 from __future__ import annotations
 
-from railbed.model.fabric.rule import Fabric
+from railbed.fabric.rule import Fabric
 from railbed.toolbox.fault_search.shape import Shape, Sweep
 from railbed.toolbox.fault_search.three_tier import ThreeTier
 from railbed.toolbox.fault_search.two_tier import TwoTier, rail_variants
