@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from railbed.claims import Culprit, Judged, Verdict
+from railbed.claims import Culprit, Judged, Verdict, table
+from railbed.claims.definition import Explanation
 
 PART = re.compile(r"\b(rail|gpu) (\d+)\b", re.IGNORECASE)
 DIRECT = 0.95
@@ -35,10 +36,19 @@ class _Suspect:
         self.not_separated += [one for one in candidates if one not in self.not_separated]
 
 
-def is_consequence(claim: str) -> bool:
-    """True for claims that fail because of parts which other claims look at directly."""
-    cluster_wide = ("collective.", "job.", "fabric.all_rails", "fabric.transport")
-    return claim.startswith(cluster_wide) or claim in ("scheduler.state", "storage.write", "storage.read")
+ANYTHING = Explanation()
+
+
+def _explanation(claim: str) -> Explanation | None:
+    """Which parts, that other claims look at directly, can be why ``claim`` fails; None: it points at a part itself."""
+    definition = table.find(claim)
+    return definition.explained if definition else None
+
+
+def _accused(claim: str) -> str:
+    """The part that a claim accuses where its verdict names none; a claim of another release by its family."""
+    definition = table.find(claim)
+    return definition.part_of(claim) if definition else claim.split(".")[0]
 
 
 def named_parts(judged: Judged) -> list[str]:
@@ -49,7 +59,7 @@ def named_parts(judged: Judged) -> list[str]:
     found = [f"{kind.lower()} {index}" for kind, index in PART.findall(judged.reason)]
     if judged.claim == "node.gpus" and found:
         return [part for part in dict.fromkeys(found) if part.startswith("gpu")] or ["gpu"]
-    return [judged.claim.split(".")[1] if judged.claim.startswith("node.") else judged.claim.split(".")[0]]
+    return [_accused(judged.claim)]
 
 
 def named_nodes(judged: Judged) -> list[str]:
@@ -138,17 +148,14 @@ def _explains(key: Key, judged: Judged) -> bool:
     took_part = _took_part(judged)
     if node and ((judged.node and judged.node != node) or (took_part and node not in took_part)):
         return False
-    if judged.claim.startswith("storage."):
-        return kind in ("storage", "mounts", "node")
-    if judged.claim.startswith(("collective.", "fabric.")):
-        return kind != "storage"
-    return True
+    explained = _explanation(judged.claim) or ANYTHING
+    return kind not in explained.never and (not explained.only or kind in explained.only)
 
 
 def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
     """The culprits that a failed consequence is added to: rails for traffic, storage for files, else any."""
     fitting = [key for key in suspects if _explains(key, judged)]
-    kind = {"collective": "rail", "fabric": "rail", "storage": "storage"}.get(judged.claim.split(".")[0], "")
+    kind = (_explanation(judged.claim) or ANYTHING).first
     return [key for key in fitting if kind and key[1].startswith(kind)] or fitting
 
 
@@ -182,12 +189,12 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     blame nobody.
     """
     failed = [j for j in judged if j.verdict is Verdict.FAIL]
-    suspects = _direct([j for j in failed if not is_consequence(j.claim)])
+    suspects = _direct([j for j in failed if _explanation(j.claim) is None])
     _whole_rails(suspects, judged)
     _whole_nodes(suspects, judged)
     _whole_clock(suspects, judged)
     _driver_hides_gpus(suspects)
-    for one in [j for j in failed if is_consequence(j.claim)]:
+    for one in [j for j in failed if _explanation(j.claim) is not None]:
         _explain(one, judged, suspects)
     for one in judged:
         for key in _blocked_by(one, suspects):
@@ -204,13 +211,6 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     ]
 
 
-BESIDE_NODES = {
-    "collective": "the switches between them", "fabric": "the switches between them",
-    "storage": "the filesystem's servers", "job": "the scheduler and the filesystem",
-}  # fmt: skip
-"""First word of a claim → what may have failed beside its nodes."""
-
-
 def _candidates(judged: Judged) -> list[str]:
     """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
     nodes, floor = sorted(_took_part(judged)), judged.floor
@@ -219,7 +219,7 @@ def _candidates(judged: Judged) -> list[str]:
         nodes = sorted(node for node, ways in rates.items() if min(ways.values()) < floor)
     if isinstance(clients, dict) and floor is not None:
         nodes = sorted(node for node, rate in clients.items() if rate < floor)
-    return [*nodes, BESIDE_NODES.get(judged.claim.split(".")[0], "all nodes")]
+    return [*nodes, (_explanation(judged.claim) or ANYTHING).beside]
 
 
 def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect]) -> None:
@@ -230,13 +230,12 @@ def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect
         for key in known or wanted:
             suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
         return
-    part = one.claim.split(".")[0]
+    part = _accused(one.claim)
     nodes = named_nodes(one)
     if nodes == [""]:
         keys = _likeliest(one, suspects)
-        node = _common_node(judged) if part == "collective" else ""
-        if part in ("collective", "fabric"):
-            part = "node" if node else "fabric"
+        node = _common_node(judged) if one.claim.startswith("collective.") else ""
+        part = "node" if node else part
         for key in keys:
             suspects[key].add(one.claim)
         if not keys:

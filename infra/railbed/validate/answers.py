@@ -43,6 +43,7 @@ def judged(
         reason=reason,
         evidence=evidence,
         simulated=claim.simulated,
+        measured_by=claim.measured_by,
         at=at or now_iso(),
         detail=detail or {},
     )
@@ -116,11 +117,13 @@ class Answers:
     def complete(self) -> list[Judged]:
         """One verdict per question, in the order of the scope; its words are one line of plain text."""
         return [
-            _worded(
-                self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._why.get(key, NOT_MEASURED))
-            )
+            _worded(self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._reason(question)))
             for key, question in self._asked.items()
         ]
+
+    def _reason(self, question: Question) -> str:
+        """Why nobody answered."""
+        return question.claim.unmeasured or self._why.get(question.key, NOT_MEASURED)
 
 
 def _worded(record: Judged) -> Judged:

@@ -42,11 +42,6 @@ def run(bench: Bench) -> None:
     wanted = _wanted(bench)
     if not wanted:
         return
-    told = bench.unmeasurable()
-    if told:
-        bench.answers.why(PATTERN, told)
-        bench.answers.why(TRANSPORT, told)
-        return
     largest = Counts()
     for k in sorted(wanted):
         nodes, why = bench.usable(k)

@@ -39,11 +39,6 @@ def run(bench: Bench) -> None:
     """Measures what is asked of the rails. Nodes with a job on them are left alone."""
     if not (bench.scope.asks(EACH) or bench.scope.asks(TOGETHER)):
         return
-    why = bench.unmeasurable()
-    if why:
-        bench.answers.why(EACH, why)
-        bench.answers.why(TOGETHER, why)
-        return
     able = []
     for node in bench.rail_nodes():
         why = bench.unreachable.get(node.name) or bench.busy(node.name)

@@ -93,6 +93,7 @@ def test_machines_of_the_contract_pass_and_are_in_the_certificate(
 
 
 @pytest.mark.parametrize("filters", [{}, {"quick": True}, {"only": ["h100-2"]}, {"claim": "node.*"}])
+@pytest.mark.refutes("node.identity")
 def test_another_machine_under_the_same_name_fails(
     validated: Any, cluster: Contract, work: Workspace, nodes: Nodes, filters: dict[str, Any]
 ) -> None:

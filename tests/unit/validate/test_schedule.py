@@ -48,6 +48,7 @@ def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
         (NodeState("h100-1", "IDLE", frozenset(), "gpu:8", ("debug",)), "not in partition batch"),
     ],
 )
+@pytest.mark.refutes("scheduler.state")
 def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, told: str) -> None:
     assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [told]}
 

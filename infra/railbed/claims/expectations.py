@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from railbed.catalog import FilesystemOffer, Machine, Unpublished
-from railbed.claims import Expectation
+from railbed.claims.records import Expectation
 from railbed.defaults import CHECKPOINT_FLOOR, COUNTER_TOLERANCE, RAIL_GATE_FRACTION
 from railbed.laws import bandwidth
 from railbed.laws.bandwidth import BandwidthMachine

@@ -75,6 +75,10 @@ class Claim(Part):
     expectation: Expectation | None = None
     simulated: bool = False
     """True where the platform stands in for the hardware that the claim is about."""
+    measured_by: Line = Field(default="", exclude_if=lambda tool: not tool)
+    """The program that answers it."""
+    unmeasured: Line = Field(default="", exclude_if=lambda reason: not reason)
+    """Why nothing of this release can answer it; it then stays unproven."""
 
 
 class OutOfScope(Part):
@@ -101,6 +105,8 @@ class Judged(Part):
     evidence: str = ""
     """Evidence file, relative to the report's folder."""
     simulated: bool = False
+    measured_by: str = ""
+    """The program that answers the claim; empty where this release has none."""
     at: str = ""
     """ISO time of the measurement, UTC."""
     detail: dict[str, Any] = {}
