@@ -15,12 +15,12 @@ import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 
-from railbed.model import blame
-from railbed.model.blame.paths import Paths
-from railbed.model.blame.sweep import least_stages, sweep
-from railbed.model.claims import Verdict
-from railbed.model.fabric import Fabric, Names, Wish, plan
-from railbed.model.fabric.cables import core_end, spine_end
+from railbed.claims import Verdict
+from railbed.fabric import Fabric, Names, Wish, plan
+from railbed.fabric.cables import core_end, spine_end
+from railbed.toolbox import fault_search
+from railbed.toolbox.fault_search.paths import Paths
+from railbed.toolbox.fault_search.sweep import least_stages, sweep
 
 NODES = 512
 PREVALENCE = 0.01
@@ -35,10 +35,10 @@ def adaptive(seed: int, share: float, noise: float) -> Outcome:
     """railbed's search: pairs by what is known, explain-away decoding, its own stop."""
     rng, bad = drawn(seed)
     rule = {"seed": seed, "least_failing": 1.0 if share == 1 else 0.5}
-    record = blame.begin(blame.Search(nodes=NODES, rule=rule))
-    decision = blame.decide(record)
+    record = fault_search.begin(fault_search.Search(nodes=NODES, rule=rule))
+    decision = fault_search.decide(record)
     while decision.next_round:
-        made = blame.next_round(record)
+        made = fault_search.next_round(record)
         tests = [
             test.model_copy(
                 update={
@@ -48,7 +48,7 @@ def adaptive(seed: int, share: float, noise: float) -> Outcome:
             for test in made.tests
         ]
         record = record.with_round(made.model_copy(update={"tests": tests}))
-        decision = blame.decide(record)
+        decision = fault_search.decide(record)
     return bad, {one.node for one in decision.culprits}, len(record.rounds)
 
 
@@ -251,9 +251,9 @@ def memory() -> None:
 def schedule() -> None:
     """Seconds to plan rounds for 10,000 nodes."""
     print("\nschedules for 10,000 nodes (to reach: 1 s each)")
-    record = blame.begin(blame.Search(nodes=10_000))
+    record = fault_search.begin(fault_search.Search(nodes=10_000))
     start = time.perf_counter()
-    made = blame.next_round(record)
+    made = fault_search.next_round(record)
     took = time.perf_counter() - start
     print(f"pairs, first round: {took:.2f} s, {len(made.tests)} tests")
     rng = random.Random(0)
@@ -267,7 +267,7 @@ def schedule() -> None:
         ]
         record = record.with_round(made.model_copy(update={"tests": tests}))
         start = time.perf_counter()
-        made = blame.next_round(record)
+        made = fault_search.next_round(record)
         took = time.perf_counter() - start
     print(f"pairs, seventh round, {len(record.rounds) * 5000} results decoded: {took:.2f} s")
     fabric = plan(Wish(nodes=10_000, radix=128))

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from railbed.model.fabric import Cable, Fabric, Names, Wish, cables, export, infiniband, plan
-from railbed.model.fabric.observed import read
-from railbed.model.fabric.verify import verify
+from railbed.fabric import Cable, Fabric, Names, Wish, cables, export, infiniband, plan
+from railbed.fabric.observed import read
+from railbed.fabric.verify import verify
 
 SIZES = (1024, 2048, 4096, 8192)
 REPEATS, ROUNDS = 5, 2

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from statistics import fmean
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, compare, rails
-from railbed.model.claims import Verdict
-from railbed.model.rails import RailSample
+from railbed.claims import Verdict
+from railbed.judge import compare, rails
+from railbed.judge.rails import RailSample
+from railbed.laws import bandwidth
 
 Draw = Callable[[], float]
 LOSS = compare.LOSS

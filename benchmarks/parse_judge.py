@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, judge, logs
+from railbed.judge import nccl_log
+from railbed.laws import bandwidth
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.toolbox import logs
 
 BUDGET_S = 1.0
 """For reading and judging 10,000 rows."""
@@ -62,12 +64,12 @@ def main() -> None:
     plain, tagged = made_log(given.rows), made_log(given.rows, "[1,0]<stdout>:")
     log = nccl_tests.read(plain)
     assert len(log.tables[0].rows) == given.rows
-    verdict = judge.judge(log, machine, 2)
+    verdict = nccl_log.judge(log, machine, 2)
     assert verdict.claims[0].verdict == "pass", verdict.claims[0].reason
     split = best(given.repeat, lambda: [line.split() for line in plain.splitlines()])
 
     def whole() -> object:
-        return judge.judge(nccl_tests.read(plain), machine, 2, nccl=nccl_debug.read(plain))
+        return nccl_log.judge(nccl_tests.read(plain), machine, 2, nccl=nccl_debug.read(plain))
 
     figures = {
         "split the lines (baseline)": split,
@@ -76,7 +78,7 @@ def main() -> None:
         "read and describe (bandwidth parse)": best(
             given.repeat, lambda: logs.describe(nccl_tests.read(plain))
         ),
-        "judge alone": best(given.repeat, lambda: judge.judge(log, machine, 2)),
+        "judge alone": best(given.repeat, lambda: nccl_log.judge(log, machine, 2)),
         "read, look for NCCL's lines and judge": best(given.repeat, whole),
     }
     print(f"{given.rows} rows, {len(plain) / 1e6:.1f} MB, best of {given.repeat}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from railbed.model import armour
+from railbed.software import armour
 
 # A loaded machine is no failed law; timings are benchmarks' business.
 settings.register_profile("railbed", deadline=None)

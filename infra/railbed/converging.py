@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from railbed import configure, spec
+from railbed.claims import Part
 from railbed.contract import Contract
 from railbed.effects import contract_store, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from railbed.model.claims import Part
 
 
 def converge(

@@ -186,7 +186,7 @@ CONDITIONS_TIMEOUT_S = 10.0
 PAIRED_WINDOWS = 6
 PAIRED_SIBLINGS = 3
 """A rail is slow by itself, on a busy node too, when it is the slowest in so many windows, each with so many others: see
-model/windows.py."""
+judge/windows.py."""
 RAIL_ATTEMPTS = 4
 """Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
 MEASURE_PAUSE_S = 4.0

@@ -25,9 +25,9 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, contract_key, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import ContractError, HostError, Unsupported, UsageError
-from railbed.model import compat
 from railbed.platforms.cloud.release import Gone
 from railbed.platforms.findings import Finding
+from railbed.software import compat
 
 Say = Callable[[str], None]
 DEFAULT_STACK = "lab"

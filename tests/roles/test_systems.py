@@ -17,9 +17,9 @@ from tests.roles.conftest import KEY, Recorded, cluster, record
 
 from railbed import catalog
 from railbed.contract import Contract, Repository, Software
-from railbed.model import compat
 from railbed.plan import software
 from railbed.platforms import assemble
+from railbed.software import compat
 
 RELEASE = "2026.12"
 SYSTEMS = {"debian 12": "deb", "ubuntu 24.04": "deb", "rocky 9": "rpm"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from railbed.model import identity
-from railbed.model.claims import Verdict
-from railbed.model.identity import Shown
+from railbed.certificate import identity
+from railbed.certificate.identity import Shown
+from railbed.claims import Verdict
 
 DATA = Path(__file__).parent / "data"
 CLAIMS = (
@@ -211,9 +211,31 @@ def test_a_locked_version_stands_for_all_that_a_packager_adds(
 
 
 @pytest.mark.parametrize(("claim", "harm", "parts", "told"), BAD)
+@pytest.mark.refutes(
+    "node.containers",
+    "node.dcgm_engine",
+    "node.driver",
+    "node.fabric_manager",
+    "node.gpus",
+    "node.imds",
+    "node.limits",
+    "node.logins",
+    "node.mounts",
+    "node.nics",
+    "node.packages",
+    "node.scheduler",
+    "node.time",
+)
 def test_a_bad_node_fails_and_names_the_part(
-    world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, parts: list[str], told: str
+    world: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    request: Any,
+    claim: str,
+    harm: Break,
+    parts: list[str],
+    told: str,
 ) -> None:
+    assert set(request.node.get_closest_marker("refutes").args) == {row[0] for row in BAD}
     harm(world)
     found = world.check(claim, monkeypatch)
     assert found.verdict == "fail", found

@@ -12,8 +12,10 @@ from railbed import inputs
 from railbed.catalog import load_machine
 from railbed.cli import files, output
 from railbed.errors import Exit, UnprovenError, UsageError
-from railbed.model import bandwidth, baseline, curves, judge, logs, plot
+from railbed.judge import baseline, nccl_log
+from railbed.laws import bandwidth
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.toolbox import curves, logs, plot
 from railbed.validate import certificate
 
 group = typer.Typer(no_args_is_help=True, help="Bus bandwidth of collectives: laws, logs and verdicts.")
@@ -101,7 +103,7 @@ def _show_table(document: dict[str, Any]) -> None:
         output.out.print("problems: " + ", ".join(document["problems"]))
 
 
-def _show_judgement(judgement: judge.Judgement) -> None:
+def _show_judgement(judgement: nccl_log.Judgement) -> None:
     output.out.print(f"{judgement.verdict.value}: at least {judgement.rails_proven} rails carried data")
     for claim in judgement.claims:
         output.out.print(f"  {claim.verdict.value:9} {claim.claim}: {claim.reason}", soft_wrap=True)
@@ -136,7 +138,7 @@ def run_judge(
     known = bandwidth.of(load_machine(machine))
     reference = None if against is None else _certified(against, machine)
     text = inputs.read_log(file)
-    judgement = judge.judge(
+    judgement = nccl_log.judge(
         nccl_tests.read(text),
         known,
         nodes,

@@ -11,7 +11,7 @@ from rich.table import Table
 from railbed import inputs
 from railbed.cli import output
 from railbed.errors import UsageError
-from railbed.model import blame
+from railbed.toolbox import fault_search
 
 group = typer.Typer(no_args_is_help=True, help="Who is to blame: tests in rounds, and what they say.")
 SHOWN = 40
@@ -76,7 +76,7 @@ def plan(
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Plan the next round of tests: a record whose last round has empty verdicts to fill in."""
-    search = blame.Search(
+    search = fault_search.Search(
         what=what or "nodes", hosts=_words(hosts), nodes=nodes, known_good=_words(known_good), rails=rails,
         unit_nodes=unit_nodes,
         fabric={"radix": radix, "planes": planes, "oversubscription": oversubscription,
@@ -86,16 +86,16 @@ def plan(
               "most_rounds": most_rounds, "seed": seed},
     )  # fmt: skip
     if file is None:
-        found = blame.begin(search)
+        found = fault_search.begin(search)
     elif what is not None or not search.empty:
         raise UsageError(
             "a record brings its own nodes and rule", path=str(file), hint="name the record alone"
         )
     else:
-        found = blame.read(inputs.read_log(file), str(file))
-    found = found.with_round(blame.next_round(found, str(file) if file else ""))
+        found = fault_search.read(inputs.read_log(file), str(file))
+    found = found.with_round(fault_search.next_round(found, str(file) if file else ""))
     if to is not None:
-        _write(blame.lines(found), to)
+        _write(fault_search.lines(found), to)
     if as_json:
         output.print_json(found.as_json())
     else:
@@ -105,7 +105,7 @@ def plan(
 @group.command(name="decide")
 def run_decide(file: Path = FILLED, as_json: bool = output.JSON_OPTION) -> None:
     """Say who is to blame: exit 0 nobody, 1 culprits named, 3 not decided yet: run the next round."""
-    found = blame.decide(blame.read(inputs.read_log(file), str(file)), str(file))
+    found = fault_search.decide(fault_search.read(inputs.read_log(file), str(file)), str(file))
     if as_json:
         output.print_json(found.as_json())
     else:
@@ -124,7 +124,7 @@ def _write(text: str, to: Path) -> None:
         raise UsageError(f"cannot be written: {wrong.strerror}", path=str(to)) from None
 
 
-def _show_round(found: blame.Record) -> None:
+def _show_round(found: fault_search.Record) -> None:
     last = found.rounds[-1]
     stages = f" in {last.stages} stages" if last.stages > 1 else ""
     output.out.print(f"round {len(found.rounds)}: {len(last.tests)} tests{stages}, all of a stage at once")
@@ -138,7 +138,7 @@ def _show_round(found: blame.Record) -> None:
         output.out.print(f"… and {len(last.tests) - SHOWN} more: --json and --output have all")
 
 
-def _show_decision(found: blame.Decision) -> None:
+def _show_decision(found: fault_search.Decision) -> None:
     output.out.print(f"{found.verdict.value}: {found.reason}", soft_wrap=True)
     if found.culprits:
         table = Table("to blame", "part", "confidence", "failed tests", "", box=SIMPLE_HEAD)

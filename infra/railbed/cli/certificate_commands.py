@@ -7,11 +7,11 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from railbed.certificate.document import Certificate, CertifiedClaim
+from railbed.claims import Verdict
 from railbed.cli import output
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import UsageError
-from railbed.model.certificate import Certificate, CertifiedClaim
-from railbed.model.claims import Verdict
 from railbed.validate import certificate, verification
 
 app = typer.Typer(no_args_is_help=True, help="The signed certificate of a cluster.")

@@ -10,16 +10,16 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from railbed import fabric as fabrics
 from railbed import inputs
 from railbed.cli import output
 from railbed.cli.fabric_options import Chosen, sized
 from railbed.cli.switch_commands import switches
 from railbed.errors import UsageError
-from railbed.model import fabric as fabrics
-from railbed.model.fabric import draw as drawing
-from railbed.model.fabric import export as exports
-from railbed.model.fabric import infiniband, observed, slurm
-from railbed.model.fabric import verify as verifying
+from railbed.fabric import draw as drawing
+from railbed.fabric import export as exports
+from railbed.fabric import infiniband, observed, slurm
+from railbed.fabric import verify as verifying
 
 FORMATS: dict[str, Callable[[Chosen], Iterator[str]]] = {
     "csv": lambda c: exports.csv(c.fabric, c.names),

@@ -17,7 +17,7 @@ from railbed.catalog import Mode, Switch, load_switch
 from railbed.cli.spec_file import chosen
 from railbed.effects.workspace import stack_name
 from railbed.errors import UsageError
-from railbed.model.fabric import Fabric, Names, Wish, plan, ratio
+from railbed.fabric import Fabric, Names, Wish, plan, ratio
 from railbed.plan.hosts import node_names
 from railbed.spec.platforms import MetalPlatform
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from railbed.catalog import load_machine
 from railbed.cli import output
-from railbed.model import longjob
+from railbed.laws import longjob
 
 group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints, goodput.")
 

@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 MODULES = {
     "spec": ("spec",),
     "plan": ("plan",),
+    "claims": ("claims",),
     "catalog": ("catalog",),
     "fabric": ("fabric",),
     "bandwidth": ("bandwidth",),

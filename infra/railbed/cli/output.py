@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from railbed import strict_json
+from railbed.claims import Verdict
 from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
-from railbed.model.claims import Verdict
 from railbed.text import plain
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNPROVEN: "yellow"}

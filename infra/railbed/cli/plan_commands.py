@@ -11,9 +11,9 @@ from rich.text import Text
 
 from railbed import plan as plans
 from railbed import spec as specs
+from railbed.claims import Claim
 from railbed.cli import output
 from railbed.cli.spec_file import SPEC_OPTION, chosen
-from railbed.model.claims import Claim
 
 
 def register(app: typer.Typer) -> None:

@@ -11,8 +11,8 @@ from rich.table import Table
 from railbed import catalog
 from railbed.cli import output, release_commands
 from railbed.errors import Exit, UsageError
-from railbed.model import compat
-from railbed.model.compat.problem import read_wanted
+from railbed.software import compat
+from railbed.software.compat.problem import read_wanted
 
 group = typer.Typer(no_args_is_help=True, help="Software: versions that go together, and why; releases.")
 release_commands.register(group)

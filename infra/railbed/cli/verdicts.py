@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from rich.table import Table
 
 from railbed import configure, flow
+from railbed.claims import Judged, Verdict, overall
 from railbed.cli import output
 from railbed.effects.workspace import Workspace
-from railbed.model.claims import Judged, Verdict, overall
 from railbed.validate import Report
 
 RAIL = "fabric.rail."

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from railbed import defaults
-from railbed.model.drain_limit import Limit
+from railbed.laws.drain_limit import Limit
 
 LIMIT = Limit(
     window_s=defaults.DRAIN_WINDOW_S, window_share=defaults.DRAIN_WINDOW_SHARE, breaker_share=defaults.DRAIN_BREAKER_SHARE,

@@ -19,7 +19,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState as SchedulerState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
-from railbed.model.drain_limit import most
+from railbed.laws.drain_limit import most
 
 GPU_ROLES = ("compute", "spare")
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")

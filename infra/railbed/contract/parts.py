@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from railbed.claims import Line, Part
 from railbed.contract import scalars
 from railbed.contract.ways import Way
-from railbed.model.claims import Line, Part
 
 
 class Nic(Part):

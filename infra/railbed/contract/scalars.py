@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from railbed.defaults import NAME_PATTERN
-from railbed.model import armour
+from railbed.software import armour
 from railbed.text import LINE_PATTERN
 
 _NAME = NAME_PATTERN.strip("^$")

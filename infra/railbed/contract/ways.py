@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from railbed.claims import Part
 from railbed.contract import scalars
-from railbed.model.claims import Part
 
 
 class Netns(Part):

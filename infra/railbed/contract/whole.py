@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
+from railbed.claims import Claim, OutOfScope, Part
 from railbed.contract import scalars
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Rail, Software
 from railbed.errors import ContractError
-from railbed.model.claims import Claim, OutOfScope, Part
 
 SCHEMA = "railbed/contract/v1"
 

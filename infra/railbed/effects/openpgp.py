@@ -11,8 +11,8 @@ from pathlib import Path
 
 from railbed.effects.mirror.download import FetchError
 from railbed.errors import Exit, HostError
-from railbed.model import armour
 from railbed.run import Result, run
+from railbed.software import armour
 
 PACKAGES = "Debian, Ubuntu: gnupg; Rocky: gnupg2"
 

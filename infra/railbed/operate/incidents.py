@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from railbed.claims import Part
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX
 from railbed.effects.slurm_text import NodeState
-from railbed.model.claims import Part
 from railbed.validate.node import faults, report
 from railbed.validate.node.probe import Symptom
 

@@ -1,4 +1,4 @@
-"""The limit on automatic drains (``model.drain_limit``), as it holds for repair and upgrade. Pure."""
+"""The limit on automatic drains (``laws.drain_limit``), as it holds for repair and upgrade. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from railbed.contract import Contract
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
 from railbed.effects.slurm_text import NodeState
-from railbed.model.drain_limit import Out, crowded
+from railbed.laws.drain_limit import Out, crowded
 
 
 def taken_out(contract: Contract, states: Mapping[str, NodeState]) -> dict[str, list[str]]:

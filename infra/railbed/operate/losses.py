@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from pydantic import Field
 
+from railbed.claims import Part
 from railbed.contract import Contract, Filesystem
 from railbed.defaults import LOSS_TIMEOUT_S
 from railbed.effects import contract_store
@@ -14,7 +15,6 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
-from railbed.model.claims import Part
 from railbed.units import GIB
 
 SHOWN = 8

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from railbed.claims import Part
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, HEALTH_REPORT_PREFIX
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
-from railbed.model.claims import Part
 from railbed.operate.incidents import Incident, incidents
 from railbed.validate.node import report
 

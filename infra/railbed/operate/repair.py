@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from railbed import configure, validate
+from railbed.claims import Part, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects.journal import Journal
@@ -16,7 +17,6 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.model.claims import Part, Verdict
 from railbed.operate import aside, limits
 from railbed.operate.aside import Say
 

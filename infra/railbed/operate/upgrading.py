@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import configure, validate
+from railbed.claims import Part, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
@@ -19,8 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
-from railbed.model.claims import Part, Verdict
-from railbed.model.rails import PARTNERS_NEEDED
+from railbed.judge.rails import PARTNERS_NEEDED
 from railbed.operate import aside, limits
 from railbed.operate.waves import waves
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from railbed.contract import Contract, Node
 from railbed.defaults import DRAIN_ALL_SHARE, UPGRADE_WAVE_FRACTION
-from railbed.model.drain_limit import most
+from railbed.laws.drain_limit import most
 
 
 def waves(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 
 from railbed import catalog
+from railbed.claims import table
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
-from railbed.model import price
-from railbed.plan import purchase, scope, software, sources, supported, warnings, workloads
+from railbed.laws import price
+from railbed.plan import facts, purchase, software, sources, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -48,20 +49,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         installed = installed.model_copy(update={"repositories": places})
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
-    in_scope, out_of_scope = scope.claims(
-        scope.Facts(
-            pools=pools,
-            filesystems=filesystems,
-            offers=offers,
-            release=release,
-            installed=installed.versions,
-            platform=spec.platform.kind,
-            has_fabric=spec.fabric is not None,
-            has_scheduler=spec.scheduler != "none",
-            storage=storage,
-            jobs=jobs,
-        )
-    )
+    in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
     purchases = purchase.bought(spec, where)
     return ClusterPlan(
         name=spec.name,
@@ -88,6 +76,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
             *([] if lab else warnings.of_software(spec, chosen, where)),
+            *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *purchase.warnings(purchases),
         ],

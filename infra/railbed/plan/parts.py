@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from railbed.catalog import Machine
-from railbed.model.claims import Claim, OutOfScope, Part
-from railbed.model.longjob import LongJob
-from railbed.model.storage import StorageRates
+from railbed.claims import Claim, OutOfScope, Part
+from railbed.laws.longjob import LongJob
+from railbed.laws.storage import StorageRates
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
 

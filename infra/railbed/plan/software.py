@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from railbed import catalog
 from railbed.errors import UsageError
-from railbed.model import compat
 from railbed.plan.parts import PlannedFile, PlannedSoftware
+from railbed.software import compat
 
 
 class SoftwareConflict(UsageError):

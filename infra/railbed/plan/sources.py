@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from railbed import catalog
-from railbed.model import compat
-from railbed.model.artefacts import mirror_folder
 from railbed.plan.parts import PlannedRepository
+from railbed.software import compat
+from railbed.software.artefacts import mirror_folder
 from railbed.spec.cluster import MirrorSpec
 
 FLAT = "./"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from railbed import catalog
+from railbed.claims import Claim, table
 from railbed.plan import sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
@@ -54,6 +55,18 @@ def of_software(spec: ClusterSpec, chosen: Mapping[str, catalog.Component], wher
             "is changed on it. Bring them in the `image` of its pool or platform, or in a folder of your `software.mirror`"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
+
+
+def of_claims(claims: Sequence[Claim], where: str) -> Iterator[Warned]:
+    """A warning where a certificate is out of reach, as nothing of this release can answer some claims."""
+    open_ones = [claim for claim in claims if claim.unmeasured]
+    if open_ones:
+        named = ", ".join(dict.fromkeys(table.defined(claim.id).id for claim in open_ones))
+        message = (
+            f"{len(open_ones)} of {len(claims)} claims have no measurement in this release and stay unproven, so that no "
+            f"certificate is issued: {named}"
+        )
+        yield Warned(code="UNMEASURED", path=where, message=message)
 
 
 def _filesystem(filesystem: PlannedFilesystem, at: str) -> Iterator[Warned]:

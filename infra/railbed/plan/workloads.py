@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from railbed import catalog
-from railbed.model import longjob, storage
+from railbed.laws import longjob, storage
 from railbed.plan.parts import PlannedJob, PlannedStorage, Warned
 from railbed.plan.supported import PLANNED_WORKLOADS
 from railbed.spec import ClusterSpec

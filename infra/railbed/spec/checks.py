@@ -7,7 +7,7 @@ from itertools import combinations
 from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
-from railbed.model import armour, compat
+from railbed.software import armour, compat
 from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform

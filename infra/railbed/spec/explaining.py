@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from railbed import catalog
-from railbed.model.claims import Part
+from railbed.claims import Part
 from railbed.spec.cluster import ClusterSpec
 
 

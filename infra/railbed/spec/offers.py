@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railbed import catalog
 from railbed.errors import CatalogError, SpecError, UsageError
-from railbed.model import storage
+from railbed.laws import storage
 from railbed.spec.cluster import ClusterSpec, FilesystemSpec
 from railbed.spec.platforms import OpenstackPlatform
 

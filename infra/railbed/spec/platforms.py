@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from railbed.model.claims import Part
+from railbed.claims import Part
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
 from railbed.text import LINE_PATTERN
 

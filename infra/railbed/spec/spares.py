@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from railbed import catalog
-from railbed.model import longjob
+from railbed.laws import longjob
 from railbed.spec.cluster import ClusterSpec, Pool
 
 

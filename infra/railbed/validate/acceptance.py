@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from railbed.claims import Verdict
 from railbed.contract import Contract, Node
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
-from railbed.model.claims import Verdict
 from railbed.validate import certificate, identity, records, verification
 from railbed.validate.bench import Bench
 from railbed.validate.records import Report

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from railbed.claims import Judged, Verdict, overall
 from railbed.defaults import REASON_CHARACTERS
 from railbed.effects.journal import now_iso
-from railbed.model import sound
-from railbed.model.claims import Judged, Verdict, overall
+from railbed.judge import sound
 from railbed.text import shown
 from railbed.validate.scope import Question, Scope
 
@@ -43,6 +43,7 @@ def judged(
         reason=reason,
         evidence=evidence,
         simulated=claim.simulated,
+        measured_by=claim.measured_by,
         at=at or now_iso(),
         detail=detail or {},
     )
@@ -116,11 +117,13 @@ class Answers:
     def complete(self) -> list[Judged]:
         """One verdict per question, in the order of the scope; its words are one line of plain text."""
         return [
-            _worded(
-                self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._why.get(key, NOT_MEASURED))
-            )
+            _worded(self._by_key.get(key) or judged(question, Verdict.UNPROVEN, self._reason(question)))
             for key, question in self._asked.items()
         ]
+
+    def _reason(self, question: Question) -> str:
+        """Why nobody answered."""
+        return question.claim.unmeasured or self._why.get(question.key, NOT_MEASURED)
 
 
 def _worded(record: Judged) -> Judged:

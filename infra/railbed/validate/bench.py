@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from railbed import strict_json
+from railbed.certificate.identity import Identity
+from railbed.claims import Verdict
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
 from railbed.effects import files
@@ -17,8 +19,6 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
-from railbed.model.claims import Verdict
-from railbed.model.identity import Identity
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 
@@ -27,12 +27,6 @@ Progress = Callable[[str], None]
 EVIDENCE = "evidence"
 STEP_COMMENT = "railbed validate"
 """On every step that a validation starts; no user's job has it."""
-RDMA_PROBES = {
-    "roce": "ib_write_bw and NCCL",
-    "infiniband": "ib_write_bw and NCCL",
-    "efa": "fi_rma_bw and NCCL",
-}
-"""Transport → the programs that would measure it. A TCP stream says nothing of such a rail, good or bad."""
 
 
 @dataclass
@@ -66,14 +60,6 @@ class Bench:
     def rail_nodes(self) -> list[Node]:
         """Nodes with rails, compute nodes first."""
         return [n for n in self.contract.with_role("compute", "spare") if n.rails]
-
-    def unmeasurable(self) -> str:
-        """Why this release cannot measure the rails; empty for TCP rails, which it can."""
-        machines = {node.machine for node in self.rail_nodes()}
-        transports = sorted({self.contract.machine(key).transport for key in machines} - {"tcp"})
-        probes = ", ".join(RDMA_PROBES[transport] for transport in transports)
-        told = f"{', '.join(transports)} rails are measured by {probes}, which this release does not run yet"
-        return told if transports else ""
 
     def keep(self, name: str, content: str | dict[str, Any] | list[Any]) -> str:
         """Stores evidence; returns its path relative to the report."""

@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from railbed import inputs, strict_json
+from railbed.certificate.document import OLDER, SCHEMA, Certificate
 from railbed.contract import Contract, Node
 from railbed.defaults import CERTIFICATE_DAYS, MAX_JSON_BYTES
 from railbed.effects import digests, files
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError, UsageError
-from railbed.model.certificate import OLDER, SCHEMA, Certificate
 from railbed.run import run
 from railbed.text import shown
 from railbed.validate import manifest

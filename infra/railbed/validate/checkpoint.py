@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field, TypeAdapter
 
 from railbed import ended
+from railbed.claims import Judged, Verdict
 from railbed.defaults import (
     CHECKPOINT_LEAST_S,
     CHECKPOINT_ROOM,
@@ -24,7 +25,6 @@ from railbed.defaults import (
     STORAGE_TIMEOUT_S,
 )
 from railbed.effects import node_json
-from railbed.model.claims import Judged, Verdict
 from railbed.parse.numbers import integer
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from railbed import ended
+from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
 from railbed.defaults import (
     COLLECTIVE_TIMEOUT_S,
@@ -16,11 +17,10 @@ from railbed.defaults import (
 )
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
-from railbed.model import judge
-from railbed.model.claims import Judged, Verdict
-from railbed.model.proof import RINGED, Case
-from railbed.model.published import SIZE_SLACK
-from railbed.model.transport import CLAIM as TRANSPORT
+from railbed.judge import nccl_log
+from railbed.judge.proof import RINGED, Case
+from railbed.judge.transport import CLAIM as TRANSPORT
+from railbed.laws.published import SIZE_SLACK
 from railbed.parse import nccl_tests
 from railbed.units import gbytes_per_s
 from railbed.validate.answers import disturbed
@@ -41,11 +41,6 @@ def run(bench: Bench) -> None:
     """One start per node count, with every collective asked of it."""
     wanted = _wanted(bench)
     if not wanted:
-        return
-    told = bench.unmeasurable()
-    if told:
-        bench.answers.why(PATTERN, told)
-        bench.answers.why(TRANSPORT, told)
         return
     largest = Counts()
     for k in sorted(wanted):
@@ -241,7 +236,7 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
     if match is None or not tables or wish is None or machine.nic_gbps is None:
         return None
     case = case_of(match[1], len(nodes), machine)
-    record, problems, proven = judge.judge_table(tables[-1], case, lambda _: wish)
+    record, problems, proven = nccl_log.judge_table(tables[-1], case, lambda _: wish)
     rows = nccl_tests.plain_rows(tables[-1])
     largest = max(row.size_bytes for row in tables[-1].rows)
     if record.verdict is not Verdict.FAIL and largest < (wish.size_bytes or 0) * SIZE_SLACK:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from railbed.claims import Part, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
-from railbed.model import drift as law
-from railbed.model.claims import Part, Verdict
-from railbed.model.drift import Drift
+from railbed.judge import drift as law
+from railbed.judge.drift import Drift
 from railbed.validate import certificate, stage, verification
 from railbed.validate.bench import Progress
 

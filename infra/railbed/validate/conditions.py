@@ -10,8 +10,8 @@ from typing import Any
 
 from railbed.defaults import ASKED_AT_ONCE, CONDITIONS_TIMEOUT_S
 from railbed.effects.remote import Remote
-from railbed.model import conditions
-from railbed.model.conditions import Conditions, Reading
+from railbed.judge import conditions
+from railbed.judge.conditions import Conditions, Reading
 
 
 @dataclass

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import Field, TypeAdapter
 
+from railbed.claims import Judged, Verdict
 from railbed.defaults import REPLY_MAX_WHOLE
 from railbed.effects import node_json
 from railbed.effects.journal import now_iso
-from railbed.model import transport
-from railbed.model.claims import Judged, Verdict
-from railbed.model.proof import RINGED
+from railbed.judge import transport
+from railbed.judge.proof import RINGED
 from railbed.validate.bench import Bench
 
 PREFIX = "# counters: "

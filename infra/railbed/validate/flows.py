@@ -18,7 +18,7 @@ from railbed.defaults import (
     RAIL_SLACK_S,
     SILENT_BYTES,
 )
-from railbed.model.rails import RailSample
+from railbed.judge.rails import RailSample
 from railbed.parse import iperf3
 from railbed.units import BITS_PER_BYTE
 from railbed.validate.rendezvous import Counted, End, FlowRun

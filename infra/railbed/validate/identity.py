@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pydantic import TypeAdapter, ValidationError
 
 from railbed import inputs, strict_json
+from railbed.certificate import identity as law
+from railbed.certificate.identity import CLAIM, PART, Identity, Shown
+from railbed.claims import Judged, Verdict
 from railbed.contract import Node
 from railbed.defaults import MAX_JSON_BYTES
 from railbed.effects import files
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
-from railbed.model import identity as law
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import CLAIM, PART, Identity, Shown
 
 _KNOWN = TypeAdapter(dict[str, Identity])
 DETAIL = "identity"

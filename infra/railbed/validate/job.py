@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from railbed import ended
+from railbed.claims import Judged, Verdict
 from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
-from railbed.model.claims import Judged, Verdict
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
 from railbed.validate.conditions import watch, words

@@ -10,10 +10,10 @@ from typing import Literal
 from pydantic import ValidationError
 
 from railbed import strict_json
+from railbed.certificate.manifest import Entry, Manifest
+from railbed.claims import Part
 from railbed.defaults import MAX_EVIDENCE_BYTES, MAX_EXTRA_FILES, MAX_JSON_BYTES
 from railbed.effects import digests, files
-from railbed.model.claims import Part
-from railbed.model.manifest import Entry, Manifest
 from railbed.text import shown
 
 NAME = "manifest.json"

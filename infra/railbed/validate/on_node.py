@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import Field, TypeAdapter
 
 from railbed import ended
+from railbed.certificate.identity import CLAIM, Shown
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Node
 from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
 from railbed.effects import node_json
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import CLAIM, Shown
 from railbed.run import TIMED_OUT
 from railbed.validate import identity, scheduler_files
 from railbed.validate.answers import judged

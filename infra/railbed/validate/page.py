@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Machine
-from railbed.model.claims import Judged, Verdict
 from railbed.validate import plots
 from railbed.validate.records import Report
 

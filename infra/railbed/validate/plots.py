@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from railbed.model.claims import Judged, Verdict
+from railbed.claims import Judged, Verdict
 
 NAME = re.compile(r"collective\.(\w+)@(\d+)")
 INK = "#010203"

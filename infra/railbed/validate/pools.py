@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from railbed.claims import Judged, Verdict, table
 from railbed.contract import Contract
-from railbed.model.claims import Judged, Verdict
 
-COMPARED = {
-    "node.driver": "driver", "node.fabric_manager": "fabric manager", "node.kernel": "kernel",
-}  # fmt: skip
-"""Claim whose measured value is a version, and the part that is to blame where it differs."""
+COMPARED = ("node.driver", "node.fabric_manager", "node.kernel")
+"""Claims whose measured value is a version."""
 SHOWN = 8
 
 
@@ -41,7 +39,7 @@ def _told(
         return one
     here = [other for other in found if other.claim == one.claim and pools.get(other.node) == pool]
     told = ", ".join(f"{version} on {_names(here, version)}" for version in versions)
-    part = COMPARED[one.claim]
+    part = table.defined(one.claim).accuses
     return one.model_copy(
         update={
             "verdict": Verdict.FAIL if one.verdict is Verdict.PASS else one.verdict,

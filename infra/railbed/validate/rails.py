@@ -7,6 +7,7 @@ from pathlib import Path
 from secrets import SystemRandom
 from typing import Any
 
+from railbed.claims import Judged, Verdict
 from railbed.contract import Node, Rail
 from railbed.defaults import (
     OVERLAP_FRACTION,
@@ -17,9 +18,8 @@ from railbed.defaults import (
     TOGETHER_SECONDS_MOST,
 )
 from railbed.effects.journal import now_iso
-from railbed.model import rails as law
-from railbed.model.claims import Judged, Verdict
-from railbed.model.rails import RailSample
+from railbed.judge import rails as law
+from railbed.judge.rails import RailSample
 from railbed.validate import flows
 from railbed.validate.answers import against_floor, disturbed, unproven
 from railbed.validate.bench import Bench
@@ -38,11 +38,6 @@ TOGETHER = "fabric.all_rails"
 def run(bench: Bench) -> None:
     """Measures what is asked of the rails. Nodes with a job on them are left alone."""
     if not (bench.scope.asks(EACH) or bench.scope.asks(TOGETHER)):
-        return
-    why = bench.unmeasurable()
-    if why:
-        bench.answers.why(EACH, why)
-        bench.answers.why(TOGETHER, why)
         return
     able = []
     for node in bench.rail_nodes():
@@ -72,7 +67,7 @@ class Survey:
         """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
         self.window += 1
         shuffled = list(wanted)
-        # Which program starts first must not be the same rail's each time (model/windows.py).
+        # Which program starts first must not be the same rail's each time (judge/windows.py).
         SystemRandom().shuffle(shuffled)
         plans = flows.plans(self.bench.contract, self.nodes, shuffled, both_ways=both_ways, seconds=seconds)
         script, remote = PROBE.read_text(), self.bench.remote

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 from pydantic import ValidationError
 
 from railbed import inputs, strict_json
+from railbed.certificate.identity import CLAIM, Identity
+from railbed.claims import Culprit, Judged, OutOfScope, Part, Verdict
 from railbed.effects import files
 from railbed.errors import Exit, UsageError
-from railbed.model.claims import Culprit, Judged, OutOfScope, Part, Verdict
-from railbed.model.identity import CLAIM, Identity
 from railbed.text import plain
 
 SCHEMA = "railbed/report/v1"

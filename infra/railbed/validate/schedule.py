@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import RailbedError
-from railbed.model.claims import Verdict
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 

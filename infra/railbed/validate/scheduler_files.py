@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from railbed.claims import Judged, Verdict
 from railbed.effects import node_json
-from railbed.model.claims import Judged, Verdict
 from railbed.validate.bench import Bench
 
 CLAIM = "node.scheduler"

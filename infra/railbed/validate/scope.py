@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from railbed.claims import Claim, table
+from railbed.claims.definition import Having, Level
 from railbed.contract import Contract, Node
 from railbed.errors import UsageError
-from railbed.model.claims import Claim
 
-QUICK = ("node.*", "scheduler.state", "storage.servers")
-"""Claims of a quick run: seconds each, and nothing that loads the rails."""
-SHARED = "storage.servers"
-"""A claim of the cluster to which every data server adds its own part: a run of one such node asks it too."""
-NEEDS_RAILS = ("node.nics", "fabric.rail.*", "fabric.all_rails")
-NEEDS_GPUS = ("node.gpus", "node.driver", "node.dcgm_engine", "node.containers")
-NEEDS_NVSWITCHES = ("node.fabric_manager",)
+HAS: Mapping[Having, Callable[[Node], bool]] = {
+    Having.ANY: lambda _: True,
+    Having.GPUS: lambda node: node.gpus > 0,
+    Having.NVSWITCHES: lambda node: node.gpus > 1,
+    Having.RAILS: lambda node: bool(node.rails),
+}
 
 
 @dataclass(frozen=True)
@@ -48,35 +48,48 @@ class Scope:
 
     def claims(self, pattern: str) -> list[Claim]:
         """The claims asked for that match, once each."""
-        found = {q.claim.id: q.claim for q in self.questions if fnmatchcase(q.claim.id, pattern)}
-        return list(found.values())
+        return list({q.claim.id: q.claim for q in self.get(pattern)}.values())
 
     def nodes(self, pattern: str) -> list[str]:
         """Nodes of which a matching claim is asked; an empty name stands for the cluster."""
-        return list(dict.fromkeys(q.node for q in self.questions if fnmatchcase(q.claim.id, pattern)))
+        return list(dict.fromkeys(q.node for q in self.get(pattern)))
 
     def asks(self, pattern: str) -> bool:
-        return any(fnmatchcase(q.claim.id, pattern) for q in self.questions)
+        return bool(self.get(pattern))
 
     def get(self, pattern: str) -> list[Question]:
-        return [q for q in self.questions if fnmatchcase(q.claim.id, pattern)]
+        """The matching questions that this release has a measurement for."""
+        return [q for q in self.questions if fnmatchcase(q.claim.id, pattern) and not q.claim.unmeasured]
 
 
 def applies(claim: Claim, node: Node) -> bool:
     """Whether ``node`` must show ``claim`` by itself."""
     if node.role not in claim.roles:
         return False
-    if any(fnmatchcase(claim.id, pattern) for pattern in NEEDS_RAILS):
-        return bool(node.rails)
-    if claim.id in NEEDS_NVSWITCHES:
-        return node.gpus > 1
-    return node.gpus > 0 if claim.id in NEEDS_GPUS else True
+    definition = table.find(claim.id)
+    return definition is None or HAS[definition.having](node)
+
+
+def _level(claim: Claim) -> Level:
+    definition = table.find(claim.id)
+    return definition.level if definition else Level.FULL
+
+
+def _shared(claim: Claim) -> bool:
+    """Whether a run of one data server asks the claim too, although it is the cluster's."""
+    definition = table.find(claim.id)
+    return definition is not None and definition.data_servers
 
 
 def every_question(contract: Contract) -> list[Question]:
-    """All claims of the contract on all nodes that they are about."""
+    """All claims of the contract on all nodes that they are about.
+
+    Which measurement answers a claim is this release's to say, also where another one made the contract.
+    """
     questions = []
-    for claim in contract.claims:
+    transports = {machine.transport for machine in contract.machines}
+    for planned in contract.claims:
+        claim = table.measured(planned, transports)
         if not claim.roles:
             questions.append(Question(claim, ""))
         questions += [Question(claim, node.name) for node in contract.nodes if applies(claim, node)]
@@ -95,15 +108,13 @@ def select(
         contract.node(name)
     kept = every_question(contract)
     if quick:
-        kept = [q for q in kept if any(fnmatchcase(q.claim.id, p) for p in QUICK)]
+        kept = [q for q in kept if _level(q.claim) is not Level.FULL]
     if pattern:
         kept = [q for q in kept if fnmatchcase(q.claim.id, pattern)]
     if only:
         serves = any(name in f.data_servers for f in contract.filesystems for name in only)
         kept = [
-            q
-            for q in kept
-            if q.node in only or (not q.node and (pattern or (serves and q.claim.id == SHARED)))
+            q for q in kept if q.node in only or (not q.node and (pattern or (serves and _shared(q.claim))))
         ]
     if not kept:
         raise UsageError(

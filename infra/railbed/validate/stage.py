@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from railbed import blame
+from railbed.certificate.document import MAX_TEXT_CHARACTERS
+from railbed.claims import Verdict, measurements, table
 from railbed.contract import Contract
 from railbed.effects import files
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
-from railbed.model import blame, transport
-from railbed.model.certificate import MAX_TEXT_CHARACTERS
-from railbed.model.claims import Verdict
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
@@ -39,25 +39,15 @@ from railbed.validate.scope import select
 
 LATEST = "latest"
 STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
-    ("scheduler", schedule.look),
-    ("on-node checks", on_node.run),
-    ("rails", rails.run),
-    ("collectives", collectives.run),
-    ("storage", storage.run),
-    ("checkpoint", checkpoint.run),
-    ("job", job.run),
+    (measurements.SCHEDULER.step, schedule.look),
+    (measurements.NODE_SUITE.step, on_node.run),
+    (measurements.RAILS.step, rails.run),
+    (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.STORAGE.step, storage.run),
+    (measurements.CHECKPOINT.step, checkpoint.run),
+    (measurements.JOB.step, job.run),
 )
 """In this order: what breaks a later step is known before it. Each asks only what is in scope."""
-ANSWERS = {
-    "scheduler": (schedule.CLAIM,),
-    "on-node checks": (on_node.PATTERN,),
-    "rails": (rails.EACH, rails.TOGETHER),
-    "collectives": (collectives.PATTERN, transport.CLAIM),
-    "storage": (storage.WRITE, storage.READ, storage.SERVERS),
-    "checkpoint": (checkpoint.WRITE, checkpoint.READ),
-    "job": (job.PATTERN,),
-}
-"""Step → the claims that stay open where it breaks off."""
 
 
 def run(
@@ -129,7 +119,7 @@ def _ask(bench: Bench) -> dict[str, float]:
         try:
             work(bench)
         except RailbedError as broken:
-            for pattern in ANSWERS.get(name, ("*",)):
+            for pattern in table.answered_in(name) or ["*"]:
                 bench.answers.why(pattern, f"{name} broke off: {broken.message}")
         seconds[name] = round(time.monotonic() - began, 1)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import ended
+from railbed.claims import Judged, Verdict
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
-from railbed.model.claims import Judged, Verdict
 from railbed.run import TIMED_OUT
 from railbed.validate import servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged

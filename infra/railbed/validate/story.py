@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from railbed.claims import Verdict
 from railbed.effects import node_json
-from railbed.model.claims import Verdict
 
 STEPS, EVERY, DIES_AT = 12, 3, 9
 """A rank dies before step 9, whose checkpoint is then not written: two steps are lost and done again."""

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from railbed import inputs
+from railbed.certificate.document import Certificate, PublicKey, comment, fingerprint
+from railbed.certificate.identity import CLAIM
+from railbed.claims import Part, Verdict, overall
 from railbed.defaults import CLOCK_AHEAD_S, MAX_EVIDENCE_BYTES, MAX_JSON_BYTES, MAX_KEY_BYTES
 from railbed.effects import digests
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from railbed.model.certificate import Certificate, PublicKey, comment, fingerprint
-from railbed.model.claims import Part, Verdict, overall
-from railbed.model.identity import CLAIM
 from railbed.validate import certificate, manifest
 from railbed.validate.manifest import Difference
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from railbed.model import ranks
+from railbed.laws import ranks
 from railbed.parse import nccl_tests
 
 FILES = Path(__file__).parents[3] / "roles" / "collectives" / "files"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from railbed.model import transport
+from railbed.judge import transport
 
 BYTES = 4
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from railbed import catalog
 from railbed.cli import software_commands
 from railbed.errors import CatalogError, RailbedError, UsageError
-from railbed.model.artefacts import artefacts
-from railbed.model.compat.difference import difference
-from railbed.model.sbom import sbom
+from railbed.software.artefacts import artefacts
+from railbed.software.compat.difference import difference
+from railbed.software.sbom import sbom
 
 RULES = catalog.load_rules()
 OLD, NEW = catalog.load_release("2026.11"), catalog.load_release("2026.12")

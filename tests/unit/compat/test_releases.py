@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from railbed import catalog
 from railbed.catalog import Component, Release, Source
-from railbed.model import compat
-from railbed.model.compat.problem import Wanted
+from railbed.software import compat
+from railbed.software.compat.problem import Wanted
 
 RELEASES = catalog.keys("software")
 RULES = catalog.load_rules()

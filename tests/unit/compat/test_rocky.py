@@ -9,8 +9,8 @@ from tests.unit.compat.test_release_commands import call
 from tests.unit.compat.test_releases import answer, chosen
 
 from railbed import catalog
-from railbed.model import compat
-from railbed.model.artefacts import UNREAD, artefacts
+from railbed.software import compat
+from railbed.software.artefacts import UNREAD, artefacts
 
 ROCKY = "rocky 9"
 RELEASES = catalog.keys("software")

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from railbed import catalog
 from railbed.cli import software_commands
 from railbed.errors import CatalogError, UsageError
-from railbed.model import compat
-from railbed.model.compat.problem import read_wanted
+from railbed.software import compat
+from railbed.software.compat.problem import read_wanted
 
 
 def problem(machine: str, os: str, *wanted: str) -> compat.Problem:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import CatalogError
-from railbed.model.compat import Answer, Conflict, Demand, Problem, solve
-from railbed.model.compat.conditions import order, parse
+from railbed.software.compat import Answer, Conflict, Demand, Problem, solve
+from railbed.software.compat.conditions import order, parse
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.configure.conftest import small
 
 from railbed import contract as contracts
-from railbed.model.claims import Claim, Expectation, OutOfScope
+from railbed.claims import Claim, Expectation, OutOfScope
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIc"
 WAYS: list[contracts.Way] = [

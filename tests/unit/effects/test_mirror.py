@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from railbed.effects.mirror import Fetched, mirror
 from railbed.effects.mirror.debian import Index, sort_key
-from railbed.model.artefacts import Artefact
+from railbed.software.artefacts import Artefact
 
 
 class Site:

@@ -13,7 +13,7 @@ from tests.unit.effects.test_mirror import Signer, Site, file, sha256, signers, 
 from railbed.effects.mirror import Fetched, mirror
 from railbed.effects.mirror.debian import stanzas
 from railbed.effects.mirror.folder import Folder
-from railbed.model.artefacts import Artefact
+from railbed.software.artefacts import Artefact
 
 __all__ = ["signers", "site"]
 

@@ -22,9 +22,9 @@ from railbed import catalog, contract, plan, spec
 from railbed.configure import inventory
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
-from railbed.model.artefacts import artefacts
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Fill, Member
+from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
 ROOT = Path(__file__).resolve().parents[3]

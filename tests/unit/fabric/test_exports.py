@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Names, Wish, cables, draw, export, infiniband, plan, slurm
-from railbed.model.fabric.slurm import hostlist
+from railbed.fabric import Names, Wish, cables, draw, export, infiniband, plan, slurm
+from railbed.fabric.slurm import hostlist
 from railbed.parse import ibnetdiscover, ibsim_net
 
 DATA = Path(__file__).parents[1] / "data/fabric"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Cable, Fabric, Wish, before, cables, moves, plan
+from railbed.fabric import Cable, Fabric, Wish, before, cables, moves, plan
 
 from .wishes import most, wishes
 

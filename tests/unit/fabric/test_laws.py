@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from hypothesis import given, settings
 
-from railbed.model.fabric import Cable, Wish, bill, cables, plan, ratio, smallest_radix, warnings
+from railbed.fabric import Cable, Wish, bill, cables, plan, ratio, smallest_radix, warnings
 
 from .wishes import answered, wishes
 

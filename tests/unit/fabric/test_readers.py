@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric.observed import read
+from railbed.fabric.observed import read
 from railbed.parse import iblinkinfo, ibnetdiscover, ibsim_net, lldp, registry
 from railbed.parse.lines import UNREAD_KEPT
 

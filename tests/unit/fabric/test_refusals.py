@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from railbed.errors import Exit, UsageError
-from railbed.model.fabric import Names, Wish, plan, ratio, warnings
+from railbed.fabric import Names, Wish, plan, ratio, warnings
 
 
 @pytest.mark.parametrize(

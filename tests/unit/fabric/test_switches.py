@@ -8,7 +8,7 @@ import pytest
 
 from railbed import catalog
 from railbed.catalog import Switch
-from railbed.model.fabric import Wish, bill, plan
+from railbed.fabric import Wish, bill, plan
 
 KEYS = catalog.keys("switches")
 

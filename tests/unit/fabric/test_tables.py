@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.model.fabric import Wish, bill, plan, ratio
+from railbed.fabric import Wish, bill, plan, ratio
 
 H100_WITH_UFM = [
     # scalable units, nodes, GPUs, leaf, spine, node + UFM cables, leaf–spine cables: table 4

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.model.claims import Verdict
-from railbed.model.fabric import Cable, Fabric, Names, Wish, cables, infiniband, plan
-from railbed.model.fabric.observed import Link, Observed, Port, read
-from railbed.model.fabric.verify import Verification, verify
+from railbed.fabric import Cable, Fabric, Names, Wish, cables, infiniband, plan
+from railbed.fabric.observed import Link, Observed, Port, read
+from railbed.fabric.verify import Verification, verify
 
 from .wishes import wishes
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Fabric, Wish, plan
+from railbed.fabric import Fabric, Wish, plan
 
 
 @st.composite

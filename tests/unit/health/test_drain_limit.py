@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.health.fleet import LOST, SETTINGS, Node, Runs, clock, fleet
 
 from railbed.defaults import OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
-from railbed.model.drain_limit import Out, before, crowded, most, refusal
+from railbed.laws.drain_limit import Out, before, crowded, most, refusal
 from railbed.validate.node.drains import Memory
 
 LIMIT = SETTINGS.limit

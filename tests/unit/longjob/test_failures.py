@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.model import failures
+from railbed.laws import failures
 
 
 def poisson_cdf(mean: float, count: int) -> float:

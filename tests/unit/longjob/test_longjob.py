@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from railbed import catalog
 from railbed.cli import job_commands
 from railbed.errors import CatalogError, UsageError
-from railbed.model import longjob
-from railbed.model.longjob import Wish, plan
+from railbed.laws import longjob
+from railbed.laws.longjob import Wish, plan
 
 RATES = catalog.load_reliability()
 

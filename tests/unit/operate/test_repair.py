@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tests.unit.operate.world import World
 
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
-from railbed.model.claims import Verdict
 from railbed.operate import repair
 
 NODE = "h100-1"

@@ -9,13 +9,13 @@ import pytest
 from tests.unit.operate.world import NEW, NODES, OLD, World
 
 from railbed import operate
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
-from railbed.model.claims import Verdict
 from railbed.operate import aside
 from railbed.run import Result
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from railbed import configure
+from railbed.certificate.identity import Identity
+from railbed.claims import Judged, Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import Identity
 
 OLD, NEW = "2026.11", "2026.12"
 NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]

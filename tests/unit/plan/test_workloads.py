@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from railbed import catalog, plan, spec
 from railbed.cli import plan_commands
 from railbed.errors import SpecError
-from railbed.model import longjob
+from railbed.laws import longjob
 
 OWN = Path(catalog.__file__).parent
 EXAMPLE = Path(__file__).parents[3] / "examples" / "lab-cluster.yaml"
@@ -66,8 +66,8 @@ def test_claims_of_a_long_job() -> None:
     made = planned(workloads=[JOB])
     inside, outside = {c.id for c in made.claims}, {c.id: c.reason for c in made.out_of_scope}
     assert {"job.checkpoint", "job.resume"} <= inside
-    assert "the lab's disk" in outside["storage.checkpoint"]
-    assert "the lab's disk" in outside["storage.restore"]
+    assert "is a label" in outside["storage.checkpoint"]
+    assert "is a label" in outside["storage.restore"]
     without = {c.id: c.reason for c in planned(workloads=[JOB], filesystems=[]).out_of_scope}
     assert "no filesystem" in without["storage.checkpoint"]
     assert not {"storage.checkpoint", "storage.restore"} & {c.id for c in planned().out_of_scope}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import pytest
+from tests.support.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
 
-from railbed.model import blame
-from railbed.model.blame.record import Planned
-from railbed.model.claims import Verdict
-from railbed.model.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
+from railbed.claims import Verdict
+from railbed.toolbox import fault_search
+from railbed.toolbox.fault_search.record import Planned
 
 SIZE = 1e9
 
@@ -23,7 +23,7 @@ def healthy_s() -> float:
 
 def search(
     troubles: Sequence[Trouble], nodes: int = 24, seed: int = 0, what: str = "nodes", **rule: float
-) -> tuple[blame.Record, blame.Decision]:
+) -> tuple[fault_search.Record, fault_search.Decision]:
     """Plans, runs each pair in the simulator (a ring over two nodes, or one rail), fails what loses a tenth."""
     sim = Simulator(Cluster(nodes), troubles, noise=0.01, seed=seed)
 
@@ -33,19 +33,19 @@ def search(
             return min(sim.rail_gbps(a, b, test.rail), sim.rail_gbps(b, a, test.rail)) < 0.9 * 392
         return sim.collective_s("all_reduce", SIZE, "ring", [a, b]) > healthy_s() / 0.9
 
-    record = blame.begin(blame.Search(what=what, nodes=nodes, rule={"seed": seed, **rule}))
-    decision = blame.decide(record)
+    record = fault_search.begin(fault_search.Search(what=what, nodes=nodes, rule={"seed": seed, **rule}))
+    decision = fault_search.decide(record)
     while decision.next_round:
-        made = blame.next_round(record)
+        made = fault_search.next_round(record)
         run = [
             t.model_copy(update={"verdict": Verdict.FAIL if fails(t) else Verdict.PASS}) for t in made.tests
         ]
         record = record.with_round(made.model_copy(update={"tests": run}))
-        decision = blame.decide(record)
+        decision = fault_search.decide(record)
     return record, decision
 
 
-def named(decision: blame.Decision) -> set[tuple[str, str]]:
+def named(decision: fault_search.Decision) -> set[tuple[str, str]]:
     return {(one.node, one.part) for one in decision.culprits}
 
 
@@ -78,7 +78,9 @@ def test_a_flaky_rail_is_found_and_its_partners_are_not_blamed() -> None:
 def test_a_slow_way_between_two_is_no_nodes_fault() -> None:
     rng = random.Random(4)
     for seed in range(3):
-        first = blame.next_round(blame.begin(blame.Search(nodes=24, rule={"seed": seed}))).tests
+        first = fault_search.next_round(
+            fault_search.begin(fault_search.Search(nodes=24, rule={"seed": seed}))
+        ).tests
         a, b = (int(name.removeprefix("node-")) for name in rng.choice(first).nodes)
         _, decision = search([SlowWay(node=a, partner=b, rail=4, share=0.3)], seed=seed, least_failing=1.0)
         (one,) = decision.culprits

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.support.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, Trouble
 
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, causes
-from railbed.model.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, Trouble
+from railbed.judge import causes
+from railbed.laws import bandwidth
 
 HGX = bandwidth.of(load_machine("metal/hgx-h100"))
 SIZE = 16e9

@@ -7,9 +7,8 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from railbed.model.simulate.channels import double_tree
-from railbed.model.simulate.flows import Channel, _rates, finish_s
+from tests.support.simulate.channels import double_tree
+from tests.support.simulate.flows import Channel, _rates, finish_s
 
 ROADS = [("road", 0, index) for index in range(4)]
 

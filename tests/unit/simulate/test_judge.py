@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.support.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, SlowWay, Trouble
 
+from railbed import blame
 from railbed.catalog import load_machine
-from railbed.model import bandwidth, blame, judge
-from railbed.model import rails as rail_law
-from railbed.model.claims import Judged, Verdict
-from railbed.model.rails import RailSample
-from railbed.model.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, SlowWay, Trouble
+from railbed.claims import Judged, Verdict
+from railbed.judge import nccl_log
+from railbed.judge import rails as rail_law
+from railbed.judge.rails import RailSample
+from railbed.laws import bandwidth
 from railbed.parse import nccl_tests
 from railbed.units import GIB
 
@@ -19,13 +21,15 @@ HGX = bandwidth.of(load_machine("metal/hgx-h100"))
 SIZES = [8 * GIB, 16 * GIB]
 
 
-def judged(nodes: int, troubles: Sequence[Trouble] = (), rails: int = 8, **options: str) -> judge.Judgement:
+def judged(
+    nodes: int, troubles: Sequence[Trouble] = (), rails: int = 8, **options: str
+) -> nccl_log.Judgement:
     """The verdict on a simulated all_reduce."""
     log = Simulator(Cluster(nodes, rails=rails), troubles).log("all_reduce", SIZES, options.get("algorithm"))
-    return judge.judge(nccl_tests.read(log), HGX, nodes, "all_reduce", options.get("algorithm"))
+    return nccl_log.judge(nccl_tests.read(log), HGX, nodes, "all_reduce", options.get("algorithm"))
 
 
-def collective(judgement: judge.Judgement) -> Judged:
+def collective(judgement: nccl_log.Judgement) -> Judged:
     return next(claim for claim in judgement.claims if claim.claim.startswith("collective."))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from railbed import catalog
 from railbed.errors import UsageError
-from railbed.model import price, storage
+from railbed.laws import price, storage
 
 
 def superpod(name: str, nodes: int) -> storage.StorageRates:

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from railbed import contract as contracts
+from railbed.certificate import identity
+from railbed.certificate.identity import Identity
+from railbed.claims import Claim, Expectation, Judged, OutOfScope, Verdict
 from railbed.contract import (
     Contract,
     Filesystem,
@@ -23,9 +26,7 @@ from railbed.contract import (
 )
 from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S, RAIL_OMIT_S
 from railbed.effects.workspace import Workspace
-from railbed.model import conditions, identity
-from railbed.model.claims import Claim, Expectation, Judged, OutOfScope, Verdict
-from railbed.model.identity import Identity
+from railbed.judge import conditions
 from railbed.run import Result
 from railbed.validate import certificate, records
 from railbed.validate.records import Report

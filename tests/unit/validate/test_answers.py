@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.model.claims import Claim, Expectation, Verdict
+from railbed.claims import Claim, Expectation, Verdict
 from railbed.validate.answers import NOT_MEASURED, Answers, against_floor, judged, total
 from railbed.validate.scope import Question, Scope
 

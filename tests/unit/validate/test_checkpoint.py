@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import loaded_reading
 
+from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.model.claims import Claim, Expectation, Verdict
 from railbed.run import Result
 from railbed.validate import checkpoint
 from railbed.validate.answers import Answers
@@ -141,6 +141,7 @@ def test_only_the_folder_that_was_made_is_removed(bench: Any) -> None:
     assert folder.startswith("/scratch/.railbed-checkpoint-")
 
 
+@pytest.mark.refutes("storage.checkpoint")
 def test_too_slow_fails_and_the_last_node_counts(bench: Any) -> None:
     late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 101, 113)
     found, _ = bench({"write": late, "read": replies(10)})
@@ -151,6 +152,7 @@ def test_too_slow_fails_and_the_last_node_counts(bench: Any) -> None:
     assert found["storage.checkpoint"].measured == pytest.approx(912 / 13)
 
 
+@pytest.mark.refutes("storage.restore")
 def test_wrong_bytes_fail_whatever_the_rate(bench: Any) -> None:
     found, _ = bench(
         {"write": replies(10), "read": replies(5, wrong=["part-1-0: block 7 holds other bytes"])}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import loaded_reading
 
+from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract, Rail
 from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
-from railbed.model import transport
-from railbed.model.claims import Claim, Expectation, Verdict
+from railbed.judge import transport
 from railbed.run import Result
 from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged
@@ -122,6 +122,7 @@ def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> No
     assert sum("collectives.py" in line for _, line in remote.commands) == 2
 
 
+@pytest.mark.refutes("collective.{name}@{nodes}")
 def test_a_floor_missed_every_time_fails(contract: Contract, bench: Any) -> None:
     wish = contract.claims[-3].model_copy(
         update={"expectation": question("all_reduce", floor=0.0999).claim.expectation}
@@ -228,6 +229,7 @@ def eight_rails(contract: Contract) -> Contract:
         ([counted(LOG, halve)] * COLLECTIVE_TRIES, Verdict.FAIL),
     ],
 )
+@pytest.mark.refutes("fabric.transport")
 def test_counters_that_look_wrong_are_taken_again(
     contract: Contract, bench: Any, logs: list[str], verdict: Verdict
 ) -> None:

@@ -9,13 +9,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from railbed.certificate.identity import CLAIM, Identity
+from railbed.claims import Judged, Verdict
 from railbed.cli import certificate_commands, node_commands, output, validate_commands, verdicts
 from railbed.contract import Contract
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import CLAIM, Identity
 from railbed.run import Result
 from railbed.validate import answers, run, stage
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.validate.conftest import iperf3
 
 from railbed.contract import Contract
-from railbed.model.rails import RailSample
+from railbed.judge.rails import RailSample
 from railbed.validate import flows
 from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem, Ready
 

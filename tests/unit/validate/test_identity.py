@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from railbed.certificate.identity import CLAIM
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
-from railbed.model.claims import Judged, Verdict
-from railbed.model.identity import CLAIM
 from railbed.run import Result
 from railbed.validate import answers, certificate, identity, lapse, on_node, run, stage
 from railbed.validate.bench import Bench
@@ -93,6 +93,7 @@ def test_machines_of_the_contract_pass_and_are_in_the_certificate(
 
 
 @pytest.mark.parametrize("filters", [{}, {"quick": True}, {"only": ["h100-2"]}, {"claim": "node.*"}])
+@pytest.mark.refutes("node.identity")
 def test_another_machine_under_the_same_name_fails(
     validated: Any, cluster: Contract, work: Workspace, nodes: Nodes, filters: dict[str, Any]
 ) -> None:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from railbed import catalog, spec
 from railbed import plan as plans
+from railbed.claims import Claim, Judged, Verdict
 from railbed.contract import Contract
 from railbed.defaults import BOUND_TOLERANCE
-from railbed.model import bandwidth, drift, judge, sound
-from railbed.model.claims import Claim, Judged, Verdict
+from railbed.judge import drift, nccl_log, sound
+from railbed.laws import bandwidth
 from railbed.parse import nccl_tests
 from railbed.validate import records
 from railbed.validate.answers import Answers, against_floor, judged
@@ -129,7 +130,7 @@ def test_bandwidth_judge(time: str) -> None:
     log = nccl_tests.read(rows(time))
     assert log.tables
     for known in ("lab/rail8", "metal/hgx-h100"):
-        found = judge.judge(log, bandwidth.of(catalog.load_machine(known)), 4)
+        found = nccl_log.judge(log, bandwidth.of(catalog.load_machine(known)), 4)
         assert found.verdict is not Verdict.PASS
         for record in found.claims:
             json.dumps(record.model_dump(mode="json"), allow_nan=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from railbed.model.claims import Claim, Judged, Verdict
+from railbed.claims import Claim, Judged, Verdict
 from railbed.validate import job
 from railbed.validate.scope import Question
 from railbed.validate.story import Story
@@ -23,11 +23,13 @@ def answer(claim: str, text: str, digest: str, conditions: str) -> Judged:
 
 
 @pytest.mark.parametrize("conditions", ["", BUSY])
+@pytest.mark.refutes("job.checkpoint")
 def test_a_checkpoint_that_reads_differently_fails_whatever_the_load(conditions: str) -> None:
     assert answer("job.checkpoint", TEXT, "0" * 64, conditions).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(("conditions", "verdict"), [("", Verdict.FAIL), (BUSY, Verdict.UNPROVEN)])
+@pytest.mark.refutes("job.resume")
 def test_a_job_that_did_not_start_again_in_time(conditions: str, verdict: Verdict) -> None:
     first = "\n".join(line for line in TEXT.splitlines() if '"attempt": 0' in line)
     record = answer("job.resume", first, "", conditions)

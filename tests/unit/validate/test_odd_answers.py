@@ -15,12 +15,12 @@ from tests.unit.validate import odd
 from tests.unit.validate.odd import answers_like, texts
 from tests.unit.validate.test_storage import WELL
 
+from railbed.claims import Claim, Expectation, Judged, Verdict
 from railbed.contract import Contract
 from railbed.defaults import STORAGE_PROBE_BYTES
 from railbed.effects import slurm_text
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
-from railbed.model.claims import Claim, Expectation, Judged, Verdict
 from railbed.run import Result
 from railbed.validate import checkpoint, moosefs, on_node, storage, transfers
 from railbed.validate.answers import Answers

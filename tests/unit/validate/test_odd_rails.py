@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.unit.validate import odd
 from tests.unit.validate.odd import answers_like, texts, values
 
+from railbed.claims import Expectation, Verdict
 from railbed.contract import Contract
-from railbed.model import conditions
-from railbed.model import rails as law
-from railbed.model.claims import Expectation, Verdict
+from railbed.judge import conditions
+from railbed.judge import rails as law
 from railbed.run import Result
 from railbed.validate import clients, flows, rendezvous
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Claim, Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.model.claims import Claim, Verdict
 from railbed.run import Result
 from railbed.validate import on_node
 from railbed.validate.answers import Answers

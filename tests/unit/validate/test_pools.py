@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
-from railbed.model.claims import Judged, Verdict
 from railbed.validate.pools import compared
 
 GPU_NODES = ("h100-0", "h100-1", "h100-2", "h100-3")

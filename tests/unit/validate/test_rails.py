@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.validate.conftest import iperf3, loaded_reading
 
+from railbed.blame import culprits
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.slurm_text import Job
-from railbed.model.blame import culprits
-from railbed.model.claims import Verdict
 from railbed.validate import rails
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
@@ -123,6 +123,7 @@ def test_tcp_says_nothing_of_an_rdma_rail(measure: Any, contract: Contract, tran
     assert fabric.plans == []
 
 
+@pytest.mark.refutes("fabric.rail.{rail}.bandwidth", "fabric.all_rails")
 def test_a_slow_way_out_condemns_only_its_rail(measure: Any) -> None:
     found, _, _ = measure(lambda a, b, rail: 0.05 if (a, rail) == ("h100-1", 1) else 0.099)
     failed = {key for key, c in found.items() if c.verdict is Verdict.FAIL}

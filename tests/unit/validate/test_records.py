@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from railbed.claims import Culprit, Judged, OutOfScope, Verdict
 from railbed.contract import Contract
-from railbed.model.claims import Culprit, Judged, OutOfScope, Verdict
 from railbed.validate import page, plots, records
 from railbed.validate.records import Report
 

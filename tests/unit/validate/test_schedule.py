@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import CommandError
-from railbed.model.claims import Verdict
 from railbed.run import Result
 from railbed.validate import acceptance, schedule
 from railbed.validate.answers import Answers, judged
@@ -48,6 +48,7 @@ def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
         (NodeState("h100-1", "IDLE", frozenset(), "gpu:8", ("debug",)), "not in partition batch"),
     ],
 )
+@pytest.mark.refutes("scheduler.state")
 def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, told: str) -> None:
     assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [told]}
 

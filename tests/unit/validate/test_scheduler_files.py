@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from railbed.model import blame
-from railbed.model.claims import Judged, Verdict
+from railbed import blame
+from railbed.claims import Judged, Verdict
 from railbed.run import Result
 from railbed.validate import scheduler_files
 

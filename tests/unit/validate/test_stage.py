@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Judged, Verdict, table
+from railbed.claims.measurements import MEASUREMENTS
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UnprovenError, UsageError
-from railbed.model.claims import Judged, Verdict
 from railbed.run import Result
 from railbed.validate import answers, bench, certificate, drift, lapse, latest, run, stage
 
@@ -216,4 +217,5 @@ def test_a_step_that_breaks_off_leaves_its_claims_open_and_the_next_goes_on(
 
 
 def test_every_step_says_which_claims_are_its_own() -> None:
-    assert stage.ANSWERS.keys() == {name for name, _ in stage.STEPS}
+    assert [one.step for one in MEASUREMENTS] == [name for name, _ in stage.STEPS]
+    assert all(table.answered_in(name) for name, _ in stage.STEPS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.model.claims import Verdict
+from railbed.claims import Verdict
 from railbed.validate.story import Story, checkpoint, resume
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()

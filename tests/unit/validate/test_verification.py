@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from railbed.certificate.manifest import Entry
+from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.defaults import CERTIFICATE_DAYS
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from railbed.model.claims import Verdict
-from railbed.model.manifest import Entry
 from railbed.run import Result, run
 from railbed.validate import certificate, manifest, verification
 from railbed.validate.records import Report

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from railbed.catalog import SYSTEM, Component, Release, keys, load_release
-from railbed.model.compat.conditions import parse
+from railbed.software.compat.conditions import parse
 
 HOST_SYSTEM = "debian 12"
 """What the lab's hosts run, as releases name it."""

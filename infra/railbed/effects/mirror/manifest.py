@@ -10,7 +10,7 @@ from railbed import strict_json
 from railbed.effects.mirror.download import FetchError
 from railbed.effects.mirror.folder import Folder
 from railbed.errors import RailbedError
-from railbed.model.artefacts import Artefact
+from railbed.software.artefacts import Artefact
 
 MANIFEST = "manifest.json"
 SCHEMA = "railbed/mirror/v1"

@@ -14,7 +14,7 @@ from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
 from railbed.effects.mirror.openpgp import fetch_key, verify_detached
 from railbed.errors import RailbedError
-from railbed.model.artefacts import Artefact, mirror_folder
+from railbed.software.artefacts import Artefact, mirror_folder
 
 
 def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[str], None]) -> list[Fetched]:

@@ -9,7 +9,7 @@ from pulumi_aws import fsx
 
 from railbed.catalog import load_filesystem
 from railbed.errors import SpecError, Unsupported
-from railbed.model import storage
+from railbed.laws import storage
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.aws import fabric, reads
 from railbed.platforms.aws.fabric import Network

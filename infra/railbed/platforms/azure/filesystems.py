@@ -6,7 +6,7 @@ import pulumi
 from pulumi_azure_native import storagecache
 
 from railbed.catalog import load_filesystem
-from railbed.model.storage import step_of
+from railbed.laws.storage import step_of
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.azure import addresses, fabric
 from railbed.platforms.azure.fabric import Network

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from railbed.claims import Part
 from railbed.errors import SpecError
-from railbed.model.claims import Part
 from railbed.plan import ClusterPlan
 from railbed.spec.platforms import CloudPlatform
 

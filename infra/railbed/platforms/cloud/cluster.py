@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from railbed import contract
+from railbed.claims import Part
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import ContractError
-from railbed.model.claims import Part
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import boot, keys, members

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from railbed.model.claims import Part
+from railbed.claims import Part
 
 
 class Member(Part):

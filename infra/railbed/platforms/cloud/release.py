@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from railbed.claims import Part
 from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
 from railbed.errors import RailbedError
-from railbed.model.claims import Part
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.cloud.tags import PREFIX, plain, tags
 

@@ -9,7 +9,7 @@ import pulumi_gcp as gcp
 
 from railbed.catalog import Step, load_filesystem
 from railbed.errors import SpecError
-from railbed.model.storage import step_of
+from railbed.laws.storage import step_of
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import addresses, names

@@ -6,9 +6,9 @@ from collections import defaultdict
 from ipaddress import IPv4Network
 
 from railbed import catalog, contract
+from railbed import fabric as model
 from railbed.errors import SpecError
-from railbed.model import fabric as model
-from railbed.model.fabric import Fabric, Names, Wish, ratio
+from railbed.fabric import Fabric, Names, Wish, ratio
 from railbed.plan import ClusterPlan, node_names
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
 from railbed.spec.platforms import MetalPlatform

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from railbed.model.claims import Part
+from railbed.claims import Part
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.members import Fill, Member, share

@@ -10,7 +10,7 @@ from pulumi_oci import lustre
 
 from railbed import catalog
 from railbed.errors import SpecError
-from railbed.model import storage
+from railbed.laws import storage
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.cloud.cluster import Mount
 from railbed.platforms.oci.fabric import Network

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Protocol
 
 from railbed.effects.slurm_text import NodeState
-from railbed.model.drain_limit import Limit, Out, before, refusal
+from railbed.laws.drain_limit import Limit, Out, before, refusal
 from railbed.validate.node.look import Look
 from railbed.validate.node.probe import Symptom
 

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Names, Wish, plan
+from railbed.fabric import Names, Wish, plan
 from railbed.platforms.metal.switches import layout, nvue, sonic
 from railbed.platforms.metal.switches.addresses import Networks
 from railbed.platforms.metal.switches.lint import Finding, lint

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Names, Wish, plan
+from railbed.fabric import Names, Wish, plan
 from railbed.platforms.metal.switches import addresses
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
 from railbed.platforms.metal.switches.underlay import switches

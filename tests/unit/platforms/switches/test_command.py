@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from railbed.cli.main import assemble, main
-from railbed.model.fabric import Names, infiniband
+from railbed.fabric import Names, infiniband
 
 from .cases import SMALL as FABRIC
 

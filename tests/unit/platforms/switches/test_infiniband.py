@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from railbed.errors import Unsupported, UsageError
-from railbed.model.fabric import Fabric, Names, Wish, infiniband, plan
+from railbed.fabric import Fabric, Names, Wish, infiniband, plan
 from railbed.platforms.metal.switches import guids, opensm, partitions
 from railbed.platforms.metal.switches.guids import Guids
 from railbed.platforms.metal.switches.lint_infiniband import Asked, View, lint, read

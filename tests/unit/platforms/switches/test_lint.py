@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
-from railbed.model.fabric import Names
+from railbed.fabric import Names
 from railbed.platforms.metal.switches import sonic
 from railbed.platforms.metal.switches.addresses import Networks
 from railbed.platforms.metal.switches.nvue import Nvue

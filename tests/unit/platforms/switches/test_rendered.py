@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Names, Wish, plan
+from railbed.fabric import Names, Wish, plan
 from railbed.platforms.metal.switches import frr, layout, nvue, sonic
 from railbed.platforms.metal.switches.addresses import Networks
 from railbed.platforms.metal.switches.facts import facts

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Fabric, Names
-from railbed.model.fabric.cables import cables
+from railbed.fabric import Fabric, Names
+from railbed.fabric.cables import cables
 
 TIERS = ("leaf", "spine", "core")
 RAILS, LOOPBACKS = IPv4Network("10.128.0.0/9"), IPv4Network("10.112.0.0/12")

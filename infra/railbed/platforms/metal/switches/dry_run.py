@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from railbed.model.fabric import Fabric, Names
+from railbed.fabric import Fabric, Names
 from railbed.platforms.metal.switches import lint_infiniband, opensm, underlay
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
 from railbed.platforms.metal.switches.guids import Guids

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from railbed.errors import UsageError
-from railbed.model.fabric.observed import MANAGED
+from railbed.fabric.observed import MANAGED
 
 DEVICE = re.compile(r'^(Switch|Ca)\s+\d+\s+"[SH]-([0-9a-fA-F]{1,16})"\s+#\s*"([^"]*)"')
 PORT = re.compile(r"^\[1\](?:\[[^\]]*\])*\(([0-9a-fA-F]{1,16})\)")

@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from railbed.errors import Unsupported
-from railbed.model.fabric import Fabric, Names
-from railbed.model.fabric.cables import cables
-from railbed.model.fabric.infiniband import described
+from railbed.fabric import Fabric, Names
+from railbed.fabric.cables import cables
+from railbed.fabric.infiniband import described
 from railbed.platforms.metal.switches import partitions
 from railbed.platforms.metal.switches.facts import facts
 from railbed.platforms.metal.switches.guids import Guids

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network
 
 from railbed.errors import UsageError
-from railbed.model.fabric import Cable, Fabric, Names
-from railbed.model.fabric.cables import cables
+from railbed.fabric import Cable, Fabric, Names
+from railbed.fabric.cables import cables
 from railbed.platforms.metal.switches.addresses import Networks, leaf_block, link, loopback
 from railbed.platforms.metal.switches.facts import facts
 

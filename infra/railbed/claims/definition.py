@@ -1,0 +1,205 @@
+"""How one claim is declared, and the facts of a cluster that decide its scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from railbed.catalog import FilesystemOffer, Machine
+from railbed.claims.measurements import Measurement
+from railbed.claims.records import Claim, Expectation, Part
+
+WORKERS = ("compute", "spare")
+EVERY_HOST = ("controller", "compute", "spare")
+CLUSTER = ()
+"""No node by itself: the cluster as a whole."""
+
+
+class Subject(StrEnum):
+    """What a claim is about."""
+
+    NODE = "node"
+    RAIL = "rail"
+    CLUSTER = "cluster"
+    FILESYSTEM = "filesystem"
+    JOB = "job"
+
+
+class Level(StrEnum):
+    """The shortest run that asks a claim; longer ones ask it too."""
+
+    FAST = "fast"
+    """The health check of a node in service, every few seconds."""
+    QUICK = "quick"
+    """`railbed validate --quick`: seconds, and nothing that loads the rails."""
+    FULL = "full"
+
+
+class Having(StrEnum):
+    """What a node must have for the claim to be asked of it."""
+
+    ANY = ""
+    GPUS = "gpus"
+    NVSWITCHES = "nvswitches"
+    RAILS = "rails"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which parts at fault elsewhere can be why a claim fails."""
+
+    only: frozenset[str] = frozenset()
+    """Kinds of parts; none: every kind but ``never``."""
+    never: frozenset[str] = frozenset()
+    first: str = ""
+    """The kind that is likelier than the others."""
+    beside: str = "all nodes"
+    """What else may have failed, where no node can be told apart."""
+
+
+class Filesystem(Part):
+    """The first shared filesystem of a cluster."""
+
+    name: str
+    mount: str
+    servers: int
+    """Data servers that are nodes of the cluster; 0 where they are the provider's."""
+    copies: int
+    offer: FilesystemOffer
+
+
+class Checkpoint(Part):
+    """What the largest long job writes, and how fast that was planned."""
+
+    gbytes: float
+    write_s: float | None
+    restore_s: float | None
+    derivation: list[str]
+
+
+class Facts(Part):
+    """What decides the scope."""
+
+    machine: Machine
+    """Of the first pool: all pools of a fabric have the same."""
+    transports: list[str]
+    """Of the rails of all pools."""
+    platform: str
+    stands_in: bool
+    """True where the platform stands in for hardware; marks the claims about it."""
+    metadata_service: bool
+    """True where hosts can ask their provider for credentials."""
+    computes: int
+    """Compute nodes."""
+    rail_hosts: int
+    """Hosts with rails: compute nodes and spares."""
+    has_fabric: bool
+    has_scheduler: bool
+    filesystem: Filesystem | None
+    checkpoint: Checkpoint | None
+    """None without a long job, or without a filesystem for it."""
+    long_job: bool
+    release: str
+    installed: dict[str, str]
+    """Component of the release → version, of those that nodes get."""
+
+
+class In:
+    """An instance of a claim that is in scope; ``fields`` fill the placeholders of its id."""
+
+    def __init__(self, statement: str, reach: Expectation | None = None, **fields: str | int) -> None:
+        self.statement, self.reach, self.fields = statement, reach, fields
+
+
+class Out:
+    """An instance that the spec or the platform leaves out, and why."""
+
+    def __init__(self, reason: str, **fields: str | int) -> None:
+        self.reason, self.fields = reason, fields
+
+
+Instances = Iterator[In | Out]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One claim, or a series of claims whose ids differ in their placeholders."""
+
+    id: str
+    """e.g. ``node.gpus`` or ``fabric.rail.{rail}.bandwidth``."""
+    subject: Subject
+    holds: str
+    """When it holds, in the words of docs/reference/claims.md."""
+    accuses: str
+    """The part that is at fault where a verdict names none; may have the id's placeholders."""
+    runbook: str
+    """Key of the page that says what to do."""
+    by: Measurement
+    instances: Callable[[Facts], Instances]
+    roles: tuple[str, ...] = CLUSTER
+    having: Having = Having.ANY
+    level: Level = Level.FULL
+    hardware: bool = False
+    """True where a platform without hardware marks it as simulated."""
+    essential: bool = False
+    """True where a certificate without it would say less than it seems: in scope also without a measurement."""
+    explained: Explanation | None = None
+    """None: a failure points at a part by itself."""
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """Platform → why it cannot show this."""
+    data_servers: bool = False
+    """True for a claim of the cluster to which every data server adds its own part."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the ids of its instances, with a group for each placeholder."""
+        return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[a-z0-9_]+)", re.escape(self.id)))
+
+    @property
+    def glob(self) -> str:
+        """The ids of its instances as a glob."""
+        return re.sub(r"\{\w+\}", "*", self.id)
+
+    def part_of(self, claim: str) -> str:
+        """The part that an instance accuses where its verdict names none."""
+        return self._filled(self.accuses, claim)
+
+    def holds_for(self, claim: str) -> str:
+        """When an instance holds."""
+        return self._filled(self.holds, claim)
+
+    def _filled(self, text: str, claim: str) -> str:
+        found = self.pattern.fullmatch(claim)
+        return text.format(**found.groupdict()) if found else text
+
+    def claim(self, found: In, facts: Facts) -> Claim:
+        """The instance as the plan and the contract have it."""
+        return Claim(
+            id=self.id.format(**found.fields),
+            statement=found.statement,
+            roles=list(self.roles),
+            expectation=found.reach,
+            simulated=self.hardware and facts.stands_in,
+            measured_by=self.by.tool_for(facts.transports),
+            unmeasured=self.by.lacking_for(facts.transports),
+        )
+
+
+TABLE: dict[str, Definition] = {}
+"""Id → definition, in the order of declaration."""
+
+
+def define(**words: object) -> Callable[[Callable[[Facts], Instances]], Definition]:
+    """Declares the claim whose instances the decorated function yields. The words are Definition's fields."""
+
+    def declared(instances: Callable[[Facts], Instances]) -> Definition:
+        definition = Definition(instances=instances, **words)  # type: ignore[arg-type]
+        if definition.id in TABLE:
+            raise ValueError(f"{definition.id} is declared twice")
+        TABLE[definition.id] = definition
+        return definition
+
+    return declared

@@ -1,0 +1,103 @@
+"""What claims must reach that no law of the bandwidth model covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from railbed.catalog import FilesystemOffer, Machine, Unpublished
+from railbed.claims.records import Expectation
+from railbed.defaults import CHECKPOINT_FLOOR, COUNTER_TOLERANCE, RAIL_GATE_FRACTION
+from railbed.laws import bandwidth
+from railbed.laws.bandwidth import BandwidthMachine
+
+
+def count(unit: str, number: int, of: str) -> Expectation:
+    """All ``number`` parts of ``of``."""
+    return Expectation(
+        unit=unit,
+        bound=number,
+        expected=number,
+        floor=number,
+        basis="derived",
+        derivation=[f"{of} has {number} {unit}"],
+    )
+
+
+def by_law(machine: Machine, unit: str, law: Callable[[BandwidthMachine], Expectation]) -> Expectation:
+    """What ``law`` says of the machine, as far as the machine's rates are published.
+
+    A rate that only the spec declares gives no floor, and one that nobody knows gives nothing: either way the claim
+    stays unproven until it is measured.
+    """
+    try:
+        reach = law(bandwidth.of(machine))
+    except Unpublished as unknown:
+        return Expectation(unit=unit, basis="none", derivation=[unknown.message])
+    if not machine.declared:
+        return reach
+    note = f"the spec declares {machine.node_gbps:g} Gb/s a node; nobody published it, so there is no floor"
+    return reach.model_copy(
+        update={"floor": None, "basis": "declared", "derivation": [*reach.derivation, note]}
+    )
+
+
+def checkpoint(verb: str, gbytes: float, seconds: float | None, derivation: list[str]) -> Expectation:
+    """GB/s at which all nodes together must ``verb`` one checkpoint, and its size."""
+    size = round(gbytes * 1e9) or None
+    if seconds is None:
+        return Expectation(unit="GB/s", basis="none", derivation=derivation, size_bytes=size)
+    rate = gbytes / seconds
+    return Expectation(
+        unit="GB/s",
+        expected=rate,
+        floor=rate * CHECKPOINT_FLOOR,
+        basis="declared",
+        derivation=[
+            *derivation,
+            f"{verb} {gbytes:g} GB in {seconds:.4g} s: what was bought, not yet measured",
+            f"floor: {CHECKPOINT_FLOOR:g} of it, declared: opening, syncing and closing files take their part",
+        ],
+        size_bytes=size,
+    )
+
+
+def declared(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectation:
+    """MB/s that the offer declares; nobody published more."""
+    if floor_mbytes_per_s is None:
+        reason = "no rate of one client is published"
+        return Expectation(unit="MB/s", basis="none", derivation=[f"{offer.key}: {reason}"])
+    return Expectation(
+        unit="MB/s",
+        floor=floor_mbytes_per_s,
+        basis="declared",
+        derivation=[f"floor of {offer.key}: {offer.floor_reason}"],
+    )
+
+
+def all_rails(machine: BandwidthMachine) -> Expectation:
+    """Gb/s of payload of one node over all rails at once, one direction."""
+    rail, line = machine.nic_gbps_per_rail, machine.rails * machine.nic_gbps_per_rail
+    payload = line * machine.payload_fraction
+    return Expectation(
+        unit="Gb/s",
+        bound=line,
+        expected=payload,
+        floor=payload * RAIL_GATE_FRACTION,
+        basis="derived",
+        derivation=[
+            f"{machine.rails} rails × {rail:g} Gb/s = {line:g} Gb/s a node, each direction",
+            f"payload {machine.payload_fraction:g} of it; floor {RAIL_GATE_FRACTION:g} of the payload",
+        ],
+    )
+
+
+def transport() -> Expectation:
+    """Share of a collective's computed bytes that the least used rail counted."""
+    return Expectation(
+        unit="of bytes",
+        bound=1.0 + COUNTER_TOLERANCE,
+        expected=1.0,
+        floor=1.0 - COUNTER_TOLERANCE,
+        basis="derived",
+        derivation=[f"a rail's byte counter is within {COUNTER_TOLERANCE:.0%} of what the collective moves"],
+    )

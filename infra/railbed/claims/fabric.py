@@ -1,0 +1,138 @@
+"""Claims about the rails of a node and the fabric between nodes."""
+
+from __future__ import annotations
+
+from railbed.claims import expectations
+from railbed.claims.definition import (
+    CLUSTER,
+    WORKERS,
+    Explanation,
+    Facts,
+    Having,
+    In,
+    Instances,
+    Level,
+    Out,
+    Subject,
+    define,
+)
+from railbed.claims.measurements import COLLECTIVES, NODE_SUITE, RAILS, missing
+from railbed.laws import bandwidth
+
+MIN_PARTNERS = 2
+"""A rail is judged against at least so many partners: with one, either side could be the slow one."""
+ALONE = "there is one compute node: no collective leaves it"
+TRAFFIC = Explanation(never=frozenset({"storage"}), first="rail", beside="the switches between them")
+
+
+@define(
+    id="node.nics", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.FAST, by=NODE_SUITE,
+    holds="every rail NIC is up, with its address, MTU and rate", accuses="nics", runbook="nics", hardware=True,
+)  # fmt: skip
+def nics(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        yield Out("the spec has no fabric, so hosts have no rails")
+        return
+    number = facts.machine.rails * facts.machine.nics_per_rail
+    reach = expectations.count("NICs", number, facts.machine.key)
+    yield In(f"all {number} rail NICs are up, with their address, MTU and rate", reach)
+
+
+@define(
+    id="fabric.gid", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK,
+    by=missing("a reader of the RDMA GIDs in sysfs"),
+    holds="every rail NIC has its RoCE v2 GID", accuses="gid", runbook="gid",
+    hidden={"lab": "the lab's rails are TCP and have no RDMA GIDs"},
+)  # fmt: skip
+def gid(facts: Facts) -> Instances:
+    if facts.has_fabric:
+        transport = facts.machine.transport
+        roce = transport == "roce"
+        yield In("every rail NIC has its RoCE v2 GID") if roce else Out(f"{transport} needs no RoCE GID")
+
+
+@define(
+    id="fabric.cabling", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("a reader of LLDP neighbours"),
+    holds="every cable is where the plan has it", accuses="fabric", runbook="cabling",
+    hidden={"lab": "the lab's switches are bridges that announce no neighbours (LLDP)"},
+)  # fmt: skip
+def cabling(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.platform == "metal":
+        yield In("every cable is where the plan has it")
+    else:
+        yield Out("the provider does not show its switches and cables")
+
+
+@define(
+    id="fabric.rail.{rail}.bandwidth", subject=Subject.RAIL, roles=WORKERS, having=Having.RAILS, by=RAILS,
+    holds="rail {rail} by itself carries its rate both ways, against two partners or more",
+    accuses="rail {rail}", runbook="rails", hardware=True, essential=True,
+)  # fmt: skip
+def rail_bandwidth(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    partners = facts.rail_hosts - 1
+    for rail in range(facts.machine.rails):
+        if partners < MIN_PARTNERS:
+            reason = f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {partners}"
+            yield Out(reason, rail=rail)
+            continue
+        yield In(
+            f"rail {rail} by itself carries its rate both ways, against {MIN_PARTNERS} partners or more",
+            expectations.by_law(facts.machine, "Gb/s", bandwidth.expect_rail),
+            rail=rail,
+        )
+
+
+@define(
+    id="fabric.all_rails", subject=Subject.CLUSTER, roles=CLUSTER, by=RAILS,
+    holds="all rails of a node carry their rate at the same time", accuses="fabric", runbook="rails",
+    hardware=True, essential=True, explained=TRAFFIC,
+)  # fmt: skip
+def all_rails(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.rail_hosts < 2:
+        yield Out("there is one node with rails: none to talk to")
+        return
+    reach = expectations.by_law(facts.machine, "Gb/s", expectations.all_rails)
+    yield In("all rails of a node carry their rate at the same time", reach)
+
+
+@define(
+    id="fabric.transport", subject=Subject.CLUSTER, roles=CLUSTER, by=COLLECTIVES,
+    holds="in the rings over the most nodes, each rail carried its share of the computed bytes within 2 %, and the "
+    "management network less than 1 %; one that looks wrong runs again, up to three times; busy management beside whole "
+    "rails is another program's, `unproven`",
+    accuses="fabric", runbook="transport", hardware=True, essential=True, explained=TRAFFIC,
+)  # fmt: skip
+def transport(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.computes < 2:
+        yield Out(ALONE)
+        return
+    statement = "a collective's bytes cross the rails, each its share, and not the management network"
+    yield In(statement, expectations.transport())
+
+
+@define(
+    id="fabric.transport.nccl_log", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("NCCL with its log"),
+    holds="NCCL's own log names the fabric's transport, and no socket", accuses="fabric", runbook="transport",
+    explained=TRAFFIC, hidden={"lab": "the lab has no GPU, so NCCL itself does not run and writes no log"},
+)  # fmt: skip
+def nccl_log(facts: Facts) -> Instances:
+    if facts.has_fabric:
+        yield In("NCCL's own log names the fabric's transport, and no socket")
+
+
+@define(
+    id="fabric.gpudirect", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("a verbs test on GPU memory"),
+    holds="the rail NICs read GPU memory directly", accuses="gpudirect", runbook="gpudirect",
+    hidden={"lab": "the lab's rails are TCP, so no NIC reads GPU memory"},
+)  # fmt: skip
+def gpudirect(facts: Facts) -> Instances:
+    if facts.has_fabric:
+        yield In("the rail NICs read GPU memory directly")

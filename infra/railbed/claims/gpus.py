@@ -1,0 +1,101 @@
+"""Claims about the GPUs of a node, and what drives and joins them."""
+
+from __future__ import annotations
+
+from railbed.claims import expectations
+from railbed.claims.definition import WORKERS, Facts, Having, In, Instances, Level, Subject, define
+from railbed.claims.measurements import NODE_SUITE, missing
+
+
+@define(
+    id="node.gpus", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=NODE_SUITE,
+    holds="every GPU is listed, of its model and memory; no row waits to be remapped or could not be, no SRAM errors",
+    accuses="gpus", runbook="gpu", hardware=True, essential=True,
+)  # fmt: skip
+def gpus(facts: Facts) -> Instances:
+    machine = facts.machine
+    reach = expectations.count("GPUs", machine.gpus, machine.key)
+    yield In(f"the node shows {machine.gpus} healthy GPUs of its model and memory", reach)
+
+
+@define(
+    id="node.driver", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.FAST, by=NODE_SUITE,
+    holds="the release's driver is installed and loaded, and its library has its version",
+    accuses="driver", runbook="driver", hardware=True, essential=True,
+)  # fmt: skip
+def driver(facts: Facts) -> Instances:
+    version = facts.installed["nvidia_driver"]
+    yield In(f"driver {version} is installed and loaded, and its library has its version")
+
+
+@define(
+    id="node.fabric_manager", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
+    holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; where a "
+    "machine has NVSwitches of its own",
+    by=NODE_SUITE, accuses="fabric manager", runbook="fabric-manager", hardware=True,
+)  # fmt: skip
+def fabric_manager(facts: Facts) -> Instances:
+    if version := facts.installed.get("fabric_manager"):
+        yield In(
+            f"fabric manager {version} runs, with a driver of its version, and every GPU is in its fabric"
+        )
+
+
+@define(
+    id="node.dcgm_engine", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="DCGM has the release's version, its host engine answers, and it sees the GPUs that the driver sees",
+    accuses="dcgm", runbook="dcgm", hardware=True,
+)  # fmt: skip
+def dcgm_engine(facts: Facts) -> Instances:
+    if version := facts.installed.get("dcgm"):
+        reach = expectations.count("GPUs", facts.machine.gpus, facts.machine.key)
+        yield In(f"DCGM {version} answers and sees every GPU", reach)
+
+
+@define(
+    id="node.dcgm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=missing("`dcgmi diag`"),
+    holds="DCGM's diagnostics pass", accuses="dcgm", runbook="dcgm",
+    hidden={"lab": "the lab has no GPU, so DCGM's diagnostics do not run"},
+)  # fmt: skip
+def dcgm(_: Facts) -> Instances:
+    yield In("DCGM's diagnostics pass")
+
+
+@define(
+    id="node.nvlink", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
+    by=missing("`nvidia-smi nvlink`"), holds="every NVLink of every GPU is up at its rate",
+    accuses="nvlink", runbook="nvlink", essential=True,
+    hidden={"lab": "the lab has no GPU, so there is no NVLink to measure"},
+)  # fmt: skip
+def nvlink(_: Facts) -> Instances:
+    yield In("every NVLink of every GPU is up at its rate")
+
+
+@define(
+    id="node.xid", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
+    by=missing("a reader of the driver's XID lines in the kernel log"),
+    holds="the driver wrote no XID since the node was taken in", accuses="xid", runbook="xid", essential=True,
+    hidden={"lab": "the lab has no GPU driver in the kernel, so it writes no XID lines"},
+)  # fmt: skip
+def xid(_: Facts) -> Instances:
+    yield In("the driver wrote no XID since the node was taken in")
+
+
+@define(
+    id="node.pcie", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
+    by=missing("a reader of the PCIe links in sysfs"),
+    holds="every GPU and rail NIC has its PCIe generation and width", accuses="pcie", runbook="pcie",
+    hidden={"lab": "the lab has no GPU and no PCIe card whose link could be read"},
+)  # fmt: skip
+def pcie(_: Facts) -> Instances:
+    yield In("every GPU and rail NIC has its PCIe generation and width")
+
+
+@define(
+    id="node.containers", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="enroot and NVIDIA's toolkit have the release's versions, and users may unpack images",
+    accuses="containers", runbook="containers", hardware=True,
+)  # fmt: skip
+def containers(facts: Facts) -> Instances:
+    if {"enroot", "container_toolkit"} <= facts.installed.keys():
+        yield In("jobs may run in containers, which get the node's GPUs")

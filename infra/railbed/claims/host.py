@@ -1,0 +1,75 @@
+"""Claims about a host whatever its hardware: identity, clock, packages, kernel, mounts, limits."""
+
+from __future__ import annotations
+
+from railbed.claims.definition import EVERY_HOST, WORKERS, Facts, In, Instances, Level, Out, Subject, define
+from railbed.claims.measurements import NODE_SUITE
+
+
+@define(
+    id="node.kernel", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="the release's kernel runs, no other one waits for the next boot, and the driver has a module built for it",
+    accuses="kernel", runbook="kernel",
+    hidden={"lab": "the lab's hosts are containers: they run the machine's kernel, and no module of theirs is in it"},
+)  # fmt: skip
+def kernel(_: Facts) -> Instances:
+    yield In("the release's kernel runs, no other waits for the next boot, and the driver was built for it")
+
+
+@define(
+    id="node.limits", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="a job step (measured inside one) may lock as much memory as the rails' transport needs, and open enough files",
+    accuses="limits", runbook="limits",
+)  # fmt: skip
+def limits(_: Facts) -> Instances:
+    yield In("a job step may lock the memory that its transport needs, and open enough files")
+
+
+@define(
+    id="node.mounts", subject=Subject.NODE, roles=EVERY_HOST, level=Level.FAST, by=NODE_SUITE,
+    holds="the shared filesystems are mounted with `nosuid` and `nodev`", accuses="mounts", runbook="mounts",
+)  # fmt: skip
+def mounts(facts: Facts) -> Instances:
+    if facts.filesystem is None:
+        yield Out("the spec has no filesystem")
+        return
+    yield In("the shared filesystems are mounted, and setuid programs and device files on them do nothing")
+
+
+@define(
+    id="node.time", subject=Subject.NODE, roles=EVERY_HOST, level=Level.FAST, by=NODE_SUITE,
+    holds="the clock is synchronised", accuses="time", runbook="time",
+)  # fmt: skip
+def time(_: Facts) -> Instances:
+    yield In("the clock is synchronised")
+
+
+@define(
+    id="node.identity", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="the machine that answers is the contract's, by the serial number, instance id or machine id that it shows; no "
+    "other node shows its machine id or GPUs; in a quick run also: no GPU or NIC is another one than when the node was "
+    "accepted",
+    accuses="identity", runbook="identity",
+)  # fmt: skip
+def identity(_: Facts) -> Instances:
+    yield In("the machine that answers is the contract's, by what it shows of itself, and no other node's")
+
+
+@define(
+    id="node.packages", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="the packages of the release are there in its versions", accuses="packages", runbook="packages",
+)  # fmt: skip
+def packages(facts: Facts) -> Instances:
+    yield In(f"the packages of release {facts.release} are installed in its versions")
+
+
+@define(
+    id="node.imds", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="root reaches the provider's metadata service, another user does not (clouds)",
+    accuses="imds", runbook="metadata-service",
+)  # fmt: skip
+def imds(facts: Facts) -> Instances:
+    if facts.metadata_service:
+        yield In("only root reaches the provider's metadata service")
+    else:
+        yield Out("hosts of this platform have no metadata service")

@@ -1,0 +1,51 @@
+"""Claims about the scheduler, and who reaches a node past it."""
+
+from __future__ import annotations
+
+from railbed.claims.definition import (
+    CLUSTER,
+    EVERY_HOST,
+    WORKERS,
+    Explanation,
+    Facts,
+    In,
+    Instances,
+    Level,
+    Out,
+    Subject,
+    define,
+)
+from railbed.claims.measurements import NODE_SUITE, SCHEDULER
+
+NONE = "the spec has no scheduler"
+
+
+@define(
+    id="node.scheduler", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="the scheduler's files are the controller's, byte by byte, and munge understands what the controller's made; a "
+    "file or key that differs is named",
+    accuses="scheduler", runbook="scheduler-files",
+)  # fmt: skip
+def files(facts: Facts) -> Instances:
+    statement = "the scheduler's files and munge key are those of the controller"
+    yield In(statement) if facts.has_scheduler else Out(NONE)
+
+
+@define(
+    id="node.logins", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="PAM lets railbed's own login in over SSH, and refuses an account for having no job on the node",
+    accuses="logins", runbook="logins",
+)  # fmt: skip
+def logins(facts: Facts) -> Instances:
+    statement = "over SSH only those who have a job on the node, or look after it, are let in"
+    yield In(statement) if facts.has_scheduler else Out(NONE)
+
+
+@define(
+    id="scheduler.state", subject=Subject.CLUSTER, roles=CLUSTER, level=Level.QUICK, by=SCHEDULER,
+    holds="the scheduler knows every node, with its GPUs, in a state fit for work",
+    accuses="scheduler", runbook="scheduler", explained=Explanation(),
+)  # fmt: skip
+def state(facts: Facts) -> Instances:
+    statement = "the scheduler knows every node, with its GPUs, in a state fit for work"
+    yield In(statement) if facts.has_scheduler else Out(NONE)

@@ -1,0 +1,107 @@
+"""Claims about the shared filesystem."""
+
+from __future__ import annotations
+
+from railbed.claims import expectations
+from railbed.claims.definition import (
+    CLUSTER,
+    Explanation,
+    Facts,
+    In,
+    Instances,
+    Level,
+    Out,
+    Subject,
+    define,
+)
+from railbed.claims.measurements import CHECKPOINT, STORAGE
+
+NONE = "the spec has no filesystem"
+FILES = Explanation(
+    only=frozenset({"storage", "mounts", "node"}), first="storage", beside="the filesystem's servers"
+)
+
+
+@define(
+    id="storage.write", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE, explained=FILES,
+    holds="a client reaches the floor", accuses="storage", runbook="storage-rate",
+)  # fmt: skip
+def write(facts: Facts) -> Instances:
+    if facts.filesystem is None:
+        yield Out(NONE)
+        return
+    offer = facts.filesystem.offer
+    yield In(
+        f"one client writes to {facts.filesystem.mount} at the floor or faster",
+        expectations.declared(offer.write_floor_mbytes_per_s, offer),
+    )
+
+
+@define(
+    id="storage.read", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE, explained=FILES,
+    holds="a client reaches the floor; each reads what another one wrote", accuses="storage", runbook="storage-rate",
+)  # fmt: skip
+def read(facts: Facts) -> Instances:
+    if facts.filesystem is None:
+        yield Out(NONE)
+        return
+    offer = facts.filesystem.offer
+    yield In(
+        f"one client reads from {facts.filesystem.mount} at the floor or faster",
+        expectations.declared(offer.read_floor_mbytes_per_s, offer),
+    )
+
+
+@define(
+    id="storage.servers", subject=Subject.FILESYSTEM, roles=CLUSTER, level=Level.QUICK, by=STORAGE, data_servers=True,
+    holds="all clients see the filesystem, every data server serves, every chunk has its copies, a client that never read "
+    "a file reads it whole",
+    accuses="storage", runbook="storage-servers",
+)  # fmt: skip
+def servers(facts: Facts) -> Instances:
+    filesystem = facts.filesystem
+    if filesystem is None:
+        yield Out(NONE)
+    elif not filesystem.servers:
+        yield Out(f"the servers of {filesystem.name} are the provider's own")
+    elif filesystem.copies < 2:
+        yield Out(f"{filesystem.name} keeps one copy: no server may be lost")
+    else:
+        yield In(
+            f"every data server serves, each chunk has {filesystem.copies} copies, and a client that never read a file "
+            "reads it whole",
+            expectations.count("data servers", filesystem.servers, filesystem.name),
+        )
+
+
+def _job(facts: Facts, statement: str, verb: str) -> Instances:
+    if not facts.long_job:
+        return
+    wanted, filesystem = facts.checkpoint, facts.filesystem
+    if wanted is None or filesystem is None:
+        yield Out("the spec has no filesystem to keep a checkpoint on")
+        return
+    if not filesystem.offer.capacity_enforced:
+        yield Out(f"the size of {filesystem.name} is a label: a checkpoint of the job would not fit on it")
+        return
+    seconds = wanted.write_s if verb == "written" else wanted.restore_s
+    yield In(statement, expectations.checkpoint(verb, wanted.gbytes, seconds, wanted.derivation))
+
+
+@define(
+    id="storage.checkpoint", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together write a checkpoint of the pretraining job at 0.9 of the planned rate "
+    "([storage](storage.md))",
+    accuses="storage", runbook="checkpoint-rate",
+)  # fmt: skip
+def checkpoint(facts: Facts) -> Instances:
+    yield from _job(facts, "all nodes together write a checkpoint of the job in the planned time", "written")
+
+
+@define(
+    id="storage.restore", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together read such a checkpoint back at 0.9 of the planned rate", accuses="storage",
+    runbook="checkpoint-rate",
+)  # fmt: skip
+def restore(facts: Facts) -> Instances:
+    yield from _job(facts, "all nodes together read a checkpoint of the job in the planned time", "read")

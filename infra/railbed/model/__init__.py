@@ -1,1 +1,0 @@
-"""Pure laws: fabric, bandwidth, claims and the judge. No effects, no cloud, no Pulumi."""

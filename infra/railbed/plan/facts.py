@@ -1,0 +1,53 @@
+"""What of a spec and its plan decides which claims apply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from railbed.catalog import FilesystemOffer
+from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
+from railbed.spec import ClusterSpec
+from railbed.spec.platforms import CLOUDS, LabPlatform
+
+
+def of(
+    spec: ClusterSpec,
+    pools: Sequence[PlannedPool],
+    filesystems: Sequence[PlannedFilesystem],
+    offers: Sequence[FilesystemOffer],
+    software: PlannedSoftware,
+    storage: Sequence[PlannedStorage],
+    jobs: Sequence[PlannedJob],
+) -> Facts:
+    """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
+    computes = sum(pool.nodes for pool in pools)
+    return Facts(
+        machine=pools[0].machine,
+        transports=sorted({pool.machine.transport for pool in pools}),
+        platform=spec.platform.kind,
+        stands_in=isinstance(spec.platform, LabPlatform),
+        metadata_service=spec.platform.kind in CLOUDS,
+        computes=computes,
+        rail_hosts=computes + sum(pool.spares for pool in pools),
+        has_fabric=spec.fabric is not None,
+        has_scheduler=spec.scheduler != "none",
+        filesystem=_filesystem(filesystems[0], offers[0]) if filesystems else None,
+        checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
+        long_job=bool(jobs),
+        release=software.release,
+        installed=software.versions,
+    )
+
+
+def _filesystem(planned: PlannedFilesystem, offer: FilesystemOffer) -> Filesystem:
+    return Filesystem(
+        name=planned.name, mount=planned.mount, servers=len(planned.data_servers), copies=planned.copies, offer=offer
+    )  # fmt: skip
+
+
+def _checkpoint(given: PlannedStorage) -> Checkpoint:
+    return Checkpoint(
+        gbytes=given.checkpoint_gbytes or 0.0, write_s=given.checkpoint_write_s, restore_s=given.checkpoint_restore_s,
+        derivation=given.rates.derivation,
+    )  # fmt: skip

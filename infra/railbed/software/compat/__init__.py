@@ -1,0 +1,24 @@
+"""Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
+
+from railbed.software.compat.conditions import order
+from railbed.software.compat.locked import archives_of, of_release, repository_of, select, system_of
+from railbed.software.compat.problem import Demand, Problem, Wanted, build
+from railbed.software.compat.solve import Answer, Conflict, Reading, read, solve
+
+__all__ = [
+    "Answer",
+    "Conflict",
+    "Demand",
+    "Problem",
+    "Reading",
+    "Wanted",
+    "archives_of",
+    "build",
+    "of_release",
+    "order",
+    "read",
+    "repository_of",
+    "select",
+    "solve",
+    "system_of",
+]

@@ -1,0 +1,149 @@
+"""A release's bill of materials in CycloneDX 1.6 (ECMA-424). The same release gives the same text."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component as Material
+from cyclonedx.model.component import ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+from railbed.catalog import PACKAGE_FORMATS, SYSTEM, Component, Machine, Release, Rules
+from railbed.software.compat import repository_of, select
+from railbed.software.compat.conditions import numbers, parse
+
+NAMESPACE = uuid.UUID("0e3f8f0a-6f6a-5d0b-9d56-2f8d3b1f4c11")
+"""Of the serial numbers, which are made from the content."""
+_TYPES = {"kernel": ComponentType.OPERATING_SYSTEM, "nvidia_driver": ComponentType.DEVICE_DRIVER}
+NVIDIA = ("cuda", "container_toolkit")
+"""Repositories of one vendor."""
+_CONTAINERS = ("gib", "dcgm_exporter")
+
+
+def sbom(
+    release: Release,
+    rules: Iterable[Rules],
+    machine: Machine | None,
+    os: str,
+    filesystems: Iterable[str] = (),
+) -> str:
+    """JSON of one machine and system; without a machine, of every alternative (of ``os`` alone where it is given)."""
+    licenses = {name: trait.license for file in rules for name, trait in file.components.items()}
+    parts = list(_parts(release, machine, os, list(filesystems)))
+    materials = [_material(release, name, part, machine, os, licenses.get(name, "")) for name, part in parts]
+    root = Material(
+        type=ComponentType.PLATFORM, name="railbed-release", version=release.key, description=release.title,
+        bom_ref=f"release@{release.key}",
+    )  # fmt: skip
+    bom = Bom(components=materials, metadata=BomMetaData(component=root))
+    bom.metadata.timestamp = _checked(parts)
+    bom.metadata.tools.components.clear()
+    bom.register_dependency(root, materials)
+    bom.serial_number = uuid.uuid5(NAMESPACE, "\n".join(sorted(str(m.bom_ref) for m in materials)))
+    return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
+
+
+def _parts(
+    release: Release, machine: Machine | None, os: str, filesystems: list[str]
+) -> Iterator[tuple[str, Component]]:
+    """Programs and systems; what is only a choice (a kind of module, a way to GPU memory) is no material."""
+    systems = [part for part in release.alternatives(SYSTEM) if os in ("", part.version)]
+    yield from ((SYSTEM, part) for part in {part.version: part for part in systems}.values())
+    if machine is not None:
+        found = [(name, [part]) for name, part in select(release, machine, os, filesystems).items()]
+    else:
+        found = [(name, release.alternatives(name)) for name in release.components if name != SYSTEM]
+    for name, alternatives in found:
+        for part in alternatives:
+            if numbers(part.version) and (not os or _is_for(part, os)):
+                yield name, part
+
+
+def _is_for(part: Component, system: str) -> bool:
+    return SYSTEM not in part.when or bool(parse(part.when[SYSTEM], part.package).holds(system, {}))
+
+
+def _material(
+    release: Release, name: str, part: Component, machine: Machine | None, os: str, license_name: str
+) -> Material:
+    purl = _purl(release, name, part, machine, os)
+    ref = f"{name}@{part.version}" + (f"?{_when(part)}" if part.when else "")
+    return Material(
+        type=ComponentType.OPERATING_SYSTEM if name == SYSTEM else _type(name),
+        name=part.version.partition(" ")[0] if name == SYSTEM else name,
+        version=part.version.partition(" ")[2] if name == SYSTEM else part.version,
+        description=part.reason,
+        bom_ref=ref,
+        purl=purl,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=part.sha256)] if part.sha256 else [],
+        licenses=[LicenseFactory().make_from_string(license_name)] if license_name else [],
+        external_references=[
+            ExternalReference(type=kind, url=XsUri(url))
+            for kind, url in (
+                (ExternalReferenceType.DISTRIBUTION, part.url), (ExternalReferenceType.ATTESTATION, part.signature),
+            )
+            if url
+        ],
+        properties=[Property(name=f"railbed:{key}", value=value) for key, value in _properties(release, part) if value],
+    )  # fmt: skip
+
+
+def _type(name: str) -> ComponentType:
+    if name in _CONTAINERS:
+        return ComponentType.CONTAINER
+    return _TYPES.get(name, ComponentType.APPLICATION)
+
+
+def _properties(release: Release, part: Component) -> Iterator[tuple[str, str]]:
+    yield "source", f"{part.provenance.source} ({part.provenance.checked})"
+    yield "when", _when(part)
+    yield "unverifiable", part.unverifiable
+    keys = {repository.signing_key for repository in release.repositories_of(part.repository)}
+    for key in sorted(keys | {part.signing_key} - {""}):
+        if key:
+            yield "signing-key", release.keys[key].fingerprint
+
+
+def _when(part: Component) -> str:
+    return "&".join(f"{subject}={condition}" for subject, condition in sorted(part.when.items()))
+
+
+def _purl(
+    release: Release, name: str, part: Component, machine: Machine | None, os: str
+) -> PackageURL | None:
+    """A package of a distribution or a vendor's repository, what the file says, or the plain file."""
+    if name == SYSTEM:
+        return None
+    if part.purl:
+        return PackageURL.from_string(part.purl)
+    if part.package:
+        named = part.when.get(SYSTEM, os)
+        system = os or (named if isinstance(named, str) else "")
+        qualifiers = {"distro": system.replace(" ", "-")} if system else {}
+        repository = repository_of(release, part, machine, os) if machine is not None else None
+        if repository is not None:
+            qualifiers["repository_url"] = repository.url
+        maker = system.partition(" ")[0]
+        epoch, _, version = (part.package_version or part.version).rpartition(":")
+        form = PACKAGE_FORMATS.get(maker, "deb")
+        if form == "rpm" and epoch:
+            qualifiers["epoch"] = epoch
+        elif epoch:
+            version = part.package_version
+        vendor = "nvidia" if part.repository in NVIDIA else part.repository or maker or None
+        return PackageURL(form, vendor, part.package, version, qualifiers)
+    qualifiers = {"download_url": part.url} if part.url else {}
+    if part.sha256:
+        qualifiers["checksum"] = f"sha256:{part.sha256}"
+    return PackageURL("generic", None, name, part.version, qualifiers)
+
+
+def _checked(parts: list[tuple[str, Component]]) -> datetime:
+    """When somebody last looked at a source: the age of what the document says."""
+    return datetime.fromisoformat(max(part.provenance.checked for _, part in parts)).replace(tzinfo=UTC)

@@ -1,0 +1,94 @@
+"""The table of claims: one declaration each, every one answered by something, or counted."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from railbed import plan, spec
+from railbed.claims import Claim, table
+from railbed.claims.definition import Level
+from railbed.claims.measurements import MEASUREMENTS, NODE_SUITE
+from railbed.validate.node import look
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+UNMEASURED = {"lab-cluster": 0, "cluster": 24, "metal": 24, "flagship": 24, "hosts": 2}
+"""Example, or what its name ends with → its essential claims that nothing answers. These numbers may only fall."""
+MARK = re.compile(r'@pytest\.mark\.claim\("([\w.]+)"\)')
+REFUTES = re.compile(r"@pytest\.mark\.refutes\(([^)]*)\)")
+
+
+def planned(path: Path) -> plan.ClusterPlan:
+    return plan.plan(spec.load(path), path.name)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_claim_of_an_example_is_declared_once_and_measured(path: Path) -> None:
+    made = planned(path)
+    for one in [*made.claims, *made.out_of_scope]:
+        matching = [d.id for d in table.every() if d.pattern.fullmatch(one.id)]
+        assert len(matching) == 1, one.id
+    open_ones = [claim for claim in made.claims if claim.unmeasured]
+    assert all(table.defined(claim.id).essential for claim in open_ones)
+    assert all(bool(claim.measured_by) is not bool(claim.unmeasured) for claim in made.claims)
+    expected = UNMEASURED.get(path.stem, UNMEASURED[path.stem.rsplit("-", 1)[1]])
+    assert len(open_ones) == expected, "the number may only fall"
+    assert ("UNMEASURED" in {warning.code for warning in made.warnings}) is bool(open_ones)
+
+
+def test_measurements_are_of_the_table() -> None:
+    used = [one.by for one in table.every()]
+    assert all(any(one is known for known in MEASUREMENTS) for one in used if one.step)
+    assert all(any(known is one for one in used) for known in MEASUREMENTS)
+
+
+def test_every_claim_of_the_on_node_suite_has_a_test_there() -> None:
+    files = (ROOT / "infra/railbed/validate/node").glob("test_*.py")
+    answered = {name for file in files for name in MARK.findall(file.read_text())}
+    assert answered == {one.id for one in table.every() if one.by is NODE_SUITE}
+
+
+def test_the_health_check_asks_the_fast_claims() -> None:
+    wanted = {"mounts": ["/"], "rails": [1], "time_offset_s": 1, "names": ["a"], "gpus": 8}
+    asked = {f"node.{name}" for name in look.fast_checks(wanted, by_hand=False)}
+    assert asked - {"node.names"} == {one.id for one in table.every() if one.level is Level.FAST}
+
+
+def test_every_measured_claim_has_a_test_that_makes_it_fail() -> None:
+    files = [*(ROOT / "tests/unit").rglob("test_*.py"), *(ROOT / "tests/validation").rglob("test_*.py")]
+    found = {
+        name
+        for file in files
+        for words in REFUTES.findall(file.read_text())
+        for name in words.split('"')[1::2]
+    }
+    assert found == {one.id for one in table.every() if one.by.step}
+
+
+def test_every_claim_says_what_to_do() -> None:
+    assert all(re.fullmatch(r"[a-z][a-z-]*", one.runbook) for one in table.every())
+
+
+def test_a_claim_of_another_release_is_not_measured() -> None:
+    strange = Claim(id="node.quantum", statement="entangled", roles=["compute"])
+    assert "does not know" in table.measured(strange, ["tcp"]).unmeasured
+
+
+@pytest.mark.parametrize("transport", ["roce", "infiniband", "efa"])
+def test_a_tcp_stream_answers_nothing_about_rdma_rails(transport: str) -> None:
+    claim = Claim(id="fabric.rail.3.bandwidth", statement="carries", roles=["compute"], measured_by="iperf3")
+    assert table.measured(claim, ["tcp"]).measured_by == "iperf3"
+    found = table.measured(claim, ["tcp", transport])
+    assert found.measured_by == "" and transport in found.unmeasured
+
+
+def test_the_page_is_current() -> None:
+    file = importlib.util.spec_from_file_location("claims_reference", ROOT / "tools/claims_reference.py")
+    assert file is not None and file.loader is not None
+    module = importlib.util.module_from_spec(file)
+    file.loader.exec_module(module)
+    assert module.PAGE.read_text() == module.page(), "run .venv/bin/python tools/claims_reference.py"
