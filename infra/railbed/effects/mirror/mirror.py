@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from railbed.effects.mirror.debian import Index, Stanza, fetch_index
+from debian.deb822 import Packages
+
+from railbed.effects.mirror.debian import Index, fetch_index
 from railbed.effects.mirror.download import FetchError, download
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
@@ -52,7 +54,7 @@ class _Run:
     def __init__(self, folder: Folder) -> None:
         self.folder, self.work = folder, folder.work
         self.indexes: dict[str, Index | RailbedError] = {}
-        self.taken: dict[str, dict[str, Stanza]] = {}
+        self.taken: dict[str, dict[str, Packages]] = {}
         """Repository → path below the mirror → package."""
 
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
@@ -80,13 +82,13 @@ class _Run:
         name, _, version = one.package.partition("=")
         repository = mirror_folder(one.url)
         for stanza in index.with_needs(index.exactly(name, version)):
-            relative = f"{repository}/{_name(stanza.filename)}"
-            if self.folder.sha256(relative) != stanza.sha256:
+            relative = f"{repository}/{_name(stanza['Filename'])}"
+            if self.folder.sha256(relative) != stanza["SHA256"]:
                 fetched = self.work / "package"
-                download(one.url + stanza.filename, fetched, stanza.sha256)
+                download(one.url + stanza["Filename"].removeprefix("./"), fetched, stanza["SHA256"])
                 self.folder.keep(fetched, relative)
             self.taken.setdefault(repository, {})[relative] = stanza
-            yield relative, stanza.sha256
+            yield relative, stanza["SHA256"]
 
     def _index(self, one: Artefact) -> Index:
         if one.url not in self.indexes:
