@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from railbed.effects.download import FetchError
 from railbed.effects.mirror import Fetched, mirror
 from railbed.effects.mirror.debian import Index, stanzas, whole
-from railbed.effects.mirror.download import FetchError
 from railbed.model.artefacts import Artefact
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from debian.deb822 import Packages, PkgRelation, Release
 from debian.debian_support import Version
 
-from railbed.effects.mirror.download import FetchError, download
-from railbed.effects.mirror.openpgp import verify_inline
+from railbed.effects.download import FetchError, download
+from railbed.effects.openpgp import verify_inline
 
 NEEDED = ("Package", "Version", "Filename", "SHA256")
 FITS = {

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from debian.deb822 import Packages
 
+from railbed.effects import openpgp
+from railbed.effects.download import FetchError, download
 from railbed.effects.mirror.debian import Index, fetch_index
-from railbed.effects.mirror.download import FetchError, download
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
-from railbed.effects.mirror.openpgp import fetch_key, verify_detached
 from railbed.errors import RailbedError
 from railbed.model.artefacts import Artefact, mirror_folder
 
@@ -66,10 +66,10 @@ class _Run:
         fetched = self.work / "file"
         found = download(one.url, fetched, one.sha256)
         if one.signature:
-            keyring = fetch_key(one.key_url, one.fingerprint, self.work)
+            keyring = self._keyring(one)
             download(one.signature, self.work / "file.sig")
             try:
-                verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
+                openpgp.verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
             except FetchError:
                 fetched.unlink()
                 raise
@@ -90,10 +90,20 @@ class _Run:
             self.taken.setdefault(repository, {})[relative] = stanza
             yield relative, stanza["SHA256"]
 
+    def _keyring(self, one: Artefact) -> Path:
+        """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
+        keyring = self.work / f"{one.fingerprint}.gpg"
+        if not keyring.exists():
+            fetched = self.work / "key"
+            download(one.key_url, fetched)
+            key = openpgp.pinned(fetched.read_text(errors="replace"), one.fingerprint, one.key_url)
+            openpgp.write_keyring(key, keyring)
+        return keyring
+
     def _index(self, one: Artefact) -> Index:
         if one.url not in self.indexes:
             try:
-                keyring = fetch_key(one.key_url, one.fingerprint, self.work)
+                keyring = self._keyring(one)
                 self.indexes[one.url] = fetch_index(one.url, keyring, one.fingerprint, self.work)
             except RailbedError as failed:
                 self.indexes[one.url] = failed
