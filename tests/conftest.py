@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from railbed.software import armour
-
 # A loaded machine is no failed law; timings are benchmarks' business.
 settings.register_profile("railbed", deadline=None)
 settings.load_profile("railbed")
@@ -23,7 +21,7 @@ def _publishers() -> Iterator[None]:
 
     def stand_in(keys: Path, url: str, fingerprint: str) -> str:
         text = base64.b64encode(f"the key {fingerprint} of {url}".encode()).decode()
-        return f"{armour.BEGIN}\n\n{text}\n{armour.END}\n"
+        return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{text}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("railbed.effects.publishers.armoured", stand_in)

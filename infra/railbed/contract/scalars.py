@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import Field
 
 from railbed.defaults import NAME_PATTERN
-from railbed.software import armour
 from railbed.text import LINE_PATTERN
 
 _NAME = NAME_PATTERN.strip("^$")
@@ -20,6 +19,11 @@ _IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _KEY_TYPES = (
     r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
 )
+_ARMOUR = (
+    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n([A-Za-z0-9+/]+\n)*[A-Za-z0-9+/]+={0,2}\n(=[A-Za-z0-9+/]{4}\n)?"
+    r"-----END PGP PUBLIC KEY BLOCK-----\n"
+)
+"""As GnuPG writes it: without headers."""
 LONGEST_NAME = 128
 """A pool's name and a number."""
 
@@ -58,8 +62,8 @@ Url = Annotated[str, Field(max_length=2048, pattern=r"^(https?://|file:/)[A-Za-z
 Redfish = Annotated[str, Field(max_length=255, pattern=r"^(https://[A-Za-z0-9._~:/\[\]%-]+)?$")]
 RepositoryName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 Suite = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9.][A-Za-z0-9 ._/+-]*)?$")]
-SignedBy = Annotated[str, Field(max_length=65_536, pattern=rf"^(/[A-Za-z0-9._/+-]+|{armour.WRITTEN})$")]
-"""The path of a keyring, or one armoured block as GnuPG writes it."""
+SignedBy = Annotated[str, Field(max_length=65_536, pattern=rf"^(/[A-Za-z0-9._/+-]+|{_ARMOUR})$")]
+"""The path of a keyring, or one armoured block."""
 Fingerprint = Annotated[str, Field(pattern=r"^([0-9A-F]{40})?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EnvironmentName = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]

@@ -1,4 +1,7 @@
-"""File locks between processes of one machine; they vanish with the process that holds them."""
+"""File locks between processes of one machine; they vanish with the process that holds them.
+
+Not `filelock`: who holds a lock would still be ours to write and to read (docs/adr/0013-what-stays-our-own.md).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public keys that are known by their fingerprint, read and written by the system's GnuPG."""
+"""Public keys that are known by their fingerprint, and signatures by them: all OpenPGP is the system's GnuPG's to read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from railbed.effects.mirror.download import FetchError
+from railbed.effects.download import FetchError
 from railbed.errors import Exit, HostError
 from railbed.run import Result, run
-from railbed.software import armour
 
-PACKAGES = "Debian, Ubuntu: gnupg; Rocky: gnupg2"
+PACKAGES = "Debian, Ubuntu: gnupg, gpgv; Rocky: gnupg2"
 
 
 class KeyRefused(FetchError):
@@ -28,23 +27,17 @@ class KeyRefused(FetchError):
 def pinned(text: str, fingerprint: str, where: str) -> str:
     """The armoured public key in ``text`` as GnuPG writes what it read of it; ``where``: as errors call its place.
 
-    ``text`` itself is passed to nobody. Raises KeyRefused where it is not one armoured block with one public key, that of
-    ``fingerprint``; HostError where this machine has no gpg.
+    ``text`` itself is passed to nobody: readers differ in what they take of a file with more in it. Raises KeyRefused where
+    GnuPG does not find one public key, that of ``fingerprint``; HostError where this machine has no gpg.
     """
-    try:
-        block = armour.block(text)
-    except ValueError as wrong:
-        raise KeyRefused(
-            f"the key is not to be used: {wrong}", path=where, allowed="one armoured OpenPGP public key and nothing else",
-            hint="`gpg --armor --export FINGERPRINT` prints it",
-        ) from None  # fmt: skip
     with _gpg() as gpg:
         show = [*gpg, "--with-colons", "--show-keys"]
-        shown, written = run(show, stdin=block, check=False), ""
+        shown = run(show, stdin=text, check=False)
+        written = ""
         if _primary(shown) == [fingerprint]:
-            run([*gpg, "--import"], stdin=block)
+            run([*gpg, "--import"], stdin=text, check=False)
             export = ["--export-options", "export-minimal", "--armor", "--export", fingerprint]
-            written = run([*gpg, *export]).stdout
+            written = run([*gpg, *export], check=False).stdout
             shown = run(show, stdin=written, check=False)
     if _primary(shown) != [fingerprint]:
         raise KeyRefused(
@@ -60,15 +53,43 @@ def write_keyring(key: str, keyring: Path) -> None:
         run([*gpg, "--yes", "--output", keyring, "--dearmor"], stdin=key)
 
 
+def verify_detached(file: Path, signature: Path, keyring: Path, fingerprint: str, name: str) -> None:
+    """Raises FetchError where ``signature`` is not the key's over ``file``; ``name`` is how the error calls it."""
+    _verify([signature, file], keyring, fingerprint, name)
+
+
+def verify_inline(file: Path, keyring: Path, fingerprint: str, name: str) -> str:
+    """The signed text of a clear-signed file. Raises FetchError as above."""
+    plain = file.with_suffix(".plain")
+    _verify(["--output", plain, file], keyring, fingerprint, name)
+    return plain.read_text(errors="replace")
+
+
+def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str) -> None:
+    _require("gpgv")
+    done = run(["gpgv", "--status-fd", "1", "--keyring", keyring, *words], check=False)
+    # VALIDSIG ends with the primary key's fingerprint, whichever subkey has signed.
+    valid = [line.split() for line in done.stdout.splitlines() if " VALIDSIG " in line]
+    if not done.ok or not any(fingerprint in (words_[2], words_[-1]) for words_ in valid):
+        raise FetchError(
+            "the signature is not its publisher's", path=name, found=done.tail(), allowed=f"by {fingerprint}",
+            hint="do not use it",
+        )  # fmt: skip
+
+
+def _require(program: str) -> None:
+    if shutil.which(program) is None:
+        raise HostError(
+            f"{program} is not installed: it checks the keys and signatures of package sources",
+            path=program,
+            hint=f"install it ({PACKAGES})",
+        )
+
+
 @contextmanager
 def _gpg() -> Iterator[list[str]]:
     """The start of a gpg command with a home of its own, which is gone afterwards. Raises HostError without gpg."""
-    if shutil.which("gpg") is None:
-        raise HostError(
-            "gpg is not installed: keys of package sources are checked by it",
-            path="gpg",
-            hint=f"install it ({PACKAGES})",
-        )
+    _require("gpg")
     # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep folder.
     with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
         options = ["--no-options", "--batch", "--quiet", "--no-autostart", "--trust-model", "always"]

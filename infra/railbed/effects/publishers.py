@@ -8,7 +8,7 @@ from pathlib import Path
 
 from railbed.defaults import PUBLISHED_KEY_AGE_S
 from railbed.effects import files, openpgp
-from railbed.effects.mirror.download import FetchError, download
+from railbed.effects.download import FetchError, download
 
 WAY_ROUND = "where there is no network, name a mirror in `software.mirror` (docs/howto/air-gap.md)"
 

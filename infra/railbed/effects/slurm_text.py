@@ -1,4 +1,7 @@
-"""What Slurm 22.05 prints (`squeue`, `scontrol show -o`), as data. Pure."""
+"""What Slurm 22.05 prints (`squeue`, `scontrol show -o`), as data. Pure.
+
+Not JSON: its `scontrol` prints none (docs/adr/0013-what-stays-our-own.md).
+"""
 
 from __future__ import annotations
 

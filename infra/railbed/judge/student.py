@@ -1,6 +1,7 @@
 """Quantiles of Student's t: how far a mean may lie off where the noise itself was only estimated.
 
 The distribution function for whole degrees of freedom is a finite sum (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+Not SciPy, which nothing else here needs, for one function (docs/adr/0013-what-stays-our-own.md).
 """
 
 from __future__ import annotations

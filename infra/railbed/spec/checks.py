@@ -7,7 +7,7 @@ from itertools import combinations
 from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
-from railbed.software import armour, compat
+from railbed.software import compat
 from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
@@ -51,7 +51,6 @@ def check(spec: ClusterSpec, where: str) -> None:
         offers.check(spec, filesystem, key_path(where, ["filesystems", index]))
     _mounts(spec, where)
     _release(spec, where)
-    _mirror(spec, where)
     _workloads(spec, where)
     _access(spec, where)
     networks.check(spec, where)
@@ -275,22 +274,6 @@ def _no_rpm_mirror(spec: ClusterSpec, system: str, where: str) -> None:
             allowed="a mirror with debian or ubuntu",
             hint="leave `mirror` out: the hosts then ask the vendors themselves",
         )
-
-
-def _mirror(spec: ClusterSpec, where: str) -> None:
-    """The form only: whose key it is, `railbed up` asks GnuPG, before anything is made."""
-    mirror = spec.software.mirror
-    if mirror is None:
-        return
-    try:
-        armour.block(mirror.key)
-    except ValueError as wrong:
-        raise SpecError(
-            f"the mirror's key is not to be used: {wrong}",
-            path=f"{key_path(where, ['software', 'mirror'])}.key",
-            allowed="one armoured OpenPGP public key and nothing else",
-            hint="`gpg --armor --export FINGERPRINT` prints it",
-        ) from None
 
 
 def _workloads(spec: ClusterSpec, where: str) -> None:

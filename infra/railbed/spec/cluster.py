@@ -130,8 +130,8 @@ class MirrorSpec(Wish):
 
     url: Place
     """Where that folder is: the part before ``apt/``."""
-    key: Annotated[str, Field(max_length=65_536)]
-    """The armoured public key that signed it, ``-----BEGIN PGP PUBLIC KEY BLOCK-----`` and on."""
+    key: Annotated[str, Field(max_length=65_536, pattern=r"^\s*-----BEGIN PGP PUBLIC KEY BLOCK-----\s")]
+    """The armoured public key that signed it. GnuPG reads it before anything is made, not the spec."""
     fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")]
     """Of that key, 40 digits: compared with the key before anything is made."""
     distribution: Place | None = None

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from railbed.effects.download import FetchError
 from railbed.effects.mirror import Fetched, mirror
-from railbed.effects.mirror.debian import Index, sort_key
+from railbed.effects.mirror.debian import Index, stanzas, whole
 from railbed.software.artefacts import Artefact
 
 
@@ -168,10 +169,10 @@ def test_files_and_packages_with_what_they_need(
         assert sha256((tmp_path / "m" / path).read_bytes()) == digest
     (folder,) = (tmp_path / "m" / "apt").iterdir()
     index = Index("", (folder / "Packages").read_text())
-    assert {(s.package, s.version) for ss in index.packages.values() for s in ss} == {
+    assert {(s["Package"], s["Version"]) for ss in index.packages.values() for s in ss} == {
         ("driver", "2.0-1"), ("library", "2.0-1"), ("tool", "1:0.9"),
     }  # fmt: skip
-    assert all((folder / s.filename).is_file() for ss in index.packages.values() for s in ss)
+    assert all((folder / s["Filename"]).is_file() for ss in index.packages.values() for s in ss)
     own = (folder / "Release").read_text()
     assert sha256((folder / "Packages").read_bytes()) in own
     assert re.search(r"^Date: \w{3}, \d{2} \w{3} \d{4} [\d:]{8} GMT$", own, re.MULTILINE)
@@ -263,17 +264,44 @@ def test_a_package_that_fails_after_another_keeps_what_is_good_and_the_next_run_
     assert done.error is None and len(done.files) == 3
 
 
-ORDERED = ["1.0~rc1-1", "1.0-1", "1.0-1+b1", "1.0-2", "1.0a-1", "1.0+dfsg-1", "1.2-1", "1.10-1", "570.124.06-1",
-           "595.71.05-1", "1:0.1"]  # fmt: skip
+def index(*packages: tuple[str, str, str]) -> Index:
+    return Index("", "\n".join(stanza(name, version, b"", needs) for name, version, needs in packages))
 
 
-def test_versions_are_ordered_as_dpkg_orders_them() -> None:
-    assert sorted({*ORDERED}, key=sort_key) == ORDERED
-
-
-@given(
-    st.text("0123456789.+~abz", min_size=1, max_size=8), st.text("0123456789.+~abz", min_size=1, max_size=8)
+@pytest.mark.parametrize(
+    ("needs", "taken"),
+    [
+        ("b", "1:0.1"),
+        ("b (<= 1.10-1)", "1.10-1"),
+        ("b (<< 1.10-1)", "1.2-1"),
+        ("b (>> 1.0~rc1), b (<< 1.0a)", "1:0.1"),
+        ("b:any (= 1.0~rc1)", "1.0~rc1"),
+        ("none | b (<< 1.0)", "1.0~rc1"),
+        ("b (>= 2:0)", None),
+        ("b (!! 1)", None),
+        ("b (= 1-)", None),
+        ("%§ | ,", None),
+    ],
 )
-def test_a_tilde_is_before_and_anything_else_after(version: str, tail: str) -> None:
-    assert sort_key(f"{version}~{tail}") < sort_key(version)
-    assert (sort_key(version) < sort_key(tail)) + (sort_key(tail) < sort_key(version)) <= 1
+def test_of_several_versions_the_newest_that_fits_is_taken(needs: str, taken: str | None) -> None:
+    versions = ("1.0~rc1", "1.10-1", "1:0.1", "1.2-1", "1.0", "not: one")
+    here = index(("a", "3", needs), *(("b", version, "") for version in versions))
+    _, *others = here.with_needs(here.exactly("a", "3"))
+    assert [one["Version"] for one in others] == ([taken] if taken else [])
+
+
+def test_a_version_that_is_none_is_not_in_the_index() -> None:
+    here = index(("a", "one two", ""), ("a", "1", ""))
+    assert [one["Version"] for one in here.packages["a"]] == ["1"]
+    with pytest.raises(FetchError, match="no a one two") as refused:
+        here.exactly("a", "one two")
+    assert refused.value.found == ["1"]
+
+
+@given(st.lists(st.sampled_from(["Package: a", "Version: 1", "Filename: ", " x", ":", "", "#", "\x0c", "-----BEGIN PGP SIGNED"])
+                | st.text(max_size=20)))  # fmt: skip
+def test_any_text_is_an_index(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    assert all(whole(one) for ones in Index("", text).packages.values() for one in ones)
+    written = "\n".join(one.dump() for one in stanzas(text))
+    assert "\n".join(one.dump() for one in stanzas(written)) == written, "it is read as it was written"

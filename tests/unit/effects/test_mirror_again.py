@@ -62,9 +62,9 @@ class Vendor:
         assert f" {digest} {len(text)} Packages\n" in (self.folder / "Release").read_text()
         assert (self.folder / "by-hash/SHA256" / digest).read_text() == text
         found = stanzas(text)
-        assert all(sha256((self.folder / one.filename).read_bytes()) == one.sha256 for one in found)
-        assert len({(one.package, one.version, one.architecture) for one in found}) == len(found)
-        return {(one.package, one.version) for one in found}
+        assert all(sha256((self.folder / one["Filename"]).read_bytes()) == one["SHA256"] for one in found)
+        assert len({(one["Package"], one["Version"], one.get("Architecture")) for one in found}) == len(found)
+        return {(one["Package"], one["Version"]) for one in found}
 
     def manifest(self) -> dict[str, Any]:
         """By component and version, after each file was found to be as it says."""
@@ -240,7 +240,9 @@ def test_a_run_that_ends_in_the_middle_leaves_the_signed_index_valid(
         vendor.run("2026.12", wanted)
     assert "Acquire-By-Hash: yes\n" in signed, "so apt asks for the index by its hash"
     kept = (vendor.folder / "by-hash/SHA256" / digest).read_text()
-    assert sha256(kept.encode()) == digest and OLD in {(one.package, one.version) for one in stanzas(kept)}
+    assert sha256(kept.encode()) == digest and OLD in {
+        (one["Package"], one["Version"]) for one in stanzas(kept)
+    }
     vendor.run("2026.12", wanted)
     assert vendor.indexed() == {OLD, NEW}
 

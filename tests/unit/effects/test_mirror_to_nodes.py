@@ -117,7 +117,7 @@ def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(
         ["gpgv", "--keyring", keyring, here / "InRelease"], check=True, capture_output=True, timeout=30
     )
     found = Index("", (here / "Packages").read_text()).exactly(*DRIVER)
-    assert sha256((here / found.filename).read_bytes()) == found.sha256
+    assert sha256((here / found["Filename"]).read_bytes()) == found["SHA256"]
 
     paths = inventory.Paths(ssh_config=tmp_path / "ssh", secrets=tmp_path / "secrets")
     given = inventory.build(known, {}, paths).variables["railbed_repositories"]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from railbed import plan, spec
 from railbed.effects import openpgp
@@ -18,6 +20,15 @@ from railbed.platforms import repositories
 
 KEY = (Path(__file__).parents[1] / "data/openpgp/mirror.asc").read_text()
 FINGERPRINT = "580CBAC7DFB05A91941864000995C39870050A04"
+
+
+HEAD, TAIL = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+
+
+def body(key: str) -> str:
+    """The base64 of a block, without the checksum."""
+    lines = key.split("\n\n", 1)[1].splitlines()
+    return "".join(f"{line}\n" for line in lines if line and line[0] not in "=-")
 
 
 class Gpg:
@@ -95,10 +106,62 @@ def test_what_is_no_key_is_refused(gpg: Gpg, data: bytes) -> None:
         pinned(gpg.armoured(data), FINGERPRINT, "x")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ssh-ed25519 AAAA",
+        KEY + KEY,
+        KEY[: len(KEY) // 2],
+        KEY.replace("mQ", "m*"),
+        KEY.replace("mQ", "mR"),
+        KEY.replace("BLOCK-----\n\n", "BLOCK-----\n"),
+        "".join(f"  {line}\n" for line in KEY.splitlines()),
+    ],
+)
+def test_a_broken_block_and_two_are_refused(text: str) -> None:
+    with pytest.raises(KeyRefused, match="not the one"):
+        pinned(text, FINGERPRINT, "x")
+
+
+@pytest.fixture(scope="module")
+def smuggled(gpg: Gpg) -> str:
+    """A key that nobody pinned, armoured."""
+    return gpg("--armor", "--export", gpg.key("smuggled")).decode()
+
+
+PIECES = st.sampled_from(
+    [
+        "good", "other", "good lines", "other lines", "words\n", "\n", "Comment: x\n", "=AAAA\n",
+        f"{HEAD}\n", f"{HEAD}\n\n", f"{TAIL}\n",
+    ]
+)  # fmt: skip
+LABELS = st.sampled_from(["PUBLIC KEY BLOCK", "MESSAGE", "SIGNATURE", "PRIVATE KEY BLOCK", "ARMORED FILE"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(PIECES, LABELS), max_size=3), st.lists(st.tuples(PIECES, LABELS), max_size=3))
+def test_whatever_stands_around_it_the_pinned_key_comes_out_alone_or_nothing(
+    smuggled: str, front: list[tuple[str, str]], behind: list[tuple[str, str]]
+) -> None:
+    keys = {"good": KEY, "other": smuggled}
+
+    def text(piece: str, label: str) -> str:
+        name, _, lines = piece.partition(" ")
+        if name not in keys:
+            return piece
+        return body(keys[name]) if lines else keys[name].replace("PUBLIC KEY BLOCK", label)
+
+    whole = "".join(text(*piece) for piece in front) + KEY + "".join(text(*piece) for piece in behind)
+    try:
+        assert pinned(whole, FINGERPRINT, "x") == KEY
+    except KeyRefused as refused:
+        assert refused.found
+
+
 def test_a_key_that_gnupg_does_not_take_is_refused(gpg: Gpg) -> None:
     """Its fingerprint is right; the key has not signed the name in it, or there is no name."""
-    lines = [line for line in KEY.split("\n\n", 1)[1].splitlines() if line and line[0] not in "=-"]
-    data = base64.b64decode("".join(lines))
+    data = base64.b64decode(body(KEY))
     with pytest.raises(KeyRefused, match="not the one"):
         pinned(gpg.armoured(data[:-1] + bytes([data[-1] ^ 1])), FINGERPRINT, "x")
     assert data[0] == 0x99, "an old packet with two octets of length"

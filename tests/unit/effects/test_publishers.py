@@ -11,7 +11,7 @@ import pytest
 from tests.unit.effects.test_mirror import Site
 
 from railbed.defaults import PUBLISHED_KEY_AGE_S
-from railbed.effects.mirror.download import FetchError
+from railbed.effects.download import FetchError
 from railbed.effects.openpgp import KeyRefused
 from railbed.effects.publishers import armoured
 
@@ -44,11 +44,18 @@ def test_it_is_fetched_once_and_again_when_it_is_old(site: Site, tmp_path: Path)
 
 
 def test_another_key_is_refused_and_not_kept(site: Site, tmp_path: Path) -> None:
-    for text in (KEY + KEY, f"words\n{KEY}", "no key", KEY.replace("mQ", "mR")):
+    for text in (KEY + KEY, KEY[: len(KEY) // 2], "no key", KEY.replace("mQ", "mR")):
         site.files["/key.asc"] = text.encode()
-        with pytest.raises(KeyRefused, match=r"not (to be used|the one)"):
+        with pytest.raises(KeyRefused, match="not the one"):
             armoured(tmp_path / "keys", f"{site.url}/key.asc", FINGERPRINT)
     assert list((tmp_path / "keys").iterdir()) == []
+
+
+def test_only_the_key_is_kept_of_a_page_around_it(site: Site, tmp_path: Path) -> None:
+    site.files["/key.asc"] = f"The key\r\n{KEY}Thank you.".encode()
+    assert armoured(tmp_path / "keys", f"{site.url}/key.asc", FINGERPRINT) == KEY
+    (kept,) = (tmp_path / "keys").iterdir()
+    assert kept.read_text() == KEY
 
 
 def test_a_copy_that_somebody_changed_does_not_count(site: Site, tmp_path: Path) -> None:

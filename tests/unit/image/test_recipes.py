@@ -1,4 +1,4 @@
-"""Recipes of every platform: read by a parser of Packer's language, whole by what each plugin's documentation asks for,
+"""Recipes of every platform: whole by what each plugin's documentation asks for,
 closed to the internet, and without a secret. None was ever built in an account."""
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-import hcl2
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from railbed import baking, catalog, plan, platforms, spec
 from railbed.errors import SpecError, Unsupported, UsageError
 from railbed.platforms.packer import recipe
 from railbed.platforms.packer.plugins import plugins
+from railbed.platforms.packer.template import Template, text, var
 from railbed.spec.platforms import KINDS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,7 +32,7 @@ REFUSED = ("lab", "tencentcloud")
 ANSIBLE = "ansible"
 BASE = ("platform", "image")
 SECRET = re.compile(
-    r"(?i)(secret|password|access_key|token|private_key)(?!_file)\w*\s*=|BEGIN [A-Z ]*PRIVATE KEY"
+    r'(?i)(secret|password|access_key|token|private_key)(?!_file)\w*"?\s*[:=]|BEGIN [A-Z ]*PRIVATE KEY'
 )
 """Attributes that hold a secret in one or the other plugin; a file's name is none."""
 
@@ -53,21 +55,12 @@ def files(kind: str) -> dict[str, str]:
 
 @functools.cache
 def template(kind: str) -> dict[str, Any]:
-    return hcl2.loads(files(kind)[recipe.TEMPLATE])  # type: ignore[no-any-return]
-
-
-def plain(value: Any) -> Any:
-    """Without the parser's own marks: quotes around strings, and what says that something is a block."""
-    if isinstance(value, dict):
-        return {plain(key): plain(one) for key, one in value.items() if key != "__is_block__"}
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    return value[1:-1] if isinstance(value, str) and value[:1] == value[-1:] == '"' else value
+    return json.loads(files(kind)[recipe.TEMPLATE])  # type: ignore[no-any-return]
 
 
 def source(kind: str) -> tuple[str, dict[str, Any]]:
     """Builder and body."""
-    ((builder, named),) = plain(template(kind)["source"][0]).items()
+    ((builder, named),) = template(kind)["source"].items()
     return builder, named["image"]
 
 
@@ -80,16 +73,14 @@ def test_the_template_has_what_the_plugins_documentation_asks_for(kind: str) -> 
     builder, body = source(kind)
     plugin = plugins().plugins[builder]
     assert [name for name in plugin.required if name not in body] == []
-    provisioner = next(one for one in plain(template(kind)["build"][0])["provisioner"] if ANSIBLE in one)[
-        ANSIBLE
-    ]
+    provisioner = next(one for one in template(kind)["build"]["provisioner"] if ANSIBLE in one)[ANSIBLE]
     assert [name for name in plugins().plugins[ANSIBLE].required if name not in provisioner] == []
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_plugins_are_pinned_exactly(kind: str) -> None:
-    packer = plain(template(kind)["packer"][0])
-    wanted = packer["required_plugins"][0]
+    packer = template(kind)["packer"]
+    wanted = packer["required_plugins"]
     assert packer["required_version"] == plugins().required_packer["value"]
     assert len(wanted) == 2 and ANSIBLE in wanted
     for one in wanted.values():
@@ -99,11 +90,9 @@ def test_plugins_are_pinned_exactly(kind: str) -> None:
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_variables_are_declared_and_used(kind: str) -> None:
     text = files(kind)[recipe.TEMPLATE]
-    declared = [name for one in plain(template(kind)["variable"]) for name in one]
-    assert len(set(declared)) == len(declared)
+    declared = list(template(kind)["variable"])
     assert set(re.findall(r"\bvar\.(\w+)", text)) == set(declared)
-    page = files(kind)[recipe.PAGE]
-    assert all(f"| `{name}` |" in page for name in declared)
+    assert re.findall(r"^\| `(\w+)` \|", files(kind)[recipe.PAGE], re.M) == declared
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -117,9 +106,9 @@ def test_no_secret_and_no_cluster_is_in_it(kind: str) -> None:
         assert key not in text
 
 
-@pytest.mark.parametrize("line", ['secret_key = "x"', 'password = "x"', 'token = "x"', 'private_key = "x"'])
-def test_a_secret_would_be_seen(line: str) -> None:
-    assert SECRET.search(line)
+@pytest.mark.parametrize("name", ["secret_key", "password", "token", "private_key"])
+def test_a_secret_would_be_seen(name: str) -> None:
+    assert SECRET.search(text({name: "x"}))
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -144,35 +133,32 @@ def test_nothing_is_open_to_the_internet(kind: str) -> None:
         "aws": body.get("ssh_interface") == "session_manager" and body.get("associate_public_ip_address") is False,
         "gcp": body.get("omit_external_ip") is True and body.get("use_iap") is True,
         "azure": "virtual_network_name" in body and "private_virtual_network_with_public_ip" not in body,
-        "oci": body.get("use_private_ip") is True and body["create_vnic_details"][0]["assign_public_ip"] is False
+        "oci": body.get("use_private_ip") is True and body["create_vnic_details"]["assign_public_ip"] is False
         if kind == "oci" else None,
         "volcengine": body.get("associate_public_ip_address") is False,
         "alicloud": body.get("ssh_private_ip") is True and "associate_public_ip_address" not in body,
         "openstack": "floating_ip_network" not in body and "floating_ip" not in body,
-        "nebius": kind == "nebius" and body["network"][0]["associate_public_ip_address"] is False,
+        "nebius": kind == "nebius" and body["network"]["associate_public_ip_address"] is False,
     }  # fmt: skip
     assert closed[kind]
 
 
 def test_amis_are_encrypted_and_of_a_known_owner() -> None:
     _, body = source("aws")
-    assert body["encrypt_boot"] is True and body["launch_block_device_mappings"][0]["encrypted"] is True
-    assert body["source_ami_filter"][0]["owners"] == ["${var.base_image_owner}"]
-    assert body["metadata_options"][0]["http_tokens"] == "required"
-    (owner,) = [
-        one["base_image_owner"] for one in plain(template("aws")["variable"]) if "base_image_owner" in one
-    ]
-    assert "default" not in owner, "nobody's image by default"
+    assert body["encrypt_boot"] is True and body["launch_block_device_mappings"]["encrypted"] is True
+    assert body["source_ami_filter"]["owners"] == ["${var.base_image_owner}"]
+    assert body["metadata_options"]["http_tokens"] == "required"
+    assert "default" not in template("aws")["variable"]["base_image_owner"], "nobody's image by default"
 
 
 def test_alibaba_encrypts_and_azure_deprovisions() -> None:
     assert source("alicloud")[1]["image_encrypted"] is True
-    steps = plain(template("azure")["build"][0])["provisioner"]
+    steps = template("azure")["build"]["provisioner"]
     assert "waagent" in str(steps[-1])
 
 
 def test_the_playbook_runs_on_the_machine_with_a_nodes_groups() -> None:
-    steps = plain(template("aws")["build"][0])["provisioner"]
+    steps = template("aws")["build"]["provisioner"]
     assert [next(iter(one)) for one in steps] == ["shell", ANSIBLE]
     bake = steps[1][ANSIBLE]
     assert bake["playbook_file"].endswith("/playbooks/bake.yml")
@@ -223,7 +209,18 @@ def test_a_value_of_the_spec_cannot_become_a_template() -> None:
     spoilt = made.model_copy(update={"place": place})
     text = baking.recipe(spoilt, spoilt.pools[0])[recipe.TEMPLATE]
     assert "$${file(" in text and re.search(r"(?<!\$)\$\{file", text) is None
-    hcl2.loads(text)
+    found = json.loads(text)["source"]["amazon-ebs"]["image"]["source_ami_filter"]["filters"]
+    assert found == {"image-id": 'ami-1"$${file("/etc/passwd")}'}
+
+
+@given(st.text(), st.sampled_from(["${", "%{", "$${", "$", ""]), st.text())
+def test_a_text_means_itself_and_a_template_is_one(front: str, within: str, behind: str) -> None:
+    value = f"{front}{within}{behind}"
+    written = json.loads(text({"a": [{value: value}], "b": Template(value), "c": var("x")}))
+    ((key, meant),) = written["a"][0].items()
+    assert key == meant and re.search(r"(?<!\$)\$\{|(?<!%)%\{", meant) is None
+    assert meant.replace("$${", "${").replace("%%{", "%{") == value
+    assert (written["b"], written["c"]) == (value, "${var.x}")
 
 
 def test_package_sources_are_in_it_where_their_keys_are_known() -> None:

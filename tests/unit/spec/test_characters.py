@@ -117,7 +117,7 @@ def test_an_armoured_key_has_lines_and_nothing_else() -> None:
     data["software"]["mirror"] = {
         "url": "https://mirror.example.org/", "key": "-----BEGIN\nlines\r\n", "fingerprint": "0" * 40
     }  # fmt: skip
-    for addition, reason in (("", "the mirror's key"), ("\x1b[2J", "the character U\\+001B")):
+    for addition, reason in (("", "key has a form"), ("\x1b[2J", "the character U\\+001B")):
         data["software"]["mirror"]["key"] += addition
         with pytest.raises(SpecError, match=reason):
             spec.from_config(data, WHERE)

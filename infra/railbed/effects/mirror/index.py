@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from email.utils import formatdate
-from pathlib import PurePosixPath
 
-from railbed.effects.mirror.debian import Stanza, stanzas
+from debian.deb822 import Packages
+
+from railbed.effects.mirror.debian import stanzas, whole
 from railbed.effects.mirror.folder import Folder
 
-_PACKAGE = re.compile(r"^Package:", re.MULTILINE)
-_FILENAME = re.compile(r"^Filename:.*$", re.MULTILINE)
 
-
-def write_index(folder: Folder, repository: str, taken: dict[str, Stanza]) -> None:
+def write_index(folder: Folder, repository: str, taken: dict[str, Packages]) -> None:
     """Indexes ``taken``, by path below the mirror, and each earlier package whose file is still good.
 
     A release's packages thus stay where nodes that have not moved, or go back, look for them.
     """
-    found = _earlier(folder, repository, taken) | {
-        path: _named(stanza.text, PurePosixPath(path).name) for path, stanza in taken.items()
-    }
-    packages = "".join(f"{text}\n\n" for _, text in sorted(found.items())).removesuffix("\n")
+    found = _earlier(folder, repository, taken) | taken
+    packages = "\n".join(_named(found[path], path.removeprefix(f"{repository}/")) for path in sorted(found))
     digest, size_bytes = hashlib.sha256(packages.encode()).hexdigest(), len(packages.encode())
     # By this name apt finds the index that the signed Release means, so one signed earlier is good until the new one
     # is signed too, and a run that ends between two files breaks nothing.
@@ -39,24 +34,30 @@ def write_index(folder: Folder, repository: str, taken: dict[str, Stanza]) -> No
     )
 
 
-def _earlier(folder: Folder, repository: str, taken: dict[str, Stanza]) -> dict[str, str]:
+def _earlier(folder: Folder, repository: str, taken: dict[str, Packages]) -> dict[str, Packages]:
     """Stanzas of the index that is there, by path, less those that ``taken`` replaces and those without their file."""
-    anew = {(one.package, one.version, one.architecture) for one in taken.values()}
-    text, found = folder.text(f"{repository}/Packages"), {}
-    whole = stanzas(text)
-    if others := len(_PACKAGE.findall(text)) - len(whole):
+    anew = {_key(one) for one in taken.values()}
+    known = stanzas(folder.text(f"{repository}/Packages"))
+    if others := sum(not whole(one) for one in known):
         folder.say(
             f"left out, without a file and its SHA-256: {others} of the packages in {repository}/Packages"
         )
-    for one in whole:
-        path = f"{repository}/{one.filename}"
-        if path in taken or (one.package, one.version, one.architecture) in anew:
+    found = {}
+    for one in filter(whole, known):
+        path = f"{repository}/{one['Filename'].removeprefix('./')}"
+        if path in taken or _key(one) in anew:
             continue
-        if folder.still_has(path, one.sha256, one.size_bytes):
-            found[path] = one.text
+        if folder.still_has(path, one["SHA256"], one.get("Size", "")):
+            found[path] = one
     return found
 
 
-def _named(text: str, name: str) -> str:
+def _key(one: Packages) -> tuple[str, str, str]:
+    return one["Package"], one["Version"], one.get("Architecture", "")
+
+
+def _named(stanza: Packages, name: str) -> str:
     """A vendor's stanza with the name that the file has here."""
-    return _FILENAME.sub(lambda _: f"Filename: ./{name}", text, count=1)
+    here = stanza.copy()
+    here["Filename"] = f"./{name}"
+    return here.dump()

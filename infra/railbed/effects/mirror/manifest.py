@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from railbed import strict_json
-from railbed.effects.mirror.download import FetchError
+from railbed.effects.download import FetchError
 from railbed.effects.mirror.folder import Folder
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact

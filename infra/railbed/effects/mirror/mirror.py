@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from railbed.effects.mirror.debian import Index, Stanza, fetch_index
-from railbed.effects.mirror.download import FetchError, download
+from debian.deb822 import Packages
+
+from railbed.effects import openpgp
+from railbed.effects.download import FetchError, download
+from railbed.effects.mirror.debian import Index, fetch_index
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
-from railbed.effects.mirror.openpgp import fetch_key, verify_detached
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact, mirror_folder
 
@@ -52,7 +54,7 @@ class _Run:
     def __init__(self, folder: Folder) -> None:
         self.folder, self.work = folder, folder.work
         self.indexes: dict[str, Index | RailbedError] = {}
-        self.taken: dict[str, dict[str, Stanza]] = {}
+        self.taken: dict[str, dict[str, Packages]] = {}
         """Repository → path below the mirror → package."""
 
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
@@ -64,10 +66,10 @@ class _Run:
         fetched = self.work / "file"
         found = download(one.url, fetched, one.sha256)
         if one.signature:
-            keyring = fetch_key(one.key_url, one.fingerprint, self.work)
+            keyring = self._keyring(one)
             download(one.signature, self.work / "file.sig")
             try:
-                verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
+                openpgp.verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
             except FetchError:
                 fetched.unlink()
                 raise
@@ -80,18 +82,28 @@ class _Run:
         name, _, version = one.package.partition("=")
         repository = mirror_folder(one.url)
         for stanza in index.with_needs(index.exactly(name, version)):
-            relative = f"{repository}/{_name(stanza.filename)}"
-            if self.folder.sha256(relative) != stanza.sha256:
+            relative = f"{repository}/{_name(stanza['Filename'])}"
+            if self.folder.sha256(relative) != stanza["SHA256"]:
                 fetched = self.work / "package"
-                download(one.url + stanza.filename, fetched, stanza.sha256)
+                download(one.url + stanza["Filename"].removeprefix("./"), fetched, stanza["SHA256"])
                 self.folder.keep(fetched, relative)
             self.taken.setdefault(repository, {})[relative] = stanza
-            yield relative, stanza.sha256
+            yield relative, stanza["SHA256"]
+
+    def _keyring(self, one: Artefact) -> Path:
+        """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
+        keyring = self.work / f"{one.fingerprint}.gpg"
+        if not keyring.exists():
+            fetched = self.work / "key"
+            download(one.key_url, fetched)
+            key = openpgp.pinned(fetched.read_text(errors="replace"), one.fingerprint, one.key_url)
+            openpgp.write_keyring(key, keyring)
+        return keyring
 
     def _index(self, one: Artefact) -> Index:
         if one.url not in self.indexes:
             try:
-                keyring = fetch_key(one.key_url, one.fingerprint, self.work)
+                keyring = self._keyring(one)
                 self.indexes[one.url] = fetch_index(one.url, keyring, one.fingerprint, self.work)
             except RailbedError as failed:
                 self.indexes[one.url] = failed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Block, Raw
 from railbed.platforms.packer.recipe import DISK_GIB, SECURITY_GROUP, Source, Variable, labels, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import AlicloudPlatform
 
 ECS = "alicloud/ecs."
@@ -22,24 +22,23 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "Lingjun's console makes an image of a node that `railbed converge` has configured; name it in the pool's image",
             path="railbed:cluster.pools",
         )  # fmt: skip
-    disk = Block("system_disk_mapping", (), {"disk_size": DISK_GIB, "disk_category": "cloud_essd"})
     return Source(
         builder="alicloud-ecs",
         attributes={
             "region": place.region,
             "zone_id": place.zone,
-            "instance_type": Raw("var.shape"),
+            "instance_type": var("shape"),
             "source_image": place.image,
             "image_name": stamped(plan, pool),
             "image_encrypted": True,
             "image_ignore_data_disks": True,
-            "vswitch_id": Raw("var.subnet"),
-            "security_group_id": Raw("var.security_group"),
+            "vswitch_id": var("subnet"),
+            "security_group_id": var("security_group"),
             "ssh_private_ip": True,
             "ssh_clear_authorized_keys": True,
             "tags": labels(plan, pool),
+            "system_disk_mapping": {"disk_size": DISK_GIB, "disk_category": "cloud_essd"},
         },
-        blocks=[disk],
         variables=[
             Variable("subnet", "VSwitch to build in; Packer must be able to reach it.", place.subnet),
             SECURITY_GROUP,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.aws.facts import facts
-from railbed.platforms.packer.hcl import Block, Raw
 from railbed.platforms.packer.recipe import Source, Variable, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import AwsPlatform
 
 
@@ -14,36 +14,31 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
     place = plan.place
     assert isinstance(place, AwsPlatform)
     shape = place.controller_shape or facts().controller_shapes[pool.machine.cpu_architecture]
-    base = Block("source_ami_filter", (), {
-        "filters": {"image-id": place.image}, "owners": [Raw("var.base_image_owner")], "most_recent": True,
-    })  # fmt: skip
-    disk = Block("launch_block_device_mappings", (), {
-        "device_name": Raw("var.root_device"), "volume_size": facts().root_gib, "volume_type": "gp3", "encrypted": True,
-        "delete_on_termination": True,
-    })  # fmt: skip
-    metadata = Block(
-        "metadata_options",
-        (),
-        {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
-    )
     return Source(
         builder="amazon-ebs",
         attributes={
             "region": place.region,
             "allowed_account_ids": [place.account],
-            "instance_type": Raw("var.shape"),
+            "instance_type": var("shape"),
             "ami_name": stamped(plan, pool),
             "ami_description": f"railbed, release {plan.software.release}",
             "encrypt_boot": True,
             "imds_support": "v2.0",
             "ssh_interface": "session_manager",
-            "iam_instance_profile": Raw("var.instance_profile"),
-            "subnet_id": Raw("var.subnet"),
+            "iam_instance_profile": var("instance_profile"),
+            "subnet_id": var("subnet"),
             "associate_public_ip_address": False,
             "ssh_clear_authorized_keys": True,
             "tags": {"railbed:release": plan.software.release, "railbed:machine": pool.machine.key},
+            "source_ami_filter": {
+                "filters": {"image-id": place.image}, "owners": [var("base_image_owner")], "most_recent": True,
+            },
+            "launch_block_device_mappings": {
+                "device_name": var("root_device"), "volume_size": facts().root_gib, "volume_type": "gp3",
+                "encrypted": True, "delete_on_termination": True,
+            },
+            "metadata_options": {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
         },
-        blocks=[base, disk, metadata],
         variables=[
             Variable("base_image_owner", f"Account that owns {place.image}, e.g. 099720109477 (Canonical).",
                      pattern=r"^([0-9]{12}|amazon)$"),

@@ -7,8 +7,8 @@ import re
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.azure.facts import facts
-from railbed.platforms.packer.hcl import Block, Raw, Value
 from railbed.platforms.packer.recipe import Source, Variable, image_name, labels
+from railbed.platforms.packer.template import Value, var
 from railbed.spec.platforms import AzurePlatform
 
 IMAGE_PARTS = ("publisher", "offer", "sku", "version")
@@ -26,12 +26,6 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
     """What Packer is told."""
     place = plan.place
     assert isinstance(place, AzurePlatform)
-    attributes, blocks = _base(place.image)
-    target = Block("shared_image_gallery_destination", (), {
-        "subscription": place.account, "resource_group": Raw("var.gallery_resource_group"),
-        "gallery_name": Raw("var.gallery"), "image_name": Raw("var.image_definition"),
-        "image_version": Raw("var.image_version"), "storage_account_type": "Premium_LRS",
-    }, [Block("target_region", (), {"name": place.region})])  # fmt: skip
     return Source(
         builder="azure-arm",
         attributes={
@@ -39,15 +33,20 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "subscription_id": place.account,
             "location": place.region,
             "os_type": "Linux",
-            **attributes,
-            "vm_size": Raw("var.shape"),
+            **_base(place.image),
+            "vm_size": var("shape"),
             "os_disk_size_gb": facts().disk_gib,
-            "virtual_network_name": Raw("var.network"),
-            "virtual_network_subnet_name": Raw("var.subnet"),
-            "virtual_network_resource_group_name": Raw("var.network_resource_group"),
+            "virtual_network_name": var("network"),
+            "virtual_network_subnet_name": var("subnet"),
+            "virtual_network_resource_group_name": var("network_resource_group"),
             "azure_tags": labels(plan, pool),
+            "shared_image_gallery_destination": {
+                "subscription": place.account, "resource_group": var("gallery_resource_group"),
+                "gallery_name": var("gallery"), "image_name": var("image_definition"),
+                "image_version": var("image_version"), "storage_account_type": "Premium_LRS",
+                "target_region": {"name": place.region},
+            },
         },
-        blocks=[*blocks, target],
         variables=[
             Variable("network", "Virtual network to build in; Packer must be able to reach it, as nothing is public."),
             Variable("subnet", "Subnet of it, with a way out to the package sources."),
@@ -66,11 +65,11 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
     )  # fmt: skip
 
 
-def _base(image: str) -> tuple[dict[str, Value], list[Block]]:
+def _base(image: str) -> dict[str, Value]:
     """The platform's image: of the marketplace in four words, or a version of a gallery. Raises SpecError for another."""
     words = image.split(":")
     if len(words) == len(IMAGE_PARTS):
-        return {f"image_{part}": word for part, word in zip(IMAGE_PARTS, words, strict=True)}, []
+        return {f"image_{part}": word for part, word in zip(IMAGE_PARTS, words, strict=True)}
     found = GALLERY.fullmatch(image)
     if found is None:
         raise SpecError(
@@ -79,4 +78,4 @@ def _base(image: str) -> tuple[dict[str, Value], list[Block]]:
             allowed="publisher:offer:sku:version, or /subscriptions/…/galleries/…/images/…/versions/…",
             hint="publish the image in a gallery first: scale sets are best started from one",
         )  # fmt: skip
-    return {}, [Block("shared_image_gallery", (), dict(found.groupdict()))]
+    return {"shared_image_gallery": found.groupdict()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.gcp.facts import facts
-from railbed.platforms.packer.hcl import Raw
 from railbed.platforms.packer.recipe import Source, Variable, image_name, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import GcpPlatform
 
 
@@ -26,7 +26,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "zone": place.zone,
             **named,
             "source_image_project_id": [owner],
-            "machine_type": Raw("var.shape"),
+            "machine_type": var("shape"),
             "disk_size": facts().disk_gib,
             "disk_type": "hyperdisk-balanced"
             if shape.split("-")[0] in facts().hyperdisk_families
@@ -34,7 +34,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "image_name": stamped(plan, pool),
             "image_family": name,
             "image_labels": {"railbed-release": plan.software.release.replace(".", "-")},
-            "subnetwork": Raw("var.subnet"),
+            "subnetwork": var("subnet"),
             "omit_external_ip": True,
             "use_internal_ip": True,
             "use_iap": True,

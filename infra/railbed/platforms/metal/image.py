@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Raw
 from railbed.platforms.packer.recipe import Source, Variable, image_name
+from railbed.platforms.packer.template import Template, var
 
-USER_DATA = (
-    '"#cloud-config\\n${jsonencode({ users = [{ name = var.login, sudo = \\"ALL=(ALL) NOPASSWD:ALL\\", '
-    'ssh_authorized_keys = [var.ssh_public_key] }] })}\\n"'
-).replace('\\"', '"')
+USER_DATA = Template(
+    '#cloud-config\n${jsonencode({ users = [{ name = var.login, sudo = "ALL=(ALL) NOPASSWD:ALL", '
+    "ssh_authorized_keys = [var.ssh_public_key] }] })}\n"
+)
 """The first boot's instructions; JSON is YAML."""
 
 
@@ -19,8 +19,8 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
     return Source(
         builder="qemu",
         attributes={
-            "iso_url": Raw("var.base_image_url"),
-            "iso_checksum": Raw("var.base_image_checksum"),
+            "iso_url": var("base_image_url"),
+            "iso_checksum": var("base_image_checksum"),
             "disk_image": True,
             "disk_size": "100G",
             "format": "qcow2",
@@ -32,8 +32,8 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "memory": 16384,
             "net_device": "virtio-net",
             "cd_label": "cidata",
-            "cd_content": {"meta-data": "", "user-data": Raw(USER_DATA)},
-            "ssh_private_key_file": Raw("var.ssh_private_key_file"),
+            "cd_content": {"meta-data": "", "user-data": USER_DATA},
+            "ssh_private_key_file": var("ssh_private_key_file"),
             "ssh_timeout": "10m",
             "shutdown_command": "sudo shutdown -P now",
         },

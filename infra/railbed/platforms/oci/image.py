@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Block, Raw
 from railbed.platforms.packer.recipe import DISK_GIB, Source, Variable, labels, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import OciPlatform
 
 
@@ -19,19 +19,17 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "availability_domain": place.zone,
             "compartment_ocid": place.account,
             "base_image_ocid": place.image,
-            "shape": Raw("var.shape"),
-            "subnet_ocid": Raw("var.subnet"),
+            "shape": var("shape"),
+            "subnet_ocid": var("subnet"),
             "use_private_ip": True,
             "image_name": stamped(plan, pool),
             "disk_size": DISK_GIB,
             "instance_options_are_legacy_imds_endpoints_disabled": True,
             "ssh_clear_authorized_keys": True,
             "tags": labels(plan, pool),
+            "create_vnic_details": {"assign_public_ip": False},
+            "shape_config": {"ocpus": 8, "memory_in_gbs": 64},
         },
-        blocks=[
-            Block("create_vnic_details", (), {"assign_public_ip": False}),
-            Block("shape_config", (), {"ocpus": 8, "memory_in_gbs": 64}),
-        ],
         variables=[
             Variable(
                 "subnet",

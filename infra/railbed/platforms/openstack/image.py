@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Raw
 from railbed.platforms.packer.recipe import SECURITY_GROUP, Source, Variable, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import OpenstackPlatform
 
 
@@ -17,11 +17,11 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
         attributes={
             "region": place.region,
             "availability_zone": place.zone,
-            "flavor": Raw("var.shape"),
+            "flavor": var("shape"),
             "source_image": place.image,
             "image_name": stamped(plan, pool),
-            "networks": [Raw("var.network")],
-            "security_groups": [Raw("var.security_group")],
+            "networks": [var("network")],
+            "security_groups": [var("security_group")],
             "ssh_ip_version": "4",
             "config_drive": True,
             "ssh_clear_authorized_keys": True,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Block, Raw, Value, text
 from railbed.platforms.packer.plugins import Plugin, plugins
+from railbed.platforms.packer.template import Template, Value, text, var
 
-TEMPLATE = "image.pkr.hcl"
+TEMPLATE = "image.pkr.json"
 VARIABLES = "image.json"
 PAGE = "README.md"
 PLAYBOOK_GROUPS = (
@@ -49,9 +49,9 @@ class Source:
     builder: str
     """Packer's type, e.g. ``amazon-ebs``: a key of ``plugins.yaml``."""
     attributes: Mapping[str, Value]
+    """Arguments and nested blocks."""
     result: str
     """What the spec then calls the image, and where it is seen."""
-    blocks: Sequence[Block] = ()
     variables: Sequence[Variable] = ()
     login: str = "ubuntu"
     """The base image's own login, which becomes root by sudo."""
@@ -81,9 +81,9 @@ def labels(plan: ClusterPlan, pool: PlannedPool) -> dict[str, Value]:
     return {"railbed-release": plan.software.release, "railbed-machine": pool.machine.key}
 
 
-def stamped(plan: ClusterPlan, pool: PlannedPool) -> Raw:
+def stamped(plan: ClusterPlan, pool: PlannedPool) -> Template:
     """The image's name with the build's time behind it: no two are called alike."""
-    return Raw(f'"{image_name(plan, pool)}-${{local.stamp}}"')
+    return Template(f"{image_name(plan, pool)}-${{local.stamp}}")
 
 
 def render(plan: ClusterPlan, pool: PlannedPool, source: Source, machine: Machine) -> dict[str, str]:
@@ -95,16 +95,16 @@ def render(plan: ClusterPlan, pool: PlannedPool, source: Source, machine: Machin
         Variable("login", "Login of the base image.", source.login),
         *source.variables,
     ]
-    blocks = [
-        _required(plugin),
-        Block("locals", (), {"stamp": Raw('formatdate("YYYYMMDDhhmmss", timestamp())')}),
-        *(_variable(one) for one in asked),
-        Block("source", (source.builder, "image"), _login(source) | dict(source.attributes), source.blocks),
-        _build(plan, pool, source, machine, provided=provided),
-    ]
+    template: dict[str, Value] = {
+        "//": f"Written by `railbed image recipe`: {pool.machine.key}, release {plan.software.release}.",
+        "packer": _required(plugin),
+        "locals": {"stamp": Template('${formatdate("YYYYMMDDhhmmss", timestamp())}')},
+        "variable": {one.name: _variable(one) for one in asked},
+        "source": {source.builder: {"image": {**_login(source), **source.attributes}}},
+        "build": _build(plan, pool, source, machine, provided=provided),
+    }
     return {
-        TEMPLATE: f"# Written by `railbed image recipe`: {pool.machine.key}, release {plan.software.release}.\n"
-        + text(blocks),
+        TEMPLATE: text(template),
         VARIABLES: json.dumps(machine.variables, indent=1, sort_keys=True) + "\n",
         PAGE: _page(plan, pool, source, plugin, asked),
     }
@@ -124,74 +124,61 @@ def _own(plan: ClusterPlan, *, provided: bool) -> list[Variable]:
 
 
 def _login(source: Source) -> dict[str, Value]:
-    return {"communicator": "ssh", "ssh_username": Raw("var.login")} if source.login else {}
+    return {"communicator": "ssh", "ssh_username": var("login")} if source.login else {}
 
 
-def _required(plugin: Plugin) -> Block:
+def _required(plugin: Plugin) -> dict[str, Value]:
     wanted: dict[str, Value] = {
         one.name: {"source": one.address, "version": f"= {one.version}"}
         for one in (plugin, plugins().plugins["ansible"])
     }
-    return Block(
-        "packer",
-        (),
-        {"required_version": plugins().required_packer["value"]},
-        [Block("required_plugins", (), wanted)],
-    )
+    return {"required_version": plugins().required_packer["value"], "required_plugins": wanted}
 
 
-def _variable(one: Variable) -> Block:
-    attributes: dict[str, Value] = {"type": Raw("string"), "description": one.description}
+def _variable(one: Variable) -> dict[str, Value]:
+    found: dict[str, Value] = {"type": "string", "description": one.description}
     if one.default is not None:
-        attributes["default"] = one.default
-    if not one.pattern:
-        return Block("variable", (one.name,), attributes)
-    # The pattern is this program's own text, never the spec's.
-    check: dict[str, Value] = {
-        "condition": Raw(f"can(regex({json.dumps(one.pattern)}, var.{one.name}))"),
-        "error_message": f"It must match {one.pattern}.",
-    }
-    return Block("variable", (one.name,), attributes, [Block("validation", (), check)])
+        found["default"] = one.default
+    if one.pattern:  # this program's own text, never the spec's
+        found["validation"] = {
+            "condition": Template(f"${{can(regex({json.dumps(one.pattern)}, var.{one.name}))}}"),
+            "error_message": f"It must match {one.pattern}.",
+        }
+    return found
 
 
 def _build(
     plan: ClusterPlan, pool: PlannedPool, source: Source, machine: Machine, *, provided: bool
-) -> Block:
-    given: list[Value] = ["--extra-vars", Raw(f'"@${{path.root}}/{VARIABLES}"'), "--become"]
-    given += ["--extra-vars", Raw('"training_stack_requirements_file=${var.requirements_file}"')]
+) -> dict[str, Value]:
+    given: list[Value] = ["--extra-vars", Template(f"@${{path.root}}/{VARIABLES}"), "--become"]
+    given += ["--extra-vars", Template("training_stack_requirements_file=${var.requirements_file}")]
     if not provided:
-        given += ["--extra-vars", Raw('"@${var.repositories_file}"')]
-    bake = Block(
-        "provisioner",
-        ("ansible",),
-        {
-            "playbook_file": Raw('"${var.checkout}/playbooks/bake.yml"'),
-            "host_alias": machine.name,
-            "user": Raw("var.login"),
-            "groups": list(machine.groups),
-            "empty_groups": [name for name in PLAYBOOK_GROUPS if name not in machine.groups],
-            "extra_arguments": given,
-            # The machine's own inventory, which Packer writes, and not a stack's.
-            "ansible_env_vars": [
-                Raw('"ANSIBLE_CONFIG=${var.checkout}/ansible.cfg"'),
-                "ANSIBLE_INVENTORY_ENABLED=ini",
-            ],
-        },
-    )
-    steps = [_shell(BOOTED, valid_exit_codes=[0, DEGRADED]), bake]
+        given += ["--extra-vars", Template("@${var.repositories_file}")]
+    bake: dict[str, Value] = {
+        "playbook_file": Template("${var.checkout}/playbooks/bake.yml"),
+        "host_alias": machine.name,
+        "user": var("login"),
+        "groups": list(machine.groups),
+        "empty_groups": [name for name in PLAYBOOK_GROUPS if name not in machine.groups],
+        "extra_arguments": given,
+        # The machine's own inventory, which Packer writes, and not a stack's.
+        "ansible_env_vars": [
+            Template("ANSIBLE_CONFIG=${var.checkout}/ansible.cfg"),
+            "ANSIBLE_INVENTORY_ENABLED=ini",
+        ],
+    }
+    steps: list[Value] = [
+        {"shell": {"inline": BOOTED, "valid_exit_codes": [0, DEGRADED]}},
+        {"ansible": bake},
+    ]
     if source.last:
-        steps.append(_shell(source.last))
-    steps.append(Block("post-processor", ("manifest",), {"output": "manifest.json", "strip_path": True}))
-    return Block(
-        "build",
-        (),
-        {"name": image_name(plan, pool), "sources": [f"source.{source.builder}.image"]},
-        steps,
-    )
-
-
-def _shell(lines: Sequence[str], **more: Value) -> Block:
-    return Block("provisioner", ("shell",), {"inline": list(lines), **more})
+        steps.append({"shell": {"inline": list(source.last)}})
+    return {
+        "name": image_name(plan, pool),
+        "sources": [f"source.{source.builder}.image"],
+        "provisioner": steps,
+        "post-processor": {"manifest": {"output": "manifest.json", "strip_path": True}},
+    }
 
 
 def _page(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.packer.hcl import Raw
 from railbed.platforms.packer.recipe import DISK_GIB, SECURITY_GROUP, Source, Variable, stamped
+from railbed.platforms.packer.template import var
 from railbed.spec.platforms import VolcenginePlatform
 
 
@@ -17,14 +17,14 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
         attributes={
             "region": place.region,
             "availability_zone": place.zone,
-            "instance_type": Raw("var.shape"),
+            "instance_type": var("shape"),
             "source_image_id": place.image,
             "target_image_name": stamped(plan, pool),
             "system_disk_type": "ESSD_PL0",
             "system_disk_size": DISK_GIB,
-            "vpc_id": Raw("var.network"),
-            "subnet_id": Raw("var.subnet"),
-            "security_group_id": Raw("var.security_group"),
+            "vpc_id": var("network"),
+            "subnet_id": var("subnet"),
+            "security_group_id": var("security_group"),
             "associate_public_ip_address": False,
             "ssh_clear_authorized_keys": True,
         },
