@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import textwrap
 from pathlib import Path
 
 from railbed.platforms import KINDS
 from railbed.platforms.cloud.support import FEATURES, Lacks, Support
+from railbed.spec.reading import CATALOGUE_ONLY
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/platforms.md"
 HEAD = """\
@@ -32,11 +32,13 @@ the state goes along. Logins still enter by `ctl0` where a provider forwards the
 each is a machine of the spec. A lab keeps one. Prices of controllers are in no sum: the plan names them.
 """
 YES, NO = "yes", "–"
-WIDTH = 118
+REFUSED = """\
+The catalogue also knows machines of these vendors. A spec that names one as its platform is refused; build on a platform
+above, or name the machines under platform `metal` without `installer`, with their host keys:
+"""
 NAMES = {
     "alicloud": "Alibaba Cloud", "aws": "AWS", "azure": "Azure", "gcp": "Google Cloud", "metal": "Bare metal",
-    "nebius": "Nebius", "oci": "Oracle Cloud", "openstack": "OpenStack", "tencentcloud": "Tencent Cloud",
-    "volcengine": "Volcengine",
+    "nebius": "Nebius", "oci": "Oracle Cloud", "openstack": "OpenStack", "volcengine": "Volcengine",
 }  # fmt: skip
 
 
@@ -81,10 +83,6 @@ def section(kind: str, table: Support) -> list[str]:
         lines += ["| | how |", "|---|---|"]
         lines += [f"| {FEATURES[feature]} | {_cell(answer)} |" for feature, answer in done.items()]
         lines.append("")
-    if len(set(lacks.values())) == 1 and len(lacks) == len(table):
-        (lack,) = set(lacks.values())
-        told = f"Refused as a whole: {lack.reason}. Way round: {lack.way_round}."
-        return [*lines, *textwrap.wrap(told, WIDTH, break_on_hyphens=False), ""]
     if lacks:
         lines += ["| lacks | why | way round |", "|---|---|---|"]
         lines += [
@@ -102,7 +100,8 @@ def _cell(text: str) -> str:
 def page() -> str:
     """The whole page."""
     found = tables()
-    lines = [HEAD, *overview(found), ""]
+    refused = [f"{kind}: {reason}." for kind, reason in sorted(CATALOGUE_ONLY.items())]
+    lines = [HEAD, *overview(found), "", REFUSED, *(f"- {one}" for one in refused), ""]
     for kind, table in found.items():
         lines += section(kind, table)
     return "\n".join(lines).rstrip() + "\n"

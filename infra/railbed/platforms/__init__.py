@@ -30,7 +30,6 @@ KINDS = (
     "oci",
     "volcengine",
     "alicloud",
-    "tencentcloud",
     "gcp",
     "azure",
     "openstack",

@@ -191,16 +191,10 @@ class OpenstackPlatform(CloudPlatform):
     """Network that a bastion's floating address comes from; without it there is none."""
 
 
-class TencentcloudPlatform(CloudPlatform):
-    """Tencent Cloud: known to the catalogue, refused by the plan."""
-
-    kind: Literal["tencentcloud"]
-
-
 Cloud = (
     AwsPlatform | AzurePlatform | GcpPlatform | OciPlatform | VolcenginePlatform | AlicloudPlatform | NebiusPlatform
-    | OpenstackPlatform | TencentcloudPlatform
+    | OpenstackPlatform
 )  # fmt: skip
 Platform = Annotated[LabPlatform | MetalPlatform | Cloud, Field(discriminator="kind")]
-CLOUDS = ("aws", "azure", "gcp", "oci", "volcengine", "alicloud", "nebius", "openstack", "tencentcloud")
+CLOUDS = ("aws", "azure", "gcp", "oci", "volcengine", "alicloud", "nebius", "openstack")
 KINDS = ("lab", "metal", *CLOUDS)

@@ -26,7 +26,7 @@ EXAMPLES = {
     "volcengine": "volcengine-cluster", "openstack": "openstack-cluster", "nebius": "nebius-cluster",
     "metal": "metal-cluster", "alicloud": "alicloud-hosts",
 }  # fmt: skip
-REFUSED = ("lab", "tencentcloud")
+REFUSED = ("lab",)
 ANSIBLE = "ansible"
 BASE = ("platform", "image")
 SECRET = re.compile(
