@@ -13,7 +13,7 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
 from railbed.platforms import repositories, tools
-from railbed.platforms.cloud.release import Gone
+from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     return found
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly the instances of ``gone``, before the engine makes the pools smaller; says what was done.
 
     They must be drained and idle: that is the caller's to know. Instances that are gone already are fine. Raises
@@ -109,7 +109,7 @@ def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
     """
     if not gone or plan.platform in SINGLE:
         return []
-    done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
+    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, gone)
     return done
 
 

@@ -209,7 +209,7 @@ def test_another_project_makes_nothing(
 @pytest.mark.parametrize(
     ("change", "word"),
     [(lambda d: d["pools"][0].update(capacity={"kind": "spot"}), "takes no server back"),
-     (lambda d: d["filesystems"][0].update(data_repository="s3://bucket"), "fills no share"),
+     (lambda d: d["filesystems"][0].update(data_repository="s3://bucket"), "statuses no share"),
      (lambda d: d["platform"].update(network="a-network"), "without its subnet")],
 )  # fmt: skip
 def test_what_openstack_has_not_is_refused(
@@ -278,7 +278,7 @@ def looked_up(fake: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Any:
     known = more.pop("known", Before(names={}, host_keys={}))
     given = more.pop("given", {})
     more.setdefault("preview", False)
-    return discover.fills(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
+    return discover.statuses(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
         "h100"
     ]
 

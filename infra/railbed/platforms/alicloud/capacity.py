@@ -13,7 +13,7 @@ import alibabacloud_ecs20140526.models as models
 from railbed.errors import SpecError, Unsupported
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.reservations import Held
 from railbed.platforms.cloud.tags import plain
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
 from railbed.spec.platforms import AlicloudPlatform

@@ -12,9 +12,9 @@ from typing import Any
 from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, CONSOLE_POLL_S
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud import filling
+from railbed.platforms.cloud import pool_wait
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 
 PAGE = 50
 """Members of a scaling group in one answer."""
@@ -42,14 +42,14 @@ class Look:
         self.given = given
         self.wait = wait
 
-    def pool(self, groups: list[str], size: int) -> Fill:
+    def pool(self, groups: list[str], size: int) -> PoolStatus:
         """The members of a pool's scaling groups; fewer than ``size`` with the reasons of the last scaling activities."""
-        return filling.fill(
+        return pool_wait.status(
             size, lambda: self._members(groups), lambda: self._reasons(groups), self.console, self.known, self.given,
             wait=self.wait,
         )  # fmt: skip
 
-    def lingjun(self, cluster: str, group: str, size: int, bought: int) -> Fill:
+    def lingjun(self, cluster: str, group: str, size: int, bought: int) -> PoolStatus:
         """The members of a node group. There are never more than were bought: the rest is missing until more are."""
 
         states: dict[str, str] = {}
@@ -63,18 +63,20 @@ class Look:
                 if node.operating_state == USING and node.networks
             ]
 
-        fill = filling.fill(
+        status = pool_wait.status(
             bought, listed, lambda: [], self.by_command, self.known, self.given, wait=self.wait
         )
         missing = size - bought
         reasons = [f"{missing} more nodes must be bought in the HPN zone"] if missing > 0 else []
         reasons += [f"{node} is {state}" for node, state in sorted(states.items()) if state != USING]
-        return Fill(members=fill.members, reasons=reasons)
+        return PoolStatus(members=status.members, reasons=reasons)
 
-    def one(self, instance: str) -> Fill:
+    def one(self, instance: str) -> PoolStatus:
         """A single instance: the controller or the gate."""
         members = list(self._instances([instance]))
-        return Fill(members=filling.with_keys(members, self.console, self.known, self.given, wait=self.wait))
+        return PoolStatus(
+            members=pool_wait.with_keys(members, self.console, self.known, self.given, wait=self.wait)
+        )
 
     def console(self, instance: str) -> str:
         """What the instance printed so far; empty where the provider does not say (yet)."""

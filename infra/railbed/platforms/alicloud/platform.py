@@ -24,7 +24,7 @@ from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
 from railbed.platforms.cloud import addressing, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, in_order
+from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -94,18 +94,20 @@ def _contract(
     look = discover.Look(session, before.host_keys, plan.host_keys, wait=not pulumi.runtime.is_dry_run())
     entrance = look.one(made["entrance"])
     gate_keys = [key for one in entrance.members for key in one.host_keys]
-    fills: dict[str, Fill] = {}
+    statuses: dict[str, PoolStatus] = {}
     for pool in plan.pools:
         part = made["lingjun"].get(pool.name)
         if part is None:
-            fills[pool.name] = look.pool(made["pools"][pool.name], pool.size)
+            statuses[pool.name] = look.pool(made["pools"][pool.name], pool.size)
         else:
-            fills[pool.name] = look.lingjun(made["cluster"], part["group"], pool.size, int(part["bought"]))
+            statuses[pool.name] = look.lingjun(made["cluster"], part["group"], pool.size, int(part["bought"]))
     if plan.has_controller:
-        fills[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
+        statuses[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
     elif not gate_keys:
         # Nobody logs in past a gate whose host key is not known.
-        fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}
+        statuses = {
+            name: PoolStatus(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in statuses
+        }
     mounts: dict[str, Mount] = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
     way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
-    return cluster.made(plan, work.stack, fills, mounts, lambda _: way, before)
+    return cluster.made(plan, work.stack, statuses, mounts, lambda _: way, before)

@@ -9,7 +9,7 @@ from railbed.errors import RailbedError, SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.spec.platforms import AlicloudPlatform
@@ -35,7 +35,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     days = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
     taken: set[str] = set()
     for pool in plan.pools:
-        until = held.needed_until(today, pool, days)
+        until = reservations.needed_until(today, pool, days)
         found += _pool(session, plan, place, pool, until, taken)
     if not any(capacity.is_lingjun(pool) for pool in plan.pools):
         for about, at in images.each(plan, place):
@@ -57,7 +57,9 @@ def _pool(
         found += looked(
             f"reservation of pool {pool.name}",
             lambda: list(
-                held.findings(pool, capacity.shape(pool), place.zone, capacity.held(session, pool), until)
+                reservations.findings(
+                    pool, capacity.shape(pool), place.zone, capacity.held(session, pool), until
+                )
             ),
         )
     return found

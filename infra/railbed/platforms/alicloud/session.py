@@ -1,5 +1,5 @@
 """Alibaba Cloud's API, signed with the keys in the environment. Discovery and preflight only read, and
-run one printing command on Lingjun nodes; nodes that leave a group are removed by it (`release`)."""
+run one printing command on Lingjun nodes; nodes that leave a group are removed by it (`scale_in`)."""
 
 from __future__ import annotations
 

@@ -86,11 +86,13 @@ def _contract(
     def look(names: dict[str, list[str]], sources: dict[str, Mount]) -> dict[str, Any]:
         region, given = scope.place.region, scope.plan.host_keys
         filled = {
-            pool: [discover.fill(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some]
+            pool: [
+                discover.status(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some
+            ]
             for pool, some in names.items()
         }
-        fills = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
-        return cluster.made(scope.plan, scope.stack, fills, sources, proxy(region), known)
+        statuses = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
+        return cluster.made(scope.plan, scope.stack, statuses, sources, proxy(region), known)
 
     names = pulumi.Output.from_input({pool: [one.name for one in some] for pool, some in groups.items()})
     return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(

@@ -22,7 +22,7 @@ from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, in_order
+from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
 
@@ -79,18 +79,23 @@ def _contract(
     ) -> dict[str, Any]:
         seen = Look(Session(scope.place.account), group)
         held, given = known.host_keys, plan.host_keys
-        fills = {pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()}
-        through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
+        statuses = {
+            pool: seen.status(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()
+        }
+        through = seen.host(host[0], held, given, wait=wait) if host else PoolStatus(members=[])
         if plan.has_controller:
             others = [seen.host(name, held, given, wait=wait) for name in more]
-            fills[CONTROLLER_POOL] = in_order([through, *others])
+            statuses[CONTROLLER_POOL] = in_order([through, *others])
         keys = [key for one in through.members for key in one.host_keys]
         way = jump.proxy(host[1], keys[0]) if host and host[1] and keys else None
         if host and host[1] and not keys:
             # Nobody logs in past a gate whose host key is not known.
             why = f"gate {host[0]}: its host key was not seen yet; run `railbed up` again"
-            fills = {pool: Fill(members=[], reasons=[why, *fill.reasons]) for pool, fill in fills.items()}
-        return cluster.made(plan, scope.stack, fills, sources, lambda _: way, known)
+            statuses = {
+                pool: PoolStatus(members=[], reasons=[why, *status.reasons])
+                for pool, status in statuses.items()
+            }
+        return cluster.made(plan, scope.stack, statuses, sources, lambda _: way, known)
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(

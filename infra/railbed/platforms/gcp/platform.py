@@ -74,14 +74,14 @@ def _contract(
     def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
         seen = Look(Session(place.account), place.zone, marks)
         held, given = known.host_keys, plan.host_keys
-        fills = {
+        statuses = {
             pool: in_order([seen.controller(one, held, given, wait=wait) for one in names[pool]])
             if pool == CONTROLLER_POOL
-            else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
+            else seen.status(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
             for pool in names
         }
         mounted = {name: Mount(source=source) for name, source in sources.items()}
-        return cluster.made(plan, context.stack, fills, mounted, proxy(place, seen.names), known)
+        return cluster.made(plan, context.stack, statuses, mounted, proxy(place, seen.names), known)
 
     return pulumi.Output.from_input([groups, mounts]).apply(
         lambda both: asyncio.to_thread(look, *cast(Any, both))

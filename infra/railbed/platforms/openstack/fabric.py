@@ -16,7 +16,7 @@ from railbed.spec.platforms import OpenstackPlatform
 
 SSH_PORT = 22
 BASTION = "bastion"
-BASTION_FILL = "the bastion"
+BASTION_POOL = "the bastion"
 """Its place among the pools that are looked up: no pool can have such a name."""
 
 

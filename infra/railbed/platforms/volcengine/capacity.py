@@ -7,7 +7,7 @@ from typing import Any
 
 from railbed.errors import SpecError
 from railbed.plan import PlannedPool
-from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.reservations import Held
 from railbed.platforms.volcengine.session import Session
 from railbed.spec.cluster import Reservation, Spot
 

@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from railbed.platforms.cloud import filling
+from railbed.platforms.cloud import pool_wait
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.session import Session
 
@@ -35,17 +35,19 @@ class Look:
         self.given = given
         self.wait = wait
 
-    def pool(self, groups: list[str], size: int) -> Fill:
+    def pool(self, groups: list[str], size: int) -> PoolStatus:
         """The members of a pool's scaling groups; fewer than ``size`` with the reasons of the last scaling activities."""
-        return filling.fill(
+        return pool_wait.status(
             size, lambda: self._members(groups), lambda: self._reasons(groups), self.console, self.known, self.given,
             wait=self.wait,
         )  # fmt: skip
 
-    def one(self, instance: str) -> Fill:
+    def one(self, instance: str) -> PoolStatus:
         """A single instance: the controller or the gate."""
         members = list(self._instances([instance]))
-        return Fill(members=filling.with_keys(members, self.console, self.known, self.given, wait=self.wait))
+        return PoolStatus(
+            members=pool_wait.with_keys(members, self.console, self.known, self.given, wait=self.wait)
+        )
 
     def console(self, instance: str) -> str:
         """What the instance printed so far; empty where the provider does not say (yet)."""

@@ -13,7 +13,7 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import addressing, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, in_order
+from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
 from railbed.platforms.volcengine import account, capacity, discover, fabric, filesystems, nodes
 from railbed.platforms.volcengine.session import Session
@@ -75,12 +75,14 @@ def _contract(
     look = discover.Look(place.region, before.host_keys, plan.host_keys, wait=not pulumi.runtime.is_dry_run())
     entrance = look.one(made["entrance"])
     gate_keys = [key for one in entrance.members for key in one.host_keys]
-    fills = {pool.name: look.pool(made["pools"][pool.name], pool.size) for pool in plan.pools}
+    statuses = {pool.name: look.pool(made["pools"][pool.name], pool.size) for pool in plan.pools}
     if plan.has_controller:
-        fills[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
+        statuses[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
     elif not gate_keys:
         # Nobody logs in past a gate whose host key is not known.
-        fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}
+        statuses = {
+            name: PoolStatus(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in statuses
+        }
     mounts: dict[str, Mount] = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
     way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
-    return cluster.made(plan, work.stack, fills, mounts, lambda _: way, before)
+    return cluster.made(plan, work.stack, statuses, mounts, lambda _: way, before)

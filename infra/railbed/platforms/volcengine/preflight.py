@@ -7,7 +7,7 @@ from functools import partial
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.platforms.volcengine import capacity
@@ -41,7 +41,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         if isinstance(pool.capacity, Reservation):
             found += looked(
                 f"reservation of pool {pool.name}",
-                lambda p=pool: _reservation(session, place, p, held.needed_until(today, p, until)),  # type: ignore[misc]
+                lambda p=pool: _reservation(session, place, p, reservations.needed_until(today, p, until)),  # type: ignore[misc]
             )
     for about, at in images.each(plan, place):
         found += looked(f"image {at.image}", partial(_image, session, about, at))
@@ -86,7 +86,7 @@ def _reservation(
 ) -> list[Finding]:
     record = capacity.reserved(session, pool)
     told = capacity.held(record) if record is not None else None
-    return list(held.findings(pool, capacity.shape(pool), place.zone, told, until))
+    return list(reservations.findings(pool, capacity.shape(pool), place.zone, told, until))
 
 
 def _image(session: Session, plan: ClusterPlan, place: VolcenginePlatform) -> list[Finding]:

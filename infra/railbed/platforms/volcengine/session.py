@@ -1,4 +1,4 @@
-"""Volcengine's API, signed with the keys in the environment. All but `release` only reads."""
+"""Volcengine's API, signed with the keys in the environment. All but `scale_in` only reads."""
 
 from __future__ import annotations
 

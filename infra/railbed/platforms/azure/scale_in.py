@@ -10,8 +10,8 @@ from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.azure import capacity
 from railbed.platforms.azure.session import Session
-from railbed.platforms.cloud import release as shared
-from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.cloud import scale_in as shared
+from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.spec.platforms import AzurePlatform
 
 SETS = "providers/Microsoft.Compute/virtualMachineScaleSets"
@@ -24,7 +24,7 @@ DELETING = "Deleting"
 SETTLED = "Succeeded"
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Azure refuses."""
     assert isinstance(plan.place, AzurePlatform)
     session = Session(plan.place.account)

@@ -9,7 +9,7 @@ from typing import Any
 import alibabacloud_ecs20140526.models as ali_ecs
 import alibabacloud_ess20220222.models as ess
 from darabonba.exceptions import DaraException
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Fake
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Fake
 
 
 class Alicloud(Fake):

@@ -9,9 +9,9 @@ from typing import Any
 
 from railbed.errors import RailbedError, Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import release as shared
+from railbed.platforms.cloud import scale_in as shared
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.release import Gone, Leaving
+from railbed.platforms.cloud.scale_in import Leaving, NodeToRemove
 from railbed.platforms.oci import capacity, discover, session
 from railbed.platforms.oci.nodes import Group, Kind
 from railbed.platforms.oci.session import Clients, asked, every
@@ -23,7 +23,7 @@ ORDER = re.compile(r"-(\d+)$")
 """At the end of a GPU memory cluster's display name."""
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done.
 
     Raises Unsupported for a part of an NVLink domain: Oracle takes a smaller number for it, and no names. Raises

@@ -4,12 +4,12 @@ provider's own form (its SDK's models, or its REST reference); nothing was recor
 Each fake: ``groups`` by name, ``ended`` ids in their order, ``refuse``: answers that come instead of the next actions.
 """
 
-from tests.program.clouds.release_fakes.alicloud import Alicloud
-from tests.program.clouds.release_fakes.azure import Azure
-from tests.program.clouds.release_fakes.base import BUSY, DENIED, SAID, Fake
-from tests.program.clouds.release_fakes.gcp import Gcp
-from tests.program.clouds.release_fakes.oci import Oci
-from tests.program.clouds.release_fakes.openstack import Openstack
-from tests.program.clouds.release_fakes.volcengine import Volcengine
+from tests.program.clouds.scale_in_fakes.alicloud import Alicloud
+from tests.program.clouds.scale_in_fakes.azure import Azure
+from tests.program.clouds.scale_in_fakes.base import BUSY, DENIED, SAID, Fake
+from tests.program.clouds.scale_in_fakes.gcp import Gcp
+from tests.program.clouds.scale_in_fakes.oci import Oci
+from tests.program.clouds.scale_in_fakes.openstack import Openstack
+from tests.program.clouds.scale_in_fakes.volcengine import Volcengine
 
 __all__ = ["BUSY", "DENIED", "SAID", "Alicloud", "Azure", "Fake", "Gcp", "Oci", "Openstack", "Volcengine"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import release as shared
-from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.cloud import scale_in as shared
+from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.gcp import capacity, names
 from railbed.platforms.gcp.discover import LEAVING, Look
@@ -23,7 +23,7 @@ ORDER = re.compile(r"group (\d+)$")
 """In a group's description (``nodes``): its place among those of its pool."""
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Google refuses."""
     assert isinstance(plan.place, GcpPlatform)
     place = plan.place

@@ -9,9 +9,9 @@ from typing import Any
 
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import release as shared
+from railbed.platforms.cloud import scale_in as shared
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.platforms.openstack import discover, session
 from railbed.platforms.openstack.session import asked
 from railbed.platforms.openstack.template import REMOVAL, parts
@@ -24,7 +24,7 @@ NOT_FOUND = "NotFoundException"
 """What the SDK raises for a server that is not, or no longer, there."""
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these servers; says what was done. Raises RailbedError where it must not, or the cloud refuses."""
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)

@@ -7,7 +7,7 @@ from typing import Any
 
 import oci
 from oci.core import models as oci_models
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Fake
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Fake
 
 
 class Oci(Fake):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import release as shared
-from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.cloud import scale_in as shared
+from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.platforms.volcengine import account, capacity, discover
 from railbed.platforms.volcengine.session import Session
 from railbed.spec.platforms import VolcenginePlatform
@@ -17,7 +17,7 @@ MOST = 20
 LEAVING = ("Removing",)
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Volcengine refuses."""
     assert isinstance(plan.place, VolcenginePlatform)
     session = Session(plan.place.region)

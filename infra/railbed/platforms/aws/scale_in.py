@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.aws import discover, reads
-from railbed.platforms.cloud import release as shared
+from railbed.platforms.cloud import scale_in as shared
 from railbed.platforms.cloud.calls import Told, patiently
-from railbed.platforms.cloud.release import Gone, Group
+from railbed.platforms.cloud.scale_in import Group, NodeToRemove
 from railbed.platforms.cloud.tags import PREFIX, tags
 from railbed.spec.platforms import AwsPlatform
 
@@ -25,7 +25,7 @@ CONTENDED = ("ResourceContention", "ScalingActivityInProgress")
 BUSY_STATUS = 429
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or AWS refuses."""
     assert isinstance(plan.place, AwsPlatform)
     scaling, ec2 = (reads.client(name, plan.place.region) for name in ("autoscaling", "ec2"))

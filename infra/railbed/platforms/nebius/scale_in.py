@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import release as shared
-from railbed.platforms.cloud.release import Gone
+from railbed.platforms.cloud import scale_in as shared
+from railbed.platforms.cloud.scale_in import NodeToRemove
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends nothing by itself; says which nodes the engine will end. Raises RailbedError for a node that the plan still has."""
     return [
         f"pool {pool.name} of {stack}: the engine ends {shared.some([one.name for one in mine])}"

@@ -9,19 +9,19 @@ import alibabacloud_eflo_controller20221215.models as eflo
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from tests.program.clouds import alicloud_api, cases, release_fakes
+from tests.program.clouds import alicloud_api, cases, scale_in_fakes
 from tests.program.clouds.aws_emulator import emulated
-from tests.program.clouds.release_fakes import BUSY, DENIED, SAID, Fake
+from tests.program.clouds.scale_in_fakes import BUSY, DENIED, SAID, Fake
 
 from railbed import plan as plans
 from railbed import platforms
 from railbed.errors import RailbedError, Unsupported
 from railbed.platforms.alicloud import capacity, session
 from railbed.platforms.aws import reads
-from railbed.platforms.cloud import members, release
+from railbed.platforms.cloud import members, scale_in
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.members import Member
-from railbed.platforms.cloud.release import Gone
+from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import names
 from railbed.platforms.nebius import discover
@@ -45,22 +45,24 @@ def planned(kind: str, size: int = 2, machine: str = "") -> plans.ClusterPlan:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _s: None)
-    monkeypatch.setattr(release, "RELEASE_TIMEOUT_S", 30.0)
+    monkeypatch.setattr(scale_in, "RELEASE_TIMEOUT_S", 30.0)
 
 
 def fake(kind: str, monkeypatch: pytest.MonkeyPatch, plan: plans.ClusterPlan | None = None) -> Fake:
     plan = plan or planned(kind)
-    made: Fake = getattr(release_fakes, kind.capitalize())(plan)
-    if isinstance(made, release_fakes.Gcp):
+    made: Fake = getattr(scale_in_fakes, kind.capitalize())(plan)
+    if isinstance(made, scale_in_fakes.Gcp):
         made.base = names.base(plan, STACK, plan.pools[0].name)
     made.install(monkeypatch)
     return made
 
 
-def leave(plan: plans.ClusterPlan, *ids: str) -> list[Gone]:
+def leave(plan: plans.ClusterPlan, *ids: str) -> list[NodeToRemove]:
     """These ids under names beyond the pool's size."""
     pool = plan.pools[0]
-    return [Gone(pool=pool.name, name=f"{pool.name}-{pool.size + n}", id=one) for n, one in enumerate(ids)]
+    return [
+        NodeToRemove(pool=pool.name, name=f"{pool.name}-{pool.size + n}", id=one) for n, one in enumerate(ids)
+    ]
 
 
 @pytest.fixture(params=CLOUDS)
@@ -72,7 +74,7 @@ def cloud(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fa
 
 
 def test_exactly_those_leave_and_the_size_goes_down(cloud: Fake) -> None:
-    said = platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
+    said = platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
     (group,) = cloud.groups.values()
     assert sorted(cloud.ended) == ["i-1", "i-2"]
     assert (group.members, group.size) == (["i-0", "i-3"], 2)
@@ -81,8 +83,8 @@ def test_exactly_those_leave_and_the_size_goes_down(cloud: Fake) -> None:
 
 def test_a_second_time_nothing_is_ended(cloud: Fake) -> None:
     gone = leave(cloud.plan, "i-1", "i-2")
-    platforms.release(cloud.plan, STACK, gone)
-    said = platforms.release(cloud.plan, STACK, gone)
+    platforms.scale_in(cloud.plan, STACK, gone)
+    said = platforms.scale_in(cloud.plan, STACK, gone)
     assert len(cloud.ended) == 2
     assert said == [f"pool {cloud.plan.pools[0].name}: 2 of the nodes that leave were gone already"]
 
@@ -90,7 +92,7 @@ def test_a_second_time_nothing_is_ended(cloud: Fake) -> None:
 def test_an_instance_of_somebody_else_is_not_ended(cloud: Fake) -> None:
     cloud.loose = ["i-foreign"]
     with pytest.raises(RailbedError, match="no members of pool") as refused:
-        platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2", "i-foreign"))
+        platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2", "i-foreign"))
     assert refused.value.code == "NOT_RELEASED"
     assert refused.value.found == "i-foreign"
     assert cloud.ended == []
@@ -98,39 +100,42 @@ def test_an_instance_of_somebody_else_is_not_ended(cloud: Fake) -> None:
 
 def test_a_group_that_would_choose_is_left_alone(cloud: Fake) -> None:
     with pytest.raises(RailbedError, match="the provider would choose") as refused:
-        platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1"))
+        platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1"))
     assert refused.value.found == "i-0, i-2, i-3"
     assert cloud.ended == []
 
 
 def test_the_same_cluster_of_another_stack_is_another(cloud: Fake) -> None:
-    if isinstance(cloud, release_fakes.Gcp):
+    if isinstance(cloud, scale_in_fakes.Gcp):
         cloud.base = names.base(cloud.plan, "other", cloud.plan.pools[0].name)
     for group in cloud.groups.values():
         group.labels = tags(cloud.plan, "other", pool=cloud.plan.pools[0].name)
     with pytest.raises(RailbedError, match="no group of pool"):
-        platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
+        platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
     assert cloud.ended == []
 
 
 def test_a_busy_provider_is_asked_again(cloud: Fake) -> None:
     cloud.refuse = [BUSY, BUSY]
-    platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
+    platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
     assert sorted(cloud.ended) == ["i-1", "i-2"]
 
 
 def test_a_refusal_is_told_in_the_provider_s_words(cloud: Fake) -> None:
     cloud.refuse = [DENIED]
     with pytest.raises(RailbedError, match=SAID):
-        platforms.release(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
+        platforms.scale_in(cloud.plan, STACK, leave(cloud.plan, "i-1", "i-2"))
     assert cloud.ended == []
 
 
 def test_a_node_that_the_plan_still_has_is_refused(cloud: Fake) -> None:
     pool = cloud.plan.pools[0].name
-    for wrong in (Gone(pool=pool, name=f"{pool}-0", id="i-0"), Gone(pool="other", name="other-7", id="i-1")):
+    for wrong in (
+        NodeToRemove(pool=pool, name=f"{pool}-0", id="i-0"),
+        NodeToRemove(pool="other", name="other-7", id="i-1"),
+    ):
         with pytest.raises(RailbedError, match="do not leave a pool"):
-            platforms.release(cloud.plan, STACK, [wrong])
+            platforms.scale_in(cloud.plan, STACK, [wrong])
     assert cloud.ended == []
 
 
@@ -138,39 +143,39 @@ def test_a_node_that_the_plan_still_has_is_refused(cloud: Fake) -> None:
 def test_of_several_groups_the_last_ones_shrink(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(kind, 3)
     sizes = lambda *_: [2, 1]  # noqa: E731
-    where = {"openstack": "release.parts", "gcp": "capacity.groups", "azure": "capacity.groups"}
+    where = {"openstack": "scale_in.parts", "gcp": "capacity.groups", "azure": "capacity.groups"}
     monkeypatch.setattr(f"railbed.platforms.{kind}.{where.get(kind, 'capacity.group_sizes')}", sizes)
     made = fake(kind, monkeypatch, plan)
     pool = plan.pools[0].name
     for order, held in enumerate((["a", "b"], ["c", "d"], ["e"])):
         made.add(STACK, pool, order, held)
     with pytest.raises(RailbedError, match="the provider would choose"):
-        platforms.release(plan, STACK, leave(plan, "a", "e"))
-    platforms.release(plan, STACK, leave(plan, "d", "e"))
+        platforms.scale_in(plan, STACK, leave(plan, "a", "e"))
+    platforms.scale_in(plan, STACK, leave(plan, "d", "e"))
     assert sorted(made.ended) == ["d", "e"]
     assert [group.size for group in made.groups.values()] == [2, 1, 0]
 
 
 def test_a_google_group_asks_no_more_for_nodes_that_never_came(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fake("gcp", monkeypatch)
-    assert isinstance(made, release_fakes.Gcp)
+    assert isinstance(made, scale_in_fakes.Gcp)
     name = made.add(STACK, made.plan.pools[0].name, 0, ["i-0", "i-1"], size=4)
     made.slots[name] = ["empty-0", "empty-1"]
-    platforms.release(made.plan, STACK, leave(made.plan, "i-1"))
+    platforms.scale_in(made.plan, STACK, leave(made.plan, "i-1"))
     assert made.ended == ["i-1"]
     assert made.groups[name].size == 2, "one place stays: the spec wants two"
 
 
 def test_heat_is_told_of_places_that_never_got_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fake("openstack", monkeypatch)
-    assert isinstance(made, release_fakes.Openstack)
+    assert isinstance(made, scale_in_fakes.Openstack)
     name = made.add(STACK, made.plan.pools[0].name, 0, ["i-0", "i-1"], size=4)
     made.empty = ["at-failed", "at-other"]
-    platforms.release(made.plan, STACK, leave(made.plan, "i-1"))
+    platforms.scale_in(made.plan, STACK, leave(made.plan, "i-1"))
     assert (made.ended, made.groups[name].size) == (["i-1"], 2)
     made.groups[name].size = 9
     with pytest.raises(RailbedError, match="counts 9 nodes and lists 2"):
-        platforms.release(made.plan, STACK, leave(made.plan, "i-0"))
+        platforms.scale_in(made.plan, STACK, leave(made.plan, "i-0"))
 
 
 @pytest.mark.parametrize("kind", ["volcengine", "alicloud"])
@@ -179,7 +184,7 @@ def test_a_scaling_group_asks_no_more_for_nodes_that_never_came(
 ) -> None:
     made = fake(kind, monkeypatch)
     name = made.add(STACK, made.plan.pools[0].name, 0, ["i-0", "i-1"], size=9)
-    platforms.release(made.plan, STACK, leave(made.plan, "i-1"))
+    platforms.scale_in(made.plan, STACK, leave(made.plan, "i-1"))
     assert (made.ended, made.groups[name].size) == (["i-1"], 2)
 
 
@@ -191,12 +196,12 @@ def test_oracle_gives_up_whole_nvlink_domains_only(monkeypatch: pytest.MonkeyPat
     first, second = ([f"{part}{n}" for n in range(18)] for part in "ab")
     made.add(STACK, pool, 0, first)
     made.add(STACK, pool, 1, second)
-    (said,) = platforms.release(plan, STACK, leave(plan, *second))
+    (said,) = platforms.scale_in(plan, STACK, leave(plan, *second))
     assert "the engine ends" in said and made.ended == []
     smaller = planned("oci", 17, "oci/BM.GPU.GB200-v3.4")
     made.plan = smaller
     with pytest.raises(Unsupported, match="out of an NVLink domain"):
-        platforms.release(smaller, STACK, leave(smaller, first[3], *second))
+        platforms.scale_in(smaller, STACK, leave(smaller, first[3], *second))
     assert made.ended == []
 
 
@@ -210,13 +215,13 @@ def test_where_each_node_has_a_name_of_its_own_the_engine_ends_it(
         monkeypatch.setitem(EXAMPLES, "alicloud", "alicloud-cluster")
         plan = planned("alicloud")
         fake("alicloud", monkeypatch, plan)
-    (said,) = platforms.release(plan, STACK, leave(plan, "i-7"))
+    (said,) = platforms.scale_in(plan, STACK, leave(plan, "i-7"))
     assert f"the engine {'ends' if kind == 'nebius' else 'takes'} {plan.pools[0].name}-2" in said
 
 
 def test_single_machines_need_nothing() -> None:
     plan = cases.planned(cases.example("metal-cluster"))
-    assert platforms.release(plan, STACK, leave(plan, "serial-7")) == []
+    assert platforms.scale_in(plan, STACK, leave(plan, "serial-7")) == []
 
 
 # AWS: the emulator's own Auto Scaling.
@@ -258,7 +263,7 @@ def test_aws_ends_exactly_those_and_lowers_the_group(aws: Any) -> None:
     plan = planned("aws")
     ids = group(aws, plan, 4)
     gone = leave(plan, ids[1], ids[2])
-    (said,) = platforms.release(plan, STACK, gone)
+    (said,) = platforms.scale_in(plan, STACK, gone)
     after = seen(aws)
     assert "ended" in said
     assert {one["InstanceId"] for one in after["Instances"]} == {ids[0], ids[3]}
@@ -266,7 +271,7 @@ def test_aws_ends_exactly_those_and_lowers_the_group(aws: Any) -> None:
     assert all(one["ProtectedFromScaleIn"] for one in after["Instances"]), (
         "those that stay are protected still"
     )
-    assert "gone already" in platforms.release(plan, STACK, gone)[0]
+    assert "gone already" in platforms.scale_in(plan, STACK, gone)[0]
     assert seen(aws)["DesiredCapacity"] == 2
 
 
@@ -274,7 +279,7 @@ def test_aws_ends_no_instance_of_another_group_or_stack(aws: Any) -> None:
     plan = planned("aws")
     ids, others = group(aws, plan, 3), group(aws, plan, 1, "other")
     with pytest.raises(RailbedError, match="no members of pool") as refused:
-        platforms.release(plan, STACK, leave(plan, ids[2], *others))
+        platforms.scale_in(plan, STACK, leave(plan, ids[2], *others))
     assert refused.value.found == others[0]
     assert len(seen(aws)["Instances"]) == 3
     assert len(seen(aws, "other")["Instances"]) == 1
@@ -286,7 +291,7 @@ def test_aws_lowers_a_group_that_never_got_its_nodes(aws: Any) -> None:
     aws.update_auto_scaling_group(AutoScalingGroupName=f"g-{STACK}", MaxSize=9)
     aws.suspend_processes(AutoScalingGroupName=f"g-{STACK}", ScalingProcesses=["Launch"])
     smaller = planned("aws", 2)
-    platforms.release(smaller, STACK, leave(smaller, ids[0]))
+    platforms.scale_in(smaller, STACK, leave(smaller, ids[0]))
     assert seen(aws)["DesiredCapacity"] == 2
 
 
@@ -322,11 +327,11 @@ def test_aws_contention_is_repeated_and_a_refusal_said(
 
     monkeypatch.setattr(reads, "client", client)
     if ends:
-        platforms.release(plan, STACK, leave(plan, ids[1]))
+        platforms.scale_in(plan, STACK, leave(plan, ids[1]))
         assert {one["InstanceId"] for one in seen(aws)["Instances"]} == {ids[0], ids[2]}
     else:
         with pytest.raises(RailbedError, match=SAID):
-            platforms.release(plan, STACK, leave(plan, ids[1]))
+            platforms.scale_in(plan, STACK, leave(plan, ids[1]))
         assert len(seen(aws)["Instances"]) == 3
 
 
@@ -361,8 +366,8 @@ def test_a_nebius_node_has_the_name_of_its_resource_whatever_is_missing() -> Non
     plan = planned("nebius", 4)
     pool = plan.pools[0]
     there = [discover.Seen(id=f"id-{place}", address="" if place == 1 else "10.0.0.1") for place in range(4)]
-    fill = discover.fill(plan, pool.name, there, Before(names={}, host_keys={}))
-    named = members.named(plans.node_names(pool.name, 4, 0), fill.members, {})
+    status = discover.status(plan, pool.name, there, Before(names={}, host_keys={}))
+    named = members.named(plans.node_names(pool.name, 4, 0), status.members, {})
     assert {one.id: name for name, one in named.items()} == {
         f"id-{place}": f"{pool.name}-{place}" for place in (0, 2, 3)
     }

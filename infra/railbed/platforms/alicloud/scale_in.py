@@ -12,8 +12,8 @@ from typing import Any
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.alicloud import account, capacity, discover
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud import release as shared
-from railbed.platforms.cloud.release import Gone, Group, Leaving
+from railbed.platforms.cloud import scale_in as shared
+from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.spec.platforms import AlicloudPlatform
 
 MOST = 20
@@ -21,7 +21,7 @@ MOST = 20
 LEAVING = ("Removing",)
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Alibaba Cloud refuses."""
     assert isinstance(plan.place, AlicloudPlatform)
     session = Session(plan.place.region)

@@ -19,7 +19,7 @@ CODE = "NOT_RELEASED"
 SHOWN = 8
 
 
-class Gone(Part):
+class NodeToRemove(Part):
     """A node of the last contract that the plan no longer has: drained, and without jobs."""
 
     pool: str
@@ -50,7 +50,7 @@ class Leaving(Part):
     declared: int
 
 
-def by_pool(plan: ClusterPlan, gone: Sequence[Gone]) -> list[tuple[PlannedPool, list[Gone]]]:
+def by_pool(plan: ClusterPlan, gone: Sequence[NodeToRemove]) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
     """``gone`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
     pools = {pool.name: pool for pool in plan.pools}
     strangers = [one.name for one in gone if one.pool not in pools]
@@ -77,7 +77,7 @@ def leaving(
     pool: PlannedPool,
     groups: Sequence[Group],
     declared: Sequence[int],
-    gone: Sequence[Gone],
+    gone: Sequence[NodeToRemove],
     alive: Callable[[list[str]], Iterable[str]],
 ) -> list[Leaving]:
     """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
@@ -132,7 +132,7 @@ def until(what: str, done: Callable[[], bool]) -> None:
         time.sleep(CONSOLE_POLL_S)
 
 
-def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[Gone]) -> list[str]:
+def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[NodeToRemove]) -> list[str]:
     """One sentence on what left a pool."""
     names = {one.id: one.name for one in gone}
     before = len(gone) - len(ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Fake, Held
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Fake, Held
 
 
 class Azure(Fake):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Answer, Fake, Held
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Answer, Fake, Held
 
 
 @dataclass

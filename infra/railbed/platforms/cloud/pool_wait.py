@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from railbed.defaults import CLOUD_POOL_TIMEOUT_S, CONSOLE_POLL_S
 from railbed.platforms.cloud import consoles
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Member, PoolStatus
 
 
-def fill(
+def status(
     size: int,
     listed: Callable[[], list[Member]],
     reasons: Callable[[], list[str]],
@@ -19,12 +19,12 @@ def fill(
     given: Mapping[str, str],
     *,
     wait: bool,
-) -> Fill:
+) -> PoolStatus:
     """The pool's members with their host keys, as soon as there are ``size``, the provider gave up or the time is over.
 
     ``reasons``: why the provider's latest attempt failed; empty while it goes on. ``read``, ``known`` and ``given`` as in
-    ``consoles``. A partial fill is no error: the next run goes on where this one ended. Without ``wait`` (a preview) what
-    is there now is listed, and no console is read.
+    ``consoles``. A pool that is not full is no error: the next run goes on where this one ended. Without ``wait`` (a
+    preview) what is there now is listed, and no console is read.
     """
     end = time.monotonic() + CLOUD_POOL_TIMEOUT_S
     members, why = listed(), []
@@ -34,7 +34,7 @@ def fill(
             break
         time.sleep(CONSOLE_POLL_S)
         members = listed()
-    return Fill(
+    return PoolStatus(
         members=with_keys(members, read, known, given, wait=wait), reasons=why if len(members) < size else []
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openstack.exceptions import HttpException, NotFoundException
 from openstack.orchestration.v1 import resource, stack
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Fake
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Fake
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import volcenginesdkautoscaling as scaling
 import volcenginesdkecs as volc_ecs
-from tests.program.clouds.release_fakes.base import BUSY, SAID, Fake
+from tests.program.clouds.scale_in_fakes.base import BUSY, SAID, Fake
 from volcenginesdkcore.rest import ApiException
 
 
