@@ -209,7 +209,7 @@ def test_another_project_makes_nothing(
 @pytest.mark.parametrize(
     ("change", "word"),
     [(lambda d: d["pools"][0].update(capacity={"kind": "spot"}), "takes no server back"),
-     (lambda d: d["filesystems"][0].update(data_repository="s3://bucket"), "statuses no share"),
+     (lambda d: d["filesystems"][0].update(data_repository="s3://bucket"), "fills no share"),
      (lambda d: d["platform"].update(network="a-network"), "without its subnet")],
 )  # fmt: skip
 def test_what_openstack_has_not_is_refused(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any, cast
 
 import pulumi
-import pulumi_azure_native as azure_native
-from pulumi_azure_native import resources
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
@@ -17,7 +14,7 @@ from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.azure import capacity, fabric, filesystems, keyvault, nodes
 from railbed.platforms.azure.discover import Look
 from railbed.platforms.azure.nodes import Gate
-from railbed.platforms.azure.scope import Scope
+from railbed.platforms.azure.scope import Scope, scope
 from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
@@ -36,28 +33,15 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
         raise SpecError("not a plan for Azure", found=plan.place.kind, allowed="azure")
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
-    scope = _scope(plan, plan.place, stack)
-    made = fabric.network(scope)
-    keys, below = keyvault.encryption_set(scope)
+    here = scope(plan, plan.place, stack)
+    made = fabric.network(here)
+    keys, below = keyvault.encryption_set(here)
     operator = public_key(work.operator_key)
     start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(operator), operator, keys, below)
-    sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
-    gate, backups = nodes.gate(scope, made, start), nodes.backups(scope, made, start)
-    mounts = filesystems.filesystems(scope, made)
-    return _contract(scope, work, sets, gate, backups, mounts)
-
-
-def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
-    """All resources use a provider of the spec's own subscription: whoever is logged in, nothing is made in another."""
-    parent = pulumi.ComponentResource("railbed:azure:Cluster", plan.name)
-    provider = azure_native.Provider(
-        "azure", subscription_id=place.account, opts=pulumi.ResourceOptions(parent=parent)
-    )
-    scope = Scope(plan, place, stack, pulumi.ResourceOptions(parent=parent, provider=provider))
-    if place.resource_group is not None:
-        return replace(scope, group=place.resource_group)
-    made = resources.ResourceGroup("group", location=place.region, tags=scope.tags(), opts=scope.options)
-    return replace(scope, group=made.name)
+    sets = {pool.name: nodes.pool(here, made, start, pool) for pool in plan.pools}
+    gate, backups = nodes.gate(here, made, start), nodes.backups(here, made, start)
+    mounts = filesystems.filesystems(here, made)
+    return _contract(here, work, sets, gate, backups, mounts)
 
 
 def _contract(

@@ -34,7 +34,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     controllers = [_member(nodes.controller(here, network, name, script)) for name in controller_names(plan)]
     mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
-        "compartment": here.compartment,
+        "compartment": here.account,
         "subnet": network.subnet,
         "bastion": network.bastion.id if network.bastion else "",
         "pools": pulumi.Output.all(**pools),
