@@ -16,8 +16,8 @@ from tests.program.clouds.view import Node
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import consoles, pool_wait
+from railbed.platforms.ecs.pools import shape
 from railbed.platforms.volcengine import session
-from railbed.platforms.volcengine.capacity import shape
 
 ACCOUNT = "2100000001"
 GROUP_LIMIT = 100

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.azure import capacity
 from railbed.platforms.azure.session import Session
@@ -38,7 +36,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
                 name=one["id"],
                 size=int(one["sku"]["capacity"]),
                 members=list(numbers[one["id"]]),
-                order=_order(one),
+                order=shared.place(one["name"], ORDER, f"scale set {one['name']}"),
             )
             for one in own
         ]
@@ -60,16 +58,6 @@ def _members(session: Session, path: str) -> dict[str, str]:
         for one in session.pages(f"{path}/virtualMachines")
         if one["properties"]["provisioningState"] != DELETING
     }
-
-
-def _order(one: dict[str, Any]) -> int:
-    found = ORDER.search(one["name"])
-    if found is None:
-        raise RailbedError(
-            f"scale set {one['name']} does not say which of its pool's sets it is", code=shared.CODE,
-            found=one["name"], allowed="a name that Pulumi gave",
-        )  # fmt: skip
-    return int(found[1])
 
 
 def _alive(session: Session, others: Sequence[str], ids: list[str]) -> list[str]:

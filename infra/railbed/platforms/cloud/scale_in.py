@@ -6,6 +6,7 @@ ended first, one by one, and the group's size goes down with it: the engine then
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -48,6 +49,14 @@ class Leaving(Part):
     group: Group
     ids: list[str]
     declared: int
+
+
+def by_engine(plan: ClusterPlan, gone: Sequence[NodeToRemove], how: str) -> list[str]:
+    """What the engine ends by itself, since each node has a name of its own in the program; ``how`` ends the sentence."""
+    return [
+        f"pool {pool.name}: the engine {how.format(some([one.name for one in mine]))}"
+        for pool, mine in by_pool(plan, gone)
+    ]
 
 
 def by_pool(plan: ClusterPlan, gone: Sequence[NodeToRemove]) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
@@ -157,6 +166,17 @@ def order(name: str, names: Sequence[str]) -> int:
             allowed=f"{stem}, {stem}-1, …",
         )  # fmt: skip
     return int(number)
+
+
+def place(text: str, pattern: re.Pattern[str], group: str) -> int:
+    """Place of ``group`` among its pool's, as ``text`` (its name or description) says. Raises RailbedError where it does not."""
+    found = pattern.search(text)
+    if found is None:
+        raise RailbedError(
+            f"{group} does not say which of its pool's groups it is", code=CODE, found=text,
+            allowed="a name and description as railbed made them",
+        )  # fmt: skip
+    return int(found[1])
 
 
 def batches(ids: Sequence[str], most: int) -> Iterator[list[str]]:

@@ -47,7 +47,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
                 name=one["name"],
                 size=int(one["targetSize"]),
                 members=_ids(managed[one["name"]]),
-                order=_order(one),
+                order=shared.place(one.get("description", ""), ORDER, f"group {one['name']}"),
             )
             for one in managers
             if one["baseInstanceName"] in bases
@@ -61,16 +61,6 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
 
 def _ids(managed: Sequence[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in managed if one.get("id") and one.get("currentAction") not in LEAVING]
-
-
-def _order(group: dict[str, Any]) -> int:
-    found = ORDER.search(group.get("description", ""))
-    if found is None:
-        raise RailbedError(
-            f"group {group['name']} does not say which of its pool's groups it is", code=shared.CODE,
-            found=group.get("description", ""), allowed="a description that railbed wrote",
-        )  # fmt: skip
-    return int(found[1])
 
 
 def _alive(look: Look, ids: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from railbed.errors import RailbedError, Unsupported
+from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import scale_in as shared
 from railbed.platforms.cloud.calls import ProviderError
@@ -37,7 +37,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
         groups = [
             shared.Group(
                 name=group.id, size=int(about.size), members=_members(cloud, place.account, group),
-                order=_order(about) if group.kind == "gpu_memory_cluster" else 0,
+                order=_order(group, about),
             )
             for group, about in pools.items()
         ]  # fmt: skip
@@ -82,14 +82,10 @@ def _members(cloud: Clients, compartment: str, group: Group) -> list[str]:
     ]
 
 
-def _order(about: Any) -> int:
-    found = ORDER.search(about.display_name or "")
-    if found is None:
-        raise RailbedError(
-            f"GPU memory cluster {about.id} does not say which domain of its pool it is", code=shared.CODE,
-            found=about.display_name, allowed="a display name that railbed gave",
-        )  # fmt: skip
-    return int(found[1])
+def _order(group: Group, about: Any) -> int:
+    if group.kind != "gpu_memory_cluster":
+        return 0
+    return shared.place(about.display_name or "", ORDER, f"GPU memory cluster {about.id}")
 
 
 def _alive(cloud: Clients, ids: list[str]) -> Iterator[str]:

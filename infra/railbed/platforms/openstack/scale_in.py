@@ -58,17 +58,11 @@ def _labels(stack: Any) -> dict[str, str]:
 
 
 def _group(stack: Any, places: dict[str, str]) -> Group:
-    found = ORDER.search(stack.name)
-    if found is None:
-        raise RailbedError(
-            f"stack {stack.name} does not say which of its pool's stacks it is", code=shared.CODE, found=stack.name,
-            allowed="a name that railbed gave",
-        )  # fmt: skip
     return Group(
         name=str(stack.id),
         size=int(stack.parameters["size"]),
         members=[key for key in places.values() if key],
-        order=int(found[1]),
+        order=shared.place(stack.name, ORDER, f"stack {stack.name}"),
     )
 
 
