@@ -15,6 +15,7 @@ from railbed.plan import hosts
 from railbed.platforms import repositories, tools
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
+from railbed.spec.platforms import KINDS
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,23 +24,11 @@ if TYPE_CHECKING:
     from railbed.platforms.lab.bake import Baking
     from railbed.platforms.packer.recipe import Source
 
-KINDS = (
-    "lab",
-    "metal",
-    "aws",
-    "oci",
-    "volcengine",
-    "alicloud",
-    "gcp",
-    "azure",
-    "openstack",
-    "nebius",
-)
-"""Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""
 SINGLE = ("lab", "metal")
-"""Platforms whose nodes are resources of their own: the engine ends exactly those that left the plan."""
+"""Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
+left the plan."""
 Say = Callable[[str], None]
 
 

@@ -39,7 +39,7 @@ def test_every_lack_says_why_and_what_to_do(kind: str) -> None:
 def test_the_page_has_every_platform_and_every_lack() -> None:
     text = " ".join(TABLE.page().split())
     for kind, table in TABLE.tables().items():
-        assert f"## {TABLE.NAMES[kind]} " in text
+        assert f"## {TABLE.name(kind)} " in text
         for answer in table.values():
             if isinstance(answer, Lacks):
                 assert answer.reason in text
