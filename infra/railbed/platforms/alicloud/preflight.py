@@ -50,9 +50,9 @@ def _pool(
     owned = bool(capacity.private_pool(pool))
 
     def offer() -> list[Finding]:
-        found = shared.sold(session, place, pool, owned=owned)
-        offered = not found.found.startswith("not offered")
-        return [found, *(_erdma(session, pool) if plan.fabric is not None and offered else [])]
+        states = shared.offered(session, place, pool)
+        rdma = _erdma(session, pool) if plan.fabric is not None and states else []
+        return [shared.sold(place, pool, states, owned=owned), *rdma]
 
     yield from looked(f"shape of pool {pool.name}", offer)
     if owned:

@@ -44,24 +44,28 @@ def each_image(session: Session, plan: ClusterPlan, place: Place) -> Iterator[Fi
         yield from looked(f"image {at.image}", partial(_image, session, about, at.image))
 
 
-def sold(session: Session, place: Place, pool: PlannedPool, *, owned: bool) -> Finding:
-    """Whether the zone sells the shape now; sold out is no error of the spec, but nothing would be made.
-
-    ``owned``: what is bought ahead is sold out for everybody but its owner.
-    """
+def offered(session: Session, place: Place, pool: PlannedPool) -> set[str]:
+    """In which states the zone offers the pool's shape now; none where it does not."""
     wanted = shape(pool)
-    name = f"shape {wanted} of pool {pool.name}"
     answer = session.ecs(
         "describe_available_resource", destination_resource="InstanceType", zone_id=place.zone,
         **{session.words.shape: wanted},
     )  # fmt: skip
-    states = {
+    return {
         value.status
         for zone in items(answer, "available_zones")
         for resource in items(zone, "available_resources")
         for value in items(resource, "supported_resources")
         if value.value == wanted
     }
+
+
+def sold(place: Place, pool: PlannedPool, states: set[str], *, owned: bool) -> Finding:
+    """Whether the shape can be had; sold out is no error of the spec, but nothing would be made.
+
+    ``states``: of ``offered``. ``owned``: what is bought ahead is sold out for everybody but its owner.
+    """
+    name = f"shape {shape(pool)} of pool {pool.name}"
     if not states:
         return Finding(name, False, f"not offered in {place.zone}", "take another zone, or another machine")
     hint = "reserve the nodes, or take another zone"

@@ -42,7 +42,7 @@ class Fabric(shared.Fabric[VolcenginePlatform]):
         )  # fmt: skip
 
     def rules(self) -> Iterator[Rule]:
-        """The gate's own members are reached by its rule for the way out."""
+        """Without the gate's own way to itself: its members may go out to everything."""
         return (one for one in super().rules() if one.name != f"{GATE}-self-out")
 
     def rule(

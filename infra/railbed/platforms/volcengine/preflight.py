@@ -39,7 +39,10 @@ def _pool(
     session: Session, place: VolcenginePlatform, pool: PlannedPool, until: datetime.date
 ) -> Iterator[Finding]:
     owned = isinstance(pool.capacity, Reservation)
-    yield from looked(f"shape of pool {pool.name}", lambda: [shared.sold(session, place, pool, owned=owned)])
+    yield from looked(
+        f"shape of pool {pool.name}",
+        lambda: [shared.sold(place, pool, shared.offered(session, place, pool), owned=owned)],
+    )
 
     def reservation() -> list[Finding]:
         record = capacity.reserved(session, pool)
