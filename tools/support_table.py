@@ -6,13 +6,14 @@ usage: .venv/bin/python tools/support_table.py [--check]     --check: only say w
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
-import textwrap
 from pathlib import Path
+from typing import Any
 
-from railbed.platforms import KINDS
+from railbed.platforms import LOCAL
 from railbed.platforms.cloud.support import FEATURES, Lacks, Support
+from railbed.spec.platforms import KINDS
+from railbed.spec.reading import CATALOGUE_ONLY
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/reference/platforms.md"
 HEAD = """\
@@ -32,30 +33,37 @@ the state goes along. Logins still enter by `ctl0` where a provider forwards the
 each is a machine of the spec. A lab keeps one. Prices of controllers are in no sum: the plan names them.
 """
 YES, NO = "yes", "–"
-WIDTH = 118
-NAMES = {
-    "alicloud": "Alibaba Cloud", "aws": "AWS", "azure": "Azure", "gcp": "Google Cloud", "metal": "Bare metal",
-    "nebius": "Nebius", "oci": "Oracle Cloud", "openstack": "OpenStack", "tencentcloud": "Tencent Cloud",
-    "volcengine": "Volcengine",
-}  # fmt: skip
+REFUSED = """\
+The catalogue also knows machines of these vendors. A spec that names one as its platform is refused; build on a platform
+above, or name the machines under platform `metal` without `installer`, with their host keys:
+"""
 
 
 def tables() -> dict[str, Support]:
     """Support table of every built platform that has one, by kind, in the order of their names."""
-    kinds = [kind for kind in KINDS if importlib.util.find_spec(f"railbed.platforms.{kind}.support")]
-    found = {kind: importlib.import_module(f"railbed.platforms.{kind}.support").SUPPORT for kind in kinds}
+    found = {kind: _module(kind).SUPPORT for kind in KINDS if kind != LOCAL}
     for kind, table in found.items():
         if set(table) != set(FEATURES):
             raise ValueError(
                 f"{kind}: its support table does not answer {sorted(set(table) ^ set(FEATURES))}"
             )
-    return dict(sorted(found.items(), key=lambda item: NAMES[item[0]].lower()))
+    return dict(sorted(found.items(), key=lambda item: name(item[0]).lower()))
+
+
+def name(kind: str) -> str:
+    """As people call the platform."""
+    found: str = _module(kind).NAME
+    return found
+
+
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"railbed.platforms.{kind}.support")
 
 
 def overview(found: dict[str, Support]) -> list[str]:
     """Feature × platform."""
     lines = [
-        "| | " + " | ".join(f"[{NAMES[kind]}](#{anchor(kind)})" for kind in found) + " |",
+        "| | " + " | ".join(f"[{name(kind)}](#{anchor(kind)})" for kind in found) + " |",
         "|---|" + "---|" * len(found),
     ]
     for feature, meaning in FEATURES.items():
@@ -66,25 +74,21 @@ def overview(found: dict[str, Support]) -> list[str]:
 
 def anchor(kind: str) -> str:
     """Of the platform's heading."""
-    return NAMES[kind].lower().replace(" ", "-")
+    return name(kind).lower().replace(" ", "-")
 
 
 def section(kind: str, table: Support) -> list[str]:
     """How a platform does what it does, and what it lacks, with reason and way round."""
     guide = PAGE.parents[1] / f"platforms/{kind}.md"
-    lines = [f"## {NAMES[kind]}", ""]
+    lines = [f"## {name(kind)}", ""]
     if guide.is_file():
-        lines += [f"How to build on it: [{NAMES[kind]}](../platforms/{kind}.md).", ""]
+        lines += [f"How to build on it: [{name(kind)}](../platforms/{kind}.md).", ""]
     done = {feature: answer for feature, answer in table.items() if not isinstance(answer, Lacks)}
     lacks = {feature: answer for feature, answer in table.items() if isinstance(answer, Lacks)}
     if done:
         lines += ["| | how |", "|---|---|"]
         lines += [f"| {FEATURES[feature]} | {_cell(answer)} |" for feature, answer in done.items()]
         lines.append("")
-    if len(set(lacks.values())) == 1 and len(lacks) == len(table):
-        (lack,) = set(lacks.values())
-        told = f"Refused as a whole: {lack.reason}. Way round: {lack.way_round}."
-        return [*lines, *textwrap.wrap(told, WIDTH, break_on_hyphens=False), ""]
     if lacks:
         lines += ["| lacks | why | way round |", "|---|---|---|"]
         lines += [
@@ -102,7 +106,8 @@ def _cell(text: str) -> str:
 def page() -> str:
     """The whole page."""
     found = tables()
-    lines = [HEAD, *overview(found), ""]
+    refused = [f"{kind}: {reason}." for kind, reason in sorted(CATALOGUE_ONLY.items())]
+    lines = [HEAD, *overview(found), "", REFUSED, *(f"- {one}" for one in refused), ""]
     for kind, table in found.items():
         lines += section(kind, table)
     return "\n".join(lines).rstrip() + "\n"

@@ -25,7 +25,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, contract_key, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import ContractError, HostError, Unsupported, UsageError
-from railbed.platforms.cloud.release import Gone
+from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
 from railbed.software import compat
 
@@ -151,12 +151,12 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     operate.require_idle(known, work, going, scheduler, removed)
     kept = {pool.name for pool in planned.pools}
     gone = [
-        Gone(pool=renamed.get(node.pool, node.pool), name=node.name, id=node.identity.value)
+        NodeToRemove(pool=renamed.get(node.pool, node.pool), name=node.name, id=node.identity.value)
         for node in going
         if renamed.get(node.pool, node.pool) in kept
     ]
     Journal(work.journal_file).write("shrink", nodes=[node.name for node in going])
-    for line in platforms.release(planned, work.stack, gone):
+    for line in platforms.scale_in(planned, work.stack, gone):
         say(line)
     configure.let_go(work, [node.name for node in going])
 

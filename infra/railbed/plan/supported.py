@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.errors import Unsupported
 from railbed.spec import ClusterSpec
-from railbed.spec.platforms import LabPlatform, MetalPlatform, TencentcloudPlatform
+from railbed.spec.platforms import LabPlatform, MetalPlatform
 
 PLANNED_WORKLOADS = ("pretraining",)
 BARE_METAL = ("metal", "oci", "volcengine", "alicloud", "openstack")
@@ -28,9 +28,6 @@ def check(spec: ClusterSpec, where: str) -> None:
 
 
 def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
-    if isinstance(spec.platform, TencentcloudPlatform):
-        hint = "there is no Pulumi package for it on PyPI; build on another platform"
-        yield "building a cluster", "platform.kind", hint
     for index, workload in enumerate(spec.workloads):
         if workload.kind in PLANNED_WORKLOADS:
             continue

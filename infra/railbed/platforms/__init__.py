@@ -13,8 +13,9 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Unsupported
 from railbed.plan import hosts
 from railbed.platforms import repositories, tools
-from railbed.platforms.cloud.release import Gone
+from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
+from railbed.spec.platforms import KINDS
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,24 +24,11 @@ if TYPE_CHECKING:
     from railbed.platforms.lab.bake import Baking
     from railbed.platforms.packer.recipe import Source
 
-KINDS = (
-    "lab",
-    "metal",
-    "aws",
-    "oci",
-    "volcengine",
-    "alicloud",
-    "tencentcloud",
-    "gcp",
-    "azure",
-    "openstack",
-    "nebius",
-)
-"""Built so far; importing one never imports another."""
 LOCAL = "lab"
 """The platform that is this machine itself."""
 SINGLE = ("lab", "metal")
-"""Platforms whose nodes are resources of their own: the engine ends exactly those that left the plan."""
+"""Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
+left the plan."""
 Say = Callable[[str], None]
 
 
@@ -101,7 +89,7 @@ def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     return found
 
 
-def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly the instances of ``gone``, before the engine makes the pools smaller; says what was done.
 
     They must be drained and idle: that is the caller's to know. Instances that are gone already are fine. Raises
@@ -110,7 +98,7 @@ def release(plan: ClusterPlan, stack: str, gone: Sequence[Gone]) -> list[str]:
     """
     if not gone or plan.platform in SINGLE:
         return []
-    done: list[str] = _part(plan.platform, "release").release(plan, stack, gone)
+    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, gone)
     return done
 
 

@@ -19,11 +19,10 @@ from pulumi.provider.experimental.server import main as serve
 
 from railbed import __version__
 from railbed.errors import RailbedError
+from railbed.platforms import SINGLE
 from railbed.platforms.resource import Data, Resource
 from railbed.platforms.values import UNKNOWN, map_from_plain, map_to_plain
 
-KINDS = ("lab", "metal")
-"""Platforms with resource types of their own, each in its ``resources.py``."""
 PARENT_POLL_S = 1.0
 STEP_LOG = "RAILBED_PROVIDER_STEPS"
 """Names a file that gets a line per finished effect: tests kill the engine right after one."""
@@ -32,7 +31,7 @@ STEP_LOG = "RAILBED_PROVIDER_STEPS"
 def resource_type(token: str) -> Resource | None:
     """The type of that token, e.g. ``railbed:lab:Host``; only its own platform is imported for it."""
     kind = token.split(":")[1]
-    return _table(kind).RESOURCES.get(token) if kind in KINDS else None
+    return _table(kind).RESOURCES.get(token) if kind in SINGLE else None
 
 
 @functools.cache

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from railbed.effects import openpgp
 from railbed.effects.engine.binaries import built_dir, official
 from railbed.platforms.findings import Finding
 
-
-@dataclass(frozen=True)
-class Needs:
-    """Python module and distribution of the SDK, and the engine's plugin; empty where there is none."""
-
-    module: str
-    distribution: str
-    plugin: str = ""
-
-
-NEEDS = {
-    "aws": Needs("pulumi_aws", "pulumi-aws", "aws"),
-    "azure": Needs("pulumi_azure_native", "pulumi-azure-native", "azure-native"),
-    "gcp": Needs("pulumi_gcp", "pulumi-gcp", "gcp"),
-    "oci": Needs("pulumi_oci", "pulumi-oci", "oci"),
-    "volcengine": Needs("pulumi_volcengine", "pulumi-volcengine", "volcengine"),
-    "alicloud": Needs("pulumi_alicloud", "pulumi-alicloud", "alicloud"),
-    "nebius": Needs("pulumi_nebius", "pulumi-nebius", "nebius"),
-    "openstack": Needs("pulumi_openstack", "pulumi-openstack", "openstack"),
-    # Its resources come from railbed's own provider (plugins/pulumi/railbed).
-    "metal": Needs("sushy", "sushy"),
-}
+PULUMI = "pulumi-"
+"""Begins the distributions of SDKs whose engine plugin has the rest of their name."""
 
 
 def examine(kind: str) -> list[Finding]:
     """Looks at SDK, plugin, engine and tools for ``kind``; changes nothing."""
-    needs = NEEDS[kind]
-    findings = [_sdk(kind, needs)]
-    if needs.plugin and findings[0].ok:
-        findings.append(_plugin(needs.plugin, importlib.metadata.version(needs.distribution)))
+    sdk: str = importlib.import_module(f"railbed.platforms.{kind}.support").SDK
+    findings = [_sdk(kind, sdk)]
+    if sdk.startswith(PULUMI) and findings[0].ok:
+        findings.append(_plugin(sdk.removeprefix(PULUMI), importlib.metadata.version(sdk)))
     return [*findings, _engine(), _gpg()]
 
 
-def _sdk(kind: str, needs: Needs) -> Finding:
-    there = importlib.util.find_spec(needs.module) is not None
-    found = (
-        f"{needs.distribution} {importlib.metadata.version(needs.distribution)}" if there else "not installed"
-    )
+def _sdk(kind: str, sdk: str) -> Finding:
+    there = importlib.util.find_spec(sdk.replace("-", "_")) is not None
+    found = f"{sdk} {importlib.metadata.version(sdk)}" if there else "not installed"
     hint = f"run `.railbed/uv/bin/uv sync --frozen --inexact --extra {kind}` (or `pip install 'railbed[{kind}]'`)"
     return Finding("Python SDK", there, found, hint)
 

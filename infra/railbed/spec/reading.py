@@ -21,6 +21,7 @@ CONFIG_KEY = "railbed:cluster"
 CATALOGUE_ONLY = {
     "coreweave": "its Pulumi package has no resource for GPU nodes (coreweave 1.0.1)",
     "crusoe": "there is no Pulumi package for it",
+    "tencentcloud": "there is no Pulumi package for it on PyPI",
 }
 """Vendors whose machines the catalogue knows, and why nothing is built there."""
 

@@ -16,7 +16,7 @@ from tests.program.clouds.view import Node
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.alicloud import session
-from railbed.platforms.cloud import consoles, filling
+from railbed.platforms.cloud import consoles, pool_wait
 
 ACCOUNT = "1000000000000001"
 GROUP_LIMIT = 2000
@@ -56,7 +56,7 @@ class Api:
             monkeypatch.setenv(name, "not-a-key")
         monkeypatch.setattr(session, "ask", self.answer)
         monkeypatch.setattr(consoles, "CONSOLE_TIMEOUT_S", 0)
-        monkeypatch.setattr(filling, "CLOUD_POOL_TIMEOUT_S", 0)
+        monkeypatch.setattr(pool_wait, "CLOUD_POOL_TIMEOUT_S", 0)
         monkeypatch.setattr("railbed.platforms.alicloud.discover.CONSOLE_CAPTURE_TIMEOUT_S", 0)
 
     def answer(self, _client: Any, call: str, request: Any) -> Any:

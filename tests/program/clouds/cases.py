@@ -110,7 +110,7 @@ def run(
     reasons: dict[str, list[str]] | None = None,
 ) -> Case:
     """The program of ``plan`` under mocks, with these members at the fake provider."""
-    for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.filling.CLOUD_POOL_TIMEOUT_S"):
+    for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.pool_wait.CLOUD_POOL_TIMEOUT_S"):
         monkeypatch.setattr(f"railbed.platforms.{place}", 0.0)
     view.members(monkeypatch, pools or members(plan), reasons or {})
     made = recording.run(lambda: platforms.build(plan, STACK), view.answers, view.call)

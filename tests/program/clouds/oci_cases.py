@@ -62,6 +62,6 @@ def looked_up(fake: Fake, monkeypatch: pytest.MonkeyPatch, known: Before | None 
     monkeypatch.setattr("railbed.platforms.cloud.consoles.CONSOLE_TIMEOUT_S", 0.0)
     groups = {"h100": [Group("cluster_network", "h100-id")]}
     empty = Before(names={}, host_keys={})
-    return discover.fills("r", COMPARTMENT, "subnet", groups, {"h100": 2}, [], known or empty, {}, **more)[
+    return discover.statuses("r", COMPARTMENT, "subnet", groups, {"h100": 2}, [], known or empty, {}, **more)[
         "h100"
     ]

@@ -151,7 +151,7 @@ def test_refusals_are_repeated_bounded_and_said(
 ) -> None:
     wire = Wire(monkeypatch, status, code)
     with pytest.raises(RailbedError) as refused:
-        discover.fill(REGION, "pool-h100", 1, {}, {}, wait=True)
+        discover.status(REGION, "pool-h100", 1, {}, {}, wait=True)
     assert refused.value.code == expected
     assert (code or ("ResponseParserError" if status == 200 else str(status))) in refused.value.message
     assert 1 <= wire.asked <= at_most

@@ -28,7 +28,7 @@ TODAY = datetime.date(2026, 12, 1)
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "emulated")
-    for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.filling.CLOUD_POOL_TIMEOUT_S"):
+    for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.pool_wait.CLOUD_POOL_TIMEOUT_S"):
         monkeypatch.setattr(f"railbed.platforms.{place}", 0.0)
     with emulated({QUOTA: 1_000_000.0}):
         bound()
@@ -221,16 +221,16 @@ def test_group_is_discovered_with_its_host_keys(
     replay.template(run, "h100")
     (group,) = [one for one in run.of("autoscaling/group:Group") if one.name == "pool-h100"]
     name = replay.ask(group.typ, group.inputs)["AutoScalingGroupName"]
-    fill = discover.fill(REGION, name, 2, {}, {}, wait=True)
-    assert not fill.reasons
-    assert len({one.id for one in fill.members}) == 2
+    status = discover.status(REGION, name, 2, {}, {}, wait=True)
+    assert not status.reasons
+    assert len({one.id for one in status.members}) == 2
     assert all(
-        one.host_keys == [host_key(one.id)] and one.address.startswith("10.64.") for one in fill.members
+        one.host_keys == [host_key(one.id)] and one.address.startswith("10.64.") for one in status.members
     )
     protected = replay.client("autoscaling").describe_auto_scaling_instances()["AutoScalingInstances"]
     assert all(one["ProtectedFromScaleIn"] for one in protected)
-    known = {fill.members[0].id: ["ssh-ed25519 before"]}
-    previewed = discover.fill(REGION, name, 2, known, {}, wait=False)
+    known = {status.members[0].id: ["ssh-ed25519 before"]}
+    previewed = discover.status(REGION, name, 2, known, {}, wait=False)
     assert {tuple(one.host_keys) for one in previewed.members} == {("ssh-ed25519 before",), ()}
 
 

@@ -153,7 +153,7 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
     monkeypatch.setattr(Session, "_send", lambda *args, **more: error(503, "ServiceUnavailable", "later"))
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
     with pytest.raises(ProviderError) as failed:
-        discover.Look(Session(SUBSCRIPTION), "g").fill(["set"], 2, {}, {}, wait=True)
+        discover.Look(Session(SUBSCRIPTION), "g").status(["set"], 2, {}, {}, wait=True)
     assert failed.value.code == "PROVIDER_BUSY"
 
 

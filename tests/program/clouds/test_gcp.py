@@ -122,8 +122,8 @@ def test_every_call_is_one_of_the_api_and_reads(workdir: Path, monkeypatch: pyte
     monkeypatch.setattr(Session, "_connection", lambda session: fake)
     plan = planned()
     look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "pretrain-a"})
-    fill = look.fill(["h200-0-1a2b3c4"], plan.pools[0].size, {}, {}, wait=True)
-    assert len(fill.members) == plan.pools[0].size
+    status = look.status(["h200-0-1a2b3c4"], plan.pools[0].size, {}, {}, wait=True)
+    assert len(status.members) == plan.pools[0].size
     patterns = {
         (method, re.sub(r"\{\w+\}", r"[^/]+", path.removeprefix("projects/{project}/")))
         for method, path in gcp_model.methods()
@@ -324,7 +324,7 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
     look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "a"})
     with pytest.raises(ProviderError) as failed:
-        look.fill(["g"], 2, {}, {}, wait=True)
+        look.status(["g"], 2, {}, {}, wait=True)
     assert failed.value.code == "PROVIDER_BUSY"
     assert len(down.asked) == calls.CLOUD_TRIES
 

@@ -114,14 +114,14 @@ def test_a_known_key_stays_and_another_one_is_for_the_operator_to_explain() -> N
     wanted = made_plan("nebius-cluster", with_keys)
     made = [discover.Seen(id="h100-0-id", address="10.64.0.9"), discover.Seen(id="new", address="10.64.0.10")]
     known = Before(names={}, host_keys={"h100-0-id": [key(9)], "new": [key(8)]})
-    found = discover.fill(wanted, "h100", made, known)
+    found = discover.status(wanted, "h100", made, known)
     assert [one.host_keys for one in found.members] == [[key(0)], [key(8)]]
 
 
 def test_an_instance_without_an_address_is_missing_and_said() -> None:
     wanted = made_plan("nebius-cluster", with_keys)
     silent = discover.seen("h100-1-id", {"network_interfaces": []})
-    found = discover.fill(wanted, "h100", [silent], Before(names={}, host_keys={}))
+    found = discover.status(wanted, "h100", [silent], Before(names={}, host_keys={}))
     assert (found.members, found.reasons) == ([], ["h100-1-id of h100 has no address yet"])
 
 

@@ -278,7 +278,7 @@ def looked_up(fake: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Any:
     known = more.pop("known", Before(names={}, host_keys={}))
     given = more.pop("given", {})
     more.setdefault("preview", False)
-    return discover.fills(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
+    return discover.statuses(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
         "h100"
     ]
 

@@ -15,9 +15,9 @@ from tests.program.clouds import cases
 from tests.program.clouds.view import Node
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import consoles, filling
+from railbed.platforms.cloud import consoles, pool_wait
+from railbed.platforms.ecs.pools import shape
 from railbed.platforms.volcengine import session
-from railbed.platforms.volcengine.capacity import shape
 
 ACCOUNT = "2100000001"
 GROUP_LIMIT = 100
@@ -53,7 +53,7 @@ class Api:
             monkeypatch.setenv(name, "not-a-key")
         monkeypatch.setattr(session, "_ask", self.answer)
         monkeypatch.setattr(consoles, "CONSOLE_TIMEOUT_S", 0)
-        monkeypatch.setattr(filling, "CLOUD_POOL_TIMEOUT_S", 0)
+        monkeypatch.setattr(pool_wait, "CLOUD_POOL_TIMEOUT_S", 0)
 
     def answer(self, _method: Callable[..., Any], request: Any) -> Any:
         name = type(request).__name__.removesuffix("Request")

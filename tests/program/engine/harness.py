@@ -115,7 +115,7 @@ class Bench:
                     cases.node(pool.formerly, at) for at in range(pool.size)
                 ]
         self.view.members(self.patch, there, {})
-        for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.filling.CLOUD_POOL_TIMEOUT_S"):
+        for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.pool_wait.CLOUD_POOL_TIMEOUT_S"):
             self.patch.setattr(f"railbed.platforms.{place}", 0.0)
 
     def preview(self, data: dict[str, Any], **more: Any) -> list[Step]:

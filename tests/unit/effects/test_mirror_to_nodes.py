@@ -23,7 +23,7 @@ from railbed.configure import inventory
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
 from railbed.platforms.cloud import cluster
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
@@ -34,7 +34,7 @@ DRIVER = ("nvidia-open", "570.124.06-0ubuntu1")
 
 
 @pytest.fixture
-def release(
+def scale_in(
     site: Site, signers: tuple[Signer, Signer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[catalog.Release]:
     """The release with its vendor on the loopback server, which has the driver, signed by the first key."""
@@ -74,13 +74,13 @@ def planned(folder: Path, operator: Signer) -> plan.ClusterPlan:
 def made(wanted: plan.ClusterPlan) -> contract.Contract:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQ5Z0Zk0000000000000000000000000000000000aa"
     names = [cluster.CONTROLLER_POOL, wanted.pools[0].name]
-    fills = {
-        name: Fill(members=[Member(id=f"i-{name}", address=f"10.0.0.{at}", host_keys=[key])])
+    statuses = {
+        name: PoolStatus(members=[Member(id=f"i-{name}", address=f"10.0.0.{at}", host_keys=[key])])
         for at, name in enumerate(names)
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.Before(names={}, host_keys={})
-    return contract.validated(cluster.made(wanted, "test", fills, mounts, lambda _: None, before), "test")
+    return contract.validated(cluster.made(wanted, "test", statuses, mounts, lambda _: None, before), "test")
 
 
 def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(

@@ -12,7 +12,7 @@ from railbed.effects.workspace import find_root
 from railbed.platforms import assemble
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.cluster import Before, Mount
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Member, PoolStatus
 
 NODES = 12
 
@@ -37,13 +37,13 @@ def member(place: int) -> Member:
 
 
 def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
-    fills = {wanted.pools[0].name: Fill(members=[member(place) for place in range(NODES)])}
-    fills["controller"] = Fill(
+    statuses = {wanted.pools[0].name: PoolStatus(members=[member(place) for place in range(NODES)])}
+    statuses["controller"] = PoolStatus(
         members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 AAAA c"])]
     )
     mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
     return cluster.made(
-        wanted, "test", fills, mounts, lambda one: contract.Ssm(region="us-east-2", instance=one.id), known
+        wanted, "test", statuses, mounts, lambda one: contract.Ssm(region="us-east-2", instance=one.id), known
     )
 
 

@@ -1,4 +1,4 @@
-"""Parts that several clouds share: reservations compared, calls repeated, subnets cut, the way through a gate, filling."""
+"""Parts that several clouds share: reservations compared, calls repeated, subnets cut, the way through a gate, waiting."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from railbed import plan as plans
 from railbed import spec
 from railbed.errors import SpecError
-from railbed.platforms.cloud import addressing, calls, consoles, filling, held
+from railbed.platforms.cloud import addressing, calls, consoles, pool_wait, reservations
 from railbed.platforms.cloud.calls import ProviderError, Told
-from railbed.platforms.cloud.held import Held
 from railbed.platforms.cloud.members import Member
+from railbed.platforms.cloud.reservations import Held
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAN = plans.plan(spec.load(ROOT / "examples/volcengine-cluster.yaml"))
@@ -28,7 +28,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" + "A" * 48
 
 
 def test_a_reservation_that_fits_is_one_good_finding() -> None:
-    (found,) = held.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, "ends": UNTIL}), UNTIL)
+    (found,) = reservations.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, "ends": UNTIL}), UNTIL)
     assert found.ok
 
 
@@ -41,21 +41,23 @@ def test_a_reservation_that_fits_is_one_good_finding() -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said(changed: dict[str, Any], said: str) -> None:
-    (found,) = held.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, **changed}), UNTIL)
+    (found,) = reservations.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, **changed}), UNTIL)
     assert not found.ok
     assert said in found.found
     assert found.hint
 
 
 def test_a_reservation_that_is_not_there_is_said() -> None:
-    (found,) = held.findings(POOL, SHAPE, ZONE, None, UNTIL)
+    (found,) = reservations.findings(POOL, SHAPE, ZONE, None, UNTIL)
     assert not found.ok
 
 
 def test_a_job_begins_when_its_capacity_does() -> None:
     today = datetime.date(2026, 11, 24)
-    assert held.needed_until(today, POOL, 30.0) == datetime.date(2027, 2, 3), "capacity starts on 2027-01-04"
-    assert held.needed_until(datetime.date(2027, 2, 1), POOL, 1.0) == datetime.date(2027, 2, 2)
+    assert reservations.needed_until(today, POOL, 30.0) == datetime.date(2027, 2, 3), (
+        "capacity starts on 2027-01-04"
+    )
+    assert reservations.needed_until(datetime.date(2027, 2, 1), POOL, 1.0) == datetime.date(2027, 2, 2)
 
 
 class Refused(Exception):
@@ -116,13 +118,13 @@ def members(count: int) -> list[Member]:
 
 
 def test_a_pool_is_waited_for_and_reasons_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "CONSOLE_POLL_S", 0.0)
+    monkeypatch.setattr(pool_wait, "CONSOLE_POLL_S", 0.0)
     monkeypatch.setattr(consoles, "CONSOLE_TIMEOUT_S", 0.0)
     seen = iter([members(1), members(2), members(3)])
-    full = filling.fill(3, lambda: next(seen), lambda: [], lambda _: "", {}, {}, wait=True)
+    full = pool_wait.status(3, lambda: next(seen), lambda: [], lambda _: "", {}, {}, wait=True)
     assert len(full.members) == 3
     assert full.reasons == []
-    short = filling.fill(
+    short = pool_wait.status(
         3, lambda: members(2), lambda: ["sold out"], lambda _: "", {}, {"i-1": KEY}, wait=True
     )
     assert short.reasons == ["sold out"]
@@ -133,5 +135,5 @@ def test_a_preview_waits_for_nothing_and_reads_no_console() -> None:
     def never(_: str) -> str:
         raise AssertionError("a console was read")
 
-    fill = filling.fill(5, lambda: members(1), lambda: [], never, {"i-0": [KEY]}, {}, wait=False)
-    assert [one.host_keys for one in fill.members] == [[KEY]]
+    status = pool_wait.status(5, lambda: members(1), lambda: [], never, {"i-0": [KEY]}, {}, wait=False)
+    assert [one.host_keys for one in status.members] == [[KEY]]

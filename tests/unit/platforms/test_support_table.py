@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from railbed.errors import Unsupported
-from railbed.platforms.cloud.support import FEATURES, Lacks
-from railbed.platforms.tencentcloud import platform as tencentcloud
-from railbed.platforms.tencentcloud import preflight
+from railbed.platforms.cloud.support import Lacks
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -42,7 +39,7 @@ def test_every_lack_says_why_and_what_to_do(kind: str) -> None:
 def test_the_page_has_every_platform_and_every_lack() -> None:
     text = " ".join(TABLE.page().split())
     for kind, table in TABLE.tables().items():
-        assert f"## {TABLE.NAMES[kind]} " in text
+        assert f"## {TABLE.name(kind)} " in text
         for answer in table.values():
             if isinstance(answer, Lacks):
                 assert answer.reason in text
@@ -50,17 +47,6 @@ def test_the_page_has_every_platform_and_every_lack() -> None:
 
 
 def test_a_table_without_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("railbed.platforms.tencentcloud.support.SUPPORT", {"hosts": "by magic"})
-    with pytest.raises(ValueError, match="tencentcloud: its support table does not answer"):
+    monkeypatch.setattr("railbed.platforms.nebius.support.SUPPORT", {"hosts": "by magic"})
+    with pytest.raises(ValueError, match="nebius: its support table does not answer"):
         TABLE.tables()
-
-
-def test_tencent_is_refused_past_the_plan_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Plan:
-        platform = "tencentcloud"
-
-    with pytest.raises(Unsupported, match="no Pulumi package") as refused:
-        tencentcloud.build(Plan(), "test")  # type: ignore[arg-type]
-    assert "metal" in refused.value.hint
-    assert [one.ok for one in preflight.look(None, None)] == [False]  # type: ignore[arg-type]
-    assert set(TABLE.tables()["tencentcloud"]) == set(FEATURES)

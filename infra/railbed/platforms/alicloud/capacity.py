@@ -13,8 +13,10 @@ import alibabacloud_ecs20140526.models as models
 from railbed.errors import SpecError, Unsupported
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.reservations import Held
 from railbed.platforms.cloud.tags import plain
+from railbed.platforms.ecs import pools
+from railbed.platforms.ecs.pools import shape
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -30,9 +32,9 @@ def is_lingjun(pool: PlannedPool) -> bool:
     return not shape(pool).startswith(ECS)
 
 
-def shape(pool: PlannedPool) -> str:
-    """The catalogue's name of the machine: for ECS the instance type."""
-    return pool.machine.key.split("/", 1)[1]
+def needs_lingjun(plan: ClusterPlan) -> bool:
+    """True where any pool is of Lingjun nodes; a plan has one kind of machine, so then all are."""
+    return any(is_lingjun(pool) for pool in plan.pools)
 
 
 def require(plan: ClusterPlan) -> None:
@@ -72,19 +74,14 @@ def _refused(plan: ClusterPlan, pool: PlannedPool) -> tuple[str, str]:
     return "", ""
 
 
-def spot_strategy(pool: PlannedPool) -> str:
-    return "SpotAsPriceGo" if isinstance(pool.capacity, Spot) else "NoSpot"
-
-
 def private_pool(pool: PlannedPool) -> str:
     """Id of the private pool that an ECS pool's nodes are taken from; empty: public capacity."""
     return pool.capacity.id if isinstance(pool.capacity, Reservation) else ""
 
 
 def group_sizes(nodes: int) -> list[int]:
-    """Nodes of each scaling group: full ones first, so that a pool that grows leaves them alone."""
-    full, rest = divmod(nodes, GROUP_LIMIT)
-    return [GROUP_LIMIT] * full + ([rest] if rest else [])
+    """Nodes of each scaling group."""
+    return pools.group_sizes(nodes, GROUP_LIMIT)
 
 
 def interfaces(session: Session, pool: PlannedPool) -> int:
@@ -118,12 +115,8 @@ def _held(item: Any) -> Held:
     return Held(
         id=item.private_pool_options_id, active=item.status == ACTIVE, status=item.status,
         shape=parts[0].instance_type, free=sum(part.total_amount for part in parts), zone=parts[0].zone_id,
-        starts=_day(item.start_time), ends=_day(item.end_time),
+        starts=pools.day(item.start_time), ends=pools.day(item.end_time),
     )  # fmt: skip
-
-
-def _day(text: str | None) -> datetime.date | None:
-    return datetime.date.fromisoformat(text[:10]) if text else None
 
 
 @dataclass(frozen=True)
@@ -179,7 +172,7 @@ def bought(
             f"the Lingjun nodes in HPN zone {zone} are of several machine types", path="railbed:cluster.pools",
             found=sorted(types), allowed="nodes of one type", hint="buy the pool's nodes in a zone of their own",
         )  # fmt: skip
-    ends = [_day(node.expired_time) for node in kept]
+    ends = [pools.day(node.expired_time) for node in kept]
     return Bought(
         machine_type=next(iter(types), ""), nodes=[node.node_id for node in kept],
         until=min((day for day in ends if day is not None), default=None),

@@ -8,11 +8,10 @@ import pulumi
 from pulumi_alicloud import nas
 
 from railbed.errors import Unsupported
-from railbed.plan import ClusterPlan, PlannedFilesystem
-from railbed.platforms.alicloud.fabric import Network
+from railbed.plan import PlannedFilesystem
+from railbed.platforms.alicloud.scope import Scope
 from railbed.platforms.cloud.cluster import Mount
-from railbed.platforms.cloud.tags import tags
-from railbed.spec.platforms import AlicloudPlatform
+from railbed.platforms.ecs.fabric import Network
 
 STORAGE_TYPES = {None: "advance_100", 100: "advance_100", 200: "advance_200"}
 """Throughput bought per TiB, MB/s → storage type (alicloud.nas.FileSystem: 100 and 200 MB/s/TiB baseline)."""
@@ -21,12 +20,10 @@ CLIENT = "cpfs://"
 """Begins a source that only CPFS's POSIX client knows: roles refuse it, and the catalogue says why."""
 
 
-def filesystems(
-    plan: ClusterPlan, place: AlicloudPlatform, stack: str, network: Network, opts: pulumi.ResourceOptions
-) -> dict[str, pulumi.Output[Mount]]:
+def filesystems(scope: Scope, network: Network) -> dict[str, pulumi.Output[Mount]]:
     """Name → what clients mount. Existing filesystems are neither made, changed nor looked into."""
     mounts: dict[str, pulumi.Output[Mount]] = {}
-    for index, one in enumerate(plan.filesystems):
+    for index, one in enumerate(scope.plan.filesystems):
         if one.existing:
             mounts[one.name] = pulumi.Output.from_input(Mount(source=one.existing))
             continue
@@ -36,12 +33,12 @@ def filesystems(
             protocol_type="cpfs",
             storage_type=storage_type(one, f"filesystems[{index}]"),
             capacity=math.ceil(one.capacity_tib * GIB_PER_TIB),
-            description=f"{plan.name}-{one.name}",
-            zone_id=place.zone,
+            description=f"{scope.plan.name}-{one.name}",
+            zone_id=scope.place.zone,
             vpc_id=network.whole,
             vswitch_id=network.service,
-            tags=tags(plan, stack, filesystem=one.name),
-            opts=_kept(one, opts, "description"),
+            tags=scope.tags(filesystem=one.name),
+            opts=scope.filesystem_options(one, "filesystem-", ignore_changes=["description"]),
         )
         target = nas.MountTarget(
             f"filesystem-{one.name}",
@@ -49,7 +46,7 @@ def filesystems(
             network_type="Vpc",
             vpc_id=network.whole,
             vswitch_id=network.service,
-            opts=_kept(one, opts),
+            opts=scope.filesystem_options(one, "filesystem-"),
         )
         mounts[one.name] = target.mount_target_domain.apply(lambda domain: Mount(source=f"{CLIENT}{domain}/"))
     return mounts
@@ -64,14 +61,3 @@ def storage_type(one: PlannedFilesystem, key: str) -> str:
             path=f"railbed:cluster.{key}.mbytes_per_s_per_tib",
         )  # fmt: skip
     return wanted
-
-
-def _kept(one: PlannedFilesystem, opts: pulumi.ResourceOptions, *names: str) -> pulumi.ResourceOptions:
-    before = [pulumi.Alias(name=f"filesystem-{one.formerly}")] if one.formerly else None
-    more = pulumi.ResourceOptions(
-        protect=one.keep_on_destroy,
-        retain_on_delete=one.keep_on_destroy,
-        ignore_changes=list(names),
-        aliases=before,
-    )
-    return pulumi.ResourceOptions.merge(opts, more)

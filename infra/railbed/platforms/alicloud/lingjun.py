@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-import pulumi
 from pulumi_alicloud import eflo
 
 from railbed.effects.workspace import Workspace, find_root
@@ -13,10 +12,10 @@ from railbed.errors import SpecError
 from railbed.plan import PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.capacity import Bought
-from railbed.platforms.alicloud.fabric import tenant_group
 from railbed.platforms.alicloud.nodes import Making
 from railbed.platforms.cloud.cluster import before
-from railbed.platforms.cloud.tags import plain, tags
+from railbed.platforms.cloud.tags import plain
+from railbed.platforms.ecs.fabric import tenant_group
 
 RAILS = ("10.192.0.0/12", "172.16.0.0/12")
 """Chosen here, not Alibaba's rule: the rails' addresses come from the first that does not overlap the cluster's network."""
@@ -41,13 +40,18 @@ class Lingjun:
 
 def cluster(making: Making) -> Lingjun:
     """Cluster, rails' network and node groups. Raises SpecError for pools in two HPN zones, or without any node."""
-    plan, place, opts = making.plan, making.place, making.opts
+    scope, plan, place = making.scope, making.scope.plan, making.scope.place
     pools = [pool for pool in plan.pools if capacity.is_lingjun(pool)]
     zone = _zone(pools)
     cidr = _rails(place.network_cidr)
-    rails = eflo.Vpd("rails", vpd_name=plain(plan.name), cidr=cidr, tags=tags(plan, making.stack), opts=opts)
+    rails = eflo.Vpd("rails", vpd_name=plain(plan.name), cidr=cidr, tags=scope.tags(), opts=scope.options())
     subnet = eflo.Subnet(
-        "rails", subnet_name=plain(plan.name), vpd_id=rails.id, cidr=cidr, zone_id=place.zone, opts=opts
+        "rails",
+        subnet_name=plain(plan.name),
+        vpd_id=rails.id,
+        cidr=cidr,
+        zone_id=place.zone,
+        opts=scope.options(),
     )
     made = eflo.Cluster(
         "fabric",
@@ -66,12 +70,12 @@ def cluster(making: Making) -> Lingjun:
             security_group_id=making.network.groups[tenant_group("")].id,
             vpd_info=eflo.ClusterNetworksVpdInfoArgs(vpd_id=rails.id, vpd_subnets=[subnet.subnet_id]),
         ),
-        tags=tags(plan, making.stack),
-        opts=making.after_network(),
+        tags=scope.tags(),
+        opts=scope.options(depends_on=making.network.ready),
     )
     groups: dict[str, Group] = {}
     taken: set[str] = set()
-    names = before(Workspace(find_root(), making.stack)).names
+    names = before(Workspace(find_root(), scope.stack)).names
     for pool in pools:
         bought = capacity.bought(making.session, plan, pool, taken, names)
         taken |= set(bought.nodes)
@@ -89,18 +93,17 @@ def _group(
             path="railbed:cluster.pools", found=0, allowed=f"{pool.size} nodes, bought and not in a cluster",
             hint="buy Lingjun nodes first, or correct pools[].capacity.id",
         )  # fmt: skip
-    name = capacity.group_name(making.plan, pool)
-    before = [pulumi.Alias(name=f"pool-{pool.formerly}")] if pool.formerly else None
+    scope, name = making.scope, capacity.group_name(making.scope.plan, pool)
     return eflo.NodeGroup(
         f"pool-{pool.name}",
         node_group_name=name,
-        node_group_description=f"railbed {making.plan.name} {making.stack} {pool.name}",
+        node_group_description=f"railbed {scope.plan.name} {scope.stack} {pool.name}",
         cluster_id=made.id,
-        az=making.place.zone,
-        zone_id=making.place.zone,
-        vswitch_zone_id=making.place.zone,
+        az=scope.place.zone,
+        zone_id=scope.place.zone,
+        vswitch_zone_id=scope.place.zone,
         machine_type=bought.machine_type,
-        image_id=pool.image or making.place.lingjun_image,
+        image_id=pool.image or scope.place.lingjun_image,
         vpd_subnets=[subnet.subnet_id],
         user_data=making.boot,
         ignore_failed_node_tasks=True,
@@ -110,7 +113,7 @@ def _group(
             )
             for node in bought.nodes
         ],
-        opts=pulumi.ResourceOptions.merge(making.opts, pulumi.ResourceOptions(aliases=before)),
+        opts=making.group_options(pool, 0),
     )
 
 

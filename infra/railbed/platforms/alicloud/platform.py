@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -10,32 +9,17 @@ import pulumi
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
-from railbed.plan import ClusterPlan, require_acknowledged
-from railbed.platforms.alicloud import (
-    account,
-    capacity,
-    discover,
-    fabric,
-    filesystems,
-    lingjun,
-    nodes,
-)
+from railbed.plan import ClusterPlan, PlannedPool, require_acknowledged
+from railbed.platforms.alicloud import capacity, filesystems, lingjun, nodes
+from railbed.platforms.alicloud.discover import Look
+from railbed.platforms.alicloud.fabric import Fabric
+from railbed.platforms.alicloud.scope import scope
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
-from railbed.platforms.cloud import addressing, cluster, jump, support
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, in_order
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud import addressing, jump, support
+from railbed.platforms.cloud.members import PoolStatus
+from railbed.platforms.ecs.platform import contract
 from railbed.spec.platforms import AlicloudPlatform
-
-NO_KEY = "its host key was not seen on the console yet"
-
-
-class Cluster(pulumi.ComponentResource):
-    """``railbed:alicloud:Cluster``: parent of everything that is made."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("railbed:alicloud:Cluster", name)
 
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
@@ -50,62 +34,46 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     addressing.require_network(place)
     jump.ssh_sources(plan)
     session = Session(place.region)
-    account.require(session, place)
+    session.require_account(place)
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
-    parent = Cluster(plan.name)
-    provider = fabric.provider(place, pulumi.ResourceOptions(parent=parent))
-    opts = pulumi.ResourceOptions(parent=parent, provider=provider)
-    network = fabric.network(plan, place, stack, opts)
-    making = nodes.Making(
-        plan=plan, place=place, stack=stack, network=network, session=session,
-        operator_key=public_key(work.operator_key), opts=opts,
-    )  # fmt: skip
-    entrance = nodes.entrance(making)
-    fabric.forward_ssh(network, entrance.primary_ip_address, opts)
-    backups = nodes.backups(making)
+    here = scope(plan, place, stack)
+    fabric = Fabric(here)
+    network = fabric.network()
+    making = nodes.Making(here, network, public_key(work.operator_key), session)
+    hosts = nodes.hosts(making)
+    fabric.forward_ssh(network, hosts[0].primary_ip_address)
     known: dict[str, Any] = {
-        "entrance": entrance.id,
-        "backups": [one.id for one in backups],
-        "gate": network.address.ip_address if network.address else entrance.primary_ip_address,
+        "hosts": [one.id for one in hosts],
+        "gate": network.address.ip_address if network.address else hosts[0].primary_ip_address,
         "pools": {
-            planned.name: [group.id for group in nodes.pool(making, planned)]
-            for planned in plan.pools
-            if not capacity.is_lingjun(planned)
+            pool.name: [group.id for group in nodes.pool(making, pool)]
+            for pool in plan.pools
+            if not capacity.is_lingjun(pool)
         },
-        "mounts": filesystems.filesystems(plan, place, stack, network, opts),
+        "mounts": filesystems.filesystems(here, network),
         "lingjun": {},
     }
-    if fabric.needs_lingjun(plan):
+    if capacity.needs_lingjun(plan):
         made = lingjun.cluster(making)
         known["cluster"] = made.cluster.id
         known["lingjun"] = {
             name: {"group": one.group.node_group_id, "bought": len(one.bought.nodes)}
             for name, one in made.groups.items()
         }
-    return pulumi.Output.from_input(known).apply(lambda found: _contract(plan, session, work, found))
+    wait = not pulumi.runtime.is_dry_run()
 
-
-@told
-def _contract(
-    plan: ClusterPlan, session: Session, work: Workspace, made: Mapping[str, Any]
-) -> dict[str, Any]:
-    before = cluster.before(work)
-    look = discover.Look(session, before.host_keys, plan.host_keys, wait=not pulumi.runtime.is_dry_run())
-    entrance = look.one(made["entrance"])
-    gate_keys = [key for one in entrance.members for key in one.host_keys]
-    fills: dict[str, Fill] = {}
-    for pool in plan.pools:
-        part = made["lingjun"].get(pool.name)
+    def status(look: Look, pool: PlannedPool, found: dict[str, Any]) -> PoolStatus:
+        part = found["lingjun"].get(pool.name)
         if part is None:
-            fills[pool.name] = look.pool(made["pools"][pool.name], pool.size)
-        else:
-            fills[pool.name] = look.lingjun(made["cluster"], part["group"], pool.size, int(part["bought"]))
-    if plan.has_controller:
-        fills[CONTROLLER_POOL] = in_order([entrance, *(look.one(one) for one in made["backups"])])
-    elif not gate_keys:
-        # Nobody logs in past a gate whose host key is not known.
-        fills = {name: Fill(members=[], reasons=[f"gate {made['entrance']}: {NO_KEY}"]) for name in fills}
-    mounts: dict[str, Mount] = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
-    way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
-    return cluster.made(plan, work.stack, fills, mounts, lambda _: way, before)
+            return look.pool(found["pools"][pool.name], pool.size)
+        return look.lingjun(found["cluster"], part["group"], pool.size, int(part["bought"]))
+
+    return pulumi.Output.from_input(known).apply(
+        lambda found: contract(
+            plan, work,
+            lambda before: Look(session, capacity.GROUP_LIMIT, before.host_keys, plan.host_keys, wait=wait),
+            lambda look, pool: status(look, pool, found),
+            found,
+        )
+    )  # fmt: skip

@@ -1,8 +1,9 @@
 """Alibaba Cloud's API, signed with the keys in the environment. Discovery and preflight only read, and
-run one printing command on Lingjun nodes; nodes that leave a group are removed by it (`release`)."""
+run one printing command on Lingjun nodes; nodes that leave a group are removed by it (`scale_in`)."""
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -18,7 +19,10 @@ from alibabacloud_tea_util.models import RuntimeOptions
 from darabonba.exceptions import DaraException
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import ProviderError, Told, patiently
+from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.members import Member
+from railbed.platforms.ecs import session as shared
+from railbed.platforms.ecs.session import INSTANCES, Image, Words, credentials, items, request
 
 KEYS = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
 TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105
@@ -27,10 +31,7 @@ MS = 1000
 
 def configuration(region: str) -> Any:
     """The SDK's settings: variables that the Pulumi provider reads too. Raises ProviderError without keys."""
-    missing = [name for name in KEYS if not os.environ.get(name)]
-    if missing:
-        raise ProviderError("Alibaba Cloud", Told(401, "MissingAccessKey", f"{', '.join(missing)} not set"))
-    key, secret = (os.environ[name] for name in KEYS)
+    key, secret = credentials("Alibaba Cloud", KEYS)
     return Config(
         access_key_id=key,
         access_key_secret=secret,
@@ -49,8 +50,14 @@ def patience() -> Any:
     )
 
 
-class Session:
+class Session(shared.Session):
     """The services that railbed asks, in one region. Answers are the bodies of the SDK's responses."""
+
+    words = Words(
+        cloud="Alibaba Cloud", shape="instance_type", state="lifecycle_state", desired="desired_capacity", began="start_time",
+        tag=("tag_key", "tag_value"), going_on=("InProgress",), good="Successful", zones="",
+        architectures={"x86_64": ("x86_64",), "arm64": ("arm64",)},
+    )  # fmt: skip
 
     def __init__(self, region: str) -> None:
         self.region = region
@@ -61,11 +68,9 @@ class Session:
         self._sts = sts_client.Client(settings)
 
     def account(self) -> str:
-        """UID of the account that the keys belong to."""
         return str(ask(self._sts, "get_caller_identity", None).account_id)
 
     def ecs(self, call: str, **fields: Any) -> Any:
-        """An answer of ECS, e.g. ``ecs("describe_instances", instance_ids="[…]")``."""
         return ask(self._ecs, call, getattr(ecs_models, request(call))(region_id=self.region, **fields))
 
     def types(self, shape: str) -> Any:
@@ -75,22 +80,40 @@ class Session:
         return next(iter(found or []), None)
 
     def groups(self, call: str, **fields: Any) -> Any:
-        """An answer of Auto Scaling."""
         return ask(self._ess, call, getattr(ess_models, request(call))(region_id=self.region, **fields))
 
     def resize(self, group: str, desired: int) -> None:
-        """Sets how many instances a scaling group asks for; this one call takes no region."""
+        """This one call takes no region."""
         wanted = ess_models.ModifyScalingGroupRequest(scaling_group_id=group, desired_capacity=desired)
         ask(self._ess, "modify_scaling_group", wanted)
+
+    def remove(self, group: str, ids: list[str]) -> None:
+        self.groups(
+            "remove_instances", scaling_group_id=group, instance_ids=ids, decrease_desired_capacity=True,
+            remove_policy="release",
+        )  # fmt: skip
+
+    def instances(self, ids: list[str]) -> list[Any]:
+        answer = self.ecs("describe_instances", instance_ids=json.dumps(ids), page_size=INSTANCES)
+        return items(answer, "instances")
+
+    def member(self, instance: Any) -> Member:
+        address = (instance.vpc_attributes.private_ip_address.ip_address or [""])[0]
+        return Member(id=instance.instance_id, address=address, created=instance.creation_time or "")
+
+    def console(self, instance: str) -> str:
+        return str(self.ecs("get_instance_console_output", instance_id=instance).console_output or "")
+
+    def image(self, name: str) -> Image | None:
+        shown = items(self.ecs("describe_images", image_id=name), "images")
+        return next((Image(one.osname, one.architecture, one.is_support_cloudinit) for one in shown), None)
+
+    def why(self, activity: Any) -> str:
+        return str(activity.error_message or activity.status_message or activity.status_code)
 
     def eflo(self, call: str, **fields: Any) -> Any:
         """An answer of Lingjun's controller."""
         return ask(self._eflo, call, getattr(eflo_models, request(call))(**fields))
-
-
-def request(call: str) -> str:
-    """Name of the request's model."""
-    return "".join(word.capitalize() for word in call.split("_")) + "Request"
 
 
 def ask(client: Any, call: str, asked: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Alibaba Cloud"
+SDK = "pulumi-alicloud"
 SUPPORT: Support = {
     "hosts": "ECS: `alicloud.ess.ScalingGroup`, a security group per tenant. Lingjun nodes are for clusters",
     "cluster": "Lingjun: `alicloud.eflo.Cluster` and a node group per pool. ECS: scaling groups with eRDMA interfaces",

@@ -61,7 +61,7 @@ def placements(scope: Scope) -> dict[str, pulumi.Input[str]]:
             others.append(pool.name)
     if others:
         group = ec2.PlacementGroup(
-            "placement", strategy="cluster", tags=scope.tags("placement"), opts=scope.options()
+            "placement", strategy="cluster", tags=scope.named("placement"), opts=scope.options()
         )
         placed |= dict.fromkeys(others, group.name)
     return placed

@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from railbed.platforms.aws import reads
-from railbed.platforms.cloud import filling
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud import pool_wait
+from railbed.platforms.cloud.members import Member, PoolStatus
 
 PAGE = 1000
 """Most results of one DescribeInstances page (EC2 API Reference)."""
@@ -22,7 +22,7 @@ LATER = ("InvalidInstanceID", "IncorrectInstanceState", "RequestLimitExceeded", 
 second be read: of many nodes some must wait for the next look, and fail nothing."""
 
 
-def fill(
+def status(
     region: str,
     group: str,
     size: int,
@@ -30,13 +30,13 @@ def fill(
     given: Mapping[str, str],
     *,
     wait: bool,
-) -> Fill:
-    """What became of an Auto Scaling group of ``size``; ``known``, ``given`` and ``wait`` as in ``cloud.filling``.
+) -> PoolStatus:
+    """What became of an Auto Scaling group of ``size``; ``known``, ``given`` and ``wait`` as in ``cloud.pool_wait``.
 
     Raises ProviderError where AWS does not answer.
     """
     ec2, scaling = reads.client("ec2", region), reads.client("autoscaling", region)
-    return filling.fill(
+    return pool_wait.status(
         size,
         partial(_members, ec2, scaling, group),
         partial(_reasons, scaling, group),

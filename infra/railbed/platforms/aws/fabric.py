@@ -64,27 +64,27 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str], list[pul
     cut = _cut(scope)
     own = ec2.Vpc(
         "vpc", cidr_block=scope.place.network_cidr, enable_dns_support=True, enable_dns_hostnames=True,
-        tags=scope.tags("vpc"), opts=scope.options(),
+        tags=scope.named("vpc"), opts=scope.options(),
     )  # fmt: skip
     zone = scope.place.zone
     private = ec2.Subnet(
         "nodes", vpc_id=own.id, cidr_block=cut.nodes, availability_zone=zone, map_public_ip_on_launch=False,
-        tags=scope.tags("nodes"), opts=scope.options(),
+        tags=scope.named("nodes"), opts=scope.options(),
     )  # fmt: skip
     public = ec2.Subnet(
         "gateways", vpc_id=own.id, cidr_block=cut.service, availability_zone=zone, map_public_ip_on_launch=False,
-        tags=scope.tags("gateways"), opts=scope.options(),
+        tags=scope.named("gateways"), opts=scope.options(),
     )  # fmt: skip
     internet = ec2.InternetGateway(
-        "internet", vpc_id=own.id, tags=scope.tags("internet"), opts=scope.options()
+        "internet", vpc_id=own.id, tags=scope.named("internet"), opts=scope.options()
     )
     outside = _routes(
         scope, "gateways", own, public, ec2.RouteTableRouteArgs(cidr_block=ANYWHERE, gateway_id=internet.id)
     )
-    address = ec2.Eip("nat", domain="vpc", tags=scope.tags("nat"), opts=scope.options())
+    address = ec2.Eip("nat", domain="vpc", tags=scope.named("nat"), opts=scope.options())
     nat = ec2.NatGateway(
-        "nat", subnet_id=public.id, allocation_id=address.id, tags=scope.tags("nat"),
-        opts=pulumi.ResourceOptions.merge(scope.options(), pulumi.ResourceOptions(depends_on=[outside[1]])),
+        "nat", subnet_id=public.id, allocation_id=address.id, tags=scope.named("nat"),
+        opts=scope.options(depends_on=[outside[1]]),
     )  # fmt: skip
     table, joined = _routes(
         scope, "nodes", own, private, ec2.RouteTableRouteArgs(cidr_block=ANYWHERE, nat_gateway_id=nat.id)
@@ -92,7 +92,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str], list[pul
     # Objects of S3 need not pass (and be paid for at) the NAT gateway.
     ec2.VpcEndpoint(
         "s3", vpc_id=own.id, service_name=f"com.amazonaws.{scope.place.region}.s3", vpc_endpoint_type="Gateway",
-        route_table_ids=[table.id], tags=scope.tags("s3"), opts=scope.options(),
+        route_table_ids=[table.id], tags=scope.named("s3"), opts=scope.options(),
     )  # fmt: skip
     return own.id, private.id, [joined]
 
@@ -100,7 +100,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str], list[pul
 def _routes(
     scope: Scope, name: str, own: ec2.Vpc, subnet: ec2.Subnet, route: ec2.RouteTableRouteArgs
 ) -> tuple[ec2.RouteTable, ec2.RouteTableAssociation]:
-    table = ec2.RouteTable(name, vpc_id=own.id, routes=[route], tags=scope.tags(name), opts=scope.options())
+    table = ec2.RouteTable(name, vpc_id=own.id, routes=[route], tags=scope.named(name), opts=scope.options())
     joined = ec2.RouteTableAssociation(
         name, subnet_id=subnet.id, route_table_id=table.id, opts=scope.options()
     )
@@ -131,11 +131,11 @@ def _members(scope: Scope, vpc_id: pulumi.Input[str], tenant: str) -> ec2.Securi
     group = _group(scope, vpc_id, name, "primary interfaces of nodes", tenant)
     vpc.SecurityGroupIngressRule(
         f"{name}-in", security_group_id=group.id, referenced_security_group_id=group.id, ip_protocol="-1",
-        description="from each other", tags=scope.tags(f"{name}-in", tenant=tenant), opts=scope.options(),
+        description="from each other", tags=scope.named(f"{name}-in", tenant=tenant), opts=scope.options(),
     )  # fmt: skip
     vpc.SecurityGroupEgressRule(
         f"{name}-out", security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1",
-        description="packages and Session Manager, through NAT", tags=scope.tags(f"{name}-out", tenant=tenant),
+        description="packages and Session Manager, through NAT", tags=scope.named(f"{name}-out", tenant=tenant),
         opts=scope.options(),
     )  # fmt: skip
     return group
@@ -148,7 +148,7 @@ def _rdma(scope: Scope, vpc_id: pulumi.Input[str], tenant: str) -> ec2.SecurityG
     for side, rule in (("in", vpc.SecurityGroupIngressRule), ("out", vpc.SecurityGroupEgressRule)):
         rule(
             f"{name}-{side}", security_group_id=group.id, referenced_security_group_id=group.id, ip_protocol="-1",
-            description="RDMA within the group", tags=scope.tags(f"{name}-{side}", tenant=tenant), opts=scope.options(),
+            description="RDMA within the group", tags=scope.named(f"{name}-{side}", tenant=tenant), opts=scope.options(),
         )  # fmt: skip
     return group
 
@@ -163,14 +163,14 @@ def _access(scope: Scope, vpc_id: pulumi.Input[str], tenant: str) -> ec2.Securit
         vpc.SecurityGroupIngressRule(
             name, security_group_id=group.id, ip_protocol="tcp", from_port=SSH_PORT, to_port=SSH_PORT,
             cidr_ipv4=cidr if four else None, cidr_ipv6=None if four else cidr, description="SSH",
-            tags=scope.tags(name, tenant=tenant), opts=scope.options(),
+            tags=scope.named(name, tenant=tenant), opts=scope.options(),
         )  # fmt: skip
     return group
 
 
 def _group(scope: Scope, vpc_id: pulumi.Input[str], name: str, what: str, tenant: str) -> ec2.SecurityGroup:
     return ec2.SecurityGroup(
-        name, vpc_id=vpc_id, description=f"{scope.plan.name}: {what}", tags=scope.tags(name, tenant=tenant),
+        name, vpc_id=vpc_id, description=f"{scope.plan.name}: {what}", tags=scope.named(name, tenant=tenant),
         revoke_rules_on_delete=True, opts=scope.options(),
     )  # fmt: skip
 
@@ -186,7 +186,7 @@ def storage(scope: Scope, made: Network) -> ec2.SecurityGroup:
                 name = f"storage-{peer}-{side}-{low}"
                 rule(
                     name, security_group_id=group.id, referenced_security_group_id=other.id, ip_protocol="tcp",
-                    from_port=low, to_port=high, description="Lustre", tags=scope.tags(name), opts=scope.options(),
+                    from_port=low, to_port=high, description="Lustre", tags=scope.named(name), opts=scope.options(),
                 )  # fmt: skip
     for peer, members in of_nodes.items():
         for low, high in facts().lustre_ports:
@@ -194,7 +194,7 @@ def storage(scope: Scope, made: Network) -> ec2.SecurityGroup:
             # Servers call clients back (locks): from 1018 to 1023 to 988.
             vpc.SecurityGroupIngressRule(
                 name, security_group_id=members.id, referenced_security_group_id=group.id, ip_protocol="tcp",
-                from_port=low, to_port=high, description="Lustre callbacks", tags=scope.tags(name),
+                from_port=low, to_port=high, description="Lustre callbacks", tags=scope.named(name),
                 opts=scope.options(),
             )  # fmt: skip
     return group

@@ -73,13 +73,6 @@ def mount(dns: str, name: str) -> Mount:
 def _new(
     scope: Scope, made: Network, one: PlannedFilesystem, groups: list[pulumi.Output[str]], path: str
 ) -> pulumi.Output[Mount]:
-    keep = one.keep_on_destroy
-    own = pulumi.ResourceOptions(
-        protect=keep,
-        retain_on_delete=keep,
-        # It can only be chosen at creation: a change would make an empty filesystem in place of a full one.
-        ignore_changes=["efaEnabled"],
-    )
     if one.offer == TIERING:
         kind = _tiering(one)
     elif one.offer == SSD:
@@ -99,10 +92,9 @@ def _new(
         deployment_type="PERSISTENT_2",
         file_system_type_version=LUSTRE_VERSION,
         copy_tags_to_backups=True,
-        tags=scope.tags(one.name, filesystem=one.name),
-        opts=pulumi.ResourceOptions.merge(
-            scope.options(f"filesystem-{one.formerly}" if one.formerly else ""), own
-        ),
+        tags=scope.named(one.name, filesystem=one.name),
+        # It can only be chosen at creation: a change would make an empty filesystem in place of a full one.
+        opts=scope.filesystem_options(one, "filesystem-", ignore_changes=["efaEnabled"]),
         **kind,
     )
     if one.data_repository:
@@ -159,6 +151,6 @@ def _repository(scope: Scope, one: PlannedFilesystem, lustre: fsx.LustreFileSyst
         s3=fsx.DataRepositoryAssociationS3Args(
             auto_import_policy=fsx.DataRepositoryAssociationS3AutoImportPolicyArgs(events=events)
         ),
-        tags=scope.tags(one.name, filesystem=one.name),
+        tags=scope.named(one.name, filesystem=one.name),
         opts=scope.options(f"filesystem-{one.formerly}" if one.formerly else ""),
     )

@@ -24,7 +24,7 @@ def node_profile(scope: Scope) -> pulumi.Output[str]:
         "node",
         role=role.name,
         path=policies.path(tag_value(scope)),
-        tags=scope.tags("node"),
+        tags=scope.named("node"),
         opts=scope.options(),
     )
     name: pulumi.Output[str] = profile.name
@@ -47,7 +47,7 @@ def _role(scope: Scope, name: str, trusted: dict[str, str]) -> iam.Role:
         permissions_boundary=policies.boundary(place.account, cluster),
         description=f"railbed {scope.plan.name}: {name}",
         assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-        tags=scope.tags(name),
+        tags=scope.named(name),
         opts=scope.options(),
     )
     policy = policies.document(name, cluster, place.region, place.account)
@@ -57,4 +57,4 @@ def _role(scope: Scope, name: str, trusted: dict[str, str]) -> iam.Role:
 
 def tag_value(scope: Scope) -> str:
     """The value of the tag `railbed-cluster`, by which the documents tell this cluster's resources."""
-    return scope.tags("")["railbed-cluster"]
+    return scope.named("")["railbed-cluster"]

@@ -2,7 +2,7 @@
 
 The group only ever launches what is missing. It never ends an instance by itself: all are protected from scale-in, and
 the processes that replace, rebalance or refresh are suspended, so that no job is ever killed by it. Nodes that leave the
-plan are ended one by one before (`release`).
+plan are ended one by one before (`scale_in`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _template(
     scope: Scope, made: Network, boot: Boot, name: str, tenant: str, formerly: str,
     shape: str, layout: list[Interface], front: bool = False, **more: object,
 ) -> ec2.LaunchTemplate:  # fmt: skip
-    labels = scope.tags(name, pool=name, tenant=tenant)
+    labels = scope.named(name, pool=name, tenant=tenant)
     disk = ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
         volume_size=facts().root_gib, volume_type="gp3", encrypted="true", delete_on_termination="true"
     )
@@ -126,7 +126,7 @@ def _group(
     size: int,
     template: ec2.LaunchTemplate,
 ) -> autoscaling.Group:
-    labels = scope.tags(name, pool=name, tenant=tenant)
+    labels = scope.named(name, pool=name, tenant=tenant)
     options = pulumi.ResourceOptions(depends_on=made.way_out)
     return autoscaling.Group(
         f"pool-{name}",

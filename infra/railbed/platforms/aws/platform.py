@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 from pulumi_aws import ec2
 
 from railbed import contract
@@ -14,7 +13,7 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.aws import capacity, discover, fabric, filesystems, identities, layout, nodes
-from railbed.platforms.aws.scope import Scope
+from railbed.platforms.aws.scope import Scope, scope
 from railbed.platforms.aws.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
@@ -32,36 +31,24 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     assert isinstance(place, AwsPlatform)
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
-    scope = _scope(plan, place, stack)
-    made = fabric.network(scope)
+    here = scope(plan, place, stack)
+    made = fabric.network(here)
     user_data = boot.user_data(public_key(work.operator_key))
-    profile = identities.node_profile(scope)
+    profile = identities.node_profile(here)
     starts = {
-        image: nodes.Boot(image, _root_device(scope, image), user_data, profile)
+        image: nodes.Boot(image, _root_device(here, image), user_data, profile)
         for image in {place.image, *(pool.image for pool in plan.pools if pool.image)}
     }
-    identities.operators(scope)
-    placed = capacity.placements(scope)
+    identities.operators(here)
+    placed = capacity.placements(here)
     groups = {
-        pool.name: [nodes.pool(scope, made, starts[pool.image or place.image], pool, placed.get(pool.name))]
+        pool.name: [nodes.pool(here, made, starts[pool.image or place.image], pool, placed.get(pool.name))]
         for pool in plan.pools
     }
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = nodes.controllers(scope, made, starts[place.image])
-    mounts = filesystems.filesystems(scope, made)
-    return _contract(scope, work, groups, mounts)
-
-
-def _scope(plan: ClusterPlan, place: AwsPlatform, stack: str) -> Scope:
-    """All resources use a provider of this region that refuses every other account."""
-    parent = pulumi.ComponentResource("railbed:aws:Cluster", plan.name)
-    provider = aws.Provider(
-        "aws",
-        region=place.region,
-        allowed_account_ids=[place.account],
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return Scope(plan=plan, place=place, stack=stack, parent=parent, provider=provider)
+        groups[CONTROLLER_POOL] = nodes.controllers(here, made, starts[place.image])
+    mounts = filesystems.filesystems(here, made)
+    return _contract(here, work, groups, mounts)
 
 
 def _root_device(scope: Scope, image: str) -> pulumi.Output[str]:
@@ -86,11 +73,13 @@ def _contract(
     def look(names: dict[str, list[str]], sources: dict[str, Mount]) -> dict[str, Any]:
         region, given = scope.place.region, scope.plan.host_keys
         filled = {
-            pool: [discover.fill(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some]
+            pool: [
+                discover.status(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some
+            ]
             for pool, some in names.items()
         }
-        fills = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
-        return cluster.made(scope.plan, scope.stack, fills, sources, proxy(region), known)
+        statuses = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
+        return cluster.made(scope.plan, scope.stack, statuses, sources, proxy(region), known)
 
     names = pulumi.Output.from_input({pool: [one.name for one in some] for pool, some in groups.items()})
     return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(

@@ -9,7 +9,7 @@ from functools import partial
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.aws import discover, layout, policies, reads
 from railbed.platforms.aws.facts import facts
-from railbed.platforms.cloud import calls, held, images
+from railbed.platforms.cloud import calls, images, reservations
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
@@ -203,16 +203,16 @@ def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datet
     capacity = pool.capacity
     assert isinstance(capacity, (Reservation, Block))
     longest = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
-    until = held.needed_until(today, pool, longest)
+    until = reservations.needed_until(today, pool, longest)
     try:
         found = reads.reservation(place.region, capacity.id)
     except calls.ProviderError as refused:
         if not str(refused.found).startswith("InvalidCapacityReservationId"):
             raise
-        return list(held.findings(pool, shape_of(pool), place.zone, None, until))
+        return list(reservations.findings(pool, shape_of(pool), place.zone, None, until))
     ours = _running(plan, place, capacity.id)
     state, starts, ends = found["State"], found.get("StartDate"), found.get("EndDate")
-    known = held.Held(
+    known = reservations.Held(
         id=capacity.id,
         active=state == "active",
         status=state if state == "active" or starts is None else f"{state}, from {starts.date()}",
@@ -222,7 +222,7 @@ def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datet
         starts=starts.date() if starts else None,
         ends=ends.date() if ends else None,
     )
-    findings = list(held.findings(pool, shape_of(pool), place.zone, known, until))
+    findings = list(reservations.findings(pool, shape_of(pool), place.zone, known, until))
     is_block = found.get("ReservationType", "default") == BLOCK
     if is_block != isinstance(capacity, Block):
         kind = "block" if is_block else "reservation"

@@ -1,4 +1,4 @@
-"""What all resources of one cluster on AWS share: plan, place, tags, provider, parent."""
+"""The scope of a cluster on AWS: its provider refuses every other account than the spec's."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ import pulumi
 import pulumi_aws as aws
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.tags import tags
+from railbed.platforms.cloud import scope as shared
 from railbed.spec.platforms import AwsPlatform
 
 
 @dataclass(frozen=True)
-class Scope:
+class Scope(shared.Scope[AwsPlatform]):
     """One cluster being declared."""
 
-    plan: ClusterPlan
-    place: AwsPlatform
-    stack: str
-    parent: pulumi.Resource
-    provider: aws.Provider
-
-    def options(self, formerly: str = "") -> pulumi.ResourceOptions:
-        """Of a child; ``formerly`` is its logical name before a rename: the resource stays."""
-        aliases = [pulumi.Alias(name=formerly)] if formerly else None
-        return pulumi.ResourceOptions(parent=self.parent, provider=self.provider, aliases=aliases)
-
-    def tags(self, name: str, **more: str) -> dict[str, str]:
-        """railbed's tags, the spec's own, and ``Name`` as the console shows it."""
-        return {**tags(self.plan, self.stack, **more), "Name": f"{self.plan.name}-{name}"}
+    def named(self, name: str, **more: str) -> dict[str, str]:
+        """Tags, and ``Name`` as the console shows it."""
+        return {**self.tags(**more), "Name": f"{self.plan.name}-{name}"}
 
     @property
     def tenants(self) -> list[str]:
         """Tenants of GPU hosts in their order; ``[""]`` where the cluster is one tenant's."""
         return list(dict.fromkeys(pool.tenant for pool in self.plan.pools))
+
+
+def scope(plan: ClusterPlan, place: AwsPlatform, stack: str) -> Scope:
+    """All resources use a provider of this region that refuses every other account."""
+    parent = shared.parent(plan)
+    provider = aws.Provider(
+        "aws", region=place.region, allowed_account_ids=[place.account], opts=pulumi.ResourceOptions(parent=parent)
+    )  # fmt: skip
+    return Scope(plan, place, stack, parent, provider, place.account)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "AWS"
+SDK = "pulumi-aws"
 SUPPORT: Support = {
     "hosts": "autoscaling.Group a pool; a security group a tenant",
     "cluster": "autoscaling.Group a pool, EFA interfaces by card, ec2.PlacementGroup, a controller",

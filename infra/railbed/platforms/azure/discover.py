@@ -7,8 +7,8 @@ from typing import Any
 
 from railbed.platforms.azure.facts import facts
 from railbed.platforms.azure.session import NETWORK, Session
-from railbed.platforms.cloud import filling
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud import pool_wait
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 
 THERE = ("Succeeded", "Updating")
 SHOWN_REASONS = 3
@@ -74,7 +74,7 @@ class Look:
             self.session.text(link["serialConsoleLogBlobUri"]) if link.get("serialConsoleLogBlobUri") else ""
         )
 
-    def fill(
+    def status(
         self,
         names: list[str],
         size: int,
@@ -82,9 +82,9 @@ class Look:
         given: Mapping[str, str],
         *,
         wait: bool,
-    ) -> Fill:
-        """What became of a pool; arguments as in ``cloud.filling``. Raises ProviderError where Azure does not answer."""
-        return filling.fill(
+    ) -> PoolStatus:
+        """What became of a pool; arguments as in ``cloud.pool_wait``. Raises ProviderError where Azure does not answer."""
+        return pool_wait.status(
             size,
             lambda: self.members(names),
             lambda: self.reasons(names),
@@ -96,9 +96,9 @@ class Look:
 
     def host(
         self, name: str, known: Mapping[str, list[str]], given: Mapping[str, str], *, wait: bool
-    ) -> Fill:
+    ) -> PoolStatus:
         """The same for the controller or the gate, which the program has made before."""
-        return filling.fill(
+        return pool_wait.status(
             1,
             lambda: self.single(name),
             lambda: [f"{name} is not running"],

@@ -47,7 +47,7 @@ def network(scope: Scope) -> Network:
         location=scope.place.region,
         security_rules=_rules(scope, groups, gate),
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     name, owner = _place(scope)
     made = Network("", "", groups, gate, name, owner, [])
@@ -71,7 +71,7 @@ def _place(scope: Scope) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
             location=scope.place.region,
             address_space={"address_prefixes": [scope.place.network_cidr]},
             tags=scope.tags(),
-            opts=scope.options,
+            opts=scope.options(),
         )
         return made.name, scope.group
     path = resource_id(scope.place.network).split("/")
@@ -85,7 +85,7 @@ def _place(scope: Scope) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
         )
     owner = path[path.index("resourceGroups") + 1]
     found = azure.get_virtual_network_output(
-        resource_group_name=owner, virtual_network_name=path[-1], opts=scope.invoke
+        resource_group_name=owner, virtual_network_name=path[-1], opts=scope.asking()
     )
     return found.name, owner
 
@@ -108,7 +108,7 @@ def subnet(
         default_outbound_access=False,
         network_security_group=None if rules is None else {"id": rules},
         nat_gateway=None if nat is None else {"id": nat},
-        opts=pulumi.ResourceOptions.merge(scope.options, pulumi.ResourceOptions(depends_on=network.last)),
+        opts=scope.options(depends_on=network.last),
     )
     network.last = [made]
     return made
@@ -120,7 +120,7 @@ def _group(scope: Scope, name: str) -> pulumi.Output[str]:
         resource_group_name=scope.group,
         location=scope.place.region,
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     found: pulumi.Output[str] = made.id
     return found
@@ -136,7 +136,7 @@ def _nat(scope: Scope) -> pulumi.Output[str]:
         public_ip_addresses=[{"id": address(scope, "nat").id}],
         zones=scope.zones,
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     found: pulumi.Output[str] = gateway.id
     return found
@@ -152,7 +152,7 @@ def address(scope: Scope, name: str) -> azure.PublicIPAddress:
         public_ip_allocation_method="Static",
         zones=scope.zones,
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
 
 

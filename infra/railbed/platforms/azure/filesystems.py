@@ -33,11 +33,10 @@ def sku(one: PlannedFilesystem) -> str:
 def _made(scope: Scope, network: Network, one: PlannedFilesystem, place: int) -> pulumi.Output[Mount]:
     room = addresses.lustre_room(scope.plan, scope.place, place)
     wanted = storagecache.get_required_aml_fs_subnets_size_output(
-        sku={"name": sku(one)}, storage_capacity_ti_b=one.capacity_tib, opts=scope.invoke
+        sku={"name": sku(one)}, storage_capacity_ti_b=one.capacity_tib, opts=scope.asking()
     )
     cidr = wanted.filesystem_subnet_size.apply(lambda many: addresses.lustre_subnet(room, int(many)))
     below = fabric.subnet(scope, network, f"lustre-{one.name}", cidr)
-    kept = pulumi.ResourceOptions(protect=one.keep_on_destroy, retain_on_delete=one.keep_on_destroy)
     made = storagecache.AmlFilesystem(
         one.name,
         resource_group_name=scope.group,
@@ -49,7 +48,7 @@ def _made(scope: Scope, network: Network, one: PlannedFilesystem, place: int) ->
         # The quietest hour of a week that has none: Azure asks for one.
         maintenance_window={"day_of_week": "Sunday", "time_of_day_utc": "02:00"},
         tags=scope.tags(filesystem=one.name),
-        opts=pulumi.ResourceOptions.merge(scope.was(one.formerly), kept),
+        opts=scope.filesystem_options(one),
     )
     return made.client_info.apply(lambda client: _mount(client.mgs_address))  # type: ignore[no-any-return]
 
@@ -58,7 +57,7 @@ def _existing(scope: Scope, one: PlannedFilesystem) -> pulumi.Output[Mount]:
     path = resource_id(one.existing).split("/")
     owner = path[path.index("resourceGroups") + 1] if "resourceGroups" in path else scope.group
     found = storagecache.get_aml_filesystem_output(
-        resource_group_name=owner, aml_filesystem_name=path[-1], opts=scope.invoke
+        resource_group_name=owner, aml_filesystem_name=path[-1], opts=scope.asking()
     )
     return found.client_info.apply(lambda client: _mount(client.mgs_address))  # type: ignore[no-any-return]
 

@@ -18,7 +18,7 @@ KEY_BITS = 3072
 
 def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
     """Id of the set, and what must be there before a disk uses it."""
-    client = authorization.get_client_config_output(opts=scope.invoke)
+    client = authorization.get_client_config_output(opts=scope.asking())
     vault = keyvault.Vault(
         "keys",
         resource_group_name=scope.group,
@@ -33,7 +33,7 @@ def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resour
             "network_acls": {"bypass": "AzureServices", "default_action": "Deny"},
         },
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     key = keyvault.Key(
         "disks",
@@ -41,7 +41,7 @@ def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resour
         vault_name=vault.name,
         properties={"kty": "RSA", "key_size": KEY_BITS, "key_ops": ["wrapKey", "unwrapKey"]},
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     made = compute.DiskEncryptionSet(
         "disks",
@@ -51,7 +51,7 @@ def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resour
         active_key={"key_url": key.key_uri_with_version, "source_vault": {"id": vault.id}},
         identity={"type": "SystemAssigned"},
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     allowed = authorization.RoleAssignment(
         "disks",
@@ -62,7 +62,7 @@ def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resour
             f"/subscriptions/{scope.place.account}/providers/Microsoft.Authorization/roleDefinitions/"
             f"{facts().encryption_role}"
         ),
-        opts=scope.options,
+        opts=scope.options(),
     )
     found: pulumi.Output[str] = made.id
     return found, [allowed]

@@ -54,13 +54,11 @@ def _set(
     scope: Scope, network: Network, boot: Boot, one: PlannedPool, index: int, many: int
 ) -> pulumi.Output[str]:
     together = scope.plan.fabric is not None
-    options = pulumi.ResourceOptions.merge(
-        scope.was(f"{one.formerly}-{index}" if one.formerly else ""),
-        pulumi.ResourceOptions(
-            depends_on=boot.below,
-            # A renamed pool keeps its machines, and they their names.
-            ignore_changes=["virtualMachineProfile.osProfile.computerNamePrefix"],
-        ),
+    options = scope.options(
+        f"{one.formerly}-{index}" if one.formerly else "",
+        depends_on=boot.below,
+        # A renamed pool keeps its machines, and they their names.
+        ignore_changes=["virtualMachineProfile.osProfile.computerNamePrefix"],
     )
     made = compute.VirtualMachineScaleSet(
         f"{one.name}-{index}",
@@ -207,7 +205,7 @@ def _host(
             }
         ],
         tags=scope.tags(role=role),
-        opts=scope.options,
+        opts=scope.options(),
     )
     made = compute.VirtualMachine(
         name,
@@ -221,10 +219,7 @@ def _host(
         diagnostics_profile={"boot_diagnostics": {"enabled": True}},
         network_profile={"network_interfaces": [{"id": card.id, "primary": True}]},
         tags=scope.tags(role=role),
-        opts=pulumi.ResourceOptions.merge(
-            scope.options,
-            pulumi.ResourceOptions(depends_on=boot.below, ignore_changes=["osProfile.customData"]),
-        ),
+        opts=scope.options(depends_on=boot.below, ignore_changes=["osProfile.customData"]),
     )
     return made, card
 
@@ -239,7 +234,7 @@ def _door(scope: Scope) -> tuple[pulumi.Output[str], list[dict[str, Any]]]:
         sku={"name": "Standard"},
         frontend_ip_configurations=[{"name": "door", "public_ip_address": {"id": outside.id}}],
         tags=scope.tags(),
-        opts=scope.options,
+        opts=scope.options(),
     )
     rule = azure.InboundNatRule(
         "ssh",
@@ -249,7 +244,7 @@ def _door(scope: Scope) -> tuple[pulumi.Output[str], list[dict[str, Any]]]:
         protocol="Tcp",
         frontend_port=int(fabric.SSH),
         backend_port=int(fabric.SSH),
-        opts=scope.options,
+        opts=scope.options(),
     )
     address = outside.ip_address.apply(lambda text: text or "")
     return address, [{"id": rule.id}]

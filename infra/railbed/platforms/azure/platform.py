@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any, cast
 
 import pulumi
-import pulumi_azure_native as azure_native
-from pulumi_azure_native import resources
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.effects.workspace import Workspace, find_root
@@ -17,12 +14,12 @@ from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.azure import capacity, fabric, filesystems, keyvault, nodes
 from railbed.platforms.azure.discover import Look
 from railbed.platforms.azure.nodes import Gate
-from railbed.platforms.azure.scope import Scope
+from railbed.platforms.azure.scope import Scope, scope
 from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
-from railbed.platforms.cloud.members import Fill, in_order
+from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
 from railbed.spec.platforms import AzurePlatform
 
@@ -36,28 +33,15 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
         raise SpecError("not a plan for Azure", found=plan.place.kind, allowed="azure")
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
-    scope = _scope(plan, plan.place, stack)
-    made = fabric.network(scope)
-    keys, below = keyvault.encryption_set(scope)
+    here = scope(plan, plan.place, stack)
+    made = fabric.network(here)
+    keys, below = keyvault.encryption_set(here)
     operator = public_key(work.operator_key)
     start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(operator), operator, keys, below)
-    sets = {pool.name: nodes.pool(scope, made, start, pool) for pool in plan.pools}
-    gate, backups = nodes.gate(scope, made, start), nodes.backups(scope, made, start)
-    mounts = filesystems.filesystems(scope, made)
-    return _contract(scope, work, sets, gate, backups, mounts)
-
-
-def _scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
-    """All resources use a provider of the spec's own subscription: whoever is logged in, nothing is made in another."""
-    parent = pulumi.ComponentResource("railbed:azure:Cluster", plan.name)
-    provider = azure_native.Provider(
-        "azure", subscription_id=place.account, opts=pulumi.ResourceOptions(parent=parent)
-    )
-    scope = Scope(plan, place, stack, pulumi.ResourceOptions(parent=parent, provider=provider))
-    if place.resource_group is not None:
-        return replace(scope, group=place.resource_group)
-    made = resources.ResourceGroup("group", location=place.region, tags=scope.tags(), opts=scope.options)
-    return replace(scope, group=made.name)
+    sets = {pool.name: nodes.pool(here, made, start, pool) for pool in plan.pools}
+    gate, backups = nodes.gate(here, made, start), nodes.backups(here, made, start)
+    mounts = filesystems.filesystems(here, made)
+    return _contract(here, work, sets, gate, backups, mounts)
 
 
 def _contract(
@@ -79,18 +63,23 @@ def _contract(
     ) -> dict[str, Any]:
         seen = Look(Session(scope.place.account), group)
         held, given = known.host_keys, plan.host_keys
-        fills = {pool: seen.fill(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()}
-        through = seen.host(host[0], held, given, wait=wait) if host else Fill(members=[])
+        statuses = {
+            pool: seen.status(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()
+        }
+        through = seen.host(host[0], held, given, wait=wait) if host else PoolStatus(members=[])
         if plan.has_controller:
             others = [seen.host(name, held, given, wait=wait) for name in more]
-            fills[CONTROLLER_POOL] = in_order([through, *others])
+            statuses[CONTROLLER_POOL] = in_order([through, *others])
         keys = [key for one in through.members for key in one.host_keys]
         way = jump.proxy(host[1], keys[0]) if host and host[1] and keys else None
         if host and host[1] and not keys:
             # Nobody logs in past a gate whose host key is not known.
             why = f"gate {host[0]}: its host key was not seen yet; run `railbed up` again"
-            fills = {pool: Fill(members=[], reasons=[why, *fill.reasons]) for pool, fill in fills.items()}
-        return cluster.made(plan, scope.stack, fills, sources, lambda _: way, known)
+            statuses = {
+                pool: PoolStatus(members=[], reasons=[why, *status.reasons])
+                for pool, status in statuses.items()
+            }
+        return cluster.made(plan, scope.stack, statuses, sources, lambda _: way, known)
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(

@@ -11,7 +11,7 @@ from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.azure.facts import facts, resource_id, size
 from railbed.platforms.azure.nodes import image
 from railbed.platforms.azure.session import Session
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.spec.cluster import Reservation
@@ -40,7 +40,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     for pool in plan.pools:
         found += looked(f"size of pool {pool.name}", lambda p=pool: _size(session, place, p))  # type: ignore[misc]
         if isinstance(pool.capacity, Reservation):
-            day = held.needed_until(today, pool, until)
+            day = reservations.needed_until(today, pool, until)
             found += looked(
                 f"reservation of pool {pool.name}",
                 lambda p=pool, d=day: _reservation(session, place, p, d),  # type: ignore[misc]
@@ -129,14 +129,14 @@ def _reservation(
     ours = [one for one in listed if one["sku"]["name"] == wanted]
     held_ = [_held(session, f"{at}/capacityReservations/{one['name']}", one) for one in ours]
     best = max(held_, key=lambda one: one.free, default=None)
-    return list(held.findings(pool, wanted, place.zone, best, until))
+    return list(reservations.findings(pool, wanted, place.zone, best, until))
 
 
-def _held(session: Session, path: str, one: dict[str, Any]) -> held.Held:
+def _held(session: Session, path: str, one: dict[str, Any]) -> reservations.Held:
     seen = session.get(path, **{"$expand": "instanceView"}) or one
     state = seen["properties"].get("provisioningState", "")
     zones = one.get("zones") or [None]
-    return held.Held(
+    return reservations.Held(
         id=one["name"],
         active=state == "Succeeded",
         status=state,

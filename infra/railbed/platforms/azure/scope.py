@@ -1,48 +1,39 @@
-"""What every resource of one program needs."""
+"""The scope of a cluster on Azure: its provider is of the spec's own subscription."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
+import pulumi_azure_native as azure_native
+from pulumi_azure_native import resources
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.tags import tags
+from railbed.platforms.cloud import scope as shared
 from railbed.spec.platforms import AzurePlatform
 
 
 @dataclass(frozen=True)
-class Scope:
-    """The plan, where it is made, and the options of resources (parent and provider)."""
+class Scope(shared.Scope[AzurePlatform]):
+    """Resources are in a resource group."""
 
-    plan: ClusterPlan
-    place: AzurePlatform
-    stack: str
-    options: pulumi.ResourceOptions
     group: pulumi.Input[str] = ""
-    """Name of the resource group."""
-
-    @property
-    def invoke(self) -> pulumi.InvokeOutputOptions:
-        """Options of look-ups."""
-        return pulumi.InvokeOutputOptions(parent=self.options.parent, provider=self.options.provider)
+    """Its name."""
 
     @property
     def zones(self) -> list[str] | None:
         """None where the spec names the region as its zone: some GPU sizes are offered without zones."""
         return None if self.place.zone == self.place.region else [self.place.zone]
 
-    @property
-    def tenants(self) -> list[str]:
-        """Every tenant, with the empty one for the cluster's own."""
-        own = [""] if self.plan.has_controller else []
-        return sorted({*(pool.tenant for pool in self.plan.pools), *own})
 
-    def tags(self, **more: str) -> dict[str, str]:
-        """Tags of one resource."""
-        return tags(self.plan, self.stack, **more)
-
-    def was(self, former: str) -> pulumi.ResourceOptions:
-        """The options of something that was called ``former``: it is the same one."""
-        more = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=former)]) if former else None
-        return pulumi.ResourceOptions.merge(self.options, more)
+def scope(plan: ClusterPlan, place: AzurePlatform, stack: str) -> Scope:
+    """All resources use a provider of the spec's own subscription: whoever is logged in, nothing is made in another."""
+    parent = shared.parent(plan)
+    provider = azure_native.Provider(
+        "azure", subscription_id=place.account, opts=pulumi.ResourceOptions(parent=parent)
+    )
+    bare = Scope(plan, place, stack, parent, provider, place.account)
+    if place.resource_group is not None:
+        return replace(bare, group=place.resource_group)
+    made = resources.ResourceGroup("group", location=place.region, tags=bare.tags(), opts=bare.options())
+    return replace(bare, group=made.name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Azure"
+SDK = "pulumi-azure-native"
 SUPPORT: Support = {
     "hosts": "compute.VirtualMachineScaleSet; an application security group for each tenant",
     "cluster": "one compute.VirtualMachineScaleSet with a single placement group: that is one InfiniBand domain",

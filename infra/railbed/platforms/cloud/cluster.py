@@ -13,7 +13,7 @@ from railbed.errors import ContractError
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import boot, keys, members
-from railbed.platforms.cloud.members import Fill, Member
+from railbed.platforms.cloud.members import Member, PoolStatus
 
 CONTROLLER_POOL = "controller"
 Proxy = Callable[[Member], contract.Way | None]
@@ -59,12 +59,12 @@ def before(work: Workspace) -> Before:
 def made(
     plan: ClusterPlan,
     stack: str,
-    fills: Mapping[str, Fill],
+    statuses: Mapping[str, PoolStatus],
     mounts: Mapping[str, Mount],
     proxy: Proxy,
     known: Before,
 ) -> dict[str, Any]:
-    """The contract as JSON data. ``fills`` by pool name (and CONTROLLER_POOL), ``mounts`` by filesystem name.
+    """The contract as JSON data. ``statuses`` by pool name (and CONTROLLER_POOL), ``mounts`` by filesystem name.
 
     Members without a trusted host key are left out and listed as missing: nobody logs in to a node that may be another's.
     """
@@ -72,7 +72,7 @@ def made(
     missing: list[contract.Missing] = []
     rails = _rails(plan)
     if plan.has_controller:
-        _take(controller_names(plan), CONTROLLER_POOL, fills[CONTROLLER_POOL], known, nodes, missing,
+        _take(controller_names(plan), CONTROLLER_POOL, statuses[CONTROLLER_POOL], known, nodes, missing,
               lambda name, member: _controller(name, member, proxy))  # fmt: skip
     for pool in plan.pools:
         names = node_names(pool.name, pool.nodes, pool.spares)
@@ -84,7 +84,7 @@ def made(
             role = "compute" if places[name] < pool.nodes else "spare"
             return _node(pool, name, role, member, proxy, rails)
 
-        _take(names, pool.name, fills[pool.name], _renamed(known, pool), nodes, missing, node)
+        _take(names, pool.name, statuses[pool.name], _renamed(known, pool), nodes, missing, node)
     filesystems = [
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
@@ -107,18 +107,18 @@ def _renamed(known: Before, pool: PlannedPool) -> Before:
 def _take(
     names: list[str],
     pool: str,
-    fill: Fill,
+    status: PoolStatus,
     known: Before,
     nodes: list[contract.Node],
     missing: list[contract.Missing],
     node: Callable[[str, Member], contract.Node],
 ) -> None:
     """Adds the pool's trusted members to ``nodes``, in the order of their names, and what lacks to ``missing``."""
-    distrust = {one.id: keys.trusted(one, known.host_keys) for one in fill.members}
-    good = members.named(names, [one for one in fill.members if not distrust[one.id]], known.names)
+    distrust = {one.id: keys.trusted(one, known.host_keys) for one in status.members}
+    good = members.named(names, [one for one in status.members if not distrust[one.id]], known.names)
     nodes += [node(name, good[name]) for name in names if name in good]
     if len(good) < len(names):
-        reasons = [*fill.reasons, *(reason for reason in distrust.values() if reason)]
+        reasons = [*status.reasons, *(reason for reason in distrust.values() if reason)]
         missing.append(contract.Missing(pool=pool, asked=len(names), found=len(good), reasons=reasons))
 
 

@@ -1,4 +1,4 @@
-"""Addresses of each cloud's instance metadata service (IMDS), each with its public source (``imds.yaml``)."""
+"""Addresses of a cloud's instance metadata service (IMDS), with their public source (``imds.yaml`` of its package)."""
 
 from __future__ import annotations
 
@@ -8,29 +8,20 @@ from pathlib import Path
 from railbed.catalog.facts import Published
 from railbed.catalog.loader import read_entry
 
-FILE = Path(__file__).with_name("imds.yaml")
+PLATFORMS = Path(__file__).parents[1]
 
 
-class MetadataServices(Published):
-    """Platform kind → addresses, IPv4 and IPv6."""
+class MetadataService(Published):
+    """One cloud's."""
 
-    aws: list[str]
-    azure: list[str]
-    gcp: list[str]
-    oci: list[str]
-    volcengine: list[str]
-    alicloud: list[str]
-    nebius: list[str]
-    openstack: list[str]
+    addresses: list[str]
+    """IPv4 and IPv6."""
 
 
 @cache
-def services() -> MetadataServices:
-    """The facts of ``imds.yaml``."""
-    return read_entry(FILE, FILE.name, "imds", MetadataServices)
-
-
 def addresses(platform: str) -> list[str]:
     """Of a platform kind; none where hosts have no metadata service (metal, lab)."""
-    known = services()
-    return list(getattr(known, platform)) if platform in known.provenance else []
+    file = PLATFORMS / platform / "imds.yaml"
+    return (
+        read_entry(file, f"{platform}/imds.yaml", "imds", MetadataService).addresses if file.is_file() else []
+    )

@@ -32,17 +32,17 @@ def share(index: int, size: int) -> tuple[int, int]:
     return index * size, (index + 1) * size
 
 
-class Fill(Part):
-    """What became of a pool."""
+class PoolStatus(Part):
+    """What a look-up found of a pool."""
 
     members: list[Member]
     reasons: list[str] = Field(default_factory=list)
     """Why some are missing, in the provider's own words; empty where all are there or it does not say."""
 
 
-def in_order(hosts: Sequence[Fill]) -> Fill:
+def in_order(hosts: Sequence[PoolStatus]) -> PoolStatus:
     """One pool of hosts that are made one by one (the controllers): the n-th of them has the n-th name, or nobody."""
-    return Fill(
+    return PoolStatus(
         members=[
             one.model_copy(update={"places": share(place, 1)})
             for place, host in enumerate(hosts)

@@ -39,7 +39,8 @@ class Lacks:
 
 
 Support = Mapping[str, str | Lacks]
-"""Feature → how it is done (resource or call), or what is lacking. Every key of FEATURES."""
+"""Feature → how it is done (resource or call), or what is lacking. Every key of FEATURES. Beside it, a platform's
+``support.py`` has its ``NAME`` and ``SDK``, the distribution that its program imports."""
 
 
 def asked(plan: ClusterPlan) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from railbed.platforms.cloud import filling
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud import pool_wait
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.gcp.session import Session
 
 HOST_KEYS = "hostkeys/"
@@ -66,7 +66,7 @@ class Look:
         path = f"zones/{self.zone}/instanceGroupManagers/{group}/listManagedInstances"
         return list(self.session.pages(path, "managedInstances", method="POST"))
 
-    def fill(
+    def status(
         self,
         groups: list[str],
         size: int,
@@ -75,9 +75,9 @@ class Look:
         *,
         wait: bool,
         limit: int = 0,
-    ) -> Fill:
-        """What became of a pool; arguments as in ``cloud.filling``. Raises ProviderError where Google does not answer."""
-        return filling.fill(
+    ) -> PoolStatus:
+        """What became of a pool; arguments as in ``cloud.pool_wait``. Raises ProviderError where Google does not answer."""
+        return pool_wait.status(
             size,
             lambda: self.members(groups, limit),
             lambda: self.reasons(groups),
@@ -89,9 +89,9 @@ class Look:
 
     def controller(
         self, name: str, known: Mapping[str, list[str]], given: Mapping[str, str], *, wait: bool
-    ) -> Fill:
+    ) -> PoolStatus:
         """The same for the controller, which the program has made before."""
-        return filling.fill(
+        return pool_wait.status(
             1,
             lambda: self.single(name),
             lambda: [f"{name} is not running"],

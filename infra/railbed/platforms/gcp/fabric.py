@@ -11,20 +11,9 @@ import pulumi_gcp as gcp
 from railbed.plan import ClusterPlan
 from railbed.platforms.gcp import addresses, names
 from railbed.platforms.gcp.facts import METAL_PROFILE, facts, machine_type
-from railbed.spec.platforms import GcpPlatform
+from railbed.platforms.gcp.scope import Scope
 
 DUAL = {"stack_type": "IPV4_IPV6", "ipv6_access_type": "INTERNAL"}
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every resource of one program needs."""
-
-    plan: ClusterPlan
-    place: GcpPlatform
-    stack: str
-    options: pulumi.ResourceOptions
-    """Parent and provider."""
 
 
 @dataclass
@@ -38,26 +27,26 @@ class Networks:
     """Tenant → subnet of each NIC, rail by rail; empty without a fabric."""
 
 
-def networks(context: Context) -> Networks:
+def networks(scope: Scope) -> Networks:
     """All networks of the cluster. Tenants share front ends, which the firewall keeps apart, and never a rail."""
-    plan, place = context.plan, context.place
+    plan, place = scope.plan, scope.place
     shape = machine_type(plan.pools[0].machine)
     cards = facts().frontends[shape] if plan.fabric else 1
     mtu = facts().frontend_mtu[shape]
     metal = facts().rail_profile.get(shape, "").endswith(METAL_PROFILE)
-    first = _existing(context) if place.network else None
-    made = first or _frontend(context, 0, mtu, dual=metal)
-    others = [_frontend(context, card, mtu, dual=metal) for card in range(1, cards)]
+    first = _existing(scope) if place.network else None
+    made = first or _frontend(scope, 0, mtu, dual=metal)
+    others = [_frontend(scope, card, mtu, dual=metal) for card in range(1, cards)]
     for card, (network, _) in enumerate([made, *others]):
-        _inside(context, f"front-{card}", network)
-    _login(context, made[0])
+        _inside(scope, f"front-{card}", network)
+    _login(scope, made[0])
     if first is None:
-        _nat(context, made[0])
+        _nat(scope, made[0])
     tenants = _tenants(plan) if plan.fabric else []
     return Networks(
         main=made[0],
         frontends=[subnet for _, subnet in [made, *others]],
-        rails={tenant: _rails(context, tenant, mtu) for tenant in tenants},
+        rails={tenant: _rails(scope, tenant, mtu) for tenant in tenants},
     )
 
 
@@ -65,16 +54,16 @@ def _tenants(plan: ClusterPlan) -> list[str]:
     return sorted({pool.tenant for pool in plan.pools})
 
 
-def _existing(context: Context) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+def _existing(scope: Scope) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
     """The spec's own network, looked up; its subnet, or a new one in it."""
-    place = context.place
-    invoke = pulumi.InvokeOutputOptions(parent=context.options.parent, provider=context.options.provider)
+    place = scope.place
+    invoke = scope.asking()
     path = (place.network or "").split("/")
     project = path[path.index("projects") + 1] if "projects" in path else place.account
     network = gcp.compute.get_network_output(name=path[-1], project=project, opts=invoke).id
     if place.subnet is None:
         return network, _subnet(
-            context, "front-0", network, addresses.frontend(context.plan, place, 0), dual=False
+            scope, "front-0", network, addresses.frontend(scope.plan, place, 0), dual=False
         )
     path = place.subnet.split("/")
     project = path[path.index("projects") + 1] if "projects" in path else project
@@ -85,61 +74,61 @@ def _existing(context: Context) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
 
 
 def _frontend(
-    context: Context, card: int, mtu: int, *, dual: bool
+    scope: Scope, card: int, mtu: int, *, dual: bool
 ) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
     name = f"front-{card}"
     network = gcp.compute.Network(
         name,
-        description=f"railbed {context.plan.name}: front end {card}",
+        description=f"railbed {scope.plan.name}: front end {card}",
         auto_create_subnetworks=False,
         mtu=mtu,
         enable_ula_internal_ipv6=True if dual else None,
-        opts=context.options,
+        opts=scope.options(),
     )
-    cidr = addresses.frontend(context.plan, context.place, card)
-    return network.id, _subnet(context, name, network.id, cidr, dual=dual)
+    cidr = addresses.frontend(scope.plan, scope.place, card)
+    return network.id, _subnet(scope, name, network.id, cidr, dual=dual)
 
 
 def _subnet(
-    context: Context, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool
+    scope: Scope, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool
 ) -> pulumi.Output[str]:
     made = gcp.compute.Subnetwork(
         name,
-        description=f"railbed {context.plan.name}: {name}",
+        description=f"railbed {scope.plan.name}: {name}",
         network=network,
-        region=context.place.region,
+        region=scope.place.region,
         ip_cidr_range=cidr,
         private_ip_google_access=True,
         **(DUAL if dual else {}),
-        opts=context.options,
+        opts=scope.options(),
     )
     link: pulumi.Output[str] = made.self_link
     return link
 
 
-def _inside(context: Context, name: str, network: pulumi.Input[str]) -> None:
+def _inside(scope: Scope, name: str, network: pulumi.Input[str]) -> None:
     """Members of one tenant, or of the cluster, reach each other, and nobody else does."""
-    for tenant in sorted({*_tenants(context.plan), *([""] if context.plan.has_controller else [])}):
-        tag = names.tag(context.plan, context.stack, tenant)
+    for tenant in scope.tenants:
+        tag = names.tag(scope.plan, scope.stack, tenant)
         gcp.compute.Firewall(
             f"{name}-inside-{tenant}" if tenant else f"{name}-inside",
-            description=f"railbed {context.plan.name}: between members",
+            description=f"railbed {scope.plan.name}: between members",
             network=network,
             direction="INGRESS",
             source_tags=[tag],
             target_tags=[tag],
             allows=[{"protocol": "all"}],
-            opts=context.options,
+            opts=scope.options(),
         )
 
 
-def _login(context: Context, network: pulumi.Input[str]) -> None:
+def _login(scope: Scope, network: pulumi.Input[str]) -> None:
     """SSH through Identity-Aware Proxy to all members; from the spec's networks to the controller, or to hosts by themselves."""
-    plan = context.plan
-    every = [names.tag(plan, context.stack, tenant) for tenant in _tenants(plan)]
-    own = [names.tag(plan, context.stack)] if plan.has_controller else []
+    plan = scope.plan
+    every = [names.tag(plan, scope.stack, tenant) for tenant in _tenants(plan)]
+    own = [names.tag(plan, scope.stack)] if plan.has_controller else []
     rules = {"iap": ([facts().iap_cidr], sorted({*every, *own}))}
-    doors = [names.prefix(plan, context.stack) + "controller"] if plan.has_controller else every
+    doors = [names.prefix(plan, scope.stack) + "controller"] if plan.has_controller else every
     for version in (4, 6):
         sources = [text for text in plan.ssh_from if ipaddress.ip_network(text).version == version]
         if sources:
@@ -153,64 +142,62 @@ def _login(context: Context, network: pulumi.Input[str]) -> None:
             source_ranges=sources,
             target_tags=targets,
             allows=[{"protocol": "tcp", "ports": ["22"]}],
-            opts=context.options,
+            opts=scope.options(),
         )
 
 
-def _nat(context: Context, network: pulumi.Input[str]) -> None:
+def _nat(scope: Scope, network: pulumi.Input[str]) -> None:
     """Packages come from the internet; nothing comes in by this way."""
-    router = gcp.compute.Router("nat", network=network, region=context.place.region, opts=context.options)
+    router = gcp.compute.Router("nat", network=network, region=scope.place.region, opts=scope.options())
     gcp.compute.RouterNat(
         "nat",
         router=router.name,
-        region=context.place.region,
+        region=scope.place.region,
         nat_ip_allocate_option="AUTO_ONLY",
         source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
         # One address has 64,512 ports: with ports on demand a thousand nodes do not need one each.
         enable_dynamic_port_allocation=True,
         enable_endpoint_independent_mapping=False,
-        opts=context.options,
+        opts=scope.options(),
     )
 
 
-def _rails(context: Context, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
+def _rails(scope: Scope, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
     """Subnet of each NIC, rail by rail."""
-    machine = context.plan.pools[0].machine
+    machine = scope.plan.pools[0].machine
     shape, per_rail = machine_type(machine), machine.nics_per_rail
     ending = f"-{tenant}" if tenant else ""
-    tag = names.tag(context.plan, context.stack, tenant)
+    tag = names.tag(scope.plan, scope.stack, tenant)
     profile = facts().rail_profile.get(shape)
     if profile is None:
-        made = [
-            _rail_network(context, f"rail-{rail}{ending}", rail, mtu, tag) for rail in range(machine.rails)
-        ]
+        made = [_rail_network(scope, f"rail-{rail}{ending}", rail, mtu, tag) for rail in range(machine.rails)]
         return [subnet for subnet in made for _ in range(per_rail)]
     network = gcp.compute.Network(
         f"rails{ending}",
-        description=f"railbed {context.plan.name}: rails",
+        description=f"railbed {scope.plan.name}: rails",
         auto_create_subnetworks=False,
         # The profile of bare metal sets its own.
         mtu=None if profile.endswith(METAL_PROFILE) else machine.mtu,
         network_profile=(
-            f"projects/{context.place.account}/global/networkProfiles/{context.place.zone}-{profile}"
+            f"projects/{scope.place.account}/global/networkProfiles/{scope.place.zone}-{profile}"
         ),
-        opts=context.options,
+        opts=scope.options(),
     )
     if profile.endswith(METAL_PROFILE):
         # It comes with one subnet, IPv6 only, named after the network; all NICs are in it.
-        region = context.place.region
+        region = scope.place.region
         only = network.name.apply(
             lambda name: (
-                f"projects/{context.place.account}/regions/{region}/subnetworks/default-subnet-1-{name}"
+                f"projects/{scope.place.account}/regions/{region}/subnetworks/default-subnet-1-{name}"
             )
         )
         return [only] * (machine.rails * per_rail)
     subnets = [
         _subnet(
-            context,
+            scope,
             f"rail-{rail}{ending}",
             network.id,
-            addresses.rail(context.plan, context.place, rail),
+            addresses.rail(scope.plan, scope.place, rail),
             dual=False,
         )
         for rail in range(machine.rails)
@@ -218,24 +205,24 @@ def _rails(context: Context, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
     return [subnet for subnet in subnets for _ in range(per_rail)]
 
 
-def _rail_network(context: Context, name: str, rail: int, mtu: int, tag: str) -> pulumi.Output[str]:
+def _rail_network(scope: Scope, name: str, rail: int, mtu: int, tag: str) -> pulumi.Output[str]:
     """A network for one rail, open to itself: only NICs of this rail have an address in it."""
     network = gcp.compute.Network(
         name,
-        description=f"railbed {context.plan.name}: {name}",
+        description=f"railbed {scope.plan.name}: {name}",
         auto_create_subnetworks=False,
         mtu=mtu,
-        opts=context.options,
+        opts=scope.options(),
     )
-    cidr = addresses.rail(context.plan, context.place, rail)
+    cidr = addresses.rail(scope.plan, scope.place, rail)
     gcp.compute.Firewall(
         f"{name}-inside",
-        description=f"railbed {context.plan.name}: rail {rail}",
+        description=f"railbed {scope.plan.name}: rail {rail}",
         network=network.id,
         direction="INGRESS",
         source_tags=[tag],
         target_tags=[tag],
         allows=[{"protocol": "all"}],
-        opts=context.options,
+        opts=scope.options(),
     )
-    return _subnet(context, name, network.id, cidr, dual=False)
+    return _subnet(scope, name, network.id, cidr, dual=False)

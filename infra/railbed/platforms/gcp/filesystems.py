@@ -11,52 +11,49 @@ from railbed.catalog import Step, load_filesystem
 from railbed.errors import SpecError
 from railbed.laws.storage import step_of
 from railbed.plan import PlannedFilesystem
-from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import addresses, names
-from railbed.platforms.gcp.fabric import Context, Networks
+from railbed.platforms.gcp.fabric import Networks
 from railbed.platforms.gcp.facts import facts
+from railbed.platforms.gcp.scope import Scope
 
 NAME_LENGTH = 8
 """A filesystem's name on the wire has at most eight letters and digits (Lustre, and pulumi_gcp.lustre.Instance)."""
 GIB_PER_TIB = 1024
 
 
-def filesystems(context: Context, networks: Networks) -> dict[str, pulumi.Output[str]]:
+def filesystems(scope: Scope, networks: Networks) -> dict[str, pulumi.Output[str]]:
     """Filesystem name → what a client mounts."""
-    new = [one for one in context.plan.filesystems if not one.existing]
-    below = _peering(context, networks) if new and context.place.network is None else []
+    new = [one for one in scope.plan.filesystems if not one.existing]
+    below = _peering(scope, networks) if new and scope.place.network is None else []
     return {
-        one.name: _existing(context, one) if one.existing else _made(context, one, networks, below)
-        for one in context.plan.filesystems
+        one.name: _existing(scope, one) if one.existing else _made(scope, one, networks, below)
+        for one in scope.plan.filesystems
     }
 
 
-def _peering(context: Context, networks: Networks) -> list[pulumi.Resource]:
+def _peering(scope: Scope, networks: Networks) -> list[pulumi.Resource]:
     """Private services access, and the way for Lustre's own connections to clients."""
-    quarter = addresses.services(context.plan, context.place)
+    quarter = addresses.services(scope.plan, scope.place)
     block = gcp.compute.GlobalAddress(
         "services",
-        description=f"railbed {context.plan.name}: addresses of filesystems",
+        description=f"railbed {scope.plan.name}: addresses of filesystems",
         purpose="VPC_PEERING",
         address_type="INTERNAL",
         address=str(quarter.network_address),
         prefix_length=quarter.prefixlen,
         network=networks.main,
-        labels=tags(context.plan, context.stack),
-        opts=context.options,
-    )
-    tenants = sorted(
-        {pool.tenant for pool in context.plan.pools} | ({""} if context.plan.has_controller else set())
+        labels=scope.tags(),
+        opts=scope.options(),
     )
     gcp.compute.Firewall(
         "lustre",
-        description=f"railbed {context.plan.name}: Lustre servers to clients",
+        description=f"railbed {scope.plan.name}: Lustre servers to clients",
         network=networks.main,
         direction="INGRESS",
         source_ranges=[str(quarter)],
-        target_tags=[names.tag(context.plan, context.stack, tenant) for tenant in tenants],
+        target_tags=[names.tag(scope.plan, scope.stack, tenant) for tenant in scope.tenants],
         allows=[{"protocol": "tcp", "ports": [str(port) for port in facts().lustre_ports]}],
-        opts=context.options,
+        opts=scope.options(),
     )
     return [
         gcp.servicenetworking.Connection(
@@ -64,42 +61,35 @@ def _peering(context: Context, networks: Networks) -> list[pulumi.Resource]:
             network=networks.main,
             service="servicenetworking.googleapis.com",
             reserved_peering_ranges=[block.name],
-            opts=context.options,
+            opts=scope.options(),
         )
     ]
 
 
 def _made(
-    context: Context, one: PlannedFilesystem, networks: Networks, below: list[pulumi.Resource]
+    scope: Scope, one: PlannedFilesystem, networks: Networks, below: list[pulumi.Resource]
 ) -> pulumi.Output[str]:
-    own = pulumi.ResourceOptions(
-        protect=one.keep_on_destroy,
-        retain_on_delete=one.keep_on_destroy,
-        depends_on=below,
-        aliases=[pulumi.Alias(name=one.formerly)] if one.formerly else None,
-        # A renamed filesystem keeps Google's names, and its data.
-        ignore_changes=["instanceId", "filesystem"],
-    )
     made = gcp.lustre.Instance(
         one.name,
-        instance_id=names.base(context.plan, context.stack, one.name),
-        description=f"railbed {context.plan.name}: {one.name}",
-        location=context.place.zone,
+        instance_id=names.base(scope.plan, scope.stack, one.name),
+        description=f"railbed {scope.plan.name}: {one.name}",
+        location=scope.place.zone,
         network=networks.main,
         filesystem=wire_name(one.name),
         capacity_gib=str(gib(one)),
         per_unit_storage_throughput=f"{step(one).mbytes_per_s_per_tib:.0f}",
-        labels=tags(context.plan, context.stack, filesystem=one.name),
-        opts=pulumi.ResourceOptions.merge(context.options, own),
+        labels=scope.tags(filesystem=one.name),
+        # A renamed filesystem keeps Google's names, and its data.
+        opts=scope.filesystem_options(one, depends_on=below, ignore_changes=["instanceId", "filesystem"]),
     )
     mount: pulumi.Output[str] = made.mount_point
     return mount
 
 
-def _existing(context: Context, one: PlannedFilesystem) -> pulumi.Output[str]:
-    invoke = pulumi.InvokeOutputOptions(parent=context.options.parent, provider=context.options.provider)
+def _existing(scope: Scope, one: PlannedFilesystem) -> pulumi.Output[str]:
+    invoke = scope.asking()
     mount: pulumi.Output[str] = gcp.lustre.get_instance_output(
-        instance_id=one.existing.rsplit("/", 1)[-1], zone=context.place.zone, opts=invoke
+        instance_id=one.existing.rsplit("/", 1)[-1], zone=scope.place.zone, opts=invoke
     ).mount_point
     return mount
 

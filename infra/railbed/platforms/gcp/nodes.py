@@ -9,10 +9,10 @@ import pulumi_gcp as gcp
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL
-from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import capacity, names
-from railbed.platforms.gcp.fabric import Context, Networks
+from railbed.platforms.gcp.fabric import Networks
 from railbed.platforms.gcp.facts import METAL_PROFILE, disk_type, facts, machine_type
+from railbed.platforms.gcp.scope import Scope
 
 METADATA = {
     # Logins are those of the boot script, and host keys are read where cloud-init puts them.
@@ -30,67 +30,59 @@ SHIELDED = {
 
 
 def pool(
-    context: Context,
+    scope: Scope,
     one: PlannedPool,
     networks: Networks,
     user_data: str,
     policy: gcp.compute.ResourcePolicy | None,
 ) -> list[pulumi.Output[str]]:
     """Names of the pool's groups."""
-    template = _template(context, one, networks, user_data)
+    template = _template(scope, one, networks, user_data)
     return [
-        _group(context, one, index, size, template, policy) for index, size in enumerate(capacity.groups(one))
+        _group(scope, one, index, size, template, policy) for index, size in enumerate(capacity.groups(one))
     ]
 
 
-def placement(context: Context) -> gcp.compute.ResourcePolicy | None:
+def placement(scope: Scope) -> gcp.compute.ResourcePolicy | None:
     """Keeps groups close; an NVLink machine's groups are one domain each. None without a fabric."""
-    if context.plan.fabric is None:
+    if scope.plan.fabric is None:
         return None
-    topology = facts().topology.get(machine_type(context.plan.pools[0].machine))
+    topology = facts().topology.get(machine_type(scope.plan.pools[0].machine))
     return gcp.compute.ResourcePolicy(
         "close",
-        description=f"railbed {context.plan.name}: nodes close to each other",
-        region=context.place.region,
+        description=f"railbed {scope.plan.name}: nodes close to each other",
+        region=scope.place.region,
         workload_policy={
             "type": "HIGH_THROUGHPUT",
             **({"accelerator_topology": topology} if topology else {}),
         },
-        opts=context.options,
+        opts=scope.options(),
     )
 
 
-def _was(context: Context, one: PlannedPool, ending: str = "") -> pulumi.ResourceOptions:
-    """The options of a pool's resource: under its former name it is the same one."""
-    if not one.formerly:
-        return context.options
-    aliases = [pulumi.Alias(name=one.formerly + ending)]
-    return pulumi.ResourceOptions.merge(context.options, pulumi.ResourceOptions(aliases=aliases))
-
-
 def _template(
-    context: Context, one: PlannedPool, networks: Networks, user_data: str
+    scope: Scope, one: PlannedPool, networks: Networks, user_data: str
 ) -> gcp.compute.InstanceTemplate:
     shape = machine_type(one.machine)
-    labels = tags(context.plan, context.stack, pool=one.name, role="node", tenant=one.tenant)
+    labels = scope.tags(pool=one.name, role="node", tenant=one.tenant)
     disk = {
-        "boot": True, "auto_delete": True, "source_image": one.image or context.place.image, "disk_size_gb": facts().disk_gib,
+        "boot": True, "auto_delete": True, "source_image": one.image or scope.place.image, "disk_size_gb": facts().disk_gib,
         "disk_type": disk_type(shape), "labels": labels,
     }  # fmt: skip
     bare = facts().rail_profile.get(shape, "").endswith(METAL_PROFILE)
     return gcp.compute.InstanceTemplate(
         one.name,
-        description=f"railbed {context.plan.name}: pool {one.name}",
-        region=context.place.region,
+        description=f"railbed {scope.plan.name}: pool {one.name}",
+        region=scope.place.region,
         machine_type=shape,
         disks=[disk],
-        network_interfaces=_cards(one, networks, context.plan),
+        network_interfaces=_cards(one, networks, scope.plan),
         metadata={**METADATA, "user-data": user_data},
         labels=labels,
-        tags=[names.tag(context.plan, context.stack, one.tenant)],
+        tags=[names.tag(scope.plan, scope.stack, one.tenant)],
         shielded_instance_config=None if bare else SHIELDED,
         **capacity.scheduling(one),
-        opts=_was(context, one),
+        opts=scope.options(one.formerly),
     )
 
 
@@ -111,23 +103,22 @@ def _cards(one: PlannedPool, networks: Networks, plan: ClusterPlan) -> list[dict
 
 
 def _group(
-    context: Context,
+    scope: Scope,
     one: PlannedPool,
     index: int,
     size: int,
     template: gcp.compute.InstanceTemplate,
     policy: gcp.compute.ResourcePolicy | None,
 ) -> pulumi.Output[str]:
-    options = _was(context, one, f"-{index}")
     # When a pool is renamed the names of its instances stay, and so does the text: Google makes a group anew for another.
-    options = pulumi.ResourceOptions.merge(
-        options, pulumi.ResourceOptions(ignore_changes=["baseInstanceName", "description"])
+    options = scope.options(
+        f"{one.formerly}-{index}" if one.formerly else "", ignore_changes=["baseInstanceName", "description"]
     )
     group = gcp.compute.InstanceGroupManager(
         f"{one.name}-{index}",
-        description=f"railbed {context.plan.name}: pool {one.name}, group {index}",
-        zone=context.place.zone,
-        base_instance_name=names.base(context.plan, context.stack, one.name),
+        description=f"railbed {scope.plan.name}: pool {one.name}, group {index}",
+        zone=scope.place.zone,
+        base_instance_name=names.base(scope.plan, scope.stack, one.name),
         versions=[{"instance_template": template.self_link_unique}],
         target_size=size,
         # A zone that gives fewer nodes is a partial contract, not a failed program.
@@ -147,19 +138,19 @@ def _group(
     return name
 
 
-def controllers(context: Context, networks: Networks, user_data: str) -> list[gcp.compute.Instance]:
+def controllers(scope: Scope, networks: Networks, user_data: str) -> list[gcp.compute.Instance]:
     """The hosts of the scheduler, in the first front end's network."""
-    return [_controller(context, networks, user_data, index) for index in range(context.plan.controllers)]
+    return [_controller(scope, networks, user_data, index) for index in range(scope.plan.controllers)]
 
 
-def _controller(context: Context, networks: Networks, user_data: str, index: int) -> gcp.compute.Instance:
+def _controller(scope: Scope, networks: Networks, user_data: str, index: int) -> gcp.compute.Instance:
     name = f"{CONTROLLER_POOL}-{index}" if index else CONTROLLER_POOL
-    plan, place = context.plan, context.place
+    plan, place = scope.plan, scope.place
     shape = place.controller_shape or facts().controller_shapes[plan.pools[0].machine.cpu_architecture]
-    labels = tags(plan, context.stack, role="controller")
+    labels = scope.tags(role="controller")
     return gcp.compute.Instance(
         name,
-        name=names.base(plan, context.stack, name),
+        name=names.base(plan, scope.stack, name),
         description=f"railbed {plan.name}: controller",
         zone=place.zone,
         machine_type=shape,
@@ -172,7 +163,7 @@ def _controller(context: Context, networks: Networks, user_data: str, index: int
         network_interfaces=[{"subnetwork": networks.frontends[0], "nic_type": "GVNIC"}],
         metadata={**METADATA, "user-data": user_data},
         labels=labels,
-        tags=[names.tag(plan, context.stack), names.prefix(plan, context.stack) + "controller"],
+        tags=[names.tag(plan, scope.stack), names.prefix(plan, scope.stack) + "controller"],
         shielded_instance_config=SHIELDED,
-        opts=context.options,
+        opts=scope.options(),
     )  # fmt: skip

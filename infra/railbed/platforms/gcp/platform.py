@@ -6,7 +6,6 @@ import asyncio
 from typing import Any, cast
 
 import pulumi
-import pulumi_gcp as gcp
 
 from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
@@ -20,7 +19,7 @@ from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.cloud.told import told
 from railbed.platforms.gcp import capacity, fabric, filesystems, nodes
 from railbed.platforms.gcp.discover import Look
-from railbed.platforms.gcp.fabric import Context
+from railbed.platforms.gcp.scope import Scope, scope
 from railbed.platforms.gcp.session import Session
 from railbed.platforms.gcp.support import SUPPORT
 from railbed.spec.platforms import GcpPlatform
@@ -34,54 +33,41 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
         raise SpecError("not a plan for Google Cloud", found=plan.place.kind, allowed="gcp")
     work = Workspace(find_root(), stack)
     ensure_stack_secrets(work)
-    context = _context(plan, plan.place, stack)
-    made = fabric.networks(context)
+    here = scope(plan, plan.place, stack)
+    made = fabric.networks(here)
     user_data = boot.user_data(public_key(work.operator_key))
-    policy = nodes.placement(context)
-    groups = {pool.name: nodes.pool(context, pool, made, user_data, policy) for pool in plan.pools}
+    policy = nodes.placement(here)
+    groups = {pool.name: nodes.pool(here, pool, made, user_data, policy) for pool in plan.pools}
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = [one.name for one in nodes.controllers(context, made, user_data)]
-    return _contract(context, work, groups, filesystems.filesystems(context, made))
-
-
-def _context(plan: ClusterPlan, place: GcpPlatform, stack: str) -> Context:
-    """All resources use a provider of the spec's own project: whoever is logged in, nothing is made in another."""
-    parent = pulumi.ComponentResource("railbed:gcp:Cluster", plan.name)
-    provider = gcp.Provider(
-        "gcp",
-        project=place.account,
-        region=place.region,
-        zone=place.zone,
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
-    return Context(plan, place, stack, pulumi.ResourceOptions(parent=parent, provider=provider))
+        groups[CONTROLLER_POOL] = [one.name for one in nodes.controllers(here, made, user_data)]
+    return _contract(here, work, groups, filesystems.filesystems(here, made))
 
 
 def _contract(
-    context: Context,
+    scope: Scope,
     work: Workspace,
     groups: dict[str, list[pulumi.Output[str]]],
     mounts: dict[str, pulumi.Output[str]],
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    plan, place, known = context.plan, context.place, cluster.before(work)
+    plan, place, known = scope.plan, scope.place, cluster.before(work)
     sizes = {pool.name: pool.size for pool in plan.pools}
     limits = {pool.name: capacity.group_limit(pool) for pool in plan.pools}
-    marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", context.stack))}
+    marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", scope.stack))}
 
     @told
     def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
         seen = Look(Session(place.account), place.zone, marks)
         held, given = known.host_keys, plan.host_keys
-        fills = {
+        statuses = {
             pool: in_order([seen.controller(one, held, given, wait=wait) for one in names[pool]])
             if pool == CONTROLLER_POOL
-            else seen.fill(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
+            else seen.status(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
             for pool in names
         }
         mounted = {name: Mount(source=source) for name, source in sources.items()}
-        return cluster.made(plan, context.stack, fills, mounted, proxy(place, seen.names), known)
+        return cluster.made(plan, scope.stack, statuses, mounted, proxy(place, seen.names), known)
 
     return pulumi.Output.from_input([groups, mounts]).apply(
         lambda both: asyncio.to_thread(look, *cast(Any, both))

@@ -8,7 +8,7 @@ from typing import Any
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
@@ -39,11 +39,13 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     for pool in plan.pools:
         found += looked(f"shape of pool {pool.name}", lambda p=pool: _shape(session, place, p))  # type: ignore[misc]
         if isinstance(pool.capacity, (Reservation, Block)):
-            day = held.needed_until(today, pool, until)
+            day = reservations.needed_until(today, pool, until)
             found += looked(
                 f"reservation of pool {pool.name}",
                 lambda p=pool, d=day: list(
-                    held.findings(p, machine_type(p.machine), place.zone, _held(session, place, plan, p), d)
+                    reservations.findings(
+                        p, machine_type(p.machine), place.zone, _held(session, place, plan, p), d
+                    )
                 ),  # type: ignore[misc]
             )
     if plan.fabric is not None:
@@ -95,7 +97,9 @@ def _profile(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Fi
     return [Finding(f"network profile {name}", there, said, "take a zone with RDMA for this machine")]
 
 
-def _held(session: Session, place: GcpPlatform, plan: ClusterPlan, pool: PlannedPool) -> held.Held | None:
+def _held(
+    session: Session, place: GcpPlatform, plan: ClusterPlan, pool: PlannedPool
+) -> reservations.Held | None:
     """A reservation of the zone, in the project or shared with it; else one that is to come."""
     path = getattr(pool.capacity, "id", "").split("/")
     name = path[path.index("reservations") + 1] if "reservations" in path else path[-1]
@@ -114,9 +118,9 @@ def _own(session: Session, place: GcpPlatform, plan: ClusterPlan) -> int:
     return sum(1 for _ in session.pages(f"zones/{place.zone}/instances", "items", filter=wanted))
 
 
-def _present(name: str, found: dict[str, Any], own: int) -> held.Held:
+def _present(name: str, found: dict[str, Any], own: int) -> reservations.Held:
     specific = found.get("specificReservation", {})
-    return held.Held(
+    return reservations.Held(
         id=name,
         active=found.get("status") == "READY",
         status=found.get("status", "without a status"),
@@ -127,10 +131,10 @@ def _present(name: str, found: dict[str, Any], own: int) -> held.Held:
     )
 
 
-def _coming(name: str, found: dict[str, Any]) -> held.Held:
+def _coming(name: str, found: dict[str, Any]) -> reservations.Held:
     status = found.get("status", {}).get("procurementStatus", "")
     specific, window = found.get("specificSkuProperties", {}), found.get("timeWindow", {})
-    return held.Held(
+    return reservations.Held(
         id=name,
         active=status in PROCURED,
         status=status or "without a status",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Google Cloud"
+SDK = "pulumi-gcp"
 SUPPORT: Support = {
     "hosts": "compute.InstanceGroupManager; a network tag for each tenant, and a firewall rule that lets in only that tag",
     "cluster": (

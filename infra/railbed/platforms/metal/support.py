@@ -6,6 +6,9 @@ from railbed.platforms.cloud.support import Lacks, Support
 
 OWNED = Lacks("the machines are the buyer's own", "remove `capacity`")
 
+NAME = "Bare metal"
+SDK = "sushy"
+"""Its resources come from railbed's own provider (plugins/pulumi/railbed)."""
 SUPPORT: Support = {
     "hosts": "machines by themselves, installed by Redfish virtual media",
     "cluster": "machines, rails from the fabric planner, switch configurations by `railbed fabric switches`",

@@ -8,7 +8,7 @@ from typing import Any
 from railbed.claims import Part
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.nebius.scope import field
 
 
@@ -42,12 +42,12 @@ def given(plan: ClusterPlan) -> Mapping[str, str]:
     return plan.host_keys
 
 
-def fill(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) -> Fill:
+def status(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) -> PoolStatus:
     """What became of a pool. A key stays with its instance once it was in a contract."""
     found, reasons = listed(pool, made)
     keys = given(plan)
     own = {one.id: place for place, one in enumerate(made)}
-    return Fill(
+    return PoolStatus(
         members=[
             Member(
                 id=one.id,

@@ -42,20 +42,17 @@ def network(scope: Scope) -> Network:
             path="railbed:cluster.platform.network",
         )
     if place.network is not None and place.subnet is not None:
-        net = scope.project.apply(lambda _: str(place.network))
-        subnet = scope.project.apply(lambda _: str(place.subnet))
+        net = scope.guarded(str(place.network))
+        subnet = scope.guarded(str(place.subnet))
     else:
         net, subnet = _own(scope)
     bastion = _bastion(scope, net) if scope.plan.ssh_from else None
-    tenants = sorted(
-        {pool.tenant for pool in scope.plan.pools} | ({""} if scope.plan.has_controller else set())
-    )
-    groups = {tenant: _group(scope, net, tenant, bastion) for tenant in tenants}
+    groups = {tenant: _group(scope, net, tenant, bastion) for tenant in scope.tenants}
     return Network(subnet, groups, bastion, _gpu_cluster(scope) if scope.plan.fabric else None)
 
 
 def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-    base = {"parent_id": scope.project, "labels": scope.labels()}
+    base = {"parent_id": scope.account, "labels": scope.tags()}
     pool = nebius.VpcV1Pool(
         "addresses",
         name=f"{scope.plan.name}-addresses",
@@ -90,9 +87,9 @@ def _gpu_cluster(scope: Scope) -> nebius.ComputeV1GpuCluster:
     return nebius.ComputeV1GpuCluster(
         "fabric",
         name=scope.plan.name,
-        parent_id=scope.project,
+        parent_id=scope.account,
         infiniband_fabric=scope.place.infiniband_fabric,
-        labels=scope.labels(),
+        labels=scope.tags(),
         opts=scope.options(),
     )
 
@@ -126,9 +123,9 @@ def _security_group(
     return nebius.VpcV1SecurityGroup(
         name,
         name=f"{scope.plan.name}-{name}",
-        parent_id=scope.project,
+        parent_id=scope.account,
         network_id=net,
-        labels=scope.labels(tenant=tenant),
+        labels=scope.tags(tenant=tenant),
         opts=scope.options(),
     )
 
@@ -164,7 +161,7 @@ def _rule(scope: Scope, name: str, group: nebius.VpcV1SecurityGroup, protocol: s
         access="ALLOW",
         protocol=protocol,
         type="STATEFUL",
-        labels=scope.labels(),
+        labels=scope.tags(),
         opts=scope.options(),
         **direction,
     )

@@ -19,22 +19,17 @@ KIND = "NETWORK_SSD"
 def filesystem(scope: Scope, planned: PlannedFilesystem) -> pulumi.Output[str]:
     """The filesystem's id: made, or the spec's own."""
     if planned.existing:
-        return scope.project.apply(lambda _: planned.existing)
+        return scope.guarded(planned.existing)
     made = nebius.ComputeV1Filesystem(
         planned.name,
         name=f"{scope.plan.name}-{planned.formerly or planned.name}",
-        parent_id=scope.project,
+        parent_id=scope.account,
         type=KIND,
         size_gibibytes=math.ceil(planned.capacity_tib * GIB_PER_TIB),
         forbid_deletion=planned.keep_on_destroy,
-        labels=scope.labels(filesystem=planned.name),
-        opts=scope.options(
-            planned.formerly,
-            protect=planned.keep_on_destroy,
-            retain_on_delete=planned.keep_on_destroy,
-            # A filesystem keeps the name that it was made with, whatever it is called later.
-            ignore_changes=["name"],
-        ),
+        labels=scope.tags(filesystem=planned.name),
+        # A filesystem keeps the name that it was made with, whatever it is called later.
+        opts=scope.filesystem_options(planned, ignore_changes=["name"]),
     )
     one: pulumi.Output[str] = made.id
     return one

@@ -50,7 +50,7 @@ def pool(
             )
             for tag, one in filesystems.items()
         ],
-        "labels": scope.labels(pool=planned.name, tenant=planned.tenant),
+        "labels": scope.tags(pool=planned.name, tenant=planned.tenant),
     }
     group = network.groups[planned.tenant]
     former = planned.formerly
@@ -98,7 +98,7 @@ def _small(
     return _instance(
         scope, network, name, group, user_data, SMALL_GIB, public=public,
         resources=nebius.ComputeV1InstanceResourcesArgs(platform=platform, preset=small),
-        labels=scope.labels(role=name), **more,
+        labels=scope.tags(role=name), **more,
     )  # fmt: skip
 
 
@@ -121,12 +121,12 @@ def _instance(
     return nebius.ComputeV1Instance(
         name,
         name=physical,
-        parent_id=scope.project,
+        parent_id=scope.account,
         boot_disk=nebius.ComputeV1InstanceBootDiskArgs(
             attach_mode="READ_WRITE",
             managed_disk=nebius.ComputeV1InstanceBootDiskManagedDiskArgs(
                 name=f"{physical}-boot",
-                labels=scope.labels(),
+                labels=scope.tags(),
                 spec=nebius.ComputeV1InstanceBootDiskManagedDiskSpecArgs(
                     type=DISK,
                     size_gibibytes=disk_gib,

@@ -12,14 +12,14 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
-from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.cloud.told import told
 from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
 from railbed.platforms.nebius.discover import Seen
 from railbed.platforms.nebius.support import SUPPORT
 from railbed.spec.platforms import NebiusPlatform
 
-BASTION_FILL = "the bastion"
+BASTION_POOL = "the bastion"
 """Its place among the pools that are looked up: no pool can have such a name."""
 
 
@@ -41,7 +41,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         ]
     if network.bastion is not None:
         gate = boot.gate_data(plan, public_key(work.operator_key))
-        groups[BASTION_FILL] = [nodes.bastion(here, network, gate)]
+        groups[BASTION_POOL] = [nodes.bastion(here, network, gate)]
     outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}
     return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, work, known))
 
@@ -53,17 +53,22 @@ def _seen(instance: Any) -> pulumi.Output[Seen]:
 @told
 def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
     earlier = before(work)
-    fills = {
-        name: discover.fill(plan, name, some, earlier) for name, some in known.items() if name != BASTION_FILL
+    statuses = {
+        name: discover.status(plan, name, some, earlier)
+        for name, some in known.items()
+        if name != BASTION_POOL
     }
     way = None
-    if BASTION_FILL in known:
-        (door,) = known[BASTION_FILL]
+    if BASTION_POOL in known:
+        (door,) = known[BASTION_POOL]
         key = discover.given(plan).get(door.id)
         if key:
             way = jump.proxy(door.public, key)
         else:
             why = f"bastion {door.id}: write its host key into access.host_keys, and run `railbed up` again"
-            fills = {name: Fill(members=[], reasons=[why, *fill.reasons]) for name, fill in fills.items()}
+            statuses = {
+                name: PoolStatus(members=[], reasons=[why, *status.reasons])
+                for name, status in statuses.items()
+            }
     mounts = {one.name: filesystems.mount(one) for one in plan.filesystems}
-    return made(plan, work.stack, fills, mounts, lambda _: way, earlier)
+    return made(plan, work.stack, statuses, mounts, lambda _: way, earlier)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.findings import Finding
 from railbed.platforms.nebius import presets
 from railbed.spec.cluster import Block, Reservation
@@ -44,7 +44,7 @@ def _pool(plan: ClusterPlan, pool: PlannedPool, today: datetime.date) -> Iterato
     if not isinstance(pool.capacity, (Reservation, Block)) or pool.capacity.ends is None:
         return
     longest = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
-    until = held.needed_until(today, pool, longest)
+    until = reservations.needed_until(today, pool, longest)
     yield Finding(
         f"capacity block group {pool.capacity.id} of pool {pool.name}",
         pool.capacity.ends >= until,

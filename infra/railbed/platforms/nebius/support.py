@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Nebius"
+SDK = "pulumi-nebius"
 SUPPORT: Support = {
     "hosts": "ComputeV1Instance for each node; a security group for each tenant",
     "cluster": (

@@ -10,7 +10,7 @@ from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, LOCK_POLL_S
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before
-from railbed.platforms.cloud.members import Fill, Member, in_order, share
+from railbed.platforms.cloud.members import Member, PoolStatus, in_order, share
 from railbed.platforms.oci import session
 from railbed.platforms.oci.nodes import Group
 from railbed.platforms.oci.session import Clients, asked, every
@@ -20,7 +20,7 @@ CONSOLE_BYTES = 1024 * 1024
 SHOWN_REASONS = 5
 
 
-def fills(
+def statuses(
     region: str,
     compartment: str,
     subnet: str,
@@ -32,7 +32,7 @@ def fills(
     *,
     domains: Mapping[str, int] | None = None,
     preview: bool = False,
-) -> dict[str, Fill]:
+) -> dict[str, PoolStatus]:
     """What became of each pool (and of the controllers). ``groups`` by pool, ``sizes``: nodes that were asked for.
 
     ``domains``: nodes of each group of a pool that has several. In a preview no console is recorded. Raises
@@ -58,7 +58,7 @@ def fills(
         for name, found in running.items()
     }
     if controllers:
-        fresh[CONTROLLER_POOL] = in_order([Fill(members=[one]) for one in controllers]).members
+        fresh[CONTROLLER_POOL] = in_order([PoolStatus(members=[one]) for one in controllers]).members
     ids = [member.id for found in fresh.values() for member in found]
     keys = (
         consoles.without_looking(ids, known.host_keys, given)
@@ -66,7 +66,7 @@ def fills(
         else consoles.host_keys(ids, lambda one: console(cloud, one), known.host_keys, given)
     )
     return {
-        name: Fill(
+        name: PoolStatus(
             members=[one.model_copy(update={"host_keys": keys[one.id]}) for one in found],
             reasons=_shortage(cloud, compartment, groups[name]) if len(found) < sizes.get(name, 0) else [],
         )

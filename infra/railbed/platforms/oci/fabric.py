@@ -44,11 +44,8 @@ class Network:
 def network(scope: Scope) -> Network:
     """Declares the network, or uses the spec's own subnet. Raises Unsupported for a network without a subnet."""
     vcn, subnet = _existing(scope) if scope.place.subnet else _own(scope)
-    tenants = sorted(
-        {pool.tenant for pool in scope.plan.pools} | ({""} if scope.plan.has_controller else set())
-    )
     door = _bastion(scope, subnet) if scope.plan.ssh_from else None
-    groups = {tenant: _group(scope, vcn, tenant) for tenant in tenants}
+    groups = {tenant: _group(scope, vcn, tenant) for tenant in scope.tenants}
     login = None
     if door is not None and scope.plan.has_controller:
         login = _security_group(scope, vcn, "login", "")
@@ -70,7 +67,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             path="railbed:cluster.platform.network",
         )
     base = {
-        "compartment_id": scope.compartment,
+        "compartment_id": scope.account,
         "freeform_tags": scope.tags(),
         "display_name": scope.plan.name,
     }
@@ -133,7 +130,7 @@ def _bastion(scope: Scope, subnet: pulumi.Input[str]) -> bastion.Bastion:
     return bastion.Bastion(
         "bastion",
         bastion_type="STANDARD",
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         target_subnet_id=subnet,
         client_cidr_block_allow_lists=list(scope.plan.ssh_from),
         max_session_ttl_in_seconds=BASTION_SESSION_S,
@@ -183,7 +180,7 @@ def _security_group(
 ) -> core.NetworkSecurityGroup:
     return core.NetworkSecurityGroup(
         name,
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         vcn_id=vcn,
         display_name=f"{scope.plan.name}-{name}",
         freeform_tags=scope.tags(tenant=tenant),

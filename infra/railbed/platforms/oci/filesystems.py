@@ -40,7 +40,7 @@ def _made(scope: Scope, network: Network, planned: PlannedFilesystem) -> lustre.
     return lustre.FileStorageLustreFileSystem(
         planned.name,
         availability_domain=scope.place.zone,
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         capacity_in_gbs=gbytes(planned),
         performance_tier=tier(planned),
         file_system_name=lustre_name(planned.formerly or planned.name),
@@ -52,12 +52,7 @@ def _made(scope: Scope, network: Network, planned: PlannedFilesystem) -> lustre.
         ),
         freeform_tags=scope.tags(filesystem=planned.name),
         # Lustre's own name cannot change; the filesystem keeps the one it was made with, whatever it is called later.
-        opts=scope.options(
-            planned.formerly,
-            protect=planned.keep_on_destroy,
-            retain_on_delete=planned.keep_on_destroy,
-            ignore_changes=["fileSystemName"],
-        ),
+        opts=scope.filesystem_options(planned, ignore_changes=["fileSystemName"]),
     )
 
 
@@ -99,7 +94,7 @@ def _link(scope: Scope, planned: PlannedFilesystem, made: lustre.FileStorageLust
     lustre.FileStorageObjectStorageLink(
         f"{planned.name}-repository",
         availability_domain=scope.place.zone,
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         lustre_file_system_id=made.id,
         file_system_path="/",
         object_storage_prefix=f"{found['namespace']}:/{found['rest']}",

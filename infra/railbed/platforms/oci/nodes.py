@@ -72,7 +72,7 @@ def _options(scope: Scope, planned: PlannedPool, suffix: str = "") -> pulumi.Res
 
 def _common(scope: Scope, planned: PlannedPool) -> dict[str, Any]:
     return {
-        "compartment_id": scope.compartment,
+        "compartment_id": scope.account,
         "display_name": f"{scope.plan.name}-{planned.name}",
         "freeform_tags": scope.tags(pool=planned.name, tenant=planned.tenant),
     }
@@ -157,7 +157,7 @@ def _configuration(
     group = network.groups[planned.tenant]
     details = core.InstanceConfigurationInstanceDetailsLaunchDetailsArgs(
         availability_domain=scope.place.zone,
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         shape=planned.machine.key.split("/", 1)[1],
         capacity_reservation_id=capacity.reservation(planned),
         agent_config=_agent() if scope.plan.fabric else None,
@@ -202,7 +202,7 @@ def controller(scope: Scope, network: Network, name: str, user_data: str) -> cor
     return core.Instance(
         name,
         availability_domain=scope.place.zone,
-        compartment_id=scope.compartment,
+        compartment_id=scope.account,
         display_name=f"{scope.plan.name}-{name}",
         shape=shape,
         shape_config=flexible if shape.endswith(".Flex") else None,

@@ -34,7 +34,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     controllers = [_member(nodes.controller(here, network, name, script)) for name in controller_names(plan)]
     mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
-        "compartment": here.compartment,
+        "compartment": here.account,
         "subnet": network.subnet,
         "bastion": network.bastion.id if network.bastion else "",
         "pools": pulumi.Output.all(**pools),
@@ -55,7 +55,7 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     assert isinstance(plan.place, OciPlatform)
     earlier = before(work)
     sizes = {pool.name: pool.size for pool in plan.pools}
-    fills = discover.fills(
+    statuses = discover.statuses(
         plan.place.region,
         known["compartment"],
         known["subnet"],
@@ -70,7 +70,7 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
         preview=pulumi.runtime.is_dry_run(),
     )
     mounts: Mapping[str, Mount] = known["mounts"]
-    doors = [one.id for one in fills[CONTROLLER_POOL].members] if plan.has_controller else []
+    doors = [one.id for one in statuses[CONTROLLER_POOL].members] if plan.has_controller else []
 
     through = contract.Through(node=controller_name())
     region = plan.place.region
@@ -83,4 +83,4 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
             return through
         return contract.OciBastion(bastion=known["bastion"], region=region)
 
-    return made(plan, work.stack, fills, mounts, proxy, earlier)
+    return made(plan, work.stack, statuses, mounts, proxy, earlier)

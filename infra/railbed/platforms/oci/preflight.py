@@ -9,9 +9,9 @@ from typing import Any
 
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
-from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.reservations import Held
 from railbed.platforms.findings import Finding
 from railbed.platforms.oci import capacity, session
 from railbed.platforms.oci.session import Clients, asked, every
@@ -168,8 +168,8 @@ def _reserved(cloud: Clients, plan: ClusterPlan, pool: PlannedPool, today: datet
         lambda: cloud.compute.get_compute_capacity_reservation(reservation).data, f"reservation {reservation}"
     )
     longest = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
-    until = held.needed_until(today, pool, longest)
-    return list(held.findings(pool, _shape(pool), place.zone, found and _held(found, pool), until))
+    until = reservations.needed_until(today, pool, longest)
+    return list(reservations.findings(pool, _shape(pool), place.zone, found and _held(found, pool), until))
 
 
 def _held(found: Any, pool: PlannedPool) -> Held:

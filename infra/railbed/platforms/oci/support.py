@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Oracle Cloud"
+SDK = "pulumi-oci"
 SUPPORT: Support = {
     "hosts": "core.InstancePool; a network security group for each tenant",
     "cluster": (

@@ -9,7 +9,7 @@ from typing import Any
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
 from railbed.platforms.cloud.cluster import Before, Mount
-from railbed.platforms.cloud.members import Fill, Member, share
+from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.openstack.filesystems import Shared
 from railbed.platforms.openstack.session import UNSUPPORTED, asked
 from railbed.platforms.openstack.template import NODES_PER_STACK
@@ -18,7 +18,7 @@ SHOWN_REASONS = 5
 GROUP, SERVER = "OS::Heat::ResourceGroup", "OS::Nova::Server"
 
 
-def fills(
+def statuses(
     cloud: Any,
     stacks: Mapping[str, Sequence[str]],
     sizes: Mapping[str, int],
@@ -28,7 +28,7 @@ def fills(
     given: Mapping[str, str],
     *,
     preview: bool,
-) -> dict[str, Fill]:
+) -> dict[str, PoolStatus]:
     """What became of each pool, and of the hosts of their own (``lone``: name → server ids, in their order).
 
     ``stacks`` by pool, ``sizes``: nodes that were asked for; ``network``: name of the network whose addresses count.
@@ -57,7 +57,7 @@ def fills(
         cloud, [str(one.id) for some in active.values() for one in some], known, given, preview=preview
     )
     return {
-        pool: Fill(
+        pool: PoolStatus(
             members=[
                 Member(
                     id=str(one.id),

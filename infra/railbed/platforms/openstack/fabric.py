@@ -16,7 +16,7 @@ from railbed.spec.platforms import OpenstackPlatform
 
 SSH_PORT = 22
 BASTION = "bastion"
-BASTION_FILL = "the bastion"
+BASTION_POOL = "the bastion"
 """Its place among the pools that are looked up: no pool can have such a name."""
 
 
@@ -73,15 +73,12 @@ def network(scope: Scope) -> Network:
             path="railbed:cluster.platform.network",
         )
     if place.network is not None and place.subnet is not None:
-        net = scope.region.apply(lambda _: str(place.network))
-        subnet = scope.region.apply(lambda _: str(place.subnet))
+        net = scope.guarded(str(place.network))
+        subnet = scope.guarded(str(place.subnet))
     else:
         net, subnet = _own(scope)
-    tenants = sorted(
-        {pool.tenant for pool in scope.plan.pools} | ({""} if scope.plan.has_controller else set())
-    )
     bastion = _bastion(scope) if has_bastion(scope.plan, place) else None
-    groups = {tenant: _group(scope, tenant, bastion) for tenant in tenants}
+    groups = {tenant: _group(scope, tenant, bastion) for tenant in scope.tenants}
     return Network(net, subnet, groups, bastion)
 
 
@@ -91,7 +88,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         "network",
         name=scope.plan.name,
         region=scope.region,
-        tags=scope.tags(),
+        tags=scope.words(),
         opts=scope.options(),
     )
     subnet = networking.Subnet(
@@ -101,7 +98,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         network_id=net.id,
         cidr=scope.place.network_cidr,
         ip_version=4,
-        tags=scope.tags(),
+        tags=scope.words(),
         opts=scope.options(),
     )
     if scope.place.external_network:
@@ -110,7 +107,7 @@ def _own(scope: Scope) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
             name=scope.plan.name,
             region=scope.region,
             external_network_id=scope.place.external_network,
-            tags=scope.tags(),
+            tags=scope.words(),
             opts=scope.options(),
         )
         networking.RouterInterface(
@@ -147,7 +144,7 @@ def _security_group(scope: Scope, name: str, tenant: str) -> networking.SecGroup
         region=scope.region,
         # A group begins with rules that let everything out, in both versions of IP; ours are all there are.
         delete_default_rules=True,
-        tags=scope.tags(tenant=tenant),
+        tags=scope.words(tenant=tenant),
         opts=scope.options(),
     )
 

@@ -51,7 +51,7 @@ def filesystem(scope: Scope, planned: PlannedFilesystem) -> pulumi.Output[Shared
         here = (
             Shared(options, source=planned.existing) if is_mount else Shared(options, share=planned.existing)
         )
-        return scope.region.apply(lambda _: here)
+        return scope.guarded(here)
     if protocol is None:
         raise SpecError(
             "this offer is not made by OpenStack",
@@ -67,10 +67,8 @@ def filesystem(scope: Scope, planned: PlannedFilesystem) -> pulumi.Output[Shared
         share_proto=protocol.name,
         size=math.ceil(planned.capacity_tib * GIB_PER_TIB),
         is_public=False,
-        metadata=scope.metadata(filesystem=planned.name),
-        opts=scope.options(
-            planned.formerly, protect=planned.keep_on_destroy, retain_on_delete=planned.keep_on_destroy
-        ),
+        metadata=scope.tags(filesystem=planned.name),
+        opts=scope.filesystem_options(planned),
     )
     sharedfilesystem.ShareAccess(
         planned.name,

@@ -31,7 +31,7 @@ def pool(scope: Scope, network: Network, planned: PlannedPool, user_data: str) -
         opts=scope.options(former, ignore_changes=["name"]),
     )
     rails = fabric.rails(scope.plan, place)
-    metadata = scope.metadata(pool=planned.name, tenant=planned.tenant)
+    metadata = scope.tags(pool=planned.name, tenant=planned.tenant)
     made = []
     for index, size in enumerate(parts(planned.size)):
         text = template(
@@ -56,7 +56,7 @@ def pool(scope: Scope, network: Network, planned: PlannedPool, user_data: str) -
                 # What is there stays when one node fails: the next `up` goes on with the rest.
                 disable_rollback=True,
                 timeout=CLOUD_POOL_TIMEOUT_S // 60,
-                tags=scope.tags(pool=planned.name, tenant=planned.tenant),
+                tags=scope.words(pool=planned.name, tenant=planned.tenant),
                 # Another image would have Heat rebuild nodes in use, and their disks with them.
                 opts=scope.options(
                     f"{former}-{index}" if former else "",
@@ -85,7 +85,7 @@ def bastion(scope: Scope, network: Network, user_data: str) -> tuple[compute.Ins
         network_id=network.network,
         fixed_ips=[networking.PortFixedIpArgs(subnet_id=network.subnet)],
         security_group_ids=[group.id],
-        tags=scope.tags(role=fabric.BASTION),
+        tags=scope.words(role=fabric.BASTION),
         opts=scope.options(),
     )
     server = _server(scope, network, fabric.BASTION, None, user_data, port)
@@ -94,7 +94,7 @@ def bastion(scope: Scope, network: Network, user_data: str) -> tuple[compute.Ins
         region=scope.region,
         pool=scope.place.external_network,
         port_id=port.id,
-        tags=scope.tags(role=fabric.BASTION),
+        tags=scope.words(role=fabric.BASTION),
         opts=scope.options(depends_on=[server]),
     )
     return server, address.address
@@ -125,7 +125,7 @@ def _server(
         # By name, as Nova's own call has them; a port has its own.
         security_groups=[group.name] if group is not None else None,
         user_data=user_data,
-        metadata=scope.metadata(role="controller" if name in controller_names(scope.plan) else name),
+        metadata=scope.tags(role="controller" if name in controller_names(scope.plan) else name),
         opts=scope.options(ignore_changes=["imageId", "userData"]),
     )
 

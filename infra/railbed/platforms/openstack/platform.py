@@ -12,7 +12,7 @@ from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
-from railbed.platforms.cloud.members import Fill
+from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.cloud.told import told
 from railbed.platforms.openstack import discover, fabric, filesystems, nodes, scope, session
 from railbed.platforms.openstack.support import SUPPORT
@@ -40,7 +40,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     address: pulumi.Input[str] = ""
     if network.bastion is not None:
         server, address = nodes.bastion(here, network, boot.gate_data(plan, public_key(work.operator_key)))
-        lone[fabric.BASTION_FILL] = [server.id]
+        lone[fabric.BASTION_POOL] = [server.id]
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
         "stacks": pulumi.Output.all(**stacks),
@@ -57,7 +57,7 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)
     earlier = before(work)
-    fills = discover.fills(
+    statuses = discover.statuses(
         cloud,
         known["stacks"],
         {pool.name: pool.size for pool in plan.pools},
@@ -69,11 +69,11 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
     )
     mounts = {name: discover.mount(cloud, shared) for name, shared in known["mounts"].items()}
     keys: list[str] = []
-    if fabric.BASTION_FILL in known["lone"]:
-        keys = [key for one in fills.pop(fabric.BASTION_FILL).members for key in one.host_keys]
+    if fabric.BASTION_POOL in known["lone"]:
+        keys = [key for one in statuses.pop(fabric.BASTION_POOL).members for key in one.host_keys]
         if not keys:
-            why = f"bastion {known['lone'][fabric.BASTION_FILL][0]}: its host key was not seen on the console yet"
-            fills = {name: Fill(members=[], reasons=[why]) for name in fills}
+            why = f"bastion {known['lone'][fabric.BASTION_POOL][0]}: its host key was not seen on the console yet"
+            statuses = {name: PoolStatus(members=[], reasons=[why]) for name in statuses}
 
     way = jump.proxy(known["bastion"], keys[0]) if keys else None
-    return made(plan, work.stack, fills, mounts, lambda _: way, earlier)
+    return made(plan, work.stack, statuses, mounts, lambda _: way, earlier)

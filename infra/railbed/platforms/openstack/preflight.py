@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud import held, images
+from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.findings import Finding
 from railbed.platforms.openstack import session
@@ -122,7 +122,7 @@ def _reservations(plan: ClusterPlan, today: datetime.date) -> Iterator[Finding]:
         if not isinstance(pool.capacity, Reservation):
             continue
         name = f"reservation {pool.capacity.id} of pool {pool.name}"
-        until = held.needed_until(today, pool, longest)
+        until = reservations.needed_until(today, pool, longest)
         ends = pool.capacity.ends
         if ends is not None and ends < until:
             found = f"it ends on {ends}, the longest job needs it until {until}"

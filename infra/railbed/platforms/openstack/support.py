@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "OpenStack"
+SDK = "pulumi-openstack"
 SUPPORT: Support = {
     "hosts": "orchestration.StackV1 with a Heat ResourceGroup; a security group for each tenant",
     "cluster": (

@@ -13,7 +13,7 @@ NODES_PER_STACK = 900
 PARAMETERS = ("size", "image", "flavor", "zone", "network", "security_group", "server_group", "user_data")
 
 REMOVAL = "removal"
-"""Which nodes go when the size does (`release`). Heat remembers them: afterwards the parameter may be empty again."""
+"""Which nodes go when the size does (`scale_in`). Heat remembers them: afterwards the parameter may be empty again."""
 
 
 def parts(size: int) -> list[int]:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from railbed.errors import SpecError
 from railbed.plan import PlannedPool
-from railbed.platforms.cloud.held import Held
+from railbed.platforms.cloud.reservations import Held
+from railbed.platforms.ecs import pools as cut
 from railbed.platforms.volcengine.session import Session
-from railbed.spec.cluster import Reservation, Spot
+from railbed.spec.cluster import Reservation
 
 GROUP_LIMIT = 100
 """Nodes of one scaling group (volcengine.autoscaling.ScalingGroup: MaxInstanceNumber 0 to 100)."""
 ACTIVE = "Active"
 
 
-def spot_strategy(pool: PlannedPool) -> str:
-    return "SpotAsPriceGo" if isinstance(pool.capacity, Spot) else "NoSpot"
-
-
-def shape(pool: PlannedPool) -> str:
-    """The provider's name of the pool's machine type."""
-    return pool.machine.key.split("/", 1)[1]
-
-
 def group_sizes(nodes: int) -> list[int]:
-    """Nodes of each scaling group: full ones first, so that a pool that grows leaves them alone."""
-    full, rest = divmod(nodes, GROUP_LIMIT)
-    return [GROUP_LIMIT] * full + ([rest] if rest else [])
+    """Nodes of each scaling group."""
+    return cut.group_sizes(nodes, GROUP_LIMIT)
 
 
 def reserved(session: Session, pool: PlannedPool) -> Any:
@@ -48,8 +38,8 @@ def held(record: Any) -> Held:
         shape=record.instance_type_id,
         free=record.instance_count,
         zone=record.zone_id,
-        starts=_day(record.start_at),
-        ends=_day(record.expired_at),
+        starts=cut.day(record.start_at),
+        ends=cut.day(record.expired_at),
     )
 
 
@@ -69,7 +59,3 @@ def hpc_cluster(session: Session, pools: list[PlannedPool]) -> str:
             hint="name reserved instances of one HPC cluster, or make two clusters",
         )
     return next(iter(found.values()), "")
-
-
-def _day(text: str | None) -> datetime.date | None:
-    return datetime.date.fromisoformat(text[:10]) if text else None

@@ -8,10 +8,10 @@ import pulumi
 from pulumi_volcengine import vepfs
 
 from railbed.errors import Unsupported
-from railbed.plan import ClusterPlan, PlannedFilesystem
+from railbed.plan import PlannedFilesystem
 from railbed.platforms.cloud.cluster import Mount
-from railbed.platforms.cloud.tags import tags
-from railbed.platforms.volcengine.fabric import Network
+from railbed.platforms.ecs.fabric import Network
+from railbed.platforms.volcengine.scope import Scope, pairs
 
 STORE_TYPES = {None: "Advance_100", 100: "Advance_100"}
 """Throughput bought per TiB, MB/s → store type. What the others (`Performance`, `Intelligent_Computing`) give is not in
@@ -22,23 +22,21 @@ MOUNT_NODE = "ecs.g1ie.large"
 """Node type of the mount service in the documents of the Pulumi package."""
 
 
-def filesystems(
-    plan: ClusterPlan, stack: str, network: Network, opts: pulumi.ResourceOptions
-) -> dict[str, pulumi.Output[Mount]]:
+def filesystems(scope: Scope, network: Network) -> dict[str, pulumi.Output[Mount]]:
     """Name → what clients mount. Existing filesystems are neither made, changed nor looked into."""
     mounts: dict[str, pulumi.Output[Mount]] = {}
-    made = [one for one in plan.filesystems if not one.existing]
-    service = _mount_service(plan, network, opts) if made else None
-    for index, one in enumerate(plan.filesystems):
+    made = [one for one in scope.plan.filesystems if not one.existing]
+    service = _mount_service(scope, network) if made else None
+    for index, one in enumerate(scope.plan.filesystems):
         if service is None or one.existing:
             mounts[one.name] = pulumi.Output.from_input(existing(one))
             continue
-        system = _filesystem(plan, stack, one, f"filesystems[{index}]", network, opts)
+        system = _filesystem(scope, one, f"filesystems[{index}]", network)
         attached = vepfs.MountServiceAttachment(
             f"filesystem-{one.name}",
             file_system_id=system.id,
             mount_service_id=service.id,
-            opts=_kept(one, opts),
+            opts=scope.filesystem_options(one, "filesystem-"),
         )
         mounts[one.name] = attached.file_system_id.apply(lambda found: Mount(source=f"{CLIENT}{found}"))
     return mounts
@@ -49,32 +47,26 @@ def existing(one: PlannedFilesystem) -> Mount:
     return Mount(source=one.existing if ":/" in one.existing else f"{CLIENT}{one.existing}")
 
 
-def _mount_service(plan: ClusterPlan, network: Network, opts: pulumi.ResourceOptions) -> vepfs.MountService:
+def _mount_service(scope: Scope, network: Network) -> vepfs.MountService:
     """Kept where any filesystem is kept: its clients mount through it."""
-    kept = any(one.keep_on_destroy for one in plan.filesystems if not one.existing)
-    more = pulumi.ResourceOptions(
-        protect=kept, retain_on_delete=kept, ignore_changes=["nodeType", "mountServiceName"]
-    )
+    kept = any(one.keep_on_destroy for one in scope.plan.filesystems if not one.existing)
+    opts = scope.options(protect=kept, retain_on_delete=kept, ignore_changes=["nodeType", "mountServiceName"])
     return vepfs.MountService(
-        "mount-service", mount_service_name=plan.name, subnet_id=network.service, node_type=MOUNT_NODE,
-        opts=pulumi.ResourceOptions.merge(opts, more),
+        "mount-service", mount_service_name=scope.plan.name, subnet_id=network.service, node_type=MOUNT_NODE,
+        opts=opts,
     )  # fmt: skip
 
 
-def _filesystem(
-    plan: ClusterPlan, stack: str, one: PlannedFilesystem, key: str, network: Network,
-    opts: pulumi.ResourceOptions,
-) -> vepfs.FileSystem:  # fmt: skip
-    marks = tags(plan, stack, filesystem=one.name)
+def _filesystem(scope: Scope, one: PlannedFilesystem, key: str, network: Network) -> vepfs.FileSystem:
     return vepfs.FileSystem(
         f"filesystem-{one.name}",
-        file_system_name=f"{plan.name}-{one.name}",
+        file_system_name=f"{scope.plan.name}-{one.name}",
         store_type=store_type(one, key),
         # vepfs.FileSystem takes whole TiB (its capacity is told back as `total_tib`).
         capacity=math.ceil(one.capacity_tib),
         subnet_id=network.service,
-        tags=[vepfs.FileSystemTagArgs(key=name, value=value) for name, value in marks.items()],
-        opts=_kept(one, opts, "fileSystemName"),
+        tags=pairs(vepfs.FileSystemTagArgs, scope.tags(filesystem=one.name)),
+        opts=scope.filesystem_options(one, "filesystem-", ignore_changes=["fileSystemName"]),
     )
 
 
@@ -90,14 +82,3 @@ def store_type(one: PlannedFilesystem, key: str) -> str:
             path=f"railbed:cluster.{key}.mbytes_per_s_per_tib",
         )
     return wanted
-
-
-def _kept(one: PlannedFilesystem, opts: pulumi.ResourceOptions, *names: str) -> pulumi.ResourceOptions:
-    before = [pulumi.Alias(name=f"filesystem-{one.formerly}")] if one.formerly else None
-    more = pulumi.ResourceOptions(
-        protect=one.keep_on_destroy,
-        retain_on_delete=one.keep_on_destroy,
-        ignore_changes=list(names),
-        aliases=before,
-    )
-    return pulumi.ResourceOptions.merge(opts, more)

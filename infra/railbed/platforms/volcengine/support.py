@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from railbed.platforms.cloud.support import Lacks, Support
 
+NAME = "Volcengine"
+SDK = "pulumi-volcengine"
 SUPPORT: Support = {
     "hosts": "scaling groups without an HPC cluster; a security group and a subnet of rules per tenant",
     "cluster": "`volcengine.ecs.HpcCluster`, named by every scaling configuration",

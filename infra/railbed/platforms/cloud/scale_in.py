@@ -1,0 +1,190 @@
+"""Nodes that leave a pool, each by its instance id: what may go, and of which group. Pure, but for the waiting.
+
+A group that is only told a smaller size picks the instances that end by itself, whatever runs on them. So what leaves is
+ended first, one by one, and the group's size goes down with it: the engine then finds the size that it wants.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from railbed.claims import Part
+from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
+from railbed.errors import RailbedError
+from railbed.plan import ClusterPlan, PlannedPool, node_names
+from railbed.platforms.cloud.tags import PREFIX, plain, tags
+
+CODE = "NOT_RELEASED"
+SHOWN = 8
+
+
+class NodeToRemove(Part):
+    """A node of the last contract that the plan no longer has: drained, and without jobs."""
+
+    pool: str
+    """Present name of its pool."""
+    name: str
+    id: str
+    """The provider's instance id."""
+
+
+class Group(Part):
+    """One group of a pool, as the provider has it now."""
+
+    name: str
+    """What the provider knows it by."""
+    size: int
+    """What the provider holds it to."""
+    members: list[str]
+    """Instance ids that it counts as its own, whatever their state; not those that are leaving already."""
+    order: int = 0
+    """Place among the pool's groups."""
+
+
+class Leaving(Part):
+    """What goes of one group, and the size that the program declares for it afterwards."""
+
+    group: Group
+    ids: list[str]
+    declared: int
+
+
+def by_engine(plan: ClusterPlan, gone: Sequence[NodeToRemove], how: str) -> list[str]:
+    """What the engine ends by itself, since each node has a name of its own in the program; ``how`` ends the sentence."""
+    return [
+        f"pool {pool.name}: the engine {how.format(some([one.name for one in mine]))}"
+        for pool, mine in by_pool(plan, gone)
+    ]
+
+
+def by_pool(plan: ClusterPlan, gone: Sequence[NodeToRemove]) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
+    """``gone`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
+    pools = {pool.name: pool for pool in plan.pools}
+    strangers = [one.name for one in gone if one.pool not in pools]
+    kept = {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
+    if strangers or kept & {one.name for one in gone}:
+        raise RailbedError(
+            "these nodes do not leave a pool of the plan", code=CODE,
+            found=some(strangers or sorted(kept & {one.name for one in gone})), allowed="names beyond a pool's new size",
+        )  # fmt: skip
+    return [(pool, mine) for pool in plan.pools if (mine := [one for one in gone if one.pool == pool.name])]
+
+
+def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str, str]) -> bool:
+    """Whether a group with these tags is the pool's, of this stack; it may still have the pool's former name."""
+    names = [pool.name, *([pool.formerly] if pool.formerly else [])]
+    own = tags(plan, stack)
+    marks = {key: own[key] for key in (PREFIX + "cluster", PREFIX + "stack")}
+    return all(labels.get(key) == value for key, value in marks.items()) and labels.get(PREFIX + "pool") in {
+        plain(name) for name in names
+    }
+
+
+def leaving(
+    pool: PlannedPool,
+    groups: Sequence[Group],
+    declared: Sequence[int],
+    gone: Sequence[NodeToRemove],
+    alive: Callable[[list[str]], Iterable[str]],
+) -> list[Leaving]:
+    """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
+
+    ``declared``: the groups' sizes in the program, by their order; none for those that it no longer has. ``alive``: which
+    of some ids are instances that live, although no group of the pool has them. Raises RailbedError for such an id; where no
+    group was found (another account, or another stack, was looked at); and where a group would be left with more members
+    than the program declares: the provider would choose then.
+    """
+    if not groups:
+        raise RailbedError(
+            f"no group of pool {pool.name} was found", code=CODE, found="none",
+            hint="check that the credentials are those of the account in the spec",
+        )  # fmt: skip
+    ids = {one.id for one in gone}
+    foreign = sorted(alive(sorted(ids - {one for group in groups for one in group.members})))
+    if foreign:
+        raise RailbedError(
+            f"these instances are no members of pool {pool.name}, and are not ended", code=CODE, found=some(foreign),
+            allowed="members of the pool's own groups", hint="see what they are in the provider's console",
+        )  # fmt: skip
+    found = [
+        Leaving(
+            group=group, ids=sorted(ids & set(group.members)),
+            declared=declared[group.order] if group.order < len(declared) else 0,
+        )
+        for group in groups
+    ]  # fmt: skip
+    for one in found:
+        left = len(one.group.members) - len(one.ids)
+        if left > one.declared:
+            stay = sorted(set(one.group.members) - ids)
+            raise RailbedError(
+                f"group {one.group.name} of pool {pool.name} would keep {left} members, and the spec wants {one.declared}: "
+                "the provider would choose which to end",
+                code=CODE, found=some(stay), allowed=f"at most {one.declared} members that stay",
+                hint="run `railbed up` with the former size first, so that the contract knows every member; "
+                "then drain and shrink",
+            )  # fmt: skip
+    return found
+
+
+def until(what: str, done: Callable[[], bool]) -> None:
+    """Waits for the provider to have done it. Raises RailbedError after RELEASE_TIMEOUT_S: it goes on, and so does a repeat."""
+    end = time.monotonic() + RELEASE_TIMEOUT_S
+    while not done():
+        if time.monotonic() + CONSOLE_POLL_S > end:
+            raise RailbedError(
+                f"{what}: not done after {RELEASE_TIMEOUT_S:.0f} s", code=CODE,
+                hint="the provider goes on with it; run the same command again",
+            )  # fmt: skip
+        time.sleep(CONSOLE_POLL_S)
+
+
+def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[NodeToRemove]) -> list[str]:
+    """One sentence on what left a pool."""
+    names = {one.id: one.name for one in gone}
+    before = len(gone) - len(ended)
+    said = [f"pool {pool.name}: ended {some([names[one] for one in ended])}"] if ended else []
+    return said + (
+        [f"pool {pool.name}: {before} of the nodes that leave were gone already"] if before else []
+    )
+
+
+def order(name: str, names: Sequence[str]) -> int:
+    """Place of the group ``name`` among its pool's, called ``X``, ``X-1``, ``X-2`` …; a renamed pool keeps its first X.
+
+    Raises RailbedError for a name of another form.
+    """
+    stem = min(names, key=len)
+    number = name.removeprefix(f"{stem}-")
+    if name == stem:
+        return 0
+    if not number.isdigit():
+        raise RailbedError(
+            f"group {name} does not say which of its pool's groups it is", code=CODE, found=name,
+            allowed=f"{stem}, {stem}-1, …",
+        )  # fmt: skip
+    return int(number)
+
+
+def place(text: str, pattern: re.Pattern[str], group: str) -> int:
+    """Place of ``group`` among its pool's, as ``text`` (its name or description) says. Raises RailbedError where it does not."""
+    found = pattern.search(text)
+    if found is None:
+        raise RailbedError(
+            f"{group} does not say which of its pool's groups it is", code=CODE, found=text,
+            allowed="a name and description as railbed made them",
+        )  # fmt: skip
+    return int(found[1])
+
+
+def batches(ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    """``ids`` in parts of at most ``most``."""
+    for start in range(0, len(ids), most):
+        yield list(ids[start : start + most])
+
+
+def some(names: Sequence[str]) -> str:
+    """A few of them."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
