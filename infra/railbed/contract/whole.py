@@ -47,6 +47,10 @@ class Contract(Part):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
+    def known_hosts(self) -> list[str]:
+        """Lines of a known_hosts file, as ssh reads it: the keys made with the hosts."""
+        return [f"{node.name},{node.address} {key}" for node in self.nodes for key in node.ssh.host_keys]
+
     def node(self, name: str) -> Node:
         """The node of that name. Raises ContractError naming the ones there are."""
         for node in self.nodes:
