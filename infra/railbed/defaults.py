@@ -308,8 +308,6 @@ CLOUD_CONNECT_TIMEOUT_S = 10.0
 CLOUD_READ_TIMEOUT_S = 60.0
 CLOUD_TRIES = 6
 """One request to a provider and its repeats on 429, 5xx and broken connections."""
-CLOUD_FIRST_PAUSE_S = 1.0
-"""Pauses between repeats double from it."""
 CLOUD_RETRY_S = 120.0
 """How long those repeats may take together."""
 CLOUD_WORKERS = 64

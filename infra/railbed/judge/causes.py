@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from statistics import NormalDist, median
+from statistics import NormalDist
 
 from railbed.claims import Part
 from railbed.judge.proof import case_of, least_network_gbytes_per_s
@@ -222,20 +222,6 @@ def separating(
         if shared < least:
             best, least = name, shared
     return best
-
-
-def rail_shares(rates: Mapping[tuple[str, int], float], healthy: float) -> dict[str, float]:
-    """The shares that a measurement of each (node, rail) by itself gives; ``healthy`` in the same unit as ``rates``."""
-    if not rates or healthy <= 0:
-        return {}
-    node, _ = min(rates, key=lambda key: rates[key])
-    return {
-        "rails": max(min(rates.values()) / healthy, 1e-3),
-        "rails_of_node": max(
-            median(rate for (name, _), rate in rates.items() if name == node) / healthy, 1e-3
-        ),
-        "rails_median": max(median(rates.values()) / healthy, 1e-3),
-    }
 
 
 def rank(
