@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from railbed.certificate.manifest import readable
 from railbed.claims import Part, Verdict
 from railbed.parse import nvidia_smi
-from railbed.text import plain, shown
+from railbed.text import few, plain, shown
 
 CLAIM = "node.identity"
 """The claim that measures it."""
@@ -137,7 +137,9 @@ def of(seen: Shown, gpus: int, *, simulated: bool) -> Identity:
     nics = [nic for card in seen.cards if (nic := _nic(card)) is not None]
     without = sorted({card.name for card in seen.cards} - {nic.name for nic in nics})
     no_nic = (
-        f"{_few(without)}: no id of the card's own, only what software set" if without else "no card is shown"
+        f"{few(without, NAMED)}: no id of the card's own, only what software set"
+        if without
+        else "no card is shown"
     )
     reasons = {
         "serial": "" if serial else _no_serial(seen),
@@ -188,11 +190,6 @@ def _nic(card: Card) -> Nic | None:
     if card.assigned == PERMANENT and MAC.fullmatch(mac) and not NOTHING.fullmatch(mac):
         return Nic(name=card.name, mac=mac)
     return None
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 KINDS = {"serial": "serial number", "machine_id": "machine id", "instance_id": "instance id"}
@@ -249,7 +246,7 @@ def shared(seen: Mapping[str, Identity]) -> dict[str, str]:
     found: dict[str, str] = {}
     for value, names in holders.items():
         for name in names if len(names) > 1 else []:
-            found.setdefault(name, f"{value} is also that of {_few([n for n in names if n != name])}")
+            found.setdefault(name, f"{value} is also that of {few([n for n in names if n != name], NAMED)}")
     return found
 
 

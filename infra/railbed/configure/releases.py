@@ -16,6 +16,7 @@ from railbed.effects import contract_store, node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.text import few
 
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
@@ -71,9 +72,9 @@ def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
         learn(contract_store.load(work), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
-        told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])
+        told = few([f"{name} {have}" for name, have in others.items()], SHOWN)
         raise UsageError(
             f"{len(others)} nodes have another software release; changing it takes drained nodes",
-            code="RELEASE_MOVES", path="software.release", found=told + (" …" if len(others) > SHOWN else ""),
+            code="RELEASE_MOVES", path="software.release", found=told,
             allowed=release, hint=f"`railbed upgrade --to {release}` drains, changes and validates them in waves",
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 from railbed.claims import Judged, Part, Verdict
 from railbed.defaults import COUNTER_TOLERANCE, MANAGEMENT_SHARE
 from railbed.errors import UsageError
+from railbed.text import few
 
 CLAIM = "fabric.transport"
 
@@ -100,7 +101,7 @@ def judge(
             Verdict.UNPROVEN,
             [*beside, "yet every rail carried its share: another program's bytes"],
         )
-    reason = "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
+    reason = few(told, 8, "; ")
     return Judged(
         claim=CLAIM,
         node="",

@@ -6,6 +6,7 @@ from collections import Counter
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
+from railbed.text import few
 
 COMPARED = {
     "node.driver": "driver", "node.fabric_manager": "fabric manager", "node.kernel": "kernel",
@@ -53,4 +54,4 @@ def _told(
 
 def _names(here: list[Judged], version: str) -> str:
     names = [one.node for one in here if str(one.measured) == version]
-    return " ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return few(names, SHOWN, " ")

@@ -17,6 +17,7 @@ from railbed.defaults import CLOCK_AHEAD_S, MAX_EVIDENCE_BYTES, MAX_JSON_BYTES, 
 from railbed.effects import digests
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.text import few
 from railbed.validate import certificate, manifest
 from railbed.validate.manifest import Difference
 
@@ -205,10 +206,9 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
                 Verdict.PASS,
                 f"{len(listed.files)} files, {listed.total_bytes} bytes, as they were certified",
             )
-        named = ", ".join(f"{one.path} ({one.kind}: {one.reason})" for one in differences[:NAMED])
-        more = f", and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
+        named = few([f"{one.path} ({one.kind}: {one.reason})" for one in differences], NAMED)
         count = "1 file is" if len(differences) == 1 else f"{len(differences)} files are"
-        return Verdict.FAIL, f"{count} not as certified: {named}{more}"
+        return Verdict.FAIL, f"{count} not as certified: {named}"
 
     return _looked("evidence", folder, manifest.NAME, look)
 
@@ -235,9 +235,7 @@ def _identities(said: Certificate) -> Check:
     if not without:
         told = f"{len(said.nodes)} nodes, each measured on itself"
         return Check(name="identities", verdict=Verdict.PASS, reason=told)
-    told = f"nothing identifies {', '.join(without[:NAMED])}" + (
-        " and others" if len(without) > NAMED else ""
-    )
+    told = f"nothing identifies {few(without, NAMED)}"
     accepted = said.accepted_unproven.get(CLAIM)
     verdict = Verdict.UNPROVEN if accepted is None else Verdict.PASS
     return Check(
