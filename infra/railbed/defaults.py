@@ -32,7 +32,7 @@ SESSION_LINES = 16
 """Lines of it that wait to be read; it is held up when there are more."""
 SESSION_CLOSE_S = 5.0
 """How long such a process may take to end after its input is closed."""
-ASKED_AT_ONCE = 64
+SSH_FANOUT = 64
 """Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0

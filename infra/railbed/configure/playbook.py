@@ -12,8 +12,8 @@ from pathlib import Path
 from railbed import contract as contracts
 from railbed.configure import quarantine, releases, stack
 from railbed.configure.events import Collector, OnEvent
+from railbed.configure.host_pattern import resolve
 from railbed.configure.inventory import Inventory
-from railbed.configure.limits import resolve
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.configure.results import ConvergeResult, taken_away
 from railbed.configure.runner import Run, play

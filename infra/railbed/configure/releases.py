@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pydantic import TypeAdapter
 
 from railbed.contract import Contract
-from railbed.defaults import ASKED_AT_ONCE, SSH_CONNECT_TIMEOUT_S
+from railbed.defaults import SSH_CONNECT_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import contract_store, node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
@@ -55,7 +55,7 @@ def learn(contract: Contract, work: Workspace, names: Collection[str] | None = N
             return ""
 
     wanted = [node.name for node in contract.nodes if names is None or node.name in names]
-    asked = remote.each(wanted, ask, ASKED_AT_ONCE)
+    asked = remote.each(wanted, ask, SSH_FANOUT)
     told = {name: release for name, release in asked.items() if release}
     work.releases.write({**work.releases.read(), **told})
 

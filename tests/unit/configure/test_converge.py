@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from railbed.configure import NodeState, converge, runner, stack
-from railbed.configure.limits import resolve
+from railbed.configure.host_pattern import resolve
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.contract import Contract
 from railbed.effects.journal import Journal

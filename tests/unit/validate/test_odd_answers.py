@@ -26,10 +26,10 @@ from railbed.validate import checkpoint, on_node, storage, transfers
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
 from railbed.validate.counters import PREFIX, counter_records, prove
+from railbed.validate.job_log import Story, resume
+from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.scope import select
 from railbed.validate.servers import data_servers, fewest_copies
-from railbed.validate.story import Story, resume
-from railbed.validate.story import checkpoint as saved
 
 ODD, OTHERS = "h100-1", ("h100-0", "h100-2", "h100-3")
 RECORD = {"claim": "node.gpus", "verdict": "pass", "reason": "8 answer", "measured": 8, "unit": "GPUs", "expected": 8,
