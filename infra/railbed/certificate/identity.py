@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from railbed.certificate.manifest import readable
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.parse import nvidia_smi
 from railbed.text import few, plain, shown
 
@@ -54,7 +54,7 @@ Value = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(r
 Line = Annotated[str, AfterValidator(shown)]
 
 
-class Card(Part):
+class Card(FrozenModel):
     """One card as sysfs shows it: an RDMA device with its GUID, or an interface with its address."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -66,7 +66,7 @@ class Card(Part):
     """``addr_assign_type`` of the address."""
 
 
-class Shown(Part):
+class Shown(FrozenModel):
     """What the node printed (``validate/node/test_identity.py``); None where it could not read it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -83,7 +83,7 @@ class Shown(Part):
     """What nvidia-smi printed, one line a GPU: GPU_FIELDS."""
 
 
-class Gpu(Part):
+class Gpu(FrozenModel):
     """One GPU, in the driver's order."""
 
     uuid: Value
@@ -91,7 +91,7 @@ class Gpu(Part):
     """None where the board has none, or does not show it."""
 
 
-class Nic(Part):
+class Nic(FrozenModel):
     """One network card: the GUID of an RDMA device, or the permanent address of an interface."""
 
     name: Value
@@ -99,7 +99,7 @@ class Nic(Part):
     mac: Value | None = None
 
 
-class Identity(Part):
+class Identity(FrozenModel):
     """What one node showed. What it could not show is None or empty, with the reason in ``absent``."""
 
     serial: Value | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from railbed.claims import Claim, OutOfScope, Part
+from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Rail, Software
 from railbed.errors import ContractError
@@ -16,7 +16,7 @@ from railbed.errors import ContractError
 SCHEMA = "railbed/contract/v1"
 
 
-class Contract(Part):
+class Contract(FrozenModel):
     """The whole contract of one stack."""
 
     schema_: Literal["railbed/contract/v1"] = Field(default="railbed/contract/v1", alias="schema")

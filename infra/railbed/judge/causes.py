@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from statistics import NormalDist
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.judge.proof import case_of, least_network_gbytes_per_s
 from railbed.laws import bandwidth, bounds
 from railbed.laws.machine import BandwidthMachine, group
@@ -62,7 +62,7 @@ over the measured; ``curve`` is the result itself."""
 Range = tuple[float, float]
 
 
-class Cause(Part):
+class Cause(FrozenModel):
     """One explanation."""
 
     cause: str
@@ -76,7 +76,7 @@ class Cause(Part):
     """True where what was measured does not tell the causes apart."""
 
 
-class Evidence(Part):
+class Evidence(FrozenModel):
     """What is known about a slow result."""
 
     shares: Mapping[str, float]

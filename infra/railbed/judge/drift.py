@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.judge import sound
 
 
-class Drift(Part):
+class Drift(FrozenModel):
     """One claim that is not as it was certified."""
 
     claim: str

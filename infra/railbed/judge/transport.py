@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.defaults import COUNTER_TOLERANCE, MANAGEMENT_SHARE
 from railbed.errors import UsageError
 from railbed.text import few
@@ -13,7 +13,7 @@ from railbed.text import few
 CLAIM = "fabric.transport"
 
 
-class NodeBytes(Part):
+class NodeBytes(FrozenModel):
     """One node's counters over the timed part of one collective, bytes as the interfaces count them."""
 
     node: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from railbed.catalog import Reliability, load_reliability
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.errors import UsageError
 from railbed.laws import failures
 
@@ -17,7 +17,7 @@ RETURN_DAYS = (1.0, 3.0, 7.0, 14.0, 30.0)
 MTBF_NODE_DAYS = 1000
 
 
-class Three(Part):
+class Three(FrozenModel):
     """A number at the low, the central and the high failure rate."""
 
     low: float
@@ -25,7 +25,7 @@ class Three(Part):
     high: float
 
 
-class ThreeCounts(Part):
+class ThreeCounts(FrozenModel):
     """The same for whole numbers."""
 
     low: int
@@ -33,14 +33,14 @@ class ThreeCounts(Part):
     high: int
 
 
-class Sensitivity(Part):
+class Sensitivity(FrozenModel):
     """How many spares another repair time needs."""
 
     return_days: float
     spare_nodes: ThreeCounts
 
 
-class Lost(Part):
+class Lost(FrozenModel):
     """Shares of the time that are not work kept, to first order, at the central rate."""
 
     checkpoint: float
@@ -49,7 +49,7 @@ class Lost(Part):
     restart: float
 
 
-class Assumed(Part):
+class Assumed(FrozenModel):
     """One number that a plan rests on, and where it comes from."""
 
     name: str
@@ -57,7 +57,7 @@ class Assumed(Part):
     source: str
 
 
-class LongJob(Part):
+class LongJob(FrozenModel):
     """What a job of ``gpus`` GPUs comes to."""
 
     gpus: int
@@ -89,7 +89,7 @@ class LongJob(Part):
     """True where no filesystem was given and the published reference stands in."""
 
 
-class Wish(Part):
+class Wish(FrozenModel):
     """What is asked; None means: as published (catalogue, ``reliability/published``)."""
 
     gpus: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from railbed import configure, validate
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects.journal import Journal
@@ -21,14 +21,14 @@ from railbed.operate import drain, limits
 from railbed.operate.drain import Say
 
 
-class Step(Part):
+class Step(FrozenModel):
     """One step of a repair, as planned."""
 
     name: str
     what: str
 
 
-class Repaired(Part):
+class Repaired(FrozenModel):
     """How a repair ended."""
 
     node: str

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import configure, validate
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
@@ -27,7 +27,7 @@ from railbed.operate.waves import waves
 PLAYBOOK = "upgrade.yml"
 
 
-class Planned(Part):
+class Planned(FrozenModel):
     """What an upgrade would do."""
 
     release: str
@@ -40,7 +40,7 @@ class Planned(Part):
     """Node → reason of a person's drain, which would stay."""
 
 
-class Upgraded(Part):
+class Upgraded(FrozenModel):
     """How it ended."""
 
     release: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from railbed.catalog import FilesystemOffer, Release
 from railbed.certificate import identity
-from railbed.claims import Claim, Expectation, OutOfScope, Part
+from railbed.claims import Claim, Expectation, FrozenModel, OutOfScope
 from railbed.defaults import GATING_SIZE_BYTES
 from railbed.laws import bandwidth
 from railbed.plan import expectations
@@ -48,7 +48,7 @@ LAB_CANNOT_SHOW = {
 """Claims of the hardware that the lab stands in for."""
 
 
-class Facts(Part):
+class Facts(FrozenModel):
     """What decides the scope."""
 
     pools: list[PlannedPool]

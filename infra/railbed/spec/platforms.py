@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
 from railbed.text import LINE_PATTERN
 
 
-class Wish(Part):
+class Wish(FrozenModel):
     """Base of the spec's parts: the docstrings of fields are their descriptions in the JSON Schema."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)

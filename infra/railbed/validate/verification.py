@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from railbed import inputs
 from railbed.certificate.document import Certificate, PublicKey, comment, fingerprint
 from railbed.certificate.identity import CLAIM
-from railbed.claims import Part, Verdict, overall
+from railbed.claims import FrozenModel, Verdict, overall
 from railbed.defaults import CLOCK_AHEAD_S, MAX_EVIDENCE_BYTES, MAX_JSON_BYTES, MAX_KEY_BYTES
 from railbed.effects import digests
 from railbed.effects.workspace import Workspace
@@ -26,7 +26,7 @@ NAMED = 3
 _PUBLIC_KEY = TypeAdapter(PublicKey)
 
 
-class Signer(Part):
+class Signer(FrozenModel):
     """Who signed."""
 
     public_key: str
@@ -47,7 +47,7 @@ class Signer(Part):
         return f"{name}, not pinned: the certificate brings its own key, and anybody can make such a one"
 
 
-class Check(Part):
+class Check(FrozenModel):
     """One thing that was looked at."""
 
     name: str
@@ -55,7 +55,7 @@ class Check(Part):
     reason: str
 
 
-class Verification(Part):
+class Verification(FrozenModel):
     """How a certificate came out."""
 
     path: str
