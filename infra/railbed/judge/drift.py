@@ -38,7 +38,7 @@ def compare(certified: Iterable[Mapping[str, Any]], today: Sequence[Judged]) -> 
             reason = (
                 one.reason
                 if kind in ("fail", "unproven")
-                else f"certified {_told(measured)}, now {_told(one.measured)}"
+                else f"certified {_number(measured)}, now {_number(one.measured)}"
             )
             found.append(
                 Drift(
@@ -77,5 +77,5 @@ def _kind(was: Mapping[str, Any], now: Judged) -> Literal["fail", "unproven", "s
     return "slower" if rates and measured < before * (1 - SIBLING_TOLERANCE) else None
 
 
-def _told(value: float | str | None) -> str:
+def _number(value: float | str | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -89,7 +89,7 @@ class LongJob(FrozenModel):
     """True where no filesystem was given and the published reference stands in."""
 
 
-class Wish(FrozenModel):
+class JobRequest(FrozenModel):
     """What is asked; None means: as published (catalogue, ``reliability/published``)."""
 
     gpus: int
@@ -105,7 +105,7 @@ class Wish(FrozenModel):
     read_gbytes_per_s: float | None = None
 
 
-def plan(wish: Wish, known: Reliability | None = None) -> LongJob:
+def plan(wish: JobRequest, known: Reliability | None = None) -> LongJob:
     """The plan of a long job. Raises UsageError for numbers out of range."""
     _check(wish)
     known = known or load_reliability()
@@ -178,7 +178,7 @@ def _spares(removals: Three, return_days: float, probability: float) -> ThreeCou
     return ThreeCounts(**{name: failures.spares(rate * return_days, probability) for name, rate in removals})
 
 
-def _storage(wish: Wish, known: Reliability, nodes: int) -> tuple[float, float, bool]:
+def _storage(wish: JobRequest, known: Reliability, nodes: int) -> tuple[float, float, bool]:
     """Write and read GB/s of all nodes, and whether the published reference stands in for either."""
     units = max(1.0, nodes / known.storage_nodes)
     write = min(known.storage_write_gbytes_per_s * units, known.storage_node_write_gbytes_per_s * nodes)
@@ -187,7 +187,7 @@ def _storage(wish: Wish, known: Reliability, nodes: int) -> tuple[float, float, 
     return wish.write_gbytes_per_s or write, wish.read_gbytes_per_s or read, assumed
 
 
-def _assumptions(wish: Wish, known: Reliability, write: float, read: float) -> list[Assumed]:
+def _assumptions(wish: JobRequest, known: Reliability, write: float, read: float) -> list[Assumed]:
     named = [f"{rate}_{name}" for rate in ("job_stops", "node_removals") for name in Three.model_fields]
     made = [
         Assumed(name=name, value=known.fact(name), source=known.provenance[name].source) for name in named
@@ -205,7 +205,7 @@ def _assumptions(wish: Wish, known: Reliability, write: float, read: float) -> l
     return made
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: JobRequest) -> None:
     limits: list[tuple[str, float | None, float, float]] = [
         ("gpus", wish.gpus, 1, MAX_GPUS),
         ("gpus-per-node", wish.gpus_per_node, 1, 1024),

@@ -27,10 +27,12 @@ def compared(contract: Contract, found: list[Judged]) -> list[Judged]:
         if one.claim in COMPARED and one.measured is not None:
             seen.setdefault((one.claim, pools[one.node]), Counter())[str(one.measured)] += 1
     mixed = {key: versions for key, versions in seen.items() if len(versions) > 1}
-    return [_told(one, pools[one.node], mixed, found, pools) if one.node in pools else one for one in found]
+    return [
+        _explain(one, pools[one.node], mixed, found, pools) if one.node in pools else one for one in found
+    ]
 
 
-def _told(
+def _explain(
     one: Judged, pool: str, mixed: dict[tuple[str, str], Counter[str]], found: list[Judged], pools: dict[str, str]
 ) -> Judged:  # fmt: skip
     versions = mixed.get((one.claim, pool))

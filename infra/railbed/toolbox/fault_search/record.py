@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from railbed import strict_json
 from railbed.claims import FrozenModel, Verdict
 from railbed.errors import UsageError
-from railbed.fabric import Fabric, Names, Wish
+from railbed.fabric import Fabric, FabricRequest, Names
 from railbed.fabric import plan as plan_fabric
 from railbed.fabric.ratio import read as read_ratio
 
@@ -114,7 +114,7 @@ class Record(FrozenModel):
     def sized(self) -> tuple[Fabric, Names]:
         """The fabric of a search among links. Raises UsageError past the radix limit."""
         size = self.fabric or FabricSize()
-        wish = Wish(
+        wish = FabricRequest(
             nodes=len(self.nodes), rails=self.rails, radix=size.radix, planes=size.planes,
             oversubscription=read_ratio(size.oversubscription), design_nodes=size.design_nodes,
             extra_endpoints=size.extra_endpoints,
