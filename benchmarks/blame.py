@@ -16,7 +16,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from railbed.claims import Verdict
-from railbed.fabric import Fabric, Names, Wish, plan
+from railbed.fabric import Fabric, FabricRequest, Names, plan
 from railbed.fabric.cables import core_end, spine_end
 from railbed.toolbox import fault_search
 from railbed.toolbox.fault_search.paths import Paths
@@ -210,15 +210,15 @@ def links() -> None:
         f"{'fabric':34}{'cables':>8}{'railbed':>9}{'fewest':>8}{'greedy':>8}{'ratio':>7}{'crediting':>11}{'ratio':>7}"
     )
     for told, wish in (
-        ("32 nodes, 1 unit", Wish(nodes=32)),
-        ("128 nodes, 2 tiers", Wish(nodes=128)),
-        ("127 nodes", Wish(nodes=127)),
-        ("64 nodes, radix 32, 3 tiers", Wish(nodes=64, radix=32)),
-        ("128 nodes, radix 32, 3 tiers", Wish(nodes=128, radix=32)),
-        ("256 nodes, radix 64, 2 tiers", Wish(nodes=256)),
-        ("512 nodes, 3 tiers", Wish(nodes=512)),
-        ("500 nodes, 3 tiers", Wish(nodes=500)),
-        ("126 nodes, 2 down to 1 up", Wish(nodes=126, oversubscription=Fraction(2))),
+        ("32 nodes, 1 unit", FabricRequest(nodes=32)),
+        ("128 nodes, 2 tiers", FabricRequest(nodes=128)),
+        ("127 nodes", FabricRequest(nodes=127)),
+        ("64 nodes, radix 32, 3 tiers", FabricRequest(nodes=64, radix=32)),
+        ("128 nodes, radix 32, 3 tiers", FabricRequest(nodes=128, radix=32)),
+        ("256 nodes, radix 64, 2 tiers", FabricRequest(nodes=256)),
+        ("512 nodes, 3 tiers", FabricRequest(nodes=512)),
+        ("500 nodes, 3 tiers", FabricRequest(nodes=500)),
+        ("126 nodes, 2 down to 1 up", FabricRequest(nodes=126, oversubscription=Fraction(2))),
     ):
         fabric = plan(wish)
         ours, least = sweep(fabric).stages, least_stages(fabric)
@@ -236,7 +236,7 @@ def memory() -> None:
     """Bytes per cable at two sizes: linear where the ratio is 1."""
     each = []
     for count in (1024, 8192):
-        fabric = plan(Wish(nodes=count, radix=128))
+        fabric = plan(FabricRequest(nodes=count, radix=128))
         tracemalloc.start()
         made = sweep(fabric)
         peak = tracemalloc.get_traced_memory()[1]
@@ -270,7 +270,7 @@ def schedule() -> None:
         made = fault_search.next_round(record)
         took = time.perf_counter() - start
     print(f"pairs, seventh round, {len(record.rounds) * 5000} results decoded: {took:.2f} s")
-    fabric = plan(Wish(nodes=10_000, radix=128))
+    fabric = plan(FabricRequest(nodes=10_000, radix=128))
     start = time.perf_counter()
     swept = sweep(fabric)
     took = time.perf_counter() - start

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from railbed.fabric import Cable, Fabric, Names, Wish, cables, export, infiniband, plan
+from railbed.fabric import Cable, Fabric, FabricRequest, Names, cables, export, infiniband, plan
 from railbed.fabric.observed import read
 from railbed.fabric.verify import verify
 
@@ -80,7 +80,7 @@ def measure(work: str, nodes: int) -> dict[str, float]:
     best = math.inf
     for _ in range(1 if work == "verify" else REPEATS):
         start = time.process_time()
-        fabric = plan(Wish(nodes=nodes))
+        fabric = plan(FabricRequest(nodes=nodes))
         WORK[work](fabric)
         best = min(best, time.process_time() - start)
     return {"s": best, "gbytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9}
@@ -112,7 +112,7 @@ def report() -> Iterator[str]:
     yield " nodes   cables export s     GB  kept s     GB  baseline s     GB  ratio"
     for n in SIZES:
         text, one, hand = (found[work, n] for work in ("export", "kept", "baseline"))
-        total = sum(plan(Wish(nodes=n)).cables.values())
+        total = sum(plan(FabricRequest(nodes=n)).cables.values())
         yield (
             f"{n:6} {total:8} {text['s']:8.2f} {text['gbytes']:6.2f} {one['s']:7.2f} {one['gbytes']:6.2f} "
             f"{hand['s']:11.2f} {hand['gbytes']:6.2f} {hand['s'] / text['s']:6.1f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from railbed import configure, spec
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.contract import Contract
 from railbed.effects import contract_store, lock
 from railbed.effects.workspace import Workspace
@@ -28,7 +28,7 @@ def converge(
         return configure.converge(contract, work, limit=limit, check=check, on_event=on_event), pending
 
 
-class Unapplied(Part):
+class Unapplied(FrozenModel):
     """The stack file against the contract."""
 
     stack_file: str

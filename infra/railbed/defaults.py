@@ -32,7 +32,7 @@ SESSION_LINES = 16
 """Lines of it that wait to be read; it is held up when there are more."""
 SESSION_CLOSE_S = 5.0
 """How long such a process may take to end after its input is closed."""
-ASKED_AT_ONCE = 64
+SSH_FANOUT = 64
 """Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0
@@ -308,8 +308,6 @@ CLOUD_CONNECT_TIMEOUT_S = 10.0
 CLOUD_READ_TIMEOUT_S = 60.0
 CLOUD_TRIES = 6
 """One request to a provider and its repeats on 429, 5xx and broken connections."""
-CLOUD_FIRST_PAUSE_S = 1.0
-"""Pauses between repeats double from it."""
 CLOUD_RETRY_S = 120.0
 """How long those repeats may take together."""
 CLOUD_WORKERS = 64

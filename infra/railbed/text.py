@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from railbed.defaults import SHOWN_CHARACTERS
 
@@ -40,3 +41,9 @@ def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """``plain`` text of at most ``limit`` characters, in one line."""
     found = " ".join(plain(text[: 4 * limit]).split())
     return found if len(found) <= limit else found[: limit - 1] + "…"
+
+
+def few(names: Sequence[str], most: int = 5, joint: str = ", ") -> str:
+    """The first ``most`` of ``names``, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return joint.join(names[:most]) + more

@@ -13,7 +13,7 @@ from tests.processes import mentioning, until
 from tests.roles.plays import ROOT, Plays, plays
 
 from railbed.configure import NodeState, broken, converge
-from railbed.configure.leases import leased
+from railbed.effects.lock import leased
 from railbed.errors import Exit
 
 __all__ = ["plays"]

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from railbed.certificate.identity import Identity
 from railbed.certificate.manifest import Sha256, readable
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 
 SCHEMA = "railbed/certificate/v2"
 OLDER = ("railbed/certificate/v1",)
@@ -59,7 +59,7 @@ def comment(public_key: str) -> str:
     return public_key.split(" ", 2)[2] if public_key.count(" ") > 1 else ""
 
 
-class CertifiedClaim(Part):
+class CertifiedClaim(FrozenModel):
     """One claim with its numbers."""
 
     claim: ClaimId
@@ -73,14 +73,14 @@ class CertifiedClaim(Part):
     simulated: bool
 
 
-class Outside(Part):
+class Outside(FrozenModel):
     """A claim that was out of scope."""
 
     id: ClaimId
     reason: Text
 
 
-class CertifiedNode(Part):
+class CertifiedNode(FrozenModel):
     """One node: which machine the contract says it is, and what that machine showed of itself."""
 
     name: Name
@@ -94,7 +94,7 @@ class CertifiedNode(Part):
     """As it was measured on the node."""
 
 
-class Certificate(Part):
+class Certificate(FrozenModel):
     """A signed certificate. Its signature is over everything else in it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)

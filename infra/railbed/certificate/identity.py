@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from railbed.certificate.manifest import readable
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.parse import nvidia_smi
-from railbed.text import plain, shown
+from railbed.text import few, plain, shown
 
 CLAIM = "node.identity"
 """The claim that measures it."""
@@ -54,7 +54,7 @@ Value = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(r
 Line = Annotated[str, AfterValidator(shown)]
 
 
-class Card(Part):
+class Card(FrozenModel):
     """One card as sysfs shows it: an RDMA device with its GUID, or an interface with its address."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -66,7 +66,7 @@ class Card(Part):
     """``addr_assign_type`` of the address."""
 
 
-class Shown(Part):
+class Shown(FrozenModel):
     """What the node printed (``validate/node/test_identity.py``); None where it could not read it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -83,7 +83,7 @@ class Shown(Part):
     """What nvidia-smi printed, one line a GPU: GPU_FIELDS."""
 
 
-class Gpu(Part):
+class Gpu(FrozenModel):
     """One GPU, in the driver's order."""
 
     uuid: Value
@@ -91,7 +91,7 @@ class Gpu(Part):
     """None where the board has none, or does not show it."""
 
 
-class Nic(Part):
+class Nic(FrozenModel):
     """One network card: the GUID of an RDMA device, or the permanent address of an interface."""
 
     name: Value
@@ -99,7 +99,7 @@ class Nic(Part):
     mac: Value | None = None
 
 
-class Identity(Part):
+class Identity(FrozenModel):
     """What one node showed. What it could not show is None or empty, with the reason in ``absent``."""
 
     serial: Value | None = None
@@ -137,7 +137,9 @@ def of(seen: Shown, gpus: int, *, simulated: bool) -> Identity:
     nics = [nic for card in seen.cards if (nic := _nic(card)) is not None]
     without = sorted({card.name for card in seen.cards} - {nic.name for nic in nics})
     no_nic = (
-        f"{_few(without)}: no id of the card's own, only what software set" if without else "no card is shown"
+        f"{few(without, NAMED)}: no id of the card's own, only what software set"
+        if without
+        else "no card is shown"
     )
     reasons = {
         "serial": "" if serial else _no_serial(seen),
@@ -188,11 +190,6 @@ def _nic(card: Card) -> Nic | None:
     if card.assigned == PERMANENT and MAC.fullmatch(mac) and not NOTHING.fullmatch(mac):
         return Nic(name=card.name, mac=mac)
     return None
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 KINDS = {"serial": "serial number", "machine_id": "machine id", "instance_id": "instance id"}
@@ -249,7 +246,7 @@ def shared(seen: Mapping[str, Identity]) -> dict[str, str]:
     found: dict[str, str] = {}
     for value, names in holders.items():
         for name in names if len(names) > 1 else []:
-            found.setdefault(name, f"{value} is also that of {_few([n for n in names if n != name])}")
+            found.setdefault(name, f"{value} is also that of {few([n for n in names if n != name], NAMED)}")
     return found
 
 

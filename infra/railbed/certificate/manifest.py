@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.text import one_line
 
 SCHEMA = "railbed/manifest/v1"
@@ -32,7 +32,7 @@ def _inside(path: str) -> str:
 Inside = Annotated[str, Field(max_length=MAX_PATH_CHARACTERS), AfterValidator(_inside)]
 
 
-class Entry(Part):
+class Entry(FrozenModel):
     """One file."""
 
     path: Inside
@@ -41,7 +41,7 @@ class Entry(Part):
     bytes: int = Field(ge=0)
 
 
-class Manifest(Part):
+class Manifest(FrozenModel):
     """Every file of a report's folder but `report.json`, whose digest the certificate has itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)

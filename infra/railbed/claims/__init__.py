@@ -10,10 +10,10 @@ from railbed.claims.records import (
     ClaimId,
     Culprit,
     Expectation,
+    FrozenModel,
     Judged,
     Line,
     OutOfScope,
-    Part,
     Verdict,
     overall,
 )
@@ -24,10 +24,10 @@ __all__ = [
     "ClaimId",
     "Culprit",
     "Expectation",
+    "FrozenModel",
     "Judged",
     "Line",
     "OutOfScope",
-    "Part",
     "Verdict",
     "overall",
 ]

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
-from railbed.claims.records import Claim, Expectation, Part
+from railbed.claims.records import Claim, Expectation, FrozenModel
 
 WORKERS = ("compute", "spare")
 EVERY_HOST = ("controller", "compute", "spare")
@@ -60,7 +60,7 @@ class Explanation:
     """What else may have failed, where no node can be told apart."""
 
 
-class Filesystem(Part):
+class Filesystem(FrozenModel):
     """The first shared filesystem of a cluster."""
 
     name: str
@@ -71,7 +71,7 @@ class Filesystem(Part):
     offer: FilesystemOffer
 
 
-class Checkpoint(Part):
+class Checkpoint(FrozenModel):
     """What the largest long job writes, and how fast that was planned."""
 
     gbytes: float
@@ -80,7 +80,7 @@ class Checkpoint(Part):
     derivation: list[str]
 
 
-class Facts(Part):
+class Facts(FrozenModel):
     """What decides the scope."""
 
     machine: Machine

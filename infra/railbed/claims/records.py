@@ -11,7 +11,7 @@ from railbed.errors import Exit
 from railbed.text import LINE_PATTERN
 
 
-class Part(BaseModel):
+class FrozenModel(BaseModel):
     """Base of plain facts: strict, frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -48,7 +48,7 @@ Basis = Literal["measured", "family", "declared", "derived", "none"]
 """Where an expectation comes from: this machine measured, a relative, the spec, arithmetic, or nowhere."""
 
 
-class Expectation(Part):
+class Expectation(FrozenModel):
     """What one claim must reach. Absent numbers were published by nobody: the claim stays unproven until measured."""
 
     unit: Line
@@ -64,7 +64,7 @@ class Expectation(Part):
     """
 
 
-class Claim(Part):
+class Claim(FrozenModel):
     """One sentence that must hold; in scope from plan time on."""
 
     id: ClaimId
@@ -81,14 +81,14 @@ class Claim(Part):
     """Why nothing of this release can answer it; it then stays unproven."""
 
 
-class OutOfScope(Part):
+class OutOfScope(FrozenModel):
     """A claim that this platform cannot expose: never run, always listed, never counted as a pass."""
 
     id: ClaimId
     reason: Line
 
 
-class Judged(Part):
+class Judged(FrozenModel):
     """The verdict of one claim on one node (or on the cluster: ``node`` empty), as `railbed validate --json` prints it."""
 
     claim: str
@@ -113,7 +113,7 @@ class Judged(Part):
     """What blame needs beyond the verdict: rates per rail, per partner, per node."""
 
 
-class Culprit(Part):
+class Culprit(FrozenModel):
     """What is to blame."""
 
     node: str

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from railbed import inputs
-from railbed.cli import output
+from railbed.cli import files, output
 from railbed.errors import UsageError
 from railbed.toolbox import fault_search
 
@@ -95,7 +95,7 @@ def plan(
         found = fault_search.read(inputs.read_log(file), str(file))
     found = found.with_round(fault_search.next_round(found, str(file) if file else ""))
     if to is not None:
-        _write(fault_search.lines(found), to)
+        files.write_text(to, fault_search.lines(found))
     if as_json:
         output.print_json(found.as_json())
     else:
@@ -115,13 +115,6 @@ def run_decide(file: Path = FILLED, as_json: bool = output.JSON_OPTION) -> None:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",")] if text else []
-
-
-def _write(text: str, to: Path) -> None:
-    try:
-        to.write_text(text)
-    except OSError as wrong:
-        raise UsageError(f"cannot be written: {wrong.strerror}", path=str(to)) from None
 
 
 def _show_round(found: fault_search.Record) -> None:

@@ -17,7 +17,7 @@ from railbed.catalog import Mode, Switch, load_switch
 from railbed.cli.spec_file import chosen
 from railbed.effects.workspace import stack_name
 from railbed.errors import UsageError
-from railbed.fabric import Fabric, Names, Wish, plan, ratio
+from railbed.fabric import Fabric, FabricRequest, Names, plan, ratio
 from railbed.plan.hosts import node_names
 from railbed.spec.platforms import MetalPlatform
 
@@ -100,7 +100,7 @@ def options(
     mode = _mode(found, radix, asked.rate_gbps)
     if rate is None and mode:
         rate = mode.port_gbps
-    wish = Wish(
+    wish = FabricRequest(
         nodes=asked.nodes,
         rails=_first(rails, asked.rails, DEFAULT_RAILS),
         radix=_first(radix, mode.ports if mode else None, DEFAULT_RADIX),

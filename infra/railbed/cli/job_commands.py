@@ -51,7 +51,7 @@ def show(
 ) -> None:
     """Plan a long job from published failure rates; every assumption is listed with its source."""
     job = longjob.plan(
-        longjob.Wish(
+        longjob.JobRequest(
             gpus=gpus, days=days, gpus_per_node=load_machine(machine).gpus if machine else 8,
             checkpoint_gbytes=checkpoint_gbytes, spare_probability=spare_probability, return_days=return_days,
             detection_s=detection_s, restart_s=restart_s, write_gbytes_per_s=write_gbytes_per_s,

@@ -17,6 +17,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.operate import nodes
 from railbed.operate import repair as repairing
+from railbed.text import few
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: what state they are in, drain, repair, give back.")
 SHOWN = 8
@@ -57,12 +58,9 @@ def list_nodes(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPT
                       ", ".join(one.jobs))  # fmt: skip
     output.out.print(table)
     for incident in seen.incidents:
-        where = f"{len(incident.nodes)} of {incident.asked} nodes: {', '.join(incident.nodes[:SHOWN])}"
-        more = " …" if len(incident.nodes) > SHOWN else ""
+        where = f"{len(incident.nodes)} of {incident.asked} nodes: {few(incident.nodes, SHOWN)}"
         output.out.print(
-            output.line(
-                ("incident", "red"), "  ", (incident.part, "bold"), f": {incident.reason} ({where}{more})"
-            ),
+            output.line(("incident", "red"), "  ", (incident.part, "bold"), f": {incident.reason} ({where})"),
             soft_wrap=True,
         )
 

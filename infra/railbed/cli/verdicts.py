@@ -10,6 +10,7 @@ from railbed import configure, flow
 from railbed.claims import Judged, Verdict, overall
 from railbed.cli import output
 from railbed.effects.workspace import Workspace
+from railbed.text import few
 from railbed.validate import Report
 
 RAIL = "fabric.rail."
@@ -133,9 +134,8 @@ def show_converge(result: configure.ConvergeResult) -> None:
         table.add_row(name, output.line((node.state, colour)), str(node.changed), told)
     output.out.print(table)
     for task, names in result.changes().items():
-        more = f" and {len(names) - SHOWN_NODES} more" if len(names) > SHOWN_NODES else ""
         verb = "would change" if result.check else "changed"
-        output.out.print(f"{verb}  {task}  on {', '.join(names[:SHOWN_NODES])}{more}", soft_wrap=True)
+        output.out.print(f"{verb}  {task}  on {few(names, SHOWN_NODES)}", soft_wrap=True)
     if result.check and result.changed:
         output.out.print(f"differences  {result.log}", soft_wrap=True)
 

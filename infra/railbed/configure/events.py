@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from railbed.configure.reach import reason
 from railbed.configure.results import NodeResult, NodeState
+from railbed.configure.ssh_errors import reason
 
 CONTROLLER_ONLY = frozenset(
     {

@@ -148,7 +148,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),
-        "railbed_known_hosts": "\n".join(_known_hosts(contract)),
+        "railbed_known_hosts": "\n".join(contract.known_hosts()),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
@@ -169,11 +169,6 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_imds": list(contract.imds),
         "railbed_secrets_dir": str(paths.secrets),
     }
-
-
-def _known_hosts(contract: Contract) -> list[str]:
-    """Lines of a known_hosts file."""
-    return [f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys]
 
 
 def _known(node: Node) -> dict[str, str]:

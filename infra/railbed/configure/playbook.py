@@ -12,9 +12,8 @@ from pathlib import Path
 from railbed import contract as contracts
 from railbed.configure import quarantine, releases, stack
 from railbed.configure.events import Collector, OnEvent
+from railbed.configure.host_pattern import resolve
 from railbed.configure.inventory import Inventory
-from railbed.configure.leases import leased
-from railbed.configure.limits import resolve
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.configure.results import ConvergeResult, taken_away
 from railbed.configure.runner import Run, play
@@ -22,6 +21,7 @@ from railbed.contract import Contract
 from railbed.defaults import CONVERGE_SILENCE_S, FORKS
 from railbed.effects import files
 from railbed.effects.journal import Journal
+from railbed.effects.lock import leased
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace

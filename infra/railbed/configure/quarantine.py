@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from railbed.configure.reach import BROKE_OFF
 from railbed.configure.results import NodeResult, NodeState
+from railbed.configure.ssh_errors import BROKE_OFF
 from railbed.contract import Contract
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
 from railbed.effects.journal import Journal

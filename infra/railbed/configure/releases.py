@@ -11,11 +11,12 @@ from collections.abc import Collection
 from pydantic import TypeAdapter
 
 from railbed.contract import Contract
-from railbed.defaults import ASKED_AT_ONCE, SSH_CONNECT_TIMEOUT_S
+from railbed.defaults import SSH_CONNECT_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import contract_store, node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.text import few
 
 NODE_FILE = "/etc/railbed/node.json"
 """Role ``base`` writes it."""
@@ -54,7 +55,7 @@ def learn(contract: Contract, work: Workspace, names: Collection[str] | None = N
             return ""
 
     wanted = [node.name for node in contract.nodes if names is None or node.name in names]
-    asked = remote.each(wanted, ask, ASKED_AT_ONCE)
+    asked = remote.each(wanted, ask, SSH_FANOUT)
     told = {name: release for name, release in asked.items() if release}
     work.releases.write({**work.releases.read(), **told})
 
@@ -71,9 +72,9 @@ def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
         learn(contract_store.load(work), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
-        told = ", ".join(f"{name} {have}" for name, have in list(others.items())[:SHOWN])
+        told = few([f"{name} {have}" for name, have in others.items()], SHOWN)
         raise UsageError(
             f"{len(others)} nodes have another software release; changing it takes drained nodes",
-            code="RELEASE_MOVES", path="software.release", found=told + (" …" if len(others) > SHOWN else ""),
+            code="RELEASE_MOVES", path="software.release", found=told,
             allowed=release, hint=f"`railbed upgrade --to {release}` drains, changes and validates them in waves",
         )  # fmt: skip

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from railbed.claims import Line, Part
+from railbed.claims import FrozenModel, Line
 from railbed.contract import scalars
 from railbed.contract.ways import Way
 
 
-class Nic(Part):
+class Nic(FrozenModel):
     """One network card of a rail."""
 
     device: scalars.Device
@@ -24,7 +24,7 @@ class Nic(Part):
     port: scalars.Port
 
 
-class Rail(Part):
+class Rail(FrozenModel):
     """All NICs of one GPU position of a node."""
 
     index: int
@@ -37,7 +37,7 @@ class Rail(Part):
     """Empty where the provider tells neither devices nor switches of single nodes: the machine's facts hold."""
 
 
-class Ssh(Part):
+class Ssh(FrozenModel):
     """How a node is reached. Host keys are those made with the node; nothing is ever trusted on first use."""
 
     user: scalars.Login
@@ -48,14 +48,14 @@ class Ssh(Part):
     """Public host keys, ``ssh-ed25519 AAAA…``."""
 
 
-class Identity(Part):
+class Identity(FrozenModel):
     """What must match before anything is done to a node."""
 
     kind: Literal["instance_id", "serial", "machine_id"]
     value: scalars.Id
 
 
-class Node(Part):
+class Node(FrozenModel):
     """One host."""
 
     name: scalars.Name
@@ -79,7 +79,7 @@ class Node(Part):
     """Redfish address, or empty."""
 
 
-class Machine(Part):
+class Machine(FrozenModel):
     """The catalogue facts of one machine type that checks and roles need; nobody downstream opens the catalogue."""
 
     key: scalars.CatalogKey
@@ -108,7 +108,7 @@ class Machine(Part):
     """Nodes whose GPUs NVLink joins where all are there; 1: none but a node's own."""
 
 
-class Filesystem(Part):
+class Filesystem(FrozenModel):
     """One shared parallel filesystem."""
 
     name: scalars.Name
@@ -127,7 +127,7 @@ class Filesystem(Part):
     """Mount options that the provider asks for."""
 
 
-class Missing(Part):
+class Missing(FrozenModel):
     """Nodes of a pool that were asked for and are not there: a partial contract, not an error."""
 
     pool: scalars.Name
@@ -137,7 +137,7 @@ class Missing(Part):
     """One for each cause, e.g. the provider's own words, or a host key that changed."""
 
 
-class Repository(Part):
+class Repository(FrozenModel):
     """A signed repository of packages (apt's, or dnf's on Rocky) that nodes install from."""
 
     name: scalars.RepositoryName
@@ -153,14 +153,14 @@ class Repository(Part):
     """What the key signs: the index with the hashes of all packages, each package, or both."""
 
 
-class File(Part):
+class File(FrozenModel):
     """A file that comes from no repository, and by what a fetched copy is checked."""
 
     url: scalars.Url
     sha256: scalars.Sha256
 
 
-class Software(Part):
+class Software(FrozenModel):
     """The locked release."""
 
     release: scalars.Word

@@ -10,18 +10,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.contract import scalars
 
 
-class Netns(Part):
+class Netns(FrozenModel):
     """From a network namespace of this machine."""
 
     kind: Literal["netns"] = "netns"
     namespace: scalars.Word
 
 
-class Jump(Part):
+class Jump(FrozenModel):
     """Through a host that the provider's gateway forwards SSH to. Its host key comes along."""
 
     kind: Literal["jump"] = "jump"
@@ -31,14 +31,14 @@ class Jump(Part):
     host_key: scalars.PublicKey
 
 
-class Through(Part):
+class Through(FrozenModel):
     """Through another node of the contract."""
 
     kind: Literal["node"] = "node"
     node: scalars.Name
 
 
-class Ssm(Part):
+class Ssm(FrozenModel):
     """Through AWS Session Manager."""
 
     kind: Literal["ssm"] = "ssm"
@@ -46,7 +46,7 @@ class Ssm(Part):
     instance: scalars.Word
 
 
-class Iap(Part):
+class Iap(FrozenModel):
     """Through Google's Identity-Aware Proxy."""
 
     kind: Literal["iap"] = "iap"
@@ -55,7 +55,7 @@ class Iap(Part):
     instance: scalars.Word
 
 
-class OciBastion(Part):
+class OciBastion(FrozenModel):
     """Through a session of Oracle's Bastion service."""
 
     kind: Literal["oci_bastion"] = "oci_bastion"

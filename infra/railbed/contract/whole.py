@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from railbed.claims import Claim, OutOfScope, Part
+from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Rail, Software
 from railbed.errors import ContractError
@@ -16,7 +16,7 @@ from railbed.errors import ContractError
 SCHEMA = "railbed/contract/v1"
 
 
-class Contract(Part):
+class Contract(FrozenModel):
     """The whole contract of one stack."""
 
     schema_: Literal["railbed/contract/v1"] = Field(default="railbed/contract/v1", alias="schema")
@@ -46,6 +46,10 @@ class Contract(Part):
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    def known_hosts(self) -> list[str]:
+        """Lines of a known_hosts file, as ssh reads it: the keys made with the hosts."""
+        return [f"{node.name},{node.address} {key}" for node in self.nodes for key in node.ssh.host_keys]
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises ContractError naming the ones there are."""

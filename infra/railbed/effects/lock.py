@@ -8,11 +8,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from railbed.defaults import LOCK_POLL_S
+from railbed.effects.workspace import Workspace
 from railbed.errors import Busy
 
 HOLDER_BYTES = 512
@@ -42,3 +43,13 @@ def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+@contextmanager
+def leased(work: Workspace, nodes: Iterable[str]) -> Iterator[None]:
+    """Holds the nodes' leases. Raises Busy, naming node and holder, when one is taken; then none is held."""
+    with ExitStack() as stack:
+        # Always in the same order, so that two runs that want the same nodes cannot each hold half of them.
+        for name in sorted(set(nodes)):
+            stack.enter_context(held(work.dir / "leases" / f"{name}.lock", f"node {name}"))
+        yield

@@ -20,10 +20,7 @@ T = TypeVar("T")
 def write_ssh_files(work: Workspace, contract: Contract) -> None:
     """Writes the stack's ssh config and known_hosts from the contract; host keys are those made with the hosts."""
     work.ssh_config.parent.mkdir(parents=True, exist_ok=True)
-    known = [
-        f"{node.name},{node.address} {key}" for node in contract.nodes for key in node.ssh.host_keys
-    ]  # fmt: skip
-    files.replace(work.known_hosts, "\n".join(known) + "\n")
+    files.replace(work.known_hosts, "\n".join(contract.known_hosts()) + "\n")
     blocks = [_host_block(work, node) for node in contract.nodes]
     blocks.append(
         "\n".join(

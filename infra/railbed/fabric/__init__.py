@@ -7,15 +7,15 @@ from railbed.fabric.bill import bill
 from railbed.fabric.cables import TIERS, Cable, cables
 from railbed.fabric.growth import Move, before, moves
 from railbed.fabric.names import Names
-from railbed.fabric.rule import Fabric, Wish, plan, smallest_radix, warnings
+from railbed.fabric.rule import Fabric, FabricRequest, plan, smallest_radix, warnings
 
 __all__ = [
     "TIERS",
     "Cable",
     "Fabric",
+    "FabricRequest",
     "Move",
     "Names",
-    "Wish",
     "before",
     "bill",
     "cables",

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from railbed.fabric import speeds
+from railbed.errors import UsageError
 from railbed.fabric.cables import Cable, cables
 from railbed.fabric.names import Names
 from railbed.fabric.rule import Fabric
 
 SWITCH_GUID = 0x5000_0000_0000_0000
 CA_GUID = 0xC000_0000_0000_0000
+FOUR_LANES_GBPS = {
+    "SDR": 10.0, "DDR": 20.0, "QDR": 40.0, "FDR": 56.0,
+    "EDR": 100.0, "HDR": 200.0, "NDR": 400.0, "XDR": 800.0,
+}  # fmt: skip
+"""Data rate of four lanes, Gb/s (InfiniBand Architecture Specification, vol. 1)."""
+SIMULATED = ("SDR", "DDR", "QDR", "FDR", "EDR", "HDR")
+"""Those that ibsim 0.10 knows; it refuses a net file with any other."""
 
 
 @dataclass
@@ -31,7 +38,7 @@ class Device:
 
 def ibsim(fabric: Fabric, names: Names, rate_gbps: float) -> Iterator[str]:
     """Lines of a net file for `ibsim -s`; speeds beyond ibsim's fastest are written as that one, and marked so."""
-    speed = speeds.simulated(rate_gbps)
+    speed = _simulated_speed(rate_gbps)
     real = f"{rate_gbps:g} Gb/s"
     yield f"# railbed fabric plan for ibsim: simulated; a link of {real} is written as 4x{speed}\n\n"
     for device in devices(fabric, names):
@@ -48,7 +55,7 @@ def ibsim(fabric: Fabric, names: Names, rate_gbps: float) -> Iterator[str]:
 
 def ibnetdiscover(fabric: Fabric, names: Names, rate_gbps: float) -> Iterator[str]:
     """Lines that `ibnetdiscover` would print of the built fabric; identifiers are made up from the order of devices."""
-    speed = speeds.name_of(rate_gbps)
+    speed = _speed(rate_gbps)
     yield "#\n# Topology file: planned by railbed, not discovered\n#\n"
     for device in devices(fabric, names):
         guid = f"{device.guid:016x}"
@@ -91,3 +98,22 @@ def devices(fabric: Fabric, names: Names) -> list[Device]:
 def described(cable: Cable) -> str:
     """The node description of the NIC at the lower end, as drivers set it: host name, blank, device."""
     return f"{cable.source} {cable.source_port}"
+
+
+def _speed(rate_gbps: float) -> str:
+    """The name of a four-lane link of this rate. Raises UsageError for a rate that InfiniBand does not have."""
+    for name, known in FOUR_LANES_GBPS.items():
+        if known == rate_gbps:
+            return name
+    raise UsageError(
+        "InfiniBand has no four-lane link of this rate",
+        code="FABRIC_SPEED",
+        path="--link-gbps",
+        found=rate_gbps,
+        allowed=", ".join(f"{rate:g} ({name})" for name, rate in FOUR_LANES_GBPS.items()),
+    )
+
+
+def _simulated_speed(rate_gbps: float) -> str:
+    """The name that stands for this rate in ibsim: its own, or the fastest that ibsim has."""
+    return next((n for n in SIMULATED if FOUR_LANES_GBPS[n] == rate_gbps), SIMULATED[-1])

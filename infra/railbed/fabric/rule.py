@@ -20,7 +20,7 @@ MAX_RAILS, MAX_PLANES = 1024, 64
 
 
 @dataclass(frozen=True)
-class Wish:
+class FabricRequest:
     """What a fabric is for."""
 
     nodes: int
@@ -49,7 +49,7 @@ class Wish:
 class Fabric:
     """The sizes of one plane, and the wish that they answer."""
 
-    wish: Wish
+    wish: FabricRequest
     tiers: int
     up: int
     """Uplinks of a leaf."""
@@ -90,7 +90,7 @@ class Fabric:
         }
 
 
-def plan(wish: Wish) -> Fabric:
+def plan(wish: FabricRequest) -> Fabric:
     """The fabric of ``wish``. Raises UsageError for numbers out of range, or past the radix limit with the reason."""
     _check(wish)
     up, down = (0, wish.radix) if wish.rail_only else ratio.split(wish.radix, wish.oversubscription)
@@ -119,7 +119,7 @@ def plan(wish: Wish) -> Fabric:
     return Fabric(wish, 3, up, down, leaf, pods * up, half * sets, pods, sets)
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: FabricRequest) -> None:
     least = {"nodes": 1, "rails": 1, "radix": 2, "planes": 1, "extra_endpoints": 0}
     for name, low in least.items():
         if getattr(wish, name) < low:
@@ -148,13 +148,13 @@ def _check(wish: Wish) -> None:
         )  # fmt: skip
 
 
-def _leaf_limit(wish: Wish) -> int:
+def _leaf_limit(wish: FabricRequest) -> int:
     """Most leaves of a plane: r with two tiers, r pods of r/2 leaves with three, one per rail without a spine."""
     half = wish.radix // 2
     return wish.rails if wish.rail_only else max(wish.radix, 2 * half * half)
 
 
-def _past_limit(wish: Wish, leaf: int, down: int) -> UsageError:
+def _past_limit(wish: FabricRequest, leaf: int, down: int) -> UsageError:
     nodes = max(wish.nodes, wish.design_nodes)
     more = f" and {wish.extra_endpoints} extra endpoints" if wish.extra_endpoints else ""
     if wish.rail_only:
@@ -171,7 +171,7 @@ def _past_limit(wish: Wish, leaf: int, down: int) -> UsageError:
     )
 
 
-def smallest_radix(wish: Wish) -> int:
+def smallest_radix(wish: FabricRequest) -> int:
     """The smallest radix that carries the wish in three tiers. Both sides of the limit grow with the radix."""
     places = max(wish.nodes, wish.design_nodes) + wish.reserved
     low, high = 2, 4
@@ -183,7 +183,7 @@ def smallest_radix(wish: Wish) -> int:
     return low
 
 
-def _carries(radix: int, wish: Wish, places: int) -> bool:
+def _carries(radix: int, wish: FabricRequest, places: int) -> bool:
     up, down = ratio.split(radix, wish.oversubscription)
     return up > 0 and wish.rails * -(-places // down) <= max(radix, 2 * (radix // 2) ** 2)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.errors import UsageError
 from railbed.judge import compare
 from railbed.parse.numbers import finite
 
 
-class Baseline(Part):
+class Baseline(FrozenModel):
     """What a certificate measured, by claim."""
 
     measured: Mapping[str, float]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from statistics import NormalDist, median
+from statistics import NormalDist
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.judge.proof import case_of, least_network_gbytes_per_s
 from railbed.laws import bandwidth, bounds
 from railbed.laws.machine import BandwidthMachine, group
@@ -62,7 +62,7 @@ over the measured; ``curve`` is the result itself."""
 Range = tuple[float, float]
 
 
-class Cause(Part):
+class Cause(FrozenModel):
     """One explanation."""
 
     cause: str
@@ -76,7 +76,7 @@ class Cause(Part):
     """True where what was measured does not tell the causes apart."""
 
 
-class Evidence(Part):
+class Evidence(FrozenModel):
     """What is known about a slow result."""
 
     shares: Mapping[str, float]
@@ -222,20 +222,6 @@ def separating(
         if shared < least:
             best, least = name, shared
     return best
-
-
-def rail_shares(rates: Mapping[tuple[str, int], float], healthy: float) -> dict[str, float]:
-    """The shares that a measurement of each (node, rail) by itself gives; ``healthy`` in the same unit as ``rates``."""
-    if not rates or healthy <= 0:
-        return {}
-    node, _ = min(rates, key=lambda key: rates[key])
-    return {
-        "rails": max(min(rates.values()) / healthy, 1e-3),
-        "rails_of_node": max(
-            median(rate for (name, _), rate in rates.items() if name == node) / healthy, 1e-3
-        ),
-        "rails_median": max(median(rates.values()) / healthy, 1e-3),
-    }
 
 
 def rank(

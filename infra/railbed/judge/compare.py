@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, median, stdev
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.judge import student
 
 NOISE = 0.01 / math.sqrt(3)
@@ -28,7 +28,7 @@ MOST_REPEATS = 1000
 NORMAL = NormalDist()
 
 
-class Noise(Part):
+class Noise(FrozenModel):
     """How measurements scatter, and how well that is known."""
 
     share: float = NOISE
@@ -46,7 +46,7 @@ class Noise(Part):
 GIVEN = Noise()
 
 
-class Comparison(Part):
+class Comparison(FrozenModel):
     """What a mean of repeats says against a reference."""
 
     measured: float

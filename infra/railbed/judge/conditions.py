@@ -6,7 +6,7 @@ pass: other load can only lower it, and a number above the bound is no measureme
 
 from __future__ import annotations
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.defaults import CLOCK_STEP_S, CPU_BUSY_LIMIT, CPU_PRESSURE_LIMIT, STEAL_LIMIT, TIME_OFFSET_S
 
 SEPARATOR = "--"
@@ -18,7 +18,7 @@ COMMAND = (
 MICROSECONDS = 1e6
 
 
-class Reading(Part):
+class Reading(FrozenModel):
     """A node's counters at one moment."""
 
     uptime_s: float
@@ -31,7 +31,7 @@ class Reading(Part):
     """Seconds since boot in which some task waited for a processor (proc_pressure, `some … total=`); None: not known."""
 
 
-class Conditions(Part):
+class Conditions(FrozenModel):
     """What a node did from one reading to the next."""
 
     seconds: float

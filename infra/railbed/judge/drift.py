@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.judge import sound
 
 
-class Drift(Part):
+class Drift(FrozenModel):
     """One claim that is not as it was certified."""
 
     claim: str
@@ -38,7 +38,7 @@ def compare(certified: Iterable[Mapping[str, Any]], today: Sequence[Judged]) -> 
             reason = (
                 one.reason
                 if kind in ("fail", "unproven")
-                else f"certified {_told(measured)}, now {_told(one.measured)}"
+                else f"certified {_number(measured)}, now {_number(one.measured)}"
             )
             found.append(
                 Drift(
@@ -77,5 +77,5 @@ def _kind(was: Mapping[str, Any], now: Judged) -> Literal["fail", "unproven", "s
     return "slower" if rates and measured < before * (1 - SIBLING_TOLERANCE) else None
 
 
-def _told(value: float | str | None) -> str:
+def _number(value: float | str | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

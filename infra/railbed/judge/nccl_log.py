@@ -99,7 +99,7 @@ def wrong_elements(table: Table) -> int:
     return max(counted, table.out_of_bounds or 0)
 
 
-def _told(problems: Sequence[str], table: Table) -> str:
+def _explain(problems: Sequence[str], table: Table) -> str:
     told = "; ".join(TOLD[p] for p in problems)
     if "RANKS_MISMATCH" in problems and len(table.group_sizes) > 1:
         told += f" (a split mask: {len(table.group_sizes)} groups of {table.labelled_ranks} ranks ran at the same time)"
@@ -119,19 +119,19 @@ def judge_table(
     worst = min((p for p in points if p.expectation.floor), key=lambda p: p.margin, default=None)
     worst = worst or max(points, key=lambda p: p.size_bytes, default=None)
     wrong, unusable = wrong_elements(table), any(p in WRONG_CONDITIONS for p in problems)
-    told = _told(problems, table)
+    told = _explain(problems, table)
     if wrong:
         verdict, reason = Verdict.FAIL, f"{wrong} elements with wrong data"
     elif unusable or worst is None:
         verdict, reason = Verdict.UNPROVEN, told
     elif "DIP" in problems:
-        verdict, reason = Verdict.UNPROVEN, f"{worst.told()} is below the floor; {told}"
+        verdict, reason = Verdict.UNPROVEN, f"{worst.describe()} is below the floor; {told}"
     elif worst.margin < 1:
-        verdict, reason = Verdict.FAIL, f"{worst.told()} is below the floor"
+        verdict, reason = Verdict.FAIL, f"{worst.describe()} is below the floor"
     elif problems:
         verdict, reason = Verdict.UNPROVEN, told
     else:
-        verdict, reason = Verdict.PASS, f"{worst.told()} holds the floor"
+        verdict, reason = Verdict.PASS, f"{worst.describe()} holds the floor"
     proven = 0
     if not wrong and not unusable:
         proven = max((rails_proven(case, p.busbw) for p in points), default=0)

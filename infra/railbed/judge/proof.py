@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.defaults import BOUND_TOLERANCE
 from railbed.laws import ranks
 from railbed.laws.machine import BandwidthMachine, group
@@ -12,7 +12,7 @@ from railbed.laws.machine import BandwidthMachine, group
 RINGED = ("all_reduce", "all_gather", "reduce_scatter")
 
 
-class Case(Part):
+class Case(FrozenModel):
     """What was to be run, and the machine facts that its result is held against."""
 
     collective: str

@@ -15,7 +15,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from railbed.claims import Expectation, Judged, Part, Verdict
+from railbed.claims import Expectation, FrozenModel, Judged, Verdict
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.judge import compare, sound, windows
 
@@ -26,7 +26,7 @@ OTHER = {"out": "in", "in": "out"}
 """Direction of a flow at one end → at the other end."""
 
 
-class RailSample(Part):
+class RailSample(FrozenModel):
     """One flow over one rail, from ``sender`` to ``receiver``."""
 
     rail: int

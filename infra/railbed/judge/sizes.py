@@ -44,7 +44,7 @@ class Point:
     def impossible(self) -> bool:
         return bool(sound.doubt(self.fastest, self.expectation.bound))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"{self.busbw:.4g} GB/s at {self.size_bytes} B (floor {self.expectation.floor or 0:.4g})"
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from railbed.claims import Judged, Part, Verdict
+from railbed.claims import FrozenModel, Judged, Verdict
 from railbed.defaults import COUNTER_TOLERANCE, MANAGEMENT_SHARE
 from railbed.errors import UsageError
+from railbed.text import few
 
 CLAIM = "fabric.transport"
 
 
-class NodeBytes(Part):
+class NodeBytes(FrozenModel):
     """One node's counters over the timed part of one collective, bytes as the interfaces count them."""
 
     node: str
@@ -100,7 +101,7 @@ def judge(
             Verdict.UNPROVEN,
             [*beside, "yet every rail carried its share: another program's bytes"],
         )
-    reason = "; ".join(told[:8]) + (f"; and {len(told) - 8} more" if len(told) > 8 else "")
+    reason = few(told, 8, "; ")
     return Judged(
         claim=CLAIM,
         node="",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from railbed.catalog import Reliability, load_reliability
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.errors import UsageError
 from railbed.laws import failures
 
@@ -17,7 +17,7 @@ RETURN_DAYS = (1.0, 3.0, 7.0, 14.0, 30.0)
 MTBF_NODE_DAYS = 1000
 
 
-class Three(Part):
+class Three(FrozenModel):
     """A number at the low, the central and the high failure rate."""
 
     low: float
@@ -25,7 +25,7 @@ class Three(Part):
     high: float
 
 
-class ThreeCounts(Part):
+class ThreeCounts(FrozenModel):
     """The same for whole numbers."""
 
     low: int
@@ -33,14 +33,14 @@ class ThreeCounts(Part):
     high: int
 
 
-class Sensitivity(Part):
+class Sensitivity(FrozenModel):
     """How many spares another repair time needs."""
 
     return_days: float
     spare_nodes: ThreeCounts
 
 
-class Lost(Part):
+class Lost(FrozenModel):
     """Shares of the time that are not work kept, to first order, at the central rate."""
 
     checkpoint: float
@@ -49,7 +49,7 @@ class Lost(Part):
     restart: float
 
 
-class Assumed(Part):
+class Assumed(FrozenModel):
     """One number that a plan rests on, and where it comes from."""
 
     name: str
@@ -57,7 +57,7 @@ class Assumed(Part):
     source: str
 
 
-class LongJob(Part):
+class LongJob(FrozenModel):
     """What a job of ``gpus`` GPUs comes to."""
 
     gpus: int
@@ -89,7 +89,7 @@ class LongJob(Part):
     """True where no filesystem was given and the published reference stands in."""
 
 
-class Wish(Part):
+class JobRequest(FrozenModel):
     """What is asked; None means: as published (catalogue, ``reliability/published``)."""
 
     gpus: int
@@ -105,7 +105,7 @@ class Wish(Part):
     read_gbytes_per_s: float | None = None
 
 
-def plan(wish: Wish, known: Reliability | None = None) -> LongJob:
+def plan(wish: JobRequest, known: Reliability | None = None) -> LongJob:
     """The plan of a long job. Raises UsageError for numbers out of range."""
     _check(wish)
     known = known or load_reliability()
@@ -178,7 +178,7 @@ def _spares(removals: Three, return_days: float, probability: float) -> ThreeCou
     return ThreeCounts(**{name: failures.spares(rate * return_days, probability) for name, rate in removals})
 
 
-def _storage(wish: Wish, known: Reliability, nodes: int) -> tuple[float, float, bool]:
+def _storage(wish: JobRequest, known: Reliability, nodes: int) -> tuple[float, float, bool]:
     """Write and read GB/s of all nodes, and whether the published reference stands in for either."""
     units = max(1.0, nodes / known.storage_nodes)
     write = min(known.storage_write_gbytes_per_s * units, known.storage_node_write_gbytes_per_s * nodes)
@@ -187,7 +187,7 @@ def _storage(wish: Wish, known: Reliability, nodes: int) -> tuple[float, float, 
     return wish.write_gbytes_per_s or write, wish.read_gbytes_per_s or read, assumed
 
 
-def _assumptions(wish: Wish, known: Reliability, write: float, read: float) -> list[Assumed]:
+def _assumptions(wish: JobRequest, known: Reliability, write: float, read: float) -> list[Assumed]:
     named = [f"{rate}_{name}" for rate in ("job_stops", "node_removals") for name in Three.model_fields]
     made = [
         Assumed(name=name, value=known.fact(name), source=known.provenance[name].source) for name in named
@@ -205,7 +205,7 @@ def _assumptions(wish: Wish, known: Reliability, write: float, read: float) -> l
     return made
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: JobRequest) -> None:
     limits: list[tuple[str, float | None, float, float]] = [
         ("gpus", wish.gpus, 1, MAX_GPUS),
         ("gpus-per-node", wish.gpus_per_node, 1, 1024),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from railbed.catalog import Machine, Unpublished
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.errors import UsageError
 from railbed.units import gbytes_per_s
 
 MAX_NODES = 1_000_000
 
 
-class BandwidthMachine(Part):
+class BandwidthMachine(FrozenModel):
     """One machine type; rates are per node unless named otherwise."""
 
     key: str
@@ -88,7 +88,7 @@ def of(facts: Machine) -> BandwidthMachine:
     )
 
 
-class Group(Part):
+class Group(FrozenModel):
     """The ranks of one collective on one machine type."""
 
     domains: int

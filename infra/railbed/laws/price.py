@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from railbed.catalog import FilesystemOffer, Machine
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 
 HOURS_PER_MONTH = 730
 CURRENCY = "USD"
 
 
-class Estimate(Part):
+class Estimate(FrozenModel):
     """Costs per hour of what has a price, and what has none."""
 
     hourly: float

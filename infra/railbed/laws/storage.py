@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 
 from railbed.catalog import FilesystemOffer, Step
-from railbed.claims import Basis, Part
+from railbed.claims import Basis, FrozenModel
 from railbed.errors import UsageError
 from railbed.units import gbytes_per_s
 
 MBYTES_PER_GBYTE = 1000
 
 
-class StorageRates(Part):
+class StorageRates(FrozenModel):
     """GB/s of one filesystem for ``nodes`` nodes. None: nobody published what it would follow from."""
 
     nodes: int

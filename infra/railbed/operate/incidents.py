@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX
 from railbed.effects.slurm_text import NodeState
@@ -12,7 +12,7 @@ from railbed.validate.node import faults, report
 from railbed.validate.node.probe import Symptom
 
 
-class Incident(Part):
+class Incident(FrozenModel):
     """One thing that is down, or that nobody can look at."""
 
     part: str

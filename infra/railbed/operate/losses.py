@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from pydantic import Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.contract import Contract, Filesystem
 from railbed.defaults import LOSS_TIMEOUT_S
 from railbed.effects import contract_store
@@ -22,7 +22,7 @@ COMPLETING = "COMPLETING"
 """Slurm's word for a job that has ended and whose nodes are being cleaned up."""
 
 
-class Data(Part):
+class Data(FrozenModel):
     """One shared filesystem."""
 
     name: str
@@ -34,7 +34,7 @@ class Data(Part):
     """Why nobody knows how much is in it."""
 
 
-class Losses(Part):
+class Losses(FrozenModel):
     """What is known just before a destroy."""
 
     nodes: list[str] = Field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, HEALTH_REPORT_PREFIX
 from railbed.effects.scheduler import Scheduler
@@ -12,7 +12,7 @@ from railbed.operate.incidents import Incident, incidents
 from railbed.validate.node import report
 
 
-class NodeView(Part):
+class NodeView(FrozenModel):
     """One node as `railbed node list --json` prints it."""
 
     name: str
@@ -28,7 +28,7 @@ class NodeView(Part):
     """Jobs on the node: ``<id> of <user>``."""
 
 
-class Overview(Part):
+class Overview(FrozenModel):
     """The cluster as `railbed node list --json` prints it."""
 
     nodes: list[NodeView]

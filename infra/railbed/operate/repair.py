@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from railbed import configure, validate
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects.journal import Journal
@@ -17,18 +17,18 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.operate import aside, limits
-from railbed.operate.aside import Say
+from railbed.operate import drain, limits
+from railbed.operate.drain import Say
 
 
-class Step(Part):
+class Step(FrozenModel):
     """One step of a repair, as planned."""
 
     name: str
     what: str
 
 
-class Repaired(Part):
+class Repaired(FrozenModel):
     """How a repair ended."""
 
     node: str
@@ -81,9 +81,9 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
             f"{name} is not taken out of service: {limited}", code="DRAIN_LIMIT",
             hint="give others back first, or drain it yourself (`railbed node drain`): a person's drain is not limited",
         )  # fmt: skip
-    owner = aside.drain(scheduler, name, states, REPAIR_PREFIX, step)
-    waited = aside.wait(scheduler, name, step)
-    if silent := aside.evidence(remote, work, {name: step}):
+    owner = drain.drain(scheduler, name, states, REPAIR_PREFIX, step)
+    waited = drain.wait(scheduler, name, step)
+    if silent := drain.evidence(remote, work, {name: step}):
         raise silent[name]
     scheduler.reserve([name])
     step("hold", "held in the acceptance reservation")
@@ -114,7 +114,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
     elif not owner:
         first = next(c for c in report.claims if c.verdict != Verdict.PASS)
         scheduler.drain(
-            name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[: aside.REASON_LENGTH]
+            name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[: drain.REASON_LENGTH]
         )
         step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
     return Repaired(
@@ -125,4 +125,4 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
 
 def _owner(scheduler: Scheduler, name: str, before: str) -> str:
     """Reason of a person's drain as it is now: asked again, as a person may drain while the repair waits."""
-    return aside.owners(scheduler.nodes(), [name]).get(name, before)
+    return drain.owners(scheduler.nodes(), [name]).get(name, before)

@@ -9,6 +9,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.operate import nodes
+from railbed.text import few
 
 SHOWN = 8
 
@@ -47,18 +48,14 @@ def require_idle(
         stays = any(node not in going for node in contract.with_role("controller"))
         asked = [node.name for node in going if not (stays and node.role == "controller")]
         busy = [name for name in asked if states[name].state != "drained" or states[name].jobs]
-        why = "only drained nodes without jobs leave; now: " + _some(
-            [f"{name} {states[name].state}" for name in busy]
+        why = "only drained nodes without jobs leave; now: " + few(
+            [f"{name} {states[name].state}" for name in busy], SHOWN
         )
         hint = (
             "; ".join(f"railbed node drain {name} --reason shrink" for name in busy[:SHOWN]) + ", then wait"
         )
     if busy:
         raise UsageError(
-            f"nodes would leave the cluster ({len(going)}): {why}", code="NOT_DRAINED", found=_some(busy),
+            f"nodes would leave the cluster ({len(going)}): {why}", code="NOT_DRAINED", found=few(busy, SHOWN),
             allowed="drained and idle" if scheduler else "named by their operator", hint=hint,
         )  # fmt: skip
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

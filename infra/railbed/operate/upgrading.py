@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import configure, validate
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
@@ -21,13 +21,13 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.judge.rails import PARTNERS_NEEDED
-from railbed.operate import aside, limits
+from railbed.operate import drain, limits
 from railbed.operate.waves import waves
 
 PLAYBOOK = "upgrade.yml"
 
 
-class Planned(Part):
+class Planned(FrozenModel):
     """What an upgrade would do."""
 
     release: str
@@ -40,7 +40,7 @@ class Planned(Part):
     """Node → reason of a person's drain, which would stay."""
 
 
-class Upgraded(Part):
+class Upgraded(FrozenModel):
     """How it ended."""
 
     release: str
@@ -76,13 +76,13 @@ def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler
     known = work.releases.read()
     pending = [n for n in contract.nodes if known.get(n.name) != release or n.name in half_done]
     names = {n.name for n in pending if n.role != "controller"}
-    jobs = aside.busy(scheduler, names)
+    jobs = drain.busy(scheduler, names)
     return Planned(
         release=release,
         controllers=[n.name for n in pending if n.role == "controller"],
         waves=waves(contract, names, jobs, out=limits.taken_out(contract, states)),
         jobs=jobs,
-        drained=aside.owners(states, (n.name for n in pending if n.name in names)),
+        drained=drain.owners(states, (n.name for n in pending if n.name in names)),
     )
 
 
@@ -92,7 +92,7 @@ class _Run:
 
     contract: Contract
     work: Workspace
-    say: aside.Say
+    say: drain.Say
     wait_s: float
     on_converge: configure.OnEvent | None
     scheduler: Scheduler = field(init=False)
@@ -111,7 +111,7 @@ class _Run:
         self.scheduler = Scheduler(self.remote)
         self.journal = Journal(self.work.journal_file)
 
-    def step(self, name: str) -> aside.Step:
+    def step(self, name: str) -> drain.Step:
         def tell(event: str, text: str, **fields: object) -> None:
             self.journal.write(f"upgrade-{event}", node=name, **fields)
             self.say(f"{name}: {text}")
@@ -129,7 +129,7 @@ class _Run:
             self.say(f"{', '.join(names)}: not drained: {self.limited}")
             return
         for name in names:
-            owner = aside.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))
+            owner = drain.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))
             if owner:
                 self.owners[name] = owner
         # A drain from before, of the health check say, has a cause that another node's failure does not end.
@@ -137,7 +137,7 @@ class _Run:
         pending, start = list(names), time.monotonic()
         told: dict[str, list[str]] = {}
         while pending and not self.failed:
-            busy = aside.busy(self.scheduler, pending)
+            busy = drain.busy(self.scheduler, pending)
             ready = [name for name in pending if name not in busy]
             if ready:
                 self.move(ready)
@@ -157,7 +157,7 @@ class _Run:
     def _look(self, names: Sequence[str]) -> dict[str, NodeState]:
         """Asks who drained ``names``: a person may do so at any moment, and that drain is neither ended nor written over."""
         states = self.scheduler.nodes()
-        self.owners |= aside.owners(states, names)
+        self.owners |= drain.owners(states, names)
         return states
 
     def _undrain(self, before: dict[str, str]) -> None:
@@ -181,7 +181,7 @@ class _Run:
 
     def move(self, names: Sequence[str]) -> None:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
-        silent = aside.evidence(self.remote, self.work, {name: self.step(name) for name in names})
+        silent = drain.evidence(self.remote, self.work, {name: self.step(name) for name in names})
         if silent:
             self._look(list(silent))
         for name, why in silent.items():
@@ -242,7 +242,7 @@ class _Run:
         lacking = PARTNERS_NEEDED + 1 - len(set(with_rails) & set(names))
         start, told = time.monotonic(), False
         while 0 < lacking <= len(others) and time.monotonic() - start < self.wait_s:
-            busy, states = aside.busy(self.scheduler, others), self.scheduler.nodes()
+            busy, states = drain.busy(self.scheduler, others), self.scheduler.nodes()
             idle = [
                 name for name in others if name not in busy and name in states and states[name].responding
             ]
@@ -260,12 +260,12 @@ class _Run:
         if self.verdict is not Verdict.FAIL:
             self.verdict = verdict
         if name not in self.owners:
-            self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[: aside.REASON_LENGTH])
+            self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[: drain.REASON_LENGTH])
         self.step(name)("failed", f"not given back: {why}", verdict=str(verdict))
 
 
 def run(
-    contract: Contract, work: Workspace, planned: Planned, say: aside.Say, *, wait_s: float,
+    contract: Contract, work: Workspace, planned: Planned, say: drain.Say, *, wait_s: float,
     on_converge: configure.OnEvent | None = None,
 ) -> Upgraded:  # fmt: skip
     """Does it; ``contract`` is that of the new release. Waits at most ``wait_s`` seconds for the jobs of one wave.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from railbed.parse.json_text import document, items, leftover, mapping, told
+from railbed.parse.json_text import document, items, leftover, mapping, text_or_none
 from railbed.parse.lines import bounded
 
 ROOTS = ("DCGM Diagnostic", "DCGM GPU Diagnostic")
@@ -30,7 +30,7 @@ def _told_of(result: dict[str, Any]) -> list[str]:
     found = []
     for warning in warnings if isinstance(warnings, list) else [warnings]:
         body = mapping(warning)
-        text = told(warning) or told(body.get("warning"))
+        text = text_or_none(warning) or text_or_none(body.get("warning"))
         if text:
             code = body.get("error_id")
             found.append(text if code is None else f"{text} (error {code})")
@@ -39,17 +39,21 @@ def _told_of(result: dict[str, Any]) -> list[str]:
 
 def _entity(result: dict[str, Any]) -> str:
     """``GPU 3`` whatever the version calls it; empty where the result is of the node."""
-    group = told(result.get("entity_group"))
+    group = text_or_none(result.get("entity_group"))
     which = result.get("entity_id", result.get("gpu_id", result.get("gpu_ids")))
     return "" if which is None else f"{group or 'GPU'} {which}"
 
 
 def _result(body: dict[str, Any]) -> dict[str, Any]:
-    return {"entity": _entity(body), "status": told(body.get("status")) or "", "warnings": _told_of(body)}
+    return {
+        "entity": _entity(body),
+        "status": text_or_none(body.get("status")) or "",
+        "warnings": _told_of(body),
+    }
 
 
 def _status(test: dict[str, Any], results: list[dict[str, Any]]) -> str:
-    summary = told(mapping(test.get("test_summary")).get("status"))
+    summary = text_or_none(mapping(test.get("test_summary")).get("status"))
     if summary:
         return summary
     seen = {r["status"] for r in results}
@@ -73,8 +77,8 @@ def plain(text: str) -> dict[str, Any]:
         for body in map(mapping, items(category.get("tests"))):
             results = [_result(mapping(r)) for r in items(body.get("results"))]
             test = {
-                "category": told(category.get("category")) or "",
-                "name": told(body.get("name")) or "",
+                "category": text_or_none(category.get("category")) or "",
+                "name": text_or_none(body.get("name")) or "",
                 "status": _status(body, results),
                 "results": results,
             }
@@ -87,13 +91,13 @@ def plain(text: str) -> dict[str, Any]:
             if test["status"] == "Fail" and not bad:
                 warned = _told_of(mapping(body.get("test_summary")))
                 failed.append({"test": test["name"], "entity": "", "message": "; ".join(warned)})
-    error = told(root.get("runtime_error"))
+    error = text_or_none(root.get("runtime_error"))
     return {
-        "version": told(metadata.get("version"))
-        or told(root.get("version"))
-        or told(report.get("DCGM Version")),
-        "driver": told(metadata.get("Driver Version Detected"))
-        or told(report.get("Driver Version Detected")),
+        "version": text_or_none(metadata.get("version"))
+        or text_or_none(root.get("version"))
+        or text_or_none(report.get("DCGM Version")),
+        "driver": text_or_none(metadata.get("Driver Version Detected"))
+        or text_or_none(report.get("Driver Version Detected")),
         "tests": tests,
         "failed": failed,
         "error": error,

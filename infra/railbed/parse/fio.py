@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from railbed.parse.json_text import document, items, leftover, mapping, real, told, whole
+from railbed.parse.json_text import document, items, leftover, mapping, real, text_or_none, whole
 
 KNOWN = frozenset(
     (
@@ -51,7 +51,7 @@ def _way(body: dict[str, Any]) -> dict[str, Any] | None:
 
 def _job(body: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": told(body.get("jobname")) or "",
+        "name": text_or_none(body.get("jobname")) or "",
         "error": whole(body.get("error")),
         "options": {str(k): str(v) for k, v in mapping(body.get("job options")).items()},
         **{way: _way(mapping(body.get(way))) for way in WAYS},
@@ -68,7 +68,7 @@ def plain(text: str) -> dict[str, Any]:
     jobs = [_job(mapping(job)) for job in [*items(root.get("jobs")), *items(root.get("client_stats"))]]
     said = [line for line in text.splitlines() if line.startswith(("fio:", "error:", "verify:"))]
     return {
-        "version": told(root.get("fio version")),
+        "version": text_or_none(root.get("fio version")),
         "jobs": jobs,
         "said": said,
         "truncated": found is None and "{" in text,

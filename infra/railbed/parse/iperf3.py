@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from railbed.parse.json_text import document, items, leftover, mapping, real, told
+from railbed.parse.json_text import document, items, leftover, mapping, real, text_or_none
 
 KNOWN = frozenset(
     ("start", "intervals", "end", "error", "title", "extra_data", "server_output_json", "server_output_text")
@@ -70,7 +70,7 @@ def plain(text: str) -> dict[str, Any]:
         "reverse": main if reverse_only else other,
         "intervals": _intervals(root),
         "congestion": end.get("sender_tcp_congestion"),
-        "error": told(root.get("error")),
+        "error": text_or_none(root.get("error")),
         "truncated": found is None and bool(text.strip()),
         "unread": leftover(text, found, KNOWN),
     }

@@ -63,7 +63,7 @@ def whole(value: Any) -> int | None:
     return int(found) if found is not None and found == int(found) else None
 
 
-def told(value: Any) -> str | None:
+def text_or_none(value: Any) -> str | None:
     """``value`` where it is text; else None."""
     return value if isinstance(value, str) else None
 

@@ -47,7 +47,6 @@ FURNITURE = re.compile(
 ALGORITHMS = ("TREE", "RING", "COLLNET_DIRECT", "COLLNET_CHAIN", "NVLS", "NVLS_TREE", "PAT")
 PROTOCOLS = ("LL", "LL128", "SIMPLE")
 """Older versions print the place in these lists."""
-IN_NODE = ("P2P", "SHM", "NVLS", "C2C")
 
 
 @dataclass

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from railbed.parse.json_text import document, items, leftover, mapping, real, told, whole
+from railbed.parse.json_text import document, items, leftover, mapping, real, text_or_none, whole
 from railbed.parse.nccl_table import Log, Measurement, Row, Table, measurement
 from railbed.parse.numbers import finite
 
@@ -44,7 +44,7 @@ def read(text: str) -> Log | None:
     for device in map(mapping, items(config.get("devices"))):
         table.groups.append(whole(device.get("group")) or 0)
         table.highest_rank = max(table.highest_rank, whole(device.get("rank")) or 0)
-        host = told(device.get("hostname"))
+        host = text_or_none(device.get("hostname"))
         if host:
             table.hosts[host] = None
     for key, name in SETTINGS.items():
@@ -121,8 +121,8 @@ def _row(result: dict[str, Any]) -> Row | None:
     return Row(
         size_bytes=size,
         count=whole(result.get("count")),
-        type=told(result.get("type")) or "",
-        redop=told(result.get("redop")) or "",
+        type=text_or_none(result.get("type")) or "",
+        redop=text_or_none(result.get("redop")) or "",
         root=whole(result.get("root")),
         out_of_place=halves[0],
         in_place=halves[1],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from railbed.parse.json_text import document, items, leftover, mapping, real, told, whole
+from railbed.parse.json_text import document, items, leftover, mapping, real, text_or_none, whole
 from railbed.parse.lines import bare_lines, bounded
 from railbed.parse.numbers import finite, integer, number
 
@@ -42,8 +42,8 @@ def _from_json(root: dict[str, Any], text: str) -> dict[str, Any]:
     body = mapping(root.get("nvbandwidth"))
     tests = []
     for case in map(mapping, items(body.get("testcases"))):
-        test = _new(told(case.get("name")) or "", told(case.get("status")))
-        described = MATRIX.match(told(case.get("bandwidth_description")) or "")
+        test = _new(text_or_none(case.get("name")) or "", text_or_none(case.get("status")))
+        described = MATRIX.match(text_or_none(case.get("bandwidth_description")) or "")
         if described:
             test["what"], test["unit"] = described.group(1), described.group(3)
         test["matrix"] = [[_cell(cell) for cell in items(row)] for row in items(case.get("bandwidth_matrix"))]
@@ -53,15 +53,15 @@ def _from_json(root: dict[str, Any], text: str) -> dict[str, Any]:
     errors = [
         e
         for e in [
-            told(body.get("error")),
-            *(told(mapping(c).get("error")) for c in items(body.get("testcases"))),
+            text_or_none(body.get("error")),
+            *(text_or_none(mapping(c).get("error")) for c in items(body.get("testcases"))),
         ]
         if e
     ]
     runtime = whole(body.get("CUDA Runtime Version"))
     return {
-        "version": told(body.get("version")),
-        "driver": told(body.get("Driver Version")),
+        "version": text_or_none(body.get("version")),
+        "driver": text_or_none(body.get("Driver Version")),
         "cuda": None if runtime is None else str(runtime),
         "devices": [d for d in items(body.get("GPU Device list")) if isinstance(d, str)],
         "tests": tests,

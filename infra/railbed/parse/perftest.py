@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from railbed.parse.json_text import document, mapping, real, told, whole
+from railbed.parse.json_text import document, mapping, real, text_or_none, whole
 from railbed.parse.lines import bare_lines, bounded
 from railbed.parse.numbers import finite, integer, number
 
@@ -102,8 +102,8 @@ def _from_json(text: str) -> dict[str, Any] | None:
     if not isinstance(results, dict) or not any(real(results.get(key)) is not None for key in JSON_NAMES):
         return None
     info = mapping(report.get("test_info"))
-    run = _new(told(info.get("test")) or "")
-    run["device"] = told(info.get("Device"))
+    run = _new(text_or_none(info.get("test")) or "")
+    run["device"] = text_or_none(info.get("Device"))
     run["settings"] = {str(k): str(v) for k, v in info.items() if isinstance(v, (str, int, float))}
     row: dict[str, Any] = {
         "size_bytes": whole(results.get("MsgSize")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from railbed.parse.json_text import document, mapping, told, whole
+from railbed.parse.json_text import document, mapping, text_or_none, whole
 from railbed.parse.lines import bare_lines, bounded
 from railbed.parse.rdma_names import link_layer, rails
 
@@ -14,12 +14,12 @@ OLD = re.compile(r"^\d+/\d+: (\S+)/(\d{1,5}): (.*)$")
 
 
 def _link(device: str, port: int | None, facts: dict[str, Any]) -> dict[str, Any]:
-    netdev = told(facts.get("netdev")) or ""
+    netdev = text_or_none(facts.get("netdev")) or ""
     return {
         "device": device,
         "port": port,
-        "state": told(facts.get("state")) or "",
-        "physical_state": told(facts.get("physical_state")) or "",
+        "state": text_or_none(facts.get("state")) or "",
+        "physical_state": text_or_none(facts.get("physical_state")) or "",
         "netdev": netdev,
         "link_layer": link_layer(netdev),
     }
@@ -30,7 +30,7 @@ def _from_json(found: list[Any]) -> tuple[list[dict[str, Any]], list[str]]:
     unread: list[str] = []
     for entry in found:
         facts = mapping(entry)
-        device, _, tail = (told(facts.get("ifname")) or "").partition("/")
+        device, _, tail = (text_or_none(facts.get("ifname")) or "").partition("/")
         if device:
             links.append(_link(device, whole(facts.get("port", tail or None)), facts))
         else:

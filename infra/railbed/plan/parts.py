@@ -7,14 +7,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from railbed.catalog import Machine
-from railbed.claims import Claim, OutOfScope, Part
+from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.laws.longjob import LongJob
 from railbed.laws.storage import StorageRates
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
 
 
-class PlannedPool(Part):
+class PlannedPool(FrozenModel):
     """One pool and the facts of its machine."""
 
     name: str
@@ -37,7 +37,7 @@ class PlannedPool(Part):
         return self.nodes + self.spares
 
 
-class Addresses(Part):
+class Addresses(FrozenModel):
     """The networks of a platform that railbed addresses itself; on clouds the provider does."""
 
     management_cidr: str
@@ -45,7 +45,7 @@ class Addresses(Part):
     """One per rail."""
 
 
-class PlannedFabric(Part):
+class PlannedFabric(FrozenModel):
     """Parameters of the compute fabric; the cable map follows from them."""
 
     rails: int
@@ -61,7 +61,7 @@ class PlannedFabric(Part):
     """Leaf of rail i of the first scalable unit; empty where the provider does not tell."""
 
 
-class PlannedFilesystem(Part):
+class PlannedFilesystem(FrozenModel):
     """One shared filesystem; the fields of the contract's."""
 
     name: str
@@ -84,14 +84,14 @@ class PlannedFilesystem(Part):
     formerly: str = ""
 
 
-class PlannedFile(Part):
+class PlannedFile(FrozenModel):
     """A file of the release, and by what a fetched copy is checked."""
 
     url: str
     sha256: str
 
 
-class PlannedRepository(Part):
+class PlannedRepository(FrozenModel):
     """Where packages come from."""
 
     name: str
@@ -107,7 +107,7 @@ class PlannedRepository(Part):
     """Where its publisher has it."""
 
 
-class PlannedSoftware(Part):
+class PlannedSoftware(FrozenModel):
     """The locked release."""
 
     release: str
@@ -120,7 +120,7 @@ class PlannedSoftware(Part):
     """Of the release, or of the site's mirror; none in a lab, which has its own."""
 
 
-class Price(Part):
+class Price(FrozenModel):
     """What the cluster costs while it is there."""
 
     currency: str
@@ -141,7 +141,7 @@ class Price(Part):
         return f"{known} {self.currency}/h{term} ({self.note}){without}"
 
 
-class Purchase(Part):
+class Purchase(FrozenModel):
     """Something bought that destroy cannot give back."""
 
     words: str
@@ -152,7 +152,7 @@ class Purchase(Part):
     """Whether the spec does say so."""
 
 
-class PlannedStorage(Part):
+class PlannedStorage(FrozenModel):
     """What one filesystem gives the compute nodes."""
 
     filesystem: str
@@ -163,7 +163,7 @@ class PlannedStorage(Part):
     checkpoint_restore_s: float | None = None
 
 
-class PlannedJob(Part):
+class PlannedJob(FrozenModel):
     """One pretraining workload."""
 
     workload: int
@@ -172,7 +172,7 @@ class PlannedJob(Part):
     job: LongJob
 
 
-class Warned(Part):
+class Warned(FrozenModel):
     """Something that the user should know and that stops nothing."""
 
     code: str
@@ -181,7 +181,7 @@ class Warned(Part):
     """Key of the spec that it is about."""
 
 
-class ClusterPlan(Part):
+class ClusterPlan(FrozenModel):
     """Everything that the platforms need to know to make a cluster, and what it must then prove."""
 
     name: str
@@ -265,7 +265,7 @@ class ClusterPlan(Part):
         }
 
 
-class PlannedNic(Part):
+class PlannedNic(FrozenModel):
     """One network card of a rail; the fields of the contract's."""
 
     device: str
@@ -275,7 +275,7 @@ class PlannedNic(Part):
     port: str
 
 
-class PlannedRail(Part):
+class PlannedRail(FrozenModel):
     """All NICs of one GPU position; the fields of the contract's."""
 
     index: int
@@ -286,7 +286,7 @@ class PlannedRail(Part):
     nics: list[PlannedNic]
 
 
-class PlannedHost(Part):
+class PlannedHost(FrozenModel):
     """One host, before it exists."""
 
     name: str

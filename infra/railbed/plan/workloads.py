@@ -45,7 +45,7 @@ def plan_jobs(spec: ClusterSpec, given: list[PlannedStorage]) -> list[PlannedJob
             workload=index,
             kind="pretraining",
             job=longjob.plan(
-                longjob.Wish(
+                longjob.JobRequest(
                     gpus=workload.gpus,
                     days=workload.days,
                     gpus_per_node=catalog.load_machine(spec.pools[0].machine).gpus,

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from railbed.catalog import SYSTEM, Component, Key, Machine, Release, Repository
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import parse
 
@@ -22,7 +22,7 @@ def mirror_folder(url: str) -> str:
     return "apt/" + f"{parts.netloc}{parts.path}".strip("/").replace("/", "_").replace(":", "_")
 
 
-class Artefact(Part):
+class Artefact(FrozenModel):
     """One part of a release, as it is fetched.
 
     ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``elsewhere``: another

@@ -12,9 +12,9 @@ from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
 from railbed.spec.problems import key_path
+from railbed.text import few
 
 MAX_HOST_NAME = 63
-SHOWN_NAMES = 5
 SERVICE_LOGINS = (
     "_apt", "_chrony", "_rpc", "adm", "apache", "avahi", "backup", "bin", "ceph", "chrony", "clevis",
     "cockpit-ws", "colord", "daemon", "dbus", "dnsmasq", "ftp", "fwupd-refresh", "games", "geoclue", "gnats",
@@ -97,8 +97,8 @@ def _machines(spec: ClusterSpec, names: list[str], where: str) -> None:
     unused = sorted(set(names) - set(wanted))
     if missing or unused:
         raise SpecError(
-            f"the pools need {len(wanted)} machines; without a machine: {_some(missing)}; in no pool: "
-            f"{_some(unused)}",
+            f"the pools need {len(wanted)} machines; without a machine: {few(missing) or 'none'}; in no pool: "
+            f"{few(unused) or 'none'}",
             path=key_path(where, ["platform", "machines"]),
             found=len(names),
             allowed="one machine for each host of the pools, by its name"
@@ -115,10 +115,6 @@ def _switch(platform: MetalPlatform, where: str) -> None:
         catalog.load_switch(platform.switch)
     except CatalogError as unknown:
         raise offers.at(unknown, key_path(where, ["platform", "switch"])) from None
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN_NAMES]) + (" …" if len(names) > SHOWN_NAMES else "") or "none"
 
 
 def _unique(group: str, values: list[str], where: str, key: str) -> None:

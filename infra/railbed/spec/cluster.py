@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from railbed.spec.platforms import Id, Platform, Wish
+from railbed.spec.platforms import Id, Platform, SpecModel
 from railbed.spec.scalars import (
     CapacityTib,
     Day,
@@ -25,19 +25,19 @@ from railbed.spec.scalars import (
 VERSION = 1
 
 
-class OnDemand(Wish):
+class OnDemand(SpecModel):
     """Bought by the hour, as far as the zone has any."""
 
     kind: Literal["on_demand"] = "on_demand"
 
 
-class Spot(Wish):
+class Spot(SpecModel):
     """Taken back by the provider at any moment: refused for pretraining."""
 
     kind: Literal["spot"]
 
 
-class Reservation(Wish):
+class Reservation(SpecModel):
     """Capacity that is held for this account."""
 
     kind: Literal["reservation"]
@@ -49,7 +49,7 @@ class Reservation(Wish):
     """Last day; without it: until it is given back."""
 
 
-class Block(Wish):
+class Block(SpecModel):
     """Capacity bought ahead for a fixed time; it cannot be given back."""
 
     kind: Literal["block"]
@@ -64,7 +64,7 @@ class Block(Wish):
 Capacity = Annotated[OnDemand | Spot | Reservation | Block, Field(discriminator="kind")]
 
 
-class Pool(Wish):
+class Pool(SpecModel):
     """Equal nodes of one machine type."""
 
     name: Name
@@ -85,7 +85,7 @@ class Pool(Wish):
     """Its name before it was renamed: nodes stay, nothing is replaced."""
 
 
-class Fabric(Wish):
+class Fabric(SpecModel):
     """The network that collectives run on."""
 
     rails: RailCount
@@ -94,7 +94,7 @@ class Fabric(Wish):
     """All rails of a node together, Gb/s: rails × NICs per rail × NIC rate, checked."""
 
 
-class FilesystemSpec(Wish):
+class FilesystemSpec(SpecModel):
     """One shared parallel filesystem."""
 
     name: Name
@@ -125,7 +125,7 @@ Place = Annotated[
 """Where packages lie: ``https://…``, or ``file:///…`` for a folder that every host has."""
 
 
-class MirrorSpec(Wish):
+class MirrorSpec(SpecModel):
     """A folder made by `railbed software mirror`, signed and served by the site: vendors' repositories are not asked then."""
 
     url: Place
@@ -139,7 +139,7 @@ class MirrorSpec(Wish):
     the distribution's own signatures."""
 
 
-class SoftwareSpec(Wish):
+class SoftwareSpec(SpecModel):
     """What is installed."""
 
     release: Key
@@ -151,7 +151,7 @@ class SoftwareSpec(Wish):
     """The site's own copy of its packages; without it they come from their vendors."""
 
 
-class Workload(Wish):
+class Workload(SpecModel):
     """What the cluster is for; adds acceptance claims and planning."""
 
     kind: Literal["pretraining", "finetuning", "inference", "scientific"]
@@ -164,7 +164,7 @@ class Workload(Wish):
     """Size of one checkpoint, GB."""
 
 
-class Access(Wish):
+class Access(SpecModel):
     """Who may log in, and from where."""
 
     ssh_from: list[Network] = Field(default=[], max_length=256)
@@ -175,7 +175,7 @@ class Access(Wish):
     """Instance id → public host key, read at the provider's console: for providers without a channel to read it by."""
 
 
-class Budget(Wish):
+class Budget(SpecModel):
     """Limits that the plan refuses to go over. What has no published price is said, and not counted."""
 
     hourly_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -184,7 +184,7 @@ class Budget(Wish):
     """Most that the longest workload's whole term may cost."""
 
 
-class ClusterSpec(Wish):
+class ClusterSpec(SpecModel):
     """One cluster, as its owners want it."""
 
     version: Annotated[int, Field(ge=1, le=VERSION)]

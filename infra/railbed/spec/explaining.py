@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from railbed import catalog
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.spec.cluster import ClusterSpec
 
 
-class Explained(Part):
+class Explained(FrozenModel):
     """One value."""
 
     path: str

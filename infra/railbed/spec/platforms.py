@@ -6,12 +6,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
 from railbed.text import LINE_PATTERN
 
 
-class Wish(Part):
+class SpecModel(FrozenModel):
     """Base of the spec's parts: the docstrings of fields are their descriptions in the JSON Schema."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -21,7 +21,7 @@ Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9]
 """An identifier that the provider gave; Azure's begin with a slash."""
 
 
-class LabPlatform(Wish):
+class LabPlatform(SpecModel):
     """A cluster of real programs on one machine; the hardware is simulated."""
 
     kind: Literal["lab"]
@@ -31,7 +31,7 @@ class LabPlatform(Wish):
     """Rail i gets the i-th /24 of it."""
 
 
-class MetalMachine(Wish):
+class MetalMachine(SpecModel):
     """One physical machine and how its power is reached."""
 
     name: Name
@@ -52,7 +52,7 @@ class MetalMachine(Wish):
     """A higher number gives the installed system up, and installs the machine anew."""
 
 
-class Installer(Wish):
+class Installer(SpecModel):
     """What a machine without an operating system is installed from."""
 
     url: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=512)]
@@ -65,7 +65,7 @@ class Installer(Wish):
     """Of the installed machines."""
 
 
-class MetalPlatform(Wish):
+class MetalPlatform(SpecModel):
     """Machines that are there already, named one by one."""
 
     kind: Literal["metal"]
@@ -96,7 +96,7 @@ class MetalPlatform(Wish):
     """Authority that signed the BMCs' certificates; empty: the system's own."""
 
 
-class CloudPlatform(Wish):
+class CloudPlatform(SpecModel):
     """What every cloud needs to be told."""
 
     region: Id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from pydantic import ValidationError
 
 from railbed.catalog import nearest, strict_yaml
 from railbed.errors import SpecError, Unsupported
-from railbed.spec import characters, checks, secrets
+from railbed.spec import checks, secrets
 from railbed.spec.cluster import VERSION, ClusterSpec
 from railbed.spec.platforms import KINDS
 from railbed.spec.problems import key_path, shown, spec_error
-from railbed.text import plain
+from railbed.text import obeyed, plain
 
 CONFIG_KEY = "railbed:cluster"
+SEVERAL_LINES = {".software.mirror.key": "\r\n"}
+"""Text of several lines, and what may stand between them: an armoured key."""
 CATALOGUE_ONLY = {
     "coreweave": "its Pulumi package has no resource for GPU nodes (coreweave 1.0.1)",
     "crusoe": "there is no Pulumi package for it",
@@ -79,7 +83,7 @@ def from_config(data: Any, where: str) -> ClusterSpec:
             hint="remove it and change that secret now; railbed makes the cluster's own",
             code="SPEC_SECRET",
         )
-    for at, what in characters.find(data):
+    for at, what in _control_characters(data):
         raise SpecError(
             f"here is {what}",
             path=where + at,
@@ -134,3 +138,30 @@ def _check_platform(platform: Any, where: str) -> None:
             allowed=known,
             hint=f"did you mean {near}?" if near else "choose one of those",
         )
+
+
+def _control_characters(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """``(key path, what is there)`` of each text in ``data`` with such a character, keys of mappings included.
+
+    Control characters (newline, NUL, ESC), format characters (bidi overrides, zero width), surrogates, private use, and
+    separators of lines and paragraphs.
+    """
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if odd := _first_obeyed(str(key), ""):
+                yield path, f"a key with the character {odd}"
+                continue
+            yield from _control_characters(value, f"{path}.{key}")
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _control_characters(value, f"{path}[{index}]")
+    elif isinstance(data, str) and (odd := _first_obeyed(data, SEVERAL_LINES.get(path, ""))):
+        yield path, f"text with the character {odd}"
+
+
+def _first_obeyed(text: str, allowed: str) -> str:
+    """The first such character as ``U+202E RIGHT-TO-LEFT OVERRIDE``; empty where there is none."""
+    if text.isascii() and text.isprintable():
+        return ""
+    found = next((c for c in text if c not in allowed and obeyed(c)), "")
+    return f"U+{ord(found):04X} {unicodedata.name(found, '')}".rstrip() if found else ""

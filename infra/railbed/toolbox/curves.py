@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.judge import sizes
 from railbed.judge.recognize import with_names
 from railbed.laws import bandwidth, ranks
@@ -16,14 +16,14 @@ SMALLEST_BYTES = KIB
 STEPS_PER_DOUBLING = 2
 
 
-class Curve(Part):
+class Curve(FrozenModel):
     """One line: sizes in bytes and GB/s of bus bandwidth."""
 
     name: str
     points: list[tuple[int, float]]
 
 
-class Picture(Part):
+class Picture(FrozenModel):
     """Everything that one plot shows."""
 
     title: str

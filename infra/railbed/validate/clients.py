@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from railbed import ended
 from railbed.contract import Filesystem
-from railbed.defaults import ASKED_AT_ONCE, CLIENT_STAT_S, STORAGE_TIMEOUT_S
+from railbed.defaults import CLIENT_STAT_S, SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
@@ -58,7 +58,7 @@ def look(bench: Bench, filesystem: Filesystem, names: Sequence[str]) -> dict[str
     def ask(name: str) -> Result:
         return bench.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
 
-    answers = bench.remote.each(names, ask, ASKED_AT_ONCE)
+    answers = bench.remote.each(names, ask, SSH_FANOUT)
     bench.keep("storage/clients.json", {name: f"{one.stdout}\n{one.stderr}" for name, one in answers.items()})
     found = {name: judge(name, answer, filesystem) for name, answer in answers.items()}
     for name, client in found.items():

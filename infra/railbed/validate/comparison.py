@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
@@ -18,7 +18,7 @@ EVERY = "*"
 """As a filter: all claims, but a run that earns no certificate. Else what drifts slowly would be certified bit by bit."""
 
 
-class Drifted(Part):
+class Drifted(FrozenModel):
     """How today compares with the certificate."""
 
     verdict: Verdict

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from railbed.defaults import ASKED_AT_ONCE, CONDITIONS_TIMEOUT_S
+from railbed.defaults import CONDITIONS_TIMEOUT_S, SSH_FANOUT
 from railbed.effects.remote import Remote
 from railbed.judge import conditions
 from railbed.judge.conditions import Conditions, Reading
@@ -79,4 +79,4 @@ def _readings(remote: Remote, nodes: list[str]) -> dict[str, tuple[Reading | Non
         clock = conditions.clock_problem(reading.clock_s, asked, answered) if reading else ""
         return reading, clock
 
-    return remote.each(nodes, ask, ASKED_AT_ONCE)
+    return remote.each(nodes, ask, SSH_FANOUT)

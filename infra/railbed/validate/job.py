@@ -13,9 +13,9 @@ from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import STEP_COMMENT, Bench
 from railbed.validate.conditions import watch, words
+from railbed.validate.job_log import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
-from railbed.validate.story import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
 NAME = "railbed-reference-job"

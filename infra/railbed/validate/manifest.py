@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from railbed import strict_json
 from railbed.certificate.manifest import Entry, Manifest
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.defaults import MAX_EVIDENCE_BYTES, MAX_EXTRA_FILES, MAX_JSON_BYTES
 from railbed.effects import digests, files
 from railbed.text import shown
@@ -23,7 +23,7 @@ UNLISTED = frozenset({NAME, REPORT, CERTIFICATE})
 """The certificate has the digests of the first two itself."""
 
 
-class Difference(Part):
+class Difference(FrozenModel):
     """One file that is not as it was certified."""
 
     path: str

@@ -6,6 +6,7 @@ from collections import Counter
 
 from railbed.claims import Judged, Verdict, table
 from railbed.contract import Contract
+from railbed.text import few
 
 COMPARED = ("node.driver", "node.fabric_manager", "node.kernel")
 """Claims whose measured value is a version."""
@@ -24,10 +25,12 @@ def compared(contract: Contract, found: list[Judged]) -> list[Judged]:
         if one.claim in COMPARED and one.measured is not None:
             seen.setdefault((one.claim, pools[one.node]), Counter())[str(one.measured)] += 1
     mixed = {key: versions for key, versions in seen.items() if len(versions) > 1}
-    return [_told(one, pools[one.node], mixed, found, pools) if one.node in pools else one for one in found]
+    return [
+        _explain(one, pools[one.node], mixed, found, pools) if one.node in pools else one for one in found
+    ]
 
 
-def _told(
+def _explain(
     one: Judged, pool: str, mixed: dict[tuple[str, str], Counter[str]], found: list[Judged], pools: dict[str, str]
 ) -> Judged:  # fmt: skip
     versions = mixed.get((one.claim, pool))
@@ -51,4 +54,4 @@ def _told(
 
 def _names(here: list[Judged], version: str) -> str:
     names = [one.node for one in here if str(one.measured) == version]
-    return " ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return few(names, SHOWN, " ")

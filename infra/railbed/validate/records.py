@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from railbed import inputs, strict_json
 from railbed.certificate.identity import CLAIM, Identity
-from railbed.claims import Culprit, Judged, OutOfScope, Part, Verdict
+from railbed.claims import Culprit, FrozenModel, Judged, OutOfScope, Verdict
 from railbed.effects import files
 from railbed.errors import Exit, UsageError
 from railbed.text import plain
@@ -33,7 +33,7 @@ SHOWN = (
 """What `railbed validate --json` prints of a claim; report.json holds everything."""
 
 
-class Report(Part):
+class Report(FrozenModel):
     """What one validation found."""
 
     stack: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +10,17 @@ from dataclasses import dataclass, field
 from railbed import ended
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
+from railbed.parse.numbers import integer
 from railbed.run import Result
 from railbed.text import shown
-from railbed.validate import moosefs
 from railbed.validate.bench import Bench
 
 MOOSEFS = "moosefs"
+ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+CHUNK = re.compile(r"^\s*chunk \d+: ")
+COPY = re.compile(r"^\s*copy \d+: (?P<address>[\d.]+):\d+ \(status:(?P<status>\w+)")
+TOTAL = 9
+"""Fields after a server's address: port, id, labels, version, load, maintenance, chunks, used, total."""
 Pair = tuple[str, str]
 """Node and part; the node is empty for what belongs to none."""
 SERVER = "storage"
@@ -46,7 +52,7 @@ def ask(bench: Bench, filesystem: Filesystem, client: str, files: Sequence[str])
 
 def judge(bench: Bench, filesystem: Filesystem, listed: Result, info: Result) -> Servers:
     """From what both tools printed. A server on a node that cannot be reached is that node's, and proves nothing by itself."""
-    serving = moosefs.servers(listed.stdout)
+    serving = data_servers(listed.stdout)
     if not serving:
         master = filesystem.metadata_server
         why = shown(listed.tail()) if listed.ok else ended.why(listed, "mfscli", master)
@@ -58,7 +64,7 @@ def judge(bench: Bench, filesystem: Filesystem, listed: Result, info: Result) ->
     dead = [name for address, name in names.items() if not serving.get(address, False)]
     problems = {f"no data server on {name}": (name, SERVER) for name in dead if name not in bench.unreachable}
     unknown = [bench.unreachable[name] for name in dead if name in bench.unreachable]
-    copies, alive = moosefs.fewest_copies(info.stdout), len(names) - len(dead)
+    copies, alive = fewest_copies(info.stdout), len(names) - len(dead)
     if copies is None:
         unknown.append("mfsfileinfo says nothing about copies")
     elif copies < filesystem.copies:
@@ -75,7 +81,7 @@ def outage(bench: Bench, filesystem: Filesystem, reasons: Sequence[str]) -> tupl
         return told, ("", SERVER)
     listed, master = _list(bench, filesystem), filesystem.metadata_server
     bench.keep("storage/servers.txt", f"{listed.stdout}\n{listed.stderr}")
-    if moosefs.servers(listed.stdout):
+    if data_servers(listed.stdout):
         return f"{told}; its metadata server {master} answers", ("", SERVER)
     return f"{told}; its metadata server {master} gives no answer either", (master, SERVER)
 
@@ -84,3 +90,29 @@ def _list(bench: Bench, filesystem: Filesystem) -> Result:
     master = bench.node(filesystem.metadata_server)
     argv = ["mfscli", "-n", "-p", "-s", "|", "-H", master.address, "-SCS"]
     return bench.remote.run(master.name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
+
+
+def data_servers(text: str) -> dict[str, bool]:
+    """Address of every data server that the metadata server knows → connected and offering space."""
+    found: dict[str, bool] = {}
+    for line in text.splitlines():
+        fields = [field.strip() for field in line.split("|")]
+        place = next((i for i, field in enumerate(fields) if ADDRESS.fullmatch(field)), None)
+        if place is None:
+            continue
+        total = fields[place + TOTAL] if len(fields) > place + TOTAL else ""
+        alive = "disconnected" not in fields[0].lower() and (integer(total) or 0) > 0
+        found[fields[place]] = alive
+    return found
+
+
+def fewest_copies(text: str) -> int | None:
+    """Valid copies of the chunk with the fewest, over all files of `mfsfileinfo`; None without any chunk."""
+    counts: list[int] = []
+    for line in text.splitlines():
+        if CHUNK.match(line):
+            counts.append(0)
+        copy = COPY.match(line)
+        if copy and counts and copy["status"] == "VALID":
+            counts[-1] += 1
+    return min(counts, default=None)

@@ -22,11 +22,11 @@ from railbed.validate import (
     certificate,
     checkpoint,
     collectives,
+    html_report,
     identity,
     job,
     manifest,
     on_node,
-    page,
     rails,
     records,
     schedule,
@@ -165,7 +165,7 @@ def _folder(work: Workspace) -> Path:
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
     records.write_json(report, folder)
     files.replace(folder / "junit.xml", records.junit(report))
-    files.replace(folder / "report.html", page.render(report, contract))
+    files.replace(folder / "report.html", html_report.render(report, contract))
     if report.certificate:
         issued = certificate.issue(work, contract, report, folder)
         certificate.write(folder / manifest.CERTIFICATE, issued)

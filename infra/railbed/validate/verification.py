@@ -12,11 +12,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from railbed import inputs
 from railbed.certificate.document import Certificate, PublicKey, comment, fingerprint
 from railbed.certificate.identity import CLAIM
-from railbed.claims import Part, Verdict, overall
+from railbed.claims import FrozenModel, Verdict, overall
 from railbed.defaults import CLOCK_AHEAD_S, MAX_EVIDENCE_BYTES, MAX_JSON_BYTES, MAX_KEY_BYTES
 from railbed.effects import digests
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.text import few
 from railbed.validate import certificate, manifest
 from railbed.validate.manifest import Difference
 
@@ -25,7 +26,7 @@ NAMED = 3
 _PUBLIC_KEY = TypeAdapter(PublicKey)
 
 
-class Signer(Part):
+class Signer(FrozenModel):
     """Who signed."""
 
     public_key: str
@@ -46,7 +47,7 @@ class Signer(Part):
         return f"{name}, not pinned: the certificate brings its own key, and anybody can make such a one"
 
 
-class Check(Part):
+class Check(FrozenModel):
     """One thing that was looked at."""
 
     name: str
@@ -54,7 +55,7 @@ class Check(Part):
     reason: str
 
 
-class Verification(Part):
+class Verification(FrozenModel):
     """How a certificate came out."""
 
     path: str
@@ -205,10 +206,9 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
                 Verdict.PASS,
                 f"{len(listed.files)} files, {listed.total_bytes} bytes, as they were certified",
             )
-        named = ", ".join(f"{one.path} ({one.kind}: {one.reason})" for one in differences[:NAMED])
-        more = f", and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
+        named = few([f"{one.path} ({one.kind}: {one.reason})" for one in differences], NAMED)
         count = "1 file is" if len(differences) == 1 else f"{len(differences)} files are"
-        return Verdict.FAIL, f"{count} not as certified: {named}{more}"
+        return Verdict.FAIL, f"{count} not as certified: {named}"
 
     return _looked("evidence", folder, manifest.NAME, look)
 
@@ -235,9 +235,7 @@ def _identities(said: Certificate) -> Check:
     if not without:
         told = f"{len(said.nodes)} nodes, each measured on itself"
         return Check(name="identities", verdict=Verdict.PASS, reason=told)
-    told = f"nothing identifies {', '.join(without[:NAMED])}" + (
-        " and others" if len(without) > NAMED else ""
-    )
+    told = f"nothing identifies {few(without, NAMED)}"
     accepted = said.accepted_unproven.get(CLAIM)
     verdict = Verdict.UNPROVEN if accepted is None else Verdict.PASS
     return Check(

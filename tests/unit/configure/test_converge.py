@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from railbed.configure import NodeState, converge, runner, stack
-from railbed.configure.leases import leased
-from railbed.configure.limits import resolve
+from railbed.configure.host_pattern import resolve
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
+from railbed.effects.lock import leased
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 from railbed.errors import Busy, CommandError, ContractError, UsageError

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from railbed.errors import UsageError
-from railbed.fabric import Names, Wish, cables, draw, export, infiniband, plan, slurm
+from railbed.fabric import FabricRequest, Names, cables, draw, export, infiniband, plan, slurm
 from railbed.fabric.slurm import hostlist
 from railbed.parse import ibnetdiscover, ibsim_net
 
 DATA = Path(__file__).parents[1] / "data/fabric"
-SMALL = plan(Wish(nodes=6, rails=2, radix=4))
+SMALL = plan(FabricRequest(nodes=6, rails=2, radix=4))
 NAMES = Names().checked(1)
 WRITERS = {
     "csv": lambda: export.csv(SMALL, NAMES),
@@ -37,13 +37,13 @@ def test_golden(form: str) -> None:
 
 
 def test_golden_net_file() -> None:
-    fabric = plan(Wish(nodes=4, rails=2, radix=4))
+    fabric = plan(FabricRequest(nodes=4, rails=2, radix=4))
     assert "".join(infiniband.ibsim(fabric, NAMES, 400.0)) == (DATA / "plan.net").read_text()
 
 
 def test_the_drawing_in_the_documentation_is_the_programs_own() -> None:
     page = Path(__file__).parents[3] / "docs/reference/fabric-127.svg"
-    assert page.read_text() == "".join(draw.svg(plan(Wish(nodes=127, extra_endpoints=4)), NAMES))
+    assert page.read_text() == "".join(draw.svg(plan(FabricRequest(nodes=127, extra_endpoints=4)), NAMES))
 
 
 def test_csv_and_json_hold_the_same_map() -> None:
@@ -56,9 +56,9 @@ def test_csv_and_json_hold_the_same_map() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [Wish(nodes=20), Wish(nodes=6, rails=2, radix=4, planes=2, extra_endpoints=3)]
+    "wish", [FabricRequest(nodes=20), FabricRequest(nodes=6, rails=2, radix=4, planes=2, extra_endpoints=3)]
 )
-def test_both_infiniband_forms_read_back_as_the_map(wish: Wish) -> None:
+def test_both_infiniband_forms_read_back_as_the_map(wish: FabricRequest) -> None:
     fabric = plan(wish)
     names = Names().checked(wish.planes)
     expected = {
@@ -88,7 +88,7 @@ def test_speeds_beyond_ibsim_are_its_fastest_and_marked() -> None:
 
 
 def test_slurm_tree_has_one_leaf_per_scalable_unit() -> None:
-    lines = "".join(slurm.tree(plan(Wish(nodes=512)), NAMES)).splitlines()[1:]
+    lines = "".join(slurm.tree(plan(FabricRequest(nodes=512)), NAMES)).splitlines()[1:]
     assert lines[0] == "SwitchName=su0 Nodes=node-[0-31]"
     assert sum("Nodes=" in line for line in lines) == 16
     assert "SwitchName=pod3 Switches=su[12-15]" in lines
@@ -96,19 +96,21 @@ def test_slurm_tree_has_one_leaf_per_scalable_unit() -> None:
 
 
 def test_slurm_tree_without_whole_units_in_a_pod_has_no_pods() -> None:
-    text = "".join(slurm.tree(plan(Wish(nodes=40, rails=3, radix=8)), NAMES))
+    text = "".join(slurm.tree(plan(FabricRequest(nodes=40, rails=3, radix=8)), NAMES))
     assert "pod" not in text
     assert text.splitlines()[-1].startswith("SwitchName=core Switches=su[0-")
 
 
 def test_slurm_tree_of_one_unit_has_no_root() -> None:
-    assert "".join(slurm.tree(plan(Wish(nodes=3, rail_only=True)), NAMES)).splitlines()[1:] == [
+    assert "".join(slurm.tree(plan(FabricRequest(nodes=3, rail_only=True)), NAMES)).splitlines()[1:] == [
         "SwitchName=su0 Nodes=node-[0-2]"
     ]
 
 
 def test_slurm_block_is_yaml_that_every_block_fits() -> None:
-    (topology,) = yaml.safe_load("".join(slurm.block(plan(Wish(nodes=520, extra_endpoints=4)), NAMES)))
+    (topology,) = yaml.safe_load(
+        "".join(slurm.block(plan(FabricRequest(nodes=520, extra_endpoints=4)), NAMES))
+    )
     assert topology["cluster_default"] is True
     sizes = topology["block"]["block_sizes"]
     blocks = topology["block"]["blocks"]
@@ -135,15 +137,15 @@ def test_hostlists(names: list[str], short: str) -> None:
 @pytest.mark.parametrize(
     "wish",
     [
-        Wish(nodes=32),
-        Wish(nodes=200),
-        Wish(nodes=3000),
-        Wish(nodes=60, rail_only=True, planes=2),
-        Wish(nodes=1),
-        Wish(nodes=31, extra_endpoints=260),
+        FabricRequest(nodes=32),
+        FabricRequest(nodes=200),
+        FabricRequest(nodes=3000),
+        FabricRequest(nodes=60, rail_only=True, planes=2),
+        FabricRequest(nodes=1),
+        FabricRequest(nodes=31, extra_endpoints=260),
     ],
 )
-def test_drawings_are_svg_that_say_the_counts(wish: Wish) -> None:
+def test_drawings_are_svg_that_say_the_counts(wish: FabricRequest) -> None:
     fabric = plan(wish)
     names = Names(node="<node>{node}").checked(wish.planes)
     root = ElementTree.fromstring("".join(draw.svg(fabric, names)))

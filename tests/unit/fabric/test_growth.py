@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Cable, Fabric, Wish, before, cables, moves, plan
+from railbed.fabric import Cable, Fabric, FabricRequest, before, cables, moves, plan
 
 from .wishes import most, wishes
 
@@ -17,7 +17,7 @@ EXAMPLES = settings(max_examples=60, deadline=None)
 
 
 @st.composite
-def growths(draw: st.DrawFn) -> tuple[Wish, int]:
+def growths(draw: st.DrawFn) -> tuple[FabricRequest, int]:
     """A wish, and the fewer nodes that it once had."""
     wish = draw(wishes())
     wish = replace(wish, nodes=most(wish, 60))
@@ -30,7 +30,7 @@ def uppers(fabric: Fabric) -> dict[tuple[str, str | int], tuple[str, int]]:
 
 @EXAMPLES
 @given(growths())
-def test_the_list_is_exactly_what_is_elsewhere(growth: tuple[Wish, int]) -> None:
+def test_the_list_is_exactly_what_is_elsewhere(growth: tuple[FabricRequest, int]) -> None:
     wish, fewer = growth
     new = plan(wish)
     old = before(new, fewer)
@@ -42,7 +42,7 @@ def test_the_list_is_exactly_what_is_elsewhere(growth: tuple[Wish, int]) -> None
 
 @EXAMPLES
 @given(growths())
-def test_node_cables_never_move(growth: tuple[Wish, int]) -> None:
+def test_node_cables_never_move(growth: tuple[FabricRequest, int]) -> None:
     wish, fewer = growth
     new = plan(wish)
 
@@ -54,7 +54,7 @@ def test_node_cables_never_move(growth: tuple[Wish, int]) -> None:
 
 @EXAMPLES
 @given(growths())
-def test_upper_cables_move_only_under_a_tier_with_more_switches(growth: tuple[Wish, int]) -> None:
+def test_upper_cables_move_only_under_a_tier_with_more_switches(growth: tuple[FabricRequest, int]) -> None:
     wish, fewer = growth
     new = plan(wish)
     old = before(new, fewer)
@@ -65,7 +65,7 @@ def test_upper_cables_move_only_under_a_tier_with_more_switches(growth: tuple[Wi
 
 @EXAMPLES
 @given(growths())
-def test_designed_for_more_nothing_moves(growth: tuple[Wish, int]) -> None:
+def test_designed_for_more_nothing_moves(growth: tuple[FabricRequest, int]) -> None:
     wish, fewer = growth
     new = plan(replace(wish, design_nodes=wish.nodes))
     old = before(new, fewer)
@@ -74,18 +74,18 @@ def test_designed_for_more_nothing_moves(growth: tuple[Wish, int]) -> None:
 
 
 def test_twice_the_spines_half_the_cables_stay() -> None:
-    new = plan(Wish(nodes=64))
+    new = plan(FabricRequest(nodes=64))
     old = before(new, 32)
     assert (old.spine, new.spine) == (4, 8)
     assert len(list(moves(old, new))) == old.cables["leaf_spine"] // 2
 
 
 def test_a_design_counts_the_upper_tiers_of_the_design_and_the_leaves_of_now() -> None:
-    fabric = plan(Wish(nodes=32, design_nodes=512))
+    fabric = plan(FabricRequest(nodes=32, design_nodes=512))
     assert fabric.switches == {"leaf": 8, "spine": 128, "core": 64}
     assert fabric.cables == {"node_leaf": 256, "leaf_spine": 256, "spine_core": 4096}
 
 
 def test_a_fabric_does_not_grow_from_more() -> None:
     with pytest.raises(UsageError, match="fewer nodes"):
-        before(plan(Wish(nodes=31)), 32)
+        before(plan(FabricRequest(nodes=31)), 32)

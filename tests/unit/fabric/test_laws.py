@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from hypothesis import given, settings
 
-from railbed.fabric import Cable, Wish, bill, cables, plan, ratio, smallest_radix, warnings
+from railbed.fabric import Cable, FabricRequest, bill, cables, plan, ratio, smallest_radix, warnings
 
 from .wishes import answered, wishes
 
@@ -28,7 +28,7 @@ def switch_ports(map_: list[Cable]) -> dict[str, set[int]]:
 
 @EXAMPLES
 @given(wishes())
-def test_no_port_twice_and_none_beyond_the_switch(wish: Wish) -> None:
+def test_no_port_twice_and_none_beyond_the_switch(wish: FabricRequest) -> None:
     map_ = list(cables(plan(wish)))
     assert max(Counter(ends(map_)).values()) == 1
     assert all(1 <= port <= wish.radix for ports in switch_ports(map_).values() for port in ports)
@@ -36,7 +36,7 @@ def test_no_port_twice_and_none_beyond_the_switch(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_counts_are_those_of_the_map(wish: Wish) -> None:
+def test_counts_are_those_of_the_map(wish: FabricRequest) -> None:
     fabric = plan(wish)
     map_ = list(cables(fabric))
     tiers = Counter(c.tier for c in map_)
@@ -48,7 +48,7 @@ def test_counts_are_those_of_the_map(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_bundles_within_a_tier_differ_by_at_most_one(wish: Wish) -> None:
+def test_bundles_within_a_tier_differ_by_at_most_one(wish: FabricRequest) -> None:
     bundles: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
     for c in cables(plan(wish)):
         bundles[c.tier][c.source, c.target] += 1
@@ -58,7 +58,7 @@ def test_bundles_within_a_tier_differ_by_at_most_one(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_rail_i_of_a_unit_is_on_one_leaf(wish: Wish) -> None:
+def test_rail_i_of_a_unit_is_on_one_leaf(wish: FabricRequest) -> None:
     fabric = plan(wish)
     for plane in range(wish.planes):
         leaves: dict[str, set[str]] = defaultdict(set)
@@ -73,7 +73,7 @@ def test_rail_i_of_a_unit_is_on_one_leaf(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_any_two_leaves_of_a_plane_meet_unless_rail_only(wish: Wish) -> None:
+def test_any_two_leaves_of_a_plane_meet_unless_rail_only(wish: FabricRequest) -> None:
     fabric = plan(wish)
     map_ = [c for c in cables(fabric) if c.tier != "node_leaf"]
     above: dict[str, set[str]] = defaultdict(set)
@@ -93,7 +93,7 @@ def test_any_two_leaves_of_a_plane_meet_unless_rail_only(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes(full=True))
-def test_full_bisection_without_oversubscription(wish: Wish) -> None:
+def test_full_bisection_without_oversubscription(wish: FabricRequest) -> None:
     map_ = list(cables(plan(wish)))
     up, down = Counter(c.source for c in map_), Counter(c.target for c in map_)
     tops = {c.target for c in map_} - {c.source for c in map_}
@@ -103,7 +103,7 @@ def test_full_bisection_without_oversubscription(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_oversubscription_is_never_more_than_asked(wish: Wish) -> None:
+def test_oversubscription_is_never_more_than_asked(wish: FabricRequest) -> None:
     fabric = plan(wish)
     if not wish.rail_only:
         assert fabric.down <= fabric.up * wish.oversubscription
@@ -118,7 +118,7 @@ def test_oversubscription_is_never_more_than_asked(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_transceivers_are_the_cages_that_the_map_uses(wish: Wish) -> None:
+def test_transceivers_are_the_cages_that_the_map_uses(wish: FabricRequest) -> None:
     fabric = plan(wish)
     used = switch_ports(list(cables(fabric)))
     for each in (1, 2, 4):
@@ -128,15 +128,15 @@ def test_transceivers_are_the_cages_that_the_map_uses(wish: Wish) -> None:
 
 @EXAMPLES
 @given(wishes())
-def test_the_smallest_radix_does_and_one_less_does_not(wish: Wish) -> None:
+def test_the_smallest_radix_does_and_one_less_does_not(wish: FabricRequest) -> None:
     if wish.rail_only:
         return
     least = smallest_radix(wish)
-    assert answered(Wish(**{**wish.__dict__, "radix": least}))
-    assert least == 2 or not answered(Wish(**{**wish.__dict__, "radix": least - 1}))
+    assert answered(FabricRequest(**{**wish.__dict__, "radix": least}))
+    assert least == 2 or not answered(FabricRequest(**{**wish.__dict__, "radix": least - 1}))
 
 
 @EXAMPLES
 @given(wishes())
-def test_equal_wishes_give_equal_maps(wish: Wish) -> None:
-    assert list(cables(plan(wish))) == list(cables(plan(Wish(**wish.__dict__))))
+def test_equal_wishes_give_equal_maps(wish: FabricRequest) -> None:
+    assert list(cables(plan(wish))) == list(cables(plan(FabricRequest(**wish.__dict__))))

@@ -7,24 +7,24 @@ from fractions import Fraction
 import pytest
 
 from railbed.errors import Exit, UsageError
-from railbed.fabric import Names, Wish, plan, ratio, warnings
+from railbed.fabric import FabricRequest, Names, plan, ratio, warnings
 
 
 @pytest.mark.parametrize(
     ("wish", "option"),
     [
-        (Wish(nodes=0), "--nodes"),
-        (Wish(nodes=-1), "--nodes"),
-        (Wish(nodes=8, rails=0), "--rails"),
-        (Wish(nodes=8, radix=1), "--radix"),
-        (Wish(nodes=8, radix=1 << 21), "--radix"),
-        (Wish(nodes=8, planes=0), "--planes"),
-        (Wish(nodes=8, extra_endpoints=-1), "--extra-endpoints"),
-        (Wish(nodes=8, design_nodes=7), "--design-nodes"),
-        (Wish(nodes=10**7, radix=4096), "--nodes"),
+        (FabricRequest(nodes=0), "--nodes"),
+        (FabricRequest(nodes=-1), "--nodes"),
+        (FabricRequest(nodes=8, rails=0), "--rails"),
+        (FabricRequest(nodes=8, radix=1), "--radix"),
+        (FabricRequest(nodes=8, radix=1 << 21), "--radix"),
+        (FabricRequest(nodes=8, planes=0), "--planes"),
+        (FabricRequest(nodes=8, extra_endpoints=-1), "--extra-endpoints"),
+        (FabricRequest(nodes=8, design_nodes=7), "--design-nodes"),
+        (FabricRequest(nodes=10**7, radix=4096), "--nodes"),
     ],
 )
-def test_numbers_out_of_range(wish: Wish, option: str) -> None:
+def test_numbers_out_of_range(wish: FabricRequest, option: str) -> None:
     with pytest.raises(UsageError) as refused:
         plan(wish)
     assert refused.value.code == "FABRIC_RANGE"
@@ -36,20 +36,20 @@ def test_numbers_out_of_range(wish: Wish, option: str) -> None:
 @pytest.mark.parametrize(
     ("wish", "least"),
     [
-        (Wish(nodes=8193), 66),
-        (Wish(nodes=10**9), 3176),
-        (Wish(nodes=32, design_nodes=8193), 66),
-        (Wish(nodes=65, rail_only=True), 65),
-        (Wish(nodes=64, rail_only=True, extra_endpoints=4), 65),
+        (FabricRequest(nodes=8193), 66),
+        (FabricRequest(nodes=10**9), 3176),
+        (FabricRequest(nodes=32, design_nodes=8193), 66),
+        (FabricRequest(nodes=65, rail_only=True), 65),
+        (FabricRequest(nodes=64, rail_only=True, extra_endpoints=4), 65),
     ],
 )
-def test_past_the_radix_limit_names_the_smallest_radix(wish: Wish, least: int) -> None:
+def test_past_the_radix_limit_names_the_smallest_radix(wish: FabricRequest, least: int) -> None:
     with pytest.raises(UsageError, match="past the radix limit") as refused:
         plan(wish)
     assert refused.value.code == "FABRIC_RADIX_LIMIT"
     assert f"smallest radix that would do is {least}" in refused.value.hint
     if wish.nodes < 10**9:
-        assert plan(Wish(**{**wish.__dict__, "radix": least}))
+        assert plan(FabricRequest(**{**wish.__dict__, "radix": least}))
 
 
 @pytest.mark.parametrize(
@@ -78,28 +78,28 @@ def test_ways_to_write_one(text: str, value: Fraction) -> None:
 
 def test_no_port_left_for_an_uplink() -> None:
     with pytest.raises(UsageError, match="no port for an uplink"):
-        plan(Wish(nodes=8, oversubscription=Fraction(64)))
-    assert plan(Wish(nodes=8, oversubscription=Fraction(63))).up == 1
+        plan(FabricRequest(nodes=8, oversubscription=Fraction(64)))
+    assert plan(FabricRequest(nodes=8, oversubscription=Fraction(63))).up == 1
 
 
 def test_unused_ports_are_a_warning_with_the_ratios_that_use_all() -> None:
-    fabric = plan(Wish(nodes=64, oversubscription=Fraction(3, 2)))
+    fabric = plan(FabricRequest(nodes=64, oversubscription=Fraction(3, 2)))
     (warned,) = warnings(fabric)
     assert warned["code"] == "FABRIC_PORTS_UNUSED"
     assert "37 ports down and 25 up leave 2 of 64" in warned["message"]
     assert "38:26 or 39:25" in warned["message"]
     for full in ("38:26", "39:25"):
-        assert not warnings(plan(Wish(nodes=64, oversubscription=ratio.read(full))))
+        assert not warnings(plan(FabricRequest(nodes=64, oversubscription=ratio.read(full))))
 
 
 def test_an_odd_radix_has_one_such_ratio() -> None:
-    (warned,) = warnings(plan(Wish(nodes=64, radix=65)))
+    (warned,) = warnings(plan(FabricRequest(nodes=64, radix=65)))
     assert "33:32 uses all" in warned["message"]
 
 
 def test_rail_only_has_nothing_to_oversubscribe() -> None:
     with pytest.raises(UsageError, match="no uplinks"):
-        plan(Wish(nodes=8, rail_only=True, oversubscription=Fraction(2)))
+        plan(FabricRequest(nodes=8, rail_only=True, oversubscription=Fraction(2)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from railbed import catalog
 from railbed.catalog import Switch
-from railbed.fabric import Wish, bill, plan
+from railbed.fabric import FabricRequest, bill, plan
 
 KEYS = catalog.keys("switches")
 
@@ -56,6 +56,6 @@ def test_a_price_of_a_users_own_file_counts(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("RAILBED_CATALOG", str(tmp_path))
     switch = catalog.load_switch("mine/leaf")
     assert isinstance(switch, Switch)
-    priced = bill(plan(Wish(nodes=127)), switch_price_usd=switch.price_usd)
+    priced = bill(plan(FabricRequest(nodes=127)), switch_price_usd=switch.price_usd)
     assert priced["price_usd"] == {"switches": 48024.0, "cables": None, "transceivers": None, "total": None}
     assert not any("switches: nobody" in reason for reason in priced["unknown"])

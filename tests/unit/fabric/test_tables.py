@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.fabric import Wish, bill, plan, ratio
+from railbed.fabric import FabricRequest, bill, plan, ratio
 
 H100_WITH_UFM = [
     # scalable units, nodes, GPUs, leaf, spine, node + UFM cables, leaf–spine cables: table 4
@@ -30,7 +30,7 @@ LARGER = [
 def test_h100_table_4(
     units: int, nodes: int, gpus: int, leaf: int, spine: int, node_leaf: int, leaf_spine: int
 ) -> None:
-    fabric = plan(Wish(nodes=nodes, extra_endpoints=4))
+    fabric = plan(FabricRequest(nodes=nodes, extra_endpoints=4))
     assert fabric.units == units
     assert nodes * fabric.wish.rails == gpus
     assert fabric.switches == {"leaf": leaf, "spine": spine, "core": 0}
@@ -51,7 +51,7 @@ def test_larger_superpods(
     leaf_spine: int,
     spine_core: int,
 ) -> None:
-    fabric = plan(Wish(nodes=nodes))
+    fabric = plan(FabricRequest(nodes=nodes))
     assert fabric.units == units
     assert nodes * fabric.wish.rails == gpus
     assert fabric.tiers == (3 if core else 2)
@@ -61,7 +61,7 @@ def test_larger_superpods(
 
 def test_bill_of_four_units() -> None:
     """Tables 7 and 8: 48 switches, 2,040 cables, 1,536 switch and 508 node transceivers for 127 nodes."""
-    ordered = bill(plan(Wish(nodes=127)), ports_per_transceiver=2, node_ports_per_transceiver=2)
+    ordered = bill(plan(FabricRequest(nodes=127)), ports_per_transceiver=2, node_ports_per_transceiver=2)
     assert ordered["switches"]["total"] == 48
     assert ordered["cables"]["total"] == 2040
     assert ordered["transceivers"] == {"switch": 1536, "node": 508}
@@ -74,7 +74,7 @@ def test_storage_fabric_of_four_units() -> None:
 
     They follow with 56 of a switch's 64 ports in use, 32 down and 24 up: 254 node and 240 leaf–spine cables.
     """
-    wish = Wish(nodes=127, rails=2, radix=56, oversubscription=ratio.read("4:3"), extra_endpoints=48)
+    wish = FabricRequest(nodes=127, rails=2, radix=56, oversubscription=ratio.read("4:3"), extra_endpoints=48)
     fabric = plan(wish)
     assert (fabric.up, fabric.down) == (24, 32)
     assert sum(fabric.switches.values()) == 16
@@ -91,35 +91,35 @@ def test_storage_fabric_of_four_units() -> None:
 )
 def test_limits(radix: int, endpoints: int, tiers: int) -> None:
     """Two tiers carry r²/2 endpoints, three r³/4; one node more takes a tier more, or is refused."""
-    full = plan(Wish(nodes=endpoints // 8, radix=radix))
+    full = plan(FabricRequest(nodes=endpoints // 8, radix=radix))
     assert full.tiers == tiers
     assert full.cables["node_leaf"] == full.cables["leaf_spine"] == endpoints
     if tiers == 2:
-        assert plan(Wish(nodes=endpoints // 8 + 1, radix=radix)).tiers == 3
+        assert plan(FabricRequest(nodes=endpoints // 8 + 1, radix=radix)).tiers == 3
     else:
         with pytest.raises(Exception, match="past the radix limit"):
-            plan(Wish(nodes=endpoints // 8 + 1, radix=radix))
+            plan(FabricRequest(nodes=endpoints // 8 + 1, radix=radix))
 
 
 def test_larger_radix_and_two_planes() -> None:
     """144 ports of 800G, and 128 ports of 400G in two planes, by the same rule; counts are summed over planes."""
-    wide = plan(Wish(nodes=1296, radix=144))
+    wide = plan(FabricRequest(nodes=1296, radix=144))
     assert wide.switches == {"leaf": 144, "spine": 72, "core": 0}
-    two = plan(Wish(nodes=1024, radix=128, planes=2))
+    two = plan(FabricRequest(nodes=1024, radix=128, planes=2))
     assert two.switches == {"leaf": 256, "spine": 128, "core": 0}
     assert two.cables == {"node_leaf": 16384, "leaf_spine": 16384, "spine_core": 0}
 
 
 def test_alibaba_hpn_7() -> None:
     """Two planes, two tiers, 1,024 GPUs a segment, 15 segments a pod (wuql20.bearblog.dev, atscaleconference.com)."""
-    pod = plan(Wish(nodes=1920, radix=248, planes=2, oversubscription=ratio.read("16:15")))
+    pod = plan(FabricRequest(nodes=1920, radix=248, planes=2, oversubscription=ratio.read("16:15")))
     assert (pod.tiers, pod.units, pod.down * pod.wish.rails) == (2, 15, 1024)
     assert pod.cables["node_leaf"] == 2 * 15 * 1024
 
 
 def test_hpn_variant_without_oversubscription() -> None:
     """16 leaves a segment, 128 ports of 200G down and 64 of 400G up, 128 servers; 8 segments hold 8,192 GPUs, 1:1."""
-    pod = plan(Wish(nodes=1024, radix=256, planes=2))
+    pod = plan(FabricRequest(nodes=1024, radix=256, planes=2))
     assert (pod.units, pod.down, pod.up) == (8, 128, 128)  # 64 ports of 400G carry 128 of 200G
     assert pod.switches["leaf"] == 8 * 16
     assert pod.wish.nodes * pod.wish.rails == 8192
@@ -127,12 +127,12 @@ def test_hpn_variant_without_oversubscription() -> None:
 
 def test_imbue_s_cluster() -> None:
     """511 hosts with 4,088 H100, more than 12,000 connections, three tiers (imbue.com/research/70b-infrastructure)."""
-    fabric = plan(Wish(nodes=511))
+    fabric = plan(FabricRequest(nodes=511))
     assert (fabric.tiers, fabric.wish.nodes * fabric.wish.rails) == (3, 4088)
     assert sum(fabric.cables.values()) > 12_000
 
 
 def test_rail_only_has_no_spine() -> None:
-    fabric = plan(Wish(nodes=64, rail_only=True))
+    fabric = plan(FabricRequest(nodes=64, rail_only=True))
     assert (fabric.tiers, fabric.switches) == (1, {"leaf": 8, "spine": 0, "core": 0})
     assert fabric.cables == {"node_leaf": 512, "leaf_spine": 0, "spine_core": 0}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.fabric import Cable, Fabric, Names, Wish, cables, infiniband, plan
+from railbed.fabric import Cable, Fabric, FabricRequest, Names, cables, infiniband, plan
 from railbed.fabric.observed import Link, Observed, Port, read
 from railbed.fabric.verify import Verification, verify
 
@@ -19,8 +19,8 @@ from .wishes import wishes
 
 DATA = Path(__file__).parents[1] / "data/fabric"
 EXAMPLES = settings(max_examples=50, deadline=None)
-SMALL = Wish(nodes=4, rails=2, radix=4)
-LLDP = Wish(nodes=2, rails=2, radix=4, rail_only=True)
+SMALL = FabricRequest(nodes=4, rails=2, radix=4)
+LLDP = FabricRequest(nodes=2, rails=2, radix=4, rail_only=True)
 RAILS = Names(nic="rail{rail}")
 
 
@@ -57,7 +57,7 @@ def told(cable: Cable) -> frozenset[str]:
 
 @EXAMPLES
 @given(wishes(), st.integers(0, 99))
-def test_as_planned_passes(wish: Wish, seed: int) -> None:
+def test_as_planned_passes(wish: FabricRequest, seed: int) -> None:
     map_ = list(cables(plan(wish)))
     result = verify(map_, seen(map_, seed))
     assert (result.verdict, result.differences) == (Verdict.PASS, [])
@@ -66,7 +66,7 @@ def test_as_planned_passes(wish: Wish, seed: int) -> None:
 
 @EXAMPLES
 @given(wishes(), st.data())
-def test_a_removed_cable_is_missing(wish: Wish, data: st.DataObject) -> None:
+def test_a_removed_cable_is_missing(wish: FabricRequest, data: st.DataObject) -> None:
     map_ = list(cables(plan(wish)))
     cable = data.draw(st.sampled_from(map_))
     result = verify(map_, observed(without(seen(map_).links, cable)))
@@ -78,7 +78,7 @@ def test_a_removed_cable_is_missing(wish: Wish, data: st.DataObject) -> None:
 
 @EXAMPLES
 @given(wishes(), st.data())
-def test_a_dead_port_is_down(wish: Wish, data: st.DataObject) -> None:
+def test_a_dead_port_is_down(wish: FabricRequest, data: st.DataObject) -> None:
     map_ = list(cables(plan(wish)))
     cable = data.draw(st.sampled_from(map_))
     result = verify(map_, observed(without(seen(map_).links, cable), {ends(cable)[1]}))
@@ -87,7 +87,7 @@ def test_a_dead_port_is_down(wish: Wish, data: st.DataObject) -> None:
 
 @EXAMPLES
 @given(wishes(), st.data())
-def test_two_swapped_cables_name_both_ends_and_both_peers(wish: Wish, data: st.DataObject) -> None:
+def test_two_swapped_cables_name_both_ends_and_both_peers(wish: FabricRequest, data: st.DataObject) -> None:
     map_ = list(cables(plan(wish)))
     first = data.draw(st.sampled_from(map_))
     others = [c for c in map_ if c.tier == first.tier and c is not first]
@@ -104,7 +104,7 @@ def test_two_swapped_cables_name_both_ends_and_both_peers(wish: Wish, data: st.D
 
 @EXAMPLES
 @given(wishes(), st.data(), st.booleans())
-def test_a_slow_or_narrow_cable_is_slow(wish: Wish, data: st.DataObject, narrow: bool) -> None:
+def test_a_slow_or_narrow_cable_is_slow(wish: FabricRequest, data: st.DataObject, narrow: bool) -> None:
     map_ = list(cables(plan(wish)))
     cable = data.draw(st.sampled_from(map_))
     assume(sum(c.tier == cable.tier for c in map_) > 2)
@@ -118,7 +118,7 @@ def test_a_slow_or_narrow_cable_is_slow(wish: Wish, data: st.DataObject, narrow:
 
 @EXAMPLES
 @given(wishes())
-def test_a_cable_between_ports_without_a_plan_is_extra(wish: Wish) -> None:
+def test_a_cable_between_ports_without_a_plan_is_extra(wish: FabricRequest) -> None:
     map_ = list(cables(plan(wish)))
     stranger = Link(Port("stranger", "mlx5_0"), Port(map_[0].target, "999"), 4, 200.0)
     result = verify(map_, observed([*seen(map_).links, stranger]))
@@ -137,7 +137,7 @@ def test_a_cable_in_a_port_without_a_plan_is_swapped_and_not_missing_too() -> No
     assert fabric.tiers == 2
 
 
-def small(wish: Wish = SMALL) -> tuple[Fabric, list[Cable]]:
+def small(wish: FabricRequest = SMALL) -> tuple[Fabric, list[Cable]]:
     fabric = plan(wish)
     return fabric, list(cables(fabric))
 
@@ -204,7 +204,7 @@ def test_this_cluster_within_a_much_larger_one_is_not_a_pass() -> None:
 
 
 def test_extra_endpoints_take_any_device_that_is_no_node() -> None:
-    wish = Wish(nodes=3, rails=2, radix=4, extra_endpoints=2)
+    wish = FabricRequest(nodes=3, rails=2, radix=4, extra_endpoints=2)
     _, map_ = small(wish)
     extras = {"extra-0", "extra-1"}
     renamed = [
@@ -270,7 +270,7 @@ def test_lldp_that_names_no_host_or_no_neighbour_is_refused(file: str) -> None:
 
 
 def test_lldp_of_hosts_only_leaves_the_upper_tiers_unproven() -> None:
-    wish = Wish(nodes=2, rails=2, radix=4)
+    wish = FabricRequest(nodes=2, rails=2, radix=4)
     map_ = list(cables(plan(wish), RAILS))
     devices = {end.device for c in map_ for end in ends(c)}
     result = verify(map_, read((DATA / "lldp-hosts.json").read_text(), "", devices))

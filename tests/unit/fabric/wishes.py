@@ -8,17 +8,17 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Fabric, Wish, plan
+from railbed.fabric import Fabric, FabricRequest, plan
 
 
 @st.composite
-def wishes(draw: Callable[..., int], most_nodes: int = 40, full: bool = False) -> Wish:
+def wishes(draw: Callable[..., int], most_nodes: int = 40, full: bool = False) -> FabricRequest:
     """Any wish that a fabric answers: nodes are drawn below the limit of the radix."""
     radix = draw(st.integers(2, 16))
     down = radix - 1 if full else draw(st.integers(1, radix - 1))
     up = radix - 1 if full else draw(st.integers(1, max(1, down)))
     rails = draw(st.integers(1, 9))
-    wish = Wish(
+    wish = FabricRequest(
         nodes=1,
         rails=rails,
         radix=radix,
@@ -28,10 +28,10 @@ def wishes(draw: Callable[..., int], most_nodes: int = 40, full: bool = False) -
         extra_endpoints=draw(st.sampled_from([0, 0, 1, 3, rails, 2 * rails + 1])),
     )
     if wish.rail_only:
-        wish = Wish(**{**wish.__dict__, "oversubscription": Fraction(1)})
+        wish = FabricRequest(**{**wish.__dict__, "oversubscription": Fraction(1)})
     while not answered(wish):
         # The smallest radix draws and many rails have no answer at all: fewer rails and no extra ports do.
-        wish = Wish(
+        wish = FabricRequest(
             **{
                 **wish.__dict__,
                 "rails": max(1, wish.rails // 2),
@@ -39,10 +39,10 @@ def wishes(draw: Callable[..., int], most_nodes: int = 40, full: bool = False) -
                 "radix": wish.radix + 2,
             }
         )
-    return Wish(**{**wish.__dict__, "nodes": draw(st.integers(1, most(wish, most_nodes)))})
+    return FabricRequest(**{**wish.__dict__, "nodes": draw(st.integers(1, most(wish, most_nodes)))})
 
 
-def answered(wish: Wish) -> Fabric | None:
+def answered(wish: FabricRequest) -> Fabric | None:
     """The fabric, or None where the wish is refused."""
     try:
         return plan(wish)
@@ -50,12 +50,14 @@ def answered(wish: Wish) -> Fabric | None:
         return None
 
 
-def most(wish: Wish, limit: int) -> int:
+def most(wish: FabricRequest, limit: int) -> int:
     """The most nodes, at most ``limit``, for which the wish has an answer."""
     low, high = 1, limit
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (
-            (middle, high) if answered(Wish(**{**wish.__dict__, "nodes": middle})) else (low, middle - 1)
+            (middle, high)
+            if answered(FabricRequest(**{**wish.__dict__, "nodes": middle}))
+            else (low, middle - 1)
         )
     return low

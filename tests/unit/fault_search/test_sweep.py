@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Fabric, Names, Wish, cables, plan
+from railbed.fabric import Fabric, FabricRequest, Names, cables, plan
 from railbed.toolbox.fault_search.paths import Paths, hops
 from railbed.toolbox.fault_search.shape import turned
 from railbed.toolbox.fault_search.sweep import least_stages, sweep
@@ -22,7 +22,7 @@ from .play import turned_around
 def fabrics(draw: Callable[..., int]) -> Fabric:
     """Any small fabric: partial units, pods of one leaf, bundles, oversubscription, ports for storage."""
     radix = draw(st.integers(3, 14))
-    wish = Wish(
+    wish = FabricRequest(
         nodes=draw(st.integers(1, 60)),
         rails=draw(st.integers(1, 6)),
         radix=radix,
@@ -35,7 +35,9 @@ def fabrics(draw: Callable[..., int]) -> Fabric:
         try:
             return plan(wish)
         except UsageError:
-            wish = Wish(**{**wish.__dict__, "nodes": max(1, wish.nodes // 2), "radix": wish.radix + 2})
+            wish = FabricRequest(
+                **{**wish.__dict__, "nodes": max(1, wish.nodes // 2), "radix": wish.radix + 2}
+            )
 
 
 def planned(fabric: Fabric, variant: int) -> list[tuple[int, str]]:
@@ -100,38 +102,42 @@ def test_stages_are_as_few_as_can_be_or_nearly(fabric: Fabric) -> None:
 @pytest.mark.parametrize(
     ("wish", "stages"),
     [
-        (Wish(nodes=32), 1),
-        (Wish(nodes=128), 1),
-        (Wish(nodes=127), 2),
-        (Wish(nodes=512), 1),
-        (Wish(nodes=2048), 1),
-        (Wish(nodes=1024, radix=128, planes=2), 1),
-        (Wish(nodes=40), 4),
+        (FabricRequest(nodes=32), 1),
+        (FabricRequest(nodes=128), 1),
+        (FabricRequest(nodes=127), 2),
+        (FabricRequest(nodes=512), 1),
+        (FabricRequest(nodes=2048), 1),
+        (FabricRequest(nodes=1024, radix=128, planes=2), 1),
+        (FabricRequest(nodes=40), 4),
     ],
     ids=str,
 )
-def test_published_sizes_take_the_fewest_stages(wish: Wish, stages: int) -> None:
+def test_published_sizes_take_the_fewest_stages(wish: FabricRequest, stages: int) -> None:
     """The reference architectures' fabrics: full units in one stage; 31 of 32 nodes, or 8, in no more than must be."""
     fabric = plan(wish)
     assert sweep(fabric).stages == stages == least_stages(fabric)
 
 
 def test_rails_stay_rails_where_units_are_whole() -> None:
-    fabric = plan(Wish(nodes=512))
+    fabric = plan(FabricRequest(nodes=512))
     assert all(flow.leaf % 8 == flow.to_leaf % 8 for flow in sweep(fabric).flows)
-    assert all(flow.leaf % 8 != flow.to_leaf % 8 for flow in sweep(plan(Wish(nodes=32))).flows)
+    assert all(flow.leaf % 8 != flow.to_leaf % 8 for flow in sweep(plan(FabricRequest(nodes=32))).flows)
 
 
 def test_nothing_to_load() -> None:
-    for wish in (Wish(nodes=5, rails=1), Wish(nodes=1, rails=1), Wish(nodes=8, rail_only=True)):
+    for wish in (
+        FabricRequest(nodes=5, rails=1),
+        FabricRequest(nodes=1, rails=1),
+        FabricRequest(nodes=8, rail_only=True),
+    ):
         made = sweep(plan(wish))
         assert (made.flows, made.stages) == ([], 0)
-    assert sweep(plan(Wish(nodes=5, rails=1))).unloaded_leaf_spine == 32
+    assert sweep(plan(FabricRequest(nodes=5, rails=1))).unloaded_leaf_spine == 32
 
 
 def test_another_variant_brings_other_company() -> None:
     """Between two sweeps no leaf–spine cable keeps all of its company."""
-    fabric = plan(Wish(nodes=128))
+    fabric = plan(FabricRequest(nodes=128))
     company: list[dict[str, set[str]]] = []
     for variant in (0, 1):
         of: dict[str, set[str]] = {}

@@ -129,15 +129,6 @@ def test_one_node_has_no_rails_to_blame() -> None:
     assert "nvbandwidth" in found[0].measure
 
 
-def test_shares_of_a_measurement_of_each_rail() -> None:
-    rates = {(f"n{node}", rail): 392.0 for node in range(3) for rail in range(8)}
-    rates["n1", 3] = 196.0
-    assert causes.rail_shares(rates, 392.0) == {"rails": 0.5, "rails_of_node": 1.0, "rails_median": 1.0}
-    assert causes.rail_shares({}, 392.0) == {}
-    dead = causes.rail_shares({**rates, ("n2", 0): 0.0}, 392.0)
-    assert dead["rails"] == pytest.approx(1e-3)
-
-
 SHARES = st.dictionaries(
     st.sampled_from(
         ["curve", "rails", "rails_of_node", "rails_median", "host_rails", "inside", "halves", "small"]

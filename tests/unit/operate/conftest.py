@@ -10,7 +10,7 @@ from railbed import configure, validate
 from railbed.configure import releases
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
-from railbed.operate import aside, repair, upgrading
+from railbed.operate import drain, repair, upgrading
 from railbed.run import Result
 
 __all__ = ["contract"]
@@ -24,7 +24,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(configure, "converge", made.converge)
     monkeypatch.setattr(validate, "run", made.validate)
     monkeypatch.setattr(Remote, "run", lambda *_, **__: Result((), 0, "all of it", ""))
-    for module in (upgrading, aside):
+    for module in (upgrading, drain):
         monkeypatch.setattr(module, "DRAIN_POLL_S", 0.0)
     return made
 

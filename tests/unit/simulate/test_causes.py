@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 import pytest
 from tests.support.simulate import Cluster, GdrOff, NvlsOff, Rerouted, Simulator, Slow, Trouble
@@ -15,6 +16,18 @@ HGX = bandwidth.of(load_machine("metal/hgx-h100"))
 SIZE = 16e9
 SMALL = 1 << 20
 NAMES = {told: name for name, told in causes.MEASUREMENTS.items()}
+
+
+def rail_shares(rates: Mapping[tuple[str, int], float], healthy: float) -> dict[str, float]:
+    """The shares that a measurement of each (node, rail) by itself gives; ``healthy`` in the same unit as ``rates``."""
+    node, _ = min(rates, key=lambda key: rates[key])
+    return {
+        "rails": max(min(rates.values()) / healthy, 1e-3),
+        "rails_of_node": max(
+            median(rate for (name, _), rate in rates.items() if name == node) / healthy, 1e-3
+        ),
+        "rails_median": max(median(rates.values()) / healthy, 1e-3),
+    }
 
 
 class Bench:
@@ -47,7 +60,7 @@ class Bench:
     def measure(self, name: str) -> dict[str, float]:
         half = self.nodes // 2
         if name == "rails":
-            return causes.rail_shares(self.rails(gpu_memory=True), 392.0)
+            return rail_shares(self.rails(gpu_memory=True), 392.0)
         if name == "host_rails":
             return {"host_rails": max(1e-3, min(self.rails(gpu_memory=False).values()) / 392)}
         if name == "inside":

@@ -110,7 +110,7 @@ def test_binary_and_empty_files_are_refused(tmp_path: Path, body: bytes, words: 
 
 
 def test_the_role_refuses_the_same_logins_and_takes_others() -> None:
-    role = yaml.safe_load((EXAMPLE.parents[1] / "roles/users/defaults/main.yml").read_text())
+    role = yaml.safe_load((EXAMPLE.parents[1] / "roles/users/vars/main.yml").read_text())
     assert role["users_reserved"] == sorted(SERVICE_LOGINS) == list(SERVICE_LOGINS)
     assert {"root", "railbed", "slurm", "munge", "mysql", "prometheus", "sshd", "nobody", "mfs"} <= {
         *SERVICE_LOGINS

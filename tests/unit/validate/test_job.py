@@ -8,8 +8,8 @@ import pytest
 
 from railbed.claims import Claim, Judged, Verdict
 from railbed.validate import job
+from railbed.validate.job_log import Story
 from railbed.validate.scope import Question
-from railbed.validate.story import Story
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]

@@ -22,13 +22,14 @@ from railbed.effects import slurm_text
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
 from railbed.run import Result
-from railbed.validate import checkpoint, moosefs, on_node, storage, transfers
+from railbed.validate import checkpoint, on_node, storage, transfers
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
 from railbed.validate.counters import PREFIX, counter_records, prove
+from railbed.validate.job_log import Story, resume
+from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.scope import select
-from railbed.validate.story import Story, resume
-from railbed.validate.story import checkpoint as saved
+from railbed.validate.servers import data_servers, fewest_copies
 
 ODD, OTHERS = "h100-1", ("h100-0", "h100-2", "h100-3")
 RECORD = {"claim": "node.gpus", "verdict": "pass", "reason": "8 answer", "measured": 8, "unit": "GPUs", "expected": 8,
@@ -281,8 +282,8 @@ def test_any_text_of_slurm_and_moosefs(text: str) -> None:
             read(f"1|a|R|{text}|{text}|{text}\nReservationName=a Nodes={text}")
         except ValueError as refused:
             assert "not a host list" in str(refused)
-    moosefs.servers(f"{text}\nx|10.0.0.1|{'|'.join([text] * 12)}\nx|10.0.0.1|1|2|3|4|5|6|7|8|{'9' * 5000}|²")
-    moosefs.fewest_copies(text)
+    data_servers(f"{text}\nx|10.0.0.1|{'|'.join([text] * 12)}\nx|10.0.0.1|1|2|3|4|5|6|7|8|{'9' * 5000}|²")
+    fewest_copies(text)
 
 
 def test_a_reason_of_a_node_is_shown_as_text() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from railbed.claims import Culprit, Judged, OutOfScope, Verdict
 from railbed.contract import Contract
-from railbed.validate import page, plots, records
+from railbed.validate import html_report, plots, records
 from railbed.validate.records import Report
 
 
@@ -74,7 +74,7 @@ def test_junit_counts_unproven_as_errors_and_out_of_scope_as_skipped(report: Rep
 
 
 def test_the_page_is_self_contained_and_escaped(report: Report, contract: Contract) -> None:
-    html = page.render(report, contract)
+    html = html_report.render(report, contract)
     assert not re.search(r"<(script|link|img)\b|url\((?!#)|@import", html)
     assert "slow &lt;out&gt; &amp;" in html
     assert "not &lt;today&gt;" in html
@@ -82,7 +82,7 @@ def test_the_page_is_self_contained_and_escaped(report: Report, contract: Contra
 
 
 def test_the_page_says_what_is_simulated_at_both_scales(report: Report, contract: Contract) -> None:
-    html = page.render(report, contract)
+    html = html_report.render(report, contract)
     assert "1:4000" in html
     assert "metal/hgx-h100" in html
     assert "395.2 Gb/s" in html  # 0.0988 Gb/s × 4000
@@ -91,7 +91,7 @@ def test_the_page_says_what_is_simulated_at_both_scales(report: Report, contract
 
 
 def test_the_heat_table_has_a_cell_per_rail(report: Report) -> None:
-    rows = {row["node"]: row["cells"] for row in page.rail_rows(report)}
+    rows = {row["node"]: row["cells"] for row in html_report.rail_rows(report)}
     assert [cell["verdict"] for cells in rows.values() for cell in cells] == ["pass", "fail", "unproven"]
     assert rows["h100-1"][0]["share"] == pytest.approx(0.0494 / 0.09927)
     assert rows["h100-2"][0]["share"] is None
@@ -112,6 +112,6 @@ def test_without_matplotlib_the_page_says_so(
     report: Report, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plots, "available", lambda: False)
-    html = page.render(report, contract)
+    html = html_report.render(report, contract)
     assert "<svg" not in html
     assert "not installed here" in html

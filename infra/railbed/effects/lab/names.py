@@ -5,7 +5,6 @@ from __future__ import annotations
 MARK = "rb"
 FABRIC = "fab"
 CONTROL = "ctl"
-INTERFACE_MAX = 15
 
 
 def namespace(lab_id: str, host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan
 from railbed.spec.platforms import CloudPlatform
@@ -15,7 +15,7 @@ SERVICE_PREFIX = 24
 """Enough for gateway, controller and the servers of filesystems."""
 
 
-class Subnets(Part):
+class Subnets(FrozenModel):
     """Both within the cluster's network, without overlap."""
 
     nodes: str

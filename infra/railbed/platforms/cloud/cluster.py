@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from railbed import contract
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import ContractError
@@ -20,14 +20,14 @@ Proxy = Callable[[Member], contract.Way | None]
 """The way to a member; None: directly."""
 
 
-class Mount(Part):
+class Mount(FrozenModel):
     """What clients mount of a filesystem."""
 
     source: str
     options: str = ""
 
 
-class Before(Part):
+class Before(FrozenModel):
     """What the last contract knew, by instance id: names and host keys stay with an instance."""
 
     names: dict[str, str]

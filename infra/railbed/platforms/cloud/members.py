@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 
 
-class Member(Part):
+class Member(FrozenModel):
     """One instance that the provider lists in a pool."""
 
     id: str
@@ -32,7 +32,7 @@ def share(index: int, size: int) -> tuple[int, int]:
     return index * size, (index + 1) * size
 
 
-class PoolStatus(Part):
+class PoolStatus(FrozenModel):
     """What a look-up found of a pool."""
 
     members: list[Member]

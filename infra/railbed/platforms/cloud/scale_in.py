@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
@@ -20,7 +20,7 @@ CODE = "NOT_RELEASED"
 SHOWN = 8
 
 
-class NodeToRemove(Part):
+class NodeToRemove(FrozenModel):
     """A node of the last contract that the plan no longer has: drained, and without jobs."""
 
     pool: str
@@ -30,7 +30,7 @@ class NodeToRemove(Part):
     """The provider's instance id."""
 
 
-class Group(Part):
+class Group(FrozenModel):
     """One group of a pool, as the provider has it now."""
 
     name: str
@@ -43,7 +43,7 @@ class Group(Part):
     """Place among the pool's groups."""
 
 
-class Leaving(Part):
+class Leaving(FrozenModel):
     """What goes of one group, and the size that the program declares for it afterwards."""
 
     group: Group

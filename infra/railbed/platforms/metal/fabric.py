@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from railbed import catalog, contract
 from railbed import fabric as model
 from railbed.errors import SpecError
-from railbed.fabric import Fabric, Names, Wish, ratio
+from railbed.fabric import Fabric, FabricRequest, Names, ratio
 from railbed.plan import ClusterPlan, node_names
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
 from railbed.spec.platforms import MetalPlatform
@@ -22,7 +22,7 @@ def planned(plan: ClusterPlan, place: MetalPlatform) -> tuple[Fabric, Names] | N
         return None
     hosts = [name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)]
     machine = plan.pools[0].machine
-    wish = Wish(
+    wish = FabricRequest(
         nodes=len(hosts),
         rails=machine.rails,
         radix=_ports(place.switch, machine.nic_gbps) if place.switch else DEFAULT_RADIX,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.nebius.scope import field
 
 
-class Seen(Part):
+class Seen(FrozenModel):
     """One instance after the engine made it."""
 
     id: str

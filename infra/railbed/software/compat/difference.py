@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from railbed.catalog import SYSTEM, Component, Machine, Release, Rules, Trait
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.software.compat.locked import select
 
 STEPS = ("drain", "restart", "reboot", "rebuild")
 """What a change may ask for, in the order in which it is done."""
 
 
-class Change(Part):
+class Change(FrozenModel):
     """One component that differs."""
 
     component: str
@@ -30,7 +30,7 @@ class Change(Part):
     """Why a change of it asks for that."""
 
 
-class Difference(Part):
+class Difference(FrozenModel):
     """From one release to another."""
 
     added: list[Change]

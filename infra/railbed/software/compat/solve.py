@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations
 
-from railbed.claims import Part
+from railbed.claims import FrozenModel
 from railbed.software.compat.problem import Demand, Problem
 
 
-class Reading(Part):
+class Reading(FrozenModel):
     """One demand, as far as it concerns the case."""
 
     demand: str
@@ -26,7 +26,7 @@ class Reading(Part):
     """Empty for what was asked for."""
 
 
-class Chosen(Part):
+class Chosen(FrozenModel):
     """One component of a consistent set."""
 
     component: str
@@ -38,13 +38,13 @@ class Chosen(Part):
     """Demands that speak of it and apply."""
 
 
-class Answer(Part):
+class Answer(FrozenModel):
     """A consistent set."""
 
     chosen: list[Chosen]
 
 
-class Conflict(Part):
+class Conflict(FrozenModel):
     """Demands that cannot hold together, while every part of them can."""
 
     demands: list[Reading]

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from railbed import strict_json
-from railbed.claims import Part, Verdict
+from railbed.claims import FrozenModel, Verdict
 from railbed.errors import UsageError
-from railbed.fabric import Fabric, Names, Wish
+from railbed.fabric import Fabric, FabricRequest, Names
 from railbed.fabric import plan as plan_fabric
 from railbed.fabric.ratio import read as read_ratio
 
@@ -29,7 +29,7 @@ SHOWN_CHARACTERS = 80
 HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 
 
-class Rule(Part):
+class Rule(FrozenModel):
     """What is taken for granted about faults, and when enough is known."""
 
     least_failing: float = Field(gt=0, le=1, allow_inf_nan=False)
@@ -52,7 +52,7 @@ DEFAULTS: dict[str, Rule] = {
 """Declared: one node in a hundred, one cable in five hundred; a failed test was repeated before it counts."""
 
 
-class FabricSize(Part):
+class FabricSize(FrozenModel):
     """The fabric whose links are looked at, as `railbed fabric plan` takes it."""
 
     radix: int = 64
@@ -65,7 +65,7 @@ class FabricSize(Part):
     switch_name: str = Names.switch
 
 
-class Planned(Part):
+class Planned(FrozenModel):
     """One test: the nodes at both ends, what it runs over, and what came of it."""
 
     stage: int = Field(default=1, ge=1)
@@ -83,14 +83,14 @@ class Planned(Part):
         return self.verdict in (Verdict.PASS, Verdict.FAIL)
 
 
-class Round(Part):
+class Round(FrozenModel):
     """Tests that were planned together."""
 
     stages: int = Field(default=1, ge=0)
     tests: list[Planned]
 
 
-class Record(Part):
+class Record(FrozenModel):
     """The whole search."""
 
     schema_: Literal["railbed/blame/v1"] = Field(default="railbed/blame/v1", alias="schema")
@@ -114,7 +114,7 @@ class Record(Part):
     def sized(self) -> tuple[Fabric, Names]:
         """The fabric of a search among links. Raises UsageError past the radix limit."""
         size = self.fabric or FabricSize()
-        wish = Wish(
+        wish = FabricRequest(
             nodes=len(self.nodes), rails=self.rails, radix=size.radix, planes=size.planes,
             oversubscription=read_ratio(size.oversubscription), design_nodes=size.design_nodes,
             extra_endpoints=size.extra_endpoints,

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Names, Wish, plan
+from railbed.fabric import FabricRequest, Names, plan
 from railbed.platforms.metal.switches import layout, nvue, sonic
 from railbed.platforms.metal.switches.addresses import Networks
 from railbed.platforms.metal.switches.lint import Finding, lint
@@ -18,7 +18,7 @@ from railbed.platforms.metal.switches.nvue import Nvue
 from railbed.platforms.metal.switches.sonic import Sonic
 from railbed.platforms.metal.switches.underlay import Switch, switches
 
-SMALL = plan(Wish(nodes=4, rails=2, radix=4))
+SMALL = plan(FabricRequest(nodes=4, rails=2, radix=4))
 """Four leaves of two nodes, two spines, one cable between each two."""
 PLANNED = switches(SMALL, Names(), Networks())
 NVUE, SONIC = Nvue(), Sonic(vendor="nvidia")
@@ -59,7 +59,7 @@ def change(files: Files, os: Os, switch: str, edit: Callable[[Any], Any]) -> Fil
 @st.composite
 def fabrics(draw: st.DrawFn) -> Any:
     """Any small fabric that the planner takes."""
-    wish = Wish(
+    wish = FabricRequest(
         nodes=draw(st.integers(1, 24)), rails=draw(st.integers(1, 4)), radix=draw(st.integers(2, 12)),
         planes=draw(st.integers(1, 2)), oversubscription=Fraction(draw(st.sampled_from(["1", "3/2", "2"]))),
         extra_endpoints=draw(st.integers(0, 3)),

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Names, Wish, plan
+from railbed.fabric import FabricRequest, Names, plan
 from railbed.platforms.metal.switches import addresses
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
 from railbed.platforms.metal.switches.underlay import switches
@@ -53,13 +53,13 @@ def test_no_address_moves_when_nodes_are_added(fabric: Any, more: int) -> None:
 
 def test_each_rail_is_one_prefix() -> None:
     """So that a rail can be told from its address, and filtered."""
-    fabric = plan(Wish(nodes=70))
+    fabric = plan(FabricRequest(nodes=70))
     for one in rail_plan(fabric, Names(), Networks()):
         assert one.address.ip in list(addresses.RAILS.subnets(new_prefix=12))[one.rail]
 
 
 def test_the_published_example() -> None:
-    first = next(iter(rail_plan(plan(Wish(nodes=64)), Names(), Networks())))
+    first = next(iter(rail_plan(plan(FabricRequest(nodes=64)), Names(), Networks())))
     assert (str(first.address), str(first.gateway), first.leaf, first.port) == (
         "10.128.0.1/31",
         "10.128.0.0",
@@ -79,5 +79,5 @@ def test_the_published_example() -> None:
 )
 def test_networks_that_are_too_small_or_overlap_are_refused(networks: Networks, path: str) -> None:
     with pytest.raises(UsageError) as refused:
-        switches(plan(Wish(nodes=500)), Names(), networks)
+        switches(plan(FabricRequest(nodes=500)), Names(), networks)
     assert refused.value.path == path and refused.value.code == "FABRIC_NETWORKS"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from railbed.errors import Unsupported, UsageError
-from railbed.fabric import Fabric, Names, Wish, infiniband, plan
+from railbed.fabric import Fabric, FabricRequest, Names, infiniband, plan
 from railbed.platforms.metal.switches import guids, opensm, partitions
 from railbed.platforms.metal.switches.guids import Guids
 from railbed.platforms.metal.switches.lint_infiniband import Asked, View, lint, read
@@ -109,7 +109,7 @@ def test_without_guids_nothing_is_closed() -> None:
 
 
 def test_long_partitions_are_told_in_lines_that_ufm_takes() -> None:
-    fabric = plan(Wish(nodes=120))
+    fabric = plan(FabricRequest(nodes=120))
     (subnet,) = opensm.subnets(fabric, Names())
     one = Asked(subnet, NVIDIA, observed(fabric), None)
     view = read(files(one))
@@ -118,7 +118,7 @@ def test_long_partitions_are_told_in_lines_that_ufm_takes() -> None:
 
 
 def test_planes_are_subnets_of_their_own() -> None:
-    fabric = plan(Wish(nodes=4, rails=2, radix=4, planes=2))
+    fabric = plan(FabricRequest(nodes=4, rails=2, radix=4, planes=2))
     both = opensm.subnets(fabric, Names())
     assert [subnet.name for subnet in both] == ["subnet0", "subnet1"]
     assert both[1].nics["node-0"] == ["node-0 mlx5_1", "node-0 mlx5_3"] and both[1].roots == [
@@ -129,7 +129,7 @@ def test_planes_are_subnets_of_their_own() -> None:
 
 def test_a_fabric_without_spines_is_refused() -> None:
     with pytest.raises(Unsupported):
-        opensm.subnets(plan(Wish(nodes=3, rails=2, radix=4, rail_only=True)), Names())
+        opensm.subnets(plan(FabricRequest(nodes=3, rails=2, radix=4, rail_only=True)), Names())
 
 
 def test_identifiers_of_a_managed_switch_and_of_a_host_with_a_domain() -> None:

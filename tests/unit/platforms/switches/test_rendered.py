@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from railbed.errors import UsageError
-from railbed.fabric import Names, Wish, plan
+from railbed.fabric import FabricRequest, Names, plan
 from railbed.platforms.metal.switches import frr, layout, nvue, sonic
 from railbed.platforms.metal.switches.addresses import Networks
 from railbed.platforms.metal.switches.facts import facts
@@ -104,7 +104,7 @@ def test_bgp_of_a_spine_has_no_prefix_but_its_own() -> None:
 
 
 def test_a_rail_only_leaf_has_no_session() -> None:
-    (leaf, *_) = switches(plan(Wish(nodes=3, rails=2, radix=4, rail_only=True)), Names(), Networks())
+    (leaf, *_) = switches(plan(FabricRequest(nodes=3, rails=2, radix=4, rail_only=True)), Names(), Networks())
     assert "neighbor" not in SONIC.render(leaf)[sonic.ROUTING]
     assert "neighbor" not in tree_of(leaf)["vrf"]["default"]["router"]["bgp"]
 
@@ -115,7 +115,7 @@ def tree_of(switch: Any) -> Any:
 
 @pytest.mark.parametrize("os", [NVUE, SONIC])
 def test_rendering_is_the_same_every_time(os: Os) -> None:
-    again = switches(plan(Wish(nodes=4, rails=2, radix=4)), Names(), Networks())
+    again = switches(plan(FabricRequest(nodes=4, rails=2, radix=4)), Names(), Networks())
     assert rendered(os) == rendered(os, again)
 
 

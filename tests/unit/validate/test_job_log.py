@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.claims import Verdict
-from railbed.validate.story import Story, checkpoint, resume
+from railbed.validate.job_log import Story, checkpoint, resume
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]

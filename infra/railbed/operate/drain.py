@@ -8,12 +8,12 @@ from typing import Protocol
 
 from railbed import ended
 from railbed.defaults import (
-    ASKED_AT_ONCE,
     AUTOMATIC_DRAINS,
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
     EVIDENCE_TIMEOUT_S,
     HEALTHCHECK_PREFIX,
+    SSH_FANOUT,
 )
 from railbed.effects import files
 from railbed.effects.journal import now_iso
@@ -102,7 +102,7 @@ def evidence(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict
 
     folder, silent = work.archive / "evidence", {}
     folder.mkdir(parents=True, exist_ok=True)
-    for name, said in remote.each(steps, ask, ASKED_AT_ONCE).items():
+    for name, said in remote.each(steps, ask, SSH_FANOUT).items():
         file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
         files.replace(file, said.stdout + said.stderr)
         if said.stdout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.configure.reach import reason
+from railbed.configure.ssh_errors import reason
 
 SAID = [
     ("Host key for 127.0.0.1 has changed and you have requested strict checking. Host key verification failed.",
