@@ -223,7 +223,16 @@ def test_a_bad_file_leaves_nothing_and_stops_no_other(
 
 @pytest.mark.parametrize(
     "trouble",
-    ["version", "index signature", "index key", "index hash", "index cut", "package hash", "package missing"],
+    [
+        "version",
+        "index signature",
+        "index key",
+        "no hashes",
+        "index hash",
+        "index cut",
+        "package hash",
+        "package missing",
+    ],
 )
 def test_a_bad_repository_leaves_no_package(
     trouble: str, site: Site, signers: tuple[Signer, Signer], tmp_path: Path
@@ -234,6 +243,8 @@ def test_a_bad_repository_leaves_no_package(
         one = one.model_copy(update={"package": "driver=3.0-1"})
     elif trouble == "index signature":
         site.files["/apt/InRelease"] = other.inline(b"SHA256:\n")
+    elif trouble == "no hashes":
+        site.files["/apt/InRelease"] = signer.inline(b"SHA256: Packages.gz\n")
     elif trouble == "index key":
         site.files["/key.asc"] = other.public
     elif trouble == "index hash":
@@ -298,8 +309,15 @@ def test_a_version_that_is_none_is_not_in_the_index() -> None:
     assert refused.value.found == ["1"]
 
 
-@given(st.lists(st.sampled_from(["Package: a", "Version: 1", "Filename: ", " x", ":", "", "#", "\x0c", "-----BEGIN PGP SIGNED"])
-                | st.text(max_size=20)))  # fmt: skip
+LINES = st.sampled_from(
+    [
+        "Package: a", "Version: 1", "Filename: b", "SHA256: 0", "Depends: ", " x", ":", "", "#", "\r", "\x0c", "\x1e0",
+        " \u20281", "-----BEGIN PGP SIGNED MESSAGE-----",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(LINES | st.text(max_size=20)))
 def test_any_text_is_an_index(lines: list[str]) -> None:
     text = "\n".join(lines)
     assert all(whole(one) for ones in Index("", text).packages.values() for one in ones)

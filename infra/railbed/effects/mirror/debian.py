@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import operator
-from io import StringIO
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from debian.debian_support import Version
 from railbed.effects.download import FetchError, download
 from railbed.effects.openpgp import verify_inline
 
+ENDS = re.compile(r"[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for Python, and not for apt."""
 NEEDED = ("Package", "Version", "Filename", "SHA256")
 FITS = {
     "=": operator.eq,
@@ -77,8 +79,9 @@ def fetch_index(url: str, keyring: Path, fingerprint: str, work: Path) -> Index:
     """The index at ``url``, its signature and hash checked. Raises FetchError."""
     inline, packed = work / "InRelease", work / "Packages.gz"
     download(url + "InRelease", inline)
-    signed = Release(StringIO(verify_inline(inline, keyring, fingerprint, url + "InRelease")))
-    hashes = {one.get("name", "").removeprefix("./"): one["sha256"] for one in signed.get("SHA256", [])}
+    listed = Release(_lines(verify_inline(inline, keyring, fingerprint, url + "InRelease"))).get("SHA256")
+    lines = listed if isinstance(listed, list) else []  # what stands on the field's own line is none
+    hashes = {one["name"].removeprefix("./"): one["sha256"] for one in lines if "name" in one}
     if "Packages.gz" not in hashes:
         raise FetchError(
             "the signed index names no Packages.gz", path=url + "InRelease", hint="is it a flat repository?"
@@ -94,8 +97,7 @@ def fetch_index(url: str, keyring: Path, fingerprint: str, work: Path) -> Index:
 
 def stanzas(text: str) -> list[Packages]:
     """Those of an index."""
-    # Lines as apt splits them: a text would be split at every character that Unicode calls a line's end.
-    return list(Packages.iter_paragraphs(StringIO(text), use_apt_pkg=False))
+    return list(Packages.iter_paragraphs(_lines(text), use_apt_pkg=False))
 
 
 def whole(stanza: Packages) -> bool:
@@ -104,6 +106,10 @@ def whole(stanza: Packages) -> bool:
         return all(stanza.get(name) for name in NEEDED) and bool(stanza.get_version())
     except ValueError:
         return False
+
+
+def _lines(text: str) -> list[str]:
+    return ENDS.sub(" ", text.replace("\r\n", "\n")).split("\n")
 
 
 def _fits(one: Packages, wanted: tuple[str, str] | None) -> bool:
