@@ -256,7 +256,7 @@ class ClusterPlan(FrozenModel):
                 for pool in self.pools
             ],
             "filesystems": [f.model_dump(mode="json", exclude_defaults=True) for f in self.filesystems],
-            "claims": [c.model_dump(mode="json") for c in self.claims],
+            "claims": [{**c.model_dump(mode="json"), "measured_by": c.measured_by} for c in self.claims],
             "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
             "spare_nodes": self.spare_nodes,
             "price": self.price.model_dump(mode="json", exclude_defaults=True) if self.price else None,

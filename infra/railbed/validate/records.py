@@ -29,6 +29,7 @@ SHOWN = (
     "reason",
     "evidence",
     "simulated",
+    "measured_by",
 )
 """What `railbed validate --json` prints of a claim; report.json holds everything."""
 
@@ -153,7 +154,8 @@ def _case(suite: ElementTree.Element, record: Judged) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=record.node or "cluster", name=record.claim)
     facts = {
         "measured": record.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
-        "basis": record.basis, "simulated": record.simulated, "evidence": record.evidence,
+        "basis": record.basis, "simulated": record.simulated, "measured_by": record.measured_by,
+        "evidence": record.evidence,
     }  # fmt: skip
     properties = ElementTree.SubElement(case, "properties")
     for name, value in facts.items():
