@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from railbed.claims import collectives, fabric, gpus, host, job, scheduler, storage
 from railbed.claims.definition import TABLE, Definition, Facts, In, Out
@@ -19,6 +20,7 @@ def every() -> list[Definition]:
     return list(_EVERY)
 
 
+@lru_cache(maxsize=4096)
 def find(claim: str) -> Definition | None:
     """The definition that ``claim`` is an instance of; None for a claim that this release does not know."""
     return next((one for one in _EVERY if one.pattern.fullmatch(claim)), None)

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,6 +97,12 @@ def app() -> typer.Typer:
     return main.assemble(["--help"])
 
 
+@cache
+def tree(app: typer.Typer) -> Any:
+    """The commands, made once: making them takes longer than most of them run."""
+    return typer.main.get_command(app)
+
+
 @pytest.fixture
 def call(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Runs a command in this process, in a checkout that holds nothing."""
@@ -103,7 +110,7 @@ def call(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     (tmp_path / "infra").mkdir()
     shutil.copy(LAB, tmp_path / "Pulumi.lab.yaml")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "assemble", lambda _: app)
+    monkeypatch.setattr(main, "assemble", lambda _: tree(app))
 
     def run(*words: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["railbed", *words])
@@ -208,7 +215,7 @@ GOOD: list[tuple[str, ...]] = [
 
 def parameters(app: typer.Typer, words: tuple[str, ...]) -> list[Any]:
     """The parameters of a command."""
-    here: Any = typer.main.get_command(app)
+    here: Any = tree(app)
     for word in words:
         if not hasattr(here, "commands") or word not in here.commands:
             break

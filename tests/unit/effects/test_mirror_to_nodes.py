@@ -34,7 +34,7 @@ DRIVER = ("nvidia-open", "570.124.06-0ubuntu1")
 
 
 @pytest.fixture
-def scale_in(
+def release(
     site: Site, signers: tuple[Signer, Signer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[catalog.Release]:
     """The release with its vendor on the loopback server, which has the driver, signed by the first key."""
