@@ -15,7 +15,7 @@ NODE_OUTPUT_BYTES = 2 * 1024 * 1024
 """The same of what a node prints: 512 nodes that print without end must fit into memory together."""
 DOWNLOAD_TIMEOUT_S = 900.0
 PUBLISHED_KEY_AGE_S = 30 * 86_400.0
-"""After so long a publisher's signing key is fetched anew: vendors give theirs a new subkey about once a year."""
+"""Age at which a publisher's signing key is fetched again: vendors add a subkey about once a year."""
 HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
 BUILD_TIMEOUT_S = 1800.0
@@ -33,7 +33,7 @@ SESSION_LINES = 16
 SESSION_CLOSE_S = 5.0
 """How long such a process may take to end after its input is closed."""
 SSH_FANOUT = 64
-"""Nodes, where all of them are asked and need not answer in one moment: each is an ssh client, of some megabytes."""
+"""Maximum concurrent SSH sessions; each client takes some megabytes of memory."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0
 SECRETS_WAIT_S = 60.0
@@ -60,8 +60,7 @@ LAB_HOST_MEMORY_MIB = 900
 
 # --- configure -------------------------------------------------------------------------------------------------
 CONVERGE_SILENCE_S = 2400
-"""A run that tells of nothing for so long hangs. Longer than the longest task, a boot that tests memory and cards; how long a
-whole run may take is for the number of nodes to say."""
+"""Idle timeout of a playbook. Must exceed the longest task, a boot that tests memory and cards. A run as a whole has no limit."""
 FORKS = 16
 KEPT_RUNS = 20
 """Runs whose logs stay on disk."""

@@ -44,7 +44,7 @@ VERSIONS = f"{ansible_version} {jinja2.__version__}"
 
 
 def begin(folder: Path) -> None:
-    """From now on, in this process and those that it starts. ``folder`` is made, for this user alone: what lies in it is run."""
+    """Applies to this process and its children. ``folder`` is made for this user alone: it holds executable bytecode."""
     _keep_compiled(Kept(folder))
     _share_variables()
     _read_files_once()

@@ -1,4 +1,4 @@
-"""Errors inside the engine's loop: nothing of railbed's is left there to catch them, so they are told as the engine's own."""
+"""Errors inside the engine's loop, raised again as the engine's own, so that Pulumi prints no traceback."""
 
 from __future__ import annotations
 
