@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from railbed.effects import slurm_text
 from railbed.effects.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,19 @@ def cluster() -> Iterator[Cli]:
         cli = make("test-full", nodes=4, spares=1)
         cli.up = cli.json("up")
         yield cli
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 150) -> None:
+    """Asks every 2 s until it is so."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(2)
+
+
+def scheduled(cluster: Cli) -> dict[str, slurm_text.NodeState]:
+    """What the scheduler says of each node."""
+    return slurm_text.nodes(cluster.ssh("ctl0", "scontrol show node -o"))
 
 
 def failing(report: dict[str, Any]) -> set[tuple[str, str]]:

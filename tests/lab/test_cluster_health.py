@@ -5,35 +5,24 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from railbed.effects import slurm_text
 from railbed.effects.lab import hardware
 
-from .conftest import Cli, blamed, running
+from .conftest import Cli, blamed, running, scheduled, wait_for
 
 pytestmark = pytest.mark.lab
 
 
 FREEZE_S = 90
-WATCH = "scontrol show node -o"
 
 
 def drained(cluster: Cli) -> dict[str, str]:
     """Drained node → reason."""
-    found = slurm_text.nodes(cluster.ssh("ctl0", WATCH))
-    return {name: one.reason for name, one in found.items() if one.drained}
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 150) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(2)
+    return {name: one.reason for name, one in scheduled(cluster).items() if one.drained}
 
 
 def incidents(cluster: Cli) -> list[dict[str, Any]]:
