@@ -92,7 +92,7 @@ def validated(body: dict[str, Any], where: str) -> Contract:
     except ValidationError as wrong:
         first = wrong.errors()[0]
         raise ContractError(
-            f"invalid contract: {first['msg']}", path=f"{where}:{'.'.join(map(str, first['loc']))}",
+            f"the contract does not hold: {first['msg']}", path=f"{where}:{'.'.join(map(str, first['loc']))}",
             found=str(first.get("input"))[:120], hint="run `railbed up` again",
         ) from None  # fmt: skip
     if not contract.nodes:
