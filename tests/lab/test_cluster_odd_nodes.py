@@ -50,7 +50,7 @@ def test_a_frozen_node_is_named_once_and_nobody_is_blamed(cluster: Cli) -> None:
     assert time.monotonic() < until, "the node was not frozen all the time"
     time.sleep(max(0.0, until - time.monotonic()))
     # The scheduler lost it, and takes it back with its next message.
-    wait_for(lambda: scheduled(cluster)["h100-3"].usable)
+    wait_for(lambda: scheduled(cluster)["h100-3"].usable, 300)
     assert blamed(report) == set(), json.dumps(report["culprits"])
     assert verdicts(report, "h100-3") == {"unproven"}
     for node in ("h100-0", "h100-1", "h100-2", "h100-4"):
