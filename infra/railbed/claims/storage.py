@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from railbed.catalog import FilesystemOffer
 from railbed.claims import expectations
 from railbed.claims.definition import (
     CLUSTER,
@@ -22,19 +25,21 @@ FILES = Explanation(
 )
 
 
+def _rate(facts: Facts, verb: str, floor: Callable[[FilesystemOffer], float | None]) -> Instances:
+    if facts.filesystem is None:
+        yield Out(NONE)
+        return
+    offer = facts.filesystem.offer
+    statement = f"one client {verb} {facts.filesystem.mount} at the floor or faster"
+    yield In(statement, expectations.declared(floor(offer), offer))
+
+
 @define(
     id="storage.write", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE, explained=FILES,
     holds="a client reaches the floor", accuses="storage", runbook="storage-rate",
 )  # fmt: skip
 def write(facts: Facts) -> Instances:
-    if facts.filesystem is None:
-        yield Out(NONE)
-        return
-    offer = facts.filesystem.offer
-    yield In(
-        f"one client writes to {facts.filesystem.mount} at the floor or faster",
-        expectations.declared(offer.write_floor_mbytes_per_s, offer),
-    )
+    return _rate(facts, "writes to", lambda offer: offer.write_floor_mbytes_per_s)
 
 
 @define(
@@ -42,14 +47,7 @@ def write(facts: Facts) -> Instances:
     holds="a client reaches the floor; each reads what another one wrote", accuses="storage", runbook="storage-rate",
 )  # fmt: skip
 def read(facts: Facts) -> Instances:
-    if facts.filesystem is None:
-        yield Out(NONE)
-        return
-    offer = facts.filesystem.offer
-    yield In(
-        f"one client reads from {facts.filesystem.mount} at the floor or faster",
-        expectations.declared(offer.read_floor_mbytes_per_s, offer),
-    )
+    return _rate(facts, "reads from", lambda offer: offer.read_floor_mbytes_per_s)
 
 
 @define(
