@@ -60,7 +60,7 @@ def answer(name: str, asked: dict, known: dict) -> dict:
         return {"paths": [], "kept": named, "states": units, "invocation": {"module_args": {"paths": named}}}
     if name == "units":
         return {"actions": [], "states": units}
-    if name in ("debs", "rpms"):
+    if name == "debs":
         versions = dict(
             package.partition("=")[::2] for package in [*asked.get("hold", []), *asked["packages"]]
         )

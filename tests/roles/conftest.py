@@ -35,7 +35,7 @@ from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("tree", "units", "debs", "rpms", "sysctls", "links", "reservation")
+MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation")
 MACHINE = "lab/rail2"
 WHOLE_VERSIONS = {
     "driver_pinning": "570.124.06", "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1",

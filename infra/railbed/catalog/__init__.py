@@ -18,7 +18,7 @@ from railbed.catalog.loader import (
 from railbed.catalog.machines import Board, Machine, Unpublished
 from railbed.catalog.offers import FilesystemOffer, Step
 from railbed.catalog.places import OVERLAY, file_of, keys
-from railbed.catalog.releases import PACKAGE_FORMATS, SYSTEM, Archive, Component, Key, Release, Repository
+from railbed.catalog.releases import SYSTEM, Archive, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
 from railbed.catalog.rules import Known, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
@@ -28,7 +28,6 @@ __all__ = [
     "KINDS",
     "MODELS",
     "OVERLAY",
-    "PACKAGE_FORMATS",
     "SYSTEM",
     "Archive",
     "Board",

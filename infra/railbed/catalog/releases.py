@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from railbed.catalog.facts import Entry, Facts, Source
 
-PACKAGE_FORMATS: dict[str, Literal["deb", "rpm"]] = {
-    "debian": "deb", "ubuntu": "deb", "rocky": "rpm",
-}  # fmt: skip
-"""ID of an operating system → the form of its packages."""
 SYSTEM = "os"
 """The component that is the operating system itself; its first alternative that applies is the default."""
 
@@ -26,12 +22,9 @@ class Key(Facts):
 
 
 class Repository(Facts):
-    """A package repository of one system and architecture: a flat one of Debian's format, or one of rpm."""
+    """A package repository of one system and architecture: a flat one of Debian's format."""
 
     url: str = Field(pattern=r"^https?://.*/$")
-    format: Literal["deb", "rpm"] = "deb"
-    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
-    """What its key signs: the index with the hashes of all packages (as Debian's always), each package, or both."""
     signing_key: str
     """Name of one of the release's ``keys``."""
     when: dict[str, Any] = Field(default_factory=dict)
@@ -43,23 +36,13 @@ class Archive(Facts):
     """Where a distribution's own packages come from, on one system and architecture."""
 
     url: str = Field(pattern=r"^https?://.*/$")
-    suites: list[str] = Field(default_factory=list)
-    """Of Debian and Ubuntu, as ``components``."""
-    components: list[str] = Field(default_factory=list)
-    folder: str = Field(default="", pattern=r"^([\w/]+/)?$")
-    """Of rpm: below ``url``, or below a mirror of it."""
-    keyring: str = Field(pattern=r"^(/usr/share/keyrings/[a-z-]+\.gpg|/etc/pki/rpm-gpg/[\w-]+)$")
+    suites: list[str] = Field(min_length=1)
+    components: list[str] = Field(min_length=1)
+    keyring: str = Field(pattern=r"^/usr/share/keyrings/[a-z-]+\.gpg$")
     """The distribution's own keys, which every installation of it has."""
-    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
     when: dict[str, Any] = Field(default_factory=dict)
     """As in a component."""
     provenance: Source
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if (bool(self.suites), bool(self.components)) != (not self.folder, not self.folder):
-            raise ValueError("an archive has suites and components, or a folder (rpm)")
-        return self
 
 
 class Component(Facts):

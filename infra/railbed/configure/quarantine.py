@@ -24,11 +24,8 @@ from railbed.laws.drain_limit import most
 GPU_ROLES = ("compute", "spare")
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
 """Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""
-TRANSACTIONS = (
-    "packages: Install the packages of all roles",
-    "packages: Install the rpm packages of all roles",
-)
-"""Tasks that change packages: a node that is cut off in one of them may be half done."""
+TRANSACTION = "packages: Install the packages of all roles"
+"""Task that changes packages: a node that is cut off in it may be half done."""
 
 
 def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:
@@ -66,7 +63,7 @@ def _between(one: NodeResult) -> bool:
     if one.state is NodeState.FAILED:
         return one.half_done or one.failed_task.partition(":")[0] in UNFIT
     cut_off = one.state is NodeState.UNREACHABLE and one.message.startswith(BROKE_OFF)
-    return cut_off and one.failed_task in TRANSACTIONS
+    return cut_off and one.failed_task == TRANSACTION
 
 
 def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:

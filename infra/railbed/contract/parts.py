@@ -138,19 +138,16 @@ class Missing(FrozenModel):
 
 
 class Repository(FrozenModel):
-    """A signed repository of packages (apt's, or dnf's on Rocky) that nodes install from."""
+    """A signed repository of packages that nodes install from."""
 
     name: scalars.RepositoryName
     uri: scalars.Url
     suite: scalars.Suite
-    """Empty for dnf, as ``components``."""
     components: list[scalars.Word]
     signed_by: scalars.SignedBy
     """The armoured public key; of a distribution's own archive the path of the keyring that every host of it has."""
     fingerprint: scalars.Fingerprint = ""
     """Of that key where a release pins it; whoever writes the contract has compared them."""
-    signs: list[Literal["index", "packages"]] = Field(default=["index"], min_length=1)
-    """What the key signs: the index with the hashes of all packages, each package, or both."""
 
 
 class File(FrozenModel):

@@ -13,7 +13,7 @@ from railbed.effects.download import FetchError
 from railbed.errors import Exit, HostError
 from railbed.run import Result, run
 
-PACKAGES = "Debian, Ubuntu: gnupg, gpgv; Rocky: gnupg2"
+PACKAGES = "Debian, Ubuntu: gnupg, gpgv"
 
 
 class KeyRefused(FetchError):

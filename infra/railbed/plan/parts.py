@@ -98,7 +98,6 @@ class PlannedRepository(FrozenModel):
     uri: str
     suite: str
     components: list[str]
-    signs: list[Literal["index", "packages"]]
     fingerprint: str = ""
     """Of the key; empty where the distribution's own keyring has it."""
     signed_by: str = ""

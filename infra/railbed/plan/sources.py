@@ -30,7 +30,7 @@ def of(
     for machine in {one.key: one for one in machines}.values():
         system = os or compat.system_of(release, machine)
         for archive in compat.archives_of(release, machine, system):
-            found[archive.url + archive.folder] = _distribution(system, archive, mirror)
+            found[archive.url] = _distribution(system, archive, mirror)
         for name, vendor in _vendors(release, machine, system, filesystems):
             found[vendor.url] = _vendor(release, name, vendor, mirror)
     return list(found.values())
@@ -58,11 +58,10 @@ def _distribution(system: str, archive: catalog.Archive, mirror: MirrorSpec | No
     """A mirror of it has the distribution's own signatures, which the hosts' own keyring checks."""
     own = mirror.distribution if mirror else None
     return PlannedRepository(
-        name=" ".join(filter(None, [system, archive.folder.partition("/")[0]])),
-        uri=(_folder(own) if own else archive.url) + archive.folder,
+        name=system,
+        uri=_folder(own) if own else archive.url,
         suite=" ".join(archive.suites),
         components=list(archive.components),
-        signs=list(archive.signs),
         signed_by=archive.keyring,
     )
 
@@ -70,17 +69,13 @@ def _distribution(system: str, archive: catalog.Archive, mirror: MirrorSpec | No
 def _vendor(
     release: catalog.Release, name: str, vendor: catalog.Repository, mirror: MirrorSpec | None
 ) -> PlannedRepository:
-    is_deb = vendor.format == "deb"
-    place = PlannedRepository(
-        name=name, uri=vendor.url, suite=FLAT if is_deb else "", components=[], signs=list(vendor.signs)
-    )
+    place = PlannedRepository(name=name, uri=vendor.url, suite=FLAT, components=[])
     if mirror is None:
         key = release.keys[vendor.signing_key]
         return place.model_copy(update={"fingerprint": key.fingerprint, "key_url": key.url})
     return place.model_copy(
         update={
             "uri": f"{_folder(mirror.url)}{mirror_folder(vendor.url)}/",
-            "signs": ["index"],
             "fingerprint": mirror.fingerprint,
             "signed_by": mirror.key.strip() + "\n",
         }

@@ -28,7 +28,6 @@ def _keyed(planned: PlannedRepository, keys: Path) -> contract.Repository:
         components=planned.components,
         signed_by=_key(planned, keys),
         fingerprint=planned.fingerprint,
-        signs=planned.signs,
     )
 
 

@@ -12,8 +12,6 @@ from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import parse
 
 Kind = Literal["package", "file", "elsewhere", "refused"]
-UNREAD = "repositories of rpm are not read here; nodes check its signature themselves"
-"""Why a package is not mirrored."""
 
 
 def mirror_folder(url: str) -> str:
@@ -84,12 +82,9 @@ def _packages(
         note = f"the release has no repository {part.repository} for that system and machine"
         yield _made(name, part, "refused", package=part.package, note=note)
     for repository in found:
-        told = {"url": repository.url, "package": f"{part.package}={part.package_version}"}
         signed = _signed(release.keys[repository.signing_key])
-        if repository.format == "rpm":
-            yield _made(name, part, "refused", note=UNREAD, **told, **signed)
-        else:
-            yield _made(name, part, "package", **told, **signed)
+        package = f"{part.package}={part.package_version}"
+        yield _made(name, part, "package", url=repository.url, package=package, **signed)
 
 
 def _together(release: Release, part: Component, repository: Repository) -> bool:

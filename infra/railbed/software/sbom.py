@@ -14,7 +14,7 @@ from cyclonedx.model.component import ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from railbed.catalog import PACKAGE_FORMATS, SYSTEM, Component, Machine, Release, Rules
+from railbed.catalog import SYSTEM, Component, Machine, Release, Rules
 from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import numbers, parse
 
@@ -130,14 +130,8 @@ def _purl(
         if repository is not None:
             qualifiers["repository_url"] = repository.url
         maker = system.partition(" ")[0]
-        epoch, _, version = (part.package_version or part.version).rpartition(":")
-        form = PACKAGE_FORMATS.get(maker, "deb")
-        if form == "rpm" and epoch:
-            qualifiers["epoch"] = epoch
-        elif epoch:
-            version = part.package_version
         vendor = "nvidia" if part.repository in NVIDIA else part.repository or maker or None
-        return PackageURL(form, vendor, part.package, version, qualifiers)
+        return PackageURL("deb", vendor, part.package, part.package_version or part.version, qualifiers)
     qualifiers = {"download_url": part.url} if part.url else {}
     if part.sha256:
         qualifiers["checksum"] = f"sha256:{part.sha256}"

@@ -26,7 +26,7 @@ SERVICE_LOGINS = (
     "systemd-network", "systemd-oom", "systemd-resolve", "systemd-timesync", "tcpdump", "tss", "unbound",
     "usbmux", "uucp", "uuidd", "www-data",
 )  # fmt: skip
-"""Accounts of Debian, Ubuntu, Rocky and of what the roles install: as a person's login they would get another id, shell and
+"""Accounts of Debian, Ubuntu and of what the roles install: as a person's login they would get another id, shell and
 root. Role users has the same list (``users_reserved``)."""
 RESERVED_POOLS = ("controller", "controller-1", "ctl")
 RATE_TOLERANCE_GBPS = 1e-6
@@ -248,7 +248,6 @@ def _system(spec: ClusterSpec, release: catalog.Release, where: str) -> None:
     if wanted is None:
         return
     if wanted in allowed:
-        _no_rpm_mirror(spec, wanted, where)
         return
     near = catalog.nearest(wanted, allowed)
     raise SpecError(
@@ -260,16 +259,6 @@ def _system(spec: ClusterSpec, release: catalog.Release, where: str) -> None:
         allowed=allowed,
         hint=f"did you mean {near}?" if near else "name one of those, or leave it out",
     )
-
-
-def _no_rpm_mirror(spec: ClusterSpec, system: str, where: str) -> None:
-    if spec.software.mirror and catalog.PACKAGE_FORMATS.get(system.partition(" ")[0]) == "rpm":
-        raise SpecError(
-            f"a mirror made by `railbed software mirror` has no packages for {system}",
-            path=key_path(where, ["software", "mirror"]),
-            allowed="a mirror with debian or ubuntu",
-            hint="leave `mirror` out: the hosts then ask the vendors themselves",
-        )
 
 
 def _workloads(spec: ClusterSpec, where: str) -> None:

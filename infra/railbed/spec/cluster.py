@@ -145,7 +145,7 @@ class SoftwareSpec(SpecModel):
     release: Key
     """A software release of the catalogue, e.g. ``"2026.11"`` (quoted: it is a name, not a number)."""
     os: Annotated[str, Field(pattern=r"^[a-z]+ [0-9.]+$", max_length=32)] | None = None
-    """Operating system of the hosts' image, as ID and VERSION_ID of /etc/os-release, e.g. ``rocky 9``; without it the first
+    """Operating system of the hosts' image, as ID and VERSION_ID of /etc/os-release, e.g. ``debian 12``; without it the first
     that the release has for the machine."""
     mirror: MirrorSpec | None = None
     """The site's own copy of its packages; without it they come from their vendors."""

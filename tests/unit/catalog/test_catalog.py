@@ -56,7 +56,6 @@ def test_release_knows_the_driver_to_install_and_the_one_before() -> None:
     assert [(one.when["os"], one.version, one.package, one.package_version) for one in drivers] == [
         ("debian 12", "570.124.06", "nvidia-open", "570.124.06-1"),
         ("ubuntu 24.04", "570.124.06", "nvidia-open", "570.124.06-0ubuntu1"),
-        ("rocky 9", "570.124.06", "nvidia-open", "3:570.124.06-1.el9"),
     ]
     (before,) = release.other_versions["nvidia_driver"]
     assert before.package_version == "565.57.01-1"

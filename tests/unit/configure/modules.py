@@ -26,7 +26,6 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 UNITS = _load("ansible.module_utils.railbed_units", ROOT / "plugins/module_utils/railbed_units.py")
-PACKAGES = _load("ansible.module_utils.railbed_packages", ROOT / "plugins/module_utils/railbed_packages.py")
 APT = _load("ansible.module_utils.railbed_apt", ROOT / "plugins/module_utils/railbed_apt.py")
 
 

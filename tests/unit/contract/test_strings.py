@@ -39,7 +39,6 @@ LITERAL = (
     "scheduler",
     "transport",
     "basis",
-    "signs",
     "hash",
     "spec_hash",
 )

@@ -63,62 +63,38 @@ def test_arm_hosts_have_archives_of_their_own() -> None:
     assert any("sbsa" in one.uri for one in vendors)
 
 
-@pytest.mark.parametrize(
-    ("system", "names", "signs"),
-    [
-        ("debian 12", ["debian 12", "debian 12"], ["index"]),
-        ("ubuntu 24.04", ["ubuntu 24.04"], ["index"]),
-        ("rocky 9", ["rocky 9 BaseOS", "rocky 9 AppStream", "rocky 9 CRB"], ["packages"]),
-    ],
-)
+@pytest.mark.parametrize(("system", "count"), [("debian 12", 2), ("ubuntu 24.04", 1)])
 @pytest.mark.parametrize("name", ["metal-metal", "aws-hosts"])
-def test_each_system_asks_its_own_archives(
-    name: str, system: str, names: list[str], signs: list[str]
-) -> None:
+def test_each_system_asks_its_own_archives(name: str, system: str, count: int) -> None:
     data = example(name)
     data["software"]["os"] = system
     data["filesystems"] = []
     planned = plan.plan(spec.from_config(data, "x")).software
-    own, vendors = planned.repositories[: len(names)], planned.repositories[len(names) :]
+    own, vendors = planned.repositories[:count], planned.repositories[count:]
     assert planned.versions["os"] == system
-    assert [one.name for one in own] == names and all(one.signs == signs for one in own)
+    assert [one.name for one in own] == [system] * count
     assert all(one.signed_by.startswith("/") for one in own)
     assert len({(one.name, one.uri) for one in planned.repositories}) == len(planned.repositories)
-    rocky = system == "rocky 9"
-    assert (
-        {"cuda", "epel"} <= {one.name for one in vendors}
-        if rocky
-        else "epel" not in {o.name for o in vendors}
-    )
-    assert all(bool(one.suite) is not rocky and one.fingerprint and one.key_url for one in vendors)
+    assert vendors and all(one.suite and one.fingerprint and one.key_url for one in vendors)
 
 
 @pytest.mark.parametrize(
-    ("system", "hint"), [("rocky 8", "rocky 9"), ("ubuntu 22.04", "ubuntu 24.04"), ("plan 9", "")]
+    ("system", "hint"), [("debian 11", "debian 12"), ("ubuntu 22.04", "ubuntu 24.04"), ("rocky 9", "")]
 )
 def test_a_system_that_the_release_is_not_made_for_is_refused(system: str, hint: str) -> None:
     data = example()
     data["software"]["os"] = system
     with pytest.raises(SpecError) as refused:
         spec.from_config(data, "x")
-    assert refused.value.path == "x.software.os" and "rocky 9" in refused.value.allowed
+    assert refused.value.path == "x.software.os" and "debian 12" in refused.value.allowed
     assert hint in str(refused.value.hint)
-
-
-def test_a_mirror_has_no_rpm_packages() -> None:
-    data = example(**MIRROR)
-    data["software"]["os"] = "rocky 9"
-    with pytest.raises(SpecError, match="no packages for rocky 9"):
-        spec.from_config(data, "x")
-    data["software"]["os"], data["filesystems"] = "debian 12", []
-    assert sources(data)[0].name == "debian 12"
 
 
 def test_a_lab_has_its_own_system() -> None:
     data = example("lab-cluster")
     data["software"]["os"] = "debian 12"
     assert plan.plan(spec.from_config(data, "x")).software.versions["os"] == "debian 12"
-    data["software"]["os"] = "rocky 9"
+    data["software"]["os"] = "ubuntu 24.04"
     with pytest.raises(SpecError, match="lab"):
         spec.from_config(data, "x")
 
