@@ -58,6 +58,10 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             inventory.add_host(host)
             for key, value in values.items():
                 inventory.set_variable(host, key, value)
+        for group, values in found["group_variables"].items():
+            inventory.add_group(group)
+            for key, value in values.items():
+                inventory.set_variable(group, key, value)
         for key, value in found["variables"].items():
             inventory.set_variable("all", key, value)
 

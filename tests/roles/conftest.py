@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.contracts import lab_software, planned_software, sealed
 
 from railbed.configure import runner
 from railbed.configure.events import Collector
@@ -37,18 +38,6 @@ from railbed.effects.workspace import Workspace
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation")
 MACHINE = "lab/rail2"
-WHOLE_VERSIONS = {
-    "driver_pinning": "570.124.06", "fabric_manager": "570.124.06", "nvlsm": "2025.01.5", "cuda": "12.8.1", "dcgm": "4.4.1",
-    "dcgm_exporter": "4.4.1-4.6.0",
-    "container_toolkit": "1.18.2", "enroot": "4.0.1", "pyxis": "0.20.0", "ofed": "25.07", "gpudirect": "dma-buf",
-    "gdrcopy": "2.5.1",
-}  # fmt: skip
-WHOLE_PACKAGES = {
-    "driver_pinning": "nvidia-driver-pinning-570.124.06",
-    "fabric_manager": "nvidia-fabricmanager-570", "nvlsm": "nvlsm", "cuda": "cuda-toolkit-12-8",
-    "container_toolkit": "nvidia-container-toolkit",
-    "dcgm": "datacenter-gpu-manager-4-cuda12", "dcgm_exporter": "datacenter-gpu-manager-exporter",
-}  # fmt: skip
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
@@ -92,17 +81,15 @@ def cluster(**changes: Any) -> Contract:
             )
         ],
         software=Software(
-            release="2026.11",
-            versions={"nvidia_driver": "570.124.06", "torch": "2.15.0"}, packages={"nvidia_driver": "nvidia-open"},
+            **lab_software(),
             repositories=[
                 Repository(name="r", uri="file:/srv/repo", suite="./", components=[], signed_by=KEY),
                 Repository(name="d", uri="https://deb.test/debian", suite="bookworm", components=["main"], signed_by=KEY),
             ],
-            training_stack_path="/opt/railbed/training",
         ),
-        claims=[], out_of_scope=[], spec_hash="0" * 64,
+        claims=[], out_of_scope=[], hosts="container", spec_hash="0" * 64,
     )  # fmt: skip
-    return made.model_copy(update=changes).sealed()
+    return sealed(made.model_copy(update=changes))
 
 
 @dataclass
@@ -192,17 +179,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 def whole_cluster() -> Contract:
     """Machines of their own, with InfiniBand rails and every part of a release."""
     contract = cluster()
-    infiniband = [contract.machines[0].model_copy(update={"transport": "infiniband"})]
-    software = contract.software.model_copy(
-        update={
-            "versions": contract.software.versions | WHOLE_VERSIONS,
-            "packages": contract.software.packages | WHOLE_PACKAGES,
-            "package_versions": {"dcgm_exporter": "4.6.0-1", "driver_pinning": "570.124.06-1ubuntu1"},
-        }
+    infiniband = contract.machines[0].model_copy(update={"transport": "infiniband"})
+    software = Software(
+        **planned_software("2026.12", infiniband, "ubuntu 24.04"), repositories=contract.software.repositories
     )
-    return contract.model_copy(
-        update={"machines": infiniband, "simulated": False, "software": software}
-    ).sealed()
+    changed = {"machines": [infiniband], "simulated": False, "hosts": "machine", "software": software}
+    return sealed(contract.model_copy(update=changed))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.roles.conftest import Recorded, cluster, record
+from tests.support.contracts import sealed
 from tests.unit.configure import modules
 from tests.unit.configure.test_units import SYSTEMCTL, Host
 
@@ -39,7 +40,7 @@ def served(kind: str, data_path: str) -> Contract:
         )
         for name, (kind, source, options) in SOURCES.items()
     ]  # fmt: skip
-    return contract.model_copy(update={"filesystems": [own, *others]}).sealed()
+    return sealed(contract.model_copy(update={"filesystems": [own, *others]}))
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +186,7 @@ def test_another_number_of_copies_touches_no_mount(
     one = contract.model_copy(
         update={"filesystems": [contract.filesystems[0].model_copy(update={"copies": 1})]}
     )
-    before = record(tmp_path / "checkout", one.sealed(), container=True, tags="filesystem_client")
+    before = record(tmp_path / "checkout", sealed(one), container=True, tags="filesystem_client")
     host = systemd(tmp_path, monkeypatch)
     for name in (MOUNTED, COPIES):
         host.add(name)

@@ -6,53 +6,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.roles.conftest import Recorded, cluster
-
-from railbed.configure.software_groups import groups
-from railbed.contract import Contract
+from tests.roles.conftest import Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
-INERT = ("nvidia_fabric_manager", "cuda", "dcgm", "container_runtime", "rdma", "scratch_nvme")
+INERT = ("nvidia_imex", "nccl_tests", "rdma", "scratch_nvme")
 """Roles that run only where the contract's release or machine has what they are for."""
 OWN_FOLDERS = {"RUNTIME": "/run/enroot", "DATA": "/var/lib/enroot/data", "CACHE": "/var/lib/enroot/cache"}
 """Path in enroot's settings → the folder in which each user has one."""
 EXPORTER = "/etc/systemd/system/nvidia-dcgm-exporter.service.d/railbed.conf"
 PACKAGES = "packages: Install the packages of all roles"
-
-
-def with_versions(*components: str, **changes: object) -> Contract:
-    contract = cluster()
-    versions = contract.software.versions | dict.fromkeys(components, "1.0")
-    software = contract.software.model_copy(update={"versions": versions})
-    return contract.model_copy(update={"software": software, **changes})
-
-
-def test_groups_follow_what_the_release_has() -> None:
-    gpus = ["h100-0", "h100-1", "h100-2"]
-    bare = groups(cluster())
-    assert [name for name, members in bare.items() if members] == ["accounting_nodes"]
-    assert groups(with_versions("fabric_manager"))["nvswitch_nodes"] == gpus
-    assert groups(with_versions("dcgm"))["dcgm_nodes"] == gpus
-    assert groups(with_versions("enroot"))["container_nodes"] == [], "enroot alone gives containers no GPU"
-    assert groups(with_versions("enroot", "container_toolkit"))["container_nodes"] == gpus
-    whole = groups(with_versions("enroot", "container_toolkit", "pyxis"))
-    assert whole["container_nodes"] == ["ctl0", *gpus], "jobs are sent from the controller"
-
-
-def test_groups_follow_what_a_node_is() -> None:
-    contract = with_versions("fabric_manager", simulated=False)
-    single = [node.model_copy(update={"gpus": min(node.gpus, 1)}) for node in contract.nodes]
-    assert groups(contract.model_copy(update={"nodes": single}))["nvswitch_nodes"] == []
-    assert groups(contract)["scratch_nodes"] == ["h100-0", "h100-1", "h100-2"]
-    assert groups(contract)["accounting_nodes"] == ["ctl0"]
-    assert groups(contract.model_copy(update={"scheduler": "none"}))["accounting_nodes"] == []
-    assert groups(contract)["rdma_nodes"] == [], "rails of TCP"
-    roce = [contract.machines[0].model_copy(update={"transport": "roce"})]
-    assert groups(contract.model_copy(update={"machines": roce}))["rdma_nodes"] == [
-        "h100-0",
-        "h100-1",
-        "h100-2",
-    ]
 
 
 @pytest.mark.parametrize("role", INERT)
@@ -63,11 +25,11 @@ def test_no_package_is_asked_of_a_lab_that_it_does_not_have(lab: Recorded, role:
 def test_everything_of_the_release_is_pinned_and_held(machines: Recorded) -> None:
     asked = machines.asked["h100-0"][PACKAGES]
     pinned = {
-        "nvidia-open=570.124.06-*", "nvidia-fabricmanager-570=570.124.06-*", "nvlsm=2025.01.5-*",
-        "cuda-toolkit-12-8=12.8.1-*", "datacenter-gpu-manager-4-cuda12=1:4.4.1-*",
-        "datacenter-gpu-manager-exporter=4.6.0-1",
-        "nvidia-driver-pinning-570.124.06=570.124.06-1ubuntu1",
-        "nvidia-container-toolkit=1.18.2-*", "enroot=4.0.1-*", "nvslurm-plugin-pyxis=0.20.0-*",
+        "nvidia-open=595.71.05-*", "nvidia-fabricmanager=595.71.05-*", "cuda-toolkit-13-2=13.2.1-*",
+        "datacenter-gpu-manager-4-cuda13=1:4.5.3-*", "datacenter-gpu-manager-exporter=4.8.2-1",
+        "nvidia-driver-pinning-595.71.05=595.71.05-1ubuntu1", "libnccl2=2.30.4-1+cuda13.2",
+        "libnccl-dev=2.30.4-1+cuda13.2",
+        "nvidia-container-toolkit=1.19.1-*", "enroot=4.2.1-*", "nvslurm-plugin-pyxis=0.24.0-*",
     }  # fmt: skip
     named = [name for name in asked["hold"] if "*" not in name]
     assert pinned <= set(asked["packages"]) and len(named) == len(pinned)
@@ -76,7 +38,7 @@ def test_everything_of_the_release_is_pinned_and_held(machines: Recorded) -> Non
     controller = machines.asked["ctl0"][PACKAGES]
     ours = {name for name in controller["hold"] if not name.startswith("linux-")}
     assert ours == {"enroot", "nvslurm-plugin-pyxis"}
-    assert {"enroot=4.0.1-*", "nvslurm-plugin-pyxis=0.20.0-*"} <= set(controller["packages"])
+    assert {"enroot=4.2.1-*", "nvslurm-plugin-pyxis=0.24.0-*"} <= set(controller["packages"])
     assert not [name for name in controller["packages"] if name.startswith("nvidia-container-toolkit")]
 
 
@@ -128,7 +90,7 @@ def test_containers_run_as_the_user_and_see_the_rails(machines: Recorded) -> Non
 
 
 def test_logins_find_the_toolkit_of_the_release(machines: Recorded) -> None:
-    assert "CUDA_HOME=/usr/local/cuda-12.8\n" in machines.text("h100-0", "/etc/profile.d/railbed-cuda.sh")
+    assert "CUDA_HOME=/usr/local/cuda-13.2\n" in machines.text("h100-0", "/etc/profile.d/railbed-cuda.sh")
 
 
 def test_local_drives_are_joined_and_the_unit_is_not_restarted_under_jobs(machines: Recorded) -> None:
@@ -138,9 +100,3 @@ def test_local_drives_are_joined_and_the_unit_is_not_restarted_under_jobs(machin
     assert settings["mount"] == "/local" and "Amazon Elastic Block Store" in settings["network_models"]
     program = machines.text("h100-0", "/opt/railbed/scratch/scratch.py")
     assert program == (ROOT / "roles/scratch_nvme/files/scratch.py").read_text()
-
-
-def test_packages_in_the_mapping_are_those_that_the_roles_ask_for() -> None:
-    mapping = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())
-    rdma = yaml.safe_load((ROOT / "roles/rdma/vars/main.yml").read_text())
-    assert mapping["railbed_rdma_packages_of"] == rdma["rdma_kind_packages"]

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
+from tests.support.contracts import planned_software, sealed
 
-from railbed.configure.software_groups import groups
-from railbed.contract import Contract
+from railbed.contract import Contract, Software
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = "/etc/nvidia-imex/nodes_config.cfg"
@@ -25,20 +25,19 @@ OTHER = "1b2c3d4e-0000-4000-8000-00000000000b"
 def rack(domain_nodes: int = 18) -> Contract:
     """The small cluster with machines whose NVLink domain has so many nodes."""
     contract = cluster()
-    versions = contract.software.versions | {"imex": "570.124.06", "fabric_manager": "570.124.06"}
-    packages = contract.software.packages | {"imex": "nvidia-imex"}
-    software = contract.software.model_copy(update={"versions": versions, "packages": packages})
-    machines = [contract.machines[0].model_copy(update={"nodes_per_nvlink_domain": domain_nodes})]
-    return contract.model_copy(
-        update={"software": software, "machines": machines, "simulated": False}
-    ).sealed()
+    machine = contract.machines[0].model_copy(update={"nodes_per_nvlink_domain": domain_nodes})
+    software = Software(
+        **planned_software("2026.11", machine, "debian 12"), repositories=contract.software.repositories
+    )
+    changed = {"software": software, "machines": [machine], "simulated": False, "hosts": "machine"}
+    return sealed(contract.model_copy(update=changed))
 
 
 def test_only_machines_that_share_a_domain_get_it() -> None:
-    spans, alone = groups(rack()), groups(rack(1))
-    assert spans["imex_nodes"] == ["h100-0", "h100-1", "h100-2"] and spans["nvswitch_nodes"] == []
-    assert alone["imex_nodes"] == [] and len(alone["nvswitch_nodes"]) == 3
-    assert groups(cluster())["imex_nodes"] == []
+    for nodes, group, other in ((18, "imex_nodes", "nvswitch_nodes"), (1, "nvswitch_nodes", "imex_nodes")):
+        groups = {one.name: one.groups for one in rack(nodes).classes}
+        assert all((group in some) is name.startswith(("compute", "spare")) for name, some in groups.items())
+        assert not [name for name, some in groups.items() if other in some]
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +62,10 @@ def test_a_changed_list_restarts_the_service(two_racks: Recorded) -> None:
 
 def test_it_is_pinned_to_the_drivers_version(two_racks: Recorded) -> None:
     asked = two_racks.asked["h100-0"]["packages: Install the packages of all roles"]
-    assert "nvidia-imex=570.124.06-*" in asked["packages"] and "nvidia-imex" in asked["hold"]
+    assert "nvidia-imex-570=570.124.06-*" in asked["packages"] and "nvidia-imex-570" in asked["hold"]
 
 
-TOLD = {"package": "nvidia-imex", "version": "570.1", "driver_version": "570.1", "available_packages": ["nvidia-imex"],
-        "address": "10.0.0.1", "addresses": {}}  # fmt: skip
+TOLD = {"version": "570.1", "driver_version": "570.1", "address": "10.0.0.1", "addresses": {}}
 
 
 def case(name: str, tasks: str, says: str = "", **more: object) -> Case:

@@ -15,12 +15,11 @@ import pytest
 from tests.roles import local
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
+from tests.support.contracts import planned_software, sealed
 
-from railbed.configure.software_groups import groups
-from railbed.contract import Contract, File
+from railbed.contract import Contract, Software
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSIONS = {"nccl_tests": "2.17.6", "nccl": "2.30.4", "cuda": "13.2.1"}
 HASH = "5" * 64
 URL = "https://a.test/v2.17.6.tar.gz"
 
@@ -146,25 +145,13 @@ def test_several_kinds_of_gpus_are_all_built_for() -> None:
     )
 
 
-def whole(**changes: Any) -> Contract:
+def whole() -> Contract:
+    """Machines of their own with a release that builds nccl-tests."""
     contract = cluster()
-    update = {
-        "versions": contract.software.versions | VERSIONS,
-        "packages": contract.software.packages | {"nccl": "libnccl2", "cuda": "cuda-toolkit-13-2"},
-        "package_versions": {"nccl": "2.30.4-1+cuda13.2"},
-        "files": {"nccl_tests": File(url=URL, sha256=HASH)},
-        **changes,
-    }
-    software = contract.software.model_copy(update=update)
-    return contract.model_copy(update={"software": software, "simulated": False}).sealed()
-
-
-def test_only_a_release_with_toolkit_library_and_hash_brings_it() -> None:
-    assert groups(whole())["nccl_tests_nodes"] == ["h100-0", "h100-1", "h100-2"]
-    assert groups(whole(files={}))["nccl_tests_nodes"] == [], "no hash of the source"
-    for component in VERSIONS:
-        rest = {name: version for name, version in VERSIONS.items() if name != component}
-        assert groups(whole(versions={"torch": "2.15.0"} | rest))["nccl_tests_nodes"] == []
+    planned = planned_software("2026.12", contract.machines[0], "debian 12")
+    planned["files"]["nccl_tests"] = {"url": URL, "sha256": HASH}
+    software = Software(**planned, repositories=contract.software.repositories)
+    return sealed(contract.model_copy(update={"software": software, "simulated": False, "hosts": "machine"}))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +167,7 @@ def test_nccl_is_of_the_releases_version_to_the_toolkit_that_it_is_for(machines:
     assert wanted <= set(asked["packages"]) and {"libnccl2", "libnccl-dev"} <= set(asked["hold"])
     pins = machines.text("h100-0", "/etc/apt/preferences.d/railbed")
     assert "Package: libnccl-dev\nPin: version 2.30.4-1+cuda13.2\nPin-Priority: 1001\n" in pins
-    assert "Package: nvidia-open\nPin: version 570.124.06-*\n" in pins
+    assert "Package: nvidia-open\nPin: version 595.71.05-*\n" in pins
 
 
 def test_the_folder_is_named_after_what_was_built_with_what(machines: Recorded) -> None:

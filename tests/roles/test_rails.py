@@ -18,6 +18,7 @@ import yaml
 from tests.roles import local
 from tests.roles.conftest import Recorded, cluster, record
 from tests.roles.refusals import Case, ask
+from tests.support.contracts import sealed
 from tests.unit.configure import modules
 
 from railbed.contract import Contract, Node
@@ -34,7 +35,11 @@ def routed(**changes: Any) -> Contract:
     contract = cluster()
     nodes = [_with_links(node) for node in contract.nodes]
     machines = [contract.machines[0].model_copy(update={"transport": "roce", **changes})]
-    return contract.model_copy(update={"nodes": nodes, "machines": machines, "simulated": False}).sealed()
+    return sealed(
+        contract.model_copy(
+            update={"nodes": nodes, "machines": machines, "simulated": False, "hosts": "machine"}
+        )
+    )
 
 
 def _with_links(node: Node) -> Node:
@@ -105,7 +110,7 @@ def test_two_rails_with_one_interface_stop_the_play(tmp_path: Path) -> None:
     nodes = [contract.nodes[0], node.model_copy(update={"rails": [node.rails[0], same]}), *contract.nodes[2:]]
     bad = record(
         tmp_path / "checkout",
-        contract.model_copy(update={"nodes": nodes}).sealed(),
+        sealed(contract.model_copy(update={"nodes": nodes})),
         container=False,
         tags="rails",
     )

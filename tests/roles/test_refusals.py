@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.roles.refusals import Case, ask
 
 ROOT = Path(__file__).resolve().parents[2]
-RDMA = yaml.safe_load((ROOT / "roles/rdma/vars/main.yml").read_text())
 KEY = "ssh-ed25519 AAAA"
 CARDS = [{"device": f"mlx5_{i}", "netdev": f"rail{i}"} for i in range(2)]
 DIRECTORY = {
@@ -19,7 +17,6 @@ DIRECTORY = {
     "ca_file": "/ca.pem",
     "groups": ["hpc"],
 }
-LDAP_PACKAGES = ["sudo", "sssd-ldap", "libnss-sss", "libpam-sss"]
 
 
 def nccl(name: str, fabric: str, environment: dict[str, str], says: str = "", **more: Any) -> Case:
@@ -28,7 +25,7 @@ def nccl(name: str, fabric: str, environment: dict[str, str], says: str = "", **
 
 
 def users(name: str, says: str = "", **more: Any) -> Case:
-    told = {"users_available_packages": LDAP_PACKAGES, "users_admins": {"ada": KEY}, **more}
+    told = {"users_admins": {"ada": KEY}, **more}
     return Case(f"users {name}", "users", told, says)
 
 
@@ -42,20 +39,18 @@ def hardening(name: str, says: str = "", **exception: str) -> Case:
 
 
 def rdma(name: str, kind: str, fabric: str, says: str = "", **more: Any) -> Case:
-    packages = [name for names in RDMA["rdma_kind_packages"].values() for name in names]
-    told = {"rdma_kind": kind, "rdma_fabric": fabric, "rdma_available_packages": packages, **more}
+    told = {"rdma_kind": kind, "rdma_fabric": fabric, **more}
     return Case(f"rdma {name}", "rdma", told, says)
 
 
 def fabric_manager(name: str, says: str = "", **more: Any) -> Case:
-    told = {"package": "nvidia-fabricmanager-570", "version": "570.124.06", "driver_version": "570.124.06",
-            "available_packages": ["nvidia-fabricmanager-570"], **more}  # fmt: skip
+    told = {"version": "570.124.06", "driver_version": "570.124.06", **more}
     whole = {f"nvidia_fabric_manager_{key}": value for key, value in told.items()}
     return Case(f"fabric manager {name}", "nvidia_fabric_manager", whole, says)
 
 
 def scratch(name: str, mount: str, says: str = "") -> Case:
-    told = {"scratch_nvme_mount": mount, "scratch_nvme_available_packages": ["mdadm", "xfsprogs"]}
+    told = {"scratch_nvme_mount": mount}
     return Case(f"scratch {name}", "scratch_nvme", told, says)
 
 
@@ -63,7 +58,6 @@ def slurm(name: str, says: str = "", **more: Any) -> Case:
     both = [{"name": f"ctl{i}", "address": f"10.0.0.{i}"} for i in range(2)]
     told = {
         "controllers": both,
-        "available_packages": ["slurm-client", "libpmix2"],
         "nodes": [],
         "cluster": "c",
         **more,
@@ -82,15 +76,7 @@ def client(case: str, says: str = "", secrets: dict[str, str] | None = None, **m
         "options": "",
         **mount,
     }
-    packages = [
-        "moosefs-client",
-        "nfs-common",
-        "ceph-common",
-        "beegfs-client",
-        "beegfs-helperd",
-        "beegfs-utils",
-    ]
-    told = {"mounts": [whole], "secrets": secrets or {}, "available_packages": packages}
+    told = {"mounts": [whole], "secrets": secrets or {}}
     named = {f"filesystem_client_{key}": value for key, value in told.items()}
     return Case(f"client {case}", "filesystem_client", named, says)
 
@@ -100,16 +86,15 @@ def server(case: str, says: str = "", **more: Any) -> Case:
         "part": "data",
         "metadata_host": "ctl0",
         "networks": [],
-        "available_packages": ["beegfs-storage", "cephadm", "ceph-common"],
         **more,
     }
     named = {f"filesystem_server_{key}": value for key, value in told.items()}
     return Case(f"server {case}", "filesystem_server", named, says)
 
 
-def packages(case: str, there: str, says: str = "") -> Case:
+def packages(case: str, there: str, says: str = "", pin: str = "2.26.2-1+cuda12.8") -> Case:
     told = {
-        "packages_settled": {"pins": {"libnccl2": "2.26.2-1+cuda12.8"}},
+        "packages_pinned": {"libnccl2": pin},
         "packages_transaction": {"versions": {"libnccl2": there}},
     }
     return Case(f"packages {case}", "packages", told, says, tasks="verify")
@@ -153,7 +138,6 @@ CASES = [
     slurm("pair beside a shared filesystem", "is not: /data", state_path="/data2/.slurm", shared_paths=["/data"]),
     fabric_manager("of the driver's version"),
     fabric_manager("of another version than the driver", "570.124.06 refuses driver 565.57.01", driver_version="565.57.01"),
-    fabric_manager("without its subnet manager", "Not among the packages to install: nvlsm", subnet_manager_package="nvlsm"),
     rdma("ofed on InfiniBand", "ofed", "infiniband"),
     rdma("efa on EFA", "efa", "efa"),
     rdma("efa on InfiniBand", "efa", "infiniband", "efa does not drive infiniband, only efa"),
@@ -182,6 +166,8 @@ CASES = [
          nccl_nics=[{"device": "", "netdev": ""}]),
     nccl("refuses two rails with one interface", "tcp", {}, "the interface of every rail", nccl_nics=CARDS[:1] * 2),
     packages("of the release's version", "2.26.2-1+cuda12.8"),
+    packages("of another version where the packager is left open", "2.25.1-1", "not 2.26.2-*", pin="2.26.2-*"),
+    packages("of the version with any packager", "2.26.2-7", pin="2.26.2-*"),
     packages("of another version", "2.25.1-1+cuda12.8", "libnccl2 is 2.25.1-1+cuda12.8, not 2.26.2-1+cuda12.8"),
     packages("with an epoch on Debian", "1:2.26.2-1+cuda12.8", "libnccl2 is 1:2.26.2-1+cuda12.8"),
     Case("base with an address for each", "base", {"base_hosts": {"a": "10.0.0.1", "b": "10.0.0.2"}}),
@@ -195,8 +181,6 @@ CASES = [
           users_admins={"ada": KEY, "_chrony": KEY, "slurm": KEY}),
     users("may be called like part of a service", users_admins={"slurmy": KEY, "chronya": KEY}),
     users("of a directory", users_ldap=DIRECTORY),
-    users("of a directory without its packages", "Not among the packages", users_ldap=DIRECTORY,
-          users_available_packages=["sudo"]),
     users("of a directory in the clear", "all ldaps://", users_ldap={**DIRECTORY, "uris": ["http://a.test"]}),
     users("of a directory of which half is in the clear", "all ldaps://",
           users_ldap={**DIRECTORY, "uris": ["ldaps://a.test", "ldap://b.test"]}),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.roles.conftest import KEY, Recorded, cluster, record, whole_cluster
+from tests.support.contracts import sealed
 
 from railbed.configure import health
 
@@ -238,7 +239,7 @@ def test_the_poorest_node_decides_what_a_cpu_brings_and_an_unknown_one_that_memo
         node.model_copy(update={"cpus": cpus, "memory_mib": memory_mib})
         for node, (cpus, memory_mib) in zip(contract.nodes[1:], sizes, strict=True)
     ]
-    made = contract.model_copy(update={"nodes": [contract.nodes[0], *workers]}).sealed()
+    made = sealed(contract.model_copy(update={"nodes": [contract.nodes[0], *workers]}))
     recorded = record(tmp_path / "checkout", made, container=True, tags="slurm")
     text = recorded.text("h100-0", "/etc/slurm/slurm.conf")
     said = values(text)
@@ -368,7 +369,7 @@ def test_an_argument_that_a_role_does_not_know_stops_the_play(tmp_path: Path) ->
     contract = cluster()
     changes = {"kind": "external", "source": "gopher://data", "metadata_server": "", "data_servers": []}
     unknown = [contract.filesystems[0].model_copy(update=changes)]
-    made = contract.model_copy(update={"filesystems": unknown}).sealed()
+    made = sealed(contract.model_copy(update={"filesystems": unknown}))
     recorded = record(tmp_path / "checkout", made, container=True, tags="filesystem_client")
     told = {one.message for one in recorded.collector.nodes.values()}
     assert any("must be one of: moosefs, lustre" in message for message in told), told

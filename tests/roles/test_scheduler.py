@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.roles.conftest import Recorded, cluster, node, record
 from tests.roles.test_render import values
+from tests.support.contracts import sealed
 
 from railbed.contract import Contract, Filesystem
 
@@ -30,9 +31,9 @@ def pair() -> Contract:
         capacity_tib=10, source="10.90.9.1@tcp:/data",
     )  # fmt: skip
     nodes = [contract.nodes[0], node("ctl1", "controller", 9), *contract.nodes[1:]]
-    return contract.model_copy(
-        update={"nodes": nodes, "filesystems": [*contract.filesystems, shared]}
-    ).sealed()
+    return sealed(
+        contract.model_copy(update={"nodes": nodes, "filesystems": [*contract.filesystems, shared]})
+    )
 
 
 @pytest.fixture(scope="module")

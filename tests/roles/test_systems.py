@@ -5,20 +5,17 @@ Rendered only: nothing but Debian 12 was ever run. Versions and package names ar
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.roles.conftest import KEY, Recorded, cluster, record
+from tests.support.contracts import planned_software
 
 from railbed import catalog
 from railbed.contract import Contract, Repository, Software
-from railbed.plan import software
 from railbed.platforms import assemble
-from railbed.software import compat
 
 RELEASE = "2026.12"
 SYSTEMS = ("debian 12", "ubuntu 24.04")
@@ -35,18 +32,15 @@ REPOSITORY = Repository(
 
 def contract_of(system: str, machine: str) -> Contract:
     """The contract of a small cluster of these machines, with all that the release has for them on that system."""
-    release, facts = catalog.load_release(RELEASE), catalog.load_machine(machine)
-    chosen = compat.select(release, facts, system)
-    chosen[catalog.SYSTEM] = next(o for o in release.alternatives(catalog.SYSTEM) if o.version == system)
-    planned = software.planned(release, chosen, lab=False)
-    locked = planned.model_dump(exclude={"repositories"})
+    facts = assemble.machine(catalog.load_machine(machine))
     nodes = [n if not n.machine else n.model_copy(update={"machine": machine}) for n in cluster().nodes]
     return cluster(
         simulated=False,
+        hosts="machine",
         nodes=nodes,
-        machines=[assemble.machine(facts)],
+        machines=[facts],
         filesystems=[],
-        software=Software(**locked, repositories=[REPOSITORY]),
+        software=Software(**planned_software(RELEASE, facts, system), repositories=[REPOSITORY]),
     )
 
 
@@ -134,14 +128,3 @@ def test_units_and_files_have_their_system_s_names(
     assert units <= named
     assert files <= {*one.files["ctl0"], *one.files["h100-0"]}
     assert one.asked["h100-0"]["slurm: Configure the scheduler"]["links"]
-
-
-def test_names_of_a_system_are_only_given_for_packages_that_some_role_asks_for() -> None:
-    """A name that nobody asks for any more would be a lie that nothing shows."""
-    root = Path(__file__).resolve().parents[2]
-    asked = json.dumps(yaml.safe_load((root / "playbooks/group_vars/all.yml").read_text()))
-    files = sorted((root / "playbooks/group_vars").glob("system_*.yml"))
-    assert {path.stem for path in files} == {"system_ubuntu_24_04"}
-    for path in files:
-        names = yaml.safe_load(path.read_text())["packages_other_names"]
-        assert not [name for name in names if name not in asked], path

@@ -20,7 +20,7 @@ from railbed.catalog.offers import FilesystemOffer, Step
 from railbed.catalog.places import OVERLAY, file_of, keys
 from railbed.catalog.releases import SYSTEM, Archive, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
-from railbed.catalog.rules import Known, Rule, Rules, Trait
+from railbed.catalog.rules import Known, PackageSet, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
 
@@ -39,6 +39,7 @@ __all__ = [
     "Known",
     "Machine",
     "Mode",
+    "PackageSet",
     "Published",
     "Release",
     "Reliability",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -57,6 +57,10 @@ class Component(Facts):
     """Package of its system that brings it; empty where no package does."""
     package_version: str = ""
     """Exact package version; empty where the distribution's point release may add to ``version``."""
+    installs: list[str] | None = None
+    """Packages by which nodes install it; None: ``package``, where there is one."""
+    pin: Literal["version", "package"] | None = None
+    """Nodes hold them at ``version``, whatever the packager adds, or at ``package_version``; None: any version."""
     repository: str = ""
     """Name of the release's ``repositories`` that has the package; empty: the distribution's own."""
     url: str = Field(default="", pattern=r"^(https?://.+)?$")
@@ -89,7 +93,20 @@ class Component(Facts):
             )
         if self.repository and not (self.package and self.package_version):
             raise ValueError("a package of a vendor's repository has its exact package_version")
+        if self.pin == "package" and not self.package_version:
+            raise ValueError("a pin to the package's version needs `package_version`")
         return self
+
+    @property
+    def node_packages(self) -> dict[str, str]:
+        """Package → version at which nodes hold it, as apt takes it, or empty. A pin to the program's version keeps the
+        package's epoch and leaves open what the packager adds."""
+        names = self.installs if self.installs is not None else [self.package] if self.package else []
+        epoch, colon, _ = self.package_version.rpartition(":")
+        version = {"version": f"{epoch}{colon}{self.version}-*", "package": self.package_version, None: ""}[
+            self.pin
+        ]
+        return dict.fromkeys(names, version)
 
 
 class Release(Entry):

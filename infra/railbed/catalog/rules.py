@@ -41,6 +41,8 @@ class Trait(Facts):
     """In this order: drain the node; restart the service, or reboot; rebuild what ``rebuilds`` names."""
     rebuilds: list[str] = Field(default_factory=list)
     """Components that were built against it."""
+    nodes: list[str] = Field(default_factory=list)
+    """Groups of nodes that get it (``plan/node_classes.py``); empty: all."""
     reason: str = Field(min_length=8)
     """Why a change asks for that."""
     provenance: Source
@@ -58,15 +60,30 @@ class Trait(Facts):
         return ", ".join([*steps, *(f"rebuild {name}" for name in self.rebuilds)]) or "nothing"
 
 
+class PackageSet(Facts):
+    """Packages of the distribution that nodes install for one purpose."""
+
+    nodes: list[str] = Field(default_factory=list)
+    """As of a component's ``Trait``."""
+    when: dict[str, Any] = Field(default_factory=dict)
+    """As of a release's component; also on components, and on ``hosts`` (``machine`` or ``container``)."""
+    packages: list[str] = Field(min_length=1)
+    reason: str = Field(min_length=8)
+    provenance: Source
+
+
 class Rules(Entry):
-    """A file of ``rules/``: rules, versions, components, or several of them."""
+    """A file of ``rules/``: rules, versions, components, packages, or several of them."""
 
     rules: dict[str, Rule] = Field(default_factory=dict)
     versions: dict[str, list[Known]] = Field(default_factory=dict)
     components: dict[str, Trait] = Field(default_factory=dict)
+    packages: dict[str, PackageSet] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.rules or self.versions or self.components):
-            raise ValueError("a file of rules/ has `rules`, `versions` or `components` below `parts`")
+        if not (self.rules or self.versions or self.components or self.packages):
+            raise ValueError(
+                "a file of rules/ has `rules`, `versions`, `components` or `packages` below `parts`"
+            )
         return self

@@ -9,25 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from railbed.configure.inventory import Inventory, Paths, build
+from railbed.configure.inventory import Inventory, Paths, build, class_variables
 from railbed.contract import Contract
 
 SHARED = (
     "railbed_release",
-    "railbed_versions",
-    "railbed_packages",
-    "railbed_package_versions",
     "railbed_files",
     "railbed_repositories",
     "railbed_training_stack_path",
     "railbed_simulated",
+    "railbed_hosts",
 )
 OF_NODE = ("railbed_machine", "railbed_gpus", "railbed_gpu_model", "railbed_transport")
 CONNECTION = ("ansible_host", "ansible_user", "ansible_become", "ansible_ssh_common_args")
-NOT_OF_AN_IMAGE = ("pool_", "role_", "machine_", "unaccepted", "rails_routed")
+NOT_OF_AN_IMAGE = ("pool_", "role_", "machine_", "class_", "unaccepted", "rails_routed")
 """Beginnings of groups that say something of a node and nothing of what is installed on it."""
 FETCHED = "training_fetched"
-"""Machines that fetch the training stack themselves. Simulated ones are shown a copy of it."""
+"""Machines that fetch the training stack themselves. Containers are shown their host's copy."""
 
 
 def inventory(contract: Contract, node: str, paths: Paths | None = None) -> Inventory:
@@ -38,10 +36,11 @@ def inventory(contract: Contract, node: str, paths: Paths | None = None) -> Inve
         for name, members in whole.groups.items()
         if node in members and not name.startswith(NOT_OF_AN_IMAGE)
     }
-    if not contract.simulated:
+    if contract.hosts == "machine":
         groups[FETCHED] = [node]
     kinds = sorted({mount["kind"] for mount in whole.variables["railbed_mounts"]})
     variables: dict[str, Any] = {name: whole.variables[name] for name in SHARED}
+    variables |= class_variables(contract.class_of(contract.node(node)))
     variables["railbed_mounts"] = [{"kind": kind} for kind in kinds]
     known = whole.hostvars[node]
     own = {name: known[name] for name in (*OF_NODE, *(CONNECTION if paths else ()))}

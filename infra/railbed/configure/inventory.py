@@ -16,18 +16,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from railbed.configure import health, mounts, software_groups
-from railbed.contract import Contract, Filesystem, Nic, Node, Rail
-from railbed.defaults import TIME_OFFSET_S
+from railbed.configure import health, mounts
+from railbed.contract import Contract, Filesystem, Nic, Node, NodeClass, Rail, expectations
+from railbed.effects import acceptance
 
-CLIENT_ROLES = ("controller", "compute", "spare")
 GPU_ROLES = ("compute", "spare")
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "metadata_servers",
-    "data_servers", "imds_nodes",
+    "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
+    "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
+    "dcgm_exporter_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
-ASKED_WHOLE = ("unaccepted", "dcgm_nodes", "imex_nodes", "accounting_nodes")
+ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
 """Groups whose members the roles of other nodes ask for: whole in every inventory."""
 ROUTED_LINK_PREFIX = 31
 """Prefix length of a link between two (RFC 3021)."""
@@ -48,6 +49,8 @@ class Inventory:
     groups: dict[str, list[str]]
     variables: dict[str, Any]
     """Of the group ``all``."""
+    group_variables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of other groups: what each class of nodes gets."""
     hostvars: dict[str, dict[str, Any]] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     """Every node of the contract, in its order."""
@@ -67,6 +70,7 @@ def build(
     return Inventory(
         groups=_groups(contract, accepted),
         variables=_shared(contract, paths),
+        group_variables={class_group(one): class_variables(one) for one in contract.classes},
         hostvars={node.name: _host(contract, node, paths) for node in chosen},
         names=[node.name for node in contract.nodes],
         contract=contract.hash,
@@ -87,47 +91,39 @@ def narrowed(inventory: Inventory, contract: Contract, paths: Paths, only: Colle
     return replace(inventory, groups=groups, hostvars=hostvars)
 
 
-def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
-    """Whether this very machine passed a full validation."""
-    return accepted.get(node.name) == node.identity.value
-
-
 def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, dict[str, None]] = {group: {} for group in ALWAYS}
+    found: dict[str, list[str]] = {group: [] for group in ALWAYS}
 
     def join(group: str, name: str) -> None:
-        found.setdefault(group, {})[name] = None
+        found.setdefault(group, []).append(name)
 
+    classes = {one.name: one for one in contract.classes}
     for node in contract.nodes:
-        join(f"pool_{_word(node.pool)}", node.name)
-        if system := contract.software.versions.get("os"):
-            join(f"system_{_word(system)}", node.name)
+        one = classes.get(node.node_class) or contract.class_of(node)
+        for group in (*one.groups, class_group(one), f"pool_{_word(node.pool)}"):
+            join(group, node.name)
         if node.machine:
             join(f"machine_{_word(node.machine)}", node.name)
-        join(f"role_{node.role}", node.name)
-        if contract.imds:
-            join("imds_nodes", node.name)
-        if node.role in GPU_ROLES:
-            join("gpu_nodes", node.name)
-            if not is_accepted(node, accepted):
-                join("unaccepted", node.name)
+        if node.role in GPU_ROLES and not acceptance.is_accepted(node, accepted):
+            join("unaccepted", node.name)
         if _routed(contract, node):
             join("rails_routed", node.name)
-        if contract.scheduler != "none" and node.role in CLIENT_ROLES:
-            join(f"scheduler_{contract.scheduler}", node.name)
-            kind = "nodes" if node.role in GPU_ROLES else "controllers"
-            join(f"{contract.scheduler}_{kind}", node.name)
-        if contract.filesystems and node.role in CLIENT_ROLES:
-            join("filesystem_clients", node.name)
     for filesystem in contract.filesystems:
-        word = f"filesystem_{_word(filesystem.name)}"
         if filesystem.metadata_server:
-            for group in (f"{word}_metadata", f"{filesystem.kind}_metadata", "metadata_servers"):
-                join(group, filesystem.metadata_server)
+            join(f"filesystem_{_word(filesystem.name)}_metadata", filesystem.metadata_server)
         for server in filesystem.data_servers:
-            for group in (f"{word}_data", f"{filesystem.kind}_data", "data_servers"):
-                join(group, server)
-    return {group: list(members) for group, members in found.items()} | software_groups.groups(contract)
+            join(f"filesystem_{_word(filesystem.name)}_data", server)
+    return found
+
+
+def class_group(one: NodeClass) -> str:
+    """Group of the nodes of a class."""
+    return f"class_{_word(one.name)}"
+
+
+def class_variables(one: NodeClass) -> dict[str, Any]:
+    """What nodes of a class get."""
+    return {"railbed_versions": dict(one.components), "railbed_node_packages": dict(one.packages)}
 
 
 @cache
@@ -145,6 +141,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_domain": contract.domain,
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
+        "railbed_hosts": contract.hosts,
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),
@@ -152,17 +149,9 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
-        "railbed_expected_mounts": [
-            {"path": f.mount, "kind": f.kind, "server": f.metadata_server} for f in contract.filesystems
-        ],
-        "railbed_health": health.settings(),
-        "railbed_time_offset_s": TIME_OFFSET_S,
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_release": software.release,
-        "railbed_versions": dict(software.versions),
-        "railbed_packages": dict(software.packages),
-        "railbed_package_versions": dict(software.package_versions),
         "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_admins": dict(contract.admins),
@@ -216,7 +205,7 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
         "railbed_nccl_environment": dict(machine.nccl_environment) if machine else {},
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
-        "railbed_expected_nics": _expected_nics(contract.nics(node)),
+        "railbed_expectations": json.dumps(expectations.of(contract, node) | {"health": health.settings()}),
         "railbed_rail_routes": _routes(contract, node),
         "railbed_links": {
             nic.netdev: rail.mtu for rail, nic in contract.nics(node) if nic.netdev and rail.mtu
@@ -228,20 +217,6 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_served": _served(contract, node),
         "railbed_data_paths": [f.data_path for f in contract.filesystems if node.name in f.data_servers],
     }
-
-
-def _expected_nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
-    """What a check must find of each card. Only the first card of a rail carries the rail's address."""
-    first = {rail.index: nic for rail, nic in reversed(nics)}
-    return [
-        {
-            "index": rail.index,
-            "netdev": nic.netdev,
-            "address": rail.address if nic is first[rail.index] else "",
-            "mtu": rail.mtu,
-        }
-        for rail, nic in nics
-    ]
 
 
 def _routes(contract: Contract, node: Node) -> list[dict[str, Any]]:

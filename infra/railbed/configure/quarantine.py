@@ -7,12 +7,13 @@ converge holds it too, whatever became of the scheduler. Jobs that run on it are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from railbed.configure.results import NodeResult, NodeState
 from railbed.configure.ssh_errors import BROKE_OFF
 from railbed.contract import Contract
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
+from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -81,20 +82,12 @@ def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
         except CommandError as silent:
             trouble = silent.message
     held = within_limit(contract, names, states)
-    forget(work, held)
+    acceptance.revoke(work, held)
     if scheduler and not trouble:
         try:
-            scheduler.reserve(held)
+            acceptance.hold(scheduler, held)
         except CommandError as silent:
             trouble = silent.message
     left = [name for name in names if name not in held]
     Journal(work.journal_file).write("quarantine", nodes=held, beyond_limit=left, scheduler=trouble)
     return held
-
-
-def forget(work: Workspace, names: Iterable[str]) -> None:
-    """These nodes count as never accepted."""
-    known = work.accepted.read()
-    gone = set(names)
-    if gone & set(known):
-        work.accepted.write({name: identity for name, identity in known.items() if name not in gone})

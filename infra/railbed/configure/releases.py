@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from railbed.contract import Contract
 from railbed.defaults import SSH_CONNECT_TIMEOUT_S, SSH_FANOUT
-from railbed.effects import contract_store, node_json
+from railbed.effects import acceptance, contract_store, node_json
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
@@ -67,7 +67,7 @@ def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
     was removed.
     """
     unknown = set(names) - work.releases.read().keys()
-    proved = work.accepted.path.exists() or work.certificate_file.exists()
+    proved = acceptance.exists(work) or work.certificate_file.exists()
     if unknown and proved and work.contract_file.exists():
         learn(contract_store.load(work), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}

@@ -10,7 +10,7 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import contract_store
+from railbed.effects import acceptance, contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
@@ -30,7 +30,7 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
         refuse_shrunken(contract, work)
-    return build(contract, work.accepted.read(), _paths(work), only)
+    return build(contract, acceptance.record(work), _paths(work), only)
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:

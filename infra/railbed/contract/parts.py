@@ -77,6 +77,21 @@ class Node(FrozenModel):
     identity: Identity
     bmc: scalars.Redfish = ""
     """Redfish address, or empty."""
+    node_class: scalars.CatalogKey = ""
+    """Name of one of the contract's ``classes``."""
+
+
+class NodeClass(FrozenModel):
+    """What nodes that are alike get, as the plan worked it out."""
+
+    name: scalars.CatalogKey
+    """For people, e.g. ``compute/lab/rail8``."""
+    groups: list[scalars.Component]
+    """Groups of the inventory, by which roles are chosen."""
+    components: dict[scalars.Component, scalars.Version]
+    """Component of the release → exact version."""
+    packages: dict[scalars.Package, scalars.Pin]
+    """Package → version at which it is held, as apt takes it; empty: any."""
 
 
 class Machine(FrozenModel):

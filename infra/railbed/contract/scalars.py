@@ -52,6 +52,10 @@ Word = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-
 CatalogKey = Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9._/-]*)?$")]
 Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+$")]
 Version = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@-]*$")]
+Pin = Annotated[
+    str, Field(max_length=128, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.:+~-]*[A-Za-z0-9+~])?(-\*)?)?$")
+]
+"""A version of a package, or its beginning and ``*``; empty: any."""
 Package = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@=-]*$")]
 Path = Annotated[str, Field(max_length=4096, pattern=r"^(/[A-Za-z0-9._/+-]*)?$")]
 Source = Annotated[str, Field(max_length=4096, pattern=r"^([A-Za-z0-9/\[][A-Za-z0-9@:/.,_=+\[\]-]*)?$")]

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
-from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, Rail, Software
+from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, NodeClass, Rail, Software
 from railbed.errors import ContractError
 
 SCHEMA = "railbed/contract/v1"
@@ -33,6 +33,10 @@ class Contract(FrozenModel):
     domain: scalars.Domain
     nodes: list[Node]
     machines: list[Machine]
+    classes: list[NodeClass] = Field(default_factory=list)
+    """What nodes get; each node names its class."""
+    hosts: Literal["machine", "container"] = "machine"
+    """A container shares clock, cgroups, kernel parameters and drives with its host."""
     filesystems: list[Filesystem]
     software: Software
     claims: list[Claim]
@@ -66,6 +70,16 @@ class Contract(FrozenModel):
     def machine(self, key: str) -> Machine:
         """The machine facts of ``key``."""
         return next(m for m in self.machines if m.key == key)
+
+    def class_of(self, node: Node) -> NodeClass:
+        """What ``node`` gets. Raises ContractError where an earlier railbed wrote the contract, without classes."""
+        for one in self.classes:
+            if one.name == node.node_class:
+                return one
+        raise ContractError(
+            f"the contract does not say what {node.name} gets", code="CONTRACT_CLASSES", found=node.node_class,
+            allowed=[one.name for one in self.classes], hint="run `railbed up`: it makes the contract anew",
+        )  # fmt: skip
 
     def nics(self, node: Node) -> list[tuple[Rail, Nic]]:
         """Every NIC of ``node``, rail by rail; from the machine's facts where the provider tells none of single nodes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from railbed.claims import FrozenModel
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, HEALTH_REPORT_PREFIX
+from railbed.effects import acceptance
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
@@ -54,7 +55,7 @@ def _views(
     reservation = scheduler.reservation(ACCEPTANCE_RESERVATION)
     held = set(reservation.nodes) if reservation else set()
     jobs = scheduler.jobs()
-    accepted = work.accepted.read()
+    accepted = acceptance.record(work)
     return [
         _view(
             node,
@@ -90,7 +91,7 @@ def _state(
         return ("draining" if busy else "drained"), seen.reason
     if held:
         return "validating", f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation"
-    if accepted.get(node.name) != node.identity.value:
+    if not acceptance.is_accepted(node, accepted):
         return "validating", "has not passed a full validation yet"
     reported = report.parse(seen.comment, HEALTH_REPORT_PREFIX)
     if reported:

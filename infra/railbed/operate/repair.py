@@ -12,6 +12,7 @@ from railbed import configure, validate
 from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
+from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -85,7 +86,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
     waited = drain.wait(scheduler, name, step)
     if silent := drain.evidence(remote, work, {name: step}):
         raise silent[name]
-    scheduler.reserve([name])
+    acceptance.hold(scheduler, [name])
     step("hold", "held in the acceptance reservation")
     converged = configure.converge(
         contract, work, limit=name, playbook="repair.yml", moving=True, on_event=on_converge
@@ -109,7 +110,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         report=report.report_dir,
     )
     if report.verdict == Verdict.PASS:
-        scheduler.release([name])
+        acceptance.release(scheduler, [name])
         step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
     elif not owner:
         first = next(c for c in report.claims if c.verdict != Verdict.PASS)

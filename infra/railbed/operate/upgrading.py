@@ -15,6 +15,7 @@ from railbed import configure, validate
 from railbed.claims import FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
+from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -189,7 +190,7 @@ class _Run:
         names = [name for name in names if name not in silent]
         if not names:
             return
-        self.scheduler.reserve(names)
+        acceptance.hold(self.scheduler, names)
         done = configure.converge(
             self.contract,
             self.work,

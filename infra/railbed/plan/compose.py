@@ -58,6 +58,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,
+        hosts="container" if lab else "machine",
         spec_hash=spec_hash(spec),
         domain=f"{spec.name}.internal",
         admins=spec.access.admins,

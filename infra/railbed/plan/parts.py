@@ -191,6 +191,8 @@ class ClusterPlan(FrozenModel):
     platform: str
     simulated: bool
     """True where the platform stands in for hardware."""
+    hosts: Literal["machine", "container"] = "machine"
+    """Containers share clock, cgroups, kernel parameters and drives with their host."""
     spec_hash: str
     domain: str
     """DNS domain of the hosts."""

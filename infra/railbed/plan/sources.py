@@ -11,10 +11,6 @@ from railbed.software.artefacts import mirror_folder
 from railbed.spec.cluster import MirrorSpec
 
 FLAT = "./"
-OF_CONTAINERS, OF_SLURM = {"enroot": "enroot"}, {"pyxis": "nvslurm-plugin-pyxis"}
-OF_RDMA = {"ofed": "doca-ofed", "efa_installer": "efa", "gib": "nccl-gib", "gdrcopy": "gdrdrv-dkms"}
-"""Part of a release → the package, or the first of several, by which the roles install it (playbooks/group_vars/all.yml).
-Their vendors give files, and no repository whose packages a release could pin."""
 
 
 def of(
@@ -37,12 +33,18 @@ def of(
 
 
 def without(chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool) -> dict[str, str]:
-    """Package → part and version: what the roles ask for and no source of a cluster has."""
-    asked = {**(OF_RDMA if rdma else {}), **OF_CONTAINERS, **(OF_SLURM if slurm else {})}
+    """Package → component and version: what nodes install and no source of a cluster has. Its vendor gives a file, and no
+    repository whose packages a release could pin. Of several packages the first."""
+    traits = {name: trait for rules in catalog.load_rules() for name, trait in rules.components.items()}
+    absent = {
+        *(() if slurm else ("scheduler_slurm", "slurm_nodes", "slurm_controllers")),
+        *(() if rdma else ("rdma_nodes",)),
+    }
     return {
-        package: f"{name} {chosen[name].version}"
-        for name, package in asked.items()
-        if name in chosen and not chosen[name].repository
+        next(iter(part.node_packages)): f"{name} {part.version}"
+        for name, part in chosen.items()
+        if part.unverifiable or part.url
+        if part.node_packages and not part.repository and not set(traits[name].nodes or ["all"]) <= absent
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from railbed import contract
-from railbed.catalog import Machine
-from railbed.plan import ClusterPlan, PlannedFilesystem
+from railbed.catalog import SYSTEM, Machine, load_release
+from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
 from railbed.platforms.cloud import imds
 
 
@@ -67,7 +69,7 @@ def unsealed(
     missing: list[contract.Missing] | None = None,
 ) -> contract.Contract:
     """The same without its hash, for who seals it while writing it."""
-    return contract.Contract(
+    made = contract.Contract(
         stack=stack,
         name=plan.name,
         service=plan.service,
@@ -88,5 +90,43 @@ def unsealed(
         out_of_scope=list(plan.out_of_scope),
         missing=missing or [],
         imds=imds.addresses(plan.platform),
+        hosts=plan.hosts,
         spec_hash=plan.spec_hash,
+    )
+    return classified(made, {pool.machine.key: pool.machine for pool in plan.pools})
+
+
+def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> contract.Contract:
+    """``made`` with the classes of its nodes. ``machines``: the catalogue's facts by key."""
+    versions = made.software.versions
+    shared = node_classes.Cluster(
+        release=load_release(made.software.release),
+        os=versions[SYSTEM],
+        installed=frozenset(versions),
+        scheduler=made.scheduler,
+        mounts=frozenset(one.kind for one in made.filesystems),
+        imds=bool(made.imds),
+        hosts=made.hosts,
+    )
+    first = next((node.name for node in made.nodes if node.role == "controller"), "")
+    kinds = [_kind(node, made.filesystems, first) for node in made.nodes]
+    classes = {
+        kind: node_classes.of(kind, machines.get(kind.machine), shared) for kind in dict.fromkeys(kinds)
+    }
+    nodes = [
+        node.model_copy(update={"node_class": kind.name})
+        for node, kind in zip(made.nodes, kinds, strict=True)
+    ]
+    planned = [contract.NodeClass(**one.model_dump()) for one in classes.values()]
+    return made.model_copy(update={"nodes": nodes, "classes": planned})
+
+
+def _kind(node: contract.Node, filesystems: list[contract.Filesystem], first: str) -> node_classes.Kind:
+    return node_classes.Kind(
+        role=node.role,
+        machine=node.machine,
+        rails=bool(node.rails),
+        first_controller=node.name == first,
+        metadata=tuple(sorted({one.kind for one in filesystems if one.metadata_server == node.name})),
+        data=tuple(sorted({one.kind for one in filesystems if node.name in one.data_servers})),
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from railbed.claims import Verdict
 from railbed.contract import Contract, Node
+from railbed.effects import acceptance
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
@@ -22,9 +23,7 @@ LATEST_FULL = "latest-full"
 def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None, report: Report) -> None:
     """Records that the nodes passed in ``report``, and which machines they were, and gives them to users."""
     identity.remember(work, {node.name: report.identity(node.name) for node in nodes})
-    work.accepted.write({**work.accepted.read(), **{node.name: node.identity.value for node in nodes}})
-    if scheduler is not None:
-        scheduler.release([node.name for node in nodes])
+    acceptance.admit(work, nodes, scheduler)
 
 
 @contextmanager
@@ -40,12 +39,12 @@ def together(bench: Bench, *, needed: bool) -> Iterator[None]:
         yield
         return
     before = bench.reserved
-    scheduler.reserve(outside)
+    acceptance.hold(scheduler, outside)
     bench.reserved = before | set(outside)
     try:
         yield
     finally:
-        scheduler.release(outside)
+        acceptance.release(scheduler, outside)
         bench.reserved = before
 
 
@@ -63,6 +62,6 @@ def lapse(contract: Contract, work: Workspace) -> str:
     last = work.reports / LATEST_FULL / "report.json"
     if last.exists() and records.read_json(last).verdict is not Verdict.PASS:
         return "a full validation after the certificate did not pass"
-    known = work.accepted.read()
-    new = [n.name for n in contract.nodes if known.get(n.name) != n.identity.value]
+    known = acceptance.record(work)
+    new = [node.name for node in contract.nodes if not acceptance.is_accepted(node, known)]
     return f"{', '.join(new)}: never passed a full validation" if new else ""

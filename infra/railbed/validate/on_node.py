@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shlex
 import tarfile
 from pathlib import Path
@@ -15,8 +14,8 @@ from pydantic import Field, TypeAdapter
 from railbed import ended
 from railbed.certificate.identity import CLAIM, Shown
 from railbed.claims import Judged, Verdict
-from railbed.contract import Contract, Node
-from railbed.defaults import MEMLOCK_MIN_KIB, NODE_CHECK_TIMEOUT_S, NOFILE_MIN, TIME_OFFSET_S
+from railbed.contract import expectations
+from railbed.defaults import NODE_CHECK_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.run import TIMED_OUT
 from railbed.validate import identity, scheduler_files
@@ -31,21 +30,6 @@ EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 PATTERN = "node.*"
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
-HELD = {
-    "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
-    "dcgm": "dcgm", "container_toolkit": "container runtime", "nccl": "nccl",
-}  # fmt: skip
-"""Software components whose packages must not move, and the part that is to blame where one did."""
-KERNEL = "kernel"
-"""Of this the release locks the version that runs; which package brings it is the image's choice."""
-GPU_COMPONENTS = frozenset({*HELD, "imex", "nccl", "dcgm_exporter", "driver_pinning"})
-"""Software components that only nodes with GPUs get."""
-CONTROLLER_COMPONENTS = frozenset({"prometheus"})
-"""Software components that only controllers get."""
-CONTAINERS = ("container_toolkit", "enroot")
-"""Of these, what a job's containers need."""
-NVSWITCH_COMPONENTS = frozenset({"fabric_manager", "nvlsm"})
-"""Of these, what joins several GPUs: a node with one GPU has none to join."""
 
 SCRIPT = """
 set -u
@@ -62,60 +46,6 @@ cat "$RAILBED_RESULTS" || exit 4
 [ "$code" -le 1 ] || [ "$code" -eq 5 ]
 """
 """Exit status 1 of pytest means that a check failed, 5 that none was selected: both are results."""
-
-
-def expectations(contract: Contract, node: Node, reservation: str = "") -> dict[str, Any]:
-    """What a node should be, for checks that run on it; the same keys as /etc/railbed/expectations.json."""
-    software = contract.software
-    packages = {
-        software.packages[part]: _locked(version, software.package_versions.get(part, ""))
-        for part, version in software.versions.items()
-        if part in software.packages and part != KERNEL and _has(node, part)
-    }
-    machine = contract.machine(node.machine) if node.machine else None
-    return {
-        "node": node.name,
-        "role": node.role,
-        "gpus": node.gpus,
-        "gpu_model": machine.gpu_model if machine else "",
-        "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
-        "kernel": software.versions.get(KERNEL, ""),
-        "driver": software.versions.get("nvidia_driver", ""),
-        "fabric_manager": software.versions.get("fabric_manager", ""),
-        "dcgm": software.versions.get("dcgm", ""),
-        "containers": {part: software.versions[part] for part in CONTAINERS if part in software.versions},
-        "held_packages": {
-            software.packages[part]: blamed for part, blamed in HELD.items() if part in software.packages
-        },
-        "rails": [
-            {"index": rail.index, "netdev": nic.netdev, "address": rail.address, "mtu": rail.mtu}
-            for rail, nic in contract.nics(node)
-        ],
-        "mounts": [{"path": f.mount, "kind": f.kind} for f in contract.filesystems]
-        if node.role != "storage"
-        else [],
-        "login": node.ssh.user,
-        "imds": list(contract.imds),
-        "packages": packages,
-        "nofile_min": NOFILE_MIN,
-        "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
-        "time_offset_s": TIME_OFFSET_S,
-        "reservation": reservation,
-    }
-
-
-def _has(node: Node, component: str) -> bool:
-    """Whether the node gets the component at all."""
-    if component in CONTROLLER_COMPONENTS:
-        return node.role == "controller"
-    needed = 2 if component in NVSWITCH_COMPONENTS else 1 if component in GPU_COMPONENTS else 0
-    return node.gpus >= needed
-
-
-def _locked(version: str, package: str) -> str:
-    """The version that the package must have: its own where it is numbered otherwise than what is in it."""
-    own = re.sub(r"^\d+:|-[^-]*$", "", package)
-    return package if own and own != version else version
 
 
 def bundle(wanted: dict[str, Any]) -> bytes:
@@ -169,8 +99,11 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
 
 def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
     questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
-    wanted = expectations(bench.contract, bench.node(name), bench.reservation_for([name]))
-    wanted |= {"claims": [q.claim.id for q in questions], "scheduler": configured}
+    wanted = expectations.of(bench.contract, bench.node(name)) | {
+        "reservation": bench.reservation_for([name]),
+        "claims": [q.claim.id for q in questions],
+        "scheduler": configured,
+    }
     script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
     result = bench.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.contracts import lab_software, sealed
 
 from railbed.contract import (
     Contract,
@@ -49,7 +50,7 @@ def node(name: str, role: str, octet: int, unit: int = 0) -> Node:
 
 
 def small(stack: str = "small") -> Contract:
-    return Contract(
+    made = Contract(
         stack=stack, name="small", service="cluster", scheduler="slurm", platform="lab", simulated=True,
         admins={"ada": "ssh-ed25519 AAAAada ada"}, domain="small.test",
         nodes=[
@@ -73,19 +74,17 @@ def small(stack: str = "small") -> Contract:
             )
         ],
         software=Software(
-            release="2026.11",
-            versions={"nvidia_driver": "570.124.06", "slurm": "22.05.8", "torch": "2.15.0"},
-            packages={"nvidia_driver": "nvidia-open", "slurm": "slurm-client"},
+            **lab_software(),
             repositories=[
                 Repository(
                     name="railbed", uri="file:/srv/repo", suite="./", components=[],
                     signed_by=KEY,
                 )
             ],
-            training_stack_path="/opt/railbed/training",
         ),
-        claims=[], out_of_scope=[], spec_hash="0" * 64,
-    ).sealed()  # fmt: skip
+        claims=[], out_of_scope=[], hosts="container", spec_hash="0" * 64,
+    )  # fmt: skip
+    return sealed(made)
 
 
 @pytest.fixture

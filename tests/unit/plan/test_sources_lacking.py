@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import yaml
 
 from railbed import plan, spec
-from railbed.plan import sources
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,8 +38,3 @@ def test_only_what_the_nodes_get_is_named() -> None:
     assert "enroot" in message
     assert "efa" not in message and "pyxis" not in message, "one host each: no fabric and no scheduler"
     assert warned("lab-cluster") == [], "a lab has a source of its own"
-
-
-def test_names_are_those_that_the_roles_ask_for() -> None:
-    asked = set(re.findall(r"[\w-]+", (ROOT / "playbooks/group_vars/all.yml").read_text()))
-    assert set((sources.OF_RDMA | sources.OF_CONTAINERS | sources.OF_SLURM).values()) <= asked

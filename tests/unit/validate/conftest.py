@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.contracts import lab_software, sealed
 
 from railbed import contract as contracts
 from railbed.certificate import identity
@@ -99,7 +100,7 @@ def contract() -> Contract:
     nodes = [make_node("ctl0", "controller", 10)]
     nodes += [make_node(f"h100-{i}", "compute", 11 + i) for i in range(3)]
     nodes.append(make_node("h100-3", "spare", 14))
-    return Contract(
+    made = Contract(
         stack="test", name="test", service="cluster", scheduler="slurm", platform="lab", simulated=True,
         admins={}, domain="test.internal", nodes=nodes,
         machines=[
@@ -115,13 +116,11 @@ def contract() -> Contract:
                 data_servers=["h100-0", "h100-1", "h100-2"], data_path="/srv/data", copies=2, capacity_tib=0.01,
             )
         ],
-        software=Software(
-            release="2026.11", versions={"nvidia_driver": "570.124.06", "chrony": "4.3", "torch": "2.15.0"},
-            packages={"nvidia_driver": "nvidia-open", "chrony": "chrony"}, repositories=[],
-            training_stack_path="/opt/railbed/training",
-        ),
-        claims=claims(), out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU> & no NVLink")], spec_hash="0" * 64,
-    ).sealed()  # fmt: skip
+        software=Software(**lab_software(), repositories=[]),
+        claims=claims(), out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU> & no NVLink")], hosts="container",
+        spec_hash="0" * 64,
+    )  # fmt: skip
+    return sealed(made)
 
 
 @pytest.fixture

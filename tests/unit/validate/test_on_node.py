@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from railbed.claims import Claim, Verdict
-from railbed.contract import Contract
+from railbed.contract import Contract, expectations
 from railbed.effects.scheduler import Scheduler
+from railbed.errors import ContractError
 from railbed.run import Result
 from railbed.validate import on_node
 from railbed.validate.answers import Answers
@@ -19,7 +20,7 @@ from railbed.validate.scope import select
 
 
 def test_the_bundle_holds_the_suite_and_what_to_expect(contract: Contract) -> None:
-    wanted = on_node.expectations(contract, contract.node("h100-1"), "railbed-acceptance")
+    wanted = expectations.of(contract, contract.node("h100-1"))
     with tarfile.open(fileobj=io.BytesIO(on_node.bundle(wanted))) as archive:
         names = set(archive.getnames())
         read = archive.extractfile("expectations.json")
@@ -34,73 +35,60 @@ def test_the_bundle_holds_the_suite_and_what_to_expect(contract: Contract) -> No
 
 
 def test_expectations_come_from_the_contract(contract: Contract) -> None:
-    wanted = on_node.expectations(contract, contract.node("h100-1"))
+    wanted = expectations.of(contract, contract.node("h100-1"))
     assert (wanted["gpus"], wanted["gpu_model"], wanted["driver"]) == (
         8,
         "NVIDIA H100 80GB HBM3",
         "570.124.06",
     )
     assert wanted["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.12/24", "mtu": 9000}
-    assert wanted["packages"] == {"nvidia-open": "570.124.06", "chrony": "4.3"}
-    assert wanted["held_packages"] == {"nvidia-open": "driver"}
-    controller = on_node.expectations(contract, contract.node("ctl0"))
-    assert controller["packages"] == {"chrony": "4.3"}
-    assert controller["mounts"] == wanted["mounts"] == [{"path": "/scratch", "kind": "moosefs"}]
-    assert wanted["login"] == "root"
-
-
-def test_a_fabric_manager_is_expected_where_there_are_gpus_to_join(contract: Contract) -> None:
-    software = contract.software
-    more = software.model_copy(
-        update={
-            "versions": {**software.versions, "fabric_manager": "570.124.06"},
-            "packages": {**software.packages, "fabric_manager": "nvidia-fabricmanager-570"},
-        }
-    )
-    other = contract.model_copy(update={"software": more})
-    wanted = on_node.expectations(other, other.node("h100-1"))
-    assert wanted["fabric_manager"] == wanted["packages"]["nvidia-fabricmanager-570"] == "570.124.06"
+    assert wanted["packages"]["nvidia-open"] == wanted["packages"]["nvidia-fabricmanager-570"] == "570.124.06"
+    assert wanted["held_packages"]["nvidia-open"] == "driver"
     assert wanted["held_packages"]["nvidia-fabricmanager-570"] == "fabric manager"
-    single = other.node("h100-1").model_copy(update={"gpus": 1})
-    for node in (single, other.node("ctl0")):
-        assert "nvidia-fabricmanager-570" not in on_node.expectations(other, node)["packages"]
+    controller = expectations.of(contract, contract.node("ctl0"))
+    assert controller["packages"]["chrony"] == "4.3" and controller["packages"]["prometheus"] == "2.42.0"
+    assert "prometheus" not in wanted["packages"] and "nvidia-open" not in controller["packages"]
+    assert controller["driver"] == controller["fabric_manager"] == "" and controller["held_packages"] == {}
+    mount = {"path": "/scratch", "kind": "moosefs", "server": "ctl0"}
+    assert controller["mounts"] == wanted["mounts"] == [mount]
+    assert wanted["login"] == "root" and wanted["names"] == ["ctl0"]
 
 
-def test_the_metrics_of_all_nodes_are_kept_on_controllers(contract: Contract) -> None:
-    software = contract.software
-    more = software.model_copy(
-        update={
-            "versions": {**software.versions, "prometheus": "2.42.0"},
-            "packages": {**software.packages, "prometheus": "prometheus"},
-        }
-    )
-    other = contract.model_copy(update={"software": more})
-    assert "prometheus" in on_node.expectations(other, other.node("ctl0"))["packages"]
-    assert "prometheus" not in on_node.expectations(other, other.node("h100-1"))["packages"]
+def test_only_the_first_card_of_a_rail_has_its_address(contract: Contract) -> None:
+    node = contract.node("h100-1")
+    card = node.rails[0].nics[0]
+    two = node.rails[0].model_copy(update={"nics": [card, card.model_copy(update={"netdev": "rail0b"})]})
+    wanted = expectations.of(contract, node.model_copy(update={"rails": [two]}))
+    assert [one["address"] for one in wanted["rails"]] == ["10.91.0.12/24", ""]
 
 
 def test_a_package_that_is_numbered_otherwise_than_its_program_is_looked_for_by_its_own_number(
     contract: Contract,
 ) -> None:
     parts = {"nccl": ("2.30.4", "2.30.4-1+cuda13.2"), "dcgm_exporter": ("4.5.3-4.8.2", "4.8.2-1")}
+    versions = {part: version for part, (version, _) in parts.items()}
     software = contract.software.model_copy(
         update={
-            "versions": {part: version for part, (version, _) in parts.items()},
             "packages": {part: part for part in parts},
             "package_versions": {part: whole for part, (_, whole) in parts.items()},
         }
     )
-    other = contract.model_copy(update={"software": software})
-    expected = on_node.expectations(other, other.node("h100-1"))["packages"]
+    classes = [one.model_copy(update={"components": versions}) for one in contract.classes]
+    other = contract.model_copy(update={"software": software, "classes": classes})
+    expected = expectations.of(other, other.node("h100-1"))["packages"]
     assert expected == {"nccl": "2.30.4", "dcgm_exporter": "4.8.2-1"}
-    assert on_node.expectations(other, other.node("ctl0"))["packages"] == {}
+
+
+def test_a_contract_without_classes_is_refused(contract: Contract) -> None:
+    with pytest.raises(ContractError, match="does not say what h100-1 gets"):
+        expectations.of(contract.model_copy(update={"classes": []}), contract.node("h100-1"))
 
 
 def test_rdma_needs_locked_memory_without_limit(contract: Contract) -> None:
     roce = contract.machines[0].model_copy(update={"transport": "roce"})
     other = contract.model_copy(update={"machines": [roce]})
-    assert on_node.expectations(other, other.node("h100-1"))["memlock_min_kib"] is None
-    assert on_node.expectations(contract, contract.node("h100-1"))["memlock_min_kib"] == 8192
+    assert expectations.of(other, other.node("h100-1"))["memlock_min_kib"] is None
+    assert expectations.of(contract, contract.node("h100-1"))["memlock_min_kib"] == 8192
 
 
 RECORD = {

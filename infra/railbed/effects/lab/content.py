@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
+
+from railbed import catalog
+from railbed.plan import node_classes
+from railbed.plan.node_classes import Kind
 
 BUILDER = 3
 """Raised when the way of building changes, so that an older build in the cache is not taken for a new one."""
 
-SUITE = "bookworm"
+SUITE, SYSTEM = "bookworm", "debian 12"
+MACHINE, FILESYSTEM = "lab/rail8", "moosefs"
 
 BASE_PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "openssh-server", "python3", "python3-apt",
@@ -16,14 +22,8 @@ BASE_PACKAGES = (
 )  # fmt: skip
 """What debootstrap puts into a host."""
 
-ROLE_PACKAGES = (
-    "slurmd", "slurmctld", "slurm-client", "libpam-slurm-adopt", "munge", "openmpi-bin", "iperf3", "chrony",
-    "prometheus-node-exporter",
-    "fuse3", "attr", "moosefs-master", "moosefs-chunkserver", "moosefs-client", "moosefs-cli", "pciutils", "numactl",
-    "lsof", "strace", "jq", "python3-pytest", "python3-testinfra", "prometheus",
-    "slurmdbd", "mariadb-server",
-)  # fmt: skip
-"""What the roles install. Baked into the image, as an image bake does, and offered by the lab's signed repository."""
+TOOLS = ("attr", "strace")
+"""For people who look into a host."""
 
 DISABLED_UNITS = (
     "slurmd", "slurmctld", "munge", "chrony", "prometheus-node-exporter", "prometheus", "moosefs-master",
@@ -41,6 +41,31 @@ MASKED_UNITS = (
 STANDINS = Path(__file__).parent / "standins"
 
 
+@cache
+def role_packages() -> tuple[str, ...]:
+    """Packages of the distribution that the roles install on any host of a lab, of any release. Baked into the image, as an
+    image bake does, and offered by the lab's signed repository."""
+    machine = catalog.load_machine(MACHINE)
+    found: set[str] = set()
+    for key in catalog.keys("software"):
+        release = catalog.load_release(key)
+        in_lab = frozenset(
+            name for name in release.components if any(o.in_lab for o in release.alternatives(name))
+        )
+        lab = node_classes.Cluster(
+            release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
+            hosts="container",
+        )  # fmt: skip
+        for kind, facts in (
+            (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),
+            (Kind("compute", MACHINE, rails=True, data=(FILESYSTEM,)), machine),
+        ):
+            packages = node_classes.of(kind, facts, lab).packages
+            # What is pinned to a version is a vendor's; the repository has a stand-in of it.
+            found |= {name for name, pin in packages.items() if not pin}
+    return (*sorted(found), *TOOLS)
+
+
 def image_digest() -> str:
     """Names the image by everything that decides its content except the day's package versions."""
     parts = [
@@ -48,7 +73,7 @@ def image_digest() -> str:
         SUITE,
         *BASE_PACKAGES,
         "|",
-        *ROLE_PACKAGES,
+        *role_packages(),
         "|",
         *DISABLED_UNITS,
         "|",

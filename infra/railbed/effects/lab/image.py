@@ -39,7 +39,7 @@ def ensure_image(say: Say) -> Path:
         if building.exists():
             shutil.rmtree(building)
         say(
-            f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.ROLE_PACKAGES)} packages)"
+            f"building the lab's host image ({len(content.BASE_PACKAGES) + len(content.role_packages())} packages)"
         )
         _debootstrap(building)
         say("installing the roles' packages into the image")
@@ -117,7 +117,7 @@ def _install(root: Path) -> None:
     policy.chmod(0o755)
     log = images_dir() / "install.log"
     env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    for command in (["apt-get", "-q", "update"], ["apt-get", "-qy", "install", *content.ROLE_PACKAGES]):
+    for command in (["apt-get", "-q", "update"], ["apt-get", "-qy", "install", *content.role_packages()]):
         run(["chroot", root, *command], env=env, timeout_s=BUILD_TIMEOUT_S, log=log)
     policy.unlink()
 

@@ -1,11 +1,20 @@
 """Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
 
-from railbed.software.compat.conditions import order
-from railbed.software.compat.locked import archives_of, of_release, repository_of, select, system_of
+from railbed.software.compat.conditions import NONE, order
+from railbed.software.compat.locked import (
+    archives_of,
+    facts_of,
+    holds,
+    of_release,
+    repository_of,
+    select,
+    system_of,
+)
 from railbed.software.compat.problem import Demand, Problem, Wanted, build
 from railbed.software.compat.solve import Answer, Conflict, Reading, read, solve
 
 __all__ = [
+    "NONE",
     "Answer",
     "Conflict",
     "Demand",
@@ -14,6 +23,8 @@ __all__ = [
     "Wanted",
     "archives_of",
     "build",
+    "facts_of",
+    "holds",
     "of_release",
     "order",
     "read",

@@ -99,14 +99,15 @@ def _demand(release: Release, wanted: Demand, chosen: Mapping[str, Component]) -
 
 
 def _applying(among: Iterable[C], known: Mapping[str, str], where: str) -> list[C]:
-    return [
-        one
-        for one in among
-        if all(
-            subject in known and parse(condition, f"{where}.when.{subject}").holds(known[subject], known)
-            for subject, condition in one.when.items()
-        )
-    ]
+    return [one for one in among if holds(one.when, known, where)]
+
+
+def holds(when: Mapping[str, Any], known: Mapping[str, str], where: str) -> bool:
+    """Whether every condition of ``when`` holds; one on a subject that is not ``known`` does not."""
+    return all(
+        subject in known and bool(parse(condition, f"{where}.when.{subject}").holds(known[subject], known))
+        for subject, condition in when.items()
+    )
 
 
 def _first(among: list[C], known: Mapping[str, str], where: str) -> C:

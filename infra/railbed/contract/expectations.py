@@ -1,0 +1,79 @@
+"""What a node should be, for what runs on it: the on-node suite and the health check. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from railbed.contract.parts import Nic, Node, Rail
+from railbed.contract.whole import Contract
+from railbed.defaults import MEMLOCK_MIN_KIB, NOFILE_MIN, TIME_OFFSET_S
+
+HELD = {
+    "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
+    "dcgm": "dcgm", "container_toolkit": "container runtime", "nccl": "nccl",
+}  # fmt: skip
+"""Software components whose packages must not move, and the part that is to blame where one did."""
+KERNEL = "kernel"
+"""Of this the release locks the version that runs; which package brings it is the image's choice."""
+CONTAINERS = ("container_toolkit", "enroot")
+"""Of these, what a job's containers need."""
+
+
+def of(contract: Contract, node: Node) -> dict[str, Any]:
+    """The keys of /etc/railbed/expectations.json; plain JSON data."""
+    software, components = contract.software, contract.class_of(node).components
+    named = {
+        name: software.packages[name] for name in components if name in software.packages and name != KERNEL
+    }
+    machine = contract.machine(node.machine) if node.machine else None
+    return {
+        "node": node.name,
+        "role": node.role,
+        "pool": node.pool,
+        "gpus": node.gpus,
+        "gpu_model": machine.gpu_model if machine else "",
+        "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
+        "kernel": components.get(KERNEL, ""),
+        "driver": components.get("nvidia_driver", ""),
+        "fabric_manager": components.get("fabric_manager", ""),
+        "dcgm": components.get("dcgm", ""),
+        "containers": {name: components[name] for name in CONTAINERS if name in components},
+        "held_packages": {named[name]: blamed for name, blamed in HELD.items() if name in named},
+        "rails": _nics(contract.nics(node)),
+        "mounts": [
+            {"path": one.mount, "kind": one.kind, "server": one.metadata_server} for one in contract.filesystems
+        ]
+        if node.role != "storage"
+        else [],
+        "names": [one.name for one in contract.with_role("controller")],
+        "login": node.ssh.user,
+        "imds": list(contract.imds),
+        "packages": {
+            package: _locked(components[name], software.package_versions.get(name, ""))
+            for name, package in named.items()
+        },
+        "nofile_min": NOFILE_MIN,
+        "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
+        "time_offset_s": TIME_OFFSET_S,
+    }  # fmt: skip
+
+
+def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
+    """Each card of each rail. Only the first card of a rail carries the rail's address."""
+    first = {rail.index: nic for rail, nic in reversed(nics)}
+    return [
+        {
+            "index": rail.index,
+            "netdev": nic.netdev,
+            "address": rail.address if nic is first[rail.index] else "",
+            "mtu": rail.mtu,
+        }
+        for rail, nic in nics
+    ]
+
+
+def _locked(version: str, package: str) -> str:
+    """The version that the package must have: its own where it is numbered otherwise than what is in it."""
+    own = re.sub(r"^\d+:|-[^-]*$", "", package)
+    return package if own and own != version else version

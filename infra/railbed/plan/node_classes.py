@@ -1,0 +1,147 @@
+"""What nodes that are alike get: groups of roles, components of the release, packages. Worked out here and nowhere else.
+
+The contract carries it for each class of nodes. Inventory, roles and checks read it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from railbed import catalog
+from railbed.claims import FrozenModel
+from railbed.software import compat
+
+GPU_ROLES = ("compute", "spare")
+CLIENT_ROLES = ("controller", *GPU_ROLES)
+OF_COMPONENTS = {
+    "nvswitch_nodes": ("fabric_manager",),
+    "imex_nodes": ("imex",),
+    "cuda_nodes": ("cuda",),
+    "nccl_nodes": ("nccl",),
+    "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
+    "dcgm_nodes": ("dcgm",),
+    "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
+}
+"""Group → components that a node must have, all of them, to be in it."""
+OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
+"""Group → components that make its nodes ones for containers. Controllers send the jobs."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one node is, as far as it decides what the node gets."""
+
+    role: str
+    machine: str = ""
+    """Catalogue key; empty without GPUs."""
+    rails: bool = False
+    """Whether its rails are declared; hosts by themselves have none."""
+    first_controller: bool = False
+    metadata: tuple[str, ...] = ()
+    """Kinds of the filesystems whose metadata it serves."""
+    data: tuple[str, ...] = ()
+    """Kinds of the filesystems whose data it serves."""
+
+    @property
+    def name(self) -> str:
+        """Of the class, e.g. ``compute/lab/rail8/moosefs-data``."""
+        serves = [f"{kind}-metadata" for kind in self.metadata] + [f"{kind}-data" for kind in self.data]
+        first = ["first"] if self.first_controller else []
+        return "/".join([self.role, *first, *filter(None, [self.machine]), *serves])
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the classes of one cluster share."""
+
+    release: catalog.Release
+    os: str
+    installed: frozenset[str]
+    """Components of the release that the plan installs anywhere."""
+    scheduler: str
+    mounts: frozenset[str]
+    """Kinds of the filesystems that it mounts."""
+    imds: bool
+    """Whether the provider has a metadata service."""
+    hosts: Literal["machine", "container"]
+
+
+class PlannedClass(FrozenModel):
+    """The fields of the contract's."""
+
+    name: str
+    groups: list[str]
+    components: dict[str, str]
+    packages: dict[str, str]
+
+
+def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> PlannedClass:
+    """What nodes of ``kind`` get. ``machine``: its facts; None without GPUs."""
+    groups = list(_groups(kind, machine, cluster))
+    rules = catalog.load_rules()
+    traits = {name: trait for one in rules for name, trait in one.components.items()}
+    chosen = {
+        name: part
+        for name, part in compat.select(cluster.release, machine, cluster.os, cluster.mounts).items()
+        if name in cluster.installed and (name not in traits or _is_in(traits[name].nodes, groups))
+    }
+    groups += _groups_of_components(groups, chosen)
+    known = {
+        **compat.facts_of(machine, cluster.os, cluster.mounts),
+        "hosts": cluster.hosts,
+        **{
+            name: chosen[name].version if name in chosen else compat.NONE
+            for name in cluster.release.components
+        },
+    }
+    packages: dict[str, str] = {}
+    for file in rules:
+        for name, some in file.packages.items():
+            if _is_in(some.nodes, groups) and compat.holds(some.when, known, f"packages.{name}"):
+                packages.update(dict.fromkeys(some.packages, ""))
+    for part in chosen.values():
+        packages.update(part.node_packages)
+    return PlannedClass(
+        name=kind.name, groups=groups, packages=packages,
+        components={name: part.version for name, part in chosen.items()},
+    )  # fmt: skip
+
+
+def _is_in(wanted: list[str], groups: list[str]) -> bool:
+    return not wanted or any(group in groups for group in wanted)
+
+
+def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Iterator[str]:
+    yield f"role_{kind.role}"
+    if cluster.imds:
+        yield "imds_nodes"
+    if kind.role in GPU_ROLES:
+        yield "gpu_nodes"
+        if kind.rails and machine and machine.transport != "tcp":
+            yield "rdma_nodes"
+        if cluster.hosts == "machine":
+            # Drives that a container sees are its host's.
+            yield "scratch_nodes"
+    if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
+        yield f"scheduler_{cluster.scheduler}"
+        yield f"{cluster.scheduler}_{'nodes' if kind.role in GPU_ROLES else 'controllers'}"
+    if cluster.scheduler == "slurm" and kind.first_controller:
+        yield "accounting_nodes"
+    if cluster.mounts and kind.role in CLIENT_ROLES:
+        yield "filesystem_clients"
+    for part, served in (("metadata", kind.metadata), ("data", kind.data)):
+        if served:
+            yield f"{part}_servers"
+        for one in served:
+            yield f"{one}_{part}"
+
+
+def _groups_of_components(groups: list[str], chosen: dict[str, catalog.Component]) -> Iterator[str]:
+    # What has neither a package nor a file with a hash cannot be brought to a node.
+    there = {name for name, part in chosen.items() if part.node_packages or part.sha256}
+    if "gpu_nodes" in groups:
+        yield from (group for group, parts in OF_COMPONENTS.items() if there >= set(parts))
+    if any(group in groups and there >= set(parts) for group, parts in OF_CONTAINERS.items()):
+        yield "container_nodes"

@@ -1,0 +1,111 @@
+"""What each class of nodes gets: groups, components, packages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from railbed import catalog
+from railbed.plan import node_classes
+from railbed.plan.node_classes import Cluster, Kind, PlannedClass
+
+RELEASE = catalog.load_release("2026.12")
+CLUSTER = Cluster(
+    release=RELEASE, os="ubuntu 24.04", installed=frozenset(RELEASE.components), scheduler="slurm",
+    mounts=frozenset({"lustre"}), imds=False, hosts="machine",
+)  # fmt: skip
+H100 = "metal/hgx-h100-ib"
+
+
+def of(kind: Kind, **changes: Any) -> PlannedClass:
+    machine = catalog.load_machine(kind.machine) if kind.machine else None
+    return node_classes.of(kind, machine, replace(CLUSTER, **changes))
+
+
+def test_a_compute_node_gets_driver_and_fabric_and_a_controller_neither() -> None:
+    compute, controller = of(Kind("compute", H100, rails=True)), of(Kind("controller", first_controller=True))
+    assert {"gpu_nodes", "rdma_nodes", "scratch_nodes", "slurm_nodes", "nvswitch_nodes"} <= set(
+        compute.groups
+    )
+    assert {"slurm_controllers", "accounting_nodes", "container_nodes"} <= set(controller.groups)
+    assert compute.packages["nvidia-open"] == "595.71.05-*" and "slurmctld" not in compute.packages
+    assert not [name for name in controller.packages if "nvidia" in name or name == "slurmd"]
+    assert "prometheus" in controller.packages and "prometheus" not in compute.packages
+    assert "nvidia_driver" not in controller.components and "slurm" in controller.components
+
+
+def test_only_the_first_controller_keeps_accounts() -> None:
+    second = of(Kind("controller"))
+    assert "accounting_nodes" not in second.groups and "slurmdbd" not in second.packages
+    assert "slurmctld" in second.packages
+
+
+@pytest.mark.parametrize(
+    ("machine", "there", "absent"),
+    [
+        ("metal/hgx-h100-ib", "doca-ofed", "efa"),
+        ("aws/p5.48xlarge", "efa", "doca-ofed"),
+        ("lab/rail8", "iperf3", "doca-ofed"),
+    ],
+)
+def test_each_transport_has_its_own_stack(machine: str, there: str, absent: str) -> None:
+    packages = of(Kind("compute", machine, rails=True)).packages
+    assert there in packages and absent not in packages
+
+
+def test_without_a_vendors_stack_the_distributions_own_is_installed() -> None:
+    vendors = {"ofed", "efa_installer", "gib"}
+    packages = of(Kind("compute", H100, rails=True), installed=CLUSTER.installed - vendors).packages
+    assert {"rdma-core", "perftest"} <= set(packages) and "doca-ofed" not in packages
+
+
+def test_machines_of_one_nvlink_domain_get_imex_and_no_fabric_manager() -> None:
+    key = next(k for k in catalog.keys("machines") if catalog.load_machine(k).nodes_per_nvlink_domain > 1)
+    groups = of(Kind("compute", key, rails=True)).groups
+    assert "imex_nodes" in groups and "nvswitch_nodes" not in groups
+
+
+def test_what_cannot_be_brought_has_no_group() -> None:
+    """Release 2026.11 names an exporter and has no package of it."""
+    old = catalog.load_release("2026.11")
+    groups = of(Kind("compute", H100, rails=True), release=old, installed=frozenset(old.components)).groups
+    assert "dcgm_nodes" in groups and "dcgm_exporter_nodes" not in groups
+
+
+def test_hosts_by_themselves_have_no_rails_and_no_scheduler() -> None:
+    alone = of(Kind("compute", H100), scheduler="none", mounts=frozenset())
+    assert not [g for g in alone.groups if g.startswith(("rdma", "slurm", "scheduler", "filesystem"))]
+    assert not {"doca-ofed", "munge", "slurm-client"} & set(alone.packages)
+
+
+def test_containers_have_no_drives_and_share_the_hosts_training_stack() -> None:
+    inside = of(Kind("compute", "lab/rail8", rails=True), hosts="container")
+    assert "scratch_nodes" not in inside.groups and not {"mdadm", "python3-pip"} & set(inside.packages)
+
+
+def test_servers_get_what_they_serve_with() -> None:
+    kind = Kind("compute", "lab/rail8", rails=True, data=("moosefs",))
+    serves = of(kind, mounts=frozenset({"moosefs"}))
+    assert {"data_servers", "moosefs_data"} <= set(serves.groups) and "moosefs-chunkserver" in serves.packages
+    assert kind.name == "compute/lab/rail8/moosefs-data"
+
+
+def test_names_are_of_the_system() -> None:
+    kind = Kind("compute", "aws/p5.48xlarge", rails=True)
+    assert "libpmix2t64" in of(kind).packages and "libpmix2" in of(kind, os="debian 12").packages
+
+
+@pytest.mark.parametrize("machine", catalog.keys("machines"))
+def test_every_group_of_a_package_exists(machine: str) -> None:
+    """A misspelt group would leave its packages out everywhere, and nobody would see it."""
+    kinds = [
+        Kind("compute", machine, rails=True, metadata=("moosefs", "beegfs", "ceph"), data=("moosefs", "beegfs", "ceph")),
+        Kind("controller", first_controller=True),
+    ]  # fmt: skip
+    groups = {group for kind in kinds for group in of(kind, imds=True).groups}
+    optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes"}
+    for rules in catalog.load_rules():
+        for one in (*rules.components.values(), *rules.packages.values()):
+            assert set(one.nodes) <= groups | optional
