@@ -18,11 +18,21 @@ from railbed.contract.parts import (
     Software,
     Ssh,
 )
-from railbed.contract.reading import MacError, authenticated, hash_on_disk, parse, read_json, validated
+from railbed.contract.reading import (
+    MAC,
+    MacError,
+    authenticated,
+    hash_on_disk,
+    is_authentic,
+    parse,
+    read_json,
+    validated,
+)
 from railbed.contract.ways import Iap, Jump, Netns, OciBastion, Ssm, Through, Way
 from railbed.contract.whole import SCHEMA, Contract, digest_of
 
 __all__ = [
+    "MAC",
     "SCHEMA",
     "Contract",
     "File",
@@ -48,6 +58,7 @@ __all__ = [
     "authenticated",
     "digest_of",
     "hash_on_disk",
+    "is_authentic",
     "parse",
     "read_json",
     "validated",

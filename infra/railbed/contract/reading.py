@@ -48,6 +48,13 @@ def authenticated(body: dict[str, Any], key: bytes) -> dict[str, Any]:
     return {**body, MAC: mac_of(str(body["hash"]), key)}
 
 
+def is_authentic(body: dict[str, Any], key: bytes | None) -> bool:
+    """Whether a contract's JSON data has the MAC of ``key`` over the hash that it claims."""
+    return key is not None and hmac.compare_digest(
+        str(body.get(MAC)).encode(), mac_of(str(body.get("hash")), key).encode()
+    )
+
+
 def parse(data: Any, where: str, key: bytes | None) -> Contract:
     """The contract in ``data`` (decoded JSON). ``key``: the stack's, None where this checkout has none.
 
@@ -71,13 +78,12 @@ def parse(data: Any, where: str, key: bytes | None) -> Contract:
             "this checkout has no key to check the contract with", path=f"{where}:{MAC}",
             hint="run `railbed setup`, which takes a team's keys from the state, or `railbed up`",
         )  # fmt: skip
-    claimed = str(body.get("hash"))
-    if not hmac.compare_digest(str(mac).encode(), mac_of(claimed, key).encode()):
+    if not is_authentic(data, key):
         raise MacError(
             "the contract was not made with this stack's key", path=f"{where}:{MAC}", hint=NOT_MADE_HERE
         )
     contract = validated(body, where)
-    if claimed != contract.digest():
+    if body.get("hash") != contract.digest():
         raise ContractError(
             "the contract was changed after it was made", path=f"{where}:hash",
             hint="never edit it; run `railbed up` again",

@@ -42,24 +42,33 @@ def authenticated(work: Workspace, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def adopt(work: Workspace, file: Path, say: Callable[[str], None]) -> None:
-    """Gives a contract that an earlier railbed wrote into this checkout its MAC, so that names and host keys stay.
+    """Takes over a contract that an earlier railbed wrote into this checkout, so that names and host keys stay.
 
-    The ways to the nodes, which were free commands then, are dropped: until the next `up` has made it anew, nodes behind a
-    proxy are not reached by it. One with a MAC is left alone. Raises ContractError for one that was edited, or does not hold.
+    The ways to the nodes were free commands before contracts had a MAC. Those are dropped: until the next `up` has made the
+    contract anew, nodes behind a proxy are not reached by it. A contract of today is left alone. Raises ContractError for one
+    that was edited, or does not hold.
     """
     data = contracts.read_json(file) if file.exists() else None
-    if not isinstance(data, dict) or "mac" in data or data.get("schema") != contracts.SCHEMA:
+    if not isinstance(data, dict) or data.get("schema") != contracts.SCHEMA:
         return
-    if data.get("hash") != contracts.digest_of(data):
+    had_mac = contracts.MAC in data
+    if had_mac and ("classes" in data or not contracts.is_authentic(data, _key(work))):
+        return
+    body = {name: value for name, value in data.items() if name != contracts.MAC}
+    if body.get("hash") != contracts.digest_of(body):
         raise ContractError(
             "the contract was changed after it was made", path=f"{file}:hash",
             hint="move it away and run `railbed up` again, which makes it anew",
         )  # fmt: skip
-    nodes = [{**node, "ssh": {**node["ssh"], "proxy": None}} for node in data["nodes"]]
-    for node in nodes:
-        node["ssh"].pop("proxy_passes_fd", None)
-    write(work, contracts.validated({**data, "nodes": nodes}, str(file)).sealed(), file)
-    say(f"{file.name} of an earlier railbed: its names and host keys stay, its proxy commands go")
+    if not had_mac:
+        body["nodes"] = [{**node, "ssh": {**node["ssh"], "proxy": None}} for node in body["nodes"]]
+        for node in body["nodes"]:
+            node["ssh"].pop("proxy_passes_fd", None)
+    for repository in body["software"]["repositories"]:
+        repository.pop("signs", None)
+    write(work, contracts.validated(body, str(file)).sealed(), file)
+    gone = "" if had_mac else ", its proxy commands go"
+    say(f"{file.name} of an earlier railbed: its names and host keys stay{gone}")
 
 
 def _key(work: Workspace) -> bytes | None:

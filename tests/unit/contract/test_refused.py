@@ -190,3 +190,36 @@ def test_a_contract_with_a_mac_is_never_adopted(work: Workspace) -> None:
     assert join(work, {}) == []
     with pytest.raises(contract.MacError):
         contract_store.load(work)
+
+
+def without_classes(work: Workspace) -> dict[str, Any]:
+    """As railbed wrote contracts before they said what nodes get."""
+    body = json.loads(work.contract_file.read_text())
+    gone = ("mac", "hash", "classes", "hosts")
+    body = {name: value for name, value in body.items() if name not in gone}
+    for node in body["nodes"]:
+        del node["node_class"]
+    for repository in body["software"]["repositories"]:
+        repository["signs"] = ["index"]
+    return contract_store.authenticated(work, sealed_again(body))
+
+
+def test_a_contract_from_before_classes_is_taken_over_with_its_names_and_host_keys(work: Workspace) -> None:
+    work.contract_file.write_text(json.dumps(without_classes(work)))
+    with pytest.raises(ContractError):
+        contract_store.load(work)
+    assert join(work, {}) == ["contract.json of an earlier railbed: its names and host keys stay"]
+    known = contract_store.load(work)
+    assert [(n.name, n.identity, n.ssh) for n in known.nodes] == [
+        (n.name, n.identity, n.ssh) for n in small().nodes
+    ]
+    with pytest.raises(ContractError, match="does not say what ctl0 gets"):
+        known.class_of(known.nodes[0])
+    assert join(work, {}) == []
+
+
+def test_another_keys_contract_from_before_classes_is_not(work: Workspace) -> None:
+    work.contract_file.write_text(json.dumps({**without_classes(work), "mac": "0" * 64}))
+    assert join(work, {}) == []
+    with pytest.raises(contract.MacError):
+        contract_store.load(work)
