@@ -92,7 +92,7 @@ def test_no_word_of_the_cluster_comes_into_the_image(baked: Recorded) -> None:
 
 def test_the_stamp_says_what_the_image_is(baked: Recorded) -> None:
     stamp = json.loads(baked.text(NODE, "/etc/railbed/image.json"))
-    assert stamp["schema"] == "railbed/image/v1" and stamp["release"] == "2026.11"
+    assert stamp["schema"] == "railbed/image/v1" and stamp["release"] == "2026.12"
     assert stamp["system"] == "ubuntu 24.04" and stamp["machine"] == "lab/rail2" and not stamp["simulated"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", stamp["date"])
     used = re.findall(r"name: (\w+)[,}]", (ROOT / "playbooks" / PLAYBOOK).read_text())
