@@ -14,7 +14,7 @@ from railbed.errors import Exit, UsageError
 from railbed.software import compat
 from railbed.software.compat.problem import read_wanted
 
-group = typer.Typer(no_args_is_help=True, help="Software: versions that go together, and why; releases.")
+group = typer.Typer(no_args_is_help=True, help="Versions that go together, and why; releases.")
 release_commands.register(group)
 
 MACHINE = typer.Option(
