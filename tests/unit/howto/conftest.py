@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-BLOCK = re.compile(r"^```\w+\n# ([\w./-]+/[\w.-]+)\n(?:# below: (.+)\n)?(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```\w+\n# ([\w./-]+/[\w.-]+)\n(?:# below: ([^\n]+)\n)?(.*?)^```", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
