@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable
 
 import typer
 from typer.exceptions import TyperException
@@ -65,22 +64,16 @@ def root() -> None:
 
 
 def assemble(words: list[str]) -> typer.Typer:
-    """Attaches the module of the first word. For help and for unknown words, names without what they do.
+    """Attaches the module of the first word; all of them without words.
 
-    Imports no more than that: Pulumi, Ansible and the catalogue's models take seconds.
+    For help and for unknown words, names without what they do: importing it all takes seconds (Pulumi, Ansible).
     """
     first = next((word for word in words if not word.startswith("-")), "")
-    if first in COMMANDS:
-        return attach([first])
-    for word, (_, line) in COMMANDS.items():
-        app.command(word, short_help=line)(root)
-    return app
-
-
-def attach(words: Iterable[str]) -> typer.Typer:
-    """Attaches the modules of ``words``, each once."""
-    for module in dict.fromkeys(COMMANDS[word][0] for word in words):
+    wanted = [first] if first in COMMANDS else [] if words else list(COMMANDS)
+    for module in dict.fromkeys(COMMANDS[word][0] for word in wanted):
         importlib.import_module(f"railbed.cli.{module}_commands").register(app)
+    for word, (_, line) in COMMANDS.items() if not wanted else ():
+        app.command(word, short_help=line)(root)
     return app
 
 
@@ -115,7 +108,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
-            code = assemble(sys.argv[1:])(standalone_mode=False)
+            code = assemble(sys.argv[1:] or ["--help"])(standalone_mode=False)
             if code == INTERRUPTED:
                 raise KeyboardInterrupt
         except RailbedError as error:

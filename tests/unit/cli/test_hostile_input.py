@@ -95,7 +95,7 @@ class Done(NamedTuple):
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     """The program with all its words."""
-    return main.attach(main.COMMANDS)
+    return main.assemble([])
 
 
 @cache

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from railbed.cli.main import COMMANDS, attach
+from railbed.cli.main import COMMANDS, assemble
 
 RAILBED = Path(sys.executable).with_name("railbed")
 LAB = Path(__file__).parents[3] / "examples/lab-cluster.yaml"
@@ -178,7 +178,7 @@ def test_what_was_not_to_be_imported_is_seen() -> None:
 
 
 def test_help_has_every_command_with_the_first_words_of_its_own_help() -> None:
-    known = typer.main.get_command(attach(COMMANDS)).commands
+    known = typer.main.get_command(assemble([])).commands
     assert set(known) == set(COMMANDS)
     for word, (_, line) in COMMANDS.items():
         told = known[word].help or ""

@@ -49,7 +49,7 @@ def with_stack() -> list[tuple[str, ...]]:
         if any("--stack" in parameter.opts for parameter in command.params):
             found.append(path)
 
-    walk(typer.main.get_command(cli.attach(cli.COMMANDS)), ())
+    walk(typer.main.get_command(cli.assemble([])), ())
     return found
 
 
