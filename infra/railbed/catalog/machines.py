@@ -134,6 +134,11 @@ class Machine(Gpus, Published):
         return self.key.split("/", 1)[0]
 
     @property
+    def shape(self) -> str:
+        """The rest of the key: the provider's own name of the machine type."""
+        return self.key.split("/", 1)[1]
+
+    @property
     def node_gbps(self) -> float:
         """Line rate of all rails together, Gb/s. Raises Unpublished."""
         return round(self.rails * self.nics_per_rail * self.nic_gbps, 9)
