@@ -48,7 +48,7 @@ class Published(Entry):
     @classmethod
     def fact_names(cls) -> list[str]:
         """Names that a fact of a file may have."""
-        own = {"key", "title", "provenance", "unpublished", "board", "declared"}
+        own = {"key", "title", "provenance", "unpublished", "board", "declared", "results"}
         return [
             field.alias or name
             for name, field in cls.model_fields.items()

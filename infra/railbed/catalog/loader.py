@@ -209,6 +209,7 @@ def _on_board(fields: dict[str, Any], where: str) -> dict[str, Any]:
     return {
         **values,
         **fields,
+        "results": {**board.results, **fields.get("results", {})},
         "provenance": {**taken, **own},
         "unpublished": {**{n: why for n, why in board.unpublished.items() if n not in own}, **silent},
     }

@@ -7,6 +7,7 @@ from typing import Literal, NoReturn
 from pydantic import ConfigDict, Field
 
 from railbed.catalog.facts import Facts, Published
+from railbed.catalog.results import Results
 from railbed.errors import UnprovenError
 
 Architecture = Literal["ampere", "hopper", "blackwell", "blackwell-ultra"]
@@ -43,6 +44,8 @@ class Gpus(Facts):
     """Ceiling of all_reduce busbw inside a full domain with in-switch reduction; None: no such stage or unknown."""
     ring_busbw_cap_gbytes_per_s: float | None = Field(default=None, gt=0)
     """The same with rings."""
+    results: dict[str, Results] = Field(default_factory=dict)
+    """Published results of healthy machines with this board, by a name that says which; a machine's come to its board's."""
 
     def caps_to_say(self) -> tuple[str, ...]:
         """Facts of the board that are published or named as unpublished; without NVLS there is no such ceiling."""
@@ -129,6 +132,11 @@ class Machine(Gpus, Published):
     def vendor(self) -> str:
         """The first part of the key; equal to the kind of the platform that offers the machine."""
         return self.key.split("/", 1)[0]
+
+    @property
+    def shape(self) -> str:
+        """The rest of the key: the provider's own name of the machine type."""
+        return self.key.split("/", 1)[1]
 
     @property
     def node_gbps(self) -> float:

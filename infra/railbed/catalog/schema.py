@@ -30,11 +30,13 @@ def file_schema(kind: str) -> dict[str, Any]:
         }
         required.append("facts")
         texts = [name for name in ("title", "board") if name in whole["properties"]]
+        groups = {name: whole["properties"][name] for name in ("results",) if name in whole["properties"]}
     else:
         texts = [name for name, body in whole["properties"].items() if body.get("type") == "string"]
         groups = {n: b for n, b in whole["properties"].items() if n not in (*_NOT_IN_FILES, *texts)}
-        properties["parts"] = {"type": "object", "properties": groups, "additionalProperties": False}
         required.append("parts")
+    if groups:
+        properties["parts"] = {"type": "object", "properties": groups, "additionalProperties": False}
     properties |= {name: whole["properties"][name] for name in texts if name not in _NOT_IN_FILES}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Concatenate, ParamSpec
 
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
@@ -128,6 +129,7 @@ Instances = Iterator[In | Out]
 class Definition:
     """One claim, or a series of claims whose ids differ in their placeholders."""
 
+    instances: Callable[[Facts], Instances]
     id: str
     """e.g. ``node.gpus`` or ``fabric.rail.{rail}.bandwidth``."""
     subject: Subject
@@ -138,7 +140,6 @@ class Definition:
     runbook: str
     """Key of the page that says what to do."""
     by: Measurement
-    instances: Callable[[Facts], Instances]
     roles: tuple[str, ...] = CLUSTER
     having: Having = Having.ANY
     level: Level = Level.FULL
@@ -188,18 +189,28 @@ class Definition:
         )
 
 
+P = ParamSpec("P")
 TABLE: dict[str, Definition] = {}
 """Id → definition, in the order of declaration."""
 
 
-def define(**words: object) -> Callable[[Callable[[Facts], Instances]], Definition]:
-    """Declares the claim whose instances the decorated function yields. The words are Definition's fields."""
+def _declaring(
+    make: Callable[Concatenate[Callable[[Facts], Instances], P], Definition],
+) -> Callable[P, Callable[[Callable[[Facts], Instances]], Definition]]:
+    """A decorator with the words of ``make``, which takes the decorated function before them."""
 
-    def declared(instances: Callable[[Facts], Instances]) -> Definition:
-        definition = Definition(instances=instances, **words)  # type: ignore[arg-type]
-        if definition.id in TABLE:
-            raise ValueError(f"{definition.id} is declared twice")
-        TABLE[definition.id] = definition
-        return definition
+    def words(*args: P.args, **kwargs: P.kwargs) -> Callable[[Callable[[Facts], Instances]], Definition]:
+        def declared(instances: Callable[[Facts], Instances]) -> Definition:
+            definition = make(instances, *args, **kwargs)
+            if definition.id in TABLE:
+                raise ValueError(f"{definition.id} is declared twice")
+            TABLE[definition.id] = definition
+            return definition
 
-    return declared
+        return declared
+
+    return words
+
+
+define = _declaring(Definition)
+"""Declares the claim whose instances the decorated function yields. The words are Definition's fields."""

@@ -16,10 +16,10 @@ from railbed.cli import output
 from railbed.cli.fabric_options import Chosen, sized
 from railbed.cli.switch_commands import switches
 from railbed.errors import UsageError
-from railbed.fabric import draw as drawing
 from railbed.fabric import export as exports
 from railbed.fabric import infiniband, observed, slurm
 from railbed.fabric import verify as verifying
+from railbed.toolbox import fabric_picture
 
 FORMATS: dict[str, Callable[[Chosen], Iterator[str]]] = {
     "csv": lambda c: exports.csv(c.fabric, c.names),
@@ -106,7 +106,7 @@ def draw(
     to: Path = DRAWING,
 ) -> None:
     """Draw the fabric."""
-    _write(drawing.svg(chosen.fabric, chosen.names), to)
+    _write([fabric_picture.svg(chosen.fabric, chosen.names)], to)
 
 
 @sized

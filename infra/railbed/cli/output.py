@@ -13,6 +13,7 @@ from rich.text import Text
 
 from railbed import strict_json
 from railbed.claims import Verdict
+from railbed.cli.asked import State
 from railbed.effects.workspace import stack_name
 from railbed.errors import Exit, RailbedError
 from railbed.text import plain
@@ -42,14 +43,6 @@ def _console(*, stderr: bool) -> Console:
 
 out = _console(stderr=False)
 err = _console(stderr=True)
-
-
-class State:
-    """Options of the running command that the error printer needs."""
-
-    as_json = False
-    printed = False
-    """True once the one JSON document is out."""
 
 
 def print_json(document: Any) -> None:

@@ -1,4 +1,4 @@
-"""`railbed software`: versions that go together, or the smallest set of demands that do not; and releases."""
+"""`railbed software`: versions that go together, or demands that do not; and releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from railbed.errors import Exit, UsageError
 from railbed.software import compat
 from railbed.software.compat.problem import read_wanted
 
-group = typer.Typer(no_args_is_help=True, help="Software: versions that go together, and why; releases.")
+group = typer.Typer(no_args_is_help=True, help="Versions that go together, and why; releases.")
 release_commands.register(group)
 
 MACHINE = typer.Option(
@@ -44,7 +44,7 @@ def solve(
     machine: str = MACHINE, os: str = OS, wanted: list[str] = WITH, release: str = RELEASE,
     as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
-    """Find a consistent set (exit 0), or the smallest conflict with its reasons and sources (exit 1)."""
+    """Find a consistent set (exit 0), or a conflict with its reasons and sources (exit 1)."""
     problem = _problem(machine, os, wanted, release)
     found = compat.solve(problem)
     if isinstance(found, compat.Conflict):

@@ -14,7 +14,7 @@ from railbed.claims import Expectation
 from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION
 from railbed.errors import UsageError
 from railbed.laws import bounds, latency, published
-from railbed.laws.machine import MAX_NODES, BandwidthMachine, Group, group, of
+from railbed.laws.machine import MAX_NODES, BandwidthMachine, Group, Point, group, of
 
 __all__ = [
     "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_rail", "expectations",
@@ -181,7 +181,7 @@ def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: l
 
 
 def _shares(
-    machine: BandwidthMachine, points: tuple[published.Point, ...], collective: str, algorithm: str | None
+    machine: BandwidthMachine, points: tuple[Point, ...], collective: str, algorithm: str | None
 ) -> list[float]:
     """Of each point, its share of the bound at its own number of nodes."""
     most = [(p, bound(machine, p.nodes, collective, algorithm)[0]) for p in points]

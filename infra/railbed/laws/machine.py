@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from railbed.catalog import Machine, Unpublished
 from railbed.claims import FrozenModel
 from railbed.errors import UsageError
-from railbed.units import gbytes_per_s
+from railbed.units import GIB, gbytes_per_s
 
 MAX_NODES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One published healthy result."""
+
+    machine: str
+    """Catalogue key of what was measured; may be empty."""
+    fabric: str
+    """As BandwidthMachine.fabric."""
+    nodes: int
+    domains: int
+    collective: str
+    algorithm: str | None
+    """None where NCCL chose."""
+    size_bytes: int
+    busbw_gbytes_per_s: float
+    source: str
 
 
 class BandwidthMachine(FrozenModel):
@@ -38,6 +59,8 @@ class BandwidthMachine(FrozenModel):
     """GPU model and GPUs per NVLink domain: inside one domain such machines are alike."""
     fabric: str = ""
     """Rails, rate and transport: with the board, what makes machines alike across nodes."""
+    results: tuple[Point, ...] = ()
+    """What was published of machines with this board."""
 
     @property
     def payload_fraction(self) -> float:
@@ -85,7 +108,17 @@ def of(facts: Machine) -> BandwidthMachine:
         nvlink_gbytes_per_s=facts.nvlink_gbytes_per_s / 2 or None,
         board=f"{facts.gpu_model} × {facts.gpus_per_nvlink_domain}",
         fabric=f"{facts.rails} × {rate:g} Gb/s {facts.transport}",
+        results=tuple(_points(facts)),
     )
+
+
+def _points(facts: Machine) -> Iterator[Point]:
+    for one in facts.results.values():
+        for rate in one.rates:
+            yield Point(
+                one.machine, one.fabric, one.nodes, one.domains, rate.collective, rate.algorithm,
+                round(rate.size_gib * GIB), rate.busbw_gbytes_per_s, one.provenance.source,
+            )  # fmt: skip
 
 
 class Group(FrozenModel):

@@ -26,7 +26,7 @@ def choose(
     """Name → what is installed on the machines, their operating system too. ``filesystems`` are the kinds mounted;
     ``where`` begins error paths; ``os`` takes the place of the release's system for the machine.
 
-    Raises SoftwareConflict with the smallest set of demands that cannot hold together.
+    Raises SoftwareConflict with demands that cannot hold together.
     """
     chosen: dict[str, catalog.Component] = {}
     for machine in {one.key: one for one in machines}.values():

@@ -10,8 +10,6 @@ from railbed.spec import ClusterSpec
 from railbed.spec.platforms import LabPlatform, MetalPlatform
 
 PLANNED_WORKLOADS = ("pretraining",)
-BARE_METAL = ("metal", "oci", "volcengine", "alicloud", "openstack")
-"""Platforms whose GPU shapes are, or can be, whole machines (BM.*, ecs.ebm*, Ironic)."""
 Refusal = tuple[str, str, str]
 """Feature, key path, what to do."""
 
@@ -42,7 +40,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
             "scheduler",
             "use scheduler: slurm; Kubernetes comes with a later release",
         )
-    if spec.service == "metal" and spec.platform.kind not in BARE_METAL:
+    if spec.service == "metal" and not spec.platform.whole_machines:
         hint = "its GPU shapes are virtual machines: use service: cluster or hosts"
         yield "service metal", "service", hint
     if isinstance(spec.platform, MetalPlatform):

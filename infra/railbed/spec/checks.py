@@ -10,7 +10,7 @@ from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
 from railbed.spec import controllers, networks, offers, purchase, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
-from railbed.spec.platforms import MetalPlatform, OpenstackPlatform
+from railbed.spec.platforms import MetalPlatform, OpenstackPlatform, machines_of
 from railbed.spec.problems import key_path
 from railbed.text import few
 
@@ -144,7 +144,7 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
         machine = catalog.load_machine(pool.machine)
     except CatalogError as unknown:
         raise offers.at(unknown, f"{where}.machine") from None
-    vendor = "metal" if isinstance(spec.platform, OpenstackPlatform) else spec.platform.kind
+    vendor = machines_of(spec.platform)
     if machine.vendor != vendor:
         offered = [key for key in catalog.keys("machines") if key.startswith(vendor + "/")]
         raise SpecError(

@@ -6,7 +6,7 @@ from railbed import catalog
 from railbed.errors import CatalogError, SpecError, UsageError
 from railbed.laws import storage
 from railbed.spec.cluster import ClusterSpec, FilesystemSpec
-from railbed.spec.platforms import OpenstackPlatform
+from railbed.spec.platforms import machines_of
 
 SIZE_TOLERANCE_TIB = 0.01
 """Providers print sizes in GiB; a spec's TiB may be rounded."""
@@ -18,8 +18,7 @@ def check(spec: ClusterSpec, filesystem: FilesystemSpec, where: str) -> None:
         offer = catalog.load_filesystem(filesystem.offer)
     except CatalogError as unknown:
         raise at(unknown, f"{where}.offer") from None
-    vendor = "metal" if isinstance(spec.platform, OpenstackPlatform) else spec.platform.kind
-    if offer.key.split("/", 1)[0] not in (spec.platform.kind, vendor):
+    if offer.key.split("/", 1)[0] not in (spec.platform.kind, machines_of(spec.platform)):
         raise SpecError(
             f"platform {spec.platform.kind} has no filesystem offer {offer.key}",
             path=f"{where}.offer",

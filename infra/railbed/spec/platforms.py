@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -21,7 +21,16 @@ Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9]
 """An identifier that the provider gave; Azure's begin with a slash."""
 
 
-class LabPlatform(SpecModel):
+class PlatformModel(SpecModel):
+    """Base of the platforms."""
+
+    vendor: ClassVar[str] = ""
+    """Whose machines of the catalogue its pools name; empty: its own."""
+    whole_machines: ClassVar[bool] = False
+    """Whether its GPU shapes are, or can be, whole machines (BM.*, ecs.ebm*, Ironic)."""
+
+
+class LabPlatform(PlatformModel):
     """A cluster of real programs on one machine; the hardware is simulated."""
 
     kind: Literal["lab"]
@@ -65,9 +74,10 @@ class Installer(SpecModel):
     """Of the installed machines."""
 
 
-class MetalPlatform(SpecModel):
+class MetalPlatform(PlatformModel):
     """Machines that are there already, named one by one."""
 
+    whole_machines = True
     kind: Literal["metal"]
     machines: list[MetalMachine] = Field(default=[], max_length=65_536)
     """Every machine: the controller first, then pool by pool, compute nodes before spares."""
@@ -96,7 +106,7 @@ class MetalPlatform(SpecModel):
     """Authority that signed the BMCs' certificates; empty: the system's own."""
 
 
-class CloudPlatform(SpecModel):
+class CloudPlatform(PlatformModel):
     """What every cloud needs to be told."""
 
     region: Id
@@ -148,6 +158,7 @@ class GcpPlatform(CloudPlatform):
 class OciPlatform(CloudPlatform):
     """Oracle Cloud bare-metal shapes on a cluster network."""
 
+    whole_machines = True
     kind: Literal["oci"]
     account: Annotated[str, Field(pattern=r"^ocid1\.(compartment|tenancy)\.[A-Za-z0-9._-]{1,240}$")]
     """Compartment (or tenancy) OCID."""
@@ -156,6 +167,7 @@ class OciPlatform(CloudPlatform):
 class VolcenginePlatform(CloudPlatform):
     """Volcengine HPC clusters."""
 
+    whole_machines = True
     kind: Literal["volcengine"]
     account: Annotated[str, Field(pattern=r"^[0-9]{8,20}$")]
     """Account id."""
@@ -164,6 +176,7 @@ class VolcenginePlatform(CloudPlatform):
 class AlicloudPlatform(CloudPlatform):
     """Alibaba Cloud: Lingjun clusters, and ECS instances with eRDMA."""
 
+    whole_machines = True
     kind: Literal["alicloud"]
     account: Annotated[str, Field(pattern=r"^[0-9]{12,20}$")]
     """Account UID."""
@@ -182,6 +195,8 @@ class NebiusPlatform(CloudPlatform):
 class OpenstackPlatform(CloudPlatform):
     """A private cloud: bare-metal or virtual flavours that its owners defined."""
 
+    whole_machines = True
+    vendor = "metal"
     kind: Literal["openstack"]
     flavors: dict[Name, Id]
     """Pool → flavour; the pool's ``machine`` names the hardware under it (``metal/…``)."""
@@ -192,10 +207,21 @@ class OpenstackPlatform(CloudPlatform):
 
 
 Cloud = (
-    AwsPlatform | AzurePlatform | GcpPlatform | OciPlatform | VolcenginePlatform | AlicloudPlatform | NebiusPlatform
+    AwsPlatform
+    | AzurePlatform
+    | GcpPlatform
+    | OciPlatform
+    | VolcenginePlatform
+    | AlicloudPlatform
+    | NebiusPlatform
     | OpenstackPlatform
-)  # fmt: skip
+)
 """Every cloud is registered here, and nowhere else: its kind names its package in ``railbed.platforms``."""
 Platform = Annotated[LabPlatform | MetalPlatform | Cloud, Field(discriminator="kind")]
 CLOUDS: tuple[str, ...] = tuple(get_args(one.model_fields["kind"].annotation)[0] for one in get_args(Cloud))
 KINDS = ("lab", "metal", *CLOUDS)
+
+
+def machines_of(platform: Platform) -> str:
+    """The first part of the keys of machines that the platform's pools may name."""
+    return platform.vendor or platform.kind

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from railbed import plotting
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Machine
 from railbed.validate import plots
@@ -95,6 +96,6 @@ def render(report: Report, contract: Contract) -> str:
         rails=rail_rows(report),
         collectives_plot=plots.collectives(report.claims),
         rails_plot=plots.rails(report.claims),
-        plots_available=plots.available(),
+        plots_available=plotting.available(),
         kind="quick check" if report.quick else "full validation" if report.whole else "partial validation",
     )

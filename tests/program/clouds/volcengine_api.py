@@ -16,7 +16,6 @@ from tests.program.clouds.view import Node
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import consoles, pool_wait
-from railbed.platforms.ecs.pools import shape
 from railbed.platforms.volcengine import session
 
 ACCOUNT = "2100000001"
@@ -161,7 +160,7 @@ def reserved(plan: ClusterPlan, **changed: Any) -> Any:
     """The plan's reservation as the provider tells of it."""
     fields = {
         "reserved_instance_id": plan.pools[0].capacity.id,  # type: ignore[union-attr]
-        "instance_type_id": shape(plan.pools[0]), "instance_count": 68, "status": "Active",
+        "instance_type_id": plan.pools[0].machine.shape, "instance_count": 68, "status": "Active",
         "zone_id": "cn-beijing-d", "start_at": "2027-01-04T00:00:00+08:00", "expired_at": "2027-03-04T00:00:00+08:00",
         "hpc_cluster_id": "",
     }  # fmt: skip

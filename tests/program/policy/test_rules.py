@@ -5,6 +5,7 @@ Properties are written by hand in the providers' spelling.
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from railbed_policy import ingress, pack, rules, stack_rules
 from railbed_policy.facts import Ingress, facts, table
 from railbed_policy.values import UNKNOWN, found, plain
 
+from railbed.spec.platforms import CLOUDS
+
 WORLD, OFFICE = "0.0.0.0/0", "203.0.113.0/24"
 
 
-def ssh_rule(kind: str, source: str, first: int = 22, last: int = 22) -> tuple[str, dict[str, Any]]:
+def ssh_rules(source: str, first: int = 22, last: int = 22) -> dict[str, tuple[str, dict[str, Any]]]:
     """One rule that opens ports to ``source``, as each provider writes it."""
     span = f"{first}-{last}"
     return {
@@ -48,10 +51,14 @@ def ssh_rule(kind: str, source: str, first: int = 22, last: int = 22) -> tuple[s
         "openstack": ("openstack:networking/secGroupRule:SecGroupRule",
                       {"direction": "ingress", "protocol": "tcp", "remoteIpPrefix": source, "portRangeMin": first,
                        "portRangeMax": last}),
-    }[kind]  # fmt: skip
+    }  # fmt: skip
 
 
-KINDS = ("aws", "aws-group", "azure", "gcp", "oci", "volcengine", "alicloud", "nebius", "openstack")
+KINDS = tuple(ssh_rules(OFFICE))
+
+
+def ssh_rule(kind: str, *opened: Any) -> tuple[str, dict[str, Any]]:
+    return ssh_rules(*opened)[kind]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +154,8 @@ def test_what_holds_data_is_protected(token: str) -> None:
 
 def test_every_provider_has_a_type_that_holds_data_and_one_that_is_a_pool() -> None:
     providers = {token.split(":")[0] for token in table()}
-    assert providers == {"aws", "azure-native", "gcp", "oci", "volcengine", "alicloud", "nebius", "openstack"}
+    supports = [importlib.import_module(f"railbed.platforms.{kind}.support") for kind in CLOUDS]
+    assert providers == {one.SDK.removeprefix("pulumi-") for one in supports}
     for kind in ("data", "pool"):
         assert {token.split(":")[0] for token in table() if getattr(facts(token), kind)} == providers
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from railbed.cli import main, output
+from railbed.cli import main
+from railbed.cli.asked import State
 from railbed.validate import certificate
 
 DATA = Path(__file__).parent.parent / "data"
@@ -27,7 +28,7 @@ def _railbed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         monkeypatch.setattr("sys.argv", ["railbed", *map(str, argv)])
         with pytest.raises(SystemExit) as left:
             main.main()
-        output.State.as_json = False
+        State.as_json = False
         told = capsys.readouterr()
         return int(left.value.code or 0), told.out, told.err
 

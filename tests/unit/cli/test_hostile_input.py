@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 
-from railbed.cli import main, output
+from railbed.cli import main
+from railbed.cli.asked import State
 from railbed.parse import registry
 
 ROOT = Path(__file__).parents[3]
@@ -94,7 +95,7 @@ class Done(NamedTuple):
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     """The program with all its words."""
-    return main.assemble(["--help"])
+    return main.assemble([])
 
 
 @cache
@@ -114,7 +115,7 @@ def call(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
     def run(*words: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["railbed", *words])
-        output.State.as_json = output.State.printed = False
+        State.as_json = State.printed = False
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
             main.main()

@@ -9,8 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from railbed.cli.main import COMMANDS, assemble
 
 RAILBED = Path(sys.executable).with_name("railbed")
+LAB = Path(__file__).parents[3] / "examples/lab-cluster.yaml"
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 
@@ -126,3 +130,70 @@ def test_an_interrupt_stays_an_interrupt(tmp_path: Path) -> None:
     done = crash(tmp_path, "raise KeyboardInterrupt", "--json")
     assert json.loads(done.stdout)["error"]["code"] == "INTERRUPTED"
     assert done.returncode == 1
+
+
+HEAVY = (
+    "pulumi",
+    "ansible",
+    "ansible_runner",
+    "matplotlib",
+    "pydantic",
+    "rich",
+    "yaml",
+    "jinja2",
+    "railbed.catalog",
+)
+IMPORTED = """
+import sys
+from railbed.cli.main import main
+
+sys.argv = ["railbed", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(*(name for name in sys.modules if name.startswith(HEAVY)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (("--help",), HEAVY),
+        (("plan", "--spec", str(LAB), "--json"), ("pulumi", "ansible", "matplotlib", "railbed.platforms")),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(words: tuple[str, ...], heavy: tuple[str, ...]) -> None:
+    program = IMPORTED.replace("HEAVY", repr(heavy))
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_what_was_not_to_be_imported_is_seen() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED.replace("HEAVY", "('typer',)"), "--help"], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert "typer" in done.stderr.split()
+
+
+def test_help_has_every_command_with_the_first_words_of_its_own_help() -> None:
+    known = typer.main.get_command(assemble([])).commands
+    assert set(known) == set(COMMANDS)
+    for word, (_, line) in COMMANDS.items():
+        told = known[word].help or ""
+        assert told.split()[:2] == line.replace("`:", "`").split()[:2], word
+
+
+@pytest.mark.parametrize("words", [(), ("node",)])
+def test_a_noun_without_a_verb_prints_its_help(words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stdout.startswith("Usage: railbed")
+    assert done.stderr == ""
+
+
+def test_a_word_that_is_none_names_the_nearest() -> None:
+    done = run("plna")
+    assert done.returncode == 2
+    assert "Did you mean 'plan'?" in done.stderr

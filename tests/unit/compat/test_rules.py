@@ -94,7 +94,9 @@ def test_without_a_machine_no_rule_about_hardware_decides() -> None:
         ("metal/hgx-h100", "ubuntu 22.04", ["nvidia_driver>=700"], ["nvidia_driver>=700"]),
     ],
 )  # fmt: skip
-def test_the_smallest_conflict(machine: str, os: str, wanted: list[str], names: list[str] | None) -> None:
+def test_a_conflict_has_no_demand_too_many(
+    machine: str, os: str, wanted: list[str], names: list[str] | None
+) -> None:
     found = conflict(machine, os, *wanted)
     if names is not None:
         assert sorted(found) == sorted(names)

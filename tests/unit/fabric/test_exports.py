@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from railbed.errors import UsageError
-from railbed.fabric import FabricRequest, Names, cables, draw, export, infiniband, plan, slurm
+from railbed.fabric import FabricRequest, Names, cables, export, infiniband, plan, slurm
 from railbed.fabric.slurm import hostlist
 from railbed.parse import ibnetdiscover, ibsim_net
 
@@ -25,7 +24,6 @@ WRITERS = {
     "ibnetdiscover": lambda: infiniband.ibnetdiscover(SMALL, NAMES, 400.0),
     "slurm-tree": lambda: slurm.tree(SMALL, NAMES),
     "slurm-block": lambda: slurm.block(SMALL, NAMES),
-    "svg": lambda: draw.svg(SMALL, NAMES),
 }
 
 
@@ -39,11 +37,6 @@ def test_golden(form: str) -> None:
 def test_golden_net_file() -> None:
     fabric = plan(FabricRequest(nodes=4, rails=2, radix=4))
     assert "".join(infiniband.ibsim(fabric, NAMES, 400.0)) == (DATA / "plan.net").read_text()
-
-
-def test_the_drawing_in_the_documentation_is_the_programs_own() -> None:
-    page = Path(__file__).parents[3] / "docs/reference/fabric-127.svg"
-    assert page.read_text() == "".join(draw.svg(plan(FabricRequest(nodes=127, extra_endpoints=4)), NAMES))
 
 
 def test_csv_and_json_hold_the_same_map() -> None:
@@ -132,26 +125,3 @@ def test_slurm_block_is_yaml_that_every_block_fits() -> None:
 )
 def test_hostlists(names: list[str], short: str) -> None:
     assert hostlist(names) == short
-
-
-@pytest.mark.parametrize(
-    "wish",
-    [
-        FabricRequest(nodes=32),
-        FabricRequest(nodes=200),
-        FabricRequest(nodes=3000),
-        FabricRequest(nodes=60, rail_only=True, planes=2),
-        FabricRequest(nodes=1),
-        FabricRequest(nodes=31, extra_endpoints=260),
-    ],
-)
-def test_drawings_are_svg_that_say_the_counts(wish: FabricRequest) -> None:
-    fabric = plan(wish)
-    names = Names(node="<node>{node}").checked(wish.planes)
-    root = ElementTree.fromstring("".join(draw.svg(fabric, names)))
-    described = root.findtext("{http://www.w3.org/2000/svg}desc") or ""
-    assert f"{fabric.switches['leaf']} leaf" in described
-    assert f"{fabric.cables['node_leaf']} node–leaf" in described
-    boxes = root.findall("{http://www.w3.org/2000/svg}rect")
-    if fabric.leaf <= draw.EACH_SWITCH and not fabric.core:
-        assert len(boxes) == 1 + fabric.leaf + fabric.spine + fabric.units

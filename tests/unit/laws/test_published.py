@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from railbed import catalog
 from railbed.catalog import load_machine
 from railbed.claims import Verdict
 from railbed.judge import nccl_log
-from railbed.laws import bandwidth, latency, published
+from railbed.laws import bandwidth, latency
 from railbed.laws.bandwidth import BandwidthMachine
 from railbed.laws.machine import group
 from railbed.parse import nccl_tests
@@ -176,10 +177,16 @@ def test_the_slowest_published_time_is_the_one_that_is_quoted() -> None:
     assert worst == pytest.approx(latency.SLOWEST_HEALTHY, abs=0.01)
 
 
-def test_every_point_has_a_source_and_a_machine_of_its_board() -> None:
-    for point in published.POINTS:
-        assert len(point.source) > 10
-        if point.machine:
-            machine = machine_of(point.machine)
-            assert machine.board == point.board
-            assert group(machine, point.nodes).domains == point.domains
+@pytest.mark.parametrize("board", catalog.keys("boards"))
+def test_every_result_is_of_a_machine_with_its_board(board: str) -> None:
+    for name, result in catalog.load("boards", board).results.items():
+        if result.machine:
+            machine = catalog.load_machine(result.machine)
+            assert machine.board == board, name
+            assert group(bandwidth.of(machine), result.nodes).domains == result.domains, name
+
+
+def test_a_machine_has_the_results_of_its_relatives() -> None:
+    own = {point.machine for point in machine_of("aws/p5.48xlarge").results}
+    assert {"metal/hgx-h100", "oci/BM.GPU.H100.8", "aws/p5.48xlarge"} <= own
+    assert machine_of("metal/hgx-h800").results == ()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from railbed import plan as plans
 from railbed import spec
-from railbed.plan.supported import BARE_METAL
-from railbed.spec.platforms import CLOUDS
+from railbed.spec.platforms import CLOUDS, Cloud, MetalPlatform
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+WHOLE_MACHINES = [
+    get_args(one.model_fields["kind"].annotation)[0]
+    for one in (MetalPlatform, *get_args(Cloud))
+    if one.whole_machines
+]
 SECRET_WORDS = ("PRIVATE KEY", "AKIA", "password")
 
 each = pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
@@ -50,7 +55,7 @@ def test_each_platform_has_hosts_of_two_tenants(kind: str) -> None:
     assert plan.scheduler == "none"
 
 
-@pytest.mark.parametrize("kind", BARE_METAL)
+@pytest.mark.parametrize("kind", WHOLE_MACHINES)
 def test_each_platform_of_whole_machines_has_them(kind: str) -> None:
     assert planned(ROOT / f"examples/{kind}-metal.yaml").service == "metal"
 

@@ -1,4 +1,4 @@
-"""The plan refuses a release that does not go with its machines, with the smallest conflict; every example passes."""
+"""The plan refuses a release that does not go with its machines, with the conflict; every example passes."""
 
 from __future__ import annotations
 

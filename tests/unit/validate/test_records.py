@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from railbed import plotting
 from railbed.claims import Culprit, Judged, OutOfScope, Verdict
 from railbed.contract import Contract
 from railbed.validate import html_report, plots, records
@@ -98,12 +99,12 @@ def test_the_heat_table_has_a_cell_per_rail(report: Report) -> None:
 
 
 def test_plots_take_the_colour_of_the_text(report: Report) -> None:
-    if not plots.available():
+    if not plotting.available():
         pytest.skip("matplotlib (extra `report`) is not installed")
     drawn = plots.collectives(report.claims)
     assert drawn.startswith("<svg")
     assert "currentColor" in drawn
-    assert plots.INK not in drawn
+    assert plotting.INK not in drawn
     assert plots.rails(report.claims).startswith("<svg")
     assert plots.collectives([]) == plots.rails([]) == ""
 
@@ -111,7 +112,7 @@ def test_plots_take_the_colour_of_the_text(report: Report) -> None:
 def test_without_matplotlib_the_page_says_so(
     report: Report, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plots, "available", lambda: False)
+    monkeypatch.setattr(plotting, "available", lambda: False)
     html = html_report.render(report, contract)
     assert "<svg" not in html
     assert "not installed here" in html

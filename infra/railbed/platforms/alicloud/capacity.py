@@ -16,7 +16,6 @@ from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud.reservations import Held
 from railbed.platforms.cloud.tags import plain
 from railbed.platforms.ecs import pools
-from railbed.platforms.ecs.pools import shape
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -29,7 +28,7 @@ PAGE = 100
 
 def is_lingjun(pool: PlannedPool) -> bool:
     """True for machines of the Lingjun service, which has its own clusters, nodes and API."""
-    return not shape(pool).startswith(ECS)
+    return not pool.machine.shape.startswith(ECS)
 
 
 def needs_lingjun(plan: ClusterPlan) -> bool:
@@ -86,7 +85,7 @@ def group_sizes(nodes: int) -> list[int]:
 
 def interfaces(session: Session, pool: PlannedPool) -> int:
     """eRDMA interfaces of one node, as the provider says of the shape (EriQuantity). Raises SpecError for none."""
-    described = session.types(shape(pool))
+    described = session.types(pool.machine.shape)
     count = int(described.eri_quantity or 0) if described is not None else 0
     if not count:
         raise SpecError(

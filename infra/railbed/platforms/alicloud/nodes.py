@@ -13,7 +13,7 @@ from railbed.platforms.alicloud.session import Session
 from railbed.platforms.ecs import nodes as shared
 from railbed.platforms.ecs.fabric import GATE, tenant_group
 from railbed.platforms.ecs.nodes import SYSTEM_DISK_GIB
-from railbed.platforms.ecs.pools import group_name, shape, spot_strategy
+from railbed.platforms.ecs.pools import group_name, spot_strategy
 from railbed.spec.platforms import AlicloudPlatform
 
 CONTROLLER_SHAPE = "ecs.g7.2xlarge"
@@ -64,7 +64,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int, cards: int) 
         enable=True,
         force_delete=True,
         image_id=pool.image or scope.place.image,
-        instance_type=shape(pool),
+        instance_type=pool.machine.shape,
         instance_name=f"{scope.plan.name}-{pool.name}",
         # With interfaces given, their security groups are given there.
         security_group_ids=None if cards else [security],

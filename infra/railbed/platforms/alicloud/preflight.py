@@ -12,7 +12,6 @@ from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud import reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.ecs import preflight as shared
-from railbed.platforms.ecs.pools import shape
 from railbed.platforms.findings import Finding
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -59,7 +58,9 @@ def _pool(
         yield from looked(
             f"reservation of pool {pool.name}",
             lambda: list(
-                reservations.findings(pool, shape(pool), place.zone, capacity.held(session, pool), until)
+                reservations.findings(
+                    pool, pool.machine.shape, place.zone, capacity.held(session, pool), until
+                )
             ),
         )
 

@@ -44,7 +44,7 @@ def pool(
     bought = capacity.bought(planned)
     template = _template(
         scope, made, boot, planned.name, planned.tenant, planned.formerly,
-        shape=planned.machine.key.split("/", 1)[1],
+        shape=planned.machine.shape,
         layout=interfaces(planned.machine, with_rails),
         instance_market_options=bought.market,
         capacity_reservation_specification=bought.reservation,

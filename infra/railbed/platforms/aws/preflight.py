@@ -36,7 +36,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("permissions boundary", partial(_boundary, plan, place)),
         ("quota", partial(_quota, plan, place)),
     ]
-    shapes = dict.fromkeys(shape_of(pool) for pool in plan.pools)
+    shapes = dict.fromkeys(pool.machine.shape for pool in plan.pools)
     looks += [(f"shape {shape}", partial(_shape, plan, place, shape)) for shape in shapes]
     looks += [
         (f"reservation {pool.capacity.id} of pool {pool.name}", partial(_held, plan, place, pool, today))
@@ -49,11 +49,6 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         if one.existing
     ]
     return [*account, *(finding for name, ask in looks for finding in calls.looked(name, ask))]
-
-
-def shape_of(pool: PlannedPool) -> str:
-    """EC2 instance type."""
-    return pool.machine.key.split("/", 1)[1]
 
 
 def _account(place: AwsPlatform) -> list[Finding]:
@@ -168,7 +163,7 @@ def _shape(plan: ClusterPlan, place: AwsPlatform, shape: str) -> list[Finding]:
         types = ec2.describe_instance_types(Filters=[{"Name": "instance-type", "Values": [shape]}])[
             "InstanceTypes"
         ]
-    known = next(pool.machine for pool in plan.pools if shape_of(pool) == shape)
+    known = next(pool.machine for pool in plan.pools if pool.machine.shape == shape)
     wanted = sum(one.efa for one in layout.interfaces(known, with_rails=True))
     most = types[0]["NetworkInfo"].get("EfaInfo", {}).get("MaximumEfaInterfaces", 0) if types else 0
     hint = "" if most == wanted else "the catalogue's machine and AWS differ: correct rails and NICs"
@@ -209,7 +204,7 @@ def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datet
     except calls.ProviderError as refused:
         if not str(refused.found).startswith("InvalidCapacityReservationId"):
             raise
-        return list(reservations.findings(pool, shape_of(pool), place.zone, None, until))
+        return list(reservations.findings(pool, pool.machine.shape, place.zone, None, until))
     ours = _running(plan, place, capacity.id)
     state, starts, ends = found["State"], found.get("StartDate"), found.get("EndDate")
     known = reservations.Held(
@@ -222,7 +217,7 @@ def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datet
         starts=starts.date() if starts else None,
         ends=ends.date() if ends else None,
     )
-    findings = list(reservations.findings(pool, shape_of(pool), place.zone, known, until))
+    findings = list(reservations.findings(pool, pool.machine.shape, place.zone, known, until))
     is_block = found.get("ReservationType", "default") == BLOCK
     if is_block != isinstance(capacity, Block):
         kind = "block" if is_block else "reservation"

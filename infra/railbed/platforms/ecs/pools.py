@@ -8,11 +8,6 @@ from railbed.plan import PlannedPool
 from railbed.spec.cluster import Spot
 
 
-def shape(pool: PlannedPool) -> str:
-    """The provider's name of the pool's machine type."""
-    return pool.machine.key.split("/", 1)[1]
-
-
 def spot_strategy(pool: PlannedPool) -> str:
     """The API's word."""
     return "SpotAsPriceGo" if isinstance(pool.capacity, Spot) else "NoSpot"

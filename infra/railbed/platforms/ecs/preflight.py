@@ -10,7 +10,6 @@ from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import images
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.cloud.images import Place
-from railbed.platforms.ecs.pools import shape
 from railbed.platforms.ecs.session import Session, items
 from railbed.platforms.findings import Finding
 
@@ -46,7 +45,7 @@ def each_image(session: Session, plan: ClusterPlan, place: Place) -> Iterator[Fi
 
 def offered(session: Session, place: Place, pool: PlannedPool) -> set[str]:
     """In which states the zone offers the pool's shape now; none where it does not."""
-    wanted = shape(pool)
+    wanted = pool.machine.shape
     answer = session.ecs(
         "describe_available_resource", destination_resource="InstanceType", zone_id=place.zone,
         **{session.words.shape: wanted},
@@ -65,7 +64,7 @@ def sold(place: Place, pool: PlannedPool, states: set[str], *, owned: bool) -> F
 
     ``states``: of ``offered``. ``owned``: what is bought ahead is sold out for everybody but its owner.
     """
-    name = f"shape {shape(pool)} of pool {pool.name}"
+    name = f"shape {pool.machine.shape} of pool {pool.name}"
     if not states:
         return Finding(name, False, f"not offered in {place.zone}", "take another zone, or another machine")
     hint = "reserve the nodes, or take another zone"

@@ -14,7 +14,6 @@ from railbed.effects.workspace import Workspace
 from railbed.plan import ClusterPlan, PlannedHost
 
 MBIT_PER_GBIT = 1000
-TRAINING_TARGET = "/opt/railbed/training"
 REPOSITORY_TARGET = "/srv/railbed/repository"
 
 

@@ -37,7 +37,7 @@ def _held(scope: Scope, pool: PlannedPool, name: str) -> pulumi.Output[str]:
 
 def _checked(scope: Scope, pool: PlannedPool, name: str, status: Any) -> str:
     compute = field(field(status, "resource_affinity"), "compute_v1")
-    platform, limit = pool.machine.key.split("/", 1)[1], float(field(status, "current_limit") or 0)
+    platform, limit = pool.machine.shape, float(field(status, "current_limit") or 0)
     gpus = pool.size * pool.machine.gpus
     wrong = [
         (field(status, "state") not in ACTIVE, f"it is {field(status, 'state')}"),

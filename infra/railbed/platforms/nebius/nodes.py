@@ -40,7 +40,7 @@ def pool(
         **bought,
         **joined,
         "resources": nebius.ComputeV1InstanceResourcesArgs(
-            platform=planned.machine.key.split("/", 1)[1], preset=presets.preset(planned.machine)
+            platform=planned.machine.shape, preset=presets.preset(planned.machine)
         ),
         "filesystems": [
             nebius.ComputeV1InstanceFilesystemArgs(

@@ -158,7 +158,7 @@ def _configuration(
     details = core.InstanceConfigurationInstanceDetailsLaunchDetailsArgs(
         availability_domain=scope.place.zone,
         compartment_id=scope.account,
-        shape=planned.machine.key.split("/", 1)[1],
+        shape=planned.machine.shape,
         capacity_reservation_id=capacity.reservation(planned),
         agent_config=_agent() if scope.plan.fabric else None,
         create_vnic_details=core.InstanceConfigurationInstanceDetailsLaunchDetailsCreateVnicDetailsArgs(

@@ -70,7 +70,7 @@ def _image(cloud: Clients, place: OciPlatform, pools: list[PlannedPool]) -> list
         shapes = {
             str(one.shape) for one in every(cloud.compute.list_image_shape_compatibility_entries, place.image)
         }
-    wanted = sorted({_shape(pool) for pool in pools})
+    wanted = sorted({pool.machine.shape for pool in pools})
     # A list that is empty says nothing: custom images have none until somebody adds entries.
     lacking = [shape for shape in wanted if shapes and shape not in shapes]
     hint = f"add the shape to the image's compatible ones, or name an image for {', '.join(lacking)}"
@@ -103,7 +103,7 @@ def _network(cloud: Clients, place: OciPlatform) -> list[Finding]:
 def _pool(cloud: Clients, plan: ClusterPlan, pool: PlannedPool, today: datetime.date) -> list[Finding]:
     place = plan.place
     assert isinstance(place, OciPlatform)
-    shape = _shape(pool)
+    shape = pool.machine.shape
     with asked(f"the shapes of {place.zone}"):
         offered = {
             str(one.shape): one
@@ -147,7 +147,7 @@ def _on_demand(cloud: Clients, place: OciPlatform, pool: PlannedPool) -> Finding
         compartment_id=place.account,
         availability_domain=place.zone,
         shape_availabilities=[
-            models.CreateCapacityReportShapeAvailabilityDetails(instance_shape=_shape(pool))
+            models.CreateCapacityReportShapeAvailabilityDetails(instance_shape=pool.machine.shape)
         ],
     )
     with asked("a capacity report"):
@@ -169,18 +169,20 @@ def _reserved(cloud: Clients, plan: ClusterPlan, pool: PlannedPool, today: datet
     )
     longest = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
     until = reservations.needed_until(today, pool, longest)
-    return list(reservations.findings(pool, _shape(pool), place.zone, found and _held(found, pool), until))
+    return list(
+        reservations.findings(pool, pool.machine.shape, place.zone, found and _held(found, pool), until)
+    )
 
 
 def _held(found: Any, pool: PlannedPool) -> Held:
     """Oracle's reservations have no dates: the last day is the one that the spec was told."""
-    parts = [one for one in found.instance_reservation_configs if one.instance_shape == _shape(pool)]
+    parts = [one for one in found.instance_reservation_configs if one.instance_shape == pool.machine.shape]
     others = [str(one.instance_shape) for one in found.instance_reservation_configs]
     return Held(
         id=str(found.id),
         active=found.lifecycle_state == "ACTIVE",
         status=str(found.lifecycle_state),
-        shape=_shape(pool) if parts else ", ".join(others) or "nothing",
+        shape=pool.machine.shape if parts else ", ".join(others) or "nothing",
         free=sum(int(one.reserved_count or 0) for one in parts),
         zone=str(found.availability_domain),
         starts=getattr(pool.capacity, "starts", None),
@@ -208,7 +210,3 @@ def _there(ask: Callable[[], Any], what: str) -> Any:
         if refused.found in ("NotAuthorizedOrNotFound", NOT_FOUND):
             return None
         raise
-
-
-def _shape(pool: PlannedPool) -> str:
-    return pool.machine.key.split("/", 1)[1]

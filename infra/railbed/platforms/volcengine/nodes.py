@@ -11,7 +11,7 @@ from railbed.plan import PlannedPool
 from railbed.platforms.ecs import nodes as shared
 from railbed.platforms.ecs.fabric import GATE, tenant_group
 from railbed.platforms.ecs.nodes import SYSTEM_DISK_GIB
-from railbed.platforms.ecs.pools import group_name, shape, spot_strategy
+from railbed.platforms.ecs.pools import group_name, spot_strategy
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.scope import pairs
 from railbed.spec.cluster import Reservation
@@ -61,7 +61,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int) -> autoscali
         scaling_configuration_name=f"{scope.plan.name}-{name}",
         image_id=pool.image or scope.place.image,
         instance_name=f"{scope.plan.name}-{pool.name}",
-        instance_types=[shape(pool)],
+        instance_types=[pool.machine.shape],
         security_group_ids=[making.network.groups[tenant_group(pool.tenant)].id],
         volumes=[
             autoscaling.ScalingConfigurationVolumeArgs(

@@ -10,7 +10,6 @@ from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import reservations
 from railbed.platforms.cloud.calls import looked
 from railbed.platforms.ecs import preflight as shared
-from railbed.platforms.ecs.pools import shape
 from railbed.platforms.findings import Finding
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.session import Session
@@ -47,7 +46,7 @@ def _pool(
     def reservation() -> list[Finding]:
         record = capacity.reserved(session, pool)
         told = capacity.held(record) if record is not None else None
-        return list(reservations.findings(pool, shape(pool), place.zone, told, until))
+        return list(reservations.findings(pool, pool.machine.shape, place.zone, told, until))
 
     if owned:
         yield from looked(f"reservation of pool {pool.name}", reservation)

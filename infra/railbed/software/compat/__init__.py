@@ -1,4 +1,4 @@
-"""Which versions go together: a consistent set, or the smallest set of demands that cannot hold at once, and why."""
+"""Which versions go together: a consistent set, or demands that cannot hold at once, and why."""
 
 from railbed.software.compat.conditions import NONE, order
 from railbed.software.compat.locked import (

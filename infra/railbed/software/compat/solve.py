@@ -1,14 +1,8 @@
-"""Search for a consistent set of versions; where there is none, the smallest conflict.
-
-The conflict is a smallest unsatisfiable subset of the demands, found by implicit hitting sets: every subset of the
-demands that can hold leaves a rest of which any conflict must contain a part (A. Ignatiev and others, "Smallest MUS
-extraction with minimal hitting set dualization", CP 2015).
-"""
+"""Search for a consistent set of versions; where there is none, a conflict without a demand too many."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations
 
 from railbed.claims import FrozenModel
 from railbed.software.compat.problem import Demand, Problem
@@ -53,7 +47,7 @@ class Conflict(FrozenModel):
 
 
 def solve(problem: Problem) -> Answer | Conflict:
-    """A consistent set with the newest versions that fit, or the smallest conflict."""
+    """A consistent set with the newest versions that fit, or a conflict."""
     found = _search(problem, problem.demands)
     if found is None:
         return _conflict(problem)
@@ -123,37 +117,14 @@ def _assign(
 
 
 def _conflict(problem: Problem) -> Conflict:
-    demands = problem.demands
-    rests: list[frozenset[int]] = []
-    """Of each, any conflict must contain a part."""
-    while True:
-        core = _smallest_hitting_set(rests)
-        if _search(problem, [demands[i] for i in sorted(core)]) is None:
-            break
-        rests.append(frozenset(range(len(demands))) - _grown(problem, core))
-    found = [demands[i] for i in sorted(core)]
+    """Leaves out, from the last on, every demand without which the others still cannot hold."""
+    found = list(problem.demands)
+    for demand in reversed(problem.demands):
+        fewer = [one for one in found if one is not demand]
+        if _search(problem, fewer) is None:
+            found = fewer
     used = {s for d in found for s in d.subjects}
     return Conflict(
         demands=[_reading(d, holds=False) for d in found],
         facts={name: value for name, value in problem.facts.items() if name in used},
     )
-
-
-def _grown(problem: Problem, core: frozenset[int]) -> frozenset[int]:
-    """A largest set around ``core`` that can hold: adding any other demand breaks it."""
-    grown = set(core)
-    for i in range(len(problem.demands)):
-        if i not in grown and _search(problem, [problem.demands[k] for k in sorted(grown | {i})]) is not None:
-            grown.add(i)
-    return frozenset(grown)
-
-
-def _smallest_hitting_set(sets: list[frozenset[int]]) -> frozenset[int]:
-    """A smallest set that has a part of each of ``sets``; among equals the first, so that answers repeat."""
-    members = sorted(set().union(*sets)) if sets else []
-    for size in range(len(members) + 1):
-        for candidate in combinations(members, size):
-            chosen = frozenset(candidate)
-            if all(chosen & one for one in sets):
-                return chosen
-    return frozenset(members)
