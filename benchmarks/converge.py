@@ -9,8 +9,7 @@ and its shared connections, events, redaction.
 
 The alternative does the same work on the same hosts as a role author without `tree`, `debs` and `units` would: one task of
 Ansible's own for each file, folder, link, unit, package and kernel parameter, 200 of them at most. It is spared what that
-author would pay for beside: contents are given (no templates), no assertions, no conditions, facts or roles. It is run with our
-strategy plugin, and with the one that Ansible comes with.
+author would pay for beside: contents are given (no templates), no assertions, no conditions, facts or roles.
 
 Seconds are of the controller's processor (user and system, of this process, all that it starts and the ssh clients that keep
 connections open), so other work on the machine matters little. Nothing is asserted. Needs root and openssh-server.
@@ -22,7 +21,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import resource
 import sys
 import tempfile
@@ -267,29 +265,26 @@ def grown(sizes: tuple[int, ...], side: int) -> None:
             flush=True,
         )
         if count == side:
-            for strategy in ("batches", "linear"):
-                compare(count, strategy, one, small)
+            compare(count, one, small)
     growth = math.log(costs[sizes[-1]].cpu_s / costs[sizes[0]].cpu_s) / math.log(sizes[-1] / sizes[0])
     print(f"growth exponent {growth:.2f} (at most {AIM_EXPONENT}); modules at most {AIM_MODULES}", flush=True)
 
 
-def compare(count: int, strategy: str, ours: Cost, small: list[dict[str, Any]]) -> None:
+def compare(count: int, ours: Cost, small: list[dict[str, Any]]) -> None:
     """The same work as small tasks, in the same call."""
     with checkout(count, small) as (contract, work):
-        os.environ["ANSIBLE_STRATEGY"] = strategy
         cpu = played(contract, work)
-        del os.environ["ANSIBLE_STRATEGY"]
     print(
-        f"  {len(small)} small tasks on {count}, strategy {strategy}: {cpu:.1f} CPU s, {cpu / count:.2f} a node; "
+        f"  {len(small)} small tasks on {count}: {cpu:.1f} CPU s, {cpu / count:.2f} a node; "
         f"ratio {cpu / ours.cpu_s:.1f} (at least {AIM_RATIO:g})", flush=True,
     )  # fmt: skip
 
 
 def single(many: int) -> None:
-    """One node of many, beside one of few; of each the second run, which finds the templates compiled."""
+    """One node of many, beside one of few."""
     for count in (2, many):
         with checkout(count) as (contract, work):
-            one = [converged(contract, work, NODE) for _ in range(2)][-1]
+            one = converged(contract, work, NODE)
         over = one.wall_s - one.task_s
         print(
             f"one node of {count}: {one.cpu_s:.1f} CPU s, {one.wall_s:.1f} s, of these {one.task_s:.1f} in tasks: "

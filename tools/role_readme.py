@@ -1,5 +1,7 @@
 """Writes README.md of every role from its argument specs, values and tasks, and docs/reference/roles.md from all of them.
 
+aar-doc writes the variables only (docs/adr/0013-what-stays-our-own.md).
+
 usage: .venv/bin/python tools/role_readme.py [--check]     --check: only say whether the pages are current
 """
 

@@ -61,6 +61,8 @@ def play(
     log = folder / "log"
 
     def handle(event: dict[str, Any]) -> bool:
+        if event.get("event") == "runner_on_start":
+            return False
         # The same dictionary is what ansible-runner writes to disk afterwards.
         event.update(redactor.data(event))
         take(event)

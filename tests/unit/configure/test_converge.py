@@ -139,6 +139,9 @@ def test_a_run_reports_every_node_and_leaves_no_secret(
     assert "(secret)" in Path(result.log).read_text()
     # Ansible's own copy of the screen would hold them until the end of the run.
     assert not list(checkout.runner_dir.rglob("stdout"))
+    assert result.task_seconds and all(seconds > 0 for seconds in result.task_seconds.values())
+    kept = [json.loads(path.read_text())["event"] for path in checkout.runner_dir.rglob("job_events/*.json")]
+    assert sorted(set(kept)) == ["playbook_on_stats", "runner_on_failed", "runner_on_ok"] and len(kept) == 3
     command = next(checkout.runner_dir.rglob("command")).read_text()
     assert "a-token-of-the-operator" not in command
     ended = [event for event in Journal(checkout.journal_file).read() if event["event"] == "converge-done"]

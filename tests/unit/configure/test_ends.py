@@ -46,11 +46,7 @@ def _scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeScheduler, "held", [])
 
 
-@pytest.mark.parametrize("strategy", ["batches", "linear"])
-def test_where_one_fails_for_all_nobody_counts_as_done(
-    checkout: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch, strategy: str
-) -> None:
-    monkeypatch.setenv("ANSIBLE_STRATEGY", strategy)
+def test_where_one_fails_for_all_nobody_counts_as_done(checkout: Workspace, contract: Contract) -> None:
     result = converge(contract, checkout, playbook=playbook(checkout, ONCE))
     assert result.broken == ALL
     assert result.nodes["ctl0"].failed_task == "Ask for all"
