@@ -90,7 +90,7 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def call(whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def call(whole: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Runs a command in this process, in a checkout that holds nothing."""
     (tmp_path / "Pulumi.yaml").write_text("name: railbed\n")
     (tmp_path / "infra").mkdir()

@@ -17,7 +17,6 @@ def tree() -> Any:
 
 
 @pytest.fixture
-def whole(tree: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def whole(tree: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program with all its words, whatever the first word is."""
     monkeypatch.setattr(main, "assemble", lambda _: tree)
-    return tree
