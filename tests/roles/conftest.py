@@ -5,11 +5,15 @@ What each role would write on each host is then known, from the mapping of the c
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pickle
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +107,7 @@ class Recorded:
     """Host → task → everything that the module was asked."""
 
     called: dict[str, dict[str, list[Any]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+        default_factory=lambda: defaultdict(partial(defaultdict, list))
     )
     """Host → task → what each call of one of Ansible's own modules was given."""
 
@@ -170,10 +174,23 @@ def record(
     return recorded
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Recorded]) -> Recorded:
+    """What ``make`` records in a folder; with several workers the first of them that asks makes it for all."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return make(factory.mktemp(name))
+    kept = factory.getbasetemp().parent / f"{name}.pickle"
+    with kept.with_suffix(".lock").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(make(factory.mktemp(name))))
+        made: Recorded = pickle.loads(kept.read_bytes())
+    return made
+
+
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """On hosts that are containers."""
-    yield record(tmp_path_factory.mktemp("lab") / "checkout", cluster(), container=True)
+    return once(tmp_path_factory, "lab", lambda at: record(at / "checkout", cluster(), container=True))
 
 
 def whole_cluster() -> Contract:
@@ -188,6 +205,8 @@ def whole_cluster() -> Contract:
 
 
 @pytest.fixture(scope="session")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """On hosts of `whole_cluster`."""
-    yield record(tmp_path_factory.mktemp("machines") / "checkout", whole_cluster(), container=False)
+    return once(
+        tmp_path_factory, "machines", lambda at: record(at / "checkout", whole_cluster(), container=False)
+    )

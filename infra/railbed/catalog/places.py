@@ -44,12 +44,18 @@ def _overlays(setting: str) -> tuple[Path, ...]:
 
 def keys(kind: str = "machines") -> list[str]:
     """Keys of one kind of entry, sorted."""
-    found = {
-        file.relative_to(folder / kind).with_suffix("").as_posix()
-        for folder in folders()
-        for file in (folder / kind).rglob("*.yaml")
-    }
-    return sorted(found)
+    *overlays, _ = folders()
+    return sorted(_own(kind).union(*(_listed(folder / kind) for folder in overlays)))
+
+
+@lru_cache(maxsize=len(FOLDERS))
+def _own(kind: str) -> frozenset[str]:
+    """Keys of railbed's own entries, which do not change while a program runs."""
+    return frozenset(_listed(ROOT / kind))
+
+
+def _listed(folder: Path) -> set[str]:
+    return {file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml")}
 
 
 def place(kind: str, key: str) -> tuple[Path, str]:

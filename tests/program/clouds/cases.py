@@ -39,6 +39,11 @@ def views() -> dict[str, View]:
 
 def example(name: str) -> dict[str, Any]:
     """The spec of a stack file of ``examples/``."""
+    return copy.deepcopy(_read(name))
+
+
+@functools.cache
+def _read(name: str) -> dict[str, Any]:
     data: dict[str, Any] = yaml.safe_load((ROOT / f"examples/{name}.yaml").read_text())
     return data["config"]["railbed:cluster"]  # type: ignore[no-any-return]
 

@@ -8,12 +8,10 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import typer
 
 from railbed.cli import main
 from railbed.cli.asked import State
@@ -92,26 +90,13 @@ class Done(NamedTuple):
     err: str
 
 
-@pytest.fixture(scope="module")
-def app() -> typer.Typer:
-    """The program with all its words."""
-    return main.assemble([])
-
-
-@cache
-def tree(app: typer.Typer) -> Any:
-    """The commands, made once: making them takes longer than most of them run."""
-    return typer.main.get_command(app)
-
-
 @pytest.fixture
-def call(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def call(whole: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """Runs a command in this process, in a checkout that holds nothing."""
     (tmp_path / "Pulumi.yaml").write_text("name: railbed\n")
     (tmp_path / "infra").mkdir()
     shutil.copy(LAB, tmp_path / "Pulumi.lab.yaml")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "assemble", lambda _: tree(app))
 
     def run(*words: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["railbed", *words])
@@ -214,9 +199,9 @@ GOOD: list[tuple[str, ...]] = [
 ]
 
 
-def parameters(app: typer.Typer, words: tuple[str, ...]) -> list[Any]:
+def parameters(tree: Any, words: tuple[str, ...]) -> list[Any]:
     """The parameters of a command."""
-    here: Any = tree(app)
+    here = tree
     for word in words:
         if not hasattr(here, "commands") or word not in here.commands:
             break
@@ -224,37 +209,37 @@ def parameters(app: typer.Typer, words: tuple[str, ...]) -> list[Any]:
     return list(here.params)
 
 
-def options(app: typer.Typer, words: tuple[str, ...]) -> Iterator[str]:
+def options(tree: Any, words: tuple[str, ...]) -> Iterator[str]:
     """The options of a command that take a value."""
-    for parameter in parameters(app, words):
+    for parameter in parameters(tree, words):
         if not getattr(parameter, "is_flag", False) and parameter.opts[0].startswith("--"):
             yield parameter.opts[0]
 
 
-def as_json(app: typer.Typer, words: tuple[str, ...]) -> tuple[str, ...]:
-    return ("--json",) if any("--json" in p.opts for p in parameters(app, words)) else ()
+def as_json(tree: Any, words: tuple[str, ...]) -> tuple[str, ...]:
+    return ("--json",) if any("--json" in p.opts for p in parameters(tree, words)) else ()
 
 
 @pytest.mark.parametrize("words", GOOD, ids=lambda words: " ".join(words[:2]))
 def test_the_commands_are_taken_so_that_only_the_change_is_refused(
-    words: tuple[str, ...], app: typer.Typer, call: Callable[..., Done]
+    words: tuple[str, ...], tree: Any, call: Callable[..., Done]
 ) -> None:
-    done = call(*words, *as_json(app, words))
+    done = call(*words, *as_json(tree, words))
     checked(done, words)
     assert "USAGE" not in done.out + done.err
 
 
 @pytest.mark.parametrize("words", GOOD, ids=lambda words: " ".join(words[:2]))
-def test_options(words: tuple[str, ...], app: typer.Typer, call: Callable[..., Done]) -> None:
-    for option in options(app, words):
+def test_options(words: tuple[str, ...], tree: Any, call: Callable[..., Done]) -> None:
+    for option in options(tree, words):
         for value in VALUES:
-            given = (*words, option, value, *as_json(app, words))
+            given = (*words, option, value, *as_json(tree, words))
             checked(call(*given), given)
 
 
 @pytest.mark.parametrize("words", GOOD, ids=lambda words: " ".join(words[:2]))
-def test_arguments(words: tuple[str, ...], app: typer.Typer, call: Callable[..., Done]) -> None:
+def test_arguments(words: tuple[str, ...], tree: Any, call: Callable[..., Done]) -> None:
     for place in range(1, len(words)):
         for value in TEXTS:
-            given = (*words[:place], value, *words[place + 1 :], *as_json(app, words))
+            given = (*words[:place], value, *words[place + 1 :], *as_json(tree, words))
             checked(call(*given), given)

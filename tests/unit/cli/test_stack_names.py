@@ -61,6 +61,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 
 @pytest.mark.parametrize("name", BAD)
+@pytest.mark.usefixtures("whole")
 def test_certificate_verify_stays_in_its_stack(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +71,7 @@ def test_certificate_verify_stays_in_its_stack(
 
 
 @pytest.mark.parametrize("words", with_stack(), ids=" ".join)
+@pytest.mark.usefixtures("whole")
 def test_every_command_refuses_it(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,7 @@ def forged(work: Workspace, form: str) -> dict[str, Any]:
         *((COMMANDS[0], form) for form in ("seen", "zero", "none")),
     ],
 )
+@pytest.mark.usefixtures("whole")
 def test_no_command_uses_it(
     words: tuple[str, ...],
     form: str,

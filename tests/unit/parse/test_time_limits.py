@@ -131,7 +131,7 @@ def test_long_lines(parser: registry.Parser) -> None:
 
 @each_parser
 def test_many_lines(parser: registry.Parser) -> None:
-    text = many_lines(parser.tool, 8 * MIB)
+    text = many_lines(parser.tool, 2 * MIB)
     assert spent_s(parser.plain, text) < allowed_s(parser, text)
 
 

@@ -1,24 +1,20 @@
-"""An upgrade from one release to the next, rehearsed with a job running; before it a canary that fails, and its way back."""
+"""The same cluster: an upgrade to the next release with a job running, before it a canary that fails; secrets; the end."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 
 import pytest
-from tests.lab.conftest import Cli
 
+from railbed.effects.lab import sweep
+
+from .conftest import Cli, processes_of
+
+pytestmark = pytest.mark.lab
 OLD, NEW = "2026.11", "2026.12"
 JOB_S = 100
-CANARY, WORKERS = "h100-3", ["h100-0", "h100-1", "h100-2"]
+CANARY, WORKERS = "h100-4", ["h100-0", "h100-1", "h100-2", "h100-3"]
 SWITCH = "/var/lib/railbed-sim/packages/nvidia-open"
-
-
-@pytest.fixture(scope="module")
-def cluster(stack: Callable[..., Cli]) -> Iterator[Cli]:
-    cli = stack("test-upgrade", nodes=3, spares=1)
-    cli("up")
-    yield cli
 
 
 def submit(cluster: Cli, script: str) -> str:
@@ -36,9 +32,7 @@ def test_the_plan_of_an_upgrade_changes_nothing(cluster: Cli) -> None:
     planned = cluster.json("upgrade", "--to", NEW)
     assert planned["dry_run"] is True
     assert planned["controllers"] == ["ctl0"]
-    assert planned["waves"] == [["h100-3"], ["h100-0"], ["h100-1"], ["h100-2"]], (
-        "the spare first, then data servers"
-    )
+    assert planned["waves"] == [[name] for name in (CANARY, *WORKERS)], "the spare first, then data servers"
     assert cluster.work.stack_file.read_text() == before
     assert cluster.json("upgrade", "--to", "2031.01", status=2)["error"]["allowed"]
 
@@ -91,3 +85,34 @@ def test_the_next_release_comes_with_a_job_running_and_a_boot(cluster: Cli) -> N
     again = cluster.json("up")
     assert again["quick"] is True
     assert sum(node["changed"] for node in again["converge"]["nodes"].values()) == 0
+
+
+def test_no_secret_is_in_artefacts_state_or_argv(cluster: Cli) -> None:
+    work = cluster.work
+    secrets = {path.name: path.read_bytes() for path in work.secrets.iterdir() if path.suffix != ".pub"}
+    secrets["passphrase"] = (work.local / "passphrase").read_bytes()
+    assert {"munge.key", "beegfs.auth", "contract.key", "passphrase"} <= set(secrets) and len(secrets) == 6
+    places = [
+        work.runner_dir,
+        work.reports,
+        work.archive,
+        work.local / "state",
+        work.contract_file.parent / "contract.json",
+    ]
+    for name, secret in secrets.items():
+        middle = secret[len(secret) // 2 :][:40].strip()
+        for place in places:
+            files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+            assert files, f"{place} is empty: nothing was searched"
+            for file in files:
+                assert middle not in file.read_bytes(), f"{name} is in {file}"
+
+
+def test_destroy_leaves_the_archive_and_nothing_else(cluster: Cli) -> None:
+    cluster("destroy", "--yes")
+    work = cluster.work
+    assert sweep.remains(work.lab_id, work.lab_dir) == []
+    assert processes_of(work) == []
+    assert {entry.name for entry in work.dir.iterdir()} <= {"archive", "lock"}
+    assert (work.archive / "journal.jsonl").exists()
+    assert list((work.archive / "reports").iterdir())
