@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-FILES = 6
+FILES = 5
 STRUCTURE = "tests/roles/test_structure.py"
 SYNTAX = ("-i", "localhost,", "--syntax-check", "playbooks/site.yml")
 ONLY_NAMED = {"ANSIBLE_INVENTORY_ENABLED": "host_list"}
@@ -29,8 +29,8 @@ def checked(tree: Any) -> str:
     return str(tree.pytest("--noconftest", *named).stdout)
 
 
-def test_a_role_is_six_files_and_a_play_has_it(tree: Any) -> None:
-    assert "**six files**" in tree.page
+def test_a_role_is_five_files_and_a_play_has_it(tree: Any) -> None:
+    assert "**five files**" in tree.page
     assert len(tree.files) == FILES
     play = str(Path(sys.executable).with_name("ansible-playbook"))
     syntax = tree.run(play, *SYNTAX, **ONLY_NAMED)
