@@ -39,7 +39,9 @@ def test_a_role_has_its_phases(role: str) -> None:
     tasks = ROOT / "roles" / role / "tasks"
     main = [task["ansible.builtin.import_tasks"] for task in load(tasks / "main.yml")]
     order = [name for name in ("install.yml", "configure.yml", "verify.yml") if (tasks / name).exists()]
-    assert main == order or sorted(main) == sorted(order) and "verify.yml" not in main[:-1], "what verifies comes last"
+    assert main == order or (sorted(main) == sorted(order) and "verify.yml" not in main[:-1]), (
+        "what verifies comes last"
+    )
     assert "configure.yml" in main
     assert all(load(tasks / name) for name in main)
 

@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from railbed.configure import health, mounts
-from railbed.contract import Contract, Filesystem, Nic, Node, NodeClass, Rail, expectations
+from railbed.configure import health
+from railbed.contract import Contract, Filesystem, Nic, Node, NodeClass, Rail, expectations, mounts
 from railbed.effects import acceptance
 
 GPU_ROLES = ("compute", "spare")

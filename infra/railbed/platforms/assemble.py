@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from railbed import contract
 from railbed.catalog import SYSTEM, Machine, load_release
+from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
 from railbed.platforms.cloud import imds
 
@@ -104,7 +105,7 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         os=versions[SYSTEM],
         installed=frozenset(versions),
         scheduler=made.scheduler,
-        mounts=frozenset(one.kind for one in made.filesystems),
+        mounts=frozenset(mounts.client(one)["kind"] for one in made.filesystems),
         imds=bool(made.imds),
         hosts=made.hosts,
     )

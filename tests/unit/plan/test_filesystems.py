@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from railbed import plan, spec
-from railbed.configure import mounts
-from railbed.contract import Filesystem
+from railbed.contract import Filesystem, mounts
 
 ROOT = Path(__file__).resolve().parents[3]
 

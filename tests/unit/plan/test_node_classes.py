@@ -109,3 +109,12 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
     for rules in catalog.load_rules():
         for one in (*rules.components.values(), *rules.packages.values()):
             assert set(one.nodes) <= groups | optional
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [("nfs", "nfs-common"), ("beegfs", "beegfs-client"), ("ceph", "ceph-common")]
+)
+def test_clients_bring_what_they_mount_and_no_other(kind: str, package: str) -> None:
+    found = of(Kind("compute", H100, rails=True), mounts=frozenset({kind})).packages
+    others = {"nfs-common", "beegfs-client", "ceph-common", "moosefs-client"} - {package}
+    assert package in found and not others & set(found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.configure.mounts import client
 from railbed.contract import Filesystem
+from railbed.contract.mounts import client
 
 
 def filesystem(source: str, kind: str = "external") -> Filesystem:

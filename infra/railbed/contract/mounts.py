@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from railbed.contract import Filesystem
+from railbed.contract.parts import Filesystem
 
 EXTERNAL = "external"
 SCHEMES = ("beegfs", "weka", "ceph", "nfs", "lustre", "virtiofs")
