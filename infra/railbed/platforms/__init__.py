@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from railbed.contract import MacError
 from railbed.effects import contract_store, secrets
 from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import Unsupported
+from railbed.errors import ContractError, Unsupported
 from railbed.plan import hosts
 from railbed.platforms import repositories, tools
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
+from railbed.platforms.site import Site
 from railbed.spec.platforms import KINDS
 
 if TYPE_CHECKING:
@@ -42,11 +44,25 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
     from railbed.platforms.cloud.told import told
 
-    work = Workspace(find_root(), stack)
+    site = _site(plan, Workspace(find_root(), stack))
     # Before anything is made: without its keys no node could install anything.
-    repositories.of(plan, work.published_keys)
-    output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, stack)
-    return output.apply(told(lambda body: contract_store.authenticated(work, body)))
+    repositories.of(plan, site.work.published_keys)
+    output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, site)
+    return output.apply(told(lambda body: contract_store.authenticated(site.work, body)))
+
+
+def _site(plan: ClusterPlan, work: Workspace) -> Site:
+    """A contract that does not hold counts as none. Raises MacError for one that was not made with the stack's key: names and
+    host keys would silently be others."""
+    if plan.platform in SINGLE:
+        return Site(work)
+    allowed = work.new_host_keys_file.read_text().split() if work.new_host_keys_file.exists() else []
+    try:
+        return Site(work, contract_store.load(work), frozenset(allowed))
+    except MacError:
+        raise
+    except ContractError:
+        return Site(work)
 
 
 def shared(stack: str) -> pulumi.Output[Any]:

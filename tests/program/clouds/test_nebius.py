@@ -21,7 +21,6 @@ from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.nebius import discover, preflight, presets
-from railbed.platforms.nebius import platform as program
 from railbed.platforms.nebius.support import SUPPORT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,7 +46,7 @@ def few(data: dict[str, Any]) -> None:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(program, "find_root", lambda: tmp_path)
+    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
     return lambda wanted: recording.run(lambda: platforms.build(wanted, "test"), VIEW.answers, VIEW.call)
 
 

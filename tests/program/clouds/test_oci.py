@@ -28,13 +28,12 @@ from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.oci import filesystems
-from railbed.platforms.oci import platform as program
 from railbed.platforms.oci.support import SUPPORT
 
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(program, "find_root", lambda: tmp_path)
+    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
 
     def run(
         wanted: ClusterPlan, there: dict[str, list[Node]] | None = None, **reasons: list[str]

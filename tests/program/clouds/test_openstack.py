@@ -22,7 +22,6 @@ from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.openstack import discover
-from railbed.platforms.openstack import platform as program
 from railbed.platforms.openstack.support import SUPPORT
 from railbed.platforms.openstack.template import PARAMETERS, REMOVAL, parts
 
@@ -64,7 +63,7 @@ def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(program, "find_root", lambda: tmp_path)
+    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
 
     def run(
         wanted: ClusterPlan, there: dict[str, list[Node]] | None = None, **reasons: list[str]

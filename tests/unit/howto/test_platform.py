@@ -29,6 +29,7 @@ from railbed import plan, platforms, spec
 from railbed.effects import publishers
 from railbed.effects.workspace import Workspace
 from railbed.platforms.rented import platform
+from railbed.platforms.site import Site
 
 publishers.armoured = lambda keys, url, fingerprint: (
     "-----BEGIN PGP PUBLIC KEY BLOCK-----\\n\\nYQ==\\n-----END PGP PUBLIC KEY BLOCK-----\\n"
@@ -36,7 +37,7 @@ publishers.armoured = lambda keys, url, fingerprint: (
 made = plan.plan(spec.load(Path("rented.yaml")), "rented.yaml")
 json.dump(CALLED, sys.stdout)
 """
-CONTRACT = 'platform.contract(made, Workspace(Path.cwd(), "test"))'
+CONTRACT = 'platform.contract(made, Site(Workspace(Path.cwd(), "test")))'
 
 
 def test_a_platform_is_its_package_and_the_registry(follow: Callable[..., Any]) -> None:

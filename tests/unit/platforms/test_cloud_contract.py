@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 
 from railbed import contract, plan, spec
-from railbed.effects.workspace import find_root
+from railbed.effects.workspace import Workspace, find_root
 from railbed.platforms import assemble
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.cluster import Before, Mount
 from railbed.platforms.cloud.members import Member, PoolStatus
+from railbed.platforms.site import Site
 
 NODES = 12
 
@@ -43,7 +44,12 @@ def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
     )
     mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
     return cluster.made(
-        wanted, "test", statuses, mounts, lambda one: contract.Ssm(region="us-east-2", instance=one.id), known
+        wanted,
+        Site(Workspace(find_root(), "test")),
+        statuses,
+        mounts,
+        lambda one: contract.Ssm(region="us-east-2", instance=one.id),
+        known,
     )
 
 
@@ -74,3 +80,15 @@ def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
     rails = [node["rails"] for node in written["nodes"] if node["role"] == "compute"]
     assert all(one is rails[0] for one in rails)
     assert len(rails[0]) == 8
+
+
+def test_names_and_host_keys_stay_with_an_instance_but_for_a_key_that_may_change() -> None:
+    wanted = planned(name="new")
+    work = Workspace(find_root(), "test")
+    first = contract.validated(made(wanted, Before(names={}, host_keys={})), "test").sealed()
+    assert cluster.before(Site(work)) == Before(names={}, host_keys={})
+    known = cluster.before(Site(work, first))
+    assert known.names == {node.identity.value: node.name for node in first.nodes}
+    assert known.host_keys["i-ctl"] == ["ssh-ed25519 AAAA c"]
+    changed = cluster.before(Site(work, first, frozenset({"i-ctl"})))
+    assert "i-ctl" not in changed.host_keys and changed.names == known.names

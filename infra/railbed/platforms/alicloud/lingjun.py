@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pulumi_alicloud import eflo
 
-from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.capacity import Bought
 from railbed.platforms.alicloud.nodes import Making
-from railbed.platforms.cloud.cluster import before
 from railbed.platforms.cloud.tags import plain
 from railbed.platforms.ecs.fabric import tenant_group
 
@@ -38,8 +37,11 @@ class Lingjun:
     """By pool."""
 
 
-def cluster(making: Making) -> Lingjun:
-    """Cluster, rails' network and node groups. Raises SpecError for pools in two HPN zones, or without any node."""
+def cluster(making: Making, names: Mapping[str, str]) -> Lingjun:
+    """Cluster, rails' network and node groups. ``names``: instance id → node name of the last contract.
+
+    Raises SpecError for pools in two HPN zones, or without any node.
+    """
     scope, plan, place = making.scope, making.scope.plan, making.scope.place
     pools = [pool for pool in plan.pools if capacity.is_lingjun(pool)]
     zone = _zone(pools)
@@ -75,7 +77,6 @@ def cluster(making: Making) -> Lingjun:
     )
     groups: dict[str, Group] = {}
     taken: set[str] = set()
-    names = before(Workspace(find_root(), scope.stack)).names
     for pool in pools:
         bought = capacity.bought(making.session, plan, pool, taken, names)
         taken |= set(bought.nodes)

@@ -7,7 +7,6 @@ from typing import Any
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool, require_acknowledged
 from railbed.platforms.alicloud import capacity, filesystems, lingjun, nodes
@@ -17,12 +16,14 @@ from railbed.platforms.alicloud.scope import scope
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
 from railbed.platforms.cloud import addressing, jump, support
+from railbed.platforms.cloud.cluster import before
 from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.ecs.platform import contract
+from railbed.platforms.site import Site
 from railbed.spec.platforms import AlicloudPlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the cluster. Raises Unsupported, SpecError, or RailbedError for another account, before anything is."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
@@ -35,12 +36,11 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     jump.ssh_sources(plan)
     session = Session(place.region)
     session.require_account(place)
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope(plan, place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope(plan, place, site.stack)
     fabric = Fabric(here)
     network = fabric.network()
-    making = nodes.Making(here, network, public_key(work.operator_key), session)
+    making = nodes.Making(here, network, public_key(site.work.operator_key), session)
     hosts = nodes.hosts(making)
     fabric.forward_ssh(network, hosts[0].primary_ip_address)
     known: dict[str, Any] = {
@@ -55,7 +55,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         "lingjun": {},
     }
     if capacity.needs_lingjun(plan):
-        made = lingjun.cluster(making)
+        made = lingjun.cluster(making, before(site).names)
         known["cluster"] = made.cluster.id
         known["lingjun"] = {
             name: {"group": one.group.node_group_id, "bought": len(one.bought.nodes)}
@@ -71,7 +71,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
 
     return pulumi.Output.from_input(known).apply(
         lambda found: contract(
-            plan, work,
+            plan, site,
             lambda before: Look(session, capacity.GROUP_LIMIT, before.host_keys, plan.host_keys, wait=wait),
             lambda look, pool: status(look, pool, found),
             found,

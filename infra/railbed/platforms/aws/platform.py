@@ -10,7 +10,6 @@ from pulumi_aws import ec2
 
 from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.aws import capacity, discover, fabric, filesystems, identities, layout, nodes
 from railbed.platforms.aws.scope import Scope, scope
@@ -19,21 +18,21 @@ from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import in_order
 from railbed.platforms.cloud.told import told
+from railbed.platforms.site import Site
 from railbed.spec.platforms import AwsPlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
     layout.require(plan)
     place = plan.place
     assert isinstance(place, AwsPlatform)
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope(plan, place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope(plan, place, site.stack)
     made = fabric.network(here)
-    user_data = boot.user_data(public_key(work.operator_key))
+    user_data = boot.user_data(public_key(site.work.operator_key))
     profile = identities.node_profile(here)
     starts = {
         image: nodes.Boot(image, _root_device(here, image), user_data, profile)
@@ -48,7 +47,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
     if plan.has_controller:
         groups[CONTROLLER_POOL] = nodes.controllers(here, made, starts[place.image])
     mounts = filesystems.filesystems(here, made)
-    return _contract(here, work, groups, mounts)
+    return _contract(here, site, groups, mounts)
 
 
 def _root_device(scope: Scope, image: str) -> pulumi.Output[str]:
@@ -62,11 +61,11 @@ def _root_device(scope: Scope, image: str) -> pulumi.Output[str]:
 
 
 def _contract(
-    scope: Scope, work: Workspace, groups: dict[str, list[Any]], mounts: dict[str, pulumi.Output[Mount]]
+    scope: Scope, site: Site, groups: dict[str, list[Any]], mounts: dict[str, pulumi.Output[Mount]]
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    known = cluster.before(work)
+    known = cluster.before(site)
     sizes = {pool.name: pool.size for pool in scope.plan.pools} | {CONTROLLER_POOL: 1}
 
     @told
@@ -79,7 +78,7 @@ def _contract(
             for pool, some in names.items()
         }
         statuses = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
-        return cluster.made(scope.plan, scope.stack, statuses, sources, proxy(region), known)
+        return cluster.made(scope.plan, site, statuses, sources, proxy(region), known)
 
     names = pulumi.Output.from_input({pool: [one.name for one in some] for pool, some in groups.items()})
     return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(

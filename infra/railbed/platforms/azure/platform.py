@@ -8,7 +8,6 @@ from typing import Any, cast
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.azure import capacity, fabric, filesystems, keyvault, nodes
@@ -21,32 +20,32 @@ from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
 from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
+from railbed.platforms.site import Site
 from railbed.spec.platforms import AzurePlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
     capacity.require(plan)
     if not isinstance(plan.place, AzurePlatform):
         raise SpecError("not a plan for Azure", found=plan.place.kind, allowed="azure")
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope(plan, plan.place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope(plan, plan.place, site.stack)
     made = fabric.network(here)
     keys, below = keyvault.encryption_set(here)
-    operator = public_key(work.operator_key)
+    operator = public_key(site.work.operator_key)
     start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(operator), operator, keys, below)
     sets = {pool.name: nodes.pool(here, made, start, pool) for pool in plan.pools}
     gate, backups = nodes.gate(here, made, start), nodes.backups(here, made, start)
     mounts = filesystems.filesystems(here, made)
-    return _contract(here, work, sets, gate, backups, mounts)
+    return _contract(here, site, sets, gate, backups, mounts)
 
 
 def _contract(
     scope: Scope,
-    work: Workspace,
+    site: Site,
     sets: dict[str, list[pulumi.Output[str]]],
     gate: Gate | None,
     backups: list[pulumi.Output[str]],
@@ -54,7 +53,7 @@ def _contract(
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    plan, known = scope.plan, cluster.before(work)
+    plan, known = scope.plan, cluster.before(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
 
     @told
@@ -79,7 +78,7 @@ def _contract(
                 pool: PoolStatus(members=[], reasons=[why, *status.reasons])
                 for pool, status in statuses.items()
             }
-        return cluster.made(plan, scope.stack, statuses, sources, lambda _: way, known)
+        return cluster.made(plan, site, statuses, sources, lambda _: way, known)
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(

@@ -7,13 +7,11 @@ from typing import Any
 
 from railbed import contract
 from railbed.claims import FrozenModel
-from railbed.effects import contract_store
-from railbed.effects.workspace import Workspace, find_root
-from railbed.errors import ContractError
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import boot, keys, members
 from railbed.platforms.cloud.members import Member, PoolStatus
+from railbed.platforms.site import Site
 
 CONTROLLER_POOL = "controller"
 Proxy = Callable[[Member], contract.Way | None]
@@ -34,31 +32,22 @@ class Before(FrozenModel):
     host_keys: dict[str, list[str]]
 
 
-def before(work: Workspace) -> Before:
-    """From the stack's contract file; empty before the first `up`. A file that does not hold counts as none.
-
-    Raises MacError for one that was not made with the stack's key: names and host keys would silently be others.
-    """
-    try:
-        known = contract_store.load(work)
-    except contract.MacError:
-        raise
-    except ContractError:
-        return Before(names={}, host_keys={})
-    accepted = work.new_host_keys_file.read_text().split() if work.new_host_keys_file.exists() else []
+def before(site: Site) -> Before:
+    """What the stack's last contract says; empty before the first `up`."""
+    known = site.previous.nodes if site.previous else []
     return Before(
-        names={node.identity.value: node.name for node in known.nodes},
+        names={node.identity.value: node.name for node in known},
         host_keys={
             node.identity.value: node.ssh.host_keys
-            for node in known.nodes
-            if node.identity.value not in accepted
+            for node in known
+            if node.identity.value not in site.new_host_keys
         },
     )
 
 
 def made(
     plan: ClusterPlan,
-    stack: str,
+    site: Site,
     statuses: Mapping[str, PoolStatus],
     mounts: Mapping[str, Mount],
     proxy: Proxy,
@@ -89,8 +78,8 @@ def made(
         assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
         for one in plan.filesystems
     ]
-    sources = repositories.of(plan, Workspace(find_root(), stack).published_keys)
-    return assemble.unsealed(plan, stack, nodes, filesystems, sources, missing).sealed_json()
+    sources = repositories.of(plan, site.work.published_keys)
+    return assemble.unsealed(plan, site.stack, nodes, filesystems, sources, missing).sealed_json()
 
 
 def _renamed(known: Before, pool: PlannedPool) -> Before:

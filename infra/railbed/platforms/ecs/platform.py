@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from railbed.effects.workspace import Workspace
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import cluster, jump
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before, Mount
 from railbed.platforms.cloud.members import PoolStatus, in_order
 from railbed.platforms.cloud.told import told
 from railbed.platforms.ecs.discover import Look
+from railbed.platforms.site import Site
 
 L = TypeVar("L", bound=Look[Any])
 NO_KEY = "its host key was not seen on the console yet"
@@ -20,13 +20,13 @@ NO_KEY = "its host key was not seen on the console yet"
 @told
 def contract(
     plan: ClusterPlan,
-    work: Workspace,
+    site: Site,
     look: Callable[[Before], L],
     status: Callable[[L, PlannedPool], PoolStatus],
     made: Mapping[str, Any],
 ) -> dict[str, Any]:
     """As JSON data. ``made``: ``hosts`` (ids: the one that SSH enters by is first), ``gate`` (its address), ``mounts``."""
-    before = cluster.before(work)
+    before = cluster.before(site)
     seen = look(before)
     entrance, *backups = made["hosts"]
     through = seen.one(entrance)
@@ -39,4 +39,4 @@ def contract(
         statuses = {name: PoolStatus(members=[], reasons=[f"gate {entrance}: {NO_KEY}"]) for name in statuses}
     mounts = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
     way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
-    return cluster.made(plan, work.stack, statuses, mounts, lambda _: way, before)
+    return cluster.made(plan, site, statuses, mounts, lambda _: way, before)

@@ -9,7 +9,6 @@ import pulumi
 
 from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, support
@@ -22,36 +21,36 @@ from railbed.platforms.gcp.discover import Look
 from railbed.platforms.gcp.scope import Scope, scope
 from railbed.platforms.gcp.session import Session
 from railbed.platforms.gcp.support import SUPPORT
+from railbed.platforms.site import Site
 from railbed.spec.platforms import GcpPlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[dict[str, Any]]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
     if not isinstance(plan.place, GcpPlatform):
         raise SpecError("not a plan for Google Cloud", found=plan.place.kind, allowed="gcp")
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope(plan, plan.place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope(plan, plan.place, site.stack)
     made = fabric.networks(here)
-    user_data = boot.user_data(public_key(work.operator_key))
+    user_data = boot.user_data(public_key(site.work.operator_key))
     policy = nodes.placement(here)
     groups = {pool.name: nodes.pool(here, pool, made, user_data, policy) for pool in plan.pools}
     if plan.has_controller:
         groups[CONTROLLER_POOL] = [one.name for one in nodes.controllers(here, made, user_data)]
-    return _contract(here, work, groups, filesystems.filesystems(here, made))
+    return _contract(here, site, groups, filesystems.filesystems(here, made))
 
 
 def _contract(
     scope: Scope,
-    work: Workspace,
+    site: Site,
     groups: dict[str, list[pulumi.Output[str]]],
     mounts: dict[str, pulumi.Output[str]],
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    plan, place, known = scope.plan, scope.place, cluster.before(work)
+    plan, place, known = scope.plan, scope.place, cluster.before(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
     limits = {pool.name: capacity.group_limit(pool) for pool in plan.pools}
     marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", scope.stack))}
@@ -67,7 +66,7 @@ def _contract(
             for pool in names
         }
         mounted = {name: Mount(source=source) for name, source in sources.items()}
-        return cluster.made(plan, scope.stack, statuses, mounted, proxy(place, seen.names), known)
+        return cluster.made(plan, site, statuses, mounted, proxy(place, seen.names), known)
 
     return pulumi.Output.from_input([groups, mounts]).apply(
         lambda both: asyncio.to_thread(look, *cast(Any, both))

@@ -10,12 +10,13 @@ from railbed import contract
 from railbed.effects.lab import content
 from railbed.effects.lab.packages import repository_digest, repository_key
 from railbed.effects.secrets import ensure_stack_secrets
-from railbed.effects.workspace import Workspace, find_root
+from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedHost, hosts
 from railbed.platforms import assemble
 from railbed.platforms.cloud.told import told
 from railbed.platforms.lab import fabric, filesystems, nodes
+from railbed.platforms.site import Site
 
 
 class _Image(pulumi.CustomResource):
@@ -36,35 +37,34 @@ class _Image(pulumi.CustomResource):
         super().__init__("railbed:lab:Image", "image", properties)
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the lab; the output is the sealed contract as JSON data."""
     if plan.addresses is None or plan.fabric is None:
         raise Unsupported(plan.platform, "a cluster without rails", "give the spec a `fabric`")
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    image = _Image(work)
-    network = fabric.network(plan.fabric, work, plan.addresses.management_cidr)
+    ensure_stack_secrets(site.work)
+    image = _Image(site.work)
+    network = fabric.network(plan.fabric, site.work, plan.addresses.management_cidr)
     below: list[pulumi.Resource] = [
         image,
-        *fabric.switches(plan.fabric, work, network),
-        *filesystems.filesystems(plan, work, network),
+        *fabric.switches(plan.fabric, site.work, network),
+        *filesystems.filesystems(plan, site.work, network),
     ]
     planned = hosts(plan)
-    made = [nodes.host(plan, work, one, image, below) for one in planned]
+    made = [nodes.host(plan, site.work, one, image, below) for one in planned]
     facts = [pulumi.Output.all(one.host_key, one.machine_id) for one in made]  # type: ignore[attr-defined]
-    return pulumi.Output.all(*facts).apply(lambda known: _contract(plan, work, planned, known).as_json())
+    return pulumi.Output.all(*facts).apply(lambda known: _contract(plan, site, planned, known).as_json())
 
 
 @told
 def _contract(
-    plan: ClusterPlan, work: Workspace, planned: list[PlannedHost], known: list[list[str]]
+    plan: ClusterPlan, site: Site, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:
     made = [
-        nodes.node(work, one, host_key, machine_id)
+        nodes.node(site.work, one, host_key, machine_id)
         for one, (host_key, machine_id) in zip(planned, known, strict=True)
     ]
     return assemble.cluster(
-        plan, work.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository()]
+        plan, site.stack, made, [assemble.filesystem(one) for one in plan.filesystems], [repository()]
     )
 
 

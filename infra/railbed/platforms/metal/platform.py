@@ -7,7 +7,6 @@ from typing import Any
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets
-from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import support
@@ -15,23 +14,24 @@ from railbed.platforms.cloud.told import told
 from railbed.platforms.metal import fabric, nodes
 from railbed.platforms.metal.machines import Machine
 from railbed.platforms.metal.support import SUPPORT
+from railbed.platforms.site import Site
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the machines; the output is the contract as JSON data."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
-    work, place = Workspace(find_root(), stack), nodes.place_of(plan)
-    ensure_stack_secrets(work)
-    made = {one.name: Machine(nodes.wanted(work, place, one)) for one in place.machines}
+    place = nodes.place_of(plan)
+    ensure_stack_secrets(site.work)
+    made = {one.name: Machine(nodes.wanted(site.work, place, one)) for one in place.machines}
     shown = [pulumi.Output.all(name, one.known_host_key, one.emulated) for name, one in made.items()]
-    return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, stack, facts))
+    return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, site, facts))
 
 
 @told
-def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str, Any]:
+def _contract(plan: ClusterPlan, site: Site, facts: list[list[Any]]) -> dict[str, Any]:
     """``facts``: name, host key and whether it is an emulator, of each machine."""
-    work, place = Workspace(find_root(), stack), nodes.place_of(plan)
+    place = nodes.place_of(plan)
     machines = {one.name: one for one in place.machines}
     keys = {name: key for name, key, _ in facts}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
@@ -47,5 +47,5 @@ def _contract(plan: ClusterPlan, stack: str, facts: list[list[Any]]) -> dict[str
     seen = plan.model_copy(update={"simulated": True}) if emulated else plan
     filesystems = [assemble.filesystem(one, one.existing) for one in plan.filesystems]
     return assemble.cluster(
-        seen, stack, listed, filesystems, repositories.of(plan, work.published_keys)
+        seen, site.stack, listed, filesystems, repositories.of(plan, site.work.published_keys)
     ).as_json()

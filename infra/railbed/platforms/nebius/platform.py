@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
@@ -17,22 +16,22 @@ from railbed.platforms.cloud.told import told
 from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
 from railbed.platforms.nebius.discover import Seen
 from railbed.platforms.nebius.support import SUPPORT
+from railbed.platforms.site import Site
 from railbed.spec.platforms import NebiusPlatform
 
 BASTION_POOL = "the bastion"
 """Its place among the pools that are looked up: no pool can have such a name."""
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     assert isinstance(plan.place, NebiusPlatform)
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope.scope(plan, plan.place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope.scope(plan, plan.place, site.stack)
     network = fabric.network(here)
-    script = boot.user_data(public_key(work.operator_key))
+    script = boot.user_data(public_key(site.work.operator_key))
     shared = {filesystems.tag(one): filesystems.filesystem(here, one) for one in plan.filesystems}
     groups = {pool.name: nodes.pool(here, network, pool, shared, script) for pool in plan.pools}
     if plan.has_controller:
@@ -40,10 +39,10 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
             nodes.controller(here, network, name, shared, script) for name in controller_names(plan)
         ]
     if network.bastion is not None:
-        gate = boot.gate_data(plan, public_key(work.operator_key))
+        gate = boot.gate_data(plan, public_key(site.work.operator_key))
         groups[BASTION_POOL] = [nodes.bastion(here, network, gate)]
     outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}
-    return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, work, known))
+    return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, site, known))
 
 
 def _seen(instance: Any) -> pulumi.Output[Seen]:
@@ -51,8 +50,8 @@ def _seen(instance: Any) -> pulumi.Output[Seen]:
 
 
 @told
-def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
-    earlier = before(work)
+def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
+    earlier = before(site)
     statuses = {
         name: discover.status(plan, name, some, earlier)
         for name, some in known.items()
@@ -71,4 +70,4 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, list[Seen]
                 for name, status in statuses.items()
             }
     mounts = {one.name: filesystems.mount(one) for one in plan.filesystems}
-    return made(plan, work.stack, statuses, mounts, lambda _: way, earlier)
+    return made(plan, site, statuses, mounts, lambda _: way, earlier)

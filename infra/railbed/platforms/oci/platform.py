@@ -9,7 +9,6 @@ import pulumi
 
 from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, controller_name, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
@@ -17,19 +16,19 @@ from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.told import told
 from railbed.platforms.oci import capacity, discover, fabric, filesystems, nodes, scope
 from railbed.platforms.oci.support import SUPPORT
+from railbed.platforms.site import Site
 from railbed.spec.platforms import OciPlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     assert isinstance(plan.place, OciPlatform)
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope.scope(plan, plan.place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope.scope(plan, plan.place, site.stack)
     network = fabric.network(here)
-    script = boot.user_data(public_key(work.operator_key))
+    script = boot.user_data(public_key(site.work.operator_key))
     pools = {pool.name: nodes.pool(here, network, pool, script).groups() for pool in plan.pools}
     controllers = [_member(nodes.controller(here, network, name, script)) for name in controller_names(plan)]
     mounts = {one.name: filesystems.filesystem(here, network, one) for one in plan.filesystems}
@@ -41,7 +40,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         "controllers": pulumi.Output.all(*controllers) if controllers else [],
         "mounts": pulumi.Output.all(**mounts) if mounts else {},
     }
-    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
+    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, site, known))
 
 
 def _member(controller: Any) -> pulumi.Output[Member]:
@@ -51,9 +50,9 @@ def _member(controller: Any) -> pulumi.Output[Member]:
 
 
 @told
-def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
+def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OciPlatform)
-    earlier = before(work)
+    earlier = before(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
     statuses = discover.statuses(
         plan.place.region,
@@ -83,4 +82,4 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
             return through
         return contract.OciBastion(bastion=known["bastion"], region=region)
 
-    return made(plan, work.stack, statuses, mounts, proxy, earlier)
+    return made(plan, site, statuses, mounts, proxy, earlier)

@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
@@ -16,20 +15,20 @@ from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.cloud.told import told
 from railbed.platforms.openstack import discover, fabric, filesystems, nodes, scope, session
 from railbed.platforms.openstack.support import SUPPORT
+from railbed.platforms.site import Site
 from railbed.spec.platforms import OpenstackPlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the cluster; the output is the sealed contract as JSON data."""
     assert isinstance(plan.place, OpenstackPlatform)
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
     fabric.rails(plan, plan.place)
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope.scope(plan, plan.place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope.scope(plan, plan.place, site.stack)
     network = fabric.network(here)
-    script = boot.user_data(public_key(work.operator_key))
+    script = boot.user_data(public_key(site.work.operator_key))
     stacks = {
         pool.name: pulumi.Output.all(*(one.id for one in nodes.pool(here, network, pool, script)))
         for pool in plan.pools
@@ -39,7 +38,9 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         lone[CONTROLLER_POOL] = [one.id for one in nodes.controllers(here, network, script)]
     address: pulumi.Input[str] = ""
     if network.bastion is not None:
-        server, address = nodes.bastion(here, network, boot.gate_data(plan, public_key(work.operator_key)))
+        server, address = nodes.bastion(
+            here, network, boot.gate_data(plan, public_key(site.work.operator_key))
+        )
         lone[fabric.BASTION_POOL] = [server.id]
     mounts = {one.name: filesystems.filesystem(here, one) for one in plan.filesystems}
     parts: dict[str, pulumi.Input[Any]] = {
@@ -49,14 +50,14 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
         "bastion": address,
         "mounts": pulumi.Output.all(**mounts) if mounts else {},
     }
-    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, work, known))
+    return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, site, known))
 
 
 @told
-def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> dict[str, Any]:
+def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)
-    earlier = before(work)
+    earlier = before(site)
     statuses = discover.statuses(
         cloud,
         known["stacks"],
@@ -76,4 +77,4 @@ def _contract(plan: ClusterPlan, work: Workspace, known: Mapping[str, Any]) -> d
             statuses = {name: PoolStatus(members=[], reasons=[why]) for name in statuses}
 
     way = jump.proxy(known["bastion"], keys[0]) if keys else None
-    return made(plan, work.stack, statuses, mounts, lambda _: way, earlier)
+    return made(plan, site, statuses, mounts, lambda _: way, earlier)

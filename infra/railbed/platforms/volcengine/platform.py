@@ -7,12 +7,12 @@ from typing import Any
 import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets, public_key
-from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import addressing, jump, support
 from railbed.platforms.ecs.discover import Look
 from railbed.platforms.ecs.platform import contract
+from railbed.platforms.site import Site
 from railbed.platforms.volcengine import capacity, filesystems, nodes
 from railbed.platforms.volcengine.fabric import Fabric, hpc_cluster
 from railbed.platforms.volcengine.scope import scope
@@ -21,7 +21,7 @@ from railbed.platforms.volcengine.support import SUPPORT
 from railbed.spec.platforms import VolcenginePlatform
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     """Declares the cluster. Raises Unsupported, SpecError, or RailbedError for another account, before anything is."""
     require_acknowledged(plan)
     support.require(plan, SUPPORT)
@@ -33,12 +33,11 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     session = Session(place.region)
     session.require_account(place)
     bound = capacity.hpc_cluster(session, plan.pools) if plan.fabric else ""
-    work = Workspace(find_root(), stack)
-    ensure_stack_secrets(work)
-    here = scope(plan, place, stack)
+    ensure_stack_secrets(site.work)
+    here = scope(plan, place, site.stack)
     fabric = Fabric(here)
     network = fabric.network()
-    making = nodes.Making(here, network, public_key(work.operator_key), hpc_cluster(here, bound))
+    making = nodes.Making(here, network, public_key(site.work.operator_key), hpc_cluster(here, bound))
     hosts = nodes.hosts(making)
     fabric.forward_ssh(network, hosts[0].primary_ip_address)
     known = {
@@ -50,7 +49,7 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     wait = not pulumi.runtime.is_dry_run()
     return pulumi.Output.from_input(known).apply(
         lambda made: contract(
-            plan, work,
+            plan, site,
             lambda before: Look(session, capacity.GROUP_LIMIT, before.host_keys, plan.host_keys, wait=wait),
             lambda look, pool: look.pool(made["pools"][pool.name], pool.size),
             made,
