@@ -42,19 +42,19 @@ class Search:
     @property
     def empty(self) -> bool:
         """True where nothing was asked for but the kind."""
-        given = (self.hosts, self.known_good, self._given(self.fabric), self._given(self.rule))
+        given = (self.hosts, self.known_good, _given(self.fabric), _given(self.rule))
         return not any(given) and self.nodes is None and self.rails is None and self.unit_nodes is None
 
-    @staticmethod
-    def _given(options: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in options.items() if value is not None}
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def begin(search: Search) -> Record:
     """A record without a round. Raises UsageError for what cannot be looked for."""
     if search.what not in KINDS:
         raise UsageError("this cannot be looked for", path="--what", found=search.what, allowed=list(KINDS))
-    fabric = Search._given(search.fabric)
+    fabric = _given(search.fabric)
     if search.what != "links" and fabric.keys() - {"node_name"}:
         given = sorted(f"--{name.replace('_', '-')}" for name in fabric.keys() - {"node_name"})
         raise UsageError(
@@ -71,7 +71,7 @@ def begin(search: Search) -> Record:
             rails=8 if search.rails is None else search.rails,
             unit_nodes=search.unit_nodes,
             fabric=FabricSize(**fabric) if search.what == "links" else None,
-            rule=Rule(**{**DEFAULTS[search.what].model_dump(), **Search._given(search.rule)}),
+            rule=Rule(**{**DEFAULTS[search.what].model_dump(), **_given(search.rule)}),
         )
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
