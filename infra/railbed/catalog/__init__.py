@@ -1,4 +1,8 @@
-"""What is known: machines, filesystem offers, releases, failure rates and rules, as YAML with a source for every fact."""
+"""What is known: machines, filesystem offers, releases, failure rates and rules, as YAML with a source for every fact.
+
+Imports inputs and what is below. It reads files of its own and an overlay of the user's, and draws no conclusions: those are
+in the laws, in ``railbed.software`` and in the plan.
+"""
 
 from railbed.catalog.facts import Entry, Facts, Published, Source
 from railbed.catalog.loader import (

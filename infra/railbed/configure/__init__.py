@@ -1,4 +1,8 @@
-"""Contract → configured nodes: inventory, and the roles run through ansible-runner."""
+"""Contract → configured nodes: inventory, and the roles run through ansible-runner.
+
+Imports the contract, effects and what is below; never a spec, a plan or a platform. It measures nothing: that is
+``railbed.validate``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keeping the cluster healthy: looking at nodes, draining, repairing, giving back. Never ends a user's job."""
+"""Keeping the cluster healthy: node states, drains, repair, upgrade in waves, losses of a destroy. Never ends a user's job.
+
+Imports the stages configure and validate, effects and the contract; never a spec, a plan or a platform.
+"""
 
 from railbed.operate import losses
 from railbed.operate.shrink import leaving, require_idle

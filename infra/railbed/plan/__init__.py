@@ -1,4 +1,8 @@
-"""What the wish comes to: pools, addresses, fabric, filesystems, claims, spares, price, warnings. Pure."""
+"""What a spec comes to: pools, addresses, fabric, filesystems, what nodes get, claims, spares, price, warnings.
+
+Pure: equal specs give equal plans. Imports the spec, claims, laws, software and the catalogue; never a platform or anything that
+touches the world.
+"""
 
 from railbed.plan.compose import plan
 from railbed.plan.hosts import controller_name, controller_names, hosts, names, node_names

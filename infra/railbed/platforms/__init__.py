@@ -1,4 +1,8 @@
-"""Platforms: Pulumi resources from a plan, and a contract out of them. Each kind is a package with the same files."""
+"""Platforms: Pulumi resources from a plan, and a contract out of them. Each kind is a package with the same files.
+
+Imports effects, the contract, the plan and what is below; importing one kind imports no other. A platform's program does not look
+for the checkout: it is given a ``Site``.
+"""
 
 from __future__ import annotations
 

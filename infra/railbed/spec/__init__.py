@@ -1,4 +1,7 @@
-"""What is wanted: the typed, strict spec of one cluster, read from the stack file. Asks no cloud anything."""
+"""What is wanted: the typed, strict spec of one cluster, read from the stack file.
+
+Imports the catalogue and what is below. It asks no cloud anything, and works nothing out: that is the plan's.
+"""
 
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.editing import with_release

@@ -1,4 +1,8 @@
-"""Every claim of the contract, measured and judged: `run` is the stage, a `Report` is what it finds."""
+"""Every claim of the contract, measured and judged: ``run`` is the stage, a ``Report`` is what it finds.
+
+Imports the contract, effects, the judge and what is below; never a spec, a plan or a platform. ``node/`` runs on the nodes, with
+Python's standard library only.
+"""
 
 from railbed.validate.acceptance import accept, lapse
 from railbed.validate.bench import Progress
