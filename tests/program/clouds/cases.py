@@ -239,6 +239,8 @@ def shape(value: Any, at: str = "") -> set[str]:
 FREE = (
     ".software.versions",
     ".software.packages",
+    ".classes.components",
+    ".classes.packages",
     ".machines.nccl_environment",
     ".admins",
     ".claims.expectation",
