@@ -76,6 +76,9 @@ HOSTLIST_NAME_MAX = 256
 CONTROLLER_PAIR_NODES = 64
 """Nodes, spares included, from which Slurm gets a second controller: no job starts or ends while the only one is away, and
 with 64 nodes of eight that holds 512 GPUs up. Below, a pair costs more care (shared state) than it saves."""
+SCHEDULED_MEMORY_SHARE = 0.95
+"""Of a machine's nominal memory; Linux reports less, and a node that registers with less than RealMemory takes no jobs. AWS
+ParallelCluster's share (docs.aws.amazon.com/parallelcluster, SchedulableMemory: 95 % of the type's memory)."""
 ACCEPTANCE_RESERVATION = "railbed-acceptance"
 """Holds the nodes that never passed a full validation."""
 

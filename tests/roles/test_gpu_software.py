@@ -46,8 +46,8 @@ def test_driver_fabric_manager_and_what_needs_them_come_in_order(machines: Recor
     order = [task.split(":")[0] for task in machines.asked["h100-0"]]
     wanted = [
         "packages",
-        "nvidia_fabric_manager",
         "rdma",
+        "nvidia_fabric_manager",
         "cuda",
         "dcgm",
         "container_runtime",

@@ -248,6 +248,17 @@ def test_the_poorest_node_decides_what_a_cpu_brings_and_an_unknown_one_that_memo
     assert said["SelectTypeParameters"] == ("CR_Core_Memory" if default else "CR_Core")
 
 
+def test_a_machine_offers_less_than_its_nominal_memory_and_may_be_silent_for_minutes(
+    lab: Recorded, machines: Recorded
+) -> None:
+    """Linux reports less than the modules hold; with RealMemory above that Slurm refuses the node (slurm.conf(5))."""
+    container, machine = (one.text("h100-0", "/etc/slurm/slurm.conf") for one in (lab, machines))
+    assert " RealMemory=4096 " in container and " RealMemory=3891 " in machine
+    assert values(machine)["SlurmctldParameters"] == "node_reg_mem_percent=90"
+    assert "SlurmctldParameters" not in values(container)
+    assert (values(machine)["SlurmdTimeout"], values(container)["SlurmdTimeout"]) == ("300", "30")
+
+
 def test_jobs_have_their_own_tmp_where_the_node_is_a_machine(lab: Recorded, machines: Recorded) -> None:
     """In a container it would fail by chance: docs/adr/0011-jobs-have-their-own-tmp-on-machines.md."""
     container, machine = (values(one.text("h100-0", "/etc/slurm/slurm.conf")) for one in (lab, machines))

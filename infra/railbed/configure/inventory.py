@@ -18,6 +18,7 @@ from typing import Any
 
 from railbed.configure import health
 from railbed.contract import Contract, Filesystem, Nic, Node, NodeClass, Rail, expectations, mounts
+from railbed.defaults import SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 
 GPU_ROLES = ("compute", "spare")
@@ -148,7 +149,9 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_known_hosts": "\n".join(contract.known_hosts()),
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
-        "railbed_job_nodes": json.dumps([_job_node(node) for node in contract.with_role(*GPU_ROLES)]),
+        "railbed_job_nodes": json.dumps(
+            [_job_node(node, whole=contract.hosts == "container") for node in contract.with_role(*GPU_ROLES)]
+        ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_release": software.release,
@@ -165,13 +168,14 @@ def _known(node: Node) -> dict[str, str]:
     return {"name": node.name, "address": node.address, "role": node.role, "pool": node.pool}
 
 
-def _job_node(node: Node) -> dict[str, Any]:
-    """What the scheduler must know of a node."""
+def _job_node(node: Node, *, whole: bool) -> dict[str, Any]:
+    """What the scheduler must know of a node. ``whole``: its memory is what a scheduler may give, and not a machine's nominal
+    one, of which Linux reports less."""
     return {
         "name": node.name,
         "address": node.address,
         "cpus": node.cpus,
-        "memory_mib": node.memory_mib,
+        "memory_mib": node.memory_mib if whole else int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
         "gpus": node.gpus,
         "scalable_unit": node.scalable_unit,
         "pool": node.pool,

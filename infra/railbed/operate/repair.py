@@ -101,7 +101,8 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         step("kept", f"left drained, as a person drained it: {owner}")
     else:
         scheduler.resume(name)
-    report = validate.run(contract, work, only=[name], progress=say)
+    accepted = validate.exceptions(contract, work)
+    report = validate.run(contract, work, only=[name], accept=accepted, progress=say)
     owner = _owner(scheduler, name, owner)
     step(
         "validated",
@@ -113,7 +114,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         acceptance.release(scheduler, [name])
         step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
     elif not owner:
-        first = next(c for c in report.claims if c.verdict != Verdict.PASS)
+        first = report.open_claims[0]
         scheduler.drain(
             name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[: drain.REASON_LENGTH]
         )

@@ -4,10 +4,10 @@ Imports the contract, effects, the judge and what is below; never a spec, a plan
 Python's standard library only.
 """
 
-from railbed.validate.acceptance import accept, lapse
+from railbed.validate.acceptance import accept, exceptions, lapse
 from railbed.validate.bench import Progress
 from railbed.validate.comparison import drift
 from railbed.validate.records import Report
 from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "accept", "drift", "lapse", "latest", "run"]
+__all__ = ["Progress", "Report", "accept", "drift", "exceptions", "lapse", "latest", "run"]

@@ -48,6 +48,21 @@ def together(bench: Bench, *, needed: bool) -> Iterator[None]:
         bench.reserved = before
 
 
+def exceptions(contract: Contract, work: Workspace) -> dict[str, str]:
+    """Claims of ``contract`` that the standing certificate lets stay unproven, each with its reason; empty where none stands.
+
+    Whoever accepted the cluster so accepts a node that comes back the same.
+    """
+    try:
+        said = certificate.of_stack(work)
+    except RailbedError:
+        return {}
+    if verification.expiry(said, datetime.now(UTC)).verdict is not Verdict.PASS:
+        return {}
+    known = {claim.id for claim in contract.claims}
+    return {name: reason for name, reason in said.accepted_unproven.items() if name in known}
+
+
 def lapse(contract: Contract, work: Workspace) -> str:
     """Why no certificate stands for this very contract today; empty where one does."""
     try:

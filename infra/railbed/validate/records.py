@@ -72,6 +72,16 @@ class Report(FrozenModel):
     def of(self, verdict: Verdict) -> list[Judged]:
         return [c for c in self.claims if c.verdict is verdict]
 
+    @property
+    def open_claims(self) -> list[Judged]:
+        """What holds the gate shut: whatever did not pass, but for claims that someone let stay unproven."""
+        return [
+            c
+            for c in self.claims
+            if c.verdict is Verdict.FAIL
+            or (c.verdict is Verdict.UNPROVEN and c.claim not in self.accepted_unproven)
+        ]
+
     def identity(self, node: str) -> Identity:
         """What the node showed of itself in this run."""
         found = next(

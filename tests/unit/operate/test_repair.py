@@ -80,3 +80,17 @@ def test_a_node_that_is_drained_already_is_repaired_whatever_the_limit(
     world.drained = dict.fromkeys(["h100-0", NODE], f"{HEALTHCHECK_PREFIX} GPU 3 lost")
     assert run(contract, work).verdict is Verdict.PASS
     assert list(world.drained) == ["h100-0"]
+
+
+def test_what_the_certificate_accepted_unproven_does_not_keep_a_node_out(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.wrong = {NODE: Verdict.UNPROVEN}
+    assert run(contract, work).verdict is Verdict.UNPROVEN and world.held == {NODE}
+    world.drained, world.held = {}, set()
+    monkeypatch.setattr(repair.validate, "exceptions", lambda *_: {"node.driver": "no tool for it yet"})
+    assert run(contract, work).verdict is Verdict.PASS
+    assert (world.drained, world.held) == ({}, set())
+    world.wrong = {NODE: Verdict.FAIL}
+    assert run(contract, work).verdict is Verdict.FAIL, "what fails is accepted by nobody"
+    assert world.drained[NODE].startswith(f"{REPAIR_PREFIX} node.driver fail")

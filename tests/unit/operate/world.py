@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from railbed import configure
-from railbed.certificate.identity import Identity
 from railbed.claims import Judged, Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
+from railbed.validate.answers import total
+from railbed.validate.records import Report
 
 OLD, NEW = "2026.11", "2026.12"
 NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
@@ -96,7 +97,14 @@ class World:
             seconds=1.0,
         )
 
-    def validate(self, of: Contract, _: Workspace, only: Sequence[str] = (), **__: Any) -> Any:
+    def validate(
+        self,
+        of: Contract,
+        _: Workspace,
+        only: Sequence[str] = (),
+        accept: Mapping[str, str] | None = None,
+        **__: Any,
+    ) -> Report:
         self.order.append(("validate", tuple(only)))
         self.moment("validate", only)
         claims = [
@@ -106,8 +114,9 @@ class World:
             )
             for name in only or NODES
         ]  # fmt: skip
-        worst = Verdict.PASS if all(c.verdict is Verdict.PASS for c in claims) else Verdict.FAIL
-        return type("Report", (), {
-            "claims": claims, "verdict": worst, "report_dir": "reports/1", "certificate": "" if only else "cert",
-            "identity": lambda name: Identity(machine_id=f"id-{name}"),
-        })  # fmt: skip
+        accepted = dict(accept or {})
+        return Report(
+            stack=of.stack, contract_hash=of.hash, verdict=total(claims, accepted), claims=claims, culprits=[],
+            out_of_scope=[], accepted_unproven=accepted, quick=False, node=",".join(only), pattern="", simulated=True,
+            started="", ended="", seconds={}, report_dir="reports/1", certificate="" if only else "cert",
+        )  # fmt: skip

@@ -12,7 +12,7 @@ from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UnprovenError, UsageError
 from railbed.run import Result
-from railbed.validate import answers, bench, certificate, drift, lapse, latest, run, stage
+from railbed.validate import answers, bench, certificate, drift, exceptions, lapse, latest, run, stage
 
 
 @pytest.fixture
@@ -128,6 +128,9 @@ def test_what_is_accepted_unproven_is_told_and_certified(
     assert report.verdict is Verdict.PASS
     said = certificate.of_stack(work)
     assert said.accepted_unproven == {"job.resume": "the filesystem comes next week"}
+    assert exceptions(contract, work) == said.accepted_unproven
+    other = [claim for claim in contract.claims if claim.id != "job.resume"]
+    assert exceptions(contract.model_copy(update={"claims": other}), work) == {}
     judged: dict[str, Judged] = {c.claim: c for c in report.claims}
     assert judged["job.resume"].verdict is Verdict.UNPROVEN
 
@@ -158,6 +161,7 @@ def test_an_expired_certificate_does_not_stand_and_says_what_to_run(
     run(contract, work)
     assert "expired on 2020-03-31" in lapse(contract, work)
     assert "railbed validate" in lapse(contract, work)
+    assert exceptions(contract, work) == {}
     with pytest.raises(UnprovenError, match="expired on 2020-03-31") as ended:
         drift(contract, work, quick=True, progress=lambda _: None)
     assert ended.value.code == "CERTIFICATE_EXPIRED"
