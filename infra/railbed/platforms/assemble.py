@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from railbed import contract
 from railbed.catalog import SYSTEM, Machine, load_release
@@ -110,7 +110,15 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         hosts=made.hosts,
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
-    kinds = [_kind(node, made.filesystems, first) for node in made.nodes]
+    metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)
+    data = _served((one.kind, one.data_servers) for one in made.filesystems)
+    kinds = [
+        node_classes.Kind(
+            role=node.role, machine=node.machine, rails=bool(node.rails), first_controller=node.name == first,
+            metadata=metadata.get(node.name, ()), data=data.get(node.name, ()),
+        )
+        for node in made.nodes
+    ]  # fmt: skip
     classes = {
         kind: node_classes.of(kind, machines.get(kind.machine), shared) for kind in dict.fromkeys(kinds)
     }
@@ -122,12 +130,10 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
     return made.model_copy(update={"nodes": nodes, "classes": planned})
 
 
-def _kind(node: contract.Node, filesystems: list[contract.Filesystem], first: str) -> node_classes.Kind:
-    return node_classes.Kind(
-        role=node.role,
-        machine=node.machine,
-        rails=bool(node.rails),
-        first_controller=node.name == first,
-        metadata=tuple(sorted({one.kind for one in filesystems if one.metadata_server == node.name})),
-        data=tuple(sorted({one.kind for one in filesystems if node.name in one.data_servers})),
-    )
+def _served(by: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """Node → kinds of the filesystems that it serves."""
+    found: dict[str, set[str]] = {}
+    for kind, servers in by:
+        for name in servers:
+            found.setdefault(name, set()).add(kind)
+    return {name: tuple(sorted(kinds)) for name, kinds in found.items()}
