@@ -48,17 +48,19 @@ def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
     from railbed.platforms.cloud.told import told
 
-    site = _site(plan, Workspace(find_root(), stack))
+    site = site_of(plan.platform, Workspace(find_root(), stack))
     # Before anything is made: without its keys no node could install anything.
     repositories.of(plan, site.work.published_keys)
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, site)
     return output.apply(told(lambda body: contract_store.authenticated(site.work, body)))
 
 
-def _site(plan: ClusterPlan, work: Workspace) -> Site:
-    """A contract that does not hold counts as none. Raises MacError for one that was not made with the stack's key: names and
-    host keys would silently be others."""
-    if plan.platform in SINGLE:
+def site_of(kind: str, work: Workspace) -> Site:
+    """What the program of a platform of that kind is given. A contract that does not hold counts as none.
+
+    Raises MacError for one that was not made with the stack's key: names and host keys would silently be others.
+    """
+    if kind in SINGLE:
         return Site(work)
     allowed = work.new_host_keys_file.read_text().split() if work.new_host_keys_file.exists() else []
     try:

@@ -22,8 +22,10 @@ from railbed import catalog, contract, plan, spec
 from railbed.configure import inventory
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
+from railbed.effects.workspace import Workspace
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
+from railbed.platforms.site import Site
 from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
@@ -80,7 +82,9 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.Before(names={}, host_keys={})
-    return contract.validated(cluster.made(wanted, "test", statuses, mounts, lambda _: None, before), "test")
+    return contract.validated(
+        cluster.made(wanted, Site(Workspace(ROOT, "test")), statuses, mounts, lambda _: None, before), "test"
+    )
 
 
 def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(
