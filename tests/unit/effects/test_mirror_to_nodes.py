@@ -25,7 +25,6 @@ from railbed.effects.mirror.debian import Index
 from railbed.effects.workspace import Workspace
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
-from railbed.platforms.site import Site
 from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
