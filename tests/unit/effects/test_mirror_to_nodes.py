@@ -18,7 +18,7 @@ import pytest
 import yaml
 from tests.unit.effects.test_mirror import Signer, Site, sha256, signers, site, stanza
 
-from railbed import catalog, contract, plan, spec
+from railbed import catalog, contract, plan, platforms, spec
 from railbed.configure import inventory
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
@@ -81,9 +81,8 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.Before(names={}, host_keys={})
-    return contract.validated(
-        cluster.made(wanted, Site(Workspace(ROOT, "test")), statuses, mounts, lambda _: None, before), "test"
-    )
+    here = platforms.site_of("lab", Workspace(ROOT, "test"))
+    return contract.validated(cluster.made(wanted, here, statuses, mounts, lambda _: None, before), "test")
 
 
 def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(
