@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -72,7 +72,7 @@ def build(
         groups=_groups(contract, accepted),
         variables=_shared(contract, paths),
         group_variables={class_group(one): class_variables(one) for one in contract.classes},
-        hostvars={node.name: _host(contract, node, paths) for node in chosen},
+        hostvars=_hosts(contract, chosen, paths),
         names=[node.name for node in contract.nodes],
         contract=contract.hash,
     )
@@ -83,7 +83,7 @@ def narrowed(inventory: Inventory, contract: Contract, paths: Paths, only: Colle
 
     Groups that others ask for stay whole. A run on one node of thousands is then told little more than one on a small cluster.
     """
-    chosen = {node.name: _host(contract, node, paths) for node in contract.nodes if node.name in only}
+    chosen = _hosts(contract, [node for node in contract.nodes if node.name in only], paths)
     hostvars = {**inventory.hostvars, **chosen}
     groups = {
         name: members if name in ASKED_WHOLE else [one for one in members if one in hostvars]
@@ -188,7 +188,16 @@ def _block(address: str) -> str:
     return f"{address.rsplit('.', 1)[0]}.0/24"
 
 
-def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
+def _hosts(contract: Contract, nodes: Iterable[Node], paths: Paths) -> dict[str, dict[str, Any]]:
+    checked = {
+        "health": health.settings(),
+        "names": [controller.name for controller in contract.with_role("controller")],
+    }
+    return {node.name: _host(contract, node, paths, checked) for node in nodes}
+
+
+def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any]) -> dict[str, Any]:
+    """``checked``: what the health check of every node expects alike."""
     machine = contract.machine(node.machine) if node.rails or node.gpus else None
     return {
         "ansible_host": node.name,
@@ -209,7 +218,7 @@ def _host(contract: Contract, node: Node, paths: Paths) -> dict[str, Any]:
         "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
         "railbed_nccl_environment": dict(machine.nccl_environment) if machine else {},
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
-        "railbed_expectations": json.dumps(expectations.of(contract, node) | {"health": health.settings()}),
+        "railbed_expectations": json.dumps(expectations.of(contract, node) | checked),
         "railbed_rail_routes": _routes(contract, node),
         "railbed_links": {
             nic.netdev: rail.mtu for rail, nic in contract.nics(node) if nic.netdev and rail.mtu

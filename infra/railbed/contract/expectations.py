@@ -46,7 +46,6 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         ]
         if node.role != "storage"
         else [],
-        "names": [one.name for one in contract.with_role("controller")],
         "login": node.ssh.user,
         "imds": list(contract.imds),
         "packages": {

@@ -14,12 +14,13 @@ import pytest
 from tests.support.contracts import sealed
 
 from railbed import contract as contracts
-from railbed.configure import inventory, stack
+from railbed.configure import health, inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
+from railbed.plan import node_classes
 
 ROOT = Path(__file__).resolve().parents[3]
 PATHS = Paths(ssh_config=Path("/work tree/ssh/config"), secrets=Path("/work tree/secrets"))
@@ -96,6 +97,16 @@ def test_what_all_share_is_said_once(contract: Contract) -> None:
     one = json.dumps(build(contract, {}, PATHS).hostvars["h100-0"])
     many = contract.model_copy(update={"nodes": [*contract.nodes, *contract.nodes[1:]]})
     assert json.dumps(build(many, {}, PATHS).hostvars["h100-0"]) == one
+
+
+def test_the_health_check_knows_the_controllers_and_when_a_node_may_drain(contract: Contract) -> None:
+    expected = json.loads(build(contract, {}, PATHS).hostvars["h100-1"]["railbed_expectations"])
+    assert (expected["names"], expected["health"]) == (["ctl0"], health.settings())
+
+
+def test_a_group_of_a_component_is_there_whoever_is_in_it() -> None:
+    """Plays and roles name it, also where the release has no such component."""
+    assert set(node_classes.OF_COMPONENTS) <= set(inventory.ALWAYS)
 
 
 def test_a_run_on_one_node_is_told_of_it_and_of_the_controllers(contract: Contract) -> None:
