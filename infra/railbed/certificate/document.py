@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from railbed.certificate.identity import Identity
 from railbed.certificate.manifest import Sha256, readable
-from railbed.claims import FrozenModel, Verdict
+from railbed.claims import FrozenModel, Verdict, withholds
 
 SCHEMA = "railbed/certificate/v2"
 OLDER = ("railbed/certificate/v1",)
@@ -126,8 +126,7 @@ class Certificate(FrozenModel):
     def _follows(self) -> Self:
         """The verdict and the times must follow from what else it says."""
         for one in self.claims:
-            open_ = one.verdict is Verdict.UNPROVEN and one.claim not in self.accepted_unproven
-            if one.verdict is Verdict.FAIL or open_:
+            if withholds(one.claim, one.verdict, self.accepted_unproven):
                 raise ValueError(f"says pass, and {one.claim} {one.node or 'cluster'} is {one.verdict.value}")
         if datetime.fromisoformat(self.expires) <= datetime.fromisoformat(self.issued_at):
             raise ValueError("expires before it was issued")

@@ -16,6 +16,7 @@ from railbed.claims.records import (
     OutOfScope,
     Verdict,
     overall,
+    withholds,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "OutOfScope",
     "Verdict",
     "overall",
+    "withholds",
 ]

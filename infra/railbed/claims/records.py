@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -42,6 +43,11 @@ def overall(verdicts: list[Verdict]) -> Verdict:
     if not verdicts or Verdict.UNPROVEN in verdicts:
         return Verdict.UNPROVEN
     return Verdict.PASS
+
+
+def withholds(claim: str, verdict: Verdict, accepted: Container[str]) -> bool:
+    """Whether this verdict keeps a certificate back: a failure always, ``unproven`` unless a person accepted the claim so."""
+    return verdict is Verdict.FAIL or (verdict is Verdict.UNPROVEN and claim not in accepted)
 
 
 Basis = Literal["measured", "family", "declared", "derived", "none"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from railbed.claims import Judged, Verdict, overall
+from railbed.claims import Judged, Verdict, overall, withholds
 from railbed.defaults import REASON_CHARACTERS
 from railbed.effects.journal import now_iso
 from railbed.judge import sound
@@ -135,6 +135,4 @@ def _worded(record: Judged) -> Judged:
 
 def total(claims: Iterable[Judged], accepted: Mapping[str, str]) -> Verdict:
     """The overall verdict; what someone accepted unproven, with a reason, does not hold the gate shut."""
-    return overall(
-        [Verdict.PASS if c.verdict is Verdict.UNPROVEN and c.claim in accepted else c.verdict for c in claims]
-    )
+    return overall([c.verdict if withholds(c.claim, c.verdict, accepted) else Verdict.PASS for c in claims])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from railbed import inputs, strict_json
 from railbed.certificate.identity import CLAIM, Identity
-from railbed.claims import Culprit, FrozenModel, Judged, OutOfScope, Verdict
+from railbed.claims import Culprit, FrozenModel, Judged, OutOfScope, Verdict, withholds
 from railbed.effects import files
 from railbed.errors import Exit, UsageError
 from railbed.text import plain
@@ -75,12 +75,7 @@ class Report(FrozenModel):
     @property
     def open_claims(self) -> list[Judged]:
         """What holds the gate shut: whatever did not pass, but for claims that someone let stay unproven."""
-        return [
-            c
-            for c in self.claims
-            if c.verdict is Verdict.FAIL
-            or (c.verdict is Verdict.UNPROVEN and c.claim not in self.accepted_unproven)
-        ]
+        return [c for c in self.claims if withholds(c.claim, c.verdict, self.accepted_unproven)]
 
     def identity(self, node: str) -> Identity:
         """What the node showed of itself in this run."""
