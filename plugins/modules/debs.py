@@ -85,13 +85,14 @@ sources:
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, Optional, TypeVar
 
 from ansible.module_utils import railbed_apt
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.railbed_apt import lines, refreshed, split, stale
 
 REFRESHED = "/var/lib/apt/periodic/railbed-refreshed"
 FORMAT = r"${Package}\t${Version}\t${db:Status-Want}\t${db:Status-Status}\n"
@@ -117,35 +118,6 @@ INSTALLED_TO = "/usr"
 UNTOUCHED = "no package was changed"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_SUSPEND": "1"}
 T = TypeVar("T")
-
-
-def split(package: str) -> tuple[str, str]:
-    """Name and wanted version (or pattern, or nothing)."""
-    name, _, version = package.partition("=")
-    return name, version
-
-
-def stale(sources: list[str], mark: str) -> bool:
-    """Whether a source was changed since ``mark`` was made, with which the lists were read."""
-    if not sources:
-        return False
-    try:
-        refreshed = os.stat(mark).st_mtime
-    except OSError:
-        return True
-    return any(os.stat(path).st_mtime > refreshed for path in sources if os.path.exists(path))
-
-
-def refreshed(mark: str) -> None:
-    """Notes that the lists were read now."""
-    os.makedirs(os.path.dirname(mark), exist_ok=True)
-    with open(mark, "w"):
-        pass
-
-
-def lines(versions: Mapping[str, Union[str, None]]) -> str:
-    """Packages and their versions, as a diff shows them."""
-    return "".join(f"{name} {version or '(absent)'}\n" for name, version in versions.items())
 
 
 @dataclass(frozen=True)
