@@ -9,7 +9,7 @@ short_description: Write a role's whole set of files in one call
 description:
   - Brings files, folders and symbolic links to the given content, mode and owner.
   - Each file is replaced atomically.
-  - Content comes rendered from the controller, with C(lookup('ansible.builtin.template', …)).
+  - Content comes rendered from the controller, with C(lookup('rendered', …)).
 options:
   files:
     description:
@@ -65,7 +65,7 @@ EXAMPLES = r"""
 - name: Configure the time service
   tree:
     files:
-      /etc/chrony/chrony.conf: "{{ lookup('ansible.builtin.template', 'chrony.conf.j2') }}"
+      /etc/chrony/chrony.conf: "{{ lookup('rendered', 'chrony.conf.j2') }}"
     units:
       - name: chrony.service
         files: [/etc/chrony/chrony.conf]

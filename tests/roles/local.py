@@ -23,7 +23,8 @@ def play(
         inventory={"all": {"hosts": dict.fromkeys(hosts, HERE)}},
         envvars={
             "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "PATH": os.environ["PATH"], **(settings or {}),
+            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"),
+            "ANSIBLE_LOOKUP_PLUGINS": str(ROOT / "plugins/lookup"), "PATH": os.environ["PATH"], **(settings or {}),
         },
         **more,
     )  # fmt: skip
