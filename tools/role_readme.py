@@ -45,17 +45,21 @@ def hosts() -> dict[str, list[str]]:
     """Role → groups of hosts that get it, in the order of the plays; those that only make images come last."""
     found: dict[str, list[str]] = {}
     site = load(ROOT / "playbooks/site.yml")
-    of_nodes = {
-        task["ansible.builtin.import_role"]["name"] for play in site for task in play.get("tasks", ())
-    }
+    of_nodes = {name for play in site for name in roles_of(play)}
     for play in [*site, *load(ROOT / "playbooks/bake.yml")]:
-        for task in play.get("tasks", ()):
-            if play not in site and task["ansible.builtin.import_role"]["name"] in of_nodes:
+        for name in roles_of(play):
+            if play not in site and name in of_nodes:
                 continue
-            groups = found.setdefault(task["ansible.builtin.import_role"]["name"], [])
+            groups = found.setdefault(name, [])
             if play["hosts"] not in groups:
                 groups.append(play["hosts"])
     return found
+
+
+def roles_of(play: dict[str, Any]) -> list[str]:
+    """Names of the roles of a play."""
+    key = "ansible.builtin.import_role"
+    return [task[key]["name"] for task in play.get("tasks", ()) if key in task]
 
 
 class Role:

@@ -6,6 +6,8 @@ from __future__ import annotations
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 """A label of RFC 1123 in lower case: what names of hosts, of resources and of folders may all be."""
 NAME_MAX = 63
+BOOT_PARAMETER = r"^[A-Za-z][A-Za-z0-9_.-]*(=[A-Za-z0-9_.,:@+-]+)?$"
+"""One word of the kernel's command line, as a shell leaves it alone (docs.kernel.org, admin-guide/kernel-parameters)."""
 
 # --- processes -------------------------------------------------------------------------------------------------
 COMMAND_TIMEOUT_S = 120.0

@@ -7,9 +7,15 @@ DOCUMENTATION = r"""
 module: boot_wanted
 short_description: Say why a node must boot
 description:
-  - Reads only. A package may have asked for a boot, the loaded GPU driver may be another one than the installed, the running
-    kernel another one than the newest installed, and an interface may not have the name yet that role rails gives its slot.
+  - Reads only. A package may have asked for a boot; the loaded driver of GPUs or network cards may be another one than the
+    installed, the running kernel another one than the newest installed, or without a parameter that it must have; and an
+    interface may not have the name yet that role rails gives its slot.
 options:
+  boot_line:
+    description: Words that the running kernel's command line must have.
+    type: list
+    elements: str
+    default: []
   root:
     description: Where the node's files begin; another folder in tests.
     type: path
@@ -49,6 +55,8 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
+MODULES = (("nvidia", "version", "driver"), ("mlx5_core", "srcversion", "module mlx5_core, source"))
+"""Module, the field of modinfo(8) and of /sys/module by which two builds differ, and what it is called."""
 LINKS = "etc/systemd/network/05-railbed-*.link"
 """What role rails writes."""
 
@@ -85,17 +93,26 @@ def newest(root: str, running: str) -> list[str]:
     return [f"kernel {running} runs, {latest} is installed"] if order(latest) > order(running) else []
 
 
-def driver(module: AnsibleModule, root: str) -> list[str]:
-    """A loaded NVIDIA module that is not the installed one: its library refuses to talk to it."""
-    loaded = _text(os.path.join(root, "sys/module/nvidia/version"))
+def drivers(module: AnsibleModule, root: str) -> list[str]:
+    """A loaded module that is not the installed one: the GPUs' library refuses to talk to it, the cards run the old one."""
     modinfo = module.get_bin_path("modinfo")
-    if not loaded or not modinfo:
-        return []
-    code, out, _ = module.run_command([modinfo, "-F", "version", "nvidia"])
-    installed = out.strip()
-    if code != 0 or not installed or installed == loaded:
-        return []
-    return [f"driver {loaded} is loaded, {installed} is installed"]
+    found = []
+    for name, field, what in MODULES:
+        loaded = _text(os.path.join(root, "sys/module", name, field))
+        if not loaded or not modinfo:
+            continue
+        code, out, _ = module.run_command([modinfo, "-F", field, name])
+        installed = out.strip()
+        if code == 0 and installed and installed != loaded:
+            found.append(f"{what} {loaded} is loaded, {installed} is installed")
+    return found
+
+
+def without(root: str, wanted: list[str]) -> list[str]:
+    """Parameters that the running kernel was not booted with; of two with one name it takes the later."""
+    given = {word.split("=", 1)[0]: word for word in _text(os.path.join(root, "proc/cmdline")).split()}
+    lacking = [word for word in wanted if given.get(word.split("=", 1)[0]) != word]
+    return [f"the kernel was booted without {' '.join(lacking)}"] if lacking else []
 
 
 def names(module: AnsibleModule, root: str) -> list[tuple[str, bool]]:
@@ -126,11 +143,16 @@ def _slot(module: AnsibleModule, root: str, name: str) -> str:
 def main() -> None:
     """Entry point of the module."""
     module = AnsibleModule(
-        argument_spec={"root": {"type": "path", "default": "/"}, "release": {"type": "str", "default": ""}},
+        argument_spec={
+            "boot_line": {"type": "list", "elements": "str", "default": []},
+            "root": {"type": "path", "default": "/"},
+            "release": {"type": "str", "default": ""},
+        },
         supports_check_mode=True,
     )
     root, running = module.params["root"], module.params["release"] or os.uname().release
-    reasons = asked(root) + newest(root, running) + driver(module, root)
+    reasons = asked(root) + newest(root, running) + drivers(module, root)
+    reasons += without(root, module.params["boot_line"])
     wrong = names(module, root)
     module.exit_json(
         changed=False,

@@ -123,6 +123,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
             yield name, trait.asks_text, trait.provenance
         for name, some in entry.packages.items():
             yield name, " ".join(some.packages), some.provenance
+        for name, one in entry.boot_parameters.items():
+            yield name, one.parameter, one.provenance
         for name, versions in entry.versions.items():
             for known in versions:
                 yield name, f"{known.version} {known.note}".strip(), known.provenance

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from railbed.catalog.facts import Entry, Facts, Source
+from railbed.defaults import BOOT_PARAMETER
 
 
 class Known(Facts):
@@ -72,18 +73,31 @@ class PackageSet(Facts):
     provenance: Source
 
 
+class BootParameter(Facts):
+    """A parameter of the kernel that nodes boot with (docs.kernel.org, admin-guide/kernel-parameters)."""
+
+    nodes: list[str] = Field(default_factory=list)
+    """As of a component's ``Trait``."""
+    when: dict[str, Any] = Field(default_factory=dict)
+    """As of a ``PackageSet``."""
+    parameter: str = Field(pattern=BOOT_PARAMETER)
+    """One word of the kernel's command line."""
+    reason: str = Field(min_length=8)
+    provenance: Source
+
+
 class Rules(Entry):
-    """A file of ``rules/``: rules, versions, components, packages, or several of them."""
+    """A file of ``rules/``: rules, versions, components, packages, boot parameters, or several of them."""
 
     rules: dict[str, Rule] = Field(default_factory=dict)
     versions: dict[str, list[Known]] = Field(default_factory=dict)
     components: dict[str, Trait] = Field(default_factory=dict)
     packages: dict[str, PackageSet] = Field(default_factory=dict)
+    boot_parameters: dict[str, BootParameter] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.rules or self.versions or self.components or self.packages):
-            raise ValueError(
-                "a file of rules/ has `rules`, `versions`, `components` or `packages` below `parts`"
-            )
+        kinds = ("rules", "versions", "components", "packages", "boot_parameters")
+        if not any(getattr(self, kind) for kind in kinds):
+            raise ValueError(f"a file of rules/ has one of {', '.join(kinds)} below `parts`")
         return self

@@ -106,6 +106,8 @@ class Facts(FrozenModel):
     release: str
     installed: dict[str, str]
     """Component of the release → version, of those that nodes get."""
+    boot_line: list[str]
+    """Words of the kernel's command line of the nodes with GPUs."""
 
 
 class In:

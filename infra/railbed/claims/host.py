@@ -17,6 +17,17 @@ def kernel(_: Facts) -> Instances:
 
 
 @define(
+    id="node.boot_line", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="the kernel runs with the boot parameters that the machine needs", accuses="kernel", runbook="kernel",
+)  # fmt: skip
+def boot_line(facts: Facts) -> Instances:
+    if facts.boot_line:
+        yield In(f"the kernel runs with {' '.join(facts.boot_line)}")
+    else:
+        yield Out("the catalogue asks no boot parameter of these machines")
+
+
+@define(
     id="node.limits", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="a job step (measured inside one) may lock as much memory as the rails' transport needs, and open enough files",
     accuses="limits", runbook="limits",

@@ -26,7 +26,7 @@ ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "metadata_servers",
     "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
-    "dcgm_exporter_nodes",
+    "dcgm_exporter_nodes", "boot_line_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -124,7 +124,11 @@ def class_group(one: NodeClass) -> str:
 
 def class_variables(one: NodeClass) -> dict[str, Any]:
     """What nodes of a class get."""
-    return {"railbed_versions": dict(one.components), "railbed_node_packages": dict(one.packages)}
+    return {
+        "railbed_versions": dict(one.components),
+        "railbed_node_packages": dict(one.packages),
+        "railbed_boot_line": list(one.boot_line),
+    }
 
 
 @cache

@@ -35,6 +35,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
         "kernel": components.get(KERNEL, ""),
+        "boot_line": list(contract.class_of(node).boot_line),
         "driver": components.get("nvidia_driver", ""),
         "fabric_manager": components.get("fabric_manager", ""),
         "dcgm": components.get("dcgm", ""),

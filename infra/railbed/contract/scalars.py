@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from railbed.defaults import NAME_PATTERN
+from railbed.defaults import BOOT_PARAMETER, NAME_PATTERN
 from railbed.text import LINE_PATTERN
 
 _NAME = NAME_PATTERN.strip("^$")
@@ -57,6 +57,7 @@ Pin = Annotated[
 ]
 """A version of a package, or its beginning and ``*``; empty: any."""
 Package = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@=-]*$")]
+BootParameter = Annotated[str, Field(max_length=255, pattern=BOOT_PARAMETER)]
 Path = Annotated[str, Field(max_length=4096, pattern=r"^(/[A-Za-z0-9._/+-]*)?$")]
 Source = Annotated[str, Field(max_length=4096, pattern=r"^([A-Za-z0-9/\[][A-Za-z0-9@:/.,_=+\[\]-]*)?$")]
 """What a client mounts."""

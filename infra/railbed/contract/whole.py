@@ -106,6 +106,10 @@ class Contract(FrozenModel):
         """SHA-256 of the canonical JSON without ``hash``."""
         return digest_of(self.as_json())
 
+    def digest_as_read(self) -> str:
+        """The same without what an earlier railbed did not write, for which today's defaults stand."""
+        return digest_of(self.as_json(exclude_unset=True))
+
     def sealed(self) -> Self:
         """A copy whose ``hash`` matches its content."""
         return self.model_copy(update={"hash": self.digest()})
@@ -115,14 +119,18 @@ class Contract(FrozenModel):
         body = self.as_json()
         return {**body, "hash": digest_of(body)}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, *, exclude_unset: bool = False) -> dict[str, Any]:
         """Plain JSON data. Rails that nodes share are one object in it: they would be most of a large contract."""
-        body = self.model_dump(mode="json", by_alias=True, exclude={"nodes": {"__all__": {"rails"}}})
+        body = self.model_dump(
+            mode="json", by_alias=True, exclude_unset=exclude_unset, exclude={"nodes": {"__all__": {"rails"}}}
+        )
         rails: dict[tuple[int, ...], list[dict[str, Any]]] = {}
         for node, written in zip(self.nodes, body["nodes"], strict=True):
             those = tuple(map(id, node.rails))
             if those not in rails:
-                rails[those] = [rail.model_dump(mode="json") for rail in node.rails]
+                rails[those] = [
+                    rail.model_dump(mode="json", exclude_unset=exclude_unset) for rail in node.rails
+                ]
             written["rails"] = rails[those]
         return body
 

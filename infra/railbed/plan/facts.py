@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.plan import node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
+from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.platforms import CLOUDS, LabPlatform
 
@@ -22,11 +24,12 @@ def of(
 ) -> Facts:
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
     computes = sum(pool.nodes for pool in pools)
+    lab = isinstance(spec.platform, LabPlatform)
     return Facts(
         machine=pools[0].machine,
         transports=sorted({pool.machine.transport for pool in pools}),
         platform=spec.platform.kind,
-        stands_in=isinstance(spec.platform, LabPlatform),
+        stands_in=lab,
         metadata_service=spec.platform.kind in CLOUDS,
         computes=computes,
         rail_hosts=computes + sum(pool.spares for pool in pools),
@@ -37,6 +40,9 @@ def of(
         long_job=bool(jobs),
         release=software.release,
         installed=software.versions,
+        boot_line=node_classes.boot_line(
+            ["gpu_nodes"], {**compat.facts_of(pools[0].machine), "hosts": "container" if lab else "machine"}
+        ),
     )
 
 

@@ -28,6 +28,9 @@ OF_COMPONENTS = {
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 
+BOOT_LINE = "boot_line_nodes"
+"""Group of the nodes whose kernel's command line railbed adds to."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -75,6 +78,7 @@ class PlannedClass(FrozenModel):
     groups: list[str]
     components: dict[str, str]
     packages: dict[str, str]
+    boot_line: list[str]
 
 
 def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> PlannedClass:
@@ -103,10 +107,21 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
                 packages.update(dict.fromkeys(some.packages, ""))
     for part in chosen.values():
         packages.update(part.node_packages)
+    words = boot_line(groups, known)
     return PlannedClass(
-        name=kind.name, groups=groups, packages=packages,
+        name=kind.name, groups=[*groups, BOOT_LINE] if words else groups, packages=packages, boot_line=words,
         components={name: part.version for name, part in chosen.items()},
     )  # fmt: skip
+
+
+def boot_line(groups: list[str], known: dict[str, str]) -> list[str]:
+    """Words of the kernel's command line of nodes in ``groups``; ``known``: what conditions may ask of."""
+    return [
+        one.parameter
+        for file in catalog.load_rules()
+        for name, one in file.boot_parameters.items()
+        if _is_in(one.nodes, groups) and compat.holds(one.when, known, f"boot_parameters.{name}")
+    ]
 
 
 def _is_in(wanted: list[str], groups: list[str]) -> bool:

@@ -53,3 +53,25 @@ def test_a_newer_kernel(tmp_path: Path, latest: str) -> None:
 def test_a_loaded_driver_that_is_not_the_installed_one(tmp_path: Path, modinfo: None) -> None:
     put(tmp_path, "sys/module/nvidia/version", "570.124.06\n")
     assert reasons(tmp_path) == ["driver 570.124.06 is loaded, 595.71.05 is installed"]
+
+
+def test_a_network_driver_that_is_not_the_installed_one(tmp_path: Path, modinfo: None) -> None:
+    put(tmp_path, "sys/module/mlx5_core/srcversion", "1C2F0A5B93D4E6F708192A3\n")
+    assert reasons(tmp_path) == [
+        "module mlx5_core, source 1C2F0A5B93D4E6F708192A3 is loaded, 595.71.05 is installed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "lacking"),
+    [
+        ("ro quiet iommu=pt nosmt", ""),
+        ("ro iommu=off iommu=pt nosmt", ""),
+        ("ro iommu=pt nosmt iommu=off", "iommu=pt"),
+        ("ro quiet", "iommu=pt nosmt"),
+    ],
+)
+def test_a_kernel_that_was_booted_without_a_parameter(tmp_path: Path, line: str, lacking: str) -> None:
+    put(tmp_path, "proc/cmdline", f"BOOT_IMAGE=/boot/vmlinuz {line}\n")
+    called = modules.call(BOOT, root=str(tmp_path), release="6.1.0-30-amd64", boot_line=["iommu=pt", "nosmt"])
+    assert called["reasons"] == ([f"the kernel was booted without {lacking}"] if lacking else [])

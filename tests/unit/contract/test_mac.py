@@ -49,6 +49,18 @@ def test_numbers_may_have_been_through_the_engine(contract: Contract) -> None:
     assert parse(through(authenticated(contract.as_json(), KEY)), "x", KEY) == contract
 
 
+def test_what_an_earlier_railbed_did_not_write_has_its_default(contract: Contract) -> None:
+    """Such a contract is whole: its hash covers what it says, and nothing may be added to it either."""
+    body = json.loads(json.dumps(contract.as_json()))
+    for one in body["classes"]:
+        del one["boot_line"]
+    old = authenticated(sealed_again(body), KEY)
+    assert [one.boot_line for one in parse(old, "x", KEY).classes] == [[] for _ in contract.classes]
+    old["classes"][0]["boot_line"] = ["iommu=off"]
+    with pytest.raises(ContractError, match="changed"):
+        parse(old, "x", KEY)
+
+
 @pytest.mark.parametrize("path", [one for one in ALL if one[0] not in ("schema", "hash")], ids=named)
 def test_no_change_gets_through(path: Path, body: dict[str, Any]) -> None:
     made = authenticated(body, KEY)

@@ -1,0 +1,33 @@
+"""The kernel's command line: what a node was booted with, not what its boot loader would give the next kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.probe import Finding, Probe
+
+
+def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
+    """The running kernel has each parameter, as given last: of two with one name the kernel takes the later."""
+    expected = [str(word) for word in want.get("boot_line") or []]
+    line = probe.read("/proc/cmdline")
+    words = (line or "").split()
+    if not expected or not words:
+        why = "no parameter is expected" if not expected else "/proc/cmdline cannot be read"
+        return Finding("unproven", why, expected=" ".join(expected) or None)
+    has = {word.split("=", 1)[0]: word for word in words}
+    wrong = [word for word in expected if has.get(word.split("=", 1)[0]) != word]
+    if wrong:
+        shown = ", ".join(f"{word} (has {has.get(word.split('=', 1)[0], 'none')})" for word in wrong)
+        return Finding(
+            "fail", f"not booted with {shown}", " ".join(words), "", " ".join(expected), ("kernel",)
+        )
+    return Finding("pass", f"booted with {' '.join(expected)}", " ".join(words), "", " ".join(expected))
+
+
+@pytest.mark.claim("node.boot_line")
+def test_boot_line(probe: Probe, want: dict[str, Any], judge: Callable[[Finding], None]) -> None:
+    judge(boot_line(probe, want))

@@ -1,0 +1,35 @@
+"""The kernel's command line, as /proc/cmdline has it (the words of an Ubuntu 24.04 cloud image, and what role boot_line adds)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+IMAGE = "BOOT_IMAGE=/boot/vmlinuz-6.8.0-57-generic root=PARTUUID=6f4e1a5c ro console=tty1 console=ttyS0"
+
+
+@pytest.mark.refutes("node.boot_line")
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (f"{IMAGE} iommu=pt\n", "pass"),
+        (f"{IMAGE} iommu=off iommu=pt\n", "pass"),
+        (f"{IMAGE}\n", "fail"),
+        (f"{IMAGE} iommu=pt iommu=off\n", "fail"),
+        (f"{IMAGE} iommu=ptx\n", "fail"),
+        ("", "unproven"),
+    ],
+)
+def test_boot_line(world: Any, monkeypatch: pytest.MonkeyPatch, text: str, verdict: str) -> None:
+    world.want["boot_line"] = ["iommu=pt"]
+    world.write("/proc/cmdline", text)
+    found = world.check("node.boot_line", monkeypatch)
+    assert found.verdict == verdict
+    assert (found.parts == ("kernel",)) == (verdict == "fail")
+
+
+def test_without_an_expectation_nothing_is_shown(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.want["boot_line"] = []
+    world.write("/proc/cmdline", IMAGE)
+    assert world.check("node.boot_line", monkeypatch).verdict == "unproven"
