@@ -356,3 +356,19 @@ def test_a_host_without_the_job_container_file_is_like_a_controller_without_it(
     gone("/etc/slurm/job_container.conf")(world)
     world.want["scheduler"]["files"]["job_container.conf"] = "missing"
     assert world.check("node.scheduler", monkeypatch).verdict == "pass"
+
+
+OWN = "7F7F0101,,8,1796025505.896511164,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,0.0,0.0,0.0,Normal\n"
+"""`chronyc -n -c tracking` of the lab's controller, which serves its own clock."""
+
+
+@pytest.mark.parametrize(("own_machine", "verdict"), [(True, "unproven"), (False, "pass")])
+def test_a_machine_that_follows_its_own_clock_shows_nothing(
+    world: Any, monkeypatch: pytest.MonkeyPatch, own_machine: bool, verdict: str
+) -> None:
+    """A container's clock is the one of the machine that runs it, which that machine answers for."""
+    world.command("chronyc", OWN)
+    world.want["time_source"] = own_machine
+    found = world.check("node.time", monkeypatch)
+    assert found.verdict == verdict
+    assert ("site.ntp" in found.reason) == own_machine

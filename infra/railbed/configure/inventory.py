@@ -147,6 +147,7 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
+        "railbed_ntp": list(contract.ntp),
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),

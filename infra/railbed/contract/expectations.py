@@ -56,6 +56,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,
+        "time_source": contract.hosts == "machine",
     }  # fmt: skip
 
 

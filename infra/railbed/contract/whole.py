@@ -45,6 +45,8 @@ class Contract(FrozenModel):
     """Empty where every pool is whole."""
     imds: list[Annotated[str, Field(pattern=r"^[0-9a-f.:]+$", max_length=45)]] = Field(default_factory=list)
     """Addresses of the provider's instance metadata service, which only root may reach; empty where there is none."""
+    ntp: list[scalars.Host] = Field(default_factory=list)
+    """NTP servers that the controllers follow; empty: the cluster keeps a time of its own."""
     spec_hash: scalars.Sha256
     hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""

@@ -197,6 +197,8 @@ class ClusterPlan(FrozenModel):
     domain: str
     """DNS domain of the hosts."""
     admins: dict[str, str]
+    ntp: list[str] = Field(default_factory=list)
+    """NTP servers of the controllers."""
     pools: list[PlannedPool]
     place: Platform
     """The spec's own platform part: region, zone, account, networks."""

@@ -91,6 +91,7 @@ def unsealed(
         out_of_scope=list(plan.out_of_scope),
         missing=missing or [],
         imds=imds.addresses(plan.platform),
+        ntp=list(plan.ntp),
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )

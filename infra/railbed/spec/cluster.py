@@ -19,6 +19,7 @@ from railbed.spec.scalars import (
     PublicKey,
     RailCount,
     RateGbps,
+    Server,
     SpareCount,
 )
 
@@ -175,6 +176,13 @@ class Access(SpecModel):
     """Instance id → public host key, read at the provider's console: for providers without a channel to read it by."""
 
 
+class Site(SpecModel):
+    """Services of the site that nodes use."""
+
+    ntp: list[Server] = Field(default=[], max_length=8)
+    """NTP servers that the controllers follow; empty: the provider's, where it has one at a fixed address."""
+
+
 class Budget(SpecModel):
     """Limits that the plan refuses to go over. What has no published price is said, and not counted."""
 
@@ -209,6 +217,8 @@ class ClusterSpec(SpecModel):
     """What the cluster is for."""
     access: Access = Access()
     """Who may log in."""
+    site: Site = Site()
+    """What the site serves."""
     budget: Budget = Budget()
     """Limits on its price."""
     acknowledge: list[Annotated[str, Field(max_length=255)]] = Field(default=[], max_length=64)

@@ -87,6 +87,8 @@ Key = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][
 Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 MountPoint = Annotated[str, Field(max_length=200), AfterValidator(_mount)]
+Server = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
+"""A DNS name or an address."""
 Network = Annotated[str, AfterValidator(_network)]
 NetworkV4 = Annotated[str, AfterValidator(_network_v4)]
 AddressV4 = Annotated[str, AfterValidator(_address_v4)]

@@ -9,6 +9,8 @@ from railbed.validate.node.probe import NOT_FOUND, NOT_RUN, TIMED_OUT, Answer, F
 SYNC_TRIES = 8
 """Seconds that a daemon which has just started may take to find its source."""
 FIELDS = 14
+OWN_CLOCK = "7F7F0101"
+"""Reference of a chronyd that serves its own clock (`local` of chrony.conf(5)): 127.127.1.1."""
 ASK = ("chronyc", "-n", "-c", "tracking")
 
 
@@ -45,6 +47,9 @@ def clock_now(probe: Probe, want: dict[str, Any]) -> Finding:
         return _wrong(f"not synchronised: {fields[13]}", offset_s, bound)
     if offset_s > bound:
         return _wrong(f"{offset_s:g} s off {fields[1]}, more than {bound:g} s", offset_s, bound)
+    if fields[0] == OWN_CLOCK and want.get("time_source"):
+        told = "the node follows its own clock and no NTP server (`site.ntp` of the spec)"
+        return Finding("unproven", told, offset_s, "s", bound)
     source = fields[1] or "its own reference"
     return Finding("pass", f"synchronised to {source}, stratum {fields[2]}", offset_s, "s", bound)
 
