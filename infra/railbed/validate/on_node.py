@@ -17,8 +17,9 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
 from railbed.defaults import NODE_CHECK_TIMEOUT_S
 from railbed.effects import node_json
+from railbed.hardware import Document
 from railbed.run import TIMED_OUT
-from railbed.validate import identity, scheduler_files
+from railbed.validate import affinity, identity, scheduler_files
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
@@ -123,11 +124,17 @@ def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
         told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
         bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
         return []
-    shown = next((record.shown for record in records if record.claim == CLAIM), None)
-    return [
-        one if one.claim != CLAIM or shown is None else _identified(bench, one, shown)
-        for one in answers(questions, records, evidence)
-    ]
+    by_claim = {record.claim: record for record in records}
+    return [_judged_here(bench, one, by_claim[one.claim]) for one in answers(questions, records, evidence)]
+
+
+def _judged_here(bench: Bench, one: Judged, record: Record) -> Judged:
+    """What a node only shows is judged here."""
+    if one.claim == CLAIM and record.shown is not None:
+        return _identified(bench, one, record.shown)
+    if one.claim == affinity.CLAIM and record.observed is not None:
+        return affinity.judged(one, bench.contract, bench.node(one.node), record.observed)
+    return one
 
 
 def _identified(bench: Bench, one: Judged, shown: Shown) -> Judged:
@@ -148,6 +155,8 @@ class Record(node_json.Reply):
     at: node_json.Words = ""
     shown: Shown | None = None
     """What the node printed of itself; with claim ``node.identity`` only."""
+    observed: Document | None = None
+    """What it is made of; with claim ``node.affinity`` only."""
 
 
 RECORDS = TypeAdapter(list[Record])
