@@ -6,6 +6,7 @@ Observation is not expectation: how many cards, at which rate, come from the con
 from __future__ import annotations
 
 from railbed.hardware.document import Document
+from railbed.hardware.facts import NodeFacts, RailNames, facts
 from railbed.hardware.observation import Cpu, Drive, Gid, Gpu, Mount, Near, Nic, Observation
 from railbed.hardware.pci import Rank
 from railbed.hardware.rails import MappedRail, Mapping, Wanted, mapped
@@ -22,9 +23,12 @@ __all__ = [
     "Mount",
     "Near",
     "Nic",
+    "NodeFacts",
     "Observation",
+    "RailNames",
     "Rank",
     "Wanted",
+    "facts",
     "mapped",
     "read",
 ]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
-import tarfile
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -16,7 +13,7 @@ from railbed.certificate.identity import CLAIM, Shown
 from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
 from railbed.defaults import NODE_CHECK_TIMEOUT_S
-from railbed.effects import node_json
+from railbed.effects import node_bundle, node_json
 from railbed.hardware import Document
 from railbed.run import TIMED_OUT
 from railbed.validate import affinity, identity, scheduler_files
@@ -25,9 +22,9 @@ from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
 from railbed.validate.scope import Question
 
-SUITE = Path(__file__).parent / "node"
-PACKAGE = "railbed/validate/node"
-EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
+SUITE = node_bundle.PROGRAMS
+PACKAGE = node_bundle.PACKAGE
+EMPTY = node_bundle.EMPTY
 PATTERN = "node.*"
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
@@ -51,20 +48,7 @@ cat "$RAILBED_RESULTS" || exit 4
 
 def bundle(wanted: dict[str, Any]) -> bytes:
     """The suite and its expectations as a compressed tar."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        _put(archive, "expectations.json", json.dumps(wanted).encode())
-        for name in EMPTY:
-            _put(archive, name, b"")
-        for path in sorted(SUITE.glob("*.py")):
-            _put(archive, f"{PACKAGE}/{path.name}", path.read_bytes())
-    return buffer.getvalue()
-
-
-def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    archive.addfile(entry, io.BytesIO(content))
+    return node_bundle.packed({"expectations.json": json.dumps(wanted).encode()})
 
 
 def run(bench: Bench) -> None:
@@ -100,7 +84,8 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
 
 def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
     questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
-    wanted = expectations.of(bench.contract, bench.node(name)) | {
+    named = bench.as_observed
+    wanted = expectations.of(named, named.node(name)) | {
         "reservation": bench.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
@@ -133,7 +118,7 @@ def _judged_here(bench: Bench, one: Judged, record: Record) -> Judged:
     if one.claim == CLAIM and record.shown is not None:
         return _identified(bench, one, record.shown)
     if one.claim == affinity.CLAIM and record.observed is not None:
-        return affinity.judged(one, bench.contract, bench.node(one.node), record.observed)
+        return affinity.judged(one, bench.as_observed, bench.as_observed.node(one.node), record.observed)
     return one
 
 
