@@ -71,14 +71,6 @@ class Collector:
         elif kind in ("error", "warning", "verbose", "system_warning") and event.get("stdout"):
             self.said.append(str(event["stdout"]))
 
-    def watch(self, event: dict[str, Any]) -> None:
-        """One event of a run that comes before the one that counts: shown, and not summed up."""
-        kind, data = str(event.get("event", "")), event.get("event_data") or {}
-        if kind == "playbook_on_play_start":
-            self._on_event(Event("play", task=str(data.get("play", ""))))
-        elif kind in ("playbook_on_task_start", "playbook_on_handler_task_start"):
-            self._on_event(Event("task", task=_title(data)))
-
     def _stats(self, data: dict[str, Any]) -> None:
         """The end. Only here are the changes of tasks counted whose results are hidden."""
         self.finished = True

@@ -58,12 +58,12 @@ def converge(
         journal.write("converge", playbook=playbook, nodes=nodes, check=check, contract=contract.hash)
         start = time.monotonic()
         collector = Collector(nodes, on_event)
-        if not check:
-            inventory = _observed(contract, work, nodes, playbook, collector, inventory)
-        told = stack.of_run(work, contract, inventory, set(nodes))
         if moving and not check:
             # Until it is whole, a node has neither release: who moves it back must find it.
             releases.forget(work, nodes)
+        if not check:
+            inventory = _observed(contract, work, nodes, playbook, inventory, on_event)
+        told = stack.of_run(work, contract, inventory, set(nodes))
         held: list[str] = []
         beyond_limit: list[str] = []
         try:
@@ -99,13 +99,8 @@ def converge(
 
 
 def _observed(
-    contract: Contract,
-    work: Workspace,
-    nodes: list[str],
-    playbook: str,
-    collector: Collector,
-    inventory: Inventory,
-) -> Inventory:
+    contract: Contract, work: Workspace, nodes: list[str], playbook: str, inventory: Inventory, on_event: OnEvent | None
+) -> Inventory:  # fmt: skip
     """The inventory with what the nodes show of themselves now; where their devices are missing, with the drivers first.
 
     How that first run ends on a node is not counted: what it could not do the whole run meets again.
@@ -114,11 +109,17 @@ def _observed(
     bare = observing.without_devices(contract, work, nodes)
     if bare:
         told = stack.of_run(work, contract, inventory, set(bare))
-        play(
-            work, playbook, _source(work, told), bare, contract_hash=contract.hash,
-            options=f"--tags {','.join(observing.DRIVERS)}", forks=FORKS, redactor=Redactor(secrets_of(work)),
-            take=collector.watch,
-        )  # fmt: skip
+        first = Collector(bare, on_event)
+        try:
+            play(
+                work, playbook, _source(work, told), bare, contract_hash=contract.hash,
+                options=f"--tags {','.join(observing.DRIVERS)}", forks=FORKS, redactor=Redactor(secrets_of(work)),
+                take=first.take,
+            )  # fmt: skip
+        except BaseException:
+            # The whole run does not follow: what is half done must not take jobs.
+            quarantine.hold(work, contract, quarantine.unfit(contract, first.nodes))
+            raise
         new = observing.refresh(contract, work, bare) or new
     return stack.of(work, contract, ()) if new else inventory
 

@@ -11,8 +11,9 @@ from tests.support.contracts import sealed
 from tests.support.node_trees import Driver, Tree, kind, wanted
 
 from railbed.catalog import load_machine
-from railbed.configure import observing
+from railbed.configure import converge, observing, playbook
 from railbed.configure.inventory import Paths, build
+from railbed.configure.runner import Run
 from railbed.contract import Contract, Identity, Node, Rail, as_observed
 from railbed.effects import observations
 from railbed.effects.remote import Remote
@@ -176,3 +177,32 @@ def test_a_damaged_record_is_refused(work: Workspace, text: str) -> None:
 def test_numbers_as_ranges() -> None:
     assert ranges([8, 0, 1, 2, 3]) == "0-3,8"
     assert ranges([]) == ""
+
+
+@pytest.mark.parametrize("bare", [[], ["h100-1"]])
+def test_drivers_come_first_only_where_devices_are_missing(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, bare: list[str]
+) -> None:
+    runs: list[tuple[list[str], str]] = []
+    looked: list[list[str]] = []
+
+    def play(*given: Any, options: str, take: Any, **_: Any) -> Run:
+        runs.append((given[3], options))
+        take({"event": "playbook_on_stats", "event_data": {}})
+        return Run("successful", work.dir / "log")
+
+    def refresh(_: Contract, __: Workspace, names: list[str]) -> bool:
+        looked.append(list(names))
+        return True
+
+    monkeypatch.setattr(playbook, "play", play)
+    monkeypatch.setattr(observing, "refresh", refresh)
+    monkeypatch.setattr(observing, "without_devices", lambda *_: bare)
+    converge(contract, work)
+    every = ["ctl0", "h100-0", "h100-1", "h100-2"]
+    first = [(bare, "--tags packages,nvidia_driver,rdma")] if bare else []
+    assert runs == [*first, (every, "")]
+    assert looked == ([every, bare] if bare else [every])
+    runs.clear()
+    converge(contract, work, check=True)
+    assert [options for _, options in runs] == ["--check --diff"], "looking is not writing nothing"
