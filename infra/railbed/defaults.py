@@ -69,6 +69,11 @@ KEPT_RUNS = 20
 MAX_SHRINK_FRACTION = 0.2
 """A contract that lost a larger share of its nodes than this since the last converge is refused."""
 
+OBSERVE_TIMEOUT_S = 30.0
+"""A look takes a quarter of a second; nvidia-smi may take five where it loads the driver first, and connecting ten."""
+MAX_OBSERVED_BYTES = 64 * 1024 * 1024
+"""What is kept of a node is about 1 KB; of tens of thousands it is still read whole."""
+
 # --- scheduler -------------------------------------------------------------------------------------------------
 PARTITION = "batch"
 HOSTLIST_MAX = 65_536

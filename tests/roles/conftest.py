@@ -35,9 +35,10 @@ from railbed.contract import (
     Software,
     Ssh,
 )
-from railbed.effects import contract_store
+from railbed.effects import contract_store, observations
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
+from railbed.hardware import NodeFacts
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("tree", "units", "debs", "sysctls", "links", "reservation")
@@ -149,10 +150,13 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
 
 def record(
     folder: Path, contract: Contract, *, container: bool, tags: str = "all",
-    facts_of: Mapping[str, Mapping[str, Any]] | None = None,
+    facts_of: Mapping[str, Mapping[str, Any]] | None = None, observed: Mapping[str, NodeFacts] | None = None,
 ) -> Recorded:  # fmt: skip
-    """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say, beside ``facts_of`` each."""
+    """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say, beside ``facts_of`` each.
+
+    ``observed`` is what was seen of nodes before."""
     work = checkout(folder, contract)
+    observations.remember(work, observed or {})
     facts = work.runner_dir / "facts" / contract.hash[:12]
     facts.mkdir(parents=True)
     for one in contract.nodes:

@@ -12,6 +12,7 @@ from tests.roles.conftest import KEY, Recorded, cluster, record, whole_cluster
 from tests.support.contracts import sealed
 
 from railbed.configure import health
+from railbed.hardware import Cpu, NodeFacts, RailNames
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES_PER_NODE = 40
@@ -246,6 +247,32 @@ def test_the_poorest_node_decides_what_a_cpu_brings_and_an_unknown_one_that_memo
     assert f" Default=YES{of_gpus}MaxTime" in text
     assert said.get("DefMemPerCPU") == default
     assert said["SelectTypeParameters"] == ("CR_Core_Memory" if default else "CR_Core")
+
+
+def test_what_was_observed_of_a_node_is_what_is_rendered(tmp_path: Path) -> None:
+    """One node was seen, the others not; slurm.conf(5), gres.conf(5), and NCCL's exact names."""
+    made = whole_cluster()
+    seen = NodeFacts(
+        identity=made.node("h100-0").identity.value, memory_mib=4000,
+        cpu=Cpu(sockets=2, cores_per_socket=4, threads_per_core=2), gpu_cores=["0-3"] * 4 + ["4-7"] * 4,
+        rails=[RailNames(devices=["mlx5_9"], netdevs=["ibp1"]), RailNames(devices=["mlx5_10"], netdevs=["ibp2"])],
+    )  # fmt: skip
+    recorded = record(
+        tmp_path / "checkout", made, container=False, tags="slurm,nccl", observed={"h100-0": seen}
+    )
+    slurm = recorded.text("ctl0", "/etc/slurm/slurm.conf")
+    assert (
+        "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=16 Sockets=2 CoresPerSocket=4 ThreadsPerCore=2 RealMemory=3800 Gres=gpu:8 "
+    ) in slurm
+    assert "NodeName=h100-1 NodeAddr=10.90.0.12 CPUs=8 RealMemory=3891 Gres=gpu:8 " in slurm
+    assert values(slurm)["SelectTypeParameters"] == "CR_Core_Memory"
+    assert recorded.text("ctl0", "/etc/slurm/gres.conf").splitlines()[1:] == [
+        "NodeName=h100-0 Name=gpu File=/dev/nvidia[0-3] Cores=0-3",
+        "NodeName=h100-0 Name=gpu File=/dev/nvidia[4-7] Cores=4-7",
+        "NodeName=h100-1 Name=gpu File=/dev/nvidia[0-7]",
+        "NodeName=h100-2 Name=gpu File=/dev/nvidia[0-7]",
+    ]
+    assert values(recorded.text("h100-0", "/etc/nccl.conf"))["NCCL_IB_HCA"] == "=mlx5_9,mlx5_10"
 
 
 def test_a_machine_offers_less_than_its_nominal_memory_and_may_be_silent_for_minutes(

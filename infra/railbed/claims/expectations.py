@@ -6,7 +6,12 @@ from collections.abc import Callable
 
 from railbed.catalog import FilesystemOffer, Machine, Unpublished
 from railbed.claims.records import Expectation
-from railbed.defaults import CHECKPOINT_FLOOR, COUNTER_TOLERANCE, RAIL_GATE_FRACTION
+from railbed.defaults import (
+    CHECKPOINT_FLOOR,
+    COUNTER_TOLERANCE,
+    RAIL_GATE_FRACTION,
+    SCHEDULED_MEMORY_SHARE,
+)
 from railbed.laws import bandwidth
 from railbed.laws.bandwidth import BandwidthMachine
 
@@ -20,6 +25,27 @@ def count(unit: str, number: int, of: str) -> Expectation:
         floor=number,
         basis="derived",
         derivation=[f"{of} has {number} {unit}"],
+    )
+
+
+def memory(machine: Machine) -> Expectation:
+    """MiB that the kernel of a node must have: the share that the scheduler offers."""
+    nominal = machine.known_memory_mib
+    if nominal is None:
+        told = machine.unpublished.get("memory_mib", "no source")
+        return Expectation(
+            unit="MiB", basis="none", derivation=[f"nobody published how much memory it has: {told}"]
+        )
+    return Expectation(
+        unit="MiB",
+        bound=nominal,
+        expected=nominal,
+        floor=int(nominal * SCHEDULED_MEMORY_SHARE),
+        basis="derived",
+        derivation=[
+            f"{machine.key} has {nominal} MiB; firmware and kernel keep a part",
+            f"floor: {SCHEDULED_MEMORY_SHARE:g} of it, which the scheduler offers",
+        ],
     )
 
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from railbed.claims import expectations
-from railbed.claims.definition import WORKERS, Facts, Having, In, Instances, Level, Subject, define
+from railbed.claims.definition import (
+    WORKERS,
+    Facts,
+    Having,
+    In,
+    Instances,
+    Level,
+    Out,
+    Subject,
+    define,
+)
 from railbed.claims.measurements import NODE_SUITE, missing
 
 
@@ -89,6 +99,20 @@ def xid(_: Facts) -> Instances:
 )  # fmt: skip
 def pcie(_: Facts) -> Instances:
     yield In("every GPU and rail NIC has its PCIe generation and width")
+
+
+@define(
+    id="node.affinity", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
+    holds="every rail's cards are those nearest to its GPU on the PCIe tree, as many and as fast as wanted, under the names that "
+    "jobs are told",
+    accuses="rails", runbook="affinity", hardware=True,
+    hidden={"lab": "the lab's GPUs and rails are no PCI devices, so nothing says which is near which"},
+)  # fmt: skip
+def affinity(facts: Facts) -> Instances:
+    if facts.machine.transport == "tcp":
+        yield Out("rails over TCP have no RDMA device that a GPU could be near to")
+    else:
+        yield In("every rail's cards are those nearest to its GPU on the PCIe tree")
 
 
 @define(

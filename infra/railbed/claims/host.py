@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from railbed.claims import expectations
 from railbed.claims.definition import EVERY_HOST, WORKERS, Facts, In, Instances, Level, Out, Subject, define
 from railbed.claims.measurements import NODE_SUITE
 
@@ -25,6 +26,16 @@ def boot_line(facts: Facts) -> Instances:
         yield In(f"the kernel runs with {' '.join(facts.boot_line)}")
     else:
         yield Out("the catalogue asks no boot parameter of these machines")
+
+
+@define(
+    id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="the kernel has at least 95 % of the memory that the machine should have", accuses="memory", runbook="memory",
+    hidden={"lab": "the lab's hosts are containers: they see the memory of the machine that runs them"},
+)  # fmt: skip
+def memory(facts: Facts) -> Instances:
+    reach = expectations.memory(facts.machine)
+    yield In("the machine's memory is there, so that the scheduler can offer what it promises", reach)
 
 
 @define(

@@ -14,17 +14,30 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from railbed.configure import health
-from railbed.contract import Contract, Filesystem, Nic, Node, NodeClass, Rail, expectations, mounts
+from railbed.contract import (
+    Contract,
+    Filesystem,
+    Nic,
+    Node,
+    NodeClass,
+    Rail,
+    as_observed,
+    expectations,
+    mounts,
+)
 from railbed.defaults import SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
+from railbed.hardware import NodeFacts
+from railbed.hardware.facts import ranges
 
 GPU_ROLES = ("compute", "spare")
 ALWAYS = (
-    "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "metadata_servers",
-    "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
+    "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
+    "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes",
 )  # fmt: skip
@@ -60,30 +73,43 @@ class Inventory:
 
 
 def build(
-    contract: Contract, accepted: Mapping[str, str], paths: Paths, only: Collection[str] | None = None
+    contract: Contract,
+    accepted: Mapping[str, str],
+    paths: Paths,
+    only: Collection[str] | None = None,
+    observed: Mapping[str, NodeFacts] = MappingProxyType({}),
 ) -> Inventory:
     """The inventory of a contract; variables of hosts for all nodes, or for ``only`` these and the controllers.
 
-    ``accepted`` is node name → identity of the nodes that passed a full validation: a node that was replaced
-    since then has another identity and is unaccepted again.
+    ``observed`` is what nodes showed of themselves: names of cards, cores and memory are theirs. ``accepted`` is node name →
+    identity of the nodes that passed a full validation: a node that was replaced since then has another identity and is
+    unaccepted again.
     """
+    contract = as_observed.named(contract, observed)
     chosen = [n for n in contract.nodes if only is None or n.role == "controller" or n.name in only]
     return Inventory(
         groups=_groups(contract, accepted),
-        variables=_shared(contract, paths),
+        variables=_shared(contract, paths, observed),
         group_variables={class_group(one): class_variables(one) for one in contract.classes},
-        hostvars=_hosts(contract, chosen, paths),
+        hostvars=_hosts(contract, chosen, paths, observed),
         names=[node.name for node in contract.nodes],
         contract=contract.hash,
     )
 
 
-def narrowed(inventory: Inventory, contract: Contract, paths: Paths, only: Collection[str]) -> Inventory:
+def narrowed(
+    inventory: Inventory,
+    contract: Contract,
+    paths: Paths,
+    only: Collection[str],
+    observed: Mapping[str, NodeFacts] = MappingProxyType({}),
+) -> Inventory:
     """The same with variables of ``only`` these nodes and the controllers, and only those in its groups.
 
     Groups that others ask for stay whole. A run on one node of thousands is then told little more than one on a small cluster.
     """
-    chosen = _hosts(contract, [node for node in contract.nodes if node.name in only], paths)
+    contract = as_observed.named(contract, {name: one for name, one in observed.items() if name in only})
+    chosen = _hosts(contract, [node for node in contract.nodes if node.name in only], paths, observed)
     hostvars = {**inventory.hostvars, **chosen}
     groups = {
         name: members if name in ASKED_WHOLE else [one for one in members if one in hostvars]
@@ -109,6 +135,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
             join("unaccepted", node.name)
         if _routed(contract, node):
             join("rails_routed", node.name)
+        elif _to_route(contract, node):
+            join("rails_unnamed", node.name)
     for filesystem in contract.filesystems:
         if filesystem.metadata_server:
             join(f"filesystem_{_word(filesystem.name)}_metadata", filesystem.metadata_server)
@@ -137,7 +165,7 @@ def _word(text: str) -> str:
     return "".join(c if c.isalnum() else "_" for c in text)
 
 
-def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
+def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts]) -> dict[str, Any]:
     controllers = contract.with_role("controller")
     software = contract.software
     return {
@@ -155,7 +183,10 @@ def _shared(contract: Contract, paths: Paths) -> dict[str, Any]:
         "railbed_management_networks": sorted({_block(node.address) for node in contract.nodes}),
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps(
-            [_job_node(node, whole=contract.hosts == "container") for node in contract.with_role(*GPU_ROLES)]
+            [
+                _job_node(node, as_observed.known(node, observed), whole=contract.hosts == "container")
+                for node in contract.with_role(*GPU_ROLES)
+            ]
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
@@ -173,10 +204,10 @@ def _known(node: Node) -> dict[str, str]:
     return {"name": node.name, "address": node.address, "role": node.role, "pool": node.pool}
 
 
-def _job_node(node: Node, *, whole: bool) -> dict[str, Any]:
+def _job_node(node: Node, seen: NodeFacts | None, *, whole: bool) -> dict[str, Any]:
     """What the scheduler must know of a node. ``whole``: its memory is what a scheduler may give, and not a machine's nominal
     one, of which Linux reports less."""
-    return {
+    made: dict[str, Any] = {
         "name": node.name,
         "address": node.address,
         "cpus": node.cpus,
@@ -186,6 +217,19 @@ def _job_node(node: Node, *, whole: bool) -> dict[str, Any]:
         "pool": node.pool,
         "spare": node.role == "spare",
     }
+    if seen is None:
+        return made
+    if seen.cpu is not None:
+        made |= seen.cpu.model_dump() | {"cpus": seen.cpu.cpus}
+    if seen.memory_mib is not None:
+        offered = int(seen.memory_mib * SCHEDULED_MEMORY_SHARE)
+        made["memory_mib"] = min(offered, node.memory_mib) if node.memory_mib else offered
+    if len(seen.gpu_cores) == node.gpus and all(seen.gpu_cores):
+        made["gpu_cores"] = [
+            {"gpus": ranges([at for at, own in enumerate(seen.gpu_cores) if own == cores]), "cores": cores}
+            for cores in dict.fromkeys(seen.gpu_cores)
+        ]
+    return made
 
 
 def _block(address: str) -> str:
@@ -193,12 +237,26 @@ def _block(address: str) -> str:
     return f"{address.rsplit('.', 1)[0]}.0/24"
 
 
-def _hosts(contract: Contract, nodes: Iterable[Node], paths: Paths) -> dict[str, dict[str, Any]]:
+def _hosts(
+    contract: Contract, nodes: Iterable[Node], paths: Paths, observed: Mapping[str, NodeFacts]
+) -> dict[str, dict[str, Any]]:
     checked = {
         "health": health.settings(),
         "names": [controller.name for controller in contract.with_role("controller")],
     }
-    return {node.name: _host(contract, node, paths, checked) for node in nodes}
+    return {
+        node.name: _host(contract, node, paths, checked) | _unnamed(contract, node, observed)
+        for node in nodes
+    }
+
+
+def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) -> dict[str, str]:
+    """Why the rails of a node cannot be routed, where they should be: nobody knows which interfaces they are."""
+    if not _to_route(contract, node) or _routed(contract, node):
+        return {}
+    seen = as_observed.known(node, observed)
+    told = seen.unproven if seen else "the node was not observed yet"
+    return {"railbed_rails_unnamed": told or "the cards nearest to its GPUs have no interfaces"}
 
 
 def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any]) -> dict[str, Any]:
@@ -242,16 +300,19 @@ def _routes(contract: Contract, node: Node) -> list[dict[str, Any]]:
     return [_route(rail, nic) for rail, nic in _routed(contract, node)]
 
 
-def _routed(contract: Contract, node: Node) -> list[tuple[Rail, Nic]]:
-    """The rails that are routed links, each with its first card, which carries the address; all of a node's or none.
-
-    They are with RoCE and addresses of a /31, whose other end is the gateway.
-    """
+def _to_route(contract: Contract, node: Node) -> bool:
+    """Whether the rails are links to be routed: RoCE, addresses of a /31, whose other end is the gateway, and an MTU."""
     if not node.rails or contract.machine(node.machine).transport != "roce":
+        return False
+    return all(rail.address.endswith(f"/{ROUTED_LINK_PREFIX}") and rail.mtu for rail in node.rails)
+
+
+def _routed(contract: Contract, node: Node) -> list[tuple[Rail, Nic]]:
+    """The rails that are routed links, each with its first card, which carries the address; all of a node's or none."""
+    if not _to_route(contract, node):
         return []
     first = {rail.index: (rail, nic) for rail, nic in reversed(contract.nics(node))}
-    cards = [first[rail.index] for rail in node.rails if rail.index in first]
-    known = [(r, n) for r, n in cards if r.address.endswith(f"/{ROUTED_LINK_PREFIX}") and n.netdev and r.mtu]
+    known = [first[rail.index] for rail in node.rails if rail.index in first and first[rail.index][1].netdev]
     return known if len(known) == len(node.rails) else []
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from railbed import contract as contracts
-from railbed.configure import quarantine, releases, stack
+from railbed.configure import observing, quarantine, releases, stack
 from railbed.configure.events import Collector, OnEvent
 from railbed.configure.host_pattern import resolve
 from railbed.configure.inventory import Inventory
@@ -58,10 +58,12 @@ def converge(
         journal.write("converge", playbook=playbook, nodes=nodes, check=check, contract=contract.hash)
         start = time.monotonic()
         collector = Collector(nodes, on_event)
-        told = stack.of_run(work, contract, inventory, set(nodes))
         if moving and not check:
             # Until it is whole, a node has neither release: who moves it back must find it.
             releases.forget(work, nodes)
+        if not check:
+            inventory = _observed(contract, work, nodes, playbook, inventory, on_event)
+        told = stack.of_run(work, contract, inventory, set(nodes))
         held: list[str] = []
         beyond_limit: list[str] = []
         try:
@@ -94,6 +96,32 @@ def converge(
         if not limit and not check and not result.broken:
             files.replace(stack.converged_file(work), work.contract_file.read_bytes())
     return result
+
+
+def _observed(
+    contract: Contract, work: Workspace, nodes: list[str], playbook: str, inventory: Inventory, on_event: OnEvent | None
+) -> Inventory:  # fmt: skip
+    """The inventory with what the nodes show of themselves now; where their devices are missing, with the drivers first.
+
+    How that first run ends on a node is not counted: what it could not do the whole run meets again.
+    """
+    new = observing.refresh(contract, work, nodes)
+    bare = observing.without_devices(contract, work, nodes)
+    if bare:
+        told = stack.of_run(work, contract, inventory, set(bare))
+        first = Collector(bare, on_event)
+        try:
+            play(
+                work, playbook, _source(work, told), bare, contract_hash=contract.hash,
+                options=f"--tags {','.join(observing.DRIVERS)}", forks=FORKS, redactor=Redactor(secrets_of(work)),
+                take=first.take,
+            )  # fmt: skip
+        except BaseException:
+            # The whole run does not follow: what is half done must not take jobs.
+            quarantine.hold(work, contract, quarantine.unfit(contract, first.nodes))
+            raise
+        new = observing.refresh(contract, work, bare) or new
+    return stack.of(work, contract, ()) if new else inventory
 
 
 def _source(work: Workspace, inventory: Inventory) -> Path:

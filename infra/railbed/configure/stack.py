@@ -10,7 +10,7 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import acceptance, contract_store
+from railbed.effects import acceptance, contract_store, observations
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 
@@ -30,12 +30,12 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
         refuse_shrunken(contract, work)
-    return build(contract, acceptance.record(work), _paths(work), only)
+    return build(contract, acceptance.record(work), _paths(work), only, observations.read(work))
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:
     """What a run on these nodes is told: ``inventory`` is the contract's, with the controllers' variables."""
-    return narrowed(inventory, contract, _paths(work), nodes)
+    return narrowed(inventory, contract, _paths(work), nodes, observations.read(work))
 
 
 def _paths(work: Workspace) -> Paths:
@@ -75,6 +75,7 @@ def refuse_shrunken(contract: Contract, work: Workspace) -> None:
 def let_go(work: Workspace, names: Collection[str]) -> None:
     """Nodes that left on purpose are not missed by the next converge."""
     releases.forget(work, names)
+    observations.forget(work, names)
     last = converged_file(work)
     if not last.exists():
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from railbed.contract.parts import Nic, Node, Rail
 from railbed.contract.whole import Contract
-from railbed.defaults import MEMLOCK_MIN_KIB, NOFILE_MIN, TIME_OFFSET_S
+from railbed.defaults import MEMLOCK_MIN_KIB, NOFILE_MIN, SCHEDULED_MEMORY_SHARE, TIME_OFFSET_S
 
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
@@ -34,6 +34,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "gpus": node.gpus,
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
+        "memory_mib": node.memory_mib,
+        "memory_floor_mib": int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
         "kernel": components.get(KERNEL, ""),
         "boot_line": list(contract.class_of(node).boot_line),
         "driver": components.get("nvidia_driver", ""),

@@ -123,6 +123,11 @@ class Workspace:
         return self.dir / "identities.json"
 
     @property
+    def observed_file(self) -> Path:
+        """Node name → what it is made of, as it was last observed."""
+        return self.dir / "observed.json"
+
+    @property
     def new_host_keys_file(self) -> Path:
         """Instance ids, one a line, whose host key may be another one in the run that is going on."""
         return self.dir / "new-host-keys"

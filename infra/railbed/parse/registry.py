@@ -20,6 +20,7 @@ from railbed.parse import (
     lldp,
     nccl_debug,
     nccl_tests,
+    nccl_topology,
     nvbandwidth,
     nvidia_smi,
     nvidia_smi_topo,
@@ -153,6 +154,13 @@ PARSERS: tuple[Parser, ...] = (
             "nccl_tests", "all_reduce_perf", "all_gather_perf", "reduce_scatter_perf", "alltoall_perf",
             "broadcast_perf", "reduce_perf", "sendrecv_perf", "gather_perf", "scatter_perf", "hypercube_perf",
         ),
+    ),
+    Parser(
+        "nccl-topology",
+        "a topology file of NCCL (NCCL_TOPO_FILE, NCCL_TOPO_DUMP_FILE): the bridges above each device",
+        nccl_topology.plain,
+        _holds("devices"),
+        ("nccl_topology", "NCCL_TOPO_FILE", "topo.xml"),
     ),
     Parser(
         "nvbandwidth",

@@ -53,6 +53,13 @@ class Bench:
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, str] = field(default_factory=dict)
     """Node → why whatever uses the shared filesystem there would hang."""
+    named: Contract | None = None
+    """The contract with the names that the nodes' own cards have; None where nothing was observed."""
+
+    @property
+    def as_observed(self) -> Contract:
+        """What nodes were configured by."""
+        return self.named or self.contract
 
     def node(self, name: str) -> Node:
         return self.contract.node(name)

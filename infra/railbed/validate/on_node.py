@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
-import tarfile
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -16,17 +13,18 @@ from railbed.certificate.identity import CLAIM, Shown
 from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
 from railbed.defaults import NODE_CHECK_TIMEOUT_S
-from railbed.effects import node_json
+from railbed.effects import node_bundle, node_json
+from railbed.hardware import Document
 from railbed.run import TIMED_OUT
-from railbed.validate import identity, scheduler_files
+from railbed.validate import affinity, identity, scheduler_files
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
 from railbed.validate.scope import Question
 
-SUITE = Path(__file__).parent / "node"
-PACKAGE = "railbed/validate/node"
-EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
+SUITE = node_bundle.PROGRAMS
+PACKAGE = node_bundle.PACKAGE
+EMPTY = node_bundle.EMPTY
 PATTERN = "node.*"
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
@@ -50,20 +48,7 @@ cat "$RAILBED_RESULTS" || exit 4
 
 def bundle(wanted: dict[str, Any]) -> bytes:
     """The suite and its expectations as a compressed tar."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        _put(archive, "expectations.json", json.dumps(wanted).encode())
-        for name in EMPTY:
-            _put(archive, name, b"")
-        for path in sorted(SUITE.glob("*.py")):
-            _put(archive, f"{PACKAGE}/{path.name}", path.read_bytes())
-    return buffer.getvalue()
-
-
-def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    archive.addfile(entry, io.BytesIO(content))
+    return node_bundle.packed({"expectations.json": json.dumps(wanted).encode()})
 
 
 def run(bench: Bench) -> None:
@@ -99,7 +84,8 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
 
 def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
     questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
-    wanted = expectations.of(bench.contract, bench.node(name)) | {
+    named = bench.as_observed
+    wanted = expectations.of(named, named.node(name)) | {
         "reservation": bench.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
@@ -123,11 +109,17 @@ def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
         told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
         bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
         return []
-    shown = next((record.shown for record in records if record.claim == CLAIM), None)
-    return [
-        one if one.claim != CLAIM or shown is None else _identified(bench, one, shown)
-        for one in answers(questions, records, evidence)
-    ]
+    by_claim = {record.claim: record for record in records}
+    return [_judged_here(bench, one, by_claim[one.claim]) for one in answers(questions, records, evidence)]
+
+
+def _judged_here(bench: Bench, one: Judged, record: Record) -> Judged:
+    """What a node only shows is judged here."""
+    if one.claim == CLAIM and record.shown is not None:
+        return _identified(bench, one, record.shown)
+    if one.claim == affinity.CLAIM and record.observed is not None:
+        return affinity.judged(one, bench.as_observed, bench.as_observed.node(one.node), record.observed)
+    return one
 
 
 def _identified(bench: Bench, one: Judged, shown: Shown) -> Judged:
@@ -148,6 +140,8 @@ class Record(node_json.Reply):
     at: node_json.Words = ""
     shown: Shown | None = None
     """What the node printed of itself; with claim ``node.identity`` only."""
+    observed: Document | None = None
+    """What it is made of; with claim ``node.affinity`` only."""
 
 
 RECORDS = TypeAdapter(list[Record])

@@ -10,8 +10,8 @@ from pathlib import Path
 from railbed import blame
 from railbed.certificate.document import MAX_TEXT_CHARACTERS
 from railbed.claims import Verdict, measurements, table
-from railbed.contract import Contract
-from railbed.effects import files
+from railbed.contract import Contract, as_observed
+from railbed.effects import files, observations
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -76,8 +76,9 @@ def run(
     accepts = bool(only) and not (quick or claim)
     known = {} if scope.whole or accepts else identity.accepted(work)
     bench = Bench(
-        contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known
-    )
+        contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
+        named=as_observed.named(contract, observations.read(work)),
+    )  # fmt: skip
     seconds = _ask(bench)
     claims = answers.complete()
     verdict = total(claims, accepting)

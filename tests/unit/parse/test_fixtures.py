@@ -26,6 +26,7 @@ FIXTURES = {
     "lldp": "fabric: lldp-all.json lldp-unplugged.json lldp-truncated.json lldp-hostile.json",
     "nccl-debug": "parse/nccl_debug: two-nodes-ib.log gpudirect-off.log truncated.log hostile.log",
     "nccl-tests": "parse/nccl_tests: two-nodes.log wrong-data.log truncated.log hostile.log",
+    "nccl-topology": "parse/nccl_topology: two-pairs.xml damaged.xml truncated.xml entities.xml",
     "nvbandwidth": "parse/nvbandwidth: two-gpus.txt slow-pcie.txt truncated.txt hostile.txt",
     "nvidia-smi": "parse/nvidia_smi: header.csv lost.csv truncated.csv hostile.csv",
     "nvidia-smi-topo": "parse/nvidia_smi_topo: four-gpus.txt nvlink-lost.txt truncated.txt hostile.txt",

@@ -71,7 +71,7 @@ def _judge(request: Any) -> Callable[[Finding], None]:
 
 @pytest.fixture(name="show")
 def _show(request: Any) -> Callable[[dict[str, Any]], None]:
-    """Adds to the record what the controller reads and judges by itself."""
+    """Adds to the record what the controller reads and judges by itself, under its key there."""
 
     def add(facts: dict[str, Any]) -> None:
         request.node.shown = facts
@@ -112,7 +112,7 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
         record["claim"] = _claim_of(item)
         record["at"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if hasattr(item, "shown"):
-            record["shown"] = item.shown
+            record.update(item.shown)
         item.config.railbed_records.append(record)
 
 

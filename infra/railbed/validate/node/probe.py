@@ -150,6 +150,12 @@ class Probe:
         except OSError:
             return None
 
+    def target(self, path: str) -> str:
+        """Where a link of sysfs leads, without the folder in front; empty where there is none."""
+        found = os.path.realpath(self.root + path)
+        front = os.path.realpath(self.root or "/")
+        return "/" + os.path.relpath(found, front) if os.path.exists(found) else ""
+
     def names(self, folder: str) -> list[str]:
         """Names in a folder; empty where there is none."""
         try:

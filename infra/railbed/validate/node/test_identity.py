@@ -67,5 +67,5 @@ def test_identity(
     judge: Callable[[Finding], None],
     show: Callable[[dict[str, Any]], None],
 ) -> None:
-    show(facts(probe, want))
+    show({"shown": facts(probe, want)})
     judge(Finding("unproven", "nobody compared it with the contract"))

@@ -1,0 +1,74 @@
+"""Looks at the nodes over SSH and keeps what was observed of them, beside the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from pydantic import TypeAdapter
+
+from railbed.contract import Contract, Node, wanted
+from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
+from railbed.effects import node_bundle, node_json, observations
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+from railbed.hardware import Document, NodeFacts, facts, read
+from railbed.hardware.facts import kept
+
+DOCUMENT = TypeAdapter(Document)
+SCRIPT = f"""
+set -u
+folder=$(mktemp -d /tmp/railbed-observe.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+tar -xzf - -C "$folder" || exit 3
+python3 -IB "$folder/{node_bundle.PACKAGE}/observe.py"
+"""
+DRIVERS = ("packages", "nvidia_driver", "rdma")
+"""Tags of the roles after which a node shows all its devices."""
+JOBS = ("compute", "spare")
+
+
+def refresh(contract: Contract, work: Workspace, names: Collection[str]) -> bool:
+    """Looks at those of these nodes that run jobs; gives whether anything is new.
+
+    One that does not answer, or answers otherwise, keeps what was known of it.
+    """
+    nodes = {node.name: node for node in _observable(contract) if node.name in names}
+    if not nodes:
+        return False
+    remote, bundle, before = Remote(work, contract), node_bundle.packed({}), observations.read(work)
+
+    def look(name: str) -> NodeFacts | None:
+        said = remote.run(name, SCRIPT, stdin=bundle, timeout_s=OBSERVE_TIMEOUT_S, check=False)
+        try:
+            document = node_json.read(said.stdout, DOCUMENT, name) if said.ok else None
+        except node_json.Unreadable:
+            document = None
+        return _facts(contract, nodes[name], document) if document else None
+
+    seen = remote.each(nodes, look, SSH_FANOUT)
+    found = {name: kept(before.get(name), now) for name, now in seen.items() if now is not None}
+    new = any(before.get(name) != now for name, now in found.items())
+    if new:
+        observations.remember(work, found)
+    return new
+
+
+def without_devices(contract: Contract, work: Workspace, names: Collection[str]) -> list[str]:
+    """Of these nodes those whose devices were not all there at the last look, so that the drivers have to come first."""
+    known = observations.read(work)
+    return [
+        node.name
+        for node in _observable(contract)
+        if node.name in names and node.name in known and known[node.name].no_devices
+    ]
+
+
+def _observable(contract: Contract) -> Iterable[Node]:
+    """Nodes that run jobs and are machines: a container sees the devices of the machine that runs it."""
+    return contract.with_role(*JOBS) if contract.hosts == "machine" else ()
+
+
+def _facts(contract: Contract, node: Node, document: Document) -> NodeFacts:
+    machine = contract.machine(node.machine) if node.machine and node.rails else None
+    mappable = machine is not None and machine.transport != "tcp"
+    return facts(read(document), wanted.of(machine) if machine and mappable else None, node.identity.value)

@@ -1,0 +1,43 @@
+"""A contract with the names that the nodes' own cards have. Pure.
+
+The contract says what is wanted, and stays as it is on disk; this copy of it is only rendered from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from railbed.contract.parts import Nic, Node, Rail
+from railbed.contract.whole import Contract
+from railbed.hardware import NodeFacts
+
+
+def known(node: Node, observed: Mapping[str, NodeFacts]) -> NodeFacts | None:
+    """What was observed of the very machine that the contract names."""
+    found = observed.get(node.name)
+    return found if found is not None and found.identity == node.identity.value else None
+
+
+def named(contract: Contract, observed: Mapping[str, NodeFacts]) -> Contract:
+    """``contract``, its rails' cards called as they were observed; what was not mapped keeps the contract's names."""
+    nodes = [_named(contract, node, known(node, observed)) for node in contract.nodes]
+    return contract.model_copy(update={"nodes": nodes})
+
+
+def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:
+    if seen is None or len(seen.rails) != len(node.rails):
+        return node
+    cards: dict[int, list[Nic]] = {}
+    for rail, nic in contract.nics(node):
+        cards.setdefault(rail.index, []).append(nic)
+    rails: list[Rail] = []
+    for rail, names in zip(sorted(node.rails, key=lambda one: one.index), seen.rails, strict=True):
+        told = cards.get(rail.index, [])
+        if len(told) != len(names.devices):
+            return node
+        own = [
+            nic.model_copy(update={"device": device or nic.device, "netdev": netdev or nic.netdev})
+            for nic, device, netdev in zip(told, names.devices, names.netdevs, strict=True)
+        ]
+        rails.append(rail.model_copy(update={"nics": own}))
+    return node.model_copy(update={"rails": rails})

@@ -1,0 +1,71 @@
+"""Of an observation what nodes are configured with: small enough to be kept for thousands. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from pydantic import Field
+
+from railbed.claims import FrozenModel
+from railbed.hardware.observation import Cpu, Observation, Words
+from railbed.hardware.rails import Wanted, Why, mapped
+
+
+class RailNames(FrozenModel):
+    """How the cards of one rail are called."""
+
+    devices: list[Words]
+    """RDMA devices, by PCI address."""
+    netdevs: list[Words]
+    """Their interfaces; empty text where a card has none."""
+
+
+class NodeFacts(FrozenModel):
+    """One node."""
+
+    identity: str
+    """Of the contract: another machine under the same name is another node."""
+    cpu: Cpu | None = None
+    memory_mib: int | None = None
+    gpu_cores: list[Words] = Field(default_factory=list)
+    """For each GPU the cores near it, as Slurm numbers cores, e.g. ``0-55``; empty text where the firmware does not say."""
+    rails: list[RailNames] = Field(default_factory=list)
+    """Empty where they could not be mapped."""
+    unproven: Words = ""
+    """Why the last look could not map them."""
+    no_devices: bool = False
+    """The last look saw no RDMA device, or no GPU: drivers may be missing."""
+
+
+def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
+    """What counts of an observation. ``wanted`` is None for a node without rails."""
+    found = mapped(seen, wanted) if wanted else None
+    return NodeFacts(
+        identity=identity,
+        cpu=seen.cpu,
+        memory_mib=seen.memory_mib,
+        gpu_cores=[ranges(gpu.cores) for gpu in seen.gpus],
+        rails=[
+            RailNames(devices=[nic.device for nic in rail.nics], netdevs=[nic.netdev for nic in rail.nics])
+            for rail in (found.rails if found else [])
+        ],
+        unproven=found.unproven if found else "",
+        no_devices=found is not None and found.why is Why.NONE and not (seen.nics and seen.gpus),
+    )
+
+
+def kept(before: NodeFacts | None, now: NodeFacts) -> NodeFacts:
+    """``now``, with the rails of ``before`` where they cannot be mapped any more: a card that died keeps its rail's name."""
+    if before is None or before.identity != now.identity or now.rails or not before.rails:
+        return now
+    return now.model_copy(update={"rails": before.rails})
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """``0-3,8`` of 0, 1, 2, 3, 8."""
+    runs = [
+        [number for _, number in run]
+        for _, run in groupby(enumerate(sorted(set(numbers))), key=lambda pair: pair[1] - pair[0])
+    ]
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

@@ -1,0 +1,200 @@
+"""What this machine is made of, as the kernel and the driver print it: one JSON document on standard output.
+
+It reads and judges nothing; ``railbed.hardware`` on the operator's machine takes the document apart. Everything comes from
+sysfs and procfs, save the GPUs' UUIDs, which only the driver's tool has. ``--root`` puts another folder in front of all paths:
+recorded trees are read as a node is. Python 3.9, standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from typing import Any, Optional
+
+# Python is started with -I, which finds nothing beside the program.
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))
+
+from railbed.validate.node.probe import Probe
+
+VERSION = 1
+"""Of the document."""
+PCI, RDMA, NET, NVME, CPU, NUMA = (
+    "/sys/bus/pci/devices", "/sys/class/infiniband", "/sys/class/net", "/sys/class/nvme", "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+)  # fmt: skip
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+"""UEFI 2.10, 3.3 "Globally Defined Variables": four bytes of attributes, then one that is 1 where it is on."""
+KINDS = ("0x02", "0x03")
+"""PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
+GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
+GPU_QUERY = ["nvidia-smi", "--query-gpu=" + GPU_FIELDS, "--format=csv,noheader,nounits"]
+GPU_S = 5.0
+"""nvidia-smi answers within about a second where the persistence daemon runs, and loads the driver first where it does not."""
+TOPOLOGY = ("/opt/microsoft/ndv5-topo.xml", "/etc/topology/ndv5-topo.xml")
+"""Where Azure's images keep the topology that a virtual machine's own PCI buses do not show (Azure/azhpc-images)."""
+TOPOLOGY_NAMED = re.compile(r"^\s*NCCL_TOPO_FILE\s*=\s*(\S+)", re.M)
+MOST = {"gids": 32, "mounts": 256, "devices": 256, "text": 65_536}
+"""More than a machine has; a broken one must not fill the operator's memory."""
+NO_GID = "0000:0000:0000:0000:0000:0000:0000:0000"
+
+
+def _line(probe: Probe, path: str) -> Optional[str]:
+    text = probe.read(path)
+    return None if text is None else text.strip()[:4096]
+
+
+def _fields(probe: Probe, folder: str, names: tuple[str, ...]) -> dict[str, Optional[str]]:
+    return {name: _line(probe, f"{folder}/{name}") for name in names}
+
+
+def _cpus(probe: Probe) -> dict[str, list[str]]:
+    """Socket → the CPUs of each of its cores that are on line."""
+    found: dict[str, set[str]] = {}
+    for name in probe.names(CPU):
+        if re.fullmatch(r"cpu\d+", name):
+            socket = _line(probe, f"{CPU}/{name}/topology/physical_package_id")
+            core = _line(probe, f"{CPU}/{name}/topology/thread_siblings_list")
+            if socket is not None and core is not None:
+                found.setdefault(socket, set()).add(core)
+    return {socket: sorted(cores) for socket, cores in found.items()}
+
+
+def _numa(probe: Probe) -> dict[str, Optional[str]]:
+    names = [name for name in probe.names(NUMA) if re.fullmatch(r"node\d+", name)]
+    return {name[4:]: _line(probe, f"{NUMA}/{name}/cpulist") for name in names}
+
+
+def _pci(probe: Probe) -> list[dict[str, Any]]:
+    """GPUs and network cards: where each hangs in the tree, from the host bridge down."""
+    found: list[dict[str, Any]] = []
+    for address in probe.names(PCI):
+        kind = _line(probe, f"{PCI}/{address}/class") or ""
+        if kind.startswith(KINDS):
+            one: dict[str, Any] = {
+                "address": address,
+                "class": kind,
+                "path": probe.target(f"{PCI}/{address}"),
+            }
+            one.update(_fields(probe, f"{PCI}/{address}", ("vendor", "device", "numa_node", "local_cpulist")))
+            one["virtual"] = "physfn" in probe.names(f"{PCI}/{address}")
+            found.append(one)
+    return found[: MOST["devices"]]
+
+
+def _gids(probe: Probe, port: str) -> list[dict[str, Any]]:
+    """The GIDs of a port that are set; what kind one is can be read of no other."""
+    found = []
+    for index in sorted(probe.names(f"{port}/gids"), key=lambda name: (len(name), name)):
+        gid = _line(probe, f"{port}/gids/{index}")
+        if gid and gid != NO_GID:
+            kind = _line(probe, f"{port}/gid_attrs/types/{index}")
+            found.append({"index": index, "gid": gid, "type": kind})
+        if len(found) == MOST["gids"]:
+            break
+    return found
+
+
+def _rdma(probe: Probe) -> list[dict[str, Any]]:
+    found = []
+    for name in probe.names(RDMA):
+        base = f"{RDMA}/{name}"
+        one: dict[str, Any] = {"name": name, "path": probe.target(f"{base}/device")}
+        one.update(_fields(probe, base, ("fw_ver", "node_guid", "hca_type")))
+        one["ports"] = []
+        for number in probe.names(f"{base}/ports"):
+            port = f"{base}/ports/{number}"
+            told: dict[str, Any] = {"number": number}
+            told.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
+            told["gids"] = _gids(probe, port)
+            one["ports"].append(told)
+        found.append(one)
+    return found[: MOST["devices"]]
+
+
+def _net(probe: Probe) -> list[dict[str, Any]]:
+    """Interfaces of cards; what no card stands behind is left out."""
+    found = []
+    for name in probe.names(NET):
+        device = probe.target(f"{NET}/{name}/device")
+        if device:
+            one: dict[str, Any] = {"name": name, "path": device}
+            one.update(_fields(probe, f"{NET}/{name}", ("operstate", "mtu", "speed", "type", "dev_port")))
+            found.append(one)
+    return found[: MOST["devices"]]
+
+
+def _nvme(probe: Probe) -> list[dict[str, Any]]:
+    """NVMe controllers, with the sectors (512 bytes, whatever the drive's own) of their namespaces."""
+    found = []
+    for name in probe.names(NVME):
+        one: dict[str, Any] = {"name": name, "path": probe.target(f"{NVME}/{name}/device")}
+        one.update(_fields(probe, f"{NVME}/{name}", ("model", "serial", "firmware_rev")))
+        spaces = [
+            entry for entry in probe.names("/sys/block") if re.fullmatch(re.escape(name) + r"n\d+", entry)
+        ]
+        one["sectors"] = [_line(probe, f"/sys/block/{space}/size") for space in spaces]
+        found.append(one)
+    return found[: MOST["devices"]]
+
+
+def _mounts(probe: Probe) -> list[list[str]]:
+    """Source, folder and kind of every mount that has a device or a server; asking one for its size could hang."""
+    rows = [line.split() for line in (probe.read("/proc/mounts") or "").splitlines()]
+    kept = [row[:3] for row in rows if len(row) >= 3 and ("/" in row[0] or ":" in row[0])]
+    return kept[: MOST["mounts"]]
+
+
+def _secure_boot(probe: Probe) -> Optional[bool]:
+    """None where the firmware is no UEFI, or does not say."""
+    text = probe.read(SECURE_BOOT)
+    return text[-1] == "\x01" if text else None
+
+
+def _topology(probe: Probe) -> str:
+    """The provider's topology file: of the place that NCCL is told, else of where its images keep it."""
+    told = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
+    for path in ([told.group(1)] if told else []) + list(TOPOLOGY):
+        text = probe.read(path) if path.startswith("/") else None
+        if text:
+            return text[: MOST["text"]]
+    return ""
+
+
+def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
+    """The document. Without ``driver`` nvidia-smi is not asked."""
+    answer = probe.run(GPU_QUERY, GPU_S) if driver else None
+    return {
+        "version": VERSION,
+        "cpus": _cpus(probe),
+        "numa": _numa(probe),
+        "meminfo": next(iter((probe.read("/proc/meminfo") or "").splitlines()), ""),
+        "pci": _pci(probe),
+        "rdma": _rdma(probe),
+        "net": _net(probe),
+        "nvme": _nvme(probe),
+        "gpus": (answer.out or answer.err)[: MOST["text"]] if answer else "",
+        "mounts": _mounts(probe),
+        "cmdline": _line(probe, "/proc/cmdline"),
+        "secure_boot": _secure_boot(probe),
+        "os_release": (probe.read("/etc/os-release") or "")[:4096],
+        "kernel": _line(probe, "/proc/sys/kernel/osrelease"),
+        "topology": _topology(probe),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """One look."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--root", default="", help="folder in front of all paths")
+    given = options.parse_args(arguments)
+    probe = Probe(given.root, time.monotonic() + 2 * GPU_S)
+    json.dump(observe(probe), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,208 @@
+"""What was observed of nodes: kept beside the contract, and what is rendered from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.contracts import sealed
+from tests.support.node_trees import Driver, Tree, kind, wanted
+
+from railbed.catalog import load_machine
+from railbed.configure import converge, observing, playbook
+from railbed.configure.inventory import Paths, build
+from railbed.configure.runner import Run
+from railbed.contract import Contract, Identity, Node, Rail, as_observed
+from railbed.effects import observations
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+from railbed.errors import ContractError
+from railbed.hardware import NodeFacts, facts
+from railbed.hardware.facts import kept, ranges
+from railbed.run import Result
+from railbed.validate.node.observe import observe
+
+PATHS = Paths(ssh_config=Path("/x/ssh/config"), secrets=Path("/x/secrets"))
+NODE = "h100-0"
+
+
+def of_kind(contract: Contract, name: str) -> Contract:
+    """The contract, its compute nodes machines of that kind with routed rails whose cards nobody named."""
+    known = load_machine(kind(name)["machine"])
+    machine = contract.machines[0].model_copy(
+        update={
+            "key": known.key, "transport": known.transport, "gpus": known.gpus, "rails": known.rails,
+            "nics_per_rail": known.known_nics_per_rail, "nic_gbps": known.known_nic_gbps, "stands_for": "", "scale": 1.0,
+        }
+    )  # fmt: skip
+
+    def changed(node: Node) -> Node:
+        if not node.rails:
+            return node
+        rails = [
+            Rail(
+                index=i,
+                address=f"10.91.{i}.{node.address.rsplit('.', 1)[1]}/31",
+                mtu=9000,
+                rate_gbps=400.0,
+                nics=[],
+            )
+            for i in range(known.rails)
+        ]
+        size = {"cpus": known.cpus, "memory_mib": known.memory_mib}
+        return node.model_copy(update={"machine": known.key, "rails": rails, **size})
+
+    nodes = [changed(node) for node in contract.nodes]
+    return sealed(contract.model_copy(update={"machines": [machine], "nodes": nodes, "hosts": "machine"}))
+
+
+@pytest.fixture
+def roce(contract: Contract) -> Contract:
+    return of_kind(contract, "hgx-h100-roce")
+
+
+@pytest.fixture
+def seen(tmp_path: Path, roce: Contract) -> NodeFacts:
+    one = kind("hgx-h100-roce")
+    return facts(Tree(tmp_path / "tree", one).observation(), wanted(one), roce.node(NODE).identity.value)
+
+
+def test_names_cores_and_memory_are_the_nodes_own(roce: Contract, seen: NodeFacts) -> None:
+    made = build(roce, {}, PATHS, observed={NODE: seen})
+    own = made.hostvars[NODE]
+    assert [nic["netdev"] for nic in own["railbed_nics"]][:2] == ["enp24s0np0", "enp64s0np0"]
+    assert [nic["device"] for nic in own["railbed_nics"]] == kind("hgx-h100-roce")["rails"]
+    assert [route["netdev"] for route in own["railbed_rail_routes"]][-1] == "enp220s0np0"
+    assert made.groups["rails_routed"] == [NODE]
+    jobs = {one["name"]: one for one in json.loads(made.variables["railbed_job_nodes"])}
+    assert (
+        jobs[NODE] | {"cpus": 224, "sockets": 2, "cores_per_socket": 56, "threads_per_core": 2} == jobs[NODE]
+    )
+    assert jobs[NODE]["memory_mib"] == int(2_063_856 * 0.95)
+    assert jobs[NODE]["gpu_cores"] == [{"gpus": "0-3", "cores": "0-55"}, {"gpus": "4-7", "cores": "56-111"}]
+    assert made.contract == roce.hash
+
+
+def test_roce_rails_that_nobody_named_are_refused_with_what_was_seen(roce: Contract, seen: NodeFacts) -> None:
+    lost = seen.model_copy(update={"rails": [], "unproven": "7 of 8 roce cards of 400 Gb/s are there"})
+    made = build(roce, {}, PATHS, observed={NODE: lost})
+    assert made.groups["rails_routed"] == []
+    assert made.groups["rails_unnamed"] == [NODE, "h100-1", "h100-2"]
+    assert made.hostvars[NODE]["railbed_rails_unnamed"].startswith("7 of 8")
+    assert made.hostvars["h100-1"]["railbed_rails_unnamed"] == "the node was not observed yet"
+    assert "sockets" not in json.loads(made.variables["railbed_job_nodes"])[1]
+
+
+def test_another_machine_under_the_name_was_not_observed(roce: Contract, seen: NodeFacts) -> None:
+    node = roce.node(NODE).model_copy(update={"identity": Identity(kind="serial", value="another")})
+    assert as_observed.known(node, {NODE: seen}) is None
+
+
+def test_memory_is_at_most_nominal(roce: Contract, seen: NodeFacts) -> None:
+    more = seen.model_copy(update={"memory_mib": 9_000_000})
+    jobs = json.loads(build(roce, {}, PATHS, observed={NODE: more}).variables["railbed_job_nodes"])
+    assert jobs[0]["memory_mib"] == roce.node(NODE).memory_mib
+
+
+def test_a_card_that_died_keeps_its_rails_name(seen: NodeFacts) -> None:
+    now = seen.model_copy(update={"rails": [], "unproven": "7 of 8", "memory_mib": 1})
+    assert kept(seen, now).rails == seen.rails
+    assert (kept(seen, now).unproven, kept(seen, now).memory_mib) == ("7 of 8", 1)
+    assert kept(seen, now.model_copy(update={"identity": "another"})).rails == []
+    assert kept(None, now).rails == []
+
+
+class Nodes:
+    """Nodes that print a tree's document, or nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, printed: str) -> None:
+        self.answers: dict[str, Result] = {}
+        self.printed = printed
+        monkeypatch.setattr(Remote, "run", self.run)
+
+    def run(self, node: str, command: str, **_: Any) -> Result:
+        assert "observe.py" in command
+        return self.answers.get(node, Result((), 0, self.printed, ""))
+
+
+def test_a_node_that_is_silent_is_rendered_as_it_was(
+    roce: Contract, work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path / "tree", kind("hgx-h100-roce"))
+    nodes = Nodes(monkeypatch, json.dumps(observe(Driver(str(tree.root), tree.table))))
+    names = [node.name for node in roce.nodes]
+    observing.refresh(roce, work, names)
+    first = build(roce, {}, PATHS, observed=observations.read(work))
+    assert sorted(observations.read(work)) == ["h100-0", "h100-1", "h100-2"]
+    assert observing.without_devices(roce, work, names) == []
+    nodes.answers = {"h100-0": Result((), 255, "", "no route"), "h100-1": Result((), 0, "garbage", "")}
+    observing.refresh(roce, work, names)
+    again = build(roce, {}, PATHS, observed=observations.read(work))
+    assert (again.hostvars, again.variables) == (first.hostvars, first.variables)
+    observations.forget(work, ["h100-0"])
+    assert sorted(observations.read(work)) == ["h100-1", "h100-2"]
+
+
+def test_a_node_without_drivers_gets_them_first(
+    roce: Contract, work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {**kind("hgx-h100-roce"), "others": []}
+    for switch in one["switches"]:
+        switch["nics"] = []
+    tree = Tree(tmp_path / "tree", one)
+    Nodes(monkeypatch, json.dumps(observe(Driver(str(tree.root), tree.table))))
+    observing.refresh(roce, work, ["ctl0", "h100-1"])
+    assert observing.without_devices(roce, work, ["ctl0", "h100-0", "h100-1"]) == ["h100-1"]
+
+
+def test_containers_are_not_looked_at(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = Nodes(monkeypatch, "")
+    nodes.answers = {}
+    observing.refresh(contract, work, [node.name for node in contract.nodes])
+    assert not work.observed_file.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"h100-0": 1}', '{"h100-0": {"identity": 5}}'])
+def test_a_damaged_record_is_refused(work: Workspace, text: str) -> None:
+    work.observed_file.write_text(text)
+    with pytest.raises(ContractError) as refused:
+        observations.read(work)
+    assert "look" in str(refused.value.hint)
+
+
+def test_numbers_as_ranges() -> None:
+    assert ranges([8, 0, 1, 2, 3]) == "0-3,8"
+    assert ranges([]) == ""
+
+
+@pytest.mark.parametrize("bare", [[], ["h100-1"]])
+def test_drivers_come_first_only_where_devices_are_missing(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, bare: list[str]
+) -> None:
+    runs: list[tuple[list[str], str]] = []
+    looked: list[list[str]] = []
+
+    def play(*given: Any, options: str, take: Any, **_: Any) -> Run:
+        runs.append((given[3], options))
+        take({"event": "playbook_on_stats", "event_data": {}})
+        return Run("successful", work.dir / "log")
+
+    def refresh(_: Contract, __: Workspace, names: list[str]) -> bool:
+        looked.append(list(names))
+        return True
+
+    monkeypatch.setattr(playbook, "play", play)
+    monkeypatch.setattr(observing, "refresh", refresh)
+    monkeypatch.setattr(observing, "without_devices", lambda *_: bare)
+    converge(contract, work)
+    every = ["ctl0", "h100-0", "h100-1", "h100-2"]
+    first = [(bare, "--tags packages,nvidia_driver,rdma")] if bare else []
+    assert runs == [*first, (every, "")]
+    assert looked == ([every, bare] if bare else [every])
+    runs.clear()
+    converge(contract, work, check=True)
+    assert [options for _, options in runs] == ["--check --diff"], "looking is not writing nothing"
