@@ -62,9 +62,7 @@ def _existing(scope: Scope) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
     project = path[path.index("projects") + 1] if "projects" in path else place.account
     network = gcp.compute.get_network_output(name=path[-1], project=project, opts=invoke).id
     if place.subnet is None:
-        return network, _subnet(
-            scope, "front-0", network, addresses.frontend(scope.plan, place, 0), dual=False
-        )
+        return network, _subnet(scope, "front-0", network, addresses.frontend(scope.plan, place, 0))
     path = place.subnet.split("/")
     project = path[path.index("projects") + 1] if "projects" in path else project
     found = gcp.compute.get_subnetwork_output(
@@ -90,7 +88,7 @@ def _frontend(
 
 
 def _subnet(
-    scope: Scope, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool
+    scope: Scope, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool = False, rail: bool = False
 ) -> pulumi.Output[str]:
     made = gcp.compute.Subnetwork(
         name,
@@ -98,7 +96,8 @@ def _subnet(
         network=network,
         region=scope.place.region,
         ip_cidr_range=cidr,
-        private_ip_google_access=True,
+        # RDMA networks may refuse it, and nothing on a rail asks Google's services.
+        private_ip_google_access=not rail,
         **(DUAL if dual else {}),
         opts=scope.options(),
     )
@@ -198,7 +197,7 @@ def _rails(scope: Scope, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
             f"rail-{rail}{ending}",
             network.id,
             addresses.rail(scope.plan, scope.place, rail),
-            dual=False,
+            rail=True,
         )
         for rail in range(machine.rails)
     ]
@@ -225,4 +224,4 @@ def _rail_network(scope: Scope, name: str, rail: int, mtu: int, tag: str) -> pul
         allows=[{"protocol": "all"}],
         opts=scope.options(),
     )
-    return _subnet(scope, name, network.id, cidr, dual=False)
+    return _subnet(scope, name, network.id, cidr, rail=True)
