@@ -142,12 +142,20 @@ def test_the_subnet_s_size_is_azure_s_answer(workdir: Path, monkeypatch: pytest.
     assert asked == {"sku": {"name": "AMLFS-Durable-Premium-500"}, "storageCapacityTiB": 128.0}
     (subnet,) = [one for one in run.of(":Subnet") if one.name == "lustre-scratch"]
     assert subnet.inputs["addressPrefix"] == "10.64.128.0/26"  # 40 and Azure's 5
+    (nat,) = run.of(":NatGateway")
+    assert subnet.inputs["natGateway"] == {"id": f"{nat.name}-id"}  # its hosts fetch while they are made
 
 
 def test_nobody_outside_gets_in_without_being_asked_for(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = built(monkeypatch)
+    network = "subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n"
+
+    def inside(data: dict[str, Any]) -> None:
+        data["platform"].update(network=network, subnet=f"{network}/subnets/nodes")
+        data["access"] = {}
+
+    run = built(monkeypatch, inside)
     assert run.of(":LoadBalancer") == []
     (rules,) = [one.inputs["securityRules"] for one in run.of(":NetworkSecurityGroup")]
     assert rules[-1]["access"] == "Deny"

@@ -88,7 +88,7 @@ def _shape(session: Session, place: GcpPlatform, pool: PlannedPool) -> list[Find
 
 
 def _profile(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Finding]:
-    """The zone must have a network of that kind, which not every zone with the shape's GPUs has, and it must allow what is asked."""
+    """The zone must have a network of that kind, not every zone with the shape's GPUs has; and it must allow what is asked."""
     ending = facts().rail_profile.get(machine_type(plan.pools[0].machine))
     if ending is None:
         return []
