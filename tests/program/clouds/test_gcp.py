@@ -45,7 +45,6 @@ from railbed.platforms.gcp.session import Session
 pytestmark = pytest.mark.filterwarnings(r"ignore:gcp\.:DeprecationWarning")
 TODAY = datetime.date(2026, 11, 25)
 CARDS = {
-    "a3-megagpu-8g": (1, 8, "GVNIC", "GVNIC", 8244),
     "a3-ultragpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
     "a4-highgpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
     "a4x-highgpu-4g": (2, 4, "GVNIC", "MRDMA", 8896),
@@ -337,11 +336,16 @@ def test_features_that_are_asked_are_words_of_the_api_s_model(ending: str) -> No
         assert wanted in (model[feature].get("enum") or model[feature]["items"]["enum"])
 
 
-@pytest.mark.parametrize("shape", ["a3-ultragpu-8g", "a3-megagpu-8g"])
-def test_rails_ask_nothing_of_google_s_services(
-    shape: str, workdir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    subnets = built(shape, monkeypatch).of(":Subnetwork")
+def test_rails_that_need_an_absent_plugin_are_refused(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        Unsupported, match=r"rails of gcp/a3-megagpu-8g: its gVNIC with GPUDirect-TCPXO"
+    ) as refused:
+        built("a3-megagpu-8g", monkeypatch)
+    assert refused.value.path == "railbed:cluster.pools[0].machine"
+
+
+def test_rails_ask_nothing_of_google_s_services(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subnets = built("a3-ultragpu-8g", monkeypatch).of(":Subnetwork")
     private = {one.name: one.inputs["privateIpGoogleAccess"] for one in subnets}
     assert {on for name, on in private.items() if name.startswith("rail-")} == {False}
     assert {on for name, on in private.items() if name.startswith("front-")} == {True}
