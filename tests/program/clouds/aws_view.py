@@ -62,6 +62,15 @@ class FakeAws:
         ]  # fmt: skip
         return {"Reservations": [{"Instances": members}]}
 
+    def DescribeInstanceTopology(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Of every four by their number two share the lowest node."""
+        return {
+            "Instances": [
+                {"InstanceId": name, "NetworkNodes": ["nn-a", "nn-b", f"nn-{int(name[-5:]) % 4 // 2}"]}
+                for name in asked["InstanceIds"]
+            ]
+        }
+
     def DescribeScalingActivities(self, asked: dict[str, Any]) -> dict[str, Any]:
         said = self.reasons.get(asked["AutoScalingGroupName"], [])
         failed = [{"StartTime": LAUNCHED, "StatusCode": "Failed", "StatusMessage": one} for one in said]

@@ -373,6 +373,18 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
     assert len(down.asked) == calls.CLOUD_TRIES
 
 
+@pytest.mark.parametrize(
+    ("topology", "block"),
+    [
+        ({"cluster": "europe-a", "block": "b1", "subblock": "s2", "host": "h3"}, "europe-a/b1/s2"),
+        ({"cluster": "europe-a", "block": "b1"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_member_s_block_is_the_sub_block_of_its_host(topology: dict[str, str], block: str) -> None:
+    assert discover.member({"id": "1", "resourceStatus": {"physicalHostTopology": topology}}).block == block
+
+
 def test_host_keys_come_from_guest_attributes_and_nothing_else() -> None:
     key = cases.host_key("a").split()
     good = {"queryValue": {"items": [{"namespace": "hostkeys", "key": key[0], "value": key[1]}]}}

@@ -22,6 +22,9 @@ THERE = ("pending", "running")
 GONE = ("shutting-down", "terminated")
 """States that no instance comes back from (EC2 API Reference, InstanceState)."""
 HALTED = ("stopping", "stopped")
+TOPOLOGY_PAGE = 100
+"""Most ids of one DescribeInstanceTopology (EC2 API Reference)."""
+NOT_ALLOWED = "UnauthorizedOperation"
 FILTERED = 200
 """Most values of one filter (EC2 API Reference)."""
 LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
@@ -62,13 +65,14 @@ def status(
     given: Mapping[str, str],
     *,
     wait: bool,
+    with_fabric: bool = False,
 ) -> PoolStatus:
     """What became of an Auto Scaling group of ``size``; ``known``, ``given`` and ``wait`` as in ``cloud.pool_wait``.
 
-    Raises ProviderError where AWS does not answer.
+    ``with_fabric``: members are asked for their place in EC2's network too. Raises ProviderError where AWS does not answer.
     """
     ec2, scaling = reads.client("ec2", region), reads.client("autoscaling", region)
-    return pool_wait.status(
+    found = pool_wait.status(
         size,
         partial(_members, ec2, scaling, group),
         partial(_reasons, ec2, scaling, group),
@@ -77,6 +81,25 @@ def status(
         given,
         wait=wait,
     )
+    return _placed(ec2, found) if with_fabric else found
+
+
+def _placed(ec2: Any, found: PoolStatus) -> PoolStatus:
+    """Members with the network node nearest to each: the last of the three that EC2 lists from the top (EC2 API Reference,
+    InstanceTopology). Credentials that may not ask leave them without: nothing but Slurm's topology goes by it."""
+    blocks: dict[str, str] = {}
+    for some in scale_in.batches([one.id for one in found.members], TOPOLOGY_PAGE):
+        with reads.asking("AWS on the places of instances"):
+            try:
+                pages = ec2.get_paginator("describe_instance_topology").paginate(InstanceIds=some)
+                for page in pages:
+                    blocks |= {one["InstanceId"]: one["NetworkNodes"][-1] for one in page["Instances"]}
+            except ClientError as refused:
+                if refused.response["Error"]["Code"] != NOT_ALLOWED:
+                    raise
+                return found
+    members = [one.model_copy(update={"block": blocks.get(one.id, "")}) for one in found.members]
+    return found.model_copy(update={"members": members})
 
 
 def _members(ec2: Any, scaling: Any, group: str) -> list[Member]:
