@@ -52,17 +52,18 @@ def status(
     """
     found, reasons = listed(pool, made)
     keys = given(plan)
-    own = {one.id: (place, seeded[place]) for place, one in enumerate(made)}
+    own = {one.id: place for place, one in enumerate(made)}
+    booted = {one.id: [seed] for one, seed in zip(made, seeded, strict=True)}
     return PoolStatus(
         members=[
             Member(
                 id=one.id,
                 address=one.address,
                 # Each is a resource of its own, and the engine ends those beyond the pool's size: its place is its name.
-                places=share(own[one.id][0], 1),
+                places=share(own[one.id], 1) if one.id in own else None,
                 host_keys=[keys[one.id]]
                 if one.id in keys
-                else known.host_keys.get(one.id) or [own[one.id][1]],
+                else known.host_keys.get(one.id) or booted.get(one.id, []),
             )
             for one in found
         ],
