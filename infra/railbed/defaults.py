@@ -321,6 +321,9 @@ CLOUD_RETRY_S = 120.0
 """How long those repeats may take together."""
 CLOUD_WORKERS = 64
 """Requests to a provider side by side, e.g. one for each node's console."""
+AZURE_ROLE_SPREADS_S = 600.0
+"""A role that was just assigned may not count for so long (learn.microsoft.com, role-based-access-control, troubleshooting:
+up to 10 minutes). Only the run that assigns it waits."""
 CLOUD_POOL_TIMEOUT_S = 7200
 """From a pool's request to its nodes: racks of bare metal are handed over one after another."""
 RELEASE_TIMEOUT_S = 1800.0

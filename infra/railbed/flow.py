@@ -257,6 +257,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         configure.refuse_move(work, plans.names(planned), planned.software.release)
         keep_state(work, say, "up")
         shrink(work, planned, say, removed or [])
+        platforms.renew(planned, work, say)
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)
         with timings.stage("converge"):

@@ -115,6 +115,13 @@ def test_every_role_is_used() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_templates_are_rendered_without_a_copy_of_all_variables(role: str) -> None:
+    """Ansible's own lookup copies them each time: docs/adr/0014-ansibles-own-strategy.md."""
+    said = "\n".join(texts(role, "tasks", "vars", "defaults", "templates").values())
+    assert "lookup('ansible.builtin.template'" not in said
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_no_role_reboots_a_node(role: str) -> None:
     """A boot ends whatever runs: it is the drain path's, which asks the scheduler first."""
     said = "\n".join(texts(role, "tasks", "handlers").values())

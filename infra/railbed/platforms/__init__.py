@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from railbed.contract import MacError
 from railbed.effects import contract_store, secrets
+from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import ContractError, Unsupported
 from railbed.plan import hosts
@@ -35,6 +36,8 @@ LOCAL = "lab"
 SINGLE = ("lab", "metal")
 """Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
 left the plan."""
+RENEWED = ("aws",)
+"""Platforms whose groups go on counting an instance that is gone, unless they are told."""
 Say = Callable[[str], None]
 
 
@@ -122,6 +125,21 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
         return []
     done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, gone)
     return done
+
+
+def renew(plan: ClusterPlan, work: Workspace, say: Say) -> None:
+    """Fills places of instances that the provider has ended, where its groups do not by themselves. Raises ProviderError.
+
+    No node that may have jobs is touched. Before the first contract there is nobody to replace.
+    """
+    if plan.platform not in RENEWED or not work.contract_file.exists():
+        return
+    names = {node.identity.value: node.name for node in contract_store.load(work).nodes}
+    lines: list[str] = _part(plan.platform, "renew").renew(plan, work.stack, names)
+    for line in lines:
+        say(line)
+    if lines:
+        Journal(work.journal_file).write("renew", said=lines)
 
 
 def image(plan: ClusterPlan, pool: PlannedPool) -> Source:

@@ -11,8 +11,11 @@ from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
 from railbed.platforms.cloud import imds
 
 
-def machine(facts: Machine) -> contract.Machine:
-    """The catalogue's facts that checks and roles need; what nobody published is None."""
+def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
+    """The catalogue's facts that checks and roles need; what nobody published is None.
+
+    Without a fabric NCCL is told nothing of it: a plugin that is named and finds no rails ends every job.
+    """
     return contract.Machine(
         key=facts.key,
         gpu_model=facts.gpu_model,
@@ -28,7 +31,7 @@ def machine(facts: Machine) -> contract.Machine:
         scale=facts.scale,
         rdma_devices=facts.rdma_devices,
         netdevs=facts.netdevs,
-        nccl_environment=facts.nccl_environment,
+        nccl_environment=facts.nccl_environment if with_fabric else {},
         nodes_per_nvlink_domain=facts.nodes_per_nvlink_domain,
     )
 
@@ -81,7 +84,8 @@ def unsealed(
         domain=plan.domain,
         nodes=nodes,
         machines=[
-            machine(facts) for facts in {pool.machine.key: pool.machine for pool in plan.pools}.values()
+            machine(facts, with_fabric=plan.fabric is not None)
+            for facts in {pool.machine.key: pool.machine for pool in plan.pools}.values()
         ],
         filesystems=filesystems,
         software=contract.Software(

@@ -40,16 +40,36 @@ class FakeAws:
 
     def DescribeAutoScalingGroups(self, asked: dict[str, Any]) -> dict[str, Any]:
         (name,) = asked["AutoScalingGroupNames"]
-        members = [{"InstanceId": one.id, "LifecycleState": "InService"} for one in self.groups.get(name, [])]
+        members = [
+            {"InstanceId": one.id, "LifecycleState": "InService", "HealthStatus": "Healthy"}
+            for one in self.groups.get(name, [])
+        ]
         return {"AutoScalingGroups": [{"AutoScalingGroupName": name, "Instances": members}]}
 
     def DescribeInstances(self, asked: dict[str, Any]) -> dict[str, Any]:
-        (name,) = asked["Filters"][0]["Values"]
+        """By the group's tag, or by ids."""
+        first = asked["Filters"][0]
+        by_id = first["Name"] == "instance-id"
+        groups = self.groups.values() if by_id else [self.groups.get(name, []) for name in first["Values"]]
         members = [
-            {"InstanceId": one.id, "PrivateIpAddress": one.address, "LaunchTime": LAUNCHED}
-            for one in self.groups.get(name, [])
-        ]
+            {
+                "InstanceId": one.id, "PrivateIpAddress": one.address, "LaunchTime": LAUNCHED,
+                "State": {"Name": "running"},
+            }
+            for some in groups
+            for one in some
+            if not by_id or one.id in first["Values"]
+        ]  # fmt: skip
         return {"Reservations": [{"Instances": members}]}
+
+    def DescribeInstanceTopology(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Of every four by their number two share the lowest node."""
+        return {
+            "Instances": [
+                {"InstanceId": name, "NetworkNodes": ["nn-a", "nn-b", f"nn-{int(name[-5:]) % 4 // 2}"]}
+                for name in asked["InstanceIds"]
+            ]
+        }
 
     def DescribeScalingActivities(self, asked: dict[str, Any]) -> dict[str, Any]:
         said = self.reasons.get(asked["AutoScalingGroupName"], [])

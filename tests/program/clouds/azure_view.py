@@ -136,6 +136,7 @@ class AzureView:
         "azure/Standard_ND96isr_H100_v5": "azure-cluster",
         "azure/Standard_ND96isr_H200_v5": "azure-cluster",
         "azure/Standard_ND128isr_NDR_GB200_v6": "azure-cluster",
+        "azure/Standard_ND128isr_GB300_v6": "azure-cluster",
     }
 
     def answers(self, typ: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,6 @@ class GcpView:
     kind = "gcp"
     examples = ("gcp-cluster", "gcp-hosts")
     machines = {  # noqa: RUF012  an attribute of the protocol
-        "gcp/a3-megagpu-8g": "gcp-cluster",
         "gcp/a3-ultragpu-8g": "gcp-cluster",
         "gcp/a4-highgpu-8g": "gcp-cluster",
         "gcp/a4x-highgpu-4g": "gcp-cluster",

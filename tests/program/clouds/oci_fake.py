@@ -76,6 +76,9 @@ class Fake:
         self.deleted.append(history)
         return response(None)
 
+    def get_bastion(self, bastion: str) -> Any:
+        return response(oci.bastion.models.Bastion(id=bastion, max_sessions_allowed=20))
+
     def list_work_requests(self, compartment_id: str, *, resource_id: str, **_: Any) -> Any:
         summary = oci.work_requests.models.WorkRequestSummary
         told = self.reasons.get(self._pool(resource_id), [])

@@ -18,6 +18,7 @@ class OciView:
     kind = "oci"
     examples: tuple[str, ...] = ("oci-cluster", "oci-hosts", "oci-metal")
     machines: dict[str, str] = {  # noqa: RUF012
+        "oci/BM.GPU.A100-v2.8": "oci-cluster",
         "oci/BM.GPU.H100.8": "oci-cluster",
         "oci/BM.GPU.H200.8": "oci-cluster",
         "oci/BM.GPU.B200.8": "oci-cluster",

@@ -11,12 +11,14 @@ from typing import Any
 import pulumi
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.exceptions import ClientError
 from tests.program.clouds import cases
 from tests.program.clouds.aws_specs import small, spec_of
 from tests.program.clouds.aws_view import VIEW
 
 from railbed.errors import RailbedError
 from railbed.platforms.aws import discover, preflight, reads
+from railbed.platforms.cloud.members import Member, PoolStatus
 
 REGION = "us-east-2"
 TODAY = datetime.date(2026, 12, 1)
@@ -62,6 +64,37 @@ def test_replaced_member_takes_the_free_name(monkeypatch: pytest.MonkeyPatch) ->
     }
     before = {node.name: node.identity.value for node in first.contract.nodes}
     assert {name for name in before if before[name] != after[name]} == {"h100-2"}
+
+
+def test_nodes_that_are_close_have_one_unit_and_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = cases.planned(small())
+    pools = cases.members(planned)
+    case = cases.run(VIEW, planned, monkeypatch, pools)
+    units = {node.name: node.scalable_unit for node in case.contract.nodes}
+    assert {units[f"h100-{place}"] for place in range(4)} == {1, 2} and units["h100-0"] == units["h100-1"]
+    assert units["ctl0"] == 0
+    cases.keep(case)
+    pools["h100"][0] = cases.node("h100", 77)
+    again = cases.run(VIEW, planned, monkeypatch, pools).contract
+    stay = {node.name: node.scalable_unit for node in again.nodes if node.name in ("h100-1", "h100-2")}
+    assert len(set(stay.values())) == len({units[name] for name in stay})
+
+
+def test_credentials_that_may_not_ask_for_places_leave_nodes_without() -> None:
+    denied = ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeInstanceTopology")
+
+    found = PoolStatus(members=[Member(id="i-1", address="10.0.0.1")])
+    assert discover._placed(Denying(denied), found) == found
+
+
+class Denying:
+    """A client that EC2 refuses."""
+
+    def __init__(self, error: ClientError) -> None:
+        self.error = error
+
+    def get_paginator(self, name: str) -> Any:
+        raise self.error
 
 
 def test_forged_and_absent_host_keys_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

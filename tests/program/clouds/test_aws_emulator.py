@@ -21,6 +21,7 @@ from railbed.platforms.aws import discover, policies, preflight, reads
 
 REGION, ZONE = "us-east-2", "us-east-2a"
 QUOTA = "L-417A185B"
+INTERFACES = "L-DF5E4CA3"
 TODAY = datetime.date(2026, 12, 1)
 
 
@@ -30,7 +31,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "emulated")
     for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.pool_wait.CLOUD_POOL_TIMEOUT_S"):
         monkeypatch.setattr(f"railbed.platforms.{place}", 0.0)
-    with emulated({QUOTA: 1_000_000.0}):
+    with emulated({QUOTA: 1_000_000.0, INTERFACES: 5000.0}):
         bound()
         yield
 
@@ -298,14 +299,21 @@ def test_preflight_says_what_is_wrong(
     assert any(said in one.found for one in wrong), wrong
 
 
-def test_preflight_of_too_small_a_quota() -> None:
-    with pytest.MonkeyPatch.context() as patch, emulated({QUOTA: 192.0}):
+@pytest.mark.parametrize(
+    ("cpus", "interfaces", "said"),
+    [
+        (192.0, 5000.0, "192 vCPUs, 576 needed"),
+        (5000.0, 99.0, "99, 100 needed"),
+    ],  # 3 nodes of 33, and the controller
+)
+def test_preflight_of_too_small_a_quota(cpus: float, interfaces: float, said: str) -> None:
+    with pytest.MonkeyPatch.context() as patch, emulated({QUOTA: cpus, INTERFACES: interfaces}):
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "emulated")
         bound()
         found = preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY)
     (wrong,) = [one for one in found if not one.ok]
-    assert "192 vCPUs, 576 needed" in wrong.found
+    assert said in wrong.found
 
 
 @pytest.mark.parametrize("name", policies.DOCUMENTS)
@@ -318,7 +326,7 @@ def test_documents_are_policies_by_the_emulators_own_check(account: None, name: 
 def test_preflight_finds_a_boundary_that_is_missing_or_another(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "emulated")
-    with emulated({QUOTA: 1_000_000.0}):
+    with emulated({QUOTA: 1_000_000.0, INTERFACES: 5000.0}):
         (missing,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
         bound(Statement=policies.document("node", "pretrain-a", REGION, ACCOUNT)["Statement"])
         (another,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]

@@ -25,6 +25,7 @@ from railbed.platforms.azure import (
     addresses,
     capacity,
     facts,
+    keyvault,
     nodes,
 )
 
@@ -142,12 +143,20 @@ def test_the_subnet_s_size_is_azure_s_answer(workdir: Path, monkeypatch: pytest.
     assert asked == {"sku": {"name": "AMLFS-Durable-Premium-500"}, "storageCapacityTiB": 128.0}
     (subnet,) = [one for one in run.of(":Subnet") if one.name == "lustre-scratch"]
     assert subnet.inputs["addressPrefix"] == "10.64.128.0/26"  # 40 and Azure's 5
+    (nat,) = run.of(":NatGateway")
+    assert subnet.inputs["natGateway"] == {"id": f"{nat.name}-id"}  # its hosts fetch while they are made
 
 
 def test_nobody_outside_gets_in_without_being_asked_for(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = built(monkeypatch)
+    network = "subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n"
+
+    def inside(data: dict[str, Any]) -> None:
+        data["platform"].update(network=network, subnet=f"{network}/subnets/nodes")
+        data["access"] = {}
+
+    run = built(monkeypatch, inside)
     assert run.of(":LoadBalancer") == []
     (rules,) = [one.inputs["securityRules"] for one in run.of(":NetworkSecurityGroup")]
     assert rules[-1]["access"] == "Deny"
@@ -178,6 +187,18 @@ def test_public_networks_come_in_by_the_door_to_the_gate_only(
     assert all(way == ways[0] for way in ways)
     assert (ways[0]["kind"], ways[0]["host"]) == ("jump", "203.0.113.10")
     assert ways[0]["host_key"].startswith("ssh-ed25519 ")
+
+
+@pytest.mark.parametrize(
+    ("created", "left"),
+    [
+        (None, 0.0), ("", 0.0), ("2026-11-30T11:50:00.0000000Z", 0.0), ("2026-11-30T11:55:00.1234567Z", 300.0),
+        ("2026-11-30T12:00:00Z", 600.0), ("2026-11-30T13:00:00Z", 600.0),
+    ],
+)  # fmt: skip
+def test_a_new_role_is_waited_for_and_an_old_one_is_not(created: str | None, left: float) -> None:
+    now = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
+    assert keyvault.left_s(created, now) == pytest.approx(left, abs=0.5)
 
 
 def test_private_networks_need_no_door(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ from railbed.platforms.gcp import (
     filesystems,
     names,
     preflight,
+    profile,
 )
 from railbed.platforms.gcp.platform import proxy
 from railbed.platforms.gcp.session import Session
@@ -44,7 +45,6 @@ from railbed.platforms.gcp.session import Session
 pytestmark = pytest.mark.filterwarnings(r"ignore:gcp\.:DeprecationWarning")
 TODAY = datetime.date(2026, 11, 25)
 CARDS = {
-    "a3-megagpu-8g": (1, 8, "GVNIC", "GVNIC", 8244),
     "a3-ultragpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
     "a4-highgpu-8g": (2, 8, "GVNIC", "MRDMA", 8896),
     "a4x-highgpu-4g": (2, 4, "GVNIC", "MRDMA", 8896),
@@ -252,12 +252,19 @@ RESERVATION = {
     "status": "READY", "zone": "https://x/zones/europe-west1-b",
     "specificReservation": {"count": "70", "inUseCount": "0", "instanceProperties": {"machineType": "a3-ultragpu-8g"}},
 }  # fmt: skip
+ROCE = {
+    "allowSubnetworkCreation": "SUBNETWORK_CREATION_ALLOWED",
+    "allowMultiNicInSameNetwork": "MULTI_NIC_IN_SAME_NETWORK_ALLOWED",
+    "allowPrivateGoogleAccess": "PRIVATE_GOOGLE_ACCESS_BLOCKED",
+    "subnetworkStackTypes": ["IPV4_ONLY"], "interfaceTypes": ["MRDMA"],
+}  # fmt: skip
+"""Features in the words of the API's model; which values Google's profile has is not published."""
 GOOD = {
     "/v1/projects/example-project": PROJECT,
     "/zones/europe-west1-b": ZONE,
     "/machineTypes/a3-ultragpu-8g": {"name": "a3-ultragpu-8g"},
     "/reservations/example-reservation": RESERVATION,
-    "/networkProfiles/europe-west1-b-vpc-roce": {"name": "x"},
+    "/networkProfiles/europe-west1-b-vpc-roce": {"name": "x", "features": ROCE},
     "/zones/europe-west1-b/instances": {"items": []},
     "/images/family/example-ubuntu-2404-amd64": {"status": "READY", "architecture": "X86_64"},
 }
@@ -292,6 +299,14 @@ def test_preflight_passes_where_everything_is_there(monkeypatch: pytest.MonkeyPa
         ({"zones": {**ZONE, "region": "https://x/regions/us-east1"}}, "it is in us-east1"),
         ({"machineTypes": None}, "not offered in europe-west1-b"),
         ({"networkProfiles": None}, "the zone has no such network"),
+        (
+            {"networkProfiles": {"features": {**ROCE, "interfaceTypes": ["IRDMA"]}}},
+            "refuses interfaceTypes: IRDMA, not MRDMA",
+        ),
+        (
+            {"networkProfiles": {"features": {**ROCE, "allowMultiNicInSameNetwork": "MULTI_NIC_IN_SAME_NETWORK_BLOCKED"}}},
+            "MULTI_NIC_IN_SAME_NETWORK_BLOCKED",
+        ),
         ({"reservations": None}, "not in this account"),
         ({"reservations": {**RESERVATION, "status": "CREATING"}}, "it is CREATING"),
         ({"reservations": {**RESERVATION, "deleteAtTime": "2026-12-31T00:00:00Z"}}, "it ends on 2026-12-31"),
@@ -305,6 +320,35 @@ def test_preflight_passes_where_everything_is_there(monkeypatch: pytest.MonkeyPa
 )  # fmt: skip
 def test_preflight_says_what_is_wrong(changed: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said in bad(looked(monkeypatch, **changed))
+
+
+def test_a_profile_that_does_not_tell_its_features_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = looked(monkeypatch, networkProfiles={"name": "x"})
+    (said,) = [one for one in found if one.name.startswith("network profile")]
+    assert (said.ok, said.needed) == (False, False)
+    assert "does not tell allowSubnetworkCreation" in said.found
+
+
+@pytest.mark.parametrize("ending", ["vpc-roce", "vpc-roce-metal"])
+def test_features_that_are_asked_are_words_of_the_api_s_model(ending: str) -> None:
+    model = gcp_model.schemas()["NetworkProfileNetworkFeatures"]["properties"]
+    for feature, wanted in profile.asked(ending).items():
+        assert wanted in (model[feature].get("enum") or model[feature]["items"]["enum"])
+
+
+def test_rails_that_need_an_absent_plugin_are_refused(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        Unsupported, match=r"rails of gcp/a3-megagpu-8g: its gVNIC with GPUDirect-TCPXO"
+    ) as refused:
+        built("a3-megagpu-8g", monkeypatch)
+    assert refused.value.path == "railbed:cluster.pools[0].machine"
+
+
+def test_rails_ask_nothing_of_google_s_services(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subnets = built("a3-ultragpu-8g", monkeypatch).of(":Subnetwork")
+    private = {one.name: one.inputs["privateIpGoogleAccess"] for one in subnets}
+    assert {on for name, on in private.items() if name.startswith("rail-")} == {False}
+    assert {on for name, on in private.items() if name.startswith("front-")} == {True}
 
 
 def test_a_busy_provider_is_asked_again_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,6 +371,18 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
         look.status(["g"], 2, {}, {}, wait=True)
     assert failed.value.code == "PROVIDER_BUSY"
     assert len(down.asked) == calls.CLOUD_TRIES
+
+
+@pytest.mark.parametrize(
+    ("topology", "block"),
+    [
+        ({"cluster": "europe-a", "block": "b1", "subblock": "s2", "host": "h3"}, "europe-a/b1/s2"),
+        ({"cluster": "europe-a", "block": "b1"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_member_s_block_is_the_sub_block_of_its_host(topology: dict[str, str], block: str) -> None:
+    assert discover.member({"id": "1", "resourceStatus": {"physicalHostTopology": topology}}).block == block
 
 
 def test_host_keys_come_from_guest_attributes_and_nothing_else() -> None:

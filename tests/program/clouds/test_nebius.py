@@ -16,11 +16,12 @@ from tests.program.clouds.nebius_view import HELD, VIEW
 
 from railbed import plan, platforms, spec
 from railbed.catalog import load_machine
+from railbed.contract import Jump
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.support import FEATURES
-from railbed.platforms.nebius import discover, preflight, presets
+from railbed.platforms.nebius import discover, preflight, presets, seeds
 from railbed.platforms.nebius.support import SUPPORT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,12 +94,28 @@ def test_a_machine_without_a_published_preset_is_refused() -> None:
         presets.preset(unknown)
 
 
-def test_without_host_keys_nobody_is_in_the_contract(build: Callable[..., recording.Run]) -> None:
-    contract = build(made_plan("nebius-cluster", few)).contract
-    assert contract["nodes"] == []
-    by_pool = {one["pool"]: one for one in contract["missing"]}
-    assert by_pool["h100"]["asked"] == 3
-    assert "bastion bastion-id: write its host key" in by_pool["h100"]["reasons"][0]
+def test_each_instance_is_given_a_host_key_of_its_own(build: Callable[..., recording.Run]) -> None:
+    """Nobody reads a console: the key that the boot script holds is the one in the contract."""
+    wanted = made_plan("nebius-cluster", few)
+    run = build(wanted)
+    scripts = {
+        one.name: yaml.safe_load(script)["ssh_keys"]
+        for one, script in zip(run.of(":ComputeV1Instance"), VIEW.user_data(run), strict=True)
+    }
+    nodes = {node["name"]: node["ssh"] for node in run.contract["nodes"]}
+    assert set(nodes) == {"ctl0", "h100-0", "h100-1", "h100-2"} and run.contract["missing"] == []
+    for name, ssh in nodes.items():
+        assert ssh["host_keys"] == [scripts[name]["ed25519_public"]]
+        assert ssh["proxy"]["host_key"] == scripts["bastion"]["ed25519_public"]
+    assert len({pair["ed25519_private"] for pair in scripts.values()}) == 5
+    assert build(wanted).contract["nodes"] == run.contract["nodes"], "a second run makes no other keys"
+
+
+def test_the_bastions_key_is_the_last_contracts_where_another_operator_made_it() -> None:
+    way = {"kind": "jump", "host": "198.51.100.7", "user": "railbed", "host_key": key(3)}
+    through = Jump.model_validate(way)
+    assert seeds.of_bastion([None, through], "198.51.100.7") == key(3)
+    assert seeds.of_bastion([None, through], "198.51.100.8") == ""
 
 
 def test_keys_that_an_operator_read_bring_nodes_in(build: Callable[..., recording.Run]) -> None:
@@ -113,14 +130,15 @@ def test_a_known_key_stays_and_another_one_is_for_the_operator_to_explain() -> N
     wanted = made_plan("nebius-cluster", with_keys)
     made = [discover.Seen(id="h100-0-id", address="10.64.0.9"), discover.Seen(id="new", address="10.64.0.10")]
     known = Before(names={}, host_keys={"h100-0-id": [key(9)], "new": [key(8)]})
-    found = discover.status(wanted, "h100", made, known)
-    assert [one.host_keys for one in found.members] == [[key(0)], [key(8)]]
+    made.append(discover.Seen(id="fresh", address="10.64.0.11"))
+    found = discover.status(wanted, "h100", made, known, [key(5), key(6), key(7)])
+    assert [one.host_keys for one in found.members] == [[key(0)], [key(8)], [key(7)]]
 
 
 def test_an_instance_without_an_address_is_missing_and_said() -> None:
     wanted = made_plan("nebius-cluster", with_keys)
     silent = discover.seen("h100-1-id", {"network_interfaces": []})
-    found = discover.status(wanted, "h100", [silent], Before(names={}, host_keys={}))
+    found = discover.status(wanted, "h100", [silent], Before(names={}, host_keys={}), [key(5)])
     assert (found.members, found.reasons) == ([], ["h100-1-id of h100 has no address yet"])
 
 

@@ -283,6 +283,19 @@ def test_logins_reuse_a_session_and_pin_the_bastions_key(
     assert (tmp_path / "known").read_text() == f"host.bastion.us-ashburn-1.oci.oraclecloud.com {key(1)}\n"
 
 
+@pytest.mark.parametrize(("allowed", "hosts", "fits"), [(20, 20, True), (20, 21, False), (None, 64, True)])
+def test_hosts_are_no_more_than_a_bastion_takes_sessions(allowed: int | None, hosts: int, fits: bool) -> None:
+    door: Any = Door(key(1))
+    door.get_bastion = lambda _: response(oci.bastion.models.Bastion(max_sessions_allowed=allowed))
+    cloud = session.Clients(door, door, door, door, door, door, door, door)
+    if fits:
+        login.require_sessions(cloud, "bastion", hosts)
+        return
+    with pytest.raises(RailbedError, match="fewer sessions") as refused:
+        login.require_sessions(cloud, "bastion", hosts)
+    assert (refused.value.found, refused.value.allowed) == ("21 hosts", "20 sessions")
+
+
 def test_a_bastion_that_tells_no_key_is_not_connected_to(tmp_path: Path) -> None:
     for told in ("", "SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8"):
         made = Door(told).get_session("s").data

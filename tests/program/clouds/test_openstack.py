@@ -160,7 +160,11 @@ def test_only_the_bastion_is_reached_from_outside(build: Callable[..., recording
 
 
 def test_without_an_external_network_there_is_no_bastion(build: Callable[..., recording.Run]) -> None:
-    run = build(made_plan("openstack-cluster", lambda data: data["platform"].pop("external_network")))
+    def inside(data: dict[str, Any]) -> None:
+        del data["platform"]["external_network"]
+        data["platform"].update(network="net-id", subnet="subnet-id")
+
+    run = build(made_plan("openstack-cluster", inside))
     assert run.of(":FloatingIp") == []
     assert {node["ssh"]["proxy"] for node in run.contract["nodes"]} == {None}
 

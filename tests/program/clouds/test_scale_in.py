@@ -17,14 +17,14 @@ from railbed import plan as plans
 from railbed import platforms
 from railbed.errors import RailbedError, Unsupported
 from railbed.platforms.alicloud import capacity, session
-from railbed.platforms.aws import reads
+from railbed.platforms.aws import discover, reads, renew
 from railbed.platforms.cloud import members, scale_in
 from railbed.platforms.cloud.cluster import Before
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.cloud.tags import tags
 from railbed.platforms.gcp import names
-from railbed.platforms.nebius import discover
+from railbed.platforms.nebius import discover as nebius_discover
 
 STACK = cases.STACK
 CLOUDS = ("gcp", "azure", "oci", "volcengine", "alicloud", "openstack")
@@ -285,6 +285,66 @@ def test_aws_ends_no_instance_of_another_group_or_stack(aws: Any) -> None:
     assert len(seen(aws, "other")["Instances"]) == 1
 
 
+def lose(aws: Any, monkeypatch: pytest.MonkeyPatch, states: dict[str, str]) -> None:
+    """EC2 has these instances in such states while the group counts them: moto's group forgets what it ended itself."""
+    real = discover.instances
+
+    def told(pages: Any) -> list[dict[str, Any]]:
+        return [
+            {**one, "State": {"Name": states.get(one["InstanceId"], one["State"]["Name"])}}
+            for one in real(pages)
+        ]
+
+    monkeypatch.setattr(discover, "instances", told)
+
+
+@pytest.mark.parametrize(
+    ("state", "replaced"),
+    [("terminated", True), ("shutting-down", True), ("stopped", False), ("running", False)],
+)
+def test_aws_fills_the_places_of_the_gone_alone(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, state: str, replaced: bool
+) -> None:
+    plan = planned("aws", 3)
+    ids = group(aws, plan, 3)
+    lose(aws, monkeypatch, {ids[1]: state})
+    said = renew.renew(plan, STACK, {ids[1]: "h100-1"})
+    now = seen(aws)
+    left = {one["InstanceId"] for one in now["Instances"]}
+    assert now["DesiredCapacity"] == len(left) == 3
+    assert (ids[1] not in left) == replaced
+    assert {ids[0], ids[2]} <= left
+    assert [("h100-1" in line, state in line) for line in said] == [(True, True)] * (state != "running")
+
+
+def test_aws_ends_no_node_whose_hardware_fails_under_it(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned("aws", 2)
+    ids, others = group(aws, plan, 2), group(aws, plan, 1, "other")
+    monkeypatch.setattr(renew, "_impaired", lambda ec2, ours: sorted(ours & {ids[0], *others}))
+    (said,) = renew.renew(plan, STACK, {ids[0]: "h100-0"})
+    assert "h100-0" in said and "it was not ended" in said
+    assert {one["InstanceId"] for one in seen(aws)["Instances"]} == set(ids)
+
+
+def test_an_instance_that_ec2_does_not_know_yet_is_not_lost(aws: Any) -> None:
+    ec2 = boto3.client("ec2", region_name=REGION)
+    word = {"LifecycleState": "InService"}
+    new = {**word, "InstanceId": "i-00000000000000001", "HealthStatus": "Healthy"}
+    old = {**word, "InstanceId": "i-00000000000000002", "HealthStatus": "Unhealthy"}
+    assert [one.state for one in discover.lost(ec2, [new, old])] == ["unknown"]
+    assert discover.lost(ec2, [{**old, "LifecycleState": "Terminating"}]) == []
+
+
+def test_a_member_that_is_gone_is_told_at_once(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no waiting: the first look at reasons ends it."""
+    plan = planned("aws", 2)
+    ids = group(aws, plan, 2)
+    lose(aws, monkeypatch, {ids[0]: "terminated"})
+    monkeypatch.setattr(discover, "_members", lambda *_: [])
+    status = discover.status(REGION, f"g-{STACK}", 2, {}, {}, wait=True)
+    assert "is terminated: run `railbed up` again" in status.reasons[0]
+
+
 def test_aws_lowers_a_group_that_never_got_its_nodes(aws: Any) -> None:
     plan = planned("aws", 3)
     ids = group(aws, plan, 3)
@@ -365,8 +425,10 @@ def test_a_member_without_a_place_of_its_own_takes_any_and_known_names_stay() ->
 def test_a_nebius_node_has_the_name_of_its_resource_whatever_is_missing() -> None:
     plan = planned("nebius", 4)
     pool = plan.pools[0]
-    there = [discover.Seen(id=f"id-{place}", address="" if place == 1 else "10.0.0.1") for place in range(4)]
-    status = discover.status(plan, pool.name, there, Before(names={}, host_keys={}))
+    there = [
+        nebius_discover.Seen(id=f"id-{place}", address="" if place == 1 else "10.0.0.1") for place in range(4)
+    ]
+    status = nebius_discover.status(plan, pool.name, there, Before(names={}, host_keys={}))
     named = members.named(plans.node_names(pool.name, 4, 0), status.members, {})
     assert {one.id: name for name, one in named.items()} == {
         f"id-{place}": f"{pool.name}-{place}" for place in (0, 2, 3)

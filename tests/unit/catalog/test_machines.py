@@ -85,6 +85,7 @@ def test_reduced_parts_are_reduced() -> None:
 @pytest.mark.parametrize(
     ("key", "rails", "nics", "gbps"),
     [
+        ("azure/Standard_ND128isr_GB300_v6", 4, 1, 800),
         ("aws/p5.48xlarge", 8, 4, 100), ("aws/p5e.48xlarge", 8, 4, 100), ("aws/p5en.48xlarge", 8, 2, 200),
         ("aws/p6-b200.48xlarge", 8, 1, 400), ("aws/p6-b300.48xlarge", 8, 2, 400), ("oci/BM.GPU.H100.8", 8, 2, 200),
         ("azure/Standard_ND96isr_H100_v5", 8, 1, 400), ("gcp/a3-megagpu-8g", 8, 1, 200),
@@ -105,9 +106,9 @@ def test_every_vendor_of_the_clouds_is_there() -> None:
 SHAPES = {
     "alicloud": "ecs.ebmgn8v.48xlarge lingjun-h20",
     "aws": "p5.48xlarge p5e.48xlarge p5en.48xlarge p6-b200.48xlarge p6-b300.48xlarge p6e-gb200.36xlarge",
-    "azure": "Standard_ND96isr_H100_v5 Standard_ND96isr_H200_v5 Standard_ND128isr_NDR_GB200_v6",
+    "azure": "Standard_ND96isr_H100_v5 Standard_ND96isr_H200_v5 Standard_ND128isr_NDR_GB200_v6 Standard_ND128isr_GB300_v6",
     "gcp": "a3-megagpu-8g a3-ultragpu-8g a4-highgpu-8g a4x-highgpu-4g a4x-maxgpu-4g-metal",
-    "oci": "BM.GPU.H100.8 BM.GPU.H200.8 BM.GPU.B200.8 BM.GPU.B300.8 BM.GPU.GB200-v3.4 BM.GPU.GB300.4",
+    "oci": "BM.GPU.A100-v2.8 BM.GPU.H100.8 BM.GPU.H200.8 BM.GPU.B200.8 BM.GPU.B300.8 BM.GPU.GB200-v3.4 BM.GPU.GB300.4",
     "nebius": "gpu-h100-sxm gpu-h200-sxm gpu-b200-sxm gpu-b200-sxm-a",
     "coreweave": "gd-8xh100ib-i128 gd-8xh200ib-i128",
     "crusoe": "h100-80gb-sxm-ib.8x h200-141gb-sxm-ib.8x b200-180gb-sxm-ib.8x gb200-186gb-nvl-ib.4x",

@@ -33,6 +33,8 @@ class AwsFacts(Published):
     tiering_metadata_iops: int
     quota_codes: dict[str, str]
     """Service quotas of EC2 for P instances, in vCPUs."""
+    interface_quota: str
+    """Service quota of VPC for network interfaces of a region."""
     vpc_prefix: list[int]
     """Shortest and longest prefix of a VPC's network."""
 

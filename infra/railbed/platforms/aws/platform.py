@@ -73,7 +73,16 @@ def _contract(
         region, given = scope.place.region, scope.plan.host_keys
         filled = {
             pool: [
-                discover.status(region, one, sizes[pool], known.host_keys, given, wait=wait) for one in some
+                discover.status(
+                    region,
+                    one,
+                    sizes[pool],
+                    known.host_keys,
+                    given,
+                    wait=wait,
+                    with_fabric=scope.plan.fabric is not None and pool != CONTROLLER_POOL,
+                )
+                for one in some
             ]
             for pool, some in names.items()
         }

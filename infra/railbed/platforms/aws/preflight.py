@@ -35,6 +35,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("network", partial(_network, plan, place)),
         ("permissions boundary", partial(_boundary, plan, place)),
         ("quota", partial(_quota, plan, place)),
+        ("quota of network interfaces", partial(_interfaces, plan, place)),
     ]
     shapes = dict.fromkeys(pool.machine.shape for pool in plan.pools)
     looks += [(f"shape {shape}", partial(_shape, plan, place, shape)) for shape in shapes]
@@ -191,6 +192,22 @@ def _quota(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
         hint = "" if ok else f"ask for {needed} vCPUs: service-quotas, EC2, {code}"
         findings.append(Finding(f"quota {code} ({name})", ok, f"{allowed:g} vCPUs, {needed} needed", hint))
     return findings
+
+
+def _interfaces(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
+    """Network interfaces of the region: a node takes one for each of its cards. What others use of them is not counted."""
+    code = facts().interface_quota
+    with reads.asking(f"AWS on quota {code}"):
+        quota = reads.client("service-quotas", place.region).get_service_quota(
+            ServiceCode="vpc", QuotaCode=code
+        )
+    allowed = quota["Quota"]["Value"]
+    with_rails = plan.fabric is not None
+    each = {pool.name: len(layout.interfaces(pool.machine, with_rails)) for pool in plan.pools}
+    needed = sum(pool.size * each[pool.name] for pool in plan.pools) + plan.controllers
+    ok = allowed >= needed
+    hint = "" if ok else f"ask for {needed} and what else the region has: service-quotas, VPC, {code}"
+    return [Finding(f"quota {code} (network interfaces)", ok, f"{allowed:g}, {needed} needed", hint)]
 
 
 def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datetime.date) -> list[Finding]:

@@ -17,8 +17,6 @@ from railbed.spec.platforms import AwsPlatform
 
 PROTECTED = 50
 """Most instances of one SetInstanceProtection (Amazon EC2 Auto Scaling API Reference)."""
-FILTERED = 200
-"""Most values of one filter (EC2 API Reference)."""
 ALIVE = ("pending", "running", "stopping", "stopped")
 CONTENDED = ("ResourceContention", "ScalingActivityInProgress")
 """Another change of the group goes on; the same call is taken in a moment."""
@@ -32,8 +30,9 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
     said: list[str] = []
     for pool, mine in shared.by_pool(plan, gone):
         found = shared.leaving(
-            pool, _groups(scaling, plan, stack, pool), [pool.size], mine, lambda ids: _alive(ec2, ids)
-        )
+            pool, [_read(one) for one in described(scaling, plan, stack, pool)], [pool.size], mine,
+            lambda ids: _alive(ec2, ids),
+        )  # fmt: skip
         for one in found:
             _end(scaling, one.group.name, one.ids)
             shared.until(
@@ -45,13 +44,14 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
     return said
 
 
-def _groups(scaling: Any, plan: ClusterPlan, stack: str, pool: PlannedPool) -> list[Group]:
+def described(scaling: Any, plan: ClusterPlan, stack: str, pool: PlannedPool) -> list[dict[str, Any]]:
+    """The pool's groups, found by their tags, as AWS describes them. Raises ProviderError."""
     own = tags(plan, stack)
     marks = [{"Name": f"tag:{PREFIX}{key}", "Values": [own[PREFIX + key]]} for key in ("cluster", "stack")]
     with reads.asking(f"AWS on the groups of {plan.name}"):
         pages = scaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=marks)
         return [
-            _read(one)
+            one
             for page in pages
             for one in page["AutoScalingGroups"]
             if shared.is_of(plan, stack, pool, {tag["Key"]: tag["Value"] for tag in one["Tags"]})
@@ -75,7 +75,7 @@ def _read(one: Any) -> Group:
 
 def _alive(ec2: Any, ids: list[str]) -> Iterator[str]:
     """Those that live. By a filter: EC2 refuses an id that it has forgotten, and finds none by it."""
-    for some in shared.batches(ids, FILTERED):
+    for some in shared.batches(ids, discover.FILTERED):
         filters = [
             {"Name": "instance-id", "Values": some},
             {"Name": "instance-state-name", "Values": list(ALIVE)},
@@ -92,15 +92,20 @@ def _end(scaling: Any, group: str, ids: list[str]) -> None:
                 AutoScalingGroupName=group, InstanceIds=some, ProtectedFromScaleIn=False
             )
     for name in ids:
-        with reads.asking(f"AWS on the end of {name}"):
-            patiently(
-                f"AWS on the end of {name}",
-                lambda name=name: scaling.terminate_instance_in_auto_scaling_group(  # type: ignore[misc]
-                    InstanceId=name, ShouldDecrementDesiredCapacity=True
-                ),
-                (ClientError,),
-                _told,
-            )
+        terminate(scaling, name, lower=True)
+
+
+def terminate(scaling: Any, name: str, *, lower: bool) -> None:
+    """Ends a member; without ``lower`` its group launches another one in its place. Raises ProviderError."""
+    with reads.asking(f"AWS on the end of {name}"):
+        patiently(
+            f"AWS on the end of {name}",
+            lambda: scaling.terminate_instance_in_auto_scaling_group(
+                InstanceId=name, ShouldDecrementDesiredCapacity=lower
+            ),
+            (ClientError,),
+            _told,
+        )
 
 
 def _told(refusal: Exception) -> Told:

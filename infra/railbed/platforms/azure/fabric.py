@@ -33,6 +33,8 @@ class Network:
     name: pulumi.Input[str]
     group: pulumi.Input[str]
     """Resource group of the network."""
+    nat: pulumi.Input[str]
+    """NAT gateway: the way out, for packages and for what Lustre's own hosts fetch."""
     last: list[pulumi.Resource]
     """The subnet that was made last: Azure changes one subnet of a network at a time."""
 
@@ -50,8 +52,8 @@ def network(scope: Scope) -> Network:
         opts=scope.options(),
     )
     name, owner = _place(scope)
-    made = Network("", "", groups, gate, name, owner, [])
     nat = _nat(scope)
+    made = Network("", "", groups, gate, name, owner, nat, [])
     own = addresses.own(scope.plan, scope.place)
     made.nodes = (
         resource_id(scope.place.subnet)
@@ -127,7 +129,7 @@ def _group(scope: Scope, name: str) -> pulumi.Output[str]:
 
 
 def _nat(scope: Scope) -> pulumi.Output[str]:
-    """Packages come from the internet; nothing comes in by this way."""
+    """Packages come from the internet, and Lustre's hosts fetch their keys by it; nothing comes in by this way."""
     gateway = azure.NatGateway(
         "nat",
         resource_group_name=scope.group,

@@ -36,7 +36,9 @@ def _made(scope: Scope, network: Network, one: PlannedFilesystem, place: int) ->
         sku={"name": sku(one)}, storage_capacity_ti_b=one.capacity_tib, opts=scope.asking()
     )
     cidr = wanted.filesystem_subnet_size.apply(lambda many: addresses.lustre_subnet(room, int(many)))
-    below = fabric.subnet(scope, network, f"lustre-{one.name}", cidr)
+    # While they are made its hosts fetch from Key Vault, Entra, Resource Manager and Storage by port 443, and no subnet of
+    # the cluster has Azure's default way out (https://learn.microsoft.com/azure/azure-managed-lustre/amlfs-prerequisites).
+    below = fabric.subnet(scope, network, f"lustre-{one.name}", cidr, nat=network.nat)
     made = storagecache.AmlFilesystem(
         one.name,
         resource_group_name=scope.group,

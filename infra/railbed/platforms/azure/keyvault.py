@@ -6,9 +6,13 @@ away, and with it every disk at once, and sees in the vault's log who used it.
 
 from __future__ import annotations
 
+import asyncio
+import datetime
+
 import pulumi
 from pulumi_azure_native import authorization, compute, keyvault
 
+from railbed.defaults import AZURE_ROLE_SPREADS_S
 from railbed.platforms.azure.facts import facts
 from railbed.platforms.azure.scope import Scope
 
@@ -64,5 +68,20 @@ def encryption_set(scope: Scope) -> tuple[pulumi.Output[str], list[pulumi.Resour
         ),
         opts=scope.options(),
     )
-    found: pulumi.Output[str] = made.id
+    known = pulumi.Output.all(made.id, allowed.created_on)
+    found: pulumi.Output[str] = known.apply(lambda one: _spread(one[0], one[1]))
     return found, [allowed]
+
+
+async def _spread(found: str, created: str | None) -> str:
+    """``found``, once the role that was assigned at ``created`` counts everywhere: a disk that comes earlier is refused."""
+    await asyncio.sleep(left_s(created, datetime.datetime.now(datetime.UTC)))
+    return found
+
+
+def left_s(created: str | None, now: datetime.datetime) -> float:
+    """Seconds until a role assignment of that time counts; 0 where it is old, or nobody said when it was made."""
+    if not created:
+        return 0.0
+    since = (now - datetime.datetime.fromisoformat(created)).total_seconds()
+    return min(max(AZURE_ROLE_SPREADS_S - since, 0.0), AZURE_ROLE_SPREADS_S)

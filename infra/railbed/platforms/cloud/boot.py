@@ -14,21 +14,25 @@ MAX_BYTES = 16 * 1024
 """The smallest limit among the providers (Amazon EC2 user data, before encoding)."""
 
 
-def user_data(operator_key: str) -> str:
+def user_data(operator_key: str, host_key: tuple[str, str] | None = None) -> str:
     """``#cloud-config`` text, the same for all nodes of all clusters of an operator. It holds a public key only.
+
+    ``host_key``: private and public half, where no console of the provider shows the key that a node would make; the text is
+    one node's own then, and secret.
 
     People are not in it: role users gives them their logins, and takes them away again. What cloud-init has written once
     nobody would take back. The key pair of the host is made anew on the node (never from the image), and its public part
     is printed to the console, where ``keys.from_console`` finds it.
     """
-    return _text([_own(operator_key)])
+    return _text([_own(operator_key)], host_key)
 
 
-def gate_data(plan: ClusterPlan, operator_key: str) -> str:
+def gate_data(plan: ClusterPlan, operator_key: str, host_key: tuple[str, str] | None = None) -> str:
     """The same for a host that people only pass through on their way to nodes. No role comes there: their keys do, without
     rights. Raises SpecError where it would be larger than providers take.
     """
-    text = _text([_own(operator_key), *(_user(login, key) for login, key in sorted(plan.admins.items()))])
+    people = [_user(login, key) for login, key in sorted(plan.admins.items())]
+    text = _text([_own(operator_key), *people], host_key)
     if len(text.encode()) > MAX_BYTES:
         raise SpecError(
             "the admins' keys do not fit into the boot script of the gate",
@@ -40,7 +44,7 @@ def gate_data(plan: ClusterPlan, operator_key: str) -> str:
     return text
 
 
-def _text(users: list[dict[str, Any]]) -> str:
+def _text(users: list[dict[str, Any]], host_key: tuple[str, str] | None) -> str:
     config: dict[str, Any] = {
         "ssh_deletekeys": True,
         "ssh_genkeytypes": ["ed25519"],
@@ -49,6 +53,8 @@ def _text(users: list[dict[str, Any]]) -> str:
         "disable_root": True,
         "users": users,
     }
+    if host_key is not None:
+        config["ssh_keys"] = {"ed25519_private": host_key[0], "ed25519_public": host_key[1]}
     # JSON is YAML, and has one way to quote.
     return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
 

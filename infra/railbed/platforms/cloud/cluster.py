@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import Field
+
 from railbed import contract
 from railbed.claims import FrozenModel
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
 from railbed.platforms import assemble, repositories
-from railbed.platforms.cloud import boot, keys, members
+from railbed.platforms.cloud import blocks, boot, keys, members
 from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.site import Site
 
@@ -30,6 +32,8 @@ class Before(FrozenModel):
 
     names: dict[str, str]
     host_keys: dict[str, list[str]]
+    units: dict[str, int] = Field(default_factory=dict)
+    """Number of the block that each was in."""
 
 
 def before(site: Site) -> Before:
@@ -42,6 +46,7 @@ def before(site: Site) -> Before:
             for node in known
             if node.identity.value not in site.new_host_keys
         },
+        units={node.identity.value: node.scalable_unit for node in known},
     )
 
 
@@ -60,6 +65,7 @@ def made(
     nodes: list[contract.Node] = []
     missing: list[contract.Missing] = []
     rails = _rails(plan)
+    units = blocks.units((one for status in statuses.values() for one in status.members), known.units)
     if plan.has_controller:
         _take(controller_names(plan), CONTROLLER_POOL, statuses[CONTROLLER_POOL], known, nodes, missing,
               lambda name, member: _controller(name, member, proxy))  # fmt: skip
@@ -71,7 +77,7 @@ def made(
             name: str, member: Member, pool: PlannedPool = pool, places: dict[str, int] = places
         ) -> contract.Node:
             role = "compute" if places[name] < pool.nodes else "spare"
-            return _node(pool, name, role, member, proxy, rails)
+            return _node(pool, name, role, member, proxy, rails, units.get(member.id, blocks.UNKNOWN))
 
         _take(names, pool.name, statuses[pool.name], _renamed(known, pool), nodes, missing, node)
     filesystems = [
@@ -124,12 +130,18 @@ def _controller(name: str, member: Member, proxy: Proxy) -> contract.Node:
 
 
 def _node(
-    pool: PlannedPool, name: str, role: str, member: Member, proxy: Proxy, rails: list[contract.Rail]
+    pool: PlannedPool,
+    name: str,
+    role: str,
+    member: Member,
+    proxy: Proxy,
+    rails: list[contract.Rail],
+    unit: int,
 ) -> contract.Node:
     return contract.Node(
         name=name, pool=pool.name, role="compute" if role == "compute" else "spare", machine=pool.machine.key,
         gpus=pool.machine.gpus, cpus=pool.machine.known_cpus or 0, memory_mib=pool.machine.known_memory_mib or 0,
-        address=member.address, ssh=_ssh(member, proxy), rails=rails, scalable_unit=0,
+        address=member.address, ssh=_ssh(member, proxy), rails=rails, scalable_unit=unit,
         identity=contract.Identity(kind="instance_id", value=member.id),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan
+from railbed.platforms.cloud import jump
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
 from railbed.spec.platforms import CloudPlatform
 
@@ -59,7 +60,7 @@ def asked(plan: ClusterPlan) -> Iterator[tuple[str, str]]:
 
 
 def require(plan: ClusterPlan, support: Support) -> None:
-    """Raises Unsupported for the first feature that ``plan`` asks for and the platform lacks."""
+    """Raises Unsupported for the first feature that ``plan`` asks for and the platform lacks, or for want of a way in."""
     for feature, key in asked(plan):
         answer = support[feature]
         if isinstance(answer, Lacks):
@@ -67,3 +68,4 @@ def require(plan: ClusterPlan, support: Support) -> None:
             raise Unsupported(
                 f"platform {plan.platform}", what, answer.way_round, path=f"railbed:cluster.{key}"
             )
+    jump.require_way_in(plan)

@@ -109,8 +109,18 @@ def member(instance: Mapping[str, Any], places: tuple[int, int] | None = None) -
         id=instance["id"],
         address=cards[0].get("networkIP", ""),
         created=instance.get("creationTimestamp", ""),
+        block=_block(instance.get("resourceStatus", {}).get("physicalHostTopology", {})),
         places=places,
     )
+
+
+def _block(topology: Mapping[str, Any]) -> str:
+    """Cluster, block and sub-block of the host that an instance runs on; empty where one of them is not told.
+
+    Fields of `ResourceStatusPhysicalHostTopology` (Compute Engine API v1, revision 20261106).
+    """
+    parts = [str(topology.get(part) or "") for part in ("cluster", "block", "subblock")]
+    return "/".join(parts) if all(parts) else ""
 
 
 def failures(managed: Iterable[Mapping[str, Any]]) -> list[str]:

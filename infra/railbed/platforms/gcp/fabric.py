@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_gcp as gcp
 
+from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.gcp import addresses, names
 from railbed.platforms.gcp.facts import METAL_PROFILE, facts, machine_type
@@ -25,6 +26,19 @@ class Networks:
     frontends: list[pulumi.Input[str]]
     rails: dict[str, list[pulumi.Input[str]]] = field(default_factory=dict)
     """Tenant → subnet of each NIC, rail by rail; empty without a fabric."""
+
+
+def require(plan: ClusterPlan) -> None:
+    """Raises Unsupported for rails that the program cannot make work."""
+    for index, pool in enumerate(plan.pools if plan.fabric else []):
+        if machine_type(pool.machine) not in facts().rail_profile:
+            raise Unsupported(
+                "platform gcp",
+                f"rails of {pool.machine.key}: its {pool.machine.nic_kind} needs a plugin and a helper on each node that no "
+                "release of railbed installs, and without them NCCL runs over plain sockets",
+                "use gcp/a3-ultragpu-8g or newer, or service: hosts without `fabric`",
+                path=f"railbed:cluster.pools[{index}].machine",
+            )
 
 
 def networks(scope: Scope) -> Networks:
@@ -46,7 +60,7 @@ def networks(scope: Scope) -> Networks:
     return Networks(
         main=made[0],
         frontends=[subnet for _, subnet in [made, *others]],
-        rails={tenant: _rails(scope, tenant, mtu) for tenant in tenants},
+        rails={tenant: _rails(scope, tenant) for tenant in tenants},
     )
 
 
@@ -62,9 +76,7 @@ def _existing(scope: Scope) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
     project = path[path.index("projects") + 1] if "projects" in path else place.account
     network = gcp.compute.get_network_output(name=path[-1], project=project, opts=invoke).id
     if place.subnet is None:
-        return network, _subnet(
-            scope, "front-0", network, addresses.frontend(scope.plan, place, 0), dual=False
-        )
+        return network, _subnet(scope, "front-0", network, addresses.frontend(scope.plan, place, 0))
     path = place.subnet.split("/")
     project = path[path.index("projects") + 1] if "projects" in path else project
     found = gcp.compute.get_subnetwork_output(
@@ -90,7 +102,7 @@ def _frontend(
 
 
 def _subnet(
-    scope: Scope, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool
+    scope: Scope, name: str, network: pulumi.Input[str], cidr: str, *, dual: bool = False, rail: bool = False
 ) -> pulumi.Output[str]:
     made = gcp.compute.Subnetwork(
         name,
@@ -98,7 +110,8 @@ def _subnet(
         network=network,
         region=scope.place.region,
         ip_cidr_range=cidr,
-        private_ip_google_access=True,
+        # RDMA networks may refuse it, and nothing on a rail asks Google's services.
+        private_ip_google_access=not rail,
         **(DUAL if dual else {}),
         opts=scope.options(),
     )
@@ -162,16 +175,12 @@ def _nat(scope: Scope, network: pulumi.Input[str]) -> None:
     )
 
 
-def _rails(scope: Scope, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
+def _rails(scope: Scope, tenant: str) -> list[pulumi.Input[str]]:
     """Subnet of each NIC, rail by rail."""
     machine = scope.plan.pools[0].machine
     shape, per_rail = machine_type(machine), machine.nics_per_rail
     ending = f"-{tenant}" if tenant else ""
-    tag = names.tag(scope.plan, scope.stack, tenant)
-    profile = facts().rail_profile.get(shape)
-    if profile is None:
-        made = [_rail_network(scope, f"rail-{rail}{ending}", rail, mtu, tag) for rail in range(machine.rails)]
-        return [subnet for subnet in made for _ in range(per_rail)]
+    profile = facts().rail_profile[shape]
     network = gcp.compute.Network(
         f"rails{ending}",
         description=f"railbed {scope.plan.name}: rails",
@@ -198,31 +207,8 @@ def _rails(scope: Scope, tenant: str, mtu: int) -> list[pulumi.Input[str]]:
             f"rail-{rail}{ending}",
             network.id,
             addresses.rail(scope.plan, scope.place, rail),
-            dual=False,
+            rail=True,
         )
         for rail in range(machine.rails)
     ]
     return [subnet for subnet in subnets for _ in range(per_rail)]
-
-
-def _rail_network(scope: Scope, name: str, rail: int, mtu: int, tag: str) -> pulumi.Output[str]:
-    """A network for one rail, open to itself: only NICs of this rail have an address in it."""
-    network = gcp.compute.Network(
-        name,
-        description=f"railbed {scope.plan.name}: {name}",
-        auto_create_subnetworks=False,
-        mtu=mtu,
-        opts=scope.options(),
-    )
-    cidr = addresses.rail(scope.plan, scope.place, rail)
-    gcp.compute.Firewall(
-        f"{name}-inside",
-        description=f"railbed {scope.plan.name}: rail {rail}",
-        network=network.id,
-        direction="INGRESS",
-        source_tags=[tag],
-        target_tags=[tag],
-        allows=[{"protocol": "all"}],
-        opts=scope.options(),
-    )
-    return _subnet(scope, name, network.id, cidr, dual=False)

@@ -97,9 +97,10 @@ def _cards(one: PlannedPool, networks: Networks, plan: ClusterPlan) -> list[dict
     ]
     if plan.fabric is None:
         return front
-    kind = "MRDMA" if shape in facts().rail_profile else facts().frontend_nic[shape]
     only = {"stack_type": "IPV6_ONLY"} if metal else {}
-    return front + [{"subnetwork": subnet, "nic_type": kind, **only} for subnet in networks.rails[one.tenant]]
+    return front + [
+        {"subnetwork": subnet, "nic_type": "MRDMA", **only} for subnet in networks.rails[one.tenant]
+    ]
 
 
 def _group(

@@ -31,6 +31,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     support.require(plan, SUPPORT)
     if not isinstance(plan.place, GcpPlatform):
         raise SpecError("not a plan for Google Cloud", found=plan.place.kind, allowed="gcp")
+    fabric.require(plan)
     ensure_stack_secrets(site.work)
     here = scope(plan, plan.place, site.stack)
     made = fabric.networks(here)

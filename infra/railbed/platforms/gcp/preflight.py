@@ -12,6 +12,7 @@ from railbed.platforms.cloud import images, reservations
 from railbed.platforms.cloud.calls import ProviderError, looked
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
+from railbed.platforms.gcp import profile
 from railbed.platforms.gcp.facts import facts, machine_type
 from railbed.platforms.gcp.session import Session
 from railbed.spec.cluster import Block, Reservation
@@ -87,14 +88,24 @@ def _shape(session: Session, place: GcpPlatform, pool: PlannedPool) -> list[Find
 
 
 def _profile(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Finding]:
-    """The zone must have a network of that kind: not every zone with the shape's GPUs has the fabric."""
+    """The zone must have a network of that kind, not every zone with the shape's GPUs has; and it must allow what is asked."""
     ending = facts().rail_profile.get(machine_type(plan.pools[0].machine))
     if ending is None:
         return []
     name = f"{place.zone}-{ending}"
-    there = session.get(f"global/networkProfiles/{name}") is not None
-    said = "there" if there else "the zone has no such network"
-    return [Finding(f"network profile {name}", there, said, "take a zone with RDMA for this machine")]
+    about = f"network profile {name}"
+    found = session.get(f"global/networkProfiles/{name}")
+    if found is None:
+        hint = "take a zone with RDMA for this machine"
+        return [Finding(about, False, "the zone has no such network", hint)]
+    refused, untold = profile.compared(ending, found.get("features") or {})
+    if refused:
+        hint = "the network cannot be made as the program asks: take another zone or machine, and report it"
+        return [Finding(about, False, f"refuses {'; '.join(refused)}", hint)]
+    if untold:
+        hint = f"compare `gcloud compute network-profiles describe {name}` with docs/platforms/gcp.md"
+        return [Finding(about, False, f"does not tell {', '.join(untold)}", hint, needed=False)]
+    return [Finding(about, True, "there, and allows what the rails ask")]
 
 
 def _held(

@@ -1,4 +1,4 @@
-"""The members of pools, from what their instances became; their host keys, as an operator read them."""
+"""The members of pools, from what their instances became, and their host keys."""
 
 from __future__ import annotations
 
@@ -42,11 +42,18 @@ def given(plan: ClusterPlan) -> Mapping[str, str]:
     return plan.host_keys
 
 
-def status(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) -> PoolStatus:
-    """What became of a pool. A key stays with its instance once it was in a contract."""
+def status(
+    plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before, seeded: Sequence[str]
+) -> PoolStatus:
+    """What became of a pool. A key stays with its instance once it was in a contract.
+
+    ``seeded``: the key that each instance of ``made`` was given in its boot script. It counts where neither an operator read
+    another one nor the last contract knows one.
+    """
     found, reasons = listed(pool, made)
     keys = given(plan)
     own = {one.id: place for place, one in enumerate(made)}
+    booted = {one.id: [seed] for one, seed in zip(made, seeded, strict=True)}
     return PoolStatus(
         members=[
             Member(
@@ -54,7 +61,9 @@ def status(plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before) ->
                 address=one.address,
                 # Each is a resource of its own, and the engine ends those beyond the pool's size: its place is its name.
                 places=share(own[one.id], 1) if one.id in own else None,
-                host_keys=[keys[one.id]] if one.id in keys else known.host_keys.get(one.id, []),
+                host_keys=[keys[one.id]]
+                if one.id in keys
+                else known.host_keys.get(one.id) or booted.get(one.id, []),
             )
             for one in found
         ],

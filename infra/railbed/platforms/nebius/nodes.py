@@ -13,6 +13,7 @@ from railbed.plan import PlannedPool
 from railbed.platforms.nebius import capacity, presets
 from railbed.platforms.nebius.fabric import BASTION, Network
 from railbed.platforms.nebius.scope import Scope
+from railbed.platforms.nebius.seeds import Seeds
 
 DISK = "NETWORK_SSD_IO_M3"
 """Of the types that the provider encrypts with its managed key (ComputeV1Disk, diskEncryption), the replicated one."""
@@ -30,7 +31,7 @@ def pool(
     network: Network,
     planned: PlannedPool,
     filesystems: Mapping[str, pulumi.Input[str]],
-    user_data: str,
+    seeds: Seeds,
 ) -> list[nebius.ComputeV1Instance]:
     """Declares the nodes of one pool, spares included, in their order."""
     bought = capacity.policy(scope, planned)
@@ -56,7 +57,7 @@ def pool(
     former = planned.formerly
     return [
         _instance(
-            scope, network, f"{planned.name}-{index}", group, user_data, BOOT_GIB,
+            scope, network, f"{planned.name}-{index}", group, seeds, BOOT_GIB,
             image=planned.image, former=f"{former}-{index}" if former else "", **common,
         )
         for index in range(planned.size)
@@ -64,7 +65,7 @@ def pool(
 
 
 def controller(
-    scope: Scope, network: Network, name: str, filesystems: Mapping[str, pulumi.Input[str]], user_data: str
+    scope: Scope, network: Network, name: str, filesystems: Mapping[str, pulumi.Input[str]], seeds: Seeds
 ) -> Any:
     """A host of the scheduler; it mounts what the nodes mount."""
     attached = [
@@ -75,14 +76,14 @@ def controller(
         )
         for tag, one in filesystems.items()
     ]
-    return _small(scope, network, name, network.groups[""], user_data, filesystems=attached)
+    return _small(scope, network, name, network.groups[""], seeds, filesystems=attached)
 
 
-def bastion(scope: Scope, network: Network, user_data: str) -> Any:
+def bastion(scope: Scope, network: Network, seeds: Seeds) -> Any:
     """The one host with a public address."""
     public = nebius.ComputeV1InstanceNetworkInterfacePublicIpAddressArgs(static=True)
     assert network.bastion is not None
-    return _small(scope, network, BASTION, network.bastion, user_data, public)
+    return _small(scope, network, BASTION, network.bastion, seeds, public)
 
 
 def _small(
@@ -90,13 +91,13 @@ def _small(
     network: Network,
     name: str,
     group: nebius.VpcV1SecurityGroup,
-    user_data: str,
+    seeds: Seeds,
     public: Any = None,
     **more: Any,
 ) -> nebius.ComputeV1Instance:
     platform, _, small = (scope.place.controller_shape or SMALL_SHAPE).partition("/")
     return _instance(
-        scope, network, name, group, user_data, SMALL_GIB, public=public,
+        scope, network, name, group, seeds, SMALL_GIB, public=public,
         resources=nebius.ComputeV1InstanceResourcesArgs(platform=platform, preset=small),
         labels=scope.tags(role=name), **more,
     )  # fmt: skip
@@ -107,7 +108,7 @@ def _instance(
     network: Network,
     name: str,
     group: nebius.VpcV1SecurityGroup,
-    user_data: str,
+    seeds: Seeds,
     disk_gib: int,
     *,
     image: str = "",
@@ -146,7 +147,7 @@ def _instance(
                 security_groups=[nebius.ComputeV1InstanceNetworkInterfaceSecurityGroupArgs(id=group.id)],
             )
         ],
-        cloud_init_user_data=user_data,
+        cloud_init_user_data=seeds.script(former or name),
         opts=scope.options(
             former,
             ignore_changes=["cloudInitUserData", "bootDisk"],

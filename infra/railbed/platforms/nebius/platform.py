@@ -7,14 +7,15 @@ from typing import Any
 
 import pulumi
 
-from railbed.effects.secrets import ensure_stack_secrets, public_key
+from railbed.effects.secrets import ensure_stack_secrets
 from railbed.plan import ClusterPlan, controller_names, require_acknowledged
-from railbed.platforms.cloud import boot, jump, support
+from railbed.platforms.cloud import jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
-from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.cloud.told import told
 from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
 from railbed.platforms.nebius.discover import Seen
+from railbed.platforms.nebius.fabric import BASTION
+from railbed.platforms.nebius.seeds import Seeds, of_bastion
 from railbed.platforms.nebius.support import SUPPORT
 from railbed.platforms.site import Site
 from railbed.spec.platforms import NebiusPlatform
@@ -31,18 +32,26 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     ensure_stack_secrets(site.work)
     here = scope.scope(plan, plan.place, site.stack)
     network = fabric.network(here)
-    script = boot.user_data(public_key(site.work.operator_key))
+    seeds = Seeds(plan, site.work)
     shared = {filesystems.tag(one): filesystems.filesystem(here, one) for one in plan.filesystems}
-    groups = {pool.name: nodes.pool(here, network, pool, shared, script) for pool in plan.pools}
+    groups = {pool.name: nodes.pool(here, network, pool, shared, seeds) for pool in plan.pools}
     if plan.has_controller:
         groups[CONTROLLER_POOL] = [
-            nodes.controller(here, network, name, shared, script) for name in controller_names(plan)
+            nodes.controller(here, network, name, shared, seeds) for name in controller_names(plan)
         ]
     if network.bastion is not None:
-        gate = boot.gate_data(plan, public_key(site.work.operator_key))
-        groups[BASTION_POOL] = [nodes.bastion(here, network, gate)]
+        groups[BASTION_POOL] = [nodes.bastion(here, network, seeds)]
     outputs = {name: pulumi.Output.all(*map(_seen, some)) for name, some in groups.items()}
     return pulumi.Output.all(**outputs).apply(lambda known: _contract(plan, site, known))
+
+
+def _names(plan: ClusterPlan) -> dict[str, list[str]]:
+    """Of each pool, what its instances' keys are called; a renamed pool keeps its own."""
+    names = {
+        pool.name: [f"{pool.formerly or pool.name}-{place}" for place in range(pool.size)]
+        for pool in plan.pools
+    }
+    return {**names, CONTROLLER_POOL: list(controller_names(plan))}
 
 
 def _seen(instance: Any) -> pulumi.Output[Seen]:
@@ -51,23 +60,18 @@ def _seen(instance: Any) -> pulumi.Output[Seen]:
 
 @told
 def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
-    earlier = before(site)
+    earlier, seeds = before(site), Seeds(plan, site.work)
+    seeded = _names(plan)
     statuses = {
-        name: discover.status(plan, name, some, earlier)
+        name: discover.status(plan, name, some, earlier, [seeds.public(one) for one in seeded[name]])
         for name, some in known.items()
         if name != BASTION_POOL
     }
     way = None
     if BASTION_POOL in known:
         (door,) = known[BASTION_POOL]
-        key = discover.given(plan).get(door.id)
-        if key:
-            way = jump.proxy(door.public, key)
-        else:
-            why = f"bastion {door.id}: write its host key into access.host_keys, and run `railbed up` again"
-            statuses = {
-                name: PoolStatus(members=[], reasons=[why, *status.reasons])
-                for name, status in statuses.items()
-            }
+        previous = [node.ssh.proxy for node in site.previous.nodes] if site.previous else []
+        key = discover.given(plan).get(door.id) or of_bastion(previous, door.public) or seeds.public(BASTION)
+        way = jump.proxy(door.public, key)
     mounts = {one.name: filesystems.mount(one) for one in plan.filesystems}
     return made(plan, site, statuses, mounts, lambda _: way, earlier)

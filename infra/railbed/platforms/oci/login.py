@@ -58,6 +58,24 @@ def opened(cloud: Clients, bastion: str, address: str, public_key: str) -> Any:
     return made
 
 
+def require_sessions(cloud: Clients, bastion: str, hosts: int) -> None:
+    """Raises RailbedError where the bastion takes fewer sessions than there are hosts, each of which needs one at a time.
+
+    The limit is the service's, and the bastion tells it (`maxSessionsAllowed`, Oracle's Bastion API), or does not: None.
+    """
+    with asked(f"the bastion {bastion}"):
+        allowed = cloud.bastion.get_bastion(bastion).data.max_sessions_allowed
+    if allowed is not None and hosts > allowed:
+        raise RailbedError(
+            "the bastion takes fewer sessions than there are hosts, and each is reached by one of its own",
+            path="railbed:cluster.access.ssh_from",
+            found=f"{hosts} hosts",
+            allowed=f"{allowed} sessions",
+            hint="ask Oracle to raise the bastion's limit, or use service: cluster, where only controllers need sessions",
+            code="SESSIONS",
+        )
+
+
 def command(made: Any, address: str, key: Path, known_hosts: Path) -> list[str]:
     """The ssh command that carries the connection; the bastion's key, told by its API, is the only one taken.
 

@@ -14,7 +14,7 @@ from railbed.platforms.cloud import boot, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.told import told
-from railbed.platforms.oci import capacity, discover, fabric, filesystems, nodes, scope
+from railbed.platforms.oci import capacity, discover, fabric, filesystems, login, nodes, scope, session
 from railbed.platforms.oci.support import SUPPORT
 from railbed.platforms.site import Site
 from railbed.spec.platforms import OciPlatform
@@ -68,6 +68,9 @@ def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[s
         },
         preview=pulumi.runtime.is_dry_run(),
     )
+    if known["bastion"] and not plan.has_controller and not pulumi.runtime.is_dry_run():
+        hosts = sum(len(status.members) for status in statuses.values())
+        login.require_sessions(session.clients(plan.place.region), known["bastion"], hosts)
     mounts: Mapping[str, Mount] = known["mounts"]
     doors = [one.id for one in statuses[CONTROLLER_POOL].members] if plan.has_controller else []
 
