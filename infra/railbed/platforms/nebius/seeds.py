@@ -1,6 +1,6 @@
 """Host keys that are made here, one for each instance, and put into its boot script: the provider's API shows no console.
 
-A key is of the instance's name and stays in the stack's folder of secrets (0600), so a run that was killed finds it again. The
+A key is of the instance's name and stays in the stack's own folder (0600), so a run that was killed finds it again. The
 engine keeps the boot script encrypted. Another operator's checkout has none of them: there the last contract's keys count.
 """
 
@@ -30,7 +30,7 @@ class Seeds:
     def script(self, name: str) -> pulumi.Output[str]:
         """``#cloud-config`` text of one instance; a secret, since it holds the private half."""
         operator = public_key(self.work.operator_key)
-        pair = hostkey.ensure(self.work.secrets / FOLDER, name)
+        pair = hostkey.ensure(self.work.dir / FOLDER, name)
         text = (
             boot.gate_data(self.plan, operator, pair) if name == BASTION else boot.user_data(operator, pair)
         )
@@ -38,7 +38,7 @@ class Seeds:
 
     def public(self, name: str) -> str:
         """``ssh-ed25519 AAAA…`` of one instance."""
-        return hostkey.ensure(self.work.secrets / FOLDER, name)[1]
+        return hostkey.ensure(self.work.dir / FOLDER, name)[1]
 
 
 def of_bastion(ways: Sequence[contract.Way | None], address: str) -> str:
