@@ -158,7 +158,11 @@ def record(
     for one in contract.nodes:
         guest = ["container" if container else "kvm"]
         # The form in which ansible-core 2.19 keeps facts on disk.
-        known = {"ansible_virtualization_tech_guest": guest, "_ansible_facts_gathered": True}
+        known = {
+            "ansible_virtualization_tech_guest": guest,
+            "ansible_kernel": "6.8.0-45-generic",
+            "_ansible_facts_gathered": True,
+        }
         known |= (facts_of or {}).get(one.name, {})
         (facts / f"s1_{one.name}").write_text(json.dumps({"__payload__": json.dumps(known)}))
     source = work.runner_dir / f"{work.stack}.railbed.yaml"

@@ -145,7 +145,7 @@ def _list(release: str, wanted: list[Artefact], as_json: bool) -> None:
 
 def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> None:
     failed = [one for one in done if one.error is not None]
-    refused = [one.artefact for one in done if one.artefact.kind == "refused"]
+    refused = [one.artefact for one in done if one.artefact.kind in ("refused", "unpinned")]
     document: dict[str, Any] = {
         "release": release,
         "output": str(target),
@@ -168,7 +168,7 @@ def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> N
         for artefact in refused:
             output.out.print(
                 output.line(
-                    ("refused", "yellow"), f" {artefact.component} {artefact.version}: {artefact.note}"
+                    (artefact.kind, "yellow"), f" {artefact.component} {artefact.version}: {artefact.note}"
                 )
             )
     if failed:

@@ -80,7 +80,7 @@ class _Run:
         """Path and SHA-256 of the package and of each that it needs, as each is there. Raises RailbedError."""
         index = self._index(one)
         name, _, version = one.package.partition("=")
-        repository = mirror_folder(one.url)
+        repository = mirror_folder(one.url, one.suite)
         for stanza in index.with_needs(index.exactly(name, version)):
             relative = f"{repository}/{_name(stanza['Filename'])}"
             if self.folder.sha256(relative) != stanza["SHA256"]:
@@ -92,22 +92,32 @@ class _Run:
 
     def _keyring(self, one: Artefact) -> Path:
         """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
-        keyring = self.work / f"{one.fingerprint}.gpg"
+        keyring = self.work / f"{one.fingerprint.replace(' ', '+')}.gpg"
         if not keyring.exists():
             fetched = self.work / "key"
             download(one.key_url, fetched)
-            key = openpgp.pinned(fetched.read_text(errors="replace"), one.fingerprint, one.key_url)
+            key = openpgp.chosen(
+                fetched.read_text(errors="replace"), tuple(one.fingerprint.split()), one.key_url
+            )
             openpgp.write_keyring(key, keyring)
         return keyring
 
     def _index(self, one: Artefact) -> Index:
-        if one.url not in self.indexes:
+        place = f"{one.url} {one.suite}"
+        if place not in self.indexes:
             try:
-                keyring = self._keyring(one)
-                self.indexes[one.url] = fetch_index(one.url, keyring, one.fingerprint, self.work)
+                self.indexes[place] = fetch_index(
+                    one.url,
+                    self._keyring(one),
+                    one.fingerprint,
+                    self.work,
+                    one.suite,
+                    one.components,
+                    one.architecture,
+                )
             except RailbedError as failed:
-                self.indexes[one.url] = failed
-        found = self.indexes[one.url]
+                self.indexes[place] = failed
+        found = self.indexes[place]
         if isinstance(found, RailbedError):
             raise found
         return found
