@@ -137,6 +137,7 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
     (folder / "infra/railbed").symlink_to(ROOT / "infra/railbed")
     for name in ("roles", "playbooks"):
         (folder / name).symlink_to(ROOT / name)
+    (folder / "tools").symlink_to(ROOT / "tools")
     (folder / "actions").mkdir()
     (folder / "plugins").symlink_to(ROOT / "plugins")
     for name in MODULES:

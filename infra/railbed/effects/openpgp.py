@@ -71,6 +71,25 @@ def chosen(text: str, fingerprints: tuple[str, ...], where: str) -> str:
     return written
 
 
+def fingerprint_of(text: str, where: str) -> str:
+    """That of the one public key in ``text``. Raises KeyRefused where GnuPG finds none or several."""
+    found = fingerprints_of(text, where)
+    if len(found) != 1:
+        raise KeyRefused("there is not one public key", path=where, found=found, hint="make it anew")
+    return found[0]
+
+
+def fingerprints_of(text: str, where: str) -> list[str]:
+    """Those of the public keys in ``text``. Raises KeyRefused where GnuPG finds none, or a secret one."""
+    with _gpg() as gpg:
+        found = _primary(run([*gpg, "--with-colons", "--show-keys"], stdin=text, check=False))
+    if not found:
+        raise KeyRefused(
+            "there is no public key", path=where, found=text[:80], hint="is it still published there?"
+        )
+    return found
+
+
 def write_keyring(key: str, keyring: Path) -> None:
     """Writes the armoured key as gpgv takes it. Raises HostError as `pinned` does."""
     with _gpg() as gpg:
@@ -91,7 +110,7 @@ def verify_inline(file: Path, keyring: Path, fingerprint: str, name: str) -> str
 
 
 def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str) -> None:
-    _require("gpgv")
+    require("gpgv")
     done = run(["gpgv", "--status-fd", "1", "--keyring", keyring, *words], check=False)
     # VALIDSIG ends with the primary key's fingerprint, whichever subkey has signed.
     valid = [line.split() for line in done.stdout.splitlines() if " VALIDSIG " in line]
@@ -102,7 +121,8 @@ def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str)
         )  # fmt: skip
 
 
-def _require(program: str) -> None:
+def require(program: str) -> None:
+    """Raises HostError where this machine has not the program of GnuPG."""
     if shutil.which(program) is None:
         raise HostError(
             f"{program} is not installed: it checks the keys and signatures of package sources",
@@ -114,7 +134,7 @@ def _require(program: str) -> None:
 @contextmanager
 def _gpg() -> Iterator[list[str]]:
     """The start of a gpg command with a home of its own, which is gone afterwards. Raises HostError without gpg."""
-    _require("gpg")
+    require("gpg")
     # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep folder.
     with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
         options = ["--no-options", "--batch", "--quiet", "--no-autostart", "--trust-model", "always"]

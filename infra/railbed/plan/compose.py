@@ -72,6 +72,9 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=installed,
+        archives=[]
+        if lab or spec.software.mirror
+        else sources.archives(release, [p.machine for p in pools], [o.kind for o in offers], os),
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),

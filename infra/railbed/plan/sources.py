@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from railbed import catalog
 from railbed.plan.parts import PlannedRepository
 from railbed.software import compat
-from railbed.software.artefacts import mirror_folder
+from railbed.software.artefacts import Artefact, artefacts, mirror_folder
 from railbed.spec.cluster import MirrorSpec
 
 
@@ -21,13 +21,29 @@ def of(
     """The distribution's archives first (of ``os``, else of the release's system for the machine), then each vendor's
     repository that a chosen package of the release is in. One whose key is not pinned yet is left out."""
     found: dict[tuple[str, str], PlannedRepository] = {}
-    for machine in {one.key: one for one in machines}.values():
+    known = {one.key: one for one in machines}
+    for machine in known.values():
         system = os or compat.system_of(release, machine)
         for archive in compat.archives_of(release, machine, system):
             found[archive.url, ""] = _distribution(system, archive, mirror)
         for name, vendor in _vendors(release, machine, system, filesystems):
             if mirror or release.keys[vendor.signing_key].fingerprints:
                 found[vendor.url, vendor.suite] = _vendor(release, name, vendor, mirror)
+    local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os) else []
+    return [*found.values(), *local]
+
+
+def archives(
+    release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], os: str = ""
+) -> list[Artefact]:
+    """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked."""
+    found: dict[str, Artefact] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = os or compat.system_of(release, machine)
+        chosen = compat.select(release, machine, system, filesystems)
+        for one in artefacts(release, machine, system, filesystems):
+            if one.kind == "file" and chosen[one.component].served_by == "archive":
+                found[one.model_dump_json()] = one
     return list(found.values())
 
 
@@ -36,7 +52,7 @@ def without(chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool)
     return {
         next(iter(part.node_packages)): f"{name} {part.version}"
         for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma)
-        if part.node_packages and part.served_by in ("none", "archive")
+        if part.node_packages and part.served_by == "none"
     }
 
 
@@ -109,6 +125,17 @@ def _vendor(
     return PlannedRepository(
         name=name,
         uri=f"{_folder(mirror.url)}{mirror_folder(vendor.url, vendor.suite)}/",
+        suite=catalog.FLAT,
+        components=[],
+        fingerprint=mirror.fingerprint,
+        signed_by=mirror.key.strip() + "\n",
+    )
+
+
+def _local(mirror: MirrorSpec) -> PlannedRepository:
+    return PlannedRepository(
+        name="local",
+        uri=f"{_folder(mirror.url)}apt/local/",
         suite=catalog.FLAT,
         components=[],
         fingerprint=mirror.fingerprint,

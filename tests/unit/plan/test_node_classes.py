@@ -36,6 +36,21 @@ def test_a_compute_node_gets_driver_and_fabric_and_a_controller_neither() -> Non
     assert "nvidia_driver" not in controller.components and "slurm" in controller.components
 
 
+@pytest.mark.parametrize(
+    ("vendor", "client"),
+    [
+        ("aws", "lustre-client-modules-@kernel"),
+        ("gcp", "lustre-client-modules-@kernel"),
+        ("azure", "amlfs-lustre-client-dkms-2.17.0-24-gf517bc4"),
+    ],
+)
+def test_a_controller_has_no_machine_and_gets_what_its_vendor_gives(vendor: str, client: str) -> None:
+    found = of(Kind("controller", first_controller=True), vendor=vendor).packages
+    assert client in found and len([name for name in found if "lustre-client-" in name]) == (
+        1 if vendor == "azure" else 2
+    )
+
+
 def test_only_the_first_controller_keeps_accounts() -> None:
     second = of(Kind("controller"))
     assert "accounting_nodes" not in second.groups and "slurmdbd" not in second.packages

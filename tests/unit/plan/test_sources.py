@@ -137,3 +137,13 @@ def test_a_lab_has_its_own() -> None:
     assert sources(example("lab-cluster")) == []
     with pytest.raises(Unsupported, match="mirror"):
         sources(example("lab-cluster", **MIRROR))
+
+
+def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirrors() -> None:
+    made = plan.plan(spec.from_config(example(), "x"))
+    assert [one.component for one in made.archives] == ["efa_installer"] and made.archives[0].fingerprint
+    assert "local" not in {one.name for one in made.software.repositories}
+    made = plan.plan(spec.from_config(example(**MIRROR), "x"))
+    (local,) = [one for one in made.software.repositories if one.name == "local"]
+    assert (local.uri, local.fingerprint) == (f"{MIRROR['url']}/apt/local/", FINGERPRINT) and made.archives == []
+    assert plan.plan(spec.from_config(example("metal-cluster"), "x")).archives == []

@@ -47,6 +47,13 @@ def test_a_plan_names_what_nobody_pinned_and_the_command(example: str, named: li
     assert all(one in message for one in named), message
 
 
+@pytest.mark.parametrize(
+    "example", ["metal-cluster", "aws-flagship", "azure-cluster", "gcp-cluster", "oci-cluster"]
+)
+def test_everything_that_nodes_install_has_a_source_or_can_be_pinned(example: str) -> None:
+    assert warned(example, "NO_SOURCE") == []
+
+
 def test_only_what_the_nodes_get_is_named() -> None:
     (message,) = warned("aws-hosts", "NOT_PINNED")
     assert "enroot" in message and "pyxis" not in message, "one host each: no fabric and no scheduler"

@@ -89,11 +89,15 @@ def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transactio
     kind = kind or Kind("compute", key, rails=True)
     filesystems = ["lustre"] if system.startswith("ubuntu") else []
     chosen = compat.select(release, machine, system, filesystems)
-    cluster = Cluster(release, system, frozenset(chosen), "slurm", frozenset(filesystems), True, "machine")
-    got = node_classes.of(kind, machine, cluster)
+    cluster = Cluster(
+        release, system, frozenset(chosen), "slurm", frozenset(filesystems), True, "machine", machine.vendor
+    )
+    got = node_classes.of(kind, machine if kind.machine else None, cluster)
+    own = chosen if kind.machine else compat.select(release, None, system, filesystems, machine.vendor)
+    assert {one.repository for one in own.values()} <= {one.repository for one in chosen.values()}
     served = {
         package: part.repository or (LOCAL if part.served_by == "archive" or package in OF_EFA else system)
-        for part in chosen.values()
+        for part in own.values()
         for package in part.node_packages
     }
     asked = {
