@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from railbed.effects.local_repository import LocalRepository
 
 # A loaded machine is no failed law; timings are benchmarks' business.
 settings.register_profile("railbed", deadline=None)
@@ -17,14 +20,18 @@ settings.load_profile("railbed")
 
 @pytest.fixture(scope="session", autouse=True)
 def _publishers() -> Iterator[None]:
-    """No test asks a vendor for a signing key: what stands for one has its form, and says whose it would be."""
+    """No test asks a vendor for a signing key or an archive: what stands for one has its form, and says whose it would be."""
 
     def stand_in(keys: Path, url: str, fingerprint: str) -> str:
         text = base64.b64encode(f"the key {fingerprint} of {url}".encode()).decode()
         return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{text}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
+    def own(release: str, wanted: Sequence[Any], cache: Path, say: object) -> LocalRepository:
+        return LocalRepository("stand-in", stand_in(cache, "cluster", "0" * 40), "0" * 40)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("railbed.effects.publishers.armoured", stand_in)
+        patch.setattr("railbed.effects.local_repository.ensure", own)
         yield
 
 

@@ -107,7 +107,7 @@ def sources(plan: ClusterPlan, work: Workspace | None) -> list[contracts.Reposit
     known = all(one.signed_by for one in plan.software.repositories)
     if not known and work is None:
         return []
-    return repositories.of(plan, work.published_keys if work else Path())
+    return repositories.published(plan, work.published_keys if work else Path())
 
 
 def recipe(

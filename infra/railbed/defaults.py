@@ -20,6 +20,11 @@ PUBLISHED_KEY_AGE_S = 30 * 86_400.0
 """Age at which a publisher's signing key is fetched again: vendors add a subkey about once a year."""
 HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
+NODE_REPOSITORY = "/opt/railbed/repository"
+"""Folder on nodes that the cluster's own repository of packages is carried to."""
+ARCHIVE_BYTES_MAX = 16 * 1024**3
+ARCHIVE_MEMBERS_MAX = 100_000
+"""Of an installer's archive, unpacked: the largest that releases name have about 2 GB in a few thousand members."""
 BUILD_TIMEOUT_S = 1800.0
 SSH_CONNECT_TIMEOUT_S = 10
 SSH_PERSIST_S = 120

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from tests.unit.configure import modules
 
+from railbed.effects import signed_repository
 from railbed.effects.lab import packages
 from railbed.effects.lab.debs import Deb
 
@@ -59,8 +60,8 @@ def build(folder: Path) -> None:
     Deb("calling", "1.0-1", scripts={"postinst": CALL_APT}).write(work, target)
     Deb("huge", "1.0-1", fields={"Installed-Size": str(2**42)}).write(work, target)
     Deb("lacking", "1.0-1", fields={"Depends": "nobody-has-this"}).write(work, target)
-    packages._index(target)
-    packages._sign(target)
+    packages.index(target)
+    signed_repository.sign(target, packages.SIGNER, packages.KEY)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -138,6 +138,7 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
     (folder / "infra/railbed").symlink_to(ROOT / "infra/railbed")
     for name in ("roles", "playbooks"):
         (folder / name).symlink_to(ROOT / name)
+    (folder / "tools").symlink_to(ROOT / "tools")
     (folder / "actions").mkdir()
     (folder / "plugins").symlink_to(ROOT / "plugins")
     for name in MODULES:
@@ -162,7 +163,11 @@ def record(
     for one in contract.nodes:
         guest = ["container" if container else "kvm"]
         # The form in which ansible-core 2.19 keeps facts on disk.
-        known = {"ansible_virtualization_tech_guest": guest, "_ansible_facts_gathered": True}
+        known = {
+            "ansible_virtualization_tech_guest": guest,
+            "ansible_kernel": "6.8.0-45-generic",
+            "_ansible_facts_gathered": True,
+        }
         known |= (facts_of or {}).get(one.name, {})
         (facts / f"s1_{one.name}").write_text(json.dumps({"__payload__": json.dumps(known)}))
     source = work.runner_dir / f"{work.stack}.railbed.yaml"

@@ -50,6 +50,7 @@ class Tools:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.said = folder, folder / "said"
         (folder / "bin").mkdir()
+        (folder / "lib/openmpi").mkdir(parents=True)
         patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
         self.program("nvidia-smi", "#!/bin/sh\nprintf '9.0\\n9.0\\n'\n")
         self.make()
@@ -71,8 +72,16 @@ class Tools:
 
     def build(self, sha256: str = "") -> int:
         digest = sha256 or hashlib.sha256(self.archive.read_bytes()).hexdigest()
-        argv = [f"--url={self.archive.as_uri()}", f"--sha256={digest}", "--cuda=/usr/local/cuda-13.2"]
-        return int(BUILD.main([*argv, f"--to={self.to}"]))
+        argv = [f"--url={self.archive.as_uri()}", f"--sha256={digest}", f"--to={self.to}", "--gpus"]
+        made = [
+            "MPI=1",
+            f"MPI_HOME={self.folder}/*/openmpi",
+            "CUDA_HOME=/usr/local/cuda-13.2",
+            "BUILDDIR={built}",
+        ]
+        settings = [f"--set={word}" for word in made]
+        needs = [f"--needs={name}" for name in WHOLE.split()[:4]]
+        return int(BUILD.main([*argv, *settings, *needs, "--keep=*_perf"]))
 
 
 @pytest.fixture
@@ -84,8 +93,8 @@ def test_it_is_built_for_the_nodes_gpus_with_mpi(tools: Tools) -> None:
     assert tools.build() == 0
     assert sorted(path.name for path in tools.to.iterdir()) == sorted(WHOLE.split()[:4])
     said = tools.said.read_text()
-    assert "MPI=1 MPI_HOME=/usr/lib/" in said and "CUDA_HOME=/usr/local/cuda-13.2" in said
-    assert "NVCC_GENCODE=-gencode=arch=compute_90,code=sm_90 BUILDDIR" in said
+    assert f"MPI=1 MPI_HOME={tools.folder}/lib/openmpi" in said and "CUDA_HOME=/usr/local/cuda-13.2" in said
+    assert "NVCC_GENCODE=-gencode=arch=compute_90,code=sm_90" in said
     assert [path.name for path in tools.to.parent.iterdir()] == [tools.to.name], "nothing half-made stays"
 
 
@@ -114,7 +123,7 @@ def test_the_build_in_use_stays_until_the_link_is_moved(tools: Tools) -> None:
     assert sorted(path.name for path in tools.to.parent.iterdir()) == [old.name, tools.to.name, "bin"]
 
 
-@pytest.mark.parametrize("fault", ["hash", "make", "programs", "gpu", "archive"])
+@pytest.mark.parametrize("fault", ["hash", "make", "programs", "gpu", "archive", "mpi"])
 def test_a_failed_build_leaves_the_old_one(
     fault: str, tools: Tools, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +140,9 @@ def test_a_failed_build_leaves_the_old_one(
     elif fault == "gpu":
         tools.program("nvidia-smi", "#!/bin/sh\necho No devices were found\n")
         says = "names no GPU to build for"
+    elif fault == "mpi":
+        (tools.folder / "lib/openmpi").rmdir()
+        says = "MPI_HOME: nothing is at"
     else:
         tools.archive.write_bytes(b"<html>")
         says = "cannot be unpacked"
@@ -177,7 +189,11 @@ def test_the_folder_is_named_after_what_was_built_with_what(machines: Recorded) 
     }
     (called,) = machines.called["h100-0"]["nccl_tests: Build it"]
     assert f"--url={URL}" in called["argv"] and f"--sha256={HASH}" in called["argv"]
-    assert called["creates"] in called["argv"][-1] and "--cuda=/usr/local/cuda-13.2" in called["argv"]
+    assert (
+        f"--to={called['creates']}" in called["argv"]
+        and "--set=MPI_HOME=/usr/lib/*/openmpi" in called["argv"]
+    )
+    assert "--set=CUDA_HOME=/usr/local/cuda-13.2" in called["argv"]
 
 
 def test_a_source_without_a_hash_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from tests.roles import apt_root
 from tests.roles.apt_root import served
 
+from railbed.effects import signed_repository
 from railbed.effects.lab import packages
 from railbed.effects.publishers import armoured
 from railbed.errors import RailbedError
@@ -48,8 +49,8 @@ class Publisher:
 
 def publisher(folder: Path) -> Publisher:
     folder.mkdir()
-    packages._index(folder)
-    packages._sign(folder)
+    packages.index(folder)
+    signed_repository.sign(folder, packages.SIGNER, packages.KEY)
     shown = gpg("--with-colons", "--show-keys", text=(folder / "lab.asc").read_text())
     fingerprint = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:"))
     return Publisher(folder, (folder / "lab.asc").read_text(), fingerprint)

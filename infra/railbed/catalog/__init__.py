@@ -21,14 +21,16 @@ from railbed.catalog.loader import (
 )
 from railbed.catalog.machines import Board, Machine, Unpublished
 from railbed.catalog.offers import FilesystemOffer, Step
+from railbed.catalog.pins import Pins
 from railbed.catalog.places import OVERLAY, file_of, keys
-from railbed.catalog.releases import SYSTEM, Archive, Component, Key, Release, Repository
+from railbed.catalog.releases import FLAT, SYSTEM, Archive, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
 from railbed.catalog.rules import Known, PackageSet, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
 
 __all__ = [
+    "FLAT",
     "KINDS",
     "MODELS",
     "OVERLAY",
@@ -44,6 +46,7 @@ __all__ = [
     "Machine",
     "Mode",
     "PackageSet",
+    "Pins",
     "Published",
     "Release",
     "Reliability",

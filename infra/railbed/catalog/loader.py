@@ -14,6 +14,7 @@ from railbed.catalog import strict_yaml
 from railbed.catalog.facts import Entry, Published, Source
 from railbed.catalog.machines import Board, Machine
 from railbed.catalog.offers import FilesystemOffer
+from railbed.catalog.pins import Pins, applied
 from railbed.catalog.places import keys, place
 from railbed.catalog.releases import Release
 from railbed.catalog.reliability import Reliability
@@ -27,6 +28,7 @@ MODELS: dict[str, type[Entry]] = {
     "boards": Board,
     "filesystems": FilesystemOffer,
     "software": Release,
+    "pins": Pins,
     "reliability": Reliability,
     "rules": Rules,
     "switches": Switch,
@@ -37,6 +39,7 @@ _SINGULAR = {
     "boards": "GPU board",
     "filesystems": "filesystem offer",
     "software": "software release",
+    "pins": "set of pins",
     "reliability": "set of failure rates",
     "rules": "set of compatibility rules",
     "switches": "switch",
@@ -66,8 +69,9 @@ def load_filesystem(key: str) -> FilesystemOffer:
 
 
 def load_release(name: str) -> Release:
-    """The software release ``name``. Raises CatalogError as above."""
-    return _load("software", name, Release)
+    """The software release ``name``, with what the site pinned of it. Raises CatalogError as above."""
+    release = _load("software", name, Release)
+    return applied(release, _load("pins", name, Pins)) if name in keys("pins") else release
 
 
 def load_switch(key: str) -> Switch:
@@ -116,6 +120,12 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         for name, parts in entry.other_versions.items():
             for part in parts:
                 yield f"{name} (other)", part.version, part.provenance
+    elif isinstance(entry, Pins):
+        for name, pinned in entry.keys.items():
+            yield name, " ".join(pinned.fingerprints), pinned.provenance
+        for name, files in entry.files.items():
+            for file in files:
+                yield name, f"{file.url} {file.sha256}", file.provenance
     elif isinstance(entry, Rules):
         for name, rule in entry.rules.items():
             yield name, rule.reason, rule.provenance

@@ -11,7 +11,17 @@ from railbed.errors import CatalogError
 ROOT = Path(__file__).parent
 OVERLAY = "RAILBED_CATALOG"
 """Environment variable: folders, separated by ``:``, of which the first that has a file wins over railbed's own."""
-FOLDERS = ("machines", "boards", "filesystems", "software", "reliability", "rules", "switches", "faults")
+FOLDERS = (
+    "machines",
+    "boards",
+    "filesystems",
+    "software",
+    "reliability",
+    "rules",
+    "switches",
+    "faults",
+    "pins",
+)
 _HINT = f"{OVERLAY} names folders with {', '.join(FOLDERS[:4])}, … as in railbed's own catalogue"
 
 

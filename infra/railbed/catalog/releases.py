@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from railbed.catalog.facts import Entry, Facts, Source
 
+FLAT = "./"
+"""The suite of a repository without suites."""
 SYSTEM = "os"
 """The component that is the operating system itself; its first alternative that applies is the default."""
 
 
 class Key(Facts):
-    """A signing key of a publisher."""
+    """A signing key of a publisher, or the few that it signs with in turn."""
 
-    fingerprint: str = Field(pattern=r"^[0-9A-F]{40}$")
+    fingerprints: list[str] = Field(default_factory=list)
+    """Of the primary keys that sign. The file at ``url`` may hold more; those are passed on to nobody."""
     url: str = Field(pattern=r"^https?://")
-    """Where the public key is published; what lies there is taken only if it has the fingerprint."""
+    """Where the public key is published; of what lies there only keys with these fingerprints are taken."""
+    unpinned: str = ""
+    """Why the release has no fingerprint: what was looked for in vain. `railbed software pin` records one."""
     provenance: Source
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if bool(self.fingerprints) == bool(self.unpinned):
+            raise ValueError("a key has `fingerprints`, or says in `unpinned` what is missing")
+        if wrong := [one for one in self.fingerprints if not re.fullmatch("[0-9A-F]{40}", one)]:
+            raise ValueError(f"a fingerprint has 40 digits of hexadecimal: {wrong[0]}")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """All of them, a space between; empty where none is known."""
+        return " ".join(self.fingerprints)
 
 
 class Repository(Facts):
-    """A package repository of one system and architecture: a flat one of Debian's format."""
+    """A package repository of one system and architecture, of Debian's format."""
 
     url: str = Field(pattern=r"^https?://.*/$")
+    suite: str = Field(default=FLAT, pattern=r"^[A-Za-z0-9.][A-Za-z0-9./_-]*$")
+    """A suite below ``dists/``, or a path that ends in a slash: a flat repository."""
+    components: list[str] = Field(default_factory=list)
+    """Of the suite; a flat repository has none."""
     signing_key: str
     """Name of one of the release's ``keys``."""
     when: dict[str, Any] = Field(default_factory=dict)
     """As in a component."""
     provenance: Source
+
+    @model_validator(mode="after")
+    def _shape(self) -> Self:
+        if self.suite.endswith("/") == bool(self.components):
+            raise ValueError("a suite has components, and a flat repository (its suite ends in a slash) none")
+        return self
 
 
 class Archive(Facts):
@@ -72,7 +101,15 @@ class Component(Facts):
     signing_key: str = ""
     """Name of the release's ``keys`` that made the signature."""
     unverifiable: str = ""
-    """Why a fetched copy cannot be checked: what was looked for in vain. Such a file is never fetched."""
+    """Why a copy cannot be had by everybody, or never be checked. Such a file is never fetched."""
+    unpinned: str = ""
+    """Why the release has no hash of the file: what was looked for in vain. `railbed software pin` records one, and until
+    then it is never fetched."""
+    opens: str = ""
+    """Of an archive: which of its members are the Debian packages for a node, as a pattern with ``*``. ``{system}`` stands for
+    the system (``UBUNTU2404``), ``{machine}`` for its CPU as the kernel calls it (``x86_64``)."""
+    built: bool = False
+    """Whether each node builds it from the source at ``url``: no package brings it."""
     purl: str = Field(default="", pattern=r"^(pkg:.+)?$")
     """Package URL, where it is not made from the package's name."""
     in_lab: bool = True
@@ -86,16 +123,33 @@ class Component(Facts):
             raise ValueError("a signature needs a signing key, and a key a signature")
         if (self.sha256 or self.signature) and not self.url:
             raise ValueError("a hash or signature needs the url that it is of")
-        checked = bool(self.sha256 or self.signature)
-        if self.url and checked == bool(self.unverifiable):
+        said = [bool(self.sha256 or self.signature), bool(self.unverifiable), bool(self.unpinned)]
+        if self.url and sum(said) != 1:
             raise ValueError(
-                "a url has either a hash or signature, or says in `unverifiable` what is missing"
+                "a url has either a hash or signature, or says in `unpinned` or `unverifiable` what is missing"
             )
-        if self.repository and not (self.package and self.package_version):
+        if self.repository and self.package and not self.package_version:
             raise ValueError("a package of a vendor's repository has its exact package_version")
+        if self.repository and not self.node_packages:
+            raise ValueError("what comes from a repository is a `package`, or `installs` some of it")
+        if (self.opens or self.built) and not self.url:
+            raise ValueError("what is opened or built has a url")
         if self.pin == "package" and not self.package_version:
             raise ValueError("a pin to the package's version needs `package_version`")
         return self
+
+    @property
+    def served_by(self) -> Literal["repository", "archive", "built", "distribution", "none"]:
+        """Where nodes have it from: a vendor's signed repository; packages that are a file by themselves or lie in an archive
+        (they come by the cluster's own repository); a source that each node builds; the distribution, or another component
+        that brings it. ``none``: nobody serves it."""
+        if self.repository:
+            return "repository"
+        if self.built:
+            return "built"
+        if self.unverifiable:
+            return "none"
+        return "archive" if self.url and self.node_packages else "distribution"
 
     @property
     def node_packages(self) -> dict[str, str]:

@@ -1,7 +1,10 @@
-"""`railbed software diff | sbom | mirror`: releases compared, listed as a bill of materials, and fetched."""
+"""`railbed software diff | sbom | mirror | pin`: releases compared, listed as a bill of materials, fetched and pinned."""
 
 from __future__ import annotations
 
+import getpass
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from railbed.software.compat.difference import Change, Difference, difference
 
 if TYPE_CHECKING:
     from railbed.effects.mirror import Fetched
+    from railbed.effects.pinning import Seen
 
 MACHINE = typer.Option(None, "--machine", "-m", help="Catalogue key; without it all alternatives.")
 OS = typer.Option(None, "--os", help="ID and version of /etc/os-release; else the release's for the machine.")
@@ -32,11 +36,15 @@ FOLDER = typer.Option(None, "--output", "-o", help="Folder to fetch into; may ho
 RELEASE = typer.Argument(..., metavar="RELEASE", help="A release of the catalogue.")
 OLD = typer.Argument(..., metavar="A", help="Release before.")
 NEW = typer.Argument(..., metavar="B", help="Release after.")
+NAMES = typer.Argument(..., metavar="NAME…", help="Keys and components, as NOT_PINNED names them.")
+CONFIRM = typer.Option(
+    [], "--confirm", help="Fingerprint or SHA-256 that you compared with its publisher's; can be repeated."
+)
 
 
 def register(group: typer.Typer) -> None:
     """Adds the verbs."""
-    for verb in (diff, sbom, mirror):
+    for verb in (diff, sbom, mirror, pin):
         group.command()(verb)
 
 
@@ -101,6 +109,60 @@ def mirror(
     _report(release, target, done, as_json)
 
 
+def pin(
+    release: str = RELEASE,
+    names: list[str] = NAMES,
+    confirm: list[str] = CONFIRM,
+    by: str = typer.Option("", "--by", help="Who compared; else the name of this login."),
+    as_json: bool = output.JSON_OPTION,
+) -> None:  # fmt: skip
+    """Show the key or file that nobody published a fingerprint or hash of; record what is confirmed (exit 3: not all)."""
+    from railbed.effects import pinning  # urllib and ssl, for this verb alone
+
+    file = pinning.place(release)
+    seen = pinning.see(catalog.load_release(release), names)
+    wanted = {value.replace(" ", "").lower() for value in confirm}
+    told = {value.lower() for one in seen for value in one.values}
+    if strange := sorted(wanted - told):
+        raise UsageError(
+            "what you confirm is not what lies there", path="--confirm", found=strange, allowed=sorted(told),
+            hint="record nothing; ask the publisher which of the two is theirs",
+        )  # fmt: skip
+    agreed = [
+        one.model_copy(update={"values": [value for value in one.values if value.lower() in wanted]})
+        for one in seen
+    ]
+    agreed = [one for one in agreed if one.values]
+    if agreed:
+        try:
+            pinning.record(file, agreed, by or getpass.getuser(), time.strftime("%Y-%m-%d", time.gmtime()))
+        except OSError as wrong:
+            raise UsageError(f"cannot be written: {wrong.strerror}", path=str(file)) from None
+    _told(release, file, seen, agreed, as_json)
+    if len(agreed) < len(seen):
+        output.leave(Exit.UNPROVEN)
+
+
+def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], as_json: bool) -> None:
+    if as_json:
+        document = {"release": release, "file": str(file)}
+        lists = {"seen": seen, "pinned": agreed}
+        output.print_json(
+            {**document, **{name: [one.model_dump() for one in some] for name, some in lists.items()}}
+        )
+        return
+    table = Table("name", "what", "at", "fingerprint or SHA-256", box=SIMPLE_HEAD)
+    for one in seen:
+        table.add_row(one.name, one.kind, one.url, " ".join(one.values))
+    output.out.print(table)
+    if agreed:
+        output.out.print(f"pinned in {file}: {', '.join(dict.fromkeys(one.name for one in agreed))}")
+    if len(agreed) < len(seen):
+        output.out.print(
+            "compare with the publisher by another way than this network; then run it again with --confirm VALUE"
+        )
+
+
 def _host(
     release: catalog.Release, machine: str | None, os: str | None
 ) -> tuple[catalog.Machine | None, str]:
@@ -145,7 +207,7 @@ def _list(release: str, wanted: list[Artefact], as_json: bool) -> None:
 
 def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> None:
     failed = [one for one in done if one.error is not None]
-    refused = [one.artefact for one in done if one.artefact.kind == "refused"]
+    refused = [one.artefact for one in done if one.artefact.kind in ("refused", "unpinned")]
     document: dict[str, Any] = {
         "release": release,
         "output": str(target),
@@ -168,7 +230,7 @@ def _report(release: str, target: Path, done: list[Fetched], as_json: bool) -> N
         for artefact in refused:
             output.out.print(
                 output.line(
-                    ("refused", "yellow"), f" {artefact.component} {artefact.version}: {artefact.note}"
+                    (artefact.kind, "yellow"), f" {artefact.component} {artefact.version}: {artefact.note}"
                 )
             )
     if failed:

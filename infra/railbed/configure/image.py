@@ -14,6 +14,7 @@ from railbed.contract import Contract
 
 SHARED = (
     "railbed_release",
+    "railbed_carried",
     "railbed_files",
     "railbed_repositories",
     "railbed_training_stack_path",
@@ -24,8 +25,6 @@ OF_NODE = ("railbed_machine", "railbed_gpus", "railbed_gpu_model", "railbed_tran
 CONNECTION = ("ansible_host", "ansible_user", "ansible_become", "ansible_ssh_common_args")
 NOT_OF_AN_IMAGE = ("pool_", "role_", "machine_", "class_", "unaccepted", "rails_routed")
 """Beginnings of groups that say something of a node and nothing of what is installed on it."""
-FETCHED = "training_fetched"
-"""Machines that fetch the training stack themselves. Containers are shown their host's copy."""
 
 
 def inventory(contract: Contract, node: str, paths: Paths | None = None) -> Inventory:
@@ -36,8 +35,6 @@ def inventory(contract: Contract, node: str, paths: Paths | None = None) -> Inve
         for name, members in whole.groups.items()
         if node in members and not name.startswith(NOT_OF_AN_IMAGE)
     }
-    if contract.hosts == "machine":
-        groups[FETCHED] = [node]
     kinds = sorted({mount["kind"] for mount in whole.variables["railbed_mounts"]})
     variables: dict[str, Any] = {name: whole.variables[name] for name in SHARED}
     variables |= class_variables(contract.class_of(contract.node(node)))

@@ -25,11 +25,12 @@ from railbed.contract import (
     Node,
     NodeClass,
     Rail,
+    Repository,
     as_observed,
     expectations,
     mounts,
 )
-from railbed.defaults import SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
@@ -39,7 +40,7 @@ ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
-    "dcgm_exporter_nodes", "boot_line_nodes",
+    "dcgm_exporter_nodes", "boot_line_nodes", "training_fetched",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -54,6 +55,8 @@ class Paths:
 
     ssh_config: Path
     secrets: Path
+    repositories: Path = Path()
+    """Folder with the cluster's own repositories of packages."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,26 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
+        "railbed_carried": _carried(software.repositories, paths),
         "railbed_release": software.release,
         "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
         "railbed_secrets_dir": str(paths.secrets),
+    }
+
+
+def _carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]:
+    """From where to where the cluster's own repository is carried; empty where it has none."""
+    own = [one.uri for one in repositories if one.uri.startswith(f"file:{NODE_REPOSITORY}/")]
+    return {
+        word: place
+        for uri in own
+        for word, place in (
+            ("from", str(paths.repositories / uri.rstrip("/").rpartition("/")[2])),
+            ("to", uri.removeprefix("file:").rstrip("/")),
+        )
     }
 
 

@@ -10,8 +10,8 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import acceptance, contract_store, observations
-from railbed.effects.workspace import Workspace
+from railbed.effects import acceptance, contract_store, local_repository, observations
+from railbed.effects.workspace import Workspace, cache_dir
 from railbed.errors import ContractError
 
 
@@ -39,7 +39,11 @@ def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Col
 
 
 def _paths(work: Workspace) -> Paths:
-    return Paths(ssh_config=work.ssh_config, secrets=work.secrets)
+    return Paths(
+        ssh_config=work.ssh_config,
+        secrets=work.secrets,
+        repositories=local_repository.repositories_dir(cache_dir()),
+    )
 
 
 def converged_file(work: Workspace) -> Path:

@@ -69,7 +69,8 @@ RepositoryName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Z
 Suite = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9.][A-Za-z0-9 ._/+-]*)?$")]
 SignedBy = Annotated[str, Field(max_length=65_536, pattern=rf"^(/[A-Za-z0-9._/+-]+|{_ARMOUR})$")]
 """The path of a keyring, or one armoured block."""
-Fingerprint = Annotated[str, Field(pattern=r"^([0-9A-F]{40})?$")]
+Fingerprint = Annotated[str, Field(pattern=r"^([0-9A-F]{40}( [0-9A-F]{40})*)?$")]
+"""Of a key, or of the few that one file holds."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EnvironmentName = Annotated[str, Field(max_length=64, pattern=r"^[A-Z][A-Z0-9_]*$")]
 EnvironmentValue = Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z0-9_.,:/=^+@-]*$")]

@@ -47,6 +47,49 @@ def pinned(text: str, fingerprint: str, where: str) -> str:
     return written
 
 
+@cache
+def chosen(text: str, fingerprints: tuple[str, ...], where: str) -> str:
+    """As `pinned`, of a publisher's file with several public keys: those of ``fingerprints`` that are there, and no other.
+
+    Raises KeyRefused where GnuPG finds none of them, one twice, or a secret key.
+    """
+    with _gpg() as gpg:
+        found = _primary(run([*gpg, "--with-colons", "--show-keys"], stdin=text, check=False))
+        wanted = [one for one in found if one in fingerprints and found.count(one) == 1]
+        written = ""
+        if wanted:
+            run([*gpg, "--import"], stdin=text, check=False)
+            export = ["--export-options", "export-minimal", "--armor", "--export", *wanted]
+            written = run([*gpg, *export], check=False).stdout
+            found = _primary(run([*gpg, "--with-colons", "--show-keys"], stdin=written, check=False))
+    if not wanted or sorted(found) != sorted(wanted):
+        raise KeyRefused(
+            "the file has not the one key that is pinned, nor one of several", path=where, found=found or text[:80],
+            allowed=list(fingerprints),
+            hint="do not use it; ask its owner for the fingerprint: `gpg --show-keys FILE` shows that of a file",
+        )  # fmt: skip
+    return written
+
+
+def fingerprint_of(text: str, where: str) -> str:
+    """That of the one public key in ``text``. Raises KeyRefused where GnuPG finds none or several."""
+    found = fingerprints_of(text, where)
+    if len(found) != 1:
+        raise KeyRefused("there is not one public key", path=where, found=found, hint="make it anew")
+    return found[0]
+
+
+def fingerprints_of(text: str, where: str) -> list[str]:
+    """Those of the public keys in ``text``. Raises KeyRefused where GnuPG finds none, or a secret one."""
+    with _gpg() as gpg:
+        found = _primary(run([*gpg, "--with-colons", "--show-keys"], stdin=text, check=False))
+    if not found:
+        raise KeyRefused(
+            "there is no public key", path=where, found=text[:80], hint="is it still published there?"
+        )
+    return found
+
+
 def write_keyring(key: str, keyring: Path) -> None:
     """Writes the armoured key as gpgv takes it. Raises HostError as `pinned` does."""
     with _gpg() as gpg:
@@ -54,7 +97,8 @@ def write_keyring(key: str, keyring: Path) -> None:
 
 
 def verify_detached(file: Path, signature: Path, keyring: Path, fingerprint: str, name: str) -> None:
-    """Raises FetchError where ``signature`` is not the key's over ``file``; ``name`` is how the error calls it."""
+    """Raises FetchError where ``signature`` is not the key's over ``file`` (of several keys, a space between their
+    fingerprints, one's); ``name`` is how the error calls it."""
     _verify([signature, file], keyring, fingerprint, name)
 
 
@@ -66,18 +110,19 @@ def verify_inline(file: Path, keyring: Path, fingerprint: str, name: str) -> str
 
 
 def _verify(words: list[str | Path], keyring: Path, fingerprint: str, name: str) -> None:
-    _require("gpgv")
+    require("gpgv")
     done = run(["gpgv", "--status-fd", "1", "--keyring", keyring, *words], check=False)
     # VALIDSIG ends with the primary key's fingerprint, whichever subkey has signed.
     valid = [line.split() for line in done.stdout.splitlines() if " VALIDSIG " in line]
-    if not done.ok or not any(fingerprint in (words_[2], words_[-1]) for words_ in valid):
+    if not done.ok or not any({words_[2], words_[-1]} & set(fingerprint.split()) for words_ in valid):
         raise FetchError(
             "the signature is not its publisher's", path=name, found=done.tail(), allowed=f"by {fingerprint}",
             hint="do not use it",
         )  # fmt: skip
 
 
-def _require(program: str) -> None:
+def require(program: str) -> None:
+    """Raises HostError where this machine has not the program of GnuPG."""
     if shutil.which(program) is None:
         raise HostError(
             f"{program} is not installed: it checks the keys and signatures of package sources",
@@ -89,7 +134,7 @@ def _require(program: str) -> None:
 @contextmanager
 def _gpg() -> Iterator[list[str]]:
     """The start of a gpg command with a home of its own, which is gone afterwards. Raises HostError without gpg."""
-    _require("gpg")
+    require("gpg")
     # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep folder.
     with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
         options = ["--no-options", "--batch", "--quiet", "--no-autostart", "--trust-model", "always"]

@@ -14,13 +14,13 @@ WAY_ROUND = "where there is no network, name a mirror in `software.mirror` (docs
 
 
 def armoured(keys: Path, url: str, fingerprint: str) -> str:
-    """The key at ``url`` as GnuPG writes it, where ``fingerprint`` is that of the one key in it.
+    """The key at ``url`` as GnuPG writes it: of what is there, those with ``fingerprint`` (of several, a space between).
 
     ``keys``: folder of the copies. A copy is asked for anew once it is PUBLISHED_KEY_AGE_S old (publishers give a key new
     subkeys), and stands where they do not answer. Raises FetchError where there is no copy and none comes, or what comes is
     another key.
     """
-    kept = keys / f"{fingerprint}.asc"
+    kept = keys / f"{fingerprint.replace(' ', '+')}.asc"
     known = _kept(kept, fingerprint)
     if known and time.time() - kept.stat().st_mtime < PUBLISHED_KEY_AGE_S:
         return known
@@ -33,7 +33,7 @@ def armoured(keys: Path, url: str, fingerprint: str) -> str:
             if known:
                 return known
             raise FetchError(failed.message, path=url, found=failed.found, hint=WAY_ROUND) from None
-        text = openpgp.pinned(fetched.read_text(errors="replace"), fingerprint, url)
+        text = openpgp.chosen(fetched.read_text(errors="replace"), tuple(fingerprint.split()), url)
     files.replace(kept, text)
     return text
 
@@ -41,6 +41,6 @@ def armoured(keys: Path, url: str, fingerprint: str) -> str:
 def _kept(copy: Path, fingerprint: str) -> str:
     """The key in an earlier copy; empty where there is none, or another."""
     try:
-        return openpgp.pinned(copy.read_text(errors="replace"), fingerprint, str(copy))
+        return openpgp.chosen(copy.read_text(errors="replace"), tuple(fingerprint.split()), str(copy))
     except (FileNotFoundError, openpgp.KeyRefused):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.claims import table
@@ -18,6 +19,7 @@ from railbed.plan.parts import (
     PlannedJob,
     PlannedPool,
     Price,
+    Warned,
 )
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
@@ -71,6 +73,9 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=installed,
+        archives=[]
+        if lab or spec.software.mirror
+        else sources.archives(release, [p.machine for p in pools], [o.kind for o in offers], os),
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),
@@ -78,6 +83,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
             *([] if lab else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, where)]),
+            *([] if lab else _pins(spec, release, pools, [o.kind for o in offers], where)),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *purchase.warnings(purchases),
@@ -86,6 +92,18 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         storage=storage,
         jobs=jobs,
     )
+
+
+def _pins(
+    spec: ClusterSpec, release: catalog.Release, pools: list[PlannedPool], filesystems: list[str], where: str
+) -> Iterator[Warned]:
+    """What is still to be pinned. A site's mirror has keys of its own, and files that it answers for."""
+    if spec.software.mirror is None:
+        lacking = sources.unpinned(
+            release, [p.machine for p in pools], filesystems, spec.software.os or "",
+            slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None,
+        )  # fmt: skip
+        yield from warnings.of_pins(release.key, lacking, where)
 
 
 def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:

@@ -69,6 +69,8 @@ class Cluster:
     imds: bool
     """Whether the provider has a metadata service."""
     hosts: Literal["machine", "container"]
+    vendor: str = ""
+    """Whose machines they are, those without GPUs too."""
 
 
 class PlannedClass(FrozenModel):
@@ -88,12 +90,14 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     traits = {name: trait for one in rules for name, trait in one.components.items()}
     chosen = {
         name: part
-        for name, part in compat.select(cluster.release, machine, cluster.os, cluster.mounts).items()
+        for name, part in compat.select(
+            cluster.release, machine, cluster.os, cluster.mounts, cluster.vendor
+        ).items()
         if name in cluster.installed and (name not in traits or _is_in(traits[name].nodes, groups))
     }
     groups += _groups_of_components(groups, chosen)
     known = {
-        **compat.facts_of(machine, cluster.os, cluster.mounts),
+        **compat.facts_of(machine, cluster.os, cluster.mounts, cluster.vendor),
         "hosts": cluster.hosts,
         **{
             name: chosen[name].version if name in chosen else compat.NONE
@@ -137,8 +141,9 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
         if cluster.hosts == "machine":
-            # Drives that a container sees are its host's.
+            # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
+            yield "training_fetched"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
         yield f"{cluster.scheduler}_{'nodes' if kind.role in GPU_ROLES else 'controllers'}"

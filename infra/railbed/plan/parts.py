@@ -10,6 +10,7 @@ from railbed.catalog import Machine
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.laws.longjob import LongJob
 from railbed.laws.storage import StorageRates
+from railbed.software.artefacts import Artefact
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
 
@@ -212,6 +213,8 @@ class ClusterPlan(FrozenModel):
     """None for GPU hosts by themselves."""
     filesystems: list[PlannedFilesystem]
     software: PlannedSoftware
+    archives: list[Artefact] = Field(default_factory=list)
+    """What the cluster's own repository is made of; none where a lab or a site's mirror has it."""
     claims: list[Claim]
     out_of_scope: list[OutOfScope]
     spare_nodes: int

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from railbed import catalog
 from railbed.plan.parts import PlannedRepository
 from railbed.software import compat
-from railbed.software.artefacts import mirror_folder
+from railbed.software.artefacts import Artefact, artefacts, mirror_folder
 from railbed.spec.cluster import MirrorSpec
-
-FLAT = "./"
 
 
 def of(
@@ -21,31 +19,78 @@ def of(
     os: str = "",
 ) -> list[PlannedRepository]:
     """The distribution's archives first (of ``os``, else of the release's system for the machine), then each vendor's
-    repository that a chosen package of the release is in."""
-    found: dict[str, PlannedRepository] = {}
-    for machine in {one.key: one for one in machines}.values():
+    repository that a chosen package of the release is in. One whose key is not pinned yet is left out."""
+    found: dict[tuple[str, str], PlannedRepository] = {}
+    known = {one.key: one for one in machines}
+    for machine in known.values():
         system = os or compat.system_of(release, machine)
         for archive in compat.archives_of(release, machine, system):
-            found[archive.url] = _distribution(system, archive, mirror)
+            found[archive.url, ""] = _distribution(system, archive, mirror)
         for name, vendor in _vendors(release, machine, system, filesystems):
-            found[vendor.url] = _vendor(release, name, vendor, mirror)
+            if mirror or release.keys[vendor.signing_key].fingerprints:
+                found[vendor.url, vendor.suite] = _vendor(release, name, vendor, mirror)
+    local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os) else []
+    return [*found.values(), *local]
+
+
+def archives(
+    release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], os: str = ""
+) -> list[Artefact]:
+    """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked."""
+    found: dict[str, Artefact] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = os or compat.system_of(release, machine)
+        chosen = compat.select(release, machine, system, filesystems)
+        for one in artefacts(release, machine, system, filesystems):
+            if one.kind == "file" and chosen[one.component].served_by == "archive":
+                found[one.model_dump_json()] = one
     return list(found.values())
 
 
 def without(chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool) -> dict[str, str]:
-    """Package → component and version: what nodes install and no source of a cluster has. Its vendor gives a file, and no
-    repository whose packages a release could pin. Of several packages the first."""
+    """Package → component and version: what nodes install and no source of a cluster has. Of several packages the first."""
+    return {
+        next(iter(part.node_packages)): f"{name} {part.version}"
+        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma)
+        if part.node_packages and part.served_by == "none"
+    }
+
+
+def unpinned(
+    release: catalog.Release,
+    machines: Iterable[catalog.Machine],
+    filesystems: list[str],
+    os: str = "",
+    *,
+    slurm: bool,
+    rdma: bool,
+) -> dict[str, str]:
+    """Name as `railbed software pin` takes it → what it is: keys and files that nodes need and nobody recorded yet."""
+    found: dict[str, str] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = os or compat.system_of(release, machine)
+        chosen = compat.select(release, machine, system, filesystems)
+        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma):
+            vendor = compat.repository_of(release, part, machine, system) if part.repository else None
+            if vendor and release.keys[vendor.signing_key].unpinned:
+                found[vendor.signing_key] = f"the key that signs {name} {part.version}"
+            if part.unpinned:
+                found[name] = f"the file of {name} {part.version}"
+    return found
+
+
+def _on_nodes(
+    chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool
+) -> Iterator[tuple[str, catalog.Component]]:
+    """Those that some node of such a cluster gets."""
     traits = {name: trait for rules in catalog.load_rules() for name, trait in rules.components.items()}
     absent = {
         *(() if slurm else ("scheduler_slurm", "slurm_nodes", "slurm_controllers")),
         *(() if rdma else ("rdma_nodes",)),
     }
-    return {
-        next(iter(part.node_packages)): f"{name} {part.version}"
-        for name, part in chosen.items()
-        if part.unverifiable or part.url
-        if part.node_packages and not part.repository and not set(traits[name].nodes or ["all"]) <= absent
-    }
+    for name, part in chosen.items():
+        if name not in traits or not set(traits[name].nodes or ["all"]) <= absent:
+            yield name, part
 
 
 def _vendors(
@@ -71,16 +116,30 @@ def _distribution(system: str, archive: catalog.Archive, mirror: MirrorSpec | No
 def _vendor(
     release: catalog.Release, name: str, vendor: catalog.Repository, mirror: MirrorSpec | None
 ) -> PlannedRepository:
-    place = PlannedRepository(name=name, uri=vendor.url, suite=FLAT, components=[])
     if mirror is None:
+        place = PlannedRepository(
+            name=name, uri=vendor.url, suite=vendor.suite, components=list(vendor.components)
+        )
         key = release.keys[vendor.signing_key]
         return place.model_copy(update={"fingerprint": key.fingerprint, "key_url": key.url})
-    return place.model_copy(
-        update={
-            "uri": f"{_folder(mirror.url)}{mirror_folder(vendor.url)}/",
-            "fingerprint": mirror.fingerprint,
-            "signed_by": mirror.key.strip() + "\n",
-        }
+    return PlannedRepository(
+        name=name,
+        uri=f"{_folder(mirror.url)}{mirror_folder(vendor.url, vendor.suite)}/",
+        suite=catalog.FLAT,
+        components=[],
+        fingerprint=mirror.fingerprint,
+        signed_by=mirror.key.strip() + "\n",
+    )
+
+
+def _local(mirror: MirrorSpec) -> PlannedRepository:
+    return PlannedRepository(
+        name="local",
+        uri=f"{_folder(mirror.url)}apt/local/",
+        suite=catalog.FLAT,
+        components=[],
+        fingerprint=mirror.fingerprint,
+        signed_by=mirror.key.strip() + "\n",
     )
 
 

@@ -57,6 +57,17 @@ def of_software(spec: ClusterSpec, chosen: Mapping[str, catalog.Component], wher
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
 
+def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Warned]:
+    """A warning about keys and files that no publisher gives a fingerprint or hash of; ``lacking`` as `sources.unpinned`."""
+    if lacking:
+        told = ", ".join(lacking.values())
+        message = (
+            f"nobody has pinned {told}: a node that does not have it yet stops at its packages, before anything is changed on "
+            f"it. See what is published, and record it once: `railbed software pin {release} {' '.join(lacking)}`"
+        )
+        yield Warned(code="NOT_PINNED", path=f"{where}.software.release", message=message)
+
+
 def of_claims(claims: Sequence[Claim], where: str) -> Iterator[Warned]:
     """A warning where a certificate is out of reach, as nothing of this release can answer some claims."""
     open_ones = [claim for claim in claims if claim.unmeasured]

@@ -113,6 +113,7 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         mounts=frozenset(mounts.client(one)["kind"] for one in made.filesystems),
         imds=bool(made.imds),
         hosts=made.hosts,
+        vendor=next((machine.vendor for machine in machines.values()), ""),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)

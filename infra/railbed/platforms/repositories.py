@@ -1,23 +1,47 @@
-"""The package sources of a contract: as planned, each with its key."""
+"""The package sources of a contract: as planned, each with its key, and the cluster's own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from railbed import contract
-from railbed.effects import openpgp, publishers
+from railbed.catalog import FLAT
+from railbed.defaults import NODE_REPOSITORY
+from railbed.effects import local_repository, openpgp, publishers
+from railbed.effects.workspace import cache_dir
 from railbed.plan import ClusterPlan, PlannedRepository
 
 MIRROR_KEY = "railbed:cluster.software.mirror.key"
 
 
 def of(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
-    """``keys``: folder of copies of publishers' keys.
+    """``keys``: folder of copies of publishers' keys. Makes the cluster's own repository unless the cache has it.
 
     Raises FetchError where a publisher's key cannot be had, or is another than the release names; KeyRefused for
-    another mirror's key than the spec pins, and HostError without gpg.
+    another mirror's key than the spec pins, and HostError without gpg; and what `local_repository.ensure` raises.
     """
+    return [*published(plan, keys), *_own(plan)]
+
+
+def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
+    """The same without the cluster's own. Raises as `of`, but for the last."""
     return [_keyed(planned, keys) for planned in plan.software.repositories]
+
+
+def _own(plan: ClusterPlan) -> list[contract.Repository]:
+    if not plan.archives:
+        return []
+    made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), lambda _: None)
+    return [
+        contract.Repository(
+            name="local",
+            uri=f"file:{NODE_REPOSITORY}/{made.digest}/",
+            suite=FLAT,
+            components=[],
+            signed_by=made.key,
+            fingerprint=made.fingerprint,
+        )
+    ]
 
 
 def _keyed(planned: PlannedRepository, keys: Path) -> contract.Repository:

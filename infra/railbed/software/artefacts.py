@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from railbed.catalog import SYSTEM, Component, Key, Machine, Release, Repository
+from pydantic import Field
+
+from railbed.catalog import FLAT, SYSTEM, Component, Key, Machine, Release, Repository
 from railbed.claims import FrozenModel
 from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import parse
 
-Kind = Literal["package", "file", "elsewhere", "refused"]
+Kind = Literal["package", "file", "elsewhere", "unpinned", "refused"]
+DEBIAN_NAMES = {"x86_64": "amd64", "arm64": "arm64"}
+"""CPU as the catalogue writes it → as Debian does."""
 
 
-def mirror_folder(url: str) -> str:
-    """Folder of a mirror that holds what comes from the repository at ``url``."""
+def mirror_folder(url: str, suite: str = FLAT) -> str:
+    """Folder of a mirror that holds what comes from the repository at ``url``, of one suite."""
     parts = urlsplit(url)
-    return "apt/" + f"{parts.netloc}{parts.path}".strip("/").replace("/", "_").replace(":", "_")
+    place = f"{parts.netloc}{parts.path}" if suite == FLAT else f"{parts.netloc}{parts.path}{suite}"
+    return "apt/" + place.strip("/").replace("/", "_").replace(":", "_")
 
 
 class Artefact(FrozenModel):
     """One part of a release, as it is fetched.
 
     ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``elsewhere``: another
-    channel brings it (the distribution's mirror, PyPI, another component). ``refused``: a copy could not be checked.
+    channel brings it (the distribution's mirror, PyPI, another component). ``unpinned``: no publisher tells by what a copy is
+    checked, and nobody recorded it yet. ``refused``: a copy could not be checked, or is not for everybody.
     """
 
     component: str
     version: str
     kind: Kind
     url: str = ""
+    suite: str = FLAT
+    """Of the repository, with its components; the flat one has none."""
+    components: list[str] = Field(default_factory=list)
+    architecture: str = ""
+    """Of the packages in a suite, as Debian writes it."""
     package: str = ""
+    opens: str = ""
+    """Of a file: which members are the packages for a node, as a pattern with ``*``; a Debian package is one itself."""
     sha256: str = ""
     signature: str = ""
     fingerprint: str = ""
-    """Of the key that signs the repository, or made the signature."""
+    """Of the key that signs the repository, or made the signature; of several, a space between."""
     key_url: str = ""
     note: str = ""
     """Why it is refused, or who brings it."""
@@ -63,9 +76,21 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
         yield from _packages(release, name, part, machine, os)
     elif part.unverifiable:
         yield _made(name, part, "refused", url=part.url, note=part.unverifiable)
+    elif part.unpinned:
+        yield _made(name, part, "unpinned", url=part.url, note=f"{part.unpinned}; {_pin(release, name)}")
     elif part.url:
         signed = _signed(release.keys.get(part.signing_key))
-        yield _made(name, part, "file", url=part.url, sha256=part.sha256, signature=part.signature, **signed)
+        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if part.opens else ""
+        yield _made(
+            name,
+            part,
+            "file",
+            url=part.url,
+            sha256=part.sha256,
+            signature=part.signature,
+            opens=opens,
+            **signed,
+        )
     else:
         yield _made(name, part, "elsewhere", package=part.package, note=_elsewhere(part))
 
@@ -82,9 +107,25 @@ def _packages(
         note = f"the release has no repository {part.repository} for that system and machine"
         yield _made(name, part, "refused", package=part.package, note=note)
     for repository in found:
-        signed = _signed(release.keys[repository.signing_key])
-        package = f"{part.package}={part.package_version}"
-        yield _made(name, part, "package", url=repository.url, package=package, **signed)
+        yield _of_repository(release, name, part, repository, machine)
+
+
+def _of_repository(
+    release: Release, name: str, part: Component, repository: Repository, machine: Machine | None
+) -> Artefact:
+    key = release.keys[repository.signing_key]
+    if key.unpinned:
+        note = f"key {repository.signing_key}: {key.unpinned}; {_pin(release, repository.signing_key)}"
+        return _made(name, part, "unpinned", url=repository.url, package=part.package, note=note)
+    if not part.package:
+        note = f"packages follow each node's kernel: mirror the whole of {repository.url} {repository.suite}"
+        return _made(name, part, "elsewhere", url=repository.url, note=note)
+    cpu = machine.cpu_architecture if machine else repository.when.get("machine.cpu_architecture", "x86_64")
+    return _made(
+        name, part, "package", url=repository.url, package=f"{part.package}={part.package_version}",
+        suite=repository.suite, components=repository.components, architecture=DEBIAN_NAMES[str(cpu)],
+        **_signed(key),
+    )  # fmt: skip
 
 
 def _together(release: Release, part: Component, repository: Repository) -> bool:
@@ -94,6 +135,20 @@ def _together(release: Release, part: Component, repository: Repository) -> bool
         all(parse(condition, part.package).holds(system, {}) for condition in named)
         for system in release.systems
     )
+
+
+def _pin(release: Release, name: str) -> str:
+    return f"`railbed software pin {release.key} {name}` records it"
+
+
+def _spelt(os: str) -> str:
+    """``ubuntu 24.04`` → ``UBUNTU2404``; without a system, all of them."""
+    return os.upper().replace(" ", "").replace(".", "") or "*"
+
+
+def _cpu(machine: Machine | None) -> str:
+    """As the kernel calls it; without a machine, all of them."""
+    return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture] if machine else "*"
 
 
 def _signed(key: Key | None) -> dict[str, str]:
@@ -106,5 +161,5 @@ def _elsewhere(part: Component) -> str:
     return "the distribution's own mirror" if part.package else part.reason
 
 
-def _made(name: str, part: Component, kind: Kind, **more: str) -> Artefact:
+def _made(name: str, part: Component, kind: Kind, **more: Any) -> Artefact:
     return Artefact(component=name, version=part.version, kind=kind, **more)

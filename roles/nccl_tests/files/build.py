@@ -1,7 +1,11 @@
 #!/usr/bin/python3
-"""Fetches, checks and builds nccl-tests, with MPI, into a folder of its own. Standard library only.
+"""Fetches, checks and builds a program with make into a folder of its own. Standard library only.
 
-usage: build.py --url URL --sha256 HEX --cuda /usr/local/cuda-13.2 --to FOLDER
+usage: build.py --url URL --sha256 HEX --to FOLDER --needs NAME [--needs NAME] [--set NAME=VALUE] [--gpus]
+
+``--needs``: a file that make must leave, without which a build is not one; these are kept, and what fits ``--keep``. In a
+VALUE, ``{built}`` is a folder that make builds into (without one it builds where the source lies), and of a path with ``*``
+the first that is there counts. ``--gpus`` adds nvcc's options for the GPUs of this machine.
 
 The folder appears whole or not at all. Folders of earlier builds beside it are removed afterwards, but for the one that the
 link `bin` names: it is in use until the link is moved. Exit status 0: it is there; 1: the source is not what was published,
@@ -17,7 +21,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tempfile
 import urllib.error
@@ -28,9 +31,7 @@ FETCH_TIMEOUT_S = 60
 QUERY_TIMEOUT_S = 30
 BUILD_TIMEOUT_S = 1800
 LAST_LINES = 15
-COLLECTIVES = ("all_reduce_perf", "all_gather_perf", "reduce_scatter_perf", "alltoall_perf")
-"""Without these a build is not one."""
-BUILT = re.compile(r"\d.*-nccl.*-cuda")
+BUILT = re.compile(r"\d.*-")
 """Names of the folders that this program makes."""
 IN_USE = "bin"
 """The link beside them."""
@@ -74,8 +75,20 @@ def targets(answer: str) -> str:
     return " ".join(f"-gencode=arch=compute_{code},code=sm_{code}" for code in codes)
 
 
-def build(archive: bytes, cuda: Path, work: Path) -> Path:
-    """Folder with the programs, below ``work``. Raises Refused where something fails or one of them is missing."""
+def setting(word: str, built: Path) -> str:
+    """``NAME=VALUE`` for make. Raises Refused where nothing fits a path with ``*``."""
+    name, _, value = word.partition("=")
+    value = value.replace("{built}", str(built))
+    if "*" in value:
+        found = [str(path) for path in sorted(Path("/").glob(value.lstrip("/")))]
+        if not found:
+            raise Refused(f"{name}: nothing is at {value}")
+        value = found[0]
+    return f"{name}={value}"
+
+
+def build(archive: bytes, settings: list[str], needs: list[str], work: Path, gpus: bool = False) -> Path:
+    """Folder with what make left, below ``work``. Raises Refused where something fails or one of ``needs`` is missing."""
     packed = work / "source.tar.gz"
     packed.write_bytes(archive)
     try:
@@ -88,38 +101,40 @@ def build(archive: bytes, cuda: Path, work: Path) -> Path:
     if len(tops) != 1:
         raise Refused(f"the archive has {len(tops)} folders at its top, not one")
     built = work / "built"
-    smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
-    make = [
-        "make", f"-j{os.cpu_count() or 1}", "-C", str(tops[0]), "MPI=1", f"MPI_HOME=/usr/lib/{multiarch}/openmpi",
-        f"CUDA_HOME={cuda}", f"NVCC_GENCODE={targets(run(smi, QUERY_TIMEOUT_S))}", f"BUILDDIR={built}",
-    ]  # fmt: skip
-    run(make, BUILD_TIMEOUT_S)
-    if missing := [name for name in COLLECTIVES if not (built / name).is_file()]:
+    words = [setting(word, built) for word in settings]
+    if gpus:
+        smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+        words.append(f"NVCC_GENCODE={targets(run(smi, QUERY_TIMEOUT_S))}")
+    run(["make", f"-j{os.cpu_count() or 1}", "-C", str(tops[0]), *words], BUILD_TIMEOUT_S)
+    left = built if any("{built}" in word for word in settings) else tops[0]
+    if missing := [name for name in needs if not (left / name).is_file()]:
         raise Refused(f"make ended well and left no {', '.join(missing)}")
-    return built
+    return left
 
 
-def place(built: Path, to: Path) -> None:
-    """Puts the programs in place in one step, then removes what earlier builds left beside them and nobody uses."""
+def place(built: Path, keep: list[str], to: Path) -> None:
+    """Puts the files that fit ``keep`` in place in one step, then removes what earlier builds left and nobody uses."""
     whole = built.with_name("whole")
     whole.mkdir(mode=0o755)
-    for program in built.glob("*_perf"):
+    for program in [found for pattern in keep for found in built.glob(pattern)]:
         shutil.copy2(program, whole / program.name)
     whole.rename(to)
-    keep = (to.name, (to.parent / IN_USE).resolve().name)
+    used = (to.name, (to.parent / IN_USE).resolve().name)
     for other in to.parent.iterdir():
-        if other.is_dir() and not other.is_symlink() and other.name not in keep and BUILT.match(other.name):
+        if other.is_dir() and not other.is_symlink() and other.name not in used and BUILT.match(other.name):
             shutil.rmtree(other)
 
 
 def main(argv: list[str]) -> int:
     """Entry point of the program."""
-    parser = argparse.ArgumentParser(description="Build nccl-tests from its hashed source.")
+    parser = argparse.ArgumentParser(description="Build a program from its hashed source.")
     for name in ("url", "sha256"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("cuda", "to"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--needs", action="append", required=True)
+    parser.add_argument("--keep", action="append", default=[])
+    parser.add_argument("--set", dest="settings", action="append", default=[])
+    parser.add_argument("--gpus", action="store_true")
     given = parser.parse_args(argv)
     if given.to.is_dir():
         return 0
@@ -127,7 +142,8 @@ def main(argv: list[str]) -> int:
     try:
         archive = fetch(given.url, given.sha256)
         with tempfile.TemporaryDirectory(prefix=".building-", dir=given.to.parent) as work:
-            place(build(archive, given.cuda, Path(work)), given.to)
+            built = build(archive, given.settings, given.needs, Path(work), given.gpus)
+            place(built, given.keep or given.needs, given.to)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1

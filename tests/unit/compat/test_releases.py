@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from railbed import catalog
-from railbed.catalog import Component, Release, Source
+from railbed.catalog import Component, Key, Release, Repository, Source
 from railbed.software import compat
 from railbed.software.compat.problem import Wanted
 
@@ -51,10 +51,12 @@ def test_a_release_goes_with_each_machine_or_says_why_not(release: str, machine:
 
 def test_parts_follow_transport_maker_system_and_filesystem() -> None:
     efa, ib = chosen("2026.11", "aws/p5.48xlarge", "lustre"), chosen("2026.11", "metal/hgx-h100-ib")
-    assert (efa["net_plugin"], efa["libfabric"], efa["lustre_client"]) == ("1.16.3", "2.1.0amzn5.0", "2.16.1")
-    assert "ofed" not in efa
-    assert ib["ofed"] == "25.07" and "hpcx" in ib
-    assert not {"efa_installer", "net_plugin", "gib", "lustre_client", "moosefs"} & ib.keys()
+    assert (efa["net_plugin"], efa["libfabric"], efa["openmpi"]) == ("1.16.3", "2.1.0amzn5.0", "4.1.7")
+    assert efa["lustre_client"] == "of the kernel"
+    assert ib["openmpi"] == "4.1.6"
+    assert not {"efa_installer", "net_plugin", "gib", "lustre_client", "moosefs", "ofed"} & ib.keys()
+    new = chosen("2026.12", "metal/hgx-b300", "lustre")
+    assert (new["ofed"], new["openmpi"], new["lustre_client"]) == ("25.10", "4.1.9", "2.17.0")
     google = chosen("2026.12", "gcp/a4-highgpu-8g")
     assert google["gib"] == "1.1.2" and "ofed" not in google
     rack = chosen("2026.12", "metal/gb300-nvl72")
@@ -62,7 +64,7 @@ def test_parts_follow_transport_maker_system_and_filesystem() -> None:
     assert not {"fabric_manager", "nvlsm"} & rack.keys()
     board = chosen("2026.12", "metal/hgx-b200")
     assert board["fabric_manager"] == board["nvidia_driver"] and board["nvlsm"] == "2025.10.11"
-    assert chosen("2026.12", "metal/hgx-h100", os="debian 12")["ofed"] == "25.07"
+    assert isinstance(answer("2026.12", "metal/hgx-b300", os="debian 12"), compat.Conflict), "no DOCA there"
     assert chosen("2026.12", "metal/hgx-h100", "ceph", os="debian 12")["ceph_client"] == "16.2.15"
 
 
@@ -113,10 +115,29 @@ def test_every_part_has_traits_and_a_way_to_check_it_or_says_there_is_none() -> 
         assert set(release.components) - {"os"} <= set(traits)
         for name in release.components:
             for part in release.alternatives(name):
-                assert not part.url or part.sha256 or part.signature or part.unverifiable
+                assert not part.url or part.sha256 or part.signature or part.unverifiable or part.unpinned
                 assert not part.repository or release.repositories_of(part.repository)
     known = {name for key in RELEASES for name in catalog.load_release(key).components}
     assert {name for trait in traits.values() for name in trait.rebuilds} <= known
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"fingerprints": []}, "unpinned"),
+        ({"fingerprints": ["0" * 40], "unpinned": "none"}, "unpinned"),
+        ({"fingerprints": ["0" * 39]}, "40 digits"),
+    ],
+)
+def test_a_key_has_fingerprints_or_says_why_not(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Key(url="https://example.org/key", provenance=SOURCE, **given)
+
+
+@pytest.mark.parametrize("given", [{"suite": "noble"}, {"suite": "./", "components": ["main"]}])
+def test_a_suite_has_components_and_a_flat_repository_none(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="components"):
+        Repository(url="https://example.org/", signing_key="k", provenance=SOURCE, **given)
 
 
 BASE: dict[str, Any] = {"version": "1.0", "reason": "made for a test", "provenance": SOURCE}
@@ -132,6 +153,9 @@ BASE: dict[str, Any] = {"version": "1.0", "reason": "made for a test", "provenan
         ({"sha256": "0" * 63}, "pattern"),
         ({"url": "ftp://example.org/a", "unverifiable": "none"}, "pattern"),
         ({"repository": "cuda", "package": "a"}, "package_version"),
+        ({"repository": "cuda"}, "installs"),
+        ({"url": "https://example.org/a", "unpinned": "none", "unverifiable": "none"}, "unpinned"),
+        ({"built": True}, "url"),
         ({"purl": "torch"}, "pattern"),
         ({"colour": "red"}, "Extra"),
     ],

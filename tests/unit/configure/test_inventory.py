@@ -17,6 +17,7 @@ from railbed import contract as contracts
 from railbed.configure import health, inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
 from railbed.contract import Contract
+from railbed.defaults import NODE_REPOSITORY
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
@@ -281,3 +282,20 @@ def test_ansible_stops_at_a_contract_that_the_stack_s_key_did_not_make(
         contracts.authenticated(forged, (work.secrets / "contract.key").read_bytes())["mac"]
         not in done.stderr
     )
+
+
+def test_only_the_clusters_own_repository_is_carried_to_the_nodes(contract: Contract) -> None:
+    def carried(*uris: str) -> object:
+        known = contract.software.repositories[0]
+        software = contract.software.model_copy(
+            update={"repositories": [known.model_copy(update={"uri": uri}) for uri in uris]}
+        )
+        changed = sealed(contract.model_copy(update={"software": software}))
+        paths = Paths(ssh_config=Path("c"), secrets=Path("s"), repositories=Path("/cache/software"))
+        return build(changed, {}, paths).variables["railbed_carried"]
+
+    assert carried("file:/srv/repo", "https://mirror.test/apt/local/") == {}
+    assert carried(f"file:{NODE_REPOSITORY}/0123abcd/") == {
+        "from": "/cache/software/0123abcd",
+        "to": f"{NODE_REPOSITORY}/0123abcd",
+    }

@@ -233,7 +233,7 @@ def test_every_release_has_its_driver_and_the_one_before() -> None:
 def test_only_what_the_distribution_does_not_have_is_made() -> None:
     table = vendor.stand_ins([load_release("2026.11")])
     made = {one.component for one in table}
-    assert {"nvidia_driver", "fabric_manager", "cuda", "nccl", "dcgm", "container_toolkit", "ofed"} <= made
+    assert {"nvidia_driver", "fabric_manager", "cuda", "nccl", "dcgm", "container_toolkit", "enroot"} <= made
     assert not made & {"slurm", "munge", "python", "torch", "chrony", "os"}
 
 

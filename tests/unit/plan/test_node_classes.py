@@ -36,6 +36,21 @@ def test_a_compute_node_gets_driver_and_fabric_and_a_controller_neither() -> Non
     assert "nvidia_driver" not in controller.components and "slurm" in controller.components
 
 
+@pytest.mark.parametrize(
+    ("vendor", "client"),
+    [
+        ("aws", "lustre-client-modules-@kernel"),
+        ("gcp", "lustre-client-modules-@kernel"),
+        ("azure", "amlfs-lustre-client-dkms-2.17.0-24-gf517bc4"),
+    ],
+)
+def test_a_controller_has_no_machine_and_gets_what_its_vendor_gives(vendor: str, client: str) -> None:
+    found = of(Kind("controller", first_controller=True), vendor=vendor).packages
+    assert client in found and len([name for name in found if "lustre-client-" in name]) == (
+        1 if vendor == "azure" else 2
+    )
+
+
 def test_only_the_first_controller_keeps_accounts() -> None:
     second = of(Kind("controller"))
     assert "accounting_nodes" not in second.groups and "slurmdbd" not in second.packages
@@ -45,8 +60,10 @@ def test_only_the_first_controller_keeps_accounts() -> None:
 @pytest.mark.parametrize(
     ("machine", "there", "absent"),
     [
-        ("metal/hgx-h100-ib", "doca-ofed", "efa"),
-        ("aws/p5.48xlarge", "efa", "doca-ofed"),
+        ("metal/hgx-h100-ib", "rdma-core", "doca-ofed"),
+        ("metal/hgx-b300", "doca-ofed", "rdma-core"),
+        ("gcp/a3-ultragpu-8g", "nccl-gib", "doca-ofed"),
+        ("aws/p5.48xlarge", "efa", "rdma-core"),
         ("lab/rail8", "iperf3", "doca-ofed"),
     ],
 )
@@ -55,10 +72,18 @@ def test_each_transport_has_its_own_stack(machine: str, there: str, absent: str)
     assert there in packages and absent not in packages
 
 
-def test_without_a_vendors_stack_the_distributions_own_is_installed() -> None:
-    vendors = {"ofed", "efa_installer", "gib"}
-    packages = of(Kind("compute", H100, rails=True), installed=CLUSTER.installed - vendors).packages
-    assert {"rdma-core", "perftest"} <= set(packages) and "doca-ofed" not in packages
+MPI = {"openmpi-bin", "openmpi40-aws", "doca-ofed"}
+"""Packages of which each brings an MPI, doca-ofed by what it depends on."""
+
+
+@pytest.mark.parametrize("machine", catalog.keys("machines"))
+def test_a_node_has_one_rdma_stack_and_one_mpi(machine: str) -> None:
+    known = catalog.load_machine(machine)
+    packages = set(of(Kind("compute", machine, rails=True)).packages)
+    assert len(packages & MPI) == 1, packages & MPI
+    assert ("libopenmpi-dev" in packages) == ("openmpi-bin" in packages)
+    stacks = {"rdma-core", "doca-ofed", "efa"} & packages
+    assert len(stacks) == (known.transport in ("infiniband", "roce", "efa")), stacks
 
 
 def test_machines_of_one_nvlink_domain_get_imex_and_no_fabric_manager() -> None:

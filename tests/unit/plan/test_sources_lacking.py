@@ -1,4 +1,5 @@
-"""Packages that the roles ask for and no source has: the plan names them before anything is made."""
+"""Packages that the roles ask for and no source has, and keys and hashes that nobody recorded: the plan names them before
+anything is made."""
 
 from __future__ import annotations
 
@@ -8,33 +9,82 @@ from typing import Any
 import pytest
 import yaml
 
-from railbed import plan, spec
+from railbed import catalog, plan, spec
+from railbed.errors import CatalogError
 
 ROOT = Path(__file__).resolve().parents[3]
+DOCA = "0123456789ABCDEF0123456789ABCDEF01234567"
+PIN = """
+title: what this site pinned
+sources: {{shown: {{source: "shown by railbed software pin, confirmed", checked: 2026-11-30}}}}
+parts:
+  keys:
+    {key}: {{fingerprints: ["{fingerprint}"], by: ada, source: shown}}
+  files:
+    enroot: [{{url: "{url}", sha256: "{sha256}", by: ada, source: shown}}]
+"""
 
 
-def warned(example: str, **changed: Any) -> list[str]:
+def made(example: str, **changed: Any) -> plan.ClusterPlan:
     data = yaml.safe_load((ROOT / f"examples/{example}.yaml").read_text())["config"]["railbed:cluster"]
-    made = plan.plan(spec.from_config({**data, **changed}, "x"))
-    return [one.message for one in made.warnings if one.code == "NO_SOURCE"]
+    return plan.plan(spec.from_config({**data, **changed}, "x"))
+
+
+def warned(example: str, code: str, **changed: Any) -> list[str]:
+    return [one.message for one in made(example, **changed).warnings if one.code == code]
 
 
 @pytest.mark.parametrize(
     ("example", "named"),
     [
-        ("metal-cluster", ["doca-ofed (ofed", "enroot (enroot", "nvslurm-plugin-pyxis (pyxis"]),
-        ("aws-cluster", ["efa (efa_installer", "gdrdrv-dkms (gdrcopy"]),
-        ("gcp-cluster", ["nccl-gib (gib"]),
+        ("metal-cluster", ["railbed software pin 2026.11", "enroot"]),
+        ("aws-flagship", ["key that signs lustre_client", "fsx", "enroot"]),
+        ("gcp-cluster", ["enroot"]),
     ],
 )
-def test_a_plan_names_what_no_source_has_and_the_way_round(example: str, named: list[str]) -> None:
-    (message,) = warned(example)
-    assert all(one in message for one in named)
-    assert "`image`" in message and "`software.mirror`" in message
+def test_a_plan_names_what_nobody_pinned_and_the_command(example: str, named: list[str]) -> None:
+    (message,) = warned(example, "NOT_PINNED")
+    assert all(one in message for one in named), message
+
+
+@pytest.mark.parametrize(
+    "example", ["metal-cluster", "aws-flagship", "azure-cluster", "gcp-cluster", "oci-cluster"]
+)
+def test_everything_that_nodes_install_has_a_source_or_can_be_pinned(example: str) -> None:
+    assert warned(example, "NO_SOURCE") == []
 
 
 def test_only_what_the_nodes_get_is_named() -> None:
-    (message,) = warned("aws-hosts")
-    assert "enroot" in message
-    assert "efa" not in message and "pyxis" not in message, "one host each: no fabric and no scheduler"
-    assert warned("lab-cluster") == [], "a lab has a source of its own"
+    (message,) = warned("aws-hosts", "NOT_PINNED")
+    assert "enroot" in message and "pyxis" not in message, "one host each: no fabric and no scheduler"
+    assert warned("lab-cluster", "NOT_PINNED") == [], "a lab has a source of its own"
+
+
+def test_a_repository_whose_key_nobody_pinned_is_no_source_of_a_node() -> None:
+    names = {one.name for one in made("aws-flagship").software.repositories}
+    assert "cuda" in names and "lustre_aws" not in names
+    names = {one.name for one in made("gcp-cluster").software.repositories}
+    assert {"gib", "lustre_google"} <= names
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pins").mkdir()
+    monkeypatch.setenv(catalog.OVERLAY, str(tmp_path))
+    return tmp_path / "pins/2026.11.yaml"
+
+
+def test_what_a_site_pinned_is_a_source_and_warns_no_more(own: Path) -> None:
+    url = catalog.load_release("2026.11").alternatives("enroot")[0].url
+    own.write_text(PIN.format(key="fsx", fingerprint=DOCA, url=url, sha256="5" * 64))
+    assert warned("aws-flagship", "NOT_PINNED") == []
+    (found,) = [one for one in made("aws-flagship").software.repositories if one.name == "lustre_aws"]
+    assert (found.suite, found.components, found.fingerprint) == ("noble", ["main"], DOCA)
+    assert catalog.load_release("2026.11").alternatives("enroot")[0].sha256 == "5" * 64
+
+
+def test_a_pin_that_contradicts_its_publisher_is_refused(own: Path) -> None:
+    own.write_text(PIN.format(key="cuda", fingerprint=DOCA, url="https://a.test/x", sha256="5" * 64))
+    with pytest.raises(CatalogError, match="contradicts") as refused:
+        catalog.load_release("2026.11")
+    assert refused.value.code == "PIN_DIFFERS" and "keys.cuda" in str(refused.value.path)

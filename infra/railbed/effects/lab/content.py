@@ -54,7 +54,7 @@ def role_packages() -> tuple[str, ...]:
         )
         lab = node_classes.Cluster(
             release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
-            hosts="container",
+            hosts="container", vendor=machine.vendor,
         )  # fmt: skip
         for kind, facts in (
             (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),

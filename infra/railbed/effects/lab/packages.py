@@ -6,11 +6,11 @@ import hashlib
 import inspect
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
+from railbed.effects import signed_repository
 from railbed.effects.lab import content, debs, nvml, standin_packages
 from railbed.effects.lab.image import debian_sources_text, image_path, images_dir
 from railbed.effects.lab.vendor import Switch, releases, stand_ins
@@ -18,6 +18,7 @@ from railbed.effects.lock import held
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
+SIGNER, KEY = "railbed lab <lab@example.invalid>", "lab.asc"
 Say = Callable[[str], None]
 
 
@@ -61,13 +62,14 @@ def ensure_repository(tools: Path, say: Say, switches: Sequence[Switch] = ()) ->
         for package in (images_dir() / f"{image_path().name}.packages").glob("*.deb"):
             os.link(package, building / package.name)
         standin_packages.build(stand_ins(releases()), switches, building, tools, nvidia_smi())
-        _index(building)
-        _sign(building)
+        index(building)
+        signed_repository.sign(building, SIGNER, KEY)
         building.rename(path)
     return path
 
 
-def _index(folder: Path) -> None:
+def index(folder: Path) -> None:
+    """Writes what apt asks of a flat repository, but for the signature."""
     packages = run(["apt-ftparchive", "packages", "."], cwd=folder, timeout_s=BUILD_TIMEOUT_S)
     (folder / "Packages").write_text(packages.stdout)
     run(["gzip", "-kf", "Packages"], cwd=folder)
@@ -76,31 +78,9 @@ def _index(folder: Path) -> None:
     (folder / "Release").write_text(release.stdout)
 
 
-def _sign(folder: Path) -> None:
-    """Signs with a key made for this one build; the private part does not outlive it."""
-    # A GnuPG agent's socket path has at most 108 bytes, so its home cannot lie in a deep cache folder.
-    with tempfile.TemporaryDirectory(prefix="railbed-gpg-") as home:
-        gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
-        run(
-            [
-                *gpg,
-                "--passphrase",
-                "",
-                "--quick-gen-key",
-                "railbed lab <lab@example.invalid>",
-                "ed25519",
-                "sign",
-                "never",
-            ]
-        )
-        run([*gpg, "--yes", "--clearsign", "-o", folder / "InRelease", folder / "Release"])
-        run([*gpg, "--armor", "-o", folder / "lab.asc", "--export"])
-        run(["gpgconf", "--homedir", home, "--kill", "all"])
-
-
 def repository_key() -> str:
     """The armoured public key of the current repository."""
-    return (repository_path() / "lab.asc").read_text()
+    return (repository_path() / KEY).read_text()
 
 
 def nvidia_smi() -> Path | None:

@@ -13,13 +13,15 @@ from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
 
+TORCH = "2.15.0"
+"""What every release gives the lab's hosts."""
 HOST_PYTHON = "3.11"
 """Of Debian 12, which the lab's hosts run."""
 
 
 def requirements(tools: Path) -> Path:
     """The locked list, every file with its hash."""
-    return tools / "training-requirements.txt"
+    return tools / f"training-requirements-{TORCH}.txt"
 
 
 def training_path(tools: Path) -> Path:

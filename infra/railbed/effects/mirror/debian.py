@@ -1,18 +1,20 @@
-"""Flat Debian repositories: a signed index, packages by their hash in it, and what they need from the same one."""
+"""Debian repositories: a signed index, packages by their hash in it, and what they need from the same one."""
 
 from __future__ import annotations
 
 import gzip
 import operator
 import re
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 from debian.deb822 import Packages, PkgRelation, Release
 from debian.debian_support import Version
 
+from railbed.catalog import FLAT
 from railbed.effects.download import FetchError, download
-from railbed.effects.openpgp import verify_inline
+from railbed.effects.openpgp import verify_detached, verify_inline
 
 ENDS = re.compile(r"[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """What ends a line for Python, and not for apt."""
@@ -75,23 +77,56 @@ class Index:
         return None
 
 
-def fetch_index(url: str, keyring: Path, fingerprint: str, work: Path) -> Index:
-    """The index at ``url``, its signature and hash checked. Raises FetchError."""
-    inline, packed = work / "InRelease", work / "Packages.gz"
-    download(url + "InRelease", inline)
-    listed = Release(_lines(verify_inline(inline, keyring, fingerprint, url + "InRelease"))).get("SHA256")
+def fetch_index(
+    url: str,
+    keyring: Path,
+    fingerprint: str,
+    work: Path,
+    suite: str = FLAT,
+    components: Sequence[str] = (),
+    architecture: str = "",
+) -> Index:
+    """The index of the repository at ``url``, its signature and hash checked. Raises FetchError."""
+    place = url if suite == FLAT else f"{url}dists/{suite}/"
+    listed = Release(_lines(_signed(place, keyring, fingerprint, work))).get("SHA256")
     lines = listed if isinstance(listed, list) else []  # what stands on the field's own line is none
     hashes = {one["name"].removeprefix("./"): one["sha256"] for one in lines if "name" in one}
-    if "Packages.gz" not in hashes:
-        raise FetchError(
-            "the signed index names no Packages.gz", path=url + "InRelease", hint="is it a flat repository?"
-        )
-    download(url + "Packages.gz", packed, hashes["Packages.gz"])
+    folders = [f"{component}/binary-{architecture}/" for component in components] or [""]
+    return Index(url, "\n".join(_packages(place, folder, hashes, work) for folder in folders))
+
+
+def _signed(place: str, keyring: Path, fingerprint: str, work: Path) -> str:
+    """What the publisher signed, in one file or in two: not every repository has both."""
+    inline, plain = work / "InRelease", work / "Release"
     try:
-        return Index(url, gzip.decompress(packed.read_bytes()).decode(errors="replace"))
+        download(place + "InRelease", inline)
+    except FetchError as absent:
+        try:
+            download(place + "Release", plain)
+            download(place + "Release.gpg", work / "Release.gpg")
+        except FetchError:
+            raise absent from None
+        verify_detached(plain, work / "Release.gpg", keyring, fingerprint, place + "Release")
+        return plain.read_text(errors="replace")
+    return verify_inline(inline, keyring, fingerprint, place + "InRelease")
+
+
+def _packages(place: str, folder: str, hashes: dict[str, str], work: Path) -> str:
+    """One list of packages, packed or not. Raises FetchError where the signed index names none."""
+    named = next((name for name in ("Packages.gz", "Packages") if folder + name in hashes), "")
+    if not named:
+        raise FetchError(
+            f"the signed index names no {folder}Packages.gz", path=place, found=sorted(hashes)[:5],
+            hint="the release's file says which suite and components it has; is it a flat repository?",
+        )  # fmt: skip
+    file = work / named
+    download(place + folder + named, file, hashes[folder + named])
+    try:
+        packed = file.read_bytes()
+        return (gzip.decompress(packed) if named.endswith(".gz") else packed).decode(errors="replace")
     except (OSError, EOFError) as wrong:
         raise FetchError(
-            f"the index cannot be unpacked: {wrong}", path=url + "Packages.gz", hint="run it again"
+            f"the index cannot be unpacked: {wrong}", path=place + folder + named, hint="run it again"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -11,12 +12,16 @@ from debian.deb822 import Packages
 
 from railbed.effects import openpgp
 from railbed.effects.download import FetchError, download
+from railbed.effects.mirror import archives
 from railbed.effects.mirror.debian import Index, fetch_index
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact, mirror_folder
+
+LOCAL = "apt/local"
+"""The repository of what comes from no repository: packages that are files, or lie in archives."""
 
 
 def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[str], None]) -> list[Fetched]:
@@ -60,11 +65,28 @@ class _Run:
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Its path and SHA-256, once it is there. Raises RailbedError."""
         relative = f"files/{one.component}/{_name(one.url)}"
-        if one.sha256 and self.folder.sha256(relative) == one.sha256:
-            yield relative, one.sha256
-            return
+        if not one.sha256 or self.folder.sha256(relative) != one.sha256:
+            self._fetch(one, relative)
+        yield relative, self.folder.sha256(relative)
+        yield from self._opened(one, relative)
+
+    def _opened(self, one: Artefact, relative: str) -> Iterator[tuple[str, str]]:
+        """The packages of a file, all of them or none: they go into the folder's own repository."""
+        with tempfile.TemporaryDirectory(prefix="opened-", dir=self.work) as place:
+            found = {}
+            for package in archives.packages(self.folder.root / relative, one.opens, Path(place), one.url):
+                with package.open("rb") as opened:
+                    sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+                found[package] = archives.stanza(package, sha256, f"{one.url}: {package.name}")
+            for package, stanza in found.items():
+                kept = f"{LOCAL}/{package.name}"
+                self.folder.keep(package, kept)
+                self.taken.setdefault(LOCAL, {})[kept] = stanza
+                yield kept, stanza["SHA256"]
+
+    def _fetch(self, one: Artefact, relative: str) -> None:
         fetched = self.work / "file"
-        found = download(one.url, fetched, one.sha256)
+        download(one.url, fetched, one.sha256)
         if one.signature:
             keyring = self._keyring(one)
             download(one.signature, self.work / "file.sig")
@@ -74,13 +96,12 @@ class _Run:
                 fetched.unlink()
                 raise
         self.folder.keep(fetched, relative)
-        yield relative, found
 
     def packages(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Path and SHA-256 of the package and of each that it needs, as each is there. Raises RailbedError."""
         index = self._index(one)
         name, _, version = one.package.partition("=")
-        repository = mirror_folder(one.url)
+        repository = mirror_folder(one.url, one.suite)
         for stanza in index.with_needs(index.exactly(name, version)):
             relative = f"{repository}/{_name(stanza['Filename'])}"
             if self.folder.sha256(relative) != stanza["SHA256"]:
@@ -92,22 +113,32 @@ class _Run:
 
     def _keyring(self, one: Artefact) -> Path:
         """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
-        keyring = self.work / f"{one.fingerprint}.gpg"
+        keyring = self.work / f"{one.fingerprint.replace(' ', '+')}.gpg"
         if not keyring.exists():
             fetched = self.work / "key"
             download(one.key_url, fetched)
-            key = openpgp.pinned(fetched.read_text(errors="replace"), one.fingerprint, one.key_url)
+            key = openpgp.chosen(
+                fetched.read_text(errors="replace"), tuple(one.fingerprint.split()), one.key_url
+            )
             openpgp.write_keyring(key, keyring)
         return keyring
 
     def _index(self, one: Artefact) -> Index:
-        if one.url not in self.indexes:
+        place = f"{one.url} {one.suite}"
+        if place not in self.indexes:
             try:
-                keyring = self._keyring(one)
-                self.indexes[one.url] = fetch_index(one.url, keyring, one.fingerprint, self.work)
+                self.indexes[place] = fetch_index(
+                    one.url,
+                    self._keyring(one),
+                    one.fingerprint,
+                    self.work,
+                    one.suite,
+                    one.components,
+                    one.architecture,
+                )
             except RailbedError as failed:
-                self.indexes[one.url] = failed
-        found = self.indexes[one.url]
+                self.indexes[place] = failed
+        found = self.indexes[place]
         if isinstance(found, RailbedError):
             raise found
         return found

@@ -18,9 +18,15 @@ class _Conditional(Protocol):
 C = TypeVar("C", bound=_Conditional)
 
 
-def facts_of(machine: Machine | None, os: str = "", filesystems: Iterable[str] = ()) -> dict[str, str]:
-    """What the conditions of a release may ask of: the machine, the system, the kinds of filesystem mounted."""
+def facts_of(
+    machine: Machine | None, os: str = "", filesystems: Iterable[str] = (), vendor: str = ""
+) -> dict[str, str]:
+    """What the conditions of a release may ask of: the machine, the system, the kinds of filesystem mounted.
+
+    ``vendor`` is what is known of a node whose machine is not in the catalogue.
+    """
     return {
+        **({"machine.vendor": vendor} if vendor else {}),
         **machine_facts(machine),
         **({SYSTEM: os} if os else {}),
         "filesystem": " ".join(sorted(set(filesystems))),
@@ -33,10 +39,10 @@ def system_of(release: Release, machine: Machine | None) -> str:
 
 
 def select(
-    release: Release, machine: Machine | None, os: str, filesystems: Iterable[str] = ()
+    release: Release, machine: Machine | None, os: str, filesystems: Iterable[str] = (), vendor: str = ""
 ) -> dict[str, Component]:
-    """Name → what a host of that machine and system gets. Without a machine, nothing that asks for one."""
-    known = facts_of(machine, os, filesystems)
+    """Name → what a host of that machine and system gets. Without a machine, nothing that asks for more than its vendor."""
+    known = facts_of(machine, os, filesystems, vendor)
     found: dict[str, Component] = {}
     for name in release.components:
         if name == SYSTEM:

@@ -1,0 +1,75 @@
+"""The cluster's own repository: what vendors give as files or in archives, checked, opened, indexed and signed once.
+
+It is the same as the folder ``apt/local`` of a mirror (docs/howto/air-gap.md). It lies in the cache, named by what decides its
+content, and is carried to the nodes from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects import openpgp, signed_repository
+from railbed.effects.lock import held
+from railbed.effects.mirror import LOCAL, mirror
+from railbed.software.artefacts import Artefact
+
+SIGNER, KEY = "railbed cluster repository <cluster@example.invalid>", "repository.asc"
+
+
+@dataclass(frozen=True)
+class LocalRepository:
+    """One that is there."""
+
+    digest: str
+    """Its folder's name, by all that decides its content."""
+    key: str
+    """The armoured public key that signs it."""
+    fingerprint: str
+
+
+def repositories_dir(cache: Path) -> Path:
+    """Folder of all of them below the cache."""
+    return cache / "software"
+
+
+def digest_of(wanted: Sequence[Artefact]) -> str:
+    """Names a repository by what is in it."""
+    told = "\n".join(sorted(one.model_dump_json() for one in wanted))
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def ensure(
+    release: str, wanted: Sequence[Artefact], cache: Path, say: Callable[[str], None]
+) -> LocalRepository:
+    """Fetches and builds it unless it is in the cache; a half-made one is begun anew.
+
+    Raises what fetching the first bad file raised (FetchError: not to be had, another hash or signature; ArchiveRefused);
+    HostError without gpg, gpgv or dpkg-deb; OSError where the disk is full. Then nothing is there under its name.
+    """
+    digest = digest_of(wanted)
+    place = repositories_dir(cache) / digest
+    if not place.is_dir():
+        with held(place.parent / "lock", "the build of the cluster's own repository", wait_s=BUILD_TIMEOUT_S):
+            if not place.is_dir():
+                _build(release, wanted, place, say)
+    key = (place / KEY).read_text()
+    return LocalRepository(digest, key, openpgp.fingerprint_of(key, str(place / KEY)))
+
+
+def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[[str], None]) -> None:
+    building = place.with_suffix(".building")
+    if building.exists():
+        shutil.rmtree(building)
+    try:
+        for done in mirror(release, list(wanted), building, say):
+            if done.error:
+                raise done.error
+        signed_repository.sign(building / LOCAL, SIGNER, KEY)
+        (building / LOCAL).rename(place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)

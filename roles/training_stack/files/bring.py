@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Fetches a locked list of Python packages, each by its hash, into a folder of its own. Standard library only.
+
+usage: bring.py --requirements FILE --to FOLDER --torch VERSION
+
+The folder appears whole, and only once torch and the NCCL in it can be loaded; until then an earlier one stays as it is. Which
+index pip asks is the node's own setting (/etc/pip.conf); the hashes are the list's. Prints `there` or `fetched` and the version
+of NCCL. Exit status 1: something could not be had, has another hash, or cannot be loaded; nothing was changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+FETCH_TIMEOUT_S = 3600
+LOAD_TIMEOUT_S = 120
+LAST_LINES = 15
+BEGUN = ".fetching-"
+BEFORE = ".before-"
+LOAD = "import torch, torch.distributed; print(torch.cuda.nccl.version())"
+
+
+class Refused(Exception):
+    """What stands in the way; nothing was put in place."""
+
+
+def version(folder: Path) -> str:
+    """Of the torch in the folder, without the local part that names the CUDA build; empty where there is none."""
+    found = importlib.metadata.distributions(name="torch", path=[str(folder)])
+    return next((one.version.split("+")[0] for one in found), "")
+
+
+def run(argv: list[str], timeout_s: int, **environment: str) -> str:
+    """The output of a program. Raises Refused with its last words."""
+    try:
+        done = subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            env={**os.environ, **environment},
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise Refused(f"{argv[0]}: {failed}") from None
+    if done.returncode:
+        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        raise Refused(told or f"{argv[0]} ended with {done.returncode}")
+    return done.stdout.strip()
+
+
+def bring(requirements: Path, to: Path, torch: str) -> str:
+    """What torch says of its NCCL, from the new folder. Raises Refused."""
+    for left in [*to.parent.glob(f"{BEGUN}*"), *to.parent.glob(f"{BEFORE}*")]:
+        shutil.rmtree(left)
+    new = Path(tempfile.mkdtemp(prefix=BEGUN, dir=to.parent))
+    try:
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--require-hashes",
+            "--only-binary=:all:",
+        ]
+        run([*pip, f"--target={new}", f"--requirement={requirements}"], FETCH_TIMEOUT_S)
+        if version(new) != torch:
+            raise Refused(f"the list brought torch {version(new) or 'not at all'}, not {torch}")
+        said = run([sys.executable, "-c", LOAD], LOAD_TIMEOUT_S, PYTHONPATH=str(new))
+        new.chmod(0o755)
+        old = to.parent / f"{BEFORE}{os.getpid()}"
+        if to.exists():
+            to.rename(old)
+        new.rename(to)
+        if old.exists():
+            shutil.rmtree(old)
+    finally:
+        if new.exists():
+            shutil.rmtree(new)
+    return said
+
+
+def main(argv: list[str]) -> int:
+    """Entry point of the program."""
+    parser = argparse.ArgumentParser(description="Fetch the training stack.")
+    parser.add_argument("--requirements", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--torch", required=True)
+    given = parser.parse_args(argv)
+    if version(given.to) == given.torch:
+        print("there")
+        return 0
+    given.to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        print(f"fetched; NCCL {bring(given.requirements, given.to, given.torch)}")
+    except (Refused, OSError) as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,241 @@
+"""Whether apt finds a way: the packages of each class of nodes against an index with the vendors' own dependency lines.
+
+The resolver is the real one of this machine, in a folder of its own and without a network. The index is fabricated
+(tests/unit/data/apt/lines.yaml says from what); versions of packages that a release pins are the release's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from railbed import catalog
+from railbed.plan import node_classes
+from railbed.plan.node_classes import Cluster, Kind
+from railbed.software import compat
+
+LINES = Path(__file__).parents[1] / "data/apt/lines.yaml"
+KERNEL = "6.8.0-45-generic"
+LOCAL = "local"
+"""The cluster's own repository: what vendors give as files."""
+OF_EFA = ("openmpi40-aws",)
+"""Of the EFA installer, a component of its own."""
+BASE = ("build-essential", "dkms", "linux-headers-generic", "lustre-client-utils")
+"""Of the distribution, that lines of the index ask for."""
+
+pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this machine")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """What a class of nodes asks apt for, and of which sources."""
+
+    system: str
+    asked: frozenset[tuple[str, str]]
+    """``name``, or ``name=version`` as a node pins it; and the source that serves it."""
+
+    @property
+    def packages(self) -> set[str]:
+        return {package for package, _ in self.asked}
+
+    @property
+    def sources(self) -> set[str]:
+        return {self.system, *(source for _, source in self.asked)}
+
+
+def machines() -> Iterator[catalog.Machine]:
+    """One of each sort: what no condition of a release asks of makes no other transaction."""
+    sorts: dict[tuple[Any, ...], str] = {}
+    for key in catalog.keys("machines"):
+        one = catalog.load_machine(key)
+        sort = (
+            one.vendor,
+            one.transport,
+            one.cpu_architecture,
+            one.nvlink_generation,
+            one.nodes_per_nvlink_domain > 1,
+        )
+        sorts.setdefault((*sort, one.gpus > 1, "ConnectX-8" in one.nic_kind), key)
+    return (catalog.load_machine(key) for key in sorts.values())
+
+
+@cache
+def known() -> dict[Transaction, str]:
+    """Each distinct transaction, and one of the classes of nodes that ask for it."""
+    found = {}
+    for name in catalog.keys("software"):
+        for system in catalog.load_release(name).systems:
+            for machine in machines():
+                for kind in (
+                    Kind("compute", machine.key, rails=True),
+                    Kind("controller", first_controller=True),
+                ):
+                    found[of(name, machine.key, system, kind)] = f"{name} {machine.key} {system} {kind.role}"
+    return found
+
+
+def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transaction:
+    """Of compute nodes, unless another kind is asked for."""
+    release, machine = catalog.load_release(name), catalog.load_machine(key)
+    kind = kind or Kind("compute", key, rails=True)
+    filesystems = ["lustre"] if system.startswith("ubuntu") else []
+    chosen = compat.select(release, machine, system, filesystems)
+    cluster = Cluster(
+        release, system, frozenset(chosen), "slurm", frozenset(filesystems), True, "machine", machine.vendor
+    )
+    got = node_classes.of(kind, machine if kind.machine else None, cluster)
+    own = chosen if kind.machine else compat.select(release, None, system, filesystems, machine.vendor)
+    assert {one.repository for one in own.values()} <= {one.repository for one in chosen.values()}
+    served = {
+        package: part.repository or (LOCAL if part.served_by == "archive" or package in OF_EFA else system)
+        for part in own.values()
+        for package in part.node_packages
+    }
+    asked = {
+        (
+            f"{package}={version}" if version else package.replace("@kernel", KERNEL),
+            served.get(package, system),
+        )
+        for package, version in got.packages.items()
+    }
+    return Transaction(system, frozenset(asked))
+
+
+def stanza(package: str, fields: dict[str, Any]) -> str:
+    told = {"Version": "1", **{name: value for name, value in fields.items() if name != "from"}}
+    lines = "".join(f"{name}: {' '.join(str(value).split())}\n" for name, value in told.items())
+    return (
+        f"Package: {package}\nArchitecture: amd64\nMaintainer: fabricated <fabricated@example.invalid>\n{lines}"
+        f"Filename: ./{package}.deb\nSize: 1\nSHA256: {'0' * 64}\nDescription: fabricated\n"
+    )
+
+
+class Root:
+    """A folder that apt takes for a machine, of one system, with every source; what a node has not is pinned away."""
+
+    def __init__(self, folder: Path, system: str, known: list[Transaction]) -> None:
+        self.folder = folder
+        for name in ("lists/partial", "archives/partial", "etc", "sources"):
+            (folder / name).mkdir(parents=True)
+        (folder / "status").touch()
+        lines = yaml.safe_load(LINES.read_text())
+        self.marker = lines.pop("marker")
+        self.indexes: dict[str, dict[tuple[str, str], dict[str, Any]]] = {
+            name: {(package, ""): fields for package, fields in lines.get(name, {}).items()}
+            for name in {source for one in known for source in one.sources}
+        }
+        for package, source in {
+            *((name, system) for name in BASE),
+            *(asked for one in known for asked in one.asked),
+        }:
+            name, _, version = package.partition("=")
+            self._stub(source, name, version)
+        entries = []
+        for name, packages in self.indexes.items():
+            place = folder / "sources" / name.replace(" ", "-")
+            place.mkdir()
+            text = "\n".join(stanza(package, fields) for (package, _), fields in sorted(packages.items()))
+            (place / "Packages").write_text(text)
+            (place / "Release").write_text(f"Label: {name.replace(' ', '-')}\nOrigin: fabricated\n")
+            entries.append(f"deb [trusted=yes] file:{place} ./\n")
+        (folder / "etc/sources.list").write_text("".join(entries))
+        self.apt("update")
+
+    def _stub(self, source: str, package: str, version: str) -> None:
+        """The version that a release pins, or any; without a line where no document has one."""
+        index = self.indexes[source]
+        fields = index.get((package, ""), {})
+        if not version:
+            index.setdefault((package, ""), fields)
+        elif not fnmatchcase(str(fields.get("Version", "")), version):
+            index[package, version] = {**fields, "Version": version.replace("*", "1")}
+
+    def apt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        settings = {
+            "Dir::State::lists": "lists", "Dir::State::status": "status", "Dir::Cache::archives": "archives",
+            "Dir::Etc::sourcelist": "etc/sources.list",
+        }  # fmt: skip
+        options = [f"{name}={self.folder / value}" for name, value in settings.items()]
+        options += [
+            "Dir::Etc::sourceparts=/dev/null", "Dir::Etc::preferencesparts=/dev/null", "Dir::Cache::pkgcache=",
+            "Dir::Cache::srcpkgcache=", "APT::Architecture=amd64", "APT::Architectures=amd64",
+            "APT::Sandbox::User=root", "Debug::NoLocking=true",
+        ]  # fmt: skip
+        argv = ["apt-get", *(word for option in options for word in ("-o", option)), *map(str, words)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> subprocess.CompletedProcess[str]:
+        """What apt would do with a node's own sources, as the module ``debs`` asks it."""
+        away = [name.replace(" ", "-") for name in self.indexes if name not in sources]
+        preferences = self.folder / "etc/preferences"
+        preferences.write_text(
+            "\n".join(f"Package: *\nPin: release l={name}\nPin-Priority: -1\n" for name in sorted(away))
+        )
+        return self.apt(
+            "-o",
+            f"Dir::Etc::preferences={preferences}",
+            "-s",
+            "--no-install-recommends",
+            "install",
+            *sorted(packages),
+        )
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Root]:
+    systems = {one.system for one in known()}
+    return {
+        system: Root(tmp_path_factory.mktemp("apt"), system, [one for one in known() if one.system == system])
+        for system in systems
+    }
+
+
+def test_apt_resolves_the_packages_of_every_release_machine_and_system(roots: dict[str, Root]) -> None:
+    wrong = {}
+    for transaction, name in known().items():
+        done = roots[transaction.system].resolve(transaction.packages, transaction.sources)
+        if done.returncode:
+            wrong[name] = (done.stdout + done.stderr)[-600:]
+    assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
+    assert len(known()) >= 20, "not all the same"
+
+
+def test_a_node_with_doca_gets_its_mpi_and_no_other(roots: dict[str, Root]) -> None:
+    transaction = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
+    said = roots["ubuntu 24.04"].resolve(transaction.packages, transaction.sources).stdout
+    assert "Inst openmpi (4.1.9a1" in said and "Inst rdma-core (2510" in said
+    assert "Inst openmpi-bin" not in said and "Inst libucx0" not in said
+
+
+def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root]) -> None:
+    """What releases asked for until now."""
+    transaction = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
+    done = roots["ubuntu 24.04"].resolve(
+        {*transaction.packages, "openmpi-bin", "libopenmpi-dev"}, transaction.sources
+    )
+    assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
+
+
+def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hpc_x(
+    roots: dict[str, Root],
+) -> None:
+    """Its marker conflicts with that MPI: such an image has to bring its own, and be told so (an image profile)."""
+    root = roots["ubuntu 24.04"]
+    status = root.folder / "status"
+    (name, fields), *_ = root.marker.items()
+    status.write_text(stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename"))
+    transaction = of("2026.12", "azure/Standard_ND96isr_H100_v5", "ubuntu 24.04")
+    try:
+        said = root.resolve(transaction.packages, transaction.sources).stdout
+    finally:
+        status.write_text("")
+    assert "Remv hpcx-provides-openmpi" in said
