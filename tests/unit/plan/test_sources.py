@@ -145,5 +145,8 @@ def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirr
     assert "local" not in {one.name for one in made.software.repositories}
     made = plan.plan(spec.from_config(example(**MIRROR), "x"))
     (local,) = [one for one in made.software.repositories if one.name == "local"]
-    assert (local.uri, local.fingerprint) == (f"{MIRROR['url']}/apt/local/", FINGERPRINT) and made.archives == []
+    assert (local.uri, local.fingerprint) == (
+        f"{MIRROR['url']}/apt/local/",
+        FINGERPRINT,
+    ) and made.archives == []
     assert plan.plan(spec.from_config(example("metal-cluster"), "x")).archives == []
