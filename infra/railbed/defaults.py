@@ -272,7 +272,10 @@ AUTOMATIC_DRAINS = (HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX)
 """Drains that railbed set: it may take them back, and their number is limited."""
 OPERATOR_PREFIX = "[railbed:operator]"
 """`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
-EVIDENCE_TIMEOUT_S = 30.0
+EVIDENCE_TIMEOUT_S = 240.0
+"""Longer than the sections together, each of which has a limit of its own."""
+BUG_REPORT_TIMEOUT_S = 300.0
+BUG_REPORT_BYTES = 32 * 1024**2
 
 # --- logs that a user names ---------------------------------------------------------------------------------------
 MAX_LOG_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Taking nodes out of service without hurting anyone: drained, idle by themselves, evidence saved before any change."""
+"""Taking nodes out of service without hurting anyone: drained, and idle by themselves."""
 
 from __future__ import annotations
 
@@ -6,30 +6,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from railbed import ended
 from railbed.defaults import (
     AUTOMATIC_DRAINS,
     DRAIN_POLL_S,
     DRAIN_TIMEOUT_S,
-    EVIDENCE_TIMEOUT_S,
     HEALTHCHECK_PREFIX,
-    SSH_FANOUT,
 )
-from railbed.effects import files
 from railbed.effects.journal import now_iso
-from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
-from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
-from railbed.run import Result
 
 Say = Callable[[str], None]
 REASON_LENGTH = 240
-EVIDENCE = (
-    "date -u; uname -a; nvidia-smi -L; nvidia-smi -q; ip -s link; ss -s; dpkg-query -W 'nvidia*' 'slurm*' 'moosefs*';"
-    " systemctl --failed --no-pager; journalctl --no-pager -n 500"
-)
 
 
 class Step(Protocol):
@@ -92,24 +81,3 @@ def wait(scheduler: Scheduler, name: str, step: Step) -> float:
             )  # fmt: skip
         time.sleep(DRAIN_POLL_S)
     return time.monotonic() - start
-
-
-def evidence(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str, UnprovenError]:
-    """Saves what nodes say of themselves before anything is changed; gives those that say nothing: not to be changed blindly."""
-
-    def ask(name: str) -> Result:
-        return remote.run(name, EVIDENCE, check=False, timeout_s=EVIDENCE_TIMEOUT_S)
-
-    folder, silent = work.archive / "evidence", {}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, said in remote.each(steps, ask, SSH_FANOUT).items():
-        file = folder / f"{name}-{now_iso().replace(':', '')}.txt"
-        files.replace(file, said.stdout + said.stderr)
-        if said.stdout:
-            steps[name]("evidence", f"evidence in {file.relative_to(work.root)}", file=str(file))
-            continue
-        silent[name] = UnprovenError(
-            f"{name} does not answer, so there is no evidence and no repair over SSH", code="UNREACHABLE",
-            found=ended.why(said, "the evidence script", name), hint="look at the host itself; it stays drained",
-        )  # fmt: skip
-    return silent

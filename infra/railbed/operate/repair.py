@@ -18,7 +18,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
-from railbed.operate import drain, limits
+from railbed.operate import drain, evidence, limits
 from railbed.operate.drain import Say
 
 
@@ -84,8 +84,9 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         )  # fmt: skip
     owner = drain.drain(scheduler, name, states, REPAIR_PREFIX, step)
     waited = drain.wait(scheduler, name, step)
-    if silent := drain.evidence(remote, work, {name: step}):
+    if silent := evidence.save(remote, work, {name: step}):
         raise silent[name]
+    evidence.bug_report(remote, work, name, step)
     acceptance.hold(scheduler, [name])
     step("hold", "held in the acceptance reservation")
     converged = configure.converge(

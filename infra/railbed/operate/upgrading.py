@@ -22,7 +22,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.judge.rails import PARTNERS_NEEDED
-from railbed.operate import drain, limits
+from railbed.operate import drain, evidence, limits
 from railbed.operate.waves import waves
 
 PLAYBOOK = "upgrade.yml"
@@ -182,7 +182,7 @@ class _Run:
 
     def move(self, names: Sequence[str]) -> None:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
-        silent = drain.evidence(self.remote, self.work, {name: self.step(name) for name in names})
+        silent = evidence.save(self.remote, self.work, {name: self.step(name) for name in names})
         if silent:
             self._look(list(silent))
         for name, why in silent.items():

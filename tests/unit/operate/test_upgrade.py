@@ -16,7 +16,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
-from railbed.operate import drain
+from railbed.operate import evidence
 from railbed.run import Result
 
 
@@ -234,7 +234,7 @@ def test_evidence_of_a_wave_is_saved_at_once_and_silence_is_one_node_s(
 
     monkeypatch.setattr(Remote, "run", run)
     steps = {name: lambda event, text, name=name, **_: said.append((name, event)) for name in NODES[:2]}
-    silent = drain.evidence(Remote(work, contract), work, steps)  # type: ignore[arg-type]
+    silent = evidence.save(Remote(work, contract), work, steps)  # type: ignore[arg-type]
     assert list(silent) == ["h100-0"] and silent["h100-0"].code == "UNREACHABLE"
     assert said == [("h100-1", "evidence")]
     kept = {path.name.split("-2")[0]: path.read_text() for path in (work.archive / "evidence").iterdir()}
