@@ -108,6 +108,8 @@ class Facts(FrozenModel):
     """Component of the release → version, of those that nodes get."""
     boot_line: list[str]
     """Words of the kernel's command line of the nodes with GPUs."""
+    own_bridges: bool
+    """Whether the PCI bridges of the nodes with GPUs are their own."""
 
 
 class In:

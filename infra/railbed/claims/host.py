@@ -29,6 +29,18 @@ def boot_line(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.acs", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="no PCI bridge above a GPU or a network card redirects traffic between them (ACS is off)",
+    accuses="pcie", runbook="acs",
+)  # fmt: skip
+def acs(facts: Facts) -> Instances:
+    if facts.own_bridges:
+        yield In("GPUs and network cards of one switch reach each other directly")
+    else:
+        yield Out("the PCI bridges above the node's devices are not its own")
+
+
+@define(
     id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="the kernel has at least 95 % of the memory that the machine should have", accuses="memory", runbook="memory",
     hidden={"lab": "the lab's hosts are containers: they see the memory of the machine that runs them"},

@@ -40,6 +40,7 @@ def of(
         long_job=bool(jobs),
         release=software.release,
         installed=software.versions,
+        own_bridges=node_classes.has_own_bridges(pools[0].machine, "container" if lab else "machine"),
         boot_line=node_classes.boot_line(
             ["gpu_nodes"], {**compat.facts_of(pools[0].machine), "hosts": "container" if lab else "machine"}
         ),

@@ -118,6 +118,11 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     )  # fmt: skip
 
 
+def has_own_bridges(machine: catalog.Machine | None, hosts: str) -> bool:
+    """Whether the PCI bridges above its devices are the node's own: a guest's are its host's."""
+    return machine is not None and machine.vendor == "metal" and hosts == "machine"
+
+
 def boot_line(groups: list[str], known: dict[str, str]) -> list[str]:
     """Words of the kernel's command line of nodes in ``groups``; ``known``: what conditions may ask of."""
     return [
@@ -143,6 +148,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
+        if has_own_bridges(machine, cluster.hosts):
+            yield "acs_nodes"
             yield "training_fetched"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
