@@ -16,6 +16,7 @@ import pytest
 from tests.roles import apt_root
 from tests.roles.apt_root import ARCHIVES_LOCK, DPKG_LOCKS, LISTS_LOCK, NEXT, TRIO, Machine, held
 
+from railbed.effects import signed_repository
 from railbed.effects.lab import packages
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="not run: dpkg unpacks files as root")
@@ -109,7 +110,7 @@ def test_a_list_that_was_changed_after_it_was_signed(machine: Machine) -> None:
 def test_a_list_signed_with_another_key(machine: Machine) -> None:
     key = (machine.repository / "lab.asc").read_bytes()
     (machine.repository / "lab.asc").unlink()
-    packages._sign(machine.repository)
+    signed_repository.sign(machine.repository, packages.SIGNER, packages.KEY)
     (machine.repository / "lab.asc").write_bytes(key)
     said = refused(machine)
     assert f"package source {machine.uri} is wrongly signed" in said and "NO_PUBKEY" in said

@@ -148,9 +148,9 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
+            yield "training_fetched"
         if has_own_bridges(machine, cluster.hosts):
             yield "acs_nodes"
-            yield "training_fetched"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
         yield f"{cluster.scheduler}_{'nodes' if kind.role in GPU_ROLES else 'controllers'}"
