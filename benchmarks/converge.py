@@ -45,10 +45,11 @@ from railbed.configure import runner  # noqa: E402
 from railbed.configure.redact import Redactor  # noqa: E402
 from railbed.contract import Contract  # noqa: E402
 from railbed.defaults import FORKS  # noqa: E402
-from railbed.effects import contract_store  # noqa: E402
+from railbed.effects import contract_store, observations  # noqa: E402
 from railbed.effects.remote import write_ssh_files  # noqa: E402
 from railbed.effects.secrets import ensure_stack_secrets  # noqa: E402
 from railbed.effects.workspace import Workspace  # noqa: E402
+from railbed.hardware import NodeFacts, RailNames  # noqa: E402
 from railbed.platforms import assemble  # noqa: E402
 from railbed.platforms.metal import fabric, nodes  # noqa: E402
 
@@ -138,13 +139,26 @@ def checkout(count: int, small: list[dict[str, Any]] | None = None) -> Iterator[
 
 
 def _know(work: Workspace, contract: Contract) -> None:
-    """What the run before left: that all nodes passed, and their facts, as ansible-core 2.19 keeps them on disk."""
+    """What the run before left: that all nodes passed, what was observed of them, and their facts, as ansible-core keeps them."""
     work.accepted.write({node.name: node.identity.value for node in contract.nodes})
     work.releases.write({node.name: contract.software.release for node in contract.nodes})
+    observations.remember(
+        work,
+        {
+            node.name: NodeFacts(
+                identity=node.identity.value,
+                rails=[
+                    RailNames(devices=[f"mlx5_{rail.index}"], netdevs=[f"rail{rail.index}"]) for rail in node.rails
+                ],
+            )
+            for node in contract.nodes
+            if node.rails
+        },
+    )
     folder = work.runner_dir / "facts" / contract.hash[:12]
     folder.mkdir(parents=True)
     for one in contract.nodes:
-        known = json.dumps({"ansible_virtualization_tech_guest": [], "_ansible_facts_gathered": True})
+        known = json.dumps({"ansible_virtualization_tech_guest": [], "ansible_kernel": "6.8.0-45-generic", "_ansible_facts_gathered": True})
         (folder / f"s1_{one.name}").write_text(json.dumps({"__payload__": known}))
 
 

@@ -157,6 +157,7 @@ class Tree:
         place.symlink_to(up + target.lstrip("/"))
 
     def _gpu(self, above: list[str], numa: int, address: str) -> None:
+        self.write(f"/proc/driver/nvidia/gpus/{address}/information", f"Device Minor: \t {len(self.gpus)}\n")
         self.gpus.append(address)
         self._function(
             above, numa, address, {"class": "0x030200", "vendor": NVIDIA, "device": self.one["gpu"]["device"]}

@@ -296,6 +296,7 @@ def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any])
         "railbed_transport": machine.transport if machine else "",
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
         "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
+        "railbed_rdma_named": bool(machine and machine.rdma_devices),
         "railbed_nccl_environment": dict(machine.nccl_environment) if machine else {},
         "railbed_rail_networks": [_network(rail.address) for rail in node.rails if rail.address],
         "railbed_expectations": json.dumps(expectations.of(contract, node) | checked),

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from railbed.contract import Contract, Node, wanted
 from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
-from railbed.effects import node_bundle, node_json, observations
+from railbed.effects import acceptance, node_bundle, node_json, observations
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.hardware import Document, NodeFacts, facts, read
@@ -27,11 +27,13 @@ DRIVERS = ("packages", "nvidia_driver", "rdma")
 JOBS = ("compute", "spare")
 
 
-def refresh(contract: Contract, work: Workspace, names: Collection[str]) -> bool:
+def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whole: bool) -> bool:
     """Looks at those of these nodes that run jobs; gives whether anything is new.
 
-    One that does not answer, or answers otherwise, keeps what was known of it.
+    One that does not answer, or answers otherwise, keeps what was known of it. The scheduler's files are the same on all nodes:
+    what they are made of changes in a run on the ``whole`` cluster only, and only for nodes that were not accepted yet.
     """
+    accepted = acceptance.record(work)
     nodes = {node.name: node for node in _observable(contract) if node.name in names}
     if not nodes:
         return False
@@ -46,7 +48,11 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str]) -> bool
         return _facts(contract, nodes[name], document) if document else None
 
     seen = remote.each(nodes, look, SSH_FANOUT)
-    found = {name: kept(before.get(name), now) for name, now in seen.items() if now is not None}
+    found = {
+        name: kept(before.get(name), now, settled=not whole or acceptance.is_accepted(nodes[name], accepted))
+        for name, now in seen.items()
+        if now is not None
+    }
     new = any(before.get(name) != now for name, now in found.items())
     if new:
         observations.remember(work, found)

@@ -36,7 +36,10 @@ def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:
         if len(told) != len(names.devices):
             return node
         own = [
-            nic.model_copy(update={"device": device or nic.device, "netdev": netdev or nic.netdev})
+            # An interface counts where the rail carries IP: InfiniBand's is one that nobody configures.
+            nic.model_copy(
+                update={"device": device or nic.device, "netdev": (rail.address and netdev) or nic.netdev}
+            )
             for nic, device, netdev in zip(told, names.devices, names.netdevs, strict=True)
         ]
         rails.append(rail.model_copy(update={"nics": own}))

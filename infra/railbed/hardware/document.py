@@ -97,6 +97,8 @@ class Document(Printed):
     net: list[Interface] = Field(max_length=MOST_DEVICES)
     nvme: list[NvmeController] = Field(max_length=MOST_DEVICES)
     gpus: Text
+    minors: dict[Short, Short] = Field(default_factory=dict, max_length=MOST_DEVICES)
+    """GPU's PCI address → number of its device file."""
     mounts: list[list[Short]] = Field(max_length=MOST_DEVICES)
     cmdline: Read = None
     secure_boot: bool | None = None

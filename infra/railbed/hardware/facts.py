@@ -8,8 +8,11 @@ from itertools import groupby
 from pydantic import Field
 
 from railbed.claims import FrozenModel
-from railbed.hardware.observation import Cpu, Observation, Words
+from railbed.hardware.observation import Cpu, Gpu, Observation, Words
 from railbed.hardware.rails import Wanted, Why, mapped
+
+OF_SCHEDULER = ("cpu", "memory_mib", "gpu_cores")
+"""Facts that the scheduler's files are made of."""
 
 
 class RailNames(FrozenModel):
@@ -29,7 +32,8 @@ class NodeFacts(FrozenModel):
     cpu: Cpu | None = None
     memory_mib: int | None = None
     gpu_cores: list[Words] = Field(default_factory=list)
-    """For each GPU the cores near it, as Slurm numbers cores, e.g. ``0-55``; empty text where the firmware does not say."""
+    """For each GPU's device file, by its number, the cores near it, as Slurm numbers cores, e.g. ``0-55``; empty text where the
+    firmware does not say. None at all where a device file's number is not known."""
     rails: list[RailNames] = Field(default_factory=list)
     """Empty where they could not be mapped."""
     unproven: Words = ""
@@ -45,7 +49,7 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
         identity=identity,
         cpu=seen.cpu,
         memory_mib=seen.memory_mib,
-        gpu_cores=[ranges(gpu.cores) for gpu in seen.gpus],
+        gpu_cores=_by_device_file(seen.gpus),
         rails=[
             RailNames(devices=[nic.device for nic in rail.nics], netdevs=[nic.netdev for nic in rail.nics])
             for rail in (found.rails if found else [])
@@ -55,11 +59,26 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
     )
 
 
-def kept(before: NodeFacts | None, now: NodeFacts) -> NodeFacts:
-    """``now``, with the rails of ``before`` where they cannot be mapped any more: a card that died keeps its rail's name."""
-    if before is None or before.identity != now.identity or now.rails or not before.rails:
-        return now
-    return now.model_copy(update={"rails": before.rails})
+def _by_device_file(gpus: Sequence[Gpu]) -> list[str]:
+    at = {gpu.minor: ranges(gpu.cores) for gpu in gpus}
+    return [at[minor] for minor in range(len(gpus))] if set(at) == set(range(len(gpus))) else []
+
+
+def kept(before: NodeFacts | None, now: NodeFacts, *, settled: bool = False) -> NodeFacts:
+    """``now``, with what counts of ``before``.
+
+    Rails that cannot be mapped any more keep their names, as does a card that died. What the scheduler was told of a node that
+    is ``settled`` stays as it is, unknown too: Slurm ends the jobs of a node whose sockets or cores are said otherwise.
+    """
+    same = before if before is not None and before.identity == now.identity else None
+    kept: dict[str, object] = {}
+    if same is not None and same.rails and not now.rails:
+        kept["rails"] = same.rails
+    if settled:
+        kept |= {name: getattr(same or NodeFacts(identity=now.identity), name) for name in OF_SCHEDULER}
+    elif same is not None:
+        kept |= {name: getattr(same, name) for name in OF_SCHEDULER if not getattr(now, name)}
+    return now.model_copy(update=kept)
 
 
 def ranges(numbers: Sequence[int]) -> str:

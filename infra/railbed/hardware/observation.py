@@ -38,6 +38,8 @@ class Gpu(FrozenModel):
     numa: int | None
     cores: list[int]
     """Numbers of the cores near it, as the scheduler counts cores: over the sockets, from 0."""
+    minor: int | None = None
+    """Number of its device file, ``/dev/nvidia<minor>``; None where the driver is not loaded."""
     uuid: Words = ""
     """As the driver has it; empty where it does not answer."""
     model: Words = ""

@@ -144,6 +144,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
         pci.normal(str(row.get("pci.bus_id"))): row
         for row in nvidia_smi.plain(document.gpus, GPU_FIELDS)["gpus"]
     }
+    minors = {pci.normal(address): int(text) for address, text in document.minors.items() if text.isdecimal()}
     found = []
     for index, one in enumerate(functions):
         row = told.get(one.address, {})
@@ -154,6 +155,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
                 address=one.address,
                 numa=places[one.address][1],
                 cores=list(_near_cores(cores, one.local_cpulist)),
+                minor=minors.get(one.address),
                 uuid=str(row.get("uuid") or ""),
                 model=str(row.get("name") or ""),
                 memory_mib=memory if isinstance(memory, int) else None,

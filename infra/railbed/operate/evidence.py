@@ -18,6 +18,9 @@ from railbed.errors import UnprovenError
 from railbed.operate.drain import Step
 from railbed.run import Result
 
+AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi'
+"""Kernel log, event log and the vendor's report are root's; the script comes by standard input."""
+
 
 class Asked(NamedTuple):
     """One section of the evidence."""
@@ -75,7 +78,7 @@ def save(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str
 
     def ask(name: str) -> Result:
         return remote.run(
-            name, script(), check=False, timeout_s=EVIDENCE_TIMEOUT_S,
+            name, AS_ROOT, stdin=script(), check=False, timeout_s=EVIDENCE_TIMEOUT_S,
             keep_bytes=SECTION_BYTES * (len(SECTIONS) + 1),
         )  # fmt: skip
 
@@ -97,7 +100,7 @@ def save(remote: Remote, work: Workspace, steps: Mapping[str, Step]) -> dict[str
 def bug_report(remote: Remote, work: Workspace, name: str, step: Step) -> None:
     """Saves the vendor's report of a node. Without it, e.g. where the driver hangs, the repair goes on and says so."""
     said = remote.run(
-        name, BUG_REPORT, check=False, timeout_s=BUG_REPORT_TIMEOUT_S + EVIDENCE_TIMEOUT_S,
+        name, AS_ROOT, stdin=BUG_REPORT, check=False, timeout_s=BUG_REPORT_TIMEOUT_S + EVIDENCE_TIMEOUT_S,
         keep_bytes=4 * BUG_REPORT_BYTES,
     )  # fmt: skip
     try:

@@ -97,13 +97,12 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
 def _pins(
     spec: ClusterSpec, release: catalog.Release, pools: list[PlannedPool], filesystems: list[str], where: str
 ) -> Iterator[Warned]:
-    """What is still to be pinned. A site's mirror has keys of its own, and files that it answers for."""
-    if spec.software.mirror is None:
-        lacking = sources.unpinned(
-            release, [p.machine for p in pools], filesystems, spec.software.os or "",
-            slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None,
-        )  # fmt: skip
-        yield from warnings.of_pins(release.key, lacking, where)
+    """What is still to be pinned. A site's mirror is made of what has been."""
+    lacking = sources.unpinned(
+        release, [p.machine for p in pools], filesystems, spec.software.os or "",
+        slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None,
+    )  # fmt: skip
+    yield from warnings.of_pins(release.key, lacking, where)
 
 
 def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:

@@ -27,7 +27,7 @@ def of(
         for archive in compat.archives_of(release, machine, system):
             found[archive.url, ""] = _distribution(system, archive, mirror)
         for name, vendor in _vendors(release, machine, system, filesystems):
-            if mirror or release.keys[vendor.signing_key].fingerprints:
+            if release.keys[vendor.signing_key].fingerprints:
                 found[vendor.url, vendor.suite] = _vendor(release, name, vendor, mirror)
     local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os) else []
     return [*found.values(), *local]

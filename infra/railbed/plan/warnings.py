@@ -51,8 +51,8 @@ def of_software(spec: ClusterSpec, chosen: Mapping[str, catalog.Component], wher
     if lacking := sources.without(chosen, slurm=slurm, rdma=rdma):
         told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
-            f"no source of this plan has {told}: a node that does not have them yet stops at its packages, before anything "
-            "is changed on it. Bring them in the `image` of its pool or platform, or in a folder of your `software.mirror`"
+            f"no source of this plan has {told}: a node that does not have them yet stops at its packages, before one of "
+            "them is changed. Bring them in the `image` of its pool or platform, or in a folder of your `software.mirror`"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
@@ -62,8 +62,8 @@ def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Wa
     if lacking:
         told = ", ".join(lacking.values())
         message = (
-            f"nobody has pinned {told}: a node that does not have it yet stops at its packages, before anything is changed on "
-            f"it. See what is published, and record it once: `railbed software pin {release} {' '.join(lacking)}`"
+            f"nobody has pinned {told}: a node that does not have it yet stops at its packages, before one of them is changed. "
+            f"See what is published, and record it once: `railbed software pin {release} {' '.join(lacking)}`"
         )
         yield Warned(code="NOT_PINNED", path=f"{where}.software.release", message=message)
 

@@ -114,6 +114,63 @@ def test_a_card_that_died_keeps_its_rails_name(seen: NodeFacts) -> None:
     assert kept(None, now).rails == []
 
 
+def test_what_the_scheduler_was_told_of_a_node_that_takes_jobs_stays(seen: NodeFacts) -> None:
+    """Slurm ends the jobs of a node whose sockets or cores are said otherwise."""
+    lost_a_core = seen.model_copy(update={"cpu": None, "memory_mib": 1})
+    settled = kept(seen, lost_a_core, settled=True)
+    assert (settled.cpu, settled.memory_mib, settled.gpu_cores) == (seen.cpu, seen.memory_mib, seen.gpu_cores)
+    never_told = kept(None, seen, settled=True)
+    assert (never_told.cpu, never_told.memory_mib, never_told.gpu_cores) == (None, None, [])
+    assert never_told.rails == seen.rails, "names are not the scheduler's"
+    assert kept(seen, lost_a_core).cpu == seen.cpu, (
+        "of a node without jobs too: sockets that differ are no answer"
+    )
+
+
+def test_only_a_run_on_all_nodes_changes_the_schedulers_files(
+    roce: Contract, work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(tmp_path / "tree", kind("hgx-h100-roce"))
+    Nodes(monkeypatch, json.dumps(observe(Driver(str(tree.root), tree.table))))
+    names = [node.name for node in roce.nodes]
+    observing.refresh(roce, work, [NODE], whole=False)
+    assert observations.read(work)[NODE].cpu is None
+    work.accepted.write({NODE: roce.node(NODE).identity.value})
+    observing.refresh(roce, work, names, whole=True)
+    known = observations.read(work)
+    assert known[NODE].cpu is None and known["h100-1"].cpu is not None
+
+
+def test_infiniband_has_device_names_and_no_interfaces_to_judge(contract: Contract, tmp_path: Path) -> None:
+    """Its interfaces carry no IP that anybody configures; without an MTU none is compared."""
+    one = kind("hgx-h100-ib")
+    made = of_kind(contract, "hgx-h100-ib")
+    bare = {"address": "", "mtu": 0}
+    nodes = [
+        node.model_copy(update={"rails": [rail.model_copy(update=bare) for rail in node.rails]})
+        for node in made.nodes
+    ]
+    made = sealed(made.model_copy(update={"nodes": nodes}))
+    seen = facts(Tree(tmp_path / "ib", one).observation(), wanted(one), made.node(NODE).identity.value)
+    own = build(made, {}, PATHS, observed={NODE: seen}).hostvars[NODE]
+    assert [nic["device"] for nic in own["railbed_nics"]] == one["rails"]
+    assert {nic["netdev"] for nic in own["railbed_nics"]} == {""}
+    assert {rail["netdev"] for rail in json.loads(own["railbed_expectations"])["rails"]} == {""}
+
+
+def test_cores_follow_the_numbers_of_device_files(seen: NodeFacts, tmp_path: Path) -> None:
+    one = kind("hgx-h100-roce")
+    tree = Tree(tmp_path / "other", one)
+    first, last = sorted(tree.gpus)[0], sorted(tree.gpus)[-1]
+    place = "/proc/driver/nvidia/gpus/{}/information"
+    tree.write(place.format(first), "Device Minor: \t 7\n")
+    tree.write(place.format(last), "Device Minor: \t 0\n")
+    swapped = facts(tree.observation(), wanted(one), "id")
+    assert (swapped.gpu_cores[0], swapped.gpu_cores[7]) == (seen.gpu_cores[7], seen.gpu_cores[0])
+    tree.write(place.format(first), "Device Minor: \t unknown\n")
+    assert facts(tree.observation(), wanted(one), "id").gpu_cores == []
+
+
 class Nodes:
     """Nodes that print a tree's document, or nothing."""
 
@@ -133,12 +190,12 @@ def test_a_node_that_is_silent_is_rendered_as_it_was(
     tree = Tree(tmp_path / "tree", kind("hgx-h100-roce"))
     nodes = Nodes(monkeypatch, json.dumps(observe(Driver(str(tree.root), tree.table))))
     names = [node.name for node in roce.nodes]
-    observing.refresh(roce, work, names)
+    observing.refresh(roce, work, names, whole=True)
     first = build(roce, {}, PATHS, observed=observations.read(work))
     assert sorted(observations.read(work)) == ["h100-0", "h100-1", "h100-2"]
     assert observing.without_devices(roce, work, names) == []
     nodes.answers = {"h100-0": Result((), 255, "", "no route"), "h100-1": Result((), 0, "garbage", "")}
-    observing.refresh(roce, work, names)
+    observing.refresh(roce, work, names, whole=True)
     again = build(roce, {}, PATHS, observed=observations.read(work))
     assert (again.hostvars, again.variables) == (first.hostvars, first.variables)
     observations.forget(work, ["h100-0"])
@@ -153,7 +210,7 @@ def test_a_node_without_drivers_gets_them_first(
         switch["nics"] = []
     tree = Tree(tmp_path / "tree", one)
     Nodes(monkeypatch, json.dumps(observe(Driver(str(tree.root), tree.table))))
-    observing.refresh(roce, work, ["ctl0", "h100-1"])
+    observing.refresh(roce, work, ["ctl0", "h100-1"], whole=False)
     assert observing.without_devices(roce, work, ["ctl0", "h100-0", "h100-1"]) == ["h100-1"]
 
 
@@ -162,7 +219,7 @@ def test_containers_are_not_looked_at(
 ) -> None:
     nodes = Nodes(monkeypatch, "")
     nodes.answers = {}
-    observing.refresh(contract, work, [node.name for node in contract.nodes])
+    observing.refresh(contract, work, [node.name for node in contract.nodes], whole=True)
     assert not work.observed_file.exists()
 
 
@@ -191,7 +248,8 @@ def test_drivers_come_first_only_where_devices_are_missing(
         take({"event": "playbook_on_stats", "event_data": {}})
         return Run("successful", work.dir / "log")
 
-    def refresh(_: Contract, __: Workspace, names: list[str]) -> bool:
+    def refresh(_: Contract, __: Workspace, names: list[str], *, whole: bool) -> bool:
+        assert whole
         looked.append(list(names))
         return True
 

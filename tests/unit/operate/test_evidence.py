@@ -52,9 +52,9 @@ def test_all_sections_end_before_the_whole_does() -> None:
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of programs; what is asked of a node is run with them."""
 
-    def run(_: Remote, _name: str, command: str, **_options: Any) -> Result:
+    def run(_: Remote, _name: str, command: str, stdin: str, **_options: Any) -> Result:
         done = subprocess.run(
-            ["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60,
+            ["sh", "-c", command], input=stdin, capture_output=True, text=True, check=False, timeout=60,
             env={"PATH": f"{programs}:/usr/bin:/bin"},
         )  # fmt: skip
         return Result((), done.returncode, done.stdout, done.stderr)

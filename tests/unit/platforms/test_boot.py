@@ -45,3 +45,11 @@ def test_more_people_than_a_gates_boot_script_holds_are_refused() -> None:
     assert refused.value.found.startswith("200 admins")
     assert str(MAX_BYTES) in str(refused.value.allowed)
     assert len(gate_data(plan(40), KEY)) < MAX_BYTES
+
+
+def test_a_gate_with_a_given_host_key_keeps_its_metadata_service_for_root() -> None:
+    """Else whoever passes through could read the boot script, and the key in it."""
+    given = yaml.safe_load(gate_data(plan(1), KEY, ("-----BEGIN", "ssh-ed25519 AAAAhost")))
+    assert "bootcmd" not in yaml.safe_load(gate_data(plan(1), KEY))
+    ((shell, _, script),) = given["bootcmd"]
+    assert shell == "sh" and "169.254.169.254" in script and "skuid != 0" in script

@@ -13,6 +13,15 @@ USER = "railbed"
 MAX_BYTES = 16 * 1024
 """The smallest limit among the providers (Amazon EC2 user data, before encoding)."""
 
+METADATA = "169.254.169.254"
+KEEP_METADATA = (
+    "nft add table inet railbed && nft 'add chain inet railbed out { type filter hook output priority 0 ; }' && "
+    f"nft add rule inet railbed out ip daddr {METADATA} ip protocol tcp meta skuid != 0 reject || "
+    f"iptables -I OUTPUT -d {METADATA} -p tcp -m owner ! --uid-owner 0 -j REJECT"
+)
+"""Keeps the metadata service, which shows the boot script and so the host key, for root; also from forwarded connections, which
+sshd makes as the user. No role comes to a gate that could do it."""
+
 
 def user_data(operator_key: str, host_key: tuple[str, str] | None = None) -> str:
     """``#cloud-config`` text, the same for all nodes of all clusters of an operator. It holds a public key only.
@@ -32,7 +41,7 @@ def gate_data(plan: ClusterPlan, operator_key: str, host_key: tuple[str, str] | 
     rights. Raises SpecError where it would be larger than providers take.
     """
     people = [_user(login, key) for login, key in sorted(plan.admins.items())]
-    text = _text([_own(operator_key), *people], host_key)
+    text = _text([_own(operator_key), *people], host_key, KEEP_METADATA if host_key else None)
     if len(text.encode()) > MAX_BYTES:
         raise SpecError(
             "the admins' keys do not fit into the boot script of the gate",
@@ -44,7 +53,7 @@ def gate_data(plan: ClusterPlan, operator_key: str, host_key: tuple[str, str] | 
     return text
 
 
-def _text(users: list[dict[str, Any]], host_key: tuple[str, str] | None) -> str:
+def _text(users: list[dict[str, Any]], host_key: tuple[str, str] | None, at_boot: str | None = None) -> str:
     config: dict[str, Any] = {
         "ssh_deletekeys": True,
         "ssh_genkeytypes": ["ed25519"],
@@ -55,6 +64,8 @@ def _text(users: list[dict[str, Any]], host_key: tuple[str, str] | None) -> str:
     }
     if host_key is not None:
         config["ssh_keys"] = {"ed25519_private": host_key[0], "ed25519_public": host_key[1]}
+    if at_boot is not None:
+        config["bootcmd"] = [["sh", "-c", at_boot]]
     # JSON is YAML, and has one way to quote.
     return "#cloud-config\n" + json.dumps(config, indent=1) + "\n"
 

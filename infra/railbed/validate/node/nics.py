@@ -21,7 +21,7 @@ def _symptoms(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str]
         told = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
         found.append(Symptom("nic-down", subject, told))
     mtu = (probe.read(f"{base}/mtu") or "").strip()
-    if mtu != str(rail["mtu"]):
+    if rail["mtu"] and mtu != str(rail["mtu"]):  # 0: nobody published it
         found.append(Symptom("nic-mtu", subject, f"{name} has MTU {mtu or 'unknown'}, not {rail['mtu']}"))
     if rail["address"] and rail["address"] not in addresses.get(name, []):
         held = ", ".join(addresses.get(name, [])) or "no address"

@@ -32,6 +32,8 @@ KINDS = ("0x02", "0x03")
 """PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
 GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
 GPU_QUERY = ["nvidia-smi", "--query-gpu=" + GPU_FIELDS, "--format=csv,noheader,nounits"]
+DRIVER = "/proc/driver/nvidia/gpus"
+DEVICE_MINOR = re.compile(r"^Device Minor:\s*(\d{1,4})\s*$", re.M)
 GPU_S = 5.0
 """nvidia-smi answers within about a second where the persistence daemon runs, and loads the driver first where it does not."""
 TOPOLOGY = ("/opt/microsoft/ndv5-topo.xml", "/etc/topology/ndv5-topo.xml")
@@ -148,6 +150,16 @@ def _mounts(probe: Probe) -> list[list[str]]:
     return kept[: MOST["mounts"]]
 
 
+def _minors(probe: Probe) -> dict[str, str]:
+    """GPU → number of its device file, as the driver gave it (NVIDIA driver README, "/proc/driver/nvidia")."""
+    found = {}
+    for address in probe.names(DRIVER):
+        told = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{address}/information") or "")
+        if told:
+            found[address] = told.group(1)
+    return found
+
+
 def _secure_boot(probe: Probe) -> Optional[bool]:
     """None where the firmware is no UEFI, or does not say."""
     text = probe.read(SECURE_BOOT)
@@ -177,6 +189,7 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
         "net": _net(probe),
         "nvme": _nvme(probe),
         "gpus": (answer.out or answer.err)[: MOST["text"]] if answer else "",
+        "minors": _minors(probe),
         "mounts": _mounts(probe),
         "cmdline": _line(probe, "/proc/cmdline"),
         "secure_boot": _secure_boot(probe),
