@@ -58,6 +58,7 @@ QUICK_SIZES, QUICK_MANY = (2, 4), 40
 SMALL_TASKS = 200
 STACK, NODE = "bench", "h100-0"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExamplesAreNotKeysPutYourOwnPublicKeyHer"
+KERNEL = "6.8.0-45-generic"
 AIM_EXPONENT, AIM_RATIO, AIM_ONE_S, AIM_MODULES = 1.1, 5.0, 2.0, 40
 
 
@@ -148,7 +149,8 @@ def _know(work: Workspace, contract: Contract) -> None:
             node.name: NodeFacts(
                 identity=node.identity.value,
                 rails=[
-                    RailNames(devices=[f"mlx5_{rail.index}"], netdevs=[f"rail{rail.index}"]) for rail in node.rails
+                    RailNames(devices=[f"mlx5_{rail.index}"], netdevs=[f"rail{rail.index}"])
+                    for rail in node.rails
                 ],
             )
             for node in contract.nodes
@@ -158,7 +160,13 @@ def _know(work: Workspace, contract: Contract) -> None:
     folder = work.runner_dir / "facts" / contract.hash[:12]
     folder.mkdir(parents=True)
     for one in contract.nodes:
-        known = json.dumps({"ansible_virtualization_tech_guest": [], "ansible_kernel": "6.8.0-45-generic", "_ansible_facts_gathered": True})
+        known = json.dumps(
+            {
+                "ansible_virtualization_tech_guest": [],
+                "ansible_kernel": KERNEL,
+                "_ansible_facts_gathered": True,
+            }
+        )
         (folder / f"s1_{one.name}").write_text(json.dumps({"__payload__": known}))
 
 

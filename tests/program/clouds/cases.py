@@ -239,6 +239,7 @@ def shape(value: Any, at: str = "") -> set[str]:
 FREE = (
     ".software.versions",
     ".software.packages",
+    ".software.package_versions",
     ".classes.components",
     ".classes.packages",
     ".machines.nccl_environment",

@@ -228,14 +228,21 @@ def secret_in_boot_script(case: Case) -> Case:
         if not isinstance(part, str):
             return part
         if part.startswith("#cloud-config"):
-            return part + KEY
+            return _with_key(part)
         try:
             text = base64.b64decode(part, validate=True).decode()
         except ValueError:
             return part
-        return base64.b64encode((text + KEY).encode()).decode() if text.startswith("#cloud-config") else part
+        return (
+            base64.b64encode(_with_key(text).encode()).decode() if text.startswith("#cloud-config") else part
+        )
 
     return on_inputs(case, change)
+
+
+def _with_key(script: str) -> str:
+    head, _, body = script.partition("\n")
+    return f"{head}\n{json.dumps({**json.loads(body), 'runcmd': [KEY]})}\n"
 
 
 def stack_secret_in_input(case: Case) -> Case:

@@ -428,7 +428,9 @@ def test_a_nebius_node_has_the_name_of_its_resource_whatever_is_missing() -> Non
     there = [
         nebius_discover.Seen(id=f"id-{place}", address="" if place == 1 else "10.0.0.1") for place in range(4)
     ]
-    status = nebius_discover.status(plan, pool.name, there, Before(names={}, host_keys={}))
+    status = nebius_discover.status(
+        plan, pool.name, there, Before(names={}, host_keys={}), ["ssh-ed25519 AAAA"] * 4
+    )
     named = members.named(plans.node_names(pool.name, 4, 0), status.members, {})
     assert {one.id: name for name, one in named.items()} == {
         f"id-{place}": f"{pool.name}-{place}" for place in (0, 2, 3)
