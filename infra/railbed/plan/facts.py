@@ -8,7 +8,6 @@ from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
 from railbed.plan import node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
-from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.platforms import CLOUDS, LabPlatform
 
@@ -25,12 +24,17 @@ def of(
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
     computes = sum(pool.nodes for pool in pools)
     lab = isinstance(spec.platform, LabPlatform)
+    machine, hosts, provided = (
+        pools[0].machine,
+        "container" if lab else "machine",
+        spec.platform.kind in CLOUDS,
+    )
     return Facts(
-        machine=pools[0].machine,
+        machine=machine,
         transports=sorted({pool.machine.transport for pool in pools}),
         platform=spec.platform.kind,
         stands_in=lab,
-        metadata_service=spec.platform.kind in CLOUDS,
+        metadata_service=provided,
         computes=computes,
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
@@ -40,10 +44,8 @@ def of(
         long_job=bool(jobs),
         release=software.release,
         installed=software.versions,
-        own_bridges=node_classes.has_own_bridges(pools[0].machine, "container" if lab else "machine"),
-        boot_line=node_classes.boot_line(
-            ["gpu_nodes"], {**compat.facts_of(pools[0].machine), "hosts": "container" if lab else "machine"}
-        ),
+        own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
+        boot_line=node_classes.boot_line_of(machine, hosts, provided=provided),
     )
 
 

@@ -99,6 +99,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     known = {
         **compat.facts_of(machine, cluster.os, cluster.mounts, cluster.vendor),
         "hosts": cluster.hosts,
+        "bare_metal": _said(is_bare(machine, cluster.hosts, provided=cluster.imds)),
         **{
             name: chosen[name].version if name in chosen else compat.NONE
             for name in cluster.release.components
@@ -118,9 +119,18 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     )  # fmt: skip
 
 
-def has_own_bridges(machine: catalog.Machine | None, hosts: str) -> bool:
-    """Whether the PCI bridges above its devices are the node's own: a guest's are its host's."""
-    return machine is not None and machine.vendor == "metal" and hosts == "machine"
+def is_bare(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> bool:
+    """Whether kernel and PCI bridges are the whole machine's: a guest's are behind its host's.
+
+    ``provided``: by a cloud, which may give a machine of a maker's kind as a guest.
+    """
+    return machine is not None and machine.vendor == "metal" and hosts == "machine" and not provided
+
+
+def boot_line_of(machine: catalog.Machine, hosts: str, *, provided: bool) -> list[str]:
+    """Words of the kernel's command line of nodes with GPUs."""
+    bare = _said(is_bare(machine, hosts, provided=provided))
+    return boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "bare_metal": bare})
 
 
 def boot_line(groups: list[str], known: dict[str, str]) -> list[str]:
@@ -131,6 +141,10 @@ def boot_line(groups: list[str], known: dict[str, str]) -> list[str]:
         for name, one in file.boot_parameters.items()
         if _is_in(one.nodes, groups) and compat.holds(one.when, known, f"boot_parameters.{name}")
     ]
+
+
+def _said(holds: bool) -> str:
+    return "yes" if holds else compat.NONE
 
 
 def _is_in(wanted: list[str], groups: list[str]) -> bool:
@@ -149,7 +163,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
             yield "training_fetched"
-        if has_own_bridges(machine, cluster.hosts):
+        if is_bare(machine, cluster.hosts, provided=cluster.imds):
             yield "acs_nodes"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"

@@ -143,3 +143,14 @@ def test_clients_bring_what_they_mount_and_no_other(kind: str, package: str) -> 
     found = of(Kind("compute", H100, rails=True), mounts=frozenset({kind})).packages
     others = {"nfs-common", "beegfs-client", "ceph-common", "moosefs-client"} - {package}
     assert package in found and not others & set(found)
+
+
+def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_of_its_own() -> None:
+    """A cloud may give a machine of a maker's kind as a guest, whose IOMMU and bridges are its host's."""
+    bare = of(Kind("compute", H100, rails=True))
+    assert bare.boot_line == ["iommu=pt"] and {"boot_line_nodes", "acs_nodes"} <= set(bare.groups)
+    for guest in (
+        of(Kind("compute", H100, rails=True), imds=True),
+        of(Kind("compute", H100), hosts="container"),
+    ):
+        assert guest.boot_line == [] and not {"boot_line_nodes", "acs_nodes"} & set(guest.groups)
