@@ -11,6 +11,7 @@ import yaml
 
 from railbed import catalog, plan, spec
 from railbed.errors import CatalogError
+from railbed.software import compat
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCA = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -75,12 +76,12 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_a_site_pinned_is_a_source_and_warns_no_more(own: Path) -> None:
-    url = catalog.load_release("2026.11").alternatives("enroot")[0].url
+    url = catalog.load_release("2026.11").alternatives("enroot")[-1].url
     own.write_text(PIN.format(key="fsx", fingerprint=DOCA, url=url, sha256="5" * 64))
     assert warned("aws-flagship", "NOT_PINNED") == []
     (found,) = [one for one in made("aws-flagship").software.repositories if one.name == "lustre_aws"]
     assert (found.suite, found.components, found.fingerprint) == ("noble", ["main"], DOCA)
-    assert catalog.load_release("2026.11").alternatives("enroot")[0].sha256 == "5" * 64
+    assert catalog.load_release("2026.11").alternatives("enroot")[-1].sha256 == "5" * 64
 
 
 def test_a_pin_that_contradicts_its_publisher_is_refused(own: Path) -> None:
@@ -88,3 +89,13 @@ def test_a_pin_that_contradicts_its_publisher_is_refused(own: Path) -> None:
     with pytest.raises(CatalogError, match="contradicts") as refused:
         catalog.load_release("2026.11")
     assert refused.value.code == "PIN_DIFFERS" and "keys.cuda" in str(refused.value.path)
+
+
+@pytest.mark.parametrize(
+    ("machine", "ending"), [("gcp/a4x-highgpu-4g", "_arm64.deb"), ("aws/p5.48xlarge", "_amd64.deb")]
+)
+def test_a_file_is_one_for_the_machines_processor(machine: str, ending: str) -> None:
+    for key in catalog.keys("software"):
+        release, facts = catalog.load_release(key), catalog.load_machine(machine)
+        chosen = compat.select(release, facts, compat.system_of(release, facts))
+        assert chosen["enroot"].url.endswith(ending)
