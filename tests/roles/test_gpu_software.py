@@ -70,7 +70,10 @@ def test_the_exporter_asks_the_engine_that_runs_and_serves_management_only(machi
 def test_rails_get_drivers_modules_and_stable_names(machines: Recorded) -> None:
     modules = machines.text("h100-0", "/etc/modules-load.d/railbed-rdma.conf").splitlines()[1:]
     assert modules == ["mlx5_ib", "ib_uverbs", "ib_umad", "rdma_ucm", "ib_ipoib"]
-    assert "NAME_KERNEL" in machines.text("h100-0", "/etc/udev/rules.d/60-rdma-persistent-naming.rules")
+    # The catalogue names none of these machines' devices: they keep the names by PCI address, as they are observed.
+    rules = "/etc/udev/rules.d/60-rdma-persistent-naming.rules"
+    assert rules not in machines.files["h100-0"]
+    assert rules in machines.asked["h100-0"]["rdma: Load the drivers, now and at every boot"]["absent"]
     asked = machines.asked["h100-0"][PACKAGES]["packages"]
     assert {"rdma-core", "linux-headers-6.8.0-45-generic"} <= set(asked) and "doca-ofed" not in asked
     said = machines.text("h100-0", "/etc/openmpi/openmpi-mca-params.conf")

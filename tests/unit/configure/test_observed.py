@@ -95,6 +95,13 @@ def test_roce_rails_that_nobody_named_are_refused_with_what_was_seen(roce: Contr
     assert "sockets" not in json.loads(made.variables["railbed_job_nodes"])[1]
 
 
+def test_devices_keep_the_kernels_names_only_where_the_catalogue_says_those(roce: Contract) -> None:
+    assert build(roce, {}, PATHS).hostvars[NODE]["railbed_rdma_named"] is False
+    told = roce.machines[0].model_copy(update={"rdma_devices": [f"mlx5_{i}" for i in range(8)]})
+    said = sealed(roce.model_copy(update={"machines": [told]}))
+    assert build(said, {}, PATHS).hostvars[NODE]["railbed_rdma_named"] is True
+
+
 def test_another_machine_under_the_name_was_not_observed(roce: Contract, seen: NodeFacts) -> None:
     node = roce.node(NODE).model_copy(update={"identity": Identity(kind="serial", value="another")})
     assert as_observed.known(node, {NODE: seen}) is None
