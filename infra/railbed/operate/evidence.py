@@ -109,11 +109,11 @@ def bug_report(remote: Remote, work: Workspace, name: str, step: Step) -> None:
     except (binascii.Error, OSError, EOFError):
         report = b""
     if not report:
-        step("evidence", f"no vendor's report: {ended.why(said, 'nvidia-bug-report.sh', name)}")
+        step("bug-report", f"no vendor's report: {ended.why(said, 'nvidia-bug-report.sh', name)}")
         return
     file = work.archive / "evidence" / f"{_stem(name)}-nvidia-bug-report.log.gz"
     files.replace(file, report)
-    step("evidence", f"vendor's report in {file.relative_to(work.root)}", file=str(file))
+    step("bug-report", f"vendor's report in {file.relative_to(work.root)}", file=str(file))
 
 
 def _stem(name: str) -> str:
