@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from pydantic import TypeAdapter
 
+from railbed.configure.inventory import GPU_ROLES
 from railbed.contract import Contract, Node, wanted
 from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import acceptance, node_bundle, node_json, observations
@@ -24,7 +25,6 @@ python3 -IB "$folder/{node_bundle.PACKAGE}/observe.py"
 """
 DRIVERS = ("packages", "nvidia_driver", "rdma")
 """Tags of the roles after which a node shows all its devices."""
-JOBS = ("compute", "spare")
 
 
 def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whole: bool) -> bool:
@@ -33,10 +33,10 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whol
     One that does not answer, or answers otherwise, keeps what was known of it. The scheduler's files are the same on all nodes:
     what they are made of changes in a run on the ``whole`` cluster only, and only for nodes that were not accepted yet.
     """
-    accepted = acceptance.record(work)
     nodes = {node.name: node for node in _observable(contract) if node.name in names}
     if not nodes:
         return False
+    accepted = acceptance.record(work)
     remote, bundle, before = Remote(work, contract), node_bundle.packed({}), observations.read(work)
 
     def look(name: str) -> NodeFacts | None:
@@ -71,7 +71,7 @@ def without_devices(contract: Contract, work: Workspace, names: Collection[str])
 
 def _observable(contract: Contract) -> Iterable[Node]:
     """Nodes that run jobs and are machines: a container sees the devices of the machine that runs it."""
-    return contract.with_role(*JOBS) if contract.hosts == "machine" else ()
+    return contract.with_role(*GPU_ROLES) if contract.hosts == "machine" else ()
 
 
 def _facts(contract: Contract, node: Node, document: Document) -> NodeFacts:

@@ -71,14 +71,14 @@ def kept(before: NodeFacts | None, now: NodeFacts, *, settled: bool = False) -> 
     is ``settled`` stays as it is, unknown too: Slurm ends the jobs of a node whose sockets or cores are said otherwise.
     """
     same = before if before is not None and before.identity == now.identity else None
-    kept: dict[str, object] = {}
+    stays: dict[str, object] = {}
     if same is not None and same.rails and not now.rails:
-        kept["rails"] = same.rails
+        stays["rails"] = same.rails
     if settled:
-        kept |= {name: getattr(same or NodeFacts(identity=now.identity), name) for name in OF_SCHEDULER}
+        stays |= {name: getattr(same or NodeFacts(identity=now.identity), name) for name in OF_SCHEDULER}
     elif same is not None:
-        kept |= {name: getattr(same, name) for name in OF_SCHEDULER if not getattr(now, name)}
-    return now.model_copy(update=kept)
+        stays |= {name: getattr(same, name) for name in OF_SCHEDULER if not getattr(now, name)}
+    return now.model_copy(update=stays)
 
 
 def ranges(numbers: Sequence[int]) -> str:
