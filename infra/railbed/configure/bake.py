@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from railbed.configure import image
+from railbed.configure import image, stack
 from railbed.configure.events import Collector, OnEvent
-from railbed.configure.inventory import Inventory, Paths
+from railbed.configure.inventory import Inventory
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.configure.results import ConvergeResult, broken
 from railbed.configure.runner import play
 from railbed.contract import Contract
-from railbed.effects import contract_store, local_repository
+from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.effects.remote import write_ssh_files
-from railbed.effects.workspace import Workspace, cache_dir
+from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 
 PLAYBOOK = "bake.yml"
@@ -24,15 +24,7 @@ PLAYBOOK = "bake.yml"
 def load(work: Workspace, node: str) -> Inventory:
     """The inventory of the machine that stands in ``node``'s place, from the workspace's contract."""
     contract = contract_store.load(work)
-    return image.inventory(
-        contract,
-        node,
-        Paths(
-            ssh_config=work.ssh_config,
-            secrets=work.secrets,
-            repositories=local_repository.repositories_dir(cache_dir()),
-        ),
-    )
+    return image.inventory(contract, node, stack.paths(work))
 
 
 def bake(contract: Contract, work: Workspace, node: str, on_event: OnEvent | None = None) -> ConvergeResult:

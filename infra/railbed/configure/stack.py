@@ -30,15 +30,16 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
     last = converged_file(work)
     if not last.exists() or not filecmp.cmp(last, work.contract_file, shallow=False):
         refuse_shrunken(contract, work)
-    return build(contract, acceptance.record(work), _paths(work), only, observations.read(work))
+    return build(contract, acceptance.record(work), paths(work), only, observations.read(work))
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:
     """What a run on these nodes is told: ``inventory`` is the contract's, with the controllers' variables."""
-    return narrowed(inventory, contract, _paths(work), nodes, observations.read(work))
+    return narrowed(inventory, contract, paths(work), nodes, observations.read(work))
 
 
-def _paths(work: Workspace) -> Paths:
+def paths(work: Workspace) -> Paths:
+    """Files on the operator's machine that a run on this stack needs."""
     return Paths(
         ssh_config=work.ssh_config,
         secrets=work.secrets,
