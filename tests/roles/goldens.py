@@ -1,0 +1,53 @@
+"""What the roles write for the clusters of the examples, in one text each: `tests/roles/goldens/`.
+
+`python -m tests.roles.goldens` writes them anew; its README says what each was reviewed against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.roles.conftest import Recorded, record
+from tests.support import example_clusters
+
+FOLDER = Path(__file__).parent / "goldens"
+ROLES = "slurm,nccl,rails,rdma,boot_line,acs"
+PLACES = (
+    "/etc/nccl.conf", "/etc/profile.d/", "/etc/ld.so.conf.d/", "/etc/railbed/nccl-", "/etc/railbed/rails.json", "/etc/udev/",
+    "/etc/modules-load.d/", "/etc/modprobe.d/", "/etc/systemd/network/", "/etc/default/grub.d/", "/etc/systemd/system/railbed-",
+)  # fmt: skip
+"""Where files for NCCL, rails, RDMA devices and the boot line lie."""
+SCHEDULER = ("/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/etc/slurm/topology.conf")
+
+
+def rendered(example: str) -> str:
+    """The files of one example, each below its host and path."""
+    made = example_clusters.cluster_of(example)
+    with TemporaryDirectory() as folder:
+        recorded = record(
+            Path(folder) / "checkout",
+            made,
+            container=False,
+            tags=ROLES,
+            observed=example_clusters.observed(made),
+        )
+    assert recorded.collector.finished, "a node did not come to the end"
+    assert not [one.failed_task for one in recorded.collector.nodes.values() if one.failed_task]
+    return "\n".join(_files(recorded, made.with_role("compute")[0].name))
+
+
+def _files(recorded: Recorded, node: str) -> Iterator[str]:
+    for path in SCHEDULER:
+        texts = {recorded.text(host, path) for host in recorded.files}
+        assert len(texts) == 1, f"{path} is not the same on every host"
+        yield f"==> all hosts {path}\n{texts.pop()}"
+    for path in sorted(recorded.files[node]):
+        if path.startswith(PLACES):
+            yield f"==> {node} {path}\n{recorded.text(node, path)}"
+
+
+if __name__ == "__main__":
+    for golden in sorted(FOLDER.glob("*.txt")):
+        golden.write_text(rendered(golden.stem))
