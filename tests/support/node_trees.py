@@ -35,7 +35,9 @@ def wanted(one: dict[str, Any]) -> Wanted:
 
 
 class Driver(Probe):
-    """A probe whose nvidia-smi lists the tree's GPUs."""
+    """A probe whose nvidia-smi lists the tree's GPUs, and whose metadata service tells ``block``."""
+
+    block: str | None = None
 
     def __init__(self, root: str, table: str) -> None:
         super().__init__(root)
@@ -44,6 +46,12 @@ class Driver(Probe):
     def run(self, argv: Any, timeout_s: float = 0.0) -> Answer:
         assert list(argv) == GPU_QUERY
         return Answer(0, self.table, "")
+
+    def get(self, url: str, headers: dict[str, str], timeout_s: float) -> str | None:
+        assert url.startswith("http://169.254.169.254/opc/v2/host/") and headers == {
+            "Authorization": "Bearer Oracle"
+        }
+        return self.block
 
 
 class Tree:

@@ -1,4 +1,4 @@
-"""A contract with the names that the nodes' own cards have. Pure.
+"""A contract with the names that the nodes' own cards have, and their places in the network. Pure.
 
 The contract says what is wanted, and stays as it is on disk; this copy of it is only rendered from.
 """
@@ -21,7 +21,19 @@ def known(node: Node, observed: Mapping[str, NodeFacts]) -> NodeFacts | None:
 def named(contract: Contract, observed: Mapping[str, NodeFacts]) -> Contract:
     """``contract``, its rails' cards called as they were observed; what was not mapped keeps the contract's names."""
     nodes = [_named(contract, node, known(node, observed)) for node in contract.nodes]
-    return contract.model_copy(update={"nodes": nodes})
+    return contract.model_copy(update={"nodes": _placed(nodes, observed)})
+
+
+def _placed(nodes: list[Node], observed: Mapping[str, NodeFacts]) -> list[Node]:
+    """With numbers for the blocks that nodes alone are told of, where the contract has none; 0 is a block that nobody tells."""
+    blocks = {node.name: seen.block for node in nodes if (seen := known(node, observed)) and seen.block}
+    if not blocks or any(node.scalable_unit for node in nodes):
+        return nodes
+    number = {block: at for at, block in enumerate(sorted(set(blocks.values())), start=1)}
+    return [
+        node.model_copy(update={"scalable_unit": number[blocks[node.name]]}) if node.name in blocks else node
+        for node in nodes
+    ]
 
 
 def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:

@@ -105,3 +105,5 @@ class Document(Printed):
     os_release: Short = ""
     kernel: Read = None
     topology: Text = ""
+    block: Read = None
+    """Innermost part of the provider's network."""

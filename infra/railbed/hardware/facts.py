@@ -11,7 +11,7 @@ from railbed.claims import FrozenModel
 from railbed.hardware.observation import Cpu, Gpu, Observation, Words
 from railbed.hardware.rails import Wanted, Why, mapped
 
-OF_SCHEDULER = ("cpu", "memory_mib", "gpu_cores")
+OF_SCHEDULER = ("cpu", "memory_mib", "gpu_cores", "block")
 """Facts that the scheduler's files are made of."""
 
 
@@ -34,6 +34,8 @@ class NodeFacts(FrozenModel):
     gpu_cores: list[Words] = Field(default_factory=list)
     """For each GPU's device file, by its number, the cores near it, as Slurm numbers cores, e.g. ``0-55``; empty text where the
     firmware does not say. None at all where a device file's number is not known."""
+    block: Words = ""
+    """Innermost part of the provider's network that it is in; empty where nobody tells."""
     rails: list[RailNames] = Field(default_factory=list)
     """Empty where they could not be mapped."""
     unproven: Words = ""
@@ -50,6 +52,7 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
         cpu=seen.cpu,
         memory_mib=seen.memory_mib,
         gpu_cores=_by_device_file(seen.gpus),
+        block=seen.block,
         rails=[
             RailNames(devices=[nic.device for nic in rail.nics], netdevs=[nic.netdev for nic in rail.nics])
             for rail in (found.rails if found else [])

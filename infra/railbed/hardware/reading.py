@@ -26,6 +26,7 @@ RATE = re.compile(r"^([0-9.]{1,10}) Gb/sec")
 CODED = re.compile(r"^\d+: (\S+)$")
 """``4: ACTIVE``, ``5: LinkUp``."""
 OS_WORD = re.compile(r"^(ID|VERSION_ID)=\"?([\w.-]{1,40})\"?$", re.M)
+BLOCK = re.compile(r"^[\w.:-]{1,255}$")
 MOST_CPUS = 4096
 
 
@@ -70,6 +71,7 @@ def read(document: Document) -> Observation:
         secure_boot=document.secure_boot,
         os=shown(" ".join(filter(None, [words.get("ID"), words.get("VERSION_ID")]))),
         kernel=document.kernel or "",
+        block=document.block if document.block and BLOCK.match(document.block) else "",
         driver_said="" if any(gpu.uuid for gpu in gpus) else document.gpus,
     )
 

@@ -19,7 +19,7 @@ from railbed.effects import observations
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
-from railbed.hardware import NodeFacts, facts
+from railbed.hardware import Document, NodeFacts, facts, read
 from railbed.hardware.facts import kept, ranges
 from railbed.run import Result
 from railbed.validate.node.observe import observe
@@ -67,6 +67,45 @@ def roce(contract: Contract) -> Contract:
 def seen(tmp_path: Path, roce: Contract) -> NodeFacts:
     one = kind("hgx-h100-roce")
     return facts(Tree(tmp_path / "tree", one).observation(), wanted(one), roce.node(NODE).identity.value)
+
+
+@pytest.mark.parametrize(
+    ("chassis", "told", "block"),
+    [
+        ("OracleCloud.com", "ocid1.block.one\n", "ocid1.block.one"), ("OracleCloud.com", None, ""), ("Other", "x", ""),
+        ("OracleCloud.com", "<html>no such page</html>", ""), ("OracleCloud.com", "x" * 300, ""),
+    ],
+)  # fmt: skip
+def test_a_node_of_oracle_asks_where_it_is(
+    tmp_path: Path, chassis: str, told: str | None, block: str
+) -> None:
+    tree = Tree(tmp_path, kind("oci-h100"))
+    tree.write("/sys/class/dmi/id/chassis_asset_tag", f"{chassis}\n")
+    probe = Driver(str(tmp_path), tree.table)
+    probe.block = told
+    assert read(Document.model_validate(observe(probe))).block == block
+
+
+def test_blocks_that_only_nodes_are_told_are_numbered(contract: Contract) -> None:
+    names = [node.name for node in contract.nodes if node.rails]
+    flat = [node.model_copy(update={"scalable_unit": 0}) for node in contract.nodes]
+    made = sealed(contract.model_copy(update={"nodes": flat}))
+
+    def seen(*blocks: str) -> dict[str, NodeFacts]:
+        pairs = zip(names, blocks, strict=False)
+        return {
+            name: NodeFacts(identity=made.node(name).identity.value, block=block) for name, block in pairs
+        }
+
+    def units(made: Contract, facts: dict[str, NodeFacts]) -> list[int]:
+        return [node.scalable_unit for node in as_observed.named(made, facts).nodes if node.rails]
+
+    assert units(made, seen("b", "a"))[:2] == [2, 1]
+    assert units(made, seen("b", ""))[:2] == [1, 0], "a node that is told nothing is in no block"
+    assert units(made, {}) == [0] * len(names)
+    placed = [node.model_copy(update={"scalable_unit": 7}) for node in made.nodes]
+    known = sealed(made.model_copy(update={"nodes": placed}))
+    assert set(units(known, seen("b", "a"))) == {7}, "what the provider's API told stays"
 
 
 def test_names_cores_and_memory_are_the_nodes_own(roce: Contract, seen: NodeFacts) -> None:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -56,3 +58,24 @@ def test_a_process_that_cannot_be_ended_is_left_and_not_started_again(
     os.kill(left.pid, signal.SIGKILL)
     os.waitpid(left.pid, 0)
     assert Probe(stuck=probe.stuck).stuck == {}, "it has ended since"
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        known = self.path == "/block" and self.headers["Authorization"] == "Bearer Oracle"
+        self.send_response(200 if known else 404)
+        self.end_headers()
+        self.wfile.write(b"block-1\n")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_the_metadata_service_is_asked_by_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Metadata) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        assert Probe().get(f"{at}/block", {"Authorization": "Bearer Oracle"}, 5) == "block-1\n"
+        assert Probe().get(f"{at}/block", {}, 5) is None
+        server.shutdown()
+    assert Probe().get(f"{at}/block", {}, 5) is None, "nobody answers there"

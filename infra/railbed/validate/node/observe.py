@@ -39,6 +39,16 @@ GPU_S = 5.0
 TOPOLOGY = ("/opt/microsoft/ndv5-topo.xml", "/etc/topology/ndv5-topo.xml")
 """Where Azure's images keep the topology that a virtual machine's own PCI buses do not show (Azure/azhpc-images)."""
 TOPOLOGY_NAMED = re.compile(r"^\s*NCCL_TOPO_FILE\s*=\s*(\S+)", re.M)
+CHASSIS = "/sys/class/dmi/id/chassis_asset_tag"
+BLOCKS = {
+    "OracleCloud.com": (
+        "http://169.254.169.254/opc/v2/host/rdmaTopologyData/customerLocalBlock", {"Authorization": "Bearer Oracle"},
+    )
+}  # fmt: skip
+"""Chassis of a provider → where its metadata service tells an instance in which block of the network it is, which the provider's
+API does not (oracle-quickstart/oci-hpc; NVIDIA/topograph docs/providers/oci.md; cloud-init, DataSourceOracle)."""
+BLOCK_S = 2.0
+"""The service is on the host itself, and answers within milliseconds."""
 MOST = {"gids": 32, "mounts": 256, "devices": 256, "text": 65_536}
 """More than a machine has; a broken one must not fill the operator's memory."""
 NO_GID = "0000:0000:0000:0000:0000:0000:0000:0000"
@@ -176,6 +186,13 @@ def _topology(probe: Probe) -> str:
     return ""
 
 
+def _block(probe: Probe) -> Optional[str]:
+    """The provider's word for the part of its network; None where it tells none."""
+    told = BLOCKS.get(_line(probe, CHASSIS) or "")
+    answer = probe.get(*told, BLOCK_S) if told else None
+    return None if answer is None else answer.strip()[:4096]
+
+
 def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
     """The document. Without ``driver`` nvidia-smi is not asked."""
     answer = probe.run(GPU_QUERY, GPU_S) if driver else None
@@ -196,6 +213,7 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
         "os_release": (probe.read("/etc/os-release") or "")[:4096],
         "kernel": _line(probe, "/proc/sys/kernel/osrelease"),
         "topology": _topology(probe),
+        "block": _block(probe),
     }
 
 
