@@ -250,11 +250,10 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         plans.require_acknowledged(planned)
         if planned.platform != platforms.LOCAL:
             require(
-                preflight(planned),
-                "the platform cannot give what the plan needs; nothing was made",
-                "PREFLIGHT",
+                preflight(planned), "the platform cannot give what it needs; nothing was made", "PREFLIGHT"
             )
         configure.refuse_move(work, plans.names(planned), planned.software.release)
+        platforms.fetch(planned, work, say)
         keep_state(work, say, "up")
         shrink(work, planned, say, removed or [])
         platforms.renew(planned, work, say)
@@ -305,6 +304,7 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
                 "the spec asks for other nodes than the cluster has", path=str(work.stack_file),
                 hint="run `railbed up` with the present release first",
             )  # fmt: skip
+        platforms.fetch(planned, work, say)
         keep_state(work, say, "upgrade")
         if spec.load(work.stack_file).software.release != release:
             text = spec.with_release(work.stack_file.read_text(), release, str(work.stack_file))

@@ -16,6 +16,7 @@ from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
 from railbed.effects.lock import held
 from railbed.effects.mirror import LOCAL, mirror
+from railbed.errors import HostError
 from railbed.software.artefacts import Artefact
 
 SIGNER, KEY = "railbed cluster repository <cluster@example.invalid>", "repository.asc"
@@ -49,7 +50,7 @@ def ensure(
     """Fetches and builds it unless it is in the cache; a half-made one is begun anew.
 
     Raises what fetching the first bad file raised (FetchError: not to be had, another hash or signature; ArchiveRefused);
-    HostError without gpg, gpgv or dpkg-deb; OSError where the disk is full. Then nothing is there under its name.
+    HostError without gpg, gpgv or dpkg-deb, or where the disk is full. Then nothing is there under its name.
     """
     digest = digest_of(wanted)
     place = repositories_dir(cache) / digest
@@ -65,11 +66,18 @@ def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[
     building = place.with_suffix(".building")
     if building.exists():
         shutil.rmtree(building)
+    say("fetches what no repository gives nodes, once")
     try:
         for done in mirror(release, list(wanted), building, say):
             if done.error:
                 raise done.error
         signed_repository.sign(building / LOCAL, SIGNER, KEY)
         (building / LOCAL).rename(place)
+    except OSError as wrong:
+        raise HostError(
+            f"cannot write the cluster's own package repository: {wrong.strerror or wrong}",
+            path=str(wrong.filename or building),
+            hint=f"make room below {place.parent} and run it again: it begins anew, and nothing half-made is used",
+        ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)

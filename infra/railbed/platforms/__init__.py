@@ -95,6 +95,14 @@ def prepare(kind: str, work: Workspace, say: Say) -> None:
         _part(kind, "machine").prepare(work, say)
 
 
+def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:
+    """Gets publishers' keys, and packages that no repository gives nodes, before anything is made; again, it takes no time.
+
+    Raises what ``repositories.of`` raises.
+    """
+    repositories.of(plan, work.published_keys, say)
+
+
 def sweep(kind: str, work: Workspace) -> list[str]:
     """Removes what carries a lab's id although the engine knows nothing of it; returns what that was.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from railbed import contract
@@ -14,13 +15,16 @@ from railbed.plan import ClusterPlan, PlannedRepository
 MIRROR_KEY = "railbed:cluster.software.mirror.key"
 
 
-def of(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
+Say = Callable[[str], None]
+
+
+def of(plan: ClusterPlan, keys: Path, say: Say = lambda _: None) -> list[contract.Repository]:
     """``keys``: folder of copies of publishers' keys. Makes the cluster's own repository unless the cache has it.
 
     Raises FetchError where a publisher's key cannot be had, or is another than the release names; KeyRefused for
     another mirror's key than the spec pins, and HostError without gpg; and what `local_repository.ensure` raises.
     """
-    return [*published(plan, keys), *_own(plan)]
+    return [*published(plan, keys), *_own(plan, say)]
 
 
 def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
@@ -28,10 +32,10 @@ def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
     return [_keyed(planned, keys) for planned in plan.software.repositories]
 
 
-def _own(plan: ClusterPlan) -> list[contract.Repository]:
+def _own(plan: ClusterPlan, say: Say) -> list[contract.Repository]:
     if not plan.archives:
         return []
-    made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), lambda _: None)
+    made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), say)
     return [
         contract.Repository(
             name="local",

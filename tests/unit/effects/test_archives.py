@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.full_disk import files_end_at
 from tests.unit.effects.test_mirror import Signer, Site, sha256, signers, site  # noqa: F401 - fixtures
 
 from railbed.effects import local_repository
@@ -17,6 +18,7 @@ from railbed.effects.download import FetchError
 from railbed.effects.lab.debs import Deb
 from railbed.effects.mirror import LOCAL, archives, mirror
 from railbed.effects.mirror.archives import ArchiveRefused
+from railbed.errors import HostError
 from railbed.software.artefacts import Artefact
 
 PATTERN = "installer/DEBS/UBUNTU2404/x86_64/*.deb"
@@ -156,6 +158,20 @@ def test_it_is_built_once_and_apt_takes_it_by_its_key(
         [*apt, "-s", "install", "efa"], check=True, capture_output=True, text=True, timeout=60
     )
     assert "Inst libfabric1-aws (1.0-1" in said.stdout
+
+
+@pytest.mark.usefixtures("real")
+def test_a_full_disk_leaves_nothing_and_says_where_to_make_room(
+    site: Site,  # noqa: F811 - the fixture
+    debs: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    asked = wanted(site, debs)
+    with files_end_at(512), pytest.raises(HostError, match="cannot write") as refused:
+        local_repository.ensure("2026.99", asked, tmp_path, lambda _: None)
+    assert str(tmp_path / "software") in refused.value.hint
+    assert [path.name for path in local_repository.repositories_dir(tmp_path).iterdir()] == ["lock"]
+    assert local_repository.ensure("2026.99", asked, tmp_path, lambda _: None), "the same again, with room"
 
 
 @pytest.mark.usefixtures("real")
