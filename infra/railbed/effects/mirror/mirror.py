@@ -10,13 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 from debian.deb822 import Packages
 
-from railbed.effects import openpgp
-from railbed.effects.download import FetchError, download
+from railbed.effects.download import download
 from railbed.effects.mirror import archives
-from railbed.effects.mirror.debian import Index, fetch_index
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
+from railbed.effects.mirror.vendors import Vendors
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact, mirror_folder
 
@@ -54,11 +53,11 @@ def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[st
 
 
 class _Run:
-    """What one run fetches, and the vendors' indexes that it fetched for that."""
+    """What one run fetches."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder, self.work = folder, folder.work
-        self.indexes: dict[str, Index | RailbedError] = {}
+        self.vendors = Vendors(folder.work)
         self.taken: dict[str, dict[str, Packages]] = {}
         """Repository → path below the mirror → package."""
 
@@ -86,20 +85,12 @@ class _Run:
 
     def _fetch(self, one: Artefact, relative: str) -> None:
         fetched = self.work / "file"
-        download(one.url, fetched, one.sha256)
-        if one.signature:
-            keyring = self._keyring(one)
-            download(one.signature, self.work / "file.sig")
-            try:
-                openpgp.verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
-            except FetchError:
-                fetched.unlink()
-                raise
+        self.vendors.file(one, fetched)
         self.folder.keep(fetched, relative)
 
     def packages(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Path and SHA-256 of the package and of each that it needs, as each is there. Raises RailbedError."""
-        index = self._index(one)
+        index = self.vendors.index(one)
         name, _, version = one.package.partition("=")
         repository = mirror_folder(one.url, one.suite)
         for stanza in index.with_needs(index.exactly(name, version)):
@@ -110,38 +101,6 @@ class _Run:
                 self.folder.keep(fetched, relative)
             self.taken.setdefault(repository, {})[relative] = stanza
             yield relative, stanza["SHA256"]
-
-    def _keyring(self, one: Artefact) -> Path:
-        """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
-        keyring = self.work / f"{one.fingerprint.replace(' ', '+')}.gpg"
-        if not keyring.exists():
-            fetched = self.work / "key"
-            download(one.key_url, fetched)
-            key = openpgp.chosen(
-                fetched.read_text(errors="replace"), tuple(one.fingerprint.split()), one.key_url
-            )
-            openpgp.write_keyring(key, keyring)
-        return keyring
-
-    def _index(self, one: Artefact) -> Index:
-        place = f"{one.url} {one.suite}"
-        if place not in self.indexes:
-            try:
-                self.indexes[place] = fetch_index(
-                    one.url,
-                    self._keyring(one),
-                    one.fingerprint,
-                    self.work,
-                    one.suite,
-                    one.components,
-                    one.architecture,
-                )
-            except RailbedError as failed:
-                self.indexes[place] = failed
-        found = self.indexes[place]
-        if isinstance(found, RailbedError):
-            raise found
-        return found
 
 
 def _repositories(target: Path) -> Iterator[str]:
