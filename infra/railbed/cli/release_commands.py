@@ -54,7 +54,7 @@ def diff(
 ) -> None:  # fmt: skip
     """What changes from release A to B, and what each change asks for."""
     before, after = catalog.load_release(old), catalog.load_release(new)
-    known, system = _host(after, machine, os)
+    known, system = host(after, machine, os)
     found = difference(before, after, catalog.load_rules(), known, system, filesystem or [])
     if as_json:
         document = {"from": old, "to": new, "machine": machine, "os": system or None, "asks": found.asks}
@@ -72,7 +72,7 @@ def sbom(
     from railbed.software.sbom import sbom as materials
 
     taken = catalog.load_release(release)
-    known, system = _host(taken, machine, os)
+    known, system = host(taken, machine, os)
     text = materials(taken, catalog.load_rules(), known, system, filesystem or [])
     if target is None:
         output.write_lines([text])
@@ -93,7 +93,7 @@ def mirror(
             allowed="one of --output DIR and --dry-run", hint="name one of them",
         )  # fmt: skip
     taken = catalog.load_release(release)
-    known, system = _host(taken, machine, os)
+    known, system = host(taken, machine, os)
     wanted = artefacts(taken, known, system, filesystem or [])
     if target is None:
         _list(release, wanted, as_json)
@@ -163,9 +163,7 @@ def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen]
         )
 
 
-def _host(
-    release: catalog.Release, machine: str | None, os: str | None
-) -> tuple[catalog.Machine | None, str]:
+def host(release: catalog.Release, machine: str | None, os: str | None) -> tuple[catalog.Machine | None, str]:
     """The machine, if one is named, and its system. Raises UsageError for a system that the release is not made for."""
     known = catalog.load_machine(machine) if machine else None
     if os is not None and os not in release.systems:

@@ -75,7 +75,9 @@ def download(url: str, target: Path, sha256: str = "") -> str:
 def _announced(answer: http.client.HTTPResponse, url: str) -> int | None:
     told = answer.headers.get("Content-Length")
     if told is not None and not (told.isascii() and told.isdigit()):
-        raise Unreachable("the server names no size that is one", path=url, found=told[:40], hint="ask its owner")
+        raise Unreachable(
+            "the server names no size that is one", path=url, found=told[:40], hint="ask its owner"
+        )
     return None if told is None else int(told)
 
 
@@ -83,4 +85,5 @@ def _failed(url: str, wrong: Exception) -> FetchError:
     if isinstance(wrong, urllib.error.HTTPError):
         kind = FetchError if wrong.code in GONE else Unreachable
         return kind(f"the server answers {wrong.code}", path=url, hint="is it still published there?")
-    return Unreachable(f"cannot be fetched: {wrong}", path=url, hint="check the network and run it again")
+    reason = wrong.reason if isinstance(wrong, urllib.error.URLError) else wrong
+    return Unreachable(f"cannot be fetched: {reason}", path=url, hint="check the network and run it again")

@@ -121,10 +121,21 @@ def _of_repository(
         note = f"packages follow each node's kernel: mirror the whole of {repository.url} {repository.suite}"
         return _made(name, part, "elsewhere", url=repository.url, note=note)
     cpu = machine.cpu_architecture if machine else repository.when.get("machine.cpu_architecture", "x86_64")
-    return _made(
-        name, part, "package", url=repository.url, package=f"{part.package}={part.package_version}",
-        suite=repository.suite, components=repository.components, architecture=DEBIAN_NAMES[str(cpu)],
-        **_signed(key),
+    return index_of(release, repository, str(cpu)).model_copy(
+        update={
+            "component": name,
+            "version": part.version,
+            "package": f"{part.package}={part.package_version}",
+        }
+    )
+
+
+def index_of(release: Release, repository: Repository, cpu_architecture: str) -> Artefact:
+    """The repository itself: where its index is, and by which key that is signed."""
+    return Artefact(
+        component="", version="", kind="package", url=repository.url, suite=repository.suite,
+        components=repository.components, architecture=DEBIAN_NAMES[cpu_architecture],
+        **_signed(release.keys[repository.signing_key]),
     )  # fmt: skip
 
 
