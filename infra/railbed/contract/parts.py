@@ -165,6 +165,8 @@ class Repository(FrozenModel):
     """The armoured public key; of a distribution's own archive the path of the keyring that every host of it has."""
     fingerprint: scalars.Fingerprint = ""
     """Of that key where a release pins it; whoever writes the contract has compared them."""
+    packages: dict[scalars.Package, scalars.Pin] = Field(default_factory=dict)
+    """Of the cluster's own: package → the one version that it carries."""
 
 
 class File(FrozenModel):

@@ -40,6 +40,7 @@ def _own(plan: ClusterPlan) -> list[contract.Repository]:
             components=[],
             signed_by=made.key,
             fingerprint=made.fingerprint,
+            packages=made.packages,
         )
     ]
 

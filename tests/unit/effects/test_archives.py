@@ -120,11 +120,14 @@ def test_a_mirror_has_them_in_a_repository_of_their_own(
 
 
 @pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def real() -> Iterator[None]:
     """The function itself, which no other test runs (tests/conftest.py)."""
     import importlib
 
-    yield monkeypatch.setattr(local_repository, "ensure", importlib.reload(local_repository).ensure)
+    stand_in = local_repository.ensure
+    importlib.reload(local_repository)
+    yield
+    local_repository.ensure = stand_in
 
 
 @pytest.mark.usefixtures("real")
@@ -138,6 +141,7 @@ def test_it_is_built_once_and_apt_takes_it_by_its_key(
     count = len(site.asked)
     assert local_repository.ensure("2026.99", asked, tmp_path, lambda _: None) == made
     assert len(site.asked) == count, "not fetched again"
+    assert made.packages == {"efa": "1.0-1", "libfabric1-aws": "1.0-1"}
     folder = local_repository.repositories_dir(tmp_path) / made.digest
     assert sorted(path.suffix for path in folder.iterdir() if path.is_file()).count(".deb") == 2
     root = tmp_path / "root"
