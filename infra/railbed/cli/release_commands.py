@@ -114,13 +114,15 @@ def pin(
     names: list[str] = NAMES,
     confirm: list[str] = CONFIRM,
     by: str = typer.Option("", "--by", help="Who compared; else the name of this login."),
+    again: bool = typer.Option(False, "--again", help="Pin anew what was pinned and lies there changed; the old value is kept."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """Show the key or file that nobody published a fingerprint or hash of; record what is confirmed (exit 3: not all)."""
     from railbed.effects import pinning  # urllib and ssl, for this verb alone
 
     file = pinning.place(release)
-    seen = pinning.see(catalog.load_release(release), names)
+    published = catalog.load_published(release)
+    seen = pinning.see(published, names)
     wanted = {value.replace(" ", "").lower() for value in confirm}
     told = {value.lower() for one in seen for value in one.values}
     if strange := sorted(wanted - told):
@@ -133,17 +135,22 @@ def pin(
         for one in seen
     ]
     agreed = [one for one in agreed if one.values]
+    if not again:
+        pinning.refuse_changed(file, [*seen, *agreed])
     if agreed:
         try:
             pinning.record(file, agreed, by or getpass.getuser(), time.strftime("%Y-%m-%d", time.gmtime()))
         except OSError as wrong:
             raise UsageError(f"cannot be written: {wrong.strerror}", path=str(file)) from None
-    _told(release, file, seen, agreed, as_json)
-    if len(agreed) < len(seen):
+    waiting = [one.name for one in seen if not pinning.unchanged(file, one)]
+    _told(release, file, seen, agreed, waiting, as_json)
+    if waiting:
         output.leave(Exit.UNPROVEN)
 
 
-def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], as_json: bool) -> None:
+def _told(
+    release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], waiting: list[str], as_json: bool
+) -> None:  # fmt: skip
     if as_json:
         document = {"release": release, "file": str(file)}
         lists = {"seen": seen, "pinned": agreed}
@@ -157,7 +164,7 @@ def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen]
     output.out.print(table)
     if agreed:
         output.out.print(f"pinned in {file}: {', '.join(dict.fromkeys(one.name for one in agreed))}")
-    if len(agreed) < len(seen):
+    if waiting:
         output.out.print(
             "compare with the publisher by another way than this network; then run it again with --confirm VALUE"
         )

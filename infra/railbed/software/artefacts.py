@@ -78,9 +78,12 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
         yield _made(name, part, "refused", url=part.url, note=part.unverifiable)
     elif part.unpinned:
         yield _made(name, part, "unpinned", url=part.url, note=f"{part.unpinned}; {_pin(release, name)}")
+    elif part.opens and machine is None:
+        note = "its archive has builds of several systems: `--machine` says which (and `--os`, where it is not the machine's own)"
+        yield _made(name, part, "refused", url=part.url, note=note)
     elif part.url:
         signed = _signed(release.keys.get(part.signing_key))
-        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if part.opens else ""
+        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
         yield _made(
             name,
             part,
@@ -153,13 +156,13 @@ def _pin(release: Release, name: str) -> str:
 
 
 def _spelt(os: str) -> str:
-    """``ubuntu 24.04`` → ``UBUNTU2404``; without a system, all of them."""
-    return os.upper().replace(" ", "").replace(".", "") or "*"
+    """``ubuntu 24.04`` → ``UBUNTU2404``."""
+    return os.upper().replace(" ", "").replace(".", "")
 
 
-def _cpu(machine: Machine | None) -> str:
-    """As the kernel calls it; without a machine, all of them."""
-    return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture] if machine else "*"
+def _cpu(machine: Machine) -> str:
+    """As the kernel calls it."""
+    return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture]
 
 
 def _signed(key: Key | None) -> dict[str, str]:

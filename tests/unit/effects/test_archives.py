@@ -73,12 +73,18 @@ def test_only_the_packages_for_the_node_come_out(tmp_path: Path, mode: str) -> N
         (packed({f"{INSIDE}/efa.deb": os.urandom(90_000)})[:40_000], "damaged"),
         (b"<html>not found</html>", "damaged"),
         (packed({"installer/other": b"1"}), "no member"),
+        (packed({f"{INSIDE}/efa.deb": b"1", f"{INSIDE}/b/efa.deb": b"2"}), "builds of the same"),
     ],
 )
 def test_what_is_no_good_archive_is_refused(tmp_path: Path, archive: bytes, says: str) -> None:
     with pytest.raises(ArchiveRefused, match=says) as refused:
         opened(tmp_path, archive)
     assert refused.value.code == "ARCHIVE" and refused.value.path == "https://a.test/archive"
+
+
+def test_the_same_package_twice_is_one(tmp_path: Path) -> None:
+    found = opened(tmp_path, packed({f"{INSIDE}/efa.deb": b"1", f"{INSIDE}/b/efa.deb": b"1"}))
+    assert [path.name for path in found] == ["efa.deb"]
 
 
 def test_a_bomb_is_stopped_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +123,22 @@ def test_a_mirror_has_them_in_a_repository_of_their_own(
     assert sorted(first.files)[:2] == [f"{LOCAL}/{name}" for name in sorted(debs)]
     text = (tmp_path / LOCAL / "Packages").read_text()
     assert text.count("Package: ") == 2 and "Depends: libfabric1-aws" in text
+
+
+def test_one_folder_takes_no_second_build_of_a_package(
+    site: Site,  # noqa: F811 - the fixture
+    debs: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    mirror("2026.99", wanted(site, debs), tmp_path, lambda _: None)
+    before = (tmp_path / LOCAL / "Packages").read_text()
+    rebuilt = {}
+    for name in debs:
+        deb = Deb(name.split("_")[0], "1.0-1", fields={"Section": "jammy"})
+        rebuilt[deb.file] = deb.write(tmp_path / "work", tmp_path).read_bytes()
+    done = mirror("2026.99", wanted(site, rebuilt), tmp_path, lambda _: None)
+    assert [one.error.code if one.error else "" for one in done] == ["ARCHIVE", "ARCHIVE"]
+    assert (tmp_path / LOCAL / "Packages").read_text() == before
 
 
 @pytest.fixture

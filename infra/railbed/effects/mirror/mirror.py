@@ -78,10 +78,20 @@ class _Run:
                     sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
                 found[package] = archives.stanza(package, sha256, f"{one.url}: {package.name}")
             for package, stanza in found.items():
+                self._no_other_build(f"{LOCAL}/{package.name}", stanza["SHA256"], one.url)
+            for package, stanza in found.items():
                 kept = f"{LOCAL}/{package.name}"
                 self.folder.keep(package, kept)
                 self.taken.setdefault(LOCAL, {})[kept] = stanza
                 yield kept, stanza["SHA256"]
+
+    def _no_other_build(self, kept: str, sha256: str, url: str) -> None:
+        """Raises ArchiveRefused where another build of the same package lies in the folder: of another system, or CPU."""
+        if self.folder.sha256(kept) not in ("", sha256):
+            raise archives.ArchiveRefused(
+                "the folder has another build of the same package", path=url, found=kept,
+                hint="one folder serves one system: mirror for another system or CPU into a folder of its own",
+            )  # fmt: skip
 
     def _fetch(self, one: Artefact, relative: str) -> None:
         fetched = self.work / "file"
