@@ -12,7 +12,6 @@ from railbed import catalog
 from railbed.cli import output
 from railbed.cli.release_commands import FILESYSTEM, RELEASE, host
 from railbed.effects.workspace import find_root
-from railbed.errors import UsageError
 
 if TYPE_CHECKING:
     from railbed.toolbox.release_check import Item
@@ -42,6 +41,7 @@ def check(
     as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """Ask every publisher for keys, signed indexes, versions, hashes and wheels, and apt for a way (exit 3: not all answered)."""
+    from railbed.effects.mirror.wheels import lists
     from railbed.toolbox import release_check  # urllib and ssl, for this verb alone
 
     taken = catalog.load_release(release)
@@ -51,7 +51,7 @@ def check(
         known,
         system,
         filesystem or [],
-        _locked(taken),
+        "\n".join(lists(find_root(), taken).values()),
         lambda line: output.err.print(line),
         whole=download,
     )
@@ -65,18 +65,6 @@ def check(
         counts = release_check.counts(items)
         output.out.print(", ".join(f"{count} {state}" for state, count in counts.items()))
     output.leave(release_check.exit_status(items))
-
-
-def _locked(release: catalog.Release) -> str:
-    """The lists of wheels of its training stacks. Raises UsageError outside a checkout, and where one is not there."""
-    tools = find_root() / "tools"
-    files = [tools / f"training-requirements-{one.version}.txt" for one in release.alternatives("torch")]
-    if lacking := [str(file) for file in files if not file.is_file()]:
-        raise UsageError(
-            f"release {release.key} has no locked list of wheels", path=lacking[0],
-            hint="docs/howto/add-a-release.md says how one is locked",
-        )  # fmt: skip
-    return "\n".join(file.read_text() for file in files)
 
 
 def _show(items: list[Item]) -> None:

@@ -99,9 +99,12 @@ def mirror(
         _list(release, wanted, as_json)
         return
     from railbed.effects.mirror import mirror as fetch  # urllib and ssl, for this verb alone
+    from railbed.effects.mirror import wheels
+    from railbed.effects.workspace import find_root
 
     try:
-        done = fetch(release, wanted, target, lambda line: output.err.print(line))
+        lists = wheels.lists(find_root(), taken)
+        done = fetch(release, wanted, target, lambda line: output.err.print(line), lists)
     except OSError as wrong:
         raise UsageError(
             f"the folder cannot be written: {wrong.strerror}", path=str(target), hint="name another"

@@ -199,6 +199,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_release": software.release,
         "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
+        "railbed_wheels": software.wheels,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
         "railbed_secrets_dir": str(paths.secrets),

@@ -13,7 +13,7 @@ from railbed.claims import FrozenModel
 from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import parse
 
-Kind = Literal["package", "file", "elsewhere", "unpinned", "refused"]
+Kind = Literal["package", "file", "wheels", "elsewhere", "unpinned", "refused"]
 DEBIAN_NAMES = {"x86_64": "amd64", "arm64": "arm64"}
 """CPU as the catalogue writes it → as Debian does."""
 
@@ -28,9 +28,10 @@ def mirror_folder(url: str, suite: str = FLAT) -> str:
 class Artefact(FrozenModel):
     """One part of a release, as it is fetched.
 
-    ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``elsewhere``: another
-    channel brings it (the distribution's mirror, PyPI, another component). ``unpinned``: no publisher tells by what a copy is
-    checked, and nobody recorded it yet. ``refused``: a copy could not be checked, or is not for everybody.
+    ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``wheels``: PyPI's, by the hashes
+    of a locked list. ``elsewhere``: another channel brings it (the distribution's mirror, another component).
+    ``unpinned``: no publisher tells by what a copy is checked, and nobody recorded it yet. ``refused``: a copy could not be
+    checked, or is not for everybody.
     """
 
     component: str
@@ -42,6 +43,10 @@ class Artefact(FrozenModel):
     components: list[str] = Field(default_factory=list)
     architecture: str = ""
     """Of the packages in a suite, as Debian writes it."""
+    python: str = ""
+    """Version of the Python that wheels are for."""
+    system: str = ""
+    """Of the hosts that load them, e.g. ``ubuntu 24.04``."""
     package: str = ""
     opens: str = ""
     """Of a file: which members are the packages for a node, as a pattern with ``*``; a Debian package is one itself."""
@@ -67,7 +72,12 @@ def artefacts(
         ]
     else:
         parts = list(select(release, machine, os, filesystems).items())
+    python = dict(parts)["python"].version if machine and "python" in dict(parts) else ""
     found = [one for name, part in parts for one in _of(release, name, part, machine, os)]
+    found = [
+        one.model_copy(update={"python": python, "system": os}) if one.kind == "wheels" else one
+        for one in found
+    ]
     return list({one.model_dump_json(): one for one in found}.values())
 
 
@@ -93,6 +103,10 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
             signature=part.signature,
             opens=opens,
             **signed,
+        )
+    elif part.purl and machine is not None:
+        yield _made(
+            name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)
         )
     else:
         yield _made(name, part, "elsewhere", package=part.package, note=_elsewhere(part))

@@ -20,8 +20,9 @@ from railbed.catalog import Release
 from railbed.catalog.facts import Source
 from railbed.effects.lab.debs import Deb
 from railbed.errors import Exit
+from railbed.software import wheels
 from railbed.toolbox import release_check
-from railbed.toolbox.release_check import Item, asking, published, wheels
+from railbed.toolbox.release_check import Item, asking, published
 from railbed.toolbox.release_check.transactions import kinds, transaction
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this machine")
@@ -56,7 +57,9 @@ class World:
             "/key.asc": self.signer.public,
             f"/cuda/nvidia-open_{version}.deb": body,
             f"/{self.name}": self.tool,
-            "/pypi/numpy/2.4.6/json": json.dumps({"urls": [{"digests": {"sha256": "a" * 64}}]}).encode(),
+            "/pypi/numpy/2.4.6/json": json.dumps(
+                {"urls": [{"filename": "numpy.whl", "url": "x", "digests": {"sha256": "a" * 64}}]}
+            ).encode(),
         }
         asked = transaction(self.release, catalog.load_machine(MACHINE), SYSTEM, kinds(self.machine)[0], [])
         first = transaction(self.release, self.machine, SYSTEM, kinds(self.machine)[1], [])

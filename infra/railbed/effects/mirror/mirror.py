@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from debian.deb822 import Packages
 
 from railbed.effects.download import download
-from railbed.effects.mirror import archives
+from railbed.effects.mirror import archives, wheels
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
@@ -19,16 +19,23 @@ from railbed.effects.mirror.vendors import Vendors
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact, mirror_folder
 
+FETCHED = ("package", "file", "wheels")
 LOCAL = "apt/local"
 """The repository of what comes from no repository: packages that are files, or lie in archives."""
 
 
-def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[str], None]) -> list[Fetched]:
-    """Fetches packages and files into ``target``, which may hold an earlier run's; a bad one stops none of the others.
+def mirror(
+    release: str,
+    wanted: list[Artefact],
+    target: Path,
+    say: Callable[[str], None],
+    lists: Mapping[str, str] | None = None,
+) -> list[Fetched]:
+    """Fetches packages, files and (with ``lists``: version → locked list) wheels into ``target``; a bad one stops no other.
 
-    A file lies under its name only once it is checked. Then the manifest and, per repository, ``Packages`` and an
-    unsigned ``Release`` are written, with what earlier runs left there and is still good. Raises OSError where
-    ``target`` cannot be written.
+    ``target`` may hold an earlier run's. A file lies under its name only once it is checked. Then the manifest and, per
+    repository, ``Packages`` and an unsigned ``Release`` are written, with what earlier runs left there and is still good.
+    Raises OSError where ``target`` cannot be written.
     """
     target.mkdir(parents=True, exist_ok=True)
     done: list[Fetched] = []
@@ -38,16 +45,18 @@ def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[st
         for one in wanted:
             result = Fetched(one)
             done.append(result)
-            if one.kind not in ("package", "file"):
+            if one.kind not in FETCHED or (one.kind == "wheels" and not lists):
                 continue
             say(f"fetching {one.component} {one.version}")
             try:
-                for relative, sha256 in run.packages(one) if one.kind == "package" else run.file(one):
+                for relative, sha256 in run.fetched(one, lists or {}):
                     result.files[relative] = sha256
             except RailbedError as failed:
                 result.error = failed
         for repository in sorted({*run.taken, *_repositories(target)}):
             write_index(folder, repository, run.taken.get(repository, {}))
+        for place in sorted(target.glob("wheels/*")):
+            wheels.write_index(folder, place.relative_to(target).as_posix())
         write_manifest(folder, release, done)
     return done
 
@@ -60,6 +69,12 @@ class _Run:
         self.vendors = Vendors(folder.work)
         self.taken: dict[str, dict[str, Packages]] = {}
         """Repository → path below the mirror → package."""
+
+    def fetched(self, one: Artefact, lists: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Path and SHA-256 of each of its files, as each is there. Raises RailbedError."""
+        if one.kind == "wheels":
+            return wheels.fetch(one, lists[one.version], self.folder)
+        return self.packages(one) if one.kind == "package" else self.file(one)
 
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Its path and SHA-256, once it is there. Raises RailbedError."""

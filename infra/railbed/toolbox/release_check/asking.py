@@ -11,7 +11,9 @@ from pathlib import Path
 from railbed import catalog
 from railbed.defaults import RELEASE_CHECK_WORKERS
 from railbed.effects import apt_root
-from railbed.toolbox.release_check import published, scope, wheels
+from railbed.effects.mirror import wheels
+from railbed.software.wheels import Wheel, read
+from railbed.toolbox.release_check import published, scope
 from railbed.toolbox.release_check.items import Item, judged, once
 from railbed.toolbox.release_check.resolving import Resolver
 from railbed.toolbox.release_check.scope import Scope
@@ -51,7 +53,7 @@ def _looks(
         yield partial(published.files, release.key, files, folder / published.files_of(group), whole=whole)
     yield partial(map, published.lacking, wanted.lacking)
     lists = _made(folder / "wheels")
-    for wheel in wheels.read(locked):
+    for wheel in read(locked):
         yield partial(_wheel, wheel, lists)
 
 
@@ -60,11 +62,13 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _wheel(wheel: wheels.Wheel, work: Path) -> Iterator[Item]:
+def _wheel(wheel: Wheel, work: Path) -> Iterator[Item]:
     expected = f"{len(wheel.sha256)} hashes"
-    yield judged(
-        "wheel", f"{wheel.name} {wheel.version}", wheel.url, expected, partial(wheels.published, wheel, work)
-    )
+    yield judged("wheel", f"{wheel.name} {wheel.version}", wheel.url, expected, partial(_there, wheel, work))
+
+
+def _there(wheel: Wheel, work: Path) -> str:
+    return f"{len(wheels.published(wheel, work))} files, by hash"
 
 
 def _asked(looks: list[Callable[[], Iterable[Item]]], say: Say) -> list[Item]:
