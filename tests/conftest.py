@@ -27,7 +27,7 @@ def _publishers() -> Iterator[None]:
         return f"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n{text}\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
     def own(release: str, wanted: Sequence[Any], cache: Path, say: object) -> LocalRepository:
-        return LocalRepository("stand-in", stand_in(cache, "cluster", "0" * 40), "0" * 40)
+        return LocalRepository("stand-in", stand_in(cache, "cluster", "0" * 40), "0" * 40, {})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("railbed.effects.publishers.armoured", stand_in)

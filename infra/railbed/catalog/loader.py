@@ -70,8 +70,13 @@ def load_filesystem(key: str) -> FilesystemOffer:
 
 def load_release(name: str) -> Release:
     """The software release ``name``, with what the site pinned of it. Raises CatalogError as above."""
-    release = _load("software", name, Release)
+    release = load_published(name)
     return applied(release, _load("pins", name, Pins)) if name in keys("pins") else release
+
+
+def load_published(name: str) -> Release:
+    """The same as it was published, without what the site pinned. Raises CatalogError as above."""
+    return _load("software", name, Release)
 
 
 def load_switch(key: str) -> Switch:

@@ -9,12 +9,27 @@ from railbed.catalog.releases import Component, Key, Release
 from railbed.errors import CatalogError
 
 
+class Former(Facts):
+    """What was pinned before, and who put something else in its place."""
+
+    values: list[str] = Field(min_length=1)
+    """Fingerprints, or the one SHA-256."""
+    by: str = Field(min_length=1)
+    """Who had confirmed it."""
+    checked: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """When, as an ISO date."""
+    replaced: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """When its successor was confirmed, by whom the entry itself names."""
+
+
 class PinnedKey(Facts):
     """Fingerprints of one of a release's ``keys``."""
 
     fingerprints: list[str] = Field(min_length=1)
     by: str = Field(min_length=1)
     """Who confirmed them."""
+    before: list[Former] = Field(default_factory=list)
+    """Oldest first."""
     provenance: Source
 
 
@@ -25,6 +40,8 @@ class PinnedFile(Facts):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     by: str = Field(min_length=1)
     """Who confirmed it."""
+    before: list[Former] = Field(default_factory=list)
+    """Oldest first."""
     provenance: Source
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "job": ("job", "Long jobs: interruptions, spares, checkpoints, goodput."),
     "blame": ("blame", "Who is to blame: tests in rounds, and what they say."),
     "software": ("software", "Versions that go together, and why; releases."),
+    "release": ("release_check", "A software release, against what its publishers serve now."),
     "doctor": ("cluster", "Look at this machine: what the stack's platform needs here and what is missing."),
     "setup": ("cluster", "Get this checkout ready: stack file, host tools, engine, `.railbed/env`."),
     "env": ("cluster", "Write `.railbed/env`: after sourcing it, plain `pulumi` works here."),

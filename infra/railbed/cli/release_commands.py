@@ -54,7 +54,7 @@ def diff(
 ) -> None:  # fmt: skip
     """What changes from release A to B, and what each change asks for."""
     before, after = catalog.load_release(old), catalog.load_release(new)
-    known, system = _host(after, machine, os)
+    known, system = host(after, machine, os)
     found = difference(before, after, catalog.load_rules(), known, system, filesystem or [])
     if as_json:
         document = {"from": old, "to": new, "machine": machine, "os": system or None, "asks": found.asks}
@@ -72,7 +72,7 @@ def sbom(
     from railbed.software.sbom import sbom as materials
 
     taken = catalog.load_release(release)
-    known, system = _host(taken, machine, os)
+    known, system = host(taken, machine, os)
     text = materials(taken, catalog.load_rules(), known, system, filesystem or [])
     if target is None:
         output.write_lines([text])
@@ -93,15 +93,18 @@ def mirror(
             allowed="one of --output DIR and --dry-run", hint="name one of them",
         )  # fmt: skip
     taken = catalog.load_release(release)
-    known, system = _host(taken, machine, os)
+    known, system = host(taken, machine, os)
     wanted = artefacts(taken, known, system, filesystem or [])
     if target is None:
         _list(release, wanted, as_json)
         return
     from railbed.effects.mirror import mirror as fetch  # urllib and ssl, for this verb alone
+    from railbed.effects.mirror import wheels
+    from railbed.effects.workspace import find_root
 
     try:
-        done = fetch(release, wanted, target, lambda line: output.err.print(line))
+        lists = wheels.lists(find_root(), taken)
+        done = fetch(release, wanted, target, lambda line: output.err.print(line), lists)
     except OSError as wrong:
         raise UsageError(
             f"the folder cannot be written: {wrong.strerror}", path=str(target), hint="name another"
@@ -114,13 +117,15 @@ def pin(
     names: list[str] = NAMES,
     confirm: list[str] = CONFIRM,
     by: str = typer.Option("", "--by", help="Who compared; else the name of this login."),
+    again: bool = typer.Option(False, "--again", help="Pin anew what was pinned and lies there changed; the old value is kept."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:  # fmt: skip
     """Show the key or file that nobody published a fingerprint or hash of; record what is confirmed (exit 3: not all)."""
     from railbed.effects import pinning  # urllib and ssl, for this verb alone
 
     file = pinning.place(release)
-    seen = pinning.see(catalog.load_release(release), names)
+    published = catalog.load_published(release)
+    seen = pinning.see(published, names)
     wanted = {value.replace(" ", "").lower() for value in confirm}
     told = {value.lower() for one in seen for value in one.values}
     if strange := sorted(wanted - told):
@@ -133,17 +138,22 @@ def pin(
         for one in seen
     ]
     agreed = [one for one in agreed if one.values]
+    if not again:
+        pinning.refuse_changed(file, [*seen, *agreed])
     if agreed:
         try:
             pinning.record(file, agreed, by or getpass.getuser(), time.strftime("%Y-%m-%d", time.gmtime()))
         except OSError as wrong:
             raise UsageError(f"cannot be written: {wrong.strerror}", path=str(file)) from None
-    _told(release, file, seen, agreed, as_json)
-    if len(agreed) < len(seen):
+    waiting = [one.name for one in seen if not pinning.unchanged(file, one)]
+    _told(release, file, seen, agreed, waiting, as_json)
+    if waiting:
         output.leave(Exit.UNPROVEN)
 
 
-def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], as_json: bool) -> None:
+def _told(
+    release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], waiting: list[str], as_json: bool
+) -> None:  # fmt: skip
     if as_json:
         document = {"release": release, "file": str(file)}
         lists = {"seen": seen, "pinned": agreed}
@@ -157,15 +167,13 @@ def _told(release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen]
     output.out.print(table)
     if agreed:
         output.out.print(f"pinned in {file}: {', '.join(dict.fromkeys(one.name for one in agreed))}")
-    if len(agreed) < len(seen):
+    if waiting:
         output.out.print(
             "compare with the publisher by another way than this network; then run it again with --confirm VALUE"
         )
 
 
-def _host(
-    release: catalog.Release, machine: str | None, os: str | None
-) -> tuple[catalog.Machine | None, str]:
+def host(release: catalog.Release, machine: str | None, os: str | None) -> tuple[catalog.Machine | None, str]:
     """The machine, if one is named, and its system. Raises UsageError for a system that the release is not made for."""
     known = catalog.load_machine(machine) if machine else None
     if os is not None and os not in release.systems:

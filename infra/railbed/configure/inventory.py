@@ -192,11 +192,14 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
             ]
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
-        "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
+        "railbed_repositories": [
+            one.model_dump(mode="json", exclude={"packages"}) for one in software.repositories
+        ],
         "railbed_carried": _carried(software.repositories, paths),
         "railbed_release": software.release,
         "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
         "railbed_training_stack_path": software.training_stack_path,
+        "railbed_wheels": software.wheels,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
         "railbed_secrets_dir": str(paths.secrets),

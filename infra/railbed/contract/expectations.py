@@ -52,8 +52,11 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "login": node.ssh.user,
         "imds": list(contract.imds),
         "packages": {
-            package: _locked(components[name], software.package_versions.get(name, ""))
-            for name, package in named.items()
+            **{name: pin.removesuffix("-*") for name, pin in contract.class_of(node).packages.items() if pin},
+            **{
+                package: _locked(components[name], software.package_versions.get(name, ""))
+                for name, package in named.items()
+            },
         },
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,

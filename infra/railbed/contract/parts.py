@@ -165,6 +165,8 @@ class Repository(FrozenModel):
     """The armoured public key; of a distribution's own archive the path of the keyring that every host of it has."""
     fingerprint: scalars.Fingerprint = ""
     """Of that key where a release pins it; whoever writes the contract has compared them."""
+    packages: dict[scalars.Package, scalars.Pin] = Field(default_factory=dict)
+    """Of the cluster's own: package → the one version that it carries."""
 
 
 class File(FrozenModel):
@@ -185,6 +187,8 @@ class Software(FrozenModel):
     repositories: list[Repository]
     training_stack_path: scalars.Path
     """Folder on the node that holds the training stack's Python packages."""
+    wheels: scalars.UrlOrNone = ""
+    """Page of the site's mirror that lists their wheels; empty: the index that the node is set to."""
     package_versions: dict[scalars.Component, scalars.Version] = Field(default_factory=dict)
     """Component → version of its package, where the release knows it to the last character."""
     files: dict[scalars.Component, File] = Field(default_factory=dict)

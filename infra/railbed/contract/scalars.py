@@ -64,6 +64,9 @@ Source = Annotated[str, Field(max_length=4096, pattern=r"^([A-Za-z0-9/\[][A-Za-z
 MountOptions = Annotated[str, Field(max_length=1024, pattern=r"^([A-Za-z0-9_][A-Za-z0-9_=,.:/@+-]*)?$")]
 Url = Annotated[str, Field(max_length=2048, pattern=r"^(https?://|file:/)[A-Za-z0-9._~:/?#\[\]@+,=%-]*$")]
 """RFC 3986 without what a shell obeys."""
+UrlOrNone = Annotated[
+    str, Field(max_length=2048, pattern=r"^((https?://|file:/)[A-Za-z0-9._~:/?#\[\]@+,=%-]*)?$")
+]
 Redfish = Annotated[str, Field(max_length=255, pattern=r"^(https://[A-Za-z0-9._~:/\[\]%-]+)?$")]
 RepositoryName = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*$")]
 Suite = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9.][A-Za-z0-9 ._/+-]*)?$")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import urllib.error
@@ -9,9 +10,10 @@ import urllib.request
 from pathlib import Path
 
 from railbed.defaults import HTTP_TIMEOUT_S
-from railbed.errors import RailbedError
+from railbed.errors import HostError, RailbedError
 
 CHUNK_BYTES = 1 << 20
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class FetchError(RailbedError):
@@ -20,38 +22,77 @@ class FetchError(RailbedError):
     code = "FETCH"
 
 
+class Unreachable(FetchError):
+    """Nobody answered, or not to the end: nothing is known of what is published there."""
+
+
+GONE = (404, 410)
+"""Statuses by which a server says that there is no such thing; with others it, or a proxy before it, says nothing of it."""
+
+
+def size_bytes(url: str) -> int | None:
+    """How many bytes lie at ``url``, as its server says without sending them; None where it does not say.
+
+    Raises FetchError where nothing is there, Unreachable where nobody says so.
+    """
+    asked = urllib.request.Request(url, method="HEAD")  # noqa: S310 - the catalogue takes http(s) only
+    try:
+        with urllib.request.urlopen(asked, timeout=HTTP_TIMEOUT_S) as answer:  # noqa: S310 - as above
+            return _announced(answer, url)
+    except (OSError, http.client.HTTPException) as wrong:
+        raise _failed(url, wrong) from None
+
+
 def download(url: str, target: Path, sha256: str = "") -> str:
     """Writes what lies at ``url`` to ``target`` and returns its SHA-256; nothing is left of it where that fails.
 
-    Raises FetchError where it is not there, cut off, or not of ``sha256``.
+    Raises FetchError where it is not there or not of ``sha256``; Unreachable where nobody answers, or it is cut off;
+    HostError where it does not fit on the disk.
     """
     digest, done = hashlib.sha256(), False
     try:
         with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S) as answer, target.open("wb") as file:  # noqa: S310 - the catalogue takes http(s) only
-            announced = answer.headers.get("Content-Length")
+            announced = _announced(answer, url)
             size = 0
             while chunk := answer.read(CHUNK_BYTES):
                 file.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-        if announced is not None and size != int(announced):
-            raise FetchError("the download was cut off", path=url, found=size, allowed=int(announced),
-                             hint="run it again")  # fmt: skip
+        if announced is not None and size != announced:
+            raise Unreachable("the download was cut off", path=url, found=size, allowed=announced,
+                              hint="run it again")  # fmt: skip
         if sha256 and digest.hexdigest() != sha256:
             raise FetchError(
                 "the file is not the one that was published", path=url, found=digest.hexdigest(), allowed=sha256,
                 hint="do not use it; ask its publisher whether it was replaced",
             )  # fmt: skip
         done = True
-    except urllib.error.HTTPError as wrong:
-        raise FetchError(
-            f"the server answers {wrong.code}", path=url, hint="is it still published there?"
-        ) from None
-    except (OSError, http.client.HTTPException) as wrong:
-        raise FetchError(
-            f"cannot be fetched: {wrong}", path=url, hint="check the network and run it again"
-        ) from None
+    except OSError as wrong:
+        if wrong.errno in NO_ROOM:
+            raise HostError(
+                f"no room for {url}", path=str(target), hint="make room there and run it again"
+            ) from None
+        raise _failed(url, wrong) from None
+    except http.client.HTTPException as wrong:
+        raise _failed(url, wrong) from None
     finally:
         if not done:
             target.unlink(missing_ok=True)
     return digest.hexdigest()
+
+
+def _announced(answer: http.client.HTTPResponse, url: str) -> int | None:
+    told = answer.headers.get("Content-Length")
+    if told is not None and not (told.isascii() and told.isdigit()):
+        raise Unreachable(
+            "the server names no size that is one", path=url, found=told[:40], hint="ask its owner"
+        )
+    return None if told is None else int(told)
+
+
+def _failed(url: str, wrong: Exception) -> FetchError:
+    if isinstance(wrong, urllib.error.HTTPError):
+        kind = FetchError if wrong.code in GONE else Unreachable
+        return kind(f"the server answers {wrong.code}", path=url, hint="is it still published there?")
+    reason = wrong.reason if isinstance(wrong, urllib.error.URLError) else wrong
+    return Unreachable(f"cannot be fetched: {reason}", path=url, hint="check the network and run it again")

@@ -16,6 +16,7 @@ from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
 from railbed.effects.lock import held
 from railbed.effects.mirror import LOCAL, mirror
+from railbed.effects.mirror.debian import Index
 from railbed.errors import HostError
 from railbed.software.artefacts import Artefact
 
@@ -31,6 +32,8 @@ class LocalRepository:
     key: str
     """The armoured public key that signs it."""
     fingerprint: str
+    packages: dict[str, str]
+    """Package → the version that it carries; without those of which architectures have different ones."""
 
 
 def repositories_dir(cache: Path) -> Path:
@@ -59,7 +62,13 @@ def ensure(
             if not place.is_dir():
                 _build(release, wanted, place, say)
     key = (place / KEY).read_text()
-    return LocalRepository(digest, key, openpgp.fingerprint_of(key, str(place / KEY)))
+    fingerprint = openpgp.fingerprint_of(key, str(place / KEY))
+    return LocalRepository(digest, key, fingerprint, _carried((place / "Packages").read_text()))
+
+
+def _carried(text: str) -> dict[str, str]:
+    found = {name: {one["Version"] for one in several} for name, several in Index("", text).packages.items()}
+    return {name: next(iter(versions)) for name, versions in found.items() if len(versions) == 1}
 
 
 def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[[str], None]) -> None:

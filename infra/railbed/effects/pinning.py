@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,20 +75,46 @@ def place(release: str) -> Path:
     return Path(first) / f"pins/{release}.yaml"
 
 
+def recorded(file: Path, one: Seen) -> list[str]:
+    """What ``file`` pins of it; empty where it does not. Raises YamlProblem."""
+    return list(_values(_entry(_read(file), one) or {}))
+
+
+def unchanged(file: Path, one: Seen) -> bool:
+    """Whether what lies there is what ``file`` pins: of a key's file all that is pinned."""
+    known = recorded(file, one)
+    return bool(known) and set(known) <= set(one.values)
+
+
+def refuse_changed(file: Path, seen: Iterable[Seen]) -> None:
+    """Raises UsageError where what lies there now is not what was pinned."""
+    for one in seen:
+        if recorded(file, one) and not unchanged(file, one):
+            raise UsageError(
+                "it is not what was pinned", code="PIN_CHANGED", path=one.url, found=one.values,
+                allowed=recorded(file, one),
+                hint="do not use it; ask its publisher whether it was replaced. If so, compare and pin it with --again",
+            )  # fmt: skip
+
+
 def record(file: Path, confirmed: Iterable[Seen], by: str, day: str) -> None:
-    """Adds pins to ``file``, in the place of earlier ones of the same key or address. Comments in it are not kept."""
-    found: Any = strict_yaml.read(file) if file.exists() else {}
-    found = {"title": "what this site pinned", "sources": {}, "parts": {}, **found}
+    """Adds pins to ``file``, in the place of earlier ones of the same key or address, which it keeps as what was before.
+
+    Comments in it are not kept.
+    """
+    found = {"title": "what this site pinned", "sources": {}, "parts": {}, **_read(file)}
     for one in confirmed:
-        label = f"{one.name}_{len(found['sources'])}"
+        former = _entry(found, one)
+        label = _label(one.name, found["sources"])
         found["sources"][label] = {"source": SHOWN_BY[one.kind].format(url=one.url), "checked": day}
+        about = {"by": by, **_before(former, one, found, day), "source": label}
         if one.kind == "key":
             keys = found["parts"].setdefault("keys", {})
-            keys[one.name] = {"fingerprints": one.values, "by": by, "source": label}
+            keys[one.name] = {"fingerprints": one.values, **about}
         else:
             pinned = found["parts"].setdefault("files", {}).setdefault(one.name, [])
             pinned[:] = [known for known in pinned if known["url"] != one.url]
-            pinned.append({"url": one.url, "sha256": one.values[0], "by": by, "source": label})
+            pinned.append({"url": one.url, "sha256": one.values[0], **about})
     used = {
         part["source"]
         for part in (
@@ -99,3 +126,37 @@ def record(file: Path, confirmed: Iterable[Seen], by: str, day: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     # Quoted, as a hash of digits alone would be a number.
     files.replace(file, yaml.safe_dump(found, default_style='"', sort_keys=False, width=1000))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = strict_yaml.read(file) if file.exists() else {}
+    return found
+
+
+def _entry(found: dict[str, Any], one: Seen) -> dict[str, Any] | None:
+    parts: dict[str, Any] = found.get("parts", {})
+    if one.kind == "key":
+        known: dict[str, Any] | None = parts.get("keys", {}).get(one.name)
+        return known
+    return next(
+        (known for known in parts.get("files", {}).get(one.name, []) if known["url"] == one.url), None
+    )
+
+
+def _values(entry: dict[str, Any]) -> list[str]:
+    return list(entry.get("fingerprints") or filter(None, [entry.get("sha256")]))
+
+
+def _before(former: dict[str, Any] | None, one: Seen, found: dict[str, Any], day: str) -> dict[str, Any]:
+    if former is None:
+        return {}
+    earlier = list(former.get("before", []))
+    if _values(former) != one.values:
+        checked = found["sources"][former["source"]]["checked"]
+        earlier.append({"values": _values(former), "by": former["by"], "checked": checked, "replaced": day})
+    return {"before": earlier} if earlier else {}
+
+
+def _label(name: str, taken: dict[str, Any]) -> str:
+    """A name that no source of the file has."""
+    return next(label for at in count() if (label := f"{name}_{at}") not in taken)

@@ -118,6 +118,8 @@ class PlannedSoftware(FrozenModel):
     training_stack_path: str
     repositories: list[PlannedRepository] = Field(default_factory=list)
     """Of the release, or of the site's mirror; none in a lab, which has its own."""
+    wheels: str = ""
+    """Page of the site's mirror that lists the training stack's wheels; empty: the index that nodes are set to."""
 
 
 class Price(FrozenModel):

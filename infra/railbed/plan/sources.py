@@ -143,5 +143,10 @@ def _local(mirror: MirrorSpec) -> PlannedRepository:
     )
 
 
+def wheels(mirror: MirrorSpec | None, torch: str) -> str:
+    """Page of the mirror that lists the training stack's wheels (``effects/mirror/wheels.py``); empty without a mirror."""
+    return f"{_folder(mirror.url)}wheels/{torch}/index.html" if mirror and torch else ""
+
+
 def _folder(place: str) -> str:
     return place.rstrip("/") + "/"

@@ -132,8 +132,15 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         node.model_copy(update={"node_class": kind.name})
         for node, kind in zip(made.nodes, kinds, strict=True)
     ]
-    planned = [contract.NodeClass(**one.model_dump()) for one in classes.values()]
+    carried = {name: version for one in made.software.repositories for name, version in one.packages.items()}
+    planned = [_pinned(contract.NodeClass(**one.model_dump()), carried) for one in classes.values()]
     return made.model_copy(update={"nodes": nodes, "classes": planned})
+
+
+def _pinned(one: contract.NodeClass, carried: Mapping[str, str]) -> contract.NodeClass:
+    """A package that no release pins is held at the version that the cluster's own repository carries: an upgrade moves it."""
+    packages = {name: pin or carried.get(name, "") for name, pin in one.packages.items()}
+    return one.model_copy(update={"packages": packages})
 
 
 def _served(by: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:

@@ -44,6 +44,7 @@ def _own(plan: ClusterPlan, say: Say) -> list[contract.Repository]:
             components=[],
             signed_by=made.key,
             fingerprint=made.fingerprint,
+            packages=made.packages,
         )
     ]
 

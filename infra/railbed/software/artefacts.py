@@ -13,7 +13,7 @@ from railbed.claims import FrozenModel
 from railbed.software.compat import repository_of, select
 from railbed.software.compat.conditions import parse
 
-Kind = Literal["package", "file", "elsewhere", "unpinned", "refused"]
+Kind = Literal["package", "file", "wheels", "elsewhere", "unpinned", "refused"]
 DEBIAN_NAMES = {"x86_64": "amd64", "arm64": "arm64"}
 """CPU as the catalogue writes it → as Debian does."""
 
@@ -28,9 +28,10 @@ def mirror_folder(url: str, suite: str = FLAT) -> str:
 class Artefact(FrozenModel):
     """One part of a release, as it is fetched.
 
-    ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``elsewhere``: another
-    channel brings it (the distribution's mirror, PyPI, another component). ``unpinned``: no publisher tells by what a copy is
-    checked, and nobody recorded it yet. ``refused``: a copy could not be checked, or is not for everybody.
+    ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``wheels``: PyPI's, by the hashes
+    of a locked list. ``elsewhere``: another channel brings it (the distribution's mirror, another component).
+    ``unpinned``: no publisher tells by what a copy is checked, and nobody recorded it yet. ``refused``: a copy could not be
+    checked, or is not for everybody.
     """
 
     component: str
@@ -42,6 +43,10 @@ class Artefact(FrozenModel):
     components: list[str] = Field(default_factory=list)
     architecture: str = ""
     """Of the packages in a suite, as Debian writes it."""
+    python: str = ""
+    """Version of the Python that wheels are for."""
+    system: str = ""
+    """Of the hosts that load them, e.g. ``ubuntu 24.04``."""
     package: str = ""
     opens: str = ""
     """Of a file: which members are the packages for a node, as a pattern with ``*``; a Debian package is one itself."""
@@ -67,7 +72,12 @@ def artefacts(
         ]
     else:
         parts = list(select(release, machine, os, filesystems).items())
+    python = dict(parts)["python"].version if machine and "python" in dict(parts) else ""
     found = [one for name, part in parts for one in _of(release, name, part, machine, os)]
+    found = [
+        one.model_copy(update={"python": python, "system": os}) if one.kind == "wheels" else one
+        for one in found
+    ]
     return list({one.model_dump_json(): one for one in found}.values())
 
 
@@ -78,9 +88,12 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
         yield _made(name, part, "refused", url=part.url, note=part.unverifiable)
     elif part.unpinned:
         yield _made(name, part, "unpinned", url=part.url, note=f"{part.unpinned}; {_pin(release, name)}")
+    elif part.opens and machine is None:
+        note = "its archive has builds of several systems: `--machine` says which (and `--os`, where it is not the machine's own)"
+        yield _made(name, part, "refused", url=part.url, note=note)
     elif part.url:
         signed = _signed(release.keys.get(part.signing_key))
-        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if part.opens else ""
+        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
         yield _made(
             name,
             part,
@@ -90,6 +103,10 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
             signature=part.signature,
             opens=opens,
             **signed,
+        )
+    elif part.purl and machine is not None:
+        yield _made(
+            name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)
         )
     else:
         yield _made(name, part, "elsewhere", package=part.package, note=_elsewhere(part))
@@ -121,10 +138,21 @@ def _of_repository(
         note = f"packages follow each node's kernel: mirror the whole of {repository.url} {repository.suite}"
         return _made(name, part, "elsewhere", url=repository.url, note=note)
     cpu = machine.cpu_architecture if machine else repository.when.get("machine.cpu_architecture", "x86_64")
-    return _made(
-        name, part, "package", url=repository.url, package=f"{part.package}={part.package_version}",
-        suite=repository.suite, components=repository.components, architecture=DEBIAN_NAMES[str(cpu)],
-        **_signed(key),
+    return index_of(release, repository, str(cpu)).model_copy(
+        update={
+            "component": name,
+            "version": part.version,
+            "package": f"{part.package}={part.package_version}",
+        }
+    )
+
+
+def index_of(release: Release, repository: Repository, cpu_architecture: str) -> Artefact:
+    """The repository itself: where its index is, and by which key that is signed."""
+    return Artefact(
+        component="", version="", kind="package", url=repository.url, suite=repository.suite,
+        components=repository.components, architecture=DEBIAN_NAMES[cpu_architecture],
+        **_signed(release.keys[repository.signing_key]),
     )  # fmt: skip
 
 
@@ -142,13 +170,13 @@ def _pin(release: Release, name: str) -> str:
 
 
 def _spelt(os: str) -> str:
-    """``ubuntu 24.04`` → ``UBUNTU2404``; without a system, all of them."""
-    return os.upper().replace(" ", "").replace(".", "") or "*"
+    """``ubuntu 24.04`` → ``UBUNTU2404``."""
+    return os.upper().replace(" ", "").replace(".", "")
 
 
-def _cpu(machine: Machine | None) -> str:
-    """As the kernel calls it; without a machine, all of them."""
-    return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture] if machine else "*"
+def _cpu(machine: Machine) -> str:
+    """As the kernel calls it."""
+    return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture]
 
 
 def _signed(key: Key | None) -> dict[str, str]:

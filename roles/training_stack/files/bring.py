@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Fetches a locked list of Python packages, each by its hash, into a folder of its own. Standard library only.
 
-usage: bring.py --requirements FILE --to FOLDER --torch VERSION
+usage: bring.py --requirements FILE --to FOLDER --torch VERSION [--wheels URL]
 
 The folder appears whole, and only once torch and the NCCL in it can be loaded; until then an earlier one stays as it is. Which
-index pip asks is the node's own setting (/etc/pip.conf); the hashes are the list's. Prints `there` or `fetched` and the version
-of NCCL. Exit status 1: something could not be had, has another hash, or cannot be loaded; nothing was changed.
+index pip asks is the node's own setting (/etc/pip.conf), unless a page of wheels is named; the hashes are the list's. Prints
+`there` or `fetched` and the version of NCCL. Exit status 1: something could not be had, has another hash, or cannot be loaded;
+nothing was changed.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def run(argv: list[str], timeout_s: int, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def bring(requirements: Path, to: Path, torch: str) -> str:
-    """What torch says of its NCCL, from the new folder. Raises Refused."""
+def bring(requirements: Path, to: Path, torch: str, wheels: str = "") -> str:
+    """What torch says of its NCCL, from the new folder. ``wheels``: the only page that is asked. Raises Refused."""
     for left in [*to.parent.glob(f"{BEGUN}*"), *to.parent.glob(f"{BEFORE}*")]:
         shutil.rmtree(left)
     new = Path(tempfile.mkdtemp(prefix=BEGUN, dir=to.parent))
@@ -72,6 +73,8 @@ def bring(requirements: Path, to: Path, torch: str) -> str:
             "--require-hashes",
             "--only-binary=:all:",
         ]
+        if wheels:
+            pip += ["--no-index", f"--find-links={wheels}"]
         run([*pip, f"--target={new}", f"--requirement={requirements}"], FETCH_TIMEOUT_S)
         if version(new) != torch:
             raise Refused(f"the list brought torch {version(new) or 'not at all'}, not {torch}")
@@ -95,13 +98,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--requirements", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--torch", required=True)
+    parser.add_argument("--wheels", default="")
     given = parser.parse_args(argv)
     if version(given.to) == given.torch:
         print("there")
         return 0
     given.to.parent.mkdir(parents=True, exist_ok=True)
     try:
-        print(f"fetched; NCCL {bring(given.requirements, given.to, given.torch)}")
+        print(f"fetched; NCCL {bring(given.requirements, given.to, given.torch, given.wheels)}")
     except (Refused, OSError) as refused:
         print(refused, file=sys.stderr)
         return 1

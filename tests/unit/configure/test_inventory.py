@@ -16,7 +16,7 @@ from tests.support.contracts import sealed
 from railbed import contract as contracts
 from railbed.configure import health, inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
-from railbed.contract import Contract
+from railbed.contract import Contract, expectations
 from railbed.defaults import NODE_REPOSITORY
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
@@ -299,3 +299,39 @@ def test_only_the_clusters_own_repository_is_carried_to_the_nodes(contract: Cont
         "from": "/cache/software/0123abcd",
         "to": f"{NODE_REPOSITORY}/0123abcd",
     }
+
+
+def test_what_the_clusters_own_repository_carries_is_held_at_its_version_and_an_upgrade_moves_it(
+    contract: Contract,
+) -> None:
+    def carrying(version: str) -> Contract:
+        one = contract.software.repositories[0].model_copy(
+            update={"packages": {"jq": version, "elsewhere": "1"}}
+        )
+        software = contract.software.model_copy(update={"repositories": [one]})
+        return sealed(contract.model_copy(update={"software": software}))
+
+    unpinned = contract.class_of(contract.node("h100-1")).packages
+    assert unpinned["jq"] == "" and "elsewhere" not in unpinned
+    for version in ("1.7.1-3", "1.8.0-1"):
+        made = carrying(version)
+        found = build(made, {}, PATHS)
+        (group,) = [
+            name
+            for name in found.groups
+            if name.startswith("class_compute") and "h100-1" in found.groups[name]
+        ]
+        packages = found.group_variables[group]["railbed_node_packages"]
+        assert packages["jq"] == version and packages.keys() == unpinned.keys()
+        assert {name: pin for name, pin in packages.items() if name != "jq"} == {
+            name: pin for name, pin in unpinned.items() if name != "jq"
+        }
+        assert expectations.of(made, made.node("h100-1"))["packages"]["jq"] == version
+        assert "packages" not in found.variables["railbed_repositories"][0]
+
+
+def test_every_package_that_nodes_hold_is_looked_for(contract: Contract) -> None:
+    wanted = expectations.of(contract, contract.node("h100-1"))["packages"]
+    pinned = {name for name, pin in contract.class_of(contract.node("h100-1")).packages.items() if pin}
+    assert pinned <= wanted.keys() and {"libnccl-dev", "enroot"} <= pinned
+    assert not [version for version in wanted.values() if "*" in version]

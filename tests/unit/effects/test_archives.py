@@ -14,7 +14,7 @@ from tests.full_disk import files_end_at
 from tests.unit.effects.test_mirror import Signer, Site, sha256, signers, site  # noqa: F401 - fixtures
 
 from railbed.effects import local_repository
-from railbed.effects.download import FetchError
+from railbed.effects.download import FetchError, download
 from railbed.effects.lab.debs import Deb
 from railbed.effects.mirror import LOCAL, archives, mirror
 from railbed.effects.mirror.archives import ArchiveRefused
@@ -75,12 +75,18 @@ def test_only_the_packages_for_the_node_come_out(tmp_path: Path, mode: str) -> N
         (packed({f"{INSIDE}/efa.deb": os.urandom(90_000)})[:40_000], "damaged"),
         (b"<html>not found</html>", "damaged"),
         (packed({"installer/other": b"1"}), "no member"),
+        (packed({f"{INSIDE}/efa.deb": b"1", f"{INSIDE}/b/efa.deb": b"2"}), "builds of the same"),
     ],
 )
 def test_what_is_no_good_archive_is_refused(tmp_path: Path, archive: bytes, says: str) -> None:
     with pytest.raises(ArchiveRefused, match=says) as refused:
         opened(tmp_path, archive)
     assert refused.value.code == "ARCHIVE" and refused.value.path == "https://a.test/archive"
+
+
+def test_the_same_package_twice_is_one(tmp_path: Path) -> None:
+    found = opened(tmp_path, packed({f"{INSIDE}/efa.deb": b"1", f"{INSIDE}/b/efa.deb": b"1"}))
+    assert [path.name for path in found] == ["efa.deb"]
 
 
 def test_a_bomb_is_stopped_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,12 +127,31 @@ def test_a_mirror_has_them_in_a_repository_of_their_own(
     assert text.count("Package: ") == 2 and "Depends: libfabric1-aws" in text
 
 
+def test_one_folder_takes_no_second_build_of_a_package(
+    site: Site,  # noqa: F811 - the fixture
+    debs: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    mirror("2026.99", wanted(site, debs), tmp_path, lambda _: None)
+    before = (tmp_path / LOCAL / "Packages").read_text()
+    rebuilt = {}
+    for name in debs:
+        deb = Deb(name.split("_")[0], "1.0-1", fields={"Section": "jammy"})
+        rebuilt[deb.file] = deb.write(tmp_path / "work", tmp_path).read_bytes()
+    done = mirror("2026.99", wanted(site, rebuilt), tmp_path, lambda _: None)
+    assert [one.error.code if one.error else "" for one in done] == ["ARCHIVE", "ARCHIVE"]
+    assert (tmp_path / LOCAL / "Packages").read_text() == before
+
+
 @pytest.fixture
-def real(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def real() -> Iterator[None]:
     """The function itself, which no other test runs (tests/conftest.py)."""
     import importlib
 
-    yield monkeypatch.setattr(local_repository, "ensure", importlib.reload(local_repository).ensure)
+    stand_in = local_repository.ensure
+    importlib.reload(local_repository)
+    yield
+    local_repository.ensure = stand_in
 
 
 @pytest.mark.usefixtures("real")
@@ -140,6 +165,7 @@ def test_it_is_built_once_and_apt_takes_it_by_its_key(
     count = len(site.asked)
     assert local_repository.ensure("2026.99", asked, tmp_path, lambda _: None) == made
     assert len(site.asked) == count, "not fetched again"
+    assert made.packages == {"efa": "1.0-1", "libfabric1-aws": "1.0-1"}
     folder = local_repository.repositories_dir(tmp_path) / made.digest
     assert sorted(path.suffix for path in folder.iterdir() if path.is_file()).count(".deb") == 2
     root = tmp_path / "root"
@@ -169,7 +195,10 @@ def test_a_full_disk_leaves_nothing_and_says_where_to_make_room(
     asked = wanted(site, debs)
     with files_end_at(512), pytest.raises(HostError, match="cannot write") as refused:
         local_repository.ensure("2026.99", asked, tmp_path, lambda _: None)
-    assert str(tmp_path / "software") in refused.value.hint
+    assert "make room" in refused.value.hint
+    with files_end_at(4), pytest.raises(HostError, match="no room for http"):
+        download(f"{site.url}/efa.tar.gz", tmp_path / "file")
+    assert not (tmp_path / "file").exists()
     assert [path.name for path in local_repository.repositories_dir(tmp_path).iterdir()] == ["lock"]
     assert local_repository.ensure("2026.99", asked, tmp_path, lambda _: None), "the same again, with room"
 

@@ -32,16 +32,21 @@ class Site:
         site = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+            def do_HEAD(self) -> bytes | None:
                 site.asked.append(self.path)
                 body = site.files.get(self.path)
                 if body is None:
                     self.send_error(404)
-                    return
+                    return None
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: len(body) // 2] if self.path in site.cut else body)
+                return body
+
+            def do_GET(self) -> None:
+                body = self.do_HEAD()
+                if body is not None:
+                    self.wfile.write(body[: len(body) // 2] if self.path in site.cut else body)
 
             def log_message(self, *_: object) -> None:
                 """Nothing on the test's output."""

@@ -117,3 +117,43 @@ def test_a_site_needs_a_catalogue_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv(catalog.OVERLAY, raising=False)
     with pytest.raises(UsageError, match="no catalogue of your own"):
         call("enroot")
+
+
+def test_what_changed_since_is_refused_until_it_is_pinned_again_and_the_old_value_is_kept(
+    own: Path, published: Site
+) -> None:
+    assert call("enroot", "--confirm", sha256(FILE))[0] == 0
+    assert call("enroot")[0] == 0, "what is pinned and as it was asks for nothing"
+    published.files["/tool.deb"] = other = b"another package"
+    for words in ((), ("--confirm", sha256(other))):
+        with pytest.raises(UsageError) as refused:
+            call("enroot", *words)
+        assert (refused.value.code, refused.value.found, refused.value.allowed) == (
+            "PIN_CHANGED",
+            [sha256(other)],
+            [sha256(FILE)],
+        )
+    before = own.read_text()
+    assert call("enroot", "--again")[0] == 3 and own.read_text() == before, "shown first"
+    assert call("enroot", "--again", "--confirm", sha256(other))[0] == 0
+    pins = catalog.loader.read_entry(own, str(own), RELEASE, catalog.pins.Pins)
+    (file,) = pins.files["enroot"]
+    (former,) = file.before
+    assert file.sha256 == sha256(other) and former.values == [sha256(FILE)] and former.by == "ada"
+    assert former.replaced == file.provenance.checked
+
+
+def test_another_key_of_the_same_file_takes_no_pins_place_by_itself(
+    own: Path,
+    published: Site,
+    signers: tuple[Signer, Signer],  # noqa: F811 - the fixture
+) -> None:
+    first, second = signers
+    assert call("doca", "--confirm", first.fingerprint)[0] == 0
+    published.files["/key.asc"] = first.public + second.public
+    assert call("doca")[0] == 0
+    with pytest.raises(UsageError, match="not what was pinned"):
+        call("doca", "--confirm", second.fingerprint)
+    assert call("doca", "--again", "--confirm", second.fingerprint)[0] == 0
+    key = catalog.loader.read_entry(own, str(own), RELEASE, catalog.pins.Pins).keys["doca"]
+    assert key.fingerprints == [second.fingerprint] and key.before[0].values == [first.fingerprint]

@@ -7,9 +7,7 @@ The resolver is the real one of this machine, in a folder of its own and without
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -19,53 +17,17 @@ import pytest
 import yaml
 
 from railbed import catalog
-from railbed.plan import node_classes
-from railbed.plan.node_classes import Cluster, Kind
-from railbed.software import compat
+from railbed.effects.apt_root import AptRoot
+from railbed.plan.node_classes import Kind
+from railbed.run import Result
+from railbed.toolbox.release_check.transactions import Transaction, kinds, sorts, transaction
 
 LINES = Path(__file__).parents[1] / "data/apt/lines.yaml"
 KERNEL = "6.8.0-45-generic"
-LOCAL = "local"
-"""The cluster's own repository: what vendors give as files."""
-OF_EFA = ("openmpi40-aws",)
-"""Of the EFA installer, a component of its own."""
 BASE = ("build-essential", "dkms", "linux-headers-generic", "lustre-client-utils")
 """Of the distribution, that lines of the index ask for."""
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this machine")
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """What a class of nodes asks apt for, and of which sources."""
-
-    system: str
-    asked: frozenset[tuple[str, str]]
-    """``name``, or ``name=version`` as a node pins it; and the source that serves it."""
-
-    @property
-    def packages(self) -> set[str]:
-        return {package for package, _ in self.asked}
-
-    @property
-    def sources(self) -> set[str]:
-        return {self.system, *(source for _, source in self.asked)}
-
-
-def machines() -> Iterator[catalog.Machine]:
-    """One of each sort: what no condition of a release asks of makes no other transaction."""
-    sorts: dict[tuple[Any, ...], str] = {}
-    for key in catalog.keys("machines"):
-        one = catalog.load_machine(key)
-        sort = (
-            one.vendor,
-            one.transport,
-            one.cpu_architecture,
-            one.nvlink_generation,
-            one.nodes_per_nvlink_domain > 1,
-        )
-        sorts.setdefault((*sort, one.gpus > 1, "ConnectX-8" in one.nic_kind), key)
-    return (catalog.load_machine(key) for key in sorts.values())
 
 
 @cache
@@ -74,40 +36,19 @@ def known() -> dict[Transaction, str]:
     found = {}
     for name in catalog.keys("software"):
         for system in catalog.load_release(name).systems:
-            for machine in machines():
-                for kind in (
-                    Kind("compute", machine.key, rails=True),
-                    Kind("controller", first_controller=True),
-                ):
+            for machine in sorts():
+                for kind in kinds(machine):
                     found[of(name, machine.key, system, kind)] = f"{name} {machine.key} {system} {kind.role}"
     return found
 
 
 def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transaction:
     """Of compute nodes, unless another kind is asked for."""
-    release, machine = catalog.load_release(name), catalog.load_machine(key)
-    kind = kind or Kind("compute", key, rails=True)
     filesystems = ["lustre"] if system.startswith("ubuntu") else []
-    chosen = compat.select(release, machine, system, filesystems)
-    cluster = Cluster(
-        release, system, frozenset(chosen), "slurm", frozenset(filesystems), True, "machine", machine.vendor
-    )
-    got = node_classes.of(kind, machine if kind.machine else None, cluster)
-    own = chosen if kind.machine else compat.select(release, None, system, filesystems, machine.vendor)
-    assert {one.repository for one in own.values()} <= {one.repository for one in chosen.values()}
-    served = {
-        package: part.repository or (LOCAL if part.served_by == "archive" or package in OF_EFA else system)
-        for part in own.values()
-        for package in part.node_packages
-    }
-    asked = {
-        (
-            f"{package}={version}" if version else package.replace("@kernel", KERNEL),
-            served.get(package, system),
-        )
-        for package, version in got.packages.items()
-    }
-    return Transaction(system, frozenset(asked))
+    machine = catalog.load_machine(key)
+    return transaction(
+        catalog.load_release(name), machine, system, kind or kinds(machine)[0], filesystems
+    ).on(KERNEL)
 
 
 def stanza(package: str, fields: dict[str, Any]) -> str:
@@ -120,13 +61,9 @@ def stanza(package: str, fields: dict[str, Any]) -> str:
 
 
 class Root:
-    """A folder that apt takes for a machine, of one system, with every source; what a node has not is pinned away."""
+    """A folder that apt takes for a machine of one system, with every source that the system's transactions have."""
 
     def __init__(self, folder: Path, system: str, known: list[Transaction]) -> None:
-        self.folder = folder
-        for name in ("lists/partial", "archives/partial", "etc", "sources"):
-            (folder / name).mkdir(parents=True)
-        (folder / "status").touch()
         lines = yaml.safe_load(LINES.read_text())
         self.marker = lines.pop("marker")
         self.indexes: dict[str, dict[tuple[str, str], dict[str, Any]]] = {
@@ -139,16 +76,16 @@ class Root:
         }:
             name, _, version = package.partition("=")
             self._stub(source, name, version)
-        entries = []
+        sources = {}
         for name, packages in self.indexes.items():
             place = folder / "sources" / name.replace(" ", "-")
-            place.mkdir()
+            place.mkdir(parents=True)
             text = "\n".join(stanza(package, fields) for (package, _), fields in sorted(packages.items()))
             (place / "Packages").write_text(text)
-            (place / "Release").write_text(f"Label: {name.replace(' ', '-')}\nOrigin: fabricated\n")
-            entries.append(f"deb [trusted=yes] file:{place} ./\n")
-        (folder / "etc/sources.list").write_text("".join(entries))
-        self.apt("update")
+            sources[name] = f"deb [trusted=yes] file:{place} ./"
+        self.apt = AptRoot(folder / "apt", "amd64", sources)
+        for name in sources:
+            assert self.apt.update(name).ok
 
     def _stub(self, source: str, package: str, version: str) -> None:
         """The version that a release pins, or any; without a line where no document has one."""
@@ -159,35 +96,8 @@ class Root:
         elif not fnmatchcase(str(fields.get("Version", "")), version):
             index[package, version] = {**fields, "Version": version.replace("*", "1")}
 
-    def apt(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        settings = {
-            "Dir::State::lists": "lists", "Dir::State::status": "status", "Dir::Cache::archives": "archives",
-            "Dir::Etc::sourcelist": "etc/sources.list",
-        }  # fmt: skip
-        options = [f"{name}={self.folder / value}" for name, value in settings.items()]
-        options += [
-            "Dir::Etc::sourceparts=/dev/null", "Dir::Etc::preferencesparts=/dev/null", "Dir::Cache::pkgcache=",
-            "Dir::Cache::srcpkgcache=", "APT::Architecture=amd64", "APT::Architectures=amd64",
-            "APT::Sandbox::User=root", "Debug::NoLocking=true",
-        ]  # fmt: skip
-        argv = ["apt-get", *(word for option in options for word in ("-o", option)), *map(str, words)]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-
-    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> subprocess.CompletedProcess[str]:
-        """What apt would do with a node's own sources, as the module ``debs`` asks it."""
-        away = [name.replace(" ", "-") for name in self.indexes if name not in sources]
-        preferences = self.folder / "etc/preferences"
-        preferences.write_text(
-            "\n".join(f"Package: *\nPin: release l={name}\nPin-Priority: -1\n" for name in sorted(away))
-        )
-        return self.apt(
-            "-o",
-            f"Dir::Etc::preferences={preferences}",
-            "-s",
-            "--no-install-recommends",
-            "install",
-            *sorted(packages),
-        )
+    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> Result:
+        return self.apt.resolve(packages, sources)
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +111,8 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Root]:
 
 def test_apt_resolves_the_packages_of_every_release_machine_and_system(roots: dict[str, Root]) -> None:
     wrong = {}
-    for transaction, name in known().items():
-        done = roots[transaction.system].resolve(transaction.packages, transaction.sources)
+    for asked, name in known().items():
+        done = roots[asked.system].resolve(asked.packages, asked.sources)
         if done.returncode:
             wrong[name] = (done.stdout + done.stderr)[-600:]
     assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
@@ -210,18 +120,16 @@ def test_apt_resolves_the_packages_of_every_release_machine_and_system(roots: di
 
 
 def test_a_node_with_doca_gets_its_mpi_and_no_other(roots: dict[str, Root]) -> None:
-    transaction = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
-    said = roots["ubuntu 24.04"].resolve(transaction.packages, transaction.sources).stdout
+    asked = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
+    said = roots["ubuntu 24.04"].resolve(asked.packages, asked.sources).stdout
     assert "Inst openmpi (4.1.9a1" in said and "Inst rdma-core (2510" in said
     assert "Inst openmpi-bin" not in said and "Inst libucx0" not in said
 
 
 def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root]) -> None:
     """What releases asked for until now."""
-    transaction = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
-    done = roots["ubuntu 24.04"].resolve(
-        {*transaction.packages, "openmpi-bin", "libopenmpi-dev"}, transaction.sources
-    )
+    asked = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
+    done = roots["ubuntu 24.04"].resolve({*asked.packages, "openmpi-bin", "libopenmpi-dev"}, asked.sources)
     assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
 
 
@@ -230,12 +138,12 @@ def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hp
 ) -> None:
     """Its marker conflicts with that MPI: such an image has to bring its own, and be told so (an image profile)."""
     root = roots["ubuntu 24.04"]
-    status = root.folder / "status"
+    status = root.apt.folder / "status"
     (name, fields), *_ = root.marker.items()
     status.write_text(stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename"))
-    transaction = of("2026.12", "azure/Standard_ND96isr_H100_v5", "ubuntu 24.04")
+    asked = of("2026.12", "azure/Standard_ND96isr_H100_v5", "ubuntu 24.04")
     try:
-        said = root.resolve(transaction.packages, transaction.sources).stdout
+        said = root.resolve(asked.packages, asked.sources).stdout
     finally:
         status.write_text("")
     assert "Remv hpcx-provides-openmpi" in said

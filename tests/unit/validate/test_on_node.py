@@ -73,7 +73,7 @@ def test_a_package_that_is_numbered_otherwise_than_its_program_is_looked_for_by_
             "package_versions": {part: whole for part, (_, whole) in parts.items()},
         }
     )
-    classes = [one.model_copy(update={"components": versions}) for one in contract.classes]
+    classes = [one.model_copy(update={"components": versions, "packages": {}}) for one in contract.classes]
     other = contract.model_copy(update={"software": software, "classes": classes})
     expected = expectations.of(other, other.node("h100-1"))["packages"]
     assert expected == {"nccl": "2.30.4", "dcgm_exporter": "4.8.2-1"}

@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
+from filecmp import cmp
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -43,7 +44,11 @@ def packages(file: Path, pattern: str, work: Path, name: str) -> Iterator[Path]:
                 _within(member, archive.offset, count, name)
                 if member.isfile() and fnmatchcase(member.name.removeprefix("./"), pattern):
                     found += 1
-                    yield _taken(archive, member, work)
+                    package = work / PurePosixPath(member.name).name
+                    if not package.exists():
+                        yield _taken(archive, member, package)
+                    elif not cmp(package, _taken(archive, member, work / "again"), shallow=False):
+                        raise _two_builds(member, name)
     except DAMAGED as damaged:
         raise ArchiveRefused(
             f"the archive is damaged: {damaged}",
@@ -85,8 +90,14 @@ def _within(member: tarfile.TarInfo, offset_bytes: int, count: int, name: str) -
         )  # fmt: skip
 
 
-def _taken(archive: tarfile.TarFile, member: tarfile.TarInfo, work: Path) -> Path:
-    target = work / PurePosixPath(member.name).name
+def _two_builds(member: tarfile.TarInfo, name: str) -> ArchiveRefused:
+    return ArchiveRefused(
+        "two members of the archive are builds of the same package", path=name, found=member.name,
+        hint="it has builds of several systems: the release's file says which members it takes (`opens`)",
+    )  # fmt: skip
+
+
+def _taken(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> Path:
     source = archive.extractfile(member)
     if source is None:
         raise ValueError(f"{member.name} cannot be read")

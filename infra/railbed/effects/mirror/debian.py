@@ -6,6 +6,8 @@ import gzip
 import operator
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from itertools import chain
 from pathlib import Path
 
@@ -86,13 +88,32 @@ def fetch_index(
     components: Sequence[str] = (),
     architecture: str = "",
 ) -> Index:
-    """The index of the repository at ``url``, its signature and hash checked. Raises FetchError."""
+    """The index of the repository at ``url``, its signature and hash checked. Raises FetchError, also past its Valid-Until."""
     place = url if suite == FLAT else f"{url}dists/{suite}/"
-    listed = Release(_lines(_signed(place, keyring, fingerprint, work))).get("SHA256")
+    signed = Release(_lines(_signed(place, keyring, fingerprint, work)))
+    _still_valid(signed, place)
+    listed = signed.get("SHA256")
     lines = listed if isinstance(listed, list) else []  # what stands on the field's own line is none
     hashes = {one["name"].removeprefix("./"): one["sha256"] for one in lines if "name" in one}
     folders = [f"{component}/binary-{architecture}/" for component in components] or [""]
     return Index(url, "\n".join(_packages(place, folder, hashes, work) for folder in folders))
+
+
+def _still_valid(signed: Release, place: str) -> None:
+    """Raises FetchError past the day until which the publisher vouches for the index, as apt does; few name one."""
+    told = signed.get("Valid-Until")
+    if told is None:
+        return
+    try:
+        until = parsedate_to_datetime(told)
+    except ValueError:
+        until = None
+    now = datetime.now(UTC)
+    if until is None or (until if until.tzinfo else until.replace(tzinfo=UTC)) < now:
+        raise FetchError(
+            "the signed index has expired", path=place, found=f"Valid-Until: {told}",
+            allowed=f"a day after {now:%Y-%m-%d}", hint="somebody serves an old copy; ask its publisher",
+        )  # fmt: skip
 
 
 def _signed(place: str, keyring: Path, fingerprint: str, work: Path) -> str:

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from debian.deb822 import Packages
 
-from railbed.effects import openpgp
-from railbed.effects.download import FetchError, download
-from railbed.effects.mirror import archives
-from railbed.effects.mirror.debian import Index, fetch_index
+from railbed.effects.download import download
+from railbed.effects.mirror import archives, wheels
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
+from railbed.effects.mirror.vendors import Vendors
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact, mirror_folder
 
+FETCHED = ("package", "file", "wheels")
 LOCAL = "apt/local"
 """The repository of what comes from no repository: packages that are files, or lie in archives."""
 
 
-def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[str], None]) -> list[Fetched]:
-    """Fetches packages and files into ``target``, which may hold an earlier run's; a bad one stops none of the others.
+def mirror(
+    release: str,
+    wanted: list[Artefact],
+    target: Path,
+    say: Callable[[str], None],
+    lists: Mapping[str, str] | None = None,
+) -> list[Fetched]:
+    """Fetches packages, files and (with ``lists``: version → locked list) wheels into ``target``; a bad one stops no other.
 
-    A file lies under its name only once it is checked. Then the manifest and, per repository, ``Packages`` and an
-    unsigned ``Release`` are written, with what earlier runs left there and is still good. Raises OSError where
-    ``target`` cannot be written.
+    ``target`` may hold an earlier run's. A file lies under its name only once it is checked. Then the manifest and, per
+    repository, ``Packages`` and an unsigned ``Release`` are written, with what earlier runs left there and is still good.
+    Raises OSError where ``target`` cannot be written.
     """
     target.mkdir(parents=True, exist_ok=True)
     done: list[Fetched] = []
@@ -39,28 +45,36 @@ def mirror(release: str, wanted: list[Artefact], target: Path, say: Callable[[st
         for one in wanted:
             result = Fetched(one)
             done.append(result)
-            if one.kind not in ("package", "file"):
+            if one.kind not in FETCHED or (one.kind == "wheels" and not lists):
                 continue
             say(f"fetching {one.component} {one.version}")
             try:
-                for relative, sha256 in run.packages(one) if one.kind == "package" else run.file(one):
+                for relative, sha256 in run.fetched(one, lists or {}):
                     result.files[relative] = sha256
             except RailbedError as failed:
                 result.error = failed
         for repository in sorted({*run.taken, *_repositories(target)}):
             write_index(folder, repository, run.taken.get(repository, {}))
+        for place in sorted(target.glob("wheels/*")):
+            wheels.write_index(folder, place.relative_to(target).as_posix())
         write_manifest(folder, release, done)
     return done
 
 
 class _Run:
-    """What one run fetches, and the vendors' indexes that it fetched for that."""
+    """What one run fetches."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder, self.work = folder, folder.work
-        self.indexes: dict[str, Index | RailbedError] = {}
+        self.vendors = Vendors(folder.work)
         self.taken: dict[str, dict[str, Packages]] = {}
         """Repository → path below the mirror → package."""
+
+    def fetched(self, one: Artefact, lists: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Path and SHA-256 of each of its files, as each is there. Raises RailbedError."""
+        if one.kind == "wheels":
+            return wheels.fetch(one, lists[one.version], self.folder)
+        return self.packages(one) if one.kind == "package" else self.file(one)
 
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Its path and SHA-256, once it is there. Raises RailbedError."""
@@ -79,27 +93,29 @@ class _Run:
                     sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
                 found[package] = archives.stanza(package, sha256, f"{one.url}: {package.name}")
             for package, stanza in found.items():
+                self._no_other_build(f"{LOCAL}/{package.name}", stanza["SHA256"], one.url)
+            for package, stanza in found.items():
                 kept = f"{LOCAL}/{package.name}"
                 self.folder.keep(package, kept)
                 self.taken.setdefault(LOCAL, {})[kept] = stanza
                 yield kept, stanza["SHA256"]
 
+    def _no_other_build(self, kept: str, sha256: str, url: str) -> None:
+        """Raises ArchiveRefused where another build of the same package lies in the folder: of another system, or CPU."""
+        if self.folder.sha256(kept) not in ("", sha256):
+            raise archives.ArchiveRefused(
+                "the folder has another build of the same package", path=url, found=kept,
+                hint="one folder serves one system: mirror for another system or CPU into a folder of its own",
+            )  # fmt: skip
+
     def _fetch(self, one: Artefact, relative: str) -> None:
         fetched = self.work / "file"
-        download(one.url, fetched, one.sha256)
-        if one.signature:
-            keyring = self._keyring(one)
-            download(one.signature, self.work / "file.sig")
-            try:
-                openpgp.verify_detached(fetched, self.work / "file.sig", keyring, one.fingerprint, one.url)
-            except FetchError:
-                fetched.unlink()
-                raise
+        self.vendors.file(one, fetched)
         self.folder.keep(fetched, relative)
 
     def packages(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Path and SHA-256 of the package and of each that it needs, as each is there. Raises RailbedError."""
-        index = self._index(one)
+        index = self.vendors.index(one)
         name, _, version = one.package.partition("=")
         repository = mirror_folder(one.url, one.suite)
         for stanza in index.with_needs(index.exactly(name, version)):
@@ -110,38 +126,6 @@ class _Run:
                 self.folder.keep(fetched, relative)
             self.taken.setdefault(repository, {})[relative] = stanza
             yield relative, stanza["SHA256"]
-
-    def _keyring(self, one: Artefact) -> Path:
-        """The keyring with its publisher's key, which is fetched once. Raises FetchError where that is another."""
-        keyring = self.work / f"{one.fingerprint.replace(' ', '+')}.gpg"
-        if not keyring.exists():
-            fetched = self.work / "key"
-            download(one.key_url, fetched)
-            key = openpgp.chosen(
-                fetched.read_text(errors="replace"), tuple(one.fingerprint.split()), one.key_url
-            )
-            openpgp.write_keyring(key, keyring)
-        return keyring
-
-    def _index(self, one: Artefact) -> Index:
-        place = f"{one.url} {one.suite}"
-        if place not in self.indexes:
-            try:
-                self.indexes[place] = fetch_index(
-                    one.url,
-                    self._keyring(one),
-                    one.fingerprint,
-                    self.work,
-                    one.suite,
-                    one.components,
-                    one.architecture,
-                )
-            except RailbedError as failed:
-                self.indexes[place] = failed
-        found = self.indexes[place]
-        if isinstance(found, RailbedError):
-            raise found
-        return found
 
 
 def _repositories(target: Path) -> Iterator[str]:
