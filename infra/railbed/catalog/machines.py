@@ -12,6 +12,11 @@ from railbed.errors import UnprovenError
 
 Architecture = Literal["ampere", "hopper", "blackwell", "blackwell-ultra"]
 
+NicKind = Literal[
+    "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma", "veth",
+    "unnamed",
+]  # fmt: skip
+
 
 class Unpublished(UnprovenError):
     """A number was asked for that nobody published: what depends on it is neither passed nor failed."""
@@ -80,7 +85,9 @@ class Machine(Gpus, Published):
     known_nic_gbps: float | None = Field(default=None, gt=0, alias="nic_gbps")
     known_fabric_gbps: float | None = Field(default=None, gt=0, alias="fabric_gbps")
     """All rails of a node together, as published for the whole node."""
-    nic_kind: str
+    nic_kind: NicKind
+    """Model of the rails' cards, by which rules choose drivers and libraries. ``connectx``: a ConnectX of a generation that
+    nobody published; ``unnamed``: not even that."""
     transport: Literal["tcp", "roce", "infiniband", "efa"]
     known_mtu: int | None = Field(default=None, ge=1280, alias="mtu")
     """MTU of the rail interfaces, bytes."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from railbed import catalog
 from railbed.catalog import Machine, Unpublished
-from railbed.errors import Exit
+from railbed.errors import CatalogError, Exit
 
 KEYS = catalog.keys("machines")
 BOARDS = catalog.keys("boards")
@@ -174,3 +175,13 @@ def test_silence_is_refused() -> None:
         Machine(**{**body, "unpublished": {**entry.unpublished, "gpus": "nobody counted them"}})
     with pytest.raises(ValidationError, match="names wheels"):
         Machine(**{**body, "unpublished": {**entry.unpublished, "wheels": "none were found"}})
+
+
+def test_a_nic_kind_that_nobody_knows_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    file = tmp_path / "hgx-h100.yaml"
+    text = (Path(catalog.__file__).parent / "machines/metal/hgx-h100.yaml").read_text()
+    file.write_text(text.replace("nic_kind: {value: connectx-7,", 'nic_kind: {value: "ConnectX-7, RoCE",'))
+    with pytest.raises(CatalogError) as refused:
+        catalog.loader.read_entry(file, "hgx-h100.yaml", "metal/hgx-h100", Machine)
+    assert "connectx-7" in refused.value.message and "efa-v2" in refused.value.message
+    assert refused.value.path == "hgx-h100.yaml:nic_kind"

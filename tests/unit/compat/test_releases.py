@@ -183,3 +183,15 @@ def test_a_component_that_does_not_hold_is_refused(changed: dict[str, Any], word
 def test_a_release_that_names_what_it_has_not_is_refused(changed: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Release(key="1", title="one", training_stack_path="/opt", **changed)
+
+
+def test_doca_goes_where_connectx_8_is_and_nowhere_else() -> None:
+    machines = [catalog.load_machine(key) for key in catalog.keys("machines")]
+    for name in catalog.keys("software"):
+        given = {
+            one.key
+            for one in machines
+            if "ofed" in compat.select(catalog.load_release(name), one, "ubuntu 24.04")
+        }
+        assert given == {one.key for one in machines if one.nic_kind == "connectx-8"}, name
+    assert {"azure/Standard_ND128isr_GB300_v6", "oci/BM.GPU.GB300.4", "gcp/a4x-maxgpu-4g-metal"} <= given

@@ -136,7 +136,7 @@ def _values() -> list[str]:
         "1",
         "8",
         "18",
-        "ConnectX-8",
+        "connectx-8",
     ]
     systems = ["debian 12", "rhel 9", "ubuntu 22.04", "ubuntu 24.04"]
     return [*words, *systems, *listed, "620.1", "1.9.1", "24.10"]

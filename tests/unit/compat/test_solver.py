@@ -23,7 +23,7 @@ from railbed.software.compat.conditions import order, parse
         (True, "none", False), (True, "open", True), (False, "none", True),
         (["ubuntu 22.04", "rhel 9"], "rhel 9", True), (["ubuntu 22.04"], "ubuntu 22.041", False),
         ("<5 | >=6", "5.5", False), ("<5 | >=6", "6.1", True), ("!=6.1", "6.1.0", False), ("!=6.1", "6.2", True),
-        ("has ConnectX-8", "ConnectX-8, RoCE", True), ("has ConnectX-8", "ConnectX-7", False),
+        ("connectx-8", "connectx-8", True), ("connectx-8", "connectx", False),
         ("open", "open", True), ("open", "proprietary", False),
     ],
 )  # fmt: skip
