@@ -30,7 +30,7 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
@@ -41,6 +41,7 @@ ALWAYS = (
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched",
+    "own_kernel_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -199,6 +200,8 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
+        "railbed_processors": dict(PROCESSORS),
+        "railbed_read_request_bytes": READ_REQUEST_BYTES,
         "railbed_secrets_dir": str(paths.secrets),
     }
 

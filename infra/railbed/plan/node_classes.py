@@ -163,6 +163,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
             yield "training_fetched"
+            yield "own_kernel_nodes"
         if is_bare(machine, cluster.hosts, provided=cluster.imds):
             yield "acs_nodes"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
