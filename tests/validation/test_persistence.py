@@ -1,4 +1,4 @@
-"""Persistence mode, in the words of nvidia-smi --query-gpu (its manual page: ``Enabled`` or ``Disabled``); built, not recorded."""
+"""Persistence mode, in the words of nvidia-smi's manual page (``Enabled``, ``Disabled``); built, not recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processors, from sysfs trees that this file makes; names and latencies are those of drivers/idle/intel_idle.c (Sapphire Rapids)."""
+"""Processors, from sysfs trees that this file makes; states as drivers/idle/intel_idle.c has them for Sapphire Rapids."""
 
 from __future__ import annotations
 

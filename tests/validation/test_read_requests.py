@@ -18,8 +18,7 @@ from railbed.validate.node import read_requests as program
 
 CARD, FUNCTION, OTHER = "0000:1c:00.0", "0000:1c:00.1", "0000:20:00.0"
 FIRMWARE, WANTED = 0x2936, 0x5936
-"""Device control of a ConnectX card as its firmware leaves it, and after 4096 bytes were asked: as setpci shows both in Canonical's
-certification guide for servers."""
+"""Device control as firmware leaves it, and with 4096 bytes asked: as setpci shows both in Canonical's guide."""
 
 
 def space(control: int, before: int = 1) -> bytes:

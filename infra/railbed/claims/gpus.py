@@ -49,8 +49,8 @@ def persistence(_: Facts) -> Instances:
 
 @define(
     id="node.fabric_manager", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
-    holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; from NVLink 5 on "
-    "`ib_umad` is loaded, through which it reaches the switches; where a machine has NVSwitches of its own",
+    holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; from "
+    "NVLink 5 on `ib_umad` is loaded, through which it reaches the switches; where a machine has NVSwitches of its own",
     by=NODE_SUITE, accuses="fabric manager", runbook="fabric-manager", hardware=True,
 )  # fmt: skip
 def fabric_manager(facts: Facts) -> Instances:

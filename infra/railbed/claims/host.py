@@ -56,8 +56,8 @@ def read_requests(facts: Facts) -> Instances:
 
 @define(
     id="node.processors", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
-    holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that takes "
-    "longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",
+    holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that "
+    "takes longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",
     accuses="processors", runbook="processors",
     hidden={"lab": "the lab's hosts are containers: their processors are those of the machine that runs them"},
 )  # fmt: skip
