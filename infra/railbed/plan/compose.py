@@ -48,7 +48,11 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         places = sources.of(
             release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror, os
         )
-        installed = installed.model_copy(update={"repositories": places})
+        signing = spec.software.module_signing
+        certificate = signing.certificate_sha256 if signing.kind == "mok" else ""
+        installed = installed.model_copy(
+            update={"repositories": places, "secure_boot": signing.kind, "certificate_sha256": certificate}
+        )
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
