@@ -153,6 +153,11 @@ NOFILE_MIN = 16384
 MEMLOCK_MIN_KIB = 8192
 """Memory that a step must be able to lock where no RDMA is used: systemd's own default (systemd-system.conf(5)).
 RDMA pins whatever it moves, so there the limit must be off."""
+PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}
+"""What processors of nodes with GPUs are set to; why, and from where: roles/processors/vars/main.yml."""
+READ_REQUEST_BYTES = 4096
+"""PCIe read request of a rail's card: the most that there is, which Canonical's certification guide for servers sets for 100 Gb/s
+and above ("Network Performance Tuning")."""
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
 COLLECTIVE_TIMEOUT_S = 120

@@ -59,6 +59,23 @@ def test_driver_fabric_manager_and_what_needs_them_come_in_order(machines: Recor
     assert unit == {"name": "nvidia-fabricmanager.service", "files": ["/usr/bin/nv-fabricmanager"]}
 
 
+def test_a_kernel_of_its_own_is_set_at_every_boot(machines: Recorded, lab: Recorded) -> None:
+    said = machines.text("h100-0", "/etc/systemd/system/railbed-processors.service")
+    assert "--set --governor performance --idle-latency-us 50 --huge-pages madvise\n" in said
+    asked = machines.asked["h100-0"][
+        "processors: Set clocks, idle states and huge pages, now and at every boot"
+    ]
+    assert asked["units"][0]["name"] == "railbed-processors.service" and len(asked["units"][0]["files"]) == 2
+    unit = machines.text("h100-0", "/etc/systemd/system/railbed-persistence.service")
+    assert (
+        "ExecStart=/usr/bin/nvidia-smi -pm 1\n" in unit
+        and "Before=nvidia-dcgm.service slurmd.service\n" in unit
+    )
+    assert not [
+        path for path in lab.files["h100-0"] if "railbed-processors" in path or "railbed-persist" in path
+    ]
+
+
 def test_the_exporter_asks_the_engine_that_runs_and_serves_management_only(machines: Recorded) -> None:
     said = machines.text("h100-0", EXPORTER)
     assert "--address 10.90.0.11:9400 --remote-hostengine-info 127.0.0.1:5555\n" in said

@@ -132,6 +132,7 @@ CASES = [
     server("of Ceph", **CEPH),
     server("of Ceph over a folder", "drives for data_paths", **{**CEPH, "data_paths": ["/srv"]}),
     server("of Ceph without the servers", "the servers' addresses", **{**CEPH, "hosts": {}}),
+    Case("a node that lacks the ground", "base", {"base_refused": ["secure boot is on"]}, "Nothing was changed", tasks="refuse"),
     Case("rails that nobody found", "rails", {"rails_unknown": "7 of 8 cards"}, "not found, so nothing", tasks="refuse"),
     slurm("pair with its state on a shared filesystem", state_path="/data/.slurm", shared_paths=["/home", "/data"]),
     slurm("pair whose state is on one of the two", "2 controllers need their state", shared_paths=["/data"]),

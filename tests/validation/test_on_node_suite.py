@@ -158,6 +158,7 @@ BAD = [
     ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "tells no version"),
     ("node.fabric_manager", says("systemctl", "failed\n", 3), ["fabric manager"],
      "nvidia-fabricmanager.service is failed"),
+    ("node.fabric_manager", wants(nvlsm="2025.10.11"), ["fabric manager"], "module ib_umad is not loaded"),
     ("node.fabric_manager", gpus("unjoined"), ["fabric manager"], "gpu 7 is In Progress (N/A)"),
     ("node.dcgm_engine", dcgm("none"), ["dcgm"], "the host engine does not answer: Error: unable to establish"),
     ("node.dcgm_engine", dcgm("fewer"), ["dcgm"], "DCGM sees 7 of the 8 GPUs"),

@@ -140,6 +140,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
             yield name, " ".join(some.packages), some.provenance
         for name, one in entry.boot_parameters.items():
             yield name, one.parameter, one.provenance
+        for name, card in entry.nic_firmware.items():
+            yield name, card.least, card.provenance
         for name, versions in entry.versions.items():
             for known in versions:
                 yield name, f"{known.version} {known.note}".strip(), known.provenance

@@ -86,18 +86,30 @@ class BootParameter(Facts):
     provenance: Source
 
 
+class NicFirmware(Facts):
+    """Firmware of one generation of network cards."""
+
+    drivers: str = Field(min_length=2)
+    """Component of a release whose drivers it goes with."""
+    least: str = Field(pattern=r"^\d{2}\.\d{1,3}\.\d{1,6}$")
+    """Oldest version; the first number tells the generation."""
+    reason: str = Field(min_length=8)
+    provenance: Source
+
+
 class Rules(Entry):
-    """A file of ``rules/``: rules, versions, components, packages, boot parameters, or several of them."""
+    """A file of ``rules/``: rules, versions, components, packages, boot parameters, firmware, or several of them."""
 
     rules: dict[str, Rule] = Field(default_factory=dict)
     versions: dict[str, list[Known]] = Field(default_factory=dict)
     components: dict[str, Trait] = Field(default_factory=dict)
     packages: dict[str, PackageSet] = Field(default_factory=dict)
     boot_parameters: dict[str, BootParameter] = Field(default_factory=dict)
+    nic_firmware: dict[str, NicFirmware] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        kinds = ("rules", "versions", "components", "packages", "boot_parameters")
+        kinds = ("rules", "versions", "components", "packages", "boot_parameters", "nic_firmware")
         if not any(getattr(self, kind) for kind in kinds):
             raise ValueError(f"a file of rules/ has one of {', '.join(kinds)} below `parts`")
         return self

@@ -39,9 +39,18 @@ def driver(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="persistence mode is on for every GPU", accuses="driver", runbook="persistence",
+    hidden={"lab": "the lab has no GPU, so there is nothing that a driver could keep"},
+)  # fmt: skip
+def persistence(_: Facts) -> Instances:
+    yield In("the driver keeps every GPU set up while nobody uses it")
+
+
+@define(
     id="node.fabric_manager", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
-    holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; where a "
-    "machine has NVSwitches of its own",
+    holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; from "
+    "NVLink 5 on `ib_umad` is loaded, through which it reaches the switches; where a machine has NVSwitches of its own",
     by=NODE_SUITE, accuses="fabric manager", runbook="fabric-manager", hardware=True,
 )  # fmt: skip
 def fabric_manager(facts: Facts) -> Instances:

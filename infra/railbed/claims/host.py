@@ -41,6 +41,31 @@ def acs(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.read_requests", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="every network card that may be a rail's asks 4096 bytes of memory at once, and may order its writes freely",
+    accuses="pcie", runbook="read-requests",
+)  # fmt: skip
+def read_requests(facts: Facts) -> Instances:
+    if not facts.own_bridges:
+        yield Out("the configuration spaces of the node's devices are not its own")
+    elif {"infiniband", "roce"}.isdisjoint(facts.transports):
+        yield Out("the rails' cards are none whose read requests are known")
+    else:
+        yield In("network cards ask enough of memory at once for their links")
+
+
+@define(
+    id="node.processors", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that "
+    "takes longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",
+    accuses="processors", runbook="processors",
+    hidden={"lab": "the lab's hosts are containers: their processors are those of the machine that runs them"},
+)  # fmt: skip
+def processors(_: Facts) -> Instances:
+    yield In("processors keep their clock and wake quickly, and the kernel moves no pages about under ranks")
+
+
+@define(
     id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="the kernel has at least 95 % of the memory that the machine should have", accuses="memory", runbook="memory",
     hidden={"lab": "the lab's hosts are containers: they see the memory of the machine that runs them"},

@@ -30,7 +30,7 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
@@ -41,6 +41,7 @@ ALWAYS = (
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched",
+    "own_kernel_nodes", "signing_nodes", "refused_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -91,7 +92,7 @@ def build(
     contract = as_observed.named(contract, observed)
     chosen = [n for n in contract.nodes if only is None or n.role == "controller" or n.name in only]
     return Inventory(
-        groups=_groups(contract, accepted),
+        groups=_groups(contract, accepted, observed),
         variables=_shared(contract, paths, observed),
         group_variables={class_group(one): class_variables(one) for one in contract.classes},
         hostvars=_hosts(contract, chosen, paths, observed),
@@ -121,7 +122,9 @@ def narrowed(
     return replace(inventory, groups=groups, hostvars=hostvars)
 
 
-def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[str]]:
+def _groups(
+    contract: Contract, accepted: Mapping[str, str], observed: Mapping[str, NodeFacts]
+) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {group: [] for group in ALWAYS}
 
     def join(group: str, name: str) -> None:
@@ -136,6 +139,8 @@ def _groups(contract: Contract, accepted: Mapping[str, str]) -> dict[str, list[s
             join(f"machine_{_word(node.machine)}", node.name)
         if node.role in GPU_ROLES and not acceptance.is_accepted(node, accepted):
             join("unaccepted", node.name)
+        if _refused(node, observed):
+            join("refused_nodes", node.name)
         if _routed(contract, node):
             join("rails_routed", node.name)
         elif _to_route(contract, node):
@@ -202,6 +207,8 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_wheels": software.wheels,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
+        "railbed_processors": dict(PROCESSORS),
+        "railbed_read_request_bytes": READ_REQUEST_BYTES,
         "railbed_secrets_dir": str(paths.secrets),
     }
 
@@ -265,9 +272,17 @@ def _hosts(
         "names": [controller.name for controller in contract.with_role("controller")],
     }
     return {
-        node.name: _host(contract, node, paths, checked) | _unnamed(contract, node, observed)
+        node.name: _host(contract, node, paths, checked)
+        | _unnamed(contract, node, observed)
+        | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
         for node in nodes
     }
+
+
+def _refused(node: Node, observed: Mapping[str, NodeFacts]) -> list[str]:
+    """Why nothing may be installed on a node, as it was last seen."""
+    seen = as_observed.known(node, observed)
+    return list(seen.refused) if seen else []
 
 
 def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) -> dict[str, str]:

@@ -65,7 +65,10 @@ def without_devices(contract: Contract, work: Workspace, names: Collection[str])
     return [
         node.name
         for node in _observable(contract)
-        if node.name in names and node.name in known and known[node.name].no_devices
+        if node.name in names
+        and node.name in known
+        and known[node.name].no_devices
+        and not known[node.name].refused
     ]
 
 
@@ -77,4 +80,7 @@ def _observable(contract: Contract) -> Iterable[Node]:
 def _facts(contract: Contract, node: Node, document: Document) -> NodeFacts:
     machine = contract.machine(node.machine) if node.machine and node.rails else None
     mappable = machine is not None and machine.transport != "tcp"
-    return facts(read(document), wanted.of(machine) if machine and mappable else None, node.identity.value)
+    return facts(
+        read(document), wanted.of(machine) if machine and mappable else None, node.identity.value,
+        wanted.ground(contract, node),
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from railbed import contract as contracts
-from railbed.configure import observing, quarantine, releases, stack
+from railbed.configure import observing, quarantine, releases, signing, stack
 from railbed.configure.events import Collector, OnEvent
 from railbed.configure.host_pattern import resolve
 from railbed.configure.inventory import Inventory
@@ -39,14 +39,15 @@ def converge(
 
     ``moving``: these nodes were drained, so their software release may change; else that is refused. A node that
     fails or does not answer is a state of that node in the result. Raises ContractError for a contract that must not
-    be used, UsageError for a limit that matches nothing or a release that would move, Busy where another railbed is
-    at work on a node, and CommandError where Ansible itself did not run.
+    be used, UsageError for a limit that matches nothing, a release that would move, or a signing key that is not there,
+    Busy where another railbed is at work on a node, and CommandError where Ansible itself did not run.
     """
     if contracts.hash_on_disk(work.contract_file) != contract.hash:
         raise ContractError(
             "the contract on disk is not the one to converge", path=str(work.contract_file),
             hint="another `railbed up` finished meanwhile; run it again",
         )  # fmt: skip
+    signing.require_pair(contract, work.secrets)
     inventory = stack.of(work, contract, ())
     nodes = resolve(limit, inventory)
     journal = Journal(work.journal_file)

@@ -7,7 +7,14 @@ from typing import Any
 
 from railbed.contract.parts import Nic, Node, Rail
 from railbed.contract.whole import Contract
-from railbed.defaults import MEMLOCK_MIN_KIB, NOFILE_MIN, SCHEDULED_MEMORY_SHARE, TIME_OFFSET_S
+from railbed.defaults import (
+    MEMLOCK_MIN_KIB,
+    NOFILE_MIN,
+    PROCESSORS,
+    READ_REQUEST_BYTES,
+    SCHEDULED_MEMORY_SHARE,
+    TIME_OFFSET_S,
+)
 
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
@@ -16,6 +23,8 @@ HELD = {
 """Software components whose packages must not move, and the part that is to blame where one did."""
 KERNEL = "kernel"
 """Of this the release locks the version that runs; which package brings it is the image's choice."""
+BARE = "acs_nodes"
+"""Group of the nodes whose PCI bridges are their own: no host is above them."""
 CONTAINERS = ("container_toolkit", "enroot")
 """Of these, what a job's containers need."""
 
@@ -38,8 +47,12 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "memory_floor_mib": int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
         "kernel": components.get(KERNEL, ""),
         "boot_line": list(contract.class_of(node).boot_line),
+        "bare_metal": BARE in contract.class_of(node).groups,
+        "processors": dict(PROCESSORS),
+        "read_request_bytes": READ_REQUEST_BYTES,
         "driver": components.get("nvidia_driver", ""),
         "fabric_manager": components.get("fabric_manager", ""),
+        "nvlsm": components.get("nvlsm", ""),
         "dcgm": components.get("dcgm", ""),
         "containers": {name: components[name] for name in CONTAINERS if name in components},
         "held_packages": {named[name]: blamed for name, blamed in HELD.items() if name in named},

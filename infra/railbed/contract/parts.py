@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -193,3 +193,9 @@ class Software(FrozenModel):
     """Component → version of its package, where the release knows it to the last character."""
     files: dict[scalars.Component, File] = Field(default_factory=dict)
     """Component → its file, where the release has its hash."""
+    nic_firmware: dict[scalars.Version, scalars.Version] = Field(default_factory=dict)
+    """First number of a network card's firmware → the oldest version that goes with the release's drivers."""
+    secure_boot: Literal["off", "mok", "signed"] = "off"
+    """How the site lets kernels in secure boot load modules."""
+    certificate_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Of the site's own certificate, with ``mok``."""

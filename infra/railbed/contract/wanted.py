@@ -1,9 +1,11 @@
-"""What the contract says of a machine's rails, for the mapping of observed cards. Pure."""
+"""What the contract says of a node, as what was observed of it is held against. Pure."""
 
 from __future__ import annotations
 
-from railbed.contract.parts import Machine
-from railbed.hardware import Wanted
+from railbed.contract.expectations import BARE
+from railbed.contract.parts import Machine, Node
+from railbed.contract.whole import Contract
+from railbed.hardware import Ground, Wanted
 
 
 def of(machine: Machine) -> Wanted:
@@ -15,4 +17,15 @@ def of(machine: Machine) -> Wanted:
         rails=machine.rails,
         nics_per_rail=machine.nics_per_rail,
         nic_gbps=machine.nic_gbps,
+    )
+
+
+def ground(contract: Contract, node: Node) -> Ground:
+    """What it must bring before anything is installed."""
+    software = contract.software
+    return Ground(
+        secure_boot=software.secure_boot,
+        certificate_sha256=software.certificate_sha256,
+        bare_metal=BARE in contract.class_of(node).groups,
+        nic_firmware=dict(software.nic_firmware),
     )

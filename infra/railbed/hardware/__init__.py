@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from railbed.hardware.document import Document
 from railbed.hardware.facts import NodeFacts, RailNames, facts
+from railbed.hardware.ground import Ground
 from railbed.hardware.observation import Cpu, Drive, Gid, Gpu, Mount, Near, Nic, Observation
 from railbed.hardware.pci import Rank
 from railbed.hardware.rails import MappedRail, Mapping, Wanted, mapped
@@ -18,6 +19,7 @@ __all__ = [
     "Drive",
     "Gid",
     "Gpu",
+    "Ground",
     "MappedRail",
     "Mapping",
     "Mount",

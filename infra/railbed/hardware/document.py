@@ -102,6 +102,10 @@ class Document(Printed):
     mounts: list[list[Short]] = Field(max_length=MOST_DEVICES)
     cmdline: Read = None
     secure_boot: bool | None = None
+    enrolled: list[Short] = Field(default_factory=list, max_length=MOST_DEVICES)
+    """SHA-256 of certificates that a person enrolled."""
+    signers: dict[Short, Short] = Field(default_factory=dict, max_length=MOST_DEVICES)
+    headers: bool | None = None
     os_release: Short = ""
     kernel: Read = None
     topology: Text = ""

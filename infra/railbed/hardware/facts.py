@@ -8,6 +8,7 @@ from itertools import groupby
 from pydantic import Field
 
 from railbed.claims import FrozenModel
+from railbed.hardware.ground import Ground, refused
 from railbed.hardware.observation import Cpu, Gpu, Observation, Words
 from railbed.hardware.rails import Wanted, Why, mapped
 
@@ -40,12 +41,14 @@ class NodeFacts(FrozenModel):
     """Empty where they could not be mapped."""
     unproven: Words = ""
     """Why the last look could not map them."""
+    refused: list[Words] = Field(default_factory=list)
+    """Why nothing may be installed: what was seen at the last look would stop it half-way, or make it useless."""
     no_devices: bool = False
     """The last look saw no RDMA device, or no GPU: drivers may be missing."""
 
 
-def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
-    """What counts of an observation. ``wanted`` is None for a node without rails."""
+def facts(seen: Observation, wanted: Wanted | None, identity: str, ground: Ground | None = None) -> NodeFacts:
+    """What counts of an observation. ``wanted`` is None for a node without rails; ``ground`` what a node must bring."""
     found = mapped(seen, wanted) if wanted else None
     return NodeFacts(
         identity=identity,
@@ -58,6 +61,7 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str) -> NodeFacts:
             for rail in (found.rails if found else [])
         ],
         unproven=found.unproven if found else "",
+        refused=refused(seen, ground, wanted) if ground else [],
         no_devices=found is not None and found.why is Why.NONE and not (seen.nics and seen.gpus),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from railbed.claims import FrozenModel
 from railbed.hardware.pci import Rank
@@ -122,6 +122,12 @@ class Observation(FrozenModel):
     boot_line: Words
     secure_boot: bool | None
     """None: no UEFI, or it does not say."""
+    enrolled: list[Words] = Field(default_factory=list)
+    """SHA-256 of the certificates that a person enrolled (MOK), which the kernel trusts beside the firmware's."""
+    signers: dict[str, Words] = Field(default_factory=dict)
+    """Installed kernel module → who signed it; empty text: nobody."""
+    headers: bool | None = None
+    """Whether the running kernel's headers can be had; None: no package source was read yet."""
     os: Words
     """e.g. ``ubuntu 24.04``."""
     kernel: Words

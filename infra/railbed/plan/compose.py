@@ -49,7 +49,13 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror, os
         )
         wheels = sources.wheels(spec.software.mirror, installed.versions.get("torch", ""))
-        installed = installed.model_copy(update={"repositories": places, "wheels": wheels})
+        signing = spec.software.module_signing
+        certificate = signing.certificate_sha256 if signing.kind == "mok" else ""
+        installed = installed.model_copy(
+            update={
+                "repositories": places, "wheels": wheels, "secure_boot": signing.kind, "certificate_sha256": certificate,
+            }
+        )  # fmt: skip
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))

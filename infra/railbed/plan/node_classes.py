@@ -71,6 +71,8 @@ class Cluster:
     hosts: Literal["machine", "container"]
     vendor: str = ""
     """Whose machines they are, those without GPUs too."""
+    signs: bool = False
+    """Whether nodes sign the modules that they build, with a key of the site."""
 
 
 class PlannedClass(FrozenModel):
@@ -163,6 +165,9 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             # Drives that a container sees are its host's, and so is the training stack.
             yield "scratch_nodes"
             yield "training_fetched"
+            yield "own_kernel_nodes"
+            if cluster.signs:
+                yield "signing_nodes"
         if is_bare(machine, cluster.hosts, provided=cluster.imds):
             yield "acs_nodes"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:

@@ -116,6 +116,12 @@ class PlannedSoftware(FrozenModel):
     package_versions: dict[str, str] = Field(default_factory=dict)
     files: dict[str, PlannedFile] = Field(default_factory=dict)
     training_stack_path: str
+    nic_firmware: dict[str, str] = Field(default_factory=dict)
+    """First number of a network card's firmware → the oldest version that goes with the release's drivers."""
+    secure_boot: Literal["off", "mok", "signed"] = "off"
+    """How the site lets kernels in secure boot load modules."""
+    certificate_sha256: str = ""
+    """Of the site's own certificate for that."""
     repositories: list[PlannedRepository] = Field(default_factory=list)
     """Of the release, or of the site's mirror; none in a lab, which has its own."""
     wheels: str = ""

@@ -54,6 +54,12 @@ def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, l
             if part.sha256
         },
         training_stack_path=release.training_stack_path,
+        nic_firmware={
+            one.least.partition(".")[0]: one.least
+            for file in catalog.load_rules()
+            for one in file.nic_firmware.values()
+            if one.drivers in installed
+        },
     )
 
 

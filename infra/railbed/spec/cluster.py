@@ -140,6 +140,31 @@ class MirrorSpec(SpecModel):
     the distribution's own signatures."""
 
 
+class UnsignedModules(SpecModel):
+    """Secure boot is turned off in the machines' firmware; a node that has it on is refused."""
+
+    kind: Literal["off"] = "off"
+
+
+class SiteSignedModules(SpecModel):
+    """Modules that are built on nodes are signed with a key of the site, which is enrolled on every node (MOK)."""
+
+    kind: Literal["mok"]
+    certificate_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the certificate in DER. The pair lies in the stack's secrets, as `mok.pem` (certificate) and `mok.key`."""
+
+
+class DistributionModules(SpecModel):
+    """The image brings the driver's modules signed by the distribution; none is built on nodes."""
+
+    kind: Literal["signed"]
+
+
+ModuleSigning = Annotated[
+    UnsignedModules | SiteSignedModules | DistributionModules, Field(discriminator="kind")
+]
+
+
 class SoftwareSpec(SpecModel):
     """What is installed."""
 
@@ -150,6 +175,8 @@ class SoftwareSpec(SpecModel):
     that the release has for the machine."""
     mirror: MirrorSpec | None = None
     """The site's own copy of its packages; without it they come from their vendors."""
+    module_signing: ModuleSigning = UnsignedModules()
+    """How kernels in secure boot come to modules that they load."""
 
 
 class Workload(SpecModel):

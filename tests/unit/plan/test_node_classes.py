@@ -148,7 +148,8 @@ def test_clients_bring_what_they_mount_and_no_other(kind: str, package: str) -> 
 def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_of_its_own() -> None:
     """A cloud may give a machine of a maker's kind as a guest, whose IOMMU and bridges are its host's."""
     bare = of(Kind("compute", H100, rails=True))
-    assert bare.boot_line == ["iommu=pt"] and {"boot_line_nodes", "acs_nodes"} <= set(bare.groups)
+    assert bare.boot_line == ["iommu=pt"]
+    assert {"boot_line_nodes", "acs_nodes", "own_kernel_nodes"} <= set(bare.groups)
     for guest in (
         of(Kind("compute", H100, rails=True), imds=True),
         of(Kind("compute", H100), hosts="container"),

@@ -1,16 +1,19 @@
 """What this machine is made of, as the kernel and the driver print it: one JSON document on standard output.
 
 It reads and judges nothing; ``railbed.hardware`` on the operator's machine takes the document apart. Everything comes from
-sysfs and procfs, save the GPUs' UUIDs, which only the driver's tool has. ``--root`` puts another folder in front of all paths:
+sysfs, procfs and the firmware's variables, save the GPUs' UUIDs (the driver's tool), who signed modules (modinfo) and whether
+package sources have the kernel's headers (apt). ``--root`` puts another folder in front of all paths:
 recorded trees are read as a node is. Python 3.9, standard library only.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
+import struct
 import sys
 import time
 from typing import Any, Optional
@@ -28,6 +31,16 @@ PCI, RDMA, NET, NVME, CPU, NUMA = (
 )  # fmt: skip
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 """UEFI 2.10, 3.3 "Globally Defined Variables": four bytes of attributes, then one that is 1 where it is on."""
+MOK = "/sys/firmware/efi/efivars/MokListRT-605dab50-e046-4300-abb6-3dd810dd8b23"
+"""Certificates that a person enrolled beside the firmware's, as shim shows them to the running system (rhboot/shim, MokVars.txt):
+four bytes of attributes, then signature lists."""
+X509 = bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072")
+LIST, OWNER = struct.Struct("<16sIII"), 16
+"""Head of a list: kind, its size, size of its own header, size of one signature; this begins with its owner (UEFI 2.10, 32.4)."""
+SIGNED = ("nvidia", "mlx5_core", "lnet")
+"""Kernel modules of which it is told who signed those that are installed."""
+MODULES, LISTS = "/lib/modules", "/var/lib/apt/lists"
+ASK_S = 3.0
 KINDS = ("0x02", "0x03")
 """PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
 GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
@@ -176,6 +189,40 @@ def _secure_boot(probe: Probe) -> Optional[bool]:
     return text[-1] == "\x01" if text else None
 
 
+def enrolled(text: bytes) -> list[str]:
+    """SHA-256 of each certificate of the variable; what does not add up ends the list."""
+    found, at = [], 4
+    while at + LIST.size <= len(text):
+        kind, size, head, each = LIST.unpack_from(text, at)
+        first, end = at + LIST.size + head, at + size
+        if end > len(text) or end <= first or each <= OWNER:
+            break
+        if kind == X509:
+            found += [
+                hashlib.sha256(text[one + OWNER : one + each]).hexdigest()
+                for one in range(first, end - each + 1, each)
+            ]
+        at = end
+    return found[: MOST["devices"]]
+
+
+def _signers(probe: Probe) -> dict[str, str]:
+    """Installed module → who signed it, as modinfo(8) says; empty text where nobody did. Those that are not there are absent."""
+    asked = [["modinfo", "-F", "signer", name] for name in SIGNED]
+    answers = [probe.run(argv, ASK_S) for argv in asked]
+    return {name: one.out.strip()[:256] for name, one in zip(SIGNED, answers) if one.code == 0}  # noqa: B905 - Python 3.9
+
+
+def _headers(probe: Probe, kernel: Optional[str]) -> Optional[bool]:
+    """Whether the running kernel's headers are there, or a package source has them; None where no source was read yet."""
+    if not kernel or "Makefile" in probe.names(f"{MODULES}/{kernel}/build"):
+        return True if kernel else None
+    if not any(name.endswith(("_Packages", "_Packages.lz4")) for name in probe.names(LISTS)):
+        return None
+    answer = probe.run(["apt-cache", "show", "--no-all-versions", f"linux-headers-{kernel}"], ASK_S)
+    return {0: True, 100: False}.get(answer.code)
+
+
 def _topology(probe: Probe) -> str:
     """The provider's topology file: of the place that NCCL is told, else of where its images keep it."""
     told = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
@@ -196,6 +243,7 @@ def _block(probe: Probe) -> Optional[str]:
 def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
     """The document. Without ``driver`` nvidia-smi is not asked."""
     answer = probe.run(GPU_QUERY, GPU_S) if driver else None
+    kernel = _line(probe, "/proc/sys/kernel/osrelease")
     return {
         "version": VERSION,
         "cpus": _cpus(probe),
@@ -211,7 +259,10 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
         "cmdline": _line(probe, "/proc/cmdline"),
         "secure_boot": _secure_boot(probe),
         "os_release": (probe.read("/etc/os-release") or "")[:4096],
-        "kernel": _line(probe, "/proc/sys/kernel/osrelease"),
+        "enrolled": enrolled(probe.raw(MOK) or b""),
+        "signers": _signers(probe),
+        "headers": _headers(probe, kernel),
+        "kernel": kernel,
         "topology": _topology(probe),
         "block": _block(probe),
     }

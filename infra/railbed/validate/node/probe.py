@@ -164,6 +164,14 @@ class Probe:
         except (OSError, http.client.HTTPException):
             return None
 
+    def raw(self, path: str) -> Optional[bytes]:
+        """Bytes of a file; None as for ``read``."""
+        try:
+            with open(self.root + path, "rb") as source:
+                return source.read()
+        except OSError:
+            return None
+
     def target(self, path: str) -> str:
         """Where a link of sysfs leads, without the folder in front; empty where there is none."""
         found = os.path.realpath(self.root + path)

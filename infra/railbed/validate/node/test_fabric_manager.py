@@ -13,6 +13,8 @@ from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 UNIT = "nvidia-fabricmanager.service"
 PART = "fabric manager"
+MODULE = "ib_umad"
+"""What it sends management datagrams through to switches of the fifth generation."""
 JOINED = ("Completed", "Success")
 """State and status of a GPU that may use NVLink (`nvidia-smi -q`; NVIDIA's fabric manager user guide). A GPU from before
 Hopper has neither (N/A)."""
@@ -36,7 +38,7 @@ def _apart(report: str) -> list[str]:
 
 
 def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
-    """It has the loaded driver's version, runs, and every GPU that answers is in its fabric."""
+    """It has the loaded driver's version, runs, reaches the switches, and every GPU that answers is in its fabric."""
     expected = str(want["fabric_manager"])
     version = _version(probe)
     if version != expected:
@@ -58,6 +60,9 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("unproven", "systemctl is not installed", version, "", expected)
     if state.code != 0:
         return Finding("fail", f"{UNIT} is {state.first_line}", version, "", expected, (PART,))
+    if want.get("nvlsm") and MODULE not in probe.names("/sys/module"):
+        told = f"module {MODULE} is not loaded: it cannot reach the NVSwitches when it starts again"
+        return Finding("fail", told, version, "", expected, (PART,))
     apart = _apart(report.out)
     if apart:
         return Finding("fail", f"not in its fabric: {', '.join(apart)}", version, "", expected, (PART,))

@@ -1,0 +1,110 @@
+"""What a node must bring before anything is installed on it: else the installation stops half-way, or nothing of it works. Pure.
+
+What could not be read refuses nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field
+
+from railbed.claims import FrozenModel
+from railbed.hardware.observation import Nic, Observation
+from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted
+from railbed.text import few
+
+SecureBoot = Literal["off", "mok", "signed"]
+WAYS = (
+    "Three ways (`software.module_signing` of the spec): `off`, turned off in the machine's firmware; `mok`, a key of the site "
+    "that is enrolled on every node, and that DKMS signs with; `signed`, an image with the distribution's signed modules "
+    "(linux-modules-nvidia-…-server-open of Ubuntu)"
+)
+DRIVER = "nvidia"
+VERSION = re.compile(r"^(\d{1,5})\.(\d{1,5})\.(\d{1,6})$")
+SPOKEN = {"infiniband": "InfiniBand", "ethernet": "Ethernet"}
+LINK_TYPE = {"infiniband": "IB", "roce": "ETH"}
+"""Transport → value of LINK_TYPE_P1 (NVIDIA's mlxconfig)."""
+
+
+class Ground(FrozenModel):
+    """What the contract says of the nodes."""
+
+    secure_boot: SecureBoot = "off"
+    """How the site lets the kernel load modules that are built on nodes."""
+    certificate_sha256: str = ""
+    """Of the site's own certificate, with ``mok``."""
+    bare_metal: bool = False
+    """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
+    nic_firmware: dict[str, str] = Field(default_factory=dict)
+    """First number of a card's firmware, which tells its generation → the oldest that goes with the release."""
+
+
+def refused(seen: Observation, ground: Ground, wanted: Wanted | None) -> list[str]:
+    """Why nothing may be installed; empty where nothing speaks against it. ``wanted`` is None without RDMA rails."""
+    found = [_secure_boot(seen, ground), _headers(seen)]
+    if ground.bare_metal:
+        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground)]
+    return [told for told in found if told]
+
+
+def _secure_boot(seen: Observation, ground: Ground) -> str:
+    if not seen.secure_boot:
+        return ""
+    if ground.secure_boot == "off":
+        return f"secure boot is on, and the kernel takes no module that is built on the node. {WAYS}"
+    if ground.secure_boot == "mok" and ground.certificate_sha256 not in seen.enrolled:
+        there = few([one[:12] for one in seen.enrolled]) or "none"
+        return (
+            f"secure boot is on, and the site's certificate {ground.certificate_sha256[:12]} is not enrolled "
+            f"(enrolled: {there}). "
+            "`mokutil --import` asks for it, and a person confirms it at the console of the next boot"
+        )
+    if ground.secure_boot == "signed" and not seen.signers.get(DRIVER):
+        has = "has no signer" if DRIVER in seen.signers else "is not installed"
+        return f"secure boot is on, and module {DRIVER} {has}: it comes signed with the image, or not at all. {WAYS}"
+    return ""
+
+
+def _headers(seen: Observation) -> str:
+    if seen.headers is not False:
+        return ""
+    return (
+        f"no package source has linux-headers-{seen.kernel}: modules cannot be built for the kernel that runs. Boot one whose "
+        "headers the sources have, or add its source"
+    )
+
+
+def _link_type(seen: Observation, wanted: Wanted) -> str:
+    """Cards that speak the other protocol, where they would fill just what is lacking: a card that is dead is no such."""
+    layer = LAYERS.get(wanted.transport, "")
+    if wanted.transport not in LINK_TYPE or wanted.nics_per_rail is None:
+        return ""
+    cards = [nic for nic in seen.nics if not nic.virtual and nic.near and _fits(nic, wanted.nic_gbps)]
+    other = [nic for nic in cards if nic.link_layer not in (layer, "")]
+    lacking = wanted.rails * wanted.nics_per_rail - sum(nic.link_layer == layer for nic in cards)
+    if not 0 < lacking <= len(other):
+        return ""
+    named = few([f"{nic.device} ({nic.address})" for nic in other])
+    return (
+        f"{named} speak {SPOKEN[other[0].link_layer]}, and the fabric is {SPOKEN[layer]}. "
+        f"`mlxconfig -d ADDRESS set LINK_TYPE_P1={LINK_TYPE[wanted.transport]}` and a cold boot change it"
+    )
+
+
+def _fits(nic: Nic, rate_gbps: float | None) -> bool:
+    seen = nic.rate_gbps
+    return seen is None or rate_gbps is None or abs(seen - rate_gbps) <= RATE_TOLERANCE * rate_gbps
+
+
+def _firmware(seen: Observation, ground: Ground) -> str:
+    old = []
+    for nic in seen.nics:
+        has = VERSION.match(nic.firmware)
+        least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
+        if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
+            old.append(f"{nic.device} has {nic.firmware}, not {least[0]} or newer")
+    if not old:
+        return ""
+    return f"firmware of network cards is older than the release allows: {few(old)}. Bring it up with the maker's tool"

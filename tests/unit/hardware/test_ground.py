@@ -1,0 +1,123 @@
+"""What a node must bring before anything is installed on it. Trees are those of the built kinds of nodes."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.node_trees import Tree, kind, wanted
+
+from railbed.hardware import Ground, Observation
+from railbed.hardware.ground import refused
+from railbed.validate.node import observe
+
+CERTIFICATE = b"0\x82 a certificate in DER, made up"
+SHA = hashlib.sha256(CERTIFICATE).hexdigest()
+BARE = Ground(bare_metal=True)
+
+
+def signature_list(kind: bytes, *entries: bytes) -> bytes:
+    """EFI_SIGNATURE_LIST (UEFI 2.10, 32.4.1) of entries of one size."""
+    rows = b"".join(uuid.UUID(int=1).bytes_le + entry for entry in entries)
+    each = observe.OWNER + len(entries[0])
+    return struct.pack("<16sIII", kind, observe.LIST.size + len(rows), 0, each) + rows
+
+
+def variable(*lists: bytes) -> bytes:
+    return b"\x06\0\0\0" + b"".join(lists)
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Observation:
+    return Tree(tmp_path, kind("hgx-h100-ib")).observation()
+
+
+def test_certificates_of_the_variable_are_told_and_hashes_are_not() -> None:
+    hashes = signature_list(bytes(16), b"x" * 32)
+    text = variable(
+        hashes, signature_list(observe.X509, CERTIFICATE), signature_list(observe.X509, b"y" * 9, b"z" * 9)
+    )
+    others = [hashlib.sha256(one).hexdigest() for one in (b"y" * 9, b"z" * 9)]
+    assert observe.enrolled(text) == [SHA, *others]
+    assert uuid.UUID(bytes_le=observe.X509) == uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
+
+
+@given(st.binary(max_size=200))
+def test_garbage_in_the_variable_ends(text: bytes) -> None:
+    assert len(observe.enrolled(text)) <= len(text)
+
+
+def test_a_node_as_it_should_be_is_not_refused(seen: Observation) -> None:
+    assert refused(seen, BARE, wanted(kind("hgx-h100-ib"))) == []
+
+
+@pytest.mark.parametrize(
+    ("ground", "more", "told"),
+    [
+        (Ground(), {}, "Three ways"),
+        (Ground(secure_boot="mok", certificate_sha256=SHA), {}, "is not enrolled (enrolled: none)"),
+        (Ground(secure_boot="mok", certificate_sha256=SHA), {"enrolled": [SHA]}, ""),
+        (Ground(secure_boot="signed"), {"signers": {"nvidia": ""}}, "has no signer"),
+        (Ground(secure_boot="signed"), {}, "is not installed"),
+        (Ground(secure_boot="signed"), {"signers": {"nvidia": "Canonical Ltd. Kernel Module Signing"}}, ""),
+    ],
+)
+def test_secure_boot_asks_one_of_three_ways(
+    seen: Observation, ground: Ground, more: dict[str, Any], told: str
+) -> None:
+    on = seen.model_copy(update={"secure_boot": True, **more})
+    found = refused(on, ground, None)
+    assert (found == []) is (told == "") and told in "".join(found)
+    for quiet in (False, None):
+        assert refused(on.model_copy(update={"secure_boot": quiet}), ground, None) == []
+
+
+@pytest.mark.parametrize(("headers", "count"), [(True, 0), (None, 0), (False, 1)])
+def test_headers_are_missed_only_where_sources_were_read(
+    seen: Observation, headers: bool | None, count: int
+) -> None:
+    assert len(refused(seen.model_copy(update={"headers": headers}), BARE, None)) == count
+
+
+def ethernet(seen: Observation, *devices: str) -> Observation:
+    nics = [
+        nic.model_copy(update={"link_layer": "ethernet"}) if nic.device in devices else nic
+        for nic in seen.nics
+    ]
+    return seen.model_copy(update={"nics": nics})
+
+
+def test_cards_of_the_other_protocol_are_named(seen: Observation) -> None:
+    found = refused(ethernet(seen, "mlx5_0", "mlx5_9"), BARE, wanted(kind("hgx-h100-ib")))
+    assert len(found) == 1 and "mlx5_0" in found[0] and "mlx5_9" in found[0] and "LINK_TYPE_P1=IB" in found[0]
+    assert refused(ethernet(seen, "mlx5_0"), Ground(), wanted(kind("hgx-h100-ib"))) == [], (
+        "a cloud's are the cloud's"
+    )
+
+
+def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
+    """Its storage cards speak Ethernet too, beside no GPU."""
+    gone = seen.model_copy(update={"nics": [nic for nic in seen.nics if nic.device != "mlx5_0"]})
+    assert refused(gone, BARE, wanted(kind("hgx-h100-ib"))) == []
+
+
+@pytest.mark.parametrize(
+    ("least", "count"),
+    [({}, 0), ({"28": "28.39.1002"}, 0), ({"28": "28.43.1014"}, 1), ({"32": "32.43.1014"}, 0)],
+)
+def test_firmware_is_judged_only_where_a_range_is_known(
+    seen: Observation, least: dict[str, str], count: int
+) -> None:
+    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), None)
+    assert len(found) == count and ("mlx5_0 has 28.39.1002" in "".join(found)) == bool(count)
+    odd = [nic.model_copy(update={"firmware": "custom"}) for nic in seen.nics]
+    assert (
+        refused(seen.model_copy(update={"nics": odd}), Ground(bare_metal=True, nic_firmware=least), None)
+        == []
+    )
