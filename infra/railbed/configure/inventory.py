@@ -179,6 +179,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
         "railbed_ntp": list(contract.ntp),
+        "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),

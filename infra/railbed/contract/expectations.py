@@ -27,6 +27,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         name: software.packages[name] for name in components if name in software.packages and name != KERNEL
     }
     machine = contract.machine(node.machine) if node.machine else None
+    dns = contract.services.dns
     return {
         "node": node.name,
         "role": node.role,
@@ -51,6 +52,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         else [],
         "login": node.ssh.user,
         "imds": list(contract.imds),
+        "name_servers": list(dns.servers) if dns else [],
+        "name_search": list(dns.search) if dns else [],
         "packages": {
             package: _locked(components[name], software.package_versions.get(name, ""))
             for name, package in named.items()

@@ -33,6 +33,8 @@ Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Host = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
 """A DNS name or an address."""
 Domain = Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")]
+NameServer = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-fA-F][0-9a-fA-F:.]*$|^::[0-9a-fA-F:.]*$")]
+"""IPv4 or IPv6."""
 Address = Annotated[str, Field(pattern=rf"^({_IPV4})?$")]
 """IPv4, or empty where there is none yet (a recipe's machine)."""
 Interface = Annotated[str, Field(pattern=rf"^({_IPV4}/[0-9]{{1,2}})?$")]

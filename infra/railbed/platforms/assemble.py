@@ -8,6 +8,7 @@ from railbed import contract
 from railbed.catalog import SYSTEM, Machine, load_release
 from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
+from railbed.platforms import services
 from railbed.platforms.cloud import imds
 
 
@@ -96,6 +97,7 @@ def unsealed(
         missing=missing or [],
         imds=imds.addresses(plan.platform),
         ntp=list(plan.ntp),
+        services=services.of(plan),
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )
