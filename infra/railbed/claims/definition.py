@@ -112,6 +112,8 @@ class Facts(FrozenModel):
     """Whether the PCI bridges of the nodes with GPUs are their own."""
     name_servers: list[str]
     """Of the site."""
+    directory: bool
+    """Whether the site has a directory of people."""
 
 
 class In:

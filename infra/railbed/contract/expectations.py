@@ -58,11 +58,20 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
             package: _locked(components[name], software.package_versions.get(name, ""))
             for name, package in named.items()
         },
+        "directory": _directory(contract),
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,
         "time_source": contract.hosts == "machine",
     }  # fmt: skip
+
+
+def _directory(contract: Contract) -> dict[str, Any] | None:
+    """What a node must find in the directory of people; None where there is none."""
+    directory = contract.services.directory
+    if directory is None:
+        return None
+    return {"groups": list(directory.groups), "admins": sorted(contract.admins)}
 
 
 def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:

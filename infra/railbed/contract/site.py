@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
 
 from railbed.claims import FrozenModel
 from railbed.contract import scalars
@@ -15,7 +15,34 @@ class Dns(FrozenModel):
     search: list[scalars.Domain]
 
 
+class Directory(FrozenModel):
+    """The directory of people (LDAP); its fields are those of the spec."""
+
+    uris: list[scalars.DirectoryServer]
+    start_tls: bool
+    ca: scalars.Certificates
+    base: scalars.DistinguishedName
+    kind: Literal["rfc2307", "rfc2307bis", "ad"]
+    ids: Literal["posix", "sid"]
+    first_id: int
+    groups: list[scalars.DirectoryGroup]
+    bind_dn: scalars.DistinguishedName
+    """Empty: nodes ask without logging in. Its password is on the operator's machine."""
+    ssh_keys: bool
+
+
+class Homes(FrozenModel):
+    """Where people of the directory have their homes."""
+
+    mount: scalars.Path
+    """Of the filesystem."""
+    path: scalars.Path
+    """Folder of the homes, below the mount."""
+
+
 class Services(FrozenModel):
     """What the site serves; a service that is None is left as the host has it."""
 
-    dns: Dns | None = Field(default=None)
+    dns: Dns | None = None
+    directory: Directory | None = None
+    homes: Homes | None = None

@@ -71,6 +71,10 @@ class Cluster:
     hosts: Literal["machine", "container"]
     vendor: str = ""
     """Whose machines they are, those without GPUs too."""
+    directory: bool = False
+    """Whether the site has a directory of people."""
+    homes: bool = False
+    """Whether their homes are on a filesystem of the cluster."""
 
 
 class PlannedClass(FrozenModel):
@@ -155,6 +159,10 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
     yield f"role_{kind.role}"
     if cluster.imds:
         yield "imds_nodes"
+    if cluster.directory:
+        yield "directory_nodes"
+    if cluster.homes and kind.role == "controller":
+        yield "homes_nodes"
     if kind.role in GPU_ROLES:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":

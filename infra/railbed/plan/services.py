@@ -18,3 +18,17 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
             "provider's for every name, and takes the first that knows it"
         )
         yield Warned(code="DNS_UNDIVIDED", path=f"{where}.site.dns.search", message=message)
+    if spec.site.directory is not None:
+        yield from _directory(spec, where)
+
+
+def _directory(spec: ClusterSpec, where: str) -> Iterator[Warned]:
+    if spec.site.homes is None:
+        message = (
+            "people of the directory have no homes that railbed knows of: they must be where the directory says, on every node. "
+            "Name a filesystem in `site.homes`"
+        )
+        yield Warned(code="NO_HOMES", path=f"{where}.site.homes", message=message)
+    if spec.scheduler != "slurm":
+        message = "without Slurm every member of the directory's groups may log in to every host at any time"
+        yield Warned(code="OPEN_LOGINS", path=f"{where}.site.directory.groups", message=message)

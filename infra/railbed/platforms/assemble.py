@@ -116,6 +116,8 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         imds=bool(made.imds),
         hosts=made.hosts,
         vendor=next((machine.vendor for machine in machines.values()), ""),
+        directory=made.services.directory is not None,
+        homes=made.services.homes is not None,
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)

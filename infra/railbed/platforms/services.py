@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from railbed.contract import site
 from railbed.plan import ClusterPlan
+from railbed.spec.services import certificates
 
 
 def of(plan: ClusterPlan) -> site.Services:
     """What nodes are told of the site's services."""
     dns = plan.site.dns
-    return site.Services(dns=site.Dns(servers=dns.servers, search=dns.search) if dns else None)
+    return site.Services(
+        dns=site.Dns(servers=dns.servers, search=dns.search) if dns else None,
+        directory=_directory(plan),
+        homes=_homes(plan),
+    )
+
+
+def _directory(plan: ClusterPlan) -> site.Directory | None:
+    wanted = plan.site.directory
+    if wanted is None:
+        return None
+    told = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
+    return site.Directory(**told)
+
+
+def _homes(plan: ClusterPlan) -> site.Homes | None:
+    wanted = plan.site.homes
+    if wanted is None:
+        return None
+    mount = next(one.mount for one in plan.filesystems if one.name == wanted.filesystem)
+    return site.Homes(mount=mount, path=f"{mount}/{wanted.path}")

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from tests.unit.plan.test_clock import codes, planned
 
+from railbed.contract import site as contract_site
 from railbed.errors import SpecError
+from railbed.platforms import services
 
+DATA = Path(__file__).resolve().parents[1] / "data/spec"
+AUTHORITY, SERVER = ((DATA / name).read_text() for name in ("authority.pem", "server.pem"))
+"""Made with OpenSSL 3.0 for these tests, one of an authority (CA:TRUE) and one of a server; their keys are gone."""
 DNS = {"servers": ["10.1.0.53"], "search": ["corp.example"]}
 
 
@@ -46,3 +51,85 @@ def test_a_cloud_whose_names_are_not_divided_is_warned_of(tmp_path: Path) -> Non
 )
 def test_what_is_no_name_server_is_refused(tmp_path: Path, dns: dict[str, Any]) -> None:
     assert "site.dns" in str(refused(tmp_path, dns=dns).path)
+
+
+DIRECTORY = {
+    "uris": ["ldaps://ldap.corp.example"], "base": "dc=corp,dc=example", "groups": ["hpc"], "ca": AUTHORITY,
+}  # fmt: skip
+HOMES = {"filesystem": "scratch"}
+
+
+def test_a_directory_and_homes_bring_claim_groups_and_packages_and_the_contract_has_them(
+    tmp_path: Path,
+) -> None:
+    bind = "cn=reader,dc=corp,dc=example"
+    both = {"directory": {**DIRECTORY, "bind_dn": bind}, "homes": HOMES}
+    made = planned("metal-cluster.yaml", tmp_path, site=both)
+    assert "node.directory" in [claim.id for claim in made.claims] and "NO_HOMES" not in codes(made)
+    told = services.of(made)
+    assert told.homes == contract_site.Homes(mount="/scratch", path="/scratch/home")
+    assert told.directory is not None and told.directory.bind_dn == bind and told.directory.ca == AUTHORITY
+    assert "NO_HOMES" in codes(planned("metal-cluster.yaml", tmp_path, site={"directory": DIRECTORY}))
+
+
+def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_path: Path) -> None:
+    ca = AUTHORITY.replace("\n", "\r\n") * 2
+    told = services.of(planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "ca": ca}}))
+    assert told.directory is not None and told.directory.ca == AUTHORITY * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "where"),
+    [
+        ({"uris": ["ldap://ldap.corp.example"]}, "SPEC_CLEARTEXT", "directory.uris"),
+        ({"uris": ["ldaps://a.example", "ldap://b.example"]}, "SPEC_CLEARTEXT", "directory.uris"),
+        ({"start_tls": True}, "SPEC_CLEARTEXT", "directory.uris"),
+        ({"uris": ["http://a.example"]}, "SPEC_INVALID", "directory.uris[0]"),
+        ({"ca": "ldap.pem"}, "SPEC_CERTIFICATE", "directory.ca"),
+        ({"ca": AUTHORITY.replace("M", "N", 1)}, "SPEC_CERTIFICATE", "directory.ca"),
+        ({"ca": SERVER}, "SPEC_CERTIFICATE", "directory.ca"),
+        ({"ids": "sid"}, "SPEC_INVALID", "directory.ids"),
+        ({"bind_password": "hunter2"}, "SPEC_SECRET", "directory.bind_password"),
+        ({"groups": []}, "SPEC_INVALID", "directory.groups"),
+        ({"groups": ["a, b"]}, "SPEC_INVALID", "directory.groups[0]"),
+    ],
+)
+def test_a_directory_that_does_not_hold_is_refused(
+    tmp_path: Path, changes: dict[str, Any], code: str, where: str
+) -> None:
+    wrong = refused(tmp_path, directory={**DIRECTORY, **changes})
+    assert wrong.code == code and str(wrong.path).endswith(f"site.{where}")
+
+
+@pytest.mark.parametrize(
+    ("homes", "code"),
+    [
+        ({"filesystem": "nowhere"}, "SPEC_FILESYSTEM"),
+        ({**HOMES, "path": "../etc"}, "SPEC_PATH"),
+        ({**HOMES, "path": "/scratch/home"}, "SPEC_PATH"),
+        ({**HOMES, "path": "a//b"}, "SPEC_PATH"),
+    ],
+)
+def test_homes_elsewhere_than_on_a_filesystem_are_refused(
+    tmp_path: Path, homes: dict[str, Any], code: str
+) -> None:
+    assert refused(tmp_path, directory=DIRECTORY, homes=homes).code == code
+
+
+def test_homes_that_would_hide_the_admins_own_or_have_no_people_are_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, homes=HOMES).code == "SPEC_INVALID"
+    data = planned("metal-cluster.yaml", tmp_path).filesystems[0]
+    moved = [
+        {
+            "name": "scratch",
+            "mount": "/home",
+            "offer": data.offer,
+            "capacity_tib": 1.0,
+            "existing": data.existing,
+        }
+    ]
+    with pytest.raises(SpecError) as wrong:
+        planned(
+            "metal-cluster.yaml", tmp_path, filesystems=moved, site={"directory": DIRECTORY, "homes": HOMES}
+        )
+    assert wrong.value.code == "SPEC_PATH"
