@@ -88,7 +88,7 @@ class Site:
 
     def run(self, *steps: str) -> None:
         done = subprocess.run(
-            ["unshare", "-m", "sh", "-euc", APART.format(folder=self.folder, steps="\n".join(steps))],
+            ["unshare", "--mount", "--uts", "sh", "-euc", APART.format(folder=self.folder, steps="\n".join(steps))],
             text=True, capture_output=True, check=False, timeout=300,
             env={
                 **os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STATE": str(self.folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from railbed.effects.workspace import Workspace
 DIRECTORY_FILE = "directory.password"
 """Of whom nodes log in to the directory as; below the stack's secrets."""
 
+PROXY_FILE = "proxy.login"
+"""``USER:PASSWORD`` of the proxy."""
+LOGIN = re.compile(r"[^\s:\"']+:[^\s\"']+")
+"""As apt_auth.conf(5) takes them: words, without quotes."""
+
 
 def wanted(services: Services) -> dict[str, str]:
     """File name → what it is for."""
-    directory = services.directory
-    return {DIRECTORY_FILE: f"the password of {directory.bind_dn}"} if directory and directory.bind_dn else {}
+    directory, proxy = services.directory, services.proxy
+    found = (
+        {DIRECTORY_FILE: f"the password of {directory.bind_dn}"} if directory and directory.bind_dn else {}
+    )
+    return found | ({PROXY_FILE: "the login of the proxy"} if proxy and proxy.authenticated else {})
 
 
 def require_secrets(work: Workspace, services: Services) -> None:
@@ -24,6 +33,8 @@ def require_secrets(work: Workspace, services: Services) -> None:
     for name, what in wanted(services).items():
         file = work.secrets / name
         wrong = flaw_of_file(file) or _flaw(file)
+        if not wrong and name == PROXY_FILE and not LOGIN.fullmatch(file.read_text().strip()):
+            wrong = "is not USER:PASSWORD without blanks or quotes"
         if wrong:
             raise SecretError(
                 f"{what} {wrong}", path=str(file), allowed="one line, mode 0600",

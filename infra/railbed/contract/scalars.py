@@ -40,6 +40,9 @@ Address = Annotated[str, Field(pattern=rf"^({_IPV4})?$")]
 Interface = Annotated[str, Field(pattern=rf"^({_IPV4}/[0-9]{{1,2}})?$")]
 """IPv4 with prefix length, or empty."""
 DirectoryServer = Annotated[str, Field(max_length=255, pattern=r"^ldaps?://[A-Za-z0-9][A-Za-z0-9.:-]*$")]
+ProxyUrl = Annotated[str, Field(max_length=255, pattern=r"^(http://[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5})?$")]
+DirectHost = Annotated[str, Field(max_length=255, pattern=r"^[.]?[A-Za-z0-9][A-Za-z0-9.-]*(/[0-9]{1,2})?$")]
+"""A host, a ``.domain`` or a network."""
 DistinguishedName = Annotated[
     str, Field(max_length=512, pattern=r"^(\p{L}+=[\p{L}\p{N} =,._@/:+-]*[\p{L}\p{N}])?$")
 ]

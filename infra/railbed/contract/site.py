@@ -15,6 +15,17 @@ class Dns(FrozenModel):
     search: list[scalars.Domain]
 
 
+class Proxy(FrozenModel):
+    """The proxy of nodes' downloads; an address that is empty is asked directly."""
+
+    http: scalars.ProxyUrl
+    https: scalars.ProxyUrl
+    no_proxy: list[scalars.DirectHost]
+    """Of the site; the cluster's own networks and names come beside them."""
+    authenticated: bool
+    """Its login is on the operator's machine."""
+
+
 class Directory(FrozenModel):
     """The directory of people (LDAP); its fields are those of the spec."""
 
@@ -44,5 +55,6 @@ class Services(FrozenModel):
     """What the site serves; a service that is None is left as the host has it."""
 
     dns: Dns | None = None
+    proxy: Proxy | None = None
     directory: Directory | None = None
     homes: Homes | None = None

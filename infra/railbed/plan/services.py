@@ -18,6 +18,13 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
             "provider's for every name, and takes the first that knows it"
         )
         yield Warned(code="DNS_UNDIVIDED", path=f"{where}.site.dns.search", message=message)
+    proxy = spec.site.proxy
+    if proxy is not None and proxy.authenticated:
+        message = (
+            "only apt logs in to the proxy: the training stack and what is built on nodes ask it without a login, and so do "
+            "people. Let the nodes' addresses pass without one for these"
+        )
+        yield Warned(code="PROXY_LOGIN", path=f"{where}.site.proxy.authenticated", message=message)
     if spec.site.directory is not None:
         yield from _directory(spec, where)
 

@@ -12,9 +12,19 @@ def of(plan: ClusterPlan) -> site.Services:
     dns = plan.site.dns
     return site.Services(
         dns=site.Dns(servers=dns.servers, search=dns.search) if dns else None,
+        proxy=_proxy(plan),
         directory=_directory(plan),
         homes=_homes(plan),
     )
+
+
+def _proxy(plan: ClusterPlan) -> site.Proxy | None:
+    wanted = plan.site.proxy
+    if wanted is None:
+        return None
+    return site.Proxy(
+        http=wanted.http or "", https=wanted.https or "", no_proxy=wanted.no_proxy, authenticated=wanted.authenticated
+    )  # fmt: skip
 
 
 def _directory(plan: ClusterPlan) -> site.Directory | None:

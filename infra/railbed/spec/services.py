@@ -8,7 +8,7 @@ import ssl
 from railbed.errors import SpecError
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.problems import key_path
-from railbed.spec.site import Directory, Homes
+from railbed.spec.site import Directory, Homes, Proxy
 
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
 LOCAL_HOMES = "/home"
@@ -18,6 +18,8 @@ LOCAL_HOMES = "/home"
 def check(spec: ClusterSpec, where: str) -> None:
     """Raises the first SpecError that ``spec.site`` deserves."""
     site = key_path(where, ["site"])
+    if spec.site.proxy is not None:
+        _proxy(spec.site.proxy, f"{site}.proxy")
     if spec.site.directory is not None:
         _directory(spec.site.directory, f"{site}.directory")
     if spec.site.homes is not None:
@@ -39,6 +41,21 @@ def certificates(text: str) -> list[str]:
     if context.cert_store_stats()["x509_ca"] != context.cert_store_stats()["x509"]:
         raise ValueError("one of its certificates is not an authority's (CA:TRUE): it signs nothing")
     return [ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(one)) for one in found]
+
+
+def _proxy(proxy: Proxy, where: str) -> None:
+    named = sorted({one for one in (proxy.http, proxy.https) if one})
+    if not named:
+        raise SpecError(
+            "a proxy without an address", path=where, allowed="http, https or both, as http://HOST:PORT",
+            hint="write https: http://HOST:PORT, or remove `proxy`", code="SPEC_PROXY",
+        )  # fmt: skip
+    if proxy.authenticated and len(named) > 1:
+        raise SpecError(
+            "there is one login, and two proxies would be given it", path=where, found=named,
+            allowed="one proxy for both, where it asks for a login",
+            hint="name the same one for http and https", code="SPEC_PROXY",
+        )  # fmt: skip
 
 
 def _directory(directory: Directory, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Services of the site that nodes use: time, names, the directory of people and their homes."""
+"""Services of the site that nodes use: time, names, a proxy, the directory of people and their homes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ DirectoryGroup = Annotated[
 ]
 """A group's name."""
 
+ProxyUrl = Annotated[
+    str, Field(max_length=255, pattern=r"^http://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}$")
+]
+"""``http://HOST:PORT``: what a client says to the proxy is plain, also where it asks for https://."""
+DirectHost = Annotated[
+    str, Field(max_length=253, pattern=r"^[.]?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(/[0-9]{1,2})?$")
+]
+"""A host, a ``.domain`` or a network."""
+
 
 class Dns(SpecModel):
     """Name servers of the site, beside those that a provider gives its hosts."""
@@ -30,6 +39,19 @@ class Dns(SpecModel):
     """Addresses of the name servers; glibc asks three at most (resolv.conf(5), MAXNS)."""
     search: list[DnsDomain] = Field(default=[], max_length=6)
     """Domains that short names are looked up in. Where a host has systemd-resolved, names in them go to these servers."""
+
+
+class Proxy(SpecModel):
+    """The site's proxy for downloads of nodes. railbed's own downloads, on the operator's machine, are not changed by it."""
+
+    http: ProxyUrl | None = None
+    """Proxy for ``http://``, as ``http://HOST:PORT``."""
+    https: ProxyUrl | None = None
+    """Proxy for ``https://``, as ``http://HOST:PORT``."""
+    no_proxy: list[DirectHost] = Field(default=[], max_length=64)
+    """Hosts, .domains and networks that are reached directly, e.g. the site's mirror; the cluster's own are known."""
+    authenticated: bool = False
+    """Whether the proxy asks for a login: ``USER:PASSWORD`` in ``.railbed/<stack>/secrets/proxy.login``; apt alone uses it."""
 
 
 class Directory(SpecModel):
@@ -73,6 +95,8 @@ class Site(SpecModel):
     """NTP servers that the controllers follow; empty: the provider's, where it has one at a fixed address."""
     dns: Dns | None = None
     """Name servers of the site; without it a host's resolver is left as the image and the provider have it."""
+    proxy: Proxy | None = None
+    """The proxy that nodes download through; without it they ask directly."""
     directory: Directory | None = None
     """The directory of people; without it only admins log in."""
     homes: Homes | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.contract.conftest import SERVICES
 
-from railbed.configure.site_secrets import DIRECTORY_FILE, require_secrets
+from railbed.configure.site_secrets import DIRECTORY_FILE, PROXY_FILE, require_secrets
 from railbed.contract.site import Services
 from railbed.effects.secret_files import SecretError
 from railbed.effects.workspace import Workspace
@@ -38,9 +38,18 @@ def test_what_is_not_a_secret_is_refused(work: Workspace, text: str | None, mode
     assert "hunter2" not in wrong.value.as_text()
 
 
-def test_one_that_is_whole_or_not_asked_for_is_taken(work: Workspace) -> None:
+def test_those_that_are_whole_or_not_asked_for_are_taken(work: Workspace) -> None:
     require_secrets(work, Services())
-    file = work.secrets / DIRECTORY_FILE
-    file.write_text("hunter2\n")
-    file.chmod(0o600)
+    for name, text in ((DIRECTORY_FILE, "hunter2\n"), (PROXY_FILE, "node:hunter2\n")):
+        (work.secrets / name).write_text(text)
+        (work.secrets / name).chmod(0o600)
     require_secrets(work, SERVICES)
+
+
+@pytest.mark.parametrize("text", ["hunter2", "a b:c", "a:b c", 'a:"b"', ":b", "a:"])
+def test_a_login_that_apt_would_read_otherwise_is_refused(work: Workspace, text: str) -> None:
+    file = work.secrets / PROXY_FILE
+    file.write_text(text)
+    file.chmod(0o600)
+    with pytest.raises(SecretError, match="USER:PASSWORD"):
+        require_secrets(work, Services(proxy=SERVICES.proxy))

@@ -28,6 +28,10 @@ SERVICES = site.Services(
         uris=["ldaps://ldap.corp.example"], start_tls=False, ca=CERTIFICATE, base="dc=corp,dc=example", kind="rfc2307",
         ids="posix", first_id=1000, groups=["hpc users"], bind_dn="cn=reader,dc=corp,dc=example", ssh_keys=True,
     ),
+    proxy=site.Proxy(
+        http="http://proxy.corp.example:3128", https="http://proxy.corp.example:3128", no_proxy=[".corp.example"],
+        authenticated=True,
+    ),
     homes=site.Homes(mount="/scratch", path="/scratch/home"),
 )  # fmt: skip
 

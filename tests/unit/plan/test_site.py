@@ -133,3 +133,35 @@ def test_homes_that_would_hide_the_admins_own_or_have_no_people_are_refused(tmp_
             "metal-cluster.yaml", tmp_path, filesystems=moved, site={"directory": DIRECTORY, "homes": HOMES}
         )
     assert wrong.value.code == "SPEC_PATH"
+
+
+PROXY = "http://proxy.corp.example:3128"
+
+
+def test_a_proxy_is_shown_and_its_login_warned_of(tmp_path: Path) -> None:
+    given = {"http": PROXY, "https": PROXY, "no_proxy": [".corp.example", "10.0.0.0/8"]}
+    plain = planned("metal-cluster.yaml", tmp_path, site={"proxy": given})
+    assert plain.as_json()["site"] == {"proxy": given} and "PROXY_LOGIN" not in codes(plain)
+    told = services.of(
+        planned("metal-cluster.yaml", tmp_path, site={"proxy": {**given, "authenticated": True}})
+    )
+    assert told.proxy is not None and told.proxy.authenticated
+    with_login = planned(
+        "metal-cluster.yaml", tmp_path, site={"proxy": {"http": PROXY, "authenticated": True}}
+    )
+    assert "PROXY_LOGIN" in codes(with_login)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ({}, "SPEC_PROXY"),
+        ({"http": PROXY, "https": "http://other.example:3128", "authenticated": True}, "SPEC_PROXY"),
+        ({"http": [PROXY, PROXY]}, "SPEC_INVALID"),
+        ({"https": "https://proxy.corp.example:3128"}, "SPEC_INVALID"),
+        ({"http": "http://u:p@proxy.corp.example:3128"}, "SPEC_SECRET"),
+        ({"http": PROXY, "no_proxy": ["*"]}, "SPEC_INVALID"),
+    ],
+)
+def test_a_proxy_that_does_not_hold_is_refused(tmp_path: Path, proxy: dict[str, Any], code: str) -> None:
+    assert refused(tmp_path, proxy=proxy).code == code
