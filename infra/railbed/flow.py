@@ -25,6 +25,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import complete, contract_key, ensure_stack_secrets, take
 from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import ContractError, HostError, Unsupported, UsageError
+from railbed.platforms import services
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
 from railbed.software import compat
@@ -248,6 +249,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
         plans.require_acknowledged(planned)
+        configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
             require(
                 preflight(planned), "the platform cannot give what it needs; nothing was made", "PREFLIGHT"

@@ -12,11 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "ssh-ed25519 AAAA"
 CARDS = [{"device": f"mlx5_{i}", "netdev": f"rail{i}"} for i in range(2)]
 DIRECTORY = {
-    "uris": ["ldaps://a.test", "ldaps://b.test"],
-    "base": "dc=a",
-    "ca_file": "/ca.pem",
-    "groups": ["hpc"],
+    "directory_uris": ["ldaps://a.test", "ldaps://b.test"],
+    "directory_base": "dc=a",
+    "directory_ca": "-----BEGIN CERTIFICATE-----",
+    "directory_groups": ["hpc"],
 }
+
+HOMES = {"homes_mount": "/shared", "homes_first_id": 1000}
 
 
 def nccl(name: str, fabric: str, environment: dict[str, str], says: str = "", **more: Any) -> Case:
@@ -27,6 +29,10 @@ def nccl(name: str, fabric: str, environment: dict[str, str], says: str = "", **
 def users(name: str, says: str = "", **more: Any) -> Case:
     told = {"users_admins": {"ada": KEY}, **more}
     return Case(f"users {name}", "users", told, says)
+
+
+def directory(name: str, says: str = "", **more: Any) -> Case:
+    return Case(f"directory {name}", "directory", {**DIRECTORY, **more}, says)
 
 
 def hardening(name: str, says: str = "", **exception: str) -> Case:
@@ -182,13 +188,15 @@ CASES = [
     users("are never a service", "nobody's login: _chrony, slurm;",
           users_admins={"ada": KEY, "_chrony": KEY, "slurm": KEY}),
     users("may be called like part of a service", users_admins={"slurmy": KEY, "chronya": KEY}),
-    users("of a directory", users_ldap=DIRECTORY),
-    users("of a directory in the clear", "all ldaps://", users_ldap={**DIRECTORY, "uris": ["http://a.test"]}),
-    users("of a directory of which half is in the clear", "all ldaps://",
-          users_ldap={**DIRECTORY, "uris": ["ldaps://a.test", "ldap://b.test"]}),
-    users("of a directory without its authority", "ca_file",
-          users_ldap={"uris": ["ldaps://a.test"], "base": "dc=a", "groups": ["hpc"]}),
-    users("who bind without a password", "password in a file", users_ldap={**DIRECTORY, "bind_dn": "cn=a"}),
+    directory("over TLS"),
+    directory("that turns to TLS", directory_uris=["ldap://a.test"], directory_start_tls=True),
+    directory("in the clear", "all ldaps://", directory_uris=["ldap://a.test"]),
+    directory("of which half is in the clear", "all ldaps://", directory_uris=["ldaps://a.test", "ldap://b.test"]),
+    directory("without its authority", "authority", directory_ca=""),
+    directory("where one binds without a password", "password in a file", directory_bind_dn="cn=a"),
+    Case("homes on a mount", "homes", {**HOMES, "homes_path": "/shared/home"}),
+    Case("homes outside of it", "homes", {**HOMES, "homes_path": "/shared/../etc"}, "not below"),
+    Case("homes of the host's own", "homes", {**HOMES, "homes_mount": "/home", "homes_path": "/home/all"}, "not below"),
 ]  # fmt: skip
 
 

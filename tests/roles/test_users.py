@@ -2,54 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from jinja2.nativetypes import NativeEnvironment
-from tests.unit.configure import modules
+from tests.roles.apart import Site
 
-ROOT = Path(__file__).resolve().parents[2]
-APART = """
-cd {folder}
-mkdir -p etc home sbin real
-cp -a /etc/. etc/; mkdir -p etc/sudoers.d
-mount --bind /usr/sbin real; ln -s {folder}/real/* sbin/
-cp visudo sbin/visudo
-mount --bind sbin /usr/sbin; mount --bind etc /etc; mount --bind home /home
-for each in /run /var/mail /var/log; do mount -t tmpfs tmpfs $each; done
-{steps}
-"""
-VISUDO = """
-import os, sys
-refuse = os.path.exists(os.environ["STATE"] + "/refuse") and "railbed ALL" in open(sys.argv[-1]).read()
-sys.exit("no" if refuse else 0)
-"""
-"""visudo, which for once refuses what is left of cloud-init's file."""
-SYSTEMCTL = """
-import json, os, sys
-verb, *rest = sys.argv[1:]
-state = os.environ["STATE"] + "/units.json"
-units = json.load(open(state))
-names = [word for word in rest if not word.startswith("-")]
-for name in names if verb == "show" else []:
-    load, active, at_boot = units.get(name, ["not-found", "inactive", ""])
-    print(f"LoadState={load}\\nActiveState={active}\\nUnitFileState={at_boot}\\nInvocationID=1\\n"
-          "ActiveEnterTimestamp=@4000000000\\nNeedDaemonReload=no\\n")
-if verb != "show":
-    with open(os.environ["STATE"] + "/done", "a") as done: print(verb, *names, file=done)
-for name in names:
-    if verb == "stop": units[name][1] = "inactive"
-    if verb == "start": units[name][1] = "active"
-    if verb == "disable": units[name][2] = "disabled"
-    if verb == "enable": units[name][2] = "enabled"
-json.dump(units, open(state, "w"))
-"""
 CLOUD_INIT = """\
 # Created by cloud-init v. 24.1 on Sat, 28 Nov 2026 10:00:00 +0000
 
@@ -62,76 +19,6 @@ ada ALL=(ALL) NOPASSWD:ALL
 # User rules for adam
 adam ALL=(ALL) NOPASSWD:ALL
 """
-KEY = "ssh-ed25519 AAAA"
-PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["users"]}]
-
-
-@dataclass
-class Site:
-    """Where the steps of a test run, one after the other."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        modules.program(self.folder, "visudo", VISUDO)
-        (self.folder / "bin").mkdir()
-        modules.program(self.folder / "bin", "systemctl", SYSTEMCTL)
-        modules.program(self.folder / "bin", "journalctl", "")
-        (self.folder / "play.yml").write_text(yaml.safe_dump(PLAY))
-        self.units({"ssh.service": ["loaded", "active", "enabled"]})
-
-    def units(self, known: dict[str, list[str]]) -> None:
-        (self.folder / "units.json").write_text(json.dumps(known))
-
-    def role(self, name: str, *people: str, **more: Any) -> str:
-        """A step: the role for these people; what became of it is in files of that name."""
-        told = {"users_admins": {who: f"{KEY} {who}" for who in people}, "ansible_user": "railbed", **more}
-        (self.folder / f"{name}.vars").write_text(json.dumps(told))
-        said = f"ansible-playbook -i node, -c local -e @{name}.vars play.yml > {name}.out 2>&1 || touch {name}.failed"
-        return f"{said}; {{ {self.look()} }} > {name}.seen 2>/dev/null || true"
-
-    def look(self) -> str:
-        return "getent -s files passwd; echo --; getent -s files shadow; echo --; cat /etc/sudoers.d/*;"
-
-    def run(self, *steps: str) -> None:
-        done = subprocess.run(
-            ["unshare", "-m", "sh", "-euc", APART.format(folder=self.folder, steps="\n".join(steps))],
-            text=True, capture_output=True, check=False, timeout=300,
-            env={
-                **os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STATE": str(self.folder),
-                "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-                "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"),
-                "ANSIBLE_LOOKUP_PLUGINS": str(ROOT / "plugins/lookup"), "ANSIBLE_STDOUT_CALLBACK": "default",
-                "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_LOCALHOST_WARNING": "false",
-                "HOME": str(self.folder), "ANSIBLE_NOCOLOR": "1",
-            },
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-
-    def out(self, name: str) -> str:
-        return (self.folder / f"{name}.out").read_text()
-
-    def failed(self, name: str) -> bool:
-        return (self.folder / f"{name}.failed").exists()
-
-    def changed(self, name: str) -> bool:
-        return "changed=0" not in self.out(name)
-
-    def account(self, name: str, who: str) -> tuple[list[str], list[str]]:
-        """Its lines of passwd and shadow after the step."""
-        passwd, shadow, _ = (self.folder / f"{name}.seen").read_text().split("--\n")
-        found = [
-            [line.split(":") for line in text.splitlines() if line.startswith(f"{who}:")]
-            for text in (passwd, shadow)
-        ]
-        return found[0][0], found[1][0]
-
-    def sudoers(self, name: str) -> set[str]:
-        """Who may be root after the step."""
-        text = (self.folder / f"{name}.seen").read_text().split("--\n")[2]
-        return {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
-
-
 EXPIRES = 7
 """Field of shadow(5)."""
 BY_HAND = f"""
@@ -202,84 +89,3 @@ def test_who_comes_back_gets_an_open_account(people: Site) -> None:
     passwd, shadow = people.account("back", "ada")
     assert shadow[EXPIRES] == "" and passwd == people.account("both", "ada")[0]
     assert people.sudoers("back") == {"railbed", "ada", "adam"}
-
-
-@pytest.mark.parametrize(
-    ("role", "open_to_people"), [("controller", True), ("compute", True), ("storage", False)]
-)
-def test_people_of_a_directory_do_not_log_in_to_storage(role: str, open_to_people: bool) -> None:
-    """What the playbooks give the role, templated as Ansible does."""
-    given = yaml.safe_load((ROOT / "playbooks/group_vars/all.yml").read_text())["users_ldap_logins"]
-    assert NativeEnvironment().from_string(given).render(railbed_role=role) is open_to_people
-
-
-OFF = ("etc/sssd/sssd.conf", "etc/ssh/sshd_config.d/30-railbed-ldap.conf", "etc/railbed/ldap-ca.pem")
-UNITS = {"ssh.service": ["loaded", "active", "enabled"], "sssd.service": ["loaded", "inactive", "disabled"]}
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The directory is there, goes (once in vain), and nothing happens."""
-    site = Site(tmp_path_factory.mktemp("directory"))
-    site.units(UNITS)
-    (site.folder / "ca.pem").write_text("certificate")
-    (site.folder / "password").write_text("hunter2")
-    ldap = {"uris": ["ldaps://a.test"], "base": "dc=a", "ca_file": str(site.folder / "ca.pem"), "groups": ["hpc"],
-            "bind_dn": "cn=a", "bind_password_file": str(site.folder / "password")}  # fmt: skip
-    keep = (
-        "cp units.json done {0}/; mkdir {0}/etc; cp --parents -r etc/sssd etc/ssh etc/railbed {0}; : > done"
-    )
-    site.run(
-        "rm -f sbin/sshd; printf '#!/bin/sh\n' > sbin/sshd; chmod +x sbin/sshd; : > done",
-        site.role("on", "ada", users_ldap=ldap), "mkdir 1; " + keep.format(1),
-        site.role("closed", "ada", users_ldap=ldap, users_ldap_logins=False), "mkdir 5; " + keep.format(5),
-        # The second of the three calls fails: a folder is where a file should be.
-        "mv etc/sssd/sssd.conf aside; mkdir etc/sssd/sssd.conf", site.role("broken", "ada"),
-        "rmdir etc/sssd/sssd.conf; mv aside etc/sssd/sssd.conf; mkdir 2; " + keep.format(2),
-        site.role("off", "ada"), "mkdir 3; " + keep.format(3), site.role("again", "ada"),
-        # One of the site's own.
-        "echo own > etc/sssd/sssd.conf", site.role("own", "ada"), "mkdir 4; " + keep.format(4),
-    )  # fmt: skip
-    return site
-
-
-def test_a_directory_brings_its_files_and_its_daemon(directory: Site) -> None:
-    assert not directory.failed("on"), directory.out("on")
-    assert all((directory.folder / "1" / path).exists() for path in OFF)
-    assert "hunter2" in (directory.folder / "1" / OFF[0]).read_text()
-    assert json.loads((directory.folder / "1/units.json").read_text())["sssd.service"] == [
-        "loaded",
-        "active",
-        "enabled",
-    ]
-
-
-def test_a_host_that_is_not_for_logins_knows_the_directory_and_lets_nobody_of_it_in(directory: Site) -> None:
-    assert not directory.failed("closed"), directory.out("closed")
-    open_, closed = ((directory.folder / number / OFF[0]).read_text() for number in ("1", "5"))
-    assert "access_provider = simple\nsimple_allow_groups = hpc\n" in open_
-    assert "access_provider = deny\n" in closed and "simple" not in closed and "ldap_uri" in closed
-
-
-def test_without_it_nobody_of_it_comes_in_and_its_password_is_gone(directory: Site) -> None:
-    assert not directory.failed("off"), directory.out("off")
-    assert not [path for path in OFF if (directory.folder / "3" / path).exists()]
-    assert json.loads((directory.folder / "3/units.json").read_text())["sssd.service"] == [
-        "loaded",
-        "inactive",
-        "disabled",
-    ]
-    assert not directory.failed("again") and not directory.changed("again"), directory.out("again")
-
-
-def test_switching_off_that_broke_off_has_closed_the_door_and_is_made_good(directory: Site) -> None:
-    assert directory.failed("broken") and "is a folder" in directory.out("broken")
-    assert not (directory.folder / "2" / OFF[1]).exists()
-    assert (directory.folder / "2/done").read_text().split("\n")[0] == "reload ssh.service"
-    assert (directory.folder / "2" / OFF[2]).read_text() == "", "what tells the next run"
-
-
-def test_an_sssd_of_the_sites_own_is_left_as_it_is(directory: Site) -> None:
-    assert not directory.failed("own") and not directory.changed("own"), directory.out("own")
-    assert (directory.folder / "4" / OFF[0]).read_text() == "own\n"
-    assert "hunter2" not in directory.out("on") + directory.out("off")

@@ -110,6 +110,10 @@ class Facts(FrozenModel):
     """Words of the kernel's command line of the nodes with GPUs."""
     own_bridges: bool
     """Whether the PCI bridges of the nodes with GPUs are their own."""
+    name_servers: list[str]
+    """Of the site."""
+    directory: bool
+    """Whether the site has a directory of people."""
 
 
 class In:

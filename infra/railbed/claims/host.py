@@ -104,6 +104,32 @@ def time(_: Facts) -> Instances:
 
 
 @define(
+    id="node.dns", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="each name server of the site (`site.dns`) answers this node", accuses="dns", runbook="name-servers",
+)  # fmt: skip
+def dns(facts: Facts) -> Instances:
+    if facts.name_servers:
+        yield In(f"the site's name servers answer: {', '.join(facts.name_servers)}")
+    else:
+        yield Out("the spec names no name server of the site")
+
+
+@define(
+    id="node.directory", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
+    holds="SSSD is online, its groups that may log in are found, and no user of it has an admin's id; while the directory is "
+    "away it is unproven",
+    accuses="directory", runbook="directory",
+)  # fmt: skip
+def directory(facts: Facts) -> Instances:
+    if facts.directory:
+        yield In(
+            "the directory of people answers, knows the groups that may log in, and no user of it has an admin's id"
+        )
+    else:
+        yield Out("the spec names no directory of people")
+
+
+@define(
     id="node.identity", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
     holds="the machine that answers is the contract's, by the serial number, instance id or machine id that it shows; no "
     "other node shows its machine id or GPUs; in a quick run also: no GPU or NIC is another one than when the node was "

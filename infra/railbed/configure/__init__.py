@@ -11,6 +11,7 @@ from railbed.configure.events import Event, OnEvent
 from railbed.configure.playbook import converge
 from railbed.configure.releases import learn, refuse_move
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
+from railbed.configure.site_secrets import require_secrets
 from railbed.configure.stack import converged_file, let_go
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "let_go",
     "progress",
     "refuse_move",
+    "require_secrets",
 ]

@@ -41,7 +41,7 @@ ALWAYS = (
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched",
-    "own_kernel_nodes", "signing_nodes", "refused_nodes",
+    "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -184,6 +184,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
         "railbed_ntp": list(contract.ntp),
+        "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",
         "railbed_controllers": [{"name": node.name, "address": node.address} for node in controllers],
         "railbed_addresses": json.dumps({node.name: node.address for node in contract.nodes}),

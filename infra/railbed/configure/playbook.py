@@ -17,6 +17,7 @@ from railbed.configure.inventory import Inventory
 from railbed.configure.redact import Redactor, secrets_of
 from railbed.configure.results import ConvergeResult, taken_away
 from railbed.configure.runner import Run, play
+from railbed.configure.site_secrets import require_secrets
 from railbed.contract import Contract
 from railbed.defaults import CONVERGE_SILENCE_S, FORKS
 from railbed.effects import files
@@ -39,8 +40,9 @@ def converge(
 
     ``moving``: these nodes were drained, so their software release may change; else that is refused. A node that
     fails or does not answer is a state of that node in the result. Raises ContractError for a contract that must not
-    be used, UsageError for a limit that matches nothing, a release that would move, or a signing key that is not there,
-    Busy where another railbed is at work on a node, and CommandError where Ansible itself did not run.
+    be used, SecretError where a secret of the site is missing, UsageError for a limit that matches nothing, a release that
+    would move, or a signing key that is not there, Busy where another railbed is at work on a node, and CommandError where
+    Ansible itself did not run.
     """
     if contracts.hash_on_disk(work.contract_file) != contract.hash:
         raise ContractError(
@@ -48,6 +50,7 @@ def converge(
             hint="another `railbed up` finished meanwhile; run it again",
         )  # fmt: skip
     signing.require_pair(contract, work.secrets)
+    require_secrets(work, contract.services)
     inventory = stack.of(work, contract, ())
     nodes = resolve(limit, inventory)
     journal = Journal(work.journal_file)

@@ -36,6 +36,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         name: software.packages[name] for name in components if name in software.packages and name != KERNEL
     }
     machine = contract.machine(node.machine) if node.machine else None
+    dns = contract.services.dns
     return {
         "node": node.name,
         "role": node.role,
@@ -64,6 +65,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         else [],
         "login": node.ssh.user,
         "imds": list(contract.imds),
+        "name_servers": list(dns.servers) if dns else [],
+        "name_search": list(dns.search) if dns else [],
         "packages": {
             **{name: pin.removesuffix("-*") for name, pin in contract.class_of(node).packages.items() if pin},
             **{
@@ -71,11 +74,20 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
                 for name, package in named.items()
             },
         },
+        "directory": _directory(contract),
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,
         "time_source": contract.hosts == "machine",
     }  # fmt: skip
+
+
+def _directory(contract: Contract) -> dict[str, Any] | None:
+    """What a node must find in the directory of people; None where there is none."""
+    directory = contract.services.directory
+    if directory is None:
+        return None
+    return {"groups": list(directory.groups), "admins": sorted(contract.admins)}
 
 
 def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:

@@ -33,10 +33,28 @@ Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Host = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
 """A DNS name or an address."""
 Domain = Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")]
+NameServer = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-fA-F][0-9a-fA-F:.]*$|^::[0-9a-fA-F:.]*$")]
+"""IPv4 or IPv6."""
 Address = Annotated[str, Field(pattern=rf"^({_IPV4})?$")]
 """IPv4, or empty where there is none yet (a recipe's machine)."""
 Interface = Annotated[str, Field(pattern=rf"^({_IPV4}/[0-9]{{1,2}})?$")]
 """IPv4 with prefix length, or empty."""
+DirectoryServer = Annotated[str, Field(max_length=255, pattern=r"^ldaps?://[A-Za-z0-9][A-Za-z0-9.:-]*$")]
+ProxyUrl = Annotated[str, Field(max_length=255, pattern=r"^(http://[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5})?$")]
+DirectHost = Annotated[str, Field(max_length=255, pattern=r"^[.]?[A-Za-z0-9][A-Za-z0-9.-]*(/[0-9]{1,2})?$")]
+"""A host, a ``.domain`` or a network."""
+DistinguishedName = Annotated[
+    str, Field(max_length=512, pattern=r"^(\p{L}+=[\p{L}\p{N} =,._@/:+-]*[\p{L}\p{N}])?$")
+]
+DirectoryGroup = Annotated[str, Field(max_length=255, pattern=r"^[\p{L}\p{N}_][\p{L}\p{N}_. @-]*$")]
+Certificates = Annotated[
+    str,
+    Field(
+        max_length=262_144,
+        pattern=r"^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,76}\n)+-----END CERTIFICATE-----\n)+$",
+    ),
+]
+"""PEM, one certificate after the other."""
 PublicKey = Annotated[
     str, Field(max_length=16_384, pattern=rf"^({_KEY_TYPES}) [A-Za-z0-9+/]+={{0,3}}( {_LINE})?$")
 ]

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, NodeClass, Rail, Software
+from railbed.contract.site import Services
 from railbed.errors import ContractError
 
 SCHEMA = "railbed/contract/v1"
@@ -47,6 +48,8 @@ class Contract(FrozenModel):
     """Addresses of the provider's instance metadata service, which only root may reach; empty where there is none."""
     ntp: list[scalars.Host] = Field(default_factory=list)
     """NTP servers that the controllers follow; empty: the cluster keeps a time of its own."""
+    services: Services = Field(default_factory=Services)
+    """Of the site, beside time."""
     spec_hash: scalars.Sha256
     hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""

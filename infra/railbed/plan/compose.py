@@ -9,7 +9,7 @@ from railbed import catalog
 from railbed.claims import table
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.laws import price
-from railbed.plan import clock, facts, purchase, software, sources, supported, warnings, workloads
+from railbed.plan import clock, facts, purchase, services, software, sources, supported, warnings, workloads
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -72,6 +72,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         domain=f"{spec.name}.internal",
         admins=spec.access.admins,
         ntp=clock.servers(spec),
+        site=spec.site,
         place=spec.platform,
         ssh_from=spec.access.ssh_from,
         host_keys=spec.access.host_keys,
@@ -91,6 +92,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *warnings.of(spec, pools, filesystems, cost, where),
             *([] if lab else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, where)]),
             *([] if lab else _pins(spec, release, pools, [o.kind for o in offers], where)),
+            *services.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *purchase.warnings(purchases),

@@ -46,6 +46,8 @@ def of(
         installed=software.versions,
         own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
         boot_line=node_classes.boot_line_of(machine, hosts, provided=provided),
+        name_servers=spec.site.dns.servers if spec.site.dns else [],
+        directory=spec.site.directory is not None,
     )
 
 

@@ -73,6 +73,10 @@ class Cluster:
     """Whose machines they are, those without GPUs too."""
     signs: bool = False
     """Whether nodes sign the modules that they build, with a key of the site."""
+    directory: bool = False
+    """Whether the site has a directory of people."""
+    homes: bool = False
+    """Whether their homes are on a filesystem of the cluster."""
 
 
 class PlannedClass(FrozenModel):
@@ -157,6 +161,10 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
     yield f"role_{kind.role}"
     if cluster.imds:
         yield "imds_nodes"
+    if cluster.directory:
+        yield "directory_nodes"
+    if cluster.homes and kind.role == "controller":
+        yield "homes_nodes"
     if kind.role in GPU_ROLES:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":

@@ -13,6 +13,7 @@ from railbed.laws.storage import StorageRates
 from railbed.software.artefacts import Artefact
 from railbed.spec.cluster import Capacity, OnDemand
 from railbed.spec.platforms import Platform
+from railbed.spec.site import Site
 
 
 class PlannedPool(FrozenModel):
@@ -208,6 +209,8 @@ class ClusterPlan(FrozenModel):
     admins: dict[str, str]
     ntp: list[str] = Field(default_factory=list)
     """NTP servers of the controllers."""
+    site: Site = Site()
+    """The spec's own part about services of the site."""
     pools: list[PlannedPool]
     place: Platform
     """The spec's own platform part: region, zone, account, networks."""
@@ -245,12 +248,14 @@ class ClusterPlan(FrozenModel):
         return self.controllers > 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `railbed plan --json` prints; `storage` and `jobs` where there is something to say."""
+        """What `railbed plan --json` prints; `storage`, `jobs` and `site` where there is something to say."""
         more: dict[str, Any] = {}
         if any(one.rates.basis != "none" or one.checkpoint_gbytes for one in self.storage):
             more["storage"] = [one.model_dump(mode="json") for one in self.storage]
         if self.purchases:
             more["purchases"] = [one.model_dump(mode="json") for one in self.purchases]
+        if site := self.site.model_dump(mode="json", exclude_defaults=True, exclude={"ntp"}):
+            more["site"] = site
         if self.jobs:
             more["jobs"] = [one.model_dump(mode="json") for one in self.jobs]
         return {

@@ -8,6 +8,7 @@ from railbed import contract
 from railbed.catalog import SYSTEM, Machine, load_release
 from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
+from railbed.platforms import services
 from railbed.platforms.cloud import imds
 
 
@@ -96,6 +97,7 @@ def unsealed(
         missing=missing or [],
         imds=imds.addresses(plan.platform),
         ntp=list(plan.ntp),
+        services=services.of(plan),
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )
@@ -115,6 +117,8 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         hosts=made.hosts,
         vendor=next((machine.vendor for machine in machines.values()), ""),
         signs=made.software.secure_boot == "mok",
+        directory=made.services.directory is not None,
+        homes=made.services.homes is not None,
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)

@@ -8,7 +8,7 @@ from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
-from railbed.spec import controllers, networks, offers, purchase, spares
+from railbed.spec import controllers, networks, offers, purchase, services, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.platforms import MetalPlatform, OpenstackPlatform, machines_of
 from railbed.spec.problems import key_path
@@ -53,6 +53,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     _release(spec, where)
     _workloads(spec, where)
     _access(spec, where)
+    services.check(spec, where)
     networks.check(spec, where)
 
 

@@ -19,9 +19,9 @@ from railbed.spec.scalars import (
     PublicKey,
     RailCount,
     RateGbps,
-    Server,
     SpareCount,
 )
+from railbed.spec.site import Site
 
 VERSION = 1
 
@@ -201,13 +201,6 @@ class Access(SpecModel):
     """Login name → public SSH key."""
     host_keys: dict[Id, PublicKey] = Field(default={}, max_length=65_536)
     """Instance id → public host key, read at the provider's console: for providers without a channel to read it by."""
-
-
-class Site(SpecModel):
-    """Services of the site that nodes use."""
-
-    ntp: list[Server] = Field(default=[], max_length=8)
-    """NTP servers that the controllers follow; empty: the provider's, where it has one at a fixed address."""
 
 
 class Budget(SpecModel):

@@ -20,8 +20,8 @@ from railbed.spec.problems import key_path, shown, spec_error
 from railbed.text import obeyed, plain
 
 CONFIG_KEY = "railbed:cluster"
-SEVERAL_LINES = {".software.mirror.key": "\r\n"}
-"""Text of several lines, and what may stand between them: an armoured key."""
+SEVERAL_LINES = {".software.mirror.key": "\r\n", ".site.directory.ca": "\r\n"}
+"""Text of several lines, and what may stand between them: an armoured key, certificates."""
 CATALOGUE_ONLY = {
     "coreweave": "its Pulumi package has no resource for GPU nodes (coreweave 1.0.1)",
     "crusoe": "there is no Pulumi package for it",

@@ -56,6 +56,16 @@ def _address_v4(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(
+            "is not an address, like 10.80.0.53 (names of name servers cannot be looked up)"
+        ) from None
+    return text
+
+
 def _mount(text: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", text) or any(part in (".", "..") for part in text.split("/")):
         raise ValueError("is not an absolute path of plain names, like /scratch")
@@ -91,6 +101,11 @@ Server = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.
 """A DNS name or an address."""
 Network = Annotated[str, AfterValidator(_network)]
 NetworkV4 = Annotated[str, AfterValidator(_network_v4)]
+Address = Annotated[str, AfterValidator(_address)]
+DnsDomain = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")
+]
+"""A DNS domain in lower case."""
 AddressV4 = Annotated[str, AfterValidator(_address_v4)]
 NodeCount = Annotated[int, Field(ge=1, le=MAX_NODES)]
 SpareCount = Annotated[int, Field(ge=0, le=MAX_NODES)]

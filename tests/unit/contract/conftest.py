@@ -9,6 +9,7 @@ from tests.unit.configure.conftest import small
 
 from railbed import contract as contracts
 from railbed.claims import Claim, Expectation, OutOfScope
+from railbed.contract import site
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIc"
 WAYS: list[contracts.Way] = [
@@ -19,6 +20,20 @@ WAYS: list[contracts.Way] = [
     contracts.Iap(project="example.com:project", zone="europe-west1-b", instance="rb-0-h200-abcd"),
     contracts.OciBastion(bastion="ocid1.bastion.oc1.iad.a", region="us-ashburn-1"),
 ]
+
+CERTIFICATE = f"-----BEGIN CERTIFICATE-----\n{'A' * 64}\n-----END CERTIFICATE-----\n"
+SERVICES = site.Services(
+    dns=site.Dns(servers=["10.0.0.53"], search=["corp.example"]),
+    directory=site.Directory(
+        uris=["ldaps://ldap.corp.example"], start_tls=False, ca=CERTIFICATE, base="dc=corp,dc=example", kind="rfc2307",
+        ids="posix", first_id=1000, groups=["hpc users"], bind_dn="cn=reader,dc=corp,dc=example", ssh_keys=True,
+    ),
+    proxy=site.Proxy(
+        http="http://proxy.corp.example:3128", https="http://proxy.corp.example:3128", no_proxy=[".corp.example"],
+        authenticated=True,
+    ),
+    homes=site.Homes(mount="/scratch", path="/scratch/home"),
+)  # fmt: skip
 
 
 def full() -> contracts.Contract:
@@ -66,6 +81,7 @@ def full() -> contracts.Contract:
                 Claim(id="fabric.rail.0.bandwidth", statement="a rail", roles=["compute"], expectation=expectation)
             ],
             "out_of_scope": [OutOfScope(id="fabric.gid", reason="tcp needs no GID")],
+            "services": SERVICES,
             "missing": [contracts.Missing(pool="h100", asked=9, found=7, reasons=["none left: “zone” is full"])],
         }
     ).sealed()  # fmt: skip

@@ -45,6 +45,16 @@ STANDINS = Path(__file__).parent / "standins"
 def role_packages() -> tuple[str, ...]:
     """Packages of the distribution that the roles install on any host of a lab, of any release. Baked into the image, as an
     image bake does, and offered by the lab's signed repository."""
+    return (*sorted(_packages(directory=False)), *TOOLS)
+
+
+@cache
+def offered_packages() -> tuple[str, ...]:
+    """Those that a lab installs only where its spec asks for them: in the repository, and not in the image."""
+    return tuple(sorted(_packages(directory=True) - _packages(directory=False)))
+
+
+def _packages(*, directory: bool) -> set[str]:
     machine = catalog.load_machine(MACHINE)
     found: set[str] = set()
     for key in catalog.keys("software"):
@@ -54,7 +64,7 @@ def role_packages() -> tuple[str, ...]:
         )
         lab = node_classes.Cluster(
             release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
-            hosts="container", vendor=machine.vendor,
+            hosts="container", vendor=machine.vendor, directory=directory,
         )  # fmt: skip
         for kind, facts in (
             (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),
@@ -63,7 +73,7 @@ def role_packages() -> tuple[str, ...]:
             packages = node_classes.of(kind, facts, lab).packages
             # What is pinned to a version is a vendor's; the repository has a stand-in of it.
             found |= {name for name, pin in packages.items() if not pin}
-    return (*sorted(found), *TOOLS)
+    return found
 
 
 def image_digest() -> str:
@@ -74,6 +84,8 @@ def image_digest() -> str:
         *BASE_PACKAGES,
         "|",
         *role_packages(),
+        "|",
+        *offered_packages(),
         "|",
         *DISABLED_UNITS,
         "|",

@@ -117,7 +117,11 @@ def _install(root: Path) -> None:
     policy.chmod(0o755)
     log = images_dir() / "install.log"
     env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    for command in (["apt-get", "-q", "update"], ["apt-get", "-qy", "install", *content.role_packages()]):
+    for command in (
+        ["apt-get", "-q", "update"],
+        ["apt-get", "-qy", "install", *content.role_packages()],
+        ["apt-get", "-qy", "--download-only", "install", *content.offered_packages()],
+    ):
         run(["chroot", root, *command], env=env, timeout_s=BUILD_TIMEOUT_S, log=log)
     policy.unlink()
 
