@@ -87,7 +87,11 @@ def contract_of(
     plan: ClusterPlan, pool: PlannedPool, stack: str, ssh: contracts.Ssh, address: str,
     repositories: list[contracts.Repository],
 ) -> Contract:  # fmt: skip
-    """A contract of one machine, in the place of the pool's first node: what its roles are follows from it."""
+    """A contract of one machine, in the place of the pool's first node: what its roles are follows from it. It starts from
+    the platform's image, whatever the pool's nodes do."""
+    plan = plan.model_copy(
+        update={"pools": [one.model_copy(update={"profile": plan.profile}) for one in plan.pools]}
+    )
     name = node_names(pool.name, 1, 0)[0]
     rails = pool.rails if plan.fabric is not None else 0
     machine = contracts.Node(

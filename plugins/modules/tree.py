@@ -39,7 +39,12 @@ options:
     elements: path
     default: []
   purge:
-    description: Folders below which there may be no files and links but those of this call.
+    description: Folders below which there may be no files and links but those of this call, and those of O(keep).
+    type: list
+    elements: path
+    default: []
+  keep:
+    description: Files below folders of O(purge) that stay as they are, where they are there.
     type: list
     elements: path
     default: []
@@ -321,6 +326,7 @@ def main() -> None:
             "modes": {"type": "dict", "default": {}},
             "absent": {"type": "list", "elements": "path", "default": []},
             "purge": {"type": "list", "elements": "path", "default": []},
+            "keep": {"type": "list", "elements": "path", "default": []},
             **ARGUMENTS,
         },
         supports_check_mode=True,
@@ -342,7 +348,7 @@ def main() -> None:
         for path in given["absent"]:
             tree.remove(path)
         for folder in given["purge"]:
-            tree.purge(folder, {*given["files"], *given["links"]})
+            tree.purge(folder, {*given["files"], *given["links"], *given["keep"]})
     except OSError as refused:
         # A write that finds the disk full does not say which file it was about, or names the new one beside it.
         known = refused.filename and not os.path.basename(refused.filename).startswith(NEW)

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from railbed.configure import health
+from railbed.contract import NodeImage
 from railbed.validate import on_node
 from railbed.validate.node import scheduler_files
 from railbed.validate.node.probe import Finding, Probe
@@ -218,6 +219,7 @@ def world(tmp_path: Path, installed: Path) -> World:
         ],
         "mounts": [{"path": str(tmp_path), "kind": "moosefs"}],
         "packages": {name: version.split("-")[0] for name, version in packages.items()},
+        "image": NodeImage().model_dump(mode="json"), "release": "2026.11",
         "held_packages": {"nvidia-open": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
         "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
         "imds": [IMDS, "fd00:ec2::254"],

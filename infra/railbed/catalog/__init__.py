@@ -5,6 +5,7 @@ in the laws, in ``railbed.software`` and in the plan.
 """
 
 from railbed.catalog.facts import Entry, Facts, Published, Source
+from railbed.catalog.images import BAKED, DRIVER, STOCK, Brought, ImageProfile
 from railbed.catalog.loader import (
     KINDS,
     MODELS,
@@ -12,6 +13,7 @@ from railbed.catalog.loader import (
     find,
     load,
     load_filesystem,
+    load_image,
     load_machine,
     load_published,
     load_release,
@@ -31,17 +33,22 @@ from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
 
 __all__ = [
+    "BAKED",
+    "DRIVER",
     "FLAT",
     "KINDS",
     "MODELS",
     "OVERLAY",
+    "STOCK",
     "SYSTEM",
     "Archive",
     "Board",
+    "Brought",
     "Component",
     "Entry",
     "Facts",
     "FilesystemOffer",
+    "ImageProfile",
     "Key",
     "Known",
     "Machine",
@@ -66,6 +73,7 @@ __all__ = [
     "keys",
     "load",
     "load_filesystem",
+    "load_image",
     "load_machine",
     "load_published",
     "load_release",

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from railbed.catalog import strict_yaml
 from railbed.catalog.facts import Entry, Published, Source
+from railbed.catalog.images import ImageProfile
 from railbed.catalog.machines import Board, Machine
 from railbed.catalog.offers import FilesystemOffer
 from railbed.catalog.pins import Pins, applied
@@ -27,6 +28,7 @@ MODELS: dict[str, type[Entry]] = {
     "machines": Machine,
     "boards": Board,
     "filesystems": FilesystemOffer,
+    "images": ImageProfile,
     "software": Release,
     "pins": Pins,
     "reliability": Reliability,
@@ -38,6 +40,7 @@ _SINGULAR = {
     "machines": "machine",
     "boards": "GPU board",
     "filesystems": "filesystem offer",
+    "images": "image profile",
     "software": "software release",
     "pins": "set of pins",
     "reliability": "set of failure rates",
@@ -77,6 +80,11 @@ def load_release(name: str) -> Release:
 def load_published(name: str) -> Release:
     """The same as it was published, without what the site pinned. Raises CatalogError as above."""
     return _load("software", name, Release)
+
+
+def load_image(key: str) -> ImageProfile:
+    """The image profile of ``key``. Raises CatalogError as above."""
+    return _load("images", key, ImageProfile)
 
 
 def load_switch(key: str) -> Switch:
@@ -131,6 +139,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         for name, files in entry.files.items():
             for file in files:
                 yield name, f"{file.url} {file.sha256}", file.provenance
+    elif isinstance(entry, ImageProfile):
+        yield from _facts_of_image(entry)
     elif isinstance(entry, Rules):
         for name, rule in entry.rules.items():
             yield name, rule.reason, rule.provenance
@@ -145,6 +155,20 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         for name, versions in entry.versions.items():
             for known in versions:
                 yield name, f"{known.version} {known.note}".strip(), known.provenance
+
+
+def _facts_of_image(entry: ImageProfile) -> Iterator[tuple[str, Any, Source]]:
+    for name, use in entry.used_on.items():
+        yield name, " ".join(f"{subject}={value}" for subject, value in use.when.items()), use.provenance
+    for name, part in entry.brings.items():
+        yield name, part.accepts, part.provenance
+    for name, follower in entry.follows.items():
+        yield name, " ".join(follower.packages), follower.provenance
+    for kept in (entry.apt_sources, entry.services, entry.not_asked):
+        for name, one in kept.items():
+            yield name, one.reason, one.provenance
+    for name, image in entry.published.items():
+        yield name, image.name, image.provenance
 
 
 def _load(kind: str, key: str, model: type[E]) -> E:

@@ -15,6 +15,7 @@ FOLDERS = (
     "machines",
     "boards",
     "filesystems",
+    "images",
     "software",
     "reliability",
     "rules",

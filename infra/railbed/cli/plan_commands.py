@@ -31,7 +31,7 @@ def show(
         output.print_json(planned.as_json())
         return
     output.out.print(_head(planned))
-    parts = (_pools, _filesystems, _storage, _jobs, _claims, _out_of_scope)
+    parts = (_pools, _images, _filesystems, _storage, _jobs, _claims, _out_of_scope)
     for table in (part(planned) for part in parts):
         if table.row_count:
             output.out.print(table)
@@ -55,6 +55,17 @@ def _pools(plan: plans.ClusterPlan) -> Table:
     for pool in plan.pools:
         cells = (pool.nodes, pool.spares, pool.rails, f"{pool.node_gbps:g}")
         table.add_row(pool.name, pool.machine.key, *map(str, cells))
+    return table
+
+
+def _images(plan: plans.ClusterPlan) -> Table:
+    table = _table(
+        "Images that bring software", "pool", "profile", "brings, in versions", "the release fills"
+    )
+    for pool in plan.pools:
+        if pool.brings:
+            brought = ", ".join(f"{name} {versions}" for name, versions in pool.brings.items())
+            table.add_row(pool.name, pool.profile, brought, ", ".join(pool.fills))
     return table
 
 

@@ -40,7 +40,7 @@ ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
-    "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched",
+    "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
     "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
@@ -164,6 +164,7 @@ def class_variables(one: NodeClass) -> dict[str, Any]:
         "railbed_versions": dict(one.components),
         "railbed_node_packages": dict(one.packages),
         "railbed_boot_line": list(one.boot_line),
+        "railbed_image": one.image.model_dump(mode="json"),
     }
 
 

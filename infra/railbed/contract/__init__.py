@@ -5,6 +5,7 @@ secret value, and at most 2 KB a node.
 """
 
 from railbed.contract.parts import (
+    Brought,
     File,
     Filesystem,
     Identity,
@@ -13,6 +14,7 @@ from railbed.contract.parts import (
     Nic,
     Node,
     NodeClass,
+    NodeImage,
     Rail,
     Repository,
     Software,
@@ -34,6 +36,7 @@ from railbed.contract.whole import SCHEMA, Contract, digest_of
 __all__ = [
     "MAC",
     "SCHEMA",
+    "Brought",
     "Contract",
     "File",
     "Filesystem",
@@ -47,6 +50,7 @@ __all__ = [
     "Nic",
     "Node",
     "NodeClass",
+    "NodeImage",
     "OciBastion",
     "Rail",
     "Repository",

@@ -30,8 +30,15 @@ CONTAINERS = ("container_toolkit", "enroot")
 
 
 def of(contract: Contract, node: Node) -> dict[str, Any]:
-    """The keys of /etc/railbed/expectations.json; plain JSON data."""
-    software, components = contract.software, contract.class_of(node).components
+    """The keys of /etc/railbed/expectations.json; plain JSON data. A version is the release's, or a range (``>=580, <600``) where
+    the node's image brings it."""
+    software, one = contract.software, contract.class_of(node)
+    components, image = one.components, one.image
+    versions = {
+        **components,
+        **{name: part.accepts for name, part in image.brings.items()},
+        **image.follows,
+    }
     named = {
         name: software.packages[name] for name in components if name in software.packages and name != KERNEL
     }
@@ -46,16 +53,18 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
         "memory_mib": node.memory_mib,
         "memory_floor_mib": int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
-        "kernel": components.get(KERNEL, ""),
-        "boot_line": list(contract.class_of(node).boot_line),
-        "bare_metal": BARE in contract.class_of(node).groups,
+        "kernel": versions.get(KERNEL, ""),
+        "boot_line": list(one.boot_line),
+        "bare_metal": BARE in one.groups,
         "processors": dict(PROCESSORS),
         "read_request_bytes": READ_REQUEST_BYTES,
-        "driver": components.get("nvidia_driver", ""),
-        "fabric_manager": components.get("fabric_manager", ""),
-        "nvlsm": components.get("nvlsm", ""),
-        "dcgm": components.get("dcgm", ""),
-        "containers": {name: components[name] for name in CONTAINERS if name in components},
+        "driver": versions.get("nvidia_driver", ""),
+        "fabric_manager": versions.get("fabric_manager", ""),
+        "nvlsm": versions.get("nvlsm", ""),
+        "dcgm": versions.get("dcgm", ""),
+        "containers": {name: versions[name] for name in CONTAINERS if name in versions},
+        "image": image.model_dump(mode="json"),
+        "release": software.release,
         "held_packages": {named[name]: blamed for name, blamed in HELD.items() if name in named},
         "rails": _nics(contract.nics(node)),
         "mounts": [
@@ -68,7 +77,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "name_servers": list(dns.servers) if dns else [],
         "name_search": list(dns.search) if dns else [],
         "packages": {
-            **{name: pin.removesuffix("-*") for name, pin in contract.class_of(node).packages.items() if pin},
+            # What follows the image's driver has its version, which no release knows.
+            **{name: pin.removesuffix("-*") for name, pin in one.packages.items() if pin and pin[0] != "@"},
             **{
                 package: _locked(components[name], software.package_versions.get(name, ""))
                 for name, package in named.items()

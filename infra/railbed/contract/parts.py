@@ -81,6 +81,42 @@ class Node(FrozenModel):
     """Name of one of the contract's ``classes``."""
 
 
+class Brought(FrozenModel):
+    """A component that an image has, and where a node shows its version: by one of the four."""
+
+    accepts: scalars.Range
+    kernel: bool = False
+    """By the running kernel."""
+    module: scalars.Module = ""
+    """By the file of a kernel module."""
+    packages: list[scalars.PackagePattern] = Field(default_factory=list)
+    """By the first installed package of these."""
+    file: scalars.Path = ""
+    """By the first number with a dot in a file."""
+
+
+class NodeImage(FrozenModel):
+    """The image that nodes start from, as the plan knows it by its profile."""
+
+    profile: scalars.Word = "stock"
+    brings: dict[scalars.Component, Brought] = Field(default_factory=dict)
+    """Component → what the image has; nodes install none of it."""
+    follows: dict[scalars.Component, scalars.Range] = Field(default_factory=dict)
+    """Component that is installed in the version of the image's driver → that driver's range."""
+    holds: list[scalars.PackagePattern] = Field(default_factory=list)
+    """Packages of the image that must not move."""
+    apt_sources: list[scalars.FileName] = Field(default_factory=list)
+    """Files of ``/etc/apt/sources.list.d`` that stay."""
+    services: list[scalars.Unit] = Field(default_factory=list)
+    """Units of the image that must be enabled."""
+    names_devices: bool = False
+    """Whether a service of the image names the RDMA devices."""
+    stamp: scalars.Path = ""
+    """File that tells which release the image holds; empty where it holds none."""
+    mpi_home: scalars.FolderPattern = ""
+    """Folder of the image's MPI."""
+
+
 class NodeClass(FrozenModel):
     """What nodes that are alike get, as the plan worked it out."""
 
@@ -94,6 +130,8 @@ class NodeClass(FrozenModel):
     """Package → version at which it is held, as apt takes it; empty: any."""
     boot_line: list[scalars.BootParameter] = Field(default_factory=list)
     """Words that the kernel's command line must have, beside what the image gives it."""
+    image: NodeImage = NodeImage()
+    """What its nodes start from."""
 
 
 class Machine(FrozenModel):

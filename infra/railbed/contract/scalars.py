@@ -71,10 +71,20 @@ CatalogKey = Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z
 Component = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+$")]
 Version = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@-]*$")]
 Pin = Annotated[
-    str, Field(max_length=128, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.:+~-]*[A-Za-z0-9+~])?(-\*)?)?$")
+    str, Field(max_length=128, pattern=r"^((@driver|[A-Za-z0-9]([A-Za-z0-9.:+~-]*[A-Za-z0-9+~])?)(-\*)?)?$")
 ]
-"""A version of a package, or its beginning and ``*``; empty: any."""
+"""A version of a package, or its beginning and ``*``; empty: any; ``@driver`` stands for that of the node's driver."""
 Package = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .:+~_/@=-]*$")]
+Range = Annotated[str, Field(max_length=128, pattern=r"^>=[0-9][0-9A-Za-z.]*(, <[0-9][0-9A-Za-z.]*)?$")]
+"""Versions that are taken: from the first one on, up to before the second."""
+PackagePattern = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9*][a-z0-9+.*-]*$")]
+"""Name of a package, with ``*`` for any part of it."""
+Module = Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]*$")]
+Unit = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9@._-]*$")]
+"""Of systemd."""
+FileName = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+FolderPattern = Annotated[str, Field(max_length=4096, pattern=r"^(/[A-Za-z0-9._/*-]*)?$")]
+"""A folder, with ``*`` for any part of a name; or empty."""
 BootParameter = Annotated[str, Field(max_length=255, pattern=BOOT_PARAMETER)]
 Path = Annotated[str, Field(max_length=4096, pattern=r"^(/[A-Za-z0-9._/+-]*)?$")]
 Source = Annotated[str, Field(max_length=4096, pattern=r"^([A-Za-z0-9/\[][A-Za-z0-9@:/.,_=+\[\]-]*)?$")]

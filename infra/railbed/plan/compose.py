@@ -9,7 +9,18 @@ from railbed import catalog
 from railbed.claims import table
 from railbed.defaults import FIRST_HOST_OCTET, LAST_HOST_OCTET
 from railbed.laws import price
-from railbed.plan import clock, facts, purchase, services, software, sources, supported, warnings, workloads
+from railbed.plan import (
+    clock,
+    facts,
+    images,
+    purchase,
+    services,
+    software,
+    sources,
+    supported,
+    warnings,
+    workloads,
+)
 from railbed.plan.hosts import controller_name, node_names
 from railbed.plan.parts import (
     Addresses,
@@ -21,6 +32,7 @@ from railbed.plan.parts import (
     Price,
     Warned,
 )
+from railbed.software import compat
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
 from railbed.spec.platforms import CloudPlatform, LabPlatform
@@ -42,12 +54,21 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     release = catalog.load_release(spec.software.release)
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
     os = spec.software.os or ""
-    chosen = software.choose(release, [p.machine for p in pools], [o.kind for o in offers], where, os)
+    systems = {p.machine.key: os or compat.system_of(release, p.machine) for p in pools}
+    images.check(spec, systems, where)
+    profiles = sorted({pool.profile for pool in pools})
+    machines, kinds = [p.machine for p in pools], [str(o.kind) for o in offers]
+    chosen = software.choose(release, machines, kinds, where, os, profiles)
+    brought = images.everywhere(spec, chosen)
+    pools = [
+        one.model_copy(
+            update={"brings": images.brings(one.profile, chosen), "fills": images.fills(one.profile, chosen)}
+        )
+        for one in pools
+    ]
     installed = software.planned(release, chosen, lab=lab is not None)
     if lab is None:
-        places = sources.of(
-            release, [p.machine for p in pools], [o.kind for o in offers], spec.software.mirror, os
-        )
+        places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
         wheels = sources.wheels(spec.software.mirror, installed.versions.get("torch", ""))
         signing = spec.software.module_signing
         certificate = signing.certificate_sha256 if signing.kind == "mok" else ""
@@ -76,6 +97,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         place=spec.platform,
         ssh_from=spec.access.ssh_from,
         host_keys=spec.access.host_keys,
+        profile=images.of_platform(spec),
         pools=pools,
         addresses=_addresses(lab, spec.fabric.rails) if lab and spec.fabric else None,
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
@@ -83,15 +105,20 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         software=installed,
         archives=[]
         if lab or spec.software.mirror
-        else sources.archives(release, [p.machine for p in pools], [o.kind for o in offers], os),
+        else sources.archives(release, machines, kinds, os, brought),
+        mirrored=spec.software.mirror is not None,
         claims=in_scope,
         out_of_scope=out_of_scope,
         spare_nodes=sum(pool.spares for pool in pools),
         price=cost,
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
-            *([] if lab else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, where)]),
-            *([] if lab else _pins(spec, release, pools, [o.kind for o in offers], where)),
+            *(
+                []
+                if lab
+                else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, brought, where)]
+            ),
+            *([] if lab else _pins(spec, release, machines, kinds, brought, where)),
             *services.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
@@ -104,12 +131,13 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
 
 
 def _pins(
-    spec: ClusterSpec, release: catalog.Release, pools: list[PlannedPool], filesystems: list[str], where: str
-) -> Iterator[Warned]:
+    spec: ClusterSpec, release: catalog.Release, machines: list[catalog.Machine], filesystems: list[str],
+    brought: frozenset[str], where: str,
+) -> Iterator[Warned]:  # fmt: skip
     """What is still to be pinned. A site's mirror is made of what has been."""
     lacking = sources.unpinned(
-        release, [p.machine for p in pools], filesystems, spec.software.os or "",
-        slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None,
+        release, machines, filesystems, spec.software.os or "",
+        slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None, brought=brought,
     )  # fmt: skip
     yield from warnings.of_pins(release.key, lacking, where)
 
@@ -126,7 +154,8 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         rails=machine.rails,
         node_gbps=machine.node_gbps if machine.rate_is_known else 0.0,
         capacity=pool.capacity,
-        image=pool.image or "",
+        image=(pool.image.id if pool.image else None) or "",
+        profile=images.of_pool(spec, pool),
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
-from railbed.plan import node_classes
+from railbed.plan import images, node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
 from railbed.spec import ClusterSpec
 from railbed.spec.platforms import CLOUDS, LabPlatform
@@ -43,7 +43,7 @@ def of(
         checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
         long_job=bool(jobs),
         release=software.release,
-        installed=software.versions,
+        installed=images.said(spec, software.versions),
         own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
         boot_line=node_classes.boot_line_of(machine, hosts, provided=provided),
         name_servers=spec.site.dns.servers if spec.site.dns else [],

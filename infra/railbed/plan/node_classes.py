@@ -28,6 +28,11 @@ OF_COMPONENTS = {
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 
+IMAGES = "image_nodes"
+"""Group of the nodes whose image is compared with its profile."""
+SCRATCH = "scratch_nodes"
+OF_THE_DRIVER = "@driver-*"
+"""Version of a package that is that of the driver which the node has."""
 BOOT_LINE = "boot_line_nodes"
 """Group of the nodes whose kernel's command line railbed adds to."""
 
@@ -46,13 +51,16 @@ class Kind:
     """Kinds of the filesystems whose metadata it serves."""
     data: tuple[str, ...] = ()
     """Kinds of the filesystems whose data it serves."""
+    image: str = catalog.STOCK
+    """Profile of the image that it starts from."""
 
     @property
     def name(self) -> str:
         """Of the class, e.g. ``compute/lab/rail8/moosefs-data``."""
         serves = [f"{kind}-metadata" for kind in self.metadata] + [f"{kind}-data" for kind in self.data]
         first = ["first"] if self.first_controller else []
-        return "/".join([self.role, *first, *filter(None, [self.machine]), *serves])
+        image = [f"image-{self.image}"] if self.image != catalog.STOCK else []
+        return "/".join([self.role, *first, *filter(None, [self.machine]), *serves, *image])
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,32 @@ class Cluster:
     """Whether the site has a directory of people."""
     homes: bool = False
     """Whether their homes are on a filesystem of the cluster."""
+    image_sources: bool = True
+    """Whether package sources of an image may stay."""
+
+
+class PlannedPart(FrozenModel):
+    """The fields of the contract's: a component that an image brings."""
+
+    accepts: str
+    kernel: bool
+    module: str
+    packages: list[str]
+    file: str
+
+
+class PlannedImage(FrozenModel):
+    """The fields of the contract's."""
+
+    profile: str
+    brings: dict[str, PlannedPart]
+    follows: dict[str, str]
+    holds: list[str]
+    apt_sources: list[str]
+    services: list[str]
+    names_devices: bool
+    stamp: str
+    mpi_home: str
 
 
 class PlannedClass(FrozenModel):
@@ -87,6 +121,7 @@ class PlannedClass(FrozenModel):
     components: dict[str, str]
     packages: dict[str, str]
     boot_line: list[str]
+    image: PlannedImage
 
 
 def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> PlannedClass:
@@ -94,14 +129,26 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     groups = list(_groups(kind, machine, cluster))
     rules = catalog.load_rules()
     traits = {name: trait for one in rules for name, trait in one.components.items()}
+    profile = catalog.load_image(kind.image)
+    selected = compat.select(cluster.release, machine, cluster.os, cluster.mounts, cluster.vendor)
+
+    def gets(name: str) -> bool:
+        return name not in traits or _is_in(traits[name].nodes, groups)
+
+    brought = {
+        name: part
+        for name, part in profile.brings.items()
+        if gets(name) and (part.always or name in selected)
+    }
+    follows = {name: one for name, one in profile.follows.items() if gets(name) and name in selected}
     chosen = {
         name: part
-        for name, part in compat.select(
-            cluster.release, machine, cluster.os, cluster.mounts, cluster.vendor
-        ).items()
-        if name in cluster.installed and (name not in traits or _is_in(traits[name].nodes, groups))
+        for name, part in selected.items()
+        if name in cluster.installed and gets(name) and name not in {*brought, *follows, *profile.not_asked}
     }
-    groups += _groups_of_components(groups, chosen)
+    groups += _groups_of_components(groups, chosen, {*brought, *follows})
+    if profile.scratch:
+        groups = [group for group in groups if group != SCRATCH]
     known = {
         **compat.facts_of(machine, cluster.os, cluster.mounts, cluster.vendor),
         "hosts": cluster.hosts,
@@ -110,6 +157,8 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
             name: chosen[name].version if name in chosen else compat.NONE
             for name in cluster.release.components
         },
+        **{name: part.at_least for name, part in brought.items()},
+        **dict.fromkeys(follows, brought[catalog.DRIVER].at_least if follows else ""),
     }
     packages: dict[str, str] = {}
     for file in rules:
@@ -118,10 +167,41 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
                 packages.update(dict.fromkeys(some.packages, ""))
     for part in chosen.values():
         packages.update(part.node_packages)
+    for one in follows.values():
+        packages.update(dict.fromkeys(one.packages, OF_THE_DRIVER))
+    packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
     words = boot_line(groups, known)
+    image = _image(profile, brought, list(follows), rails="rdma_nodes" in groups)
+    if not cluster.image_sources:
+        image = image.model_copy(update={"apt_sources": []})
+    groups += [BOOT_LINE] if words else []
+    groups += [IMAGES] if image.brings or image.stamp else []
     return PlannedClass(
-        name=kind.name, groups=[*groups, BOOT_LINE] if words else groups, packages=packages, boot_line=words,
+        name=kind.name, groups=groups, packages=packages, boot_line=words, image=image,
         components={name: part.version for name, part in chosen.items()},
+    )  # fmt: skip
+
+
+def _image(
+    profile: catalog.ImageProfile, brought: dict[str, catalog.Brought], follows: list[str], *, rails: bool
+) -> PlannedImage:
+    """What nodes of a class are told of their image: nothing of what they do not get. Its services name the rails' cards."""
+    driver = profile.brings.get(catalog.DRIVER)
+    return PlannedImage(
+        profile=profile.key,
+        brings={
+            name: PlannedPart(
+                accepts=part.accepts, kernel=part.kernel, module=part.module, packages=part.packages, file=part.file
+            )
+            for name, part in brought.items()
+        },
+        follows=dict.fromkeys(follows, driver.accepts if driver else ""),
+        holds=sorted({name for part in brought.values() for name in (*part.packages, *part.holds)}),
+        apt_sources=sorted(profile.apt_sources) if brought else [],
+        services=sorted(profile.services) if rails else [],
+        names_devices=rails and profile.device_names == "image",
+        stamp=profile.stamp,
+        mpi_home=profile.mpi_home if "openmpi" in brought else "",
     )  # fmt: skip
 
 
@@ -171,7 +251,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             yield "rdma_nodes"
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's, and so is the training stack.
-            yield "scratch_nodes"
+            yield SCRATCH
             yield "training_fetched"
             yield "own_kernel_nodes"
             if cluster.signs:
@@ -192,9 +272,11 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             yield f"{one}_{part}"
 
 
-def _groups_of_components(groups: list[str], chosen: dict[str, catalog.Component]) -> Iterator[str]:
+def _groups_of_components(
+    groups: list[str], chosen: dict[str, catalog.Component], brought: set[str]
+) -> Iterator[str]:
     # What has neither a package nor a file with a hash cannot be brought to a node.
-    there = {name for name, part in chosen.items() if part.node_packages or part.sha256}
+    there = {name for name, part in chosen.items() if part.node_packages or part.sha256} | brought
     if "gpu_nodes" in groups:
         yield from (group for group, parts in OF_COMPONENTS.items() if there >= set(parts))
     if any(group in groups and there >= set(parts) for group, parts in OF_CONTAINERS.items()):

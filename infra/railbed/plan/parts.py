@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from railbed.catalog import Machine
+from railbed.catalog import STOCK, Machine
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.laws.longjob import LongJob
 from railbed.laws.storage import StorageRates
@@ -28,6 +28,12 @@ class PlannedPool(FrozenModel):
     capacity: Capacity = OnDemand()
     image: str = ""
     """Machine image of these nodes; empty: the platform's."""
+    profile: str = STOCK
+    """Profile of the image that they start from."""
+    brings: dict[str, str] = Field(default_factory=dict)
+    """Component → versions that are taken as the image has them."""
+    fills: list[str] = Field(default_factory=list)
+    """Components that the release brings to the cluster's nodes beside."""
     tenant: str = ""
     """Whose hosts these are; empty where the cluster is one tenant's."""
     formerly: str = ""
@@ -218,6 +224,8 @@ class ClusterPlan(FrozenModel):
     """Networks from which SSH is open."""
     host_keys: dict[str, str] = Field(default_factory=dict)
     """Instance id → public host key, where an operator had to read it."""
+    profile: str = STOCK
+    """Profile of the platform's image, which hosts that are in no pool start from."""
     addresses: Addresses | None
     """None where the provider addresses the nodes."""
     fabric: PlannedFabric | None
@@ -226,6 +234,8 @@ class ClusterPlan(FrozenModel):
     software: PlannedSoftware
     archives: list[Artefact] = Field(default_factory=list)
     """What the cluster's own repository is made of; none where a lab or a site's mirror has it."""
+    mirrored: bool = False
+    """Whether a site's mirror is the only source of packages."""
     claims: list[Claim]
     out_of_scope: list[OutOfScope]
     spare_nodes: int
@@ -271,6 +281,11 @@ class ClusterPlan(FrozenModel):
                     "rails": pool.rails,
                     "node_gbps": pool.node_gbps,
                     **({"image": pool.image} if pool.image else {}),
+                    **(
+                        {"image_profile": pool.profile, "brings": pool.brings, "fills": pool.fills}
+                        if pool.profile != STOCK
+                        else {}
+                    ),
                 }
                 for pool in self.pools
             ],

@@ -22,17 +22,20 @@ def choose(
     filesystems: list[str],
     where: str,
     os: str = "",
+    images: Iterable[str] = (catalog.STOCK,),
 ) -> dict[str, catalog.Component]:
-    """Name → what is installed on the machines, their operating system too. ``filesystems`` are the kinds mounted;
-    ``where`` begins error paths; ``os`` takes the place of the release's system for the machine.
+    """Name → what is installed on the machines, their operating system too, by the release or by an image. ``filesystems``
+    are the kinds mounted; ``where`` begins error paths; ``os`` takes the place of the release's system for the machine.
 
-    Raises SoftwareConflict with demands that cannot hold together.
+    Raises SoftwareConflict with demands that cannot hold together, in any version that an image of ``images`` may have.
     """
+    profiles = [catalog.load_image(name) for name in images]
     chosen: dict[str, catalog.Component] = {}
     for machine in {one.key: one for one in machines}.values():
         system = os or compat.system_of(release, machine)
-        if found := _conflict(release, machine, system, filesystems):
-            raise _refusal(release, machine, system, filesystems, found, where)
+        for image in profiles:
+            if found := _conflict(release, machine, system, filesystems, image):
+                raise _refusal(release, machine, system, filesystems, image, found, where)
         chosen |= compat.select(release, machine, system, filesystems)
         chosen[catalog.SYSTEM] = next(o for o in release.alternatives(catalog.SYSTEM) if o.version == system)
     return chosen
@@ -64,23 +67,27 @@ def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, l
 
 
 def _conflict(
-    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str]
-) -> compat.Conflict | None:
-    found = compat.solve(compat.of_release(catalog.load_rules(), release, machine, system, filesystems))
+    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str],
+    image: catalog.ImageProfile,
+) -> compat.Conflict | None:  # fmt: skip
+    rules = catalog.load_rules()
+    found = compat.solve(compat.of_release(rules, release, machine, system, filesystems, image=image))
     return found if isinstance(found, compat.Conflict) else None
 
 
 def _refusal(
     release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str],
-    conflict: compat.Conflict, where: str,
+    image: catalog.ImageProfile, conflict: compat.Conflict, where: str,
 ) -> SoftwareConflict:  # fmt: skip
     others = [
         key
         for key in catalog.keys("software")
-        if key != release.key and not _conflict(catalog.load_release(key), machine, system, filesystems)
+        if key != release.key
+        and not _conflict(catalog.load_release(key), machine, system, filesystems, image)
     ]
     return SoftwareConflict(
-        f"release {release.key} does not go with {machine.key} on {system}",
+        f"release {release.key} does not go with {machine.key} on {system}"
+        + ("" if image.key == catalog.STOCK else f" and its image of profile {image.key}"),
         path=f"{where}.software.release",
         found=[f"{d.demand}: {d.says} ({d.reason}; {d.source})" for d in conflict.demands],
         allowed=others or "none of the catalogue's releases goes with it",

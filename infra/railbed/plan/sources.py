@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from railbed import catalog
 from railbed.plan.parts import PlannedRepository
@@ -17,24 +17,30 @@ def of(
     filesystems: list[str],
     mirror: MirrorSpec | None,
     os: str = "",
+    brought: Collection[str] = (),
 ) -> list[PlannedRepository]:
     """The distribution's archives first (of ``os``, else of the release's system for the machine), then each vendor's
-    repository that a chosen package of the release is in. One whose key is not pinned yet is left out."""
+    repository that a chosen package of the release is in. One whose key is not pinned yet is left out. ``brought``:
+    components that images have, for which there need be none."""
     found: dict[tuple[str, str], PlannedRepository] = {}
     known = {one.key: one for one in machines}
     for machine in known.values():
         system = os or compat.system_of(release, machine)
         for archive in compat.archives_of(release, machine, system):
             found[archive.url, ""] = _distribution(system, archive, mirror)
-        for name, vendor in _vendors(release, machine, system, filesystems):
+        for name, vendor in _vendors(release, machine, system, filesystems, brought):
             if release.keys[vendor.signing_key].fingerprints:
                 found[vendor.url, vendor.suite] = _vendor(release, name, vendor, mirror)
-    local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os) else []
+    local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os, brought) else []
     return [*found.values(), *local]
 
 
 def archives(
-    release: catalog.Release, machines: Iterable[catalog.Machine], filesystems: list[str], os: str = ""
+    release: catalog.Release,
+    machines: Iterable[catalog.Machine],
+    filesystems: list[str],
+    os: str = "",
+    brought: Collection[str] = (),
 ) -> list[Artefact]:
     """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked."""
     found: dict[str, Artefact] = {}
@@ -42,17 +48,21 @@ def archives(
         system = os or compat.system_of(release, machine)
         chosen = compat.select(release, machine, system, filesystems)
         for one in artefacts(release, machine, system, filesystems):
+            if one.component in brought:
+                continue
             if one.kind == "file" and chosen[one.component].served_by == "archive":
                 found[one.model_dump_json()] = one
     return list(found.values())
 
 
-def without(chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool) -> dict[str, str]:
+def without(
+    chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool, brought: Collection[str] = ()
+) -> dict[str, str]:
     """Package → component and version: what nodes install and no source of a cluster has. Of several packages the first."""
     return {
         next(iter(part.node_packages)): f"{name} {part.version}"
         for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma)
-        if part.node_packages and part.served_by == "none"
+        if part.node_packages and part.served_by == "none" and name not in brought
     }
 
 
@@ -64,6 +74,7 @@ def unpinned(
     *,
     slurm: bool,
     rdma: bool,
+    brought: Collection[str] = (),
 ) -> dict[str, str]:
     """Name as `railbed software pin` takes it → what it is: keys and files that nodes need and nobody recorded yet."""
     found: dict[str, str] = {}
@@ -71,6 +82,8 @@ def unpinned(
         system = os or compat.system_of(release, machine)
         chosen = compat.select(release, machine, system, filesystems)
         for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma):
+            if name in brought:
+                continue
             vendor = compat.repository_of(release, part, machine, system) if part.repository else None
             if vendor and release.keys[vendor.signing_key].unpinned:
                 found[vendor.signing_key] = f"the key that signs {name} {part.version}"
@@ -94,10 +107,15 @@ def _on_nodes(
 
 
 def _vendors(
-    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str]
-) -> Iterator[tuple[str, catalog.Repository]]:
-    for part in compat.select(release, machine, system, filesystems).values():
-        if part.repository and (vendor := compat.repository_of(release, part, machine, system)):
+    release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str],
+    brought: Collection[str],
+) -> Iterator[tuple[str, catalog.Repository]]:  # fmt: skip
+    for name, part in compat.select(release, machine, system, filesystems).items():
+        if (
+            name not in brought
+            and part.repository
+            and (vendor := compat.repository_of(release, part, machine, system))
+        ):
             yield part.repository, vendor
 
 

@@ -45,8 +45,11 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
         yield "service metal", "service", hint
     if isinstance(spec.platform, MetalPlatform):
         for index, pool in enumerate(spec.pools):
-            if pool.image is not None:
-                hint = "machines are installed from `platform.installer`; write a baked disk by your own means, without one"
+            if pool.image is not None and pool.image.id is not None:
+                hint = (
+                    "machines are installed from `platform.installer`, or by your own means without one: then `image: "
+                    "{profile: …}` says from what, without an id"
+                )
                 yield "an image of a pool", f"pools[{index}].image", hint
         for index, filesystem in enumerate(spec.filesystems):
             if filesystem.existing is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from railbed import catalog
 from railbed.claims import Claim, table
@@ -45,14 +45,16 @@ def of(
         yield from _cloud(spec, price, where)
 
 
-def of_software(spec: ClusterSpec, chosen: Mapping[str, catalog.Component], where: str) -> Iterator[Warned]:
-    """Warnings about the parts of a release; a lab has its own source of all that it installs."""
+def of_software(
+    spec: ClusterSpec, chosen: Mapping[str, catalog.Component], brought: Collection[str], where: str
+) -> Iterator[Warned]:
+    """Warnings about the parts of a release; a lab has its own source of all that it installs. ``brought``: by images."""
     slurm, rdma = spec.scheduler == "slurm", spec.fabric is not None
-    if lacking := sources.without(chosen, slurm=slurm, rdma=rdma):
+    if lacking := sources.without(chosen, slurm=slurm, rdma=rdma, brought=brought):
         told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
             f"no source of this plan has {told}: a node that does not have them yet stops at its packages, before one of "
-            "them is changed. Bring them in the `image` of its pool or platform, or in a folder of your `software.mirror`"
+            "them is changed. Name a profile of its `image` that brings them, or put them in a folder of your `software.mirror`"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from railbed import contract
-from railbed.catalog import SYSTEM, Machine, load_release
+from railbed.catalog import STOCK, SYSTEM, Machine, load_release
 from railbed.contract import mounts
 from railbed.plan import ClusterPlan, PlannedFilesystem, node_classes
 from railbed.platforms import services
@@ -101,11 +103,26 @@ def unsealed(
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )
-    return classified(made, {pool.machine.key: pool.machine for pool in plan.pools})
+    images = Images({pool.name: pool.profile for pool in plan.pools}, plan.profile, sources=not plan.mirrored)
+    return classified(made, {pool.machine.key: pool.machine for pool in plan.pools}, images)
 
 
-def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> contract.Contract:
+class Images(NamedTuple):
+    """What nodes start from."""
+
+    pools: Mapping[str, str] = MappingProxyType({})
+    """Pool → profile of its image."""
+    others: str = STOCK
+    """Profile of hosts that are in no pool."""
+    sources: bool = True
+    """Whether package sources of an image may stay: a site's mirror is the only one."""
+
+
+def classified(
+    made: contract.Contract, machines: Mapping[str, Machine], images: Images | None = None
+) -> contract.Contract:
     """``made`` with the classes of its nodes. ``machines``: the catalogue's facts by key."""
+    start = images or Images()
     versions = made.software.versions
     shared = node_classes.Cluster(
         release=load_release(made.software.release),
@@ -115,6 +132,7 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         mounts=frozenset(mounts.client(one)["kind"] for one in made.filesystems),
         imds=bool(made.imds),
         hosts=made.hosts,
+        image_sources=start.sources,
         vendor=next((machine.vendor for machine in machines.values()), ""),
         signs=made.software.secure_boot == "mok",
         directory=made.services.directory is not None,
@@ -126,7 +144,7 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
     kinds = [
         node_classes.Kind(
             role=node.role, machine=node.machine, rails=bool(node.rails), first_controller=node.name == first,
-            metadata=metadata.get(node.name, ()), data=data.get(node.name, ()),
+            metadata=metadata.get(node.name, ()), data=data.get(node.name, ()), image=start.pools.get(node.pool, start.others),
         )
         for node in made.nodes
     ]  # fmt: skip
@@ -138,7 +156,9 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         for node, kind in zip(made.nodes, kinds, strict=True)
     ]
     carried = {name: version for one in made.software.repositories for name, version in one.packages.items()}
-    planned = [_pinned(contract.NodeClass(**one.model_dump()), carried) for one in classes.values()]
+    planned = [
+        _pinned(contract.NodeClass.model_validate(one.model_dump()), carried) for one in classes.values()
+    ]
     return made.model_copy(update={"nodes": nodes, "classes": planned})
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from railbed.spec.platforms import Id, Platform, SpecModel
+from railbed.spec.platforms import Id, Platform, PoolImageOrId, SpecModel
 from railbed.spec.scalars import (
     CapacityTib,
     Day,
@@ -78,8 +78,8 @@ class Pool(SpecModel):
     """Hot spares beside them; ``auto`` computes them from failure rates."""
     capacity: Capacity = OnDemand()
     """How the nodes are bought."""
-    image: Id | None = None
-    """Machine image of these nodes, e.g. a baked one; without it the platform's."""
+    image: PoolImageOrId | None = None
+    """Machine image of these nodes, e.g. a baked one: its id, or ``{profile, id}``; without it the platform's."""
     tenant: Name | None = None
     """Whose hosts these are (service ``hosts``): tenants do not reach each other."""
     formerly: Name | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
+from railbed.catalog import STOCK
 from railbed.claims import FrozenModel
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
 from railbed.text import LINE_PATTERN
@@ -19,6 +20,36 @@ class SpecModel(FrozenModel):
 
 Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
 """An identifier that the provider gave; Azure's begin with a slash."""
+
+
+def _of_id(given: Any) -> Any:
+    """An id by itself is an image of the distribution, or of the profile that stands for it."""
+    return {"id": given} if isinstance(given, str) else given
+
+
+class ProfileOnly(SpecModel):
+    """What nodes started from that railbed gives no image."""
+
+    profile: Name = STOCK
+    """Image profile, e.g. ``azure-hpc``: what the image brings, and in which versions (`railbed catalog list`)."""
+
+
+class PoolImage(ProfileOnly):
+    """A machine image and what is in it."""
+
+    id: Id | None = None
+    """The provider's name of it; without it the platform's image."""
+
+
+class MachineImage(ProfileOnly):
+    """A machine image and what is in it."""
+
+    id: Id
+    """The provider's name of it."""
+
+
+PoolImageOrId = Annotated[PoolImage, BeforeValidator(_of_id, json_schema_input_type=Id | PoolImage)]
+ImageOrId = Annotated[MachineImage, BeforeValidator(_of_id, json_schema_input_type=Id | MachineImage)]
 
 
 class PlatformModel(SpecModel):
@@ -93,6 +124,8 @@ class MetalPlatform(PlatformModel):
     """Leaf ports down to up, e.g. ``1``, ``1.5`` or ``4:3``."""
     rail_only: bool = False
     """No spine: one leaf per rail."""
+    image: ProfileOnly = ProfileOnly()
+    """What the machines were installed from, by somebody else: ``{profile: …}``. The installer's is ``stock``."""
     installer: Installer | None = None
     """Without it machines must have their operating system already, and their host keys below."""
     host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)
@@ -115,8 +148,8 @@ class CloudPlatform(PlatformModel):
     """One zone: an RDMA fabric never spans two."""
     account: Id
     """Account, subscription, project or compartment that must be the one in use; any other is refused."""
-    image: Id
-    """Machine image of the nodes: Ubuntu 24.04 or Debian 12, with cloud-init."""
+    image: ImageOrId
+    """Machine image of the nodes: Ubuntu 24.04 or Debian 12, with cloud-init. Its id, or ``{profile, id}``."""
     controller_shape: Id | None = None
     """Machine type of the controller; without it the platform's own choice."""
     network_cidr: NetworkV4 = "10.64.0.0/16"

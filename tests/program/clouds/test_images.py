@@ -43,12 +43,12 @@ def test_preflight_looks_at_each_image_once_and_with_all_pools_that_take_it(
     data = cases.example(f"{kind}-cluster")
     plan = cases.planned(data)
     assert isinstance(plan.place, CloudPlatform)
-    first, own = plan.pools[0], plan.place.image
+    first, own = plan.pools[0], plan.place.image.id
     pools = [
         first.model_copy(update={"name": f"p{i}", "image": image or ""}) for i, image in enumerate(named)
     ]
     looked = [
-        (at.image, [pool.name for pool in about.pools])
+        (at.image.id, [pool.name for pool in about.pools])
         for about, at in images.each(plan.model_copy(update={"pools": pools}), plan.place)
     ]
     assert looked[0][0] == own, "the controllers have it"

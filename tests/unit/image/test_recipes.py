@@ -197,7 +197,8 @@ def test_azure_starts_from_a_gallery_or_the_marketplace() -> None:
 
 def test_a_value_of_the_spec_cannot_become_a_template() -> None:
     made = planned(data("aws-cluster"))
-    place = made.place.model_copy(update={"image": 'ami-1"${file("/etc/passwd")}'})
+    image = made.place.image.model_copy(update={"id": 'ami-1"${file("/etc/passwd")}'})
+    place = made.place.model_copy(update={"image": image})
     spoilt = made.model_copy(update={"place": place})
     text = baking.recipe(spoilt, spoilt.pools[0])[recipe.TEMPLATE]
     assert "$${file(" in text and re.search(r"(?<!\$)\$\{file", text) is None

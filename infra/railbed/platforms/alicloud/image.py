@@ -28,7 +28,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "region": place.region,
             "zone_id": place.zone,
             "instance_type": var("shape"),
-            "source_image": place.image,
+            "source_image": place.image.id,
             "image_name": stamped(plan, pool),
             "image_encrypted": True,
             "image_ignore_data_disks": True,

@@ -63,7 +63,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int, cards: int) 
         active=True,
         enable=True,
         force_delete=True,
-        image_id=pool.image or scope.place.image,
+        image_id=pool.image or scope.place.image.id,
         instance_type=pool.machine.shape,
         instance_name=f"{scope.plan.name}-{pool.name}",
         # With interfaces given, their security groups are given there.
@@ -103,7 +103,7 @@ def hosts(making: Making) -> list[ecs.Instance]:
         return ecs.Instance(
             name,
             instance_name=f"{scope.plan.name}-{name}",
-            image_id=scope.place.image,
+            image_id=scope.place.image.id,
             instance_type=shape,
             vswitch_id=making.network.service,
             security_groups=[making.network.groups[GATE].id],

@@ -31,7 +31,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "ssh_clear_authorized_keys": True,
             "tags": {"railbed:release": plan.software.release, "railbed:machine": pool.machine.key},
             "source_ami_filter": {
-                "filters": {"image-id": place.image}, "owners": [var("base_image_owner")], "most_recent": True,
+                "filters": {"image-id": place.image.id}, "owners": [var("base_image_owner")], "most_recent": True,
             },
             "launch_block_device_mappings": {
                 "device_name": var("root_device"), "volume_size": facts().root_gib, "volume_type": "gp3",
@@ -40,13 +40,13 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "metadata_options": {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
         },
         variables=[
-            Variable("base_image_owner", f"Account that owns {place.image}, e.g. 099720109477 (Canonical).",
+            Variable("base_image_owner", f"Account that owns {place.image.id}, e.g. 099720109477 (Canonical).",
                      pattern=r"^([0-9]{12}|amazon)$"),
             Variable("subnet", "Subnet with a way out to the package sources; nothing needs to come in.",
                      place.subnet, r"^subnet-[0-9a-f]+$"),
             Variable("instance_profile", "Instance profile with AmazonSSMManagedInstanceCore."),
             Variable("shape", "Instance type to build on; it needs no GPU.", shape),
-            Variable("root_device", f"Name of the disk that {place.image} boots from.", "/dev/sda1"),
+            Variable("root_device", f"Name of the disk that {place.image.id} boots from.", "/dev/sda1"),
         ],
         result="`image: ami-…` in the pool, as `manifest.json` and the last line of the build name it.",
         notes=["The AMI and its snapshot are encrypted with the account's default key for EBS."],

@@ -36,16 +36,16 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     profile = identities.node_profile(here)
     starts = {
         image: nodes.Boot(image, _root_device(here, image), user_data, profile)
-        for image in {place.image, *(pool.image for pool in plan.pools if pool.image)}
+        for image in {place.image.id, *(pool.image for pool in plan.pools if pool.image)}
     }
     identities.operators(here)
     placed = capacity.placements(here)
     groups = {
-        pool.name: [nodes.pool(here, made, starts[pool.image or place.image], pool, placed.get(pool.name))]
+        pool.name: [nodes.pool(here, made, starts[pool.image or place.image.id], pool, placed.get(pool.name))]
         for pool in plan.pools
     }
     if plan.has_controller:
-        groups[CONTROLLER_POOL] = nodes.controllers(here, made, starts[place.image])
+        groups[CONTROLLER_POOL] = nodes.controllers(here, made, starts[place.image.id])
     mounts = filesystems.filesystems(here, made)
     return _contract(here, site, groups, mounts)
 

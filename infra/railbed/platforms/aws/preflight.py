@@ -71,10 +71,10 @@ def _zone(place: AwsPlatform) -> list[Finding]:
 
 
 def _image(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
-    name = f"image {place.image}"
+    name = f"image {place.image.id}"
     with reads.asking(f"AWS on {name}"):
         shown = reads.client("ec2", place.region).describe_images(
-            Filters=[{"Name": "image-id", "Values": [place.image]}]
+            Filters=[{"Name": "image-id", "Values": [place.image.id]}]
         )["Images"]
     if not shown:
         return [

@@ -33,7 +33,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "subscription_id": place.account,
             "location": place.region,
             "os_type": "Linux",
-            **_base(place.image),
+            **_base(place.image.id),
             "vm_size": var("shape"),
             "os_disk_size_gb": facts().disk_gib,
             "virtual_network_name": var("network"),

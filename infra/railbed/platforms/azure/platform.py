@@ -36,7 +36,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[dict[str, Any]]:
     made = fabric.network(here)
     keys, below = keyvault.encryption_set(here)
     operator = public_key(site.work.operator_key)
-    start = nodes.Boot(nodes.image(plan.place.image), boot.user_data(operator), operator, keys, below)
+    start = nodes.Boot(nodes.image(plan.place.image.id), boot.user_data(operator), operator, keys, below)
     sets = {pool.name: nodes.pool(here, made, start, pool) for pool in plan.pools}
     gate, backups = nodes.gate(here, made, start), nodes.backups(here, made, start)
     mounts = filesystems.filesystems(here, made)

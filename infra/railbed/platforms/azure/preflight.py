@@ -48,7 +48,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         if plan.fabric is not None and pool.size > facts().ib_limit:
             found.append(_domain(pool))
     for about, at in images.each(plan, place):
-        found += looked(f"image {at.image}", partial(_image, session, about, at))
+        found += looked(f"image {at.image.id}", partial(_image, session, about, at))
     if place.network is not None:
         found += looked(f"network {place.network}", lambda: _network(session, place))
     return found
@@ -160,10 +160,10 @@ def _domain(pool: PlannedPool) -> Finding:
 def _image(session: Session, plan: ClusterPlan, place: AzurePlatform) -> list[Finding]:
     wanted = ARCHITECTURES[plan.pools[0].machine.cpu_architecture]
     name, hint = (
-        f"image {place.image}",
+        f"image {place.image.id}",
         "give publisher:offer:sku:version, or an image's id without the first slash",
     )
-    reference = image(place.image)
+    reference = image(place.image.id)
     if "id" in reference:
         path = reference["id"]
         about = session.get(path.split("/versions/")[0])

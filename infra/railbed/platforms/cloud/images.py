@@ -17,11 +17,11 @@ def each(plan: ClusterPlan, place: Place) -> Iterator[tuple[ClusterPlan, Place]]
 
     The platform's comes first; with all pools where none takes it, since the controllers do.
     """
-    takes: dict[str, list[PlannedPool]] = {place.image: []}
+    takes: dict[str, list[PlannedPool]] = {place.image.id: []}
     for pool in plan.pools:
-        takes.setdefault(pool.image or place.image, []).append(pool)
+        takes.setdefault(pool.image or place.image.id, []).append(pool)
     for image, pools in takes.items():
         yield (
             plan.model_copy(update={"pools": pools or plan.pools}),
-            place.model_copy(update={"image": image}),
+            place.model_copy(update={"image": place.image.model_copy(update={"id": image})}),
         )

@@ -40,7 +40,7 @@ def look(
 def each_image(session: Session, plan: ClusterPlan, place: Place) -> Iterator[Finding]:
     """The platform's image, and those of pools."""
     for about, at in images.each(plan, place):
-        yield from looked(f"image {at.image}", partial(_image, session, about, at.image))
+        yield from looked(f"image {at.image.id}", partial(_image, session, about, at.image.id))
 
 
 def offered(session: Session, place: Place, pool: PlannedPool) -> set[str]:

@@ -14,9 +14,9 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
     place = plan.place
     assert isinstance(place, GcpPlatform)
     shape = place.controller_shape or facts().controller_shapes[pool.machine.cpu_architecture]
-    project, _, rest = place.image.partition("/global/images/")
+    project, _, rest = place.image.id.partition("/global/images/")
     family = rest.removeprefix("family/") if rest.startswith("family/") else ""
-    named = {"source_image_family": family} if family else {"source_image": rest or place.image}
+    named = {"source_image_family": family} if family else {"source_image": rest or place.image.id}
     owner = project.removeprefix("projects/") if rest else place.account
     name = image_name(plan, pool)
     return Source(

@@ -66,7 +66,7 @@ def _template(
     shape = machine_type(one.machine)
     labels = scope.tags(pool=one.name, role="node", tenant=one.tenant)
     disk = {
-        "boot": True, "auto_delete": True, "source_image": one.image or scope.place.image, "disk_size_gb": facts().disk_gib,
+        "boot": True, "auto_delete": True, "source_image": one.image or scope.place.image.id, "disk_size_gb": facts().disk_gib,
         "disk_type": disk_type(shape), "labels": labels,
     }  # fmt: skip
     bare = facts().rail_profile.get(shape, "").endswith(METAL_PROFILE)
@@ -158,7 +158,7 @@ def _controller(scope: Scope, networks: Networks, user_data: str, index: int) ->
         boot_disk={
             "auto_delete": True,
             "initialize_params": {
-                "image": place.image, "size": facts().disk_gib, "type": disk_type(shape), "labels": labels,
+                "image": place.image.id, "size": facts().disk_gib, "type": disk_type(shape), "labels": labels,
             },
         },
         network_interfaces=[{"subnetwork": networks.frontends[0], "nic_type": "GVNIC"}],

@@ -52,7 +52,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     if plan.fabric is not None:
         found += looked("network profile of the rails", lambda: _profile(session, plan, place))
     for about, at in images.each(plan, place):
-        found += looked(f"image {at.image}", partial(_image, session, about, at))
+        found += looked(f"image {at.image.id}", partial(_image, session, about, at))
     if place.network is not None:
         found += looked(f"network {place.network}", lambda: _network(session, plan, place))
     return [*found, _quota(plan)]
@@ -163,10 +163,10 @@ def _day(text: str | None) -> datetime.date | None:
 
 def _image(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Finding]:
     name, hint = (
-        f"image {place.image}",
+        f"image {place.image.id}",
         "give `projects/PROJECT/global/images/NAME` or `…/images/family/FAMILY`",
     )
-    path = place.image.removeprefix("https://www.googleapis.com/compute/v1/")
+    path = place.image.id.removeprefix("https://www.googleapis.com/compute/v1/")
     full = (
         path
         if path.startswith("projects/")

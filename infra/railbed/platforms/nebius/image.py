@@ -23,7 +23,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
                 "private_key_file": var("private_key_file"), "public_key_id": var("public_key_id"),
                 "account_id": var("service_account"),
             },
-            "base_image": {"id": place.image},
+            "base_image": {"id": place.image.id},
             "disk": {"size_gibibytes": DISK_GIB, "type": "network_ssd"},
             "network": {"subnet_id": var("subnet"), "associate_public_ip_address": False},
             "instance": {"platform": var("platform"), "preset": var("preset")},

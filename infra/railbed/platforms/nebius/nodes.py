@@ -131,7 +131,7 @@ def _instance(
                 spec=nebius.ComputeV1InstanceBootDiskManagedDiskSpecArgs(
                     type=DISK,
                     size_gibibytes=disk_gib,
-                    source_image_id=image or scope.place.image,
+                    source_image_id=image or scope.place.image.id,
                     disk_encryption=nebius.ComputeV1InstanceBootDiskManagedDiskSpecDiskEncryptionArgs(
                         type="DISK_ENCRYPTION_MANAGED"
                     ),

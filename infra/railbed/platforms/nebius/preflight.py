@@ -25,7 +25,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
             "project",
             f"`nebius iam project get --id {place.account}`; the program checks it before anything is made",
         ),
-        *(("image", f"`nebius compute image get --id {at.image}`") for _, at in images.each(plan, place)),
+        *(("image", f"`nebius compute image get --id {at.image.id}`") for _, at in images.each(plan, place)),
         ("quota", "`nebius quotas quota-allowance list`"),
     ]
     if plan.fabric is not None:

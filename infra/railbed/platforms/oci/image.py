@@ -18,7 +18,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "region": place.region,
             "availability_domain": place.zone,
             "compartment_ocid": place.account,
-            "base_image_ocid": place.image,
+            "base_image_ocid": place.image.id,
             "shape": var("shape"),
             "subnet_ocid": var("subnet"),
             "use_private_ip": True,

@@ -172,7 +172,7 @@ def _configuration(
         ),
         source_details=core.InstanceConfigurationInstanceDetailsLaunchDetailsSourceDetailsArgs(
             source_type="image",
-            image_id=planned.image or scope.place.image,
+            image_id=planned.image or scope.place.image.id,
             boot_volume_size_in_gbs=str(BOOT_GBYTES),
             boot_volume_vpus_per_gb=str(BOOT_VPUS_PER_GBYTE),
         ),
@@ -215,7 +215,9 @@ def controller(scope: Scope, network: Network, name: str, user_data: str) -> cor
         ),
         instance_options=core.InstanceInstanceOptionsArgs(are_legacy_imds_endpoints_disabled=True),
         source_details=core.InstanceSourceDetailsArgs(
-            source_type="image", source_id=scope.place.image, boot_volume_size_in_gbs=str(CONTROLLER_GBYTES)
+            source_type="image",
+            source_id=scope.place.image.id,
+            boot_volume_size_in_gbs=str(CONTROLLER_GBYTES),
         ),
         metadata={"user_data": base64.b64encode(user_data.encode()).decode()},
         freeform_tags=scope.tags(role="controller"),

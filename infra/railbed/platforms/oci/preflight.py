@@ -62,13 +62,14 @@ def _where(cloud: Clients, place: OciPlatform) -> list[Finding]:
 
 
 def _image(cloud: Clients, place: OciPlatform, pools: list[PlannedPool]) -> list[Finding]:
-    found = _there(lambda: cloud.compute.get_image(place.image).data, f"image {place.image}")
+    found = _there(lambda: cloud.compute.get_image(place.image.id).data, f"image {place.image.id}")
     if found is None or found.lifecycle_state != "AVAILABLE":
         state = found.lifecycle_state if found is not None else "not shown to these credentials"
-        return [Finding("image", False, f"{place.image}: {state}", images.CORRECT)]
+        return [Finding("image", False, f"{place.image.id}: {state}", images.CORRECT)]
     with asked("the shapes of the image"):
         shapes = {
-            str(one.shape) for one in every(cloud.compute.list_image_shape_compatibility_entries, place.image)
+            str(one.shape)
+            for one in every(cloud.compute.list_image_shape_compatibility_entries, place.image.id)
         }
     wanted = sorted({pool.machine.shape for pool in pools})
     # A list that is empty says nothing: custom images have none until somebody adds entries.

@@ -18,7 +18,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "region": place.region,
             "availability_zone": place.zone,
             "flavor": var("shape"),
-            "source_image": place.image,
+            "source_image": place.image.id,
             "image_name": stamped(plan, pool),
             "networks": [var("network")],
             "security_groups": [var("security_group")],

@@ -45,7 +45,7 @@ def pool(scope: Scope, network: Network, planned: PlannedPool, user_data: str) -
                 template_opts={"Bin": text},
                 parameters={
                     "size": str(size),
-                    "image": planned.image or place.image,
+                    "image": planned.image or place.image.id,
                     "flavor": place.flavors[planned.name],
                     "zone": place.zone,
                     "network": network.network,
@@ -118,7 +118,7 @@ def _server(
         name=f"{scope.plan.name}-{name}",
         region=scope.region,
         availability_zone=scope.place.zone,
-        image_id=scope.place.image,
+        image_id=scope.place.image.id,
         flavor_name=small_flavor(scope, name),
         config_drive=True,
         networks=[attached],

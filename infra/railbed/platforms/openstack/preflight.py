@@ -81,10 +81,12 @@ def _flavors(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterato
 
 
 def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> list[Finding]:
-    found = asked("the image", lambda: cloud.image.find_image(place.image))
+    found = asked("the image", lambda: cloud.image.find_image(place.image.id))
     if found is None or found.status != "active":
         state = "not shown to this project" if found is None else str(found.status)
-        return [Finding("image", False, f"{place.image}: {state}", f"{images.CORRECT}: it is the image's id")]
+        return [
+            Finding("image", False, f"{place.image.id}: {state}", f"{images.CORRECT}: it is the image's id")
+        ]
     told = str(found.architecture or "")
     wanted = plan.pools[0].machine.cpu_architecture
     fits = not told or told in ARCHITECTURES[wanted]

@@ -18,7 +18,7 @@ def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
             "region": place.region,
             "availability_zone": place.zone,
             "instance_type": var("shape"),
-            "source_image_id": place.image,
+            "source_image_id": place.image.id,
             "target_image_name": stamped(plan, pool),
             "system_disk_type": "ESSD_PL0",
             "system_disk_size": DISK_GIB,

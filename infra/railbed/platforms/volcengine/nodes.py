@@ -59,7 +59,7 @@ def _group(making: Making, pool: PlannedPool, part: int, size: int) -> autoscali
         name,
         scaling_group_id=group.id,
         scaling_configuration_name=f"{scope.plan.name}-{name}",
-        image_id=pool.image or scope.place.image,
+        image_id=pool.image or scope.place.image.id,
         instance_name=f"{scope.plan.name}-{pool.name}",
         instance_types=[pool.machine.shape],
         security_group_ids=[making.network.groups[tenant_group(pool.tenant)].id],
@@ -91,7 +91,7 @@ def hosts(making: Making) -> list[ecs.Instance]:
         return ecs.Instance(
             name,
             instance_name=f"{scope.plan.name}-{name}",
-            image_id=scope.place.image,
+            image_id=scope.place.image.id,
             instance_type=shape,
             subnet_id=making.network.service,
             security_group_ids=[making.network.groups[GATE].id],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from railbed.catalog import SYSTEM, Archive, Component, Machine, Release, Repository, Rules
+from railbed.catalog import SYSTEM, Archive, Component, ImageProfile, Machine, Release, Repository, Rules
 from railbed.software.compat.conditions import NONE, parse
 from railbed.software.compat.problem import Demand, Problem, Wanted, build, machine_facts
 
@@ -71,9 +71,10 @@ def archives_of(release: Release, machine: Machine | None, os: str) -> list[Arch
 
 def of_release(
     rules: Iterable[Rules], release: Release, machine: Machine | None, os: str,
-    filesystems: Iterable[str] = (), wanted: Iterable[Wanted] = (),
+    filesystems: Iterable[str] = (), wanted: Iterable[Wanted] = (), image: ImageProfile | None = None,
 ) -> Problem:  # fmt: skip
-    """The release's choice for a machine as demands, each with its reason and source; ``wanted`` takes their place.
+    """The release's choice for a machine as demands, each with its reason and source; ``wanted`` takes their place, and what
+    ``image`` brings in any version of its range.
 
     What the release has not is not installed: a rule that needs it names it in the conflict.
     """
@@ -81,13 +82,40 @@ def of_release(
     chosen = select(release, machine, os, filesystems)
     ruled = build(files, machine, os, []).domains
     named = {want.component for want in asked}
-    locked = {name: chosen[name].version if name in chosen else NONE for name in ruled if name not in named}
-    problem = build(files, machine, os, [*asked, *(Wanted(n, v) for n, v in locked.items())])
+    brought = _brought(image, chosen, {*ruled} - named)
+    locked = {
+        name: chosen[name].version if name in chosen else NONE
+        for name in ruled
+        if name not in named and name not in brought
+    }
+    ranges = [Wanted(name, condition) for name, condition in brought.items()]
+    least = {name: part.at_least for name, part in image.brings.items()} if image else {}
+    problem = build(files, machine, os, [*asked, *ranges, *(Wanted(n, v) for n, v in locked.items())], least)
     demands = [
-        _demand(release, demand, chosen) if demand.is_wanted and _name(demand) in locked else demand
+        _of_image(image, demand)
+        if image and demand.is_wanted and _name(demand) in brought
+        else _demand(release, demand, chosen)
+        if demand.is_wanted and _name(demand) in locked
+        else demand
         for demand in problem.demands
     ]
     return Problem(problem.facts, problem.domains, tuple(demands), problem.notes)
+
+
+def _brought(image: ImageProfile | None, chosen: Mapping[str, Component], ruled: set[str]) -> dict[str, str]:
+    """Component → versions that the image may have it in; empty for one that follows the image's driver."""
+    if image is None:
+        return {}
+    there = {name: part.accepts for name, part in image.brings.items() if part.always or name in chosen}
+    there |= {name: "" for name in image.follows if name in chosen}
+    return {name: condition for name, condition in there.items() if name in ruled}
+
+
+def _of_image(image: ImageProfile, wanted: Demand) -> Demand:
+    name = _name(wanted)
+    part = image.brings.get(name) or image.follows[name]
+    source = f"{part.provenance.source} ({part.provenance.checked})"
+    return Demand(wanted.name, {}, wanted.require, f"image profile {image.key}: {part.reason}", source)
 
 
 def _name(demand: Demand) -> str:

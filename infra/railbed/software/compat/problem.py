@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from railbed.catalog import Machine, Rules, nearest
 from railbed.errors import UsageError
@@ -95,8 +96,14 @@ def read_wanted(texts: Iterable[str]) -> list[Wanted]:
     return wanted
 
 
-def build(rules: Iterable[Rules], machine: Machine | None, os: str, wanted: Iterable[Wanted]) -> Problem:
-    """The problem. Raises UsageError for an unknown component and CatalogError for a rule that says nothing."""
+def build(
+    rules: Iterable[Rules], machine: Machine | None, os: str, wanted: Iterable[Wanted],
+    candidates: Mapping[str, str] = MappingProxyType({}),
+) -> Problem:  # fmt: skip
+    """The problem. ``candidates``: component → a version that may be chosen beside the known ones.
+
+    Raises UsageError for an unknown component and CatalogError for a rule that says nothing.
+    """
     files, asked = list(rules), list(wanted)
     facts = {"os": os, **machine_facts(machine)}
     demands = [
@@ -122,7 +129,7 @@ def build(rules: Iterable[Rules], machine: Machine | None, os: str, wanted: Iter
                 f"the rules know no component {want.component!r}", path="--with", found=want.component,
                 allowed=components, hint=f"did you mean {near}?" if near else "name one of those",
             )  # fmt: skip
-    domains = _domains(files, components, demands, asked)
+    domains = _domains(files, components, demands, asked, candidates)
     return Problem(facts, domains, (*_asked(asked), *demands), _notes(files))
 
 
@@ -148,13 +155,20 @@ def _versioned(files: Iterable[Rules]) -> set[str]:
 
 
 def _domains(
-    files: list[Rules], components: list[str], demands: list[Demand], wanted: list[Wanted]
+    files: list[Rules],
+    components: list[str],
+    demands: list[Demand],
+    wanted: list[Wanted],
+    candidates: Mapping[str, str],
 ) -> dict[str, tuple[str, ...]]:
     """Values of each component: newest first, and "not installed" where no rule asks for it everywhere."""
     versions: dict[str, list[str]] = {component: [] for component in components}
     for file in files:
         for component, known in file.versions.items():
             versions[component] += [one.version for one in known]
+    for component, version in candidates.items():
+        if component in versions and version not in versions[component]:
+            versions[component].append(version)
     for want in wanted:
         exact = want.condition if want.condition and want.condition[0] not in "<>!" else ""
         if exact and exact != NONE and exact not in versions[want.component]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Optional, Union
 
+from railbed.validate.node.image import fits, whose
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Answer, Finding, Probe, Symptom
 
 LIBRARY_MISMATCH = 18
@@ -100,13 +101,13 @@ def _driver_rows(probe: Probe) -> tuple[Answer, dict[str, str]]:
 
 
 def driver(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every GPU that answers runs the locked driver version, and its library is of that version too."""
+    """Every GPU that answers runs the locked driver version, or one that an image may have; and its library is of it too."""
     expected = str(want["driver"])
     answer, rows = _driver_rows(probe)
     silent = _no_answer(answer, expected)
     if silent:
         return silent
-    other = {index: version for index, version in rows.items() if version != expected}
+    other = {index: version for index, version in rows.items() if not fits(version, expected)}
     measured = " | ".join(sorted(set(rows.values()))) or None
     if other:
         versions = " | ".join(sorted(set(other.values())))
@@ -120,7 +121,7 @@ def driver(probe: Probe, want: dict[str, Any]) -> Finding:
             return _wrong_driver("driver-silent", "nvidia-smi cannot reach the driver", None, expected)
         told = f"nvidia-smi named no driver version: {answer.first_line!r}"
         return Finding("unproven", told, expected=expected)
-    return Finding("pass", f"driver {expected} on {len(rows)} GPUs", measured, "", expected)
+    return Finding("pass", f"driver {measured} on {len(rows)} GPUs{whose(expected)}", measured, "", expected)
 
 
 def _wrong_driver(code: str, told: str, measured: Optional[str], expected: str) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from railbed.validate.node.image import fits
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 PART = "container runtime"
@@ -26,7 +27,7 @@ def _wrong(probe: Probe, component: str, expected: str) -> str:
         return f"{argv[0]} is not installed"
     versions = re.findall(r"\d+(?:\.\d+)+", answer.out)
     found = versions[0] if versions else repr(answer.first_line)
-    return "" if found == expected else f"{argv[0]} is {found}, not {expected}"
+    return "" if fits(found, expected) else f"{argv[0]} is {found}, not {expected}"
 
 
 def containers(probe: Probe, want: dict[str, Any]) -> Finding:

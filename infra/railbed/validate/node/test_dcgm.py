@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from railbed.validate.node.image import fits, whose
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 PART = "dcgm"
@@ -20,7 +21,7 @@ def engine(probe: Probe, want: dict[str, Any]) -> Finding:
     if said.code == NOT_FOUND:
         return Finding("fail", "dcgmi is not installed", None, "GPUs", count, (PART,))
     version = re.search(r"version:\s*(\d[\w.]*)", said.out)
-    if not version or version[1] != expected:
+    if not version or not fits(version[1], expected):
         told = f"dcgmi is {version[1]}, not {expected}" if version else f"dcgmi says {said.first_line!r}"
         return Finding("fail", told, None, "GPUs", count, (PART,))
     answer = probe.run(["dcgmi", "discovery", "-l"])
@@ -38,7 +39,7 @@ def engine(probe: Probe, want: dict[str, Any]) -> Finding:
             return Finding("unproven", told, seen, "GPUs", count)
         told = f"DCGM sees {seen} of the {count} GPUs that the driver lists"
         return Finding("fail", told, seen, "GPUs", count, (PART,))
-    return Finding("pass", f"DCGM {expected} sees {count} GPUs", seen, "GPUs", count)
+    return Finding("pass", f"DCGM {version[1]} sees {count} GPUs{whose(expected)}", seen, "GPUs", count)
 
 
 @pytest.mark.claim("node.dcgm_engine")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from railbed.validate.node.gpus import LOST
+from railbed.validate.node.image import fits, whose
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 UNIT = "nvidia-fabricmanager.service"
@@ -41,7 +42,7 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
     """It has the loaded driver's version, runs, reaches the switches, and every GPU that answers is in its fabric."""
     expected = str(want["fabric_manager"])
     version = _version(probe)
-    if version != expected:
+    if not version or not fits(version, expected):
         told = f"it is {version}, not {expected}" if version else "nv-fabricmanager tells no version"
         return Finding("fail", told, version or None, "", expected, (PART,))
     report = probe.run(["nvidia-smi", "-q", "-x"])
@@ -50,10 +51,8 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
         claim = "node.gpus" if LOST in report.out + report.err else "node.driver"
         told = f"blocked by {claim}: nvidia-smi says {report.first_line!r}"
         return Finding("unproven", told, version, "", expected)
-    if loaded[1] != expected:
-        told = (
-            f"blocked by node.driver: driver {loaded[1]} is loaded, which fabric manager {expected} refuses"
-        )
+    if loaded[1] != version:
+        told = f"blocked by node.driver: driver {loaded[1]} is loaded, which fabric manager {version} refuses"
         return Finding("unproven", told, version, "", expected)
     state = probe.run(["systemctl", "is-active", UNIT])
     if state.code == NOT_FOUND:
@@ -66,7 +65,9 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
     apart = _apart(report.out)
     if apart:
         return Finding("fail", f"not in its fabric: {', '.join(apart)}", version, "", expected, (PART,))
-    return Finding("pass", f"fabric manager {version} runs with its driver", version, "", expected)
+    return Finding(
+        "pass", f"fabric manager {version} runs with its driver{whose(expected)}", version, "", expected
+    )
 
 
 @pytest.mark.claim("node.fabric_manager")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from railbed.validate.node.image import fits, whose
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 PART = "kernel"
@@ -50,8 +51,9 @@ def kernel(probe: Probe, want: dict[str, Any]) -> Finding:
         told = "the release names no kernel" if not expected else f"uname says {answer.first_line!r}"
         return Finding("unproven", told, running or None, "", expected or None)
     problems = []
-    if not re.match(re.escape(expected) + r"(?!\d)", running):
-        problems.append(f"kernel {running} runs, not {expected} of the release")
+    ranged = expected.startswith(">=")
+    if not (fits(running, expected) if ranged else re.match(re.escape(expected) + r"(?!\d)", running)):
+        problems.append(f"kernel {running} runs, not {expected} of the {'image' if ranged else 'release'}")
     following = _next_boot(probe, running)
     if following != running:
         problems.append(f"the kernel moved: {running} runs, and the next boot starts {following}")
@@ -62,7 +64,7 @@ def kernel(probe: Probe, want: dict[str, Any]) -> Finding:
         problems += [f"the driver {want['driver']} was not built for kernel {name}" for name in lacking]
     if problems:
         return Finding("fail", "; ".join(problems), running, "", expected, (PART,))
-    return Finding("pass", f"kernel {running}, with its driver", running, "", expected)
+    return Finding("pass", f"kernel {running}, with its driver{whose(expected)}", running, "", expected)
 
 
 @pytest.mark.claim("node.kernel")

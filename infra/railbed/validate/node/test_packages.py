@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from railbed.validate.node.image import compare
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 
@@ -17,14 +18,16 @@ def _same(installed: str, locked: str) -> bool:
 
 
 def packages(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every package of the release is installed in its locked version; those that must not move are held.
+    """Every package of the release is installed in its locked version; those that must not move are held. What the image
+    brings is there in a version of its range, which the answer names.
 
     ``held_packages`` says of each of these which part is to blame.
     """
     locked: dict[str, str] = want["packages"]
     held: dict[str, str] = want["held_packages"]
-    expected = len(locked)
-    if not locked:
+    image: dict[str, Any] = want["image"]
+    expected = len(locked) + len(image["brings"])
+    if not expected:
         return Finding("unproven", "the contract locks no package for this node")
     fields = "${Package}\\t${Version}\\t${db:Status-Abbrev}\\n"
     answer = probe.run(["dpkg-query", "-W", "-f", fields, *sorted(locked)])
@@ -44,11 +47,20 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
             bad[name] = f"{name} is {installed}, not {version}"
         elif name in held and not status.startswith("h"):
             bad[name] = f"{name} is not held"
-    measured = len(locked) - len(bad)
+    seen = compare(image, str(want["release"]), lambda argv: _out(probe, argv), probe.root)
+    bad |= {line.split(":")[0]: line for line in seen["wrong"]}
+    measured = expected - len(bad)
     if bad:
         parts = tuple(sorted({held.get(name, f"package {name}") for name in bad}))
         return Finding("fail", "; ".join(bad.values()), measured, "packages", expected, parts)
-    return Finding("pass", "every package has its locked version", measured, "packages", expected)
+    told = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
+    brought = f"; from the image ({image['profile']}): {told}" if told else ""
+    return Finding("pass", f"every package has its locked version{brought}", measured, "packages", expected)
+
+
+def _out(probe: Probe, argv: Sequence[str]) -> str:
+    answer = probe.run(argv)
+    return answer.out if answer.code == 0 else ""
 
 
 @pytest.mark.claim("node.packages")
