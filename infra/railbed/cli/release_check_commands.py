@@ -69,6 +69,8 @@ def check(
 
 def _show(items: list[Item]) -> None:
     table = Table("", "what", "name", "expected", "found", "why", box=SIMPLE_HEAD)
+    for column in table.columns:
+        column.overflow = "fold"  # a fingerprint is compared to its last digit
     for one in items:
         table.add_row(
             output.line((one.state, COLOURS[one.state])),

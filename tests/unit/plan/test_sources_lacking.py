@@ -11,6 +11,7 @@ import yaml
 
 from railbed import catalog, plan, spec
 from railbed.errors import CatalogError
+from railbed.plan import sources
 from railbed.software import compat
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,7 +40,7 @@ def warned(example: str, code: str, **changed: Any) -> list[str]:
     ("example", "named"),
     [
         ("metal-cluster", ["railbed software pin 2026.11", "enroot"]),
-        ("aws-flagship", ["key that signs lustre_client", "fsx", "enroot"]),
+        ("aws-flagship", ["enroot"]),
         ("gcp-cluster", ["enroot"]),
     ],
 )
@@ -62,10 +63,23 @@ def test_only_what_the_nodes_get_is_named() -> None:
 
 
 def test_a_repository_whose_key_nobody_pinned_is_no_source_of_a_node() -> None:
-    names = {one.name for one in made("aws-flagship").software.repositories}
-    assert "cuda" in names and "lustre_aws" not in names
+    assert "doca" not in sources_of_doca("2026.12") and "cuda" in sources_of_doca("2026.12")
     names = {one.name for one in made("gcp-cluster").software.repositories}
     assert {"gib", "lustre_google"} <= names
+
+
+def test_a_key_that_a_third_party_named_is_a_source_by_that_fingerprint_alone() -> None:
+    (found,) = [one for one in made("aws-flagship").software.repositories if one.name == "lustre_aws"]
+    key = catalog.load_release("2026.11").keys["fsx"]
+    assert (found.suite, found.components, found.fingerprint) == ("noble", ["main"], key.fingerprint)
+    assert "third party" in key.provenance.source
+
+
+def sources_of_doca(name: str) -> dict[str, plan.PlannedRepository]:
+    """Of machines whose cards need it."""
+    machine = catalog.load_machine("metal/hgx-b300")
+    found = sources.of(catalog.load_release(name), [machine], [], None, "ubuntu 24.04")
+    return {one.name: one for one in found}
 
 
 @pytest.fixture
@@ -77,10 +91,10 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_a_site_pinned_is_a_source_and_warns_no_more(own: Path) -> None:
     url = catalog.load_release("2026.11").alternatives("enroot")[-1].url
-    own.write_text(PIN.format(key="fsx", fingerprint=DOCA, url=url, sha256="5" * 64))
+    own.write_text(PIN.format(key="doca", fingerprint=DOCA, url=url, sha256="5" * 64))
     assert warned("aws-flagship", "NOT_PINNED") == []
-    (found,) = [one for one in made("aws-flagship").software.repositories if one.name == "lustre_aws"]
-    assert (found.suite, found.components, found.fingerprint) == ("noble", ["main"], DOCA)
+    found = sources_of_doca("2026.11")["doca"]
+    assert (found.suite, found.components, found.fingerprint) == ("./", [], DOCA)
     assert catalog.load_release("2026.11").alternatives("enroot")[-1].sha256 == "5" * 64
 
 

@@ -18,6 +18,7 @@ from tests.unit.effects.test_mirror import Signer, Site, sha256, signers, site  
 from railbed import catalog
 from railbed.catalog import Release
 from railbed.catalog.facts import Source
+from railbed.effects.download import Unreachable
 from railbed.effects.lab.debs import Deb
 from railbed.errors import Exit
 from railbed.software import wheels
@@ -291,6 +292,19 @@ def test_a_large_file_is_fetched_only_where_that_is_asked_for(
     assert world.check()["file enroot 4.2.1"].state == "unproven" and world.status == Exit.UNPROVEN
     assert "--download" in world.items[-2].reason
     assert world.check(whole=True)["file enroot 4.2.1"].state == "pass" and world.status == Exit.PASS
+
+
+def test_a_server_that_tells_no_size_is_asked_for_the_file(
+    world: World, published_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(url: str) -> int:
+        raise Unreachable("the server answers 405", path=url)
+
+    monkeypatch.setattr(published, "size_bytes", silent)
+    items = world.check()
+    assert items["file enroot 4.2.1"].state == "pass"
+    assert items["package nvidia-open (nvidia_driver)"].state == "unreachable"
+    assert world.check(whole=True)["package nvidia-open (nvidia_driver)"].state == "pass"
 
 
 def test_a_key_that_nobody_pinned_is_unproven_and_its_packages_too(

@@ -13,7 +13,7 @@ from debian.deb822 import Packages
 from railbed import catalog
 from railbed.defaults import RELEASE_CHECK_MIB
 from railbed.effects import openpgp
-from railbed.effects.download import FetchError, download, size_bytes
+from railbed.effects.download import FetchError, Unreachable, download, size_bytes
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
 from railbed.effects.mirror.vendors import Vendors
@@ -142,7 +142,10 @@ def files(release: str, wanted: list[Artefact], place: Path, *, whole: bool) -> 
 def _small_enough(one: Artefact, *, whole: bool) -> None:
     if whole:
         return
-    there = size_bytes(one.url)
+    try:
+        there = size_bytes(one.url)
+    except Unreachable:
+        return  # not every server takes that question: fetching says whether it is there
     if there is not None and there > RELEASE_CHECK_MIB * MIB:
         raise NotLookedAt(
             f"it has {there // MIB} MiB: fetched and checked only with --download",
