@@ -41,7 +41,7 @@ ALWAYS = (
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched",
-    "own_kernel_nodes", "signing_nodes", "refused_nodes",
+    "own_kernel_nodes", "signing_nodes", "refused_nodes", "lnet_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -197,6 +197,11 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
             ]
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
+        "railbed_lnet": [
+            {"name": one.name, "net": mounts.network(one), "servers": mounts.servers(one)}
+            for one in contract.filesystems
+            if mounts.network(one)
+        ],
         "railbed_repositories": [repository.model_dump(mode="json") for repository in software.repositories],
         "railbed_carried": _carried(software.repositories, paths),
         "railbed_release": software.release,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from railbed import contract
 from railbed.catalog import SYSTEM, Machine, load_release
@@ -36,7 +37,9 @@ def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
     )
 
 
-def filesystem(planned: PlannedFilesystem, source: str = "", options: str = "") -> contract.Filesystem:
+def filesystem(
+    planned: PlannedFilesystem, source: str = "", options: str = "", network: Literal["", "efa"] = ""
+) -> contract.Filesystem:
     """One filesystem; ``source`` is what a client mounts where the servers are not the cluster's own."""
     return contract.Filesystem(
         name=planned.name,
@@ -49,6 +52,7 @@ def filesystem(planned: PlannedFilesystem, source: str = "", options: str = "") 
         capacity_tib=planned.capacity_tib,
         source=source,
         options=options,
+        network=network,
     )
 
 
@@ -115,6 +119,7 @@ def classified(made: contract.Contract, machines: Mapping[str, Machine]) -> cont
         hosts=made.hosts,
         vendor=next((machine.vendor for machine in machines.values()), ""),
         signs=made.software.secure_boot == "mok",
+        lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)
