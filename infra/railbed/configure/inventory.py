@@ -30,7 +30,7 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE, SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
@@ -211,6 +211,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_imds": list(contract.imds),
         "railbed_processors": dict(PROCESSORS),
         "railbed_read_request_bytes": READ_REQUEST_BYTES,
+        "railbed_roce": dict(ROCE),
         "railbed_secrets_dir": str(paths.secrets),
     }
 
