@@ -155,6 +155,9 @@ MEMLOCK_MIN_KIB = 8192
 RDMA pins whatever it moves, so there the limit must be off."""
 PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}
 """What processors of nodes with GPUs are set to; why, and from where: roles/processors/vars/main.yml."""
+ROCE = {"priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
+"""Classes of RoCE's data and of its congestion notices, as on the leaf switches: Cumulus Linux 5.14, RDMA over Converged
+Ethernet, lossless mode (docs.nvidia.com/networking-ethernet-software)."""
 READ_REQUEST_BYTES = 4096
 """PCIe read request of a rail's card: the most that there is, which Canonical's certification guide for servers sets for 100 Gb/s
 and above ("Network Performance Tuning")."""

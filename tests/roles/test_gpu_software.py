@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.roles.conftest import Recorded
+from tests.roles.local import play
 
 ROOT = Path(__file__).resolve().parents[2]
 INERT = ("nvidia_imex", "nccl_tests", "rdma", "scratch_nvme")
@@ -57,6 +58,24 @@ def test_driver_fabric_manager_and_what_needs_them_come_in_order(machines: Recor
     assert [role for role in dict.fromkeys(order) if role in wanted] == wanted
     (unit,) = machines.asked["h100-0"]["nvidia_fabric_manager: Manage the NVSwitches"]["units"]
     assert unit == {"name": "nvidia-fabricmanager.service", "files": ["/usr/bin/nv-fabricmanager"]}
+
+
+def test_modules_of_nvlink_5_are_loaded_before_its_fabric_manager(tmp_path: Path) -> None:
+    told = {"version": "1", "driver_version": "1", "modules": ["mlx5_ib", "ib_umad"]}
+    said = tmp_path / "said"
+    content = "{{ nvidia_fabric_manager_files.values() | first }}{{ nvidia_fabric_manager_units | map(attribute='name') | join }}"
+    role = {"name": "nvidia_fabric_manager", "tasks_from": "install", "public": True}
+    tasks = [
+        {"name": "Role", "ansible.builtin.include_role": role},
+        {"name": "Say", "ansible.builtin.copy": {"content": content, "dest": str(said), "mode": "0600"}},
+    ]
+    done = play(
+        tmp_path, [{"hosts": "all", "gather_facts": False, "tasks": tasks}],
+        extravars={f"nvidia_fabric_manager_{name}": value for name, value in told.items()},
+    )  # fmt: skip
+    assert done.status == "successful"
+    order = "systemd-modules-load.servicenvidia-fabricmanager.service"
+    assert said.read_text().splitlines()[1:] == ["mlx5_ib", "ib_umad", order]
 
 
 def test_a_kernel_of_its_own_is_set_at_every_boot(machines: Recorded, lab: Recorded) -> None:

@@ -70,6 +70,8 @@ class Filesystem(FrozenModel):
     """Data servers that are nodes of the cluster; 0 where they are the provider's."""
     copies: int
     offer: FilesystemOffer
+    rdma: bool = False
+    """Whether it is Lustre, and its servers may be reached over InfiniBand, RoCE or EFA."""
 
 
 class Checkpoint(FrozenModel):

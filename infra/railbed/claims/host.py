@@ -55,6 +55,19 @@ def read_requests(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.lossless", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="on every RoCE rail of bare metal the card sorts data and congestion notices by DSCP into their priorities, and the "
+    "data's priority alone pauses (PFC)",
+    accuses="rails", runbook="lossless",
+)  # fmt: skip
+def lossless(facts: Facts) -> Instances:
+    if facts.own_bridges and "roce" in facts.transports:
+        yield In("RoCE on every rail has the class that the leaf switches keep lossless")
+    else:
+        yield Out("no rail is RoCE whose classes are the site's to set")
+
+
+@define(
     id="node.processors", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that "
     "takes longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",

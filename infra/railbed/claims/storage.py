@@ -72,6 +72,22 @@ def servers(facts: Facts) -> Instances:
         )
 
 
+@define(
+    id="storage.path", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE,
+    holds="of a Lustre filesystem that is reached over InfiniBand, RoCE or EFA: what clients write and read takes that network, "
+    "by LNet's counters of the node, and not TCP beside it",
+    accuses="storage client", runbook="storage-path",
+)  # fmt: skip
+def path(facts: Facts) -> Instances:
+    filesystem = facts.filesystem
+    if filesystem is None:
+        yield Out(NONE)
+    elif filesystem.rdma:
+        yield In(f"what clients move to and from {filesystem.name} takes the network that it is reached over")
+    else:
+        yield Out(f"{filesystem.name} is not reached over LNet on RDMA")
+
+
 def _job(facts: Facts, statement: str, verb: str) -> Instances:
     if not facts.long_job:
         return

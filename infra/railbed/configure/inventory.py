@@ -30,7 +30,7 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE, SCHEDULED_MEMORY_SHARE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
@@ -40,7 +40,7 @@ ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
-    "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
+    "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes", "lnet_nodes",
     "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
@@ -199,6 +199,11 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
             ]
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],
+        "railbed_lnet": [
+            {"name": one.name, "net": mounts.network(one), "servers": mounts.servers(one)}
+            for one in contract.filesystems
+            if mounts.network(one)
+        ],
         "railbed_repositories": [
             one.model_dump(mode="json", exclude={"packages"}) for one in software.repositories
         ],
@@ -211,6 +216,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_imds": list(contract.imds),
         "railbed_processors": dict(PROCESSORS),
         "railbed_read_request_bytes": READ_REQUEST_BYTES,
+        "railbed_roce": dict(ROCE),
         "railbed_secrets_dir": str(paths.secrets),
     }
 

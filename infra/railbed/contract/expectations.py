@@ -12,6 +12,7 @@ from railbed.defaults import (
     NOFILE_MIN,
     PROCESSORS,
     READ_REQUEST_BYTES,
+    ROCE,
     SCHEDULED_MEMORY_SHARE,
     TIME_OFFSET_S,
 )
@@ -58,6 +59,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "bare_metal": BARE in one.groups,
         "processors": dict(PROCESSORS),
         "read_request_bytes": READ_REQUEST_BYTES,
+        "roce": dict(ROCE),
         "driver": versions.get("nvidia_driver", ""),
         "fabric_manager": versions.get("fabric_manager", ""),
         "nvlsm": versions.get("nvlsm", ""),

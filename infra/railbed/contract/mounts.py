@@ -21,6 +21,8 @@ FORMS = (
     (re.compile(r"[A-Za-z0-9_-]+"), "virtiofs"),
 )
 """Form of a source → what it is; the first that fits whole."""
+O2IB = re.compile(r"(?<=@)o2ib\d*")
+SERVER = re.compile(r"(\d+\.\d+\.\d+\.\d+)@o2ib\d*")
 
 
 def client(filesystem: Filesystem) -> dict[str, Any]:
@@ -36,6 +38,17 @@ def client(filesystem: Filesystem) -> dict[str, Any]:
         "source": source,
         "options": filesystem.options,
     }
+
+
+def network(filesystem: Filesystem) -> str:
+    """LNet network that a Lustre filesystem is reached over, where that is not TCP: ``o2ib``, ``o2ib1``, ``efa``; else empty."""
+    told = O2IB.search(filesystem.source)
+    return filesystem.network or (told[0] if told else "")
+
+
+def servers(filesystem: Filesystem) -> list[str]:
+    """IPv4 addresses of the management servers on an ``o2ib`` network, as its source names them."""
+    return [str(one) for one in SERVER.findall(filesystem.source)]
 
 
 def _read(source: str) -> tuple[str, str]:

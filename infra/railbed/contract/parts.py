@@ -180,6 +180,8 @@ class Filesystem(FrozenModel):
     """What a client mounts, e.g. ``fs-0ab….fsx.us-east-2.amazonaws.com@tcp:/abcd``; empty where railbed serves it."""
     options: scalars.MountOptions = ""
     """Mount options that the provider asks for."""
+    network: Literal["", "efa"] = ""
+    """LNet network beside TCP that its servers have, where its source does not tell."""
 
 
 class Missing(FrozenModel):

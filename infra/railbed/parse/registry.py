@@ -18,6 +18,7 @@ from railbed.parse import (
     ibv_devinfo,
     iperf3,
     lldp,
+    lnetctl,
     nccl_debug,
     nccl_tests,
     nccl_topology,
@@ -131,6 +132,13 @@ PARSERS: tuple[Parser, ...] = (
     ),
     Parser(
         "iperf3", "iperf3 -J: rates of both directions, errors", iperf3.plain, _ways, ("iperf3 -J", "iperf")
+    ),
+    Parser(
+        "lnetctl",
+        "lnetctl net show, also with -v: a node's interfaces of each LNet network, their counters",
+        lnetctl.plain,
+        _holds("networks"),
+        ("lnetctl net show", "lnetctl net show -v"),
     ),
     Parser(
         "lldp",

@@ -11,6 +11,9 @@ from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, Plann
 from railbed.spec import ClusterSpec
 from railbed.spec.platforms import CLOUDS, LabPlatform
 
+O2IB = "@o2ib"
+"""In what clients mount of a Lustre filesystem over InfiniBand or RoCE (lustre.org manual, 13.2)."""
+
 
 def of(
     spec: ClusterSpec,
@@ -39,7 +42,7 @@ def of(
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
         has_scheduler=spec.scheduler != "none",
-        filesystem=_filesystem(filesystems[0], offers[0]) if filesystems else None,
+        filesystem=_filesystem(filesystems[0], offers[0], pools) if filesystems else None,
         checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
         long_job=bool(jobs),
         release=software.release,
@@ -51,9 +54,13 @@ def of(
     )
 
 
-def _filesystem(planned: PlannedFilesystem, offer: FilesystemOffer) -> Filesystem:
+def _filesystem(
+    planned: PlannedFilesystem, offer: FilesystemOffer, pools: Sequence[PlannedPool]
+) -> Filesystem:
+    efa = offer.kind == "lustre" and any(pool.machine.transport == "efa" for pool in pools)
     return Filesystem(
-        name=planned.name, mount=planned.mount, servers=len(planned.data_servers), copies=planned.copies, offer=offer
+        name=planned.name, mount=planned.mount, servers=len(planned.data_servers), copies=planned.copies, offer=offer,
+        rdma=O2IB in planned.existing or efa,
     )  # fmt: skip
 
 

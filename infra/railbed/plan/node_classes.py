@@ -79,6 +79,8 @@ class Cluster:
     hosts: Literal["machine", "container"]
     vendor: str = ""
     """Whose machines they are, those without GPUs too."""
+    lnet: frozenset[str] = frozenset()
+    """LNet networks other than TCP that its filesystems are reached over."""
     signs: bool = False
     """Whether nodes sign the modules that they build, with a key of the site."""
     directory: bool = False
@@ -265,6 +267,13 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "accounting_nodes"
     if cluster.mounts and kind.role in CLIENT_ROLES:
         yield "filesystem_clients"
+        # EFA's servers answer over TCP too, and only nodes with GPUs have the cards.
+        if (
+            cluster.lnet
+            and cluster.hosts == "machine"
+            and (kind.role in GPU_ROLES or cluster.lnet != {"efa"})
+        ):
+            yield "lnet_nodes"
     for part, served in (("metadata", kind.metadata), ("data", kind.data)):
         if served:
             yield f"{part}_servers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from railbed import contract
 from railbed.catalog import STOCK, SYSTEM, Machine, load_release
@@ -39,7 +39,9 @@ def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
     )
 
 
-def filesystem(planned: PlannedFilesystem, source: str = "", options: str = "") -> contract.Filesystem:
+def filesystem(
+    planned: PlannedFilesystem, source: str = "", options: str = "", network: Literal["", "efa"] = ""
+) -> contract.Filesystem:
     """One filesystem; ``source`` is what a client mounts where the servers are not the cluster's own."""
     return contract.Filesystem(
         name=planned.name,
@@ -52,6 +54,7 @@ def filesystem(planned: PlannedFilesystem, source: str = "", options: str = "") 
         capacity_tib=planned.capacity_tib,
         source=source,
         options=options,
+        network=network,
     )
 
 
@@ -137,6 +140,7 @@ def classified(
         signs=made.software.secure_boot == "mok",
         directory=made.services.directory is not None,
         homes=made.services.homes is not None,
+        lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)

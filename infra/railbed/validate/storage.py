@@ -11,7 +11,7 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
-from railbed.validate import servers, transfers
+from railbed.validate import lnet, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.clients import Client, Seen, look, outage, unreachable
@@ -31,7 +31,7 @@ FILESYSTEM = ("", servers.SERVER)
 
 def run(bench: Bench) -> None:
     """Asks all clients how they are, and measures with those that are well."""
-    if not any(bench.scope.asks(claim) for claim in (WRITE, READ, SERVERS)):
+    if not any(bench.scope.asks(claim) for claim in (WRITE, READ, SERVERS, lnet.CLAIM)):
         return
     trial = Trial(bench, bench.contract.filesystems[0])
     trial.look()
@@ -46,6 +46,8 @@ def run(bench: Bench) -> None:
             bench.answers.add(_rate(trial, question, replies))
     for question in bench.scope.get(SERVERS):
         bench.answers.add(_served(trial, question))
+    for question in bench.scope.get(lnet.CLAIM):
+        bench.answers.add(lnet.answer(question, trial.filesystem, trial.moved, trial.network, trial.evidence))
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Trial:
     clients: dict[str, Client] = field(default_factory=dict)
     moved: Transfers = field(default_factory=Transfers)
     servers: Servers = field(default_factory=Servers)
+    network: lnet.Counters = field(default_factory=lnet.Counters)
     conditions: str = ""
     evidence: str = ""
 
@@ -95,15 +98,17 @@ class Trial:
         while again and (maker := self._folder()):
             name, folder = maker
             try:
+                before = lnet.look(self.bench, self.well)
                 with watch(self.bench.remote, self.well) as seen:
                     self.moved = transfers.run(self.bench, self.well, folder, self.look)
+                self.network = lnet.Counters(before, lnet.look(self.bench, list(before)))
                 if self.bench.scope.asks(SERVERS) and not outage(self.clients):
                     files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
                     self.servers = servers.ask(self.bench, self.filesystem, name, files)
             finally:
                 self.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
             self.conditions = words(seen.problems())
-            kept = {**self.moved.plain(), "conditions": seen.plain()}
+            kept = {**self.moved.plain(), "conditions": seen.plain(), "lnet": self.network.plain()}
             self.evidence = self.bench.keep("storage/rates.json", kept)
             again = bool(self.conditions) and self._misses() and patience.pause(self.conditions)
 

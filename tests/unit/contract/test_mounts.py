@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from railbed.contract import Filesystem
-from railbed.contract.mounts import client
+from railbed.contract.mounts import client, network, servers
 
 
 def filesystem(source: str, kind: str = "external") -> Filesystem:
@@ -39,3 +39,20 @@ def test_the_form_of_a_source_says_what_it_is(source: str, kind: str, mounted: s
 
 def test_a_known_kind_is_taken_at_its_word() -> None:
     assert client(filesystem("10.0.0.1:/x", "lustre"))["kind"] == "lustre"
+
+
+@pytest.mark.parametrize(
+    ("source", "net", "addresses"),
+    [
+        ("10.0.0.1@o2ib:10.0.0.2@o2ib:/work", "o2ib", ["10.0.0.1", "10.0.0.2"]),
+        ("192.168.1.61@o2ib1,192.168.2.61@o2ib1:/ai200", "o2ib1", ["192.168.1.61", "192.168.2.61"]),
+        ("fs-0ab1.fsx.us-east-2.amazonaws.com@tcp:/abcd", "", []),
+        ("h:/export", "", []),
+    ],
+)
+def test_the_network_of_a_source_is_lnets_where_it_is_not_tcp(
+    source: str, net: str, addresses: list[str]
+) -> None:
+    one = filesystem(source)
+    assert (network(one), servers(one)) == (net, addresses)
+    assert network(one.model_copy(update={"network": "efa"})) == "efa"

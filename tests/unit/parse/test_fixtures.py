@@ -24,6 +24,7 @@ FIXTURES = {
     "ibv_devinfo": "parse/ibv_devinfo: two-rails.txt down-and-small-mtu.txt truncated.txt hostile.txt",
     "iperf3": "parse/iperf3: bidir.json bidir-reverse-5-percent-slow.json truncated.json hostile.json",
     "lldp": "fabric: lldp-all.json lldp-unplugged.json lldp-truncated.json lldp-hostile.json",
+    "lnetctl": "parse/lnetctl: o2ib.txt tcp.txt truncated.txt hostile.txt",
     "nccl-debug": "parse/nccl_debug: two-nodes-ib.log gpudirect-off.log truncated.log hostile.log",
     "nccl-tests": "parse/nccl_tests: two-nodes.log wrong-data.log truncated.log hostile.log",
     "nccl-topology": "parse/nccl_topology: two-pairs.xml damaged.xml truncated.xml entities.xml",

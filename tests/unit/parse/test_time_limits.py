@@ -38,6 +38,7 @@ OPENINGS = {
     "ibsim": ('Ca 1 "H-1"', 'Ca 1 "H-1"\n[1] "S-1"[1]'),
     "ibstat": ("CA '", "CA 'a'\n  Port 1:\n  State: ", "CA 'a'\n  "),
     "ibv_devinfo": ("hca_id: ", "hca_id: a\n port: 1\n GID[ 0]: ", "hca_id: a\n  "),
+    "lnetctl": ("- net type: o2ib\n - nid: a\n  send_count: ", "- net type: ", "- nid: "),
     "nccl-debug": (
         "NCCL INFO ", "NCCL INFO Channel 00/0 : 1 -> 2 via ", "NCCL INFO NET/Plugin : Using ", "NCCL INFO Plugin load ",
         "NCCL INFO 1 Bytes -> Algo ", "NCCL INFO NCCL_A set to ", "NCCL INFO NET/IB : Using [0]",

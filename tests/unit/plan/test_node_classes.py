@@ -156,3 +156,17 @@ def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_o
         of(Kind("compute", H100), hosts="container"),
     ):
         assert guest.boot_line == [] and not {"boot_line_nodes", "acs_nodes"} & set(guest.groups)
+
+
+@pytest.mark.parametrize(("nets", "controller"), [({"o2ib"}, True), ({"efa"}, False), (set(), False)])
+def test_who_reaches_lustre_over_rdma(nets: set[str], controller: bool) -> None:
+    changes: dict[str, Any] = {"lnet": frozenset(nets)}
+    assert ("lnet_nodes" in of(Kind("compute", H100, rails=True), **changes).groups) is bool(nets)
+    assert ("lnet_nodes" in of(Kind("controller", first_controller=True), **changes).groups) is controller
+    inside = of(Kind("compute", "lab/rail8", rails=True), hosts="container", **changes).groups
+    assert not {"lnet_nodes", "own_kernel_nodes"} & set(inside)
+
+
+def test_nodes_sign_only_where_the_site_has_a_key() -> None:
+    assert "signing_nodes" in of(Kind("compute", H100, rails=True), signs=True).groups
+    assert "signing_nodes" not in of(Kind("compute", H100, rails=True)).groups

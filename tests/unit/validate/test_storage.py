@@ -302,3 +302,37 @@ def test_the_script_does_not_wait_for_a_stat_that_hangs(shell: Callable[[str], C
 def test_the_scheduler_is_not_needed(cluster: Cluster) -> None:
     assert cluster.run()["storage.servers"].verdict is Verdict.PASS
     assert not isinstance(cluster.bench.scheduler, Scheduler)
+
+
+LNET = Path(__file__).parent.parent / "data" / "parse" / "lnetctl"
+
+
+@pytest.mark.refutes("storage.path")
+@pytest.mark.parametrize(
+    ("texts", "code", "verdict"),
+    [
+        (("efa-before.txt", "efa-after-1000-mib.txt"), 0, Verdict.PASS),
+        (("efa-before.txt", "efa-before.txt"), 0, Verdict.FAIL),
+        (("tcp.txt", "tcp.txt"), 0, Verdict.FAIL),
+        (("efa-before.txt", "efa-after-1000-mib.txt"), 127, Verdict.UNPROVEN),
+    ],
+)
+def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
+    cluster: Cluster, texts: tuple[str, str], code: int, verdict: Verdict
+) -> None:
+    told = {name: [(LNET / one).read_text() for one in texts] for name in NODES}
+    filesystem = cluster.contract.filesystems[0].model_copy(update={"network": "efa"})
+    claims = [
+        *cluster.contract.claims,
+        Claim(id="storage.path", statement="", roles=[], measured_by="storage_probe"),
+    ]
+    cluster.contract = cluster.contract.model_copy(update={"filesystems": [filesystem], "claims": claims})
+    whole = cluster.answer
+
+    def answer(node: str, line: str) -> Result:
+        return Result((), code, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+
+    cluster.remote.answer = answer
+    found = cluster.run("storage.path")["storage.path"]
+    assert found.verdict is verdict, found.reason
+    assert bool(found.detail.get("guilty")) is (verdict is Verdict.FAIL)

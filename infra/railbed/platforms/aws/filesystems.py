@@ -62,22 +62,24 @@ def _there(scope: Scope, one: PlannedFilesystem, path: str) -> Mount:
             allowed="LUSTRE",
             hint="name another",
         )
-    return mount(known["DNSName"], known["LustreConfiguration"]["MountName"])
+    lustre = known["LustreConfiguration"]
+    return mount(known["DNSName"], lustre["MountName"], efa=bool(lustre.get("EfaEnabled")))
 
 
-def mount(dns: str, name: str) -> Mount:
+def mount(dns: str, name: str, *, efa: bool) -> Mount:
     """The same words with and without EFA: which way a client takes is its LNet configuration's."""
-    return Mount(source=f"{dns}@tcp:/{name}", options=OPTIONS)
+    return Mount(source=f"{dns}@tcp:/{name}", options=OPTIONS, network="efa" if efa else "")
 
 
 def _new(
     scope: Scope, made: Network, one: PlannedFilesystem, groups: list[pulumi.Output[str]], path: str
 ) -> pulumi.Output[Mount]:
+    efa = False
     if one.offer == TIERING:
         kind = _tiering(one)
     elif one.offer == SSD:
         size = ssd(one, with_rails=scope.plan.fabric is not None)
-        kind = _persistent(size)
+        kind, efa = _persistent(size), size.efa
         if size.efa:
             groups = [*groups, *(group.id for group in made.rdma.values())]
     else:
@@ -99,7 +101,7 @@ def _new(
     )
     if one.data_repository:
         _repository(scope, one, lustre)
-    return pulumi.Output.all(lustre.dns_name, lustre.mount_name).apply(lambda known: mount(*known))
+    return pulumi.Output.all(lustre.dns_name, lustre.mount_name).apply(lambda known: mount(*known, efa=efa))
 
 
 def ssd(one: PlannedFilesystem, with_rails: bool) -> Size:

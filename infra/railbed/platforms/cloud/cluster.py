@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ class Mount(FrozenModel):
 
     source: str
     options: str = ""
+    network: Literal["", "efa"] = ""
+    """As the contract's."""
 
 
 class Before(FrozenModel):
@@ -80,10 +82,7 @@ def made(
             return _node(pool, name, role, member, proxy, rails, units.get(member.id, blocks.UNKNOWN))
 
         _take(names, pool.name, statuses[pool.name], _renamed(known, pool), nodes, missing, node)
-    filesystems = [
-        assemble.filesystem(one, mounts[one.name].source, mounts[one.name].options)
-        for one in plan.filesystems
-    ]
+    filesystems = [assemble.filesystem(one, **mounts[one.name].model_dump()) for one in plan.filesystems]
     sources = repositories.of(plan, site.work.published_keys)
     return assemble.unsealed(plan, site.stack, nodes, filesystems, sources, missing).sealed_json()
 

@@ -1,0 +1,93 @@
+"""The claim `storage.path`: what clients move takes the network that the filesystem is reached over, and not TCP beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from railbed import ended
+from railbed.claims import Judged, Verdict
+from railbed.contract import Filesystem, mounts
+from railbed.defaults import SSH_FANOUT, STORAGE_TIMEOUT_S
+from railbed.judge import lnet as law
+from railbed.parse import lnetctl
+from railbed.run import Result
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question
+from railbed.validate.transfers import Transfers
+
+CLAIM = "storage.path"
+PART = "storage client"
+SHOW = 'if [ "$(id -u)" = 0 ]; then exec lnetctl net show -v; else exec sudo -n lnetctl net show -v; fi'
+
+
+@dataclass
+class Counters:
+    """What `lnetctl` said on each client, before and after something was moved."""
+
+    before: dict[str, Result] = field(default_factory=dict)
+    after: dict[str, Result] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON data, for the evidence."""
+        return {
+            when: {name: f"{one.stdout}{one.stderr}" for name, one in by.items()}
+            for when, by in (("before", self.before), ("after", self.after))
+        }
+
+
+def look(bench: Bench, clients: Sequence[str]) -> dict[str, Result]:
+    """The counters of these clients; none where the claim is not asked."""
+    if not bench.scope.asks(CLAIM):
+        return {}
+    return bench.remote.each(
+        clients, lambda name: bench.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT
+    )  # fmt: skip
+
+
+def answer(
+    question: Question, filesystem: Filesystem, moved: Transfers, counters: Counters, evidence: str
+) -> Judged:
+    """One verdict of all clients: a client whose bytes went elsewhere fails it, one that does not tell leaves it open."""
+    network = mounts.network(filesystem) or "tcp"
+    failed: dict[str, str] = {}
+    unknown: list[str] = []
+    sent: dict[str, int] = {}
+    for name, size in _moved(moved).items():
+        verdict, told, count = _one(name, counters, network, size)
+        if count is not None:
+            sent[name] = count
+        if verdict is Verdict.FAIL:
+            failed[name] = f"{name}: {told}"
+        elif verdict is Verdict.UNPROVEN:
+            unknown.append(f"{name}: {told}")
+    detail: dict[str, Any] = {"messages": sent, "network": network}
+    if failed:
+        detail["guilty"] = [[name, PART] for name in failed]
+        return judged(question, Verdict.FAIL, "; ".join(failed.values()), evidence=evidence, detail=detail)
+    if unknown or not sent:
+        told = "; ".join(unknown) or "no client moved anything"
+        return judged(question, Verdict.UNPROVEN, told, evidence=evidence, detail=detail)
+    told = f"what {len(sent)} clients moved went over {network}"
+    return judged(question, Verdict.PASS, told, evidence=evidence, detail=detail)
+
+
+def _moved(moved: Transfers) -> Mapping[str, int]:
+    """Client → bytes that it wrote and read."""
+    found: dict[str, int] = {}
+    for replies in (moved.writes, moved.reads):
+        for name, one in replies.items():
+            found[name] = found.get(name, 0) + (one.transfer.bytes if one.transfer else 0)
+    return {name: size for name, size in found.items() if size}
+
+
+def _one(name: str, counters: Counters, network: str, size: int) -> tuple[Verdict, str, int | None]:
+    before, after = counters.before.get(name), counters.after.get(name)
+    if before is None or after is None:
+        return Verdict.UNPROVEN, "lnetctl was not asked", None
+    for one in (before, after):
+        if not one.ok:
+            return Verdict.UNPROVEN, ended.why(one, "lnetctl", name), None
+    return law.judged(lnetctl.plain(before.stdout), lnetctl.plain(after.stdout), network, size)
