@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 SETTINGS = "/etc/railbed/homes.json"
@@ -27,42 +28,42 @@ class Refused(Exception):
 def make_base(settings: dict[str, Any]) -> str:
     """Makes the folder of the homes; what is there already is left as it is."""
     _require_mount(settings)
-    path = settings["path"]
-    if os.path.isdir(path):
+    path = Path(settings["path"])
+    if path.is_dir():
         return "there"
-    os.makedirs(path, BASE_MODE)
-    os.chmod(path, BASE_MODE)
+    path.mkdir(parents=True)
+    path.chmod(BASE_MODE)
     return "made"
 
 
 def make_home(settings: dict[str, Any], name: str) -> str:
     """Makes the home of ``name``; accounts of this host are passed over before the filesystem is looked at."""
-    with open(LOCAL) as accounts:
-        if any(line.startswith(f"{name}:") for line in accounts):
-            return "local"
+    if any(line.startswith(f"{name}:") for line in Path(LOCAL).read_text().splitlines()):
+        return "local"
     who = pwd.getpwnam(name)
-    if who.pw_uid < settings["first_id"] or who.pw_dir != os.path.join(settings["path"], name):
+    base = Path(settings["path"])
+    home = base / name
+    if who.pw_uid < settings["first_id"] or Path(who.pw_dir) != home:
         return "elsewhere"
     _require_mount(settings)
-    if os.path.lexists(who.pw_dir):
+    if os.path.lexists(home):
         return "there"
     # Beside its place, under a name that is no login, so that nobody finds half of it; two logins at once make one home.
-    building = os.path.join(settings["path"], f".railbed-{name}-{os.getpid()}")
+    building = base / f".railbed-{name}-{os.getpid()}"
     try:
-        os.mkdir(building, HOME_MODE)
-        if os.path.isdir(SKELETON):
+        building.mkdir(HOME_MODE)
+        if Path(SKELETON).is_dir():
             shutil.copytree(SKELETON, building, symlinks=True, dirs_exist_ok=True)
-        for parent, folders, files in os.walk(building):
-            for each in [parent, *(os.path.join(parent, one) for one in [*folders, *files])]:
-                os.chown(each, who.pw_uid, who.pw_gid, follow_symlinks=False)
-        os.chmod(building, HOME_MODE)
-        os.rename(building, who.pw_dir)
+        for each in [building, *building.rglob("*")]:
+            os.chown(each, who.pw_uid, who.pw_gid, follow_symlinks=False)
+        building.chmod(HOME_MODE)
+        building.rename(home)
     except OSError as failed:
         if failed.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
         return "there"
     finally:
-        if os.path.isdir(building):
+        if building.is_dir():
             shutil.rmtree(building)
     return "made"
 
@@ -74,8 +75,7 @@ def _require_mount(settings: dict[str, Any]) -> None:
 
 def main() -> int:
     try:
-        with open(SETTINGS) as source:
-            settings = json.load(source)
+        settings = json.loads(Path(SETTINGS).read_text())
         if sys.argv[1:] == ["--base"]:
             print(make_base(settings))
         elif os.environ.get("PAM_TYPE") == "open_session":
