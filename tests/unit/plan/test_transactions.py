@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -25,6 +26,10 @@ from railbed.software import compat
 
 LINES = Path(__file__).parents[1] / "data/apt/lines.yaml"
 KERNEL = "6.8.0-45-generic"
+DRIVER = "580.173.02"
+"""Of an image."""
+FOLLOWING = ("nvidia-fabricmanager",)
+"""What is installed in the version of an image's driver, of NVIDIA's repository."""
 LOCAL = "local"
 """The cluster's own repository: what vendors give as files."""
 OF_EFA = ("openmpi40-aws",)
@@ -75,18 +80,29 @@ def known() -> dict[Transaction, str]:
     for name in catalog.keys("software"):
         for system in catalog.load_release(name).systems:
             for machine in machines():
-                for kind in (
-                    Kind("compute", machine.key, rails=True),
-                    Kind("controller", first_controller=True),
-                ):
-                    found[of(name, machine.key, system, kind)] = f"{name} {machine.key} {system} {kind.role}"
+                for image in images(machine, system):
+                    for kind in (
+                        Kind("compute", machine.key, rails=True, image=image),
+                        Kind("controller", first_controller=True, image=image),
+                    ):
+                        title = f"{name} {machine.key} {system} {kind.role} {image}"
+                        found[of(name, machine.key, system, kind)] = title
     return found
 
 
-def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transaction:
+def images(machine: catalog.Machine, system: str) -> Iterator[str]:
+    """Profiles that are for the machine; that of a whole release asks for what the distribution's does."""
+    facts = compat.facts_of(machine, system)
+    for name in catalog.keys("images"):
+        uses = catalog.load_image(name).used_on
+        if name == catalog.STOCK or any(compat.holds(use.when, facts, name) for use in uses.values()):
+            yield name
+
+
+def of(name: str, key: str, system: str, kind: Kind | None = None, image: str = catalog.STOCK) -> Transaction:
     """Of compute nodes, unless another kind is asked for."""
     release, machine = catalog.load_release(name), catalog.load_machine(key)
-    kind = kind or Kind("compute", key, rails=True)
+    kind = kind or Kind("compute", key, rails=True, image=image)
     filesystems = ["lustre"] if system.startswith("ubuntu") else []
     chosen = compat.select(release, machine, system, filesystems)
     cluster = Cluster(
@@ -102,8 +118,10 @@ def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transactio
     }
     asked = {
         (
-            f"{package}={version}" if version else package.replace("@kernel", KERNEL),
-            served.get(package, system),
+            f"{package}={version.replace('@driver', DRIVER)}"
+            if version
+            else package.replace("@kernel", KERNEL),
+            served.get(package, "cuda" if package in FOLLOWING else system),
         )
         for package, version in got.packages.items()
     }
@@ -173,18 +191,22 @@ class Root:
         argv = ["apt-get", *(word for option in options for word in ("-o", option)), *map(str, words)]
         return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> subprocess.CompletedProcess[str]:
-        """What apt would do with a node's own sources, as the module ``debs`` asks it."""
+    def resolve(
+        self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """What apt would do with a node's own sources, as the module ``debs`` asks it; ``kept`` as role packages pins them."""
         away = [name.replace(" ", "-") for name in self.indexes if name not in sources]
         preferences = self.folder / "etc/preferences"
-        preferences.write_text(
-            "\n".join(f"Package: *\nPin: release l={name}\nPin-Priority: -1\n" for name in sorted(away))
-        )
+        pins = [f"Package: *\nPin: release l={name}\nPin-Priority: -1\n" for name in sorted(away)]
+        pins += [f"Package: {name}\nPin: release a=now\nPin-Priority: 1001\n" for name in sorted(kept)]
+        preferences.write_text("\n".join(pins))
         return self.apt(
             "-o",
             f"Dir::Etc::preferences={preferences}",
             "-s",
             "--no-install-recommends",
+            "--allow-downgrades",
+            "--allow-change-held-packages",
             "install",
             *sorted(packages),
         )
@@ -225,17 +247,56 @@ def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root
     assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
 
 
+@contextmanager
+def having(root: Root, packages: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """A machine on which these are installed. FABRICATED: no list of an image's packages is published."""
+    status = root.folder / "status"
+    status.write_text(
+        "\n".join(
+            stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename")
+            for name, fields in packages.items()
+        )
+    )
+    try:
+        yield
+    finally:
+        status.write_text("")
+
+
+MICROSOFT = "azure/Standard_ND96isr_H100_v5"
+
+
 def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hpc_x(
     roots: dict[str, Root],
 ) -> None:
-    """Its marker conflicts with that MPI: such an image has to bring its own, and be told so (an image profile)."""
-    root = roots["ubuntu 24.04"]
-    status = root.folder / "status"
-    (name, fields), *_ = root.marker.items()
-    status.write_text(stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename"))
-    transaction = of("2026.12", "azure/Standard_ND96isr_H100_v5", "ubuntu 24.04")
-    try:
+    """Its marker conflicts with that MPI, which the release asks of an image that brings none."""
+    root, transaction = roots["ubuntu 24.04"], of("2026.12", MICROSOFT, "ubuntu 24.04")
+    with having(root, root.marker):
         said = root.resolve(transaction.packages, transaction.sources).stdout
-    finally:
-        status.write_text("")
     assert "Remv hpcx-provides-openmpi" in said
+
+
+@pytest.mark.parametrize("release", catalog.keys("software"))
+def test_with_its_profile_nothing_of_microsofts_image_is_removed_or_replaced(
+    roots: dict[str, Root], release: str
+) -> None:
+    root, transaction = roots["ubuntu 24.04"], of(release, MICROSOFT, "ubuntu 24.04", image="azure-hpc")
+    there = {
+        **root.marker,
+        "libnccl2": {"Version": "2.28.9-1+cuda13.0"},
+        "nvidia-fabricmanager": {"Version": f"{DRIVER}-1"},
+        "datacenter-gpu-manager-4-core": {"Version": "1:4.4.2-1"},
+        "rdma-core": {"Version": "2510.0.11-fabricated"},
+    }
+    kept = {
+        name
+        for part in catalog.load_image("azure-hpc").brings.values()
+        for name in (*part.packages, *part.holds)
+    }
+    with having(root, there):
+        done = root.resolve(transaction.packages, transaction.sources, kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    changed = [line for line in done.stdout.splitlines() if line.startswith(("Remv", "Inst"))]
+    assert not [line for line in changed if line.split()[1] in there], changed
+    assert [line for line in changed if line.startswith("Inst enroot")], "the release fills the rest"
+    assert not [line for line in changed if "openmpi" in line.split()[1]], changed
