@@ -31,11 +31,12 @@ class AptRoot:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
+        (folder / "etc/preferences").touch()
         settings = {
             "Dir::State::lists": folder / "lists", "Dir::State::status": folder / "status",
             "Dir::Cache::archives": folder / "archives", "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "",
             "Dir::Etc::sourcelist": folder / "etc/sources.list", "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::preferences": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
+            "Dir::Etc::preferences": folder / "etc/preferences", "Dir::Etc::preferencesparts": "/dev/null",
             "Dir::Etc::main": "/dev/null", "Dir::Etc::parts": "/dev/null", "Dir::Etc::trustedparts": "/dev/null",
             "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any", "APT::Get::List-Cleanup": "false", "APT::List-Cleanup": "false",
@@ -50,10 +51,13 @@ class AptRoot:
         self._take([source])
         return self._run("apt-get", "-q", "update")
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> Result:
-        """What apt would do with these sources alone, as the module ``debs`` asks it."""
+    def resolve(self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()) -> Result:
+        """What apt would do with these sources alone, as the module ``debs`` asks it; ``kept`` as role packages pins them."""
         self._take(sources)
-        return self._run("apt-get", "-s", "--no-install-recommends", "install", *sorted(packages))
+        pins = [f"Package: {name}\nPin: release a=now\nPin-Priority: 1001\n" for name in sorted(kept)]
+        (self.folder / "etc/preferences").write_text("\n".join(pins))
+        allowed = ["--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"]
+        return self._run("apt-get", "-s", *allowed, "install", *sorted(packages))
 
     def names(self, prefix: str, sources: Iterable[str]) -> set[str]:
         """Packages of these sources whose name begins so."""

@@ -56,6 +56,10 @@ def with_machine(data: dict[str, Any], key: str) -> dict[str, Any]:
     machine = catalog.load_machine(key)
     for pool in changed["pools"]:
         pool["machine"] = key
+    image = changed["platform"].get("image")
+    if isinstance(image, dict) and "id" in image:
+        # A vendor's image is for some of its machines.
+        changed["platform"]["image"] = image["id"]
     if changed.get("fabric"):
         rate = machine.node_gbps if machine.rate_is_known else DECLARED_GBPS
         changed["fabric"] = {"rails": machine.rails, "node_gbps": rate}

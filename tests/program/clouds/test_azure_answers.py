@@ -32,7 +32,10 @@ GOOD: dict[str, Any] = {
     "feature": (r"/features/EncryptionAtHost$", {"properties": {"state": "Registered"}}),
     "skus": (r"/Microsoft\.Compute/skus$", {"value": [SKU]}),
     "usages": (r"/usages$", {"value": [USAGE]}),
-    "image": (r"/images/ubuntu-2404$", {"properties": {"architecture": "x64"}}),
+    "image": (
+        r"/offers/ubuntu-hpc/skus/2404/versions/[0-9.]+$|/images/ubuntu-2404$",
+        {"properties": {"architecture": "x64"}},
+    ),
 }
 
 

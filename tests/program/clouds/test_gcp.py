@@ -266,7 +266,10 @@ GOOD = {
     "/reservations/example-reservation": RESERVATION,
     "/networkProfiles/europe-west1-b-vpc-roce": {"name": "x", "features": ROCE},
     "/zones/europe-west1-b/instances": {"items": []},
-    "/images/family/example-ubuntu-2404-amd64": {"status": "READY", "architecture": "X86_64"},
+    "/images/family/ubuntu-accelerator-2404-amd64-with-nvidia-580": {
+        "status": "READY",
+        "architecture": "X86_64",
+    },
 }
 
 

@@ -112,7 +112,8 @@ def test_the_base_image_is_what_nodes_boot_today(kind: str) -> None:
         assert body["iso_checksum"] == "${var.base_image_checksum}" and body["disk_image"] is True
         assert "^sha256:[0-9a-f]{64}$" in text
         return
-    words = wanted["image"].strip("/").split("/") if "/" in wanted["image"] else [wanted["image"]]
+    image = wanted["image"]["id"] if isinstance(wanted["image"], dict) else wanted["image"]
+    words = image.strip("/").split("/") if "/" in image else image.split(":")
     skipped = {"subscriptions", "resourceGroups", "providers", "Microsoft.Compute", "galleries", "images", "versions",
                "projects", "global", "family"}  # fmt: skip
     assert [word for word in words if word not in skipped and f'"{word}"' not in text] == []

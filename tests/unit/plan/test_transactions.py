@@ -7,7 +7,9 @@ The resolver is the real one of this machine, in a folder of its own and without
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -20,10 +22,13 @@ from railbed import catalog
 from railbed.effects.apt_root import AptRoot
 from railbed.plan.node_classes import Kind
 from railbed.run import Result
+from railbed.software import compat
 from railbed.toolbox.release_check.transactions import Transaction, kinds, sorts, transaction
 
 LINES = Path(__file__).parents[1] / "data/apt/lines.yaml"
 KERNEL = "6.8.0-45-generic"
+DRIVER = "580.173.02"
+"""Of an image."""
 BASE = ("build-essential", "dkms", "linux-headers-generic", "lustre-client-utils")
 """Of the distribution, that lines of the index ask for."""
 
@@ -37,18 +42,28 @@ def known() -> dict[Transaction, str]:
     for name in catalog.keys("software"):
         for system in catalog.load_release(name).systems:
             for machine in sorts():
-                for kind in kinds(machine):
-                    found[of(name, machine.key, system, kind)] = f"{name} {machine.key} {system} {kind.role}"
+                for image in images(machine, system):
+                    for kind in kinds(machine):
+                        title = f"{name} {machine.key} {system} {kind.role} {image}"
+                        found[of(name, machine.key, system, replace(kind, image=image))] = title
     return found
 
 
-def of(name: str, key: str, system: str, kind: Kind | None = None) -> Transaction:
+def images(machine: catalog.Machine, system: str) -> Iterator[str]:
+    """Profiles that are for the machine; that of a whole release asks for what the distribution's does."""
+    facts = compat.facts_of(machine, system)
+    for name in catalog.keys("images"):
+        uses = catalog.load_image(name).used_on
+        if name == catalog.STOCK or any(compat.holds(use.when, facts, name) for use in uses.values()):
+            yield name
+
+
+def of(name: str, key: str, system: str, kind: Kind | None = None, image: str = catalog.STOCK) -> Transaction:
     """Of compute nodes, unless another kind is asked for."""
     filesystems = ["lustre"] if system.startswith("ubuntu") else []
     machine = catalog.load_machine(key)
-    return transaction(
-        catalog.load_release(name), machine, system, kind or kinds(machine)[0], filesystems
-    ).on(KERNEL)
+    kind = kind or replace(kinds(machine)[0], image=image)
+    return transaction(catalog.load_release(name), machine, system, kind, filesystems).on(KERNEL, DRIVER)
 
 
 def stanza(package: str, fields: dict[str, Any]) -> str:
@@ -96,8 +111,8 @@ class Root:
         elif not fnmatchcase(str(fields.get("Version", "")), version):
             index[package, version] = {**fields, "Version": version.replace("*", "1")}
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str]) -> Result:
-        return self.apt.resolve(packages, sources)
+    def resolve(self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()) -> Result:
+        return self.apt.resolve(packages, sources, kept)
 
 
 @pytest.fixture(scope="module")
@@ -133,17 +148,56 @@ def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root
     assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
 
 
+@contextmanager
+def having(root: Root, packages: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """A machine on which these are installed. FABRICATED: no list of an image's packages is published."""
+    status = root.apt.folder / "status"
+    status.write_text(
+        "\n".join(
+            stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename")
+            for name, fields in packages.items()
+        )
+    )
+    try:
+        yield
+    finally:
+        status.write_text("")
+
+
+MICROSOFT = "azure/Standard_ND96isr_H100_v5"
+
+
 def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hpc_x(
     roots: dict[str, Root],
 ) -> None:
-    """Its marker conflicts with that MPI: such an image has to bring its own, and be told so (an image profile)."""
-    root = roots["ubuntu 24.04"]
-    status = root.apt.folder / "status"
-    (name, fields), *_ = root.marker.items()
-    status.write_text(stanza(name, fields).replace("Filename", "Status: install ok installed\nFilename"))
-    asked = of("2026.12", "azure/Standard_ND96isr_H100_v5", "ubuntu 24.04")
-    try:
+    """Its marker conflicts with that MPI, which the release asks of an image that brings none."""
+    root, asked = roots["ubuntu 24.04"], of("2026.12", MICROSOFT, "ubuntu 24.04")
+    with having(root, root.marker):
         said = root.resolve(asked.packages, asked.sources).stdout
-    finally:
-        status.write_text("")
     assert "Remv hpcx-provides-openmpi" in said
+
+
+@pytest.mark.parametrize("release", catalog.keys("software"))
+def test_with_its_profile_nothing_of_microsofts_image_is_removed_or_replaced(
+    roots: dict[str, Root], release: str
+) -> None:
+    root, asked = roots["ubuntu 24.04"], of(release, MICROSOFT, "ubuntu 24.04", image="azure-hpc")
+    there = {
+        **root.marker,
+        "libnccl2": {"Version": "2.28.9-1+cuda13.0"},
+        "nvidia-fabricmanager": {"Version": f"{DRIVER}-1"},
+        "datacenter-gpu-manager-4-core": {"Version": "1:4.4.2-1"},
+        "rdma-core": {"Version": "2510.0.11-fabricated"},
+    }
+    kept = {
+        name
+        for part in catalog.load_image("azure-hpc").brings.values()
+        for name in (*part.packages, *part.holds)
+    }
+    with having(root, there):
+        done = root.resolve(asked.packages, asked.sources, kept)
+    assert done.ok, done.stdout + done.stderr
+    changed = [line for line in done.stdout.splitlines() if line.startswith(("Remv", "Inst"))]
+    assert not [line for line in changed if line.split()[1] in there], changed
+    assert [line for line in changed if line.startswith("Inst enroot")], "the release fills the rest"
+    assert not [line for line in changed if "openmpi" in line.split()[1]], changed

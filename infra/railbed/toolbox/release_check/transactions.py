@@ -16,6 +16,10 @@ OF_EFA = ("openmpi40-aws",)
 """Of the EFA installer, a component of its own."""
 KERNEL = "@kernel"
 """Stands for the release of the kernel in names of packages."""
+DRIVER = "@driver"
+"""Stands for the version of the driver that an image brings."""
+FOLLOWING = {"nvidia-fabricmanager": "cuda", "nvidia-imex": "cuda"}
+"""What is installed in the version of an image's driver → the repository that has it."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,12 @@ class Transaction:
     def sources(self) -> set[str]:
         return {self.system, *(source for _, source in self.asked)}
 
-    def on(self, kernel: str) -> Transaction:
-        """The same with the release of a kernel in the names."""
-        asked = frozenset((package.replace(KERNEL, kernel), source) for package, source in self.asked)
+    def on(self, kernel: str, driver: str = "") -> Transaction:
+        """The same with the release of a kernel in the names, and the version of an image's driver."""
+        asked = frozenset(
+            (package.replace(KERNEL, kernel).replace(DRIVER, driver), source)
+            for package, source in self.asked
+        )
         return Transaction(self.system, asked)
 
 
@@ -70,7 +77,7 @@ def transaction(
         for package in part.node_packages
     }
     asked = {
-        (f"{package}={version}" if version else package, served.get(package, system))
+        (f"{package}={version}" if version else package, served.get(package, FOLLOWING.get(package, system)))
         for package, version in got.packages.items()
     }
     return Transaction(system, frozenset(asked))
