@@ -19,6 +19,12 @@ PLACES = (
     "/etc/modules-load.d/", "/etc/modprobe.d/", "/etc/systemd/network/", "/etc/default/grub.d/", "/etc/systemd/system/railbed-",
 )  # fmt: skip
 """Where files for NCCL, rails, RDMA devices and the boot line lie."""
+IMAGE = """import json, re, sys
+brings = json.loads(sys.argv[1])["image"]["brings"]
+versions = {name: re.search("[0-9][0-9.]*", part["accepts"])[0] for name, part in brings.items()}
+print(json.dumps({"versions": versions, "mpi_home": "", "wrong": []}))
+"""
+"""Says of an image that it has of everything the least version that its profile accepts."""
 SCHEDULER = ("/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/etc/slurm/topology.conf")
 
 
@@ -26,12 +32,15 @@ def rendered(example: str) -> str:
     """The files of one example, each below its host and path."""
     made = example_clusters.cluster_of(example)
     with TemporaryDirectory() as folder:
+        program = Path(folder) / "image.py"
+        program.write_text(IMAGE)
         recorded = record(
             Path(folder) / "checkout",
             made,
             container=False,
             tags=ROLES,
             observed=example_clusters.observed(made),
+            variables={"image_program": str(program)},
         )
     assert recorded.collector.finished, "a node did not come to the end"
     assert not [one.failed_task for one in recorded.collector.nodes.values() if one.failed_task]
