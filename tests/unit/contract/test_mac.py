@@ -53,9 +53,10 @@ def test_what_an_earlier_railbed_did_not_write_has_its_default(contract: Contrac
     """Such a contract is whole: its hash covers what it says, and nothing may be added to it either."""
     body = json.loads(json.dumps(contract.as_json()))
     for one in body["classes"]:
-        del one["boot_line"]
+        del one["boot_line"], one["image"]
     old = authenticated(sealed_again(body), KEY)
     assert [one.boot_line for one in parse(old, "x", KEY).classes] == [[] for _ in contract.classes]
+    assert {one.image.profile for one in parse(old, "x", KEY).classes} == {"stock"}
     old["classes"][0]["boot_line"] = ["iommu=off"]
     with pytest.raises(ContractError, match="changed"):
         parse(old, "x", KEY)
