@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SHELL = [
     "infra/railbed/effects/lab/boot.sh", "infra/railbed/configure/bin/ansible-playbook",
-    "plugins/pulumi/railbed/pulumi-resource-railbed", "roles/container_runtime/files/own-folder", "roles/slurm/files/task-prolog", ".ci/run",
+    "plugins/pulumi/railbed/pulumi-resource-railbed", "roles/container_runtime/files/own-folder", ".ci/run",
 ]  # fmt: skip
 STATIC = ROOT / "tests/roles/localhost.ini"
 QUIET_LINT = ["--offline", "--strict", "-q"]

@@ -152,11 +152,11 @@ def checkout(folder: Path, contract: Contract) -> Workspace:
 def record(
     folder: Path, contract: Contract, *, container: bool, tags: str = "all",
     facts_of: Mapping[str, Mapping[str, Any]] | None = None, observed: Mapping[str, NodeFacts] | None = None,
-    variables: Mapping[str, str] | None = None,
+    extra: Path | None = None,
 ) -> Recorded:  # fmt: skip
     """Runs site.yml, or the roles of these tags; ``container`` is what the hosts' facts say, beside ``facts_of`` each.
 
-    ``observed`` is what was seen of nodes before; ``variables`` are Ansible's extra ones."""
+    ``observed`` is what was seen of nodes before; ``extra`` is a JSON file of Ansible's extra variables."""
     work = checkout(folder, contract)
     observations.remember(work, observed or {})
     facts = work.runner_dir / "facts" / contract.hash[:12]
@@ -178,10 +178,8 @@ def record(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANSIBLE_ACTION_PLUGINS", str(folder / "actions"))
         runner.play(
-            work, "site.yml", source, names, contract_hash=contract.hash, options=" ".join(
-                [f"--check --connection local --tags {tags}"]
-                + [f"--extra-vars {name}={value}" for name, value in (variables or {}).items()]
-            ),
+            work, "site.yml", source, names, contract_hash=contract.hash,
+            options=f"--check --connection local --tags {tags}" + (f" --extra-vars @{extra}" if extra else ""),
             forks=4, redactor=Redactor([]), take=recorded.take,
         )  # fmt: skip
     return recorded

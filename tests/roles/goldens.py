@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,13 +35,15 @@ def rendered(example: str) -> str:
     with TemporaryDirectory() as folder:
         program = Path(folder) / "image.py"
         program.write_text(IMAGE)
+        extra = Path(folder) / "extra.json"
+        extra.write_text(json.dumps({"image_program": str(program)}))
         recorded = record(
             Path(folder) / "checkout",
             made,
             container=False,
             tags=ROLES,
             observed=example_clusters.observed(made),
-            variables={"image_program": str(program)},
+            extra=extra,
         )
     assert recorded.collector.finished, "a node did not come to the end"
     assert not [one.failed_task for one in recorded.collector.nodes.values() if one.failed_task]

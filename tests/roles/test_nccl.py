@@ -20,6 +20,23 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     yield record(tmp_path_factory.mktemp("gib") / "checkout", contract, container=False, tags="nccl")
 
 
+def test_what_the_providers_script_sets_reaches_jobs_by_nccls_own_file(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("script")
+    script = folder / "set_nccl_env.sh"
+    script.write_text(
+        "echo noise\nexport NCCL_NET=Other NCCL_CROSS_NIC=0 NCCL_ODD='a b' LD_PRELOAD_LIKE=1 NCCL_TUNER_CONFIG_PATH=/a/b.txt\n"
+    )
+    plugin = f'{{"nccl_plugin": {{"script": "{script}", "libraries": "/l"}}}}'
+    (folder / "vars.json").write_text(plugin)
+    contract = routed(nccl_environment=TOLD)
+    made = record(folder / "checkout", contract, container=False, tags="nccl", extra=folder / "vars.json")
+    assert made.text("h100-0", "/etc/nccl.conf").splitlines()[1:] == [
+        "NCCL_CROSS_NIC=0", "NCCL_TUNER_CONFIG_PATH=/a/b.txt", *(f"{name}={value}" for name, value in TOLD.items()),
+    ]  # fmt: skip
+
+
 def test_the_loader_finds_the_plugin_and_logins_take_the_provider_s_values(google: Recorded) -> None:
     assert google.text("h100-0", LIBRARIES) == "/usr/local/gib/lib64\n"
     logins = google.text("h100-0", LOGINS).splitlines()

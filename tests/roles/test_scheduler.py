@@ -14,8 +14,6 @@ from tests.support.contracts import sealed
 
 from railbed.contract import Contract, Filesystem
 
-ROOT = Path(__file__).resolve().parents[2]
-
 SACCTMGR = """#!/bin/sh
 echo "$@" >> "$FAKE/calls"
 case "$*" in
@@ -119,31 +117,6 @@ def test_a_cluster_is_registered_once(machines: Recorded, tmp_path: Path, known:
     assert ("--immediate add cluster small" in calls) == added
 
 
-def _told(folder: Path, profile: str, **job: str) -> list[str]:
-    """What the task prolog gives a task with that environment."""
-    (folder / "railbed-nccl.sh").write_text(profile)
-    script = (ROOT / "roles/slurm/files/task-prolog").read_text()
-    assert "/etc/profile.d/" in script
-    done = subprocess.run(
-        ["bash", "-c", script.replace("/etc/profile.d/", f"{folder}/")],
-        env={"PATH": os.environ["PATH"], **job}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout.splitlines()
-
-
-def test_tasks_are_told_of_the_fabric_and_keep_what_their_job_says(tmp_path: Path) -> None:
-    """gIB's values come from a script on the node, which no batch script of another host has read."""
-    profile = "echo noise\nNCCL_NET=gIB\nexport NCCL_NET\nexport FI_PROVIDER='a b' NCCL_TWO=$'1\\n2'\nfalse\n"
-    assert _told(tmp_path, profile) == ["export FI_PROVIDER=a b", "export NCCL_NET=gIB"]
-    assert _told(tmp_path, profile, NCCL_NET="Socket") == ["export FI_PROVIDER=a b"]
-    assert _told(tmp_path, "exit 3") == [], "a task never ends for it"
-
-
-def test_the_task_prolog_comes_with_the_file_that_names_it(lab: Recorded, machines: Recorded) -> None:
-    for recorded in (lab, machines):
-        path = values(recorded.text("h100-0", "/etc/slurm/slurm.conf"))["TaskProlog"]
-        asked = recorded.asked["h100-0"]["slurm: Configure the scheduler"]["files"]
-        assert asked[path]["mode"] == "0755" and "/etc/slurm/slurm.conf" in asked
-        assert asked[path]["content"] == (ROOT / "roles/slurm/files/task-prolog").read_text()
+def test_only_a_machine_is_rebooted_by_the_scheduler(lab: Recorded, machines: Recorded) -> None:
     assert values(machines.text("h100-0", "/etc/slurm/slurm.conf"))["RebootProgram"] == "/usr/sbin/reboot"
     assert "RebootProgram" not in lab.text("h100-0", "/etc/slurm/slurm.conf")

@@ -23,8 +23,8 @@ trap 'rm -rf "$folder"' EXIT
 tar -xzf - -C "$folder" || exit 3
 python3 -IB "$folder/{node_bundle.PACKAGE}/observe.py"
 """
-DRIVERS = ("packages", "nvidia_driver", "rdma")
-"""Tags of the roles after which a node shows all its devices."""
+DRIVERS = ("base", "packages", "nvidia_driver", "rdma")
+"""Tags of the roles after which a node shows all its devices. Base: by the site's proxy and name servers."""
 
 
 def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whole: bool) -> bool:

@@ -304,7 +304,7 @@ def test_drivers_come_first_only_where_devices_are_missing(
     monkeypatch.setattr(observing, "without_devices", lambda *_: bare)
     converge(contract, work)
     every = ["ctl0", "h100-0", "h100-1", "h100-2"]
-    first = [(bare, "--tags packages,nvidia_driver,rdma")] if bare else []
+    first = [(bare, "--tags base,packages,nvidia_driver,rdma")] if bare else []
     assert runs == [*first, (every, "")]
     assert looked == ([every, bare] if bare else [every])
     runs.clear()
