@@ -85,7 +85,11 @@ def test_apt_and_logins_are_told_and_the_login_is_roots(proxy: Site) -> None:
     apt, profile, login = (proxy.folder / "1" / path for path in PATHS)
     assert 'Acquire::https::Proxy "http://proxy.test:3128";' in apt.read_text()
     assert 'Acquire::http::Proxy::mirror.test "DIRECT";' in apt.read_text() and "10.90" not in apt.read_text()
-    assert "no_proxy='localhost,.small.test,10.90.0.0/24,mirror.test'" in profile.read_text()
+    said = profile.read_text()
+    assert "no_proxy='localhost,.small.test,10.90.0.0/24,mirror.test,h100-0,10.90.0.11'" in said, (
+        "each node, by name too"
+    )
+    assert 'NO_PROXY="$no_proxy"' in said and 'no_grpc_proxy="$no_proxy"' in said
     assert "machine http://proxy.test:3128 login node password hunter2\n" in login.read_text()
     assert login.stat().st_mode & 0o777 == 0o600
     assert "hunter2" not in apt.read_text() + profile.read_text() + proxy.out("login")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.errors import Unsupported
+from railbed.plan import images
 from railbed.spec import ClusterSpec
 from railbed.spec.platforms import LabPlatform, MetalPlatform
 
@@ -34,6 +35,16 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
     for index, pool in enumerate(spec.pools):
         if pool.machine != spec.pools[0].machine:
             yield "pools of different machines", f"pools[{index}].machine", "give all pools one machine type"
+    if spec.software.module_signing.kind == "signed" and not isinstance(spec.platform, LabPlatform):
+        # Else the release's driver, which nodes build, takes the place of the signed one.
+        for index, pool in enumerate(spec.pools):
+            profile = images.of_pool(spec, pool)
+            if profile in catalog.keys("images") and catalog.DRIVER not in catalog.load_image(profile).brings:
+                yield (
+                    f"modules that the distribution signed on an image of profile {profile}, which brings no driver",
+                    f"pools[{index}].image",
+                    "name the profile of an image that brings one, or sign what nodes build (`module_signing: {kind: mok}`)",
+                )
     if spec.scheduler == "kubernetes":
         yield (
             "scheduler kubernetes",

@@ -200,3 +200,14 @@ def test_a_profile_names_components_and_packages_of_a_release(name: str) -> None
     parts = {part for release in releases for part in release.components}
     assert profile.brings.keys() | profile.follows.keys() <= parts
     assert profile.published or name == "stock", "an image of it has a name"
+
+
+def test_modules_of_the_distribution_need_an_image_that_brings_the_driver() -> None:
+    """The release's driver is built on the node, is loaded before the image's, and nobody signed it."""
+    software = {**data("azure-cluster")["software"], "module_signing": {"kind": "signed"}}
+    assert made("azure-cluster", software=software).software.secure_boot == "signed"
+    with pytest.raises(Unsupported, match="brings no driver"):
+        made(
+            "metal-cluster",
+            software={**data("metal-cluster")["software"], "module_signing": {"kind": "signed"}},
+        )
