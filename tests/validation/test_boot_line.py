@@ -33,3 +33,15 @@ def test_without_an_expectation_nothing_is_shown(world: Any, monkeypatch: pytest
     world.want["boot_line"] = []
     world.write("/proc/cmdline", IMAGE)
     assert world.check("node.boot_line", monkeypatch).verdict == "unproven"
+
+
+@pytest.mark.parametrize(("there", "verdict"), [("16\n", "pass"), ("12\n", "fail"), (None, "fail")])
+def test_huge_pages_that_were_asked_for_are_there(
+    world: Any, monkeypatch: pytest.MonkeyPatch, there: str | None, verdict: str
+) -> None:
+    """A kernel that finds too little memory in one piece sets fewer aside, and says so in its log alone."""
+    world.want["boot_line"] = ["hugepagesz=1G", "hugepages=16"]
+    world.write("/proc/cmdline", f"{IMAGE} hugepagesz=1G hugepages=16\n")
+    if there is not None:
+        world.write("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", there)
+    assert world.check("node.boot_line", monkeypatch).verdict == verdict

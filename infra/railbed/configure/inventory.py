@@ -194,7 +194,12 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps(
             [
-                _job_node(node, as_observed.known(node, observed), whole=contract.hosts == "container")
+                _job_node(
+                    node,
+                    as_observed.known(node, observed),
+                    whole=contract.hosts == "container",
+                    huge_pages_gib=contract.class_of(node).huge_pages_gib,
+                )
                 for node in contract.with_role(*GPU_ROLES)
             ]
         ),
@@ -239,9 +244,9 @@ def _known(node: Node) -> dict[str, str]:
     return {"name": node.name, "address": node.address, "role": node.role, "pool": node.pool}
 
 
-def _job_node(node: Node, seen: NodeFacts | None, *, whole: bool) -> dict[str, Any]:
+def _job_node(node: Node, seen: NodeFacts | None, *, whole: bool, huge_pages_gib: int) -> dict[str, Any]:
     """What the scheduler must know of a node. ``whole``: its memory is what a scheduler may give, and not a machine's nominal
-    one, of which Linux reports less."""
+    one, of which Linux reports less. Huge pages are nobody's."""
     made: dict[str, Any] = {
         "name": node.name,
         "address": node.address,
@@ -252,14 +257,13 @@ def _job_node(node: Node, seen: NodeFacts | None, *, whole: bool) -> dict[str, A
         "pool": node.pool,
         "spare": node.role == "spare",
     }
-    if seen is None:
-        return made
-    if seen.cpu is not None:
+    if seen is not None and seen.cpu is not None:
         made |= seen.cpu.model_dump() | {"cpus": seen.cpu.cpus}
-    if seen.memory_mib is not None:
+    if seen is not None and seen.memory_mib is not None:
         offered = int(seen.memory_mib * SCHEDULED_MEMORY_SHARE)
         made["memory_mib"] = min(offered, node.memory_mib) if node.memory_mib else offered
-    if len(seen.gpu_cores) == node.gpus and all(seen.gpu_cores):
+    made["memory_mib"] = max(0, made["memory_mib"] - huge_pages_gib * 1024)
+    if seen is not None and len(seen.gpu_cores) == node.gpus and all(seen.gpu_cores):
         made["gpu_cores"] = [
             {"gpus": ranges([at for at, own in enumerate(seen.gpu_cores) if own == cores]), "cores": cores}
             for cores in dict.fromkeys(seen.gpu_cores)

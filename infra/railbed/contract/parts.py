@@ -130,6 +130,8 @@ class NodeClass(FrozenModel):
     """Package → version at which it is held, as apt takes it; empty: any."""
     boot_line: list[scalars.BootParameter] = Field(default_factory=list)
     """Words that the kernel's command line must have, beside what the image gives it."""
+    huge_pages_gib: int = 0
+    """Set aside at boot: the scheduler gives it to nobody."""
     image: NodeImage = NodeImage()
     """What its nodes start from."""
 

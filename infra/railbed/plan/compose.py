@@ -156,6 +156,7 @@ def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:
         capacity=pool.capacity,
         image=(pool.image.id if pool.image else None) or "",
         profile=images.of_pool(spec, pool),
+        huge_pages_gib=pool.huge_pages_gib,
         tenant=pool.tenant or "",
         formerly=pool.formerly or "",
     )

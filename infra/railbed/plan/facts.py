@@ -48,7 +48,9 @@ def of(
         release=software.release,
         installed=images.said(spec, software.versions),
         own_bridges=node_classes.is_bare(machine, hosts, provided=provided),
-        boot_line=node_classes.boot_line_of(machine, hosts, provided=provided),
+        boot_line=node_classes.boot_line_of(
+            machine, hosts, max(pool.huge_pages_gib for pool in pools), provided=provided
+        ),
         name_servers=spec.site.dns.servers if spec.site.dns else [],
         directory=spec.site.directory is not None,
     )

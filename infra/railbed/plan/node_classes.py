@@ -53,6 +53,8 @@ class Kind:
     """Kinds of the filesystems whose data it serves."""
     image: str = catalog.STOCK
     """Profile of the image that it starts from."""
+    huge_pages_gib: int = 0
+    """Set aside at boot."""
 
     @property
     def name(self) -> str:
@@ -60,7 +62,8 @@ class Kind:
         serves = [f"{kind}-metadata" for kind in self.metadata] + [f"{kind}-data" for kind in self.data]
         first = ["first"] if self.first_controller else []
         image = [f"image-{self.image}"] if self.image != catalog.STOCK else []
-        return "/".join([self.role, *first, *filter(None, [self.machine]), *serves, *image])
+        huge = [f"huge-{self.huge_pages_gib}"] if self.huge_pages_gib else []
+        return "/".join([self.role, *first, *filter(None, [self.machine]), *serves, *image, *huge])
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class PlannedClass(FrozenModel):
     components: dict[str, str]
     packages: dict[str, str]
     boot_line: list[str]
+    huge_pages_gib: int
     image: PlannedImage
 
 
@@ -172,14 +176,14 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     for one in follows.values():
         packages.update(dict.fromkeys(one.packages, OF_THE_DRIVER))
     packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
-    words = boot_line(groups, known)
+    words = boot_line(groups, known) + huge_pages(kind.huge_pages_gib)
     image = _image(profile, brought, list(follows), rails="rdma_nodes" in groups)
     if not cluster.image_sources:
         image = image.model_copy(update={"apt_sources": []})
     groups += [BOOT_LINE] if words else []
     groups += [IMAGES] if image.brings or image.stamp else []
     return PlannedClass(
-        name=kind.name, groups=groups, packages=packages, boot_line=words, image=image,
+        name=kind.name, groups=groups, packages=packages, boot_line=words, huge_pages_gib=kind.huge_pages_gib, image=image,
         components={name: part.version for name, part in chosen.items()},
     )  # fmt: skip
 
@@ -215,10 +219,16 @@ def is_bare(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> b
     return machine is not None and machine.vendor == "metal" and hosts == "machine" and not provided
 
 
-def boot_line_of(machine: catalog.Machine, hosts: str, *, provided: bool) -> list[str]:
+def boot_line_of(machine: catalog.Machine, hosts: str, huge_pages_gib: int, *, provided: bool) -> list[str]:
     """Words of the kernel's command line of nodes with GPUs."""
     bare = _said(is_bare(machine, hosts, provided=provided))
-    return boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "bare_metal": bare})
+    words = boot_line(["gpu_nodes"], {**compat.facts_of(machine), "hosts": hosts, "bare_metal": bare})
+    return words + huge_pages(huge_pages_gib)
+
+
+def huge_pages(gib: int) -> list[str]:
+    """Words that set pages of 1 GiB aside before memory is fragmented (docs.kernel.org, admin-guide/mm/hugetlbpage)."""
+    return ["hugepagesz=1G", f"hugepages={gib}"] if gib else []
 
 
 def boot_line(groups: list[str], known: dict[str, str]) -> list[str]:

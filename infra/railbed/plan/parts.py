@@ -34,6 +34,8 @@ class PlannedPool(FrozenModel):
     """Component → versions that are taken as the image has them."""
     fills: list[str] = Field(default_factory=list)
     """Components that the release brings to the cluster's nodes beside."""
+    huge_pages_gib: int = 0
+    """Of each node, set aside at boot."""
     tenant: str = ""
     """Whose hosts these are; empty where the cluster is one tenant's."""
     formerly: str = ""

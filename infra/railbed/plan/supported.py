@@ -73,6 +73,13 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
 
 
 def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
+    for index, pool in enumerate(spec.pools):
+        if pool.huge_pages_gib:
+            yield (
+                "huge pages",
+                f"pools[{index}].huge_pages_gib",
+                "remove it: lab hosts share this machine's memory",
+            )
     if spec.service != "cluster":
         yield f"service {spec.service}", "service", "use service: cluster"
     if spec.access.ssh_from:

@@ -106,12 +106,15 @@ def unsealed(
         hosts=plan.hosts,
         spec_hash=plan.spec_hash,
     )
-    images = Images({pool.name: pool.profile for pool in plan.pools}, plan.profile, sources=not plan.mirrored)
-    return classified(made, {pool.machine.key: pool.machine for pool in plan.pools}, images)
+    start = Start(
+        {pool.name: pool.profile for pool in plan.pools}, plan.profile, sources=not plan.mirrored,
+        huge_pages_gib={pool.name: pool.huge_pages_gib for pool in plan.pools},
+    )  # fmt: skip
+    return classified(made, {pool.machine.key: pool.machine for pool in plan.pools}, start)
 
 
-class Images(NamedTuple):
-    """What nodes start from."""
+class Start(NamedTuple):
+    """What nodes start from, and with."""
 
     pools: Mapping[str, str] = MappingProxyType({})
     """Pool → profile of its image."""
@@ -119,13 +122,15 @@ class Images(NamedTuple):
     """Profile of hosts that are in no pool."""
     sources: bool = True
     """Whether package sources of an image may stay: a site's mirror is the only one."""
+    huge_pages_gib: Mapping[str, int] = MappingProxyType({})
+    """Pool → what its nodes set aside."""
 
 
 def classified(
-    made: contract.Contract, machines: Mapping[str, Machine], images: Images | None = None
+    made: contract.Contract, machines: Mapping[str, Machine], start: Start | None = None
 ) -> contract.Contract:
     """``made`` with the classes of its nodes. ``machines``: the catalogue's facts by key."""
-    start = images or Images()
+    start = start or Start()
     versions = made.software.versions
     shared = node_classes.Cluster(
         release=load_release(made.software.release),
@@ -149,6 +154,7 @@ def classified(
         node_classes.Kind(
             role=node.role, machine=node.machine, rails=bool(node.rails), first_controller=node.name == first,
             metadata=metadata.get(node.name, ()), data=data.get(node.name, ()), image=start.pools.get(node.pool, start.others),
+            huge_pages_gib=start.huge_pages_gib.get(node.pool, 0),
         )
         for node in made.nodes
     ]  # fmt: skip

@@ -172,6 +172,13 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
             allowed=pool.name,
             hint=f"write `{pool.name}: NAME-OF-THE-FLAVOUR`",
         )
+    least_mib = pool.huge_pages_gib * 1024
+    if machine.known_memory_mib is not None and 2 * least_mib > machine.known_memory_mib:
+        raise SpecError(
+            "huge pages would take more than half of a node's memory, which jobs then lack",
+            path=f"{where}.huge_pages_gib", found=pool.huge_pages_gib, allowed=f"≤ {machine.known_memory_mib // 2048}",
+            hint="set aside what programs ask for",
+        )  # fmt: skip
     purchase.check(spec, pool, where)
     if spec.fabric is not None:
         _sums(spec.fabric, pool, machine, where)

@@ -80,6 +80,8 @@ class Pool(SpecModel):
     """How the nodes are bought."""
     image: PoolImageOrId | None = None
     """Machine image of these nodes, e.g. a baked one: its id, or ``{profile, id}``; without it the platform's."""
+    huge_pages_gib: Annotated[int, Field(ge=0, le=16_384)] = 0
+    """Memory of each node that is set aside at boot as huge pages of 1 GiB, for programs that ask for them; jobs get the rest."""
     tenant: Name | None = None
     """Whose hosts these are (service ``hosts``): tenants do not reach each other."""
     formerly: Name | None = None

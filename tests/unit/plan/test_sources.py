@@ -44,7 +44,9 @@ def test_every_example_asks_its_distribution_and_vendors_each_with_its_key(name:
         first.signed_by == "/usr/share/keyrings/ubuntu-archive-keyring.gpg" and "universe" in first.components
     )
     # An image may bring all that a vendor has.
-    assert {one.name for one in vendors} >= ({"cuda"} if data["platform"]["kind"] not in ("azure", "oci") else set())
+    assert {one.name for one in vendors} >= (
+        {"cuda"} if data["platform"]["kind"] not in ("azure", "oci") else set()
+    )
     for one in vendors:
         assert one.fingerprint and not one.signed_by
         assert one.key_url in {key.url for key in known.keys.values() if key.fingerprint == one.fingerprint}

@@ -9,6 +9,8 @@ import pytest
 
 from railbed.validate.node.probe import Finding, Probe
 
+HUGE_PAGES = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
+
 
 def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
     """The running kernel has each parameter, as given last: of two with one name the kernel takes the later."""
@@ -25,6 +27,15 @@ def boot_line(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding(
             "fail", f"not booted with {shown}", " ".join(words), "", " ".join(expected), ("kernel",)
         )
+    asked = (
+        has.get("hugepages", "").partition("=")[2]
+        if any(w.startswith("hugepages=") for w in expected)
+        else ""
+    )
+    there = (probe.read(HUGE_PAGES) or "").strip()
+    if asked and there != asked:
+        said = f"the kernel set {there or 'no'} pages of 1 GiB aside, and not {asked}: too little memory was whole at boot"
+        return Finding("fail", said, there, "pages", asked, ("kernel",))
     return Finding("pass", f"booted with {' '.join(expected)}", " ".join(words), "", " ".join(expected))
 
 
