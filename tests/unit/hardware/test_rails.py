@@ -1,4 +1,4 @@
-"""Cards are rails by their distance on the PCIe tree: on six kinds of nodes, under any names, in any order; else not at all."""
+"""Cards are rails by their distance on the PCIe tree: on every kind of node that there is, under any names, in any order; else not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def of(one: dict[str, Any], folder: Path) -> Mapping:
     return mapped(Tree(folder, one).observation(), wanted(one))
 
 
-def test_there_are_six_kinds() -> None:
+def test_there_are_at_least_six_kinds() -> None:
     assert len(KINDS) >= 6
 
 
