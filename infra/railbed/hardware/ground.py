@@ -12,7 +12,7 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel
 from railbed.hardware.observation import Nic, Observation
-from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted
+from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted, mapped
 from railbed.text import few
 
 SecureBoot = Literal["off", "mok", "signed"]
@@ -45,7 +45,7 @@ def refused(seen: Observation, ground: Ground, wanted: Wanted | None) -> list[st
     """Why nothing may be installed; empty where nothing speaks against it. ``wanted`` is None without RDMA rails."""
     found = [_secure_boot(seen, ground), _headers(seen)]
     if ground.bare_metal:
-        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground)]
+        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground, wanted)]
     return [told for told in found if told]
 
 
@@ -98,13 +98,17 @@ def _fits(nic: Nic, rate_gbps: float | None) -> bool:
     return seen is None or rate_gbps is None or abs(seen - rate_gbps) <= RATE_TOLERANCE * rate_gbps
 
 
-def _firmware(seen: Observation, ground: Ground) -> str:
-    old = []
+def _firmware(seen: Observation, ground: Ground, wanted: Wanted | None) -> str:
+    """Of the rails' cards: a storage card may have what it came with. Where rails are not mapped, nobody knows which they are."""
+    old = {}
     for nic in seen.nics:
         has = VERSION.match(nic.firmware)
         least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
         if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
-            old.append(f"{nic.device} has {nic.firmware}, not {least[0]} or newer")
-    if not old:
+            old[nic.device] = f"{nic.device} has {nic.firmware}, not {least[0]} or newer"
+    # Mapping costs more than looking at versions.
+    rails = mapped(seen, wanted).nics if old and wanted else []
+    told = [old[nic.device] for nic in rails if nic.device in old]
+    if not told:
         return ""
-    return f"firmware of network cards is older than the release allows: {few(old)}. Bring it up with the maker's tool"
+    return f"firmware of rails' cards is older than the release allows: {few(told)}. Bring it up with the maker's tool"

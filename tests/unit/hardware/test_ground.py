@@ -114,10 +114,27 @@ def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
 def test_firmware_is_judged_only_where_a_range_is_known(
     seen: Observation, least: dict[str, str], count: int
 ) -> None:
-    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), None)
+    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), wanted(kind("hgx-h100-ib")))
     assert len(found) == count and ("mlx5_0 has 28.39.1002" in "".join(found)) == bool(count)
     odd = [nic.model_copy(update={"firmware": "custom"}) for nic in seen.nics]
     assert (
-        refused(seen.model_copy(update={"nics": odd}), Ground(bare_metal=True, nic_firmware=least), None)
+        refused(
+            seen.model_copy(update={"nics": odd}),
+            Ground(bare_metal=True, nic_firmware=least),
+            wanted(kind("hgx-h100-ib")),
+        )
         == []
     )
+
+
+@pytest.mark.parametrize(("device", "count"), [("mlx5_0", 1), ("mlx5_1", 0), ("mlx5_2", 0)])
+def test_firmware_of_cards_that_are_no_rails_is_not_judged(seen: Observation, device: str, count: int) -> None:
+    """mlx5_1 and mlx5_2 are the ports of a storage card."""
+    nics = [
+        nic.model_copy(update={"firmware": "28.30.1000"}) if nic.device == device else nic
+        for nic in seen.nics
+    ]
+    ground = Ground(bare_metal=True, nic_firmware={"28": "28.39.1002"})
+    found = refused(seen.model_copy(update={"nics": nics}), ground, wanted(kind("hgx-h100-ib")))
+    assert len(found) == count and ("mlx5_0 has 28.30.1000" in "".join(found)) == bool(count)
+    assert refused(seen.model_copy(update={"nics": nics}), ground, None) == []
