@@ -77,19 +77,23 @@ def _headers(seen: Observation) -> str:
 
 
 def _link_type(seen: Observation, wanted: Wanted) -> str:
-    """Cards that speak the other protocol, where they would fill just what is lacking: a card that is dead is no such."""
+    """Cards that speak the other protocol, where none beside a GPU speaks the fabric's and they are enough for its rails.
+
+    One that speaks it shows that cards were set: what is lacking then is dead, and the other may be for storage.
+    """
     layer = LAYERS.get(wanted.transport, "")
     if wanted.transport not in LINK_TYPE or wanted.nics_per_rail is None:
         return ""
-    cards = [nic for nic in seen.nics if not nic.virtual and nic.near and _fits(nic, wanted.nic_gbps)]
-    other = [nic for nic in cards if nic.link_layer not in (layer, "")]
-    lacking = wanted.rails * wanted.nics_per_rail - sum(nic.link_layer == layer for nic in cards)
-    if not 0 < lacking <= len(other):
+    cards = [nic for nic in seen.nics if not nic.virtual and nic.near]
+    other = [nic for nic in cards if nic.link_layer not in (layer, "") and _fits(nic, wanted.nic_gbps)]
+    needed = wanted.rails * wanted.nics_per_rail
+    if any(nic.link_layer == layer for nic in cards) or not 0 < needed <= len(other):
         return ""
     named = few([f"{nic.device} ({nic.address})" for nic in other])
+    which = "each" if len(other) == needed else f"the {needed} of them that are rails"
     return (
         f"{named} speak {SPOKEN[other[0].link_layer]}, and the fabric is {SPOKEN[layer]}. "
-        f"`mlxconfig -d ADDRESS set LINK_TYPE_P1={LINK_TYPE[wanted.transport]}` and a cold boot change it"
+        f"`mlxconfig -d ADDRESS set LINK_TYPE_P1={LINK_TYPE[wanted.transport]}` for {which} and a cold boot change it"
     )
 
 
