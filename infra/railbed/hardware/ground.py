@@ -35,6 +35,8 @@ class Ground(FrozenModel):
     """How the site lets the kernel load modules that are built on nodes."""
     certificate_sha256: str = ""
     """Of the site's own certificate, with ``mok``."""
+    mirrored: bool = False
+    """Whether packages come from a mirror of the site: what sources of the image have says nothing of it."""
     bare_metal: bool = False
     """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
@@ -43,7 +45,7 @@ class Ground(FrozenModel):
 
 def refused(seen: Observation, ground: Ground, wanted: Wanted | None) -> list[str]:
     """Why nothing may be installed; empty where nothing speaks against it. ``wanted`` is None without RDMA rails."""
-    found = [_secure_boot(seen, ground), _headers(seen)]
+    found = [_secure_boot(seen, ground), _headers(seen, ground)]
     if ground.bare_metal:
         found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground, wanted)]
     return [told for told in found if told]
@@ -67,8 +69,8 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
     return ""
 
 
-def _headers(seen: Observation) -> str:
-    if seen.headers is not False:
+def _headers(seen: Observation, ground: Ground) -> str:
+    if seen.headers is not False or ground.mirrored:
         return ""
     return (
         f"no package source has linux-headers-{seen.kernel}: modules cannot be built for the kernel that runs. Boot one whose "

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.node_trees import Tree, kind, wanted
+from tests.support.node_trees import Driver, Tree, kind, wanted
 
 from railbed.hardware import Ground, Observation
 from railbed.hardware.ground import refused
 from railbed.validate.node import observe
+from railbed.validate.node.probe import Answer
 
 CERTIFICATE = b"0\x82 a certificate in DER, made up"
 SHA = hashlib.sha256(CERTIFICATE).hexdigest()
@@ -82,7 +83,34 @@ def test_secure_boot_asks_one_of_three_ways(
 def test_headers_are_missed_only_where_sources_were_read(
     seen: Observation, headers: bool | None, count: int
 ) -> None:
-    assert len(refused(seen.model_copy(update={"headers": headers}), BARE, None)) == count
+    without = seen.model_copy(update={"headers": headers})
+    assert len(refused(without, BARE, None)) == count
+    assert refused(without, Ground(mirrored=True), None) == [], "the node does not know the site's mirror yet"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "headers"),
+    [
+        (0, "", True),
+        (100, "E: No packages found\n", False),
+        (100, "E: The list of sources could not be read.\n", None),
+        (100, "W: lists are stale\nE: No packages found\n", None),
+        (124, "", None),
+    ],
+)
+def test_only_apts_own_word_says_that_there_are_no_headers(
+    tmp_path: Path, code: int, said: str, headers: bool | None
+) -> None:
+    """The first two as apt 2.6.2 (Debian 12) answers; the others are made up."""
+
+    class Apt(Driver):
+        def run(self, argv: Any, timeout_s: float = 0.0) -> Answer:
+            asked = list(argv)[2:4] == ["apt-cache", "show"]
+            return Answer(code, "", said) if asked else super().run(argv, timeout_s)
+
+    tree = Tree(tmp_path, kind("hgx-h100-ib"))
+    tree.write(f"{observe.LISTS}/archive_Packages", "")
+    assert observe.observe(Apt(str(tree.root), tree.table))["headers"] is headers
 
 
 def ethernet(seen: Observation, *devices: str) -> Observation:
