@@ -108,6 +108,23 @@ def test_playbooks_check_arguments_and_gate_by_group() -> None:
         assert checked or all(role.get("rolespec_validate", True) for role in roles), play["name"]
 
 
+def test_nodes_with_gpus_mount_after_the_boot_and_the_cards_drivers_and_before_jobs() -> None:
+    """A kernel module of a client is for the kernel that runs, and LNet needs the cards; the scheduler's state is mounted first."""
+    at: dict[tuple[str, str], int] = {}
+    for number, play in enumerate(load(ROOT / "playbooks/site.yml")[:-1]):
+        for task in play["tasks"]:
+            name = task[ROLE]["name"] if ROLE in task else "boot"
+            at.setdefault((name, play["hosts"]), number)
+    first = {name: min(n for (one, _), n in at.items() if one == name) for name, _ in at}
+    for role, group in (("lnet", "lnet_nodes"), ("filesystem_client", "filesystem_clients")):
+        assert first["filesystem_server"] < at[role, f"{group}:!gpu_nodes"] < first["slurm_controller"]
+        late = at[role, f"{group}:&gpu_nodes"]
+        assert max(first[one] for one in ("boot", "nvidia_driver", "rdma")) < late
+        needs = ("container_runtime", "training_stack", "nccl", "collectives", "checks", "slurm_node")
+        assert late < min(first[one] for one in needs)
+    assert at["lnet", "lnet_nodes:&gpu_nodes"] < at["filesystem_client", "filesystem_clients:&gpu_nodes"]
+
+
 def test_every_role_is_used() -> None:
     plays = [play for name in ("site.yml", "bake.yml") for play in load(ROOT / "playbooks" / name)]
     used = {task[ROLE]["name"] for play in plays for task in play.get("tasks", ()) if ROLE in task}
