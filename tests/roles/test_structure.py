@@ -125,6 +125,22 @@ def test_nodes_with_gpus_mount_after_the_boot_and_the_cards_drivers_and_before_j
     assert at["lnet", "lnet_nodes:&gpu_nodes"] < at["filesystem_client", "filesystem_clients:&gpu_nodes"]
 
 
+def test_a_repair_runs_again_what_ran_once_at_the_boot_before_the_roles() -> None:
+    """Of every role whose unit runs once, sets what the kernel or a card holds, and is started anew under no job."""
+    first, then = load(ROOT / "playbooks/repair.yml")
+    assert then["ansible.builtin.import_playbook"] == "upgrade.yml"
+    argv = first["tasks"][0]["ansible.builtin.command"]["argv"]
+    assert argv[:2] == ["systemctl", "restart"] and all("*" in one for one in argv[2:])
+    held = ("acs", "processors", "read_requests", "nvidia_persistence")
+    units = {
+        name
+        for role in held
+        for text in texts(role, "vars", "tasks").values()
+        for name in re.findall(r"railbed-[a-z-]+\.service", text)
+    }
+    assert {one.replace("*", "") for one in argv[2:]} == units and len(units) == len(held)
+
+
 def test_every_role_is_used() -> None:
     plays = [play for name in ("site.yml", "bake.yml") for play in load(ROOT / "playbooks" / name)]
     used = {task[ROLE]["name"] for play in plays for task in play.get("tasks", ()) if ROLE in task}
