@@ -141,6 +141,15 @@ def test_a_repair_runs_again_what_ran_once_at_the_boot_before_the_roles() -> Non
     assert {one.replace("*", "") for one in argv[2:]} == units and len(units) == len(held)
 
 
+def test_nodes_that_do_not_sign_keep_nothing_of_the_key() -> None:
+    values = load(ROOT / "roles/module_signing/vars/main.yml")
+    assert sorted(values["module_signing_paths"]) == sorted(values["module_signing_files"])
+    (task,) = load(ROOT / "roles/module_signing/tasks/remove.yml")
+    assert task["tree"] == {"absent": "{{ module_signing_paths }}"}
+    (play,) = [one for one in load(ROOT / "playbooks/site.yml") if "tasks_from': 'remove" in str(one)]
+    assert play["hosts"] == "own_kernel_nodes:!signing_nodes"
+
+
 def test_every_role_is_used() -> None:
     plays = [play for name in ("site.yml", "bake.yml") for play in load(ROOT / "playbooks" / name)]
     used = {task[ROLE]["name"] for play in plays for task in play.get("tasks", ()) if ROLE in task}
