@@ -23,6 +23,7 @@ TREE = modules.load("tree")
 UNIT = "/etc/systemd/system/railbed-filesystem-{}.service"
 SOURCES = {
     "bought": ("lustre", "fs-1.test@tcp:/abcd", "relatime,flock"),
+    "fast": ("lustre", "10.9.0.2@o2ib1:/fast", ""),
     "hot": ("external", "weka://b1,b2/hot", "net=udp"),
     "home": ("external", "10.9.0.1:/home", "nfsvers=4.2"),
     "shared": ("external", "tag", ""),
@@ -40,7 +41,10 @@ def served(kind: str, data_path: str) -> Contract:
         )
         for name, (kind, source, options) in SOURCES.items()
     ]  # fmt: skip
-    return sealed(contract.model_copy(update={"filesystems": [own, *others]}))
+    made = sealed(contract.model_copy(update={"filesystems": [own, *others]}))
+    # As on machines: a container has no kernel of its own to load LNet into.
+    classes = [one.model_copy(update={"groups": [*one.groups, "lnet_nodes"]}) for one in made.classes]
+    return made.model_copy(update={"classes": classes}).sealed()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 
 def _record(
-    folder: Path, contract: Contract, tags: str = "packages,filesystem_server,filesystem_client"
+    folder: Path, contract: Contract, tags: str = "packages,filesystem_server,filesystem_client,lnet"
 ) -> Recorded:
     """BeeGFS shares a secret of the stack's own; Ceph's is one that an operator would have put there."""
     own = Workspace(folder / "checkout", contract.stack).secrets
@@ -83,6 +87,7 @@ def test_every_node_comes_to_the_end(beegfs: Recorded, ceph: Recorded) -> None:
     ("name", "command"),
     [
         ("bought", "-t lustre -o relatime,flock,nosuid,nodev fs-1.test@tcp:/abcd /bought"),
+        ("fast", "-t lustre -o nosuid,nodev 10.9.0.2@o2ib1:/fast /fast"),
         ("hot", "-t wekafs -o net=udp,nosuid,nodev b1,b2/hot /hot"),
         ("home", "-t nfs -o nfsvers=4.2,nosuid,nodev 10.9.0.1:/home /home"),
         ("shared", "-t virtiofs -o nosuid,nodev tag /shared"),
@@ -96,6 +101,16 @@ def test_each_kind_is_mounted_in_its_own_words(beegfs: Recorded, name: str, comm
     said = unit(beegfs, name)
     assert said["Service"]["ExecStart"] == f"/usr/bin/mount {command}"
     assert said["Unit"]["Before"] == "remote-fs.target" and "remote-fs.target" in said["Install"]["WantedBy"]
+
+
+def test_nodes_with_infiniband_load_ipoib_whoever_they_are(beegfs: Recorded) -> None:
+    for host in ("ctl0", "h100-0"):
+        assert "\nib_ipoib\n" in beegfs.text(host, "/etc/modules-load.d/railbed-lnet.conf")
+        units = [
+            one["name"]
+            for one in beegfs.asked[host]["lnet: Give LNet its networks, now and at every boot"]["units"]
+        ]
+        assert units == ["systemd-modules-load.service", "railbed-lnet.service"]
 
 
 def test_clients_bring_their_own_packages_and_no_others(beegfs: Recorded, lab: Recorded) -> None:

@@ -108,6 +108,48 @@ def test_playbooks_check_arguments_and_gate_by_group() -> None:
         assert checked or all(role.get("rolespec_validate", True) for role in roles), play["name"]
 
 
+def test_nodes_with_gpus_mount_after_the_boot_and_the_cards_drivers_and_before_jobs() -> None:
+    """A kernel module of a client is for the kernel that runs, and LNet needs the cards; the scheduler's state is mounted first."""
+    at: dict[tuple[str, str], int] = {}
+    for number, play in enumerate(load(ROOT / "playbooks/site.yml")[:-1]):
+        for task in play["tasks"]:
+            name = task[ROLE]["name"] if ROLE in task else "boot"
+            at.setdefault((name, play["hosts"]), number)
+    first = {name: min(n for (one, _), n in at.items() if one == name) for name, _ in at}
+    for role, group in (("lnet", "lnet_nodes"), ("filesystem_client", "filesystem_clients")):
+        assert first["filesystem_server"] < at[role, f"{group}:!gpu_nodes"] < first["slurm_controller"]
+        late = at[role, f"{group}:&gpu_nodes"]
+        assert max(first[one] for one in ("boot", "nvidia_driver", "rdma")) < late
+        needs = ("container_runtime", "training_stack", "nccl", "collectives", "checks", "slurm_node")
+        assert late < min(first[one] for one in needs)
+    assert at["lnet", "lnet_nodes:&gpu_nodes"] < at["filesystem_client", "filesystem_clients:&gpu_nodes"]
+
+
+def test_a_repair_runs_again_what_ran_once_at_the_boot_before_the_roles() -> None:
+    """Of every role whose unit runs once, sets what the kernel or a card holds, and is started anew under no job."""
+    first, then = load(ROOT / "playbooks/repair.yml")
+    assert then["ansible.builtin.import_playbook"] == "upgrade.yml"
+    argv = first["tasks"][0]["ansible.builtin.command"]["argv"]
+    assert argv[:2] == ["systemctl", "restart"] and all("*" in one for one in argv[2:])
+    held = ("acs", "processors", "read_requests", "nvidia_persistence")
+    units = {
+        name
+        for role in held
+        for text in texts(role, "vars", "tasks").values()
+        for name in re.findall(r"railbed-[a-z-]+\.service", text)
+    }
+    assert {one.replace("*", "") for one in argv[2:]} == units and len(units) == len(held)
+
+
+def test_nodes_that_do_not_sign_keep_nothing_of_the_key() -> None:
+    values = load(ROOT / "roles/module_signing/vars/main.yml")
+    assert sorted(values["module_signing_paths"]) == sorted(values["module_signing_files"])
+    (task,) = load(ROOT / "roles/module_signing/tasks/remove.yml")
+    assert task["tree"] == {"absent": "{{ module_signing_paths }}"}
+    (play,) = [one for one in load(ROOT / "playbooks/site.yml") if "tasks_from': 'remove" in str(one)]
+    assert play["hosts"] == "own_kernel_nodes:!signing_nodes"
+
+
 def test_every_role_is_used() -> None:
     plays = [play for name in ("site.yml", "bake.yml") for play in load(ROOT / "playbooks" / name)]
     used = {task[ROLE]["name"] for play in plays for task in play.get("tasks", ()) if ROLE in task}

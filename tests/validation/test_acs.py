@@ -86,6 +86,17 @@ def test_acs(world: Any, monkeypatch: pytest.MonkeyPatch, control: int, length: 
     assert verdict == "pass" or DOWN in found.reason
 
 
+@pytest.mark.parametrize(("control", "verdict"), [(0, "pass"), (0x1D, "unproven")])
+def test_what_a_kernel_in_lockdown_cannot_turn_off_accuses_no_bridge(
+    world: Any, monkeypatch: pytest.MonkeyPatch, control: int, verdict: str
+) -> None:
+    Tree(world.root).registers(DOWN, control, SPACE)
+    world.write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+    found = world.check("node.acs", monkeypatch)
+    assert (found.verdict, found.parts) == (verdict, ())
+    assert ("lockdown" in found.reason and DOWN in found.reason) == (verdict == "unproven")
+
+
 def test_only_bridges_above_gpus_and_cards_are_looked_at(tree: Tree) -> None:
     assert acs.bridges(str(tree.root)) == [UP, DOWN]
     assert acs.controls(str(tree.root)) == {DOWN: 0}

@@ -97,6 +97,26 @@ def test_read_requests(
     assert (found.parts == ("pcie",)) == (verdict == "fail")
 
 
+@pytest.mark.parametrize(
+    ("lockdown", "control", "verdict"),
+    [
+        ("none [integrity] confidentiality", FIRMWARE, "unproven"),
+        ("none integrity [confidentiality]", FIRMWARE, "unproven"),
+        ("[none] integrity confidentiality", FIRMWARE, "fail"),
+        ("none [integrity] confidentiality", FIRMWARE & ~program.RELAXED, "fail"),
+        ("none [integrity] confidentiality", WANTED, "pass"),
+    ],
+)
+def test_what_a_kernel_in_lockdown_cannot_set_accuses_no_card(
+    world: Any, monkeypatch: pytest.MonkeyPatch, lockdown: str, control: int, verdict: str
+) -> None:
+    Tree(world.root, control)
+    world.want["read_request_bytes"] = 4096
+    world.write("/sys/kernel/security/lockdown", f"{lockdown}\n")
+    found = world.check("node.read_requests", monkeypatch)
+    assert found.verdict == verdict and ("lockdown" in found.reason) == (verdict == "unproven")
+
+
 def test_without_a_card_nothing_is_shown(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world.want["read_request_bytes"] = 4096
     assert world.check("node.read_requests", monkeypatch).verdict == "unproven"

@@ -139,8 +139,9 @@ def _groups(
             join(f"machine_{_word(node.machine)}", node.name)
         if node.role in GPU_ROLES and not acceptance.is_accepted(node, accepted):
             join("unaccepted", node.name)
-        if _refused(node, observed):
-            join("refused_nodes", node.name)
+            # Never one in service: what it passed with it still has, and a node that is refused ends the run.
+            if _refused(node, observed):
+                join("refused_nodes", node.name)
         if _routed(contract, node):
             join("rails_routed", node.name)
         elif _to_route(contract, node):
@@ -292,7 +293,7 @@ def _hosts(
 
 
 def _refused(node: Node, observed: Mapping[str, NodeFacts]) -> list[str]:
-    """Why nothing may be installed on a node, as it was last seen."""
+    """What speaks against an installation on a node, as it was last seen; it stops a node of ``refused_nodes`` only."""
     seen = as_observed.known(node, observed)
     return list(seen.refused) if seen else []
 

@@ -63,14 +63,14 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whol
 
 def without_devices(contract: Contract, work: Workspace, names: Collection[str]) -> list[str]:
     """Of these nodes those whose devices were not all there at the last look, so that the drivers have to come first."""
-    known = observations.read(work)
+    known, accepted = observations.read(work), acceptance.record(work)
     return [
         node.name
         for node in _observable(contract)
         if node.name in names
         and node.name in known
         and known[node.name].no_devices
-        and not known[node.name].refused
+        and (not known[node.name].refused or acceptance.is_accepted(node, accepted))
     ]
 
 

@@ -231,6 +231,8 @@ class Software(FrozenModel):
     """Folder on the node that holds the training stack's Python packages."""
     wheels: scalars.UrlOrNone = ""
     """Page of the site's mirror that lists their wheels; empty: the index that the node is set to."""
+    mirrored: bool = False
+    """Whether repositories are a mirror of the site, which a node that was not converged yet does not know."""
     package_versions: dict[scalars.Component, scalars.Version] = Field(default_factory=dict)
     """Component → version of its package, where the release knows it to the last character."""
     files: dict[scalars.Component, File] = Field(default_factory=dict)

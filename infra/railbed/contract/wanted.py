@@ -27,5 +27,6 @@ def ground(contract: Contract, node: Node) -> Ground:
         secure_boot=software.secure_boot,
         certificate_sha256=software.certificate_sha256,
         bare_metal=BARE in contract.class_of(node).groups,
+        mirrored=software.mirrored,
         nic_firmware=dict(software.nic_firmware),
     )

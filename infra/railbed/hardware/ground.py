@@ -12,7 +12,7 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel
 from railbed.hardware.observation import Nic, Observation
-from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted
+from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted, mapped
 from railbed.text import few
 
 SecureBoot = Literal["off", "mok", "signed"]
@@ -35,6 +35,8 @@ class Ground(FrozenModel):
     """How the site lets the kernel load modules that are built on nodes."""
     certificate_sha256: str = ""
     """Of the site's own certificate, with ``mok``."""
+    mirrored: bool = False
+    """Whether packages come from a mirror of the site: what sources of the image have says nothing of it."""
     bare_metal: bool = False
     """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
@@ -43,9 +45,9 @@ class Ground(FrozenModel):
 
 def refused(seen: Observation, ground: Ground, wanted: Wanted | None) -> list[str]:
     """Why nothing may be installed; empty where nothing speaks against it. ``wanted`` is None without RDMA rails."""
-    found = [_secure_boot(seen, ground), _headers(seen)]
+    found = [_secure_boot(seen, ground), _headers(seen, ground)]
     if ground.bare_metal:
-        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground)]
+        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground, wanted)]
     return [told for told in found if told]
 
 
@@ -67,8 +69,8 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
     return ""
 
 
-def _headers(seen: Observation) -> str:
-    if seen.headers is not False:
+def _headers(seen: Observation, ground: Ground) -> str:
+    if seen.headers is not False or ground.mirrored:
         return ""
     return (
         f"no package source has linux-headers-{seen.kernel}: modules cannot be built for the kernel that runs. Boot one whose "
@@ -77,19 +79,23 @@ def _headers(seen: Observation) -> str:
 
 
 def _link_type(seen: Observation, wanted: Wanted) -> str:
-    """Cards that speak the other protocol, where they would fill just what is lacking: a card that is dead is no such."""
+    """Cards that speak the other protocol, where none beside a GPU speaks the fabric's and they are enough for its rails.
+
+    One that speaks it shows that cards were set: what is lacking then is dead, and the other may be for storage.
+    """
     layer = LAYERS.get(wanted.transport, "")
     if wanted.transport not in LINK_TYPE or wanted.nics_per_rail is None:
         return ""
-    cards = [nic for nic in seen.nics if not nic.virtual and nic.near and _fits(nic, wanted.nic_gbps)]
-    other = [nic for nic in cards if nic.link_layer not in (layer, "")]
-    lacking = wanted.rails * wanted.nics_per_rail - sum(nic.link_layer == layer for nic in cards)
-    if not 0 < lacking <= len(other):
+    cards = [nic for nic in seen.nics if not nic.virtual and nic.near]
+    other = [nic for nic in cards if nic.link_layer not in (layer, "") and _fits(nic, wanted.nic_gbps)]
+    needed = wanted.rails * wanted.nics_per_rail
+    if any(nic.link_layer == layer for nic in cards) or not 0 < needed <= len(other):
         return ""
     named = few([f"{nic.device} ({nic.address})" for nic in other])
+    which = "each" if len(other) == needed else f"the {needed} of them that are rails"
     return (
         f"{named} speak {SPOKEN[other[0].link_layer]}, and the fabric is {SPOKEN[layer]}. "
-        f"`mlxconfig -d ADDRESS set LINK_TYPE_P1={LINK_TYPE[wanted.transport]}` and a cold boot change it"
+        f"`mlxconfig -d ADDRESS set LINK_TYPE_P1={LINK_TYPE[wanted.transport]}` for {which} and a cold boot change it"
     )
 
 
@@ -98,13 +104,17 @@ def _fits(nic: Nic, rate_gbps: float | None) -> bool:
     return seen is None or rate_gbps is None or abs(seen - rate_gbps) <= RATE_TOLERANCE * rate_gbps
 
 
-def _firmware(seen: Observation, ground: Ground) -> str:
-    old = []
+def _firmware(seen: Observation, ground: Ground, wanted: Wanted | None) -> str:
+    """Of the rails' cards: a storage card may have what it came with. Where rails are not mapped, nobody knows which they are."""
+    old = {}
     for nic in seen.nics:
         has = VERSION.match(nic.firmware)
         least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
         if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
-            old.append(f"{nic.device} has {nic.firmware}, not {least[0]} or newer")
-    if not old:
+            old[nic.device] = f"{nic.device} has {nic.firmware}, not {least[0]} or newer"
+    # Mapping costs more than looking at versions.
+    rails = mapped(seen, wanted).nics if old and wanted else []
+    told = [old[nic.device] for nic in rails if nic.device in old]
+    if not told:
         return ""
-    return f"firmware of network cards is older than the release allows: {few(old)}. Bring it up with the maker's tool"
+    return f"firmware of rails' cards is older than the release allows: {few(told)}. Bring it up with the maker's tool"

@@ -75,6 +75,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         installed = installed.model_copy(
             update={
                 "repositories": places, "wheels": wheels, "secure_boot": signing.kind, "certificate_sha256": certificate,
+                "mirrored": spec.software.mirror is not None,
             }
         )  # fmt: skip
     cost = _price(spec, pools, jobs, simulated=lab is not None)

@@ -135,6 +135,8 @@ class PlannedSoftware(FrozenModel):
     """Of the release, or of the site's mirror; none in a lab, which has its own."""
     wheels: str = ""
     """Page of the site's mirror that lists the training stack's wheels; empty: the index that nodes are set to."""
+    mirrored: bool = False
+    """Whether repositories are a mirror of the site, which a node that was not converged yet does not know."""
 
 
 class Price(FrozenModel):

@@ -10,7 +10,7 @@ from railbed.plan import sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
-from railbed.spec.platforms import AzurePlatform, CloudPlatform
+from railbed.spec.platforms import AzurePlatform, CloudPlatform, MetalPlatform
 
 EXPORT = ":/"
 """In the middle of an NFS export, which any host mounts."""
@@ -39,6 +39,14 @@ def of(
             "state: add one to `filesystems`, and there will be two"
         )
         yield Warned(code="ONE_CONTROLLER", path=f"{where}.filesystems", message=message)
+    signing = spec.software.module_signing.kind
+    if isinstance(spec.platform, MetalPlatform) and signing != "off":
+        message = (
+            f"`{signing}` is for nodes in secure boot, whose kernel lets nobody write PCI registers: railbed can neither turn "
+            "ACS off nor raise read requests there, and `node.acs` and `node.read_requests` stay unproven where the machine's "
+            "firmware setup did not"
+        )
+        yield Warned(code="LOCKDOWN", path=f"{where}.software.module_signing", message=message)
     for index, filesystem in enumerate(filesystems):
         yield from _filesystem(filesystem, f"{where}.filesystems[{index}]")
     if isinstance(spec.platform, CloudPlatform):

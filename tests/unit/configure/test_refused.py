@@ -24,6 +24,10 @@ def test_a_node_that_lacks_the_ground_is_refused_by_name(contract: Contract) -> 
     made = build(contract, {}, PATHS, observed={NODE: seen})
     assert made.groups["refused_nodes"] == [NODE]
     assert made.hostvars[NODE]["railbed_refused"] == ["secure boot is on"]
+    in_service = {NODE: seen.identity}
+    assert build(contract, in_service, PATHS, observed={NODE: seen}).groups["refused_nodes"] == [], (
+        "it passed"
+    )
     another = seen.model_copy(update={"identity": "another machine"})
     assert build(contract, {}, PATHS, observed={NODE: another}).groups["refused_nodes"] == []
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.node_trees import Tree, kind, wanted
+from tests.support.node_trees import Driver, Tree, kind, wanted
 
 from railbed.hardware import Ground, Observation
 from railbed.hardware.ground import refused
 from railbed.validate.node import observe
+from railbed.validate.node.probe import Answer
 
 CERTIFICATE = b"0\x82 a certificate in DER, made up"
 SHA = hashlib.sha256(CERTIFICATE).hexdigest()
@@ -82,7 +83,34 @@ def test_secure_boot_asks_one_of_three_ways(
 def test_headers_are_missed_only_where_sources_were_read(
     seen: Observation, headers: bool | None, count: int
 ) -> None:
-    assert len(refused(seen.model_copy(update={"headers": headers}), BARE, None)) == count
+    without = seen.model_copy(update={"headers": headers})
+    assert len(refused(without, BARE, None)) == count
+    assert refused(without, Ground(mirrored=True), None) == [], "the node does not know the site's mirror yet"
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "headers"),
+    [
+        (0, "", True),
+        (100, "E: No packages found\n", False),
+        (100, "E: The list of sources could not be read.\n", None),
+        (100, "W: lists are stale\nE: No packages found\n", None),
+        (124, "", None),
+    ],
+)
+def test_only_apts_own_word_says_that_there_are_no_headers(
+    tmp_path: Path, code: int, said: str, headers: bool | None
+) -> None:
+    """The first two as apt 2.6.2 (Debian 12) answers; the others are made up."""
+
+    class Apt(Driver):
+        def run(self, argv: Any, timeout_s: float = 0.0) -> Answer:
+            asked = list(argv)[2:4] == ["apt-cache", "show"]
+            return Answer(code, "", said) if asked else super().run(argv, timeout_s)
+
+    tree = Tree(tmp_path, kind("hgx-h100-ib"))
+    tree.write(f"{observe.LISTS}/archive_Packages", "")
+    assert observe.observe(Apt(str(tree.root), tree.table))["headers"] is headers
 
 
 def ethernet(seen: Observation, *devices: str) -> Observation:
@@ -93,18 +121,27 @@ def ethernet(seen: Observation, *devices: str) -> Observation:
     return seen.model_copy(update={"nics": nics})
 
 
+H100 = wanted(kind("hgx-h100-ib"))
+
+
 def test_cards_of_the_other_protocol_are_named(seen: Observation) -> None:
-    found = refused(ethernet(seen, "mlx5_0", "mlx5_9"), BARE, wanted(kind("hgx-h100-ib")))
-    assert len(found) == 1 and "mlx5_0" in found[0] and "mlx5_9" in found[0] and "LINK_TYPE_P1=IB" in found[0]
-    assert refused(ethernet(seen, "mlx5_0"), Ground(), wanted(kind("hgx-h100-ib"))) == [], (
-        "a cloud's are the cloud's"
-    )
+    rails = kind("hgx-h100-ib")["rails"]
+    found = refused(ethernet(seen, *rails), BARE, H100)
+    assert len(found) == 1 and "mlx5_0" in found[0] and "LINK_TYPE_P1=IB" in found[0]
+    assert refused(ethernet(seen, *rails), Ground(), H100) == [], "a cloud's are the cloud's"
+    assert refused(ethernet(seen, *rails[:-1]), BARE, H100) == [], "one was set: the others are no rails"
 
 
 def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
-    """Its storage cards speak Ethernet too, beside no GPU."""
+    """A storage card beside a GPU speaks Ethernet, as fast as a rail."""
     gone = seen.model_copy(update={"nics": [nic for nic in seen.nics if nic.device != "mlx5_0"]})
-    assert refused(gone, BARE, wanted(kind("hgx-h100-ib"))) == []
+    assert refused(gone, BARE, H100) == []
+    storage = next(nic for nic in seen.nics if nic.device == "mlx5_0").model_copy(
+        update={"device": "mlx5_20", "link_layer": "ethernet"}
+    )
+    assert refused(gone.model_copy(update={"nics": [*gone.nics, storage]}), BARE, H100) == []
+    down = [nic.model_copy(update={"link_layer": ""}) for nic in gone.nics]
+    assert refused(gone.model_copy(update={"nics": [*down, storage]}), BARE, H100) == []
 
 
 @pytest.mark.parametrize(
@@ -114,10 +151,29 @@ def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
 def test_firmware_is_judged_only_where_a_range_is_known(
     seen: Observation, least: dict[str, str], count: int
 ) -> None:
-    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), None)
+    found = refused(seen, Ground(bare_metal=True, nic_firmware=least), H100)
     assert len(found) == count and ("mlx5_0 has 28.39.1002" in "".join(found)) == bool(count)
     odd = [nic.model_copy(update={"firmware": "custom"}) for nic in seen.nics]
     assert (
-        refused(seen.model_copy(update={"nics": odd}), Ground(bare_metal=True, nic_firmware=least), None)
+        refused(
+            seen.model_copy(update={"nics": odd}),
+            Ground(bare_metal=True, nic_firmware=least),
+            H100,
+        )
         == []
     )
+
+
+@pytest.mark.parametrize(("device", "count"), [("mlx5_0", 1), ("mlx5_1", 0), ("mlx5_2", 0)])
+def test_firmware_of_cards_that_are_no_rails_is_not_judged(
+    seen: Observation, device: str, count: int
+) -> None:
+    """mlx5_1 and mlx5_2 are the ports of a storage card."""
+    nics = [
+        nic.model_copy(update={"firmware": "28.30.1000"}) if nic.device == device else nic
+        for nic in seen.nics
+    ]
+    ground = Ground(bare_metal=True, nic_firmware={"28": "28.39.1002"})
+    found = refused(seen.model_copy(update={"nics": nics}), ground, H100)
+    assert len(found) == count and ("mlx5_0 has 28.30.1000" in "".join(found)) == bool(count)
+    assert refused(seen.model_copy(update={"nics": nics}), ground, None) == []

@@ -162,7 +162,8 @@ def test_only_a_whole_machine_that_no_cloud_provides_has_boot_line_and_bridges_o
 def test_who_reaches_lustre_over_rdma(nets: set[str], controller: bool) -> None:
     changes: dict[str, Any] = {"lnet": frozenset(nets)}
     assert ("lnet_nodes" in of(Kind("compute", H100, rails=True), **changes).groups) is bool(nets)
-    assert ("lnet_nodes" in of(Kind("controller", first_controller=True), **changes).groups) is controller
+    found = of(Kind("controller", first_controller=True), **changes)
+    assert ("lnet_nodes" in found.groups) is ("rdma-core" in found.packages) is controller
     inside = of(Kind("compute", "lab/rail8", rails=True), hosts="container", **changes).groups
     assert not {"lnet_nodes", "own_kernel_nodes"} & set(inside)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from railbed import catalog, plan
 from railbed import spec as specs
@@ -20,6 +21,25 @@ def test_every_example_goes_with_its_release(file: Path) -> None:
     planned = plan.plan(spec).software
     assert planned.release == spec.software.release
     assert planned.versions["nvidia_driver"]
+
+
+@pytest.mark.parametrize(
+    ("signing", "warned"),
+    [
+        ({"kind": "off"}, False),
+        ({"kind": "signed"}, True),
+        ({"kind": "mok", "certificate_sha256": "0" * 64}, True),
+    ],
+)
+def test_bare_metal_in_secure_boot_is_told_what_lockdown_keeps_from_it(
+    signing: dict[str, str], warned: bool
+) -> None:
+    data = yaml.safe_load((EXAMPLES[0].parent / "metal-cluster.yaml").read_text())["config"][
+        "railbed:cluster"
+    ]
+    data["software"]["module_signing"] = signing
+    found = [one for one in plan.plan(specs.from_config(data, "x")).warnings if one.code == "LOCKDOWN"]
+    assert [one.path for one in found] == ["railbed:cluster.software.module_signing"] * warned
 
 
 def choose(release: str, machine: str, *filesystems: str) -> dict[str, Any]:

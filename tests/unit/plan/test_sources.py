@@ -111,6 +111,8 @@ def test_a_mirror_takes_the_vendors_place_and_its_key_theirs() -> None:
     for one in vendors:
         assert one.uri.startswith("https://mirror.example.org/railbed/apt/") and one.uri.endswith("/")
         assert (one.fingerprint, one.key_url, one.signed_by.strip()) == (FINGERPRINT, "", KEY.strip())
+    assert plan.plan(spec.from_config(example(**MIRROR), "x")).software.mirrored
+    assert not plan.plan(spec.from_config(example(), "x")).software.mirrored
     own = sources(example(**MIRROR, distribution="file:///srv/ubuntu/"))[0]
     assert own.uri == "file:///srv/ubuntu/"
     assert own.signed_by == first.signed_by and own.suite == first.suite

@@ -41,6 +41,8 @@ SIGNED = ("nvidia", "mlx5_core", "lnet")
 """Kernel modules of which it is told who signed those that are installed."""
 MODULES, LISTS = "/lib/modules", "/var/lib/apt/lists"
 ASK_S = 3.0
+NO_PACKAGE = ["E: No packages found"]
+"""All that apt-cache(8) says where lists have no package of a name; with status 100, as for every error of apt."""
 KINDS = ("0x02", "0x03")
 """PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
 GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
@@ -214,13 +216,21 @@ def _signers(probe: Probe) -> dict[str, str]:
 
 
 def _headers(probe: Probe, kernel: Optional[str]) -> Optional[bool]:
-    """Whether the running kernel's headers are there, or a package source has them; None where no source was read yet."""
+    """Whether the running kernel's headers are there, or a package source has them.
+
+    None where no source was read yet, or apt cannot say: sources that it cannot read are mended when packages are brought.
+    """
     if not kernel or "Makefile" in probe.names(f"{MODULES}/{kernel}/build"):
         return True if kernel else None
     if not any(name.endswith(("_Packages", "_Packages.lz4")) for name in probe.names(LISTS)):
         return None
-    answer = probe.run(["apt-cache", "show", "--no-all-versions", f"linux-headers-{kernel}"], ASK_S)
-    return {0: True, 100: False}.get(answer.code)
+    # In the words of no other language.
+    asked = ["env", "LC_ALL=C", "apt-cache", "show", "--no-all-versions", f"linux-headers-{kernel}"]
+    answer = probe.run(asked, ASK_S)
+    if answer.code == 0:
+        return True
+    wrong = [line for line in answer.err.splitlines() if line.startswith(("E:", "W:"))]
+    return False if wrong == NO_PACKAGE else None
 
 
 def _topology(probe: Probe) -> str:

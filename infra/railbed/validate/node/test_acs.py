@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from railbed.validate.node import lockdown
 from railbed.validate.node.acs import controls
 from railbed.validate.node.probe import Finding, Probe
 
@@ -18,6 +19,8 @@ def acs(probe: Probe, _: dict[str, Any]) -> Finding:
     on = {address: value for address, value in found.items() if value}
     if on:
         shown = ", ".join(f"{address} ({value:#06x})" for address, value in sorted(on.items()))
+        if why := lockdown.told(probe, "turn ACS off in the machine's firmware setup"):
+            return Finding("unproven", f"ACS is on in {shown}; {why}", len(on), "bridges", 0)
         return Finding("fail", f"ACS is on in {shown}", len(on), "bridges", 0, ("pcie",))
     if unread:
         return Finding("unproven", f"registers of {', '.join(unread)} cannot be read", None, "bridges", 0)
