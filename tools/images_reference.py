@@ -73,6 +73,8 @@ def _profile(one: ImageProfile) -> Iterator[str]:
         yield f"- `{unit}` must be enabled: {one.services[unit].reason}."
     for file, kept in one.apt_sources.items():
         yield f"- `/etc/apt/sources.list.d/{file}` stays: {kept.reason}."
+    for file, kept in one.apt_preferences.items():
+        yield f"- `/etc/apt/preferences.d/{file}` goes: {kept.reason}."
     for name, kept in one.not_asked.items():
         yield f"- `{name}` is never asked for: {kept.reason}."
     for name, follower in one.follows.items():

@@ -106,6 +106,8 @@ class ImageProfile(Entry):
     """Component of a release → what brings it in the version of the image's driver."""
     apt_sources: dict[str, Kept] = Field(default_factory=dict)
     """Files of ``/etc/apt/sources.list.d`` that stay."""
+    apt_preferences: dict[str, Kept] = Field(default_factory=dict)
+    """Files of ``/etc/apt/preferences.d`` that go: with them apt does not take what the release asks for."""
     services: dict[str, Kept] = Field(default_factory=dict)
     """Units of systemd that must go on working."""
     not_asked: dict[str, Kept] = Field(default_factory=dict)

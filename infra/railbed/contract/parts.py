@@ -107,6 +107,8 @@ class NodeImage(FrozenModel):
     """Packages of the image that must not move."""
     apt_sources: list[scalars.FileName] = Field(default_factory=list)
     """Files of ``/etc/apt/sources.list.d`` that stay."""
+    apt_preferences: list[scalars.FileName] = Field(default_factory=list)
+    """Files of ``/etc/apt/preferences.d`` that go."""
     services: list[scalars.Unit] = Field(default_factory=list)
     """Units of the image that must be enabled."""
     names_devices: bool = False

@@ -109,6 +109,7 @@ class PlannedImage(FrozenModel):
     follows: dict[str, str]
     holds: list[str]
     apt_sources: list[str]
+    apt_preferences: list[str]
     services: list[str]
     names_devices: bool
     stamp: str
@@ -200,6 +201,7 @@ def _image(
         follows=dict.fromkeys(follows, driver.accepts if driver else ""),
         holds=sorted({name for part in brought.values() for name in (*part.packages, *part.holds)}),
         apt_sources=sorted(profile.apt_sources) if brought else [],
+        apt_preferences=sorted(profile.apt_preferences),
         services=sorted(profile.services) if rails else [],
         names_devices=rails and profile.device_names == "image",
         stamp=profile.stamp,

@@ -177,6 +177,29 @@ def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hp
     assert "Remv hpcx-provides-openmpi" in said
 
 
+SLURM_PIN = """
+Package: slurm*
+Pin: origin ""
+Pin-Priority: -1
+"""
+"""As components/slurm-repo/slurm-u.pin of Azure/azhpc-images at 78f8dc8; the origin there is *ubuntu.com*, here it is a file's."""
+
+
+def test_microsofts_pin_of_slurm_goes_with_its_profile_and_without_it_nothing_resolves(
+    roots: dict[str, Root],
+) -> None:
+    root, asked = roots["ubuntu 24.04"], of("2026.12", MICROSOFT, "ubuntu 24.04", image="azure-hpc")
+    (name,) = catalog.load_image("azure-hpc").apt_preferences
+    file = root.apt.folder / "etc/preferences.d" / name
+    file.write_text(SLURM_PIN)
+    try:
+        done = root.resolve(asked.packages, asked.sources)
+    finally:
+        file.unlink()
+    assert not done.ok and "slurmd" in done.stdout + done.stderr
+    assert root.resolve(asked.packages, asked.sources).ok
+
+
 @pytest.mark.parametrize("release", catalog.keys("software"))
 def test_with_its_profile_nothing_of_microsofts_image_is_removed_or_replaced(
     roots: dict[str, Root], release: str
