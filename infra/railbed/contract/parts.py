@@ -130,6 +130,8 @@ class NodeClass(FrozenModel):
     """Component of the release → exact version."""
     packages: dict[scalars.Package, scalars.Pin]
     """Package → version at which it is held, as apt takes it; empty: any."""
+    parts: dict[scalars.PackagePattern, scalars.Pin] = Field(default_factory=dict)
+    """Packages that come only with these → the version that apt takes them in."""
     boot_line: list[scalars.BootParameter] = Field(default_factory=list)
     """Words that the kernel's command line must have, beside what the image gives it."""
     image: NodeImage = NodeImage()

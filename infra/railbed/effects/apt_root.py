@@ -52,11 +52,22 @@ class AptRoot:
         self._take([source])
         return self._run("apt-get", "-q", "update")
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()) -> Result:
-        """What apt would do with these sources alone, as the module ``debs`` asks it; ``kept`` as role packages pins them."""
+    def resolve(
+        self,
+        packages: Iterable[str],
+        sources: Iterable[str],
+        parts: Mapping[str, str] | None = None,
+        kept: Iterable[str] = (),
+    ) -> Result:
+        """What apt would do with these sources alone, as the module ``debs`` asks it and with what role packages pins:
+        ``packages`` and ``parts`` at their versions, and ``kept``, which an image brings."""
         self._take(sources)
-        pins = [f"Package: {name}\nPin: release a=now\nPin-Priority: 1001\n" for name in sorted(kept)]
-        (self.folder / OWN).write_text("\n".join(pins))
+        asked = sorted(package.split("=", 1) for package in packages if "=" in package)
+        pins = [(name, f"version {pin}", 1002) for name, pin in [*asked, *sorted((parts or {}).items())]]
+        pins += [(name, "release a=now", 1001) for name in sorted(kept)]
+        (self.folder / OWN).write_text(
+            "\n".join(f"Package: {name}\nPin: {pin}\nPin-Priority: {rank}\n" for name, pin, rank in pins)
+        )
         allowed = ["--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"]
         return self._run("apt-get", "-s", *allowed, "install", *sorted(packages))
 

@@ -123,6 +123,7 @@ class PlannedClass(FrozenModel):
     groups: list[str]
     components: dict[str, str]
     packages: dict[str, str]
+    parts: dict[str, str]
     boot_line: list[str]
     image: PlannedImage
 
@@ -168,8 +169,10 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
         for name, some in file.packages.items():
             if _is_in(some.nodes, groups) and compat.holds(some.when, known, f"packages.{name}"):
                 packages.update(dict.fromkeys(some.packages, ""))
+    parts: dict[str, str] = {}
     for part in chosen.values():
         packages.update(part.node_packages)
+        parts.update(part.part_packages)
     for one in follows.values():
         packages.update(dict.fromkeys(one.packages, OF_THE_DRIVER))
     packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
@@ -180,7 +183,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     groups += [BOOT_LINE] if words else []
     groups += [IMAGES] if image.brings or image.stamp else []
     return PlannedClass(
-        name=kind.name, groups=groups, packages=packages, boot_line=words, image=image,
+        name=kind.name, groups=groups, packages=packages, parts=parts, boot_line=words, image=image,
         components={name: part.version for name, part in chosen.items()},
     )  # fmt: skip
 
