@@ -158,6 +158,25 @@ def test_parts_of_exactly_a_pinned_version_have_a_newer_one_beside_them(
     assert not [version for version in fitting.values() if version.endswith("fabricated")]
 
 
+@pytest.mark.parametrize("release", catalog.keys("software"))
+@pytest.mark.parametrize("system", ["debian 12", "ubuntu 24.04"])
+def test_every_part_of_the_driver_has_its_version_though_the_vendor_has_a_newer_one(
+    roots: dict[str, Root], release: str, system: str
+) -> None:
+    asked = of(release, "metal/hgx-h100", system)
+    (driver,) = {one.partition("=")[2] for one in asked.packages if one.startswith("nvidia-open=")}
+
+    def parts(asked: Transaction) -> set[str]:
+        said = roots[system].resolve(asked)
+        assert said.ok, said.stdout + said.stderr
+        return {version for name, version in taken(said.stdout) if name.endswith("open-fabricated")}
+
+    assert all(fnmatchcase(version, driver) for version in parts(asked)) and parts(asked)
+    unpinned = {pin for pin in asked.pins if "nvidia-*" not in pin[0] and "libnvidia-*" not in pin[0]}
+    newer = parts(replace(asked, pins=frozenset(unpinned)))
+    assert newer and not any(fnmatchcase(version, driver) for version in newer)
+
+
 def taken(said: str) -> Iterator[tuple[str, str]]:
     """Package and version of each line of apt that installs one."""
     for line in said.splitlines():
