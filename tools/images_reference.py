@@ -66,7 +66,7 @@ def _profile(one: ImageProfile) -> Iterator[str]:
     if one.device_names == "image":
         yield "- A service of the image names the RDMA devices; role `rdma` leaves names alone."
     if one.stamp:
-        yield f"- `{one.stamp}` must name the cluster's release. All packages are asked for, and found installed."
+        yield f"- `{one.stamp}` must name the cluster's release until a node was converged. All packages are asked for, and found installed."
     if one.scratch:
         yield f"- The image joins the local drives itself, at `{one.scratch}`; role `scratch_nvme` does not run."
     for unit in one.services:
