@@ -66,13 +66,15 @@ def _profile(one: ImageProfile) -> Iterator[str]:
     if one.device_names == "image":
         yield "- A service of the image names the RDMA devices; role `rdma` leaves names alone."
     if one.stamp:
-        yield f"- `{one.stamp}` must name the cluster's release. All packages are asked for, and found installed."
+        yield f"- `{one.stamp}` must name the cluster's release until a node was converged. All packages are asked for, and found installed."
     if one.scratch:
         yield f"- The image joins the local drives itself, at `{one.scratch}`; role `scratch_nvme` does not run."
     for unit in one.services:
         yield f"- `{unit}` must be enabled: {one.services[unit].reason}."
     for file, kept in one.apt_sources.items():
         yield f"- `/etc/apt/sources.list.d/{file}` stays: {kept.reason}."
+    for file, kept in one.apt_preferences.items():
+        yield f"- `/etc/apt/preferences.d/{file}` goes: {kept.reason}."
     for name, kept in one.not_asked.items():
         yield f"- `{name}` is never asked for: {kept.reason}."
     for name, follower in one.follows.items():

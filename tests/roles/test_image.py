@@ -36,7 +36,8 @@ def with_images(shown: Path) -> Contract:
     def image(accepts: str) -> NodeImage:
         return NodeImage(
             profile="site", brings={"nvidia_driver": Brought(accepts=accepts, file=str(shown))},
-            follows={"fabric_manager": accepts}, holds=["nvidia-utils-*"], apt_sources=["own.list"], names_devices=True,
+            follows={"fabric_manager": accepts}, holds=["nvidia-utils-*"], apt_sources=["own.list"], apt_preferences=["own-pin"],
+            names_devices=True,
         )  # fmt: skip
 
     classes = [
@@ -86,6 +87,11 @@ def test_what_the_image_brings_is_held_and_pinned_to_what_is_there(imaged: Recor
 def test_sources_of_the_profile_stay(imaged: Recorded) -> None:
     assert imaged.asked[GOOD][SOURCES]["keep"] == ["/etc/apt/sources.list.d/own.list"]
     assert imaged.asked["ctl0"][SOURCES]["keep"] == []
+
+
+def test_preferences_of_the_profile_go(imaged: Recorded) -> None:
+    assert "/etc/apt/preferences.d/own-pin" in imaged.asked[GOOD][SOURCES]["absent"]
+    assert imaged.asked["ctl0"][SOURCES]["absent"] == ["/etc/apt/sources.list"]
 
 
 def test_names_that_a_service_of_the_image_gives_are_left_to_it(imaged: Recorded) -> None:

@@ -178,7 +178,7 @@ def test_nccl_is_of_the_releases_version_to_the_toolkit_that_it_is_for(machines:
     wanted = {"libnccl2=2.30.4-1+cuda13.2", "libnccl-dev=2.30.4-1+cuda13.2", "libopenmpi-dev"}
     assert wanted <= set(asked["packages"]) and {"libnccl2", "libnccl-dev"} <= set(asked["hold"])
     pins = machines.text("h100-0", "/etc/apt/preferences.d/railbed")
-    assert "Package: libnccl-dev\nPin: version 2.30.4-1+cuda13.2\nPin-Priority: 1001\n" in pins
+    assert "Package: libnccl-dev\nPin: version 2.30.4-1+cuda13.2\nPin-Priority: 1002\n" in pins
     assert "Package: nvidia-open\nPin: version 595.71.05-*\n" in pins
 
 

@@ -69,7 +69,7 @@ def test_the_driver_has_its_exact_version_is_held_and_is_nowhere_without_gpus(la
     asked = lab.asked["h100-0"]["packages: Install the packages of all roles"]
     assert "nvidia-open=570.124.06-*" in asked["packages"] and "nvidia-open" not in asked["packages"]
     assert asked["hold"][0] == "nvidia-open" and "linux-image-*" in asked["hold"]
-    assert "Pin: version 570.124.06-*\nPin-Priority: 1001\n" in lab.text(
+    assert "Pin: version 570.124.06-*\nPin-Priority: 1002\n" in lab.text(
         "h100-0", "/etc/apt/preferences.d/railbed"
     )
     controller = lab.asked["ctl0"]["packages: Install the packages of all roles"]

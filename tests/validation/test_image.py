@@ -121,6 +121,15 @@ def test_a_baked_image_is_of_the_release(root: Path, text: str | None, told: lis
     assert compared(root, stamp="/etc/railbed/image.json")["wrong"] == told
 
 
+def test_a_node_that_was_converged_may_have_another_release_than_its_image(root: Path) -> None:
+    """Else no upgrade would go past the first play."""
+    (root / "etc/railbed").mkdir()
+    (root / "etc/railbed/image.json").write_text('{"release": "2026.11"}')
+    assert compared(root, stamp="/etc/railbed/image.json")["wrong"]
+    (root / "etc/railbed/node.json").write_text('{"release": "2026.11"}')
+    assert compared(root, stamp="/etc/railbed/image.json")["wrong"] == []
+
+
 VERSIONS = st.lists(st.integers(0, 999), min_size=1, max_size=4)
 
 

@@ -5,7 +5,7 @@ in the laws, in ``railbed.software`` and in the plan.
 """
 
 from railbed.catalog.facts import Entry, Facts, Published, Source
-from railbed.catalog.images import BAKED, DRIVER, STOCK, Brought, ImageProfile
+from railbed.catalog.images import DRIVER, STOCK, Brought, ImageProfile
 from railbed.catalog.loader import (
     KINDS,
     MODELS,
@@ -33,7 +33,6 @@ from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
 
 __all__ = [
-    "BAKED",
     "DRIVER",
     "FLAT",
     "KINDS",

@@ -11,8 +11,6 @@ from railbed.catalog.facts import Entry, Facts, Source
 
 STOCK = "stock"
 """The profile of an image that brings nothing but its system."""
-BAKED = "railbed"
-"""The profile of railbed's own images, which hold a whole release."""
 DRIVER = "nvidia_driver"
 _VERSION = r"^([0-9][0-9A-Za-z.]*)?$"
 _PATTERN = r"^[a-z0-9*][a-z0-9+.*-]*$"
@@ -93,7 +91,7 @@ class ImageProfile(Entry):
     device_names: Literal["kernel", "image"] = "kernel"
     """Who names the RDMA devices: the kernel by their place, or a service of the image."""
     stamp: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")
-    """File by which such an image tells its release; empty where it holds no release."""
+    """File by which such an image tells its release; empty where it holds no release. It is asked until a node was converged."""
     mpi_home: str = Field(default="", pattern=r"^(/[A-Za-z0-9._*/-]+)?$")
     """Folder of the MPI that the image brings, which may have ``*``."""
     scratch: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")
@@ -106,6 +104,8 @@ class ImageProfile(Entry):
     """Component of a release → what brings it in the version of the image's driver."""
     apt_sources: dict[str, Kept] = Field(default_factory=dict)
     """Files of ``/etc/apt/sources.list.d`` that stay."""
+    apt_preferences: dict[str, Kept] = Field(default_factory=dict)
+    """Files of ``/etc/apt/preferences.d`` that go: with them apt does not take what the release asks for."""
     services: dict[str, Kept] = Field(default_factory=dict)
     """Units of systemd that must go on working."""
     not_asked: dict[str, Kept] = Field(default_factory=dict)

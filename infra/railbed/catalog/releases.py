@@ -11,6 +11,8 @@ from railbed.catalog.facts import Entry, Facts, Source
 
 FLAT = "./"
 """The suite of a repository without suites."""
+PATTERN = r"[a-z0-9*][a-z0-9+.*-]*"
+"""Of names of packages, with ``*``."""
 SYSTEM = "os"
 """The component that is the operating system itself; its first alternative that applies is the default."""
 
@@ -90,6 +92,9 @@ class Component(Facts):
     """Packages by which nodes install it; None: ``package``, where there is one."""
     pin: Literal["version", "package"] | None = None
     """Nodes hold them at ``version``, whatever the packager adds, or at ``package_version``; None: any version."""
+    parts: list[str] = Field(default_factory=list)
+    """Names, with ``*``, of packages that have this version where something brings them. A vendor's package depends on others of
+    exactly its version, or of a newer one too, and apt by itself takes the newest."""
     repository: str = ""
     """Name of the release's ``repositories`` that has the package; empty: the distribution's own."""
     url: str = Field(default="", pattern=r"^(https?://.+)?$")
@@ -136,6 +141,10 @@ class Component(Facts):
             raise ValueError("what is opened or built has a url")
         if self.pin == "package" and not self.package_version:
             raise ValueError("a pin to the package's version needs `package_version`")
+        if self.parts and not self.pin:
+            raise ValueError("`parts` have the version of a `pin`")
+        if wrong := [name for name in self.parts if not re.fullmatch(PATTERN, name)]:
+            raise ValueError(f"no name of a package: {wrong[0]}")
         return self
 
     @property
@@ -156,11 +165,18 @@ class Component(Facts):
         """Package → version at which nodes hold it, as apt takes it, or empty. A pin to the program's version keeps the
         package's epoch and leaves open what the packager adds."""
         names = self.installs if self.installs is not None else [self.package] if self.package else []
+        return dict.fromkeys(names, self._pinned)
+
+    @property
+    def part_packages(self) -> dict[str, str]:
+        """Names of ``parts`` → the same version."""
+        return dict.fromkeys(self.parts, self._pinned)
+
+    @property
+    def _pinned(self) -> str:
         epoch, colon, _ = self.package_version.rpartition(":")
-        version = {"version": f"{epoch}{colon}{self.version}-*", "package": self.package_version, None: ""}[
-            self.pin
-        ]
-        return dict.fromkeys(names, version)
+        versions = {"version": f"{epoch}{colon}{self.version}-*", "package": self.package_version, None: ""}
+        return versions[self.pin]
 
 
 class Release(Entry):

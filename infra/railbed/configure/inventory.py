@@ -164,6 +164,7 @@ def class_variables(one: NodeClass) -> dict[str, Any]:
     return {
         "railbed_versions": dict(one.components),
         "railbed_node_packages": dict(one.packages),
+        "railbed_package_parts": dict(one.parts),
         "railbed_boot_line": list(one.boot_line),
         "railbed_image": one.image.model_dump(mode="json"),
     }

@@ -107,6 +107,8 @@ class NodeImage(FrozenModel):
     """Packages of the image that must not move."""
     apt_sources: list[scalars.FileName] = Field(default_factory=list)
     """Files of ``/etc/apt/sources.list.d`` that stay."""
+    apt_preferences: list[scalars.FileName] = Field(default_factory=list)
+    """Files of ``/etc/apt/preferences.d`` that go."""
     services: list[scalars.Unit] = Field(default_factory=list)
     """Units of the image that must be enabled."""
     names_devices: bool = False
@@ -128,6 +130,8 @@ class NodeClass(FrozenModel):
     """Component of the release → exact version."""
     packages: dict[scalars.Package, scalars.Pin]
     """Package → version at which it is held, as apt takes it; empty: any."""
+    parts: dict[scalars.PackagePattern, scalars.Pin] = Field(default_factory=dict)
+    """Packages that come only with these → the version that apt takes them in."""
     boot_line: list[scalars.BootParameter] = Field(default_factory=list)
     """Words that the kernel's command line must have, beside what the image gives it."""
     huge_pages_gib: int = 0

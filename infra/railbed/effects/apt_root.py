@@ -10,7 +10,9 @@ from railbed.defaults import DOWNLOAD_TIMEOUT_S
 from railbed.errors import HostError
 from railbed.run import Result, run
 
-FOLDERS = ("lists/partial", "archives/partial", "etc")
+FOLDERS = ("lists/partial", "archives/partial", "etc/preferences.d")
+OWN = "etc/preferences.d/railbed"
+"""What role packages writes of its pins. Files beside it are taken too, in the order of their names, as on a machine."""
 NETWORK = ("Acquire::http", "Acquire::https", "Acquire::socks")
 """What this machine says of its proxies holds here too; nothing else of its configuration does, and none of its hooks."""
 
@@ -31,12 +33,11 @@ class AptRoot:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
-        (folder / "etc/preferences").touch()
         settings = {
             "Dir::State::lists": folder / "lists", "Dir::State::status": folder / "status",
             "Dir::Cache::archives": folder / "archives", "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "",
             "Dir::Etc::sourcelist": folder / "etc/sources.list", "Dir::Etc::sourceparts": "/dev/null",
-            "Dir::Etc::preferences": folder / "etc/preferences", "Dir::Etc::preferencesparts": "/dev/null",
+            "Dir::Etc::preferences": "/dev/null", "Dir::Etc::preferencesparts": folder / "etc/preferences.d",
             "Dir::Etc::main": "/dev/null", "Dir::Etc::parts": "/dev/null", "Dir::Etc::trustedparts": "/dev/null",
             "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any", "APT::Get::List-Cleanup": "false", "APT::List-Cleanup": "false",
@@ -51,11 +52,22 @@ class AptRoot:
         self._take([source])
         return self._run("apt-get", "-q", "update")
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()) -> Result:
-        """What apt would do with these sources alone, as the module ``debs`` asks it; ``kept`` as role packages pins them."""
+    def resolve(
+        self,
+        packages: Iterable[str],
+        sources: Iterable[str],
+        parts: Mapping[str, str] | None = None,
+        kept: Iterable[str] = (),
+    ) -> Result:
+        """What apt would do with these sources alone, as the module ``debs`` asks it and with what role packages pins:
+        ``packages`` and ``parts`` at their versions, and ``kept``, which an image brings."""
         self._take(sources)
-        pins = [f"Package: {name}\nPin: release a=now\nPin-Priority: 1001\n" for name in sorted(kept)]
-        (self.folder / "etc/preferences").write_text("\n".join(pins))
+        asked = sorted(package.split("=", 1) for package in packages if "=" in package)
+        pins = [(name, f"version {pin}", 1002) for name, pin in [*asked, *sorted((parts or {}).items())]]
+        pins += [(name, "release a=now", 1001) for name in sorted(kept)]
+        (self.folder / OWN).write_text(
+            "\n".join(f"Package: {name}\nPin: {pin}\nPin-Priority: {rank}\n" for name, pin, rank in pins)
+        )
         allowed = ["--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"]
         return self._run("apt-get", "-s", *allowed, "install", *sorted(packages))
 

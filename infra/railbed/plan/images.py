@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from railbed import catalog
-from railbed.catalog import BAKED, STOCK, ImageProfile
+from railbed.catalog import STOCK, ImageProfile
 from railbed.errors import UsageError
 from railbed.software import compat
 from railbed.spec import ClusterSpec
@@ -106,7 +106,7 @@ def _version(profile: ImageProfile, name: str, version: str) -> str:
 
 
 def _has(image: ImageProfile, name: str) -> bool:
-    return image.key == BAKED or name in image.brings or name in image.not_asked
+    return name in image.brings or name in image.not_asked
 
 
 def _known(name: str, at: str) -> ImageProfile:

@@ -112,6 +112,7 @@ class PlannedImage(FrozenModel):
     follows: dict[str, str]
     holds: list[str]
     apt_sources: list[str]
+    apt_preferences: list[str]
     services: list[str]
     names_devices: bool
     stamp: str
@@ -125,6 +126,7 @@ class PlannedClass(FrozenModel):
     groups: list[str]
     components: dict[str, str]
     packages: dict[str, str]
+    parts: dict[str, str]
     boot_line: list[str]
     huge_pages_gib: int
     image: PlannedImage
@@ -171,8 +173,10 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
         for name, some in file.packages.items():
             if _is_in(some.nodes, groups) and compat.holds(some.when, known, f"packages.{name}"):
                 packages.update(dict.fromkeys(some.packages, ""))
+    parts: dict[str, str] = {}
     for part in chosen.values():
         packages.update(part.node_packages)
+        parts.update(part.part_packages)
     for one in follows.values():
         packages.update(dict.fromkeys(one.packages, OF_THE_DRIVER))
     packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
@@ -183,7 +187,8 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     groups += [BOOT_LINE] if words else []
     groups += [IMAGES] if image.brings or image.stamp else []
     return PlannedClass(
-        name=kind.name, groups=groups, packages=packages, boot_line=words, huge_pages_gib=kind.huge_pages_gib, image=image,
+        name=kind.name, groups=groups, packages=packages, parts=parts, boot_line=words,
+        huge_pages_gib=kind.huge_pages_gib, image=image,
         components={name: part.version for name, part in chosen.items()},
     )  # fmt: skip
 
@@ -204,6 +209,7 @@ def _image(
         follows=dict.fromkeys(follows, driver.accepts if driver else ""),
         holds=sorted({name for part in brought.values() for name in (*part.packages, *part.holds)}),
         apt_sources=sorted(profile.apt_sources) if brought else [],
+        apt_preferences=sorted(profile.apt_preferences),
         services=sorted(profile.services) if rails else [],
         names_devices=rails and profile.device_names == "image",
         stamp=profile.stamp,

@@ -157,6 +157,13 @@ def test_a_source_is_needed_only_for_what_some_image_lacks() -> None:
     assert "lustre_microsoft" in mixed, "one pool lacks it"
 
 
+def test_nodes_of_a_baked_image_keep_the_sources_that_repair_them() -> None:
+    baked = made("azure-cluster", image={"profile": "railbed", "id": "baked"})
+    stock = made("azure-cluster", image={"profile": "stock", "id": "plain"})
+    assert baked.software.repositories == stock.software.repositories != []
+    assert baked.archives == stock.archives
+
+
 def test_claims_name_the_range_of_the_image() -> None:
     told = {claim.id: claim.statement for claim in made("azure-cluster").claims}
     assert ">=580, <600 (from the image)" in told["node.driver"]

@@ -67,8 +67,11 @@ def of(name: str, key: str, system: str, kind: Kind | None = None, image: str = 
 
 
 def stanza(package: str, fields: dict[str, Any]) -> str:
-    told = {"Version": "1", **{name: value for name, value in fields.items() if name != "from"}}
-    lines = "".join(f"{name}: {' '.join(str(value).split())}\n" for name, value in told.items())
+    told = {"Version": "1", **{name: value for name, value in fields.items() if name not in ("from", "parts")}}
+    own = str(told["Version"])
+    lines = "".join(
+        f"{name}: {' '.join(str(value).split()).replace('@version', own)}\n" for name, value in told.items() if value
+    )
     return (
         f"Package: {package}\nArchitecture: amd64\nMaintainer: fabricated <fabricated@example.invalid>\n{lines}"
         f"Filename: ./{package}.deb\nSize: 1\nSHA256: {'0' * 64}\nDescription: fabricated\n"
@@ -103,16 +106,20 @@ class Root:
             assert self.apt.update(name).ok
 
     def _stub(self, source: str, package: str, version: str) -> None:
-        """The version that a release pins, or any; without a line where no document has one."""
+        """The version that a release pins, or any; without a line where no document has one. Its parts too, and a newer one of
+        each."""
         index = self.indexes[source]
+        for part, needs in index.get((package, ""), {}).get("parts", {}).items():
+            for each in (version.replace("*", "1"), f"{version.partition('-')[0]}.9-1.fabricated"):
+                index[part, each] = {"Version": each, "Depends": needs}
         fields = index.get((package, ""), {})
         if not version:
             index.setdefault((package, ""), fields)
         elif not fnmatchcase(str(fields.get("Version", "")), version):
             index[package, version] = {**fields, "Version": version.replace("*", "1")}
 
-    def resolve(self, packages: Iterable[str], sources: Iterable[str], kept: Iterable[str] = ()) -> Result:
-        return self.apt.resolve(packages, sources, kept)
+    def resolve(self, asked: Transaction, *more: str, kept: Iterable[str] = ()) -> Result:
+        return self.apt.resolve({*asked.packages, *more}, asked.sources, asked.parts, kept)
 
 
 @pytest.fixture(scope="module")
@@ -127,16 +134,59 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Root]:
 def test_apt_resolves_the_packages_of_every_release_machine_and_system(roots: dict[str, Root]) -> None:
     wrong = {}
     for asked, name in known().items():
-        done = roots[asked.system].resolve(asked.packages, asked.sources)
+        done = roots[asked.system].resolve(asked)
         if done.returncode:
             wrong[name] = (done.stdout + done.stderr)[-600:]
     assert not wrong, "\n".join(f"{name}: {said}" for name, said in wrong.items())
     assert len(known()) >= 20, "not all the same"
 
 
+@pytest.mark.parametrize("release", catalog.keys("software"))
+@pytest.mark.parametrize("part", ["container_toolkit", "dcgm"])
+def test_parts_of_exactly_a_pinned_version_have_a_newer_one_beside_them(
+    roots: dict[str, Root], release: str, part: str
+) -> None:
+    """As soon as the vendor has one, which apt takes for them where they are not pinned."""
+    asked = of(release, "metal/hgx-h100", "ubuntu 24.04")
+    found = catalog.load_release(release).alternatives(part)[0].part_packages
+    lacking = replace(asked, pins=asked.pins - set(found.items()))
+    done = roots["ubuntu 24.04"].resolve(lacking)
+    assert done.returncode == 100 and "unmet dependencies" in done.stdout + done.stderr
+    installed = dict(taken(roots["ubuntu 24.04"].resolve(asked).stdout))
+    fitting = {name: version for name, version in installed.items() if any(fnmatchcase(name, p) for p in found)}
+    assert len(fitting) > 1
+    assert not [version for version in fitting.values() if version.endswith("fabricated")]
+
+
+@pytest.mark.parametrize("release", catalog.keys("software"))
+@pytest.mark.parametrize("system", ["debian 12", "ubuntu 24.04"])
+def test_every_part_of_the_driver_has_its_version_though_the_vendor_has_a_newer_one(
+    roots: dict[str, Root], release: str, system: str
+) -> None:
+    asked = of(release, "metal/hgx-h100", system)
+    (driver,) = {one.partition("=")[2] for one in asked.packages if one.startswith("nvidia-open=")}
+
+    def parts(asked: Transaction) -> set[str]:
+        said = roots[system].resolve(asked)
+        assert said.ok, said.stdout + said.stderr
+        return {version for name, version in taken(said.stdout) if name.endswith("open-fabricated")}
+
+    assert all(fnmatchcase(version, driver) for version in parts(asked)) and parts(asked)
+    unpinned = {pin for pin in asked.pins if "nvidia-*" not in pin[0] and "libnvidia-*" not in pin[0]}
+    newer = parts(replace(asked, pins=frozenset(unpinned)))
+    assert newer and not any(fnmatchcase(version, driver) for version in newer)
+
+
+def taken(said: str) -> Iterator[tuple[str, str]]:
+    """Package and version of each line of apt that installs one."""
+    for line in said.splitlines():
+        if line.startswith("Inst "):
+            yield line.split()[1], line.partition("(")[2].split()[0]
+
+
 def test_a_node_with_doca_gets_its_mpi_and_no_other(roots: dict[str, Root]) -> None:
     asked = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
-    said = roots["ubuntu 24.04"].resolve(asked.packages, asked.sources).stdout
+    said = roots["ubuntu 24.04"].resolve(asked).stdout
     assert "Inst openmpi (4.1.9a1" in said and "Inst rdma-core (2510" in said
     assert "Inst openmpi-bin" not in said and "Inst libucx0" not in said
 
@@ -144,7 +194,7 @@ def test_a_node_with_doca_gets_its_mpi_and_no_other(roots: dict[str, Root]) -> N
 def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root]) -> None:
     """What releases asked for until now."""
     asked = of("2026.12", "metal/hgx-b300", "ubuntu 24.04")
-    done = roots["ubuntu 24.04"].resolve({*asked.packages, "openmpi-bin", "libopenmpi-dev"}, asked.sources)
+    done = roots["ubuntu 24.04"].resolve(asked, "openmpi-bin", "libopenmpi-dev")
     assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
 
 
@@ -173,8 +223,31 @@ def test_on_microsofts_image_the_distributions_mpi_takes_away_what_stands_for_hp
     """Its marker conflicts with that MPI, which the release asks of an image that brings none."""
     root, asked = roots["ubuntu 24.04"], of("2026.12", MICROSOFT, "ubuntu 24.04")
     with having(root, root.marker):
-        said = root.resolve(asked.packages, asked.sources).stdout
+        said = root.resolve(asked).stdout
     assert "Remv hpcx-provides-openmpi" in said
+
+
+SLURM_PIN = """
+Package: slurm*
+Pin: origin ""
+Pin-Priority: -1
+"""
+"""As components/slurm-repo/slurm-u.pin of Azure/azhpc-images at 78f8dc8; the origin there is *ubuntu.com*, here it is a file's."""
+
+
+def test_microsofts_pin_of_slurm_goes_with_its_profile_and_without_it_nothing_resolves(
+    roots: dict[str, Root],
+) -> None:
+    root, asked = roots["ubuntu 24.04"], of("2026.12", MICROSOFT, "ubuntu 24.04", image="azure-hpc")
+    (name,) = catalog.load_image("azure-hpc").apt_preferences
+    file = root.apt.folder / "etc/preferences.d" / name
+    file.write_text(SLURM_PIN)
+    try:
+        done = root.resolve(asked)
+    finally:
+        file.unlink()
+    assert not done.ok and "slurmd" in done.stdout + done.stderr
+    assert root.resolve(asked).ok
 
 
 @pytest.mark.parametrize("release", catalog.keys("software"))
@@ -195,7 +268,7 @@ def test_with_its_profile_nothing_of_microsofts_image_is_removed_or_replaced(
         for name in (*part.packages, *part.holds)
     }
     with having(root, there):
-        done = root.resolve(asked.packages, asked.sources, kept)
+        done = root.resolve(asked, kept=kept)
     assert done.ok, done.stdout + done.stderr
     changed = [line for line in done.stdout.splitlines() if line.startswith(("Remv", "Inst"))]
     assert not [line for line in changed if line.split()[1] in there], changed

@@ -121,7 +121,7 @@ class Resolver:
             raise NotLookedAt(
                 f"not fetched, so not in the cluster's own repository: {', '.join(absent)}", path=LOCAL
             )
-        done = self.root.resolve(asked.on(self._kernel(asked, names)).packages, names)
+        done = self.root.resolve(asked.on(self._kernel(asked, names)).packages, names, asked.parts)
         if not done.ok:
             raise FetchError("apt finds no way", path=LOCAL, found=(done.stdout + done.stderr)[-SAID:])
         return f"{len(INSTALLS.findall(done.stdout))} packages"

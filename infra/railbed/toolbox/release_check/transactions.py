@@ -29,10 +29,16 @@ class Transaction:
     system: str
     asked: frozenset[tuple[str, str]]
     """``name``, or ``name=version`` as a node pins it; and the source that serves it."""
+    pins: frozenset[tuple[str, str]] = frozenset()
+    """Names, with ``*``, of what only comes with these, and the versions that nodes pin it to."""
 
     @property
     def packages(self) -> set[str]:
         return {package for package, _ in self.asked}
+
+    @property
+    def parts(self) -> dict[str, str]:
+        return dict(self.pins)
 
     @property
     def sources(self) -> set[str]:
@@ -44,7 +50,7 @@ class Transaction:
             (package.replace(KERNEL, kernel).replace(DRIVER, driver), source)
             for package, source in self.asked
         )
-        return Transaction(self.system, asked)
+        return Transaction(self.system, asked, self.pins)
 
 
 def sorts() -> Iterator[catalog.Machine]:
@@ -80,4 +86,4 @@ def transaction(
         (f"{package}={version}" if version else package, served.get(package, FOLLOWING.get(package, system)))
         for package, version in got.packages.items()
     }
-    return Transaction(system, frozenset(asked))
+    return Transaction(system, frozenset(asked), frozenset(got.parts.items()))

@@ -19,6 +19,8 @@ from typing import Any, Optional
 SOURCES = "/etc/apt/sources.list.d"
 TRUSTED = re.compile(r"trusted\s*[=:]\s*yes|allow-insecure\s*[=:]\s*yes", re.IGNORECASE)
 """What lets apt take packages that nobody signed (sources.list(5)), in both of its formats."""
+CONVERGED = "/etc/railbed/node.json"
+"""Role `base` writes it, and no image has it."""
 MOST_BYTES = 1 << 20
 Run = Callable[[Sequence[str]], str]
 """What a command printed; empty where it failed."""
@@ -118,8 +120,8 @@ def compare(image: dict[str, Any], release: str, run: Run, root: str = "") -> di
 
 
 def _stamp(path: str, release: str, root: str) -> list[str]:
-    """A baked image says which release it holds."""
-    if not path:
+    """A baked image says which release it holds; a node that was converged since then has that of the contract, or gets it."""
+    if not path or _text(root + CONVERGED):
         return []
     try:
         said = json.loads(_text(root + path) or "{}")
