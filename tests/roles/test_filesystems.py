@@ -113,6 +113,17 @@ def test_nodes_with_infiniband_load_ipoib_whoever_they_are(beegfs: Recorded) -> 
         assert units == ["systemd-modules-load.service", "railbed-lnet.service"]
 
 
+def test_lustre_over_rdma_is_not_mounted_where_its_network_failed(beegfs: Recorded) -> None:
+    """And no restart of the network takes a mount away from jobs, as `Requires=` would (systemd.unit(5))."""
+    said = unit(beegfs, "fast")
+    assert said["Service"]["ExecStartPre"] and "Requires" not in said["Unit"]
+    text = beegfs.text("h100-0", UNIT.format("fast"))
+    assert "ExecStartPre=/usr/bin/systemctl --quiet is-active railbed-lnet.service\n" in text
+    for key in ("Wants", "After"):
+        assert said["Unit"][key].split()[-1] == "railbed-lnet.service"
+    assert "railbed-lnet" not in beegfs.text("h100-0", UNIT.format("bought"))
+
+
 def test_clients_bring_their_own_packages_and_no_others(beegfs: Recorded, lab: Recorded) -> None:
     packages = "packages: Install the packages of all roles"
     asked = set(beegfs.asked["h100-2"][packages]["packages"])

@@ -109,7 +109,7 @@ def test_playbooks_check_arguments_and_gate_by_group() -> None:
 
 
 def test_nodes_with_gpus_mount_after_the_boot_and_the_cards_drivers_and_before_jobs() -> None:
-    """A kernel module of a client is for the kernel that runs, and LNet needs the cards; the scheduler's state is mounted first."""
+    """A kernel module of a client is for the kernel that runs, and LNet needs the cards; controllers come first."""
     at: dict[tuple[str, str], int] = {}
     for number, play in enumerate(load(ROOT / "playbooks/site.yml")[:-1]):
         for task in play["tasks"]:

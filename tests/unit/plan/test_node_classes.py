@@ -129,7 +129,7 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
         Kind("compute", machine, rails=True, metadata=("moosefs", "beegfs", "ceph"), data=("moosefs", "beegfs", "ceph")),
         Kind("controller", first_controller=True),
     ]  # fmt: skip
-    site = {"imds": True, "directory": True, "homes": True, "signs": True}
+    site = {"imds": True, "directory": True, "homes": True, "signs": True, "lnet": frozenset({"o2ib"})}
     groups = {group for kind in kinds for group in of(kind, **site).groups}
     optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes"}
     for rules in catalog.load_rules():
