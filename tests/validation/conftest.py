@@ -220,7 +220,7 @@ def world(tmp_path: Path, installed: Path) -> World:
         "mounts": [{"path": str(tmp_path), "kind": "moosefs"}],
         "packages": {name: version.split("-")[0] for name, version in packages.items()},
         "image": NodeImage().model_dump(mode="json"), "release": "2026.11",
-        "held_packages": {"nvidia-open": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
+        "held_packages": {"nvidia-open": "driver"}, "image_parts": {"nvidia_driver": "driver"}, "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
         "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
         "imds": [IMDS, "fd00:ec2::254"],
         "health": {**health.settings(), "confirm_s": 0.0, "spread_s": 0.0, "settle_s": 0.0},
