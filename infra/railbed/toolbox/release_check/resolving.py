@@ -156,7 +156,11 @@ def _newer(asked: Transaction, taken: Iterable[tuple[str, str]]) -> Iterator[str
     drivers."""
     for name, version in taken:
         for pattern, pin in asked.parts.items():
-            if fnmatchcase(name, pattern) and not fnmatchcase(version, pin) and Version(version) > Version(pin.rstrip("-*")):
+            if (
+                fnmatchcase(name, pattern)
+                and not fnmatchcase(version, pin)
+                and Version(version) > Version(pin.rstrip("-*"))
+            ):
                 yield f"{name} {version}"
 
 

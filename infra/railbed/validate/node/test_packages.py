@@ -51,7 +51,8 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
             bad[name] = f"{name} is {installed}, not {version}"
         elif name in held and not status.startswith("h"):
             bad[name] = f"{name} is not held"
-    unread, seen = "", {"versions": {}, "wrong": []}
+    unread = ""
+    seen: dict[str, Any] = {"versions": {}, "wrong": []}
     try:
         seen = compare(image, str(want["release"]), lambda argv: _out(probe, argv), probe.root)
     except Unanswered as lost:
