@@ -66,9 +66,12 @@ def _profile(one: ImageProfile) -> Iterator[str]:
     if one.device_names == "image":
         yield "- A service of the image names the RDMA devices; role `rdma` leaves names alone."
     if one.stamp:
-        yield f"- `{one.stamp}` must name the cluster's release until a node was converged. All packages are asked for, and found installed."
+        yield f"- `{one.stamp}` must name the cluster's release, until a node was converged."
+        yield "- All packages are asked for, and found installed."
     if one.scratch:
         yield f"- The image joins the local drives itself, at `{one.scratch}`; role `scratch_nvme` does not run."
+    if one.mpi_home:
+        yield f"- Its MPI is in `{one.mpi_home}`, and must be there."
     for unit in one.services:
         yield f"- `{unit}` must be enabled: {one.services[unit].reason}."
     for file, kept in one.apt_sources.items():

@@ -31,8 +31,9 @@ options:
     description:
       - Names whose version apt may not change by itself.
       - A name with wildcards is every installed package that fits; there may be none.
-      - What this module held before and is no longer asked for goes in the same transaction. The next release may bring the
-        same thing under another name, and apt never takes a held package away by itself.
+      - What this module installed and held before and is no longer asked for goes in the same transaction. The next release may
+        bring the same thing under another name, and apt never takes a held package away by itself.
+      - Names that are not in V(packages) are of somebody else, a machine's image for one. They are held and never removed.
     type: list
     elements: str
     default: []
@@ -108,7 +109,7 @@ TRANSACTION = [
     "--fix-broken",
 ]
 HELD = "/var/lib/apt/periodic/railbed-held"
-"""Names that this module keeps from moving, one on each line."""
+"""Names that this module installed and keeps from moving, one on each line."""
 UNFINISHED = "/var/lib/dpkg/updates"
 """What dpkg had still to write down when it was interrupted."""
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
@@ -150,7 +151,7 @@ def missing(packages: list[str], installed: dict[str, Installed]) -> list[str]:
 
 
 def held_before() -> list[str]:
-    """Names that the last run held."""
+    """Names that the last run installed and held."""
     try:
         with open(HELD) as source:
             return source.read().split()
@@ -343,7 +344,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     given: dict[str, Any] = module.params
-    names = {split(package)[0] for package in [*given["packages"], *given["hold"]]}
+    own = {split(package)[0] for package in given["packages"]}
+    names = own | set(given["hold"])
     former = set(held_before()) - names
     apt = Apt(module, sorted(names | former))
     now = apt.before
@@ -363,7 +365,7 @@ def main() -> None:
     if unheld and not module.check_mode:
         apt.hold(unheld)
     if not module.check_mode:
-        note_held(given["hold"])
+        note_held([name for name in given["hold"] if name in own])
     before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
     changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}

@@ -23,7 +23,7 @@ PLACES = (
 IMAGE = """import json, re, sys
 brings = json.loads(sys.argv[1])["image"]["brings"]
 versions = {name: re.search("[0-9][0-9.]*", part["accepts"])[0] for name, part in brings.items()}
-print(json.dumps({"versions": versions, "mpi_home": "", "wrong": []}))
+print(json.dumps({"versions": versions, "mpi_home": "", "wrong": [], "unread": ""}))
 """
 """Says of an image that it has of everything the least version that its profile accepts."""
 SCHEDULER = ("/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/etc/slurm/topology.conf")

@@ -5,6 +5,7 @@ Answers of the commands are fabricated in the form that dpkg-query(1), modinfo(8
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,28 @@ def test_a_missing_file_and_a_missing_mpi_are_named(root: Path) -> None:
         "cuda: found nothing, expected >=13.0, <14 (/usr/local/cuda/version.json)",
         "mpi: found nothing, expected /opt/nowhere-*",
     ]
+
+
+@pytest.mark.parametrize("silent", ["dpkg-query", "modinfo"])
+def test_a_reader_that_does_not_answer_says_nothing_of_the_image(
+    root: Path, silent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(argv: Sequence[str]) -> str:
+        if argv[0] == silent:
+            raise image.Unanswered(f"{silent} did not answer")
+        return ANSWERS[argv[0]]
+
+    monkeypatch.setattr(image, "run_here", run)
+    asked = {"image": IMAGE.model_dump(mode="json"), "release": "2026.12"}
+    assert image.main([json.dumps(asked)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unread"] == f"{silent} did not answer" and found["wrong"] == [] and found["versions"] == {}
+
+
+def test_a_program_that_is_not_there_did_not_answer() -> None:
+    with pytest.raises(image.Unanswered):
+        image.run_here(["/nowhere/modinfo"])
+    assert image.run_here(["false"]) == ""
 
 
 @pytest.mark.parametrize("option", ["[trusted=yes]", "[ arch=amd64 trusted = yes ]", "Trusted: yes"])

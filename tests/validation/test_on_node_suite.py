@@ -211,6 +211,22 @@ def test_a_locked_version_stands_for_all_that_a_packager_adds(
         assert world.check("node.packages", monkeypatch).verdict == "fail", other
 
 
+DRIVEN = {"accepts": ">=580, <600", "kernel": False, "module": "nvidia", "packages": [], "file": ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "parts"),
+    [(("580.173.02\n", 0), "pass", []), (("570.1\n", 0), "fail", ["driver"]), (("", 124), "unproven", [])],
+)
+def test_what_an_image_brings_is_blamed_by_its_part_and_only_where_it_was_read(
+    world: Any, monkeypatch: pytest.MonkeyPatch, said: tuple[str, int], verdict: str, parts: list[str]
+) -> None:
+    world.want["image"]["brings"] = {"nvidia_driver": DRIVEN}
+    world.command("modinfo", *said)
+    found = world.check("node.packages", monkeypatch)
+    assert (found.verdict, list(found.parts)) == (verdict, parts), found
+
+
 @pytest.mark.parametrize(("claim", "harm", "parts", "told"), BAD)
 @pytest.mark.refutes(
     "node.containers",

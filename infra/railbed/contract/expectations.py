@@ -68,6 +68,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "image": image.model_dump(mode="json"),
         "release": software.release,
         "held_packages": {named[name]: blamed for name, blamed in HELD.items() if name in named},
+        "image_parts": {name: blamed for name, blamed in HELD.items() if name in image.brings},
         "rails": _nics(contract.nics(node)),
         "mounts": [
             {"path": one.mount, "kind": one.kind, "server": one.metadata_server} for one in contract.filesystems

@@ -127,6 +127,15 @@ def test_a_held_package_of_the_wrong_version_is_still_corrected(node: Node) -> N
     assert "--allow-change-held-packages" in node.read()["calls"][-1]
 
 
+def test_what_an_image_brought_is_held_and_never_removed(node: Node) -> None:
+    node.has(rdma_core="2510", jq="1.6")
+    assert modules.call(DEBS, packages=["jq"], hold=["rdma-core", "jq"])["changed"]
+    assert node.read()["installed"]["rdma-core"] == ["2510", "hold", "installed"]
+    answer = modules.call(DEBS, packages=[], hold=[])
+    assert answer["removed"] == {"jq": "1.6"}, "what this module brought goes"
+    assert "rdma-core" in node.read()["installed"]
+
+
 PINS = {"first": ["pinning-*"]}
 
 

@@ -136,6 +136,13 @@ def test_what_must_have_the_drivers_version_follows_the_one_of_the_image() -> No
     assert "fabric_manager" not in found.components, "the release's version is not the node's"
 
 
+def test_amazons_image_brings_its_subnet_manager_and_its_imex_follows_the_driver() -> None:
+    b200 = of("aws-dlami", "aws/p6-b200.48xlarge")
+    assert "nvlsm" in b200.image.brings and "nvlsm" not in b200.packages
+    rack = of("aws-dlami", "aws/p6e-gb200.36xlarge")
+    assert rack.packages["nvidia-imex"] == node_classes.OF_THE_DRIVER and "imex_nodes" in rack.groups
+
+
 def test_drives_that_the_image_joins_are_left_to_it() -> None:
     machine = "aws/p5.48xlarge"
     assert "scratch_nodes" in of("stock", machine).groups

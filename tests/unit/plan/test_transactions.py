@@ -67,10 +67,15 @@ def of(name: str, key: str, system: str, kind: Kind | None = None, image: str = 
 
 
 def stanza(package: str, fields: dict[str, Any]) -> str:
-    told = {"Version": "1", **{name: value for name, value in fields.items() if name not in ("from", "parts")}}
+    told = {
+        "Version": "1",
+        **{name: value for name, value in fields.items() if name not in ("from", "parts")},
+    }
     own = str(told["Version"])
     lines = "".join(
-        f"{name}: {' '.join(str(value).split()).replace('@version', own)}\n" for name, value in told.items() if value
+        f"{name}: {' '.join(str(value).split()).replace('@version', own)}\n"
+        for name, value in told.items()
+        if value
     )
     return (
         f"Package: {package}\nArchitecture: amd64\nMaintainer: fabricated <fabricated@example.invalid>\n{lines}"
@@ -153,7 +158,9 @@ def test_parts_of_exactly_a_pinned_version_have_a_newer_one_beside_them(
     done = roots["ubuntu 24.04"].resolve(lacking)
     assert done.returncode == 100 and "unmet dependencies" in done.stdout + done.stderr
     installed = dict(taken(roots["ubuntu 24.04"].resolve(asked).stdout))
-    fitting = {name: version for name, version in installed.items() if any(fnmatchcase(name, p) for p in found)}
+    fitting = {
+        name: version for name, version in installed.items() if any(fnmatchcase(name, p) for p in found)
+    }
     assert len(fitting) > 1
     assert not [version for version in fitting.values() if version.endswith("fabricated")]
 
@@ -198,6 +205,23 @@ def test_doca_beside_the_distributions_mpi_has_no_solution(roots: dict[str, Root
     assert done.returncode == 100 and "libucx0" in done.stdout + done.stderr
 
 
+def test_parts_that_the_release_brings_move_though_names_of_the_image_fit_them(
+    roots: dict[str, Root],
+) -> None:
+    """Google's image holds all of `libnvidia-*`, and a node has a newer container toolkit, of another release for one."""
+    root = roots["ubuntu 24.04"]
+    asked = of("2026.12", "gcp/a3-ultragpu-8g", "ubuntu 24.04", image="google-accelerator")
+    toolkit = catalog.load_release("2026.12").alternatives("container_toolkit")[0]
+    there = {name: {"Version": "1.20.0-1"} for name in (toolkit.package, *toolkit.parts)}
+    kept = catalog.load_image("google-accelerator").brings["nvidia_driver"].holds
+    with having(root, there):
+        done = root.resolve(asked, kept=kept)
+    assert done.ok, done.stdout + done.stderr
+    found = dict(taken(done.stdout.replace(" [1.20.0-1]", "")))
+    equal = ("nvidia-container-toolkit", "nvidia-container-toolkit-base", "libnvidia-container-tools")
+    assert all(fnmatchcase(found[name], "1.19.1-*") for name in equal), found
+
+
 @contextmanager
 def having(root: Root, packages: dict[str, dict[str, Any]]) -> Iterator[None]:
     """A machine on which these are installed. FABRICATED: no list of an image's packages is published."""
@@ -232,7 +256,7 @@ Package: slurm*
 Pin: origin ""
 Pin-Priority: -1
 """
-"""As components/slurm-repo/slurm-u.pin of Azure/azhpc-images at 78f8dc8; the origin there is *ubuntu.com*, here it is a file's."""
+"""As components/slurm-repo/slurm-u.pin of Azure/azhpc-images at 78f8dc8; the origin there is *ubuntu.com*, here a file's."""
 
 
 def test_microsofts_pin_of_slurm_goes_with_its_profile_and_without_it_nothing_resolves(

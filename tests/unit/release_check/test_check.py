@@ -328,6 +328,22 @@ def test_apt_that_finds_no_way_fails_the_class_of_nodes(world: World) -> None:
     assert "nobody-has-this" in failed[0].found and world.status == Exit.FAIL
 
 
+@pytest.mark.parametrize(("there", "state"), [(["610.1-1"], "fail"), (["610.1-1", DRIVER], "pass")])
+def test_a_part_of_the_driver_that_only_comes_newer_than_its_pin_fails(
+    world: World, there: list[str], state: str
+) -> None:
+    parts = [("libnvidia-compute", version, b"a part", "") for version in there]
+    driver = ("nvidia-open", DRIVER, b"a driver", "libnvidia-compute")
+    world.index("/cuda/", [driver, *parts], world.signer, "")
+    driven = world.release.alternatives("nvidia_driver")[0].model_copy(update={"parts": ["libnvidia-*"]})
+    release = world.release
+    release = release.model_copy(update={"components": {**release.components, "nvidia_driver": driven}})
+    items = release_check.check(release, world.machine, "", [], "", lambda _: None, whole=False)
+    (found,) = [one for one in items if one.kind == "transaction" and "compute" in one.name]
+    assert found.state == state, found
+    assert state == "pass" or "libnvidia-compute 610.1-1" in found.found
+
+
 def test_an_archive_of_the_distribution_that_apt_refuses_fails_and_leaves_the_rest_unproven(
     world: World,
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from railbed.toolbox.release_check.scope import Group, Scope
 from railbed.toolbox.release_check.transactions import KERNEL, LOCAL, Transaction
 
 SIGNER, KEY = "railbed release check <check@example.invalid>", "repository.asc"
-INSTALLS = re.compile(r"^Inst ", re.MULTILINE)
+INSTALLS = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
+"""Package and version."""
 SKIPPED = "Skipping acquire"
 """So apt warns, and goes on, where the signed index names no list of packages of this architecture."""
 SAID = 600
@@ -124,7 +126,13 @@ class Resolver:
         done = self.root.resolve(asked.on(self._kernel(asked, names)).packages, names, asked.parts)
         if not done.ok:
             raise FetchError("apt finds no way", path=LOCAL, found=(done.stdout + done.stderr)[-SAID:])
-        return f"{len(INSTALLS.findall(done.stdout))} packages"
+        taken = INSTALLS.findall(done.stdout)
+        if newer := sorted(_newer(asked, taken)):
+            raise FetchError(
+                "apt takes packages that are newer than the release pins them",
+                path=LOCAL, found=newer, allowed=sorted("=".join(pin) for pin in asked.parts.items()),
+            )  # fmt: skip
+        return f"{len(taken)} packages"
 
     def _local(self) -> set[str]:
         index = self.folder / published.files_of(self.group) / MIRRORED / "Packages"
@@ -140,6 +148,20 @@ class Resolver:
         if not kernels:
             raise FetchError("no kernel has all of its packages", path=self.group[0], found=sorted(prefixes))
         return max(kernels, key=Version)
+
+
+def _newer(asked: Transaction, taken: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Parts of what is pinned that have another version than it and a newer one: their source has not the pinned one, and a
+    dependency allows it. What is older is no part: NVIDIA's other packages, which the same names fit, are numbered below its
+    drivers."""
+    for name, version in taken:
+        for pattern, pin in asked.parts.items():
+            if (
+                fnmatchcase(name, pattern)
+                and not fnmatchcase(version, pin)
+                and Version(version) > Version(pin.rstrip("-*"))
+            ):
+                yield f"{name} {version}"
 
 
 def _own(asked: Transaction) -> set[str]:

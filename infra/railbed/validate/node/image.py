@@ -23,7 +23,11 @@ CONVERGED = "/etc/railbed/node.json"
 """Role `base` writes it, and no image has it."""
 MOST_BYTES = 1 << 20
 Run = Callable[[Sequence[str]], str]
-"""What a command printed; empty where it failed."""
+"""What a command printed; empty where it failed. Raises Unanswered."""
+
+
+class Unanswered(Exception):
+    """A command that is not there, or did not end in time: nothing is known of what it was asked."""
 
 
 def numbers(version: str) -> list[int]:
@@ -91,9 +95,9 @@ def shown_by(part: dict[str, Any]) -> str:
 def compare(image: dict[str, Any], release: str, run: Run, root: str = "") -> dict[str, Any]:
     """``versions`` found, ``wrong``: what the image lacks or has in another version, and ``mpi_home``.
 
-    ``image`` is the contract's, of one class of nodes.
+    ``image`` is the contract's, of one class of nodes. Raises Unanswered.
     """
-    packages = installed(run)
+    packages = installed(run) if any(part["packages"] for part in image["brings"].values()) else {}
     versions = {name: version_of(part, run, packages, root) for name, part in image["brings"].items()}
     wrong = []
     for name, part in image["brings"].items():
@@ -116,7 +120,12 @@ def compare(image: dict[str, Any], release: str, run: Run, root: str = "") -> di
     if image["mpi_home"] and not homes:
         wrong.append(f"mpi: found nothing, expected {image['mpi_home']}")
     home = homes[-1][len(root) :] if homes else ""
-    return {"versions": {n: v for n, v in versions.items() if v}, "wrong": wrong, "mpi_home": home}
+    return {
+        "versions": {n: v for n, v in versions.items() if v},
+        "wrong": wrong,
+        "mpi_home": home,
+        "unread": "",
+    }
 
 
 def _stamp(path: str, release: str, root: str) -> list[str]:
@@ -140,19 +149,23 @@ def _text(path: str) -> str:
 
 
 def run_here(argv: Sequence[str]) -> str:
-    """Runs a command of this machine, for at most half a minute."""
+    """Runs a command of this machine, for at most half a minute. Raises Unanswered."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False, timeout=30,
                               env={**os.environ, "LC_ALL": "C"})  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+    except (OSError, subprocess.TimeoutExpired) as lost:
+        raise Unanswered(f"{argv[0]} did not answer: {lost}") from lost
     return done.stdout if done.returncode == 0 else ""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """``image.py JSON``: prints what was found, as JSON; whoever asked judges it."""
+    """``image.py JSON``: prints what was found, as JSON; whoever asked judges it. ``unread``: why nothing is known."""
     wanted = json.loads((arguments or sys.argv[1:])[0])
-    print(json.dumps(compare(wanted["image"], wanted["release"], run_here)))
+    try:
+        found = compare(wanted["image"], wanted["release"], run_here)
+    except Unanswered as lost:
+        found = {"versions": {}, "wrong": [], "mpi_home": "", "unread": str(lost)}
+    print(json.dumps(found))
     return 0
 
 

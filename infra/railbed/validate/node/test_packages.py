@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.image import compare
-from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
+from railbed.validate.node.image import Unanswered, compare
+from railbed.validate.node.probe import NOT_EXECUTABLE, NOT_FOUND, NOT_RUN, TIMED_OUT, Finding, Probe
+
+UNANSWERED = (TIMED_OUT, NOT_RUN, NOT_EXECUTABLE, NOT_FOUND)
 
 
 def _same(installed: str, locked: str) -> bool:
@@ -21,7 +23,7 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every package of the release is installed in its locked version; those that must not move are held. What the image
     brings is there in a version of its range, which the answer names.
 
-    ``held_packages`` says of each of these which part is to blame.
+    ``held_packages`` says of each of these which part is to blame, and ``image_parts`` of each component of the image.
     """
     locked: dict[str, str] = want["packages"]
     held: dict[str, str] = want["held_packages"]
@@ -33,6 +35,8 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
     answer = probe.run(["dpkg-query", "-W", "-f", fields, *sorted(locked)])
     if answer.code == NOT_FOUND:
         return Finding("unproven", "dpkg-query is not installed", expected=expected)
+    if answer.code in UNANSWERED:
+        return Finding("unproven", f"dpkg-query did not answer: {answer.first_line}", expected=expected)
     found: dict[str, tuple[str, str]] = {}
     for line in answer.out.splitlines():
         name, _, rest = line.partition("\t")
@@ -47,12 +51,20 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
             bad[name] = f"{name} is {installed}, not {version}"
         elif name in held and not status.startswith("h"):
             bad[name] = f"{name} is not held"
-    seen = compare(image, str(want["release"]), lambda argv: _out(probe, argv), probe.root)
+    unread = ""
+    seen: dict[str, Any] = {"versions": {}, "wrong": []}
+    try:
+        seen = compare(image, str(want["release"]), lambda argv: _out(probe, argv), probe.root)
+    except Unanswered as lost:
+        unread = str(lost)
     bad |= {line.split(":")[0]: line for line in seen["wrong"]}
     measured = expected - len(bad)
     if bad:
-        parts = tuple(sorted({held.get(name, f"package {name}") for name in bad}))
+        blamed = {**want["image_parts"], **held}
+        parts = tuple(sorted({blamed.get(name, f"package {name}") for name in bad}))
         return Finding("fail", "; ".join(bad.values()), measured, "packages", expected, parts)
+    if unread:
+        return Finding("unproven", f"what the image brings is not known: {unread}", expected=expected)
     told = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
     brought = f"; from the image ({image['profile']}): {told}" if told else ""
     return Finding("pass", f"every package has its locked version{brought}", measured, "packages", expected)
@@ -60,6 +72,8 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
 
 def _out(probe: Probe, argv: Sequence[str]) -> str:
     answer = probe.run(argv)
+    if answer.code in UNANSWERED:
+        raise Unanswered(f"{argv[0]} did not answer: {answer.first_line}")
     return answer.out if answer.code == 0 else ""
 
 
