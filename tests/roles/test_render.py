@@ -15,7 +15,8 @@ from railbed.configure import health
 from railbed.hardware import Cpu, NodeFacts, RailNames
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES_PER_NODE = 40
+MODULES_PER_NODE = {"lab": 40, "machines": 42}
+"""The lab's converged run is the one that is measured; a machine has roles for its drivers and its kernel besides."""
 
 
 def values(text: str) -> dict[str, str]:
@@ -35,9 +36,9 @@ def test_every_node_comes_to_the_end(lab: Recorded, machines: Recorded) -> None:
 
 def test_modules_per_node_stay_few(lab: Recorded, machines: Recorded) -> None:
     """Every role runs on one of the two: each module is one that a converged run asks of the node."""
-    for recorded in (lab, machines):
-        modules = {name: one.modules for name, one in recorded.collector.nodes.items()}
-        assert 0 < max(modules.values()) <= MODULES_PER_NODE, modules
+    for name, recorded in (("lab", lab), ("machines", machines)):
+        modules = {node: one.modules for node, one in recorded.collector.nodes.items()}
+        assert 0 < max(modules.values()) <= MODULES_PER_NODE[name], modules
 
 
 def test_hosts_know_each_other(lab: Recorded) -> None:

@@ -18,6 +18,7 @@ SHARED = (
     "railbed_files",
     "railbed_repositories",
     "railbed_training_stack_path",
+    "railbed_wheels",
     "railbed_simulated",
     "railbed_hosts",
 )
