@@ -341,7 +341,7 @@ def test_features_that_are_asked_are_words_of_the_api_s_model(ending: str) -> No
 
 def test_rails_that_need_an_absent_plugin_are_refused(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        Unsupported, match=r"rails of gcp/a3-megagpu-8g: its gVNIC with GPUDirect-TCPXO"
+        Unsupported, match=r"rails of gcp/a3-megagpu-8g: gvnic needs GPUDirect-TCPXO"
     ) as refused:
         built("a3-megagpu-8g", monkeypatch)
     assert refused.value.path == "railbed:cluster.pools[0].machine"

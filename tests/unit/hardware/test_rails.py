@@ -1,4 +1,4 @@
-"""Cards are rails by their distance on the PCIe tree: on every kind of node that there is, under any names, in any order; else not at all."""
+"""Cards are rails by their distance on the PCIe tree: on every kind of node, under any names, in any order; else not at all."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def require(plan: ClusterPlan) -> None:
         if machine_type(pool.machine) not in facts().rail_profile:
             raise Unsupported(
                 "platform gcp",
-                f"rails of {pool.machine.key}: its {pool.machine.nic_kind} needs a plugin and a helper on each node that no "
+                f"rails of {pool.machine.key}: {pool.machine.nic_kind} needs GPUDirect-TCPXO, whose plugin and helper no "
                 "release of railbed installs, and without them NCCL runs over plain sockets",
                 "use gcp/a3-ultragpu-8g or newer, or service: hosts without `fabric`",
                 path=f"railbed:cluster.pools[{index}].machine",
