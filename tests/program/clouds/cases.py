@@ -246,6 +246,7 @@ FREE = (
     ".software.package_versions",
     ".classes.components",
     ".classes.packages",
+    ".classes.parts",
     ".machines.nccl_environment",
     ".admins",
     ".claims.expectation",
