@@ -5,6 +5,7 @@ laws and below the plan. Imports laws and catalogue; never a spec, a plan or wha
 """
 
 from railbed.claims.records import (
+    WORKERS,
     Basis,
     Claim,
     ClaimId,
@@ -20,6 +21,7 @@ from railbed.claims.records import (
 )
 
 __all__ = [
+    "WORKERS",
     "Basis",
     "Claim",
     "ClaimId",

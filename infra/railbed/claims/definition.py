@@ -11,10 +11,9 @@ from typing import Concatenate, ParamSpec
 
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
-from railbed.claims.records import Claim, Expectation, FrozenModel
+from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
 
-WORKERS = ("compute", "spare")
-EVERY_HOST = ("controller", "compute", "spare")
+EVERY_HOST = ("controller", *WORKERS)
 CLUSTER = ()
 """No node by itself: the cluster as a whole."""
 

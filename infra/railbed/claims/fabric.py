@@ -5,7 +5,6 @@ from __future__ import annotations
 from railbed.claims import expectations
 from railbed.claims.definition import (
     CLUSTER,
-    WORKERS,
     Explanation,
     Facts,
     Having,
@@ -17,6 +16,7 @@ from railbed.claims.definition import (
     define,
 )
 from railbed.claims.measurements import COLLECTIVES, NODE_SUITE, RAILS, missing
+from railbed.claims.records import WORKERS
 from railbed.laws import bandwidth
 
 MIN_PARTNERS = 2

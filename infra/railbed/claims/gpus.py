@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from railbed.claims import expectations
 from railbed.claims.definition import (
-    WORKERS,
     Facts,
     Having,
     In,
@@ -15,6 +14,7 @@ from railbed.claims.definition import (
     define,
 )
 from railbed.claims.measurements import NODE_SUITE, missing
+from railbed.claims.records import WORKERS
 
 
 @define(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from railbed.claims import expectations
-from railbed.claims.definition import EVERY_HOST, WORKERS, Facts, In, Instances, Level, Out, Subject, define
+from railbed.claims.definition import EVERY_HOST, Facts, In, Instances, Level, Out, Subject, define
 from railbed.claims.measurements import NODE_SUITE
+from railbed.claims.records import WORKERS
 
 
 @define(

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from railbed.errors import Exit
 from railbed.text import LINE_PATTERN
 
+WORKERS = ("compute", "spare")
+"""Roles of the nodes that run jobs."""
+
 
 class FrozenModel(BaseModel):
     """Base of plain facts: strict, frozen, no unknown keys."""

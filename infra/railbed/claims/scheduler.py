@@ -5,7 +5,6 @@ from __future__ import annotations
 from railbed.claims.definition import (
     CLUSTER,
     EVERY_HOST,
-    WORKERS,
     Explanation,
     Facts,
     In,
@@ -16,6 +15,7 @@ from railbed.claims.definition import (
     define,
 )
 from railbed.claims.measurements import NODE_SUITE, SCHEDULER
+from railbed.claims.records import WORKERS
 
 NONE = "the spec has no scheduler"
 

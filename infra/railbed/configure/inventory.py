@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from railbed.claims import WORKERS
 from railbed.configure import health
 from railbed.contract import (
     Contract,
@@ -35,7 +36,6 @@ from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 from railbed.hardware.facts import ranges
 
-GPU_ROLES = ("compute", "spare")
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
@@ -137,7 +137,7 @@ def _groups(
             join(group, node.name)
         if node.machine:
             join(f"machine_{_word(node.machine)}", node.name)
-        if node.role in GPU_ROLES and not acceptance.is_accepted(node, accepted):
+        if node.role in WORKERS and not acceptance.is_accepted(node, accepted):
             join("unaccepted", node.name)
             # Never one in service: what it passed with it still has, and a node that is refused ends the run.
             if _refused(node, observed):
@@ -202,7 +202,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
                     whole=contract.hosts == "container",
                     huge_pages_gib=contract.class_of(node).huge_pages_gib,
                 )
-                for node in contract.with_role(*GPU_ROLES)
+                for node in contract.with_role(*WORKERS)
             ]
         ),
         "railbed_mounts": [mounts.client(filesystem) for filesystem in contract.filesystems],

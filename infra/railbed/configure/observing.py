@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from pydantic import TypeAdapter
 
-from railbed.configure.inventory import GPU_ROLES
+from railbed.claims import WORKERS
 from railbed.contract import Contract, Node, wanted
 from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import acceptance, node_bundle, node_json, observations
@@ -76,7 +76,7 @@ def without_devices(contract: Contract, work: Workspace, names: Collection[str])
 
 def _observable(contract: Contract) -> Iterable[Node]:
     """Nodes that run jobs and are machines: a container sees the devices of the machine that runs it."""
-    return contract.with_role(*GPU_ROLES) if contract.hosts == "machine" else ()
+    return contract.with_role(*WORKERS) if contract.hosts == "machine" else ()
 
 
 def _facts(contract: Contract, node: Node, document: Document) -> NodeFacts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from railbed.claims import WORKERS
 from railbed.configure.results import NodeResult, NodeState
 from railbed.configure.ssh_errors import BROKE_OFF
 from railbed.contract import Contract
@@ -22,7 +23,6 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.laws.drain_limit import most
 
-GPU_ROLES = ("compute", "spare")
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
 """Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""
 TRANSACTION = "packages: Install the packages of all roles"
@@ -35,7 +35,7 @@ def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:
     A run that failed before it changed a package does not count: a source that is down, or a network, must not take a
     cluster away.
     """
-    of_gpus = {node.name for node in contract.with_role(*GPU_ROLES)}
+    of_gpus = {node.name for node in contract.with_role(*WORKERS)}
     found = [name for name, one in nodes.items() if name in of_gpus and _between(one)]
     return sorted(found, key=lambda name: nodes[name].state is not NodeState.FAILED)
 
@@ -45,7 +45,7 @@ def within_limit(contract: Contract, names: Sequence[str], states: Mapping[str, 
 
     An operator whose network breaks off while packages are installed cuts off every node at once: that is no fault of theirs.
     """
-    pools = {node.name: node.pool for node in contract.with_role(*GPU_ROLES)}
+    pools = {node.name: node.pool for node in contract.with_role(*WORKERS)}
     gone = Counter(
         pools[name]
         for name, one in states.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from railbed.claims import FrozenModel
+from railbed.claims import WORKERS, FrozenModel
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX
 from railbed.effects.slurm_text import NodeState
@@ -29,7 +29,7 @@ def incidents(contract: Contract, states: Mapping[str, NodeState]) -> list[Incid
 
     What all nodes use is down itself where most of them say so; where only a few do, their own way to it is broken.
     """
-    nodes = [node.name for node in contract.with_role("compute", "spare") if node.name in states]
+    nodes = [node.name for node in contract.with_role(*WORKERS) if node.name in states]
     seen: dict[tuple[str, str], dict[str, Symptom]] = {}
     for name in nodes:
         for symptom in report.parse(states[name].comment, HEALTH_REPORT_PREFIX):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from railbed.claims import WORKERS
 from railbed.contract import Contract
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
 from railbed.effects.slurm_text import NodeState
@@ -13,7 +14,7 @@ from railbed.laws.drain_limit import Out, crowded
 def taken_out(contract: Contract, states: Mapping[str, NodeState]) -> dict[str, list[str]]:
     """Pool → its nodes that automatic drains hold."""
     found: dict[str, list[str]] = {}
-    for node in contract.with_role("compute", "spare"):
+    for node in contract.with_role(*WORKERS):
         state = states.get(node.name)
         if state and state.drained and state.reason.startswith(AUTOMATIC_DRAINS):
             found.setdefault(node.pool, []).append(node.name)
@@ -22,7 +23,7 @@ def taken_out(contract: Contract, states: Mapping[str, NodeState]) -> dict[str, 
 
 def refusal(contract: Contract, states: Mapping[str, NodeState], names: Collection[str]) -> str:
     """Why these nodes must not be drained together now; empty where they may. One that is drained already costs nothing."""
-    nodes = contract.with_role("compute", "spare")
+    nodes = contract.with_role(*WORKERS)
     out = taken_out(contract, states)
     for pool in dict.fromkeys(node.pool for node in nodes if node.name in names):
         members = [node.name for node in nodes if node.pool == pool]

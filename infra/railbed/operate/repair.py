@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from railbed import configure, validate
-from railbed.claims import FrozenModel, Verdict
+from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects import acceptance
@@ -47,7 +47,7 @@ def plan(contract: Contract, name: str, scheduler: Scheduler) -> list[Step]:
     node = contract.node(name)
     if node.role == "controller":
         raise UsageError(f"{name} is a controller; the repair of this release is for nodes that run jobs", found=node.role,
-                         allowed=["compute", "spare"])  # fmt: skip
+                         allowed=list(WORKERS))  # fmt: skip
     jobs = [f"{job.id} of {job.user}" for job in scheduler.jobs(name)]
     wait = f"wait until {', '.join(jobs)} ended by itself" if jobs else "no job is on the node, so no wait"
     return [

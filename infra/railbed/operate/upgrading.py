@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import configure, validate
-from railbed.claims import FrozenModel, Verdict
+from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, DRAIN_POLL_S, UPGRADE_PREFIX
 from railbed.effects import acceptance
@@ -239,7 +239,7 @@ class _Run:
 
     def _await_partners(self, names: Sequence[str]) -> None:
         """Waits until the rails of ``names`` have whom to be measured with; a node with a job is left alone."""
-        with_rails = [node.name for node in self.contract.with_role("compute", "spare") if node.rails]
+        with_rails = [node.name for node in self.contract.with_role(*WORKERS) if node.rails]
         others = [name for name in with_rails if name not in names]
         lacking = PARTNERS_NEEDED + 1 - len(set(with_rails) & set(names))
         start, told = time.monotonic(), False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from railbed.claims import WORKERS
 from railbed.contract import Contract, Node
 from railbed.defaults import DRAIN_ALL_SHARE, UPGRADE_WAVE_FRACTION
 from railbed.laws.drain_limit import most
@@ -30,7 +31,7 @@ def waves(
         _units(contract, nodes),
         key=lambda unit: (not all(n.role == "spare" for n in unit), any(n.name in busy for n in unit)),
     )
-    runs_jobs = contract.with_role("compute", "spare")
+    runs_jobs = contract.with_role(*WORKERS)
     whole = most(UPGRADE_WAVE_FRACTION, len(runs_jobs))
     rooms = {
         pool: max(1, most(DRAIN_ALL_SHARE, members) - len((out or {}).get(pool, [])))

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from railbed import catalog
-from railbed.claims import FrozenModel
+from railbed.claims import WORKERS, FrozenModel
 from railbed.software import compat
 
-GPU_ROLES = ("compute", "spare")
-CLIENT_ROLES = ("controller", *GPU_ROLES)
+CLIENT_ROLES = ("controller", *WORKERS)
 OF_COMPONENTS = {
     "nvswitch_nodes": ("fabric_manager",),
     "imex_nodes": ("imex",),
@@ -263,7 +262,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "directory_nodes"
     if cluster.homes and kind.role == "controller":
         yield "homes_nodes"
-    if kind.role in GPU_ROLES:
+    if kind.role in WORKERS:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
@@ -278,17 +277,13 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             yield "acs_nodes"
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
-        yield f"{cluster.scheduler}_{'nodes' if kind.role in GPU_ROLES else 'controllers'}"
+        yield f"{cluster.scheduler}_{'nodes' if kind.role in WORKERS else 'controllers'}"
     if cluster.scheduler == "slurm" and kind.first_controller:
         yield "accounting_nodes"
     if cluster.mounts and kind.role in CLIENT_ROLES:
         yield "filesystem_clients"
         # EFA's servers answer over TCP too, and only nodes with GPUs have the cards.
-        if (
-            cluster.lnet
-            and cluster.hosts == "machine"
-            and (kind.role in GPU_ROLES or cluster.lnet != {"efa"})
-        ):
+        if cluster.lnet and cluster.hosts == "machine" and (kind.role in WORKERS or cluster.lnet != {"efa"}):
             yield "lnet_nodes"
     for part, served in (("metadata", kind.metadata), ("data", kind.data)):
         if served:

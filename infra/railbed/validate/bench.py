@@ -11,7 +11,7 @@ from typing import Any
 
 from railbed import strict_json
 from railbed.certificate.identity import Identity
-from railbed.claims import Verdict
+from railbed.claims import WORKERS, Verdict
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
 from railbed.effects import files
@@ -66,7 +66,7 @@ class Bench:
 
     def rail_nodes(self) -> list[Node]:
         """Nodes with rails, compute nodes first."""
-        return [n for n in self.contract.with_role("compute", "spare") if n.rails]
+        return [n for n in self.contract.with_role(*WORKERS) if n.rails]
 
     def keep(self, name: str, content: str | dict[str, Any] | list[Any]) -> str:
         """Stores evidence; returns its path relative to the report."""

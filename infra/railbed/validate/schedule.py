@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed.claims import Verdict
+from railbed.claims import WORKERS, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
 from railbed.effects.scheduler import Scheduler
@@ -41,7 +41,7 @@ def look(bench: Bench) -> None:
     )
     for question in bench.scope.get(CLAIM):
         problems = faults(bench.contract, bench.schedule, reservations)
-        nodes = [n.name for n in bench.contract.with_role("compute", "spare")]
+        nodes = [n.name for n in bench.contract.with_role(*WORKERS)]
         fit = len(nodes) - len(set(problems) & set(nodes))
         verdict = Verdict.FAIL if problems else Verdict.PASS
         told = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
@@ -59,7 +59,7 @@ def faults(
 ) -> dict[str, list[str]]:
     """Node → what keeps the scheduler from giving it work; railbed's own reservation does not."""
     found: dict[str, list[str]] = {}
-    for node in contract.with_role("compute", "spare"):
+    for node in contract.with_role(*WORKERS):
         state = states.get(node.name)
         told = []
         if state is None:

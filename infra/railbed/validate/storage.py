@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import ended
-from railbed.claims import Judged, Verdict
+from railbed.claims import WORKERS, Judged, Verdict
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
@@ -78,7 +78,7 @@ class Trial:
 
     def look(self) -> bool:
         """Asks the clients how they are, and says whether none is well."""
-        names = [node.name for node in self.bench.contract.with_role("compute", "spare")]
+        names = [node.name for node in self.bench.contract.with_role(*WORKERS)]
         gone = self.bench.unreachable
         found = look(self.bench, self.filesystem, [name for name in names if name not in gone])
         self.clients = {name: found.get(name) or unreachable(name, gone[name]) for name in names}
