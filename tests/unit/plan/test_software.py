@@ -27,7 +27,6 @@ def test_every_example_goes_with_its_release(file: Path) -> None:
     ("signing", "warned"),
     [
         ({"kind": "off"}, False),
-        ({"kind": "signed"}, True),
         ({"kind": "mok", "certificate_sha256": "0" * 64}, True),
     ],
 )
