@@ -16,15 +16,16 @@ from typing import Any
 
 from railbed import configure, operate, platforms, spec, validate
 from railbed import plan as plans
-from railbed.contract import Contract, MacError, Missing
+from railbed.contract import Contract, Missing
 from railbed.effects import contract_store, control_sockets, files, lock
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
-from railbed.effects.remote import Remote, write_ssh_files
+from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.secrets import complete, contract_key, ensure_stack_secrets, take
+from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, stacks
-from railbed.errors import ContractError, HostError, Unsupported, UsageError
+from railbed.errors import HostError, Unsupported, UsageError
+from railbed.operate.recall import recall, store
 from railbed.platforms import services
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
@@ -100,7 +101,7 @@ def prepare(kind: str, work: Workspace, say: Say) -> None:
 def _engine(work: Workspace, say: Say) -> None:
     """Engine, environment file and the stack itself, so that plain `pulumi preview` works from now on."""
     write_env(work, environment(work, say))
-    _recall(work, Session(work, say), say)
+    recall(work, Session(work, say), say)
 
 
 def require(
@@ -181,47 +182,6 @@ def make(
     ensure_stack_secrets(work)
     changes = session.up(on_event)
     return changes, store(work, session.output("contract"))
-
-
-def _recall(work: Workspace, session: Session, say: Say) -> None:
-    """What another operator's runs of this stack came to: the same keys, and nodes keep their names and host keys.
-
-    Raises MacError for a team's contract that was not made with the team's key.
-    """
-    if work.contract_file.exists() and complete(work):
-        session.open()
-    else:
-        _take(work, session.outputs(), say)
-    if work.contract_file.exists():
-        ensure_stack_secrets(work)
-        for file in (work.contract_file, configure.converged_file(work)):
-            contract_store.adopt(work, file, say)
-
-
-def _take(work: Workspace, known: dict[str, Any], say: Say) -> None:
-    """Keys and contract from the stack's outputs, where this checkout lacks them."""
-    secrets = known.get("secrets") or {}
-    if take(work, secrets):
-        say(
-            f"took the stack's keys from the state; compare `sha256sum {contract_key(work)}` with another operator's"
-        )
-    if work.contract_file.exists() or known.get("contract") is None:
-        return
-    try:
-        configure.learn(store(work, known["contract"]), work)
-    except ContractError as broken:
-        if isinstance(broken, MacError) and secrets:
-            raise
-        say(f"the stack's last contract is not used: {broken.message}")
-
-
-def store(work: Workspace, data: Any) -> Contract:
-    """Checks a contract and writes it where inventory, checks and repairs read it."""
-    contract = contract_store.parse(work, data, f"output contract of stack {work.stack}")
-    work.dir.mkdir(parents=True, exist_ok=True)
-    contract_store.write(work, contract)
-    write_ssh_files(work, contract)
-    return contract
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 
 from railbed.claims import WORKERS
 from railbed.configure import health
+from railbed.configure.job_nodes import job_node
 from railbed.contract import (
     Contract,
     Filesystem,
@@ -31,10 +32,9 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE, SCHEDULED_MEMORY_SHARE
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
-from railbed.hardware.facts import ranges
 
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
@@ -196,7 +196,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_nodes": json.dumps([_known(node) for node in contract.nodes]),
         "railbed_job_nodes": json.dumps(
             [
-                _job_node(
+                job_node(
                     node,
                     as_observed.known(node, observed),
                     whole=contract.hosts == "container",
@@ -244,33 +244,6 @@ def _carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]
 def _known(node: Node) -> dict[str, str]:
     """What others call a node by."""
     return {"name": node.name, "address": node.address, "role": node.role, "pool": node.pool}
-
-
-def _job_node(node: Node, seen: NodeFacts | None, *, whole: bool, huge_pages_gib: int) -> dict[str, Any]:
-    """What the scheduler must know of a node. ``whole``: its memory is what a scheduler may give, and not a machine's nominal
-    one, of which Linux reports less. Huge pages are nobody's."""
-    made: dict[str, Any] = {
-        "name": node.name,
-        "address": node.address,
-        "cpus": node.cpus,
-        "memory_mib": node.memory_mib if whole else int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
-        "gpus": node.gpus,
-        "scalable_unit": node.scalable_unit,
-        "pool": node.pool,
-        "spare": node.role == "spare",
-    }
-    if seen is not None and seen.cpu is not None:
-        made |= seen.cpu.model_dump() | {"cpus": seen.cpu.cpus}
-    if seen is not None and seen.memory_mib is not None:
-        offered = int(seen.memory_mib * SCHEDULED_MEMORY_SHARE)
-        made["memory_mib"] = min(offered, node.memory_mib) if node.memory_mib else offered
-    made["memory_mib"] = max(0, made["memory_mib"] - huge_pages_gib * 1024)
-    if seen is not None and len(seen.gpu_cores) == node.gpus and all(seen.gpu_cores):
-        made["gpu_cores"] = [
-            {"gpus": ranges([at for at, own in enumerate(seen.gpu_cores) if own == cores]), "cores": cores}
-            for cores in dict.fromkeys(seen.gpu_cores)
-        ]
-    return made
 
 
 def _block(address: str) -> str:

@@ -29,6 +29,8 @@ from railbed.plan.parts import (
     PlannedFilesystem,
     PlannedJob,
     PlannedPool,
+    PlannedRepository,
+    PlannedSoftware,
     Price,
     Warned,
 )
@@ -69,15 +71,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     installed = software.planned(release, chosen, lab=lab is not None)
     if lab is None:
         places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
-        wheels = sources.wheels(spec.software.mirror, installed.versions.get("torch", ""))
-        signing = spec.software.module_signing
-        certificate = signing.certificate_sha256 if signing.kind == "mok" else ""
-        installed = installed.model_copy(
-            update={
-                "repositories": places, "wheels": wheels, "secure_boot": signing.kind, "certificate_sha256": certificate,
-                "mirrored": spec.software.mirror is not None,
-            }
-        )  # fmt: skip
+        installed = installed.model_copy(update=_of_site(spec, installed, places))
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
@@ -129,6 +123,20 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         storage=storage,
         jobs=jobs,
     )
+
+
+def _of_site(
+    spec: ClusterSpec, installed: PlannedSoftware, repositories: list[PlannedRepository]
+) -> dict[str, object]:
+    """What nodes that are no lab's are told besides: where packages and wheels come from, and who signs modules."""
+    signing = spec.software.module_signing
+    return {
+        "repositories": repositories,
+        "wheels": sources.wheels(spec.software.mirror, installed.versions.get("torch", "")),
+        "secure_boot": signing.kind,
+        "certificate_sha256": signing.certificate_sha256 if signing.kind == "mok" else "",
+        "mirrored": spec.software.mirror is not None,
+    }
 
 
 def _pins(

@@ -11,13 +11,14 @@ import pytest
 from tests.unit.configure.conftest import small
 from tests.unit.contract.test_mac import sealed_again
 
-from railbed import configure, contract, flow, platforms
+from railbed import configure, contract, platforms
 from railbed.cli import main as cli
 from railbed.configure import stack
 from railbed.effects import contract_store
 from railbed.effects.secrets import ensure_stack_secrets, shared
 from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
+from railbed.operate.recall import recall
 from railbed.platforms.cloud import cluster
 
 COMMANDS = [
@@ -122,7 +123,7 @@ class Engine:
 def join(work: Workspace, outputs: dict[str, Any]) -> list[str]:
     """What `railbed setup` does with the state; what it says."""
     said: list[str] = []
-    flow._recall(work, Engine(outputs), said.append)  # type: ignore[arg-type]
+    recall(work, Engine(outputs), said.append)  # type: ignore[arg-type]
     return said
 
 
