@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from railbed.effects.lab import sweep
+from railbed.effects.lab import names, network, sweep
+from railbed.platforms.lab.resources import Network
 from railbed.platforms.provider import STEP_LOG
+from railbed.run import Result, run
 
 from .conftest import Cli, processes_of
 
@@ -80,6 +83,67 @@ def assert_clean(cli: Cli) -> None:
     assert processes_of(cli.work) == []
     assert not cli.work.lab_dir.exists()
     assert {entry.name for entry in cli.work.dir.iterdir()} <= {"archive", "lock"}
+
+
+class CutError(Exception):
+    """Where the process would have been killed."""
+
+
+def cut_after(lines: int) -> Callable[..., Result]:
+    """``run`` that ends after so many lines of ``ip``; what goes as one batch is cut between its lines too."""
+    left = lines
+
+    def cut(command: list[str], *, stdin: str = "", check: bool = True) -> Result:
+        nonlocal left
+        wanted = stdin.splitlines() or [""]
+        allowed, left = wanted[:left], left - len(wanted)
+        if allowed:
+            done = run(command, stdin="\n".join([*allowed, ""]) if stdin else "", check=check)
+        if left < 0:
+            raise CutError
+        return done
+
+    return cut
+
+
+def test_a_network_cut_at_any_line_is_finished_by_the_next_create(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab_id = "tcut"
+    wanted = {"lab_id": lab_id, "lab_dir": str(tmp_path), "management_cidr": "10.249.0.0/24", "mtu": 1500}
+    fabric, control = names.fabric_namespace(lab_id), names.control_namespace(lab_id)
+    finished = False
+    for lines in range(40):
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr(network, "run", cut_after(lines))
+                Network().create(wanted)
+                finished = True
+        except CutError:
+            pass
+        Network().create(wanted)
+        shown = json.loads(network.ip(control, "-json", "addr", "show", "mgmt0").stdout)[0]
+        port = network.links(fabric)[names.management_port(lab_id, network.CONTROL_HOST)]
+        assert [address["local"] for address in shown["addr_info"] if address["family"] == "inet"] == [
+            "10.249.0.254"
+        ]
+        assert "UP" in shown["flags"], f"cut after {lines}"
+        assert (port["master"], "UP" in port["flags"]) == (names.MANAGEMENT_SWITCH, True), (
+            f"cut after {lines}"
+        )
+        sweep.sweep(lab_id, tmp_path)
+        if finished:
+            break
+    assert finished and lines > 10, "the cuts did not reach the last line"
+    assert sweep.remains(lab_id, tmp_path) == []
+
+
+def test_a_name_without_a_namespace_is_made_one() -> None:
+    space = network.NETNS_DIR / names.namespace("tcut", "h0")
+    space.touch()
+    network.ensure_namespace(space.name)
+    assert list(network.links(space.name)) == ["lo"]
+    assert sweep.sweep("tcut", Path("/nonexistent")) == [f"namespace {space.name}"]
 
 
 def test_kill_after_each_kind_of_step_of_up_and_destroy(stack: Callable[..., Cli], tmp_path: Path) -> None:

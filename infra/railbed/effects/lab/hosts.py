@@ -79,13 +79,9 @@ def create(spec: HostSpec) -> None:
 
 def ensure(spec: HostSpec) -> None:
     """Brings an existing host to what ``spec`` says: mounted, cabled, shaped, booted. Its disk is kept."""
-    fabric = names.fabric_namespace(spec.lab_id)
     network.ensure_namespace(spec.machine)
+    network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu)
     there = network.links(spec.machine)
-    if "mgmt0" not in there:
-        port = names.management_port(spec.lab_id, spec.octet)
-        network.plug(fabric, spec.machine, "mgmt0", port, names.MANAGEMENT_SWITCH, spec.address, spec.mtu,
-                     network.mac(0, spec.octet))  # fmt: skip
     wanted = {f"rail{rail.index}" for rail in spec.rails}
     for extra in {name for name in there if name.startswith("rail")} - wanted:
         network.ip(spec.machine, "link", "del", extra)

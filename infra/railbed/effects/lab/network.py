@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from railbed.run import Result, run
 
 NETNS_DIR = Path("/run/netns")
 SHAPER_LATENCY = "50ms"
+UNFINISHED = "-new"
 CONTROL_HOST = 254
 """Last octet of railbed's own address on the management network."""
 
@@ -44,6 +46,9 @@ def ip_batch(namespace: str, lines: list[str]) -> None:
 
 
 def ensure_namespace(name: str) -> None:
+    """A namespace: made if missing, or if a kill left its name without one behind it."""
+    if exists(name) and not os.path.ismount(NETNS_DIR / name):
+        (NETNS_DIR / name).unlink()
     if not exists(name):
         run(["ip", "netns", "add", name])
     ip(name, "link", "set", "lo", "up")
@@ -67,11 +72,19 @@ def ensure_bridge(fabric: str, name: str, mtu: int) -> None:
 def ensure_control(lab_id: str, management_cidr: str, mtu: int) -> None:
     """railbed's own place on the management network."""
     network = ipaddress.ip_network(management_cidr)
-    control, fabric = names.control_namespace(lab_id), names.fabric_namespace(lab_id)
-    if "mgmt0" not in links(control):
-        address = f"{network.network_address + CONTROL_HOST}/{network.prefixlen}"
-        plug(fabric, control, "mgmt0", names.management_port(lab_id, CONTROL_HOST), names.MANAGEMENT_SWITCH, address, mtu,
-             mac(0, CONTROL_HOST))  # fmt: skip
+    control = names.control_namespace(lab_id)
+    address = f"{network.network_address + CONTROL_HOST}/{network.prefixlen}"
+    ensure_management(lab_id, control, address, CONTROL_HOST, mtu)
+
+
+def ensure_management(lab_id: str, namespace: str, address: str, octet: int, mtu: int) -> None:
+    """Cables a namespace to the management network; an existing cable is brought up."""
+    if "mgmt0" in links(namespace):
+        ip(namespace, "link", "set", "mgmt0", "up")
+    else:
+        port = names.management_port(lab_id, octet)
+        plug(names.fabric_namespace(lab_id), namespace, "mgmt0", port, names.MANAGEMENT_SWITCH, address, mtu,
+             mac(0, octet))  # fmt: skip
 
 
 def mac(segment: int, octet: int) -> str:
@@ -82,17 +95,28 @@ def mac(segment: int, octet: int) -> str:
 def plug(
     fabric: str, host: str, interface: str, port: str, switch: str, address: str, mtu: int, hwaddr: str
 ) -> None:
-    """Cables ``interface`` of a host to ``port`` of a switch, replacing what is left of a cable cut half-way."""
+    """Cables ``interface`` of a host to ``port`` of a switch, replacing what is left of a cable cut half-way.
+
+    The interface gets its name last: whoever finds it finds a whole cable, also after a kill in between.
+    """
     ip(fabric, "link", "del", port, check=False)
+    unfinished = f"{interface}{UNFINISHED}"
     ip_batch(
         fabric,
         [
-            f"link add {port} mtu {mtu} numtxqueues 1 type veth peer name {interface} mtu {mtu} address {hwaddr} "
+            f"link add {port} mtu {mtu} numtxqueues 1 type veth peer name {unfinished} mtu {mtu} address {hwaddr} "
             f"numtxqueues 1 netns {host}",
             f"link set {port} master {switch} up",
         ],
     )
-    ip_batch(host, [f"addr add {address} dev {interface}", f"link set {interface} up"])
+    ip_batch(
+        host,
+        [
+            f"addr add {address} dev {unfinished}",
+            f"link set {unfinished} name {interface}",
+            f"link set {interface} up",
+        ],
+    )
 
 
 def shape(namespace: str, interface: str, rate_mbit: float, burst_kib: int) -> None:
