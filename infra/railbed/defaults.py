@@ -239,6 +239,15 @@ RAIL_SLACK_S = 20
 """How much longer than its data a flow may take, its start and its end included: on a busy node seconds each."""
 RAIL_PORT = 35200
 """First port of the rail probes; rail i uses this plus i."""
+RAIL_CONNECT_MS = 5000
+"""SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
+PERFTEST_CARDS_MOST = 8
+"""Cards of one rail; each has a port of its own."""
+PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
+"""Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
+carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
+PERFTEST_QUEUED_S = 0.1
+"""The most that may be under way at once: a twentieth of what RAIL_SECONDS carry."""
 RAIL_GATE_FRACTION = 0.95
 """A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03
