@@ -168,6 +168,11 @@ COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
 COLLECTIVES_PROGRAM = "/opt/railbed/collectives/collectives.py"
 """Where role ``collectives`` puts it on every node."""
+STEP_COMMENT = "railbed validate"
+"""On every step that a validation starts; no user's job has it."""
+NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"
+"""Where role ``nccl_tests`` has its programs."""
+COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 STEP_WAIT_S = 15
 """How long the scheduler may take to start a step of ours; afterwards the claim is unproven."""
 JOB_NODES = 4
@@ -256,6 +261,8 @@ COUNTER_TOLERANCE = 0.02
 """Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
 MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
+RAIL_SHARE_UNUSED, RAIL_SHARE_DOUBTFUL = 0.1, 0.5
+"""Of an equal share of a node's bytes: what NCCL's own choice of rings leaves no used rail below, and what needs a reason."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
 BOUND_TOLERANCE = 0.02

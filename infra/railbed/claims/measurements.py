@@ -40,18 +40,18 @@ class Measurement:
         return f"{rails} rails are measured by {programs}, which this release does not run yet"
 
 
-NCCL = {"roce": "NCCL", "infiniband": "NCCL", "efa": "NCCL"}
-"""The lab's program runs over TCP, which says nothing of such rails, good or bad."""
+NCCL_TESTS = {"roce": "nccl-tests", "infiniband": "nccl-tests", "efa": "nccl-tests"}
 PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
 RAILS = Measurement("rails", "iperf3", {"efa": "fi_rma_bw"}, PERFTEST)
-COLLECTIVES = Measurement("collectives", "railbed-collectives", NCCL)
+COLLECTIVES = Measurement("collectives", "railbed-collectives", {}, NCCL_TESTS)
+NCCL_LOG = Measurement("collectives", "NCCL's own log")
 STORAGE = Measurement("storage", "storage_probe")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 JOB = Measurement("job", "the reference job")
-MEASUREMENTS = (SCHEDULER, NODE_SUITE, RAILS, COLLECTIVES, STORAGE, CHECKPOINT, JOB)
+MEASUREMENTS = (SCHEDULER, NODE_SUITE, RAILS, COLLECTIVES, NCCL_LOG, STORAGE, CHECKPOINT, JOB)
 """Those that this release has, in the order in which a validation runs them."""
 
 

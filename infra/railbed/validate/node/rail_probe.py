@@ -17,14 +17,20 @@ test. Words with ``gid`` (an RDMA device and an IPv4 address) get ``-x`` with th
 ``remote`` gets it as its last word. ``output`` is the program's own; seconds count from ``go``; ``tx`` and ``rx`` are bytes that
 the rail's interfaces and RDMA ports counted: in ``idle`` before anything was started, in ``rails`` from ``go`` until the clients
 ended. Nothing outlives the probe, and it ends when its input does.
+
+With the words ``count DOCUMENT`` it prints what the parts of ``DOCUMENT`` (as ``rails`` above) have counted until now; a part
+with an ``address`` is the interface that has it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import json
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -39,6 +45,8 @@ LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
 ANY = "00000000"
 INFINIBAND = "/sys/class/infiniband"
+SIOCGIFADDR, NAME_BYTES, ADDRESS_AT = 0x8915, 15, 20
+"""ioctl that asks for an interface's IPv4 address (netdevice(7)), the length of a name, and where the answer has it."""
 WORD_BYTES = 4
 """Port counters of data count in words of four bytes (InfiniBand Architecture 1.3, 16.1.3.5; Linux, sysfs-class-infiniband)."""
 
@@ -167,6 +175,20 @@ def _read(path: str) -> str:
         return ""
 
 
+def _interface(address: str) -> List[str]:
+    """The interface that has an IPv4 address; none where no one has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:NAME_BYTES])
+            try:
+                answer = fcntl.ioctl(asked.fileno(), SIOCGIFADDR, request)
+            except OSError:  # it has none
+                continue
+            if socket.inet_ntoa(answer[ADDRESS_AT : ADDRESS_AT + 4]) == address:
+                return [name]
+    return []
+
+
 def _carrier(rail: Document) -> bool:
     """Whether all of a rail's RDMA ports are active; without one, whether all of its interfaces have carrier."""
     if rail["devices"]:
@@ -176,11 +198,13 @@ def _carrier(rail: Document) -> bool:
 
 def _bytes(rail: Document, way: str) -> int:
     """What a rail's interfaces and RDMA ports counted; an InfiniBand port counts the IP packets too."""
-    names, total = rail["netdevs"], 0
+    names, total = rail["netdevs"] + (_interface(rail["address"]) if "address" in rail else []), 0
     for device in rail["devices"]:
         port = f"{INFINIBAND}/{device}/ports/1"
         counter = "port_xmit_data" if way == "tx" else "port_rcv_data"
         total += int(_read(f"{port}/counters/{counter}") or 0) * WORD_BYTES
+        # EFA has no port counters (Linux, drivers/infiniband/hw/efa/efa_verbs.c).
+        total += int(_read(f"{port}/hw_counters/{way}_bytes") or 0)
         if _read(f"{port}/link_layer") == "InfiniBand":
             names = []
     return total + sum(int(_read(f"/sys/class/net/{name}/statistics/{way}_bytes") or 0) for name in names)
@@ -251,6 +275,9 @@ def probe(plan: Document) -> None:
 
 def main() -> None:
     """Reads the plan and probes; a rendezvous that is never finished ends by itself."""
+    if sys.argv[1:2] == ["count"]:
+        print(json.dumps(_rails({"rails": json.loads(sys.argv[2])})))
+        return
     plan = _hear()
     if plan is None:
         return
