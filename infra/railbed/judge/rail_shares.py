@@ -26,9 +26,7 @@ def least_per_node(
     return payload_per_node(collective, size_bytes, nodes, runs)
 
 
-def judge(
-    counters: Sequence[NodeBytes], least_bytes: float, rails: int, *, simulated: bool = False
-) -> Judged:
+def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judged:
     """Fail: a rail that carried next to nothing. Unproven: too few bytes in all, a rail with less than half of its siblings'
     mean, or a management network that was busy beside whole rails."""
     unused, doubts, guilty, lowest = [], [], set(), 1.0
