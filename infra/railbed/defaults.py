@@ -168,6 +168,11 @@ COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
 COLLECTIVES_PROGRAM = "/opt/railbed/collectives/collectives.py"
 """Where role ``collectives`` puts it on every node."""
+STEP_COMMENT = "railbed validate"
+"""On every step that a validation starts; no user's job has it."""
+NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"
+"""Where role ``nccl_tests`` has its programs."""
+COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 STEP_WAIT_S = 15
 """How long the scheduler may take to start a step of ours; afterwards the claim is unproven."""
 JOB_NODES = 4
@@ -239,6 +244,15 @@ RAIL_SLACK_S = 20
 """How much longer than its data a flow may take, its start and its end included: on a busy node seconds each."""
 RAIL_PORT = 35200
 """First port of the rail probes; rail i uses this plus i."""
+RAIL_CONNECT_MS = 5000
+"""SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
+PERFTEST_CARDS_MOST = 8
+"""Cards of one rail; each has a port of its own."""
+PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
+"""Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
+carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
+PERFTEST_QUEUED_S = 0.1
+"""The most that may be under way at once: a twentieth of what RAIL_SECONDS carry."""
 RAIL_GATE_FRACTION = 0.95
 """A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03
@@ -247,6 +261,8 @@ COUNTER_TOLERANCE = 0.02
 """Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
 MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
+RAIL_SHARE_UNUSED, RAIL_SHARE_DOUBTFUL = 0.1, 0.5
+"""Of an equal share of a node's bytes: what NCCL's own choice of rings leaves no used rail below, and what needs a reason."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
 BOUND_TOLERANCE = 0.02

@@ -15,7 +15,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import COLLECTIVES, NODE_SUITE, RAILS, missing
+from railbed.claims.measurements import COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS, missing
 from railbed.claims.records import WORKERS
 from railbed.laws import bandwidth
 
@@ -119,7 +119,7 @@ def transport(facts: Facts) -> Instances:
 
 
 @define(
-    id="fabric.transport.nccl_log", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("NCCL with its log"),
+    id="fabric.transport.nccl_log", subject=Subject.CLUSTER, roles=CLUSTER, by=NCCL_LOG,
     holds="NCCL's own log names the fabric's transport, and no socket", accuses="fabric", runbook="transport",
     explained=TRAFFIC, hidden={"lab": "the lab has no GPU, so NCCL itself does not run and writes no log"},
 )  # fmt: skip
@@ -129,7 +129,7 @@ def nccl_log(facts: Facts) -> Instances:
 
 
 @define(
-    id="fabric.gpudirect", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("a verbs test on GPU memory"),
+    id="fabric.gpudirect", subject=Subject.CLUSTER, roles=CLUSTER, by=NCCL_LOG,
     holds="the rail NICs read GPU memory directly", accuses="gpudirect", runbook="gpudirect",
     hidden={"lab": "the lab's rails are TCP, so no NIC reads GPU memory"},
 )  # fmt: skip

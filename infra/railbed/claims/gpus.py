@@ -82,22 +82,24 @@ def dcgm(_: Facts) -> Instances:
 
 @define(
     id="node.nvlink", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
-    by=missing("`nvidia-smi nvlink`"), holds="every NVLink of every GPU is up at its rate",
-    accuses="nvlink", runbook="nvlink", essential=True,
-    hidden={"lab": "the lab has no GPU, so there is no NVLink to measure"},
+    by=NODE_SUITE, holds="every NVLink of every GPU is up at its rate",
+    accuses="nvlink", runbook="nvlink", hardware=True, essential=True,
 )  # fmt: skip
-def nvlink(_: Facts) -> Instances:
-    yield In("every NVLink of every GPU is up at its rate")
+def nvlink(facts: Facts) -> Instances:
+    if facts.machine.nvlink_links:
+        yield In("every NVLink of every GPU is up at its rate")
+    else:
+        yield Out(f"the GPUs of {facts.machine.key} have no NVLink")
 
 
 @define(
     id="node.xid", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
-    by=missing("a reader of the driver's XID lines in the kernel log"),
-    holds="the driver wrote no XID since the node was taken in", accuses="xid", runbook="xid", essential=True,
+    by=NODE_SUITE, holds="the driver wrote no XID that points at hardware, and no fatal SXid, since the node booted",
+    accuses="xid", runbook="xid", essential=True,
     hidden={"lab": "the lab has no GPU driver in the kernel, so it writes no XID lines"},
 )  # fmt: skip
 def xid(_: Facts) -> Instances:
-    yield In("the driver wrote no XID since the node was taken in")
+    yield In("the driver wrote no XID that points at hardware since the node booted")
 
 
 @define(

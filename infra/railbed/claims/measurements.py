@@ -16,13 +16,17 @@ class Measurement:
     """The program that measures, for people; without a step the one that would."""
     lacking: Mapping[str, str] = field(default_factory=dict)
     """Transport → the programs that would measure it, and that this release does not run."""
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Transport → the program that measures there in place of ``tool``."""
 
     def _absent(self, transports: Iterable[str]) -> dict[str, str]:
         return {name: self.lacking[name] for name in sorted(set(transports)) if name in self.lacking}
 
     def tool_for(self, transports: Iterable[str]) -> str:
         """The program; empty where nothing can answer there."""
-        return self.tool if self.step and not self._absent(transports) else ""
+        if not self.step or self._absent(transports):
+            return ""
+        return ", ".join(sorted({self.instead.get(name, self.tool) for name in transports})) or self.tool
 
     def lacking_for(self, transports: Iterable[str]) -> str:
         """Why nothing can answer there; empty where something can."""
@@ -36,21 +40,18 @@ class Measurement:
         return f"{rails} rails are measured by {programs}, which this release does not run yet"
 
 
-RDMA = {
-    "roce": "ib_write_bw and NCCL",
-    "infiniband": "ib_write_bw and NCCL",
-    "efa": "fi_rma_bw and NCCL",
-}
-"""A TCP stream says nothing of such a rail, good or bad."""
+NCCL_TESTS = {"roce": "nccl-tests", "infiniband": "nccl-tests", "efa": "nccl-tests"}
+PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
-RAILS = Measurement("rails", "iperf3", RDMA)
-COLLECTIVES = Measurement("collectives", "railbed-collectives", RDMA)
+RAILS = Measurement("rails", "iperf3", {"efa": "fi_rma_bw"}, PERFTEST)
+COLLECTIVES = Measurement("collectives", "railbed-collectives", {}, NCCL_TESTS)
+NCCL_LOG = Measurement("collectives", "NCCL's own log")
 STORAGE = Measurement("storage", "storage_probe")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 JOB = Measurement("job", "the reference job")
-MEASUREMENTS = (SCHEDULER, NODE_SUITE, RAILS, COLLECTIVES, STORAGE, CHECKPOINT, JOB)
+MEASUREMENTS = (SCHEDULER, NODE_SUITE, RAILS, COLLECTIVES, NCCL_LOG, STORAGE, CHECKPOINT, JOB)
 """Those that this release has, in the order in which a validation runs them."""
 
 

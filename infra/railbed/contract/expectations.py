@@ -64,6 +64,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "fabric_manager": versions.get("fabric_manager", ""),
         "nvlsm": versions.get("nvlsm", ""),
         "dcgm": versions.get("dcgm", ""),
+        "nvlinks": machine.nvlink_links if machine else 0,
+        "nvlink_gbytes_per_s": machine.nvlink_gbytes_per_s if machine else 0.0,
         "containers": {name: versions[name] for name in CONTAINERS if name in versions},
         "image": image.model_dump(mode="json"),
         "release": software.release,

@@ -165,6 +165,10 @@ class Machine(FrozenModel):
     """Interface of each NIC, rail by rail; empty as above."""
     nccl_environment: dict[scalars.EnvironmentName, scalars.EnvironmentValue] = Field(default_factory=dict)
     """What the provider says NCCL needs to be told."""
+    nvlink_links: int = 0
+    """Of one GPU."""
+    nvlink_gbytes_per_s: float = 0.0
+    """One direction of one link."""
     nodes_per_nvlink_domain: int = 1
     """Nodes whose GPUs NVLink joins where all are there; 1: none but a node's own."""
 

@@ -13,7 +13,7 @@ from railbed import strict_json
 from railbed.certificate.identity import Identity
 from railbed.claims import WORKERS, Verdict
 from railbed.contract import Contract, Node
-from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_WAIT_S
+from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_COMMENT, STEP_WAIT_S
 from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -25,8 +25,6 @@ from railbed.validate.scope import Scope
 Progress = Callable[[str], None]
 """Hears one line per step of a validation."""
 EVIDENCE = "evidence"
-STEP_COMMENT = "railbed validate"
-"""On every step that a validation starts; no user's job has it."""
 
 
 @dataclass

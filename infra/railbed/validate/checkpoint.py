@@ -21,13 +21,14 @@ from railbed.defaults import (
     CHECKPOINT_ROOM,
     CHECKPOINT_SLOWEST,
     MEASURE_BUDGET_S,
+    STEP_COMMENT,
     STEP_WAIT_S,
     STORAGE_TIMEOUT_S,
 )
 from railbed.effects import node_json
 from railbed.parse.numbers import integer
 from railbed.validate.answers import against_floor, disturbed, judged
-from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -9,22 +10,24 @@ from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
 from railbed.defaults import (
+    COLLECTIVE_ITERATIONS,
     COLLECTIVE_TIMEOUT_S,
     COLLECTIVE_TRIES,
-    COLLECTIVES_PROGRAM,
     GATING_SIZE_BYTES,
-    STEP_WAIT_S,
 )
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
-from railbed.judge import nccl_log
+from railbed.judge import nccl_log, nccl_transport
 from railbed.judge.proof import RINGED, Case
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.laws.published import SIZE_SLACK
-from railbed.parse import nccl_tests
+from railbed.parse import nccl_debug, nccl_tests
+from railbed.run import Result
 from railbed.units import gbytes_per_s
+from railbed.validate import collective_programs, port_counters
 from railbed.validate.answers import disturbed
-from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.bench import Bench
+from railbed.validate.collective_programs import Start
 from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, counter_records, prove
 from railbed.validate.patience import Patience
@@ -32,9 +35,10 @@ from railbed.validate.scope import Question
 
 PATTERN = "collective.*"
 NAME = re.compile(r"collective\.(\w+)@(\d+)")
-ITERATIONS, WARMUP = 2, 1
+BESIDE = (TRANSPORT, nccl_transport.LOG, nccl_transport.GPUDIRECT)
+"""Claims that the collectives answer too."""
 PROVING = "all_reduce"
-"""Run for ``fabric.transport`` where no collective is asked for."""
+"""Run for them where no collective is asked for."""
 
 
 def run(bench: Bench) -> None:
@@ -42,7 +46,7 @@ def run(bench: Bench) -> None:
     wanted = _wanted(bench)
     if not wanted:
         return
-    largest = Counts()
+    largest, texts = Counts(), list[str]()
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
         if not nodes:
@@ -55,6 +59,9 @@ def run(bench: Bench) -> None:
             first = _tries(bench, ops, chosen, size)
             if k == max(wanted):
                 largest.add(first, chosen, ops)
+                texts.append(first.text)
+    machine = bench.contract.machine(bench.rail_nodes()[0].machine)
+    _nccl(bench, "\n".join(texts), machine.transport)
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
 
@@ -71,10 +78,12 @@ def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
 
 @dataclass(frozen=True)
 class Run:
-    """One start of the program: its log, a verdict for each collective that it measured, and the conditions."""
+    """One run of the programs: their log, a verdict for each collective that they measured, and the conditions."""
 
     text: str
+    """Of those programs that came to their end."""
     judged: dict[str, Judged]
+    counters: Counters
     conditions: str
     """What was wrong with them, in words; empty where nothing was."""
 
@@ -89,7 +98,7 @@ class Counts:
 
     def add(self, run: Run, nodes: list[str], ops: list[str]) -> None:
         self.nodes = nodes
-        self.counters |= {op: counter_records(run.text, op) for op in ops}
+        self.counters |= {op: run.counters.get(op, []) for op in ops}
         self.conditions = self.conditions or run.conditions
 
 
@@ -157,63 +166,86 @@ def _wanted(bench: Bench) -> dict[int, list[str]]:
         match = NAME.fullmatch(claim.id)
         if match:
             wanted.setdefault(int(match[2]), []).append(match[1])
-    if not wanted and bench.scope.asks(TRANSPORT):
+    if not wanted and any(bench.scope.asks(claim) for claim in BESIDE):
         counts = [int(m[2]) for c in bench.contract.claims if (m := NAME.fullmatch(c.id))]
         wanted[max(counts, default=2)] = [PROVING]
     return wanted
 
 
 def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int) -> Run:
-    """Runs the program on ``nodes`` and judges its log."""
+    """Runs the programs on ``nodes`` and judges their log."""
     assert bench.scheduler is not None
-    k = len(nodes)
+    k, controller = len(nodes), bench.scheduler.controller
     again = f", try {attempt}" if attempt > 1 else ""
     bench.say(f"{', '.join(ops)} over {', '.join(nodes)}{again}")
-    argv = _argv(bench, ops, nodes, size)
+    machine = bench.contract.machine(bench.node(nodes[0]).machine)
+    starts = collective_programs.starts(
+        machine, ops, nodes, size, training_stack_path=bench.contract.software.training_stack_path,
+        reservation=bench.reservation_for(nodes),
+    )  # fmt: skip
+    texts, whole, errors, counters = list[str](), list[str](), list[str](), Counters()
     with watch(bench.remote, nodes) as seen:
-        result = bench.remote.run(
-            bench.scheduler.controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False
-        )
+        for start in starts:
+            result, counted = _run(bench, start, nodes, size, machine)
+            texts.append(result.stdout)
+            errors.append(result.stderr)
+            counters |= counted
+            if result.ok:
+                whole.append(result.stdout)
+            else:
+                told = ended.why(result, "the collectives program", controller)
+                for op in start.ops:
+                    bench.answers.why(f"collective.{op}@{k}", told)
+    text, stderr = "\n".join(texts), "\n".join(errors)
     name = f"collectives/{k}-nodes" + (f"-{size}-bytes" if size != GATING_SIZE_BYTES else "")
     name += f"-{attempt}" if attempt > 1 else ""
-    evidence = bench.keep(f"{name}.txt", result.stdout)
+    evidence = bench.keep(f"{name}.txt", text)
     bench.keep(f"{name}.conditions.json", seen.plain())
-    if result.stderr.strip():
-        bench.keep(f"{name}.stderr.txt", result.stderr)
-    if not result.ok:
-        told = ended.why(result, "the collectives program", bench.scheduler.controller)
-        for op in ops:
-            bench.answers.why(f"collective.{op}@{k}", told)
-    machine = bench.contract.machine(bench.node(nodes[0]).machine)
+    if stderr.strip():
+        bench.keep(f"{name}.stderr.txt", stderr)
     judged = {}
     for op in ops:
         for question in bench.scope.get(f"collective.{op}@{k}"):
-            record = judged_log(result.stdout, question, nodes, machine)
+            record = judged_log(text, question, nodes, machine)
             if record is not None:
                 judged[op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
-    return Run(result.stdout, judged, words(seen.problems()))
+    return Run("\n".join(whole), judged, counters, words(seen.problems()))
 
 
-def _argv(bench: Bench, ops: list[str], nodes: list[str], size: int) -> list[str]:
-    """The program under srun, one rank a node."""
-    argv = [
-        "timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S),
-        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}",
-        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", "--ntasks-per-node=1",
-        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
-        "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
-    ]  # fmt: skip
-    reservation = bench.reservation_for(nodes)
-    if reservation:
-        argv.append(f"--reservation={reservation}")
-    return [
-        *argv, "python3", COLLECTIVES_PROGRAM, "--op", ",".join(ops), "-b", str(size),
-        "-n", str(ITERATIONS), "-w", str(WARMUP), "-a", "3", "-c", "1", "--counters",
-    ]  # fmt: skip
+def _run(
+    bench: Bench, start: Start, nodes: list[str], size: int, machine: Machine
+) -> tuple[Result, Counters]:
+    """One start, and the byte counters of each of its collectives."""
+    assert bench.scheduler is not None
+    counts_itself = machine.transport == "tcp"
+    before = {} if counts_itself else port_counters.read(bench, nodes)
+    timeout_s = COLLECTIVE_TIMEOUT_S + 10
+    result = bench.remote.run(bench.scheduler.controller, start.argv, timeout_s=timeout_s, check=False)
+    if counts_itself:
+        return result, {op: counter_records(result.stdout, op) for op in start.ops}
+    after = port_counters.read(bench, nodes)
+    if isinstance(before, str) or isinstance(after, str):
+        bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
+        return result, {}
+    measured = {table.collective for table in nccl_tests.read(result.stdout).tables if table.rows}
+    # Out of place and in place: each collective runs twice as often as -n says.
+    runs = 2 * COLLECTIVE_ITERATIONS
+    ops = [op for op in start.ops if result.ok and op in measured]
+    return result, {op: port_counters.between(before, after, op, size, runs) for op in ops}
+
+
+def _nccl(bench: Bench, text: str, transport: str) -> None:
+    """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data."""
+    log = nccl_debug.read(text)
+    found = [nccl_transport.judge_log(log, transport), nccl_transport.judge_gpudirect(log)]
+    wanted = [record for record in found if bench.scope.asks(record.claim)]
+    if wanted:
+        evidence = bench.keep("collectives/nccl.txt", text)
+        bench.answers.add(*(one.model_copy(update={"evidence": evidence, "at": now_iso()}) for one in wanted))
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:
-    """What was run, for the judge. A node is an NVLink domain of its own here. Raises UnprovenError without a rate."""
+    """What was run, for the judge: over as few NVLink domains as nodes can lie in. Raises UnprovenError without a rate."""
     nics, rate = machine.nics_per_rail, machine.nic_gbps
     if nics is None or rate is None:
         raise UnprovenError(f"nobody published the rate of {machine.key}'s rails", path=machine.key)
@@ -221,7 +253,7 @@ def case_of(op: str, nodes: int, machine: Machine) -> Case:
         collective=op,
         nodes=nodes,
         ranks=nodes * machine.collective_ranks_per_node,
-        domains=nodes,
+        domains=math.ceil(nodes / machine.nodes_per_nvlink_domain),
         rails=machine.rails,
         rail_gbytes_per_s=gbytes_per_s(nics * rate),
         in_network_reduction=machine.transport == "infiniband",

@@ -10,8 +10,9 @@ from railbed.claims import Judged, Verdict
 from railbed.defaults import REPLY_MAX_WHOLE
 from railbed.effects import node_json
 from railbed.effects.journal import now_iso
-from railbed.judge import transport
+from railbed.judge import rail_shares, transport
 from railbed.judge.proof import RINGED
+from railbed.judge.transport import NodeBytes
 from railbed.validate.bench import Bench
 
 PREFIX = "# counters: "
@@ -36,12 +37,14 @@ class Counted(node_json.Reply):
 
 
 COUNTED = TypeAdapter(Counted)
-Counters = dict[str, list[dict[str, Any]]]
-"""Collective → one record per rank."""
+Record = dict[str, Any]
+"""A ``Counted`` as plain data."""
+Counters = dict[str, list[Record]]
+"""Collective → one record per node."""
 
 
-def counter_records(text: str, op: str) -> list[dict[str, Any]]:
-    """The ``# counters:`` lines of one collective at its largest size, one per rank."""
+def counter_records(text: str, op: str) -> list[Record]:
+    """The ``# counters:`` lines of one collective at its largest size, one per node."""
     told = "\n".join(line[len(PREFIX) :] for line in text.splitlines() if line.startswith(PREFIX))
     records = [one.model_dump() for one in node_json.lines(told, COUNTED) if one.op == op]
     largest = max((r["size_bytes"] for r in records), default=0)
@@ -70,23 +73,31 @@ def prove(bench: Bench, counters: Counters) -> Judged | None:
     )
 
 
-def _judged(bench: Bench, op: str, records: list[dict[str, Any]]) -> Judged | None:
+def _judged(bench: Bench, op: str, records: list[Record]) -> Judged | None:
     names = [record["node"] for record in records]
     if len(set(names)) < len(names) or not {n.name for n in bench.rail_nodes()}.issuperset(names):
         bench.answers.why(transport.CLAIM, f"the byte counters are of other nodes: {', '.join(names[:8])}")
         return None
     machine = bench.contract.machine(bench.node(names[0]).machine)
-    if machine.payload_fraction is None:
+    k, size, runs = len(records), records[0]["size_bytes"], records[0]["iterations"]
+    counted = [one for one in (_by_rail(bench, record) for record in records) if one]
+    if machine.transport != "tcp":
+        reduces = machine.transport == "infiniband"
+        least = rail_shares.least_per_node(op, size, k, runs, in_network_reduction=reduces)
+        found = rail_shares.judge(counted, least, machine.rails)
+    elif machine.payload_fraction is None:
         bench.answers.why(transport.CLAIM, f"nobody published the payload share of {machine.key}'s rails")
         return None
-    nodes = []
-    for record in records:
-        interfaces = {nic.netdev: rail.index for rail, nic in bench.contract.nics(bench.node(record["node"]))}
-        counted = transport.node_bytes(record, interfaces)
-        if counted is not None:
-            nodes.append(counted)
-    k = len(records)
-    payload = transport.payload_per_node(op, records[0]["size_bytes"], k, records[0]["iterations"])
+    else:
+        payload = transport.payload_per_node(op, size, k, runs)
+        found = transport.judge(counted, payload, machine.rails, machine.payload_fraction)
     simulated = bench.scope.get(transport.CLAIM)[0].claim.simulated
-    found = transport.judge(nodes, payload, machine.rails, machine.payload_fraction, simulated=simulated)
+    found = found.model_copy(update={"simulated": simulated})
     return found.model_copy(update={"reason": f"{op} over {k} nodes: {found.reason}", "at": now_iso()})
+
+
+def _by_rail(bench: Bench, record: Record) -> NodeBytes | None:
+    """The record with the rails' numbers in place of their interfaces' names."""
+    nics = bench.contract.nics(bench.node(record["node"]))
+    names = {nic.netdev: rail.index for rail, nic in nics if nic.netdev}
+    return transport.node_bytes(record, names | {str(rail.index): rail.index for rail, _ in nics})

@@ -11,7 +11,6 @@ from railbed.defaults import (
     OTHER_TRAFFIC_LIMIT,
     RAIL_IDLE_S,
     RAIL_OMIT_S,
-    RAIL_PORT,
     RAIL_SECONDS,
     RAIL_SECONDS_LEAST,
     RAIL_SECONDS_MOST,
@@ -19,14 +18,20 @@ from railbed.defaults import (
     SILENT_BYTES,
 )
 from railbed.judge.rails import RailSample
-from railbed.parse import iperf3
 from railbed.units import BITS_PER_BYTE
+from railbed.validate.flow_iperf3 import Iperf3
+from railbed.validate.flow_perftest import Perftest
+from railbed.validate.flow_tool import Flow, Place, Reading, Tool
 from railbed.validate.rendezvous import Counted, End, FlowRun
 
 BITS_PER_GBIT = 1e9
-Flow = tuple[str, str, int]
-"""Sender, receiver, rail."""
-NOTHING_RECEIVED = "iperf3 received nothing, and the byte counters of the two ends do not say so"
+TOOLS: Mapping[str, Tool] = {
+    "tcp": Iperf3(),
+    "roce": Perftest(roce=True),
+    "infiniband": Perftest(roce=False),
+}
+"""Transport → the program that measures its rails."""
+NOTHING_RECEIVED = "{} received nothing, and the byte counters of the two ends do not say so"
 ALONE = "its flow did not run beside those of the other rails"
 CLOSED = ("timed out", "no route to host", "host is down", "network is unreachable", "network is down")
 """What connect(2) says when packets went out and nobody answered, in small letters."""
@@ -37,12 +42,13 @@ def deadline_s(seconds: int) -> int:
     return seconds + RAIL_OMIT_S + RAIL_SLACK_S
 
 
-def address(node: Node, rail: int) -> str:
-    """The rail's IPv4 address without its prefix."""
-    return next(r.address for r in node.rails if r.index == rail).partition("/")[0]
+def tool_for(contract: Contract, nodes: Mapping[str, Node]) -> Tool:
+    """The program for the rails of these nodes, which have one transport."""
+    return TOOLS[contract.machine(next(iter(nodes.values())).machine).transport]
 
 
 def plans(
+    tool: Tool,
     contract: Contract,
     nodes: Mapping[str, Node],
     flows: Iterable[Flow],
@@ -52,84 +58,84 @@ def plans(
 ) -> dict[str, dict[str, Any]]:
     """What each node's probe (``validate/node/rail_probe.py``) is to do; its clients are in the order of ``flows``."""
     found: dict[str, dict[str, Any]] = {}
-    for sender, receiver, rail in flows:
-        for name in (sender, receiver):
-            plan = found.setdefault(name, _plan(seconds))
-            plan["netdevs"][str(rail)] = [
-                nic.netdev for of, nic in contract.nics(nodes[name]) if of.index == rail
-            ]
-        remote, port = address(nodes[receiver], rail), RAIL_PORT + rail
-        found[receiver]["servers"].append({"address": remote, "port": port})
-        found[sender]["clients"].append(
-            {"id": f"{rail}:{receiver}", "partner": receiver, "local": address(nodes[sender], rail), "remote": remote,
-             "port": port, "both_ways": both_ways},
-        )  # fmt: skip
+    for flow in flows:
+        *pair, rail = flow
+        places = {}
+        for name in pair:
+            cards = [nic for of, nic in contract.nics(nodes[name]) if of.index == rail]
+            places[name] = Place(nodes[name], cards)
+            found.setdefault(name, _plan(tool, seconds))["rails"][str(rail)] = {
+                "netdevs": [card.netdev for card in cards if card.netdev],
+                "devices": [card.device for card in cards] if tool.rdma else [],
+            }
+        for run in tool.runs(flow, places, both_ways=both_ways, seconds=seconds):
+            found[run.server_node]["servers"].append(run.server)
+            found[run.client_node]["clients"].append(run.client)
     return found
 
 
-def _plan(seconds: int) -> dict[str, Any]:
+def _plan(tool: Tool, seconds: int) -> dict[str, Any]:
     return {
-        "servers": [], "clients": [], "netdevs": {}, "seconds": seconds, "omit": RAIL_OMIT_S,
-        "idle_s": RAIL_IDLE_S, "deadline_s": deadline_s(seconds),
+        "program": tool.program, "servers": [], "clients": [], "rails": {}, "idle_s": RAIL_IDLE_S,
+        "deadline_s": deadline_s(seconds),
     }  # fmt: skip
 
 
 def samples_of(
-    flow: Flow, ends: Mapping[str, End], *, both_ways: bool, window: int, seconds: int = RAIL_SECONDS
+    tool: Tool,
+    flow: Flow,
+    ends: Mapping[str, End],
+    *,
+    both_ways: bool,
+    window: int,
+    seconds: int = RAIL_SECONDS,
 ) -> list[RailSample]:
     """The rates of one flow of ``seconds``, one per direction that was to be measured.
 
     0 only where bytes were offered and none arrived (`_closed`, `_lost`); an error of the tool is no rate, with that error.
     """
     sender, receiver, rail = flow
-    here, there = ends[sender], ends[receiver]
-    entry = _entry(here, f"{rail}:{receiver}")
-    read = iperf3.plain(entry.output if entry else "")
-    absent = here.error or there.error
-    error = absent or _ended(flow, there, read["error"])
-    closed = "" if absent else _closed(flow, here, there, read["error"] or "")
-    ways = [read["forward"], read["reverse"]][: 2 if both_ways else 1]
+    absent = ends[sender].error or ends[receiver].error
+    ways = ((sender, receiver), (receiver, sender))
     samples = []
-    for (origin, target), way in zip(((sender, receiver), (receiver, sender)), ways, strict=False):
-        rate, reason = (None, error) if error else _rate(way, entry, seconds)
+    for (origin, target), reading in zip(ways, tool.read(flow, ends, both_ways=both_ways), strict=False):
+        here, there = ends[reading.client], ends[reading.server]
+        path = (reading.client, reading.server, rail)
+        error = absent or _ended(tool, path, there, reading)
+        rate, reason = (None, error) if error else _rate(tool, reading, seconds)
         if not rate:
+            closed = "" if absent else _closed(path, here, there, reading.error)
             lost = "" if absent else closed or _lost((origin, target, rail), ends, there, reason)
-            rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED)
+            rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED.format(tool.program))
         samples.append(
             RailSample(
-                rail=rail, sender=origin, receiver=target, gbps=rate,
-                omitted_s=float(read["omitted_s"] or RAIL_OMIT_S), reason=reason, window=window,
-                sending=_sending(entry, here.spread_s, seconds) if entry and rate else None,
-                carrier=not _dark(flow, here, there),
+                rail=rail, sender=origin, receiver=target, gbps=rate, omitted_s=reading.omitted_s, reason=reason,
+                window=window, sending=_sending(reading.runs, here.spread_s, seconds) if reading.runs and rate else None,
+                carrier=not _dark(path, here, there),
             )
         )  # fmt: skip
     return samples
 
 
-def _rate(way: dict[str, Any] | None, entry: FlowRun | None, seconds: int) -> tuple[float | None, str]:
+def _rate(tool: Tool, reading: Reading, seconds: int) -> tuple[float | None, str]:
     """Gb/s of one direction, and why there is none."""
-    rate, took_s = (way["received_gbps"], way["seconds"]) if way else (None, None)
-    if rate is None or took_s is None:
-        return None, "iperf3 gave no rate" if entry else "it was not started"
-    if not RAIL_SECONDS_LEAST <= took_s / seconds <= RAIL_SECONDS_MOST:
-        reason = f"iperf3 measured {took_s:.3g} s in place of {seconds}: the machine stood still in between"
-        return None, reason
-    return rate, ""
+    if reading.gbps is None or reading.took_s is None:
+        return None, f"{tool.program} gave no rate" if reading.runs else "it was not started"
+    if not RAIL_SECONDS_LEAST <= reading.took_s / seconds <= RAIL_SECONDS_MOST:
+        took = f"{reading.took_s:.3g} s in place of {seconds}"
+        return None, f"{tool.program} measured {took}: the machine stood still in between"
+    return reading.gbps, ""
 
 
-def _entry(end: End, flow: str) -> FlowRun | None:
-    return next((f for f in end.measured.flows if f.id == flow), None) if end.measured else None
-
-
-def _ended(flow: Flow, receiver: End, error: str | None) -> str:
-    """Why iperf3 gave no right rate, in words; empty where it gave one."""
-    if not error:
+def _ended(tool: Tool, path: Flow, server: End, reading: Reading) -> str:
+    """Why the program gave no right rate, in words; empty where it gave one."""
+    if not reading.error:
         return ""
-    sender, target, rail = flow
-    port = f":{RAIL_PORT + rail}"
-    server = next((p.problem for p in receiver.problems if p.address.endswith(port)), "")
-    because = f" ({target}: {server})" if server else ""
-    return f"iperf3 from {sender} to {target}, rail {rail}: {error}{because}"
+    client, target, rail = path
+    ports = tuple(f":{port}" for port in reading.ports)
+    problem = next((p.problem for p in server.problems if p.address.endswith(ports)), "")
+    because = f" ({target}: {problem})" if problem else ""
+    return f"{tool.program} from {client} to {target}, rail {rail}: {reading.error}{because}"
 
 
 def _closed(flow: Flow, here: End, there: End, error: str) -> str:
@@ -173,14 +179,14 @@ def _dark(flow: Flow, here: End, there: End) -> list[str]:
     return [name for name, one in counted if one is not None and not one.carrier]
 
 
-def _sending(run: FlowRun, spread_s: float, seconds: int) -> tuple[float, float]:
-    """Seconds after the first start order between which the flow sent for certain.
+def _sending(runs: Sequence[FlowRun], spread_s: float, seconds: int) -> tuple[float, float]:
+    """Seconds after the first start order between which the flow sent for certain: all of its runs did.
 
-    Its data take the omitted and the measured seconds and end before its process does; the process started up to
+    A run's data take the omitted and the measured seconds and end before its process does; the process started up to
     ``spread_s`` after the order.
     """
     data_s = RAIL_OMIT_S + seconds
-    return run.ended_s + spread_s - data_s, run.began_s + data_s
+    return max(run.ended_s for run in runs) + spread_s - data_s, min(run.began_s for run in runs) + data_s
 
 
 def together_s(samples: Iterable[RailSample]) -> float:

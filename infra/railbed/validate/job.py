@@ -9,9 +9,9 @@ from typing import Any
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S
+from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S, STEP_COMMENT
 from railbed.validate.answers import disturbed, judged
-from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
 from railbed.validate.job_log import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
 from railbed.validate.patience import Patience

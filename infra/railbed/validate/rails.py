@@ -24,7 +24,7 @@ from railbed.validate import flows
 from railbed.validate.answers import against_floor, disturbed, unproven
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import Watch, watch, words
-from railbed.validate.flows import Flow
+from railbed.validate.flow_tool import Flow
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import argv, meet, plain
@@ -69,7 +69,10 @@ class Survey:
         shuffled = list(wanted)
         # Which program starts first must not be the same rail's each time (judge/windows.py).
         SystemRandom().shuffle(shuffled)
-        plans = flows.plans(self.bench.contract, self.nodes, shuffled, both_ways=both_ways, seconds=seconds)
+        contract = self.bench.as_observed
+        nodes = {name: contract.node(name) for name in self.nodes}
+        tool = flows.tool_for(contract, nodes)
+        plans = flows.plans(tool, contract, nodes, shuffled, both_ways=both_ways, seconds=seconds)
         script, remote = PROBE.read_text(), self.bench.remote
         with watch(remote, plans) as seen:
             ends = meet(
@@ -85,7 +88,7 @@ class Survey:
             sample
             for flow in wanted
             for sample in flows.samples_of(
-                flow, ends, both_ways=both_ways, window=self.window, seconds=seconds
+                tool, flow, ends, both_ways=both_ways, window=self.window, seconds=seconds
             )
         ]
         traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}

@@ -22,6 +22,7 @@ NODE = [
         "driver",
         "fabric_manager",
         "dcgm_engine",
+        "nvlink",
         "nics",
         "limits",
         "containers",

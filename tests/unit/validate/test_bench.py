@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from railbed.contract import Contract
+from railbed.defaults import STEP_COMMENT
 from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
 from railbed.validate import bench as benches
 from railbed.validate.answers import Answers
-from railbed.validate.bench import STEP_COMMENT, Bench
+from railbed.validate.bench import Bench
 from railbed.validate.scope import select
 
 IDLE = "NodeName={name} Gres=gpu:8 State=IDLE Partitions=batch"

@@ -6,54 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.validate.conftest import iperf3, loaded_reading
+from tests.unit.validate.conftest import loaded_reading
+from tests.unit.validate.fabric import Fabric, measured, option
 
 from railbed.blame import culprits
 from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.slurm_text import Job
 from railbed.validate import rails
-from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
-from railbed.validate.scope import select
-
-
-class Fabric:
-    """Nodes whose rails carry what ``rate(sender, receiver, rail)`` says; 0 is a rail without carrier at the sender."""
-
-    def __init__(self, contract: Contract, rate: Any) -> None:
-        self.by_address = {
-            r.address.split("/")[0]: (n.name, r.index) for n in contract.nodes for r in n.rails
-        }
-        self.rate = rate
-        self.plans: list[tuple[str, dict[str, Any]]] = []
-
-    def measure(self, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
-        self.plans.append((node, plan))
-        found, dark = [], set()
-        for client in plan["clients"]:
-            other, rail = self.by_address[client["remote"]]
-            assert self.by_address[client["local"]] == (node, rail), "a flow must stay on its rail"
-            out = self.rate(node, other, rail)
-            back = self.rate(other, node, rail) if client["both_ways"] else None
-            text = iperf3(out, back, plan["seconds"])
-            if out == 0 or back == 0:
-                dark.add(str(rail))
-                text = json.dumps(
-                    {
-                        "start": {},
-                        "intervals": [],
-                        "end": {},
-                        "error": "unable to connect to server: timed out",
-                    }
-                )
-            if client["partner"] not in absent:
-                ended_s = plan["seconds"] + 1.1
-                found.append(
-                    {"id": client["id"], "code": 0, "output": text, "began_s": 0.02, "ended_s": ended_s}
-                )
-        rails = {rail: {"carrier": rail not in dark, "tx": 0, "rx": 0} for rail in plan["netdevs"]}
-        return {"flows": found, "rails": rails}
 
 
 @pytest.fixture
@@ -77,28 +37,7 @@ def eight(contract: Contract) -> Contract:
 @pytest.fixture
 def measure(tmp_path: Path, contract: Contract, fake_remote: Any) -> Any:
     """Runs the stage's rail step: verdicts by claim and node, the fabric, the bench."""
-
-    def run(
-        rate: Any,
-        *,
-        jobs: list[Job] | None = None,
-        of: Contract = contract,
-        pressure: Any = None,
-        **filters: Any,
-    ) -> Any:
-        fabric = Fabric(of, rate)
-        scope = select(of, **{"pattern": "fabric.*", **filters})
-        answers = Answers(scope)
-        remote = fake_remote(lambda node, line: None)
-        remote.measure = fabric.measure
-        if pressure:
-            remote.reading = pressure
-        bench = Bench(of, remote, scope, answers, tmp_path, lambda _: None)
-        bench.jobs = jobs or []
-        rails.run(bench)
-        return {(c.claim, c.node): c for c in answers.complete()}, fabric, bench
-
-    return run
+    return lambda rate, of=contract, **options: measured(of, rate, fake_remote, tmp_path, **options)
 
 
 def test_healthy_rails_pass(measure: Any) -> None:
@@ -113,13 +52,12 @@ def test_healthy_rails_pass(measure: Any) -> None:
         assert len(ports) == len(set(ports))
 
 
-@pytest.mark.parametrize("transport", ["roce", "infiniband", "efa"])
-def test_tcp_says_nothing_of_an_rdma_rail(measure: Any, contract: Contract, transport: str) -> None:
-    machines = [m.model_copy(update={"transport": transport}) for m in contract.machines]
+def test_tcp_says_nothing_of_an_efa_rail(measure: Any, contract: Contract) -> None:
+    machines = [m.model_copy(update={"transport": "efa"}) for m in contract.machines]
     found, fabric, _ = measure(lambda *_: 0.001, of=contract.model_copy(update={"machines": machines}))
     asked = [c for key, c in found.items() if key[0] != "fabric.transport"]
     assert {c.verdict for c in asked} == {Verdict.UNPROVEN}
-    assert all(transport in c.reason for c in asked)
+    assert all("efa" in c.reason for c in asked)
     assert fabric.plans == []
 
 
@@ -187,7 +125,7 @@ def test_all_rails_are_tried_again_where_a_tool_gave_up(
 
     def gives_up(self: Fabric, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
         said = whole(self, node, plan, absent)
-        together = [client for client in plan["clients"] if not client["both_ways"]]
+        together = [client for client in plan["clients"] if "--bidir" not in client["argv"]]
         if said and node == "h100-0" and together and left[0] > 0:
             left[0] -= 1
             for flow in said["flows"]:
@@ -202,7 +140,11 @@ def test_all_rails_are_tried_again_where_a_tool_gave_up(
     assert record.verdict is verdict, record.reason
     assert (bench.folder / "evidence/rails/together-1.json").exists()
     assert (bench.folder / "evidence/rails/together-2.json").exists()
-    windows = [plan["seconds"] for node, plan in fabric.plans if node == "h100-0"]
+    windows = [
+        int(option(p["clients"][0]["argv"], "-t"))
+        for node, p in fabric.plans
+        if node == "h100-0" and p["clients"]
+    ]
     assert windows[-2:] == ([2, 4] if verdict is Verdict.PASS else [8, 8]), windows
     if verdict is Verdict.UNPROVEN:
         assert "control socket has closed unexpectedly" in record.reason
@@ -218,7 +160,8 @@ def test_flows_that_did_not_run_side_by_side_prove_nothing(
     def late(self: Fabric, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
         said = whole(self, node, plan, absent)
         for flow in said["flows"] if said and node == "h100-0" else []:
-            flow.update(began_s=2.0 * plan["seconds"], ended_s=3.0 * plan["seconds"] + 1.1)
+            seconds = int(option(plan["clients"][0]["argv"], "-t"))
+            flow.update(began_s=2.0 * seconds, ended_s=3.0 * seconds + 1.1)
         return said
 
     monkeypatch.setattr(Fabric, "measure", late)

@@ -1,11 +1,10 @@
-"""One node's part in one round of rail measurements: iperf3 servers and clients confined to rail addresses.
+"""One node's part in one round of rail measurements: servers and clients of a program that measures one rail each.
 
 Started by railbed's rendezvous, which sends one JSON document per line and reads one per line::
 
-    → {"servers": [{"address": "10.91.3.11", "port": 35203}],
-       "clients": [{"id": "3:h100-1", "partner": "h100-1", "local": "10.91.3.11", "remote": "10.91.3.12",
-                    "port": 35203, "both_ways": true}],
-       "netdevs": {"3": ["rail3"]}, "seconds": 2, "omit": 1, "idle_s": 0.3, "deadline_s": 12}
+    → {"program": "iperf3", "servers": [{"address": "10.91.3.11", "port": 35203, "once": false, "argv": ["iperf3", …]}],
+       "clients": [{"id": "3:h100-1", "partner": "h100-1", "argv": ["iperf3", …]}],
+       "rails": {"3": {"netdevs": ["rail3"], "devices": []}}, "idle_s": 0.3, "deadline_s": 12}
     ← {"ready": true, "problems": [], "idle": {"3": {"carrier", "tx", "rx"}}, "idle_s": 0.31}
     → {"go": true, "absent": ["h100-4"]}        clients start; those of absent partners do not
     ← {"started": true}
@@ -13,16 +12,25 @@ Started by railbed's rendezvous, which sends one JSON document per line and read
     → {"stop": true}                            servers end
     ← {"stopped": true, "problems": []}
 
-A probe is ready when its servers listen; ``problems`` names those that do not. ``output`` is iperf3's own JSON; seconds count
-from ``go``; ``tx`` and ``rx`` are bytes that the rail's interfaces counted: in ``idle`` before anything was started, in ``rails``
-from ``go`` until the clients ended. Nothing outlives the probe, and it ends when its input does.
+A probe is ready when its servers listen; ``problems`` names those that do not. A server with ``once`` ends after its first
+test. Words with ``gid`` (an RDMA device and an IPv4 address) get ``-x`` with the index of that RoCE v2 GID; a client with
+``remote`` gets it as its last word. ``output`` is the program's own; seconds count from ``go``; ``tx`` and ``rx`` are bytes that
+the rail's interfaces and RDMA ports counted: in ``idle`` before anything was started, in ``rails`` from ``go`` until the clients
+ended. Nothing outlives the probe, and it ends when its input does.
+
+With the words ``count DOCUMENT`` it prints what the parts of ``DOCUMENT`` (as ``rails`` above) have counted until now; a part
+with an ``address`` is the interface that has it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import ipaddress
 import json
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -31,11 +39,16 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 POLL_S = 0.02
-CONNECT_TIMEOUT_MS = 5000
-"""SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
 TIMED_OUT = 124
+NOT_STARTED = 127
 LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
+ANY = "00000000"
+INFINIBAND = "/sys/class/infiniband"
+SIOCGIFADDR, NAME_BYTES, ADDRESS_AT = 0x8915, 15, 20
+"""ioctl that asks for an interface's IPv4 address (netdevice(7)), the length of a name, and where the answer has it."""
+WORD_BYTES = 4
+"""Port counters of data count in words of four bytes (InfiniBand Architecture 1.3, 16.1.3.5; Linux, sysfs-class-infiniband)."""
 
 Document = Dict[str, Any]
 
@@ -51,18 +64,60 @@ def _listening() -> List[str]:
     return [row[1] for row in rows if row[3] == LISTEN]
 
 
-class Server:
-    """One iperf3 server on one rail address."""
+def _gid_index(gid: Document) -> Optional[str]:
+    """Index of the RoCE v2 GID of an address on port 1 of a device; None where it has none."""
+    port = Path(INFINIBAND, gid["device"], "ports", "1")
+    for entry in sorted((port / "gids").glob("*"), key=lambda path: int(path.name)):
+        if _read(str(port / "gid_attrs" / "types" / entry.name)) != "RoCE v2":
+            continue
+        mapped = ipaddress.IPv6Address(_read(str(entry)) or "::").ipv4_mapped
+        if mapped is not None and str(mapped) == gid["address"]:
+            return entry.name
+    return None
 
-    def __init__(self, address: str, port: int) -> None:
-        self.name = f"{address}:{port}"
-        self.socket = _socket(address, port)
-        self.process = subprocess.Popen(
-            ["iperf3", "-s", "-B", address, "-p", str(port)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+
+def _words(document: Document) -> List[str]:
+    """The command line. Raises LookupError where its GID is not there."""
+    words = list(document["argv"])
+    gid = document.get("gid")
+    if gid:
+        index = _gid_index(gid)
+        if index is None:
+            raise LookupError("%(device)s has no RoCE v2 GID of %(address)s" % gid)
+        words += ["-x", index]
+    return words + ([document["remote"]] if "remote" in document else [])
+
+
+class Server:
+    """One server; ``problem`` says why it was not started."""
+
+    def __init__(self, document: Document) -> None:
+        address, port = document["address"], document["port"]
+        self.name, self.once, self.program = f"{address}:{port}", document["once"], document["argv"][0]
+        self.sockets = {_socket(address, port), f"{ANY}:{port:04X}"}
+        self.problem, self.process = "", None  # type: str, Optional[subprocess.Popen[bytes]]
+        try:
+            self.process = subprocess.Popen(
+                _words(document),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except LookupError as absent:
+            self.problem = str(absent)
+
+    def ended(self) -> str:
+        """Why it does not serve any more; empty where it does, or has done its one test."""
+        if self.process is None:
+            return self.problem
+        code = self.process.poll()
+        if code is None or (self.once and code == 0):
+            return ""
+        return f"its {self.program} ended with {code}"
 
     def stop(self) -> None:
+        if self.process is None:
+            return
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -72,45 +127,41 @@ def _wait(servers: List[Server], seconds: float) -> None:
     """Until every server listens or has ended, at most so long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        listening = _listening()
-        if all(s.process.poll() is not None or s.socket in listening for s in servers):
+        listening = set(_listening())
+        if all(server.ended() or server.sockets & listening for server in servers):
             return
         time.sleep(POLL_S)
 
 
 def _ended(servers: List[Server]) -> List[Document]:
-    """Servers that have ended."""
-    return [
-        {"address": server.name, "problem": f"its iperf3 ended with {server.process.returncode}"}
-        for server in servers
-        if server.process.poll() is not None
-    ]
+    """Servers that do not serve any more."""
+    return [{"address": server.name, "problem": server.ended()} for server in servers if server.ended()]
 
 
 def _silent(servers: List[Server]) -> List[Document]:
     """Servers that do not serve, before the first test; between two tests iperf3 does not listen for a moment."""
-    listening = _listening()
+    listening = set(_listening())
     return _ended(servers) + [
-        {"address": server.name, "problem": "its iperf3 does not listen"}
+        {"address": server.name, "problem": f"its {server.program} does not listen"}
         for server in servers
-        if server.process.poll() is None and server.socket not in listening
+        if not server.ended() and not server.sockets & listening
     ]
 
 
 def _measure(client: Document, plan: Document, go: float) -> Document:
     """One client's run, with its times."""
-    argv = ["iperf3", "-J", "-c", client["remote"], "-B", client["local"], "-p", str(client["port"]),
-            "-t", str(plan["seconds"]), "-O", str(plan["omit"]),
-            "--connect-timeout", str(CONNECT_TIMEOUT_MS)]  # fmt: skip
-    if client.get("both_ways"):
-        argv.append("--bidir")
     began = time.monotonic() - go
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            _words(client), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
             timeout=plan["deadline_s"], check=False,
         )  # fmt: skip
-        code, output = done.returncode, done.stdout or done.stderr
+        code, output = done.returncode, done.stdout
+        # A table says nothing of an error; iperf3 writes JSON, with its error in it.
+        if not output or (code and not output.startswith("{")):
+            output += done.stderr
+    except LookupError as absent:
+        code, output = NOT_STARTED, str(absent)
     except subprocess.TimeoutExpired:
         code, output = TIMED_OUT, ""
     ended = time.monotonic() - go
@@ -124,18 +175,47 @@ def _read(path: str) -> str:
         return ""
 
 
+def _interface(address: str) -> List[str]:
+    """The interface that has an IPv4 address; none where no one has it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:NAME_BYTES])
+            try:
+                answer = fcntl.ioctl(asked.fileno(), SIOCGIFADDR, request)
+            except OSError:  # it has none
+                continue
+            if socket.inet_ntoa(answer[ADDRESS_AT : ADDRESS_AT + 4]) == address:
+                return [name]
+    return []
+
+
+def _carrier(rail: Document) -> bool:
+    """Whether all of a rail's RDMA ports are active; without one, whether all of its interfaces have carrier."""
+    if rail["devices"]:
+        return all(_read(f"{INFINIBAND}/{name}/ports/1/state").startswith("4:") for name in rail["devices"])
+    return all(_read(f"/sys/class/net/{name}/carrier") == "1" for name in rail["netdevs"])
+
+
+def _bytes(rail: Document, way: str) -> int:
+    """What a rail's interfaces and RDMA ports counted; an InfiniBand port counts the IP packets too."""
+    names, total = rail["netdevs"] + (_interface(rail["address"]) if "address" in rail else []), 0
+    for device in rail["devices"]:
+        port = f"{INFINIBAND}/{device}/ports/1"
+        counter = "port_xmit_data" if way == "tx" else "port_rcv_data"
+        total += int(_read(f"{port}/counters/{counter}") or 0) * WORD_BYTES
+        # EFA has no port counters (Linux, drivers/infiniband/hw/efa/efa_verbs.c).
+        total += int(_read(f"{port}/hw_counters/{way}_bytes") or 0)
+        if _read(f"{port}/link_layer") == "InfiniBand":
+            names = []
+    return total + sum(int(_read(f"/sys/class/net/{name}/statistics/{way}_bytes") or 0) for name in names)
+
+
 def _rails(plan: Document) -> Dict[str, Document]:
-    """Carrier and byte counters of each rail; a rail has carrier where all of its interfaces have."""
-    found = {}
-    for rail, netdevs in plan["netdevs"].items():
-        found[rail] = {
-            "carrier": all(_read(f"/sys/class/net/{name}/carrier") == "1" for name in netdevs),
-            **{
-                way: sum(int(_read(f"/sys/class/net/{name}/statistics/{way}_bytes") or 0) for name in netdevs)
-                for way in ("tx", "rx")
-            },
-        }
-    return found
+    """Carrier and byte counters of each rail."""
+    return {
+        rail: {"carrier": _carrier(parts), "tx": _bytes(parts, "tx"), "rx": _bytes(parts, "rx")}
+        for rail, parts in plan["rails"].items()
+    }
 
 
 def _since(before: Dict[str, Document], after: Dict[str, Document]) -> Dict[str, Document]:
@@ -166,11 +246,11 @@ def _expire(*_: object) -> None:
 
 def probe(plan: Document) -> None:
     """Serves and measures as the documents say."""
-    if shutil.which("iperf3") is None:
-        raise SystemExit("iperf3 is not installed")
+    if shutil.which(plan["program"]) is None:
+        raise SystemExit(f"{plan['program']} is not installed")
     servers: List[Server] = []
     try:
-        servers.extend(Server(one["address"], one["port"]) for one in plan["servers"])
+        servers.extend(Server(one) for one in plan["servers"])
         _wait(servers, plan["deadline_s"])
         before, began = _rails(plan), time.monotonic()
         time.sleep(plan["idle_s"])
@@ -195,6 +275,9 @@ def probe(plan: Document) -> None:
 
 def main() -> None:
     """Reads the plan and probes; a rendezvous that is never finished ends by itself."""
+    if sys.argv[1:2] == ["count"]:
+        print(json.dumps(_rails({"rails": json.loads(sys.argv[2])})))
+        return
     plan = _hear()
     if plan is None:
         return

@@ -1,0 +1,68 @@
+"""What the port counters of RDMA rails show after a collective of NCCL's (``fabric.transport``). Pure.
+
+How many bytes NCCL sends over each rail is its own choice of rings and trees, so that no exact share can be wanted. What
+holds whatever it chooses: so many bytes must leave a node, all of its rails are used, and the management network is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from railbed.claims import Judged, Verdict
+from railbed.defaults import COUNTER_TOLERANCE, MANAGEMENT_SHARE, RAIL_SHARE_DOUBTFUL, RAIL_SHARE_UNUSED
+from railbed.judge.transport import CLAIM, NodeBytes, payload_per_node
+from railbed.text import few
+
+
+def least_per_node(
+    collective: str, size_bytes: int, nodes: int, runs: int, *, in_network_reduction: bool
+) -> float:
+    """Bytes that every node must send, and receive, on average, whatever the algorithm.
+
+    Where switches reduce, an all_reduce sends its data once (NVIDIA/nccl-tests, doc/PERFORMANCE.md).
+    """
+    if collective == "all_reduce" and in_network_reduction:
+        return float(size_bytes) * runs
+    return payload_per_node(collective, size_bytes, nodes, runs)
+
+
+def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judged:
+    """Fail: a rail that carried next to nothing. Unproven: too few bytes in all, a rail with less than half of its siblings'
+    mean, or a management network that was busy beside whole rails."""
+    unused, doubts, guilty, lowest = [], [], set(), 1.0
+    for node in counters:
+        for way, counted in (("sent", node.sent), ("received", node.received)):
+            total = sum(counted.values())
+            if total < least_bytes * (1 - COUNTER_TOLERANCE):
+                doubts.append(f"{node.node} {way} {total} B over its rails, and {least_bytes:.0f} B had to")
+            for rail in range(rails):
+                share = counted.get(rail, 0) * rails / total if total else 0.0
+                lowest = min(lowest, share)
+                told = f"{node.node} rail {rail} {way} {share:.0%} of an equal share"
+                if share < RAIL_SHARE_UNUSED:
+                    unused.append(told)
+                    guilty.add((node.node, f"rail {rail}"))
+                elif share < RAIL_SHARE_DOUBTFUL:
+                    doubts.append(told)
+        if node.management > 2 * least_bytes * MANAGEMENT_SHARE:
+            doubts.append(f"{node.node} moved {node.management} B over the management network")
+    if not counters or least_bytes <= 0:
+        verdict, told_all = Verdict.UNPROVEN, ["no counters"]
+    elif unused:
+        verdict, told_all = Verdict.FAIL, unused + doubts
+    else:
+        verdict, told_all = (Verdict.UNPROVEN if doubts else Verdict.PASS), doubts
+    return Judged(
+        claim=CLAIM, node="", verdict=verdict, measured=lowest if counters else None, unit="of an equal share", expected=1.0,
+        floor=RAIL_SHARE_DOUBTFUL, basis="derived",
+        derivation=[
+            f"at least {least_bytes:.0f} B leave and enter each node, over {rails} rails",
+            f"a rail below {RAIL_SHARE_UNUSED:g} of an equal share is not used, below {RAIL_SHARE_DOUBTFUL:g} it is doubtful",
+            f"management at most {MANAGEMENT_SHARE:.0%}",
+        ],
+        reason=few(told_all, 8, "; ") or f"every rail carried {lowest:.0%} of an equal share or more; management idle",
+        detail={
+            "guilty": sorted(list(pair) for pair in guilty),
+            "nodes": [node.model_dump(mode="json") for node in counters],
+        },
+    )  # fmt: skip

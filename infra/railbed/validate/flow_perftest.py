@@ -1,0 +1,116 @@
+"""Flows over RDMA rails with ib_write_bw of linux-rdma/perftest, from host memory to host memory. Pure.
+
+Each direction is a client and a server of its own: the bidirectional test of perftest prints the sum of both. All cards of a
+rail run side by side, and their rates are added. The two programs exchange their queue pairs over the management network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from railbed.contract import Nic
+from railbed.defaults import (
+    PERFTEST_CARDS_MOST,
+    PERFTEST_DEPTH,
+    PERFTEST_QUEUED_S,
+    PERFTEST_SIZE_BYTES,
+    RAIL_OMIT_S,
+    RAIL_PORT,
+)
+from railbed.parse import perftest
+from railbed.units import BITS_PER_BYTE
+from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entry
+from railbed.validate.rendezvous import End, FlowRun
+
+BITS_PER_GBIT = 1e9
+
+
+def tx_depth(rate_gbps: float) -> int:
+    """Messages under way at once: perftest's own number, fewer where a slow line could not empty them in time.
+
+    What is queued when the measured seconds begin and end is counted with them, so that a queue of seconds is no rate.
+    """
+    if rate_gbps <= 0:
+        return PERFTEST_DEPTH
+    emptied = rate_gbps * BITS_PER_GBIT / BITS_PER_BYTE * PERFTEST_QUEUED_S / PERFTEST_SIZE_BYTES
+    return max(1, min(PERFTEST_DEPTH, int(emptied)))
+
+
+class Perftest:
+    """ib_write_bw over queue pairs of type RC. ``roce``: with the GID of the rail's address, which the probe looks up."""
+
+    program, rdma = "ib_write_bw", True
+
+    def __init__(self, *, roce: bool) -> None:
+        self.roce = roce
+
+    def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
+        sender, receiver, rail = flow
+        found = []
+        for origin, target in [(sender, receiver), (receiver, sender)][: 2 if both_ways else 1]:
+            cards = zip(places[origin].cards, places[target].cards, strict=False)
+            for number, (here, there) in enumerate(cards):
+                port, remote = _port(rail, number), places[target].node.address
+                words = [
+                    "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
+                    "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
+                    "-p", str(port),
+                ]  # fmt: skip
+                server = {
+                    "address": remote, "port": port, "once": True,
+                    "argv": [self.program, "-d", there.device, *words], **self._gid(there, places[target].address(rail)),
+                }  # fmt: skip
+                client = {
+                    "id": _name(rail, number, target), "partner": target, "remote": remote,
+                    "argv": [self.program, "-d", here.device, *words], **self._gid(here, places[origin].address(rail)),
+                }  # fmt: skip
+                found.append(Run(origin, target, client, server))
+        return found
+
+    def _gid(self, card: Nic, address: str) -> Document:
+        """What the probe needs to find the index of the card's RoCE v2 GID."""
+        return {"gid": {"device": card.device, "address": address}} if self.roce else {}
+
+    def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
+        sender, receiver, rail = flow
+        ways = [(sender, receiver), (receiver, sender)][: 2 if both_ways else 1]
+        return [_direction(origin, target, rail, ends) for origin, target in ways]
+
+
+def _port(rail: int, card: int) -> int:
+    return RAIL_PORT + rail * PERFTEST_CARDS_MOST + card
+
+
+def _name(rail: int, card: int, receiver: str) -> str:
+    return f"{rail}.{card}:{receiver}"
+
+
+def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> Reading:
+    runs: list[FlowRun] = []
+    while (run := entry(ends[origin], _name(rail, len(runs), target))) is not None:
+        runs.append(run)
+    found = [_row(run) for run in runs]
+    errors = [error for _, _, error in found if error]
+    rates = [rate for rate, _, _ in found if rate is not None]
+    times = [took_s for _, took_s, _ in found if took_s is not None]
+    whole = bool(found) and not errors and len(rates) == len(times) == len(found)
+    return Reading(
+        client=origin, server=target, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
+        omitted_s=RAIL_OMIT_S, error="; ".join(errors),
+        ports=tuple(_port(rail, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
+    )  # fmt: skip
+
+
+def _row(run: FlowRun) -> tuple[float | None, float | None, str]:
+    """Gb/s, measured seconds and error of one client.
+
+    0 is no rate: perftest prints it where the clock's calibration failed (linux-rdma/perftest, src/get_clock.c).
+    """
+    read = perftest.plain(run.output)
+    rows = [row for test in read["tests"] for row in test["rows"] if row.get("average_gbps")]
+    if run.code or not rows:
+        words = "; ".join(read["errors"]) or (run.output.strip().splitlines() or [""])[-1]
+        return None, None, words if run.code else ""
+    row = rows[-1]
+    took_s = row["iterations"] * row["size_bytes"] * BITS_PER_BYTE / BITS_PER_GBIT / row["average_gbps"]
+    return row["average_gbps"], took_s, ""

@@ -1,0 +1,81 @@
+"""What a program that measures flows over rails is to this validation: its command lines and what it printed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from railbed.contract import Nic, Node
+from railbed.validate.rendezvous import End, FlowRun
+
+Flow = tuple[str, str, int]
+"""Sender, receiver, rail."""
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One end of a flow: a node, and its cards of the rail."""
+
+    node: Node
+    cards: list[Nic]
+
+    def address(self, rail: int) -> str:
+        """The rail's IPv4 address without its prefix; empty where it has none."""
+        return next(r.address for r in self.node.rails if r.index == rail).partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One client and its server, as the probe (``validate/node/rail_probe.py``) takes them."""
+
+    client_node: str
+    server_node: str
+    client: Document
+    server: Document
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One direction of a flow, as the program reported it."""
+
+    client: str
+    """The node that ran the client, which is the receiver where a client measures both directions."""
+    server: str
+    gbps: float | None
+    """Payload rate, Gb/s; None where the program gave none."""
+    took_s: float | None
+    """For how long the program measured."""
+    omitted_s: float
+    error: str
+    """The program's own words; empty where it gave none."""
+    ports: tuple[int, ...]
+    """On which its servers listened."""
+    runs: tuple[FlowRun, ...]
+    """The clients; none where one was not started."""
+
+
+class Tool(Protocol):
+    """A program that measures flows."""
+
+    @property
+    def program(self) -> str: ...
+
+    @property
+    def rdma(self) -> bool:
+        """Whether its bytes are counted by RDMA ports rather than interfaces."""
+        ...
+
+    def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
+        """Clients and servers of one flow; ``places`` has its two nodes."""
+        ...
+
+    def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
+        """One reading for each direction, from sender to receiver first."""
+        ...
+
+
+def entry(end: End, name: str) -> FlowRun | None:
+    """The run of this name that a node reported."""
+    return next((run for run in end.measured.flows if run.id == name), None) if end.measured else None

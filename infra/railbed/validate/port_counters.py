@@ -1,0 +1,70 @@
+"""The byte counters of RDMA rails around a start of a program that does not count by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from railbed.contract import Node
+from railbed.effects import node_json
+from railbed.errors import RailbedError
+from railbed.validate.bench import Bench
+from railbed.validate.counters import Record
+from railbed.validate.rendezvous import Counted, argv
+
+PROBE = Path(__file__).parent / "node" / "rail_probe.py"
+MANAGEMENT = "management"
+COUNTS = TypeAdapter(dict[str, Counted])
+Counts = Mapping[str, Mapping[str, Counted]]
+"""Node → rail, or ``management`` → what it counted since it was started."""
+COUNT_S = 20.0
+
+
+def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
+    """The counters of all nodes now, or why there are none."""
+    contract, script = bench.as_observed, PROBE.read_text()
+
+    def ask(name: str) -> dict[str, Counted] | str:
+        parts = json.dumps(_parts(bench, contract.node(name)))
+        try:
+            found = bench.remote.run(
+                name, [*argv(script, "rail_probe"), "count", parts], stdin=script, timeout_s=COUNT_S
+            )
+            return node_json.read(found.stdout, COUNTS, name)
+        except (RailbedError, node_json.Unreadable) as wrong:
+            return f"{name}: {wrong.message}"
+
+    answers = bench.remote.each(nodes, ask)
+    failed = [answer for answer in answers.values() if isinstance(answer, str)]
+    if failed:
+        return f"the byte counters were not read: {failed[0]}"
+    return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
+
+
+def _parts(bench: Bench, node: Node) -> dict[str, dict[str, object]]:
+    parts: dict[str, dict[str, object]] = {}
+    for rail, nic in bench.as_observed.nics(node):
+        one = parts.setdefault(str(rail.index), {"netdevs": [], "devices": []})
+        for names, name in ((one["netdevs"], nic.netdev), (one["devices"], nic.device)):
+            if name and isinstance(names, list):
+                names.append(name)
+    return parts | {MANAGEMENT: {"netdevs": [], "devices": [], "address": node.address}}
+
+
+def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) -> list[Record]:
+    """One record for each node: what its rails and its management interface counted."""
+    records = []
+    for name, now in after.items():
+        then = before[name]
+        moved = {
+            part: {"tx": one.tx - then[part].tx, "rx": one.rx - then[part].rx}
+            for part, one in now.items()
+            if part in then
+        }
+        management = moved.pop(MANAGEMENT, {"tx": 0, "rx": 0})
+        records.append({"op": op, "size_bytes": size_bytes, "iterations": runs, "node": name, "rails": moved,
+                        "management": management})  # fmt: skip
+    return records

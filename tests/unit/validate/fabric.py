@@ -1,0 +1,102 @@
+"""Rails whose flows carry what a test says: what the probes would answer, in the words of iperf3 and ib_write_bw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.unit.validate.conftest import iperf3
+
+from railbed.claims import Judged
+from railbed.contract import Contract
+from railbed.effects.slurm_text import Job
+from railbed.validate import rails
+from railbed.validate.answers import Answers
+from railbed.validate.bench import Bench
+from railbed.validate.scope import select
+
+TABLE = (Path(__file__).parents[1] / "data/parse/perftest/ib_write_bw.txt").read_text()
+MARGIN_S = 1
+Rate = Callable[[str, str, int], float]
+"""Sender, receiver, rail → Gb/s; 0 is a rail without carrier at the sender."""
+
+
+def option(argv: list[str], name: str) -> str:
+    return argv[argv.index(name) + 1]
+
+
+def perftest(gbps: float, seconds: int) -> str:
+    """What a client of ib_write_bw prints at that rate."""
+    head, _, _ = TABLE.partition(" 65536      5000")
+    iterations = round(gbps * 1e9 / 8 / 65536 * seconds)
+    return f"{head} 65536      {iterations}             0.00               {gbps:.6f} \t\t   0.1\n"
+
+
+class Fabric:
+    """Nodes whose rails carry what ``rate`` says."""
+
+    def __init__(self, contract: Contract, rate: Rate) -> None:
+        self.by_address = {
+            r.address.split("/")[0]: (n.name, r.index) for n in contract.nodes for r in n.rails if r.address
+        }
+        self.devices = {(n.name, nic.device): r.index for n in contract.nodes for r, nic in contract.nics(n)}
+        self.rate = rate
+        self.plans: list[tuple[str, dict[str, Any]]] = []
+
+    def measure(self, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any] | None:
+        self.plans.append((node, plan))
+        found, dark = [], set()
+        program = self.iperf3 if plan["program"] == "iperf3" else self.perftest
+        for client in plan["clients"]:
+            rail, text, seconds = program(node, client)
+            if not text:
+                dark.add(str(rail))
+                text = json.dumps({"start": {}, "intervals": [], "end": {},
+                                   "error": "unable to connect to server: timed out"})  # fmt: skip
+            if client["partner"] not in absent:
+                found.append(
+                    {"id": client["id"], "code": 0, "output": text, "began_s": 0.02, "ended_s": seconds + 1.1}
+                )
+        rails = {rail: {"carrier": rail not in dark, "tx": 0, "rx": 0} for rail in plan["rails"]}
+        return {"flows": found, "rails": rails}
+
+    def iperf3(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
+        """Rail, output (empty where nothing passes) and measured seconds."""
+        argv = client["argv"]
+        other, rail = self.by_address[option(argv, "-c")]
+        assert self.by_address[option(argv, "-B")] == (node, rail), "a flow must stay on its rail"
+        out, seconds = self.rate(node, other, rail), int(option(argv, "-t"))
+        back = self.rate(other, node, rail) if "--bidir" in argv else None
+        return rail, "" if out == 0 or back == 0 else iperf3(out, back, seconds), seconds
+
+    def perftest(self, node: str, client: dict[str, Any]) -> tuple[int, str, int]:
+        argv = client["argv"]
+        rail, margin = self.devices[node, option(argv, "-d")], int(option(argv, "-f"))
+        seconds, rate = int(option(argv, "-D")) - 2 * margin, self.rate(node, client["partner"], rail)
+        return rail, perftest(rate, seconds) if rate else "", seconds
+
+
+def measured(
+    contract: Contract,
+    rate: Rate,
+    fake_remote: Any,
+    folder: Path,
+    *,
+    jobs: list[Job] | None = None,
+    pressure: Any = None,
+    **filters: Any,
+) -> tuple[dict[tuple[str, str], Judged], Fabric, Bench]:
+    """Runs the stage's rail step: verdicts by claim and node, the fabric, the bench."""
+    fabric = Fabric(contract, rate)
+    scope = select(contract, **{"pattern": "fabric.*", **filters})
+    answers = Answers(scope)
+    remote = fake_remote(lambda node, line: None)
+    remote.measure = fabric.measure
+    if pressure:
+        remote.reading = pressure
+    bench = Bench(contract, remote, scope, answers, folder, lambda _: None)
+    bench.jobs = jobs or []
+    rails.run(bench)
+    return {(c.claim, c.node): c for c in answers.complete()}, fabric, bench

@@ -1,0 +1,229 @@
+"""Collectives over RDMA rails: nccl-tests under Slurm, NCCL's own log, and the port counters around it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.claims import Claim, Expectation, Judged, Verdict
+from railbed.contract import Contract, Nic, Rail
+from railbed.effects.scheduler import Scheduler
+from railbed.judge import nccl_transport, rail_shares, transport
+from railbed.judge.transport import NodeBytes
+from railbed.parse import nccl_debug
+from railbed.run import Result
+from railbed.validate import collective_programs, collectives
+from railbed.validate.answers import Answers
+from railbed.validate.bench import Bench
+from railbed.validate.scope import select
+
+DATA = Path(__file__).parents[1] / "data/parse"
+SIZE = 17_179_869_184
+TABLE = re.sub(
+    r"^ +(1073741824|4294967296) .*\n", "", (DATA / "nccl_tests/two-nodes.log").read_text(), flags=re.M
+)
+"""Sixteen ranks on node-0 and node-1, at 16 GiB."""
+LOGS = {
+    name: (DATA / "nccl_debug" / f"{name}.log").read_text()
+    for name in ("two-nodes-ib", "sockets", "gpudirect-off", "efa", "truncated")
+}
+RAILS = range(8)
+NODES = ["h100-0", "h100-1"]
+
+
+@pytest.fixture
+def cluster(contract: Contract) -> Contract:
+    """Two nodes with eight InfiniBand rails of 400 Gb/s."""
+    machine = contract.machines[0].model_copy(
+        update={"transport": "infiniband", "collective_ranks_per_node": 8, "nic_gbps": 400.0}
+    )
+    rails = [
+        Rail(
+            index=i, address="", mtu=4096, rate_gbps=400.0,
+            nics=[Nic(device=f"mlx5_{i}", netdev="", rate_gbps=400.0, switch="", port="")],
+        )
+        for i in RAILS
+    ]  # fmt: skip
+    nodes = [n.model_copy(update={"rails": rails if n.rails else []}) for n in contract.nodes]
+    wish = Expectation(
+        unit="GB/s",
+        bound=800.0,
+        expected=480.0,
+        floor=440.0,
+        basis="measured",
+        derivation=[],
+        size_bytes=SIZE,
+    )
+    claims = [Claim(id="collective.all_reduce@2", statement="", roles=[], expectation=wish)]
+    claims += [Claim(id=name, statement="", roles=[]) for name in collectives.BESIDE]
+    kept = [n for n in nodes if n.role == "controller" or n.name in NODES]
+    return contract.model_copy(update={"machines": [machine], "nodes": kept, "claims": claims})
+
+
+class Fabric:
+    """Counters of ports that grow by what a run sends: ``sent(node, rail)`` bytes each way."""
+
+    def __init__(self, sent: Any, management: int) -> None:
+        self.sent, self.management, self.runs = sent, management, 0
+
+    def count(self, node: str) -> str:
+        parts = {
+            str(rail): {
+                "carrier": True,
+                "tx": self.runs * self.sent(node, rail),
+                "rx": self.runs * self.sent(node, rail),
+            }
+            for rail in RAILS
+        }
+        moved = self.runs * self.management
+        return json.dumps(parts | {"management": {"carrier": True, "tx": moved, "rx": moved}})
+
+
+EVEN = 2 * 2 * SIZE // 8
+"""Bytes per rail: two timed iterations, out of place and in place, each of at least the message."""
+
+
+@pytest.fixture
+def run(cluster: Contract, tmp_path: Path, fake_remote: Any) -> Any:
+    def validated(
+        log: str = LOGS["two-nodes-ib"], table: str = TABLE, sent: Any = lambda *_: EVEN, management: int = 10_000,
+        result: Result | None = None, of: Contract = cluster,
+    ) -> tuple[dict[str, Judged], list[str]]:  # fmt: skip
+        fabric, started = Fabric(sent, management), list[str]()
+
+        def answer(node: str, line: str) -> Result:
+            if "srun" in line:
+                started.append(line)
+                fabric.runs += 1
+                text = (log + table).replace("node-0", NODES[0]).replace("node-1", NODES[1])
+                return result or Result((), 0, text, "")
+            if " count " in line:
+                return Result((), 0, fabric.count(node), "")
+            states = "\n".join(f"NodeName={name} Gres=gpu:8 State=IDLE Partitions=batch" for name in NODES)
+            return Result((), 0, states if line.startswith("scontrol show node") else "", "")
+
+        remote = fake_remote(answer)
+        scope = select(of, pattern="*")
+        bench = Bench(of, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        bench.scheduler = Scheduler(remote)
+        collectives.run(bench)
+        return {one.claim: one for one in bench.answers.complete()}, started
+
+    return validated
+
+
+def test_a_healthy_cluster_passes_and_is_started_as_sites_start_it(run: Any) -> None:
+    found, started = run()
+    assert {claim: one.verdict for claim, one in found.items()} == {
+        "collective.all_reduce@2": Verdict.PASS, "fabric.transport": Verdict.PASS,
+        "fabric.transport.nccl_log": Verdict.PASS, "fabric.gpudirect": Verdict.PASS,
+    }, {claim: one.reason for claim, one in found.items()}  # fmt: skip
+    assert found["collective.all_reduce@2"].measured == pytest.approx(487.1)
+    (line,) = started
+    for words in (
+        "NCCL_DEBUG=INFO", "srun --mpi=pmix --exclusive --mem=0 --gpus-per-node=8 --cpu-bind=none", "--ntasks-per-node=8",
+        "--nodelist=h100-0,h100-1", f"/opt/railbed/nccl-tests/bin/all_reduce_perf -b {SIZE} -e {SIZE} -g 1", "-a 3 -c 1",
+    ):  # fmt: skip
+        assert words in line
+
+
+def test_each_collective_is_a_program_of_its_own_over_rdma(cluster: Contract) -> None:
+    ops = ["all_reduce", "alltoall"]
+    found = collective_programs.starts(
+        cluster.machines[0], ops, NODES, 64, training_stack_path="/t", reservation="r"
+    )
+    assert [start.ops for start in found] == [("all_reduce",), ("alltoall",)]
+    assert all("--reservation=r" in start.argv for start in found)
+    tcp = cluster.machines[0].model_copy(update={"transport": "tcp", "collective_ranks_per_node": 1})
+    (one,) = collective_programs.starts(tcp, ops, NODES, 64, training_stack_path="/t")
+    assert one.ops == ("all_reduce", "alltoall")
+    assert "--mpi=none" in one.argv and "--ntasks-per-node=1" in one.argv
+
+
+@pytest.mark.refutes("fabric.transport.nccl_log")
+def test_sockets_fail(run: Any) -> None:
+    found, _ = run(log=LOGS["sockets"])
+    assert found["fabric.transport.nccl_log"].verdict is Verdict.FAIL
+    assert "sockets" in found["fabric.transport.nccl_log"].reason
+
+
+@pytest.mark.refutes("fabric.gpudirect")
+def test_connections_through_host_memory_fail(run: Any) -> None:
+    found, _ = run(log=LOGS["gpudirect-off"])
+    assert found["fabric.gpudirect"].verdict is Verdict.FAIL
+    assert found["fabric.transport.nccl_log"].verdict is Verdict.PASS
+
+
+def test_a_silent_log_proves_nothing(run: Any) -> None:
+    found, _ = run(log="")
+    assert found["fabric.transport.nccl_log"].verdict is Verdict.UNPROVEN
+    assert found["fabric.gpudirect"].verdict is Verdict.UNPROVEN
+    assert found["collective.all_reduce@2"].verdict is Verdict.PASS
+
+
+def test_efa_is_known_by_its_plugin() -> None:
+    log = nccl_debug.read(LOGS["efa"])
+    assert nccl_transport.judge_log(log, "efa").verdict is Verdict.PASS
+    assert nccl_transport.judge_log(log, "infiniband").verdict is Verdict.UNPROVEN
+
+
+def test_a_rail_that_carried_nothing_is_named(run: Any) -> None:
+    found, _ = run(sent=lambda node, rail: 0 if (node, rail) == ("h100-1", 5) else EVEN * 8 // 7)
+    one = found["fabric.transport"]
+    assert one.verdict is Verdict.FAIL
+    assert one.detail["guilty"] == [["h100-1", "rail 5"]]
+
+
+def test_bytes_that_did_not_cross_the_rails_prove_nothing(run: Any) -> None:
+    found, _ = run(sent=lambda *_: EVEN // 4, management=EVEN * 6)
+    one = found["fabric.transport"]
+    assert one.verdict is Verdict.UNPROVEN
+    assert "over the management network" in one.reason
+
+
+def test_counters_that_cannot_be_read_leave_the_collective_its_verdict(run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Fabric, "count", lambda *_: "garbage")
+    found, _ = run()
+    assert found["collective.all_reduce@2"].verdict is Verdict.PASS
+    assert found["fabric.transport"].verdict is Verdict.UNPROVEN
+    assert "the byte counters were not read" in found["fabric.transport"].reason
+
+
+@pytest.mark.parametrize("result", [
+    Result((), 1, "", "srun: error: Unable to allocate resources: Requested node configuration is not available"),
+    Result((), 134, LOGS["truncated"], "srun: error: h100-1: task 9: Aborted"),
+    Result((), 124, "", ""),
+    Result((), 0, "", ""),
+])  # fmt: skip
+def test_a_program_that_fails_proves_nothing(run: Any, result: Result) -> None:
+    found, _ = run(result=result)
+    assert {one.verdict for one in found.values()} <= {Verdict.UNPROVEN}
+    assert all(one.reason for one in found.values())
+
+
+def test_wrong_data_fail(run: Any) -> None:
+    table = re.sub(r"(487\.10 +)0\n", r"\g<1>7\n", TABLE)
+    assert table != TABLE
+    found, _ = run(table=table)
+    assert found["collective.all_reduce@2"].verdict is Verdict.FAIL
+    assert "wrong data" in found["collective.all_reduce@2"].reason
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(1.0, Verdict.PASS), (0.4, Verdict.UNPROVEN), (0.05, Verdict.FAIL)]
+)
+def test_what_a_rail_carries_of_an_equal_share(share: float, verdict: Verdict) -> None:
+    moved = {rail: int(1e9 * (share if rail == 3 else 1)) for rail in RAILS}
+    node = NodeBytes(node="a", sent=moved, received=dict.fromkeys(RAILS, 10**9), management=0)
+    assert rail_shares.judge([node], 6e9, 8).verdict is verdict
+
+
+def test_least_bytes_of_an_all_reduce_where_switches_reduce() -> None:
+    flat = rail_shares.least_per_node("all_reduce", 800, 4, 1, in_network_reduction=False)
+    assert (flat, transport.payload_per_node("all_reduce", 800, 4)) == (1200.0, 1200.0)
+    assert rail_shares.least_per_node("all_reduce", 800, 4, 1, in_network_reduction=True) == 800.0
+    assert rail_shares.judge([], 1.0, 8).verdict is Verdict.UNPROVEN

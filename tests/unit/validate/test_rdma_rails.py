@@ -1,0 +1,137 @@
+"""RDMA rails with ib_write_bw: command lines, verdicts and what trouble looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.validate.fabric import Fabric, measured, option, perftest
+
+from railbed.blame import culprits
+from railbed.claims import Verdict
+from railbed.contract import Contract, Nic
+from railbed.validate import flow_perftest, flows, rails
+from railbed.validate.rendezvous import End, FlowRun, Measured
+
+HOLDS, LINE = 0.0992, 0.1
+
+
+@pytest.fixture(params=["roce", "infiniband"])
+def rdma(request: pytest.FixtureRequest, contract: Contract) -> Contract:
+    """The cluster with RDMA rails; those of InfiniBand have no address."""
+    machines = [m.model_copy(update={"transport": request.param}) for m in contract.machines]
+    nodes = []
+    for node in contract.nodes:
+        found = []
+        for rail in node.rails:
+            card = Nic(device=f"mlx5_{rail.index}", netdev="", rate_gbps=0.1, switch="leaf", port="")
+            address = rail.address if request.param == "roce" else ""
+            found.append(rail.model_copy(update={"nics": [card], "address": address}))
+        nodes.append(node.model_copy(update={"rails": found}))
+    return contract.model_copy(update={"machines": machines, "nodes": nodes})
+
+
+@pytest.fixture
+def measure(tmp_path: Path, fake_remote: Any) -> Any:
+    return lambda of, rate, **options: measured(of, rate, fake_remote, tmp_path, **options)
+
+
+def test_healthy_rails_pass(rdma: Contract, measure: Any) -> None:
+    found, fabric, _ = measure(rdma, lambda *_: HOLDS)
+    verdicts = {key: c.verdict for key, c in found.items() if key[0] != "fabric.transport"}
+    assert set(verdicts.values()) == {Verdict.PASS}
+    roce = rdma.machines[0].transport == "roce"
+    for node, plan in fabric.plans:
+        assert plan["program"] == "ib_write_bw"
+        assert plan["rails"]["1"] == {"netdevs": [], "devices": ["mlx5_1"]}
+        ports = [server["port"] for server in plan["servers"]]
+        assert len(ports) == len(set(ports))
+        for client in plan["clients"]:
+            argv = client["argv"]
+            assert argv[0] == "ib_write_bw" and "-b" not in argv and "--report_gbits" in argv
+            # Queue pairs are exchanged over the management network.
+            assert client["remote"] == rdma.node(client["partner"]).address
+            assert ("gid" in client) is roce
+            if roce:
+                rail = fabric.devices[node, option(argv, "-d")]
+                assert client["gid"]["device"] == option(argv, "-d")
+                assert fabric.by_address[client["gid"]["address"]] == (node, rail)
+
+
+def test_each_server_is_as_its_client_expects(rdma: Contract, measure: Any) -> None:
+    _, fabric, _ = measure(rdma, lambda *_: HOLDS, pattern=rails.TOGETHER)
+    servers = {(s["address"], s["port"]): s["argv"] for _, plan in fabric.plans for s in plan["servers"]}
+    clients = [client for _, plan in fabric.plans for client in plan["clients"]]
+    assert clients
+    for client in clients:
+        other = servers[client["remote"], int(option(client["argv"], "-p"))]
+        for name in ("-s", "-t", "-D", "-f", "-d"):
+            assert option(other, name) == option(client["argv"], name)
+
+
+@pytest.mark.refutes("fabric.rail.{rail}.bandwidth", "fabric.all_rails")
+def test_a_slow_way_out_condemns_only_its_rail(rdma: Contract, measure: Any) -> None:
+    found, _, _ = measure(rdma, lambda a, _, rail: 0.05 if (a, rail) == ("h100-1", 1) else HOLDS)
+    failed = {key for key, c in found.items() if c.verdict is Verdict.FAIL}
+    assert failed == {("fabric.rail.1.bandwidth", "h100-1"), ("fabric.all_rails", "")}
+    assert [(c.node, c.part) for c in culprits(list(found.values()))] == [("h100-1", "rail 1")]
+
+
+def test_a_port_that_is_not_active_fails(rdma: Contract, measure: Any) -> None:
+    found, _, bench = measure(rdma, lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else HOLDS)
+    assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
+    assert found["fabric.rail.0.bandwidth", "h100-1"].verdict is Verdict.PASS
+    assert list(bench.dead_rails) == ["h100-2"]
+
+
+def test_a_rate_of_nothing_is_no_rate(rdma: Contract, measure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """perftest prints 0.000000 where the calibration of its clock failed."""
+    table = perftest(HOLDS, 2).replace(f"{HOLDS:.6f}", "0.000000")
+    monkeypatch.setattr(Fabric, "perftest", lambda *_: (0, table, 2))
+    found, _, _ = measure(rdma, lambda *_: HOLDS, pattern=rails.EACH)
+    assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
+    assert all("ib_write_bw gave no rate" in c.reason for c in found.values())
+    assert culprits(list(found.values())) == []
+
+
+def test_an_error_of_the_tool_is_no_rate_and_is_named() -> None:
+    output = perftest(HOLDS, 2).partition(" #bytes")[0] + " Unable to init the socket connection\n"
+    run = FlowRun(id="0.0:b", code=1, output=output, began_s=0.0, ended_s=0.1)
+    ends = {
+        "a": End(measured=Measured(flows=[run], rails={})),
+        "b": End(measured=Measured(flows=[], rails={})),
+    }
+    (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, both_ways=False, window=1)
+    assert sample.gbps is None
+    assert "ib_write_bw from a to b, rail 0: " in sample.reason
+    assert "Unable to init the socket connection" in sample.reason
+
+
+def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> None:
+    def ends(second: str) -> dict[str, End]:
+        texts = [perftest(0.05, 2), second]
+        runs = [
+            FlowRun(id=f"0.{i}:b", code=0, output=t, began_s=0.0, ended_s=4.1) for i, t in enumerate(texts)
+        ]
+        return {
+            "a": End(measured=Measured(flows=runs, rails={})),
+            "b": End(measured=Measured(flows=[], rails={})),
+        }
+
+    tool = flows.TOOLS["roce"]
+    (both,) = flows.samples_of(tool, ("a", "b", 0), ends(perftest(0.05, 2)), both_ways=False, window=1)
+    assert both.gbps == pytest.approx(0.1)
+    (half,) = flows.samples_of(tool, ("a", "b", 0), ends("garbage"), both_ways=False, window=1)
+    assert half.gbps is None
+
+
+@given(st.floats(0.001, 1600))
+def test_what_is_queued_is_a_small_part_of_what_is_measured(rate_gbps: float) -> None:
+    depth = flow_perftest.tx_depth(rate_gbps)
+    assert 1 <= depth <= 128
+    queued_s = depth * 65536 * 8 / (rate_gbps * 1e9)
+    assert depth == 1 or queued_s <= 0.1
+    assert flow_perftest.tx_depth(400) == 128
