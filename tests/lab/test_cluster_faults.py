@@ -26,6 +26,8 @@ FAULTS = [
     (["rail-down", "h100-2", "7"], ("h100-2", "rail 7"), WHOLE),
     (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5"), WHOLE),
     (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4"), QUICK),
+    (["nvlink-down", "h100-1", "2"], ("h100-1", "gpu 2"), QUICK),
+    (["pcie-narrow", "h100-3", "6"], ("h100-3", "gpu 6"), QUICK),
     (["fs-server-down", "h100-1"], ("h100-1", "storage"), WHOLE),
     (["driver-mismatch", "h100-0"], ("h100-0", "driver"), QUICK),
     (["driver-half-installed", "h100-1"], ("h100-1", "driver"), QUICK),

@@ -104,12 +104,11 @@ def xid(_: Facts) -> Instances:
 
 @define(
     id="node.pcie", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
-    by=missing("a reader of the PCIe links in sysfs"),
-    holds="every GPU and rail NIC has its PCIe generation and width", accuses="pcie", runbook="pcie",
-    hidden={"lab": "the lab has no GPU and no PCIe card whose link could be read"},
+    by=NODE_SUITE, holds="the PCIe link of every GPU has all of its lanes, that of every rail's card also its speed; a virtual "
+    "function shows none", accuses="pcie", runbook="pcie", hardware=True,
 )  # fmt: skip
 def pcie(_: Facts) -> Instances:
-    yield In("every GPU and rail NIC has its PCIe generation and width")
+    yield In("the PCIe links of GPUs and rail cards have all lanes, those of cards their speed")
 
 
 @define(

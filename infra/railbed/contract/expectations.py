@@ -111,6 +111,7 @@ def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
     return [
         {
             "index": rail.index,
+            "device": nic.device,
             "netdev": nic.netdev,
             "address": rail.address if nic is first[rail.index] else "",
             "mtu": rail.mtu,

@@ -23,6 +23,7 @@ NODE = [
         "fabric_manager",
         "dcgm_engine",
         "nvlink",
+        "pcie",
         "nics",
         "limits",
         "containers",
