@@ -35,6 +35,7 @@ from railbed.plan.parts import (
     Warned,
 )
 from railbed.software import compat
+from railbed.software.artefacts import Artefact
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
 from railbed.spec.platforms import CloudPlatform, LabPlatform
@@ -69,9 +70,14 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         for one in pools
     ]
     installed = software.planned(release, chosen, lab=lab is not None)
+    own: list[Artefact] = []
     if lab is None:
         places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
-        installed = installed.model_copy(update=_of_site(spec, installed, places))
+        own = sources.archives(
+            release, machines, kinds, os, brought, slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None
+        )
+        files = sources.files(installed.files, own, spec.software.mirror)
+        installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
@@ -98,9 +104,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=installed,
-        archives=[]
-        if lab or spec.software.mirror
-        else sources.archives(release, machines, kinds, os, brought),
+        archives=[] if lab or spec.software.mirror else own,
         mirrored=spec.software.mirror is not None,
         claims=in_scope,
         out_of_scope=out_of_scope,

@@ -99,6 +99,8 @@ class PlannedFile(FrozenModel):
 
     url: str
     sha256: str
+    carried: str = ""
+    """Where the cluster's own repository has it; empty where nodes fetch it."""
 
 
 class PlannedRepository(FrozenModel):
