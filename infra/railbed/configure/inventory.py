@@ -188,6 +188,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
+        "railbed_job_topology": contract.job_topology,
         "railbed_ntp": list(contract.ntp),
         "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",

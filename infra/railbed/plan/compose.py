@@ -18,6 +18,7 @@ from railbed.plan import (
     software,
     sources,
     supported,
+    topology,
     warnings,
     workloads,
 )
@@ -78,6 +79,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         )
         files = sources.files(installed.files, own, spec.software.mirror)
         installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
+    slurm = chosen.get("slurm") if spec.scheduler == "slurm" else None
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
@@ -86,6 +88,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
+        job_topology=topology.of(spec, machines, slurm.version if slurm else "", where),
         controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,

@@ -84,6 +84,7 @@ def unsealed(
         name=plan.name,
         service=plan.service,
         scheduler=plan.scheduler,
+        job_topology=plan.job_topology,
         platform=plan.platform,
         simulated=plan.simulated,
         admins=dict(plan.admins),
