@@ -226,3 +226,16 @@ def test_modules_of_the_distribution_need_an_image_that_brings_the_driver() -> N
             "metal-cluster",
             software={**data("metal-cluster")["software"], "module_signing": {"kind": "signed"}},
         )
+
+
+def test_a_doubt_about_an_image_is_said_where_the_cluster_wants_that_part() -> None:
+    def doubts(example: str, **changed: object) -> list[str]:
+        return [one.message for one in made(example, **changed).warnings if one.code == "IMAGE_DOUBT"]
+
+    image = {"profile": "aws-dlami", "id": "ami-0123456789abcdef0"}
+    (lustre,) = doubts("aws-flagship", image=image)
+    assert "lustre_client" in lustre and "kernel 7.0" in lustre
+    assert doubts("aws-flagship", image={"profile": "stock", "id": image["id"]}) == []
+    assert doubts("aws-hosts", image=image) == [], "it mounts no Lustre"
+    (fabric,) = doubts("gcp-cluster")
+    assert "fabric_manager" in fabric and "nvidia-fabricmanager-580" in fabric
