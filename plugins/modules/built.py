@@ -175,13 +175,17 @@ def unpacked(archive: bytes, work: Path) -> Path:
 def configured(source: Path, words: list[str], defines: list[str]) -> None:
     """Runs the source's own configure. Raises Refused where it ends badly, or one of ``defines`` is left out."""
     if not (source / "configure").is_file():
-        raise Refused("the archive has no configure: is it the publisher's release, and not a tag of its repository?")
+        raise Refused(
+            "the archive has no configure: is it the publisher's release, and not a tag of its repository?"
+        )
     run(["./configure", *words], BUILD_TIMEOUT_S, source)
     header = source / "config.h"
     told = header.read_text(errors="replace") if header.is_file() else ""
     absent = [name for name in defines if not re.search(rf"^#define {re.escape(name)}\b", told, re.M)]
     if absent:
-        raise Refused(f"configure ended well and found no {', '.join(absent)}: a header or library is too old, or lacks")
+        raise Refused(
+            f"configure ended well and found no {', '.join(absent)}: a header or library is too old, or lacks"
+        )
 
 
 def build(source: Path, wanted: dict[str, object], work: Path) -> Path:
@@ -219,7 +223,12 @@ def point(link: Path, to: Path) -> None:
     new.symlink_to(to)
     new.rename(link)
     for other in to.parent.iterdir():
-        if other.is_dir() and not other.is_symlink() and other not in (to, before) and BUILT.match(other.name):
+        if (
+            other.is_dir()
+            and not other.is_symlink()
+            and other not in (to, before)
+            and BUILT.match(other.name)
+        ):
             shutil.rmtree(other)
 
 
@@ -233,7 +242,7 @@ def main() -> None:
             "to": {"type": "path", "required": True},
             "link": {"type": "path", "required": True},
             "needs": {"type": "list", "elements": "str", "required": True},
-            **{name: words for name in ("keep", "configure", "defines", "make")},
+            **dict.fromkeys(("keep", "configure", "defines", "make"), words),
             "gpus": {"type": "bool", "default": False},
             "optional": {"type": "bool", "default": False},
         },

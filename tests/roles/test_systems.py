@@ -97,7 +97,11 @@ def test_the_scheduler_s_plugin_is_built_from_its_hashed_source_where_no_package
     for host in ("ctl0", "h100-0"):
         called = one.asked[host]["container_runtime: Build the scheduler's plugin"]
         known = catalog.load_release(RELEASE).alternatives("pyxis")[-1]
-        assert (called["url"], called["sha256"], called["needs"]) == (known.url, known.sha256, ["spank_pyxis.so"])
+        assert (called["url"], called["sha256"], called["needs"]) == (
+            known.url,
+            known.sha256,
+            ["spank_pyxis.so"],
+        )
         assert called["to"].endswith("/0.24.0-slurm23.11.4") and not called.get("optional", False)
         asked = transaction(one, host)["packages"]
         assert {"gcc", "make", "libslurm-dev"} <= set(asked) and "nvslurm-plugin-pyxis" not in str(asked)

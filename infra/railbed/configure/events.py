@@ -122,7 +122,9 @@ class Collector:
             if "results" not in result and _runs_module(data):
                 node.modules += 1
             if outcome == "ok" and result.get("lacking"):
-                node.lacking.append(f"{title}: {' '.join(str(result['lacking']).split())}"[:MESSAGE_CHARACTERS])
+                node.lacking.append(
+                    f"{title}: {' '.join(str(result['lacking']).split())}"[:MESSAGE_CHARACTERS]
+                )
             if outcome == "ok" and "censored" in result:
                 self._hidden.setdefault(name, []).append(title)
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):

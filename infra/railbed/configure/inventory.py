@@ -220,7 +220,8 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_carried": carried,
         "railbed_release": software.release,
         "railbed_files": {
-            name: {"url": _source(file, carried), "sha256": file.sha256} for name, file in software.files.items()
+            name: {"url": _source(file, carried), "sha256": file.sha256}
+            for name, file in software.files.items()
         },
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_wheels": software.wheels,

@@ -107,7 +107,8 @@ def _observable(contract: Contract) -> Iterable[Node]:
 def _untold(contract: Contract, seen: Iterable[NodeFacts | None]) -> bool:
     """Whether nothing told where the nodes of a provider are: neither its API nor the nodes themselves."""
     return bool(contract.imds) and not (
-        any(node.scalable_unit for node in contract.nodes) or any(one is not None and one.block for one in seen)
+        any(node.scalable_unit for node in contract.nodes)
+        or any(one is not None and one.block for one in seen)
     )
 
 

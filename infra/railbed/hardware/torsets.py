@@ -18,7 +18,7 @@ LONGEST_LINE = 65_536
 
 
 def guids(nics: Iterable[Nic]) -> list[str]:
-    """Port GUIDs of a node's own InfiniBand ports: the second half of each port's first GID (IBTA specification, volume 1, 4.1)."""
+    """Port GUIDs of a node's InfiniBand ports: the second half of each port's first GID (IBTA specification, volume 1, 4.1)."""
     found = []
     for nic in nics:
         groups = nic.gids[0].gid.split(":") if nic.gids else []
@@ -35,7 +35,11 @@ def torsets(text: str, owners: Mapping[str, str]) -> dict[str, str]:
     together: dict[str, set[str]] = {}
     for line in text.splitlines():
         told = LEAF.match(line[:LONGEST_LINE].strip())
-        names = {owners[one] for one in told[1].split(",") if GUID.match(one) and one in owners} if told else set()
+        names = (
+            {owners[one] for one in told[1].split(",") if GUID.match(one) and one in owners}
+            if told
+            else set()
+        )
         joined = names.union(*(together[name] for name in names if name in together))
         together |= dict.fromkeys(joined, joined)
     first = {node: min(one for one, own in owners.items() if own == node) for node in together}

@@ -75,7 +75,13 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     if lab is None:
         places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
         own = sources.archives(
-            release, machines, kinds, os, brought, slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None
+            release,
+            machines,
+            kinds,
+            os,
+            brought,
+            slurm=spec.scheduler == "slurm",
+            rdma=spec.fabric is not None,
         )
         files = sources.files(installed.files, own, spec.software.mirror)
         installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})

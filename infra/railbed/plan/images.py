@@ -55,8 +55,8 @@ def check(spec: ClusterSpec, systems: Mapping[str, str], where: str) -> None:
 
 
 def everywhere(spec: ClusterSpec, chosen: Iterable[str]) -> frozenset[str]:
-    """Components of ``chosen``, and of what images have in any case, that every node which gets them has from its image: no source
-    need have them."""
+    """Components of ``chosen``, and of what images have in any case, that every node which gets them has from its image:
+    no source need have them."""
     traits = {name: trait for rules in catalog.load_rules() for name, trait in rules.components.items()}
     pools = [catalog.load_image(name) for name in sorted({of_pool(spec, pool) for pool in spec.pools})]
     platform = catalog.load_image(of_platform(spec))

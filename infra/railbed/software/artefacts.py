@@ -112,17 +112,8 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
     elif part.url:
         signed = _signed(release.keys.get(part.signing_key))
         opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
-        yield _made(
-            name,
-            part,
-            "file",
-            url=part.url,
-            sha256=part.sha256,
-            signature=part.signature,
-            opens=opens,
-            built=part.built,
-            **signed,
-        )
+        made = _made(name, part, "file", url=part.url, sha256=part.sha256, signature=part.signature, **signed)
+        yield made.model_copy(update={"opens": opens, "built": part.built})
     elif part.purl and machine is not None:
         yield _made(
             name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)
@@ -198,7 +189,7 @@ def _cpu(machine: Machine) -> str:
     return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture]
 
 
-def _signed(key: Key | None) -> dict[str, str]:
+def _signed(key: Key | None) -> dict[str, Any]:
     return {"fingerprint": key.fingerprint, "key_url": key.url} if key else {}
 
 

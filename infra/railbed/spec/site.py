@@ -24,14 +24,16 @@ DirectoryGroup = Annotated[
 
 
 def _balanced(text: str) -> str:
-    """An LDAP filter (RFC 4515) is one pair of parentheses around pairs; literal ones in values are written ``\\28``, ``\\29``."""
+    """An LDAP filter (RFC 4515) is one pair of parentheses around pairs; those in values are written ``\\28``, ``\\29``."""
     depth = 0
     for at, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
         if depth < 0 or (depth == 0 and at < len(text) - 1):
             break
     if depth or at < len(text) - 1:
-        raise ValueError("its parentheses do not close, or it is more than one filter: `(&(…)(…))` joins several")
+        raise ValueError(
+            "its parentheses do not close, or it is more than one filter: `(&(…)(…))` joins several"
+        )
     return text
 
 

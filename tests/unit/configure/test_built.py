@@ -100,9 +100,7 @@ def test_check_mode_writes_nothing(tools: Tools) -> None:
 
 
 def test_an_earlier_build_goes_when_the_new_one_is_in_use(tools: Tools) -> None:
-    used, old, other = (
-        tools.to.with_name(name) for name in ("2.16.3-nccl2.27.7", "2.15.0-nccl2.1", "mine")
-    )
+    used, old, other = (tools.to.with_name(name) for name in ("2.16.3-nccl2.27.7", "2.15.0-nccl2.1", "mine"))
     for folder in (used, old, other):
         folder.mkdir(parents=True)
     tools.link.symlink_to(used)

@@ -35,7 +35,9 @@ def test_leaves_that_share_a_node_are_one_torset() -> None:
     assert set(torsets.torsets(chained, OWNERS).values()) == {"0xa0"}
 
 
-@pytest.mark.parametrize("text", ["", "garbage", "SwitchName=x Nodes=", "SwitchName=x Nodes=" + "0xa0," * 99_999, "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "garbage", "SwitchName=x Nodes=", "SwitchName=x Nodes=" + "0xa0," * 99_999, "\0"]
+)
 def test_text_that_tells_nothing_places_nobody(text: str) -> None:
     assert torsets.torsets(text, OWNERS) in ({}, {"a": "0xa0"})
 
@@ -114,13 +116,16 @@ def test_the_program_on_the_node_asks_by_the_card_and_leaves_nothing(
         tool.parent.mkdir(parents=True)
         tool.write_text(
             '#!/bin/sh\necho "$SHARP_SMX_UCX_INTERFACE $1 $2 $3" >&2\n'
-            'while [ $# -gt 0 ]; do case $1 in --guids_file) in=$2;; --topology_file) out=$2;; esac; shift; done\n'
+            "while [ $# -gt 0 ]; do case $1 in --guids_file) in=$2;; --topology_file) out=$2;; esac; shift; done\n"
             'echo "SwitchName=a Nodes=$(paste -sd, "$in")" > "$out"\n'
         )
         tool.chmod(0o755)
-    script = observing.PLACES.replace("/opt/", f"{tmp_path}/opt/").replace("/tmp/railbed-places", f"{tmp_path}/places")
+    script = observing.PLACES.replace("/opt/", f"{tmp_path}/opt/").replace(
+        "/tmp/railbed-places", f"{tmp_path}/places"
+    )
     done = subprocess.run(
-        ["sh", "-c", f"set -- mlx5_ib0:1\n{script}"], input="0xa0\n0xb0\n", capture_output=True, text=True, timeout=30, check=False
+        ["sh", "-c", f"set -- mlx5_ib0:1\n{script}"], input="0xa0\n0xb0\n", capture_output=True, text=True,
+        timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == status and done.stdout == ("SwitchName=a Nodes=0xa0,0xb0\n" if there else "")
     assert not list(tmp_path.glob("places*"))

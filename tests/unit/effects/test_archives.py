@@ -233,7 +233,9 @@ def test_sources_that_nodes_build_lie_beside_the_packages_once_checked(
     folder = local_repository.repositories_dir(tmp_path) / made.digest
     assert (folder / source_file("pyxis", source.url)).read_bytes() == body
     assert bool(made.packages) is not alone
-    assert (folder / "Packages").is_file() and (folder / "InRelease").is_file(), "apt takes one without packages too"
+    assert (folder / "Packages").is_file() and (folder / "InRelease").is_file(), (
+        "apt takes one without packages too"
+    )
     other = source.model_copy(update={"sha256": "0" * 64})
     with pytest.raises(FetchError, match="not the one that was published"):
         local_repository.ensure("2026.99", [other], tmp_path, lambda _: None)

@@ -20,7 +20,9 @@ def made(example: str = "gcp-cluster", **changed: Any) -> plan.ClusterPlan:
     return plan.plan(spec.from_config({**data, **changed}, "x"))
 
 
-@pytest.mark.parametrize(("asked", "found"), [(None, "tree"), ("auto", "tree"), ("tree", "tree"), ("block", "block")])
+@pytest.mark.parametrize(
+    ("asked", "found"), [(None, "tree"), ("auto", "tree"), ("tree", "tree"), ("block", "block")]
+)
 def test_a_spec_chooses(asked: str | None, found: str) -> None:
     assert made(**({"job_topology": asked} if asked else {})).job_topology == found
 
@@ -37,7 +39,7 @@ def test_blocks_are_taken_where_each_is_an_nvlink_domain() -> None:
 
 
 def test_blocks_of_a_slurm_that_has_none_are_refused_before_anything_is_made() -> None:
-    with pytest.raises(UsageError, match="Slurm 22.05.8 knows no blocks") as refused:
+    with pytest.raises(UsageError, match=r"Slurm 22\.05\.8 knows no blocks") as refused:
         made("lab-cluster", job_topology="block")
     assert refused.value.code == "JOB_TOPOLOGY" and refused.value.path.endswith(".job_topology")
     with pytest.raises(SpecError):

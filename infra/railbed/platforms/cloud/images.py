@@ -57,7 +57,11 @@ def compared(plan: ClusterPlan, names: Iterable[str]) -> list[Finding]:
         return [Finding(about, False, f"{known[0]} is the name of a {others[0]}", hint, needed=False)]
     if profile.names:
         hint = "a copy may have any name: is it one? What it brings is read on the node, before anything is installed"
-        return [Finding(about, False, f"{known[0]} is no name that its provider gives such images", hint, needed=False)]
+        return [
+            Finding(
+                about, False, f"{known[0]} is no name that its provider gives such images", hint, needed=False
+            )
+        ]
     return []
 
 
