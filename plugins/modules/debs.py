@@ -152,24 +152,6 @@ def missing(packages: list[str], installed: dict[str, Installed]) -> list[str]:
     return lacking
 
 
-def noted(place: str) -> list[str]:
-    """Names that the last run wrote down: HELD, or KEPT."""
-    try:
-        with open(place) as source:
-            return source.read().split()
-    except OSError:
-        return []
-
-
-def note(place: str, names: Iterable[str]) -> None:
-    """For the next run."""
-    if sorted(names) != noted(place):
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(f"{place}.new", "w") as sink:
-            sink.writelines(f"{name}\n" for name in sorted(names))
-        os.rename(f"{place}.new", place)
-
-
 class Patience:
     """Time that may still be spent on waiting for others; what lies between the waits is not counted."""
 
@@ -353,8 +335,8 @@ def main() -> None:
     given: dict[str, Any] = module.params
     own = {split(package)[0] for package in given["packages"]}
     names = own | set(given["hold"])
-    former = set(noted(HELD)) - names
-    kept = set(noted(KEPT)) - own
+    former = set(railbed_apt.noted(HELD)) - names
+    kept = set(railbed_apt.noted(KEPT)) - own
     apt = Apt(module, sorted(names | former | kept))
     now = apt.before
     if apt.broken and not module.check_mode:
@@ -378,8 +360,8 @@ def main() -> None:
             apt.select(unheld, "hold")
         if freed:
             apt.select(freed, "install")
-        note(HELD, [name for name in given["hold"] if name in own])
-        note(KEPT, (kept | set(unheld)) & wanted - own)
+        railbed_apt.note(HELD, [name for name in given["hold"] if name in own])
+        railbed_apt.note(KEPT, (kept | set(unheld)) & wanted - own)
     before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
     changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}
