@@ -86,8 +86,9 @@ def test_an_image_s_name_is_compared_with_its_profile(
 ) -> None:
     """A version out of range stops; another name is advice, as a copy may be called anything."""
     plan = cases.planned(cases.example(f"{kind}-cluster"))
-    one = plan.model_copy(update={"pools": [plan.pools[0].model_copy(update={"profile": profile})]})
-    found = images.compared(one, names)
+    assert isinstance(plan.place, CloudPlatform)
+    image = plan.place.image.model_copy(update={"profile": profile})
+    found = images.compared(plan.place.model_copy(update={"image": image}), names)
     if says is None:
         assert found == []
         return

@@ -159,7 +159,8 @@ class Account(Fake):
 
     def get_image(self, image: str) -> Any:
         state = "DELETED" if image == self.change.get("gone") else "AVAILABLE"
-        return response(models.Image(id=image, display_name=self.change["name"], lifecycle_state=state))
+        name = self.change["name"] if "baked" not in image else "baked"
+        return response(models.Image(id=image, display_name=name, lifecycle_state=state))
 
     def list_image_shape_compatibility_entries(self, image: str, **_: Any) -> Any:
         return response([models.ImageShapeCompatibilitySummary(shape=one) for one in self.change["shapes"]])

@@ -89,7 +89,7 @@ def _image(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     found = f"{image['Architecture']}, {image['State']}, {image.get('RootDeviceType', 'unknown root device')}"
     ok = image["Architecture"] == wanted and image["State"] == AVAILABLE
     finding = Finding(name, ok, found, "" if ok else f"the machines need {wanted}")
-    return [finding, *images.compared(plan, [str(image.get("Name") or "")])]
+    return [finding, *images.compared(place, [str(image.get("Name") or "")])]
 
 
 def _network(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:

@@ -191,7 +191,7 @@ def _image(session: Session, plan: ClusterPlan, place: AzurePlatform) -> list[Fi
     finding = Finding(name, True, has or "there; its architecture is not told")
     # A gallery's images have names that their owner gives.
     named = [] if "id" in reference else [place.image.id]
-    return [finding, *images.compared(plan, named)]
+    return [finding, *images.compared(place, named)]
 
 
 def _network(session: Session, place: AzurePlatform) -> list[Finding]:

@@ -25,19 +25,22 @@ def each(plan: ClusterPlan, place: Place) -> Iterator[tuple[ClusterPlan, Place]]
     for pool in plan.pools:
         takes.setdefault(pool.image or place.image.id, []).append(pool)
     for image, pools in takes.items():
+        # Controllers start from the platform's, whatever pools say of theirs.
+        own = image == place.image.id or not pools
+        told = {"id": image, "profile": place.image.profile if own else pools[0].profile}
         yield (
             plan.model_copy(update={"pools": pools or plan.pools}),
-            place.model_copy(update={"image": place.image.model_copy(update={"id": image})}),
+            place.model_copy(update={"image": place.image.model_copy(update=told)}),
         )
 
 
-def compared(plan: ClusterPlan, names: Iterable[str]) -> list[Finding]:
-    """The image's names against the profile that the plan takes it for. ``plan``: of that image alone, as `each` gives it.
+def compared(place: CloudPlatform, names: Iterable[str]) -> list[Finding]:
+    """The image's names against the profile that the spec takes it for. ``place``: with that image, as `each` gives it.
 
     A version in the name that the profile does not take fails: nodes of it would be refused. Another name does not, since a
     copy in an account of one's own may be called anything.
     """
-    profile = catalog.load_image(plan.pools[0].profile if plan.pools else plan.profile)
+    profile = catalog.load_image(place.image.profile)
     known = [one for one in names if one]
     if not known:
         return []

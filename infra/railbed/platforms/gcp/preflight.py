@@ -184,7 +184,7 @@ def _image(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Find
             )
         ]
     finding = Finding(name, found.get("status") == "READY", str(found.get("status")), hint)
-    return [finding, *images.compared(plan, [str(found.get("name") or ""), str(found.get("family") or "")])]
+    return [finding, *images.compared(place, [str(found.get("name") or ""), str(found.get("family") or "")])]
 
 
 def _network(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Finding]:

@@ -76,7 +76,7 @@ def _image(cloud: Clients, plan: ClusterPlan, place: OciPlatform) -> list[Findin
     lacking = [shape for shape in wanted if shapes and shape not in shapes]
     hint = f"add the shape to the image's compatible ones, or name an image for {', '.join(lacking)}"
     finding = Finding("image", not lacking, f"{found.display_name}, for {', '.join(lacking or wanted)}", hint)
-    return [finding, *images.compared(plan, [str(found.display_name or "")])]
+    return [finding, *images.compared(place, [str(found.display_name or "")])]
 
 
 def _network(cloud: Clients, place: OciPlatform) -> list[Finding]:
