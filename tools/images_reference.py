@@ -85,7 +85,7 @@ def _profile(one: ImageProfile) -> Iterator[str]:
     for name, doubt in one.doubts.items():
         yield f"- Doubt about `{name}`, of which the plan warns: {doubt.reason}."
     for told in one.names.values():
-        yield f"- Called `{told.pattern}`: {told.reason}. `railbed preflight` compares."
+        yield f"- Its name, with which `railbed preflight` compares: {told.reason}."
     for image in one.published.values():
         name = image.name if " " in image.name else f"`{image.name}`"
         yield f"- Published: {name}; {image.how}."
