@@ -82,6 +82,10 @@ def _profile(one: ImageProfile) -> Iterator[str]:
         yield f"- `{name}` is never asked for: {kept.reason}."
     for name, follower in one.follows.items():
         yield f"- `{name}` is installed in the version of the image's driver: {follower.reason}."
+    for name, doubt in one.doubts.items():
+        yield f"- Doubt about `{name}`, of which the plan warns: {doubt.reason}."
+    for told in one.names.values():
+        yield f"- Its name, with which `railbed preflight` compares: {told.reason}."
     for image in one.published.values():
         name = image.name if " " in image.name else f"`{image.name}`"
         yield f"- Published: {name}; {image.how}."

@@ -129,3 +129,21 @@ def refreshed(mark: str) -> None:
 def lines(versions: Mapping[str, Union[str, None]]) -> str:
     """Packages and their versions, as a diff shows them."""
     return "".join(f"{name} {version or '(absent)'}\n" for name, version in versions.items())
+
+
+def noted(place: str) -> list[str]:
+    """Names that an earlier run wrote down, one on each line; none where there is no such file."""
+    try:
+        with open(place) as source:
+            return source.read().split()
+    except OSError:
+        return []
+
+
+def note(place: str, names: Iterable[str]) -> None:
+    """Writes them down for the next run."""
+    if sorted(names) != noted(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(f"{place}.new", "w") as sink:
+            sink.writelines(f"{name}\n" for name in sorted(names))
+        os.rename(f"{place}.new", place)

@@ -86,7 +86,7 @@ sources:
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Optional, TypeVar
@@ -110,6 +110,8 @@ TRANSACTION = [
 ]
 HELD = "/var/lib/apt/periodic/railbed-held"
 """Names that this module installed and keeps from moving, one on each line."""
+KEPT = "/var/lib/apt/periodic/railbed-kept"
+"""Names that others installed and this module keeps from moving, in the same form."""
 UNFINISHED = "/var/lib/dpkg/updates"
 """What dpkg had still to write down when it was interrupted."""
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
@@ -148,24 +150,6 @@ def missing(packages: list[str], installed: dict[str, Installed]) -> list[str]:
         if now is None or (version and not fnmatchcase(now.version, version)):
             lacking.append(package)
     return lacking
-
-
-def held_before() -> list[str]:
-    """Names that the last run installed and held."""
-    try:
-        with open(HELD) as source:
-            return source.read().split()
-    except OSError:
-        return []
-
-
-def note_held(names: list[str]) -> None:
-    """For the next run."""
-    if sorted(names) != held_before():
-        os.makedirs(os.path.dirname(HELD), exist_ok=True)
-        with open(f"{HELD}.new", "w") as sink:
-            sink.writelines(f"{name}\n" for name in sorted(names))
-        os.rename(f"{HELD}.new", HELD)
 
 
 class Patience:
@@ -260,12 +244,12 @@ class Apt:
         # Not --no-download: with it apt does not find the files of a file: source, which are never copied.
         self._call([*TRANSACTION, "install", *packages], what, changes=True)
 
-    def hold(self, names: list[str]) -> None:
-        """Keeps apt from changing these by itself."""
-        lines = "".join(f"{name} hold\n" for name in names)
+    def select(self, names: Iterable[str], state: str) -> None:
+        """``hold`` keeps apt from changing these by itself, ``install`` no longer does."""
+        lines = "".join(f"{name} {state}\n" for name in sorted(names))
         code, out, err = self._run(["dpkg", "--set-selections"], lines)
         if code != 0:
-            self.fail(f"holding packages failed: {(err or out).strip()}")
+            self.fail(f"setting packages to {state} failed: {(err or out).strip()}")
 
     def fail(self, message: str, **more: Any) -> None:
         """Ends, and tells whether the node still is what it was."""
@@ -308,12 +292,17 @@ class Apt:
 
 
 def loose(wanted: list[str], after: dict[str, Installed]) -> list[str]:
-    """The packages that should be held and are not; of names with wildcards those that are installed."""
+    """The packages that should be held and are not."""
+    return sorted(name for name in meant(wanted, after) if name not in after or not after[name].held)
+
+
+def meant(wanted: Iterable[str], there: Iterable[str]) -> set[str]:
+    """The names that ``wanted`` means; of names with wildcards those that are ``there``."""
     names = set()
     for name in wanted:
         wild = any(mark in name for mark in "*?[")
-        names.update([one for one in after if fnmatchcase(one, name)] if wild else [name])
-    return sorted(name for name in names if name not in after or not after[name].held)
+        names.update([one for one in there if fnmatchcase(one, name)] if wild else [name])
+    return names
 
 
 def bring(apt: Apt, lacking: list[str], first: list[str], refresh: bool) -> None:
@@ -346,8 +335,9 @@ def main() -> None:
     given: dict[str, Any] = module.params
     own = {split(package)[0] for package in given["packages"]}
     names = own | set(given["hold"])
-    former = set(held_before()) - names
-    apt = Apt(module, sorted(names | former))
+    former = set(railbed_apt.noted(HELD)) - names
+    kept = set(railbed_apt.noted(KEPT)) - own
+    apt = Apt(module, sorted(names | former | kept))
     now = apt.before
     if apt.broken and not module.check_mode:
         apt.mend()
@@ -362,10 +352,16 @@ def main() -> None:
     if still:
         apt.fail(f"apt-get ended well, but these are not as asked for: {', '.join(still)}")
     unheld = loose(given["hold"], after)
-    if unheld and not module.check_mode:
-        apt.hold(unheld)
+    wanted = meant(given["hold"], after)
+    # Only what this module itself held: a hold that a person set stays.
+    freed = sorted(name for name in kept - wanted if name in after and after[name].held)
     if not module.check_mode:
-        note_held([name for name in given["hold"] if name in own])
+        if unheld:
+            apt.select(unheld, "hold")
+        if freed:
+            apt.select(freed, "install")
+        railbed_apt.note(HELD, [name for name in given["hold"] if name in own])
+        railbed_apt.note(KEPT, (kept | set(unheld)) & wanted - own)
     before = {split(package)[0]: apt.before.get(split(package)[0]) for package in lacking}
     changes = {name: one.version if one else "" for name, one in before.items()}
     versions = {name: now.version for name, now in sorted(after.items())}
@@ -375,9 +371,10 @@ def main() -> None:
         + "".join(f"{name} (half installed)\n" for name in apt.broken),
         "after": "".join(f"{package}\n" for package in lacking)
         + lines(dict.fromkeys(leaving, ""))
-        + "".join(f"hold {name}\n" for name in unheld),
+        + "".join(f"hold {name}\n" for name in unheld)
+        + "".join(f"no hold {name}\n" for name in freed),
     }
-    changed = bool(lacking or leaving or unheld or apt.broken)
+    changed = bool(lacking or leaving or unheld or freed or apt.broken)
     module.exit_json(
         changed=changed,
         installed=changes,

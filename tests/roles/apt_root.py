@@ -170,6 +170,7 @@ def machine(folder: Path, repository: Path, patch: pytest.MonkeyPatch) -> Iterat
     patch.setenv("DPKG_FORCE", "script-chrootless,downgrade")
     patch.setattr(DEBS, "REFRESHED", str(root / "var/lib/apt/periodic/railbed-refreshed"))
     patch.setattr(DEBS, "HELD", str(root / "var/lib/apt/periodic/railbed-held"))
+    patch.setattr(DEBS, "KEPT", str(root / "var/lib/apt/periodic/railbed-kept"))
     patch.setattr(DEBS, "UNFINISHED", str(root / "var/lib/dpkg/updates"))
     patch.setattr(DEBS, "LOCKS", (str(root / DPKG_LOCKS[0]), str(root / DPKG_LOCKS[1])))
     with served(repository) as server:

@@ -35,13 +35,14 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Site:
     ldap = {"directory_uris": ["ldaps://a.test"], "directory_base": "dc=a", "directory_groups": ["hpc"],
             "directory_ca": "-----BEGIN CERTIFICATE-----\n", "directory_bind_dn": "cn=a",
             "directory_bind_password_file": str(site.folder / "password")}  # fmt: skip
+    fits = {"directory_people_filter": "(employeeStatus=active)"}
     keep = (
         "cp units.json done {0}/; mkdir {0}/etc; cp --parents -r etc/sssd etc/ssh etc/railbed {0}; : > done"
     )
     site.run(
         "rm -f sbin/sshd; printf '#!/bin/sh\n' > sbin/sshd; chmod +x sbin/sshd; : > done",
         site.step("on", ldap), "mkdir 1; " + keep.format(1),
-        site.step("closed", {**ldap, "directory_logins": False}), "mkdir 5; " + keep.format(5),
+        site.step("closed", {**ldap, **fits, "directory_logins": False}), "mkdir 5; " + keep.format(5),
         # The second of the three calls fails: a folder is where a file should be.
         "mv etc/sssd/sssd.conf aside; mkdir etc/sssd/sssd.conf", site.step("broken", {}),
         "rmdir etc/sssd/sssd.conf; mv aside etc/sssd/sssd.conf; mkdir 2; " + keep.format(2),
@@ -69,6 +70,14 @@ def test_a_host_that_is_not_for_logins_knows_the_directory_and_lets_nobody_of_it
     open_, closed = ((directory.folder / number / OFF[0]).read_text() for number in ("1", "5"))
     assert "access_provider = simple\nsimple_allow_groups = hpc\n" in open_
     assert "access_provider = deny\n" in closed and "simple" not in closed and "ldap_uri" in closed
+
+
+def test_people_who_do_not_fit_the_filter_are_not_looked_up(directory: Site) -> None:
+    base = "ldap_user_search_base = dc=a?subtree?"
+    said = [(directory.folder / at / OFF[0]).read_text() for at in ("1", "5")]
+    assert f"{base}(uidNumber>=1000)\n" in said[0]
+    assert f"{base}(&(uidNumber>=1000)(employeeStatus=active))\n" in said[1]
+    assert all("ldap_group_search_base = dc=a?subtree?(gidNumber>=1000)\n" in one for one in said)
 
 
 def test_without_it_nobody_of_it_comes_in_and_its_password_is_gone(directory: Site) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from railbed.catalog import load_machine
 from railbed.hardware import Document, Observation, Wanted, read
-from railbed.validate.node.observe import GPU_QUERY, observe
+from railbed.validate.node.observe import DOMAIN_QUERY, GPU_QUERY, observe
 from railbed.validate.node.probe import NOT_FOUND, Answer, Probe
 
 DATA = Path(__file__).parents[1] / "unit" / "data" / "hardware"
@@ -38,13 +38,16 @@ class Driver(Probe):
     """A probe whose nvidia-smi lists the tree's GPUs, and whose metadata service tells ``block``."""
 
     block: str | None = None
+    domain: str | None = None
+    """What nvidia-smi says of its NVLink domain."""
 
     def __init__(self, root: str, table: str) -> None:
         super().__init__(root)
         self.table = table
 
     def run(self, argv: Any, timeout_s: float = 0.0) -> Answer:
-        return Answer(0, self.table, "") if list(argv) == GPU_QUERY else Answer(NOT_FOUND, "", "not found")
+        told = {tuple(GPU_QUERY): self.table, tuple(DOMAIN_QUERY): self.domain}.get(tuple(argv))
+        return Answer(NOT_FOUND, "", "not found") if told is None else Answer(0, told, "")
 
     def get(self, url: str, headers: dict[str, str], timeout_s: float) -> str | None:
         assert url.startswith("http://169.254.169.254/opc/v2/host/") and headers == {

@@ -76,6 +76,24 @@ class Kept(Facts):
     provenance: Source
 
 
+class Named(Facts):
+    """How the provider calls images of the profile."""
+
+    pattern: str = Field(min_length=8)
+    """Regular expression over the image's name, or over its family's. A group that is named like a component of ``brings`` is the
+    beginning of that component's version."""
+    reason: str = Field(min_length=8)
+    provenance: Source
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        try:
+            re.compile(self.pattern)
+        except re.error as wrong:
+            raise ValueError(f"no regular expression: {self.pattern}: {wrong}") from None
+        return self
+
+
 class Published(Facts):
     """A published image of this profile, as its provider calls it."""
 
@@ -110,6 +128,10 @@ class ImageProfile(Entry):
     """Units of systemd that must go on working."""
     not_asked: dict[str, Kept] = Field(default_factory=dict)
     """Components and packages that nodes of the image are never asked to install."""
+    doubts: dict[str, Kept] = Field(default_factory=dict)
+    """Components of a release that nodes of the image may not get, or that may clash with it: the plan warns of them."""
+    names: dict[str, Named] = Field(default_factory=dict)
+    """How the provider calls its images of this profile."""
     published: dict[str, Published] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -118,4 +140,7 @@ class ImageProfile(Entry):
             raise ValueError(f"`follows` needs {DRIVER} in `brings`: there is no driver to follow")
         if twice := sorted(self.brings.keys() & (self.follows.keys() | self.not_asked.keys())):
             raise ValueError(f"{', '.join(twice)} is in `brings` and in `follows` or `not_asked` too")
+        told = {word for one in self.names.values() for word in re.compile(one.pattern).groupindex}
+        if strange := sorted(told - self.brings.keys()):
+            raise ValueError(f"`names` tells versions of {', '.join(strange)}, which `brings` has not")
         return self

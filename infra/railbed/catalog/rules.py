@@ -42,6 +42,8 @@ class Trait(Facts):
     """In this order: drain the node; restart the service, or reboot; rebuild what ``rebuilds`` names."""
     rebuilds: list[str] = Field(default_factory=list)
     """Components that were built against it."""
+    brought_with: list[str] = Field(default_factory=list)
+    """Components that bring one of their own: nodes with one of them do not get it."""
     nodes: list[str] = Field(default_factory=list)
     """Groups of nodes that get it (``plan/node_classes.py``); empty: all."""
     reason: str = Field(min_length=8)

@@ -115,6 +115,7 @@ def show_up(result: flow.UpResult, work: Workspace) -> None:
     changed = result.changes.total
     made = f"{changed} resources changed" if changed else "no resource changed"
     output.out.print(f"{made}, {result.converged.changed} settings changed on the nodes")
+    _done_without(result.converged)
     output.out.print("  ".join(f"{name} {seconds:g} s" for name, seconds in result.timings.items()))
     show(result.report)
     if result.quick and result.report.verdict is Verdict.PASS:
@@ -136,8 +137,15 @@ def show_converge(result: configure.ConvergeResult) -> None:
     for task, names in result.changes().items():
         verb = "would change" if result.check else "changed"
         output.out.print(f"{verb}  {task}  on {few(names, SHOWN_NODES)}", soft_wrap=True)
+    _done_without(result)
     if result.check and result.changed:
         output.out.print(f"differences  {result.log}", soft_wrap=True)
+
+
+def _done_without(result: configure.ConvergeResult) -> None:
+    """Optional programs that could not be built: no failure, and nothing to find out by chance."""
+    for reason, names in result.lacking().items():
+        output.out.print(f"done without  {reason}  on {few(names, SHOWN_NODES)}", soft_wrap=True)
 
 
 def _title(report: Report) -> str:

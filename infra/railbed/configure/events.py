@@ -121,6 +121,10 @@ class Collector:
             self._took(title, str(data.get("task_uuid") or title), float(data.get("duration") or 0.0))
             if "results" not in result and _runs_module(data):
                 node.modules += 1
+            if outcome == "ok" and result.get("lacking"):
+                node.lacking.append(
+                    f"{title}: {' '.join(str(result['lacking']).split())}"[:MESSAGE_CHARACTERS]
+                )
             if outcome == "ok" and "censored" in result:
                 self._hidden.setdefault(name, []).append(title)
         if outcome in ("failed", "unreachable") and not data.get("ignore_errors"):

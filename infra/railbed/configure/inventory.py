@@ -22,6 +22,7 @@ from railbed.configure import health
 from railbed.configure.job_nodes import job_node
 from railbed.contract import (
     Contract,
+    File,
     Filesystem,
     Nic,
     Node,
@@ -39,7 +40,7 @@ from railbed.hardware import NodeFacts
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
-    "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "dcgm_nodes",
+    "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "dcgm_nodes",
     "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes", "lnet_nodes",
     "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
@@ -179,6 +180,7 @@ def _word(text: str) -> str:
 def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts]) -> dict[str, Any]:
     controllers = contract.with_role("controller")
     software = contract.software
+    carried = _carried(software.repositories, paths)
     return {
         "railbed_stack": contract.stack,
         "railbed_cluster": contract.name,
@@ -186,6 +188,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_service": contract.service,
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
+        "railbed_job_topology": contract.job_topology,
         "railbed_ntp": list(contract.ntp),
         "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",
@@ -214,9 +217,12 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_repositories": [
             one.model_dump(mode="json", exclude={"packages"}) for one in software.repositories
         ],
-        "railbed_carried": _carried(software.repositories, paths),
+        "railbed_carried": carried,
         "railbed_release": software.release,
-        "railbed_files": {name: file.model_dump() for name, file in software.files.items()},
+        "railbed_files": {
+            name: {"url": _source(file, carried), "sha256": file.sha256}
+            for name, file in software.files.items()
+        },
         "railbed_training_stack_path": software.training_stack_path,
         "railbed_wheels": software.wheels,
         "railbed_admins": dict(contract.admins),
@@ -239,6 +245,11 @@ def _carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]
             ("to", uri.removeprefix("file:").rstrip("/")),
         )
     }
+
+
+def _source(file: File, carried: Mapping[str, str]) -> str:
+    """Where a node has the file from."""
+    return f"file://{carried['to']}/{file.carried}" if file.carried and carried else file.url
 
 
 def _known(node: Node) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import shlex
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import TypeAdapter
 
@@ -12,7 +13,7 @@ from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import acceptance, node_bundle, node_json, observations
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
-from railbed.hardware import Document, NodeFacts, facts, read
+from railbed.hardware import Document, NodeFacts, Observation, facts, read, torsets
 from railbed.hardware.facts import kept
 
 DOCUMENT = TypeAdapter(Document)
@@ -25,6 +26,20 @@ tar -xzf - -C "$folder" || exit 3
 if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then as="sudo -n"; else as=""; fi
 $as python3 -IB "$folder/{node_bundle.PACKAGE}/observe.py"
 """
+PLACES = r"""
+set -u
+folder=$(mktemp -d /tmp/railbed-places.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+cat >"$folder/guids" || exit 3
+tool=
+for at in /opt/hpcx*/sharp/bin/sharp_cmd; do if [ -x "$at" ]; then tool=$at; fi; done
+[ -n "$tool" ] || exit 4
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then as="sudo -n"; else as=""; fi
+$as env SHARP_SMX_UCX_INTERFACE="$1" "$tool" topology --ib-dev "$1" --guids_file "$folder/guids" \
+    --topology_file "$folder/topology" >/dev/null 2>&1 || exit 5
+cat "$folder/topology"
+"""
+"""Asks the fabric's aggregation manager, through the card ``$1``, where the ports are whose GUIDs it reads."""
 DRIVERS = ("base", "packages", "nvidia_driver", "rdma")
 """Tags of the roles after which a node shows all its devices. Base: by the site's proxy and name servers."""
 
@@ -41,15 +56,25 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whol
     accepted = acceptance.record(work)
     remote, bundle, before = Remote(work, contract), node_bundle.packed({}), observations.read(work)
 
+    ports: dict[str, tuple[str, list[str]]] = {}
+
     def look(name: str) -> NodeFacts | None:
         said = remote.run(name, SCRIPT, stdin=bundle, timeout_s=OBSERVE_TIMEOUT_S, check=False)
         try:
             document = node_json.read(said.stdout, DOCUMENT, name) if said.ok else None
         except node_json.Unreadable:
             document = None
-        return _facts(contract, nodes[name], document) if document else None
+        if document is None:
+            return None
+        observation = read(document)
+        nics = [one for one in observation.nics if torsets.guids([one])]
+        if nics:
+            ports[name] = nics[0].device, torsets.guids(nics)
+        return _facts(contract, nodes[name], observation)
 
     seen = remote.each(nodes, look, SSH_FANOUT)
+    if whole and _untold(contract, seen.values()):
+        seen |= _placed(remote, ports, seen)
     found = {
         name: kept(before.get(name), now, settled=not whole or acceptance.is_accepted(nodes[name], accepted))
         for name, now in seen.items()
@@ -79,10 +104,39 @@ def _observable(contract: Contract) -> Iterable[Node]:
     return contract.with_role(*WORKERS) if contract.hosts == "machine" else ()
 
 
-def _facts(contract: Contract, node: Node, document: Document) -> NodeFacts:
+def _untold(contract: Contract, seen: Iterable[NodeFacts | None]) -> bool:
+    """Whether nothing told where the nodes of a provider are: neither its API nor the nodes themselves."""
+    return bool(contract.imds) and not (
+        any(node.scalable_unit for node in contract.nodes)
+        or any(one is not None and one.block for one in seen)
+    )
+
+
+def _placed(
+    remote: Remote, ports: Mapping[str, tuple[str, list[str]]], seen: Mapping[str, NodeFacts | None]
+) -> dict[str, NodeFacts | None]:
+    """The nodes of ``seen`` whose leaf switches the first node that can ask was told; none where nobody can."""
+    owners = {guid: name for name, (_, own) in ports.items() for guid in own}
+    if len(ports) < 2:
+        return {}
+    asks = min(ports)
+    device = shlex.quote(f"{ports[asks][0]}:1")
+    said = remote.run(
+        asks, f"set -- {device}\n{PLACES}", stdin="".join(f"{guid}\n" for guid in owners).encode(),
+        timeout_s=OBSERVE_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    found = torsets.torsets(said.stdout, owners) if said.ok else {}
+    return {
+        name: one.model_copy(update={"block": found[name]})
+        for name, one in seen.items()
+        if one is not None and name in found
+    }
+
+
+def _facts(contract: Contract, node: Node, observation: Observation) -> NodeFacts:
     machine = contract.machine(node.machine) if node.machine and node.rails else None
     mappable = machine is not None and machine.transport != "tcp"
     return facts(
-        read(document), wanted.of(machine) if machine and mappable else None, node.identity.value,
+        observation, wanted.of(machine) if machine and mappable else None, node.identity.value,
         wanted.ground(contract, node),
     )  # fmt: skip

@@ -32,6 +32,8 @@ class NodeResult:
     """Modules that ran on the node itself."""
     failed_task: str = ""
     message: str = ""
+    lacking: list[str] = field(default_factory=list)
+    """Optional programs that could not be built, each with the reason; the node works without."""
     half_done: bool = False
     """It failed between two states: packages were changed, and are not what they should be."""
 
@@ -68,6 +70,14 @@ class ConvergeResult:
         for name, node in self.nodes.items():
             for task in node.changes:
                 found.setdefault(task, []).append(name)
+        return found
+
+    def lacking(self) -> dict[str, list[str]]:
+        """What optional program could not be built, and why → nodes that do without."""
+        found: dict[str, list[str]] = {}
+        for name, node in self.nodes.items():
+            for one in node.lacking:
+                found.setdefault(one, []).append(name)
         return found
 
     @property

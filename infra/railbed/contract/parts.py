@@ -224,6 +224,8 @@ class File(FrozenModel):
 
     url: scalars.Url
     sha256: scalars.Sha256
+    carried: Annotated[str, Field(pattern=r"^(sources/[a-z_]+/[A-Za-z0-9][A-Za-z0-9._+-]*)?$")] = ""
+    """Where the cluster's own repository has it; empty where nodes fetch it."""
 
 
 class Software(FrozenModel):

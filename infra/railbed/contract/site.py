@@ -37,6 +37,8 @@ class Directory(FrozenModel):
     ids: Literal["posix", "sid"]
     first_id: int
     groups: list[scalars.DirectoryGroup]
+    people_filter: scalars.DirectoryFilterOrNone = ""
+    """Empty: everybody below the base."""
     bind_dn: scalars.DistinguishedName
     """Empty: nodes ask without logging in. Its password is on the operator's machine."""
     ssh_keys: bool

@@ -25,6 +25,8 @@ class Contract(FrozenModel):
     name: scalars.Name
     service: Literal["hosts", "cluster", "metal"]
     scheduler: Literal["slurm", "kubernetes", "none"]
+    job_topology: Literal["tree", "block"] = "tree"
+    """How the scheduler keeps the nodes of a job close: within switches, or in whole scalable units."""
     platform: scalars.Word
     """Platform kind, for people and reports only: nothing branches on it."""
     simulated: bool

@@ -1,4 +1,5 @@
-"""The cluster's own repository: what vendors give as files or in archives, checked, opened, indexed and signed once.
+"""The cluster's own repository: what vendors give as files or in archives, checked, opened, indexed and signed once, and the
+sources of what nodes build.
 
 It is the same as the folder ``apt/local`` of a mirror (docs/howto/air-gap.md). It lies in the cache, named by what decides its
 content, and is carried to the nodes from there.
@@ -15,10 +16,10 @@ from pathlib import Path
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
 from railbed.effects.lock import held
-from railbed.effects.mirror import LOCAL, mirror
+from railbed.effects.mirror import LOCAL, empty, mirror
 from railbed.effects.mirror.debian import Index
 from railbed.errors import HostError
-from railbed.software.artefacts import Artefact
+from railbed.software.artefacts import Artefact, mirrored_file, source_file
 
 SIGNER, KEY = "railbed cluster repository <cluster@example.invalid>", "repository.asc"
 
@@ -80,6 +81,7 @@ def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[
         for done in mirror(release, list(wanted), building, say):
             if done.error:
                 raise done.error
+        _with_sources(wanted, building)
         signed_repository.sign(building / LOCAL, SIGNER, KEY)
         (building / LOCAL).rename(place)
     except OSError as wrong:
@@ -90,3 +92,14 @@ def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[
         ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _with_sources(wanted: Sequence[Artefact], building: Path) -> None:
+    """Puts checked sources beside the packages, of which there may be none."""
+    for one in wanted:
+        if one.built:
+            final = building / LOCAL / source_file(one.component, one.url)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            (building / mirrored_file(one.component, one.url)).rename(final)
+    if not (building / LOCAL / "Release").is_file():
+        empty(building, LOCAL)

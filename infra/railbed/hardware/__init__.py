@@ -5,6 +5,7 @@ Observation is not expectation: how many cards, at which rate, come from the con
 
 from __future__ import annotations
 
+from railbed.hardware import torsets
 from railbed.hardware.document import Document
 from railbed.hardware.facts import NodeFacts, RailNames, facts
 from railbed.hardware.ground import Ground
@@ -33,4 +34,5 @@ __all__ = [
     "facts",
     "mapped",
     "read",
+    "torsets",
 ]

@@ -110,4 +110,4 @@ class Document(Printed):
     kernel: Read = None
     topology: Text = ""
     block: Read = None
-    """Innermost part of the provider's network."""
+    """Innermost part of the provider's network, or NVLink domain."""

@@ -18,6 +18,7 @@ from railbed.plan import (
     software,
     sources,
     supported,
+    topology,
     warnings,
     workloads,
 )
@@ -35,6 +36,7 @@ from railbed.plan.parts import (
     Warned,
 )
 from railbed.software import compat
+from railbed.software.artefacts import Artefact
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
 from railbed.spec.platforms import CloudPlatform, LabPlatform
@@ -69,9 +71,21 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         for one in pools
     ]
     installed = software.planned(release, chosen, lab=lab is not None)
+    own: list[Artefact] = []
     if lab is None:
         places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
-        installed = installed.model_copy(update=_of_site(spec, installed, places))
+        own = sources.archives(
+            release,
+            machines,
+            kinds,
+            os,
+            brought,
+            slurm=spec.scheduler == "slurm",
+            rdma=spec.fabric is not None,
+        )
+        files = sources.files(installed.files, own, spec.software.mirror)
+        installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
+    slurm = chosen.get("slurm") if spec.scheduler == "slurm" else None
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
@@ -80,6 +94,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
+        job_topology=topology.of(spec, machines, slurm.version if slurm else "", where),
         controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,
@@ -98,9 +113,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=installed,
-        archives=[]
-        if lab or spec.software.mirror
-        else sources.archives(release, machines, kinds, os, brought),
+        archives=[] if lab or spec.software.mirror else own,
         mirrored=spec.software.mirror is not None,
         claims=in_scope,
         out_of_scope=out_of_scope,
@@ -113,6 +126,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
                 if lab
                 else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, brought, where)]
             ),
+            *warnings.of_images(images.doubtful(spec, chosen), where),
             *([] if lab else _pins(spec, release, machines, kinds, brought, where)),
             *services.warnings(spec, where),
             *warnings.of_claims(in_scope, where),

@@ -55,12 +55,14 @@ def check(spec: ClusterSpec, systems: Mapping[str, str], where: str) -> None:
 
 
 def everywhere(spec: ClusterSpec, chosen: Iterable[str]) -> frozenset[str]:
-    """Components of ``chosen`` that every node which gets them has from its image: no source need have them."""
+    """Components of ``chosen``, and of what images have in any case, that every node which gets them has from its image:
+    no source need have them."""
     traits = {name: trait for rules in catalog.load_rules() for name, trait in rules.components.items()}
     pools = [catalog.load_image(name) for name in sorted({of_pool(spec, pool) for pool in spec.pools})]
     platform = catalog.load_image(of_platform(spec))
     found = set()
-    for name in chosen:
+    always = {name for image in pools for name, part in image.brings.items() if part.always}
+    for name in {*chosen, *always}:
         nodes = traits[name].nodes if name in traits else []
         on_controllers = spec.scheduler != "none" and (not nodes or CONTROLLER_GROUPS & set(nodes))
         if all(_has(image, name) for image in [*pools, *([platform] if on_controllers else [])]):
@@ -82,6 +84,17 @@ def fills(profile: str, chosen: Mapping[str, catalog.Component]) -> list[str]:
     return sorted(
         name for name, part in chosen.items() if name not in absent and (part.node_packages or part.sha256)
     )
+
+
+def doubtful(spec: ClusterSpec, chosen: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Profile → component that the nodes want and the profile has a doubt about → the doubt."""
+    wanted = set(chosen)
+    profiles = [catalog.load_image(name) for name in sorted({of_pool(spec, pool) for pool in spec.pools})]
+    found = {
+        image.key: {name: one.reason for name, one in image.doubts.items() if name in wanted}
+        for image in profiles
+    }
+    return {name: doubts for name, doubts in found.items() if doubts}
 
 
 def said(spec: ClusterSpec, versions: Mapping[str, str]) -> dict[str, str]:

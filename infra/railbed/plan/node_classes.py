@@ -20,6 +20,7 @@ OF_COMPONENTS = {
     "cuda_nodes": ("cuda",),
     "nccl_nodes": ("nccl",),
     "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
+    "perftest_nodes": ("perftest", "cuda"),
     "dcgm_nodes": ("dcgm",),
     "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
 }
@@ -140,7 +141,10 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     selected = compat.select(cluster.release, machine, cluster.os, cluster.mounts, cluster.vendor)
 
     def gets(name: str) -> bool:
-        return name not in traits or _is_in(traits[name].nodes, groups)
+        trait = traits.get(name)
+        if trait is None:
+            return True
+        return _is_in(trait.nodes, groups) and not set(trait.brought_with) & {*selected, *profile.brings}
 
     brought = {
         name: part

@@ -99,6 +99,8 @@ class PlannedFile(FrozenModel):
 
     url: str
     sha256: str
+    carried: str = ""
+    """Where the cluster's own repository has it; empty where nodes fetch it."""
 
 
 class PlannedRepository(FrozenModel):
@@ -206,6 +208,8 @@ class ClusterPlan(FrozenModel):
     name: str
     service: Literal["hosts", "cluster", "metal"]
     scheduler: Literal["slurm", "kubernetes", "none"]
+    job_topology: Literal["tree", "block"] = "tree"
+    """How the scheduler keeps the nodes of a job close."""
     controllers: int
     """Hosts of the scheduler: none, one, or a pair."""
     platform: str

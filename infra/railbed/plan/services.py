@@ -21,7 +21,7 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     proxy = spec.site.proxy
     if proxy is not None and proxy.authenticated:
         message = (
-            "only apt logs in to the proxy: the training stack and what is built on nodes ask it without a login, and so do "
+            "only apt logs in to the proxy: the training stack asks it without a login, and so do "
             "people. Let the nodes' addresses pass without one for these"
         )
         yield Warned(code="PROXY_LOGIN", path=f"{where}.site.proxy.authenticated", message=message)

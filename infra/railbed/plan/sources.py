@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from railbed import catalog
-from railbed.plan.parts import PlannedRepository
+from railbed.plan.parts import PlannedFile, PlannedRepository
 from railbed.software import compat
-from railbed.software.artefacts import Artefact, artefacts, mirror_folder
+from railbed.software.artefacts import Artefact, artefacts, mirror_folder, mirrored_file, source_file
 from railbed.spec.cluster import MirrorSpec
 
 
@@ -31,7 +31,8 @@ def of(
         for name, vendor in _vendors(release, machine, system, filesystems, brought):
             if release.keys[vendor.signing_key].fingerprints:
                 found[vendor.url, vendor.suite] = _vendor(release, name, vendor, mirror)
-    local = [_local(mirror)] if mirror and archives(release, known.values(), filesystems, os, brought) else []
+    own = archives(release, known.values(), filesystems, os, brought) if mirror else []
+    local = [_local(mirror)] if mirror and any(not one.built for one in own) else []
     return [*found.values(), *local]
 
 
@@ -41,16 +42,21 @@ def archives(
     filesystems: list[str],
     os: str = "",
     brought: Collection[str] = (),
+    *,
+    slurm: bool = True,
+    rdma: bool = True,
 ) -> list[Artefact]:
-    """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked."""
+    """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked; and
+    sources that nodes build."""
     found: dict[str, Artefact] = {}
     for machine in {one.key: one for one in machines}.values():
         system = os or compat.system_of(release, machine)
         chosen = compat.select(release, machine, system, filesystems)
+        there = {name for name, _ in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)}
         for one in artefacts(release, machine, system, filesystems):
-            if one.component in brought:
+            if one.component not in there:
                 continue
-            if one.kind == "file" and chosen[one.component].served_by == "archive":
+            if one.kind == "file" and chosen[one.component].served_by in ("archive", "built"):
                 found[one.model_dump_json()] = one
     return list(found.values())
 
@@ -61,8 +67,8 @@ def without(
     """Package → component and version: what nodes install and no source of a cluster has. Of several packages the first."""
     return {
         next(iter(part.node_packages)): f"{name} {part.version}"
-        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma)
-        if part.node_packages and part.served_by == "none" and name not in brought
+        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)
+        if part.node_packages and part.served_by == "none"
     }
 
 
@@ -81,9 +87,7 @@ def unpinned(
     for machine in {one.key: one for one in machines}.values():
         system = os or compat.system_of(release, machine)
         chosen = compat.select(release, machine, system, filesystems)
-        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma):
-            if name in brought:
-                continue
+        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought):
             vendor = compat.repository_of(release, part, machine, system) if part.repository else None
             if vendor and release.keys[vendor.signing_key].unpinned:
                 found[vendor.signing_key] = f"the key that signs {name} {part.version}"
@@ -93,17 +97,38 @@ def unpinned(
 
 
 def _on_nodes(
-    chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool
+    chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool, brought: Collection[str]
 ) -> Iterator[tuple[str, catalog.Component]]:
-    """Those that some node of such a cluster gets."""
+    """Those that some node of such a cluster gets, and not from its image."""
     traits = {name: trait for rules in catalog.load_rules() for name, trait in rules.components.items()}
     absent = {
         *(() if slurm else ("scheduler_slurm", "slurm_nodes", "slurm_controllers")),
         *(() if rdma else ("rdma_nodes",)),
     }
     for name, part in chosen.items():
-        if name not in traits or not set(traits[name].nodes or ["all"]) <= absent:
+        trait = traits.get(name)
+        if name in brought or (trait and set(trait.brought_with) & {*chosen, *brought}):
+            continue
+        if trait is None or not set(trait.nodes or ["all"]) <= absent:
             yield name, part
+
+
+def files(
+    known: Mapping[str, PlannedFile], wanted: Iterable[Artefact], mirror: MirrorSpec | None
+) -> dict[str, PlannedFile]:
+    """``known`` with the place of each source that nodes build: the cluster's own repository, made of ``wanted``, or the
+    site's mirror."""
+    built = {one.component for one in wanted if one.built}
+    found = dict(known)
+    for name in built & known.keys():
+        url = known[name].url
+        place = (
+            {"url": f"{_folder(mirror.url)}{mirrored_file(name, url)}"}
+            if mirror
+            else {"carried": source_file(name, url)}
+        )
+        found[name] = known[name].model_copy(update=place)
+    return found
 
 
 def _vendors(

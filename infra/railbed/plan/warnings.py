@@ -67,6 +67,14 @@ def of_software(
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
 
+def of_images(doubts: Mapping[str, Mapping[str, str]], where: str) -> Iterator[Warned]:
+    """A warning for each doubt about an image profile (``images.doubtful``)."""
+    for profile, parts in doubts.items():
+        for name, reason in parts.items():
+            message = f"image profile {profile}, {name}: {reason}"
+            yield Warned(code="IMAGE_DOUBT", path=f"{where}.platform.image.profile", message=message)
+
+
 def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Warned]:
     """A warning about keys and files that no publisher gives a fingerprint or hash of; ``lacking`` as `sources.unpinned`."""
     if lacking:

@@ -86,6 +86,7 @@ def unsealed(
         name=plan.name,
         service=plan.service,
         scheduler=plan.scheduler,
+        job_topology=plan.job_topology,
         platform=plan.platform,
         simulated=plan.simulated,
         admins=dict(plan.admins),

@@ -32,6 +32,7 @@ def _directory(plan: ClusterPlan) -> site.Directory | None:
     if wanted is None:
         return None
     told = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
+    told["people_filter"] = wanted.people_filter or ""
     return site.Directory(**told)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
@@ -23,6 +24,21 @@ def mirror_folder(url: str, suite: str = FLAT) -> str:
     parts = urlsplit(url)
     place = f"{parts.netloc}{parts.path}" if suite == FLAT else f"{parts.netloc}{parts.path}{suite}"
     return "apt/" + place.strip("/").replace("/", "_").replace(":", "_")
+
+
+def source_file(component: str, url: str) -> str:
+    """Where the cluster's own repository has the source of a component that nodes build."""
+    return f"sources/{component}/{file_name(url)}"
+
+
+def mirrored_file(component: str, url: str) -> str:
+    """Where a mirror has a file."""
+    return f"files/{component}/{file_name(url)}"
+
+
+def file_name(url: str) -> str:
+    """The last part of a URL as a plain file name."""
+    return PurePosixPath(unquote(urlsplit(url).path)).name or "file"
 
 
 class Artefact(FrozenModel):
@@ -50,6 +66,8 @@ class Artefact(FrozenModel):
     package: str = ""
     opens: str = ""
     """Of a file: which members are the packages for a node, as a pattern with ``*``; a Debian package is one itself."""
+    built: bool = False
+    """Whether it is a source that nodes build."""
     sha256: str = ""
     signature: str = ""
     fingerprint: str = ""
@@ -94,16 +112,8 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
     elif part.url:
         signed = _signed(release.keys.get(part.signing_key))
         opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
-        yield _made(
-            name,
-            part,
-            "file",
-            url=part.url,
-            sha256=part.sha256,
-            signature=part.signature,
-            opens=opens,
-            **signed,
-        )
+        made = _made(name, part, "file", url=part.url, sha256=part.sha256, signature=part.signature, **signed)
+        yield made.model_copy(update={"opens": opens, "built": part.built})
     elif part.purl and machine is not None:
         yield _made(
             name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)
@@ -179,7 +189,7 @@ def _cpu(machine: Machine) -> str:
     return {"x86_64": "x86_64", "arm64": "aarch64"}[machine.cpu_architecture]
 
 
-def _signed(key: Key | None) -> dict[str, str]:
+def _signed(key: Key | None) -> dict[str, Any]:
     return {"fingerprint": key.fingerprint, "key_url": key.url} if key else {}
 
 

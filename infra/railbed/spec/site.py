@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from railbed.spec.platforms import SpecModel
 from railbed.spec.scalars import Address, DnsDomain, Name, Server
@@ -21,6 +21,26 @@ DirectoryGroup = Annotated[
     str, Field(max_length=255, pattern=r"^[\p{L}\p{N}_]([\p{L}\p{N}_. @-]*[\p{L}\p{N}_-])?$")
 ]
 """A group's name."""
+
+
+def _balanced(text: str) -> str:
+    """An LDAP filter (RFC 4515) is one pair of parentheses around pairs; those in values are written ``\\28``, ``\\29``."""
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0 or (depth == 0 and at < len(text) - 1):
+            break
+    if depth or at < len(text) - 1:
+        raise ValueError(
+            "its parentheses do not close, or it is more than one filter: `(&(…)(…))` joins several"
+        )
+    return text
+
+
+DirectoryFilter = Annotated[
+    str, Field(max_length=1000, pattern=r"^\([ ->@-z|~]+\)$"), AfterValidator(_balanced)
+]
+"""An LDAP filter (RFC 4515), without ``?``, which ends it in SSSD's search bases, and without braces."""
 
 ProxyUrl = Annotated[
     str, Field(max_length=255, pattern=r"^http://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}$")
@@ -73,6 +93,9 @@ class Directory(SpecModel):
     """Smallest id that the directory may give: accounts and groups below are the system's."""
     groups: list[DirectoryGroup] = Field(min_length=1, max_length=64)
     """Groups whose members may log in; nobody else may."""
+    people_filter: DirectoryFilter | None = None
+    """Whom nodes know, e.g. ``(employeeStatus=active)``; without it everybody below ``base``. Who does not fit is no user on any
+    node, logs in nowhere and runs no job, also as a member of ``groups``."""
     bind_dn: DistinguishedName | None = None
     """Whom nodes log in as; its password is in ``.railbed/<stack>/secrets/directory.password``. Without it: anonymously."""
     ssh_keys: bool = True

@@ -78,7 +78,7 @@ def error(status: int, code: str, message: str) -> tuple[int, str]:
 def test_preflight_passes_where_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     found = looked(monkeypatch)
     assert bad(found) == ""
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,36 @@ def test_preflight_looks_at_each_image_once_and_with_all_pools_that_take_it(
 
 def test_a_pool_without_one_is_as_before(workdir: Path) -> None:
     assert "image" not in cases.planned(cases.example("aws-cluster")).as_json()["pools"][0]
+
+
+AMI = "Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 24.04) 20260915"
+FAMILY = "ubuntu-accelerator-2404-amd64-with-nvidia-580"
+
+
+@pytest.mark.parametrize(
+    ("kind", "profile", "names", "says"),
+    [
+        ("aws", "aws-dlami", [AMI], True), ("aws", "aws-dlami", [AMI.replace("24.04", "22.04")], "no name that"),
+        ("aws", "stock", [AMI], "the name of a aws-dlami"), ("aws", "stock", ["ubuntu-noble-24.04-amd64-server"], None),
+        ("aws", "aws-dlami", [""], None), ("gcp", "google-accelerator", ["copy-of-it", FAMILY], True),
+        ("gcp", "google-accelerator", [f"{FAMILY}-v20260820"], True),
+        ("gcp", "google-accelerator", [FAMILY.replace("580", "570")], "nvidia_driver 570, the profile takes >=580"),
+        ("gcp", "google-accelerator", [FAMILY.replace("580", "610")], "nvidia_driver 610"),
+        ("azure", "azure-hpc", ["microsoft-dsvm:ubuntu-hpc:2404:24.04.2026052601"], True),
+        ("azure", "azure-hpc", ["microsoft-dsvm:ubuntu-hpc:2204:22.04.2026052601"], "no name that"),
+    ],
+)  # fmt: skip
+def test_an_image_s_name_is_compared_with_its_profile(
+    kind: str, profile: str, names: list[str], says: str | bool | None
+) -> None:
+    """A version out of range stops; another name is advice, as a copy may be called anything."""
+    plan = cases.planned(cases.example(f"{kind}-cluster"))
+    assert isinstance(plan.place, CloudPlatform)
+    image = plan.place.image.model_copy(update={"profile": profile})
+    found = images.compared(plan.place.model_copy(update={"image": image}), names)
+    if says is None:
+        assert found == []
+        return
+    (finding,) = found
+    assert finding.ok is (says is True) and finding.needed is (says is True or "nvidia_driver" in str(says))
+    assert says is True or str(says) in finding.found

@@ -19,6 +19,7 @@ from tests.program.clouds.oci_cases import (
 from tests.program.clouds.oci_fake import Fake, response
 from tests.program.clouds.oci_view import COMPARTMENT
 
+from railbed import catalog
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.oci import discover, login, preflight, session
@@ -137,13 +138,16 @@ def test_preflight_without_any_credentials(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "not known" in finding.found
 
 
+GPU_IMAGE = catalog.load_image("oci-gpu").published["x86_64"].name
+
+
 class Account(Fake):
     """An account in which all is well, unless a test says otherwise."""
 
     def __init__(self, **change: Any) -> None:
         super().__init__({})
         self.change = {"shape": "BM.GPU.H100.8", "state": "ACTIVE", "count": 68, "zone": "EXMP:US-ASHBURN-AD-1",
-                       "limit": 544, "shapes": ["BM.GPU.H100.8"], **change}  # fmt: skip
+                       "limit": 544, "shapes": ["BM.GPU.H100.8"], "name": GPU_IMAGE, **change}  # fmt: skip
 
     def get_compartment(self, compartment: str) -> Any:
         return response(
@@ -155,7 +159,8 @@ class Account(Fake):
 
     def get_image(self, image: str) -> Any:
         state = "DELETED" if image == self.change.get("gone") else "AVAILABLE"
-        return response(models.Image(id=image, display_name="ubuntu", lifecycle_state=state))
+        name = self.change["name"] if "baked" not in image else "baked"
+        return response(models.Image(id=image, display_name=name, lifecycle_state=state))
 
     def list_image_shape_compatibility_entries(self, image: str, **_: Any) -> Any:
         return response([models.ImageShapeCompatibilitySummary(shape=one) for one in self.change["shapes"]])
@@ -198,6 +203,13 @@ def preflighted(
 
 def test_preflight_of_an_account_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert preflighted(monkeypatch, made_plan("oci-cluster")) == []
+
+
+def test_preflight_compares_the_image_s_name_with_its_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    (other,) = preflighted(monkeypatch, made_plan("oci-cluster"), name="my-own-copy")
+    assert not other.needed and "no name that its provider gives" in other.found
+    (old,) = preflighted(monkeypatch, made_plan("oci-cluster"), name=GPU_IMAGE.replace("GPU-580", "GPU-550"))
+    assert old.needed and "nvidia_driver 550, the profile takes >=" in old.found
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from tests.unit.configure import modules
 
 DEBS = modules.load("debs")
 DPKG_QUERY = """
-import json, os, sys
+import fnmatch, json, os, sys
 held = json.load(open(os.environ["FAKE_PACKAGES"]))["installed"]
 names = sys.argv[4:]
-for name in names:
-    if name in held:
-        version, want, status = held[name]
-        print(f"{name}\\t{version}\\t{want}\\t{status}")
-missing = [n for n in names if n not in held]
+found = {name: fnmatch.filter(held, name) for name in names}
+for name in dict.fromkeys(sum(found.values(), [])):
+    version, want, status = held[name]
+    print(f"{name}\\t{version}\\t{want}\\t{status}")
+missing = [n for n in names if not found[n]]
 for name in missing: print(f"dpkg-query: no packages found matching {name}", file=sys.stderr)
 sys.exit(1 if missing else 0)
 """
@@ -89,6 +89,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setenv("FAKE_PACKAGES", str(tmp_path / "packages.json"))
     monkeypatch.setattr(DEBS, "REFRESHED", str(tmp_path / "periodic" / "refreshed"))
     monkeypatch.setattr(DEBS, "HELD", str(tmp_path / "periodic" / "held"))
+    monkeypatch.setattr(DEBS, "KEPT", str(tmp_path / "periodic" / "kept"))
     monkeypatch.setattr(DEBS, "UNFINISHED", str(tmp_path / "updates"))
     return Node(tmp_path / "packages.json")
 
@@ -133,7 +134,25 @@ def test_what_an_image_brought_is_held_and_never_removed(node: Node) -> None:
     assert node.read()["installed"]["rdma-core"] == ["2510", "hold", "installed"]
     answer = modules.call(DEBS, packages=[], hold=[])
     assert answer["removed"] == {"jq": "1.6"}, "what this module brought goes"
-    assert "rdma-core" in node.read()["installed"]
+    assert node.read()["installed"]["rdma-core"] == ["2510", "install", "installed"], "and is free again"
+    assert not modules.call(DEBS, packages=[], hold=[])["changed"]
+
+
+def test_only_the_holds_of_an_earlier_run_are_released(node: Node) -> None:
+    """A profile that no longer names a package lets it go; a person's hold stays, and so does a name that is still meant."""
+    node.has(libfabric1="1", rdma_core="2510", efa="1", jq="1.6")
+    state = node.read()
+    state["installed"]["rdma-core"][1] = "hold"
+    node.write(state)
+    image = {"packages": ["jq"], "hold": ["libfabric*", "rdma-core", "efa"]}
+    assert modules.call(DEBS, **image)["changed"]
+    fewer = {"packages": ["jq"], "hold": ["efa*"]}
+    would = modules.call(DEBS, check=True, **fewer)
+    assert would["changed"] and "no hold libfabric1\n" in would["diff"][0]["after"]
+    assert node.read()["installed"]["libfabric1"][1] == "hold", "check mode writes nothing"
+    modules.call(DEBS, **fewer)
+    wants = {name: one[1] for name, one in node.read()["installed"].items()}
+    assert wants == {"libfabric1": "install", "rdma-core": "hold", "efa": "hold", "jq": "install"}
 
 
 PINS = {"first": ["pinning-*"]}

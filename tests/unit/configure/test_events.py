@@ -219,3 +219,15 @@ def test_progress_on_a_terminal_shows_every_node() -> None:
             Event("ok", node="h100-0", task="t", result=NodeResult(NodeState.CHANGED, changed=2, tasks=5))
         )
     assert "h100-0" in said.getvalue() and "changed" in said.getvalue()
+
+
+def test_what_could_not_be_built_and_is_optional_is_said_and_fails_no_node() -> None:
+    lacking = {"lacking": "make ended with 2:\n  no rule"}
+    nodes = collect(
+        ran("runner_on_ok", "h100-0", "Build it", "built", res=lacking), ran("runner_on_ok", "h100-1", res={"lacking": ""}),
+        *ended("h100-0", "h100-1"),
+    ).nodes  # fmt: skip
+    assert {one.state for one in nodes.values()} == {NodeState.OK}
+    result = ConvergeResult(nodes=nodes, seconds=1.0)
+    assert result.lacking() == {"time: Build it: make ended with 2: no rule": ["h100-0"]}
+    assert result.as_json()["nodes"]["h100-1"]["lacking"] == []

@@ -16,7 +16,7 @@ from tests.support.contracts import sealed
 from railbed import contract as contracts
 from railbed.configure import health, inventory, stack
 from railbed.configure.inventory import Paths, build, narrowed
-from railbed.contract import Contract, expectations
+from railbed.contract import Contract, File, expectations
 from railbed.defaults import NODE_REPOSITORY
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
@@ -299,6 +299,22 @@ def test_only_the_clusters_own_repository_is_carried_to_the_nodes(contract: Cont
         "from": "/cache/software/0123abcd",
         "to": f"{NODE_REPOSITORY}/0123abcd",
     }
+
+
+def test_sources_that_nodes_build_come_with_it(contract: Contract) -> None:
+    def url(uri: str, carried: str = "sources/pyxis/1.tar.gz") -> object:
+        known = contract.software.repositories[0]
+        file = File(url="https://a.test/1.tar.gz", sha256="5" * 64, carried=carried)
+        software = contract.software.model_copy(
+            update={"repositories": [known.model_copy(update={"uri": uri})], "files": {"pyxis": file}}
+        )
+        changed = sealed(contract.model_copy(update={"software": software}))
+        paths = Paths(ssh_config=Path("c"), secrets=Path("s"), repositories=Path("/cache/software"))
+        return build(changed, {}, paths).variables["railbed_files"]["pyxis"]["url"]
+
+    own = f"file:{NODE_REPOSITORY}/0123abcd/"
+    assert url(own) == f"file://{NODE_REPOSITORY}/0123abcd/sources/pyxis/1.tar.gz"
+    assert url(own, carried="") == url("https://mirror.test/apt/local/") == "https://a.test/1.tar.gz"
 
 
 def test_what_the_clusters_own_repository_carries_is_held_at_its_version_and_an_upgrade_moves_it(

@@ -22,7 +22,7 @@ from railbed.errors import ContractError
 from railbed.hardware import Document, NodeFacts, facts, read
 from railbed.hardware.facts import kept, ranges
 from railbed.run import Result
-from railbed.validate.node.observe import observe
+from railbed.validate.node.observe import NO_DOMAIN, observe
 
 PATHS = Paths(ssh_config=Path("/x/ssh/config"), secrets=Path("/x/secrets"))
 NODE = "h100-0"
@@ -84,6 +84,29 @@ def test_a_node_of_oracle_asks_where_it_is(
     probe = Driver(str(tmp_path), tree.table)
     probe.block = told
     assert read(Document.model_validate(observe(probe))).block == block
+
+
+DOMAIN = "8a3b1c5e-0f21-4c6d-9d1e-1f2a3b4c5d6e"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "told", "block"),
+    [
+        ("NVIDIA GB200", f"{DOMAIN}, 32766\n" * 4, f"{DOMAIN}.32766"),
+        ("NVIDIA GB200", f"{DOMAIN}, 1\n{DOMAIN}, 2\n", ""), ("NVIDIA GB200", f"{NO_DOMAIN}, 0\n" * 4, ""),
+        ("NVIDIA GB200", "Field \"fabric.clusterUuid\" is not a valid field to query.\n", ""),
+        ("NVIDIA GB300", "[N/A], [N/A]\n", ""), ("NVIDIA H100 80GB HBM3", f"{DOMAIN}, 0\n", ""),
+    ],
+)  # fmt: skip
+def test_nodes_of_one_nvlink_domain_are_one_block_where_no_provider_tells_more(
+    tmp_path: Path, gpu: str, told: str, block: str
+) -> None:
+    """Made by hand: the form is that of nvidia.github.io/k8s-test-infra/guides/topograph."""
+    tree = Tree(tmp_path, kind("hgx-h100-roce"))
+    tree.table = tree.table.replace("NVIDIA H100 80GB HBM3", gpu)
+    probe = Driver(str(tmp_path), tree.table)
+    probe.domain = told
+    assert gpu in tree.table and read(Document.model_validate(observe(probe))).block == block
 
 
 def test_blocks_that_only_nodes_are_told_are_numbered(contract: Contract) -> None:

@@ -19,7 +19,7 @@ from railbed.effects.lab.debs import Deb
 from railbed.effects.mirror import LOCAL, archives, mirror
 from railbed.effects.mirror.archives import ArchiveRefused
 from railbed.errors import HostError
-from railbed.software.artefacts import Artefact
+from railbed.software.artefacts import Artefact, source_file
 
 PATTERN = "installer/DEBS/UBUNTU2404/x86_64/*.deb"
 INSIDE = "installer/DEBS/UBUNTU2404/x86_64"
@@ -213,3 +213,31 @@ def test_a_wrong_hash_leaves_nothing_under_its_name(
     with pytest.raises(FetchError, match="not the one that was published"):
         local_repository.ensure("2026.99", asked, tmp_path, lambda _: None)
     assert [path.name for path in local_repository.repositories_dir(tmp_path).iterdir()] == ["lock"]
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("alone", [False, True])
+def test_sources_that_nodes_build_lie_beside_the_packages_once_checked(
+    site: Site,  # noqa: F811 - the fixture
+    debs: dict[str, bytes],
+    tmp_path: Path,
+    alone: bool,
+) -> None:
+    body = packed({"pyxis-0.24.0/Makefile": b"all:\n"})
+    site.files["/v0.24.0.tar.gz"] = body
+    source = Artefact(
+        component="pyxis", version="0.24.0", kind="file", url=f"{site.url}/v0.24.0.tar.gz", sha256=sha256(body), built=True
+    )  # fmt: skip
+    asked = [source, *([] if alone else wanted(site, debs))]
+    made = local_repository.ensure("2026.99", asked, tmp_path, lambda _: None)
+    folder = local_repository.repositories_dir(tmp_path) / made.digest
+    assert (folder / source_file("pyxis", source.url)).read_bytes() == body
+    assert bool(made.packages) is not alone
+    assert (folder / "Packages").is_file() and (folder / "InRelease").is_file(), (
+        "apt takes one without packages too"
+    )
+    other = source.model_copy(update={"sha256": "0" * 64})
+    with pytest.raises(FetchError, match="not the one that was published"):
+        local_repository.ensure("2026.99", [other], tmp_path, lambda _: None)
+    left = {path.name for path in local_repository.repositories_dir(tmp_path).iterdir()}
+    assert left == {"lock", made.digest}, "named before a node is touched"

@@ -114,7 +114,8 @@ def test_nothing_is_asked_of_what_the_image_brings_and_the_groups_stay() -> None
         name for name in image.packages if "openmpi" in name or "fabricmanager" in name or "amlfs" in name
     ]
     assert image.packages["enroot"] and "slurmd" in image.packages, "the release fills the rest"
-    assert set(stock.groups) <= set(image.groups) and "image_nodes" in image.groups
+    assert set(stock.groups) - set(image.groups) == {"perftest_nodes"}, "DOCA-OFED brings its own"
+    assert "image_nodes" in image.groups
     assert "image_nodes" not in stock.groups and not stock.image.holds
     assert image.name == f"compute/{H100}/image-azure-hpc" and stock.name == f"compute/{H100}"
 
@@ -225,3 +226,16 @@ def test_modules_of_the_distribution_need_an_image_that_brings_the_driver() -> N
             "metal-cluster",
             software={**data("metal-cluster")["software"], "module_signing": {"kind": "signed"}},
         )
+
+
+def test_a_doubt_about_an_image_is_said_where_the_cluster_wants_that_part() -> None:
+    def doubts(example: str, **changed: object) -> list[str]:
+        return [one.message for one in made(example, **changed).warnings if one.code == "IMAGE_DOUBT"]
+
+    image = {"profile": "aws-dlami", "id": "ami-0123456789abcdef0"}
+    (lustre,) = doubts("aws-flagship", image=image)
+    assert "lustre_client" in lustre and "kernel 7.0" in lustre
+    assert doubts("aws-flagship", image={"profile": "stock", "id": image["id"]}) == []
+    assert doubts("aws-hosts", image=image) == [], "it mounts no Lustre"
+    (fabric,) = doubts("gcp-cluster")
+    assert "fabric_manager" in fabric and "nvidia-fabricmanager-580" in fabric

@@ -69,7 +69,13 @@ def test_a_directory_and_homes_bring_claim_groups_and_packages_and_the_contract_
     told = services.of(made)
     assert told.homes == contract_site.Homes(mount="/scratch", path="/scratch/home")
     assert told.directory is not None and told.directory.bind_dn == bind and told.directory.ca == AUTHORITY
+    assert told.directory.people_filter == ""
     assert "NO_HOMES" in codes(planned("metal-cluster.yaml", tmp_path, site={"directory": DIRECTORY}))
+    fits = "(&(employeeStatus=active)(!(loginShell=/sbin/nologin)))"
+    told = services.of(
+        planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "people_filter": fits}})
+    )
+    assert told.directory is not None and told.directory.people_filter == fits
 
 
 def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_path: Path) -> None:
@@ -92,6 +98,11 @@ def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_pa
         ({"bind_password": "hunter2"}, "SPEC_SECRET", "directory.bind_password"),
         ({"groups": []}, "SPEC_INVALID", "directory.groups"),
         ({"groups": ["a, b"]}, "SPEC_INVALID", "directory.groups[0]"),
+        ({"people_filter": "employeeStatus=active"}, "SPEC_INVALID", "directory.people_filter"),
+        ({"people_filter": "(a=b)(c=d)"}, "SPEC_INVALID", "directory.people_filter"),
+        ({"people_filter": "(&(a=b)"}, "SPEC_INVALID", "directory.people_filter"),
+        ({"people_filter": "(a=b)?dc=else?subtree?(c=d)"}, "SPEC_INVALID", "directory.people_filter"),
+        ({"people_filter": "(a={{ lookup('env', 'HOME') }})"}, "SPEC_INVALID", "directory.people_filter"),
     ],
 )
 def test_a_directory_that_does_not_hold_is_refused(

@@ -146,7 +146,8 @@ def test_a_lab_has_its_own() -> None:
 
 def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirrors() -> None:
     made = plan.plan(spec.from_config(example(), "x"))
-    assert [one.component for one in made.archives] == ["efa_installer"] and made.archives[0].fingerprint
+    assert {one.component for one in made.archives} == {"efa_installer", "nccl_tests", "pyxis"}
+    assert all(bool(one.fingerprint) is not one.built for one in made.archives)
     assert "local" not in {one.name for one in made.software.repositories}
     made = plan.plan(spec.from_config(example(**MIRROR), "x"))
     (local,) = [one for one in made.software.repositories if one.name == "local"]
@@ -154,4 +155,26 @@ def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirr
         f"{MIRROR['url']}/apt/local/",
         FINGERPRINT,
     ) and made.archives == []
-    assert plan.plan(spec.from_config(example("metal-cluster"), "x")).archives == []
+    made = plan.plan(spec.from_config(example("metal-cluster", **MIRROR), "x"))
+    assert "local" not in {one.name for one in made.software.repositories}, "a mirror has sources as files"
+
+
+def test_sources_that_nodes_build_come_from_the_clusters_own_repository_or_the_mirror() -> None:
+    made = plan.plan(spec.from_config(example("metal-cluster"), "x"))
+    assert {one.component for one in made.archives if one.built} == {"nccl_tests", "perftest", "pyxis"}
+    files = made.software.files
+    assert files["perftest"].carried == "sources/perftest/perftest-25.10.0-0.128.gd01b183.tar.gz"
+    assert files["pyxis"].url.startswith("https://github.com/") and files["pyxis"].sha256
+    made = plan.plan(spec.from_config(example("metal-cluster", **MIRROR), "x"))
+    assert made.software.files["pyxis"].url == f"{MIRROR['url']}/files/pyxis/v0.24.0.tar.gz"
+    assert not made.software.files["pyxis"].carried
+
+
+def test_only_sources_that_some_node_builds_are_fetched() -> None:
+    def built(name: str, **changed: Any) -> set[str]:
+        made = plan.plan(spec.from_config({**example(name), **changed}, "x"))
+        return {one.component for one in made.archives if one.built}
+
+    assert built("aws-hosts") == {"nccl_tests"}, "no scheduler and no rails"
+    assert "perftest" not in built("azure-cluster"), "the image has DOCA-OFED, which brings its own"
+    assert "perftest" in built("gcp-cluster"), "Google's cards are driven by the distribution's modules"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from debian.deb822 import Packages
 
@@ -17,7 +16,7 @@ from railbed.effects.mirror.index import write_index
 from railbed.effects.mirror.manifest import Fetched, write_manifest
 from railbed.effects.mirror.vendors import Vendors
 from railbed.errors import RailbedError
-from railbed.software.artefacts import Artefact, mirror_folder
+from railbed.software.artefacts import Artefact, file_name, mirror_folder, mirrored_file
 
 FETCHED = ("package", "file", "wheels")
 LOCAL = "apt/local"
@@ -61,6 +60,12 @@ def mirror(
     return done
 
 
+def empty(target: Path, repository: str) -> None:
+    """Writes the index of a repository in ``target`` that has no packages."""
+    with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target) as work:
+        write_index(Folder(target, Path(work), lambda _: None), repository, {})
+
+
 class _Run:
     """What one run fetches."""
 
@@ -78,7 +83,7 @@ class _Run:
 
     def file(self, one: Artefact) -> Iterator[tuple[str, str]]:
         """Its path and SHA-256, once it is there. Raises RailbedError."""
-        relative = f"files/{one.component}/{_name(one.url)}"
+        relative = mirrored_file(one.component, one.url)
         if not one.sha256 or self.folder.sha256(relative) != one.sha256:
             self._fetch(one, relative)
         yield relative, self.folder.sha256(relative)
@@ -119,7 +124,7 @@ class _Run:
         name, _, version = one.package.partition("=")
         repository = mirror_folder(one.url, one.suite)
         for stanza in index.with_needs(index.exactly(name, version)):
-            relative = f"{repository}/{_name(stanza['Filename'])}"
+            relative = f"{repository}/{file_name(stanza['Filename'])}"
             if self.folder.sha256(relative) != stanza["SHA256"]:
                 fetched = self.work / "package"
                 download(one.url + stanza["Filename"].removeprefix("./"), fetched, stanza["SHA256"])
@@ -132,8 +137,3 @@ def _repositories(target: Path) -> Iterator[str]:
     """Those that an earlier run made, whatever this one fetches: their files may have changed since."""
     for index in target.glob("apt/*/Packages"):
         yield index.parent.relative_to(target).as_posix()
-
-
-def _name(url: str) -> str:
-    """The last part of a URL as a plain file name."""
-    return PurePosixPath(unquote(urlsplit(url).path)).name or "file"

@@ -88,7 +88,8 @@ def _image(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     image, wanted = shown[0], plan.pools[0].machine.cpu_architecture
     found = f"{image['Architecture']}, {image['State']}, {image.get('RootDeviceType', 'unknown root device')}"
     ok = image["Architecture"] == wanted and image["State"] == AVAILABLE
-    return [Finding(name, ok, found, "" if ok else f"the machines need {wanted}")]
+    finding = Finding(name, ok, found, "" if ok else f"the machines need {wanted}")
+    return [finding, *images.compared(place, [str(image.get("Name") or "")])]
 
 
 def _network(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:

@@ -188,7 +188,10 @@ def _image(session: Session, plan: ClusterPlan, place: AzurePlatform) -> list[Fi
                 name, False, f"it is for {has}, the machine is {wanted}", "take an image of its architecture"
             )
         ]
-    return [Finding(name, True, has or "there; its architecture is not told")]
+    finding = Finding(name, True, has or "there; its architecture is not told")
+    # A gallery's images have names that their owner gives.
+    named = [] if "id" in reference else [place.image.id]
+    return [finding, *images.compared(place, named)]
 
 
 def _network(session: Session, place: AzurePlatform) -> list[Finding]:

@@ -183,7 +183,8 @@ def _image(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Find
                 name, False, f"it is for {has}, the machine is {wanted}", "take an image of its architecture"
             )
         ]
-    return [Finding(name, found.get("status") == "READY", str(found.get("status")), hint)]
+    finding = Finding(name, found.get("status") == "READY", str(found.get("status")), hint)
+    return [finding, *images.compared(place, [str(found.get("name") or ""), str(found.get("family") or "")])]
 
 
 def _network(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Finding]:

@@ -36,7 +36,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return first
     questions: list[tuple[str, Look]] = [
         ("region and domain", lambda: _where(cloud, place)),
-        *(("image", partial(_image, cloud, at, about.pools)) for about, at in images.each(plan, place)),
+        *(("image", partial(_image, cloud, about, at)) for about, at in images.each(plan, place)),
         ("network", lambda: _network(cloud, place)),
         *((f"pool {pool.name}", partial(_pool, cloud, plan, pool, today)) for pool in plan.pools),
         *((f"filesystem {one.name}", partial(_filesystem, cloud, one.existing, place.zone))
@@ -61,7 +61,7 @@ def _where(cloud: Clients, place: OciPlatform) -> list[Finding]:
     return [Finding("availability domain", place.zone in domains, place.zone, hint)]
 
 
-def _image(cloud: Clients, place: OciPlatform, pools: list[PlannedPool]) -> list[Finding]:
+def _image(cloud: Clients, plan: ClusterPlan, place: OciPlatform) -> list[Finding]:
     found = _there(lambda: cloud.compute.get_image(place.image.id).data, f"image {place.image.id}")
     if found is None or found.lifecycle_state != "AVAILABLE":
         state = found.lifecycle_state if found is not None else "not shown to these credentials"
@@ -71,11 +71,12 @@ def _image(cloud: Clients, place: OciPlatform, pools: list[PlannedPool]) -> list
             str(one.shape)
             for one in every(cloud.compute.list_image_shape_compatibility_entries, place.image.id)
         }
-    wanted = sorted({pool.machine.shape for pool in pools})
+    wanted = sorted({pool.machine.shape for pool in plan.pools})
     # A list that is empty says nothing: custom images have none until somebody adds entries.
     lacking = [shape for shape in wanted if shapes and shape not in shapes]
     hint = f"add the shape to the image's compatible ones, or name an image for {', '.join(lacking)}"
-    return [Finding("image", not lacking, f"{found.display_name}, for {', '.join(lacking or wanted)}", hint)]
+    finding = Finding("image", not lacking, f"{found.display_name}, for {', '.join(lacking or wanted)}", hint)
+    return [finding, *images.compared(place, [str(found.display_name or "")])]
 
 
 def _network(cloud: Clients, place: OciPlatform) -> list[Finding]:

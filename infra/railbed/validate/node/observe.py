@@ -47,6 +47,13 @@ KINDS = ("0x02", "0x03")
 """PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
 GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
 GPU_QUERY = ["nvidia-smi", "--query-gpu=" + GPU_FIELDS, "--format=csv,noheader,nounits"]
+OF_DOMAINS = re.compile(r"\bGB[23]00\b")
+"""Names of GPUs whose NVLink reaches other nodes."""
+DOMAIN_QUERY = ["nvidia-smi", "--query-gpu=fabric.clusterUuid,fabric.cliqueId", "--format=csv,noheader"]
+"""NVLink domain and partition of it, the same for all GPUs of a node (nvidia.github.io/k8s-test-infra/guides/topograph;
+Azure/cyclecloud-slurm, azure-slurm/slurmcc/topology.py)."""
+DOMAIN = re.compile(r"^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}), *(\d{1,10})$", re.M)
+NO_DOMAIN = "00000000-0000-0000-0000-000000000000"
 DRIVER = "/proc/driver/nvidia/gpus"
 DEVICE_MINOR = re.compile(r"^Device Minor:\s*(\d{1,4})\s*$", re.M)
 GPU_S = 5.0
@@ -243,16 +250,21 @@ def _topology(probe: Probe) -> str:
     return ""
 
 
-def _block(probe: Probe) -> Optional[str]:
-    """The provider's word for the part of its network; None where it tells none."""
+def _block(probe: Probe, gpus: str) -> Optional[str]:
+    """The provider's word for the part of its network, else the NVLink domain; None where neither is told."""
     told = BLOCKS.get(_line(probe, CHASSIS) or "")
     answer = probe.get(*told, BLOCK_S) if told else None
-    return None if answer is None else answer.strip()[:4096]
+    if answer is not None:
+        return answer.strip()[:4096]
+    found = set(DOMAIN.findall(probe.run(DOMAIN_QUERY, GPU_S).out)) if OF_DOMAINS.search(gpus) else set()
+    # GPUs of one node that say several things tell nothing.
+    return ".".join(found.pop()) if len(found) == 1 and NO_DOMAIN not in next(iter(found)) else None
 
 
 def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
     """The document. Without ``driver`` nvidia-smi is not asked."""
     answer = probe.run(GPU_QUERY, GPU_S) if driver else None
+    gpus = (answer.out or answer.err)[: MOST["text"]] if answer else ""
     kernel = _line(probe, "/proc/sys/kernel/osrelease")
     return {
         "version": VERSION,
@@ -263,7 +275,7 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
         "rdma": _rdma(probe),
         "net": _net(probe),
         "nvme": _nvme(probe),
-        "gpus": (answer.out or answer.err)[: MOST["text"]] if answer else "",
+        "gpus": gpus,
         "minors": _minors(probe),
         "mounts": _mounts(probe),
         "cmdline": _line(probe, "/proc/cmdline"),
@@ -274,7 +286,7 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
         "headers": _headers(probe, kernel),
         "kernel": kernel,
         "topology": _topology(probe),
-        "block": _block(probe),
+        "block": _block(probe, gpus),
     }
 
 

@@ -1,0 +1,272 @@
+#!/usr/bin/python
+"""Builds a program from its hashed source into a folder of its own."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: built
+short_description: Build a program from its hashed source into a folder of its own
+description:
+  - Takes the archive only if it has the given hash, configures and makes it, and keeps what is named.
+  - The folder appears whole or not at all. Only then the link is moved, in one step.
+  - Folders of earlier builds beside it are removed, but for the one that the link named before, jobs of which may still run.
+  - In a word of O(configure) or O(make) of the form V(NAME=VALUE) a C({built}) stands for a folder that is built into, and of a
+    path with V(*) the first that is there counts.
+options:
+  url:
+    description: The archive, a tar file with one folder at its top.
+    type: str
+    required: true
+  sha256:
+    description: Its hash.
+    type: str
+    required: true
+  to:
+    description: The folder. Its name tells all versions that the build depends on, as what is there is not built again.
+    type: path
+    required: true
+  link:
+    description: Link to the folder in use, beside it.
+    type: path
+    required: true
+  needs:
+    description: Files that make must leave, below where it builds; without one of them it is no build.
+    type: list
+    elements: str
+    required: true
+  keep:
+    description: Patterns of the files that are kept; none, those of O(needs).
+    type: list
+    elements: str
+    default: []
+  configure:
+    description: Words of the source's own C(configure), which runs first; none, it is not run.
+    type: list
+    elements: str
+    default: []
+  defines:
+    description: Names that C(config.h) must define after that, each a feature without which it is no build.
+    type: list
+    elements: str
+    default: []
+  make:
+    description: Words of make.
+    type: list
+    elements: str
+    default: []
+  gpus:
+    description: Whether make is told what nvcc builds for, NVCC_GENCODE, by the GPUs of this node.
+    type: bool
+    default: false
+  optional:
+    description: Whether a node may do without. A build that fails is then a warning.
+    type: bool
+    default: false
+attributes:
+  check_mode: {support: full}
+  diff_mode: {support: none}
+"""
+
+EXAMPLES = r"""
+- name: Build the scheduler's plugin
+  built:
+    url: https://github.com/NVIDIA/pyxis/archive/refs/tags/v0.24.0.tar.gz
+    sha256: "{{ sha256_of_pyxis }}"
+    to: /opt/railbed/pyxis/0.24.0-slurm23.11.4
+    link: /opt/railbed/pyxis/bin
+    needs: [spank_pyxis.so]
+"""
+
+RETURN = r"""
+lacking:
+  description: Why an optional program could not be built; empty where it is there.
+  type: str
+  returned: always
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+FETCH_TIMEOUT_S = 60
+QUERY_TIMEOUT_S = 30
+BUILD_TIMEOUT_S = 1800
+LAST_LINES = 15
+BUILT = re.compile(r"\d.*-")
+"""Names of the folders that this module makes."""
+
+
+class Refused(Exception):
+    """What stands in the way; nothing was put in place."""
+
+
+def fetch(url: str, sha256: str) -> bytes:
+    """The archive at ``url``. Raises Refused where it cannot be had or has another hash."""
+    try:
+        with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer:
+            archive: bytes = answer.read()
+    except (OSError, urllib.error.URLError, ValueError) as failed:
+        raise Refused(f"{url}: {failed}") from None
+    found = hashlib.sha256(archive).hexdigest()
+    if found != sha256:
+        raise Refused(f"{url} has SHA-256 {found}, not {sha256}")
+    return archive
+
+
+def run(argv: list[str], timeout_s: int, folder: Path | None = None) -> str:
+    """The output of a program. Raises Refused with its last words."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=folder, errors="replace"
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise Refused(f"{argv[0]}: {failed}") from None
+    if done.returncode:
+        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        raise Refused(f"{argv[0]} ended with {done.returncode}: {told}")
+    return done.stdout
+
+
+def targets(answer: str) -> str:
+    """nvcc's options for the GPUs whose compute capabilities nvidia-smi printed, e.g. ``9.0``. Raises Refused for none."""
+    found = sorted({line.strip() for line in answer.splitlines() if re.fullmatch(r"\s*\d+\.\d\s*", line)})
+    if not found:
+        raise Refused(f"nvidia-smi names no GPU to build for: {answer.strip()!r}")
+    codes = [one.replace(".", "") for one in found]
+    return " ".join(f"-gencode=arch=compute_{code},code=sm_{code}" for code in codes)
+
+
+def worded(word: str, built: Path) -> str:
+    """A word with its place and paths filled in. Raises Refused where nothing fits a path with ``*``."""
+    name, equals, value = word.replace("{built}", str(built)).partition("=")
+    if "*" in value:
+        found = [str(path) for path in sorted(Path("/").glob(value.lstrip("/")))]
+        if not found:
+            raise Refused(f"{name}: nothing is at {value}")
+        value = found[0]
+    return f"{name}{equals}{value}"
+
+
+def unpacked(archive: bytes, work: Path) -> Path:
+    """The source's folder, below ``work``. Raises Refused for what is no archive of one folder."""
+    packed = work / "source.tar.gz"
+    packed.write_bytes(archive)
+    try:
+        with tarfile.open(packed) as source:
+            # What is unpacked here has the hash of the release.
+            source.extractall(work / "source")
+    except (tarfile.TarError, OSError, EOFError) as broken:
+        raise Refused(f"the archive cannot be unpacked: {broken}") from None
+    tops = list((work / "source").iterdir())
+    if len(tops) != 1:
+        raise Refused(f"the archive has {len(tops)} folders at its top, not one")
+    return tops[0]
+
+
+def configured(source: Path, words: list[str], defines: list[str]) -> None:
+    """Runs the source's own configure. Raises Refused where it ends badly, or one of ``defines`` is left out."""
+    if not (source / "configure").is_file():
+        raise Refused(
+            "the archive has no configure: is it the publisher's release, and not a tag of its repository?"
+        )
+    run(["./configure", *words], BUILD_TIMEOUT_S, source)
+    header = source / "config.h"
+    told = header.read_text(errors="replace") if header.is_file() else ""
+    absent = [name for name in defines if not re.search(rf"^#define {re.escape(name)}\b", told, re.M)]
+    if absent:
+        raise Refused(
+            f"configure ended well and found no {', '.join(absent)}: a header or library is too old, or lacks"
+        )
+
+
+def build(source: Path, wanted: dict[str, object], work: Path) -> Path:
+    """Folder with what make left, below ``work``. Raises Refused where something fails or a needed file is missing."""
+    built = work / "built"
+    words = {name: [worded(word, built) for word in wanted[name]] for name in ("configure", "make")}
+    if words["configure"]:
+        configured(source, words["configure"], list(wanted["defines"]))
+    if wanted["gpus"]:
+        smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+        words["make"].append(f"NVCC_GENCODE={targets(run(smi, QUERY_TIMEOUT_S))}")
+    run(["make", f"-j{os.cpu_count() or 1}", "-C", str(source), *words["make"]], BUILD_TIMEOUT_S)
+    left = built if built.is_dir() else source
+    missing = [name for name in wanted["needs"] if not (left / name).is_file()]
+    if missing:
+        raise Refused(f"make ended well and left no {', '.join(missing)}")
+    return left
+
+
+def place(left: Path, keep: list[str], to: Path) -> None:
+    """Puts the files that fit ``keep`` in place in one step."""
+    whole = left.with_name("whole")
+    whole.mkdir(mode=0o755)
+    for program in [found for pattern in keep for found in left.glob(pattern)]:
+        shutil.copy2(program, whole / program.name)
+    whole.rename(to)
+
+
+def point(link: Path, to: Path) -> None:
+    """Moves the link in one step, then removes what earlier builds left and nobody uses."""
+    before = link.resolve()
+    new = link.with_name(f".{link.name}.new")
+    if os.path.lexists(new):
+        new.unlink()
+    new.symlink_to(to)
+    new.rename(link)
+    for other in to.parent.iterdir():
+        if (
+            other.is_dir()
+            and not other.is_symlink()
+            and other not in (to, before)
+            and BUILT.match(other.name)
+        ):
+            shutil.rmtree(other)
+
+
+def main() -> None:
+    """Entry point of the module."""
+    words = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "sha256": {"type": "str", "required": True},
+            "to": {"type": "path", "required": True},
+            "link": {"type": "path", "required": True},
+            "needs": {"type": "list", "elements": "str", "required": True},
+            **dict.fromkeys(("keep", "configure", "defines", "make"), words),
+            "gpus": {"type": "bool", "default": False},
+            "optional": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    to, link = Path(wanted["to"]), Path(wanted["link"])
+    pointed = link.is_symlink() and os.readlink(link) == str(to)
+    if module.check_mode or (to.is_dir() and pointed):
+        module.exit_json(changed=not (to.is_dir() and pointed), lacking="")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if not to.is_dir():
+            with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
+                source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
+                place(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"], to)
+        point(link, to)
+    except (Refused, OSError) as refused:
+        if not wanted["optional"]:
+            module.fail_json(msg=str(refused), lacking=str(refused))
+        module.warn(f"{to.parent.name} could not be built, and this node does without: {refused}")
+        module.exit_json(changed=False, lacking=str(refused))
+    module.exit_json(changed=True, lacking="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Module `built`, with stand-ins for make and nvidia-smi, and a source whose configure is a script of the test."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.configure import modules
+
+BUILT = modules.load("built")
+MAKE = """#!/bin/sh
+echo "$@" > {said}
+for word in "$@"; do case $word in BUILDDIR=*) to=${{word#*=}}; mkdir -p "$to";; -C) next=1;; *)
+    test "$next" = 1 && {{ at=$word; next=; }};; esac; done
+for name in {names}; do echo program > "${{to:-$at}}/$name"; done
+exit {status}
+"""
+CONFIGURE = """#!/bin/sh
+echo "$@" > configured
+echo "#define HAVE_CUDA 1" > config.h
+case "$*" in *stubs*) echo "#define HAVE_CUDA_DMABUF 1" >> config.h;; esac
+"""
+WHOLE = "all_reduce_perf all_gather_perf common.o"
+NEEDS = WHOLE.split()[:2]
+
+
+class Tools:
+    """Stand-ins on the path, and an archive as GitHub makes it: one folder at the top."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.said = folder, folder / "said"
+        (folder / "bin").mkdir()
+        (folder / "lib/openmpi").mkdir(parents=True)
+        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        self.program("nvidia-smi", "#!/bin/sh\nprintf '9.0\\n9.0\\n'\n")
+        self.make()
+        self.archive = folder / "source.tar.gz"
+        self.pack({"Makefile": "all:\n"})
+        self.to = folder / "opt/2.17.6-nccl2.30.4-cuda13.2.1"
+        self.link = self.to.with_name("bin")
+
+    def program(self, name: str, text: str) -> None:
+        path = self.folder / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def make(self, names: str = WHOLE, status: int = 0) -> None:
+        self.program("make", MAKE.format(said=self.said, names=names, status=status))
+
+    def pack(self, files: dict[str, str]) -> None:
+        with tarfile.open(self.archive, "w:gz") as packed:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(f"nccl-tests-2.17.6/{name}")
+                entry.size, entry.mode = len(text), 0o755
+                packed.addfile(entry, io.BytesIO(text.encode()))
+
+    def build(self, sha256: str = "", check: bool = False, **more: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "url": self.archive.as_uri(),
+            "sha256": sha256 or hashlib.sha256(self.archive.read_bytes()).hexdigest(),
+            "to": str(self.to), "link": str(self.link), "needs": NEEDS, "keep": ["*_perf"], "gpus": True,
+            "make": ["MPI=1", f"MPI_HOME={self.folder}/*/openmpi", "BUILDDIR={built}"],
+        }  # fmt: skip
+        return modules.call(BUILT, check, **told | more)
+
+    def there(self) -> list[str]:
+        return sorted(path.name for path in self.to.parent.iterdir()) if self.to.parent.exists() else []
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    return Tools(tmp_path, monkeypatch)
+
+
+def test_it_is_built_for_the_nodes_gpus_with_mpi(tools: Tools) -> None:
+    assert tools.build()["changed"]
+    assert sorted(path.name for path in tools.to.iterdir()) == sorted(NEEDS)
+    said = tools.said.read_text()
+    assert f"MPI=1 MPI_HOME={tools.folder}/lib/openmpi" in said
+    assert "NVCC_GENCODE=-gencode=arch=compute_90,code=sm_90" in said
+    assert tools.there() == [tools.to.name, "bin"], "nothing half-made stays"
+    assert tools.link.readlink() == tools.to
+
+
+def test_what_is_there_is_not_built_again(tools: Tools) -> None:
+    tools.to.mkdir(parents=True)
+    assert tools.build("0" * 64)["changed"], "the link is missing"
+    assert not tools.build("0" * 64)["changed"] and not tools.said.exists()
+
+
+def test_check_mode_writes_nothing(tools: Tools) -> None:
+    assert tools.build(check=True)["changed"] and not tools.there() and not tools.said.exists()
+    tools.build()
+    assert not tools.build(check=True)["changed"]
+
+
+def test_an_earlier_build_goes_when_the_new_one_is_in_use(tools: Tools) -> None:
+    used, old, other = (tools.to.with_name(name) for name in ("2.16.3-nccl2.27.7", "2.15.0-nccl2.1", "mine"))
+    for folder in (used, old, other):
+        folder.mkdir(parents=True)
+    tools.link.symlink_to(used)
+    tools.build()
+    assert tools.there() == [used.name, tools.to.name, "bin", "mine"], "a job may still run the one before"
+
+
+@pytest.mark.parametrize("fault", ["hash", "make", "programs", "gpu", "archive", "mpi", "configure"])
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_failed_build_leaves_the_old_one(fault: str, optional: bool, tools: Tools) -> None:
+    old = tools.to.with_name("2.16.3-nccl2.27.7-cuda12.9.1")
+    old.mkdir(parents=True)
+    tools.link.symlink_to(old)
+    sha256, says, more = "", "ended with 2", dict[str, Any]()
+    if fault == "hash":
+        sha256, says = "0" * 64, f"not {'0' * 64}"
+    elif fault == "make":
+        tools.make(status=2)
+    elif fault == "programs":
+        tools.make(names="all_reduce_perf")
+        says = "left no all_gather_perf"
+    elif fault == "gpu":
+        tools.program("nvidia-smi", "#!/bin/sh\necho No devices were found\n")
+        says = "names no GPU to build for"
+    elif fault == "mpi":
+        (tools.folder / "lib/openmpi").rmdir()
+        says = "MPI_HOME: nothing is at"
+    elif fault == "configure":
+        more, says = {"configure": ["CUDA_H_PATH=/cuda.h"]}, "has no configure"
+    else:
+        tools.archive.write_bytes(b"<html>")
+        says = "cannot be unpacked"
+    answer = tools.build(sha256, optional=optional, **more)
+    assert says in answer["lacking"] and not answer.get("changed")
+    assert bool(answer.get("failed")) is not optional
+    assert tools.there() == [old.name, "bin"] and tools.link.readlink() == old
+
+
+@pytest.mark.parametrize("stubs", [True, False])
+def test_a_source_is_configured_and_a_missing_feature_is_no_build(stubs: bool, tools: Tools) -> None:
+    tools.pack({"Makefile": "all:\n", "configure": CONFIGURE})
+    words = ["CUDA_H_PATH=/cuda.h", *(["LDFLAGS=-L/stubs"] if stubs else [])]
+    answer = tools.build(
+        configure=words, defines=["HAVE_CUDA", "HAVE_CUDA_DMABUF"], make=[], gpus=False, optional=True
+    )
+    assert answer["changed"] is stubs and tools.to.is_dir() is stubs
+    assert ("found no HAVE_CUDA_DMABUF" in answer["lacking"]) is not stubs
+    assert "HAVE_CUDA," not in answer["lacking"]
+
+
+def test_several_kinds_of_gpus_are_all_built_for() -> None:
+    assert BUILT.targets("10.0\n9.0\n10.0\n") == (
+        "-gencode=arch=compute_100,code=sm_100 -gencode=arch=compute_90,code=sm_90"
+    )
