@@ -66,6 +66,8 @@ class Session:
         self.env = environment(work, say)
         # The Automation API looks `pulumi` up in this process's own PATH.
         os.environ.update(self.env)
+        self._made: dict[str, Any] | None = None
+        """Outputs of this session's last `up`: with it the engine was asked for them."""
 
     def open(self) -> auto.Stack:
         """The stack, made (with a salt in its file) where it does not exist yet. Raises StateLost where it did."""
@@ -90,6 +92,7 @@ class Session:
         """Refreshes (so that drift is seen), then makes what the program declares."""
         with self._explaining():
             result = self.open().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
+        self._made = {name: output.value for name, output in result.outputs.items()}
         return _changes(result.summary.resource_changes)
 
     def preview(self, on_output: Callable[[str], None]) -> Changes:
@@ -120,8 +123,8 @@ class Session:
             return {name: output.value for name, output in stack.outputs().items()}
 
     def output(self, name: str) -> Any:
-        """A stack output's plain value; None before the first `up`."""
-        return self.outputs().get(name)
+        """An output's plain value, after an `up` of this session as it came with it; None before the stack's first one."""
+        return (self.outputs() if self._made is None else self._made).get(name)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
