@@ -94,7 +94,6 @@ class Site:
                 **os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "STATE": str(self.folder),
                 "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
                 "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"),
-                "ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins/action"),
                 "ANSIBLE_LOOKUP_PLUGINS": str(ROOT / "plugins/lookup"), "ANSIBLE_STDOUT_CALLBACK": "default",
                 "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_LOCALHOST_WARNING": "false",
                 "HOME": str(self.folder), "ANSIBLE_NOCOLOR": "1",

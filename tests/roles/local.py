@@ -23,7 +23,7 @@ def play(
         inventory={"all": {"hosts": dict.fromkeys(hosts, HERE)}},
         envvars={
             "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_LIBRARY": str(ROOT / "plugins/modules"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"), "ANSIBLE_ACTION_PLUGINS": str(ROOT / "plugins/action"),
+            "ANSIBLE_MODULE_UTILS": str(ROOT / "plugins/module_utils"),
             "ANSIBLE_LOOKUP_PLUGINS": str(ROOT / "plugins/lookup"), "PATH": os.environ["PATH"], **(settings or {}),
         },
         **more,
