@@ -22,12 +22,8 @@ def main() -> None:
         print(said(command))
         return
     packed = sys.stdin.read()
-    if packed.startswith("{"):  # of plugins/action/tree.py
-        sent = json.loads(packed)
-        name, asked = sent["name"], sent["asked"]
-    else:
-        name = literal(packed, MODULE).rsplit(".", 1)[-1]
-        asked = json.loads(literal(packed, ARGUMENTS))["ANSIBLE_MODULE_ARGS"]
+    name = literal(packed, MODULE).rsplit(".", 1)[-1]
+    asked = json.loads(literal(packed, ARGUMENTS))["ANSIBLE_MODULE_ARGS"]
     with open(sys.argv[1]) as source:
         known = json.load(source)
     if known["record"] in os.environ["SSH_CONNECTION"].split():
