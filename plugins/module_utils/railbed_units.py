@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -33,9 +32,8 @@ AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
 NOT_AT_BOOT = ("disabled", "static", "masked", "masked-runtime", "")
 
 
-@dataclass(frozen=True)
-class Unit:
-    """What systemd says about one unit."""
+class Unit(NamedTuple):
+    """What systemd says about one unit. A tuple: every start of a module would pay for the import of dataclasses."""
 
     load: str
     active: str

@@ -18,44 +18,56 @@ pytestmark = pytest.mark.lab
 
 WHOLE: list[str] = []
 FABRIC, RAIL, QUICK = ["--claim", "fabric.*"], ["--claim", "fabric.rail.*"], ["--quick"]
-FAULTS = [
-    (["rail-slow", "h100-1", "3", "--percent", "50"], ("h100-1", "rail 3"), WHOLE),
-    (["rail-slow", "h100-2", "5", "--percent", "50", "--side", "switch"], ("h100-2", "rail 5"), FABRIC),
-    (["rail-slow", "h100-0", "6", "--percent", "5"], ("h100-0", "rail 6"), FABRIC),
-    (["rail-slow", "h100-3", "0", "--percent", "5", "--side", "switch"], ("h100-3", "rail 0"), FABRIC),
-    (["rail-down", "h100-2", "7"], ("h100-2", "rail 7"), WHOLE),
-    (["gpu-missing", "h100-3", "5"], ("h100-3", "gpu 5"), WHOLE),
-    (["gpu-lost", "h100-2", "4"], ("h100-2", "gpu 4"), QUICK),
-    (["nvlink-down", "h100-1", "2"], ("h100-1", "gpu 2"), QUICK),
-    (["pcie-narrow", "h100-3", "6"], ("h100-3", "gpu 6"), QUICK),
-    (["fs-server-down", "h100-1"], ("h100-1", "storage"), WHOLE),
-    (["driver-mismatch", "h100-0"], ("h100-0", "driver"), QUICK),
-    (["driver-half-installed", "h100-1"], ("h100-1", "driver"), QUICK),
-    (["fabric-manager-mismatch", "h100-3"], ("h100-3", "fabric manager"), QUICK),
-]
-"""Fault, culprit, and what is validated: one of each kind is looked for in everything.
+FAULTS = {
+    "half a rail": (WHOLE, RAIL, [("rail-slow h100-1 3 --percent 50", ("h100-1", "rail 3"))]),
+    "half a rail at the switch": (FABRIC, RAIL, [
+        ("rail-slow h100-2 5 --percent 50 --side switch", ("h100-2", "rail 5")),
+    ]),
+    "a twentieth": (FABRIC, RAIL, [("rail-slow h100-0 6 --percent 5", ("h100-0", "rail 6"))]),
+    "a twentieth at the switch": (FABRIC, RAIL, [
+        ("rail-slow h100-3 0 --percent 5 --side switch", ("h100-3", "rail 0")),
+    ]),
+    "no carrier": (WHOLE, RAIL, [("rail-down h100-2 7", ("h100-2", "rail 7"))]),
+    "a GPU and a server": (WHOLE, QUICK, [
+        ("gpu-missing h100-3 5", ("h100-3", "gpu 5")),
+        ("fs-server-down h100-1", ("h100-1", "storage")),
+    ]),
+    "four nodes": (QUICK, QUICK, [
+        ("gpu-lost h100-2 4", ("h100-2", "gpu 4")),
+        ("driver-mismatch h100-0", ("h100-0", "driver")),
+        ("driver-half-installed h100-1", ("h100-1", "driver")),
+        ("fabric-manager-mismatch h100-3", ("h100-3", "fabric manager")),
+    ]),
+    "two links": (QUICK, QUICK, [
+        ("nvlink-down h100-1 2", ("h100-1", "gpu 2")),
+        ("pcie-narrow h100-3 6", ("h100-3", "gpu 6")),
+    ]),
+}  # fmt: skip
+"""What is validated while faults are in, what once they are cleared, and each fault with its culprit.
 
-Once it is cleared, the node is asked for what the fault broke; the whole lab is validated after all of them.
+Faults of one round are on different nodes, so that each must be told from the others: the culprits are all of these and nobody
+else. One of each kind is looked for in everything; the whole lab is validated again in test_cluster_repair.py.
 """
 
 
-@pytest.mark.parametrize(("fault", "culprit", "scope"), FAULTS, ids=[" ".join(row[0]) for row in FAULTS])
-def test_a_fault_is_found_named_and_nothing_else_is_blamed(
-    cluster: Cli, fault: list[str], culprit: tuple[str, str], scope: list[str]
+@pytest.mark.parametrize(("scope", "cleared", "faults"), FAULTS.values(), ids=FAULTS)
+def test_faults_are_found_named_and_nothing_else_is_blamed(
+    cluster: Cli, scope: list[str], cleared: list[str], faults: list[tuple[str, tuple[str, str]]]
 ) -> None:
-    cluster("lab", "fault", "inject", *fault)
     try:
+        for words, _ in faults:
+            cluster("lab", "fault", "inject", *words.split())
         report = cluster.json("validate", *scope, status=1)
         assert report["verdict"] == "fail"
-        assert blamed(report) == {culprit}, json.dumps(report["culprits"])
+        assert blamed(report) == {culprit for _, culprit in faults}, json.dumps(report["culprits"])
         assert failing(report), "a failed run names the claims that failed"
         assert cluster("certificate", "verify").returncode == 0, (
             "a failed run leaves the standing certificate alone"
         )
     finally:
         cluster("lab", "fault", "clear")
-    after = cluster.json("validate", "--node", culprit[0], *(RAIL if fault[0].startswith("rail-") else QUICK))
-    assert after["verdict"] == "pass"
+    one = ["--node", faults[0][1][0]] if len(faults) == 1 else []
+    assert cluster.json("validate", *one, *cleared)["verdict"] == "pass"
 
 
 ON_THE_NODE = [
@@ -65,8 +77,6 @@ ON_THE_NODE = [
     ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
     ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
     ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
-    *((f"xid-{number}", "journalctl -t kernel -o cat", f"NVRM: Xid (PCI:0000:30:00): {number}, ", ("pass", ""))
-      for number in XIDS),
 ]  # fmt: skip
 
 
@@ -80,12 +90,24 @@ def test_a_gpu_fault_shows_on_its_node(
     try:
         assert shows in cluster.ssh("h100-1", command)
         assert shows not in cluster.ssh("h100-2", command)
-        if not name.startswith("xid-"):
-            report = cluster.json("validate", "--node", "h100-1", "--claim", "node.gpus", status=None)
-            assert report["verdict"] == verdict[0]
-            assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
+        report = cluster.json("validate", "--node", "h100-1", "--claim", "node.gpus", status=None)
+        assert report["verdict"] == verdict[0]
+        assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
     finally:
         cluster("lab", "fault", "clear")
+
+
+def test_each_xid_stands_in_the_log_of_its_node(cluster: Cli) -> None:
+    asked = "journalctl -t kernel -o cat"
+    try:
+        for number in XIDS:
+            cluster("lab", "fault", "inject", f"xid-{number}", "h100-1", "2")
+        here, elsewhere = cluster.ssh("h100-1", asked), cluster.ssh("h100-2", asked)
+    finally:
+        cluster("lab", "fault", "clear")
+    for number in XIDS:
+        shows = f"NVRM: Xid (PCI:0000:30:00): {number}, "
+        assert shows in here and shows not in elsewhere
 
 
 def test_every_gpu_of_the_cluster_is_another_one(cluster: Cli) -> None:
@@ -143,10 +165,9 @@ def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster
         cluster("lab", "fault", "clear")
 
 
-def test_after_all_faults_the_whole_lab_passes(cluster: Cli) -> None:
-    assert cluster.json("validate")["verdict"] == "pass"
+def test_every_fault_was_tried_and_none_is_left(cluster: Cli) -> None:
+    tried = {words.split()[0] for *_, faults in FAULTS.values() for words, _ in faults}
+    tried |= {row[0] for row in ON_THE_NODE} | {f"xid-{number}" for number in XIDS}
     faults = cluster.json("lab", "fault", "list")["faults"]
-    assert {fault["name"] for fault in faults} == {words[0] for words, *_ in FAULTS} | {
-        row[0] for row in ON_THE_NODE
-    }
+    assert {fault["name"] for fault in faults} == tried
     assert all(fault["active"] == [] for fault in faults)

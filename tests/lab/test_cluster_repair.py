@@ -1,4 +1,4 @@
-"""The same cluster: repair around a job, and drift."""
+"""The same cluster: repair around a job, and drift, after which the whole lab passes."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ def test_drift_made_by_hand_is_seen_and_mended(cluster: Cli) -> None:
     shown = cluster("preview").stderr
     assert "h100-1" in shown
     assert "h100-4" in shown
-    again = cluster.json("up", status=None)
+    again = cluster.json("up")
     assert again["changes"]["update"] == 2
+    # After all faults, freezes and repairs of these files: everything in scope, on all nodes.
+    assert (again["quick"], again["validate"]["verdict"]) == (False, "pass")
     rates = network.shaped_mbit(names.namespace(work.lab_id, "h100-1"), {"rail2"})
     assert rates["rail2"] == pytest.approx(100)
     assert cluster.ssh("h100-4", "hostname").strip() == "h100-4"

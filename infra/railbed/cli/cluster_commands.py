@@ -7,8 +7,9 @@ import typer
 from railbed import configure, converging, flow, platforms, spec
 from railbed import plan as plans
 from railbed.cli import engine_progress, findings, output, verdicts
+from railbed.cli.checkout import say, workspace
 from railbed.effects.engine.session import Session, environment
-from railbed.effects.workspace import Workspace, find_root, known
+from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import Exit, RailbedError
 
 NEW_KEY_OPTION = typer.Option(
@@ -24,19 +25,9 @@ REMOVE_OPTION = typer.Option(
 )
 
 
-def workspace(stack: str) -> Workspace:
-    """The stack's place in the checkout that this command runs in. Raises UsageError for a stack that it does not have."""
-    return known(find_root(), stack)
-
-
 def _new(stack: str) -> Workspace:
     """The same of a stack that may be there from now on."""
     return Workspace(find_root(), stack)
-
-
-def say(text: str) -> None:
-    """Progress, on stderr."""
-    output.err.print(output.line(("·", "dim"), f" {text}"))
 
 
 def register(app: typer.Typer) -> None:

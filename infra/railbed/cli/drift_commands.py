@@ -7,7 +7,7 @@ from rich.table import Table
 
 from railbed import flow, validate
 from railbed.cli import output
-from railbed.cli.cluster_commands import say, workspace
+from railbed.cli.checkout import say, workspace
 from railbed.effects import contract_store
 
 

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from railbed.cli import output
-from railbed.cli.cluster_commands import workspace
+from railbed.cli.checkout import workspace
 from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.errors import UsageError

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from railbed import flow
 from railbed.cli import output
-from railbed.cli.cluster_commands import say, workspace
+from railbed.cli.checkout import say, workspace
 from railbed.effects.engine import backend, backups, state
 from railbed.effects.engine.deployments import StateDamaged
 from railbed.effects.engine.session import environment

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from railbed import configure, flow, operate
 from railbed.cli import engine_progress, output
-from railbed.cli.cluster_commands import say, workspace
+from railbed.cli.checkout import say, workspace
 from railbed.defaults import UPGRADE_WAIT_S
 
 

@@ -8,7 +8,7 @@ import typer
 
 from railbed import flow, validate
 from railbed.cli import output, verdicts
-from railbed.cli.cluster_commands import workspace
+from railbed.cli.checkout import workspace
 from railbed.effects import contract_store
 from railbed.errors import UnprovenError, UsageError
 

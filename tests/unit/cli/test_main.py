@@ -160,6 +160,9 @@ finally:
     [
         (("--help",), HEAVY),
         (("plan", "--spec", str(LAB), "--json"), ("pulumi", "ansible", "matplotlib", "railbed.platforms")),
+        (("validate", "--help"), ("pulumi", "ansible", "matplotlib")),
+        (("node", "--help"), ("pulumi", "ansible", "matplotlib")),
+        (("lab", "fault", "list", "--json"), ("pulumi", "ansible", "railbed.flow")),
     ],
 )
 def test_a_command_imports_only_what_it_needs(words: tuple[str, ...], heavy: tuple[str, ...]) -> None:

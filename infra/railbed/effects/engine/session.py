@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pulumi.automation as auto
+from typing import TYPE_CHECKING, Any
 
 from railbed import inputs
 from railbed.effects.engine import backups, deployments
@@ -18,6 +17,9 @@ from railbed.effects.secrets import passphrase_file
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.run import alive
+
+if TYPE_CHECKING:
+    import pulumi.automation as auto
 
 OnEvent = Callable[[Any], None]
 
@@ -64,18 +66,20 @@ class Session:
         self.env = environment(work, say)
         # The Automation API looks `pulumi` up in this process's own PATH.
         os.environ.update(self.env)
+        self._made: dict[str, Any] | None = None
+        """Outputs of this session's last `up`: with it the engine was asked for them."""
 
     def open(self) -> auto.Stack:
         """The stack, made (with a salt in its file) where it does not exist yet. Raises StateLost where it did."""
+        import pulumi.automation as auto  # 0.3 s of processor that only what drives the engine should pay
+
         workspace = auto.LocalWorkspace(work_dir=str(self.work.root), env_vars=self.env)
-        try:
+        with self._explaining():
             try:
                 return auto.Stack.select(self.work.stack, workspace)
             except auto.StackNotFoundError:
                 deployments.refuse_lost(self.work)
                 return auto.Stack.create(self.work.stack, workspace)
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
 
     def backup(self, before: str) -> Path | None:
         """Keeps a generation of the state, where it changed since the last one; ``before`` is what comes next.
@@ -86,50 +90,51 @@ class Session:
 
     def up(self, on_event: OnEvent | None = None) -> Changes:
         """Refreshes (so that drift is seen), then makes what the program declares."""
-        try:
+        with self._explaining():
             result = self.open().up(on_event=on_event, refresh=True, color="never", suppress_progress=True)
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
+        self._made = {name: output.value for name, output in result.outputs.items()}
         return _changes(result.summary.resource_changes)
 
     def preview(self, on_output: Callable[[str], None]) -> Changes:
         """What `up` would do, told as the engine tells it; changes nothing."""
-        try:
+        with self._explaining():
             result = self.open().preview(on_output=on_output, color="never", refresh=True)
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
         return _changes(result.change_summary)
 
     def destroy(self, on_event: OnEvent | None = None) -> tuple[Changes, list[str]]:
         """Deletes every resource but protected ones, whose names are returned: filesystems that the spec keeps."""
         stack = self.open()
-        try:
+        with self._explaining():
             result = stack.destroy(
                 on_event=on_event, color="never", suppress_progress=True, exclude_protected=True
             )
             kept = _protected(stack.export_stack().deployment)
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
         return _changes(result.summary.resource_changes), kept
 
     def remove(self) -> None:
         """Removes the stack from the engine's store, once it has no resource; its file stays."""
-        try:
+        with self._explaining():
             self.open().workspace.remove_stack(self.work.stack, preserve_config=True)
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets decrypted; empty before the first `up`."""
         stack = self.open()
-        try:
+        with self._explaining():
             return {name: output.value for name, output in stack.outputs().items()}
-        except auto.CommandError as failed:
-            raise self._explained(failed) from None
 
     def output(self, name: str) -> Any:
-        """A stack output's plain value; None before the first `up`."""
-        return self.outputs().get(name)
+        """An output's plain value, after an `up` of this session as it came with it; None before the stack's first one."""
+        return (self.outputs() if self._made is None else self._made).get(name)
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turns what the engine fails with into an error that says what to do."""
+        from pulumi.automation import CommandError
+
+        try:
+            yield
+        except CommandError as failed:
+            raise self._explained(failed) from None
 
     def _explained(self, failed: auto.CommandError) -> RailbedError:
         text = str(failed)
