@@ -261,6 +261,8 @@ COUNTER_TOLERANCE = 0.02
 """Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
 MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
+RDMA_SIZE_BYTES = 1024**3
+"""Where nobody published the size of a reference: so large that NCCL's own start and its log are next to nothing."""
 RAIL_SHARE_UNUSED, RAIL_SHARE_DOUBTFUL = 0.1, 0.5
 """Of an equal share of a node's bytes: what NCCL's own choice of rings leaves no used rail below, and what needs a reason."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024

@@ -11,6 +11,8 @@ from railbed.validate.node.test_pcie import NET, RDMA
 WHOLE = "".join(f"{gpu}, 16, 16\n" for gpu in range(8))
 CARD = {"current_link_width": "16", "max_link_width": "16", "current_link_speed": "32.0 GT/s PCIe",
         "max_link_speed": "32.0 GT/s PCIe"}  # fmt: skip
+SLOT = {"../max_link_width": "16", "../max_link_speed": "32.0 GT/s PCIe"}
+"""The port above the card."""
 VIRTUAL = {
     "current_link_width": "0",
     "max_link_width": "0",
@@ -25,7 +27,7 @@ def links(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         world.want |= {"gpus": 8, "rails": [{"index": 3, "device": device, "netdev": "rail3"}]}
         world.command("nvidia-smi", gpus)
         folder = f"{RDMA}/{device}/device" if device else f"{NET}/rail3/device"
-        for name, text in card.items():
+        for name, text in {**SLOT, **card}.items():
             world.write(f"{folder}/{name}", text + "\n")
         return world.check("node.pcie", monkeypatch)
 
@@ -50,6 +52,11 @@ def test_a_slow_card_fails(links: Any) -> None:
     found = links(card={**CARD, "current_link_speed": "16.0 GT/s PCIe"})
     assert (found.verdict, found.parts) == ("fail", ("rail 3",))
     assert "16 of 32 GT/s" in found.reason
+
+
+def test_a_card_in_a_slot_of_an_older_generation_passes(links: Any) -> None:
+    older = {**CARD, "current_link_speed": "16.0 GT/s PCIe", "../max_link_speed": "16.0 GT/s PCIe"}
+    assert links(card=older).verdict == "pass"
 
 
 def test_a_virtual_function_shows_no_link(links: Any) -> None:

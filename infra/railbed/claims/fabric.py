@@ -103,9 +103,9 @@ def all_rails(facts: Facts) -> Instances:
 
 @define(
     id="fabric.transport", subject=Subject.CLUSTER, roles=CLUSTER, by=COLLECTIVES,
-    holds="in the rings over the most nodes, each rail carried its share of the computed bytes within 2 %, and the "
-    "management network less than 1 %; one that looks wrong runs again, up to three times; busy management beside whole "
-    "rails is another program's, `unproven`",
+    holds="in the rings over the most nodes, each rail carried its share of the computed bytes within 2 % (TCP), or half of an "
+    "equal share or more (RDMA, where NCCL shares out), and the management network less than 1 %; one that looks wrong runs "
+    "again, up to three times; busy management beside whole rails is another program's, `unproven`",
     accuses="fabric", runbook="transport", hardware=True, essential=True, explained=TRAFFIC,
 )  # fmt: skip
 def transport(facts: Facts) -> Instances:

@@ -13,7 +13,9 @@ from railbed.defaults import (
     COLLECTIVE_ITERATIONS,
     COLLECTIVE_TIMEOUT_S,
     COLLECTIVE_TRIES,
+    COLLECTIVE_WARMUP,
     GATING_SIZE_BYTES,
+    RDMA_SIZE_BYTES,
 )
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
@@ -69,9 +71,11 @@ def run(bench: Bench) -> None:
 def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
     """Message size → collectives that are judged at it: each claim names the size of its reference."""
     found: dict[int, list[str]] = {}
+    tcp = bench.contract.machine(bench.rail_nodes()[0].machine).transport == "tcp"
+    usual = GATING_SIZE_BYTES if tcp else RDMA_SIZE_BYTES
     for op in ops:
         wishes = [c.expectation for c in bench.scope.claims(f"collective.{op}@{k}")]
-        size = next((w.size_bytes for w in wishes if w and w.size_bytes), GATING_SIZE_BYTES)
+        size = next((w.size_bytes for w in wishes if w and w.size_bytes), usual)
         found.setdefault(size, []).append(op)
     return found
 
@@ -228,8 +232,9 @@ def _run(
         bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
         return result, {}
     measured = {table.collective for table in nccl_tests.read(result.stdout).tables if table.rows}
-    # Out of place and in place: each collective runs twice as often as -n says.
-    runs = 2 * COLLECTIVE_ITERATIONS
+    # Out of place and in place each: one to synchronise, -n, one for the check; beside them two warm-ups of -w
+    # (NVIDIA/nccl-tests, src/common.cu, BenchTime and TimeTest).
+    runs = 2 * (COLLECTIVE_ITERATIONS + 2) + 2 * COLLECTIVE_WARMUP
     ops = [op for op in start.ops if result.ok and op in measured]
     return result, {op: port_counters.between(before, after, op, size, runs) for op in ops}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -83,7 +84,8 @@ def _judged(bench: Bench, op: str, records: list[Record]) -> Judged | None:
     counted = [one for one in (_by_rail(bench, record) for record in records) if one]
     if machine.transport != "tcp":
         reduces = machine.transport == "infiniband"
-        least = rail_shares.least_per_node(op, size, k, runs, in_network_reduction=reduces)
+        domains = math.ceil(k / machine.nodes_per_nvlink_domain)
+        least = rail_shares.least_per_node(op, size, k, domains, runs, in_network_reduction=reduces)
         found = rail_shares.judge(counted, least, machine.rails)
     elif machine.payload_fraction is None:
         bench.answers.why(transport.CLAIM, f"nobody published the payload share of {machine.key}'s rails")

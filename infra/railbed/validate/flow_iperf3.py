@@ -15,6 +15,9 @@ class Iperf3:
 
     program, rdma = "iperf3", False
 
+    def data_s(self, seconds: int) -> int:
+        return seconds + RAIL_OMIT_S
+
     def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
         sender, receiver, rail = flow
         local, remote, port = places[sender].address(rail), places[receiver].address(rail), RAIL_PORT + rail

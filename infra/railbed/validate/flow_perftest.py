@@ -44,6 +44,9 @@ class Perftest:
     def __init__(self, *, roce: bool) -> None:
         self.roce = roce
 
+    def data_s(self, seconds: int) -> int:
+        return seconds + 2 * RAIL_OMIT_S
+
     def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
         sender, receiver, rail = flow
         found = []
@@ -58,18 +61,21 @@ class Perftest:
                 ]  # fmt: skip
                 server = {
                     "address": remote, "port": port, "once": True,
-                    "argv": [self.program, "-d", there.device, *words], **self._gid(there, places[target].address(rail)),
+                    "argv": [self.program, "-d", there.device, *words], **self._near(there, places[target], rail),
                 }  # fmt: skip
                 client = {
                     "id": _name(rail, number, target), "partner": target, "remote": remote,
-                    "argv": [self.program, "-d", here.device, *words], **self._gid(here, places[origin].address(rail)),
+                    "argv": [self.program, "-d", here.device, *words], **self._near(here, places[origin], rail),
                 }  # fmt: skip
                 found.append(Run(origin, target, client, server))
         return found
 
-    def _gid(self, card: Nic, address: str) -> Document:
-        """What the probe needs to find the index of the card's RoCE v2 GID."""
-        return {"gid": {"device": card.device, "address": address}} if self.roce else {}
+    def _near(self, card: Nic, place: Place, rail: int) -> Document:
+        """By what the probe finds the card's processors and, for RoCE, its GID: of several cards one has the rail's address."""
+        if not self.roce:
+            return {"device": card.device}
+        address = place.address(rail) if len(place.cards) == 1 else ""
+        return {"device": card.device, "gid": {"device": card.device, "address": address}}
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
         sender, receiver, rail = flow
@@ -109,7 +115,7 @@ def _row(run: FlowRun) -> tuple[float | None, float | None, str]:
     read = perftest.plain(run.output)
     rows = [row for test in read["tests"] for row in test["rows"] if row.get("average_gbps")]
     if run.code or not rows:
-        words = "; ".join(read["errors"]) or (run.output.strip().splitlines() or [""])[-1]
+        words = "; ".join(read["errors"]) or (read["unread"] or [f"it ended with {run.code}"])[-1]
         return None, None, words if run.code else ""
     row = rows[-1]
     took_s = row["iterations"] * row["size_bytes"] * BITS_PER_BYTE / BITS_PER_GBIT / row["average_gbps"]

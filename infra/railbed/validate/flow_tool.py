@@ -67,6 +67,10 @@ class Tool(Protocol):
         """Whether its bytes are counted by RDMA ports rather than interfaces."""
         ...
 
+    def data_s(self, seconds: int) -> int:
+        """For how long a run of so many measured seconds sends."""
+        ...
+
     def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
         """Clients and servers of one flow; ``places`` has its two nodes."""
         ...

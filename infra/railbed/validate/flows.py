@@ -104,13 +104,17 @@ def samples_of(
         error = absent or _ended(tool, path, there, reading)
         rate, reason = (None, error) if error else _rate(tool, reading, seconds)
         if not rate:
-            closed = "" if absent else _closed(path, here, there, reading.error)
-            lost = "" if absent else closed or _lost((origin, target, rail), ends, there, reason)
+            closed = "" if absent else _closed(path, here, there, reading)
+            lost = (
+                ""
+                if absent
+                else closed or _lost((origin, target, rail), ends, _problem(there, reading), reason)
+            )
             rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED.format(tool.program))
         samples.append(
             RailSample(
                 rail=rail, sender=origin, receiver=target, gbps=rate, omitted_s=reading.omitted_s, reason=reason,
-                window=window, sending=_sending(reading.runs, here.spread_s, seconds) if reading.runs and rate else None,
+                window=window, sending=_sending(reading.runs, here.spread_s, tool.data_s(seconds)) if rate else None,
                 carrier=not _dark(path, here, there),
             )
         )  # fmt: skip
@@ -127,40 +131,47 @@ def _rate(tool: Tool, reading: Reading, seconds: int) -> tuple[float | None, str
     return reading.gbps, ""
 
 
+def _problem(server: End, reading: Reading) -> str:
+    """What was wrong with the reading's own servers; empty where nothing was."""
+    ports = tuple(f":{port}" for port in reading.ports)
+    return next((p.problem for p in server.problems if p.address.endswith(ports) or not p.address), "")
+
+
 def _ended(tool: Tool, path: Flow, server: End, reading: Reading) -> str:
     """Why the program gave no right rate, in words; empty where it gave one."""
     if not reading.error:
         return ""
     client, target, rail = path
-    ports = tuple(f":{port}" for port in reading.ports)
-    problem = next((p.problem for p in server.problems if p.address.endswith(ports)), "")
+    problem = _problem(server, reading)
     because = f" ({target}: {problem})" if problem else ""
     return f"{tool.program} from {client} to {target}, rail {rail}: {reading.error}{because}"
 
 
-def _closed(flow: Flow, here: End, there: End, error: str) -> str:
+def _closed(path: Flow, here: End, there: End, reading: Reading) -> str:
     """Why nothing passes in either direction; empty where that was not seen.
 
-    Both probes answered and the receiver's server was there throughout; an interface had no carrier, or the sender's packets
-    met no answer and the receiver's interface counted next to nothing.
+    Both probes answered; an interface had no carrier, or the receiver's server was there throughout, the sender's packets met
+    no answer and the receiver's interface counted next to nothing.
     """
-    sender, receiver, rail = flow
+    sender, receiver, rail = path
     arrived = _counted(there, rail)
-    if _counted(here, rail) is None or arrived is None or there.problems:
+    if _counted(here, rail) is None or arrived is None:
         return ""
-    dark = _dark(flow, here, there)
+    dark = _dark(path, here, there)
     if dark:
         return f"rail {rail} has no carrier on {', '.join(dark)}"
-    if any(words in error.lower() for words in CLOSED) and arrived.rx < SILENT_BYTES:
-        return f"{receiver} listened on rail {rail}, and nothing from {sender} reached it: {error}"
+    if _problem(there, reading):
+        return ""
+    if any(words in reading.error.lower() for words in CLOSED) and arrived.rx < SILENT_BYTES:
+        return f"{receiver} listened on rail {rail}, and nothing from {sender} reached it: {reading.error}"
     return ""
 
 
-def _lost(flow: Flow, ends: Mapping[str, End], server: End, reason: str) -> str:
+def _lost(flow: Flow, ends: Mapping[str, End], problem: str, reason: str) -> str:
     """Why nothing passes in this direction: bytes were sent and less than ARRIVED_LIMIT of them counted at the other end."""
     sender, receiver, rail = flow
     sent, arrived = _counted(ends[sender], rail), _counted(ends[receiver], rail)
-    if sent is None or arrived is None or server.problems:
+    if sent is None or arrived is None or problem:
         return ""
     if sent.tx < SILENT_BYTES or arrived.rx >= sent.tx * ARRIVED_LIMIT:
         return ""
@@ -179,13 +190,11 @@ def _dark(flow: Flow, here: End, there: End) -> list[str]:
     return [name for name, one in counted if one is not None and not one.carrier]
 
 
-def _sending(runs: Sequence[FlowRun], spread_s: float, seconds: int) -> tuple[float, float]:
+def _sending(runs: Sequence[FlowRun], spread_s: float, data_s: int) -> tuple[float, float]:
     """Seconds after the first start order between which the flow sent for certain: all of its runs did.
 
-    A run's data take the omitted and the measured seconds and end before its process does; the process started up to
-    ``spread_s`` after the order.
+    A run's data take ``data_s`` and end before its process does; the process started up to ``spread_s`` after the order.
     """
-    data_s = RAIL_OMIT_S + seconds
     return max(run.ended_s for run in runs) + spread_s - data_s, min(run.began_s for run in runs) + data_s
 
 

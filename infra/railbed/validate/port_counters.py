@@ -64,7 +64,7 @@ def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) 
             for part, one in now.items()
             if part in then
         }
-        management = moved.pop(MANAGEMENT, {"tx": 0, "rx": 0})
+        management = moved.pop(MANAGEMENT, None)
         records.append({"op": op, "size_bytes": size_bytes, "iterations": runs, "node": name, "rails": moved,
                         "management": management})  # fmt: skip
     return records

@@ -83,8 +83,8 @@ class Fabric:
         return json.dumps(parts | {"management": {"carrier": True, "tx": moved, "rx": moved}})
 
 
-EVEN = 2 * 2 * SIZE // 8
-"""Bytes per rail: two timed iterations, out of place and in place, each of at least the message."""
+EVEN = 10 * SIZE // 8
+"""Bytes per rail of ten runs: out of place and in place two timed, one to synchronise, one checked, and a warm-up."""
 
 
 @pytest.fixture
@@ -183,6 +183,8 @@ def test_bytes_that_did_not_cross_the_rails_prove_nothing(run: Any) -> None:
     one = found["fabric.transport"]
     assert one.verdict is Verdict.UNPROVEN
     assert "over the management network" in one.reason
+    found, _ = run(sent=lambda *_: 0)
+    assert found["fabric.transport"].verdict is Verdict.UNPROVEN, "nothing says which rail is to blame"
 
 
 def test_counters_that_cannot_be_read_leave_the_collective_its_verdict(run: Any, monkeypatch: Any) -> None:
@@ -223,7 +225,29 @@ def test_what_a_rail_carries_of_an_equal_share(share: float, verdict: Verdict) -
 
 
 def test_least_bytes_of_an_all_reduce_where_switches_reduce() -> None:
-    flat = rail_shares.least_per_node("all_reduce", 800, 4, 1, in_network_reduction=False)
+    flat = rail_shares.least_per_node("all_reduce", 800, 4, 4, 1, in_network_reduction=False)
     assert (flat, transport.payload_per_node("all_reduce", 800, 4)) == (1200.0, 1200.0)
-    assert rail_shares.least_per_node("all_reduce", 800, 4, 1, in_network_reduction=True) == 800.0
+    assert rail_shares.least_per_node("all_reduce", 800, 4, 4, 1, in_network_reduction=True) == 800.0
     assert rail_shares.judge([], 1.0, 8).verdict is Verdict.UNPROVEN
+
+
+def test_nodes_of_one_nvlink_domain_need_no_rail() -> None:
+    least = rail_shares.least_per_node("all_gather", 800, 4, 1, 1, in_network_reduction=False)
+    idle = NodeBytes(node="a", sent=dict.fromkeys(RAILS, 0), received=dict.fromkeys(RAILS, 0), management=0)
+    found = rail_shares.judge([idle], least, 8)
+    assert (least, found.verdict) == (0.0, Verdict.UNPROVEN)
+    assert "NVLink joins these nodes" in found.reason
+    assert rail_shares.least_per_node("all_gather", 800, 4, 2, 1, in_network_reduction=False) == 200.0
+
+
+def test_a_node_that_counts_on_seven_rails_proves_nothing() -> None:
+    seven = dict.fromkeys(range(7), 10**9)
+    found = rail_shares.judge([NodeBytes(node="a", sent=seven, received=seven, management=0)], 6e9, 8)
+    assert found.verdict is Verdict.UNPROVEN
+    assert "counts on 7 of 8 rails" in found.reason
+
+
+def test_a_size_that_nobody_published_is_large_over_rdma(run: Any, cluster: Contract) -> None:
+    claims = [Claim(id="collective.alltoall@2", statement="", roles=[])]
+    _, started = run(of=cluster.model_copy(update={"claims": claims}))
+    assert f"alltoall_perf -b {1024**3} " in started[0]

@@ -14,7 +14,8 @@ from railbed.blame import culprits
 from railbed.claims import Verdict
 from railbed.contract import Contract, Nic
 from railbed.validate import flow_perftest, flows, rails
-from railbed.validate.rendezvous import End, FlowRun, Measured
+from railbed.validate.flow_tool import Place
+from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem
 
 HOLDS, LINE = 0.0992, 0.1
 
@@ -126,6 +127,34 @@ def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> Non
     assert both.gbps == pytest.approx(0.1)
     (half,) = flows.samples_of(tool, ("a", "b", 0), ends("garbage"), both_ways=False, window=1)
     assert half.gbps is None
+
+
+def test_a_server_that_failed_blinds_no_other_rail() -> None:
+    moved = {"0": Counted(carrier=True, tx=9_000_000, rx=9_000_000)}
+    lost = {"0": Counted(carrier=True, tx=0, rx=100)}
+    run = FlowRun(
+        id="0.0:b", code=1, output=perftest(HOLDS, 2).partition(" #bytes")[0], began_s=0.0, ended_s=9.0
+    )
+    other = Problem(address="10.0.0.2:35208", problem="its ib_write_bw ended with 1")
+    own = Problem(address="10.0.0.2:35200", problem="its ib_write_bw does not listen")
+    for problem, gbps in ((other, 0.0), (own, None)):
+        ends = {
+            "a": End(measured=Measured(flows=[run], rails=moved)),
+            "b": End(measured=Measured(flows=[], rails=lost), problems=[problem]),
+        }
+        (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, both_ways=False, window=1)
+        assert sample.gbps == gbps, sample.reason
+
+
+def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> None:
+    node = contract.node("h100-0")
+    card = Nic(device="mlx5_0", netdev="", rate_gbps=200.0, switch="", port="")
+    tool = flows.TOOLS["roce"]
+    for cards, address in (([card], "10.91.0.11"), ([card, card], "")):
+        places = {"a": Place(node, cards), "b": Place(node, cards)}
+        (run, *_) = tool.runs(("a", "b", 0), places, both_ways=False, seconds=2)
+        assert run.client["gid"] == {"device": "mlx5_0", "address": address}
+        assert run.client["device"] == "mlx5_0"
 
 
 @given(st.floats(0.001, 1600))

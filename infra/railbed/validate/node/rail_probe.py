@@ -33,6 +33,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,7 @@ from typing import Any, Dict, List, Optional
 POLL_S = 0.02
 TIMED_OUT = 124
 NOT_STARTED = 127
+LAST_BYTES = 2000
 LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
 ANY = "00000000"
@@ -65,13 +67,13 @@ def _listening() -> List[str]:
 
 
 def _gid_index(gid: Document) -> Optional[str]:
-    """Index of the RoCE v2 GID of an address on port 1 of a device; None where it has none."""
+    """Index of the first RoCE v2 GID of IPv4 on port 1 of a device, where an ``address`` is given of that; None without one."""
     port = Path(INFINIBAND, gid["device"], "ports", "1")
     for entry in sorted((port / "gids").glob("*"), key=lambda path: int(path.name)):
         if _read(str(port / "gid_attrs" / "types" / entry.name)) != "RoCE v2":
             continue
         mapped = ipaddress.IPv6Address(_read(str(entry)) or "::").ipv4_mapped
-        if mapped is not None and str(mapped) == gid["address"]:
+        if mapped is not None and gid["address"] in ("", str(mapped)):
             return entry.name
     return None
 
@@ -83,9 +85,12 @@ def _words(document: Document) -> List[str]:
     if gid:
         index = _gid_index(gid)
         if index is None:
-            raise LookupError("%(device)s has no RoCE v2 GID of %(address)s" % gid)
+            raise LookupError(f"{gid['device']} has no RoCE v2 GID of {gid['address'] or 'IPv4'}")
         words += ["-x", index]
-    return words + ([document["remote"]] if "remote" in document else [])
+    # Beside the card: on the other socket data cross the processors' link.
+    near = _read(f"{INFINIBAND}/{document['device']}/device/local_cpulist") if "device" in document else ""
+    bound = ["taskset", "-c", near] if near and shutil.which("taskset") else []
+    return bound + words + ([document["remote"]] if "remote" in document else [])
 
 
 class Server:
@@ -96,12 +101,13 @@ class Server:
         self.name, self.once, self.program = f"{address}:{port}", document["once"], document["argv"][0]
         self.sockets = {_socket(address, port), f"{ANY}:{port:04X}"}
         self.problem, self.process = "", None  # type: str, Optional[subprocess.Popen[bytes]]
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         try:
             self.process = subprocess.Popen(
                 _words(document),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=self.said,
             )
         except LookupError as absent:
             self.problem = str(absent)
@@ -113,7 +119,9 @@ class Server:
         code = self.process.poll()
         if code is None or (self.once and code == 0):
             return ""
-        return f"its {self.program} ended with {code}"
+        self.said.seek(0)
+        last = self.said.read()[-LAST_BYTES:].decode(errors="replace").strip().splitlines()[-1:]
+        return f"its {self.program} ended with {code}" + "".join(f": {line}" for line in last)
 
     def stop(self) -> None:
         if self.process is None:
@@ -163,7 +171,7 @@ def _measure(client: Document, plan: Document, go: float) -> Document:
     except LookupError as absent:
         code, output = NOT_STARTED, str(absent)
     except subprocess.TimeoutExpired:
-        code, output = TIMED_OUT, ""
+        code, output = TIMED_OUT, f"it did not end within {plan['deadline_s']} s"
     ended = time.monotonic() - go
     return {"id": client["id"], "code": code, "output": output, "began_s": began, "ended_s": ended}
 
@@ -189,33 +197,39 @@ def _interface(address: str) -> List[str]:
     return []
 
 
-def _carrier(rail: Document) -> bool:
-    """Whether all of a rail's RDMA ports are active; without one, whether all of its interfaces have carrier."""
+def _carrier(rail: Document) -> Optional[bool]:
+    """Whether all of a rail's RDMA ports are active, or all of its interfaces have carrier; None where a port does not say."""
     if rail["devices"]:
-        return all(_read(f"{INFINIBAND}/{name}/ports/1/state").startswith("4:") for name in rail["devices"])
+        states = [_read(f"{INFINIBAND}/{name}/ports/1/state") for name in rail["devices"]]
+        return None if "" in states else all(state.startswith("4:") for state in states)
     return all(_read(f"/sys/class/net/{name}/carrier") == "1" for name in rail["netdevs"])
 
 
-def _bytes(rail: Document, way: str) -> int:
-    """What a rail's interfaces and RDMA ports counted; an InfiniBand port counts the IP packets too."""
-    names, total = rail["netdevs"] + (_interface(rail["address"]) if "address" in rail else []), 0
+def _bytes(rail: Document, way: str) -> Optional[int]:
+    """What a rail's interfaces and RDMA ports counted; None where nothing counts. An InfiniBand port counts IP packets too."""
+    names = rail["netdevs"] + (_interface(rail["address"]) if "address" in rail else [])
+    counted = []
     for device in rail["devices"]:
         port = f"{INFINIBAND}/{device}/ports/1"
-        counter = "port_xmit_data" if way == "tx" else "port_rcv_data"
-        total += int(_read(f"{port}/counters/{counter}") or 0) * WORD_BYTES
+        words = _read(f"{port}/counters/port_{'xmit' if way == 'tx' else 'rcv'}_data")
         # EFA has no port counters (Linux, drivers/infiniband/hw/efa/efa_verbs.c).
-        total += int(_read(f"{port}/hw_counters/{way}_bytes") or 0)
+        own = _read(f"{port}/hw_counters/{way}_bytes")
+        counted += [int(words) * WORD_BYTES] if words else []
+        counted += [int(own)] if own else []
         if _read(f"{port}/link_layer") == "InfiniBand":
             names = []
-    return total + sum(int(_read(f"/sys/class/net/{name}/statistics/{way}_bytes") or 0) for name in names)
+    read = [_read(f"/sys/class/net/{name}/statistics/{way}_bytes") for name in names]
+    counted += [int(number) for number in read if number]
+    return sum(counted) if counted else None
 
 
 def _rails(plan: Document) -> Dict[str, Document]:
-    """Carrier and byte counters of each rail."""
-    return {
+    """Carrier and byte counters of each rail; one that does not say is left out."""
+    found = {
         rail: {"carrier": _carrier(parts), "tx": _bytes(parts, "tx"), "rx": _bytes(parts, "rx")}
         for rail, parts in plan["rails"].items()
     }
+    return {rail: one for rail, one in found.items() if None not in one.values()}
 
 
 def _since(before: Dict[str, Document], after: Dict[str, Document]) -> Dict[str, Document]:
@@ -227,6 +241,7 @@ def _since(before: Dict[str, Document], after: Dict[str, Document]) -> Dict[str,
             "rx": now["rx"] - before[rail]["rx"],
         }
         for rail, now in after.items()
+        if rail in before
     }
 
 
@@ -267,7 +282,8 @@ def probe(plan: Document) -> None:
             flows = list(pool.map(lambda client: _measure(client, plan, go), clients))
         _say({"flows": flows, "rails": _since(before, _rails(plan))})
         _hear()
-        _say({"stopped": True, "problems": _ended(servers)})
+        # One that has served its client ends with it, well or not: the client says how.
+        _say({"stopped": True, "problems": _ended([server for server in servers if not server.once])})
     finally:
         for server in servers:
             server.stop()

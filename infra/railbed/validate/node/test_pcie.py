@@ -14,6 +14,8 @@ FIELDS = "index,pcie.link.width.current,pcie.link.width.max"
 QUERY = ["nvidia-smi", "--query-gpu=" + FIELDS, "--format=csv,noheader"]
 ROW = re.compile(r"^(\d+), (\d+), (\d+)\s*$", re.M)
 RDMA, NET = "/sys/class/infiniband", "/sys/class/net"
+ENDS = ("current", "max", "../max")
+"""The link as it is, and what the card and the port above it can."""
 SPEED = re.compile(r"^([0-9.]+) GT/s")
 
 
@@ -47,8 +49,10 @@ def _card(probe: Probe, rail: dict[str, Any]) -> Optional[str]:
     """What a card's link lacks; empty where nothing, None where it shows none."""
     device, netdev = rail.get("device"), rail.get("netdev")
     folder = f"{RDMA}/{device}/device" if device else f"{NET}/{netdev}/device"
-    width, most = (_number(probe, f"{folder}/{name}_link_width", r"^(\d+)$") for name in ("current", "max"))
-    speed, top = (_number(probe, f"{folder}/{name}_link_speed", SPEED.pattern) for name in ("current", "max"))
+    # The slot's port may have less than the card by design.
+    width, *widths = (_number(probe, f"{folder}/{name}_link_width", r"^(\d+)$") for name in ENDS)
+    speed, *speeds = (_number(probe, f"{folder}/{name}_link_speed", SPEED.pattern) for name in ENDS)
+    most, top = min(widths), min(speeds)
     if not width or not most or not speed or not top:
         return None
     lacking = [f"x{width:g} of x{most:g}"] if width < most else []
