@@ -20,6 +20,7 @@ from railbed.errors import RailbedError
 T = TypeVar("T")
 VERSION = "1.89"
 """API microversion: the last that this client needs is 1.66 (network data); 1.89 came with Ironic 24 (2024.1)."""
+GONE = 404
 CHANGEABLE = ("enroll", "manageable", "available", "inspect failed")
 """States in which a node's interfaces may be changed."""
 
@@ -54,16 +55,16 @@ class Nodes:
 
     def see(self, name: str) -> Seen | None:
         """The node of that name; None where there is none."""
-        found = self._do("read the node", lambda: self._api.find_node(name, ignore_missing=True))
-        if found is None:
+        answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
+        if answer.status_code == GONE:
             return None
-        full = self._do("read the node", lambda: self._api.get_node(found.id))
-        extra = full.extra or {}
+        self._do("read the node", lambda: exceptions.raise_from_response(answer))
+        told: dict[str, Any] = answer.json()
+        extra = told["extra"]
         return Seen(
-            state=full.provision_state, owner=str(extra.get(node.OWNER, "")), prepared=int(extra.get(node.PREPARED, 0)),
-            deployed=int(extra.get(node.DEPLOYED, 0)), inspected=bool(full.inspection_finished_at),
-            enrolled=bool(extra.get(node.ENROLLED)),
-            maintenance=bool(full.is_maintenance), error=str(full.last_error or ""),
+            state=told["provision_state"], owner=str(extra.get(node.OWNER, "")), prepared=int(extra.get(node.PREPARED, 0)),
+            deployed=int(extra.get(node.DEPLOYED, 0)), inspected=bool(told["inspection_finished_at"]),
+            enrolled=bool(extra.get(node.ENROLLED)), maintenance=told["maintenance"], error=told["last_error"] or "",
         )  # fmt: skip
 
     def create(self, name: str, fields: Mapping[str, Any]) -> None:

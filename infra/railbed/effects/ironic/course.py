@@ -18,6 +18,7 @@ from railbed.effects.ironic.states import Action, Goal, Seen, Stuck, next_action
 VERBS = {
     Action.MANAGE: "manage", Action.INSPECT: "inspect", Action.PROVIDE: "provide", Action.UNDEPLOY: "deleted",
 }  # fmt: skip
+REASON_LOOKS = 5
 CAUSES = (
     (
         "MACHINE_IDENTITY",
@@ -55,7 +56,7 @@ class Course:
             try:
                 action = next_action(seen, self.goal, asked)
             except Stuck as stuck:
-                raise self._explained(stuck) from None
+                raise self._explained(stuck, seen) from None
             if action is Action.DONE:
                 return
             if action is Action.WAIT:
@@ -114,17 +115,22 @@ class Course:
                 hint="look at its console; does the machine reach Ironic's address? The same command goes on from there",
             )  # fmt: skip
 
-    def _explained(self, stuck: Stuck) -> BmcError:
+    def _explained(self, stuck: Stuck, seen: Seen | None) -> BmcError:
+        """Ironic writes down why a step failed a moment after it has failed."""
+        reason = stuck.reason
+        for _ in range(REASON_LOOKS):
+            if stuck.code != "IRONIC_FAILED" or seen is None or seen.error:
+                break
+            time.sleep(self.bmc.patience.ironic_poll_s)
+            seen = self.nodes.see(self.name)
+            reason = seen.error if seen and seen.error else reason
         for word, code, message in CAUSES:
-            if word in stuck.reason:
+            if word in reason:
                 return BmcError(
-                    self.bmc.target,
-                    message,
-                    code=code,
-                    found=stuck.reason,
+                    self.bmc.target, message, code=code, found=reason,
                     hint=stuck.hint or "mend it, and run the same again",
-                )
+                )  # fmt: skip
         return BmcError(
-            self.bmc.target, f"Ironic does not come further: {stuck.reason}", code=stuck.code,
+            self.bmc.target, f"Ironic does not come further: {reason}", code=stuck.code,
             hint=stuck.hint or "mend what it names, and run the same again: it goes on from there",
         )  # fmt: skip

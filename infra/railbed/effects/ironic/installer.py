@@ -16,7 +16,6 @@ from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
 from railbed.effects.bmc.installing import instance
 from railbed.effects.bmc.system import System
-from railbed.effects.download import download
 from railbed.effects.ironic import process, venv
 from railbed.effects.ironic.client import Access, Nodes
 from railbed.effects.ironic.config import Where
@@ -113,9 +112,8 @@ class Ironic:
         target = folder / "agent" / sha256
         with lock.held(folder.with_suffix(".fetch"), "the agent's files", wait_s=600):
             if not target.exists():
-                download(url, target.with_suffix(".new"), sha256)
-                target.with_suffix(".new").chmod(0o644)
-                target.with_suffix(".new").rename(target)
+                image.fetch(url, sha256, target)
+                target.chmod(0o644)
         return target
 
     def _authority(self, folder: Path) -> str | bool:

@@ -44,31 +44,44 @@ class Embedded:
     folder: Path
     access: Access
     session: Session = field(repr=False)
+    held: ExitStack = field(repr=False)
     users: int = 0
 
 
 _running: dict[Path, Embedded] = {}
 _lock = threading.Lock()
-_held: dict[Path, ExitStack] = {}
 
 
 @contextmanager
 def running(folder: Path, where: Where, python: Path, authorities: str = "") -> Iterator[Embedded]:
-    """Ironic with its state in ``folder``, made by ``python`` of its own environment.
+    """Ironic with its state in ``folder``, made by ``python`` of its own environment; one that has died is started again.
 
     Raises Busy where another railbed runs it, HostError where this machine lacks something, RailbedError ``IRONIC_START``.
     """
     with _lock:
-        found = _running.get(folder) or _start(folder, where, python, authorities)
-        _running[folder] = found
+        found = _running.get(folder)
+        if found is None or found.session.ended:
+            users = _bury(found) if found else 0
+            found = _running[folder] = _start(folder, where, python, authorities)
+            found.users = users
         found.users += 1
     try:
         yield found
     finally:
         with _lock:
-            found.users -= 1
-            if not found.users:
-                _stop(_running.pop(folder))
+            now = _running.get(folder)
+            if now is not None:
+                now.users -= 1
+                if not now.users:
+                    _stop(_running.pop(folder))
+
+
+def _bury(dead: Embedded) -> int:
+    """Lets go of one that ended by itself; returns for how many machines it was running."""
+    _running.pop(dead.folder)
+    dead.session.close()
+    dead.held.close()
+    return dead.users
 
 
 def iso_maker() -> str:
@@ -92,14 +105,14 @@ def _start(folder: Path, where: Where, python: Path, authorities: str) -> Embedd
         access = Access(
             where.url, USER, secrets.token_urlsafe(PASSWORD_BYTES), str(folder / "certificate.pem")
         )
-        embedded = Embedded(folder, access, session)
+        embedded = Embedded(folder, access, session, holding)
         try:
             session.send(f"{access.password}\n".encode())
             _await(embedded)
         except BaseException:
             session.close(IRONIC_STOP_TIMEOUT_S)
             raise
-        _held[folder] = holding.pop_all()
+        embedded.held = holding.pop_all()
     return embedded
 
 
@@ -178,4 +191,4 @@ def _stop(embedded: Embedded) -> None:
     embedded.session.close(IRONIC_STOP_TIMEOUT_S)
     if not left:
         shutil.rmtree(embedded.folder)
-    _held.pop(embedded.folder).close()
+    embedded.held.close()
