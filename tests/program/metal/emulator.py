@@ -169,12 +169,31 @@ def _prepare(
         "AUTH_FILE": str(folder / "users"), "SSL_CERT": str(emulator.certificate), "SSL_KEY": str(folder / "key.pem"),
         "VMEDIA_DEVICES": dict(devices),
         "FAKE_SYSTEMS": [dict(one) for one in machines], "COMPONENTS": dict(components),
-        "STORAGE": {uuid_: [] for uuid_ in (one["uuid"] for one in machines)},
+        "STORAGE": {one["uuid"]: _storage(one) for one in machines},
+        "DRIVES": {(one["uuid"], "1"): _drives(one) for one in machines},
         "WRITES": str(folder / "writes"), "SEEDS": str(folder / "seeds"),
     }  # fmt: skip
     (folder / "conf.py").write_text(
         "".join(f"SUSHY_EMULATOR_{key} = {value!r}\n" for key, value in settings.items())
     )
+
+
+def _storage(machine: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A controller with the machine's ``drives`` (name → serial number); without them only simple storage is shown."""
+    names = list(machine.get("drives", {}))
+    controller = {"MemberId": "0", "Name": "emulated", "SpeedGbps": 32}
+    return (
+        [{"Id": "1", "Name": "emulated", "StorageControllers": [controller], "Drives": names}]
+        if names
+        else []
+    )
+
+
+def _drives(machine: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"Id": name, "Name": name, "CapacityBytes": 960 * 10**9, "Protocol": "NVMe"}
+        for name in machine.get("drives", {})
+    ]
 
 
 def _await(emulator: Emulator, process: subprocess.Popen[bytes]) -> None:

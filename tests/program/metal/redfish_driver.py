@@ -2,7 +2,7 @@
 
 A stand-in for BMCs, not for hardware. Beyond the emulator: serial numbers, GPUs, drives, firmware inventory, an installer
 that ends by powering off, and faults. Keys of a system in SUSHY_EMULATOR_FAKE_SYSTEMS, all optional:
-serial, gpus, memory_gib, versions, power_delay, install_s, and as faults stuck (power requests change nothing),
+serial, gpus, memory_gib, versions, drives, power_delay, install_s, and as faults stuck (power requests change nothing),
 power_error (HTTP 500 with this text), busy (the first N requests get busy_status, 503 unless given), slow_s.
 SUSHY_EMULATOR_COMPONENTS is the firmware inventory, SUSHY_EMULATOR_WRITES the file that lists every changing request,
 SUSHY_EMULATOR_SEEDS the folder that gets the seed of every installation.
@@ -149,6 +149,8 @@ def _completed(response: flask.Response) -> flask.Response:
             "SerialNumber": node.get("serial", node["name"].upper()),
             "Model": "railbed emulated HGX H100",
         }
+    elif len(parts) == 5 and parts[3] == "Drives":
+        data |= {"SerialNumber": node["drives"][parts[4]], "Model": "emulated drive"}
     elif len(parts) == 3 and parts[1] == "Processors" and data["Manufacturer"] == "NVIDIA":
         data["ProcessorType"] = "GPU"
     response.set_data(json.dumps(data))

@@ -84,7 +84,10 @@ def rendered(folder: Path, where: Where, authorities: str) -> str:
             "api_ca_file": folder / "certificate.pem", "require_tls": True,
         },
         "dhcp": {"dhcp_provider": "none"},
-        "redfish": {"connection_attempts": 2, "connection_retry_interval": 2, "use_swift": False},
+        "redfish": {
+            "connection_attempts": 2, "connection_retry_interval": 2, "use_swift": False,
+            "firmware_update_status_interval": 10,
+        },
         "service_catalog": {"auth_type": "none", "endpoint_override": where.url},
         "inventory": {"data_backend": "database"},
         "railbed": {"files": folder / "files", "files_port": where.files_port, "user": USER},
