@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import Target, Trust
+from railbed.effects.ironic import process
 from railbed.effects.workspace import find_root
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
@@ -22,12 +24,40 @@ from railbed.spec.metal import MetalMachine, MetalPlatform
 
 
 def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
-    """One finding for each machine; reads only. ``today`` decides nothing: owned machines have no dates."""
+    """One finding for each machine, and one for an Ironic of railbed's own; reads only.
+
+    ``today`` decides nothing: owned machines have no dates.
+    """
     del today
     place = nodes.place_of(plan)
     logins = nodes.credentials(find_root())
+    own = (
+        [_embedded(place.installer)]
+        if isinstance(place.installer, IronicInstaller) and place.installer.embedded
+        else []
+    )
     with ThreadPoolExecutor(max_workers=METAL_WORKERS) as pool:
-        return list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
+        return own + list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
+
+
+def _embedded(installer: IronicInstaller) -> Finding:
+    """Whether this machine can run an Ironic: its programs, its address, its ports."""
+    assert installer.embedded is not None
+    where = installer.embedded
+    try:
+        maker = process.iso_maker()
+        for port in (where.port, where.files_port):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((where.address, port))
+    except RailbedError as problem:
+        return Finding("Ironic", False, problem.message, problem.hint)
+    except OSError as taken:
+        hint = "name this machine's own address on the provisioning network, and ports that nobody has"
+        return Finding("Ironic", False, f"{where.address}:{port}: {taken.strerror}", hint)
+    return Finding(
+        "Ironic", True, f"{where.address}, ports {where.port} and {where.files_port} are free; {maker}"
+    )
 
 
 def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Finding:
