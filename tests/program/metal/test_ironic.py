@@ -5,6 +5,7 @@ Ironic's deploy interface is ``ramdisk``: an ISO that the BMC shows, and nothing
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,14 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import requests
 import yaml
 
 from railbed.effects.bmc import hostkey, power, record
-from railbed.effects.bmc.target import Patience
 from railbed.effects.ironic import node, process, venv
 from railbed.effects.ironic.client import Nodes
 from railbed.effects.ironic.config import Where
@@ -34,18 +34,19 @@ from railbed.platforms.metal.machines import IronicInstallation, Wanted
 from railbed.platforms.metal.resources import Machine
 from railbed.run import run
 
+from .agent import answering
 from .conftest import IMAGE, Images
 from .emulator import BRISK, DISCS, PASSWORD, USER, Emulator, machine, serial_of, uuid
 
 ROOT = Path(__file__).resolve().parents[3]
-FLOW, OTHER, KILLED = range(3)
+FLOW, OTHER, KILLED, WRITTEN = range(4)
 LOCK = {"bios": "2.1.8"}
 DISKS = {"d0": "S-0", "d1": "S-1"}
-MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(3)]
+MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(4)]
 DEVICES = {**DISCS, "Usb": {"Name": "Virtual stick", "MediaTypes": ["USBStick"]}}
 """Ironic gives a config drive to what it boots from an ISO on a stick."""
 OPERATOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoperator railbed operator"
-PATIENT = replace(BRISK, install_s=240)
+PATIENT = replace(BRISK, install_s=150)
 
 
 def free_port() -> int:
@@ -130,14 +131,20 @@ class Site:
         )  # fmt: skip
         return replace(wanted, **changes)
 
+    def qcow2(self) -> str:
+        """Makes the smallest disk image; its SHA-256."""
+        file = self.images.folder / "node.qcow2"
+        run(["qemu-img", "create", "-q", "-f", "qcow2", file, "1M"])
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+
     def presented(self, address: str) -> str:
         """As the installed system would: the key of the record."""
         index = int(address.rsplit(".", 1)[1])
         last = record.load(self.stack.folder / "metal", serial_of(index))
         return last.host_key if last else ""
 
-    def resource(self, patience: Patience = PATIENT) -> Machine:
-        return Machine(patience, self.presented, "ramdisk")
+    def resource(self, deploy: Literal["direct", "ramdisk"] = "ramdisk") -> Machine:
+        return Machine(PATIENT, self.presented, deploy)
 
     def create(self, index: int, **changes: Any) -> dict[str, Any]:
         return self.resource().create(self.wanted(index, **changes).inputs())
@@ -277,14 +284,13 @@ def killed_in(site: Site, index: int, state: str, **changes: Any) -> RailbedErro
 
 
 def test_a_run_goes_on_after_ironic_was_killed_in_the_middle(site: Site) -> None:
-    """Cleaning steps are done again, a deployment that was cut short is begun again; BIOS settings are then as asked."""
+    """A deployment that was cut short is begun again, with the host key of before; BIOS settings are as asked."""
     bios = {"SriovGlobalEnable": "Enabled"}
-    for state in ("cleaning", "deploying"):
-        assert killed_in(site, KILLED, state, bios=bios).code == "IRONIC_SILENT"
-        last = record.load(site.stack.folder / "metal", serial_of(KILLED))
-        assert last is not None
-        assert last.state == "started"
-        site.stack.restart()
+    assert killed_in(site, KILLED, "deploying", bios=bios).code == "IRONIC_SILENT"
+    last = record.load(site.stack.folder / "metal", serial_of(KILLED))
+    assert last is not None
+    assert last.state == "started"
+    site.stack.restart()
     made = site.create(KILLED, bios=bios)
     assert last.host_key == made["known_host_key"], "the key that was made first is the machine's"
     assert (
@@ -311,3 +317,37 @@ def test_a_refresh_sees_power_and_settings_and_nothing_is_installed_again(site: 
         site, FLOW, lambda: site.resource().update({**inputs, "bios": {"ProcTurboMode": "Disabled"}})
     )
     assert error.code == "BIOS_SETTINGS"
+
+
+def test_the_image_is_written_to_a_mirror_of_disks_that_were_emptied(site: Site, tmp_path: Path) -> None:
+    """Ironic's ``direct`` interface, as at a site; the machine's agent is a stand-in that says yes."""
+    inputs = site.wanted(
+        WRITTEN, mirror=[{"serial": "S-0"}, {"serial": "S-1"}], erase="metadata", image_url=f"{site.images.url}/node.qcow2",
+        image_sha256=site.qcow2(),
+    ).inputs()  # fmt: skip
+    nodes, name = site.stack.nodes, f"h100-{WRITTEN}"
+
+    def disc() -> str:
+        drive = site.redfish.drive(WRITTEN, "Cd")
+        return str(drive["Image"]) if drive["Inserted"] else ""
+
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(site.resource("direct").create, inputs)
+        while (uuid_ := nodes.uuid(name)) is None and not making.done():
+            time.sleep(0.2)
+        assert uuid_ is not None, making.exception()
+        with answering(
+            site.stack.where.url, site.stack.ironic.access.ca_file, uuid_, tmp_path, disc
+        ) as agent:
+            error = making.exception()
+            assert error is None, (error, agent.names(), agent.refused)
+            made = making.result()
+    cleaned = [params["step"]["step"] for params in agent.given("execute_clean_step")]
+    assert cleaned == ["delete_configuration", "erase_devices_metadata", "create_configuration"]
+    joined = agent.given("execute_clean_step")[-1]["node"]["target_raid_config"]["logical_disks"]
+    assert [one["physical_disks"] for one in joined] == [[{"serial": "S-0"}, {"serial": "S-1"}]]
+    (written,) = agent.given("prepare_image")
+    assert written["image_info"]["os_hash_value"] == inputs["install"]["image_sha256"]
+    assert written["image_info"]["urls"] == [inputs["install"]["image_url"]]
+    assert written["configdrive"]
+    assert made["known_host_key"].startswith("ssh-ed25519 AAAA")
