@@ -96,7 +96,12 @@ class Agent:
             ]
             return {kind: {MANAGER: offered if kind == "clean_steps" else []}, **version}
         if name == "execute_clean_step":
-            return {"clean_result": None, "clean_step": params["step"]}
+            built = (
+                params["node"]["target_raid_config"]
+                if params["step"]["step"] == "create_configuration"
+                else None
+            )
+            return {"clean_result": built, "clean_step": params["step"]}
         if name == "get_partition_uuids":
             return {"root uuid": "a", "efi system partition uuid": "b"}
         return {"result": f"{name}: said only, not done"}

@@ -69,7 +69,9 @@ class Nodes:
         return Seen(
             state=told["provision_state"], owner=str(extra.get(node.OWNER, "")), prepared=int(extra.get(node.PREPARED, 0)),
             deployed=int(extra.get(node.DEPLOYED, 0)), inspected=bool(told["inspection_finished_at"]),
-            enrolled=bool(extra.get(node.ENROLLED)), maintenance=told["maintenance"], error=told["last_error"] or "",
+            enrolled=bool(extra.get(node.ENROLLED)),
+            maintenance=told["maintenance"] and not told["fault"], fault=bool(told["fault"]),
+            error=told["last_error"] or "",
         )  # fmt: skip
 
     def create(self, name: str, fields: Mapping[str, Any]) -> None:
@@ -97,6 +99,10 @@ class Nodes:
             exceptions.raise_from_response(answer)
 
         self._do("set the RAID configuration", send)
+
+    def end_maintenance(self, name: str) -> None:
+        """Ironic works on the node again."""
+        self._do("end the maintenance", lambda: self._api.unset_node_maintenance(name))
 
     def forget(self, name: str) -> None:
         """Removes the node and all that is known of it; nothing is done to its machine."""

@@ -97,6 +97,8 @@ class Course:
     def _describe(self, seen: Seen | None) -> None:
         """The node's own ``extra`` and, where the site enrolled it, its way to the BMC stay."""
         assert seen is not None
+        if seen.fault:
+            self.nodes.end_maintenance(self.name)
         fields = self._fields()
         values: dict[str, Any] = {f"extra/{key}": value for key, value in fields["extra"].items()}
         if seen.enrolled:

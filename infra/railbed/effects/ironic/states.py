@@ -41,6 +41,9 @@ class Seen:
     deployed: int = 0
     """Generation of the system that is on it."""
     maintenance: bool = False
+    """Set by a person."""
+    fault: bool = False
+    """Maintenance that Ironic has set itself, after a step that failed half-way."""
     error: str = ""
 
 
