@@ -37,7 +37,8 @@ class Agent:
         self.api, self.ca_file, self.node, self._disc = api, ca_file, node, disc
         self.refused: list[str] = []
         self.commands: list[dict[str, Any]] = []
-        """Every command in order: ``command_name``, ``command_params``, …"""
+        """Every command in order, over all boots: ``command_name``, ``command_params``, …"""
+        self._since_boot = 0
         self.ended = threading.Event()
         self._token = ""
         certificate, key = certify(folder, "127.0.0.1")
@@ -46,7 +47,7 @@ class Agent:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer({"commands": agent.commands})
+                self._answer({"commands": agent.commands[agent._since_boot :]})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -135,6 +136,7 @@ class Agent:
             return ""
         disc = requests.get(url, verify=self.ca_file, timeout=10)
         line = re.search(rb"ipa-agent-token=(\S+)", disc.content) if disc.ok else None
+        self._since_boot = len(self.commands)
         return line.group(1).decode() if line else ""
 
     def close(self) -> None:

@@ -171,6 +171,7 @@ def _prepare(
         "FAKE_SYSTEMS": [dict(one) for one in machines], "COMPONENTS": dict(components),
         "STORAGE": {one["uuid"]: _storage(one) for one in machines},
         "DRIVES": {(one["uuid"], "1"): _drives(one) for one in machines},
+        "VOLUMES": {(one["uuid"], "1"): [] for one in machines},
         "WRITES": str(folder / "writes"), "SEEDS": str(folder / "seeds"),
     }  # fmt: skip
     (folder / "conf.py").write_text(
