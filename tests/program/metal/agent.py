@@ -25,6 +25,7 @@ VERSION = {"X-OpenStack-Ironic-API-Version": "1.68"}
 AGENT_VERSION = "13.0.0"
 BEAT_S = 1.0
 MANAGER = "GenericHardwareManager"
+WRITING = [("deploy", "write_image")]
 STEPS = [("deploy", "erase_devices"), ("deploy", "erase_devices_metadata"), ("raid", "delete_configuration"),
          ("raid", "create_configuration")]  # fmt: skip
 """Cleaning steps that the real agent offers and railbed uses."""
@@ -93,9 +94,11 @@ class Agent:
             kind = name.removeprefix("get_")
             offered = [
                 {"interface": of, "step": step, "priority": 0, "reboot_requested": False}
-                for of, step in STEPS
+                for of, step in (STEPS if kind == "clean_steps" else WRITING)
             ]
-            return {kind: {MANAGER: offered if kind == "clean_steps" else []}, **version}
+            return {kind: {MANAGER: offered}, **version}
+        if name == "execute_deploy_step":
+            return {"deploy_result": {"result": "said only, not done"}, "deploy_step": params["step"]}
         if name == "execute_clean_step":
             built = (
                 params["node"]["target_raid_config"]
