@@ -46,7 +46,7 @@ MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives
 DEVICES = {**DISCS, "Usb": {"Name": "Virtual stick", "MediaTypes": ["USBStick"]}}
 """Ironic gives a config drive to what it boots from an ISO on a stick."""
 OPERATOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoperator railbed operator"
-PATIENT = replace(BRISK, install_s=100)
+PATIENT = replace(BRISK, install_s=900)
 
 
 def free_port() -> int:
