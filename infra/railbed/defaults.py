@@ -343,6 +343,14 @@ INSTALL_TIMEOUT_S = 3600.0
 """First power-on to the installer's power-off: a GPU server tests its memory and cards for ten minutes first."""
 HOST_UP_TIMEOUT_S = 1500.0
 """Power-on from disk to an SSH server that answers."""
+IRONIC_POLL_S = 5.0
+IRONIC_READY_TIMEOUT_S = 120.0
+"""From its start to an answer of its API: 5 s of processor time, the first time with its database to make."""
+IRONIC_READY_POLL_S = 0.3
+IRONIC_STOP_TIMEOUT_S = 20.0
+IRONIC_UID = 61_090
+"""User of the embedded Ironic where railbed runs as root: below systemd's dynamic users (61184, systemd.exec(5)), above
+people's accounts (60000, login.defs(5))."""
 SSH_KEYSCAN_TIMEOUT_S = 5
 METAL_WORKERS = 128
 """Machines that are installed side by side; each is only waited for."""

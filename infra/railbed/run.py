@@ -214,6 +214,15 @@ class Session:
         while line := stream.readline(SESSION_LINE_BYTES):
             self._errors.append(line.decode(errors="replace").rstrip())
 
+    @property
+    def ended(self) -> bool:
+        """True once the process has ended."""
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def send(self, data: bytes) -> bool:
         """Writes ``data``; False when the process no longer reads."""
         assert self._process.stdin

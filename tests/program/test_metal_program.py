@@ -76,3 +76,51 @@ def test_a_filesystem_that_would_have_to_be_made_is_refused() -> None:
     del data["filesystems"][0]["existing"]
     with pytest.raises(Unsupported, match="making a filesystem"):
         plans.plan(spec.from_config(data, "x"))
+
+
+def declared(**platform: Any) -> list[dict[str, Any]]:
+    """The machines' inputs, for the example's hosts with another platform."""
+    data = spec.load(ROOT / "examples/metal-hosts.yaml").model_dump(mode="json", exclude_unset=True)
+    data["platform"] |= platform
+    planned = plans.plan(spec.from_config(data, "x"))
+    done = run(lambda: platforms.build(planned, "test"), answers, no_calls)
+    return [one.inputs for one in done.of(":Machine")]
+
+
+def test_disk_and_seeds_port_and_scheme_reach_the_iso_installer(checkout: Path) -> None:
+    iso = {
+        "kind": "iso",
+        "url": "https://10.80.255.253/x.iso",
+        "sha256": "0" * 64,
+        "seed_address": "10.80.255.253",
+    }
+    more = {"seed_port": 8443, "seed_scheme": "http"}
+    made = declared(installer={**iso, **more}, pools={"blue": {"disk": {"model": "PM893"}}})
+    assert [(one["install"]["seed_port"], one["install"]["seed_scheme"]) for one in made] == [
+        (8443, "http")
+    ] * 3
+    assert [one["install"]["disk"] for one in made] == [{"model": "PM893"}] * 2 + [{}]
+
+
+def test_ironic_is_told_all_that_the_spec_says(checkout: Path) -> None:
+    file = {"url": "https://10.80.255.253/x", "sha256": "0" * 64}
+    ironic = {"kind": "ironic", "embedded": {"address": "10.80.255.253"}, "image": file,
+              "agent": {"kernel": file, "ramdisk": file, "esp": file}}  # fmt: skip
+    setup = {"bios": "gpu", "network": {"vlan": 12, "mtu": 9000}, "disk": {"path": "pci-0000:01:00.0-nvme-1"}}
+    made = declared(installer=ironic, bios_settings={"gpu": {"Sriov": "Enabled"}}, pools={"blue": setup})
+    blue, _, green = (one["install"] for one in made)
+    assert (blue["kind"], blue["vlan"], blue["mtu"], blue["bios"]) == (
+        "ironic",
+        12,
+        9000,
+        {"Sriov": "Enabled"},
+    )
+    assert (blue["disk"], blue["pool"], blue["owner"]) == (
+        {"wwn": "0x5000c500a1b2c3d4"},
+        "blue",
+        "hosts/test",
+    )
+    assert blue["where"] == {"address": "10.80.255.253", "port": 6385, "files_port": 6388}
+    assert (green["vlan"], green["bios"], green["disk"]) == (0, {}, {})
+    assert made[0]["bios"] == {"Sriov": "Enabled"}
+    assert made[2]["bios"] == {}

@@ -19,7 +19,7 @@ from railbed.effects.workspace import stack_name
 from railbed.errors import UsageError
 from railbed.fabric import Fabric, FabricRequest, Names, plan, ratio
 from railbed.plan.hosts import node_names
-from railbed.spec.platforms import MetalPlatform
+from railbed.spec.metal import MetalPlatform
 
 DEFAULT_RAILS, DEFAULT_RADIX, DEFAULT_LINK_GBPS = 8, 64, 400.0
 

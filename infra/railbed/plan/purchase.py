@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from railbed.errors import SpecError
 from railbed.plan.parts import ClusterPlan, Price, Purchase, Warned
 from railbed.spec import ClusterSpec, spares
 from railbed.spec.cluster import Block
-from railbed.spec.platforms import MetalPlatform
+from railbed.spec.metal import MetalPlatform
 
 UNACKNOWLEDGED = "NOT_ACKNOWLEDGED"
 
@@ -22,10 +23,15 @@ def bought(spec: ClusterSpec, where: str) -> list[Purchase]:
 
 
 def _installed(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
-    """Installing a machine overwrites its system disk; only its owner knows whether something is on it."""
-    if isinstance(spec.platform, MetalPlatform) and spec.platform.installer is not None:
-        count = len(spec.platform.machines)
-        yield f"the system disks of {count} machines are overwritten", "platform.installer"
+    """Installing a machine overwrites its system disk, erasing all its disks; only its owner knows what is on them."""
+    place = spec.platform
+    if not isinstance(place, MetalPlatform) or place.installer is None:
+        return
+    yield f"the system disks of {len(place.machines)} machines are overwritten", "platform.installer"
+    erased: Counter[str] = Counter(place.setup_of(machine).erase for machine in place.machines)
+    for kind, what in (("metadata", "the partition tables of all disks"), ("full", "all disks")):
+        if erased[kind]:
+            yield f"{what} of {erased[kind]} machines are erased", "platform.machines"
 
 
 def _blocks(spec: ClusterSpec) -> Iterator[tuple[str, str]]:

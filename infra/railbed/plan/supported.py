@@ -8,7 +8,8 @@ from railbed import catalog
 from railbed.errors import Unsupported
 from railbed.plan import images
 from railbed.spec import ClusterSpec
-from railbed.spec.platforms import LabPlatform, MetalPlatform
+from railbed.spec.metal import MetalPlatform
+from railbed.spec.platforms import LabPlatform
 
 PLANNED_WORKLOADS = ("pretraining",)
 Refusal = tuple[str, str, str]

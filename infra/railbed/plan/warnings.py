@@ -10,7 +10,8 @@ from railbed.plan import sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
-from railbed.spec.platforms import AzurePlatform, CloudPlatform, MetalPlatform
+from railbed.spec.metal import MetalPlatform
+from railbed.spec.platforms import AzurePlatform, CloudPlatform
 
 EXPORT = ":/"
 """In the middle of an NFS export, which any host mounts."""

@@ -8,9 +8,10 @@ from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
-from railbed.spec import controllers, networks, offers, purchase, services, spares
+from railbed.spec import controllers, metal_checks, networks, offers, purchase, services, spares
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
-from railbed.spec.platforms import MetalPlatform, OpenstackPlatform, machines_of
+from railbed.spec.metal import MetalPlatform
+from railbed.spec.platforms import OpenstackPlatform, machines_of
 from railbed.spec.problems import key_path
 from railbed.text import few
 
@@ -43,6 +44,7 @@ def check(spec: ClusterSpec, where: str) -> None:
             _unique("machines", [getattr(m, key) for m in machines], f"{where}.platform", key)
         _machines(spec, [m.name for m in machines], where)
         _switch(spec.platform, where)
+        metal_checks.check(spec.platform, [pool.name for pool in spec.pools], f"{where}.platform")
     _unique("filesystems", [f.name for f in spec.filesystems], where, "name")
     _unique("filesystems", [f.mount for f in spec.filesystems], where, "mount")
     for index, pool in enumerate(spec.pools):

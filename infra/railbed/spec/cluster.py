@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from railbed.spec.platforms import Id, Platform, PoolImageOrId, SpecModel
+from railbed.spec.model import SpecModel
+from railbed.spec.platforms import Id, Platform, PoolImageOrId
 from railbed.spec.scalars import (
     CapacityTib,
     Day,

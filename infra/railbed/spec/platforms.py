@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from railbed.catalog import STOCK
-from railbed.claims import FrozenModel
-from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey, Tag, TagKey
-from railbed.text import LINE_PATTERN
-
-
-class SpecModel(FrozenModel):
-    """Base of the spec's parts: the docstrings of fields are their descriptions in the JSON Schema."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
+from railbed.spec.metal import MetalPlatform
+from railbed.spec.model import PlatformModel, ProfileOnly
+from railbed.spec.scalars import Name, NetworkV4, Tag, TagKey
 
 Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9][A-Za-z0-9._:/@-]*$")]
 """An identifier that the provider gave; Azure's begin with a slash."""
@@ -25,13 +17,6 @@ Id = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9]
 def _of_id(given: Any) -> Any:
     """An id by itself is an image of the distribution, or of the profile that stands for it."""
     return {"id": given} if isinstance(given, str) else given
-
-
-class ProfileOnly(SpecModel):
-    """What nodes started from that railbed gives no image."""
-
-    profile: Name = STOCK
-    """Image profile, e.g. ``azure-hpc``: what the image brings, and in which versions (`railbed catalog list`)."""
 
 
 class PoolImage(ProfileOnly):
@@ -52,15 +37,6 @@ PoolImageOrId = Annotated[PoolImage, BeforeValidator(_of_id, json_schema_input_t
 ImageOrId = Annotated[MachineImage, BeforeValidator(_of_id, json_schema_input_type=Id | MachineImage)]
 
 
-class PlatformModel(SpecModel):
-    """Base of the platforms."""
-
-    vendor: ClassVar[str] = ""
-    """Whose machines of the catalogue its pools name; empty: its own."""
-    whole_machines: ClassVar[bool] = False
-    """Whether its GPU shapes are, or can be, whole machines (BM.*, ecs.ebm*, Ironic)."""
-
-
 class LabPlatform(PlatformModel):
     """A cluster of real programs on one machine; the hardware is simulated."""
 
@@ -69,74 +45,6 @@ class LabPlatform(PlatformModel):
     """Management network, a /24; the controller gets .10, other hosts follow from .11."""
     rails_cidr: NetworkV4 = "10.91.0.0/16"
     """Rail i gets the i-th /24 of it."""
-
-
-class MetalMachine(SpecModel):
-    """One physical machine and how its power is reached."""
-
-    name: Name
-    """Host name."""
-    bmc: Annotated[str, Field(pattern=r"^https://[A-Za-z0-9._~:/\[\]%-]+$", max_length=255)]
-    """Redfish address, ``https://…``; never with a user or password in it."""
-    serial: Annotated[
-        str, Field(max_length=64, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._:/+ -]*[A-Za-z0-9._:/+-])?$")
-    ]
-    """Serial number; checked before anything is done to the machine."""
-    address: AddressV4
-    """Management IPv4 address that the machine gets."""
-    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-    """SHA-256 of the BMC's certificate, where no authority signed it."""
-    mac: Annotated[str, Field(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")] | None = None
-    """Of the management network card; needed where the machine has several and is installed."""
-    generation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """A higher number gives the installed system up, and installs the machine anew."""
-
-
-class Installer(SpecModel):
-    """What a machine without an operating system is installed from."""
-
-    url: Annotated[str, Field(pattern=r"^https://[^\s@]+$", max_length=512)]
-    """An ISO image that the BMCs can reach, over HTTPS only: each BMC fetches it anew after it was compared."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of that image; compared before any machine boots it."""
-    seed_address: AddressV4
-    """This machine's address on the BMCs' network: each machine's seed is served there while it is installed."""
-    nameservers: list[AddressV4] = Field(default=[], max_length=8)
-    """Of the installed machines."""
-
-
-class MetalPlatform(PlatformModel):
-    """Machines that are there already, named one by one."""
-
-    whole_machines = True
-    kind: Literal["metal"]
-    machines: list[MetalMachine] = Field(default=[], max_length=65_536)
-    """Every machine: the controller first, then pool by pool, compute nodes before spares."""
-    management_cidr: NetworkV4 = "10.80.0.0/16"
-    """Network of the machines' management addresses."""
-    gateway: AddressV4 | Literal[""] = ""
-    """Default gateway of that network; empty: none."""
-    rails_cidr: NetworkV4 = "10.128.0.0/9"
-    """Addresses of Ethernet rails: a /31 for each cable."""
-    switch: Key | None = None
-    """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
-    oversubscription: Annotated[str, Field(pattern=r"^[0-9]{1,9}([.:][0-9]{1,9})?$")] = "1"
-    """Leaf ports down to up, e.g. ``1``, ``1.5`` or ``4:3``."""
-    rail_only: bool = False
-    """No spine: one leaf per rail."""
-    image: ProfileOnly = ProfileOnly()
-    """What the machines were installed from, by somebody else: ``{profile: …}``. The installer's is ``stock``."""
-    installer: Installer | None = None
-    """Without it machines must have their operating system already, and their host keys below."""
-    host_keys: dict[Name, PublicKey] = Field(default={}, max_length=65_536)
-    """Public host key of each machine that is not installed by railbed, read at its console."""
-    firmware: dict[
-        Annotated[str, Field(min_length=1, max_length=64)],
-        Annotated[str, Field(min_length=1, max_length=128)],
-    ] = Field(default={}, max_length=64)
-    """Firmware lock: component (``bios``, ``bmc``, ``nic``) → exact version."""
-    ca_file: Annotated[str, Field(max_length=255, pattern=LINE_PATTERN)] = ""
-    """Authority that signed the BMCs' certificates; empty: the system's own."""
 
 
 class CloudPlatform(PlatformModel):

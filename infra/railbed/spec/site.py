@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from railbed.spec.platforms import SpecModel
+from railbed.spec.model import SpecModel
 from railbed.spec.scalars import Address, DnsDomain, Name, Server
 
 DirectoryServer = Annotated[

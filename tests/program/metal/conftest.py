@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .emulator import Emulator, emulated
+from .emulator import DISCS, Emulator, emulated
 
 IMAGE = b"not an installer, but as many bytes as a test needs" * 40
 
@@ -34,7 +34,8 @@ class Images:
 
 @pytest.fixture(scope="module")
 def redfish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulated(tmp_path_factory.mktemp("redfish"), request.module.MACHINES) as running:
+    devices = getattr(request.module, "DEVICES", DISCS)
+    with emulated(tmp_path_factory.mktemp("redfish"), request.module.MACHINES, devices=devices) as running:
         yield running
 
 

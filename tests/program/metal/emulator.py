@@ -30,9 +30,13 @@ from railbed.run import run
 USER, PASSWORD = "railbed", "planted-canary-7Qx"
 BRISK = Patience(
     connect_s=5, read_s=10, tries=4, first_pause_s=0.02, longest_pause_s=0.1, poll_s=0.1, power_s=4, shutdown_s=4,
-    media_s=5, install_s=20, host_up_s=5,
+    media_s=5, install_s=20, host_up_s=5, ironic_poll_s=0.5,
 )  # fmt: skip
 COMPONENTS = {"NIC.ConnectX7.1": "28.39.1002", "NIC.ConnectX7.2": "28.39.1002", "CPLD": "0.22"}
+DISCS = {
+    "Cd": {"Name": "Virtual CD 1", "MediaTypes": ["CD", "DVD"]},
+    "Cd2": {"Name": "Virtual CD 2", "MediaTypes": ["CD", "DVD"]},
+}
 START_S = 30
 
 
@@ -114,14 +118,15 @@ def machine(index: int, **keys: Any) -> dict[str, Any]:
 
 @contextmanager
 def emulated(
-    folder: Path, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str] = COMPONENTS
-) -> Iterator[Emulator]:
+    folder: Path, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str] = COMPONENTS,
+    devices: Mapping[str, Any] = DISCS,
+) -> Iterator[Emulator]:  # fmt: skip
     """Starts the emulator and ends it; nothing but ``folder`` is written."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     emulator = Emulator(f"https://127.0.0.1:{port}", folder)
-    _prepare(emulator, port, machines, components)
+    _prepare(emulator, port, machines, components, devices)
     # Downloaded images go to the temporary folder, so it is the test's own.
     env = {
         **os.environ,
@@ -143,8 +148,9 @@ def emulated(
 
 
 def _prepare(
-    emulator: Emulator, port: int, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str]
-) -> None:
+    emulator: Emulator, port: int, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str],
+    devices: Mapping[str, Any],
+) -> None:  # fmt: skip
     folder = emulator.folder
     (folder / "tmp").mkdir(parents=True)
     (folder / "seeds").mkdir()
@@ -161,17 +167,34 @@ def _prepare(
     settings = {
         "LISTEN_IP": "127.0.0.1", "LISTEN_PORT": port, "FAKE_DRIVER": True, "STATE_DIR": str(folder / "state"),
         "AUTH_FILE": str(folder / "users"), "SSL_CERT": str(emulator.certificate), "SSL_KEY": str(folder / "key.pem"),
-        "VMEDIA_DEVICES": {
-            "Cd": {"Name": "Virtual CD 1", "MediaTypes": ["CD", "DVD"]},
-            "Cd2": {"Name": "Virtual CD 2", "MediaTypes": ["CD", "DVD"]},
-        },
+        "VMEDIA_DEVICES": dict(devices),
         "FAKE_SYSTEMS": [dict(one) for one in machines], "COMPONENTS": dict(components),
-        "STORAGE": {uuid_: [] for uuid_ in (one["uuid"] for one in machines)},
+        "STORAGE": {one["uuid"]: _storage(one) for one in machines},
+        "DRIVES": {(one["uuid"], "1"): _drives(one) for one in machines},
+        "VOLUMES": {(one["uuid"], "1"): [] for one in machines},
         "WRITES": str(folder / "writes"), "SEEDS": str(folder / "seeds"),
     }  # fmt: skip
     (folder / "conf.py").write_text(
         "".join(f"SUSHY_EMULATOR_{key} = {value!r}\n" for key, value in settings.items())
     )
+
+
+def _storage(machine: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A controller with the machine's ``drives`` (name → serial number); without them only simple storage is shown."""
+    names = list(machine.get("drives", {}))
+    controller = {"MemberId": "0", "Name": "emulated", "SpeedGbps": 32}
+    return (
+        [{"Id": "1", "Name": "emulated", "StorageControllers": [controller], "Drives": names}]
+        if names
+        else []
+    )
+
+
+def _drives(machine: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"Id": name, "Name": name, "CapacityBytes": 960 * 10**9, "Protocol": "NVMe"}
+        for name in machine.get("drives", {})
+    ]
 
 
 def _await(emulator: Emulator, process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 A stand-in for BMCs, not for hardware. Beyond the emulator: serial numbers, GPUs, drives, firmware inventory, an installer
 that ends by powering off, and faults. Keys of a system in SUSHY_EMULATOR_FAKE_SYSTEMS, all optional:
-serial, gpus, memory_gib, versions, power_delay, install_s, and as faults stuck (power requests change nothing),
+serial, gpus, memory_gib, versions, drives, power_delay, install_s, and as faults stuck (power requests change nothing),
 power_error (HTTP 500 with this text), busy (the first N requests get busy_status, 503 unless given), slow_s.
 SUSHY_EMULATOR_COMPONENTS is the firmware inventory, SUSHY_EMULATOR_WRITES the file that lists every changing request,
 SUSHY_EMULATOR_SEEDS the folder that gets the seed of every installation.
@@ -42,7 +42,9 @@ class GpuDriver(fakedriver.FakeDriver):
 
     def _booted(self, system: dict[str, Any]) -> None:
         """A boot from disc runs the installer, which ends by turning the machine off."""
-        disc, seed = (((system.get("boot_image") or {}).get(drive) or [None])[0] for drive in ("Cd", "Cd2"))
+        disc, seed = (
+            ((system.get("boot_image") or {}).get(drive) or [None])[0] for drive in ("Cd", self._seeds())
+        )
         if system["power_state"] == "On" and system.get("boot_device") == "Cd" and disc:
             if seed:  # the disc itself is removed when it is ejected
                 shutil.copyfile(seed, Path(app.config["SUSHY_EMULATOR_SEEDS"]) / f"{time.monotonic_ns()}.iso")
@@ -50,6 +52,10 @@ class GpuDriver(fakedriver.FakeDriver):
             self._update(
                 system, boot_device="Hdd", installs=system.get("installs", 0) + 1, pending_power=ends
             )
+
+    def _seeds(self) -> str:
+        """The drive that brings what differs from machine to machine: a stick where there is one."""
+        return "Usb" if "Usb" in app.config["SUSHY_EMULATOR_VMEDIA_DEVICES"] else "Cd2"
 
     def set_power_state(self, identity: str, state: str) -> None:
         system = self._get(identity)
@@ -77,6 +83,15 @@ class GpuDriver(fakedriver.FakeDriver):
     def get_versions(self, identity: str) -> dict[str, str]:
         versions: dict[str, str] = self._get(identity).get("versions", {"BiosVersion": "1.0.0"})
         return versions
+
+    def get_bios(self, identity: str) -> dict[str, str]:
+        found: dict[str, str] = self._get(identity).get(
+            "bios", {"SriovGlobalEnable": "Disabled", "ProcTurboMode": "Enabled"}
+        )
+        return found
+
+    def set_bios(self, identity: str, attributes: dict[str, str]) -> None:
+        self._update(identity, bios={**self.get_bios(identity), **attributes})
 
     def get_simple_storage_collection(self, identity: str) -> dict[str, Any]:
         disks = [("nvme0n1", 1_920_383_410_176), *((f"nvme{i}n1", 3_840_755_982_336) for i in range(1, 9))]
@@ -134,6 +149,8 @@ def _completed(response: flask.Response) -> flask.Response:
             "SerialNumber": node.get("serial", node["name"].upper()),
             "Model": "railbed emulated HGX H100",
         }
+    elif len(parts) == 5 and parts[3] == "Drives":
+        data |= {"SerialNumber": node["drives"][parts[4]], "Model": "emulated drive"}
     elif len(parts) == 3 and parts[1] == "Processors" and data["Manufacturer"] == "NVIDIA":
         data["ProcessorType"] = "GPU"
     response.set_data(json.dumps(data))

@@ -17,7 +17,7 @@ from railbed.contract import Identity, Node, Ssh
 from railbed.effects.bmc import hostkey, media, power, record
 from railbed.effects.bmc.target import BmcError, Patience
 from railbed.errors import RailbedError, UsageError
-from railbed.platforms.metal.machines import Installation, Wanted
+from railbed.platforms.metal.machines import IsoInstallation, Wanted
 from railbed.platforms.metal.resources import Machine
 
 from .conftest import Images
@@ -52,7 +52,7 @@ class Site:
             name=f"h100-{index}", serial=serial_of(index), bmc=self.redfish.system_url(index), address=f"10.80.0.{index}",
             credentials=self.credentials, folder=self.folder / "metal", secrets=self.folder / "secrets",
             firmware=LOCK, ca_file=str(self.redfish.certificate),
-            installation=Installation(
+            installation=IsoInstallation(
                 image_url=f"{self.images.url}/installer.iso", image_sha256=self.images.sha256,
                 seed_address="127.0.0.1", authorized_keys=[OPERATOR], mac=f"02:00:00:00:{index:02x}:00",
                 gateway="10.80.0.1",
@@ -219,7 +219,7 @@ def test_only_a_higher_generation_installs_again(site: Site) -> None:
 
 
 def test_a_run_that_was_killed_in_the_installation_starts_it_again(site: Site) -> None:
-    _, key = hostkey.ensure(site.folder / "secrets", f"h100-{STRANGE}")
+    key = hostkey.ensure(site.folder / "secrets", f"h100-{STRANGE}").public
     target = site.redfish.bmc(STRANGE).target
     record.save(site.folder / "metal", replace(target, name=f"h100-{STRANGE}"), 1, "started", key)
     power.turn_on(site.redfish.bmc(STRANGE))

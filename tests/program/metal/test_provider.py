@@ -12,7 +12,7 @@ import pulumi
 import pytest
 from pulumi.provider.experimental import provider as sdk
 
-from railbed.platforms.metal.machines import Installation, Machine, Wanted
+from railbed.platforms.metal.machines import IsoInstallation, Machine, Wanted
 from railbed.platforms.metal.resources import RESOURCES
 from railbed.platforms.provider import Railbed, resource_type
 from railbed.platforms.values import UNKNOWN, map_from_plain, map_to_plain
@@ -20,7 +20,10 @@ from railbed.run import run
 
 TOKEN = "railbed:metal:Machine"
 URN = f"urn:pulumi:metal::railbed::{TOKEN}::h100-0"
-INSTALLATION = Installation("http://10.80.0.1/ubuntu.iso", "a" * 64, "10.80.0.1", ["ssh-ed25519 AAAA"])
+INSTALLATION = IsoInstallation(
+    image_url="http://10.80.0.1/ubuntu.iso", image_sha256="a" * 64, seed_address="10.80.0.1",
+    authorized_keys=["ssh-ed25519 AAAA"],
+)  # fmt: skip
 WANTED = Wanted(
     name="h100-0", serial="SN0000", bmc="https://10.81.0.11", address="10.80.0.11", credentials=Path("/nowhere/bmc.yaml"),
     folder=Path("/nowhere/metal"), secrets=Path("/nowhere/secrets"), firmware={"bios": "2.1.8"}, installation=INSTALLATION,

@@ -9,7 +9,8 @@ import pytest
 
 from railbed import plan as plans
 from railbed import spec
-from railbed.spec.platforms import CLOUDS, Cloud, MetalPlatform
+from railbed.spec.metal import MetalPlatform
+from railbed.spec.platforms import CLOUDS, Cloud
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

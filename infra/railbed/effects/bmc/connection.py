@@ -85,6 +85,21 @@ class Bmc:
         self._root: Any = None
         self._hidden: set[str] = {login.password}
 
+    @property
+    def address(self) -> str:
+        """``https://HOST[:PORT]`` of the BMC."""
+        return self._base
+
+    @property
+    def system_path(self) -> str:
+        """The system's path at the BMC; empty until one was found by its serial number."""
+        return self._path
+
+    @property
+    def login(self) -> Login:
+        """With whom railbed speaks to it."""
+        return self._login
+
     def hide(self, secret: str) -> None:
         """Keeps ``secret`` out of every later error, whoever repeats it."""
         self._hidden.add(secret)

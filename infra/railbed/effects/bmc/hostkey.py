@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from railbed.defaults import SSH_KEYSCAN_TIMEOUT_S
 from railbed.run import run
@@ -12,14 +13,24 @@ Presented = Callable[[str], str]
 """Address → the public host key that an SSH server there shows, or an empty text."""
 
 
-def ensure(folder: Path, name: str) -> tuple[str, str]:
-    """Private and public key of machine ``name``; the file is 0600 and stays until ``forget``."""
+class HostKey(NamedTuple):
+    """A key pair; the private half never shows in a representation."""
+
+    private: str
+    public: str
+
+    def __repr__(self) -> str:
+        return f"HostKey(public={self.public!r})"
+
+
+def ensure(folder: Path, name: str) -> HostKey:
+    """The key pair of machine ``name``; the file is 0600 and stays until ``forget``."""
     file = _file(folder, name)
     if not file.with_suffix(".pub").exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.unlink(missing_ok=True)
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", file])
-    return file.read_text(), bare(file.with_suffix(".pub").read_text())
+    return HostKey(file.read_text(), bare(file.with_suffix(".pub").read_text()))
 
 
 def forget(folder: Path, name: str) -> None:

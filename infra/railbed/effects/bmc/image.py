@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,9 @@ def compare(url: str, sha256: str, folder: Path) -> None:
                 return
             found = _digest(url)
         except requests.RequestException as failed:
-            raise UsageError(
-                f"the installer image cannot be read ({type(failed).__name__})", code="INSTALLER_IMAGE", path=url,
-                hint="check the URL; this machine and the BMCs must both reach it",
-            ) from None  # fmt: skip
+            raise _unread(url, failed) from None
         if found != sha256:
-            raise UsageError(
-                "the installer image is another one; no machine was touched", code="INSTALLER_IMAGE", path=url,
-                found=found, allowed=sha256, hint="name the image that was meant, or its SHA-256 as published",
-            )  # fmt: skip
+            raise _another(url, found, sha256)
         if traced:
             files.replace(note, json.dumps(seen))
 
@@ -68,11 +63,42 @@ def _encrypted(url: str, answer: requests.Response) -> None:
         )  # fmt: skip
 
 
-def _digest(url: str) -> str:
+def fetch(url: str, sha256: str, target: Path) -> None:
+    """Puts the file at ``url`` to ``target``, whole or not at all. Raises UsageError where it is not that of ``sha256``."""
+    beside = target.with_name(f".{target.name}.new")
+    try:
+        with beside.open("wb") as file:
+            found = _digest(url, file.write)
+        if found != sha256:
+            raise _another(url, found, sha256)
+        beside.replace(target)
+    except requests.RequestException as failed:
+        raise _unread(url, failed) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _another(url: str, found: str, sha256: str) -> UsageError:
+    return UsageError(
+        "the installer image is another one; no machine was touched", code="INSTALLER_IMAGE", path=url,
+        found=found, allowed=sha256, hint="name the image that was meant, or its SHA-256 as published",
+    )  # fmt: skip
+
+
+def _unread(url: str, failed: Exception) -> UsageError:
+    return UsageError(
+        f"the installer image cannot be read ({type(failed).__name__})", code="INSTALLER_IMAGE", path=url,
+        hint="check the URL; this machine and the BMCs must both reach it",
+    )  # fmt: skip
+
+
+def _digest(url: str, keep: Callable[[bytes], object] | None = None) -> str:
     digest = hashlib.sha256()
     with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
         _encrypted(url, answer)
         answer.raise_for_status()
         for chunk in answer.iter_content(CHUNK_BYTES):
             digest.update(chunk)
+            if keep is not None:
+                keep(chunk)
     return digest.hexdigest()

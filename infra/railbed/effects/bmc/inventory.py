@@ -46,6 +46,7 @@ class Drive:
     name: str
     model: str
     gbytes: int | None
+    serial: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def _drives(system: Any) -> list[Drive]:
         Drive(
             one.name or "unnamed", one.model or "",
             round(one.capacity_bytes / BYTES_PER_GBYTE) if one.capacity_bytes else None,
+            getattr(one, "serial_number", None) or "",
         )
         for one in listed
     ]  # fmt: skip

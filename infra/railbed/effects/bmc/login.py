@@ -24,18 +24,32 @@ class Login:
     password: str = field(repr=False)
 
 
+IRONIC_USER_VARIABLE = "RAILBED_IRONIC_USER"
+IRONIC_PASSWORD_VARIABLE = "RAILBED_IRONIC_PASSWORD"  # noqa: S105 - the name of a variable
+
+
 def login(file: Path, name: str) -> Login:
     """The login for machine ``name``: its own in ``file``, else the file's common one, else the environment's.
 
     Raises UsageError where none is to be had, or where others can read the file.
     """
+    return _login(file, name, f"the BMC of {name}", (USER_VARIABLE, PASSWORD_VARIABLE), EXAMPLE)
+
+
+def of_ironic(file: Path) -> Login:
+    """The login for the site's own Ironic, of ``file`` or the environment. Raises as ``login``."""
+    variables = (IRONIC_USER_VARIABLE, IRONIC_PASSWORD_VARIABLE)
+    return _login(file, "", "the site's Ironic", variables, "user: …, password: …")
+
+
+def _login(file: Path, name: str, whose: str, variables: tuple[str, str], example: str) -> Login:
     entry = _from_file(file, name) if file.exists() else {}
-    user = entry.get("user") or os.environ.get(USER_VARIABLE)
-    password = entry.get("password") or os.environ.get(PASSWORD_VARIABLE)
+    user = entry.get("user") or os.environ.get(variables[0])
+    password = entry.get("password") or os.environ.get(variables[1])
     if not user or not password:
         raise UsageError(
-            f"no user and password for the BMC of {name}", code="BMC_LOGIN", path=str(file),
-            hint=f"write them into the file, mode 0600 ({EXAMPLE}), or set {USER_VARIABLE} and {PASSWORD_VARIABLE}",
+            f"no user and password for {whose}", code="BMC_LOGIN", path=str(file),
+            hint=f"write them into the file, mode 0600 ({example}), or set {' and '.join(variables)}",
         )  # fmt: skip
     return Login(user, password)
 
@@ -44,7 +58,7 @@ def _from_file(file: Path, name: str) -> dict[str, str]:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
         raise UsageError(
-            "others can read the passwords of the BMCs", code="BMC_LOGIN", path=str(file), found=oct(mode),
+            "others can read the passwords in it", code="BMC_LOGIN", path=str(file), found=oct(mode),
             allowed="0o600", hint=f"chmod 600 {file}",
         )  # fmt: skip
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,22 @@ import pycdlib
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from railbed.effects.bmc.system import System
+
 LABEL = "cidata"
 FILES = {"user-data": "/USERDATA.;1", "meta-data": "/METADATA.;1"}
 BOOT_DISK: Mapping[str, Any] = {"ssd": True, "size": "smallest"}
 """Servers boot from a pair of small SSDs beside large data disks; the installer's own habit, the largest, would be data."""
 
 
-@dataclass(frozen=True)
-class Seed:
-    """All that one machine's installation differs by."""
+@dataclass(frozen=True, kw_only=True)
+class Seed(System):
+    """What the installer needs to know beside."""
 
-    name: str
-    instance: str
-    """Anew for every installation, or cloud-init takes it for a reboot."""
     mac: str
     """Of the management network card."""
-    address: str
-    """IPv4 with prefix length."""
-    authorized_keys: Sequence[str]
-    """Public keys that may log in as root."""
-    host_key: str
-    """Public SSH host key."""
-    host_key_private: str = field(repr=False)
-    gateway: str = ""
-    nameservers: Sequence[str] = ()
     disk: Mapping[str, Any] = field(default_factory=lambda: BOOT_DISK)
-    """Which disk the system goes to: the installer's match spec (``serial``, ``path``, ``model``, ``size``, ``ssd``)."""
+    """Which disk the system goes to: the installer's match spec (``serial``, ``id_path``, ``model``, ``size``, ``ssd``)."""
 
 
 def text(file: str, seed: Seed) -> str:

@@ -17,12 +17,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
+from railbed.effects.bmc.certificate import certify
 from railbed.errors import HostError, UsageError
-from railbed.run import run
 
 Scheme = Literal["https", "http"]
 TOKEN_BYTES = 32
-CERTIFICATE_DAYS = 30
 IDLE_S = 30
 END_POLL_S = 0.05
 
@@ -154,14 +153,7 @@ def _start(address: str, port: int, scheme: Scheme) -> tuple[Seeds, _Server]:
 def _context(address: str) -> ssl.SSLContext:
     """A certificate of its own: BMCs rarely verify one, but nobody on the wire reads the host keys."""
     with tempfile.TemporaryDirectory(prefix="railbed-seeds-") as folder:
-        key, certificate = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
-        run(
-            [
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-days", str(CERTIFICATE_DAYS), "-subj", "/CN=railbed seeds", "-addext", f"subjectAltName=IP:{address}",
-                "-keyout", key, "-out", certificate,
-            ]
-        )  # fmt: skip
+        certificate, key = certify(Path(folder), address)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         return context

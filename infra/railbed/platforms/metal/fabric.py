@@ -11,7 +11,7 @@ from railbed.errors import SpecError
 from railbed.fabric import Fabric, FabricRequest, Names, ratio
 from railbed.plan import ClusterPlan, node_names
 from railbed.platforms.metal.switches.addresses import Networks, rail_plan
-from railbed.spec.platforms import MetalPlatform
+from railbed.spec.metal import MetalPlatform
 
 DEFAULT_RADIX = 64
 

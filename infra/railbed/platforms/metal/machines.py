@@ -5,38 +5,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pulumi
 
 TYPE = "railbed:metal:Machine"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Installation:
-    """How a machine without a system gets one; empty means the default of ``effects.bmc.install.Install``."""
+    """What every installer tells a machine's system; the address's prefix length comes with the inputs."""
 
+    kind: ClassVar[str]
     image_url: str
     image_sha256: str
-    seed_address: str
-    """This machine's address on the BMCs' network; seeds are served there while an installation runs."""
     authorized_keys: Sequence[str]
     """Public keys that may log in as root."""
-    mac: str = ""
-    """Of the management network card; empty where the machine has only one card."""
     prefix: int = 24
     """Prefix length of the management network."""
     gateway: str = ""
     nameservers: Sequence[str] = ()
-    disk: Mapping[str, Any] = field(default_factory=dict)
-    """Autoinstall's match of the system disk; empty: the smallest SSD."""
-    seed_port: int = 0
-    seed_scheme: Literal["https", "http"] = "https"
+    disk: Mapping[str, str] = field(default_factory=dict)
+    """Hint of the system disk; empty: the installer's choice."""
 
     def inputs(self, address: str) -> dict[str, Any]:
+        """Plain JSON data."""
         plain = asdict(self)
         prefix = plain.pop("prefix")
-        return {**plain, "nameservers": list(self.nameservers), "address": f"{address}/{prefix}"}
+        lists = {name: list(value) for name, value in plain.items() if isinstance(value, tuple)}
+        return {**plain, **lists, "kind": self.kind, "address": f"{address}/{prefix}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsoInstallation(Installation):
+    """By an installer image and a seed; empty means the default of ``effects.bmc.iso.Iso``."""
+
+    kind = "iso"
+    seed_address: str
+    """This machine's address on the BMCs' network; seeds are served there while an installation runs."""
+    mac: str = ""
+    """Of the management network card; empty where the machine has only one card."""
+    seed_port: int = 0
+    """0: any free one."""
+    seed_scheme: Literal["https", "http"] = "https"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IronicInstallation(Installation):
+    """By Ironic, railbed's own (``where``) or the site's (``site``)."""
+
+    kind = "ironic"
+    pool: str
+    owner: str
+    """Stack that the machine belongs to."""
+    agent: Mapping[str, Mapping[str, str]]
+    """``kernel``, ``ramdisk``, ``esp`` → ``url`` and ``sha256``."""
+    root: str
+    """The checkout."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """``address``, ``port`` and ``files_port`` of railbed's own."""
+    site: Mapping[str, str] = field(default_factory=dict)
+    """``url``, ``ca_file`` and ``credentials`` (a file) of the site's."""
+    macs: Sequence[str] = ()
+    """Of the management network's cards; empty where the machine has only one card."""
+    bond_mode: str = ""
+    vlan: int = 0
+    mtu: int = 0
+    mirror: Sequence[Mapping[str, str]] = ()
+    bios: Mapping[str, Any] = field(default_factory=dict)
+    erase: str = "none"
 
 
 @dataclass(frozen=True)
@@ -56,6 +93,8 @@ class Wanted:
     """Holds the SSH host keys while machines are installed; per stack, 0700."""
     firmware: Mapping[str, str] = field(default_factory=dict)
     """Lock: ``bios``, ``bmc``, ``nic`` or the BMC's own component name → exact version."""
+    bios: Mapping[str, Any] = field(default_factory=dict)
+    """Lock of BIOS settings: the BMC's own attribute → value."""
     ca_file: str = ""
     fingerprint: str = ""
     """SHA-256 of the BMC's certificate, in place of an authority."""
@@ -67,14 +106,15 @@ class Wanted:
     on_delete: Literal["leave", "off"] = "leave"
 
     def inputs(self) -> dict[str, Any]:
-        """The resource's inputs; ``power``, ``replaced`` and ``firmware_drift`` are what a refresh compares."""
+        """The resource's inputs; ``power``, ``replaced`` and the drifts are what a refresh compares."""
         return {
             "name": self.name, "serial": self.serial, "bmc": self.bmc, "address": self.address,
             "credentials": str(self.credentials), "folder": str(self.folder), "secrets": str(self.secrets),
-            "firmware": dict(self.firmware), "trust": {"ca_file": self.ca_file, "fingerprint": self.fingerprint},
+            "firmware": dict(self.firmware), "bios": dict(self.bios),
+            "trust": {"ca_file": self.ca_file, "fingerprint": self.fingerprint},
             "generation": self.generation, "host_key": self.host_key, "on_delete": self.on_delete,
             "install": self.installation and self.installation.inputs(self.address),
-            "power": "on", "replaced": False, "firmware_drift": [],
+            "power": "on", "replaced": False, "firmware_drift": [], "bios_drift": [], "system_drift": [],
         }  # fmt: skip
 
 

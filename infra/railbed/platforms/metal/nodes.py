@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from railbed import contract
 from railbed.effects.secrets import public_key
 from railbed.effects.workspace import LOCAL, Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
-from railbed.platforms.metal.machines import Installation, Wanted
-from railbed.spec.platforms import MetalMachine, MetalPlatform
+from railbed.platforms.metal.machines import Installation, IronicInstallation, IsoInstallation, Wanted
+from railbed.spec.installers import IsoInstaller
+from railbed.spec.metal import MetalMachine, MetalPlatform
 
 USER = "root"
 
@@ -27,9 +29,9 @@ def place_of(plan: ClusterPlan) -> MetalPlatform:
     return plan.place
 
 
-def wanted(work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Wanted:
+def wanted(work: Workspace, plan: ClusterPlan, machine: MetalMachine) -> Wanted:
     """What is asked of one machine."""
-    installer = place.installer
+    place = place_of(plan)
     return Wanted(
         name=machine.name,
         serial=machine.serial,
@@ -38,24 +40,48 @@ def wanted(work: Workspace, place: MetalPlatform, machine: MetalMachine) -> Want
         credentials=credentials(work.root),
         folder=work.dir / "metal",
         secrets=work.secrets,
-        firmware=place.firmware,
+        firmware=place.firmware_of(machine),
+        bios=place.bios_of(machine),
         ca_file=place.ca_file,
         fingerprint=machine.fingerprint,
         generation=machine.generation,
         host_key=place.host_keys.get(machine.name, ""),
-        installation=Installation(
-            image_url=installer.url,
-            image_sha256=installer.sha256,
-            seed_address=installer.seed_address,
-            authorized_keys=[public_key(work.operator_key)],
-            mac=machine.mac or "",
-            prefix=int(place.management_cidr.rsplit("/", 1)[1]),
-            gateway=place.gateway,
-            nameservers=installer.nameservers,
-        )
-        if installer
-        else None,
+        installation=_installation(work, plan.name, place, machine),
     )
+
+
+def _installation(
+    work: Workspace, cluster: str, place: MetalPlatform, machine: MetalMachine
+) -> Installation | None:
+    installer, setup = place.installer, place.setup_of(machine)
+    if installer is None:
+        return None
+    common: dict[str, Any] = {
+        "authorized_keys": [public_key(work.operator_key)],
+        "prefix": int(place.management_cidr.rsplit("/", 1)[1]),
+        "gateway": place.gateway,
+        "nameservers": installer.nameservers,
+        "disk": setup.disk.said() if setup.disk else {},
+    }
+    if isinstance(installer, IsoInstaller):
+        return IsoInstallation(
+            image_url=installer.url, image_sha256=installer.sha256, seed_address=installer.seed_address,
+            seed_port=installer.seed_port or 0, seed_scheme=installer.seed_scheme, mac=machine.mac or "", **common,
+        )  # fmt: skip
+    own, port = installer.embedded, setup.network
+    cards = port.bond.macs if port.bond else [machine.mac] if machine.mac else []
+    site = {
+        "url": installer.url or "",
+        "ca_file": installer.ca_file,
+        "credentials": str(work.local / "ironic.yaml"),
+    }
+    return IronicInstallation(
+        image_url=installer.image.url, image_sha256=installer.image.sha256, pool=machine.pool,
+        owner=f"{cluster}/{work.stack}", agent=installer.agent.model_dump(), root=str(work.root),
+        where=own.model_dump() if own else {}, site={} if own else site, macs=cards,
+        bond_mode=port.bond.mode if port.bond else "", vlan=port.vlan or 0, mtu=port.mtu or 0,
+        mirror=[hint.said() for hint in setup.mirror or ()], bios=place.bios_of(machine), erase=setup.erase, **common,
+    )  # fmt: skip
 
 
 def node(

@@ -23,7 +23,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     support.require(plan, SUPPORT)
     place = nodes.place_of(plan)
     ensure_stack_secrets(site.work)
-    made = {one.name: Machine(nodes.wanted(site.work, place, one)) for one in place.machines}
+    made = {one.name: Machine(nodes.wanted(site.work, plan, one)) for one in place.machines}
     shown = [pulumi.Output.all(name, one.known_host_key, one.emulated) for name, one in made.items()]
     return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, site, facts))
 

@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import datetime
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from railbed.defaults import METAL_WORKERS
-from railbed.effects.bmc import inventory
+from railbed.effects.bmc import bios, disks, inventory
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import Target, Trust
+from railbed.effects.ironic import process
 from railbed.effects.workspace import find_root
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.findings import Finding
 from railbed.platforms.metal import nodes
-from railbed.spec.platforms import MetalMachine, MetalPlatform
+from railbed.spec.installers import IronicInstaller
+from railbed.spec.metal import MetalMachine, MetalPlatform
 
 
 def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
-    """One finding for each machine; reads only. ``today`` decides nothing: owned machines have no dates."""
+    """One finding for each machine, and one for an Ironic of railbed's own; reads only.
+
+    ``today`` decides nothing: owned machines have no dates.
+    """
     del today
     place = nodes.place_of(plan)
     logins = nodes.credentials(find_root())
+    own = (
+        [_embedded(place.installer)]
+        if isinstance(place.installer, IronicInstaller) and place.installer.embedded
+        else []
+    )
     with ThreadPoolExecutor(max_workers=METAL_WORKERS) as pool:
-        return list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
+        return own + list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
+
+
+def _embedded(installer: IronicInstaller) -> Finding:
+    """Whether this machine can run an Ironic: its programs, its address, its ports."""
+    assert installer.embedded is not None
+    where = installer.embedded
+    try:
+        maker = process.iso_maker()
+        for port in (where.port, where.files_port):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((where.address, port))
+    except RailbedError as problem:
+        return Finding("Ironic", False, problem.message, problem.hint)
+    except OSError as taken:
+        hint = "name this machine's own address on the provisioning network, and ports that nobody has"
+        return Finding("Ironic", False, f"{where.address}:{port}: {taken.strerror}", hint)
+    return Finding(
+        "Ironic", True, f"{where.address}, ports {where.port} and {where.files_port} are free; {maker}"
+    )
 
 
 def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Finding:
@@ -35,11 +66,17 @@ def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Findi
         trust = Trust(Path(place.ca_file) if place.ca_file else None, machine.fingerprint)
         bmc = Bmc(target, login(logins, machine.name), trust)
         who = inventory.identify(bmc)
-        drift = differences(place.firmware, inventory.take(bmc).firmware)
+        have = inventory.take(bmc)
+        drift: list[object] = [*differences(place.firmware_of(machine), have.firmware)]
+        setup = place.setup_of(machine)
+        hints = [*([setup.disk] if setup.disk else []), *(setup.mirror or [])]
+        disks.require(target, [hint.said() for hint in hints], have.drives)
+        if not isinstance(place.installer, IronicInstaller):  # Ironic sets them when it installs
+            drift += bios.differences(bmc, place.bios_of(machine))
     except RailbedError as problem:
         return Finding(machine.name, False, problem.message, problem.hint or f"see {machine.bmc}")
     if drift:
-        hint = "update the firmware, or change the lock once the new versions are qualified"
+        hint = "update the firmware or the BIOS settings, or change the spec once what it shows is qualified"
         return Finding(machine.name, False, "; ".join(map(str, drift)), hint)
     return Finding(
         machine.name, True, f"{who.manufacturer} {who.model}, serial as expected, power {who.power}"

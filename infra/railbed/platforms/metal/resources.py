@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from railbed.defaults import METAL_WORKERS
-from railbed.effects.bmc import hostkey, inventory, media, power, record
+from railbed.effects.bmc import bios, hostkey, inventory, media, power, record
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
-from railbed.effects.bmc.install import Install, install, known
+from railbed.effects.bmc.installing import install, known
 from railbed.effects.bmc.inventory import Inventory
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import BmcError, IdentityError, Patience, Target, Trust
 from railbed.errors import UsageError
+from railbed.platforms.metal.installers import Deploy, installer
 from railbed.platforms.resource import Data, Resource
 
 WORKERS = METAL_WORKERS
@@ -22,9 +22,7 @@ WORKERS = METAL_WORKERS
 class Machine:
     """One physical machine: identified, its firmware compared, installed where asked, and on.
 
-    Inputs: ``name serial bmc power replaced firmware_drift firmware trust credentials folder secrets generation
-    install address host_key on_delete``; ``machines.machine`` makes them from a spec. Identity and firmware are
-    looked at first, and where they do not hold nothing is done.
+    Inputs: those of ``machines.Wanted``. Identity and firmware are looked at first, and where they do not hold nothing is done.
     """
 
     replace_on = frozenset({"name", "serial"})
@@ -33,10 +31,12 @@ class Machine:
     )  # fmt: skip
 
     def __init__(
-        self, patience: Patience | None = None, presented: hostkey.Presented = hostkey.presented
-    ) -> None:
+        self, patience: Patience | None = None, presented: hostkey.Presented = hostkey.presented,
+        deploy: Deploy = "direct",
+    ) -> None:  # fmt: skip
         self._patience = patience
         self._presented = presented
+        self._deploy = deploy
 
     def identity(self, inputs: Data) -> str:
         return str(inputs["serial"])
@@ -47,6 +47,7 @@ class Machine:
         have = inventory.take(bmc)
         self._hold_firmware(inputs, bmc.target, have)
         key = self._system(inputs, bmc, who.power)
+        _hold_bios(inputs, bmc)
         power.turn_on(bmc)
         known(bmc, inputs["address"], key, self._presented)
         self._settle(inputs, bmc.target, key)
@@ -64,7 +65,11 @@ class Machine:
             return {"replaced": True}
         have = inventory.take(bmc)
         drift = [str(one) for one in differences(inputs["firmware"], have.firmware)]
-        return {"replaced": False, "power": who.power, "firmware_drift": drift, "inventory": have.as_json()}
+        return {
+            "replaced": False, "power": who.power, "firmware_drift": drift, "inventory": have.as_json(),
+            "bios_drift": [str(one) for one in bios.differences(bmc, inputs["bios"])],
+            "system_drift": _system_drift(inputs, bmc.target),
+        }  # fmt: skip
 
     def update(self, inputs: Data) -> Data:
         """The same as a create: what is as wanted is left, and only a higher ``generation`` installs anew."""
@@ -108,7 +113,8 @@ class Machine:
                 )  # fmt: skip
             return hostkey.bare(inputs["host_key"])
         if record.must_install(bmc.target, inputs["generation"], last, inputs.get("made_generation"), now):
-            return install(bmc, _wish(wish, bmc), inputs["generation"], folder, Path(inputs["secrets"]))
+            chosen = installer(wish, bmc, inputs, self._deploy)
+            return install(bmc, chosen, inputs["generation"], folder, Path(inputs["secrets"]))
         return last.host_key if last else str(inputs["known_host_key"])
 
     def _settle(self, inputs: Data, target: Target, key: str) -> None:
@@ -118,21 +124,31 @@ class Machine:
             record.save(folder, target, last.generation, "installed", key)
 
 
-def _wish(wish: Data, bmc: Bmc) -> Install:
-    """The installation as asked; without a MAC the machine's only network card is meant."""
-    mac = wish["mac"] or _only_card(bmc)
-    plain: dict[str, Any] = {**wish, "mac": mac}
-    return Install(**{key: value for key, value in plain.items() if value not in (None, {}, [])})
-
-
-def _only_card(bmc: Bmc) -> str:
-    macs = inventory.take(bmc).macs
-    if len(macs) != 1:
-        raise UsageError(
-            f"{bmc.target.name} has several network cards, and which one is the management network's is not known",
-            code="MANAGEMENT_MAC", path=str(bmc.target), found=macs, allowed="one of them in the spec",
+def _hold_bios(inputs: Data, bmc: Bmc) -> None:
+    """Whatever installed the machine, it does not go on with other settings than those that were qualified."""
+    found = bios.differences(bmc, inputs["bios"])
+    if found:
+        raise BmcError(
+            bmc.target, "its BIOS settings are not the ones of the spec; its system was left as it is", code="BIOS_SETTINGS",
+            found=[str(one) for one in found], allowed=inputs["bios"],
+            hint="set them at the machine; Ironic sets them when it installs a machine anew (a higher `generation`)",
         )  # fmt: skip
-    return macs[0]
+
+
+def _system_drift(inputs: Data, target: Target) -> list[str]:
+    """What is on the machine, as the record of its last installation says, where that is not what the engine's state says."""
+    last = record.load(Path(inputs["folder"]), target.serial)
+    made = inputs.get("made_generation")
+    if inputs.get("install") is None or last is None or made is None:
+        return []
+    said = (
+        [] if last.generation == made else [f"generation {last.generation} is on it, the state says {made}"]
+    )
+    return (
+        said
+        if last.state == "installed"
+        else [*said, f"its installation of generation {last.generation} has not ended"]
+    )
 
 
 RESOURCES: dict[str, Resource] = {"railbed:metal:Machine": Machine()}

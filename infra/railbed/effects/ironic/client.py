@@ -1,0 +1,140 @@
+"""Nodes of an Ironic, by openstacksdk: seen as ``states.Seen``, and told what ``node`` made of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import openstack.connection
+import requests
+from keystoneauth1 import exceptions as transport
+from keystoneauth1.http_basic import HTTPBasicAuth
+from keystoneauth1.session import Session
+from openstack import exceptions
+
+from railbed.effects.ironic import node
+from railbed.effects.ironic.states import Seen
+from railbed.errors import RailbedError
+
+T = TypeVar("T")
+VERSION = "1.89"
+"""API microversion: the last that this client needs is 1.66 (network data); 1.89 came with Ironic 24 (2024.1)."""
+GONE = 404
+CHANGEABLE = ("enroll", "manageable", "available", "inspect failed")
+"""States in which a node's interfaces may be changed."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How an Ironic is reached; the password never shows in a representation."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    ca_file: str = ""
+    """Of its certificate's authority; empty: the system's own."""
+
+
+class Nodes:
+    """The nodes of one Ironic. Every method raises RailbedError ``IRONIC_REFUSED``, ``IRONIC_SILENT`` or ``IRONIC``."""
+
+    def __init__(self, access: Access) -> None:
+        plain = requests.Session()
+        plain.trust_env = False
+        auth = HTTPBasicAuth(endpoint=access.url, username=access.user, password=access.password)
+        session = Session(auth=auth, session=plain, verify=access.ca_file or True)
+        self._url = access.url
+        self._api = openstack.connection.Connection(
+            session=session, baremetal_endpoint_override=access.url, baremetal_default_microversion=VERSION
+        ).baremetal
+
+    def names(self) -> list[str]:
+        """Of all its nodes."""
+        return self._do("list its nodes", lambda: [str(one.name) for one in self._api.nodes(details=False)])
+
+    def uuid(self, name: str) -> str | None:
+        """The node's own identifier; None where there is none."""
+        answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
+        return str(answer.json()["uuid"]) if answer.ok else None
+
+    def see(self, name: str) -> Seen | None:
+        """The node of that name; None where there is none."""
+        answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
+        if answer.status_code == GONE:
+            return None
+        self._do("read the node", lambda: exceptions.raise_from_response(answer))
+        told: dict[str, Any] = answer.json()
+        extra = told["extra"]
+        return Seen(
+            state=told["provision_state"], owner=str(extra.get(node.OWNER, "")), prepared=int(extra.get(node.PREPARED, 0)),
+            deployed=int(extra.get(node.DEPLOYED, 0)), inspected=bool(told["inspection_finished_at"]),
+            enrolled=bool(extra.get(node.ENROLLED)),
+            maintenance=told["maintenance"] and not told["fault"], fault=bool(told["fault"]),
+            error=told["last_error"] or "",
+        )  # fmt: skip
+
+    def create(self, name: str, fields: Mapping[str, Any]) -> None:
+        """A node in state enroll."""
+        self._do("create the node", lambda: self._api.create_node(name=name, driver="redfish", **fields))
+
+    def patch(self, name: str, values: Mapping[str, Any]) -> None:
+        """Sets fields of the node, by path (``extra/KEY``): openstacksdk itself drops ``network_data``."""
+        body = [{"op": "add", "path": f"/{path}", "value": value} for path, value in values.items()]
+
+        def send() -> None:
+            exceptions.raise_from_response(self._api.patch(f"/nodes/{name}", json=body, microversion=VERSION))
+
+        self._do("describe the node", send)
+
+    def provision(self, name: str, verb: str, **how: Any) -> None:
+        """Asks for a change of state, and does not wait for it."""
+        self._do(f"ask for {verb!r}", lambda: self._api.set_node_provision_state(name, verb, **how))
+
+    def set_raid(self, name: str, target: Mapping[str, Any]) -> None:
+        """What the RAID steps shall make."""
+
+        def send() -> None:
+            answer = self._api.put(f"/nodes/{name}/states/raid", json=dict(target), microversion=VERSION)
+            exceptions.raise_from_response(answer)
+
+        self._do("set the RAID configuration", send)
+
+    def end_maintenance(self, name: str) -> None:
+        """Ironic works on the node again."""
+        self._do("end the maintenance", lambda: self._api.unset_node_maintenance(name))
+
+    def forget(self, name: str) -> None:
+        """Removes the node and all that is known of it; nothing is done to its machine."""
+        self._do(
+            "set maintenance", lambda: self._api.set_node_maintenance(name, "installed; no longer Ironic's")
+        )
+        self._do("remove the node", lambda: self._api.delete_node(name))
+
+    def inventory(self, name: str) -> dict[str, Any]:
+        """What inspection has found."""
+        answer = self._do(
+            "read the inventory", lambda: self._api.get(f"/nodes/{name}/inventory", microversion=VERSION)
+        )
+        found: dict[str, Any] = answer.json() if answer.ok else {}
+        return found
+
+    def _do(self, what: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except exceptions.HttpException as refused:
+            status = refused.status_code or 0
+            if status in (401, 403):
+                raise RailbedError(
+                    f"Ironic refused its user ({what})", code="IRONIC_REFUSED", path=self._url, found=f"HTTP {status}",
+                    hint="check user and password of Ironic",
+                ) from None  # fmt: skip
+            raise RailbedError(
+                f"Ironic did not {what}: {refused.details or refused.message}", code="IRONIC", path=self._url,
+                found=f"HTTP {status}", hint="where another one works on the node, wait and run the same again",
+            ) from None  # fmt: skip
+        except (exceptions.SDKException, transport.ClientException) as broken:
+            raise RailbedError(
+                f"Ironic does not answer ({what})", code="IRONIC_SILENT", path=self._url, found=str(broken)[:200],
+                hint="run the same again: it goes on from where the machine is",
+            ) from None  # fmt: skip

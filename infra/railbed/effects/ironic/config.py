@@ -1,0 +1,102 @@
+"""Settings of the embedded Ironic: one process, no message bus, nothing done by itself, nothing but its own folder written."""
+
+from __future__ import annotations
+
+import configparser
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+USER = "railbed"
+FOLDERS = (
+    "files",
+    "images",
+    "master",
+    "master-iso",
+    "tftp",
+    "tftp-master",
+    "certificates",
+    "logs",
+    "tmp",
+    "agent",
+)
+"""Below the state folder; Ironic makes none of them."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """This machine's address on the provisioning network, and the two ports that machines and BMCs reach there."""
+
+    address: str
+    port: int
+    files_port: int
+
+    @property
+    def url(self) -> str:
+        """Of the API."""
+        return f"https://{self.address}:{self.port}"
+
+    @property
+    def files_url(self) -> str:
+        return f"https://{self.address}:{self.files_port}"
+
+
+def rendered(folder: Path, where: Where, authorities: str) -> str:
+    """``ironic.conf`` (docs.openstack.org/ironic, configuration options) for a state folder.
+
+    ``authorities``: file of those that signed the image server's certificate; empty: the system's own.
+    """
+    own: dict[str, dict[str, object]] = {
+        "DEFAULT": {
+            "host": USER, "my_ip": where.address, "state_path": folder, "tempdir": folder / "tmp",
+            "log_file": folder / "logs/ironic.log", "rpc_transport": "none",
+            "auth_strategy": "http_basic", "http_basic_auth_user_file": folder / "users",
+            "webserver_verify_ca": authorities or "True",
+            "enabled_hardware_types": "redfish", "enabled_boot_interfaces": "redfish-virtual-media",
+            "enabled_bios_interfaces": "redfish,no-bios", "enabled_console_interfaces": "no-console",
+            "enabled_deploy_interfaces": "direct,ramdisk", "enabled_firmware_interfaces": "redfish,no-firmware",
+            "enabled_inspect_interfaces": "redfish,no-inspect", "enabled_management_interfaces": "redfish",
+            "enabled_network_interfaces": "noop", "enabled_power_interfaces": "redfish",
+            "enabled_raid_interfaces": "agent,no-raid", "enabled_rescue_interfaces": "no-rescue",
+            "enabled_storage_interfaces": "noop", "enabled_vendor_interfaces": "no-vendor",
+            "default_deploy_interface": "direct", "default_inspect_interface": "redfish",
+        },
+        "api": {
+            "host_ip": where.address, "port": where.port, "public_endpoint": where.url, "api_workers": 1,
+            "enable_ssl_api": True, "cert_file": folder / "certificate.pem", "key_file": folder / "key.pem",
+        },
+        "database": {"connection": f"sqlite:///{folder}/ironic.sqlite"},
+        # Nothing happens that railbed did not ask for: no cleaning on the way, no power that is put back behind people.
+        "conductor": {
+            "automated_clean": False, "sync_power_state_interval": 0, "force_power_state_during_sync": False,
+            "file_url_allowed_paths": folder / "agent", "deploy_callback_timeout": 3600, "clean_callback_timeout": 0,
+        },
+        "deploy": {
+            "http_root": folder / "files", "http_url": where.files_url, "iso_master_path": folder / "master-iso",
+            "default_boot_mode": "uefi", "erase_devices_priority": 0, "erase_devices_metadata_priority": 0,
+        },
+        "pxe": {
+            "images_path": folder / "images", "instance_master_path": folder / "master", "tftp_root": folder / "tftp",
+            "tftp_master_path": folder / "tftp-master",
+        },
+        "agent": {
+            "certificates_path": folder / "certificates", "deploy_logs_local_path": folder / "logs",
+            "api_ca_file": folder / "certificate.pem", "require_tls": True,
+        },
+        "dhcp": {"dhcp_provider": "none"},
+        "redfish": {
+            "connection_attempts": 2, "connection_retry_interval": 2, "use_swift": False,
+            "firmware_update_status_interval": 10,
+        },
+        "service_catalog": {"auth_type": "none", "endpoint_override": where.url},
+        "inventory": {"data_backend": "database"},
+        "railbed": {"files": folder / "files", "files_port": where.files_port, "user": USER},
+    }  # fmt: skip
+    ini = configparser.RawConfigParser(interpolation=None)
+    # oslo.config replaces `$name` in values.
+    ini.read_dict({
+        part: {name: str(value).replace("$", "$$") for name, value in values.items()} for part, values in own.items()
+    })  # fmt: skip
+    text = io.StringIO()
+    ini.write(text)
+    return text.getvalue()

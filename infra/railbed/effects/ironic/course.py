@@ -1,0 +1,138 @@
+"""One machine through Ironic: look, decide, confirm at the BMC that it is the right one, ask, and look again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from railbed.effects.bmc.connection import Bmc
+from railbed.effects.bmc.inventory import identify
+from railbed.effects.bmc.system import System
+from railbed.effects.bmc.target import BmcError
+from railbed.effects.ironic import node
+from railbed.effects.ironic.client import CHANGEABLE, Nodes
+from railbed.effects.ironic.states import Action, Goal, Seen, Stuck, next_action
+
+VERBS = {
+    Action.MANAGE: "manage", Action.INSPECT: "inspect", Action.PROVIDE: "provide", Action.UNDEPLOY: "deleted",
+}  # fmt: skip
+REASON_LOOKS = 5
+CAUSES = (
+    (
+        "MACHINE_IDENTITY",
+        "MACHINE_IDENTITY",
+        "another machine answers at its BMC's address; nothing was done to it",
+    ),
+    ("No suitable device", "DISK_HINT", "no disk of the machine is the one that its hint means"),
+    ("checksum", "INSTALLER_IMAGE", "the image is another one than the one that was meant"),
+)
+"""Words of Ironic's last error → code and what it comes to."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that one machine's way through Ironic needs."""
+
+    nodes: Nodes
+    bmc: Bmc
+    goal: Goal
+    wish: node.Wish
+    system: System
+    driver_info: Callable[[], dict[str, Any]]
+    """Made when it is needed: it holds the BMC's password."""
+
+    @property
+    def name(self) -> str:
+        return self.bmc.target.name
+
+    def follow(self) -> None:
+        """Returns once the system is on the machine. Raises BmcError where Ironic says that it failed, or does not end."""
+        asked: frozenset[Action] = frozenset()
+        began = time.monotonic()
+        while True:
+            seen = self.nodes.see(self.name)
+            try:
+                action = next_action(seen, self.goal, asked)
+            except Stuck as stuck:
+                raise self._explained(stuck, seen) from None
+            if action is Action.DONE:
+                return
+            if action is Action.WAIT:
+                self._within(began, seen)
+                time.sleep(self.bmc.patience.ironic_poll_s)
+                continue
+            identify(self.bmc)
+            self._ask(action, seen)
+            asked |= {action}
+
+    def _ask(self, action: Action, seen: Seen | None) -> None:
+        nodes, name, wish = self.nodes, self.name, self.wish
+        if action is Action.ENROL:
+            fields = self._fields()
+            fields["extra"][node.ENROLLED] = True
+            nodes.create(name, {**fields, **node.described(wish)})
+            nodes.patch(name, {"network_data": node.network_data(self.system, wish.port)})
+        elif action is Action.DESCRIBE:
+            self._describe(seen)
+        elif action is Action.PREPARE:
+            if wish.mirror:
+                nodes.set_raid(name, node.raid(wish))
+            nodes.provision(name, "clean", clean_steps=node.steps(wish))
+        elif action is Action.NOTE:
+            nodes.patch(name, {f"extra/{node.PREPARED}": self.goal.generation})
+        elif action is Action.DEPLOY:
+            nodes.patch(name, {
+                "instance_info": node.instance_info(wish), f"extra/{node.DEPLOYED}": self.goal.generation,
+            })  # fmt: skip
+            nodes.provision(name, "active", config_drive=node.config_drive(self.system, wish.port))
+        else:
+            nodes.provision(name, VERBS[action])
+
+    def _fields(self) -> dict[str, Any]:
+        own = {node.SERIAL: self.bmc.target.serial, node.OWNER: self.goal.owner}
+        return {"driver_info": self.driver_info(), "extra": own}
+
+    def _describe(self, seen: Seen | None) -> None:
+        """The node's own ``extra`` and, where the site enrolled it, its way to the BMC stay."""
+        assert seen is not None
+        if seen.fault:
+            self.nodes.end_maintenance(self.name)
+        fields = self._fields()
+        values: dict[str, Any] = {f"extra/{key}": value for key, value in fields["extra"].items()}
+        if seen.enrolled:
+            values |= {f"driver_info/{key}": value for key, value in fields["driver_info"].items()}
+        if seen.state in CHANGEABLE:
+            values |= node.described(self.wish)
+            values["network_data"] = node.network_data(self.system, self.wish.port)
+        self.nodes.patch(self.name, values)
+
+    def _within(self, began: float, seen: Seen | None) -> None:
+        limit_s = self.bmc.patience.install_s
+        if time.monotonic() - began >= limit_s:
+            raise BmcError(
+                self.bmc.target, "Ironic has not ended with it", code="INSTALL_TIMEOUT", found=seen and seen.state,
+                allowed=f"the next step within {limit_s:g} s",
+                hint="look at its console; does the machine reach Ironic's address? The same command goes on from there",
+            )  # fmt: skip
+
+    def _explained(self, stuck: Stuck, seen: Seen | None) -> BmcError:
+        """Ironic writes down why a step failed a moment after it has failed."""
+        reason = stuck.reason
+        for _ in range(REASON_LOOKS):
+            if stuck.code != "IRONIC_FAILED" or seen is None or seen.error:
+                break
+            time.sleep(self.bmc.patience.ironic_poll_s)
+            seen = self.nodes.see(self.name)
+            reason = seen.error if seen and seen.error else reason
+        for word, code, message in CAUSES:
+            if word in reason:
+                return BmcError(
+                    self.bmc.target, message, code=code, found=reason,
+                    hint=stuck.hint or "mend it, and run the same again",
+                )  # fmt: skip
+        return BmcError(
+            self.bmc.target, f"Ironic does not come further: {reason}", code=stuck.code,
+            hint=stuck.hint or "mend what it names, and run the same again: it goes on from there",
+        )  # fmt: skip

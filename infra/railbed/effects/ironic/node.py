@@ -1,0 +1,153 @@
+"""What Ironic is told of one machine: plain JSON data from railbed's own words. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from railbed.effects.bmc import disks
+from railbed.effects.bmc.system import System
+
+SERIAL, OWNER, ENROLLED, PREPARED, DEPLOYED = (
+    f"railbed_{name}" for name in ("serial", "owner", "enrolled", "prepared", "deployed")
+)
+"""Keys of the node's ``extra``; the embedded Ironic's guard reads the first."""
+ERASING = {"metadata": "erase_devices_metadata", "full": "erase_devices"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """The management network's way into a machine."""
+
+    macs: Sequence[str]
+    """One card, or those of a bond."""
+    bond_mode: str = ""
+    vlan: int = 0
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where Ironic reads what it boots machines from: URLs, or ``file://`` of its own."""
+
+    kernel: str
+    ramdisk: str
+    esp: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How one machine shall be set up."""
+
+    pool: str
+    image_url: str
+    image_sha256: str
+    port: Port
+    disk: Mapping[str, str] = field(default_factory=dict)
+    mirror: Sequence[Mapping[str, str]] = ()
+    bios: Mapping[str, Any] = field(default_factory=dict)
+    erase: str = "none"
+    interface: str = "direct"
+    """Ironic's deploy interface: ``direct`` writes the image to disk, ``ramdisk`` boots an ISO."""
+
+
+def driver_info(
+    address: str, system: str, user: str, password: str, verify: str | bool, files: Files
+) -> dict[str, Any]:
+    """How Ironic reaches the BMC, and with what it boots the machine."""
+    return {
+        "redfish_address": address, "redfish_system_id": system, "redfish_username": user, "redfish_password": password,
+        "redfish_verify_ca": verify, "deploy_kernel": files.kernel, "deploy_ramdisk": files.ramdisk, "bootloader": files.esp,
+    }  # fmt: skip
+
+
+def described(wish: Wish) -> dict[str, Any]:
+    """Fields of the node beside its BMC."""
+    root = {"root_device": disks.root_device(wish.disk)} if wish.disk else {}
+    return {
+        "resource_class": wish.pool, "properties": {"capabilities": "boot_mode:uefi", **root},
+        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror else "no-raid",
+        "bios_interface": "redfish" if wish.bios else "no-bios",
+    }  # fmt: skip
+
+
+def raid(wish: Wish) -> dict[str, Any]:
+    """The target RAID configuration; empty without a mirror."""
+    if not wish.mirror:
+        return {}
+    halves = [disks.root_device(hint) for hint in wish.mirror]
+    disk = {
+        "size_gb": "MAX", "raid_level": "1", "controller": "software", "is_root_volume": True, "physical_disks": halves,
+    }  # fmt: skip
+    return {"logical_disks": [disk]}
+
+
+def steps(wish: Wish) -> list[dict[str, Any]]:
+    """Cleaning steps in their order: settings first, then the disks are emptied, then joined."""
+    found: list[dict[str, Any]] = []
+    if wish.bios:
+        settings = [{"name": name, "value": value} for name, value in sorted(wish.bios.items())]
+        found.append({"interface": "bios", "step": "apply_configuration", "args": {"settings": settings}})
+    if wish.mirror:
+        found.append({"interface": "raid", "step": "delete_configuration"})
+    if wish.erase in ERASING:
+        found.append({"interface": "deploy", "step": ERASING[wish.erase]})
+    if wish.mirror:
+        found.append({"interface": "raid", "step": "create_configuration"})
+    return found
+
+
+def instance_info(wish: Wish) -> dict[str, Any]:
+    """The image, by the digest that the machine's ramdisk compares before it writes."""
+    if wish.interface == "ramdisk":
+        return {"boot_iso": wish.image_url, "image_checksum": wish.image_sha256}
+    return {
+        "image_source": wish.image_url, "image_os_hash_algo": "sha256", "image_os_hash_value": wish.image_sha256,
+        "image_disk_format": "qcow2", "image_type": "whole-disk",
+    }  # fmt: skip
+
+
+def network_data(system: System, port: Port) -> dict[str, Any]:
+    """OpenStack's ``network_data.json`` (docs.openstack.org/nova, metadata; cloud-init's ConfigDrive source reads it)."""
+    mtu = {"mtu": port.mtu} if port.mtu else {}
+    links: list[dict[str, Any]] = [
+        {"id": f"card{i}", "type": "phy", "ethernet_mac_address": mac, **mtu}
+        for i, mac in enumerate(port.macs)
+    ]
+    if port.bond_mode:
+        links.append({
+            "id": "bond0", "type": "bond", "ethernet_mac_address": port.macs[0], "bond_mode": port.bond_mode,
+            "bond_links": [link["id"] for link in links], "bond_miimon": 100, **mtu,
+        })  # fmt: skip
+    if port.vlan:
+        links.append({
+            "id": "vlan0", "type": "vlan", "vlan_link": links[-1]["id"], "vlan_id": port.vlan,
+            "vlan_mac_address": port.macs[0], **mtu,
+        })  # fmt: skip
+    interface = ipaddress.ip_interface(system.address)
+    way = {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": system.gateway}  # noqa: S104 - the default route
+    return {
+        "links": links,
+        "networks": [{
+            "id": "management", "network_id": "management", "type": "ipv4", "link": links[-1]["id"],
+            "ip_address": str(interface.ip), "netmask": str(interface.netmask), "routes": [way] if system.gateway else [],
+        }],
+        "services": [{"type": "dns", "address": one} for one in system.nameservers],
+    }  # fmt: skip
+
+
+def config_drive(system: System, port: Port) -> dict[str, Any]:
+    """What the system reads at its first boot. Ironic makes the disc of it; user data is text, and JSON is YAML."""
+    return {
+        "meta_data": {
+            "uuid": system.instance,
+            "instance-id": system.instance,
+            "hostname": system.name,
+            "name": system.name,
+        },
+        "user_data": "#cloud-config\n" + json.dumps(system.first_boot()),
+        "network_data": network_data(system, port),
+    }

@@ -1,0 +1,194 @@
+"""The embedded Ironic: prepared, started as a child of this process, waited for, and ended with its secrets.
+
+One for a stack's folder, while at least one machine needs it. Its state stays, 0600, where a machine is half-way; the next run
+goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from railbed.defaults import (
+    IRONIC_READY_POLL_S,
+    IRONIC_READY_TIMEOUT_S,
+    IRONIC_STOP_TIMEOUT_S,
+    IRONIC_UID,
+)
+from railbed.effects import lock
+from railbed.effects.bmc.certificate import certify
+from railbed.effects.ironic import venv
+from railbed.effects.ironic.client import Access, Nodes
+from railbed.effects.ironic.config import FOLDERS, USER, Where, rendered
+from railbed.errors import HostError, RailbedError
+from railbed.run import Session
+
+PROGRAM = Path(__file__).with_name("embedded.py")
+PASSWORD_BYTES = 32
+ISO_MAKERS = ("mkisofs", "xorrisofs", "genisoimage")
+
+
+@dataclass
+class Embedded:
+    """One that runs."""
+
+    folder: Path
+    access: Access
+    session: Session = field(repr=False)
+    held: ExitStack = field(repr=False)
+    users: int = 0
+
+
+_running: dict[Path, Embedded] = {}
+_lock = threading.Lock()
+
+
+@contextmanager
+def running(folder: Path, where: Where, python: Path, authorities: str = "") -> Iterator[Embedded]:
+    """Ironic with its state in ``folder``, made by ``python`` of its own environment; one that has died is started again.
+
+    Raises Busy where another railbed runs it, HostError where this machine lacks something, RailbedError ``IRONIC_START``.
+    """
+    with _lock:
+        found = _running.get(folder)
+        if found is None or found.session.ended:
+            users = _bury(found) if found else 0
+            found = _running[folder] = _start(folder, where, python, authorities)
+            found.users = users
+        found.users += 1
+    try:
+        yield found
+    finally:
+        with _lock:
+            now = _running.get(folder)
+            if now is not None:
+                now.users -= 1
+                if not now.users:
+                    _stop(_running.pop(folder))
+
+
+def _bury(dead: Embedded) -> int:
+    """Lets go of one that ended by itself; returns for how many machines it was running."""
+    _running.pop(dead.folder)
+    dead.session.close()
+    dead.held.close()
+    return dead.users
+
+
+def iso_maker() -> str:
+    """The program that makes the ramdisk's disc. Raises HostError where there is none."""
+    found = next((place for name in ISO_MAKERS if (place := shutil.which(name))), None)
+    if found is None:
+        raise HostError(
+            "no program that makes ISO images", allowed=" or ".join(ISO_MAKERS), hint="apt install xorriso"
+        )
+    return found
+
+
+def _start(folder: Path, where: Where, python: Path, authorities: str) -> Embedded:
+    maker = iso_maker()
+    with ExitStack() as holding:
+        holding.enter_context(lock.held(folder.with_suffix(".lock"), "the embedded Ironic"))
+        _prepare(folder, where, maker, authorities)
+        session = Session(
+            [*_as_user(folder, python), python, PROGRAM, "--config-file", folder / "ironic.conf"]
+        )
+        access = Access(
+            where.url, USER, secrets.token_urlsafe(PASSWORD_BYTES), str(folder / "certificate.pem")
+        )
+        embedded = Embedded(folder, access, session, holding)
+        try:
+            session.send(f"{access.password}\n".encode())
+            _await(embedded)
+        except BaseException:
+            session.close(IRONIC_STOP_TIMEOUT_S)
+            raise
+        embedded.held = holding.pop_all()
+    return embedded
+
+
+def _prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
+    """Folders, certificate and settings; what an earlier run left stays beside."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    for name in (*FOLDERS, "bin"):
+        (folder / name).mkdir(exist_ok=True, mode=0o700)
+    tool = folder / "bin" / "mkisofs"
+    tool.unlink(missing_ok=True)
+    tool.symlink_to(maker)
+    certify(folder, where.address)
+    trusted = ""
+    if authorities:
+        trusted = str(folder / "authorities.pem")
+        shutil.copyfile(authorities, trusted)
+    (folder / "ironic.conf").write_text(rendered(folder, where, trusted))
+
+
+def _as_user(folder: Path, python: Path) -> list[str]:
+    """Begins the command: nothing of this process's environment, no way to new rights, and never root."""
+    clean = [
+        "env",
+        "-i",
+        f"PATH={folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
+        f"HOME={folder}",
+        "LANG=C.UTF-8",
+    ]
+    drop = ["setpriv", "--no-new-privs"]
+    if os.geteuid() == 0:
+        for path in (folder, python, PROGRAM):
+            if (shut := venv.closed(path.absolute())) is not None:
+                raise HostError(
+                    "Ironic does not run as root, and its own user cannot enter a folder on the way", path=str(path),
+                    found=str(shut), allowed="folders that others may enter (mode o+x)",
+                    hint="run railbed as a user that is not root, or put the checkout elsewhere",
+                )  # fmt: skip
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, IRONIC_UID, IRONIC_UID, follow_symlinks=False)
+        drop += [f"--reuid={IRONIC_UID}", f"--regid={IRONIC_UID}", "--clear-groups"]
+    return [*clean, *drop]
+
+
+def _await(embedded: Embedded) -> None:
+    deadline = time.monotonic() + IRONIC_READY_TIMEOUT_S
+    with requests.Session() as asking:
+        asking.trust_env = False
+        asking.auth, asking.verify = (embedded.access.user, embedded.access.password), embedded.access.ca_file
+        while time.monotonic() < deadline:
+            if embedded.session.ended:
+                break
+            try:
+                answer = asking.get(
+                    f"{embedded.access.url}/v1/drivers/redfish", timeout=IRONIC_READY_TIMEOUT_S
+                )
+                if answer.ok:
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(IRONIC_READY_POLL_S)
+    said = embedded.session.close(IRONIC_STOP_TIMEOUT_S).tail()
+    raise RailbedError(
+        "the embedded Ironic did not start", code="IRONIC_START", path=str(embedded.folder / "logs/ironic.log"), found=said,
+        allowed=f"an answer at {embedded.access.url} within {IRONIC_READY_TIMEOUT_S:g} s",
+        hint="is its port another program's? With a damaged database remove the folder: half-made machines begin anew",
+    )  # fmt: skip
+
+
+def _stop(embedded: Embedded) -> None:
+    """Ends it, and removes its state with all secrets unless a machine is half-way."""
+    try:
+        left = Nodes(embedded.access).names()
+    except RailbedError:
+        left = ["unknown"]  # it has ended by itself, so nothing is known to be done
+    embedded.session.close(IRONIC_STOP_TIMEOUT_S)
+    if not left:
+        shutil.rmtree(embedded.folder)
+    embedded.held.close()
