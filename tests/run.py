@@ -13,7 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHELL = [
-    "infra/railbed/effects/lab/boot.sh", "infra/railbed/configure/bin/ansible-playbook",
+    "infra/railbed/effects/lab/boot.sh", "infra/railbed/effects/lab/machines/start.sh",
+    "infra/railbed/effects/lab/machines/guest/railbed-lab-setup", "infra/railbed/configure/bin/ansible-playbook",
     "plugins/pulumi/railbed/pulumi-resource-railbed", "roles/container_runtime/files/own-folder", ".ci/run",
 ]  # fmt: skip
 STATIC = ROOT / "tests/roles/localhost.ini"

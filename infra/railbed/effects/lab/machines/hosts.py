@@ -173,9 +173,9 @@ def _boot(spec: MachineSpec) -> None:
 class Stall:
     """Tells a boot that waits for nothing from one that is slow: the machine uses no processor, and does not answer.
 
-    Emulated with several processors, QEMU 7.2 now and then loses a timer interrupt early in the kernel's start, on a busy computer:
-    the local APIC has it in service for ever, both processors are halted, and nothing comes after (seen once in a dozen
-    boots). A reset gets it going; a machine that stalls for a reason of its own stalls again, and its console is shown.
+    Emulated with several processors, QEMU 7.2 now and then loses a timer interrupt early in the kernel's start, on a busy
+    computer: the local APIC has it in service for ever, both processors are halted, and nothing comes after (seen once in a
+    dozen boots). A reset gets it going; a machine that stalls for a reason of its own stalls again, and its console is shown.
     """
 
     since_s: float = -1.0
