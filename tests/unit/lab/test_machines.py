@@ -202,9 +202,9 @@ def test_the_image_is_built_anew_when_what_a_machine_runs_changes(monkeypatch: p
 
 def test_a_boot_that_uses_no_processor_is_stalled_and_a_slow_one_is_not() -> None:
     slow, stalled = hosts.Stall(), hosts.Stall()
-    seen = [(slow.seen(now, 0.1 * now), stalled.seen(now, 15.0 + 0.01 * now)) for now in range(0, 200, 5)]
+    seen = [(slow.seen(now, 0.1 * now), stalled.seen(now, 15.0 + 0.01 * now)) for now in range(0, 400, 5)]
     assert not any(one for one, _ in seen)
-    assert [at * 5 for at, (_, one) in enumerate(seen) if one] == [45, 90, 135, 180]
+    assert [at * 5 for at, (_, one) in enumerate(seen) if one] == [90, 180, 270, 360]
     assert (slow.resets, stalled.resets) == (0, 4)
 
 

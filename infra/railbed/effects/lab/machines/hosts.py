@@ -29,7 +29,8 @@ TAIL = 4000
 PANIC = "Kernel panic"
 HOST_KEY, MACHINE_ID = "ssh_host_ed25519_key", "machine-id"
 UNFINISHED = ".new"
-STALL_S, IDLE_SHARE, MOST_RESETS = 45.0, 0.03, 2
+STALL_S, IDLE_SHARE, MOST_RESETS = 90.0, 0.03, 2
+"""Longer than a boot may rightly wait for devices: railbed-lab-setup gives udev 60 s."""
 
 
 @dataclass(frozen=True)
