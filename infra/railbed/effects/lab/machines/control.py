@@ -13,7 +13,7 @@ ANSWER_S = 20.0
 """A machine whose processor is emulated on a busy computer answers late."""
 
 
-def tell(control: Path, name: str, **arguments: Any) -> Any:
+def tell(control: Path, command: str, /, **arguments: Any) -> Any:
     """What QEMU returns for one command. Raises CommandError where it refuses, or nobody answers."""
     try:
         with socket.socket(socket.AF_UNIX) as channel:
@@ -21,14 +21,14 @@ def tell(control: Path, name: str, **arguments: Any) -> Any:
             channel.connect(str(control))
             with channel.makefile("rw", encoding="utf-8") as lines:
                 json.loads(lines.readline())
-                for asked in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
+                for asked in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
                     lines.write(json.dumps(asked) + "\n")
                     lines.flush()
                     answer = _answer(lines)
     except (OSError, ValueError) as error:
-        raise CommandError(f"QEMU does not take {name}", path=str(control), found=str(error)) from None
+        raise CommandError(f"QEMU does not take {command}", path=str(control), found=str(error)) from None
     if "error" in answer:
-        raise CommandError(f"QEMU refuses {name}", path=str(control), found=answer["error"].get("desc"))
+        raise CommandError(f"QEMU refuses {command}", path=str(control), found=answer["error"].get("desc"))
     return answer["return"]
 
 
