@@ -28,10 +28,9 @@ def answering(path: Path, answer: dict[str, Any]) -> Iterator[list[dict[str, Any
         server.listen()
 
         def serve() -> None:
-            with server.accept()[0] as session, session.makefile("rw") as lines:
-                for said in (GREETING, {"return": {}}, EVENT, answer):
-                    lines.write(json.dumps(said) + "\n")
-                lines.flush()
+            with server.accept()[0] as session, session.makefile("r") as lines:
+                said = (GREETING, {"return": {}}, EVENT, answer)
+                session.sendall("".join(json.dumps(one) + "\n" for one in said).encode())
                 asked.extend(json.loads(line) for line in lines)
 
         thread = threading.Thread(target=serve)

@@ -19,11 +19,11 @@ def tell(control: Path, command: str, /, **arguments: Any) -> Any:
         with socket.socket(socket.AF_UNIX) as channel:
             channel.settimeout(ANSWER_S)
             channel.connect(str(control))
-            with channel.makefile("rw", encoding="utf-8") as lines:
+            # Not one file for both ways: what it has read ahead is dropped when it is written to.
+            with channel.makefile("r", encoding="utf-8") as lines:
                 json.loads(lines.readline())
                 for asked in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                    lines.write(json.dumps(asked) + "\n")
-                    lines.flush()
+                    channel.sendall(json.dumps(asked).encode() + b"\n")
                     answer = _answer(lines)
     except (OSError, ValueError) as error:
         raise CommandError(f"QEMU does not take {command}", path=str(control), found=str(error)) from None
