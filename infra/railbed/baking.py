@@ -64,12 +64,12 @@ def bake(
 
 def require_lab(plan: ClusterPlan, work: Workspace, say: Say) -> None:
     """Raises HostError for the first thing that this machine lacks; then fills the lab's caches."""
-    for finding in platforms.examine(plan.platform, 1):
+    for finding in platforms.examine(plan, 1):
         if finding.needed and not finding.ok:
             raise HostError(
                 f"this machine lacks what it needs: {finding.name}", found=finding.found, hint=finding.hint, code="DOCTOR"
             )  # fmt: skip
-    platforms.prepare(plan.platform, work, say)
+    platforms.prepare(plan, work, say)
 
 
 def pool_of(plan: ClusterPlan, name: str | None) -> PlannedPool:

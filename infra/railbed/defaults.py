@@ -49,6 +49,9 @@ SSH_FANOUT = 64
 """Maximum concurrent SSH sessions; each client takes some megabytes of memory."""
 HOST_BOOT_TIMEOUT_S = 60.0
 HOST_STOP_TIMEOUT_S = 30.0
+MACHINE_BOOT_TIMEOUT_S = 900.0
+"""A virtual machine without KVM: 34-41 s with a core to itself, 105-170 s at ten times the load (measured)."""
+MACHINE_STOP_TIMEOUT_S = 60.0
 SECRETS_WAIT_S = 60.0
 """How long a command waits for another one that makes the stack's secrets: making them takes less than a second."""
 LOCK_POLL_S = 0.5
@@ -70,6 +73,10 @@ KEPT_STATES = 10
 FREE_DISK_GBYTES = 20
 LAB_HOST_MEMORY_MIB = 900
 """Memory planned per lab host, torch rank included (measured: up to 770 MiB a rank, 120-170 MB of daemons)."""
+MACHINE_MEMORY_MIB = 768
+"""Memory of a virtual machine of the lab."""
+MACHINE_OVERHEAD_MIB = 300
+"""QEMU's own beside it, its buffer of translated code included (measured: 380-610 MiB at 512 MiB of guest memory)."""
 
 # --- configure -------------------------------------------------------------------------------------------------
 CONVERGE_SILENCE_S = 2400
@@ -251,8 +258,8 @@ PERFTEST_CARDS_MOST = 8
 PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
 """Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
 carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
-PERFTEST_QUEUED_S = 0.1
-"""The most that may be under way at once: a twentieth of what RAIL_SECONDS carry."""
+PERFTEST_QUEUED_S = 0.05
+"""The most that may be under way at once: a fortieth of what RAIL_SECONDS carry, and what the shaper of a lab's rail queues."""
 RAIL_GATE_FRACTION = 0.95
 """A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03

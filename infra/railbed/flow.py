@@ -86,15 +86,15 @@ def setup(work: Workspace, say: Say) -> None:
     if planned.platform != platforms.LOCAL:
         # What is missing there is a provider's plugin, and installing one takes the engine and this file.
         write_env(work, environment(work, say))
-    require(platforms.examine(planned.platform, len(plans.hosts(planned))))
-    prepare(planned.platform, work, say)
+    require(platforms.examine(planned))
+    prepare(planned, work, say)
 
 
-def prepare(kind: str, work: Workspace, say: Say) -> None:
+def prepare(planned: plans.ClusterPlan, work: Workspace, say: Say) -> None:
     """Fills the caches side by side: building the engine is bound by the processor, the rest by the network."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         engine = pool.submit(_engine, work, say)
-        platforms.prepare(kind, work, say)
+        platforms.prepare(planned, work, say)
         engine.result()
 
 
@@ -208,6 +208,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
     with operating(work, "up"), accepting(work, new_host_keys or []):
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
+        platforms.require_configured(planned)
         plans.require_acknowledged(planned)
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:

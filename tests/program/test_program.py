@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from railbed.effects import contract_store
+from railbed.effects.lab import names
 from railbed.effects.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +99,33 @@ def test_rails_carry_the_catalogue_s_rate(workdir: Path) -> None:
     ]
     assert len(compute) == 5
     assert all([rail["rate_mbit"] for rail in one["rails"]] == [100] * 8 for one in compute)
+
+
+def machines(tmp: Path) -> Path:
+    """The example with virtual machines as its hosts."""
+    document = yaml.safe_load((ROOT / "examples/lab-cluster.yaml").read_text())
+    document["config"]["railbed:cluster"]["platform"]["hosts"] = "machine"
+    path = tmp / "machines.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_hosts_that_are_machines_are_the_same_but_for_kind_image_and_identity(workdir: Path) -> None:
+    recorder, value = run(machines(workdir))
+    contract = contract_store.parse(Workspace(workdir, "test"), value, "machines")
+    types = [declared[0] for declared in recorder.declared]
+    assert types.count("railbed:lab:Machine") == len(contract.nodes) == 6
+    assert types.count("railbed:lab:MachineImage") == 1
+    assert {"railbed:lab:Host", "railbed:lab:Image"}.isdisjoint(types)
+    assert contract.hosts == "machine"
+    lab_id = Workspace(workdir, "test").lab_id
+    assert {node.name: node.identity.model_dump() for node in contract.nodes} == {
+        node.name: {"kind": "serial", "value": names.serial(lab_id, node.name)} for node in contract.nodes
+    }
+    usual, _ = run(ROOT / "examples/lab-cluster.yaml")
+    as_machines = {name: inputs for typ, name, inputs in recorder.declared if typ == "railbed:lab:Machine"}
+    as_containers = {name: inputs for typ, name, inputs in usual.declared if typ == "railbed:lab:Host"}
+    assert as_machines == as_containers
 
 
 def test_secrets_never_become_inputs(workdir: Path) -> None:

@@ -38,17 +38,15 @@ def register(app: typer.Typer) -> None:
 
 def run_doctor(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
     """Look at this machine: what the stack's platform needs here and what is missing."""
-    kind, hosts = _wanted(_new(stack))
-    found = platforms.examine(kind, hosts)
+    found = platforms.examine(_wanted(_new(stack)))
     findings.show(found, as_json=as_json)
     output.leave(findings.needed_status(found))
 
 
-def _wanted(work: Workspace) -> tuple[str, int]:
-    """Platform and number of hosts of the stack, or of the example before there is one."""
+def _wanted(work: Workspace) -> plans.ClusterPlan:
+    """The plan of the stack, or of the example before there is one."""
     source = work.stack_file if work.stack_file.exists() else work.root / flow.DEFAULT_SPEC
-    planned = plans.plan(spec.load(source))
-    return planned.platform, len(plans.hosts(planned))
+    return plans.plan(spec.load(source))
 
 
 def setup(stack: str = output.STACK_OPTION) -> None:

@@ -29,7 +29,7 @@ def of(
     lab = isinstance(spec.platform, LabPlatform)
     machine, hosts, provided = (
         pools[0].machine,
-        "container" if lab else "machine",
+        spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine",
         spec.platform.kind in CLOUDS,
     )
     return Facts(

@@ -74,6 +74,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
 
 
 def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
+    machines = isinstance(spec.platform, LabPlatform) and spec.platform.hosts == "machine"
     for index, pool in enumerate(spec.pools):
         if pool.huge_pages_gib:
             yield (
@@ -81,6 +82,9 @@ def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
                 f"pools[{index}].huge_pages_gib",
                 "remove it: lab hosts share this machine's memory",
             )
+        if machines and pool.image is not None:
+            hint = "remove it, or `hosts: machine`: a baked image is a layer over the containers' one"
+            yield "a baked image of virtual machines", f"pools[{index}].image", hint
     if spec.service != "cluster":
         yield f"service {spec.service}", "service", "use service: cluster"
     if spec.access.ssh_from:

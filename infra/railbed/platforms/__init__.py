@@ -81,18 +81,19 @@ def shared(stack: str) -> pulumi.Output[Any]:
     return pulumi.Output.secret(secrets.shared(Workspace(find_root(), stack)))
 
 
-def examine(kind: str, hosts: int) -> list[Finding]:
-    """What this machine needs to build on that platform (for a lab: ``hosts`` hosts); changes nothing."""
-    if kind == LOCAL:
-        found: list[Finding] = _part(kind, "doctor").examine(hosts)
+def examine(plan: ClusterPlan, count: int | None = None) -> list[Finding]:
+    """What this machine needs to build the plan (for a lab: all of its hosts, or ``count``); changes nothing."""
+    if plan.platform == LOCAL:
+        wanted = len(hosts(plan)) if count is None else count
+        found: list[Finding] = _part(LOCAL, "doctor").examine(wanted, machines=plan.hosts == "machine")
         return found
-    return tools.examine(kind)
+    return tools.examine(plan.platform)
 
 
-def prepare(kind: str, work: Workspace, say: Say) -> None:
-    """Gets this machine ready for the platform: a lab's tools, images and packages. Other platforms need nothing made."""
-    if kind == LOCAL:
-        _part(kind, "machine").prepare(work, say)
+def prepare(plan: ClusterPlan, work: Workspace, say: Say) -> None:
+    """Gets this machine ready for the plan: a lab's tools, images and packages. Other platforms need nothing made."""
+    if plan.platform == LOCAL:
+        _part(LOCAL, "machine").prepare(work, say, machines=plan.hosts == "machine")
 
 
 def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:
@@ -101,6 +102,17 @@ def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:
     Raises what ``repositories.of`` raises.
     """
     repositories.of(plan, work.published_keys, say)
+
+
+def require_configured(plan: ClusterPlan) -> None:
+    """Raises Unsupported where this release makes a plan's hosts and has no packages for its roles."""
+    if plan.platform == LOCAL and plan.hosts == "machine":
+        raise Unsupported(
+            "lab with `hosts: machine`", "configuration by the roles yet: its repository lacks what only machines get",
+            "`railbed setup`, then `. .railbed/env && pulumi up` makes and boots the machines; `hosts: container` gives a "
+            "whole cluster",
+            path="railbed:cluster.platform.hosts",
+        )  # fmt: skip
 
 
 def sweep(kind: str, work: Workspace) -> list[str]:
@@ -117,7 +129,7 @@ def sweep(kind: str, work: Workspace) -> list[str]:
 def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Looks at the account, zone, shapes, quota and reservations (or BMCs) that the plan needs. Reads only."""
     if plan.platform == LOCAL:
-        return examine(plan.platform, len(hosts(plan)))
+        return examine(plan)
     found: list[Finding] = _part(plan.platform, "preflight").look(plan, today)
     return found
 

@@ -41,6 +41,8 @@ class LabPlatform(PlatformModel):
     """A cluster of real programs on one machine; the hardware is simulated."""
 
     kind: Literal["lab"]
+    hosts: Literal["container", "machine"] = "container"
+    """Hosts are containers of this machine's kernel, or virtual machines with a kernel and PCI devices of their own."""
     management_cidr: NetworkV4 = "10.90.0.0/24"
     """Management network, a /24; the controller gets .10, other hosts follow from .11."""
     rails_cidr: NetworkV4 = "10.91.0.0/16"

@@ -24,7 +24,7 @@ def test_a_process_that_executes_another_program_is_not_gone(tmp_path: Path) -> 
         try:
             seen = set()
             while not done.exists():
-                seen.add(hosts._leader(pidfile, MACHINE))
+                seen.add(hosts.leader(pidfile, MACHINE))
             assert seen == {process.pid}
         finally:
             process.kill()
@@ -35,7 +35,7 @@ def test_another_program_with_the_recorded_number_is_not_the_host(tmp_path: Path
     with subprocess.Popen(["sleep", "60"]) as process:
         pidfile.write_text(str(process.pid))
         try:
-            assert hosts._leader(pidfile, MACHINE) is None
+            assert hosts.leader(pidfile, MACHINE) is None
         finally:
             process.kill()
 
@@ -45,6 +45,6 @@ def test_a_dead_process_is_not_the_host(tmp_path: Path) -> None:
     process = subprocess.Popen(["true"])
     pidfile.write_text(str(process.pid))
     process.poll()  # a zombie until it is waited for
-    assert hosts._leader(pidfile, MACHINE) is None
+    assert hosts.leader(pidfile, MACHINE) is None
     process.wait()
-    assert hosts._leader(pidfile, MACHINE) is None
+    assert hosts.leader(pidfile, MACHINE) is None

@@ -63,6 +63,16 @@ def test_an_efa_card_has_no_interface(tmp_path: Path) -> None:
     assert {nic.netdev for nic in seen.nics} == {""}
 
 
+def test_soft_rdma_is_where_the_card_of_its_interface_is(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, kind("hgx-h100-ib"))
+    for name, parent in (("rxe_rail0", "ibp192s0\n"), ("rxe_none", "lo\n"), ("rxe_bad", "../../class\n")):
+        tree.write(f"/sys/class/infiniband/{name}/parent", parent)
+        tree.write(f"/sys/class/infiniband/{name}/ports/1/link_layer", "Ethernet\n")
+    found = {nic.device: nic.address for nic in tree.observation().nics}
+    assert found["rxe_rail0"] == found["mlx5_9"] == "0000:c0:00.0"
+    assert (found["rxe_none"], found["rxe_bad"]) == ("", "")
+
+
 def test_an_empty_machine_is_read(tmp_path: Path) -> None:
     document = Document.model_validate(json.loads(json.dumps(observe(Driver(str(tmp_path), "")))))
     seen = read(document)

@@ -108,20 +108,7 @@ def _identity(spec: HostSpec) -> None:
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{spec.address.split('/')[0]} {spec.name}\n")
     identity = uuid.uuid4().hex
     (etc / "machine-id").write_text(f"{identity}\n")
-    run(
-        [
-            "ssh-keygen",
-            "-q",
-            "-t",
-            "ed25519",
-            "-N",
-            "",
-            "-C",
-            spec.name,
-            "-f",
-            etc / "ssh/ssh_host_ed25519_key",
-        ]
-    )
+    make_host_key(etc / "ssh/ssh_host_ed25519_key", spec.name)
     ssh = spec.root / "root/.ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     (ssh / "authorized_keys").write_text(spec.authorized_key + "\n")
@@ -130,6 +117,11 @@ def _identity(spec: HostSpec) -> None:
     description = hardware.description(spec.gpus, spec.gpu_model, spec.gpu_memory_mib, identity)
     for file in (hardware.HARDWARE, hardware.STATE):
         (spec.root / file.lstrip("/")).write_text(description)
+
+
+def make_host_key(path: Path, name: str) -> None:
+    """An SSH host key for the host ``name``; the public half beside it."""
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path])
 
 
 def _boot(spec: HostSpec) -> None:
@@ -148,11 +140,9 @@ def _boot(spec: HostSpec) -> None:
             *binds,
         ]
     )
-    control = names.control_namespace(spec.lab_id)
-    address = spec.address.split("/")[0]
     deadline = time.monotonic() + HOST_BOOT_TIMEOUT_S
     while time.monotonic() < deadline:
-        if run(["ip", "netns", "exec", control, "nc", "-z", "-w", "1", address, "22"], check=False).ok:
+        if answers(spec):
             return
         if not running(spec):
             break
@@ -164,12 +154,18 @@ def _boot(spec: HostSpec) -> None:
     )  # fmt: skip
 
 
+def answers(spec: HostSpec) -> bool:
+    """True where its SSH port is open, seen from railbed's place on the management network."""
+    control, address = names.control_namespace(spec.lab_id), spec.address.split("/")[0]
+    return run(["ip", "netns", "exec", control, "nc", "-z", "-w", "1", address, "22"], check=False).ok
+
+
 def running(spec: HostSpec) -> bool:
     """True while the recorded process is this host's and nobody else's."""
-    return _leader(spec.pidfile, spec.machine) is not None
+    return leader(spec.pidfile, spec.machine) is not None
 
 
-def _leader(pidfile: Path, machine: str) -> int | None:
+def leader(pidfile: Path, machine: str) -> int | None:
     """The process above the host's nspawn (boot.sh); a recorded number that another program has by now does not count."""
     try:
         pid = int(pidfile.read_text())
@@ -194,16 +190,21 @@ def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = HOST_STOP_TIM
     """Shuts the host down in order; kills what is left after ``wait_s`` seconds."""
     machine = names.namespace(lab_id, name)
     pidfile = lab_dir / "hosts" / name / "pid"
-    leader = _leader(pidfile, machine)
-    if leader is not None:
-        os.kill(leader, signal.SIGTERM)
+    pid = leader(pidfile, machine)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + wait_s
-        while _leader(pidfile, machine) is not None and time.monotonic() < deadline:
+        while leader(pidfile, machine) is not None and time.monotonic() < deadline:
             time.sleep(POLL_S)
+    end_processes(machine)
+    pidfile.unlink(missing_ok=True)
+
+
+def end_processes(machine: str) -> None:
+    """Kills whatever is in the host's cgroups, and removes them."""
     for folder in cgroups.existing(machine):
         if folder.name == machine:
             cgroups.kill(folder)
-    pidfile.unlink(missing_ok=True)
 
 
 def destroy(lab_id: str, name: str, lab_dir: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
@@ -15,6 +15,7 @@ from railbed.errors import HostError
 from railbed.run import run
 
 APT_DIR = Path("/etc/apt")
+BUILD_SOURCES = "sources.list.d/build.sources"
 Say = Callable[[str], None]
 
 
@@ -101,9 +102,22 @@ def debian_sources_text(components: str | None = None) -> str:
 
 
 def _install(root: Path) -> None:
+    install(
+        root,
+        [
+            ["apt-get", "-q", "update"],
+            ["apt-get", "-qy", "install", *content.role_packages()],
+            ["apt-get", "-qy", "--download-only", "install", *content.offered_packages()],
+        ],
+        images_dir() / "install.log",
+    )
+
+
+def install(root: Path, commands: Sequence[Sequence[str]], log: Path) -> None:
+    """Runs ``commands`` in the tree ``root`` with the machine's own package sources; no service starts."""
     apt = root / "etc/apt"
     (apt / "sources.list").unlink(missing_ok=True)
-    (apt / "sources.list.d/build.sources").write_text(debian_sources_text())
+    (apt / BUILD_SOURCES).write_text(debian_sources_text())
     for conf in sorted((APT_DIR / "apt.conf.d").iterdir()):
         if re.search(r"proxy|retries|mirror|acquire", conf.read_text(errors="replace"), re.IGNORECASE):
             shutil.copy(conf, apt / "apt.conf.d" / conf.name)
@@ -115,15 +129,24 @@ def _install(root: Path) -> None:
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
-    log = images_dir() / "install.log"
     env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    for command in (
-        ["apt-get", "-q", "update"],
-        ["apt-get", "-qy", "install", *content.role_packages()],
-        ["apt-get", "-qy", "--download-only", "install", *content.offered_packages()],
-    ):
+    for command in commands:
         run(["chroot", root, *command], env=env, timeout_s=BUILD_TIMEOUT_S, log=log)
     policy.unlink()
+
+
+def forget_sources(root: Path) -> None:
+    """Takes the build's package sources, lists and name servers out of the tree."""
+    (root / "etc/resolv.conf").write_text("")
+    (root / "etc/apt" / BUILD_SOURCES).unlink()
+    for conf in (root / "etc/apt/apt.conf.d").iterdir():
+        if (APT_DIR / "apt.conf.d" / conf.name).exists() and not conf.name.startswith(("01", "70")):
+            conf.unlink()
+    for lists in (root / "var/lib/apt/lists").iterdir():
+        if lists.is_dir():
+            shutil.rmtree(lists)
+        else:
+            lists.unlink()
 
 
 def _finish(root: Path) -> None:
@@ -140,16 +163,7 @@ def _finish(root: Path) -> None:
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     (root / "etc/machine-id").write_text("")
-    (root / "etc/resolv.conf").write_text("")
-    (root / "etc/apt/sources.list.d/build.sources").unlink()
-    for conf in (root / "etc/apt/apt.conf.d").iterdir():
-        if (APT_DIR / "apt.conf.d" / conf.name).exists() and not conf.name.startswith(("01", "70")):
-            conf.unlink()
-    for lists in (root / "var/lib/apt/lists").iterdir():
-        if lists.is_dir():
-            shutil.rmtree(lists)
-        else:
-            lists.unlink()
+    forget_sources(root)
     run(["chroot", root, "systemctl", "mask", *content.MASKED_UNITS])
     run(["chroot", root, "systemctl", "disable", *content.DISABLED_UNITS])
     # A host's own devices and mounts of the lab appear here; without the folders an overlay would have to make them.

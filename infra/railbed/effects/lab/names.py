@@ -26,6 +26,11 @@ def control_namespace(lab_id: str) -> str:
     return f"{MARK}-{lab_id}-_{CONTROL}"
 
 
+def serial(lab_id: str, host: str) -> str:
+    """Serial number of a virtual machine: the same for as long as the lab has a host of this name."""
+    return f"{lab_id}-{host}".upper()
+
+
 def management_port(lab_id: str, octet: int) -> str:
     """Switch-side interface of a host's management link."""
     return f"{lab_id}-{octet}m"

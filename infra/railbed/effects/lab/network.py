@@ -16,6 +16,8 @@ from railbed.run import Result, run
 NETNS_DIR = Path("/run/netns")
 SHAPER_LATENCY = "50ms"
 UNFINISHED = "-new"
+MANAGEMENT = "mgmt0"
+"""Interface of a host on the management network."""
 CONTROL_HOST = 254
 """Last octet of railbed's own address on the management network."""
 
@@ -77,25 +79,35 @@ def ensure_control(lab_id: str, management_cidr: str, mtu: int) -> None:
     ensure_management(lab_id, control, address, CONTROL_HOST, mtu)
 
 
-def ensure_management(lab_id: str, namespace: str, address: str, octet: int, mtu: int) -> None:
-    """Cables a namespace to the management network; an existing cable is brought up."""
-    if "mgmt0" in links(namespace):
-        ip(namespace, "link", "set", "mgmt0", "up")
+def ensure_management(
+    lab_id: str, namespace: str, address: str, octet: int, mtu: int, *, beyond: bool = False
+) -> None:
+    """Cables a namespace to the management network; an existing cable is brought up.
+
+    ``beyond``: the address is that of a virtual machine beyond the cable's end, which gets none.
+    """
+    if MANAGEMENT in links(namespace):
+        ip(namespace, "link", "set", MANAGEMENT, "up")
     else:
         port = names.management_port(lab_id, octet)
-        plug(names.fabric_namespace(lab_id), namespace, "mgmt0", port, names.MANAGEMENT_SWITCH, address, mtu,
-             mac(0, octet))  # fmt: skip
+        plug(names.fabric_namespace(lab_id), namespace, MANAGEMENT, port, names.MANAGEMENT_SWITCH,
+             "" if beyond else address, mtu, mac(0, octet, end=beyond))  # fmt: skip
 
 
-def mac(segment: int, octet: int) -> str:
-    """Locally administered, the same at every build: segment 0 is management, rail r is r + 1."""
-    return f"02:90:00:00:{segment:02x}:{octet:02x}"
+def mac(segment: int, octet: int, *, end: bool = False) -> str:
+    """Locally administered, the same at every build: segment 0 is management, rail r is r + 1.
+
+    ``end``: of a cable's end that a virtual machine's NIC is bridged to. A bridge keeps frames to its ports' own addresses,
+    so it must be another than the NIC's.
+    """
+    return f"02:{91 if end else 90}:00:00:{segment:02x}:{octet:02x}"
 
 
 def plug(
     fabric: str, host: str, interface: str, port: str, switch: str, address: str, mtu: int, hwaddr: str
 ) -> None:
-    """Cables ``interface`` of a host to ``port`` of a switch, replacing what is left of a cable cut half-way.
+    """Cables ``interface`` of a host to ``port`` of a switch, replacing what is left of a cable cut half-way. An empty
+    ``address``: none.
 
     The interface gets its name last: whoever finds it finds a whole cable, also after a kill in between.
     """
@@ -112,7 +124,7 @@ def plug(
     ip_batch(
         host,
         [
-            f"addr add {address} dev {unfinished}",
+            *([f"addr add {address} dev {unfinished}"] if address else []),
             f"link set {unfinished} name {interface}",
             f"link set {interface} up",
         ],
@@ -148,15 +160,23 @@ def _mbit(text: str) -> float:
     return float(match[1]) * {"": 1e-6, "K": 1e-3, "M": 1.0, "G": 1e3}[match[2]] if match else 0.0
 
 
-def ensure_rail(lab_id: str, host: str, octet: int, rail: RailPort, there: dict[str, dict[str, Any]]) -> None:
-    """Cables and shapes one rail of a host. ``there`` are the host's interfaces as seen before."""
+def ensure_rail(
+    lab_id: str,
+    host: str,
+    octet: int,
+    rail: RailPort,
+    there: dict[str, dict[str, Any]],
+    *,
+    beyond: bool = False,
+) -> None:
+    """Cables and shapes one rail of a host. ``there`` are the host's interfaces as seen before; ``beyond`` as above."""
     fabric, space = names.fabric_namespace(lab_id), names.namespace(lab_id, host)
     interface, port = f"rail{rail.index}", names.rail_port(lab_id, octet, rail.index)
     if interface not in there or there[interface].get("mtu") != rail.mtu:
         if interface in there:
             ip(space, "link", "del", interface)
-        plug(fabric, space, interface, port, names.rail_switch(rail.index), rail.address, rail.mtu,
-             mac(rail.index + 1, octet))  # fmt: skip
+        plug(fabric, space, interface, port, names.rail_switch(rail.index), "" if beyond else rail.address, rail.mtu,
+             mac(rail.index + 1, octet, end=beyond))  # fmt: skip
     else:
         ip(fabric, "link", "set", port, "up")
         ip(space, "link", "set", interface, "up")

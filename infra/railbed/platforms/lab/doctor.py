@@ -9,17 +9,26 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from railbed.defaults import FREE_DISK_GBYTES, GO_MIN, LAB_HOST_MEMORY_MIB
+from railbed.defaults import (
+    FREE_DISK_GBYTES,
+    GO_MIN,
+    LAB_HOST_MEMORY_MIB,
+    MACHINE_MEMORY_MIB,
+    MACHINE_OVERHEAD_MIB,
+)
 from railbed.effects.engine.binaries import built_dir, official
 from railbed.effects.lab import cgroups
 from railbed.effects.lab.content import SUITE
 from railbed.effects.lab.image import image_path
+from railbed.effects.lab.machines import accelerator
 from railbed.effects.workspace import cache_dir
 from railbed.platforms.findings import Finding
 from railbed.run import run
 
 BASE_MEMORY_MIB = 1500
 """Engine, controller daemons and Ansible (measured: metadata server 470 MB, ansible-runner and forks 600 MB)."""
+
+TUN = Path("/dev/net/tun")
 
 HOST_TOOLS = {
     "debootstrap": "debootstrap",
@@ -32,6 +41,8 @@ HOST_TOOLS = {
     "cc": "gcc",
 }
 """Tool → Debian package that brings it; `make setup` installs what is missing, with service starts denied."""
+MACHINE_TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "mkfs.ext4": "e2fsprogs"}
+"""The same for virtual machines."""
 EXTRA_PACKAGES = {"gcc": ("libc6-dev",)}
 PROBE = (
     "ip link set lo up && ip link add name rbp0 type veth peer name rbp1 && ip link add name rbpbr type bridge"
@@ -39,17 +50,19 @@ PROBE = (
 )
 
 
-def examine(hosts: int) -> list[Finding]:
-    """Looks at everything for a lab of ``hosts`` hosts; changes nothing."""
+def examine(hosts: int, *, machines: bool = False) -> list[Finding]:
+    """Looks at everything for a lab of ``hosts`` hosts, which are containers or virtual machines; changes nothing."""
     looks: list[Callable[[], Finding]] = [
-        _root, _system, _python, _engine, _tools, lambda: _memory(hosts), _disk, _cgroup, _kernel, _overlay, _fuse, _apt,
+        _root, _system, _python, _engine, lambda: _tools(machines), lambda: _memory(hosts, machines), _disk, _cgroup,
+        _kernel, _overlay, _fuse, _apt, *([_tap, _accelerator] if machines else []),
     ]  # fmt: skip
     return [look() for look in looks]
 
 
-def missing_tools() -> list[str]:
+def missing_tools(*, machines: bool = False) -> list[str]:
     """Debian packages of the host tools that are not there."""
-    packages = [package for tool, package in HOST_TOOLS.items() if shutil.which(tool) is None]
+    tools = {**HOST_TOOLS, **(MACHINE_TOOLS if machines else {})}
+    packages = [package for tool, package in tools.items() if shutil.which(tool) is None]
     return packages + [extra for package in packages for extra in EXTRA_PACKAGES.get(package, ())]
 
 
@@ -87,8 +100,8 @@ def _engine() -> Finding:
     return Finding("engine", ok, go.strip() or "neither Pulumi nor Go", "install Pulumi ≥ 3.259 or Go ≥ 1.26")
 
 
-def _tools() -> Finding:
-    lacking = missing_tools()
+def _tools(machines: bool) -> Finding:
+    lacking = missing_tools(machines=machines)
     hint = f"`make setup` installs: {', '.join(lacking)}"
     return Finding(
         "host tools",
@@ -99,11 +112,13 @@ def _tools() -> Finding:
     )
 
 
-def _memory(hosts: int) -> Finding:
+def _memory(hosts: int, machines: bool) -> Finding:
     available = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     have_mib = int(available[1]) // 1024 if available else 0
-    need_mib = BASE_MEMORY_MIB + hosts * LAB_HOST_MEMORY_MIB
-    return Finding("memory", have_mib >= need_mib, f"{have_mib} MiB available, {need_mib} MiB needed for {hosts} hosts",
+    each_mib = MACHINE_MEMORY_MIB + MACHINE_OVERHEAD_MIB if machines else LAB_HOST_MEMORY_MIB
+    need_mib = BASE_MEMORY_MIB + hosts * each_mib
+    kind = "machines" if machines else "hosts"
+    return Finding("memory", have_mib >= need_mib, f"{have_mib} MiB available, {need_mib} MiB needed for {hosts} {kind}",
                    "free some memory, or ask for fewer nodes in the spec")  # fmt: skip
 
 
@@ -138,6 +153,24 @@ def _fuse() -> Finding:
     ok = Path("/dev/fuse").exists()
     return Finding(
         "FUSE", ok, "/dev/fuse" if ok else "missing", "the parallel filesystem's clients need /dev/fuse"
+    )
+
+
+def _tap() -> Finding:
+    ok = TUN.exists()
+    return Finding("network taps", ok, str(TUN) if ok else "missing", "load the tun module")
+
+
+def _accelerator() -> Finding:
+    """Advice: a machine lab works without KVM, and takes its time."""
+    kvm = accelerator.here() is accelerator.KVM_HERE
+    found = (
+        "KVM"
+        if kvm
+        else f"no KVM that runs a stock kernel: QEMU translates, slower by far ({accelerator.SLOWER})"
+    )
+    return Finding(
+        "processor", kvm, found, "a machine lab boots in minutes here; a container lab needs no KVM", False
     )
 
 

@@ -11,6 +11,7 @@ from railbed.defaults import DOWNLOAD_TIMEOUT_S
 from railbed.effects.journal import Journal
 from railbed.effects.lab import sweep as remains
 from railbed.effects.lab.image import ensure_image
+from railbed.effects.lab.machines import image as machine_image
 from railbed.effects.lab.packages import ensure_repository
 from railbed.effects.lab.training import ensure_training_stack
 from railbed.effects.workspace import Workspace
@@ -21,14 +22,16 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 DENY = "#!/bin/sh\n# railbed: no service starts while host packages are installed\nexit 101\n"
 
 
-def prepare(work: Workspace, say: Callable[[str], None]) -> None:
-    """Host tools, then image, repository and training stack side by side."""
-    install_missing(Journal(work.journal_file), say)
+def prepare(work: Workspace, say: Callable[[str], None], *, machines: bool = False) -> None:
+    """Host tools, then image, repository and training stack side by side; ``machines``: the image of virtual ones too."""
+    install_missing(Journal(work.journal_file), say, machines=machines)
     tools = work.root / "tools"
 
     def packages() -> None:
         ensure_image(say)
         ensure_repository(tools, say)
+        if machines:
+            machine_image.ensure_image(say)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         images, stack = pool.submit(packages), pool.submit(ensure_training_stack, tools, say)
@@ -41,9 +44,9 @@ def sweep(work: Workspace) -> list[str]:
     return remains.sweep(work.lab_id, work.lab_dir)
 
 
-def install_missing(journal: Journal, say: Callable[[str], None]) -> list[str]:
+def install_missing(journal: Journal, say: Callable[[str], None], *, machines: bool = False) -> list[str]:
     """Installs the Debian packages of missing host tools; returns their names (they stay after `make destroy`)."""
-    packages = missing_tools()
+    packages = missing_tools(machines=machines)
     if packages:
         say(f"installing host packages: {', '.join(packages)}")
         install(packages)

@@ -52,17 +52,20 @@ def host(
         "host_key": None,
         "machine_id": None,
     }  # fmt: skip
-    return _Host(planned.name, properties, pulumi.ResourceOptions(depends_on=depends_on))
+    kind = "Machine" if plan.hosts == "machine" else "Host"
+    return _Host(kind, planned.name, properties, pulumi.ResourceOptions(depends_on=depends_on))
 
 
 class _Host(pulumi.CustomResource):
-    """``railbed:lab:Host``."""
+    """``railbed:lab:Host`` or ``railbed:lab:Machine``."""
 
     host_key: pulumi.Output[str]
     machine_id: pulumi.Output[str]
 
-    def __init__(self, name: str, properties: dict[str, Any], options: pulumi.ResourceOptions) -> None:
-        super().__init__("railbed:lab:Host", name, properties, options)
+    def __init__(
+        self, kind: str, name: str, properties: dict[str, Any], options: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(f"railbed:lab:{kind}", name, properties, options)
 
 
 def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any) -> list[dict[str, Any]]:
@@ -77,7 +80,14 @@ def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any)
     return binds
 
 
-def node(work: Workspace, planned: PlannedHost, host_key: str, machine_id: str) -> contract.Node:
+def identity(plan: ClusterPlan, work: Workspace, planned: PlannedHost, machine_id: str) -> contract.Identity:
+    """What tells the host from any other: a container's machine id; a machine's serial number, which firmware shows."""
+    if plan.hosts == "machine":
+        return contract.Identity(kind="serial", value=names.serial(work.lab_id, planned.name))
+    return contract.Identity(kind="machine_id", value=machine_id)
+
+
+def node(work: Workspace, planned: PlannedHost, host_key: str, identity: contract.Identity) -> contract.Node:
     """The host's entry in the contract: reached from the lab's own namespace through a passed descriptor."""
     rails = [
         contract.Rail(
@@ -91,7 +101,7 @@ def node(work: Workspace, planned: PlannedHost, host_key: str, machine_id: str) 
         cpus=planned.cpus, memory_mib=planned.memory_mib, address=planned.address,
         ssh=reached(work, host_key),
         rails=rails, scalable_unit=planned.scalable_unit,
-        identity=contract.Identity(kind="machine_id", value=machine_id),
+        identity=identity,
     )  # fmt: skip
 
 

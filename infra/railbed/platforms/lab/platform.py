@@ -8,6 +8,7 @@ import pulumi
 
 from railbed import contract
 from railbed.effects.lab import content
+from railbed.effects.lab.machines import content as machine_content
 from railbed.effects.lab.packages import repository_digest, repository_key
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
@@ -20,21 +21,21 @@ from railbed.platforms.site import Site
 
 
 class _Image(pulumi.CustomResource):
-    """``railbed:lab:Image``."""
+    """``railbed:lab:Image``, or ``railbed:lab:MachineImage``."""
 
     image: pulumi.Output[str]
     repository: pulumi.Output[str]
 
-    def __init__(self, work: Workspace) -> None:
+    def __init__(self, work: Workspace, *, machines: bool) -> None:
         properties = {
             "tools": str(work.root / "tools"),
-            "image_digest": content.image_digest(),
+            "image_digest": machine_content.digest() if machines else content.image_digest(),
             "repository_digest": repository_digest(),
             "image": None,
             "repository": None,
             "training": None,
         }
-        super().__init__("railbed:lab:Image", "image", properties)
+        super().__init__(f"railbed:lab:{'MachineImage' if machines else 'Image'}", "image", properties)
 
 
 def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
@@ -42,7 +43,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     if plan.addresses is None or plan.fabric is None:
         raise Unsupported(plan.platform, "a cluster without rails", "give the spec a `fabric`")
     ensure_stack_secrets(site.work)
-    image = _Image(site.work)
+    image = _Image(site.work, machines=plan.hosts == "machine")
     network = fabric.network(plan.fabric, site.work, plan.addresses.management_cidr)
     below: list[pulumi.Resource] = [
         image,
@@ -60,7 +61,7 @@ def _contract(
     plan: ClusterPlan, site: Site, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:
     made = [
-        nodes.node(site.work, one, host_key, machine_id)
+        nodes.node(site.work, one, host_key, nodes.identity(plan, site.work, one, machine_id))
         for one, (host_key, machine_id) in zip(planned, known, strict=True)
     ]
     return assemble.cluster(

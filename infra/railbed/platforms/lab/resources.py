@@ -8,6 +8,9 @@ from pathlib import Path
 from railbed.effects.lab import hosts, names, network, sweep
 from railbed.effects.lab.hosts import Bind, HostSpec
 from railbed.effects.lab.image import ensure_image, images_dir
+from railbed.effects.lab.machines import hosts as machines
+from railbed.effects.lab.machines import image as machine_image
+from railbed.effects.lab.machines.hosts import MachineSpec
 from railbed.effects.lab.network import RailPort
 from railbed.effects.lab.packages import ensure_repository, repositories_dir
 from railbed.effects.lab.training import ensure_training_stack
@@ -47,6 +50,20 @@ class Image:
 
     def delete(self, inputs: Data) -> None:
         """The cache goes with `make clean-cache`."""
+
+
+class MachineImage(Image):
+    """The same for virtual machines: a kernel and a disk besides; ``image`` is their folder."""
+
+    def create(self, inputs: Data) -> Data:
+        return {**super().create(inputs), "image": str(machine_image.ensure_image(_quiet).folder)}
+
+    def read(self, inputs: Data) -> Data | None:
+        kept = (
+            machine_image.images_dir() / inputs["image_digest"],
+            repositories_dir() / inputs["repository_digest"],
+        )
+        return self.create(inputs) if all(folder.is_dir() for folder in kept) else None
 
 
 class Network:
@@ -189,10 +206,34 @@ class Host:
         hosts.destroy(inputs["lab_id"], inputs["name"], Path(inputs["lab_dir"]))
 
 
+class Machine(Host):
+    """A host that is a virtual machine."""
+
+    def create(self, inputs: Data) -> Data:
+        spec = self._spec(inputs)
+        machines.create(MachineSpec(spec))
+        return self._made(spec)
+
+    def _made(self, spec: HostSpec) -> Data:
+        return {"host_key": machines.host_key(spec), "machine_id": machines.machine_id(spec)}
+
+    def read(self, inputs: Data) -> Data | None:
+        spec = self._spec(inputs)
+        seen = machines.observe(spec)
+        return None if seen is None else {**seen, **self._made(spec)}
+
+    def update(self, inputs: Data) -> Data:
+        spec = self._spec(inputs)
+        machines.ensure(MachineSpec(spec))
+        return self._made(spec)
+
+
 RESOURCES: dict[str, Resource] = {
     "railbed:lab:Image": Image(),
+    "railbed:lab:MachineImage": MachineImage(),
     "railbed:lab:Network": Network(),
     "railbed:lab:Switch": Switch(),
     "railbed:lab:Filesystem": Filesystem(),
     "railbed:lab:Host": Host(),
+    "railbed:lab:Machine": Machine(),
 }

@@ -132,11 +132,18 @@ def _gids(probe: Probe, port: str) -> list[dict[str, Any]]:
     return found
 
 
+def _device(probe: Probe, base: str) -> str:
+    """Where an RDMA device hangs. Software on an interface (rdma_rxe, siw) has no device: its ``parent`` names the interface."""
+    own = probe.target(f"{base}/device")
+    parent = "" if own else _line(probe, f"{base}/parent")
+    return probe.target(f"{NET}/{parent}/device") if parent and "/" not in parent else own
+
+
 def _rdma(probe: Probe) -> list[dict[str, Any]]:
     found = []
     for name in probe.names(RDMA):
         base = f"{RDMA}/{name}"
-        one: dict[str, Any] = {"name": name, "path": probe.target(f"{base}/device")}
+        one: dict[str, Any] = {"name": name, "path": _device(probe, base)}
         one.update(_fields(probe, base, ("fw_ver", "node_guid", "hca_type")))
         one["ports"] = []
         for number in probe.names(f"{base}/ports"):

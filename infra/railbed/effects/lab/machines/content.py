@@ -1,0 +1,54 @@
+"""What the disk image of the lab's virtual machines holds beside the container image, and the digest that names a build."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from railbed.effects.lab import content
+
+BUILDER = 1
+"""Raised when the way of building changes, so that an older build in the cache is not taken for a new one."""
+
+PACKAGES = (
+    "linux-image-amd64", "initramfs-tools", "zstd", "udev", "dmidecode", "ipmitool", "mdadm", "numactl", "nvme-cli",
+    "pciutils", "xfsprogs", "rdma-core", "ibverbs-providers", "ibverbs-utils", "perftest", "rdmacm-utils",
+)  # fmt: skip
+"""A kernel, and the programs that look at what only a machine has: PCI, NVMe, firmware, RDMA."""
+
+INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
+"""What finds the root disk; udev loads the rest from it."""
+
+UNMASKED_UNITS = (
+    "systemd-udevd.service", "systemd-udevd-kernel.socket", "systemd-udevd-control.socket",
+)  # fmt: skip
+"""The container image masks them: a container has no devices of its own."""
+
+MASKED_UNITS = (
+    "systemd-random-seed.service", "systemd-update-utmp.service", "systemd-pcrphase.service",
+    "systemd-pcrphase-sysinit.service", "modprobe@drm.service", "modprobe@efi_pstore.service", "iwpmd.service",
+    "rdma-ndd.service", "openipmi.service", "mdmonitor.service", "mdmonitor-oneshot.timer", "mdcheck_start.timer",
+    "mdcheck_continue.timer", "nvmf-autoconnect.service", "e2scrub_reap.service", "dpkg-db-backup.timer",
+    "systemd-binfmt.service", "uuidd.socket",
+)  # fmt: skip
+"""No use to a machine of the lab, and every start costs seconds where the processor is emulated."""
+
+BLACKLIST = (
+    "bochs", "drm", "virtio_gpu", "i2c_i801", "iTCO_wdt", "lpc_ich", "pcspkr", "psmouse", "joydev", "kvm_intel",
+    "kvm_amd",
+)  # fmt: skip
+"""Modules of hardware that no role looks at."""
+
+ROOT_GIB = 12
+"""Size of the root disk; the file is sparse, and the machines' own disks hold only what they change."""
+
+GUEST = Path(__file__).parent / "guest"
+
+
+def digest() -> str:
+    """Names the image by everything that decides its content except the day's package versions."""
+    parts = [
+        str(BUILDER), content.image_digest(), *PACKAGES, "|", *INITRD_MODULES, "|", *UNMASKED_UNITS, "|", *MASKED_UNITS,
+        "|", *BLACKLIST, str(ROOT_GIB), *(file.read_text() for file in sorted(GUEST.iterdir())),
+    ]  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,240 @@
+"""A lab host that is a virtual machine: a disk on the image, the lab's cables, and QEMU in the host's namespace.
+
+The same life as a container's (``effects.lab.hosts``): the same spec, folder, names and namespace, so faults, sweeps and
+checks find it where they look. Idempotent, and whatever a kill left half-made goes or is finished.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from railbed.defaults import MACHINE_BOOT_TIMEOUT_S, MACHINE_MEMORY_MIB, MACHINE_STOP_TIMEOUT_S
+from railbed.effects.lab import cgroups, hardware, hosts, names, network
+from railbed.effects.lab.hosts import HostSpec
+from railbed.effects.lab.machines import accelerator, cabling, control, credentials, qemu, topology
+from railbed.effects.lab.machines.image import MachineImage
+from railbed.effects.lab.machines.topology import Topology
+from railbed.errors import CommandError, HostError
+from railbed.run import run
+
+START = Path(__file__).with_name("start.sh")
+POLL_S = 0.5
+TAIL = 4000
+PANIC = "Kernel panic"
+HOST_KEY, MACHINE_ID = "ssh_host_ed25519_key", "machine-id"
+UNFINISHED = ".new"
+STALL_S, IDLE_SHARE, MOST_RESETS = 90.0, 0.03, 2
+"""Longer than a boot may rightly wait for devices: railbed-lab-setup gives udev 60 s."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """A virtual machine: ``host.image`` is the folder of a machine image."""
+
+    host: HostSpec
+    memory_mib: int = MACHINE_MEMORY_MIB
+    kernel_words: tuple[str, ...] = ()
+    tree: Topology | None = None
+    """Other hardware than the usual."""
+    initrd: bool = True
+
+    @property
+    def serial(self) -> str:
+        """SMBIOS serial number."""
+        return names.serial(self.host.lab_id, self.host.name)
+
+    @property
+    def topology(self) -> Topology:
+        return self.tree or topology.hgx(self.host.gpus, len(self.host.rails), self.serial)
+
+
+def boot_of(spec: MachineSpec) -> qemu.Boot:
+    """What QEMU is told."""
+    host, image = spec.host, MachineImage(Path(spec.host.image))
+    cards = [qemu.Card(cabling.tap(network.MANAGEMENT), network.mac(0, host.octet), host.mtu)]
+    cards += [
+        qemu.Card(cabling.tap(f"rail{r.index}"), network.mac(r.index + 1, host.octet), r.mtu, r.index)
+        for r in host.rails
+    ]
+    return qemu.Boot(
+        name=host.machine, folder=host.folder, kernel=image.kernel, initrd=image.initrd if spec.initrd else None,
+        serial=spec.serial, machine_id=machine_id(host), hostname=host.name, memory_mib=spec.memory_mib, cards=cards,
+        shared=[
+            qemu.Shared(credentials.SETUP_TAG, str(host.folder / credentials.SETUP_TAG), True),
+            *(qemu.Shared(f"folder{at}", bind.source, bind.read_only) for at, bind in enumerate(host.binds)),
+        ],
+        topology=spec.topology, kernel_words=spec.kernel_words,
+    )  # fmt: skip
+
+
+def create(spec: MachineSpec) -> None:
+    """Makes the machine anew; whatever a create that was cut short left behind goes first."""
+    host = spec.host
+    hosts.destroy(host.lab_id, host.name, Path(host.lab_dir))
+    host.folder.mkdir(parents=True)
+    (host.folder / MACHINE_ID).write_text(f"{uuid.uuid4().hex}\n")
+    hosts.make_host_key(host.folder / HOST_KEY, host.name)
+    _disks(spec)
+    ensure(spec)
+
+
+def ensure(spec: MachineSpec) -> None:
+    """Brings an existing machine to what ``spec`` says: cabled, shaped, booted. Its disks are kept."""
+    cabling.ensure(spec.host)
+    if not hosts.running(spec.host):
+        _boot(spec)
+
+
+def _disks(spec: MachineSpec) -> None:
+    """The root disk comes last: with it the machine counts as made."""
+    boot = boot_of(spec)
+    for serial in spec.topology.drives:
+        run(["truncate", "-s", f"{spec.topology.drive_gib}G", boot.drive(serial)])
+    new, image = boot.disk.with_suffix(UNFINISHED), MachineImage(Path(spec.host.image))
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.root, "-F", "raw", new])
+    new.rename(boot.disk)
+
+
+def _credential(host: HostSpec) -> str:
+    secret = host.folder / HOST_KEY
+    public = secret.with_suffix(".pub").read_text()
+    return credentials.credential(
+        credentials.identity(host.name, secret.read_text(), public, host.authorized_key)
+    )
+
+
+def _setup(host: HostSpec) -> None:
+    """The folder that the machine reads while it boots."""
+    links = [credentials.Link(network.mac(0, host.octet), network.MANAGEMENT, host.address, host.mtu)]
+    links += [
+        credentials.Link(network.mac(r.index + 1, host.octet), f"rail{r.index}", r.address, r.mtu)
+        for r in host.rails
+    ]
+    folders = [
+        credentials.Folder(f"folder{at}", one.target, one.read_only) for at, one in enumerate(host.binds)
+    ]
+    simulated = hardware.description(host.gpus, host.gpu_model, host.gpu_memory_mib, machine_id(host))
+    files = [
+        credentials.File("/etc/hosts", f"127.0.0.1 localhost\n{host.address.split('/')[0]} {host.name}\n"),
+        credentials.File(hardware.HARDWARE, simulated),
+        credentials.File(hardware.STATE, simulated),
+    ]
+    for name, text in credentials.setup(links, folders, files).items():
+        path = host.folder / credentials.SETUP_TAG / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _boot(spec: MachineSpec) -> None:
+    host, boot, by = spec.host, boot_of(spec), accelerator.here()
+    if shutil.which(qemu.PROGRAM) is None:
+        raise HostError(
+            f"{qemu.PROGRAM} is not installed", code="QEMU_MISSING",
+            hint="`railbed setup` installs it; without `hosts: machine` the lab's hosts are containers",
+        )  # fmt: skip
+    # One that a kill left without a pidfile would hold the disk.
+    hosts.end_processes(host.machine)
+    boot.credential.touch(mode=0o600)
+    boot.credential.write_text(_credential(host))
+    _setup(host)
+    boot.console.unlink(missing_ok=True)
+    groups = [str(folder) for folder in cgroups.folders(host.machine)]
+    started = run(["sh", START, host.machine, *groups, "--", *qemu.command(boot, by)], check=False)
+    if not started.ok:
+        raise CommandError(
+            f"QEMU does not start machine {host.name}", path=str(host.folder), found=started.tail(), code="MACHINE_START",
+            hint="free memory or disk if it says so, and run the same command again",
+        )  # fmt: skip
+    stall = Stall()
+    deadline = time.monotonic() + MACHINE_BOOT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if hosts.answers(host):
+            return
+        if stall.seen(time.monotonic(), used_s(boot.pidfile)) and stall.resets <= MOST_RESETS:
+            control.tell(boot.control, "system_reset")
+        if PANIC in console(boot.console):
+            # It would boot and panic for ever, at the cost of a processor.
+            hosts.end_processes(host.machine)
+        if not hosts.running(host):
+            break
+        time.sleep(POLL_S)
+    raise CommandError(
+        f"machine {host.name} does not answer on SSH", path=str(boot.console), found=console(boot.console)[-TAIL:],
+        code="MACHINE_BOOT", hint="its console, above, tells how far it came; `railbed destroy` cleans up",
+    )  # fmt: skip
+
+
+@dataclass
+class Stall:
+    """Tells a boot that waits for nothing from one that is slow: the machine uses no processor, and does not answer.
+
+    Emulated with several processors, QEMU 7.2 now and then loses a timer interrupt early in the kernel's start, on a busy
+    computer: the local APIC has it in service for ever, both processors are halted, and nothing comes after (seen once in a
+    dozen boots). A reset gets it going; a machine that stalls for a reason of its own stalls again, and its console is shown.
+    """
+
+    since_s: float = -1.0
+    used_s: float = 0.0
+    resets: int = 0
+
+    def seen(self, now_s: float, used_s: float) -> bool:
+        """True once for each ``STALL_S`` seconds in which it used less than ``IDLE_SHARE`` of one processor."""
+        if self.since_s < 0:
+            self.since_s, self.used_s = now_s, used_s
+        if now_s - self.since_s < STALL_S:
+            return False
+        idle = used_s - self.used_s < IDLE_SHARE * (now_s - self.since_s)
+        self.since_s, self.used_s = now_s, used_s
+        self.resets += idle
+        return idle
+
+
+def used_s(pidfile: Path) -> float:
+    """Processor seconds of the process that the file names; 0 where it is gone."""
+    try:
+        fields = Path(f"/proc/{int(pidfile.read_text())}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def console(path: Path) -> str:
+    """What the machine wrote to its serial line."""
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = MACHINE_STOP_TIMEOUT_S) -> None:
+    """Presses the power button, as ACPI has it; cuts the power after ``wait_s`` seconds."""
+    machine, folder = names.namespace(lab_id, name), lab_dir / "hosts" / name
+    if hosts.leader(folder / "pid", machine) is not None:
+        control.tell(folder / "qmp", "system_powerdown")
+        deadline = time.monotonic() + wait_s
+        while hosts.leader(folder / "pid", machine) is not None and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+    hosts.end_processes(machine)
+    (folder / "pid").unlink(missing_ok=True)
+
+
+def host_key(spec: HostSpec) -> str:
+    """The public host key, ``ssh-ed25519 AAAA…``, as made with the machine."""
+    return " ".join((spec.folder / f"{HOST_KEY}.pub").read_text().split()[:2])
+
+
+def machine_id(spec: HostSpec) -> str:
+    return (spec.folder / MACHINE_ID).read_text().strip()
+
+
+def observe(spec: HostSpec) -> dict[str, Any] | None:
+    """What a refresh sees: None where the machine's disk is gone, else running state and rails as they are."""
+    if not (spec.folder / "disk.qcow2").exists():
+        return None
+    return {
+        "running": hosts.running(spec),
+        "rails": network.observed_rails(spec.lab_id, spec.name, spec.octet, spec.rails),
+    }

@@ -1,0 +1,141 @@
+"""The disk image of the lab's virtual machines: the container image, a kernel, and an initial ramdisk that finds the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from railbed.defaults import BUILD_TIMEOUT_S
+from railbed.effects.lab import image as lab_image
+from railbed.effects.lab.machines import content
+from railbed.effects.lock import held
+from railbed.effects.workspace import cache_dir
+from railbed.run import run
+
+SSHD = """\
+HostKey /etc/ssh/ssh_host_ed25519_key
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+UseDNS no
+"""
+INITRAMFS = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\nRESUME=none\n"
+JOURNAL = "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n"
+FSTAB = "/dev/vda / ext4 noatime 0 0\n"
+# As hosts.py sets it for a container: gloo and iperf3 keep to reno.
+SYSCTL = "net.ipv4.tcp_congestion_control = reno\n"
+
+
+@dataclass(frozen=True)
+class MachineImage:
+    """A built image."""
+
+    folder: Path
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        return self.folder / "initrd.img"
+
+    @property
+    def root(self) -> Path:
+        """Raw ext4 file system; never written once it is built."""
+        return self.folder / "root.img"
+
+
+def images_dir() -> Path:
+    return cache_dir() / "lab" / "machines"
+
+
+def image_path() -> Path:
+    """Folder of the current image; there once it is built."""
+    return images_dir() / content.digest()
+
+
+def ensure_image(say: Callable[[str], None]) -> MachineImage:
+    """Builds the image unless it is in the cache; a build that was cut short leaves nothing that looks finished."""
+    path = image_path()
+    if path.is_dir():
+        return MachineImage(path)
+    base = lab_image.ensure_image(say)
+    with held(images_dir() / "lock", "the machine image build", wait_s=BUILD_TIMEOUT_S):
+        if path.is_dir():
+            return MachineImage(path)
+        building = path.with_suffix(".building")
+        if building.exists():
+            shutil.rmtree(building)
+        building.mkdir(parents=True)
+        say(f"building the image of the lab's virtual machines ({len(content.PACKAGES)} packages more)")
+        tree = building / "tree"
+        run(["cp", "-a", "--reflink=auto", base, tree], timeout_s=BUILD_TIMEOUT_S)
+        _install(tree)
+        _configure(tree)
+        _disk(tree, MachineImage(building))
+        shutil.rmtree(tree)
+        building.rename(path)
+    return MachineImage(path)
+
+
+def _install(tree: Path) -> None:
+    initramfs = tree / "etc/initramfs-tools"
+    (initramfs / "conf.d").mkdir(parents=True, exist_ok=True)
+    (initramfs / "conf.d/railbed-lab").write_text(INITRAMFS)
+    lab_image.install(
+        tree,
+        [
+            ["apt-get", "-q", "update"],
+            ["apt-get", "-qy", "install", *content.PACKAGES],
+            [
+                "sh",
+                "-c",
+                'printf "%s\\n" "$@" >> /etc/initramfs-tools/modules',
+                "sh",
+                *content.INITRD_MODULES,
+            ],
+            ["update-initramfs", "-u", "-k", "all"],
+            ["apt-get", "clean"],
+        ],
+        images_dir() / "install.log",
+    )
+    lab_image.forget_sources(tree)
+
+
+def _configure(tree: Path) -> None:
+    for path, text in {
+        "etc/ssh/sshd_config.d/railbed-lab.conf": SSHD,
+        "etc/systemd/journald.conf.d/railbed-lab.conf": JOURNAL,
+        "etc/fstab": FSTAB,
+        "etc/sysctl.d/60-railbed-lab.conf": SYSCTL,
+        # The first software RDMA device makes udev load these; NFS and iSCSI over RDMA cost 40 s of an emulated processor.
+        "etc/rdma/modules/rdma.conf": "ib_uverbs\nrdma_ucm\n",
+        "etc/modprobe.d/railbed-lab.conf": "".join(f"blacklist {name}\n" for name in content.BLACKLIST),
+    }.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    script = tree / "usr/local/sbin/railbed-lab-setup"
+    shutil.copy(content.GUEST / script.name, script)
+    script.chmod(0o755)
+    shutil.copy(content.GUEST / "railbed-lab-setup.service", tree / "etc/systemd/system")
+    (tree / "etc/hosts").unlink(missing_ok=True)
+    for key in (tree / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    (tree / "etc/machine-id").write_text("")
+    run(["chroot", tree, "systemctl", "unmask", *content.UNMASKED_UNITS])
+    run(["chroot", tree, "systemctl", "mask", *content.MASKED_UNITS])
+    run(["chroot", tree, "systemctl", "enable", "railbed-lab-setup.service"])
+
+
+def _disk(tree: Path, made: MachineImage) -> None:
+    """Kernel and ramdisk beside the disk, since QEMU loads them itself; the disk without a journal: it is only ever read."""
+    kernel = max((tree / "boot").glob("vmlinuz-*"))
+    shutil.copy(kernel, made.kernel)
+    shutil.copy(kernel.with_name(kernel.name.replace("vmlinuz", "initrd.img")), made.initrd)
+    run(["truncate", "-s", f"{content.ROOT_GIB}G", made.root])
+    run(
+        ["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=1", "-m", "0", "-d", tree, made.root],
+        timeout_s=BUILD_TIMEOUT_S,
+    )  # fmt: skip

@@ -1,0 +1,233 @@
+"""Virtual machines of the lab before any is booted: command line, PCI tree, identity, and what runs them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from railbed.effects.lab import hosts as containers
+from railbed.effects.lab import network
+from railbed.effects.lab.hosts import Bind, HostSpec
+from railbed.effects.lab.machines import accelerator, credentials, hosts, image, qemu, topology
+from railbed.errors import CommandError, HostError
+from railbed.run import Result
+
+INTEL = "processor\t: 0\nflags\t\t: fpu vme msr vmx ssse3\n"
+GUEST = "processor\t: 0\nflags\t\t: fpu vme msr ssse3 hypervisor\n"
+
+
+def spec(folder: Path, rails: int = 8) -> hosts.MachineSpec:
+    """A machine whose identity is made."""
+    host = HostSpec(
+        lab_id="abc", lab_dir=str(folder), name="h100-0", address="10.90.0.11/24", octet=11, mtu=1500, image="/image",
+        authorized_key="ssh-ed25519 AAAA op", gpus=rails, gpu_model="H100", gpu_memory_mib=81559,
+        rails=[network.RailPort(r, f"10.91.{r}.11/24", 9000, 20.0, 128) for r in range(rails)],
+        binds=[Bind("/repository", "/srv/railbed/repository", True), Bind("/data", "/srv/railbed/data", False)],
+    )  # fmt: skip
+    host.folder.mkdir(parents=True, exist_ok=True)
+    (host.folder / hosts.MACHINE_ID).write_text("0123456789abcdef0123456789abcdef\n")
+    (host.folder / hosts.HOST_KEY).write_text("SECRET\n")
+    (host.folder / f"{hosts.HOST_KEY}.pub").write_text("ssh-ed25519 BBBB h100-0\n")
+    return hosts.MachineSpec(host)
+
+
+def words(made: hosts.MachineSpec, by: accelerator.Accelerator = accelerator.TCG) -> list[str]:
+    return qemu.command(hosts.boot_of(made), by)
+
+
+def devices(line: list[str], driver: str) -> list[dict[str, str]]:
+    """Properties of the devices of one kind."""
+    given = [word for flag, word in pairwise(line) if flag == "-device"]
+    return [
+        dict(part.split("=", 1) for part in word.split(",")[1:])
+        for word in given
+        if word.split(",")[0] == driver
+    ]
+
+
+def test_kvm_needs_a_processor_that_virtualises() -> None:
+    assert accelerator.has_kvm(INTEL, True)
+    assert accelerator.has_kvm(INTEL.replace("vmx", "svm"), True)
+    assert not accelerator.has_kvm(GUEST, True), "PVM has the device, and no stock kernel runs on it"
+    assert not accelerator.has_kvm(INTEL, False)
+
+
+def test_the_accelerator_decides_processor_and_kernel_words(tmp_path: Path) -> None:
+    translated, real = words(spec(tmp_path)), words(spec(tmp_path), accelerator.KVM_HERE)
+    assert translated[translated.index("-accel") + 1].startswith("tcg,")
+    assert "mitigations=off" in translated[translated.index("-append") + 1]
+    assert real[real.index("-accel") + 1] == "kvm"
+    assert "mitigations=off" not in real[real.index("-append") + 1]
+
+
+def test_every_rail_has_its_cable_and_its_place_behind_its_gpus_switch(tmp_path: Path) -> None:
+    line = words(spec(tmp_path))
+    cards = {one["netdev"]: one for one in devices(line, "virtio-net-pci")}
+    assert set(cards) == {"mgmt", *(f"rail{r}" for r in range(8))}
+    assert cards["mgmt"]["bus"] == "pcie.0"
+    above = {one["id"]: one["bus"] for one in devices(line, "xio3130-downstream")}
+    for rail in range(8):
+        assert above[cards[f"rail{rail}"]["bus"]] == above[f"down-gpu{rail}"]
+        assert cards[f"rail{rail}"]["mac"] == network.mac(rail + 1, 11)
+        assert f"tap,id=rail{rail},ifname=tap-rail{rail},script=no,downscript=no" in line
+    assert [one["numa_node"] for one in devices(line, "pxb-pcie")] == ["0", "1"]
+
+
+def test_slots_and_ids_are_never_given_twice(tmp_path: Path) -> None:
+    line = words(spec(tmp_path))
+    slots = [one["slot"] for kind in ("pcie-root-port", "xio3130-downstream") for one in devices(line, kind)]
+    assert len(slots) == len(set(slots)) == 24
+    assert len({one["serial"] for one in devices(line, "nvme")}) == 4
+
+
+def test_a_host_without_rails_has_a_drive_and_no_switch(tmp_path: Path) -> None:
+    line = words(spec(tmp_path, rails=0))
+    assert devices(line, "x3130-upstream") == []
+    assert len(devices(line, "nvme")) == 1
+    assert "-numa" not in line
+
+
+@given(st.integers(0, 16), st.integers(1, 16))
+def test_each_gpu_and_each_rail_is_behind_one_switch(gpus: int, rails: int) -> None:
+    made = topology.hgx(gpus, rails, "SN")
+    switches = [one for socket in made.sockets for one in socket.switches]
+    assert [gpu for one in switches for gpu in one.gpus] == list(range(gpus))
+    assert [rail for one in switches for rail in one.rails] == list(range(rails))
+    assert len(set(made.drives)) == len(made.drives)
+
+
+def test_no_secret_is_among_the_words(tmp_path: Path) -> None:
+    made = spec(tmp_path)
+    line = " ".join(words(made))
+    assert "SECRET" not in line
+    assert base64.b64encode(b"SECRET\n").decode() not in line
+    assert f"type=11,path={made.host.folder}/credential" in line
+
+
+def test_the_credential_writes_the_identity() -> None:
+    files = credentials.identity("h100-0", "SECRET\n", "public\n", "ssh-ed25519 AAAA op")
+    name, _, coded = credentials.credential(files).partition("=")
+    assert name == "io.systemd.credential.binary:tmpfiles.extra"
+    lines = [line.split() for line in base64.b64decode(coded).decode().splitlines()]
+    text = {line[1]: base64.b64decode(line[6]).decode() for line in lines if line[0] == "f+~"}
+    assert text["/etc/hostname"] == "h100-0\n"
+    assert text["/etc/ssh/ssh_host_ed25519_key"] == "SECRET\n"
+    modes = {line[1]: line[2] for line in lines}
+    assert modes["/etc/ssh/ssh_host_ed25519_key"] == modes["/root/.ssh/authorized_keys"] == "0600"
+
+
+def test_an_identity_that_systemd_would_drop_is_refused() -> None:
+    with pytest.raises(HostError) as refused:
+        credentials.credential(credentials.identity("h", "x" * 3000, "p", "a"))
+    assert "ed25519" in refused.value.hint
+
+
+def test_what_the_machine_reads_while_it_boots(tmp_path: Path) -> None:
+    links = [credentials.Link("02:90:00:00:00:0b", "mgmt0", "10.90.0.11/24", 1500)]
+    shown = [credentials.Folder("folder0", "/srv/data", False), credentials.Folder("folder1", "/srv/r", True)]
+    made = credentials.setup(links, shown, [credentials.File("/etc/hosts", "x\n")])
+    assert made == {
+        "links": "02:90:00:00:00:0b mgmt0 10.90.0.11/24 1500\n",
+        "folders": "folder0 /srv/data rw\nfolder1 /srv/r ro\n",
+        "files/etc/hosts": "x\n",
+    }
+
+
+def test_a_bridged_cables_end_has_another_address_than_the_card() -> None:
+    assert network.mac(3, 11) != network.mac(3, 11, end=True)
+
+
+@pytest.fixture
+def uncabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network namespace, no process and no disk is made."""
+    monkeypatch.setattr(hosts.cabling, "ensure", lambda host: None)
+    monkeypatch.setattr(containers, "end_processes", lambda machine: None)
+
+
+def test_without_qemu_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
+) -> None:
+    monkeypatch.setattr(hosts.shutil, "which", lambda name: None)
+    with pytest.raises(HostError) as refused:
+        hosts.ensure(spec(tmp_path))
+    assert refused.value.code == "QEMU_MISSING"
+    assert "railbed setup" in refused.value.hint
+
+
+def test_qemu_that_ends_at_once_is_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
+) -> None:
+    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
+    said = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory"
+    monkeypatch.setattr(hosts, "run", lambda *words, **more: Result((), 1, "", said))
+    with pytest.raises(CommandError) as refused:
+        hosts.ensure(spec(tmp_path))
+    assert refused.value.code == "MACHINE_START"
+    assert "Cannot allocate memory" in str(refused.value.found)
+
+
+def test_a_kernel_that_panics_is_shown_with_its_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
+) -> None:
+    made = spec(tmp_path)
+    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
+    monkeypatch.setattr(containers, "answers", lambda host: False)
+    monkeypatch.setattr(containers, "running", lambda host: False)
+
+    def start(*words: object, **more: object) -> Result:
+        console = made.host.folder / "console.log"
+        console.write_text("VFS: Unable to mount root fs\nKernel panic - not syncing: VFS\n")
+        return Result((), 0, "", "")
+
+    monkeypatch.setattr(hosts, "run", start)
+    with pytest.raises(CommandError) as refused:
+        hosts.ensure(made)
+    assert refused.value.code == "MACHINE_BOOT"
+    assert "Unable to mount root fs" in str(refused.value.found)
+
+
+def test_the_image_is_built_anew_when_what_a_machine_runs_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = image.image_path()
+    assert image.image_path() == before
+    monkeypatch.setattr(image.content, "PACKAGES", (*image.content.PACKAGES, "fio"))
+    assert image.image_path() != before
+
+
+def test_a_boot_that_uses_no_processor_is_stalled_and_a_slow_one_is_not() -> None:
+    slow, stalled = hosts.Stall(), hosts.Stall()
+    seen = [(slow.seen(now, 0.1 * now), stalled.seen(now, 15.0 + 0.01 * now)) for now in range(0, 400, 5)]
+    assert not any(one for one, _ in seen)
+    assert [at * 5 for at, (_, one) in enumerate(seen) if one] == [90, 180, 270, 360]
+    assert (slow.resets, stalled.resets) == (0, 4)
+
+
+def test_a_stalled_machine_is_reset_twice_and_then_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
+) -> None:
+    clock = iter(range(0, 100_000, 20))
+    told: list[str] = []
+    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
+    monkeypatch.setattr(hosts, "run", lambda *words, **more: Result((), 0, "", ""))
+    monkeypatch.setattr(hosts.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(hosts.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(containers, "answers", lambda host: False)
+    running = iter([False])
+    monkeypatch.setattr(containers, "running", lambda host: next(running, True))
+    monkeypatch.setattr(hosts.control, "tell", lambda socket, name: told.append(name))
+    with pytest.raises(CommandError):
+        hosts.ensure(spec(tmp_path))
+    assert told == ["system_reset"] * hosts.MOST_RESETS
+
+
+def test_processor_seconds_are_the_processs_own(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    assert hosts.used_s(pidfile) == 0.0
+    pidfile.write_text(f"{os.getpid()}\n")
+    assert 0 < hosts.used_s(pidfile) <= time.process_time() + 1
