@@ -8,7 +8,10 @@ module: built
 short_description: Build a program from its hashed source into a folder of its own
 description:
   - Takes the archive only if it has the given hash, configures and makes it, and keeps what is named.
-  - The folder appears whole or not at all. Only then the link is moved, in one step.
+  - The folder appears whole or not at all. Only then the link is moved, in one step. One in which a file of O(needs) is absent
+    or empty is built anew.
+  - An optional build that failed on this node is not tried again before O(to) or O(sha256) changes, or the file C(.failed-*)
+    beside O(to), which says why, is removed. What could not be fetched, or lacked something to build with, is.
   - Folders of earlier builds beside it are removed, but for the one that the link named before, jobs of which may still run.
   - In a word of O(configure) or O(make) of the form V(NAME=VALUE) a C({built}) stands for a folder that is built into, and of a
     path with V(*) the first that is there counts.
@@ -84,7 +87,9 @@ lacking:
   returned: always
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -101,12 +106,22 @@ FETCH_TIMEOUT_S = 60
 QUERY_TIMEOUT_S = 30
 BUILD_TIMEOUT_S = 1800
 LAST_LINES = 15
+JOBS_MOST = 16
+"""Compilers at once: one of nvcc takes some GB, and a node may have hundreds of CPUs."""
+NICE = ["nice", "-n", "19"]
+"""Jobs may run on the node."""
+NOT_FOUND = 127
+"""What nice ends with where there is no such program."""
 BUILT = re.compile(r"\d.*-")
 """Names of the folders that this module makes."""
 
 
 class Refused(Exception):
     """What stands in the way; nothing was put in place."""
+
+
+class Failed(Refused):
+    """The source does not build here, and would not another time."""
 
 
 def fetch(url: str, sha256: str) -> bytes:
@@ -123,17 +138,29 @@ def fetch(url: str, sha256: str) -> bytes:
 
 
 def run(argv: list[str], timeout_s: int, folder: Path | None = None) -> str:
-    """The output of a program. Raises Refused with its last words."""
+    """The output of a program. Raises Failed with its last words, Refused where there is none."""
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=folder, errors="replace"
-        )
-    except (OSError, subprocess.TimeoutExpired) as failed:
+            [*NICE, *argv], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=folder, errors="replace"
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{argv[0]} did not end in {timeout_s} s") from None
+    except OSError as failed:
         raise Refused(f"{argv[0]}: {failed}") from None
     if done.returncode:
         told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
-        raise Refused(f"{argv[0]} ended with {done.returncode}: {told}")
+        kind = Refused if done.returncode == NOT_FOUND else Failed
+        raise kind(f"{argv[0]} ended with {done.returncode}: {told}")
     return done.stdout
+
+
+def gpus() -> str:
+    """nvcc's options for the GPUs of this node. Raises Refused where nvidia-smi does not name them; it may yet."""
+    try:
+        smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+        return targets(run(smi, QUERY_TIMEOUT_S))
+    except Failed as failed:
+        raise Refused(str(failed)) from None
 
 
 def targets(answer: str) -> str:
@@ -173,9 +200,9 @@ def unpacked(archive: bytes, work: Path) -> Path:
 
 
 def configured(source: Path, words: list[str], defines: list[str]) -> None:
-    """Runs the source's own configure. Raises Refused where it ends badly, or one of ``defines`` is left out."""
+    """Runs the source's own configure. Raises Failed where it ends badly, or one of ``defines`` is left out."""
     if not (source / "configure").is_file():
-        raise Refused(
+        raise Failed(
             "the archive has no configure: is it the publisher's release, and not a tag of its repository?"
         )
     run(["./configure", *words], BUILD_TIMEOUT_S, source)
@@ -183,35 +210,69 @@ def configured(source: Path, words: list[str], defines: list[str]) -> None:
     told = header.read_text(errors="replace") if header.is_file() else ""
     absent = [name for name in defines if not re.search(rf"^#define {re.escape(name)}\b", told, re.M)]
     if absent:
-        raise Refused(
+        raise Failed(
             f"configure ended well and found no {', '.join(absent)}: a header or library is too old, or lacks"
         )
 
 
 def build(source: Path, wanted: dict[str, object], work: Path) -> Path:
-    """Folder with what make left, below ``work``. Raises Refused where something fails or a needed file is missing."""
+    """Folder with what make left, below ``work``. Raises Failed where it fails or leaves no needed file; Refused where what
+    it is built with lacks."""
     built = work / "built"
     words = {name: [worded(word, built) for word in wanted[name]] for name in ("configure", "make")}
+    if wanted["gpus"]:
+        words["make"].append(f"NVCC_GENCODE={gpus()}")
     if words["configure"]:
         configured(source, words["configure"], list(wanted["defines"]))
-    if wanted["gpus"]:
-        smi = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-        words["make"].append(f"NVCC_GENCODE={targets(run(smi, QUERY_TIMEOUT_S))}")
-    run(["make", f"-j{os.cpu_count() or 1}", "-C", str(source), *words["make"]], BUILD_TIMEOUT_S)
+    jobs = min(os.cpu_count() or 1, JOBS_MOST)
+    run(["make", f"-j{jobs}", "-C", str(source), *words["make"]], BUILD_TIMEOUT_S)
     left = built if built.is_dir() else source
-    missing = [name for name in wanted["needs"] if not (left / name).is_file()]
-    if missing:
-        raise Refused(f"make ended well and left no {', '.join(missing)}")
+    if missing := lacking(left, wanted["needs"]):
+        raise Failed(f"make ended well and left no {', '.join(missing)}")
     return left
 
 
+def lacking(folder: Path, needs: list[str]) -> list[str]:
+    """Those of ``needs`` that are absent or empty."""
+    paths = {name: folder / name for name in needs}
+    return [name for name, path in paths.items() if not (path.is_file() and path.stat().st_size)]
+
+
 def place(left: Path, keep: list[str], to: Path) -> None:
-    """Puts the files that fit ``keep`` in place in one step."""
+    """Puts the files that fit ``keep`` in place in one step, once they are on the disk."""
     whole = left.with_name("whole")
     whole.mkdir(mode=0o755)
     for program in [found for pattern in keep for found in left.glob(pattern)]:
         shutil.copy2(program, whole / program.name)
+    for path in (*whole.iterdir(), whole):
+        on_disk(path)
+    if to.is_dir():
+        to.rename(left.with_name("broken"))
     whole.rename(to)
+    on_disk(to.parent)
+
+
+def on_disk(path: Path) -> None:
+    """A file or folder as it is now outlives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def mark_of(to: Path) -> Path:
+    """Where is noted that and why this build failed on this node."""
+    return to.with_name(f".failed-{to.name}")
+
+
+def failed_before(to: Path, sha256: str) -> str:
+    """Why this very source did not build here; empty where that was not tried, or the note cannot be read."""
+    try:
+        noted = json.loads(mark_of(to).read_text())
+        return str(noted["reason"]) if noted["sha256"] == sha256 else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def point(link: Path, to: Path) -> None:
@@ -248,22 +309,37 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    # Users run what is built, whatever mask the login of this run has.
+    os.umask(0o022)
     wanted = module.params
     to, link = Path(wanted["to"]), Path(wanted["link"])
-    pointed = link.is_symlink() and os.readlink(link) == str(to)
-    if module.check_mode or (to.is_dir() and pointed):
-        module.exit_json(changed=not (to.is_dir() and pointed), lacking="")
+    built = to.is_dir() and not lacking(to, [Path(name).name for name in wanted["needs"]])
+    done = built and link.is_symlink() and os.readlink(link) == str(to)
+    without = f"{to.parent.name} could not be built, and this node does without"
+    if not module.check_mode:
+        for left in to.parent.glob(".building-*"):
+            shutil.rmtree(left, ignore_errors=True)
+    if wanted["optional"] and not built and (reason := failed_before(to, wanted["sha256"])):
+        module.warn(f"{without}: {reason}")
+        module.exit_json(changed=False, lacking=reason)
+    if module.check_mode or done:
+        module.exit_json(changed=not done, lacking="")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        if not to.is_dir():
+        if not built:
             with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
                 source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
                 place(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"], to)
         point(link, to)
+        for mark in to.parent.glob(".failed-*"):
+            mark.unlink()
     except (Refused, OSError) as refused:
         if not wanted["optional"]:
             module.fail_json(msg=str(refused), lacking=str(refused))
-        module.warn(f"{to.parent.name} could not be built, and this node does without: {refused}")
+        if isinstance(refused, Failed):
+            with contextlib.suppress(OSError):  # Without the note it is tried again.
+                mark_of(to).write_text(json.dumps({"sha256": wanted["sha256"], "reason": str(refused)}))
+        module.warn(f"{without}: {refused}")
         module.exit_json(changed=False, lacking=str(refused))
     module.exit_json(changed=True, lacking="")
 

@@ -356,6 +356,8 @@ def main() -> None:
     # Only what this module itself held: a hold that a person set stays.
     freed = sorted(name for name in kept - wanted if name in after and after[name].held)
     if not module.check_mode:
+        # Before they are held: a run that is cut off in between must not take its own holds for a person's.
+        railbed_apt.note(KEPT, kept | (set(unheld) & wanted - own))
         if unheld:
             apt.select(unheld, "hold")
         if freed:

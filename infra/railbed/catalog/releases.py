@@ -115,6 +115,8 @@ class Component(Facts):
     the system (``UBUNTU2404``), ``{machine}`` for its CPU as the kernel calls it (``x86_64``)."""
     built: bool = False
     """Whether each node builds it from the source at ``url``: no package brings it."""
+    optional: bool = False
+    """Of a source that nodes build: whether a node, and so the cluster's own repository, may do without."""
     purl: str = Field(default="", pattern=r"^(pkg:.+)?$")
     """Package URL, where it is not made from the package's name."""
     in_lab: bool = True
@@ -139,6 +141,8 @@ class Component(Facts):
             raise ValueError("what comes from a repository is a `package`, or `installs` some of it")
         if (self.opens or self.built) and not self.url:
             raise ValueError("what is opened or built has a url")
+        if self.optional and not self.built:
+            raise ValueError("only what nodes build can be `optional`")
         if self.pin == "package" and not self.package_version:
             raise ValueError("a pin to the package's version needs `package_version`")
         if self.parts and not self.pin:

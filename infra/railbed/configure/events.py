@@ -28,7 +28,7 @@ class Event:
     """One thing that happened, for progress displays."""
 
     kind: str
-    """``play``, ``task``, ``ok``, ``changed``, ``failed``, ``unreachable``, ``skipped``."""
+    """``play``, ``task``, ``ok``, ``changed``, ``failed``, ``unreachable``, ``skipped``; ``note``: a message of no node."""
     node: str = ""
     task: str = ""
     message: str = ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
 from railbed.claims import WORKERS
+from railbed.configure.events import Event, OnEvent
 from railbed.contract import Contract, Node, wanted
 from railbed.defaults import OBSERVE_TIMEOUT_S, SSH_FANOUT
 from railbed.effects import acceptance, node_bundle, node_json, observations
@@ -40,11 +42,24 @@ $as env SHARP_SMX_UCX_INTERFACE="$1" "$tool" topology --ib-dev "$1" --guids_file
 cat "$folder/topology"
 """
 """Asks the fabric's aggregation manager, through the card ``$1``, where the ports are whose GUIDs it reads."""
+ASKED_MOST = 3
+"""Nodes that are asked one after the other: one may lack the tool or its way to the manager, and all rarely do."""
+UNPLACED = (
+    "no node could ask the fabric's manager which nodes are close to each other (sharp_cmd of HPC-X); Slurm is not told of "
+    "those that were not placed before"
+)
 DRIVERS = ("base", "packages", "nvidia_driver", "rdma")
 """Tags of the roles after which a node shows all its devices. Base: by the site's proxy and name servers."""
 
 
-def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whole: bool) -> bool:
+def refresh(
+    contract: Contract,
+    work: Workspace,
+    names: Collection[str],
+    *,
+    whole: bool,
+    on_event: OnEvent | None = None,
+) -> bool:
     """Looks at those of these nodes that run jobs; gives whether anything is new.
 
     One that does not answer, or answers otherwise, keeps what was known of it. The scheduler's files are the same on all nodes:
@@ -56,7 +71,7 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whol
     accepted = acceptance.record(work)
     remote, bundle, before = Remote(work, contract), node_bundle.packed({}), observations.read(work)
 
-    ports: dict[str, tuple[str, list[str]]] = {}
+    ports: dict[str, _Ports] = {}
 
     def look(name: str) -> NodeFacts | None:
         said = remote.run(name, SCRIPT, stdin=bundle, timeout_s=OBSERVE_TIMEOUT_S, check=False)
@@ -69,12 +84,23 @@ def refresh(contract: Contract, work: Workspace, names: Collection[str], *, whol
         observation = read(document)
         nics = [one for one in observation.nics if torsets.guids([one])]
         if nics:
-            ports[name] = nics[0].device, torsets.guids(nics)
+            ports[name] = _Ports(
+                next((f"{one.device}:{one.port}" for one in nics if one.state == "ACTIVE"), ""),
+                torsets.guids(nics),
+            )
         return _facts(contract, nodes[name], observation)
 
     seen = remote.each(nodes, look, SSH_FANOUT)
     if whole and _untold(contract, seen.values()):
-        seen |= _placed(remote, ports, seen)
+        told = _places(remote, ports)
+        if told is None and on_event:
+            on_event(Event("note", message=UNPLACED))
+        called = torsets.named(told or {}, _called(nodes.values(), before, accepted))
+        seen |= {
+            name: one.model_copy(update={"block": called[name]})
+            for name, one in seen.items()
+            if one is not None and name in called
+        }
     found = {
         name: kept(before.get(name), now, settled=not whole or acceptance.is_accepted(nodes[name], accepted))
         for name, now in seen.items()
@@ -112,25 +138,41 @@ def _untold(contract: Contract, seen: Iterable[NodeFacts | None]) -> bool:
     )
 
 
-def _placed(
-    remote: Remote, ports: Mapping[str, tuple[str, list[str]]], seen: Mapping[str, NodeFacts | None]
-) -> dict[str, NodeFacts | None]:
-    """The nodes of ``seen`` whose leaf switches the first node that can ask was told; none where nobody can."""
-    owners = {guid: name for name, (_, own) in ports.items() for guid in own}
+@dataclass(frozen=True)
+class _Ports:
+    """A node's InfiniBand ports."""
+
+    active: str
+    """One that is up, as ``DEVICE:PORT``; empty for none."""
+    guids: list[str]
+
+
+def _places(remote: Remote, ports: Mapping[str, _Ports]) -> dict[str, str] | None:
+    """Node → its torset, as the first node was told that could ask; None where none of a few could, empty where none is to."""
+    owners = {guid: name for name, own in ports.items() for guid in own.guids}
     if len(ports) < 2:
         return {}
-    asks = min(ports)
-    device = shlex.quote(f"{ports[asks][0]}:1")
-    said = remote.run(
-        asks, f"set -- {device}\n{PLACES}", stdin="".join(f"{guid}\n" for guid in owners).encode(),
-        timeout_s=OBSERVE_TIMEOUT_S, check=False,
-    )  # fmt: skip
-    found = torsets.torsets(said.stdout, owners) if said.ok else {}
-    return {
-        name: one.model_copy(update={"block": found[name]})
-        for name, one in seen.items()
-        if one is not None and name in found
-    }
+    for asks in sorted(name for name, own in ports.items() if own.active)[:ASKED_MOST]:
+        said = remote.run(
+            asks, f"set -- {shlex.quote(ports[asks].active)}\n{PLACES}",
+            stdin="".join(f"{guid}\n" for guid in owners).encode(), timeout_s=OBSERVE_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        if said.ok and (found := torsets.torsets(said.stdout, owners)):
+            return found
+    return None
+
+
+def _called(
+    nodes: Iterable[Node], before: Mapping[str, NodeFacts], accepted: Mapping[str, str]
+) -> dict[str, str]:
+    """Node → the block that the scheduler has it in; of those that were not accepted yet only where there is one."""
+    found = {}
+    for node in nodes:
+        known = before.get(node.name)
+        block = known.block if known is not None and known.identity == node.identity.value else ""
+        if block or acceptance.is_accepted(node, accepted):
+            found[node.name] = block
+    return found
 
 
 def _facts(contract: Contract, node: Node, observation: Observation) -> NodeFacts:

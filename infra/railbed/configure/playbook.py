@@ -110,7 +110,7 @@ def _observed(
     How that first run ends on a node is not counted: what it could not do the whole run meets again.
     """
     whole = len(set(nodes)) == len(contract.nodes)
-    new = observing.refresh(contract, work, nodes, whole=whole)
+    new = observing.refresh(contract, work, nodes, whole=whole, on_event=on_event)
     bare = observing.without_devices(contract, work, nodes)
     if bare:
         told = stack.of_run(work, contract, inventory, set(bare))
@@ -125,7 +125,7 @@ def _observed(
             # The whole run does not follow: what is half done must not take jobs.
             quarantine.hold(work, contract, quarantine.unfit(contract, first.nodes))
             raise
-        new = observing.refresh(contract, work, bare, whole=whole) or new
+        new = observing.refresh(contract, work, bare, whole=whole, on_event=on_event) or new
     return stack.of(work, contract, ()) if new else inventory
 
 

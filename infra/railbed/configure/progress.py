@@ -56,6 +56,9 @@ def shown(console: Console) -> Iterator[OnEvent]:
 
     def on_event(event: Event) -> None:
         board.take(event)
+        if event.kind == "note":
+            console.print(event.message, soft_wrap=True)
+            return
         if console.is_terminal:
             if not live.is_started:
                 live.start()

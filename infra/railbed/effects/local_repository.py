@@ -15,6 +15,7 @@ from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
+from railbed.effects.download import FetchError
 from railbed.effects.lock import held
 from railbed.effects.mirror import LOCAL, empty, mirror
 from railbed.effects.mirror.debian import Index
@@ -51,20 +52,20 @@ def digest_of(wanted: Sequence[Artefact]) -> str:
 def ensure(
     release: str, wanted: Sequence[Artefact], cache: Path, say: Callable[[str], None]
 ) -> LocalRepository:
-    """Fetches and builds it unless it is in the cache; a half-made one is begun anew.
+    """Fetches and builds it unless it is in the cache; a half-made one is begun anew. An optional source that cannot be had, or
+    has another hash, is said and left out; it is asked for again each time.
 
     Raises what fetching the first bad file raised (FetchError: not to be had, another hash or signature; ArchiveRefused);
     HostError without gpg, gpgv or dpkg-deb, or where the disk is full. Then nothing is there under its name.
     """
-    digest = digest_of(wanted)
-    place = repositories_dir(cache) / digest
+    place = repositories_dir(cache) / digest_of(wanted)
     if not place.is_dir():
         with held(place.parent / "lock", "the build of the cluster's own repository", wait_s=BUILD_TIMEOUT_S):
             if not place.is_dir():
-                _build(release, wanted, place, say)
+                place = _build(release, wanted, place.parent, say)
     key = (place / KEY).read_text()
     fingerprint = openpgp.fingerprint_of(key, str(place / KEY))
-    return LocalRepository(digest, key, fingerprint, _carried((place / "Packages").read_text()))
+    return LocalRepository(place.name, key, fingerprint, _carried((place / "Packages").read_text()))
 
 
 def _carried(text: str) -> dict[str, str]:
@@ -72,26 +73,49 @@ def _carried(text: str) -> dict[str, str]:
     return {name: next(iter(versions)) for name, versions in found.items() if len(versions) == 1}
 
 
-def _build(release: str, wanted: Sequence[Artefact], place: Path, say: Callable[[str], None]) -> None:
-    building = place.with_suffix(".building")
+def _build(release: str, wanted: Sequence[Artefact], folder: Path, say: Callable[[str], None]) -> Path:
+    """The folder, below ``folder``, of what could be had."""
+    building = folder / f"{digest_of(wanted)}.building"
     if building.exists():
         shutil.rmtree(building)
     say("fetches what no repository gives nodes, once")
     try:
+        # First: where one is left out, what is there without it may have been made before.
+        lacking = _lacking(release, [one for one in wanted if one.optional], building, say)
+        wanted = [one for one in wanted if one not in lacking]
+        place = folder / digest_of(wanted)
+        if place.is_dir():
+            return place
         for done in mirror(release, list(wanted), building, say):
             if done.error:
                 raise done.error
         _with_sources(wanted, building)
         signed_repository.sign(building / LOCAL, SIGNER, KEY)
         (building / LOCAL).rename(place)
+        return place
     except OSError as wrong:
         raise HostError(
             f"cannot write the cluster's own package repository: {wrong.strerror or wrong}",
             path=str(wrong.filename or building),
-            hint=f"make room below {place.parent} and run it again: it begins anew, and nothing half-made is used",
+            hint=f"make room below {folder} and run it again: it begins anew, and nothing half-made is used",
         ) from None
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _lacking(
+    release: str, optional: list[Artefact], building: Path, say: Callable[[str], None]
+) -> list[Artefact]:
+    """Those of ``optional`` that cannot be had as published. Raises what else stands in the way, e.g. HostError."""
+    found = []
+    for done in mirror(release, optional, building, say):
+        if isinstance(done.error, FetchError):
+            said = f"{done.error.message}: {done.error.path}"
+            say(f"leaves out {done.artefact.component} {done.artefact.version}, and nodes do without: {said}")
+            found.append(done.artefact)
+        elif done.error:
+            raise done.error
+    return found
 
 
 def _with_sources(wanted: Sequence[Artefact], building: Path) -> None:

@@ -40,7 +40,29 @@ def torsets(text: str, owners: Mapping[str, str]) -> dict[str, str]:
             if told
             else set()
         )
-        joined = names.union(*(together[name] for name in names if name in together))
+        others = _distinct(together[name] for name in names if name in together)
+        joined = names.union(*others)
         together |= dict.fromkeys(joined, joined)
-    first = {node: min(one for one, own in owners.items() if own == node) for node in together}
-    return {node: min(first[each] for each in nodes) for node, nodes in together.items()}
+    first: dict[str, str] = {}
+    for guid, node in owners.items():
+        first[node] = min(guid, first.get(node, guid))
+    named = ((nodes, min(first[node] for node in nodes)) for nodes in _distinct(together.values()))
+    return {node: name for nodes, name in named for node in nodes}
+
+
+def _distinct(sets: Iterable[set[str]]) -> list[set[str]]:
+    """Each set once; two of them share no node."""
+    return list({id(one): one for one in sets}.values())
+
+
+def named(found: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """``found``, as `torsets` gives it, with each torset called as its members are already. ``before``: node → what it is called
+    for the scheduler, empty for one that was accepted and is in no block: nodes that join it are in none either.
+
+    A name is a GUID of a member, which another with a smaller one would else change, for itself alone.
+    """
+    called: dict[str, str] = {}
+    for node in sorted(found.keys() & before.keys()):
+        torset = found[node]
+        called[torset] = min(called.get(torset, before[node]), before[node])
+    return {node: called.get(torset, torset) for node, torset in found.items()}

@@ -94,7 +94,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         name=spec.name,
         service=spec.service,
         scheduler=spec.scheduler,
-        job_topology=topology.of(spec, machines, slurm.version if slurm else "", where),
+        job_topology=topology.of(spec, slurm.version if slurm else "", where),
         controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,
@@ -126,7 +126,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
                 if lab
                 else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, brought, where)]
             ),
-            *warnings.of_images(images.doubtful(spec, chosen), where),
+            *warnings.of_images(spec, images.doubtful(spec, chosen), where),
             *([] if lab else _pins(spec, release, machines, kinds, brought, where)),
             *services.warnings(spec, where),
             *warnings.of_claims(in_scope, where),

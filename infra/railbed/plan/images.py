@@ -34,10 +34,15 @@ def of_pool(spec: ClusterSpec, pool: Pool) -> str:
     return pool.image.profile if pool.image is not None else of_platform(spec)
 
 
+def path_of(pool: Pool, index: int, where: str) -> str:
+    """Key of the spec that says the profile of a pool; ``where`` begins it."""
+    return f"{where}.pools[{index}].image.profile" if pool.image else f"{where}.platform.image.profile"
+
+
 def check(spec: ClusterSpec, systems: Mapping[str, str], where: str) -> None:
     """Raises ImageUnfit for a profile that nobody knows or that is not for the nodes. ``systems``: machine → its system."""
     for index, pool in enumerate(spec.pools):
-        at = f"{where}.pools[{index}].image.profile" if pool.image else f"{where}.platform.image.profile"
+        at = path_of(pool, index, where)
         profile = _known(of_pool(spec, pool), at)
         machine = catalog.load_machine(pool.machine)
         system = systems[machine.key]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from railbed import catalog
 from railbed.claims import Claim, table
-from railbed.plan import sources
+from railbed.plan import images, sources
 from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
@@ -68,12 +68,15 @@ def of_software(
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
 
-def of_images(doubts: Mapping[str, Mapping[str, str]], where: str) -> Iterator[Warned]:
-    """A warning for each doubt about an image profile (``images.doubtful``)."""
-    for profile, parts in doubts.items():
-        for name, reason in parts.items():
+def of_images(spec: ClusterSpec, doubts: Mapping[str, Mapping[str, str]], where: str) -> Iterator[Warned]:
+    """A warning for each doubt about an image profile (``images.doubtful``), wherever the spec names it."""
+    named = dict.fromkeys(
+        (images.of_pool(spec, pool), images.path_of(pool, index, where)) for index, pool in enumerate(spec.pools)
+    )
+    for profile, path in named:
+        for name, reason in doubts.get(profile, {}).items():
             message = f"image profile {profile}, {name}: {reason}"
-            yield Warned(code="IMAGE_DOUBT", path=f"{where}.platform.image.profile", message=message)
+            yield Warned(code="IMAGE_DOUBT", path=path, message=message)
 
 
 def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Warned]:

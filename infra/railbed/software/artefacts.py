@@ -68,6 +68,8 @@ class Artefact(FrozenModel):
     """Of a file: which members are the packages for a node, as a pattern with ``*``; a Debian package is one itself."""
     built: bool = False
     """Whether it is a source that nodes build."""
+    optional: bool = False
+    """Whether nodes may do without it."""
     sha256: str = ""
     signature: str = ""
     fingerprint: str = ""
@@ -113,7 +115,7 @@ def _of(release: Release, name: str, part: Component, machine: Machine | None, o
         signed = _signed(release.keys.get(part.signing_key))
         opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
         made = _made(name, part, "file", url=part.url, sha256=part.sha256, signature=part.signature, **signed)
-        yield made.model_copy(update={"opens": opens, "built": part.built})
+        yield made.model_copy(update={"opens": opens, "built": part.built, "optional": part.optional})
     elif part.purl and machine is not None:
         yield _made(
             name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)

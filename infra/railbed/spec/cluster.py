@@ -228,7 +228,7 @@ class ClusterSpec(SpecModel):
     """``none`` for the services hosts and metal."""
     job_topology: Literal["auto", "tree", "block"] = "auto"
     """How the scheduler keeps the nodes of a job close: within switches (``tree``), or in whole blocks, which larger jobs do not
-    break up (``block``). ``auto``: blocks where each is one NVLink domain."""
+    break up (``block``). ``auto``: a tree, as scalable units are no NVLink domains."""
     platform: Platform
     """Where the cluster is made."""
     pools: list[Pool] = Field(min_length=1, max_length=64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -23,22 +24,39 @@ DirectoryGroup = Annotated[
 """A group's name."""
 
 
-def _balanced(text: str) -> str:
-    """An LDAP filter (RFC 4515) is one pair of parentheses around pairs; those in values are written ``\\28``, ``\\29``."""
-    depth = 0
-    for at, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if depth < 0 or (depth == 0 and at < len(text) - 1):
-            break
-    if depth or at < len(text) - 1:
-        raise ValueError(
-            "its parentheses do not close, or it is more than one filter: `(&(…)(…))` joins several"
-        )
+VALUE = r"(?:[^\\()*]|\\[0-9A-Fa-f]{2})"
+ITEM = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9.;:-]*[A-Za-z0-9])?(?:=(?:{VALUE}|\*)*|(?:~=|>=|<=|:=){VALUE}*)\Z")
+"""One attribute and what it is compared with (RFC 4515, section 3): ``\\`` only before two hexadecimal digits."""
+NO_FILTER = "is no LDAP filter (RFC 4515): `(attribute=value)`, or `(&(…)(…))`, `(|(…)(…))`, `(!(…))` of such"
+
+
+def _ldap_filter(text: str) -> str:
+    """Raises ValueError where an LDAP server would refuse it: SSSD then finds nobody, and nobody logs in."""
+    if _filter_end(text, 0) != len(text):
+        raise ValueError(f"{text!r} is more than one filter: `(&(…)(…))` joins several")
     return text
 
 
+def _filter_end(text: str, at: int) -> int:
+    """Where the filter ends that begins at ``at``. Raises ValueError for what is none."""
+    if text[at : at + 1] != "(":
+        raise ValueError(f"{text[at:] or text!r} {NO_FILTER}")
+    kind, end = text[at + 1 : at + 2], at + 2
+    if kind not in ("&", "|", "!"):
+        end = text.find(")", at)
+        if end < 0 or not ITEM.match(text[at + 1 : end]):
+            raise ValueError(f"{text[at : end + 1] if end > 0 else text[at:]!r} {NO_FILTER}")
+        return end + 1
+    count = 0
+    while text[end : end + 1] == "(":
+        end, count = _filter_end(text, end), count + 1
+    if text[end : end + 1] != ")" or not count or (kind == "!" and count > 1):
+        raise ValueError(f"{text[at : end + 1]!r} {NO_FILTER}")
+    return end + 1
+
+
 DirectoryFilter = Annotated[
-    str, Field(max_length=1000, pattern=r"^\([ ->@-z|~]+\)$"), AfterValidator(_balanced)
+    str, Field(max_length=1000, pattern=r"^\([ ->@-z|~]+\)$"), AfterValidator(_ldap_filter)
 ]
 """An LDAP filter (RFC 4515), without ``?``, which ends it in SSSD's search bases, and without braces."""
 

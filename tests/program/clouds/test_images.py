@@ -60,6 +60,25 @@ def test_preflight_looks_at_each_image_once_and_with_all_pools_that_take_it(
         assert names == (takes or ["p0", "p1"])
 
 
+def test_a_pool_with_the_platform_s_image_and_its_own_profile_is_looked_at_by_that() -> None:
+    plan = cases.planned(cases.example("aws-cluster"))
+    assert isinstance(plan.place, CloudPlatform)
+    own = plan.place.image
+    pools = [
+        plan.pools[0].model_copy(update={"name": name, "image": image, "profile": profile})
+        for name, image, profile in (
+            ("same", "", own.profile), ("other", own.id, "aws-dlami"), ("baked", "ami-1", own.profile),
+        )
+    ]  # fmt: skip
+    looked = [
+        (at.image.id, at.image.profile, [pool.name for pool in about.pools])
+        for about, at in images.each(plan.model_copy(update={"pools": pools}), plan.place)
+    ]
+    assert own.profile != "aws-dlami" and looked == [
+        (own.id, own.profile, ["same"]), (own.id, "aws-dlami", ["other"]), ("ami-1", own.profile, ["baked"]),
+    ]  # fmt: skip
+
+
 def test_a_pool_without_one_is_as_before(workdir: Path) -> None:
     assert "image" not in cases.planned(cases.example("aws-cluster")).as_json()["pools"][0]
 

@@ -89,8 +89,77 @@ def test_it_is_built_for_the_nodes_gpus_with_mpi(tools: Tools) -> None:
 
 def test_what_is_there_is_not_built_again(tools: Tools) -> None:
     tools.to.mkdir(parents=True)
+    for name in NEEDS:
+        (tools.to / name).write_text("program\n")
     assert tools.build("0" * 64)["changed"], "the link is missing"
     assert not tools.build("0" * 64)["changed"] and not tools.said.exists()
+
+
+@pytest.mark.parametrize("fault", ["absent", "empty"])
+def test_a_folder_without_a_whole_program_is_built_anew(fault: str, tools: Tools) -> None:
+    tools.build()
+    program = tools.to / NEEDS[1]
+    if fault == "absent":
+        program.unlink()
+    else:
+        program.write_text("")
+    assert tools.build(check=True)["changed"] and tools.build()["changed"]
+    assert program.read_text() == "program\n" and tools.there() == [tools.to.name, "bin"]
+
+
+def test_make_that_leaves_an_empty_program_is_no_build(tools: Tools) -> None:
+    tools.make(names="all_reduce_perf")
+    tools.program(
+        "make", (tools.folder / "bin/make").read_text().replace("exit 0", ': > "$to/all_gather_perf"')
+    )
+    assert "left no all_gather_perf" in tools.build()["lacking"] and not tools.to.exists()
+
+
+def test_others_may_run_it_whatever_the_mask_and_few_compilers_run_politely(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 224)
+    tools.program(
+        "nice", '#!/bin/sh\nprintf "%s\\n" "$*" >> ' + f"{tools.folder}/nice\n" + 'shift 2; exec "$@"\n'
+    )
+    before = os.umask(0o077)
+    try:
+        tools.build()
+    finally:
+        os.umask(before)
+    assert tools.to.stat().st_mode & 0o777 == 0o755 and (tools.to / NEEDS[0]).stat().st_mode & 0o044 == 0o044
+    assert "-n 19 make -j16 " in (tools.folder / "nice").read_text()
+
+
+def test_what_a_run_that_was_cut_off_left_goes(tools: Tools) -> None:
+    tools.build()
+    left = tools.to.with_name(".building-x1y2")
+    (left / "source").mkdir(parents=True)
+    assert not tools.build(check=True)["changed"] and left.exists(), "check mode removes nothing"
+    assert not tools.build()["changed"] and not left.exists()
+
+
+def test_an_optional_build_that_failed_is_tried_again_for_another_source_only(tools: Tools) -> None:
+    tools.make(status=2)
+    first = tools.build(optional=True)
+    tools.said.unlink()
+    for check in (False, True):
+        again = tools.build(optional=True, check=check)
+        assert not again["changed"] and again["lacking"] == first["lacking"] and not tools.said.exists()
+    assert tools.build()["failed"] and tools.said.exists(), "who needs it tries again"
+    tools.make()
+    tools.pack({"Makefile": "all: \n"})
+    answer = tools.build(optional=True)
+    assert answer["changed"] and not answer["lacking"] and tools.there() == [tools.to.name, "bin"]
+
+
+@pytest.mark.parametrize("fault", ["fetch", "gpu"])
+def test_what_never_came_to_be_built_is_tried_again(fault: str, tools: Tools) -> None:
+    if fault == "gpu":
+        tools.program("nvidia-smi", "#!/bin/sh\nexit 9\n")
+    lacking = tools.build("0" * 64 if fault == "fetch" else "", optional=True)["lacking"]
+    tools.program("nvidia-smi", "#!/bin/sh\necho 9.0\n")
+    assert lacking and tools.build(optional=True)["changed"]
 
 
 def test_check_mode_writes_nothing(tools: Tools) -> None:
@@ -136,7 +205,8 @@ def test_a_failed_build_leaves_the_old_one(fault: str, optional: bool, tools: To
     answer = tools.build(sha256, optional=optional, **more)
     assert says in answer["lacking"] and not answer.get("changed")
     assert bool(answer.get("failed")) is not optional
-    assert tools.there() == [old.name, "bin"] and tools.link.readlink() == old
+    noted = [f".failed-{tools.to.name}"] if optional and fault in ("make", "programs", "configure") else []
+    assert tools.there() == [*noted, old.name, "bin"] and tools.link.readlink() == old
 
 
 @pytest.mark.parametrize("stubs", [True, False])

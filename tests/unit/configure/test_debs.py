@@ -155,6 +155,24 @@ def test_only_the_holds_of_an_earlier_run_are_released(node: Node) -> None:
     assert wants == {"libfabric1": "install", "rdma-core": "hold", "efa": "hold", "jq": "install"}
 
 
+def test_a_run_that_was_cut_off_leaves_no_hold_that_nobody_knows(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.has(rdma_core="2510", jq="1.6")
+    select = DEBS.Apt.select
+
+    def cut_off(apt: Any, names: list[str], state: str) -> None:
+        select(apt, names, state)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(DEBS.Apt, "select", cut_off)
+        modules.call(DEBS, packages=["jq"], hold=["rdma-core"])
+    assert node.read()["installed"]["rdma-core"][1] == "hold"
+    modules.call(DEBS, packages=["jq"], hold=[])
+    assert node.read()["installed"]["rdma-core"][1] == "install"
+
+
 PINS = {"first": ["pinning-*"]}
 
 

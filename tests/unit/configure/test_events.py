@@ -207,7 +207,9 @@ def test_progress_tells_plays_changes_and_failures_without_a_terminal() -> None:
         on_event(Event("ok", node="h100-0", task="time: Keep the clock", result=NodeResult()))
         on_event(Event("changed", node="h100-1", task="time: Keep the clock", result=NodeResult()))
         on_event(Event("failed", node="ctl0", task="x", message="[why] not", result=NodeResult()))
+        on_event(Event("note", message="no node could ask"))
     text = said.getvalue()
+    assert text.count("no node could ask\n") == 1
     assert "Schedule" in text and "h100-1 changed: time: Keep the clock" in text
     assert "ctl0 failed: x: [why] not" in text and "h100-0" not in text
 

@@ -317,7 +317,7 @@ def test_drivers_come_first_only_where_devices_are_missing(
         take({"event": "playbook_on_stats", "event_data": {}})
         return Run("successful", work.dir / "log")
 
-    def refresh(_: Contract, __: Workspace, names: list[str], *, whole: bool) -> bool:
+    def refresh(_: Contract, __: Workspace, names: list[str], *, whole: bool, on_event: Any) -> bool:
         assert whole
         looked.append(list(names))
         return True

@@ -13,6 +13,7 @@ from tests.support.node_trees import Driver, Tree, kind
 from tests.unit.configure.test_observed import of_kind
 
 from railbed.configure import observing
+from railbed.configure.events import Event
 from railbed.contract import Contract, as_observed
 from railbed.effects import observations
 from railbed.effects.remote import Remote
@@ -47,14 +48,17 @@ class Fabric:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, printed: str, answer: Result) -> None:
         self.printed, self.answer, self.asked = printed, answer, list[tuple[str, str, list[str]]]()
+        self.down, self.without = set[str](), set[str]()
+        """Nodes whose ports are down, and nodes without the tool."""
         monkeypatch.setattr(Remote, "run", self.run)
 
     def run(self, node: str, command: str, *, stdin: bytes = b"", **_: Any) -> Result:
         if "observe.py" in command:
             # The ports of the tree's node with the number of the node in their GUIDs.
-            return Result((), 0, self.printed.replace("0015:5d", f"00{node[-1]}5:5d"), "")
+            own = self.printed.replace("0015:5d", f"00{node[-1]}5:5d")
+            return Result((), 0, own.replace("4: ACTIVE", "1: DOWN") if node in self.down else own, "")
         self.asked.append((node, command.splitlines()[0], stdin.decode().split()))
-        return self.answer
+        return Result((), 4, "", "") if node in self.without else self.answer
 
 
 def cloud(contract: Contract, imds: list[str]) -> Contract:
@@ -69,7 +73,7 @@ def printed(tmp_path: Path) -> str:
     document = observe(Driver(str(tree.root), tree.table))
     for at, device in enumerate(one for one in document["rdma"] if one["name"].startswith("mlx5_ib")):
         for port in device["ports"]:
-            port["link_layer"] = "InfiniBand"
+            port |= {"link_layer": "InfiniBand", "state": "4: ACTIVE"}
             gid = f"fe80:0000:0000:0000:0015:5dff:fd34:{at:04x}"
             port["gids"] = [{"index": "0", "gid": gid, "type": "IB/RoCE v1"}]
     return json.dumps(document)
@@ -102,9 +106,54 @@ def test_where_nobody_can_ask_nodes_stay_where_they_were(
     answer = Result((), 4, "", "") if fault == "no tool" else Result((), 0, "garbage", "")
     fabric = Fabric(monkeypatch, printed, answer)
     names = ["h100-0"] if fault == "one node" else [node.name for node in made.nodes]
-    observing.refresh(made, work, names, whole=True)
+    said = list[Event]()
+    observing.refresh(made, work, names, whole=True, on_event=said.append)
     assert {one.block for one in observations.read(work).values()} == {""}
-    assert bool(fabric.asked) is (fault in ("no tool", "garbage"))
+    asked = fault in ("no tool", "garbage")
+    assert [node for node, _, _ in fabric.asked] == (
+        sorted(node.name for node in made.nodes if node.rails) if asked else []
+    )
+    assert [event.kind for event in said] == (["note"] if asked else [])
+
+
+def test_another_node_asks_where_the_first_has_no_tool_or_no_link(
+    contract: Contract, work: Workspace, printed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = cloud(contract, ["169.254.169.254"])
+    told = "SwitchName=a Nodes=0x155dfffd340000,0x255dfffd340000\n"
+    fabric = Fabric(monkeypatch, printed, Result((), 0, told, ""))
+    fabric.down, fabric.without = {"h100-0"}, {"h100-1"}
+    said = list[Event]()
+    observing.refresh(made, work, [node.name for node in made.nodes], whole=True, on_event=said.append)
+    assert [node for node, _, _ in fabric.asked] == ["h100-1", "h100-2"] and not said
+    assert (
+        observations.read(work)["h100-1"].block
+        == observations.read(work)["h100-2"].block
+        == "0x155dfffd340000"
+    )
+
+
+def test_a_torset_keeps_its_name_when_nodes_join_it(
+    contract: Contract, work: Workspace, printed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = cloud(contract, ["169.254.169.254"])
+    names = [node.name for node in made.nodes]
+    fabric = Fabric(
+        monkeypatch, printed, Result((), 0, "SwitchName=a Nodes=0x155dfffd340000,0x255dfffd340000\n", "")
+    )
+    observing.refresh(made, work, names, whole=True)
+    whole = "SwitchName=a Nodes=0x055dfffd340000,0x55dfffd340000,0x155dfffd340000,0x255dfffd340000\n"
+    fabric.answer = Result((), 0, whole, "")
+    observing.refresh(made, work, names, whole=True)
+    assert {one.block for one in observations.read(work).values()} == {"0x155dfffd340000"}
+
+
+def test_who_joins_nodes_that_were_accepted_in_no_block_is_in_none() -> None:
+    found = {"a": "0xa0", "b": "0xa0", "c": "0xc0"}
+    assert torsets.named(found, {}) == found
+    assert torsets.named(found, {"b": "0xb0"}) == {"a": "0xb0", "b": "0xb0", "c": "0xc0"}
+    assert torsets.named(found, {"b": ""}) == {"a": "", "b": "", "c": "0xc0"}
+    assert torsets.named({}, {"b": ""}) == {}
 
 
 @pytest.mark.parametrize(("there", "status"), [(True, 0), (False, 4)])

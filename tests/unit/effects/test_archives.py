@@ -241,3 +241,36 @@ def test_sources_that_nodes_build_lie_beside_the_packages_once_checked(
         local_repository.ensure("2026.99", [other], tmp_path, lambda _: None)
     left = {path.name for path in local_repository.repositories_dir(tmp_path).iterdir()}
     assert left == {"lock", made.digest}, "named before a node is touched"
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("fault", ["hash", "gone"])
+def test_an_optional_source_that_cannot_be_had_is_said_and_left_out(
+    site: Site,  # noqa: F811 - the fixture
+    debs: dict[str, bytes],
+    tmp_path: Path,
+    fault: str,
+) -> None:
+    body = packed({"perftest-25.10/configure": b"#!/bin/sh\n"})
+    site.files |= {} if fault == "gone" else {"/perftest.tar.gz": body}
+    source = Artefact(
+        component="perftest", version="25.10", kind="file", url=f"{site.url}/perftest.tar.gz",
+        sha256="0" * 64 if fault == "hash" else sha256(body), built=True, optional=True,
+    )  # fmt: skip
+    asked, said = wanted(site, debs), list[str]()
+    made = local_repository.ensure("2026.99", [source, *asked], tmp_path, said.append)
+    assert [line for line in said if line.startswith("leaves out perftest 25.10, and nodes do without: ")]
+    assert made.digest == local_repository.digest_of(asked), "the same name each time that it lacks"
+    folder = local_repository.repositories_dir(tmp_path) / made.digest
+    assert made.packages and not (folder / source_file("perftest", source.url)).exists()
+    count = len(site.asked)
+    assert local_repository.ensure("2026.99", [source, *asked], tmp_path, said.append) == made
+    assert {path.rpartition("/")[2] for path in site.asked[count:]} <= {"perftest.tar.gz"}, "nothing else again"
+    site.files["/perftest.tar.gz"] = body
+    right = source.model_copy(update={"sha256": sha256(body)})
+    whole = local_repository.ensure("2026.99", [right, *asked], tmp_path, said.append)
+    folder = local_repository.repositories_dir(tmp_path) / whole.digest
+    assert (folder / source_file("perftest", source.url)).read_bytes() == body, "taken once it can be had"
+    with pytest.raises(FetchError, match="not the one that was published"):
+        wrong = source.model_copy(update={"sha256": "0" * 64, "optional": False})
+        local_repository.ensure("2026.99", [wrong, *asked], tmp_path, said.append)

@@ -239,3 +239,14 @@ def test_a_doubt_about_an_image_is_said_where_the_cluster_wants_that_part() -> N
     assert doubts("aws-hosts", image=image) == [], "it mounts no Lustre"
     (fabric,) = doubts("gcp-cluster")
     assert "fabric_manager" in fabric and "nvidia-fabricmanager-580" in fabric
+
+
+def test_a_doubt_is_said_at_the_pool_that_names_the_profile() -> None:
+    asked = data("gcp-cluster")
+    image = asked["platform"]["image"]
+    stock = {**asked["platform"], "image": {**image, "profile": "stock"}}
+    pools = [{**pool, "image": image} for pool in asked["pools"]]
+    (one,) = [one for one in made("gcp-cluster", platform=stock, pools=pools).warnings if one.code == "IMAGE_DOUBT"]
+    assert one.path.endswith(".pools[0].image.profile")
+    (one,) = [one for one in made("gcp-cluster").warnings if one.code == "IMAGE_DOUBT"]
+    assert one.path.endswith(".platform.image.profile")

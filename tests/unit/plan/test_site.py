@@ -71,7 +71,18 @@ def test_a_directory_and_homes_bring_claim_groups_and_packages_and_the_contract_
     assert told.directory is not None and told.directory.bind_dn == bind and told.directory.ca == AUTHORITY
     assert told.directory.people_filter == ""
     assert "NO_HOMES" in codes(planned("metal-cluster.yaml", tmp_path, site={"directory": DIRECTORY}))
-    fits = "(&(employeeStatus=active)(!(loginShell=/sbin/nologin)))"
+
+
+@pytest.mark.parametrize(
+    "fits",
+    [
+        "(employeeStatus=active)",
+        "(&(employeeStatus=active)(!(loginShell=/sbin/nologin)))",
+        r"(|(cn=a*b*)(cn~=x)(uidNumber>=1000)(uidNumber<=9)(cn;lang-de=\28x\29)(mail=))",
+        "(!(userAccountControl:1.2.840.113556.1.4.803:=2))",
+    ],
+)
+def test_filters_of_the_published_form_are_taken(fits: str, tmp_path: Path) -> None:
     told = services.of(
         planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "people_filter": fits}})
     )
@@ -100,6 +111,13 @@ def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_pa
         ({"groups": ["a, b"]}, "SPEC_INVALID", "directory.groups[0]"),
         ({"people_filter": "employeeStatus=active"}, "SPEC_INVALID", "directory.people_filter"),
         ({"people_filter": "(a=b)(c=d)"}, "SPEC_INVALID", "directory.people_filter"),
+        *(
+            ({"people_filter": wrong}, "SPEC_INVALID", "directory.people_filter")
+            for wrong in (
+                "(foo)", "(&(a=b)c)", "(!(a=b)(c=d))", r"(a=\zz)", r"(a=\2)", "(&)", "(!)", "(=b)", "(a>=*)", "((a=b))",
+                "(a=b(c)", "(&(a=b)(foo))",
+            )
+        ),
         ({"people_filter": "(&(a=b)"}, "SPEC_INVALID", "directory.people_filter"),
         ({"people_filter": "(a=b)?dc=else?subtree?(c=d)"}, "SPEC_INVALID", "directory.people_filter"),
         ({"people_filter": "(a={{ lookup('env', 'HOME') }})"}, "SPEC_INVALID", "directory.people_filter"),

@@ -1,4 +1,4 @@
-"""Trees of switches, or blocks that stay whole: as the spec asks, else by the machines; and what Slurm is too old for."""
+"""Trees of switches, or blocks that stay whole: as the spec asks, else a tree; and what Slurm is too old for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from railbed import catalog, plan, spec
+from railbed import plan, spec
 from railbed.errors import SpecError, UsageError
 from railbed.plan import topology
 
@@ -24,23 +24,29 @@ def made(example: str = "gcp-cluster", **changed: Any) -> plan.ClusterPlan:
     ("asked", "found"), [(None, "tree"), ("auto", "tree"), ("tree", "tree"), ("block", "block")]
 )
 def test_a_spec_chooses(asked: str | None, found: str) -> None:
-    assert made(**({"job_topology": asked} if asked else {})).job_topology == found
+    data = yaml.safe_load((ROOT / "examples/gcp-cluster.yaml").read_text())["config"]["railbed:cluster"]
+    wanted = spec.from_config({**data, **({"job_topology": asked} if asked else {})}, "x")
+    assert topology.of(wanted, "24.05.0", "x") == found
 
 
-def test_blocks_are_taken_where_each_is_an_nvlink_domain() -> None:
-    wanted = spec.from_config(
-        yaml.safe_load((ROOT / "examples/gcp-cluster.yaml").read_text())["config"]["railbed:cluster"], "x"
-    )
-    rack, host = catalog.load_machine("gcp/a4x-highgpu-4g"), catalog.load_machine("gcp/a3-ultragpu-8g")
-    assert topology.of(wanted, [rack], "23.11.4", "x") == "block"
-    assert topology.of(wanted, [rack, host], "23.11.4", "x") == "tree", "a block of both would be of neither"
-    assert topology.of(wanted, [rack], "22.05.8", "x") == "tree", "that Slurm has none"
-    assert topology.of(wanted, [rack], "", "x") == "tree"
+def test_blocks_are_taken_from_the_first_slurm_that_has_their_sizes() -> None:
+    data = yaml.safe_load((ROOT / "examples/gcp-cluster.yaml").read_text())["config"]["railbed:cluster"]
+    wanted = spec.from_config({**data, "job_topology": "block"}, "x")
+    assert topology.of(wanted, "24.05.0", "x") == "block"
+    for older in ("23.11.11", ""):
+        with pytest.raises(UsageError, match="takes no BlockSizes"):
+            topology.of(wanted, older, "x")
 
 
-def test_blocks_of_a_slurm_that_has_none_are_refused_before_anything_is_made() -> None:
-    with pytest.raises(UsageError, match=r"Slurm 22\.05\.8 knows no blocks") as refused:
-        made("lab-cluster", job_topology="block")
+@pytest.mark.parametrize(("example", "slurm"), [("lab-cluster", "22.05.8"), ("gcp-cluster", "23.11.4")])
+def test_blocks_of_a_slurm_that_has_none_are_refused_before_anything_is_made(
+    example: str, slurm: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"Slurm {slurm} takes no BlockSizes") as refused:
+        made(example, job_topology="block")
     assert refused.value.code == "JOB_TOPOLOGY" and refused.value.path.endswith(".job_topology")
+
+
+def test_no_other_word_is_taken() -> None:
     with pytest.raises(SpecError):
         made(job_topology="ring")

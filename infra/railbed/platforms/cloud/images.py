@@ -17,17 +17,16 @@ CORRECT = "correct platform.image, or the image of the pool"
 
 
 def each(plan: ClusterPlan, place: Place) -> Iterator[tuple[ClusterPlan, Place]]:
-    """The plan once for each image: with only the pools that take it, and a place whose image it is.
+    """The plan once for each image and profile: with only the pools that take it so, and a place whose image it is.
 
     The platform's comes first; with all pools where none takes it, since the controllers do.
     """
-    takes: dict[str, list[PlannedPool]] = {place.image.id: []}
+    # Controllers start from the platform's, whatever pools say of theirs.
+    takes: dict[tuple[str, str], list[PlannedPool]] = {(place.image.id, place.image.profile): []}
     for pool in plan.pools:
-        takes.setdefault(pool.image or place.image.id, []).append(pool)
-    for image, pools in takes.items():
-        # Controllers start from the platform's, whatever pools say of theirs.
-        own = image == place.image.id or not pools
-        told = {"id": image, "profile": place.image.profile if own else pools[0].profile}
+        takes.setdefault((pool.image or place.image.id, pool.profile), []).append(pool)
+    for (image, profile), pools in takes.items():
+        told = {"id": image, "profile": profile}
         yield (
             plan.model_copy(update={"pools": pools or plan.pools}),
             place.model_copy(update={"image": place.image.model_copy(update=told)}),
