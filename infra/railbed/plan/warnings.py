@@ -71,7 +71,8 @@ def of_software(
 def of_images(spec: ClusterSpec, doubts: Mapping[str, Mapping[str, str]], where: str) -> Iterator[Warned]:
     """A warning for each doubt about an image profile (``images.doubtful``), wherever the spec names it."""
     named = dict.fromkeys(
-        (images.of_pool(spec, pool), images.path_of(pool, index, where)) for index, pool in enumerate(spec.pools)
+        (images.of_pool(spec, pool), images.path_of(pool, index, where))
+        for index, pool in enumerate(spec.pools)
     )
     for profile, path in named:
         for name, reason in doubts.get(profile, {}).items():

@@ -25,7 +25,9 @@ DirectoryGroup = Annotated[
 
 
 VALUE = r"(?:[^\\()*]|\\[0-9A-Fa-f]{2})"
-ITEM = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9.;:-]*[A-Za-z0-9])?(?:=(?:{VALUE}|\*)*|(?:~=|>=|<=|:=){VALUE}*)\Z")
+ITEM = re.compile(
+    rf"[A-Za-z0-9](?:[A-Za-z0-9.;:-]*[A-Za-z0-9])?(?:=(?:{VALUE}|\*)*|(?:~=|>=|<=|:=){VALUE}*)\Z"
+)
 """One attribute and what it is compared with (RFC 4515, section 3): ``\\`` only before two hexadecimal digits."""
 NO_FILTER = "is no LDAP filter (RFC 4515): `(attribute=value)`, or `(&(…)(…))`, `(|(…)(…))`, `(!(…))` of such"
 

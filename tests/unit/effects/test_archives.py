@@ -265,7 +265,9 @@ def test_an_optional_source_that_cannot_be_had_is_said_and_left_out(
     assert made.packages and not (folder / source_file("perftest", source.url)).exists()
     count = len(site.asked)
     assert local_repository.ensure("2026.99", [source, *asked], tmp_path, said.append) == made
-    assert {path.rpartition("/")[2] for path in site.asked[count:]} <= {"perftest.tar.gz"}, "nothing else again"
+    assert {path.rpartition("/")[2] for path in site.asked[count:]} <= {"perftest.tar.gz"}, (
+        "nothing else again"
+    )
     site.files["/perftest.tar.gz"] = body
     right = source.model_copy(update={"sha256": sha256(body)})
     whole = local_repository.ensure("2026.99", [right, *asked], tmp_path, said.append)

@@ -246,7 +246,9 @@ def test_a_doubt_is_said_at_the_pool_that_names_the_profile() -> None:
     image = asked["platform"]["image"]
     stock = {**asked["platform"], "image": {**image, "profile": "stock"}}
     pools = [{**pool, "image": image} for pool in asked["pools"]]
-    (one,) = [one for one in made("gcp-cluster", platform=stock, pools=pools).warnings if one.code == "IMAGE_DOUBT"]
+    (one,) = [
+        one for one in made("gcp-cluster", platform=stock, pools=pools).warnings if one.code == "IMAGE_DOUBT"
+    ]
     assert one.path.endswith(".pools[0].image.profile")
     (one,) = [one for one in made("gcp-cluster").warnings if one.code == "IMAGE_DOUBT"]
     assert one.path.endswith(".platform.image.profile")

@@ -114,8 +114,18 @@ def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_pa
         *(
             ({"people_filter": wrong}, "SPEC_INVALID", "directory.people_filter")
             for wrong in (
-                "(foo)", "(&(a=b)c)", "(!(a=b)(c=d))", r"(a=\zz)", r"(a=\2)", "(&)", "(!)", "(=b)", "(a>=*)", "((a=b))",
-                "(a=b(c)", "(&(a=b)(foo))",
+                "(foo)",
+                "(&(a=b)c)",
+                "(!(a=b)(c=d))",
+                r"(a=\zz)",
+                r"(a=\2)",
+                "(&)",
+                "(!)",
+                "(=b)",
+                "(a>=*)",
+                "((a=b))",
+                "(a=b(c)",
+                "(&(a=b)(foo))",
             )
         ),
         ({"people_filter": "(&(a=b)"}, "SPEC_INVALID", "directory.people_filter"),
