@@ -116,7 +116,7 @@ def test_ironic_is_told_all_that_the_spec_says(checkout: Path) -> None:
         {"Sriov": "Enabled"},
     )
     assert (blue["disk"], blue["pool"], blue["owner"]) == (
-        {"wwn": "0x5000c500a1b2c3d4"},
+        {"path": "pci-0000:01:00.0-nvme-1"},
         "blue",
         "hosts/test",
     )
