@@ -156,6 +156,7 @@ BASE: dict[str, Any] = {"version": "1.0", "reason": "made for a test", "provenan
         ({"repository": "cuda"}, "installs"),
         ({"url": "https://example.org/a", "unpinned": "none", "unverifiable": "none"}, "unpinned"),
         ({"built": True}, "url"),
+        ({"optional": True}, "only what nodes build"),
         ({"purl": "torch"}, "pattern"),
         ({"colour": "red"}, "Extra"),
     ],

@@ -178,3 +178,16 @@ def test_only_sources_that_some_node_builds_are_fetched() -> None:
     assert built("aws-hosts") == {"nccl_tests"}, "no scheduler and no rails"
     assert "perftest" not in built("azure-cluster"), "the image has DOCA-OFED, which brings its own"
     assert "perftest" in built("gcp-cluster"), "Google's cards are driven by the distribution's modules"
+
+
+@pytest.mark.parametrize("release", catalog.keys("software"))
+def test_what_may_be_left_out_is_what_its_role_does_without(release: str) -> None:
+    known = catalog.load_release(release)
+    optional = {name for name in known.components for one in known.alternatives(name) if one.optional}
+    roles = {
+        path.parents[1].name
+        for path in ROOT.glob("roles/*/tasks/*.yml")
+        for task in yaml.safe_load(path.read_text()) or []
+        if task.get("built", {}).get("optional")
+    }
+    assert optional == roles == {"perftest"}
