@@ -72,13 +72,13 @@ class Lab:
         self, name: str, script: str, *, stdin: bytes = b"", check: bool = True, timeout_s: float = SSH_S
     ) -> subprocess.CompletedProcess[str]:
         """Runs a script as root, over a connection whose host key is the one that was made with the machine."""
-        argv = [*self._ssh(name), script]
+        argv = [*self.login(name), script]
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, check=False)
         said = subprocess.CompletedProcess(argv, done.returncode, done.stdout.decode(), done.stderr.decode())
         assert not check or said.returncode == 0, f"{name}: {script}\n{said.stdout}\n{said.stderr}"
         return said
 
-    def _ssh(self, name: str) -> list[str]:
+    def login(self, name: str) -> list[str]:
         return [
             "ip", "netns", "exec", names.control_namespace(self.work.lab_id), "ssh", "-q", "-i", str(self.key),
             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={self.work.dir}/known",
@@ -93,7 +93,7 @@ class Lab:
 
     def hang_up(self, name: str) -> None:
         """Ends the shared connection."""
-        ssh = self._ssh(name)
+        ssh = self.login(name)
         subprocess.run([*ssh[:-1], "-O", "exit", ssh[-1]], capture_output=True, check=False)
 
     def both(self, script: str) -> list[str]:
