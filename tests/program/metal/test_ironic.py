@@ -63,9 +63,13 @@ def python() -> Path:
         )
     os.environ["PATH"] = f"{ROOT / '.railbed/uv/bin'}:{os.environ['PATH']}"
     try:
-        return venv.ensure(ROOT)
+        made = venv.ensure(ROOT)
     except RailbedError as absent:
         pytest.skip(f"not run: Ironic's packages cannot be had: {absent.message[-300:]}")
+    shut = venv.closed(process.PROGRAM.absolute()) or venv.closed(made.absolute())
+    if os.geteuid() == 0 and shut is not None:
+        pytest.skip(f"not run: Ironic's own user cannot enter {shut}")
+    return made
 
 
 class Stack:

@@ -13,10 +13,11 @@ Started by railbed's rendezvous, which sends one JSON document per line and read
     ← {"stopped": true, "problems": []}
 
 A probe is ready when its servers listen; ``problems`` names those that do not. A server with ``once`` ends after its first
-test. Words with ``gid`` (an RDMA device and an IPv4 address) get ``-x`` with the index of that RoCE v2 GID; a client with
-``remote`` gets it as its last word. ``output`` is the program's own; seconds count from ``go``; ``tx`` and ``rx`` are bytes that
-the rail's interfaces and RDMA ports counted: in ``idle`` before anything was started, in ``rails`` from ``go`` until the clients
-ended. Nothing outlives the probe, and it ends when its input does.
+test. Words with ``gid`` (an RDMA device, and an IPv4 address or none) get ``-x`` with the index of that RoCE v2 GID, and the
+traffic class of jobs; those with ``device`` run on the processors beside that card; a client with ``remote`` gets it as its last
+word. ``output`` is the program's own; seconds count from ``go``; ``tx`` and ``rx`` are bytes that the rail's interfaces and RDMA
+ports counted: in ``idle`` before anything was started, in ``rails`` from ``go`` until the clients ended. Nothing outlives the
+probe, and it ends when its input does.
 
 With the words ``count DOCUMENT`` it prints what the parts of ``DOCUMENT`` (as ``rails`` above) have counted until now; a part
 with an ``address`` is the interface that has it.
@@ -27,6 +28,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import json
+import re
 import shutil
 import signal
 import socket
@@ -47,6 +49,7 @@ LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp."""
 ANY = "00000000"
 INFINIBAND = "/sys/class/infiniband"
+NCCL_CONF = "/etc/nccl.conf"
 SIOCGIFADDR, NAME_BYTES, ADDRESS_AT = 0x8915, 15, 20
 """ioctl that asks for an interface's IPv4 address (netdevice(7)), the length of a name, and where the answer has it."""
 WORD_BYTES = 4
@@ -78,6 +81,12 @@ def _gid_index(gid: Document) -> Optional[str]:
     return None
 
 
+def _traffic_class() -> List[str]:
+    """That of jobs on this node, so that what is measured is what the switches keep lossless."""
+    found = re.search(r"^NCCL_IB_TC=(\d{1,3})\s*$", _read(NCCL_CONF), re.M)
+    return [f"--tclass={found[1]}"] if found else []
+
+
 def _words(document: Document) -> List[str]:
     """The command line. Raises LookupError where its GID is not there."""
     words = list(document["argv"])
@@ -86,7 +95,7 @@ def _words(document: Document) -> List[str]:
         index = _gid_index(gid)
         if index is None:
             raise LookupError(f"{gid['device']} has no RoCE v2 GID of {gid['address'] or 'IPv4'}")
-        words += ["-x", index]
+        words += ["-x", index, *_traffic_class()]
     # Beside the card: on the other socket data cross the processors' link.
     near = _read(f"{INFINIBAND}/{document['device']}/device/local_cpulist") if "device" in document else ""
     bound = ["taskset", "-c", near] if near and shutil.which("taskset") else []
