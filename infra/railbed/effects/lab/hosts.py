@@ -19,6 +19,8 @@ from railbed.run import run
 
 POLL_S = 0.05
 EXEC_S = 1.0
+UPPER = "upper"
+"""The host's own disk, above the image; made first."""
 BOOT_SCRIPT = Path(__file__).with_name("boot.sh")
 
 
@@ -56,7 +58,7 @@ class HostSpec:
 
     @property
     def folder(self) -> Path:
-        return Path(self.lab_dir) / "hosts" / self.name
+        return folder_of(Path(self.lab_dir), self.name)
 
     @property
     def root(self) -> Path:
@@ -70,7 +72,7 @@ class HostSpec:
 def create(spec: HostSpec) -> None:
     """Makes the host anew; whatever a create that was cut short left behind goes first."""
     destroy(spec.lab_id, spec.name, Path(spec.lab_dir))
-    for part in ("upper", "work", "root"):
+    for part in (UPPER, "work", "root"):
         (spec.folder / part).mkdir(parents=True, exist_ok=True)
     _mount(spec)
     _identity(spec)
@@ -97,7 +99,7 @@ def ensure(spec: HostSpec) -> None:
 def _mount(spec: HostSpec) -> None:
     if spec.root.is_mount():
         return
-    options = f"lowerdir={spec.image},upperdir={spec.folder}/upper,workdir={spec.folder}/work"
+    options = f"lowerdir={spec.image},upperdir={spec.folder}/{UPPER},workdir={spec.folder}/work"
     run(["mount", "-t", "overlay", spec.machine, "-o", options, spec.root])
 
 
@@ -189,7 +191,7 @@ def _command(pid: int) -> list[bytes]:
 def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = HOST_STOP_TIMEOUT_S) -> None:
     """Shuts the host down in order; kills what is left after ``wait_s`` seconds."""
     machine = names.namespace(lab_id, name)
-    pidfile = lab_dir / "hosts" / name / "pid"
+    pidfile = folder_of(lab_dir, name) / "pid"
     pid = leader(pidfile, machine)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -209,7 +211,7 @@ def end_processes(machine: str) -> None:
 
 def destroy(lab_id: str, name: str, lab_dir: Path) -> None:
     """Removes the host: processes, cgroups, mounts, cables, namespace and disk. Fine where some or all are gone."""
-    machine, folder = names.namespace(lab_id, name), lab_dir / "hosts" / name
+    machine, folder = names.namespace(lab_id, name), folder_of(lab_dir, name)
     stop(lab_id, name, lab_dir, wait_s=0.0)
     unmount_below(folder)
     if network.exists(machine):
@@ -229,6 +231,16 @@ def unmount_below(folder: Path) -> None:
             run(["umount", mount])
 
 
+def folder_of(lab_dir: Path, name: str) -> Path:
+    """Where a host is kept, whatever kind it is of."""
+    return lab_dir / "hosts" / name
+
+
+def made_in(folder: Path) -> bool:
+    """Whether a container was made in the folder, be it in part."""
+    return (folder / UPPER).is_dir()
+
+
 def host_key(spec: HostSpec) -> str:
     """The public host key, ``ssh-ed25519 AAAA…``, as made with the host."""
     return " ".join((spec.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
@@ -240,7 +252,7 @@ def machine_id(spec: HostSpec) -> str:
 
 def observe(spec: HostSpec) -> dict[str, Any] | None:
     """What a refresh sees: None where the host's disk is gone, else running state and rails as they are."""
-    if not (spec.folder / "upper").is_dir():
+    if not made_in(spec.folder):
         return None
     return {
         "running": running(spec),

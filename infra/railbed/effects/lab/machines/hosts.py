@@ -211,7 +211,7 @@ def console(path: Path) -> str:
 
 def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = MACHINE_STOP_TIMEOUT_S) -> None:
     """Presses the power button, as ACPI has it; cuts the power after ``wait_s`` seconds."""
-    machine, folder = names.namespace(lab_id, name), lab_dir / "hosts" / name
+    machine, folder = names.namespace(lab_id, name), hosts.folder_of(lab_dir, name)
     if hosts.leader(folder / "pid", machine) is not None:
         control.tell(folder / "qmp", "system_powerdown")
         deadline = time.monotonic() + wait_s
@@ -219,6 +219,11 @@ def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = MACHINE_STOP_
             time.sleep(POLL_S)
     hosts.end_processes(machine)
     (folder / "pid").unlink(missing_ok=True)
+
+
+def made_in(folder: Path) -> bool:
+    """Whether a virtual machine was made in the folder, be it in part."""
+    return (folder / MACHINE_ID).exists()
 
 
 def host_key(spec: HostSpec) -> str:
