@@ -6,10 +6,10 @@ checks find it where they look. Idempotent, and whatever a kill left half-made g
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from railbed.effects.lab import cgroups, hardware, hosts, names, network
 from railbed.effects.lab.hosts import HostSpec
 from railbed.effects.lab.machines import accelerator, cabling, control, credentials, qemu, topology
 from railbed.effects.lab.machines.image import MachineImage
+from railbed.effects.lab.machines.stall import Stall, used_s
 from railbed.effects.lab.machines.topology import Topology
 from railbed.errors import CommandError, HostError
 from railbed.run import run
@@ -29,8 +30,7 @@ TAIL = 4000
 PANIC = "Kernel panic"
 HOST_KEY, MACHINE_ID = "ssh_host_ed25519_key", "machine-id"
 UNFINISHED = ".new"
-STALL_S, IDLE_SHARE, MOST_RESETS = 90.0, 0.03, 2
-"""Longer than a boot may rightly wait for devices: railbed-lab-setup gives udev 60 s."""
+MOST_RESETS = 2
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,10 @@ def ensure(spec: MachineSpec) -> None:
     """Brings an existing machine to what ``spec`` says: cabled, shaped, booted. Its disks are kept."""
     cabling.ensure(spec.host)
     if not hosts.running(spec.host):
-        _boot(spec)
+        _start(spec)
+    # One that runs may be in the middle of its boot: whoever started it may have been killed.
+    if not hosts.answers(spec.host):
+        _wait(spec)
 
 
 def _disks(spec: MachineSpec) -> None:
@@ -131,7 +134,7 @@ def _setup(host: HostSpec) -> None:
         path.write_text(text)
 
 
-def _boot(spec: MachineSpec) -> None:
+def _start(spec: MachineSpec) -> None:
     host, boot, by = spec.host, boot_of(spec), accelerator.here()
     if shutil.which(qemu.PROGRAM) is None:
         raise HostError(
@@ -147,61 +150,45 @@ def _boot(spec: MachineSpec) -> None:
     groups = [str(folder) for folder in cgroups.folders(host.machine)]
     started = run(["sh", START, host.machine, *groups, "--", *qemu.command(boot, by)], check=False)
     if not started.ok:
+        hosts.end_processes(host.machine)
         raise CommandError(
             f"QEMU does not start machine {host.name}", path=str(host.folder), found=started.tail(), code="MACHINE_START",
             hint="free memory or disk if it says so, and run the same command again",
         )  # fmt: skip
-    stall = Stall()
+
+
+def _wait(spec: MachineSpec) -> None:
+    """Until the machine answers on SSH. One that does not is ended: the next start begins anew."""
+    host, boot, stall, requests = spec.host, boot_of(spec), Stall(), 0
     deadline = time.monotonic() + MACHINE_BOOT_TIMEOUT_S
     while time.monotonic() < deadline:
         if hosts.answers(host):
             return
-        if stall.seen(time.monotonic(), used_s(boot.pidfile)) and stall.resets <= MOST_RESETS:
-            control.tell(boot.control, "system_reset")
-        if PANIC in console(boot.console):
-            # It would boot and panic for ever, at the cost of a processor.
-            hosts.end_processes(host.machine)
-        if not hosts.running(host):
+        said = console(boot.console)
+        # After a panic it would boot and panic for ever, at the cost of a processor.
+        if PANIC in said or not hosts.running(host):
             break
+        with suppress(CommandError):
+            requests = control.requests(boot.control, qemu.ROOT_DRIVE)
+        stalled = stall.seen(time.monotonic(), used_s(boot.pidfile), (len(said), requests))
+        if stalled and stall.resets <= MOST_RESETS:
+            _reset(boot, stall.resets)
         time.sleep(POLL_S)
+    said = console(boot.console)
+    hosts.end_processes(host.machine)
     raise CommandError(
-        f"machine {host.name} does not answer on SSH", path=str(boot.console), found=console(boot.console)[-TAIL:],
-        code="MACHINE_BOOT", hint="its console, above, tells how far it came; `railbed destroy` cleans up",
+        f"machine {host.name} does not answer on SSH", path=str(boot.console), found=said[-TAIL:], code="MACHINE_BOOT",
+        hint="its console, above, tells how far it came; registers-N beside it, where its processors were before reset N; "
+        "`railbed destroy` cleans up",
     )  # fmt: skip
 
 
-@dataclass
-class Stall:
-    """Tells a boot that waits for nothing from one that is slow: the machine uses no processor, and does not answer.
-
-    Emulated with several processors, QEMU 7.2 now and then loses a timer interrupt early in the kernel's start, on a busy
-    computer: the local APIC has it in service for ever, both processors are halted, and nothing comes after (seen once in a
-    dozen boots). A reset gets it going; a machine that stalls for a reason of its own stalls again, and its console is shown.
-    """
-
-    since_s: float = -1.0
-    used_s: float = 0.0
-    resets: int = 0
-
-    def seen(self, now_s: float, used_s: float) -> bool:
-        """True once for each ``STALL_S`` seconds in which it used less than ``IDLE_SHARE`` of one processor."""
-        if self.since_s < 0:
-            self.since_s, self.used_s = now_s, used_s
-        if now_s - self.since_s < STALL_S:
-            return False
-        idle = used_s - self.used_s < IDLE_SHARE * (now_s - self.since_s)
-        self.since_s, self.used_s = now_s, used_s
-        self.resets += idle
-        return idle
-
-
-def used_s(pidfile: Path) -> float:
-    """Processor seconds of the process that the file names; 0 where it is gone."""
-    try:
-        fields = Path(f"/proc/{int(pidfile.read_text())}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _reset(boot: qemu.Boot, number: int) -> None:
+    """Writes down where each processor is, for whoever looks for the cause, and resets the machine."""
+    with suppress(CommandError):
+        boot.registers(number).write_text(control.monitor(boot.control, "info registers -a"))
+    with suppress(CommandError):
+        control.tell(boot.control, "system_reset")
 
 
 def console(path: Path) -> str:

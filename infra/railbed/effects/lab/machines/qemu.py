@@ -12,6 +12,8 @@ from railbed.effects.lab.machines.topology import Socket, Switch, Topology
 PROGRAM = "qemu-system-x86_64"
 MAKER, MODEL = "railbed lab", "virtual GPU node"
 FIRST_BUS = "bus=pcie.0"
+ROOT_DRIVE = "root"
+"""QEMU's name of the root disk."""
 ROOT_BUS = 0x40
 """First bus number of a socket's root complex; the next socket's is as much higher."""
 PORTS_FROM = {"switch": 1, "drive": 4}
@@ -81,6 +83,10 @@ class Boot:
         """Socket of QEMU's control protocol (QMP)."""
         return self.folder / "qmp"
 
+    def registers(self, number: int) -> Path:
+        """What its processors were at before the reset of that number."""
+        return self.folder / f"registers-{number}"
+
     def drive(self, serial: str) -> Path:
         """File of an NVMe drive."""
         return self.folder / f"nvme-{serial}.raw"
@@ -94,8 +100,8 @@ def command(boot: Boot, by: Accelerator) -> list[str]:
         "-qmp", f"unix:{boot.control},server=on,wait=off",
         "-machine", "q35,hpet=off", "-accel", by.accel, "-cpu", by.cpu, "-m", str(boot.memory_mib),
         *_processors(boot), *_kernel(boot, by), *_firmware(boot),
-        "-drive", f"if=none,id=root,file={boot.disk},format=qcow2,cache=unsafe,discard=unmap",
-        "-device", f"virtio-blk-pci,drive=root,{FIRST_BUS}",
+        "-drive", f"if=none,id={ROOT_DRIVE},file={boot.disk},format=qcow2,cache=unsafe,discard=unmap",
+        "-device", f"virtio-blk-pci,drive={ROOT_DRIVE},{FIRST_BUS}",
         "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", f"virtio-rng-pci,rng=entropy,{FIRST_BUS}",
         *_network(boot), *_tree(boot), *_folders(boot),
     ]  # fmt: skip
