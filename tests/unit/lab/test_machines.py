@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.effects.lab import hosts as containers
-from railbed.effects.lab import network
+from railbed.effects.lab import names, network
 from railbed.effects.lab.hosts import Bind, HostSpec
 from railbed.effects.lab.machines import accelerator, credentials, hosts, image, qemu, topology
 from railbed.errors import HostError
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme msr vmx ssse3\n"
+NVME_SERIAL = 20
+"""Bytes (NVM Express Base Specification 2.0, Identify Controller)."""
 GUEST = "processor\t: 0\nflags\t\t: fpu vme msr ssse3 hypervisor\n"
 
 
@@ -82,6 +84,11 @@ def test_slots_and_ids_are_never_given_twice(tmp_path: Path) -> None:
     slots = [one["slot"] for kind in ("pcie-root-port", "xio3130-downstream") for one in devices(line, kind)]
     assert len(slots) == len(set(slots)) == 24
     assert len({one["serial"] for one in devices(line, "nvme")}) == 4
+
+
+def test_drives_are_told_apart_by_what_nvme_keeps_of_a_serial_number() -> None:
+    drives = topology.hgx(8, 8, names.serial("0123456789", "gpu-h100-production-0")).drives
+    assert len({drive[:NVME_SERIAL] for drive in drives}) == len(drives) == 4
 
 
 def test_a_host_without_rails_has_a_drive_and_no_switch(tmp_path: Path) -> None:
