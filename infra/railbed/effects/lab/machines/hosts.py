@@ -77,7 +77,8 @@ def create(spec: MachineSpec) -> None:
     """Makes the machine anew; whatever a create that was cut short left behind goes first."""
     host = spec.host
     hosts.destroy(host.lab_id, host.name, Path(host.lab_dir))
-    host.folder.mkdir(parents=True)
+    # Its control socket is the machine's power switch, and what its processors were at may hold keys.
+    host.folder.mkdir(mode=0o700, parents=True)
     (host.folder / MACHINE_ID).write_text(f"{uuid.uuid4().hex}\n")
     hosts.make_host_key(host.folder / HOST_KEY, host.name)
     _disks(spec)
