@@ -74,8 +74,12 @@ def boot_of(spec: MachineSpec) -> qemu.Boot:
 
 
 def create(spec: MachineSpec) -> None:
-    """Makes the machine anew; whatever a create that was cut short left behind goes first."""
+    """Makes the machine anew; whatever a create that was cut short left behind goes first.
+
+    Raises HostError before anything is made or removed where QEMU cannot take a path of it.
+    """
     host = spec.host
+    qemu.require_paths(host.name, host.folder, [host.image, *(bind.source for bind in host.binds)])
     hosts.destroy(host.lab_id, host.name, Path(host.lab_dir))
     # Its control socket is the machine's power switch, and what its processors were at may hold keys.
     host.folder.mkdir(mode=0o700, parents=True)
@@ -201,7 +205,7 @@ def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = MACHINE_STOP_
     """Presses the power button, as ACPI has it; cuts the power after ``wait_s`` seconds."""
     machine, folder = names.namespace(lab_id, name), hosts.folder_of(lab_dir, name)
     if hosts.leader(folder / "pid", machine) is not None:
-        control.tell(folder / "qmp", "system_powerdown")
+        control.tell(folder / qemu.CONTROL, "system_powerdown")
         deadline = time.monotonic() + wait_s
         while hosts.leader(folder / "pid", machine) is not None and time.monotonic() < deadline:
             time.sleep(POLL_S)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.defaults import UNIX_SOCKET_PATH_BYTES
 from railbed.effects.lab.machines.accelerator import Accelerator
 from railbed.effects.lab.machines.topology import Socket, Switch, Topology
+from railbed.errors import HostError
 
 PROGRAM = "qemu-system-x86_64"
 MAKER, MODEL = "railbed lab", "virtual GPU node"
@@ -16,6 +19,8 @@ ROOT_DRIVE = "root"
 """QEMU's name of the root disk."""
 ROOT_BUS = 0x40
 """First bus number of a socket's root complex; the next socket's is as much higher."""
+SHORTER = "keep the checkout and the cache (XDG_CACHE_HOME) in folders with short paths without commas"
+CONTROL = "qmp"
 PORTS_FROM = {"switch": 1, "drive": 4}
 """Places of root ports on a root complex's bus."""
 
@@ -81,7 +86,7 @@ class Boot:
     @property
     def control(self) -> Path:
         """Socket of QEMU's control protocol (QMP)."""
-        return self.folder / "qmp"
+        return self.folder / CONTROL
 
     def registers(self, number: int) -> Path:
         """What its processors were at before the reset of that number."""
@@ -90,6 +95,26 @@ class Boot:
     def drive(self, serial: str) -> Path:
         """File of an NVMe drive."""
         return self.folder / f"nvme-{serial}.raw"
+
+
+def require_paths(name: str, folder: Path, others: Iterable[str]) -> None:
+    """Raises HostError where QEMU cannot take a path of the machine: that of its socket, or one with a comma.
+
+    ``folder`` is the machine's own; ``others`` are what it boots from and is shown.
+    """
+    control = folder / CONTROL
+    length = len(os.fsencode(control))
+    if length > UNIX_SOCKET_PATH_BYTES:
+        raise HostError(
+            f"the path of machine {name}'s control socket is too long", code="MACHINE_PATH", path=str(control),
+            found=f"{length} bytes", allowed=f"at most {UNIX_SOCKET_PATH_BYTES} bytes", hint=SHORTER,
+        )  # fmt: skip
+    for path in (str(folder), *others):
+        if "," in path:
+            raise HostError(
+                f"QEMU would cut a path of machine {name} at its comma", code="MACHINE_PATH", path=path, found=",",
+                allowed="a path without a comma", hint=SHORTER,
+            )  # fmt: skip
 
 
 def command(boot: Boot, by: Accelerator) -> list[str]:
