@@ -81,19 +81,28 @@ def create(spec: HostSpec) -> None:
 
 def ensure(spec: HostSpec) -> None:
     """Brings an existing host to what ``spec`` says: mounted, cabled, shaped, booted. Its disk is kept."""
-    network.ensure_namespace(spec.machine)
-    network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu)
-    there = network.links(spec.machine)
-    wanted = {f"rail{rail.index}" for rail in spec.rails}
-    for extra in {name for name in there if name.startswith("rail")} - wanted:
-        network.ip(spec.machine, "link", "del", extra)
-    for rail in spec.rails:
-        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there)
+    cable(spec)
     # gloo and iperf3 keep to reno: the machine's default (often bbr) leaves single flows at 91 % of a shaped rail.
     run(["ip", "netns", "exec", spec.machine, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno"])
     if not running(spec):
         _mount(spec)
         _boot(spec)
+
+
+def cable(spec: HostSpec, *, beyond: bool = False) -> dict[str, dict[str, Any]]:
+    """Namespace and cables as ``spec`` says; what is there is brought up and shaped anew. Returns the interfaces of before.
+
+    ``beyond``: the rails' addresses are those of a virtual machine beyond the cables' ends, which get none.
+    """
+    network.ensure_namespace(spec.machine)
+    network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu, beyond=beyond)
+    there = network.links(spec.machine)
+    wanted = {f"rail{rail.index}" for rail in spec.rails}
+    for extra in {name for name in there if name.startswith("rail")} - wanted:
+        network.ip(spec.machine, "link", "del", extra)
+    for rail in spec.rails:
+        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there, beyond=beyond)
+    return there
 
 
 def _mount(spec: HostSpec) -> None:

@@ -39,9 +39,6 @@ class MachineSpec:
 
     host: HostSpec
     memory_mib: int = MACHINE_MEMORY_MIB
-    kernel_words: tuple[str, ...] = ()
-    tree: Topology | None = None
-    """Other hardware than the usual."""
     initrd: bool = True
 
     @property
@@ -51,7 +48,7 @@ class MachineSpec:
 
     @property
     def topology(self) -> Topology:
-        return self.tree or topology.hgx(self.host.gpus, len(self.host.rails), self.serial)
+        return topology.hgx(self.host.gpus, len(self.host.rails), self.serial)
 
 
 def boot_of(spec: MachineSpec) -> qemu.Boot:
@@ -69,7 +66,7 @@ def boot_of(spec: MachineSpec) -> qemu.Boot:
             qemu.Shared(credentials.SETUP_TAG, str(host.folder / credentials.SETUP_TAG), True),
             *(qemu.Shared(f"folder{at}", bind.source, bind.read_only) for at, bind in enumerate(host.binds)),
         ],
-        topology=spec.topology, kernel_words=spec.kernel_words,
+        topology=spec.topology,
     )  # fmt: skip
 
 

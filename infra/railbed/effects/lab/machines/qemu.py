@@ -64,8 +64,6 @@ class Boot:
     cards: Sequence[Card]
     shared: Sequence[Shared]
     topology: Topology
-    kernel_words: Sequence[str] = ()
-    """Of the kernel's command line, after railbed's own."""
 
     @property
     def disk(self) -> Path:
@@ -146,7 +144,7 @@ def _processors(boot: Boot) -> Iterator[str]:
 def _kernel(boot: Boot, by: Accelerator) -> list[str]:
     words = (
         "root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", f"systemd.hostname={boot.hostname}",
-        f"systemd.machine_id={boot.machine_id}", *by.kernel_words, *boot.kernel_words,
+        f"systemd.machine_id={boot.machine_id}", *by.kernel_words,
     )  # fmt: skip
     initrd = ["-initrd", str(boot.initrd)] if boot.initrd else []
     return ["-kernel", str(boot.kernel), *initrd, "-append", " ".join(words)]
