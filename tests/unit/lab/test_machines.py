@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from railbed.effects.lab import hosts as containers
 from railbed.effects.lab import names, network
 from railbed.effects.lab.hosts import Bind, HostSpec
-from railbed.effects.lab.machines import accelerator, credentials, hosts, image, qemu, topology
+from railbed.effects.lab.machines import accelerator, content, credentials, hosts, image, qemu, topology
 from railbed.errors import HostError
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme msr vmx ssse3\n"
@@ -165,8 +165,19 @@ def test_without_qemu_it_says_what_to_install(
     assert "railbed setup" in refused.value.hint
 
 
-def test_the_image_is_built_anew_when_what_a_machine_runs_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("PACKAGES", (*content.PACKAGES, "fio")),
+        ("INITRAMFS", content.INITRAMFS.replace("zstd", "gzip")),
+        ("FILES", {**content.FILES, "etc/fstab": "/dev/vdb / ext4 defaults 0 0\n"}),
+        ("MASKED_UNITS", content.MASKED_UNITS[1:]),
+    ],
+)
+def test_the_image_is_built_anew_when_what_a_machine_runs_changes(
+    monkeypatch: pytest.MonkeyPatch, name: str, other: object
+) -> None:
     before = image.image_path()
     assert image.image_path() == before
-    monkeypatch.setattr(image.content, "PACKAGES", (*image.content.PACKAGES, "fio"))
+    monkeypatch.setattr(content, name, other)
     assert image.image_path() != before
