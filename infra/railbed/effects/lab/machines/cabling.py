@@ -1,6 +1,8 @@
 """A machine's cables: the lab's own, shaped and named as a container's, each bridged to the tap that QEMU has.
 
-Everything is in the machine's network namespace, so whoever looks at, slows or cuts a cable does as with a container.
+Everything is in the machine's network namespace, so whoever looks at, slows or cuts a cable does as with a container. One thing
+is not the same inside: tap and NIC know nothing of the cable, so a machine whose cable is cut loses its packets and keeps its
+carrier. QEMU's `set_link` takes the carrier away (``control.tell``).
 """
 
 from __future__ import annotations
