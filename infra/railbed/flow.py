@@ -283,6 +283,7 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
     wanted = spec.load(work.stack_file)
     software = wanted.software.model_copy(update={"release": release})
     planned = plans.plan(wanted.model_copy(update={"software": software}))
+    platforms.require_configured(planned)
     if known.scheduler != "slurm":
         raise Unsupported(
             f"scheduler {known.scheduler}", "an upgrade in waves",

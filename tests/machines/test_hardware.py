@@ -19,6 +19,9 @@ from .conftest import NAMES, RAILS, Lab
 STAND_IN, NVIDIA = ("0x1af4", "0x1050"), ("0x10de", "0x2330")
 """Vendor and device of QEMU's virtio-gpu, which stands in for a GPU, and of an H100 (pci.ids)."""
 
+NVME_SERIAL = 20
+"""Bytes of an NVMe drive's serial number (NVM Express Base Specification 2.0, Identify Controller)."""
+
 
 @pytest.fixture(scope="module")
 def document(lab: Lab) -> dict[str, Any]:
@@ -66,7 +69,9 @@ def _wanted() -> Wanted:
 
 def test_drives_have_serial_numbers(seen: Observation, lab: Lab) -> None:
     serial = names.serial(lab.work.lab_id, NAMES[0])
-    assert sorted(drive.serial for drive in seen.drives) == [f"{serial}-D{at}" for at in range(4)]
+    assert sorted(drive.serial for drive in seen.drives) == [
+        f"D{at}-{serial}"[:NVME_SERIAL] for at in range(4)
+    ]
     assert {round(drive.gbytes, 2) for drive in seen.drives} == {1.07}
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
+from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
-from tests.program.engine.stand_in import VERSION, StandIn
+from tests.program.engine.stand_in import VERSION
 
 START_S, POLL_S = 20.0, 0.02
 
@@ -30,7 +31,7 @@ class Attachable(ProviderServicer):
 
 
 @contextmanager
-def serving(provider: StandIn) -> Iterator[int]:
+def serving(provider: sdk.Provider) -> Iterator[int]:
     """Serves ``provider`` from a thread of this process; gives its port."""
     ports: queue.Queue[int] = queue.Queue()
     ended = threading.Event()

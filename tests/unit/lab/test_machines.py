@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.effects.lab import hosts as containers
-from railbed.effects.lab import network
+from railbed.effects.lab import names, network
 from railbed.effects.lab.hosts import Bind, HostSpec
-from railbed.effects.lab.machines import accelerator, credentials, hosts, image, qemu, topology
-from railbed.errors import CommandError, HostError
-from railbed.run import Result
+from railbed.effects.lab.machines import accelerator, content, credentials, hosts, image, qemu, topology
+from railbed.errors import HostError
 
 INTEL = "processor\t: 0\nflags\t\t: fpu vme msr vmx ssse3\n"
+NVME_SERIAL = 20
+"""Bytes (NVM Express Base Specification 2.0, Identify Controller)."""
 GUEST = "processor\t: 0\nflags\t\t: fpu vme msr ssse3 hypervisor\n"
 
 
@@ -61,7 +60,7 @@ def test_kvm_needs_a_processor_that_virtualises() -> None:
 
 def test_the_accelerator_decides_processor_and_kernel_words(tmp_path: Path) -> None:
     translated, real = words(spec(tmp_path)), words(spec(tmp_path), accelerator.KVM_HERE)
-    assert translated[translated.index("-accel") + 1].startswith("tcg,")
+    assert translated[translated.index("-accel") + 1].startswith("tcg,thread=single,")
     assert "mitigations=off" in translated[translated.index("-append") + 1]
     assert real[real.index("-accel") + 1] == "kvm"
     assert "mitigations=off" not in real[real.index("-append") + 1]
@@ -85,6 +84,11 @@ def test_slots_and_ids_are_never_given_twice(tmp_path: Path) -> None:
     slots = [one["slot"] for kind in ("pcie-root-port", "xio3130-downstream") for one in devices(line, kind)]
     assert len(slots) == len(set(slots)) == 24
     assert len({one["serial"] for one in devices(line, "nvme")}) == 4
+
+
+def test_drives_are_told_apart_by_what_nvme_keeps_of_a_serial_number() -> None:
+    drives = topology.hgx(8, 8, names.serial("0123456789", "gpu-h100-production-0")).drives
+    assert len({drive[:NVME_SERIAL] for drive in drives}) == len(drives) == 4
 
 
 def test_a_host_without_rails_has_a_drive_and_no_switch(tmp_path: Path) -> None:
@@ -161,73 +165,19 @@ def test_without_qemu_it_says_what_to_install(
     assert "railbed setup" in refused.value.hint
 
 
-def test_qemu_that_ends_at_once_is_quoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("PACKAGES", (*content.PACKAGES, "fio")),
+        ("INITRAMFS", content.INITRAMFS.replace("zstd", "gzip")),
+        ("FILES", {**content.FILES, "etc/fstab": "/dev/vdb / ext4 defaults 0 0\n"}),
+        ("MASKED_UNITS", content.MASKED_UNITS[1:]),
+    ],
+)
+def test_the_image_is_built_anew_when_what_a_machine_runs_changes(
+    monkeypatch: pytest.MonkeyPatch, name: str, other: object
 ) -> None:
-    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
-    said = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory"
-    monkeypatch.setattr(hosts, "run", lambda *words, **more: Result((), 1, "", said))
-    with pytest.raises(CommandError) as refused:
-        hosts.ensure(spec(tmp_path))
-    assert refused.value.code == "MACHINE_START"
-    assert "Cannot allocate memory" in str(refused.value.found)
-
-
-def test_a_kernel_that_panics_is_shown_with_its_console(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
-) -> None:
-    made = spec(tmp_path)
-    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
-    monkeypatch.setattr(containers, "answers", lambda host: False)
-    monkeypatch.setattr(containers, "running", lambda host: False)
-
-    def start(*words: object, **more: object) -> Result:
-        console = made.host.folder / "console.log"
-        console.write_text("VFS: Unable to mount root fs\nKernel panic - not syncing: VFS\n")
-        return Result((), 0, "", "")
-
-    monkeypatch.setattr(hosts, "run", start)
-    with pytest.raises(CommandError) as refused:
-        hosts.ensure(made)
-    assert refused.value.code == "MACHINE_BOOT"
-    assert "Unable to mount root fs" in str(refused.value.found)
-
-
-def test_the_image_is_built_anew_when_what_a_machine_runs_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = image.image_path()
     assert image.image_path() == before
-    monkeypatch.setattr(image.content, "PACKAGES", (*image.content.PACKAGES, "fio"))
+    monkeypatch.setattr(content, name, other)
     assert image.image_path() != before
-
-
-def test_a_boot_that_uses_no_processor_is_stalled_and_a_slow_one_is_not() -> None:
-    slow, stalled = hosts.Stall(), hosts.Stall()
-    seen = [(slow.seen(now, 0.1 * now), stalled.seen(now, 15.0 + 0.01 * now)) for now in range(0, 400, 5)]
-    assert not any(one for one, _ in seen)
-    assert [at * 5 for at, (_, one) in enumerate(seen) if one] == [90, 180, 270, 360]
-    assert (slow.resets, stalled.resets) == (0, 4)
-
-
-def test_a_stalled_machine_is_reset_twice_and_then_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncabled: None
-) -> None:
-    clock = iter(range(0, 100_000, 20))
-    told: list[str] = []
-    monkeypatch.setattr(hosts.shutil, "which", lambda name: name)
-    monkeypatch.setattr(hosts, "run", lambda *words, **more: Result((), 0, "", ""))
-    monkeypatch.setattr(hosts.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(hosts.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(containers, "answers", lambda host: False)
-    running = iter([False])
-    monkeypatch.setattr(containers, "running", lambda host: next(running, True))
-    monkeypatch.setattr(hosts.control, "tell", lambda socket, name: told.append(name))
-    with pytest.raises(CommandError):
-        hosts.ensure(spec(tmp_path))
-    assert told == ["system_reset"] * hosts.MOST_RESETS
-
-
-def test_processor_seconds_are_the_processs_own(tmp_path: Path) -> None:
-    pidfile = tmp_path / "pid"
-    assert hosts.used_s(pidfile) == 0.0
-    pidfile.write_text(f"{os.getpid()}\n")
-    assert 0 < hosts.used_s(pidfile) <= time.process_time() + 1

@@ -58,3 +58,24 @@ def test_a_refusal_is_an_error_with_qemus_words(tmp_path: Path) -> None:
 def test_a_machine_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="system_powerdown"):
         control.tell(tmp_path / "qmp", "system_powerdown")
+
+
+def test_requests_of_one_drive_are_counted(tmp_path: Path) -> None:
+    """The answer has the form that QEMU 7.2 gave."""
+    drives = [
+        {
+            "device": "root",
+            "stats": {"rd_operations": 7, "wr_operations": 2},
+            "qdev": "/machine/peripheral-anon/device[0]",
+        },
+        {"device": "nvme00", "stats": {"rd_operations": 40, "wr_operations": 0}},
+    ]
+    with answering(tmp_path / "qmp", {"return": drives}) as asked:
+        assert control.requests(tmp_path / "qmp", "root") == 9
+    assert asked[-1] == {"execute": "query-blockstats", "arguments": {}}
+
+
+def test_the_monitor_for_people_prints_text(tmp_path: Path) -> None:
+    with answering(tmp_path / "qmp", {"return": "\r\nCPU#0\r\nEAX=00000000"}) as asked:
+        assert "CPU#0" in control.monitor(tmp_path / "qmp", "info registers -a")
+    assert asked[-1]["arguments"] == {"command-line": "info registers -a"}

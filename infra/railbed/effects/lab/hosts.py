@@ -19,6 +19,8 @@ from railbed.run import run
 
 POLL_S = 0.05
 EXEC_S = 1.0
+UPPER = "upper"
+"""The host's own disk, above the image; made first."""
 BOOT_SCRIPT = Path(__file__).with_name("boot.sh")
 
 
@@ -56,7 +58,7 @@ class HostSpec:
 
     @property
     def folder(self) -> Path:
-        return Path(self.lab_dir) / "hosts" / self.name
+        return folder_of(Path(self.lab_dir), self.name)
 
     @property
     def root(self) -> Path:
@@ -70,7 +72,7 @@ class HostSpec:
 def create(spec: HostSpec) -> None:
     """Makes the host anew; whatever a create that was cut short left behind goes first."""
     destroy(spec.lab_id, spec.name, Path(spec.lab_dir))
-    for part in ("upper", "work", "root"):
+    for part in (UPPER, "work", "root"):
         (spec.folder / part).mkdir(parents=True, exist_ok=True)
     _mount(spec)
     _identity(spec)
@@ -79,14 +81,7 @@ def create(spec: HostSpec) -> None:
 
 def ensure(spec: HostSpec) -> None:
     """Brings an existing host to what ``spec`` says: mounted, cabled, shaped, booted. Its disk is kept."""
-    network.ensure_namespace(spec.machine)
-    network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu)
-    there = network.links(spec.machine)
-    wanted = {f"rail{rail.index}" for rail in spec.rails}
-    for extra in {name for name in there if name.startswith("rail")} - wanted:
-        network.ip(spec.machine, "link", "del", extra)
-    for rail in spec.rails:
-        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there)
+    cable(spec)
     # gloo and iperf3 keep to reno: the machine's default (often bbr) leaves single flows at 91 % of a shaped rail.
     run(["ip", "netns", "exec", spec.machine, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno"])
     if not running(spec):
@@ -94,10 +89,26 @@ def ensure(spec: HostSpec) -> None:
         _boot(spec)
 
 
+def cable(spec: HostSpec, *, beyond: bool = False) -> dict[str, dict[str, Any]]:
+    """Namespace and cables as ``spec`` says; what is there is brought up and shaped anew. Returns the interfaces of before.
+
+    ``beyond``: the rails' addresses are those of a virtual machine beyond the cables' ends, which get none.
+    """
+    network.ensure_namespace(spec.machine)
+    network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu, beyond=beyond)
+    there = network.links(spec.machine)
+    wanted = {f"rail{rail.index}" for rail in spec.rails}
+    for extra in {name for name in there if name.startswith("rail")} - wanted:
+        network.ip(spec.machine, "link", "del", extra)
+    for rail in spec.rails:
+        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there, beyond=beyond)
+    return there
+
+
 def _mount(spec: HostSpec) -> None:
     if spec.root.is_mount():
         return
-    options = f"lowerdir={spec.image},upperdir={spec.folder}/upper,workdir={spec.folder}/work"
+    options = f"lowerdir={spec.image},upperdir={spec.folder}/{UPPER},workdir={spec.folder}/work"
     run(["mount", "-t", "overlay", spec.machine, "-o", options, spec.root])
 
 
@@ -189,7 +200,7 @@ def _command(pid: int) -> list[bytes]:
 def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = HOST_STOP_TIMEOUT_S) -> None:
     """Shuts the host down in order; kills what is left after ``wait_s`` seconds."""
     machine = names.namespace(lab_id, name)
-    pidfile = lab_dir / "hosts" / name / "pid"
+    pidfile = folder_of(lab_dir, name) / "pid"
     pid = leader(pidfile, machine)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -209,7 +220,7 @@ def end_processes(machine: str) -> None:
 
 def destroy(lab_id: str, name: str, lab_dir: Path) -> None:
     """Removes the host: processes, cgroups, mounts, cables, namespace and disk. Fine where some or all are gone."""
-    machine, folder = names.namespace(lab_id, name), lab_dir / "hosts" / name
+    machine, folder = names.namespace(lab_id, name), folder_of(lab_dir, name)
     stop(lab_id, name, lab_dir, wait_s=0.0)
     unmount_below(folder)
     if network.exists(machine):
@@ -229,6 +240,16 @@ def unmount_below(folder: Path) -> None:
             run(["umount", mount])
 
 
+def folder_of(lab_dir: Path, name: str) -> Path:
+    """Where a host is kept, whatever kind it is of."""
+    return lab_dir / "hosts" / name
+
+
+def made_in(folder: Path) -> bool:
+    """Whether a container was made in the folder, be it in part."""
+    return (folder / UPPER).is_dir()
+
+
 def host_key(spec: HostSpec) -> str:
     """The public host key, ``ssh-ed25519 AAAA…``, as made with the host."""
     return " ".join((spec.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
@@ -240,7 +261,7 @@ def machine_id(spec: HostSpec) -> str:
 
 def observe(spec: HostSpec) -> dict[str, Any] | None:
     """What a refresh sees: None where the host's disk is gone, else running state and rails as they are."""
-    if not (spec.folder / "upper").is_dir():
+    if not made_in(spec.folder):
         return None
     return {
         "running": running(spec),

@@ -15,6 +15,8 @@ from railbed.plan import ClusterPlan, PlannedHost
 
 MBIT_PER_GBIT = 1000
 REPOSITORY_TARGET = "/srv/railbed/repository"
+TYPES = {"container": "railbed:lab:Host", "machine": "railbed:lab:Machine"}
+"""The plan's ``hosts`` → type of the resource."""
 
 
 def host(
@@ -52,8 +54,11 @@ def host(
         "host_key": None,
         "machine_id": None,
     }  # fmt: skip
-    kind = "Machine" if plan.hosts == "machine" else "Host"
-    return _Host(kind, planned.name, properties, pulumi.ResourceOptions(depends_on=depends_on))
+    # Both types make the host in the same folder, so a host of the other kind is this one before: the engine must replace it,
+    # not make a second one and then delete the first, folder and all.
+    before = [pulumi.Alias(type_=typ) for kind, typ in TYPES.items() if kind != plan.hosts]
+    options = pulumi.ResourceOptions(depends_on=depends_on, aliases=before)
+    return _Host(TYPES[plan.hosts], planned.name, properties, options)
 
 
 class _Host(pulumi.CustomResource):
@@ -63,9 +68,9 @@ class _Host(pulumi.CustomResource):
     machine_id: pulumi.Output[str]
 
     def __init__(
-        self, kind: str, name: str, properties: dict[str, Any], options: pulumi.ResourceOptions
+        self, typ: str, name: str, properties: dict[str, Any], options: pulumi.ResourceOptions
     ) -> None:
-        super().__init__(f"railbed:lab:{kind}", name, properties, options)
+        super().__init__(typ, name, properties, options)
 
 
 def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any) -> list[dict[str, Any]]:

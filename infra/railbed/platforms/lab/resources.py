@@ -202,8 +202,14 @@ class Host:
         hosts.ensure(spec)
         return self._made(spec)
 
+    def _of_other_kind(self, folder: Path) -> bool:
+        return machines.made_in(folder)
+
     def delete(self, inputs: Data) -> None:
-        hosts.destroy(inputs["lab_id"], inputs["name"], Path(inputs["lab_dir"]))
+        """Does nothing where the host was made anew as one of the other kind: the folder is that one's."""
+        lab_dir = Path(inputs["lab_dir"])
+        if not self._of_other_kind(hosts.folder_of(lab_dir, inputs["name"])):
+            hosts.destroy(inputs["lab_id"], inputs["name"], lab_dir)
 
 
 class Machine(Host):
@@ -226,6 +232,9 @@ class Machine(Host):
         spec = self._spec(inputs)
         machines.ensure(MachineSpec(spec))
         return self._made(spec)
+
+    def _of_other_kind(self, folder: Path) -> bool:
+        return hosts.made_in(folder)
 
 
 RESOURCES: dict[str, Resource] = {

@@ -1,20 +1,17 @@
 """A machine's cables: the lab's own, shaped and named as a container's, each bridged to the tap that QEMU has.
 
-Everything is in the machine's network namespace, so whoever looks at, slows or cuts a cable does as with a container.
+Everything is in the machine's network namespace, so whoever looks at, slows or cuts a cable does as with a container. One thing
+is not the same inside: tap and NIC know nothing of the cable, so a machine whose cable is cut loses its packets and keeps its
+carrier. QEMU's `set_link` takes the carrier away (``control.tell``).
 """
 
 from __future__ import annotations
 
-from railbed.effects.lab import network
+from railbed.effects.lab import hosts, network
 from railbed.effects.lab.hosts import HostSpec
 from railbed.effects.lab.network import MANAGEMENT
 
 TAP, BRIDGE = "tap-", "br-"
-
-
-def interfaces(spec: HostSpec) -> list[str]:
-    """Cable ends in the machine's namespace, which are its own names of its interfaces too."""
-    return [MANAGEMENT, *(f"rail{rail.index}" for rail in spec.rails)]
 
 
 def tap(interface: str) -> str:
@@ -23,22 +20,9 @@ def tap(interface: str) -> str:
 
 def ensure(spec: HostSpec) -> None:
     """Namespace, cables, taps and bridges as ``spec`` says; what is there is brought up and shaped anew."""
-    space = spec.machine
-    network.ensure_namespace(space)
-    network.ensure_management(spec.lab_id, space, spec.address, spec.octet, spec.mtu, beyond=True)
-    there = network.links(space)
-    wanted = set(interfaces(spec))
-    for extra in {name for name in there if name.startswith("rail")} - wanted:
-        network.ip(space, "link", "del", extra)
-    for rail in spec.rails:
-        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there, beyond=True)
-    for interface in interfaces(spec):
-        mtu = spec.mtu if interface == MANAGEMENT else _mtu(spec, interface)
-        _bridge(space, interface, mtu, set(there))
-
-
-def _mtu(spec: HostSpec, interface: str) -> int:
-    return next(rail.mtu for rail in spec.rails if f"rail{rail.index}" == interface)
+    there = set(hosts.cable(spec, beyond=True))
+    for interface, mtu in [(MANAGEMENT, spec.mtu), *((f"rail{rail.index}", rail.mtu) for rail in spec.rails)]:
+        _bridge(spec.machine, interface, mtu, there)
 
 
 def _bridge(space: str, interface: str, mtu: int, there: set[str]) -> None:

@@ -32,6 +32,17 @@ def tell(control: Path, command: str, /, **arguments: Any) -> Any:
     return answer["return"]
 
 
+def requests(control: Path, drive: str) -> int:
+    """Reads and writes that a drive was asked for since QEMU started. Raises what ``tell`` raises."""
+    found = [one["stats"] for one in tell(control, "query-blockstats") if one.get("device") == drive]
+    return sum(int(stats["rd_operations"]) + int(stats["wr_operations"]) for stats in found)
+
+
+def monitor(control: Path, command: str) -> str:
+    """What QEMU's monitor for people prints. Raises what ``tell`` raises."""
+    return str(tell(control, "human-monitor-command", **{"command-line": command}))
+
+
 def _answer(lines: Any) -> dict[str, Any]:
     """The next answer; events that come between are nobody's question."""
     while True:

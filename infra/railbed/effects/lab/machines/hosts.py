@@ -6,10 +6,10 @@ checks find it where they look. Idempotent, and whatever a kill left half-made g
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from railbed.effects.lab import cgroups, hardware, hosts, names, network
 from railbed.effects.lab.hosts import HostSpec
 from railbed.effects.lab.machines import accelerator, cabling, control, credentials, qemu, topology
 from railbed.effects.lab.machines.image import MachineImage
+from railbed.effects.lab.machines.stall import Stall, used_s
 from railbed.effects.lab.machines.topology import Topology
 from railbed.errors import CommandError, HostError
 from railbed.run import run
@@ -29,8 +30,7 @@ TAIL = 4000
 PANIC = "Kernel panic"
 HOST_KEY, MACHINE_ID = "ssh_host_ed25519_key", "machine-id"
 UNFINISHED = ".new"
-STALL_S, IDLE_SHARE, MOST_RESETS = 90.0, 0.03, 2
-"""Longer than a boot may rightly wait for devices: railbed-lab-setup gives udev 60 s."""
+MOST_RESETS = 2
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,6 @@ class MachineSpec:
 
     host: HostSpec
     memory_mib: int = MACHINE_MEMORY_MIB
-    kernel_words: tuple[str, ...] = ()
-    tree: Topology | None = None
-    """Other hardware than the usual."""
     initrd: bool = True
 
     @property
@@ -51,7 +48,7 @@ class MachineSpec:
 
     @property
     def topology(self) -> Topology:
-        return self.tree or topology.hgx(self.host.gpus, len(self.host.rails), self.serial)
+        return topology.hgx(self.host.gpus, len(self.host.rails), self.serial)
 
 
 def boot_of(spec: MachineSpec) -> qemu.Boot:
@@ -69,15 +66,20 @@ def boot_of(spec: MachineSpec) -> qemu.Boot:
             qemu.Shared(credentials.SETUP_TAG, str(host.folder / credentials.SETUP_TAG), True),
             *(qemu.Shared(f"folder{at}", bind.source, bind.read_only) for at, bind in enumerate(host.binds)),
         ],
-        topology=spec.topology, kernel_words=spec.kernel_words,
+        topology=spec.topology,
     )  # fmt: skip
 
 
 def create(spec: MachineSpec) -> None:
-    """Makes the machine anew; whatever a create that was cut short left behind goes first."""
+    """Makes the machine anew; whatever a create that was cut short left behind goes first.
+
+    Raises HostError before anything is made or removed where QEMU cannot take a path of it.
+    """
     host = spec.host
+    qemu.require_paths(host.name, host.folder, [host.image, *(bind.source for bind in host.binds)])
     hosts.destroy(host.lab_id, host.name, Path(host.lab_dir))
-    host.folder.mkdir(parents=True)
+    # Its control socket is the machine's power switch, and what its processors were at may hold keys.
+    host.folder.mkdir(mode=0o700, parents=True)
     (host.folder / MACHINE_ID).write_text(f"{uuid.uuid4().hex}\n")
     hosts.make_host_key(host.folder / HOST_KEY, host.name)
     _disks(spec)
@@ -88,7 +90,10 @@ def ensure(spec: MachineSpec) -> None:
     """Brings an existing machine to what ``spec`` says: cabled, shaped, booted. Its disks are kept."""
     cabling.ensure(spec.host)
     if not hosts.running(spec.host):
-        _boot(spec)
+        _start(spec)
+    # One that runs may be in the middle of its boot: whoever started it may have been killed.
+    if not hosts.answers(spec.host):
+        _wait(spec)
 
 
 def _disks(spec: MachineSpec) -> None:
@@ -131,7 +136,7 @@ def _setup(host: HostSpec) -> None:
         path.write_text(text)
 
 
-def _boot(spec: MachineSpec) -> None:
+def _start(spec: MachineSpec) -> None:
     host, boot, by = spec.host, boot_of(spec), accelerator.here()
     if shutil.which(qemu.PROGRAM) is None:
         raise HostError(
@@ -147,61 +152,45 @@ def _boot(spec: MachineSpec) -> None:
     groups = [str(folder) for folder in cgroups.folders(host.machine)]
     started = run(["sh", START, host.machine, *groups, "--", *qemu.command(boot, by)], check=False)
     if not started.ok:
+        hosts.end_processes(host.machine)
         raise CommandError(
             f"QEMU does not start machine {host.name}", path=str(host.folder), found=started.tail(), code="MACHINE_START",
             hint="free memory or disk if it says so, and run the same command again",
         )  # fmt: skip
-    stall = Stall()
+
+
+def _wait(spec: MachineSpec) -> None:
+    """Until the machine answers on SSH. One that does not is ended: the next start begins anew."""
+    host, boot, stall, requests = spec.host, boot_of(spec), Stall(), 0
     deadline = time.monotonic() + MACHINE_BOOT_TIMEOUT_S
     while time.monotonic() < deadline:
         if hosts.answers(host):
             return
-        if stall.seen(time.monotonic(), used_s(boot.pidfile)) and stall.resets <= MOST_RESETS:
-            control.tell(boot.control, "system_reset")
-        if PANIC in console(boot.console):
-            # It would boot and panic for ever, at the cost of a processor.
-            hosts.end_processes(host.machine)
-        if not hosts.running(host):
+        said = console(boot.console)
+        # After a panic it would boot and panic for ever, at the cost of a processor.
+        if PANIC in said or not hosts.running(host):
             break
+        with suppress(CommandError):
+            requests = control.requests(boot.control, qemu.ROOT_DRIVE)
+        stalled = stall.seen(time.monotonic(), used_s(boot.pidfile), (len(said), requests))
+        if stalled and stall.resets <= MOST_RESETS:
+            _reset(boot, stall.resets)
         time.sleep(POLL_S)
+    said = console(boot.console)
+    hosts.end_processes(host.machine)
     raise CommandError(
-        f"machine {host.name} does not answer on SSH", path=str(boot.console), found=console(boot.console)[-TAIL:],
-        code="MACHINE_BOOT", hint="its console, above, tells how far it came; `railbed destroy` cleans up",
+        f"machine {host.name} does not answer on SSH", path=str(boot.console), found=said[-TAIL:], code="MACHINE_BOOT",
+        hint="its console, above, tells how far it came; registers-N beside it, where its processors were before reset N; "
+        "`railbed destroy` cleans up",
     )  # fmt: skip
 
 
-@dataclass
-class Stall:
-    """Tells a boot that waits for nothing from one that is slow: the machine uses no processor, and does not answer.
-
-    Emulated with several processors, QEMU 7.2 now and then loses a timer interrupt early in the kernel's start, on a busy
-    computer: the local APIC has it in service for ever, both processors are halted, and nothing comes after (seen once in a
-    dozen boots). A reset gets it going; a machine that stalls for a reason of its own stalls again, and its console is shown.
-    """
-
-    since_s: float = -1.0
-    used_s: float = 0.0
-    resets: int = 0
-
-    def seen(self, now_s: float, used_s: float) -> bool:
-        """True once for each ``STALL_S`` seconds in which it used less than ``IDLE_SHARE`` of one processor."""
-        if self.since_s < 0:
-            self.since_s, self.used_s = now_s, used_s
-        if now_s - self.since_s < STALL_S:
-            return False
-        idle = used_s - self.used_s < IDLE_SHARE * (now_s - self.since_s)
-        self.since_s, self.used_s = now_s, used_s
-        self.resets += idle
-        return idle
-
-
-def used_s(pidfile: Path) -> float:
-    """Processor seconds of the process that the file names; 0 where it is gone."""
-    try:
-        fields = Path(f"/proc/{int(pidfile.read_text())}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _reset(boot: qemu.Boot, number: int) -> None:
+    """Writes down where each processor is, for whoever looks for the cause, and resets the machine."""
+    with suppress(CommandError):
+        boot.registers(number).write_text(control.monitor(boot.control, "info registers -a"))
+    with suppress(CommandError):
+        control.tell(boot.control, "system_reset")
 
 
 def console(path: Path) -> str:
@@ -211,14 +200,19 @@ def console(path: Path) -> str:
 
 def stop(lab_id: str, name: str, lab_dir: Path, *, wait_s: float = MACHINE_STOP_TIMEOUT_S) -> None:
     """Presses the power button, as ACPI has it; cuts the power after ``wait_s`` seconds."""
-    machine, folder = names.namespace(lab_id, name), lab_dir / "hosts" / name
+    machine, folder = names.namespace(lab_id, name), hosts.folder_of(lab_dir, name)
     if hosts.leader(folder / "pid", machine) is not None:
-        control.tell(folder / "qmp", "system_powerdown")
+        control.tell(folder / qemu.CONTROL, "system_powerdown")
         deadline = time.monotonic() + wait_s
         while hosts.leader(folder / "pid", machine) is not None and time.monotonic() < deadline:
             time.sleep(POLL_S)
     hosts.end_processes(machine)
     (folder / "pid").unlink(missing_ok=True)
+
+
+def made_in(folder: Path) -> bool:
+    """Whether a virtual machine was made in the folder, be it in part."""
+    return (folder / MACHINE_ID).exists()
 
 
 def host_key(spec: HostSpec) -> str:

@@ -14,18 +14,6 @@ from railbed.effects.lock import held
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
-SSHD = """\
-HostKey /etc/ssh/ssh_host_ed25519_key
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-UseDNS no
-"""
-INITRAMFS = "MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\nRESUME=none\n"
-JOURNAL = "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n"
-FSTAB = "/dev/vda / ext4 noatime 0 0\n"
-# As hosts.py sets it for a container: gloo and iperf3 keep to reno.
-SYSCTL = "net.ipv4.tcp_congestion_control = reno\n"
-
 
 @dataclass(frozen=True)
 class MachineImage:
@@ -83,7 +71,7 @@ def ensure_image(say: Callable[[str], None]) -> MachineImage:
 def _install(tree: Path) -> None:
     initramfs = tree / "etc/initramfs-tools"
     (initramfs / "conf.d").mkdir(parents=True, exist_ok=True)
-    (initramfs / "conf.d/railbed-lab").write_text(INITRAMFS)
+    (initramfs / "conf.d/railbed-lab").write_text(content.INITRAMFS)
     lab_image.install(
         tree,
         [
@@ -105,15 +93,7 @@ def _install(tree: Path) -> None:
 
 
 def _configure(tree: Path) -> None:
-    for path, text in {
-        "etc/ssh/sshd_config.d/railbed-lab.conf": SSHD,
-        "etc/systemd/journald.conf.d/railbed-lab.conf": JOURNAL,
-        "etc/fstab": FSTAB,
-        "etc/sysctl.d/60-railbed-lab.conf": SYSCTL,
-        # The first software RDMA device makes udev load these; NFS and iSCSI over RDMA cost 40 s of an emulated processor.
-        "etc/rdma/modules/rdma.conf": "ib_uverbs\nrdma_ucm\n",
-        "etc/modprobe.d/railbed-lab.conf": "".join(f"blacklist {name}\n" for name in content.BLACKLIST),
-    }.items():
+    for path, text in content.FILES.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
     script = tree / "usr/local/sbin/railbed-lab-setup"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from railbed.defaults import UNIX_SOCKET_PATH_BYTES
 from railbed.effects.lab.machines.accelerator import Accelerator
 from railbed.effects.lab.machines.topology import Socket, Switch, Topology
+from railbed.errors import HostError
 
 PROGRAM = "qemu-system-x86_64"
 MAKER, MODEL = "railbed lab", "virtual GPU node"
 FIRST_BUS = "bus=pcie.0"
+ROOT_DRIVE = "root"
+"""QEMU's name of the root disk."""
 ROOT_BUS = 0x40
 """First bus number of a socket's root complex; the next socket's is as much higher."""
+SHORTER = "keep the checkout and the cache (XDG_CACHE_HOME) in folders with short paths without commas"
+CONTROL = "qmp"
 PORTS_FROM = {"switch": 1, "drive": 4}
 """Places of root ports on a root complex's bus."""
 
@@ -57,8 +64,6 @@ class Boot:
     cards: Sequence[Card]
     shared: Sequence[Shared]
     topology: Topology
-    kernel_words: Sequence[str] = ()
-    """Of the kernel's command line, after railbed's own."""
 
     @property
     def disk(self) -> Path:
@@ -79,11 +84,35 @@ class Boot:
     @property
     def control(self) -> Path:
         """Socket of QEMU's control protocol (QMP)."""
-        return self.folder / "qmp"
+        return self.folder / CONTROL
+
+    def registers(self, number: int) -> Path:
+        """What its processors were at before the reset of that number."""
+        return self.folder / f"registers-{number}"
 
     def drive(self, serial: str) -> Path:
         """File of an NVMe drive."""
         return self.folder / f"nvme-{serial}.raw"
+
+
+def require_paths(name: str, folder: Path, others: Iterable[str]) -> None:
+    """Raises HostError where QEMU cannot take a path of the machine: that of its socket, or one with a comma.
+
+    ``folder`` is the machine's own; ``others`` are what it boots from and is shown.
+    """
+    control = folder / CONTROL
+    length = len(os.fsencode(control))
+    if length > UNIX_SOCKET_PATH_BYTES:
+        raise HostError(
+            f"the path of machine {name}'s control socket is too long", code="MACHINE_PATH", path=str(control),
+            found=f"{length} bytes", allowed=f"at most {UNIX_SOCKET_PATH_BYTES} bytes", hint=SHORTER,
+        )  # fmt: skip
+    for path in (str(folder), *others):
+        if "," in path:
+            raise HostError(
+                f"QEMU would cut a path of machine {name} at its comma", code="MACHINE_PATH", path=path, found=",",
+                allowed="a path without a comma", hint=SHORTER,
+            )  # fmt: skip
 
 
 def command(boot: Boot, by: Accelerator) -> list[str]:
@@ -94,8 +123,8 @@ def command(boot: Boot, by: Accelerator) -> list[str]:
         "-qmp", f"unix:{boot.control},server=on,wait=off",
         "-machine", "q35,hpet=off", "-accel", by.accel, "-cpu", by.cpu, "-m", str(boot.memory_mib),
         *_processors(boot), *_kernel(boot, by), *_firmware(boot),
-        "-drive", f"if=none,id=root,file={boot.disk},format=qcow2,cache=unsafe,discard=unmap",
-        "-device", f"virtio-blk-pci,drive=root,{FIRST_BUS}",
+        "-drive", f"if=none,id={ROOT_DRIVE},file={boot.disk},format=qcow2,cache=unsafe,discard=unmap",
+        "-device", f"virtio-blk-pci,drive={ROOT_DRIVE},{FIRST_BUS}",
         "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", f"virtio-rng-pci,rng=entropy,{FIRST_BUS}",
         *_network(boot), *_tree(boot), *_folders(boot),
     ]  # fmt: skip
@@ -115,7 +144,7 @@ def _processors(boot: Boot) -> Iterator[str]:
 def _kernel(boot: Boot, by: Accelerator) -> list[str]:
     words = (
         "root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", f"systemd.hostname={boot.hostname}",
-        f"systemd.machine_id={boot.machine_id}", *by.kernel_words, *boot.kernel_words,
+        f"systemd.machine_id={boot.machine_id}", *by.kernel_words,
     )  # fmt: skip
     initrd = ["-initrd", str(boot.initrd)] if boot.initrd else []
     return ["-kernel", str(boot.kernel), *initrd, "-append", " ".join(words)]

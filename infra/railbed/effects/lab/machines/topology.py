@@ -42,21 +42,27 @@ def hgx(gpus: int, rails: int, serial: str) -> Topology:
 
     As an HGX board: each PCIe switch has GPUs and the NICs of the same rails behind it, so that each pair is one switch apart
     (NVIDIA DGX H100/H200 User Guide, "Block Diagram"; there four switches a board, each with two of the eight). ``serial`` is
-    the machine's: drives have numbers made of it. A host without rails has one socket and one drive.
+    the machine's: drives have numbers made of it, in which their own place comes first, since NVMe cuts a serial number at 20
+    characters (NVM Express Base Specification 2.0, Identify Controller: SN is 20 bytes). A host without rails has one socket
+    and one drive.
     """
     if not rails:
-        return Topology((Socket((), (f"{serial}-D0",)),))
+        return Topology((Socket((), (_drive(serial, 0),)),))
     count = SOCKETS * SWITCHES
     switches = [Switch(_share(gpus, at, count), _share(rails, at, count)) for at in range(count)]
     return Topology(
         tuple(
             Socket(
                 tuple(switches[at * SWITCHES : (at + 1) * SWITCHES]),
-                tuple(f"{serial}-D{at * DRIVES + drive}" for drive in range(DRIVES)),
+                tuple(_drive(serial, at * DRIVES + drive) for drive in range(DRIVES)),
             )
             for at in range(SOCKETS)
         )
     )
+
+
+def _drive(serial: str, at: int) -> str:
+    return f"D{at}-{serial}"
 
 
 def _share(count: int, at: int, of: int) -> tuple[int, ...]:
