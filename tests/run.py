@@ -36,7 +36,7 @@ TIERS: dict[str, list[list[str]]] = {
         ["shellcheck", *SHELL],
     ],
     "unit": [[*ANY, "tests/unit"]],
-    "program": [[*FILES, "tests/program"]],
+    "program": [[sys.executable, "tests/tools.py", "xorriso=xorriso"], [*FILES, "tests/program"]],
     "roles": [[sys.executable, "tests/roles/setup.py"], [*FILES, "tests/roles"]],
     "validation": [[*FILES, "tests/validation"]],
     "fabric": [[sys.executable, "tests/fabric/setup.py"], [*PYTEST, "tests/fabric"]],
@@ -44,7 +44,10 @@ TIERS: dict[str, list[list[str]]] = {
         [sys.executable, "tests/machines/setup.py"],
         [*PYTEST, "-x", "--durations=10", "tests/machines"],
     ],
-    "lab": [[*PYTEST, "-x", "--durations=15", "tests/lab"]],
+    "lab": [
+        [sys.executable, "tests/tools.py", "nft=nftables"],
+        [*PYTEST, "-x", "--durations=15", "tests/lab"],
+    ],
 }
 NEEDS_ROOT = {"fabric", "machines", "lab"}
 LACKS = {"machines": "QEMU or /dev/net/tun cannot be had"}
