@@ -257,7 +257,7 @@ def test_a_machine_of_another_stack_is_left_alone(site: Site) -> None:
     finally:
         site.stack.nodes.forget(f"h100-{OTHER}")
     assert (error.code, "site/other" in error.message) == ("MACHINE_IN_USE", True)
-    (site.stack.folder / "metal" / f"{serial_of(OTHER)}.json").unlink()
+    assert record.load(site.stack.folder / "metal", serial_of(OTHER)) is None, "nothing was begun"
 
 
 def test_a_second_operator_is_told_who_is_at_work(site: Site, python: Path) -> None:

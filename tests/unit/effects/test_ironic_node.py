@@ -30,7 +30,9 @@ DRIVES = [Drive("d0", "PM893", 480, "D0"), Drive("d1", "PM893", 480, "D1"), Driv
 def test_without_anything_to_set_up_there_are_no_steps() -> None:
     assert node.steps(WISH) == []
     assert node.raid(WISH) == {}
-    assert node.described(WISH)["properties"] == {"capabilities": "boot_mode:uefi"}
+    told = node.described(WISH)
+    assert told["properties/capabilities"] == "boot_mode:uefi"
+    assert "properties" not in told, "what the site wrote there stays"
 
 
 def test_disks_are_emptied_between_the_old_array_and_the_new_one() -> None:
@@ -48,12 +50,55 @@ def test_disks_are_emptied_between_the_old_array_and_the_new_one() -> None:
         {"serial": "D0"},
         {"by_path": "/dev/disk/by-path/pci-0000:01:00.0-nvme-1"},
     ]
-    assert "root_device" not in node.described(wish)["properties"]
+    assert node.instance_info(wish)["root_device"] == {"name": "/dev/md0"}
 
 
 def test_the_image_is_known_by_its_digest() -> None:
     told = node.instance_info(WISH)
     assert (told["image_os_hash_algo"], told["image_os_hash_value"]) == ("sha256", "a" * 64)
+
+
+@pytest.mark.parametrize("interface", ["direct", "ramdisk"])
+def test_the_disk_is_said_with_every_image(interface: str) -> None:
+    """Ironic reads it there first, and what the site's ``properties`` say second."""
+    wish = replace(WISH, interface=interface, disk={"serial": "D0"})
+    assert node.instance_info(wish)["root_device"] == {"serial": "D0"}
+    assert "root_device" not in node.instance_info(replace(wish, disk={}))
+
+
+@pytest.mark.parametrize(
+    ("address", "system", "same"),
+    [
+        ("https://10.81.0.1", "/redfish/v1/Systems/1", True), ("10.81.0.1", "/redfish/v1/Systems/1/", True),
+        ("https://10.81.0.1:443/", "/redfish/v1/Systems/1", True), ("https://10.81.0.1:444", "/redfish/v1/Systems/1", False),
+        ("http://10.81.0.1", "/redfish/v1/Systems/1", False), ("https://10.81.0.1", "/redfish/v1/Systems/2", False),
+        ("https://10.81.0.1", None, False), (None, None, False), ("https://[10.81.0.1", "x", False),
+    ],
+)  # fmt: skip
+def test_a_bmc_is_the_same_however_a_site_wrote_its_address(
+    address: str | None, system: str | None, same: bool
+) -> None:
+    assert (node.way(address, system) == node.way("https://10.81.0.1", "/redfish/v1/Systems/1")) is same
+    assert node.way("https://[fd00::1]", "/s") == node.way("[FD00::1]:443", "/s")
+
+
+def test_a_wish_s_digest_changes_with_what_is_written_and_the_setup_s_with_what_is_prepared() -> None:
+    def digests(wish: node.Wish, generation: int = 1, system: System = SYSTEM) -> tuple[str, str]:
+        return node.digest_of(wish, system, generation), node.digest_of_setup(wish, generation)
+
+    wish, setup = digests(WISH)
+    assert digests(WISH) == (wish, setup)
+    for other in (
+        replace(WISH, disk={"serial": "D0"}), replace(WISH, mirror=HALVES), replace(WISH, bios={"A": 1}),
+        replace(WISH, erase="full"),
+    ):  # fmt: skip
+        assert digests(other)[0] != wish
+        assert digests(other)[1] != setup
+    assert digests(WISH, 2)[1] != setup
+    image = digests(replace(WISH, image_sha256="b" * 64))
+    assert (image[0] != wish, image[1] == setup) == (True, True)
+    assert digests(WISH, system=replace(SYSTEM, address="10.80.0.12/16"))[0] != wish
+    assert digests(WISH, system=replace(SYSTEM, host_key="other", host_key_private=""))[0] == wish
 
 
 def test_a_hint_becomes_what_each_installer_understands() -> None:
