@@ -58,6 +58,14 @@ def test_the_image_is_known_by_its_digest() -> None:
     assert (told["image_os_hash_algo"], told["image_os_hash_value"]) == ("sha256", "a" * 64)
 
 
+def test_an_old_array_goes_before_its_disks_are_erased() -> None:
+    wish = replace(WISH, erase="metadata")
+    assert [one["step"] for one in node.steps(wish)] == ["delete_configuration", "erase_devices_metadata"]
+    assert node.described(wish)["raid_interface"] == "agent"
+    assert node.raid(wish) == {}
+    assert node.described(WISH)["raid_interface"] == "no-raid"
+
+
 @pytest.mark.parametrize("interface", ["direct", "ramdisk"])
 def test_the_disk_is_said_with_every_image(interface: str) -> None:
     """Ironic reads it there first, and what the site's ``properties`` say second."""
@@ -159,6 +167,15 @@ def test_a_hint_that_means_no_disk_or_two_is_refused(hints: list[dict[str, str]]
 def test_a_hint_that_means_one_disk_holds() -> None:
     require(TARGET, [{"serial": "D0"}, {"model": "PM9A3"}], DRIVES)
     assert meaning({"serial": "D1"}, DRIVES) == [DRIVES[1]]
+
+
+def test_a_hint_that_is_part_of_another_disk_s_value_means_both_where_the_installer_takes_patterns() -> None:
+    """Ubuntu's installer is given ``*VALUE*``; Ironic compares the whole."""
+    drives = [Drive("d0", "PM893", 480, "S12"), Drive("d1", "PM893", 480, "S123")]
+    require(TARGET, [{"serial": "S12"}], drives)
+    require(TARGET, [{"serial": "S123"}], drives, pattern=True)
+    with pytest.raises(BmcError, match="means several disks"):
+        require(TARGET, [{"serial": "S12"}], drives, pattern=True)
 
 
 def test_what_the_bmc_does_not_show_is_the_installer_s_to_find() -> None:

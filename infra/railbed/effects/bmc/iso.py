@@ -38,7 +38,7 @@ class Iso:
         """Raises UsageError for an image with another checksum, BmcError for a hint that means no disk, or two."""
         image.compare(self.image_url, self.image_sha256, folder)
         if self.disk:
-            disks.require(bmc.target, [self.disk], inventory.take(bmc).drives)
+            disks.require(bmc.target, [self.disk], inventory.take(bmc).drives, pattern=True)
 
     def write(self, bmc: Bmc, key: HostKey, generation: int, begin: Begin) -> None:
         """Leaves the machine off. Raises BmcError for all that a machine can do."""

@@ -119,7 +119,7 @@ def described(wish: Wish) -> dict[str, Any]:
     """Fields of the node beside its BMC, by path. What else the site wrote into ``properties`` stays."""
     return {
         "resource_class": wish.pool, "properties/capabilities": "boot_mode:uefi",
-        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror else "no-raid",
+        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror or wish.erase in ERASING else "no-raid",
         "bios_interface": "redfish" if wish.bios else "no-bios",
     }  # fmt: skip
 
@@ -141,7 +141,7 @@ def steps(wish: Wish) -> list[dict[str, Any]]:
     if wish.bios:
         settings = [{"name": name, "value": value} for name, value in sorted(wish.bios.items())]
         found.append({"interface": "bios", "step": "apply_configuration", "args": {"settings": settings}})
-    if wish.mirror:
+    if wish.mirror or wish.erase in ERASING:  # the halves of an array that is still there cannot be erased
         found.append({"interface": "raid", "step": "delete_configuration"})
     if wish.erase in ERASING:
         found.append({"interface": "deploy", "step": ERASING[wish.erase]})
