@@ -76,7 +76,9 @@ class Stack:
         self.credentials = folder / "bmc.yaml"
         self.credentials.write_text(f'user: "{USER}"\npassword: "{PASSWORD}"\n')
         self.credentials.chmod(0o600)
-        self._how = (folder / "ironic", self.where, python, str(authorities))
+        self._how = (
+            folder / "ironic", self.where, python, lambda: record.half_made(folder / "metal"), str(authorities),
+        )  # fmt: skip
         self._holding = ExitStack()
         self.restart()
 
@@ -175,17 +177,32 @@ def test_from_powered_off_to_the_facts_of_a_contract(site: Site) -> None:
     assert site.redfish.writes() == before, "a second run only reads"
 
 
+def writes(path: Path, uid: int) -> bool:
+    """Whether user and group ``uid`` may change what is in the folder."""
+    of = path.stat()
+    return bool(of.st_mode & (0o200 if of.st_uid == uid else 0o020 if of.st_gid == uid else 0o002))
+
+
 def test_it_runs_for_itself_and_listens_on_one_address(site: Site) -> None:
     own, status = site.stack.ironic, Path(f"/proc/{site.stack.ironic.session.pid}/status").read_text()
     uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
     assert "0" not in uids
     assert "NoNewPrivs:\t1" in status
-    modes = {path.name: path.stat().st_mode & 0o077 for path in own.folder.iterdir()}
-    assert {modes[name] for name in ("ironic.sqlite", "users", "key.pem")} == {0}
-    assert own.folder.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o077 for path in own.folder.rglob("*")}
+    assert {
+        modes[name] for name in ("ironic.sqlite", "users", "key.pem", "ironic.conf", "token", "state")
+    } == {0}
+    assert own.folder.stat().st_mode & 0o007 == 0
+    writable = [
+        path for path in (own.folder, *own.folder.rglob("*")) if path.is_dir() and writes(path, int(uids[0]))
+    ]
+    assert {path.relative_to(own.folder).parts[0] for path in writable} == {"state"} or os.geteuid() != 0
     assert own.access.password not in "".join(
         p.read_text(errors="replace") for p in own.folder.rglob("*") if p.is_file()
     )
+    assert (own.folder / "token").read_text() in {
+        path.name for path in (own.folder / "state/files").iterdir()
+    }
     ports = {f"{port:04X}" for port in (site.stack.where.port, site.stack.where.files_port)}
     rows = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     assert {row.split(":")[0] for row in rows if row.split(":")[1] in ports} == {"0100007F"}
@@ -263,7 +280,7 @@ def test_a_machine_of_another_stack_is_left_alone(site: Site) -> None:
 def test_a_second_operator_is_told_who_is_at_work(site: Site, python: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from railbed.effects.ironic import config, process\n"
-        "with process.running(Path(sys.argv[1]), config.Where('127.0.0.1', 1, 2), Path(sys.argv[2])): pass"
+        "with process.running(Path(sys.argv[1]), config.Where('127.0.0.1', 1, 2), Path(sys.argv[2]), list): pass"
     )
     done = run([sys.executable, "-c", code, site.stack.ironic.folder, python], check=False)
     assert "railbed.errors.Busy" in done.stderr
@@ -325,23 +342,27 @@ def test_the_image_is_written_to_a_mirror_of_disks_that_were_emptied(site: Site,
         WRITTEN, mirror=[{"serial": "S-0"}, {"serial": "S-1"}], erase="metadata", image_url=f"{site.images.url}/node.qcow2",
         image_sha256=site.qcow2(),
     ).inputs()  # fmt: skip
-    nodes, name = site.stack.nodes, f"h100-{WRITTEN}"
+    nodes, name, discs = site.stack.nodes, f"h100-{WRITTEN}", set[str]()
 
     def disc() -> str:
         drive = site.redfish.drive(WRITTEN, "Cd")
+        if drive["Inserted"]:
+            discs.add(str(drive["Image"]))
         return str(drive["Image"]) if drive["Inserted"] else ""
 
     with ThreadPoolExecutor(1) as pool:
         making = pool.submit(site.resource("direct").create, inputs)
-        while (uuid_ := nodes.uuid(name)) is None and not making.done():
+        while (enrolled := nodes.see(name)) is None and not making.done():
             time.sleep(0.2)
-        assert uuid_ is not None, making.exception()
-        with answering(
-            site.stack.where.url, site.stack.ironic.access.ca_file, uuid_, tmp_path, disc
-        ) as agent:
+        assert enrolled is not None, making.exception()
+        with answering(site.stack.where.url, site.stack.ironic.access.ca_file, name, tmp_path, disc) as agent:
             error = making.exception()
             assert error is None, (error, agent.names(), agent.refused)
             made = making.result()
+    secret = f"{site.stack.where.files_url}/{(site.stack.ironic.folder / 'token').read_text()}/"
+    assert {url.startswith(secret) for url in discs} == {True}, (
+        "only who knows the path reads tokens and keys"
+    )
     cleaned = [params["step"]["step"] for params in agent.given("execute_clean_step")]
     assert cleaned == ["delete_configuration", "erase_devices_metadata", "create_configuration"]
     joined = agent.given("execute_clean_step")[-1]["node"]["target_raid_config"]["logical_disks"]

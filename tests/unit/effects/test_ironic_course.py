@@ -88,10 +88,10 @@ class Played:
 
 @pytest.fixture
 def follow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def go(nodes: Played, goal: Goal = GOAL) -> None:
+    def go(nodes: Played, goal: Goal = GOAL, wish: node.Wish = WISH) -> None:
         monkeypatch.setattr(course, "identify", lambda bmc: nodes.asked.append("look"))
         bmc = Bmc(replace(TARGET, serial=goal.serial), Login("u", "p"), patience=Patience(ironic_poll_s=0))
-        one = course.Course(nodes, bmc, goal, WISH, SYSTEM, lambda: dict(ROUTE))  # type: ignore[arg-type]
+        one = course.Course(nodes, bmc, goal, wish, SYSTEM, lambda: dict(ROUTE))  # type: ignore[arg-type]
         one.follow(lambda: nodes.asked.append("begin"))
 
     return go
@@ -186,6 +186,67 @@ def test_a_node_for_a_machine_that_was_replaced_is_made_anew_in_railbed_s_own_ir
     assert refused(follow, nodes, goal=goal) == "MACHINE_IN_USE"
     follow(nodes, replace(goal, embedded=True))
     assert nodes.asked[:4] == ["look", "forget", "look", "create"]
+
+
+class Clock:
+    """Time that passes only in sleeps; the node's state follows from it."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, nodes: Played, states: list[tuple[float, str]]
+    ) -> None:
+        self.now, self.nodes, self.states = 0.0, nodes, states
+        monkeypatch.setattr(course, "time", self)
+        self.sleep(0)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 100.0) if self.now or seconds else 0.0
+        if not self.now:
+            self.now = 1.0
+        assert self.nodes.told is not None
+        self.nodes.told["provision_state"] = next(
+            state for until, state in self.states if self.now < until or until == self.states[-1][0]
+        )
+
+
+def under_way(wish: node.Wish = WISH) -> tuple[dict[str, Any], Goal]:
+    """A node on which a run that was killed has everything under way, and what the next run wants."""
+    goal = replace(GOAL, wish=node.digest_of(wish, SYSTEM, 1), setup=node.digest_of_setup(wish, 1))
+    extra = {node.OWNER: goal.owner, node.SERIAL: "SN0", node.DESCRIBED: goal.wish, node.PREPARING: goal.setup,
+             node.DEPLOYED: 1, node.WRITTEN: goal.wish, node.KEY: goal.key}  # fmt: skip
+    return told(extra=extra, automated_clean=False, inspection_finished_at="now"), goal
+
+
+def test_each_state_has_its_own_limit(follow: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, goal = under_way()
+    nodes = Played(first)
+    Clock(monkeypatch, nodes, [(3000, "deploying"), (6000, "wait call-back"), (9000, "active")])
+    follow(nodes, goal)
+    assert verbs(nodes) == [], "what was under way is waited for"
+    first, goal = under_way()
+    nodes = Played(first)
+    Clock(monkeypatch, nodes, [(4000, "deploying"), (9000, "active")])
+    assert refused(follow, nodes, goal=goal) == "INSTALL_TIMEOUT"
+
+
+@pytest.mark.parametrize(("erase", "ends"), [("metadata", False), ("full", True)])
+def test_a_full_erasure_has_a_limit_of_its_own_and_is_not_done_twice(
+    follow: Callable[..., None], monkeypatch: pytest.MonkeyPatch, erase: str, ends: bool
+) -> None:
+    wish = replace(WISH, erase=erase)
+    first, goal = under_way(wish)
+    nodes = Played(first)
+    clock = Clock(monkeypatch, nodes, [(5000, "clean wait"), (9000, "manageable")])
+    if not ends:
+        assert refused(follow, nodes, goal=goal, wish=wish) == "INSTALL_TIMEOUT"
+        return
+    follow(nodes, goal, wish)
+    assert clock.now > 5000
+    assert verbs(nodes) == ["provide", "begin", "active"]
+    assert nodes.told is not None
+    assert (nodes.told["extra"][node.PREPARED], nodes.told["extra"][node.PREPARING]) == (goal.setup, "")
 
 
 def test_maintenance_of_a_removal_that_was_cut_short_is_nobody_s() -> None:

@@ -186,13 +186,19 @@ def test_what_the_bmc_does_not_show_is_the_installer_s_to_find() -> None:
 
 def test_the_settings_do_nothing_by_themselves_and_write_nowhere_else() -> None:
     ini = configparser.RawConfigParser()
-    ini.read_string(rendered(Path("/srv/$stack"), Where("10.0.0.1", 6385, 6388), ""))
+    ini.read_string(rendered(Path("/srv/$stack"), Where("10.0.0.1", 6385, 6388), "", "t0k3n"))
     assert ini["api"]["host_ip"] == "10.0.0.1"
     assert ini["api"]["enable_ssl_api"] == ini["agent"]["require_tls"] == "True"
+    assert ini["deploy"]["http_url"] == "https://10.0.0.1:6388/t0k3n"
+    assert ini["deploy"]["http_root"].endswith("/state/files/t0k3n")
     assert ini["conductor"]["automated_clean"] == ini["conductor"]["force_power_state_during_sync"] == "False"
-    assert ini["database"]["connection"] == "sqlite:////srv/$$stack/ironic.sqlite", (
+    assert ini["database"]["connection"] == "sqlite:////srv/$$stack/state/ironic.sqlite", (
         "oslo.config reads $$ as $"
     )
     paths = [value for part in ini.values() for value in part.values() if value.startswith("/")]
     assert paths
-    assert all(path.startswith("/srv/$$stack/") or path == "/srv/$$stack" for path in paths)
+    read = {"certificate.pem", "key.pem", "agent"}
+    below = {path.removeprefix("/srv/$$stack/") for path in paths}
+    assert {one for one in below if one != "state" and not one.startswith("state/")} == read, (
+        "the rest only Ironic writes"
+    )

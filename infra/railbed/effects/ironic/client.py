@@ -55,11 +55,6 @@ class Nodes:
         """Of all its nodes."""
         return self._do("list its nodes", lambda: [str(one.name) for one in self._api.nodes(details=False)])
 
-    def uuid(self, name: str) -> str | None:
-        """The node's own identifier; None where there is none."""
-        answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
-        return str(answer.json()["uuid"]) if answer.ok else None
-
     def see(self, name: str) -> Seen | None:
         """The node of that name; None where there is none."""
         answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))

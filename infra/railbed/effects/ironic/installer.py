@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed.effects import lock
-from railbed.effects.bmc import disks, image, inventory
+from railbed.effects.bmc import disks, image, inventory, record
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
 from railbed.effects.bmc.installing import Begin, instance
@@ -59,6 +59,8 @@ class Ironic:
     """The checkout: the embedded one's environment is below it."""
     folder: Path
     """State of the embedded one."""
+    records: Path
+    """Of the stack's installations."""
     where: Where | None = None
     site: Access | None = None
     bmc_authority: str = ""
@@ -93,7 +95,11 @@ class Ironic:
             yield Nodes(self.site), Files(**urls), True
             return
         with process.running(
-            self.folder, self.where, venv.ensure(self.root), os.environ.get(AUTHORITIES, "")
+            self.folder,
+            self.where,
+            venv.ensure(self.root),
+            lambda: record.half_made(self.records),
+            os.environ.get(AUTHORITIES, ""),
         ) as own:
             files = Files(**{part: f"file://{self._kept(own.folder, part)}" for part in PARTS})
             yield Nodes(own.access), files, self._authority(own.folder)
@@ -132,7 +138,7 @@ class Ironic:
     def _authority(self, folder: Path) -> str | bool:
         if not self.bmc_authority:
             return True
-        target = folder / "certificates" / "bmc-authority.pem"
+        target = folder / "bmc-authority.pem"
         shutil.copyfile(self.bmc_authority, target)
         target.chmod(0o644)
         return str(target)
