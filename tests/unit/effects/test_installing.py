@@ -14,6 +14,7 @@ from railbed.effects.bmc import iso, record
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
 from railbed.effects.bmc.installing import Begin, install
+from railbed.effects.bmc.inventory import Drive, Inventory
 from railbed.effects.bmc.login import Login
 from railbed.effects.bmc.target import BmcError, Target
 
@@ -89,3 +90,21 @@ def test_the_iso_installer_begins_when_all_is_in_the_drives(
     with pytest.raises(BmcError):
         one.write(BMC, HostKey("private", "ssh-ed25519 A"), 1, step("begin"))
     assert not {"begin", "turn_on"} & set(done)
+
+
+@pytest.mark.parametrize(("serial", "code"), [("S123", ""), ("S12", "DISK_HINT")])
+def test_the_iso_installer_refuses_a_hint_that_its_pattern_finds_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serial: str, code: str
+) -> None:
+    drives = [Drive("d0", "PM893", 480, "S12"), Drive("d1", "PM893", 480, "S123")]
+    monkeypatch.setattr(iso.image, "compare", lambda *_: None)
+    monkeypatch.setattr(iso.inventory, "take", lambda bmc: Inventory(drives=drives))
+    one = iso.Iso(
+        "https://10.0.0.1/x.iso", "a" * 64, "", "10.80.0.11/24", [], "10.0.0.1", disk={"serial": serial}
+    )
+    try:
+        one.check(BMC, tmp_path)
+    except BmcError as refused:
+        assert refused.code == code
+    else:
+        assert not code

@@ -129,8 +129,8 @@ def next_action(seen: Seen | None, goal: Goal, asked: frozenset[Action]) -> Acti
     """
     if seen is None:
         return Action.ENROL
-    describing = seen.enrolled and seen.state in SETTLED and Action.DESCRIBE not in asked
-    moved = seen.bmc != goal.bmc and not describing
+    ours = seen.enrolled and seen.owner == goal.owner
+    moved = seen.bmc != goal.bmc and not (ours and seen.state in SETTLED and Action.DESCRIBE not in asked)
     if goal.embedded and seen.owner == goal.owner and (moved or seen.serial != goal.serial):
         return Action.FORGET
     _require_ours(seen, goal)
