@@ -5,21 +5,17 @@ Ironic's deploy interface is ``ramdisk``, an ISO that the BMC shows; once it is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import requests
@@ -27,32 +23,19 @@ import yaml
 
 from railbed.effects.bmc import hostkey, power, record
 from railbed.effects.ironic import node, process, venv
-from railbed.effects.ironic.client import Nodes
-from railbed.effects.ironic.config import Where
 from railbed.errors import RailbedError
-from railbed.platforms.metal.machines import IronicInstallation, Wanted
-from railbed.platforms.metal.resources import Machine
 from railbed.run import run
 
 from .agent import answering
-from .conftest import IMAGE, Images
-from .emulator import BRISK, DISCS, PASSWORD, USER, Emulator, machine, serial_of, uuid
+from .conftest import Images
+from .emulator import DISCS, PASSWORD, USER, Emulator, machine, serial_of, uuid
+from .ironic_site import OPERATOR, ROOT, Site, Stack, free_port
 
-ROOT = Path(__file__).resolve().parents[3]
-FLOW, OTHER, KILLED, WRITTEN = range(4)
-LOCK = {"bios": "2.1.8"}
+FLOW, OTHER, KILLED, WRITTEN, SITE_S = range(5)
 DISKS = {"d0": "S-0", "d1": "S-1"}
-MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(4)]
+MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(5)]
 DEVICES = {**DISCS, "Usb": {"Name": "Virtual stick", "MediaTypes": ["USBStick"]}}
 """Ironic gives a config drive to what it boots from an ISO on a stick."""
-OPERATOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoperator railbed operator"
-PATIENT = replace(BRISK, install_s=900)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -68,32 +51,6 @@ def python() -> Path:
         pytest.skip(f"not run: Ironic's packages cannot be had: {absent.message[-300:]}")
 
 
-class Stack:
-    """A stack's folders, where Ironic's own user may enter too, and an Ironic that runs while the module's tests do."""
-
-    def __init__(self, folder: Path, python: Path, authorities: Path) -> None:
-        self.folder, self.where = folder, Where("127.0.0.1", free_port(), free_port())
-        self.credentials = folder / "bmc.yaml"
-        self.credentials.write_text(f'user: "{USER}"\npassword: "{PASSWORD}"\n')
-        self.credentials.chmod(0o600)
-        self._how = (
-            folder / "ironic", self.where, python, lambda: record.half_made(folder / "metal"), str(authorities),
-        )  # fmt: skip
-        self._holding = ExitStack()
-        self.restart()
-
-    def restart(self) -> None:
-        """Starts Ironic, also one that was killed; it then runs until ``close``."""
-        self.ironic = self._holding.enter_context(process.running(*self._how))
-
-    def close(self) -> None:
-        self._holding.close()
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.ironic.access)
-
-
 @pytest.fixture(scope="module")
 def stack(python: Path, redfish: Emulator) -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="railbed-ironic-"))
@@ -105,51 +62,6 @@ def stack(python: Path, redfish: Emulator) -> Iterator[Stack]:
         assert not (folder / "ironic").exists(), "no machine is half-way, so its state goes with all secrets"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Site:
-    def __init__(self, redfish: Emulator, images: Images, stack: Stack) -> None:
-        self.redfish, self.images, self.stack = redfish, images, stack
-        for name in ("kernel", "ramdisk", "esp"):
-            (images.folder / name).write_bytes(IMAGE)
-
-    def wanted(self, index: int, **changes: Any) -> Wanted:
-        install = {
-            key: changes.pop(key) for key in list(changes) if key in IronicInstallation.__dataclass_fields__
-        }
-        file = {
-            part: {"url": f"{self.images.url}/{part}", "sha256": self.images.sha256}
-            for part in ("kernel", "ramdisk", "esp")
-        }
-        installation = IronicInstallation(**{
-            "image_url": f"{self.images.url}/installer.iso", "image_sha256": self.images.sha256,
-            "authorized_keys": [OPERATOR], "pool": "h100", "owner": "site/test", "agent": file, "root": str(ROOT),
-            "where": vars(self.stack.where), "macs": [f"02:00:00:00:{index:02x}:00"], **install,
-        })  # fmt: skip
-        wanted = Wanted(
-            name=f"h100-{index}", serial=serial_of(index), bmc=self.redfish.system_url(index), address=f"10.80.0.{index}",
-            credentials=self.stack.credentials, folder=self.stack.folder / "metal", secrets=self.stack.folder / "secrets",
-            firmware=LOCK, ca_file=str(self.redfish.certificate), installation=installation,
-        )  # fmt: skip
-        return replace(wanted, **changes)
-
-    def qcow2(self) -> str:
-        """Makes the smallest disk image; its SHA-256."""
-        file = self.images.folder / "node.qcow2"
-        run(["qemu-img", "create", "-q", "-f", "qcow2", file, "1M"])
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-
-    def presented(self, address: str) -> str:
-        """As the installed system would: the key of the record."""
-        index = int(address.rsplit(".", 1)[1])
-        last = record.load(self.stack.folder / "metal", serial_of(index))
-        return last.host_key if last else ""
-
-    def resource(self, deploy: Literal["direct", "ramdisk"] = "ramdisk") -> Machine:
-        return Machine(PATIENT, self.presented, deploy)
-
-    def create(self, index: int, **changes: Any) -> dict[str, Any]:
-        return self.resource().create(self.wanted(index, **changes).inputs())
 
 
 @pytest.fixture
@@ -314,6 +226,62 @@ def test_a_run_goes_on_after_ironic_was_killed_in_the_middle(site: Site) -> None
         site.redfish.get(f"/redfish/v1/Systems/{uuid(KILLED)}/BIOS")["Attributes"]["SriovGlobalEnable"]
         == "Enabled"
     )
+
+
+def test_a_run_goes_on_with_another_wish_than_the_one_that_was_killed(site: Site) -> None:
+    """The spec was mended in between: what was under way is given up, and nothing of it counts as done."""
+    assert killed_in(site, KILLED, "deploying", generation=2, disk={"serial": "S-0"}).code == "IRONIC_SILENT"
+    site.stack.restart()
+    nodes, name, states = site.stack.nodes, f"h100-{KILLED}", set[str]()
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(site.create, KILLED, generation=2, disk={"serial": "S-1"})
+        while not making.done():
+            seen = nodes.see(name)
+            states |= {seen.state} if seen else set()
+            time.sleep(0.1)
+        assert making.result()["made_generation"] == 2
+    assert states & {"deleting", "available"}, states
+
+
+def test_a_site_s_own_node_is_used_and_never_cleaned(site: Site) -> None:
+    """The site's Ironic is played by railbed's own: its guard sees the same serial, its nodes stay when railbed is done."""
+    own, nodes, name = site.stack.ironic, site.stack.nodes, f"h100-{SITE_S}"
+    credentials = site.stack.folder / "ironic.yaml"
+    credentials.write_text(f'user: "{own.access.user}"\npassword: "{own.access.password}"\n')
+    credentials.chmod(0o600)
+    by = {
+        "where": {},
+        "site": {"url": own.access.url, "ca_file": own.access.ca_file, "credentials": str(credentials)},
+    }
+    files = node.Files(*(f"{site.images.url}/{part}" for part in ("kernel", "ramdisk", "esp")))
+    info = node.driver_info(
+        site.redfish.url,
+        f"/redfish/v1/Systems/{uuid(SITE_S)}",
+        USER,
+        PASSWORD,
+        str(own.folder / "authorities.pem"),
+        files,
+    )
+    nodes.create(name, {"driver_info": info, "properties": {"rack": "r1"}})
+    nodes.patch(name, {"automated_clean": True, "lessee": "red"})
+    try:
+        assert untouched(site, SITE_S, lambda: site.create(SITE_S, **by)).code == "MACHINE_IN_USE"
+        nodes.patch(
+            name, {"lessee": None, "driver_info/redfish_system_id": f"/redfish/v1/Systems/{uuid(FLOW)}"}
+        )
+        assert untouched(site, SITE_S, lambda: site.create(SITE_S, **by)).code == "MACHINE_IN_USE"
+        nodes.patch(name, {"driver_info/redfish_system_id": info["redfish_system_id"]})
+        site.create(SITE_S, **by)
+        made = nodes.see(name)
+        assert made is not None
+        assert (made.state, made.deployed, made.enrolled, made.cleans) == ("active", 1, False, False)
+        nodes.patch(name, {"automated_clean": True})
+        site.create(SITE_S, generation=2, **by)
+        again = nodes.see(name)
+        assert again is not None
+        assert (again.state, again.deployed, again.cleans) == ("active", 2, False)
+    finally:
+        nodes.forget(name)
 
 
 def test_a_refresh_sees_power_and_settings_and_nothing_is_installed_again(site: Site) -> None:
