@@ -348,6 +348,8 @@ MEDIA_TIMEOUT_S = 120.0
 """From an accepted image to ``Inserted``."""
 INSTALL_TIMEOUT_S = 3600.0
 """First power-on to the installer's power-off: a GPU server tests its memory and cards for ten minutes first."""
+IRONIC_ERASE_TIMEOUT_S = 86_400.0
+"""One step of a full erasure: overwriting large disks takes many hours; a figure to bound it, not measured."""
 HOST_UP_TIMEOUT_S = 1500.0
 """Power-on from disk to an SSH server that answers."""
 IRONIC_POLL_S = 5.0

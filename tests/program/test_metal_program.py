@@ -115,11 +115,9 @@ def test_ironic_is_told_all_that_the_spec_says(checkout: Path) -> None:
         9000,
         {"Sriov": "Enabled"},
     )
-    assert (blue["disk"], blue["pool"], blue["owner"]) == (
-        {"path": "pci-0000:01:00.0-nvme-1"},
-        "blue",
-        "hosts/test",
-    )
+    assert (blue["disk"], blue["pool"]) == ({"path": "pci-0000:01:00.0-nvme-1"}, "blue")
+    assert blue["owner"] == f"hosts/test/{Workspace(checkout, 'test').lab_id}"
+    assert Workspace(checkout.parent, "test").lab_id not in blue["owner"], "another checkout is another owner"
     assert blue["where"] == {"address": "10.80.255.253", "port": 6385, "files_port": 6388}
     assert (green["vlan"], green["bios"], green["disk"]) == (0, {}, {})
     assert made[0]["bios"] == {"Sriov": "Enabled"}

@@ -77,12 +77,14 @@ class Railbed(sdk.Provider):
         return sdk.CreateResponse(resource.identity(inputs), map_from_plain({**inputs, **made}))
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
+        resource, olds = self._resource(request.type), map_to_plain(request.properties)
         inputs = map_to_plain(request.inputs)
-        seen = await self._do(request, "read", self._resource(request.type).read, inputs)
+        kept = {key: olds[key] for key in resource.outputs if key in olds}
+        seen = await self._do(request, "read", resource.read, {**kept, **inputs})
         if seen is None:
             return sdk.ReadResponse("", {}, {})
         # Outputs that could not be seen (a host that is not mounted) stay as they were.
-        state = {**map_to_plain(request.properties), **inputs, **seen}
+        state = {**olds, **inputs, **seen}
         observed = {key: state[key] for key in inputs}
         return sdk.ReadResponse(request.resource_id, map_from_plain(state), map_from_plain(observed))
 

@@ -10,7 +10,7 @@ Data = dict[str, Any]
 class Resource(Protocol):
     """Life cycle of one type. ``read`` gives None for something that is gone, else inputs as observed plus outputs.
 
-    Every effect is idempotent: a create that was killed is run again. ``update`` and ``delete`` also see the outputs
+    Every effect is idempotent: a create that was killed is run again. ``read``, ``update`` and ``delete`` also see the outputs
     of the last run, beside the inputs.
     """
 

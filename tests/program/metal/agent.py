@@ -150,7 +150,7 @@ class Agent:
 
 @contextmanager
 def answering(api: str, ca_file: str, node: str, folder: Path, disc: Callable[[], str]) -> Iterator[Agent]:
-    """An agent that reports for the node of that UUID until the end; ``disc`` tells the URL in the machine's drive."""
+    """An agent that reports for the node of that name until the end; ``disc`` tells the URL in the machine's drive."""
     agent = Agent(api, ca_file, node, folder, disc)
     beating = threading.Thread(target=agent.beat, daemon=True)
     beating.start()

@@ -5,21 +5,17 @@ Ironic's deploy interface is ``ramdisk``, an ISO that the BMC shows; once it is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import requests
@@ -27,32 +23,19 @@ import yaml
 
 from railbed.effects.bmc import hostkey, power, record
 from railbed.effects.ironic import node, process, venv
-from railbed.effects.ironic.client import Nodes
-from railbed.effects.ironic.config import Where
 from railbed.errors import RailbedError
-from railbed.platforms.metal.machines import IronicInstallation, Wanted
-from railbed.platforms.metal.resources import Machine
 from railbed.run import run
 
 from .agent import answering
-from .conftest import IMAGE, Images
-from .emulator import BRISK, DISCS, PASSWORD, USER, Emulator, machine, serial_of, uuid
+from .conftest import Images
+from .emulator import DISCS, PASSWORD, USER, Emulator, machine, serial_of, uuid
+from .ironic_site import OPERATOR, ROOT, Site, Stack, free_port
 
-ROOT = Path(__file__).resolve().parents[3]
-FLOW, OTHER, KILLED, WRITTEN = range(4)
-LOCK = {"bios": "2.1.8"}
+FLOW, OTHER, KILLED, WRITTEN, SITE_S = range(5)
 DISKS = {"d0": "S-0", "d1": "S-1"}
-MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(4)]
+MACHINES = [machine(i, versions={"BiosVersion": "2.1.8"}, install_s=3600, drives=DISKS) for i in range(5)]
 DEVICES = {**DISCS, "Usb": {"Name": "Virtual stick", "MediaTypes": ["USBStick"]}}
 """Ironic gives a config drive to what it boots from an ISO on a stick."""
-OPERATOR = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFoperator railbed operator"
-PATIENT = replace(BRISK, install_s=900)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -72,30 +55,6 @@ def python() -> Path:
     return made
 
 
-class Stack:
-    """A stack's folders, where Ironic's own user may enter too, and an Ironic that runs while the module's tests do."""
-
-    def __init__(self, folder: Path, python: Path, authorities: Path) -> None:
-        self.folder, self.where = folder, Where("127.0.0.1", free_port(), free_port())
-        self.credentials = folder / "bmc.yaml"
-        self.credentials.write_text(f'user: "{USER}"\npassword: "{PASSWORD}"\n')
-        self.credentials.chmod(0o600)
-        self._how = (folder / "ironic", self.where, python, str(authorities))
-        self._holding = ExitStack()
-        self.restart()
-
-    def restart(self) -> None:
-        """Starts Ironic, also one that was killed; it then runs until ``close``."""
-        self.ironic = self._holding.enter_context(process.running(*self._how))
-
-    def close(self) -> None:
-        self._holding.close()
-
-    @property
-    def nodes(self) -> Nodes:
-        return Nodes(self.ironic.access)
-
-
 @pytest.fixture(scope="module")
 def stack(python: Path, redfish: Emulator) -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="railbed-ironic-"))
@@ -107,51 +66,6 @@ def stack(python: Path, redfish: Emulator) -> Iterator[Stack]:
         assert not (folder / "ironic").exists(), "no machine is half-way, so its state goes with all secrets"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Site:
-    def __init__(self, redfish: Emulator, images: Images, stack: Stack) -> None:
-        self.redfish, self.images, self.stack = redfish, images, stack
-        for name in ("kernel", "ramdisk", "esp"):
-            (images.folder / name).write_bytes(IMAGE)
-
-    def wanted(self, index: int, **changes: Any) -> Wanted:
-        install = {
-            key: changes.pop(key) for key in list(changes) if key in IronicInstallation.__dataclass_fields__
-        }
-        file = {
-            part: {"url": f"{self.images.url}/{part}", "sha256": self.images.sha256}
-            for part in ("kernel", "ramdisk", "esp")
-        }
-        installation = IronicInstallation(**{
-            "image_url": f"{self.images.url}/installer.iso", "image_sha256": self.images.sha256,
-            "authorized_keys": [OPERATOR], "pool": "h100", "owner": "site/test", "agent": file, "root": str(ROOT),
-            "where": vars(self.stack.where), "macs": [f"02:00:00:00:{index:02x}:00"], **install,
-        })  # fmt: skip
-        wanted = Wanted(
-            name=f"h100-{index}", serial=serial_of(index), bmc=self.redfish.system_url(index), address=f"10.80.0.{index}",
-            credentials=self.stack.credentials, folder=self.stack.folder / "metal", secrets=self.stack.folder / "secrets",
-            firmware=LOCK, ca_file=str(self.redfish.certificate), installation=installation,
-        )  # fmt: skip
-        return replace(wanted, **changes)
-
-    def qcow2(self) -> str:
-        """Makes the smallest disk image; its SHA-256."""
-        file = self.images.folder / "node.qcow2"
-        run(["qemu-img", "create", "-q", "-f", "qcow2", file, "1M"])
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-
-    def presented(self, address: str) -> str:
-        """As the installed system would: the key of the record."""
-        index = int(address.rsplit(".", 1)[1])
-        last = record.load(self.stack.folder / "metal", serial_of(index))
-        return last.host_key if last else ""
-
-    def resource(self, deploy: Literal["direct", "ramdisk"] = "ramdisk") -> Machine:
-        return Machine(PATIENT, self.presented, deploy)
-
-    def create(self, index: int, **changes: Any) -> dict[str, Any]:
-        return self.resource().create(self.wanted(index, **changes).inputs())
 
 
 @pytest.fixture
@@ -179,17 +93,32 @@ def test_from_powered_off_to_the_facts_of_a_contract(site: Site) -> None:
     assert site.redfish.writes() == before, "a second run only reads"
 
 
+def writes(path: Path, uid: int) -> bool:
+    """Whether user and group ``uid`` may change what is in the folder."""
+    of = path.stat()
+    return bool(of.st_mode & (0o200 if of.st_uid == uid else 0o020 if of.st_gid == uid else 0o002))
+
+
 def test_it_runs_for_itself_and_listens_on_one_address(site: Site) -> None:
     own, status = site.stack.ironic, Path(f"/proc/{site.stack.ironic.session.pid}/status").read_text()
     uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
     assert "0" not in uids
     assert "NoNewPrivs:\t1" in status
-    modes = {path.name: path.stat().st_mode & 0o077 for path in own.folder.iterdir()}
-    assert {modes[name] for name in ("ironic.sqlite", "users", "key.pem")} == {0}
-    assert own.folder.stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o077 for path in own.folder.rglob("*")}
+    assert {
+        modes[name] for name in ("ironic.sqlite", "users", "key.pem", "ironic.conf", "token", "state")
+    } == {0}
+    assert own.folder.stat().st_mode & 0o007 == 0
+    writable = [
+        path for path in (own.folder, *own.folder.rglob("*")) if path.is_dir() and writes(path, int(uids[0]))
+    ]
+    assert {path.relative_to(own.folder).parts[0] for path in writable} == {"state"} or os.geteuid() != 0
     assert own.access.password not in "".join(
         p.read_text(errors="replace") for p in own.folder.rglob("*") if p.is_file()
     )
+    assert (own.folder / "token").read_text() in {
+        path.name for path in (own.folder / "state/files").iterdir()
+    }
     ports = {f"{port:04X}" for port in (site.stack.where.port, site.stack.where.files_port)}
     rows = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     assert {row.split(":")[0] for row in rows if row.split(":")[1] in ports} == {"0100007F"}
@@ -261,13 +190,13 @@ def test_a_machine_of_another_stack_is_left_alone(site: Site) -> None:
     finally:
         site.stack.nodes.forget(f"h100-{OTHER}")
     assert (error.code, "site/other" in error.message) == ("MACHINE_IN_USE", True)
-    (site.stack.folder / "metal" / f"{serial_of(OTHER)}.json").unlink()
+    assert record.load(site.stack.folder / "metal", serial_of(OTHER)) is None, "nothing was begun"
 
 
 def test_a_second_operator_is_told_who_is_at_work(site: Site, python: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from railbed.effects.ironic import config, process\n"
-        "with process.running(Path(sys.argv[1]), config.Where('127.0.0.1', 1, 2), Path(sys.argv[2])): pass"
+        "with process.running(Path(sys.argv[1]), config.Where('127.0.0.1', 1, 2), Path(sys.argv[2]), list): pass"
     )
     done = run([sys.executable, "-c", code, site.stack.ironic.folder, python], check=False)
     assert "railbed.errors.Busy" in done.stderr
@@ -303,6 +232,62 @@ def test_a_run_goes_on_after_ironic_was_killed_in_the_middle(site: Site) -> None
     )
 
 
+def test_a_run_goes_on_with_another_wish_than_the_one_that_was_killed(site: Site) -> None:
+    """The spec was mended in between: what was under way is given up, and nothing of it counts as done."""
+    assert killed_in(site, KILLED, "deploying", generation=2, disk={"serial": "S-0"}).code == "IRONIC_SILENT"
+    site.stack.restart()
+    nodes, name, states = site.stack.nodes, f"h100-{KILLED}", set[str]()
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(site.create, KILLED, generation=2, disk={"serial": "S-1"})
+        while not making.done():
+            seen = nodes.see(name)
+            states |= {seen.state} if seen else set()
+            time.sleep(0.1)
+        assert making.result()["made_generation"] == 2
+    assert states & {"deleting", "available"}, states
+
+
+def test_a_site_s_own_node_is_used_and_never_cleaned(site: Site) -> None:
+    """The site's Ironic is played by railbed's own: its guard sees the same serial, its nodes stay when railbed is done."""
+    own, nodes, name = site.stack.ironic, site.stack.nodes, f"h100-{SITE_S}"
+    credentials = site.stack.folder / "ironic.yaml"
+    credentials.write_text(f'user: "{own.access.user}"\npassword: "{own.access.password}"\n')
+    credentials.chmod(0o600)
+    by = {
+        "where": {},
+        "site": {"url": own.access.url, "ca_file": own.access.ca_file, "credentials": str(credentials)},
+    }
+    files = node.Files(*(f"{site.images.url}/{part}" for part in ("kernel", "ramdisk", "esp")))
+    info = node.driver_info(
+        site.redfish.url,
+        f"/redfish/v1/Systems/{uuid(SITE_S)}",
+        USER,
+        PASSWORD,
+        str(own.folder / "authorities.pem"),
+        files,
+    )
+    nodes.create(name, {"driver_info": info, "properties": {"rack": "r1"}})
+    nodes.patch(name, {"automated_clean": True, "lessee": "red"})
+    try:
+        assert untouched(site, SITE_S, lambda: site.create(SITE_S, **by)).code == "MACHINE_IN_USE"
+        nodes.patch(
+            name, {"lessee": None, "driver_info/redfish_system_id": f"/redfish/v1/Systems/{uuid(FLOW)}"}
+        )
+        assert untouched(site, SITE_S, lambda: site.create(SITE_S, **by)).code == "MACHINE_IN_USE"
+        nodes.patch(name, {"driver_info/redfish_system_id": info["redfish_system_id"]})
+        site.create(SITE_S, **by)
+        made = nodes.see(name)
+        assert made is not None
+        assert (made.state, made.deployed, made.enrolled, made.cleans) == ("active", 1, False, False)
+        nodes.patch(name, {"automated_clean": True})
+        site.create(SITE_S, generation=2, **by)
+        again = nodes.see(name)
+        assert again is not None
+        assert (again.state, again.deployed, again.cleans) == ("active", 2, False)
+    finally:
+        nodes.forget(name)
+
+
 def test_a_refresh_sees_power_and_settings_and_nothing_is_installed_again(site: Site) -> None:
     made = site.create(FLOW)
     inputs = {**site.wanted(FLOW).inputs(), **made}
@@ -329,23 +314,27 @@ def test_the_image_is_written_to_a_mirror_of_disks_that_were_emptied(site: Site,
         WRITTEN, mirror=[{"serial": "S-0"}, {"serial": "S-1"}], erase="metadata", image_url=f"{site.images.url}/node.qcow2",
         image_sha256=site.qcow2(),
     ).inputs()  # fmt: skip
-    nodes, name = site.stack.nodes, f"h100-{WRITTEN}"
+    nodes, name, discs = site.stack.nodes, f"h100-{WRITTEN}", set[str]()
 
     def disc() -> str:
         drive = site.redfish.drive(WRITTEN, "Cd")
+        if drive["Inserted"]:
+            discs.add(str(drive["Image"]))
         return str(drive["Image"]) if drive["Inserted"] else ""
 
     with ThreadPoolExecutor(1) as pool:
         making = pool.submit(site.resource("direct").create, inputs)
-        while (uuid_ := nodes.uuid(name)) is None and not making.done():
+        while (enrolled := nodes.see(name)) is None and not making.done():
             time.sleep(0.2)
-        assert uuid_ is not None, making.exception()
-        with answering(
-            site.stack.where.url, site.stack.ironic.access.ca_file, uuid_, tmp_path, disc
-        ) as agent:
+        assert enrolled is not None, making.exception()
+        with answering(site.stack.where.url, site.stack.ironic.access.ca_file, name, tmp_path, disc) as agent:
             error = making.exception()
             assert error is None, (error, agent.names(), agent.refused)
             made = making.result()
+    secret = f"{site.stack.where.files_url}/{(site.stack.ironic.folder / 'token').read_text()}/"
+    assert {url.startswith(secret) for url in discs} == {True}, (
+        "only who knows the path reads tokens and keys"
+    )
     cleaned = [params["step"]["step"] for params in agent.given("execute_clean_step")]
     assert cleaned == ["delete_configuration", "erase_devices_metadata", "create_configuration"]
     joined = agent.given("execute_clean_step")[-1]["node"]["target_raid_config"]["logical_disks"]

@@ -12,6 +12,10 @@ import pulumi
 import pytest
 from pulumi.provider.experimental import provider as sdk
 
+from railbed.effects.bmc import hostkey, record
+from railbed.effects.bmc.inventory import Identity, Inventory
+from railbed.effects.bmc.target import Target
+from railbed.platforms.metal import resources
 from railbed.platforms.metal.machines import IsoInstallation, Machine, Wanted
 from railbed.platforms.metal.resources import RESOURCES
 from railbed.platforms.provider import Railbed, resource_type
@@ -61,6 +65,47 @@ def test_only_another_name_or_serial_is_another_machine(changes: dict[str, Any],
     answer = diff(replace(WANTED, **changes))
     assert answer.changes
     assert answer.replaces == replaces
+
+
+def test_a_refresh_sees_a_system_of_another_generation_than_the_state_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The generation that was made is an output: only the engine's state has it."""
+    wanted = replace(WANTED, folder=tmp_path)
+    record.save(
+        tmp_path, Target("h100-0", "SN0000", "https://10.81.0.11"), 2, "installed", "ssh-ed25519 AAAA"
+    )
+    monkeypatch.setattr(resources.inventory, "identify", lambda bmc: Identity("SN0000", "", "", "", "on"))
+    monkeypatch.setattr(resources.inventory, "take", lambda bmc: Inventory(firmware={"bios": "2.1.8"}))
+    monkeypatch.setenv("RAILBED_BMC_USER", "u")
+    monkeypatch.setenv("RAILBED_BMC_PASSWORD", "p")
+    inputs = {k: v for k, v in wanted.inputs().items() if v is not None}
+
+    def drift(made: int) -> Any:
+        state = map_from_plain({**inputs, **MADE, "made_generation": made})
+        seen = asyncio.run(Railbed().read(sdk.ReadRequest(URN, "SN0000", state, map_from_plain(inputs))))
+        return map_to_plain(seen.inputs)["system_drift"]
+
+    assert drift(2) == []
+    assert drift(1) == ["generation 2 is on it, the state says 1"]
+
+
+@pytest.mark.parametrize(("state", "kept"), [("started", False), ("installed", True)])
+def test_a_delete_lets_go_of_what_is_half_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: record.State, kept: bool
+) -> None:
+    """Its key and the state of railbed's own Ironic go; a system that is whole stays recorded, and is not installed over."""
+    wanted = replace(WANTED, folder=tmp_path / "metal", secrets=tmp_path / "secrets")
+    key = hostkey.ensure(wanted.secrets, "h100-0")
+    record.save(wanted.folder, Target("h100-0", "SN0000", wanted.bmc), 1, state, key.public)
+    (tmp_path / "ironic").mkdir()
+    monkeypatch.setattr(resources.media, "eject_all", lambda bmc: 0)
+    monkeypatch.setenv("RAILBED_BMC_USER", "u")
+    monkeypatch.setenv("RAILBED_BMC_PASSWORD", "p")
+    resources.Machine().delete(wanted.inputs())
+    assert (record.load(wanted.folder, "SN0000") is not None) == kept
+    assert bool(list(wanted.secrets.iterdir())) == kept
+    assert not (tmp_path / "ironic").exists(), "no machine is half-way"
 
 
 def test_a_preview_touches_nothing_and_leaves_the_outputs_open() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.effects.bmc.firmware import Difference, differences
-from railbed.effects.bmc.login import PASSWORD_VARIABLE, USER_VARIABLE, Login, login
+from railbed.effects.bmc.login import PASSWORD_VARIABLE, USER_VARIABLE, Login, login, of_ironic
 from railbed.effects.bmc.target import fingerprint
 from railbed.errors import UsageError
 
@@ -62,6 +62,23 @@ def test_a_broken_file_is_refused_without_its_content(file: Path, text: str) -> 
         login(file, "h100-0")
     assert refused.value.code == "BMC_LOGIN"
     assert CANARY not in refused.value.as_text()
+
+
+def test_a_site_s_ironic_is_named_where_its_login_is_wrong(file: Path) -> None:
+    file.write_text(f"user: a\npassword: {CANARY}\n")
+    assert of_ironic(file).user == "a"
+    for text, mode in (
+        (f"password: [{CANARY}", 0o600),
+        ("user: a\npassword: b\n", 0o644),
+        ("user: a\n", 0o600),
+    ):
+        file.write_text(text)
+        file.chmod(mode)
+        with pytest.raises(UsageError) as refused:
+            of_ironic(file)
+        assert refused.value.code == "IRONIC_LOGIN"
+        assert "BMC" not in refused.value.as_text()
+        assert "machines:" not in refused.value.as_text()
 
 
 def test_a_fingerprint_is_64_digits_however_it_is_written() -> None:

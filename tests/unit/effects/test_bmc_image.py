@@ -57,7 +57,7 @@ def test_an_image_is_read_once_while_its_server_says_it_is_the_same(
         compare(url, SHA256, tmp_path / "notes")
     assert asked.count("GET") == 1
     file.write_bytes(CONTENT + b"!")
-    with pytest.raises(UsageError, match="another one; no machine was touched"):
+    with pytest.raises(UsageError, match="another one; nothing was installed"):
         compare(url, SHA256, tmp_path / "notes")
 
 
@@ -113,5 +113,5 @@ def test_https_leads_to_https_only(
     if taken:
         compare("https://10.80.0.1/x.iso", SHA256, tmp_path / "notes")
         return
-    with pytest.raises(UsageError, match="without HTTPS; no machine was touched"):
+    with pytest.raises(UsageError, match="without HTTPS; nothing was installed"):
         compare("https://10.80.0.1/x.iso", SHA256, tmp_path / "notes")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.effects.bmc.record import Record, State, load, must_install, save
+from railbed.effects.bmc.record import Record, State, drop_half_made, half_made, load, must_install, save
 from railbed.effects.bmc.target import BmcError, Target
 
 TARGET = Target("h100-0", "SN 0/7", "https://10.81.0.11")
@@ -71,3 +71,15 @@ def test_a_record_is_found_again_by_serial(tmp_path: Path) -> None:
     assert (found.state, found.serial, found.name) == ("installed", "SN 0/7", "h100-0")
     assert load(tmp_path / "metal", "SN 0") is None
     assert [path.parent for path in (tmp_path / "metal").iterdir()] == [tmp_path / "metal"]
+
+
+def test_what_is_half_made_is_known_by_its_record_and_can_be_let_go(tmp_path: Path) -> None:
+    assert half_made(tmp_path / "absent") == []
+    states: list[State] = ["started", "written", "installed"]
+    for number, state in enumerate(states):
+        save(tmp_path, Target(f"h100-{number}", f"SN {number}", "https://10.81.0.11"), 1, state, "key")
+    (tmp_path / "image-0.json").write_text("no record")
+    assert half_made(tmp_path) == ["h100-0"]
+    assert [drop_half_made(tmp_path, f"SN {number}") for number in range(4)] == [True, False, False, False]
+    assert half_made(tmp_path) == []
+    assert [load(tmp_path, f"SN {number}") is None for number in range(3)] == [True, False, False]

@@ -30,7 +30,9 @@ DRIVES = [Drive("d0", "PM893", 480, "D0"), Drive("d1", "PM893", 480, "D1"), Driv
 def test_without_anything_to_set_up_there_are_no_steps() -> None:
     assert node.steps(WISH) == []
     assert node.raid(WISH) == {}
-    assert node.described(WISH)["properties"] == {"capabilities": "boot_mode:uefi"}
+    told = node.described(WISH)
+    assert told["properties/capabilities"] == "boot_mode:uefi"
+    assert "properties" not in told, "what the site wrote there stays"
 
 
 def test_disks_are_emptied_between_the_old_array_and_the_new_one() -> None:
@@ -48,12 +50,63 @@ def test_disks_are_emptied_between_the_old_array_and_the_new_one() -> None:
         {"serial": "D0"},
         {"by_path": "/dev/disk/by-path/pci-0000:01:00.0-nvme-1"},
     ]
-    assert "root_device" not in node.described(wish)["properties"]
+    assert node.instance_info(wish)["root_device"] == {"name": "/dev/md0"}
 
 
 def test_the_image_is_known_by_its_digest() -> None:
     told = node.instance_info(WISH)
     assert (told["image_os_hash_algo"], told["image_os_hash_value"]) == ("sha256", "a" * 64)
+
+
+def test_an_old_array_goes_before_its_disks_are_erased() -> None:
+    wish = replace(WISH, erase="metadata")
+    assert [one["step"] for one in node.steps(wish)] == ["delete_configuration", "erase_devices_metadata"]
+    assert node.described(wish)["raid_interface"] == "agent"
+    assert node.raid(wish) == {}
+    assert node.described(WISH)["raid_interface"] == "no-raid"
+
+
+@pytest.mark.parametrize("interface", ["direct", "ramdisk"])
+def test_the_disk_is_said_with_every_image(interface: str) -> None:
+    """Ironic reads it there first, and what the site's ``properties`` say second."""
+    wish = replace(WISH, interface=interface, disk={"serial": "D0"})
+    assert node.instance_info(wish)["root_device"] == {"serial": "D0"}
+    assert "root_device" not in node.instance_info(replace(wish, disk={}))
+
+
+@pytest.mark.parametrize(
+    ("address", "system", "same"),
+    [
+        ("https://10.81.0.1", "/redfish/v1/Systems/1", True), ("10.81.0.1", "/redfish/v1/Systems/1/", True),
+        ("https://10.81.0.1:443/", "/redfish/v1/Systems/1", True), ("https://10.81.0.1:444", "/redfish/v1/Systems/1", False),
+        ("http://10.81.0.1", "/redfish/v1/Systems/1", False), ("https://10.81.0.1", "/redfish/v1/Systems/2", False),
+        ("https://10.81.0.1", None, False), (None, None, False), ("https://[10.81.0.1", "x", False),
+    ],
+)  # fmt: skip
+def test_a_bmc_is_the_same_however_a_site_wrote_its_address(
+    address: str | None, system: str | None, same: bool
+) -> None:
+    assert (node.way(address, system) == node.way("https://10.81.0.1", "/redfish/v1/Systems/1")) is same
+    assert node.way("https://[fd00::1]", "/s") == node.way("[FD00::1]:443", "/s")
+
+
+def test_a_wish_s_digest_changes_with_what_is_written_and_the_setup_s_with_what_is_prepared() -> None:
+    def digests(wish: node.Wish, generation: int = 1, system: System = SYSTEM) -> tuple[str, str]:
+        return node.digest_of(wish, system, generation), node.digest_of_setup(wish, generation)
+
+    wish, setup = digests(WISH)
+    assert digests(WISH) == (wish, setup)
+    for other in (
+        replace(WISH, disk={"serial": "D0"}), replace(WISH, mirror=HALVES), replace(WISH, bios={"A": 1}),
+        replace(WISH, erase="full"),
+    ):  # fmt: skip
+        assert digests(other)[0] != wish
+        assert digests(other)[1] != setup
+    assert digests(WISH, 2)[1] != setup
+    image = digests(replace(WISH, image_sha256="b" * 64))
+    assert (image[0] != wish, image[1] == setup) == (True, True)
+    assert digests(WISH, system=replace(SYSTEM, address="10.80.0.12/16"))[0] != wish
+    assert digests(WISH, system=replace(SYSTEM, host_key="other", host_key_private=""))[0] == wish
 
 
 def test_a_hint_becomes_what_each_installer_understands() -> None:
@@ -116,6 +169,15 @@ def test_a_hint_that_means_one_disk_holds() -> None:
     assert meaning({"serial": "D1"}, DRIVES) == [DRIVES[1]]
 
 
+def test_a_hint_that_is_part_of_another_disk_s_value_means_both_where_the_installer_takes_patterns() -> None:
+    """Ubuntu's installer is given ``*VALUE*``; Ironic compares the whole."""
+    drives = [Drive("d0", "PM893", 480, "S12"), Drive("d1", "PM893", 480, "S123")]
+    require(TARGET, [{"serial": "S12"}], drives)
+    require(TARGET, [{"serial": "S123"}], drives, pattern=True)
+    with pytest.raises(BmcError, match="means several disks"):
+        require(TARGET, [{"serial": "S12"}], drives, pattern=True)
+
+
 def test_what_the_bmc_does_not_show_is_the_installer_s_to_find() -> None:
     bare = [Drive("nvme0", "", None), Drive("nvme1", "", None)]
     assert meaning({"serial": "D1"}, bare) is None
@@ -124,13 +186,19 @@ def test_what_the_bmc_does_not_show_is_the_installer_s_to_find() -> None:
 
 def test_the_settings_do_nothing_by_themselves_and_write_nowhere_else() -> None:
     ini = configparser.RawConfigParser()
-    ini.read_string(rendered(Path("/srv/$stack"), Where("10.0.0.1", 6385, 6388), ""))
+    ini.read_string(rendered(Path("/srv/$stack"), Where("10.0.0.1", 6385, 6388), "", "t0k3n"))
     assert ini["api"]["host_ip"] == "10.0.0.1"
     assert ini["api"]["enable_ssl_api"] == ini["agent"]["require_tls"] == "True"
+    assert ini["deploy"]["http_url"] == "https://10.0.0.1:6388/t0k3n"
+    assert ini["deploy"]["http_root"].endswith("/state/files/t0k3n")
     assert ini["conductor"]["automated_clean"] == ini["conductor"]["force_power_state_during_sync"] == "False"
-    assert ini["database"]["connection"] == "sqlite:////srv/$$stack/ironic.sqlite", (
+    assert ini["database"]["connection"] == "sqlite:////srv/$$stack/state/ironic.sqlite", (
         "oslo.config reads $$ as $"
     )
     paths = [value for part in ini.values() for value in part.values() if value.startswith("/")]
     assert paths
-    assert all(path.startswith("/srv/$$stack/") or path == "/srv/$$stack" for path in paths)
+    read = {"certificate.pem", "key.pem", "agent"}
+    below = {path.removeprefix("/srv/$$stack/") for path in paths}
+    assert {one for one in below if one != "state" and not one.startswith("state/")} == read, (
+        "the rest only Ironic writes"
+    )

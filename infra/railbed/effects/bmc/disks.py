@@ -12,14 +12,15 @@ Hint = Mapping[str, str]
 """``serial``, ``model``, ``wwn``, ``path`` → value. A BMC shows the first two."""
 
 
-def require(target: Target, hints: Sequence[Hint], drives: Sequence[Drive]) -> None:
+def require(target: Target, hints: Sequence[Hint], drives: Sequence[Drive], pattern: bool = False) -> None:
     """Raises BmcError ``DISK_HINT`` where a hint means no disk or several, or two hints mean the same one.
 
-    Passes what the BMC cannot tell: then the installer decides, on the machine itself.
+    Passes what the BMC cannot tell: then the installer decides, on the machine itself. ``pattern``: as ``autoinstall``
+    compares, where a value that is part of another's means that one too.
     """
     meant: list[Drive] = []
     for hint in hints:
-        found = meaning(hint, drives)
+        found = meaning(hint, drives, pattern)
         if found is None:
             continue
         if len(found) != 1 or found[0] in meant:
@@ -38,14 +39,19 @@ def require(target: Target, hints: Sequence[Hint], drives: Sequence[Drive]) -> N
         meant += found
 
 
-def meaning(hint: Hint, drives: Sequence[Drive]) -> list[Drive] | None:
+def meaning(hint: Hint, drives: Sequence[Drive], pattern: bool = False) -> list[Drive] | None:
     """The disks that agree with what of ``hint`` the BMC shows; None where it shows nothing of it."""
     shown = {
         key: hint[key] for key in ("serial", "model") if key in hint and any(getattr(d, key) for d in drives)
     }
     if not shown:
         return None
-    return [one for one in drives if all(getattr(one, key) == value for key, value in shown.items())]
+
+    def agrees(one: Drive) -> bool:
+        has = [(getattr(one, key), value) for key, value in shown.items()]
+        return all(value in found if pattern else value == found for found, value in has)
+
+    return [one for one in drives if agrees(one)]
 
 
 def autoinstall(hint: Hint) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The installer image: read once through this machine and compared with its SHA-256, before any machine boots it."""
+"""Files that install machines, read once through this machine and compared with their SHA-256, before any machine has them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import requests
 from railbed import inputs
 from railbed.defaults import BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S, DOWNLOAD_TIMEOUT_S
 from railbed.effects import files, lock
+from railbed.effects.bmc.record import IMAGE_NOTE
 from railbed.errors import UsageError
 
 CHUNK_BYTES = 1 << 20
@@ -22,13 +23,13 @@ TIMEOUT_S = (BMC_CONNECT_TIMEOUT_S, BMC_READ_TIMEOUT_S)
 
 
 def compare(url: str, sha256: str, folder: Path) -> None:
-    """Raises UsageError where the image is not that of ``sha256``; what was compared is remembered in ``folder``.
+    """Raises UsageError where the file is not that of ``sha256``; what was compared is remembered in ``folder``.
 
-    BMCs fetch the image themselves, and none of them checks it: the server must not change it in between. An address with
+    BMCs fetch an ISO themselves, and none of them checks it: the server must not change it in between. An address with
     HTTPS must not lead to one without, neither here nor for a BMC that follows it.
     """
-    note = folder / f"image-{sha256}.json"
-    with lock.held(folder / "image.lock", "the installer image", wait_s=DOWNLOAD_TIMEOUT_S):
+    note = folder / f"{IMAGE_NOTE}{sha256}.json"
+    with lock.held(folder / "image.lock", "an installer's file", wait_s=DOWNLOAD_TIMEOUT_S):
         try:
             head = requests.head(url, timeout=TIMEOUT_S, allow_redirects=True)
             _encrypted(url, head)
@@ -58,8 +59,8 @@ def _encrypted(url: str, answer: requests.Response) -> None:
     open_ones = [step.url for step in [*answer.history, answer] if not step.url.startswith("https://")]
     if url.startswith("https://") and open_ones:
         raise UsageError(
-            "the installer image's address leads to one without HTTPS; no machine was touched", code="INSTALLER_IMAGE",
-            path=url, found=open_ones[0], allowed="https:// all the way", hint="name the address where the image lies",
+            "the address of an installer's file leads to one without HTTPS; nothing was installed", code="INSTALLER_IMAGE",
+            path=url, found=open_ones[0], allowed="https:// all the way", hint="name the address where the file lies",
         )  # fmt: skip
 
 
@@ -80,15 +81,15 @@ def fetch(url: str, sha256: str, target: Path) -> None:
 
 def _another(url: str, found: str, sha256: str) -> UsageError:
     return UsageError(
-        "the installer image is another one; no machine was touched", code="INSTALLER_IMAGE", path=url,
-        found=found, allowed=sha256, hint="name the image that was meant, or its SHA-256 as published",
+        "an installer's file is another one; nothing was installed", code="INSTALLER_IMAGE", path=url,
+        found=found, allowed=sha256, hint="name the file that was meant, or its SHA-256 as published",
     )  # fmt: skip
 
 
 def _unread(url: str, failed: Exception) -> UsageError:
     return UsageError(
-        f"the installer image cannot be read ({type(failed).__name__})", code="INSTALLER_IMAGE", path=url,
-        hint="check the URL; this machine and the BMCs must both reach it",
+        f"an installer's file cannot be read ({type(failed).__name__})", code="INSTALLER_IMAGE", path=url,
+        hint="check the URL: this machine must reach it, as must the BMCs for an ISO and the machines for a disk image",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,9 @@ from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
 from railbed.effects.bmc.target import BmcError
 
+Begin = Callable[[], object]
+"""Writes down that the installation starts; may be called again."""
+
 
 class Installer(Protocol):
     """Brings a system onto one machine."""
@@ -18,8 +22,11 @@ class Installer(Protocol):
     def check(self, bmc: Bmc, folder: Path) -> None:
         """Raises RailbedError where it could not work; changes nothing at the machine. ``folder`` keeps notes of images."""
 
-    def write(self, bmc: Bmc, key: HostKey, generation: int) -> None:
-        """Returns once the system is on disk; a run that was killed is repeated. Whether it may is already known."""
+    def write(self, bmc: Bmc, key: HostKey, generation: int, begin: Begin) -> None:
+        """Returns once the system is on disk; a run that was killed is repeated. Whether it may is already known.
+
+        Calls ``begin`` just before the first act that costs the machine what is on it.
+        """
 
 
 def install(bmc: Bmc, installer: Installer, generation: int, folder: Path, secrets: Path) -> str:
@@ -30,8 +37,11 @@ def install(bmc: Bmc, installer: Installer, generation: int, folder: Path, secre
     folder.mkdir(parents=True, exist_ok=True)
     installer.check(bmc, folder)
     key = hostkey.ensure(secrets, bmc.target.name)
-    record.save(folder, bmc.target, generation, "started", key.public)
-    installer.write(bmc, key, generation)
+
+    def begin() -> None:
+        record.save(folder, bmc.target, generation, "started", key.public)
+
+    installer.write(bmc, key, generation, begin)
     record.save(folder, bmc.target, generation, "written", key.public)
     hostkey.forget(secrets, bmc.target.name)
     return key.public

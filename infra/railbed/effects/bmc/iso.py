@@ -10,7 +10,7 @@ from typing import Any
 from railbed.effects.bmc import disks, image, inventory, media, power, seed_server
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
-from railbed.effects.bmc.installing import instance
+from railbed.effects.bmc.installing import Begin, instance
 from railbed.effects.bmc.seed import BOOT_DISK, Seed, disc
 from railbed.effects.bmc.target import BmcError
 
@@ -38,9 +38,9 @@ class Iso:
         """Raises UsageError for an image with another checksum, BmcError for a hint that means no disk, or two."""
         image.compare(self.image_url, self.image_sha256, folder)
         if self.disk:
-            disks.require(bmc.target, [self.disk], inventory.take(bmc).drives)
+            disks.require(bmc.target, [self.disk], inventory.take(bmc).drives, pattern=True)
 
-    def write(self, bmc: Bmc, key: HostKey, generation: int) -> None:
+    def write(self, bmc: Bmc, key: HostKey, generation: int, begin: Begin) -> None:
         """Leaves the machine off. Raises BmcError for all that a machine can do."""
         power.turn_off(bmc)
         media.eject_all(bmc)
@@ -52,6 +52,7 @@ class Iso:
                 media.insert(bmc, "installer", self.image_url)
                 media.insert(bmc, "seed", url)
                 media.boot_disc_once(bmc)
+                begin()
                 power.turn_on(bmc)
                 _finished(bmc)
             finally:

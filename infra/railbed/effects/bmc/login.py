@@ -1,4 +1,4 @@
-"""Users and passwords of BMCs: from a file that only its owner can read, or from the environment; never from argv."""
+"""Users and passwords of BMCs and a site's Ironic: from a file that only its owner can read, or from the environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from railbed.catalog import strict_yaml
 from railbed.errors import UsageError
@@ -33,32 +33,51 @@ def login(file: Path, name: str) -> Login:
 
     Raises UsageError where none is to be had, or where others can read the file.
     """
-    return _login(file, name, f"the BMC of {name}", (USER_VARIABLE, PASSWORD_VARIABLE), EXAMPLE)
+    return _login(
+        file, name, _Wanted(f"the BMC of {name}", "BMC_LOGIN", USER_VARIABLE, PASSWORD_VARIABLE, EXAMPLE)
+    )
 
 
 def of_ironic(file: Path) -> Login:
     """The login for the site's own Ironic, of ``file`` or the environment. Raises as ``login``."""
-    variables = (IRONIC_USER_VARIABLE, IRONIC_PASSWORD_VARIABLE)
-    return _login(file, "", "the site's Ironic", variables, "user: …, password: …")
+    wanted = _Wanted(
+        "the site's Ironic",
+        "IRONIC_LOGIN",
+        IRONIC_USER_VARIABLE,
+        IRONIC_PASSWORD_VARIABLE,
+        "user: …, password: …",
+    )
+    return _login(file, "", wanted)
 
 
-def _login(file: Path, name: str, whose: str, variables: tuple[str, str], example: str) -> Login:
-    entry = _from_file(file, name) if file.exists() else {}
-    user = entry.get("user") or os.environ.get(variables[0])
-    password = entry.get("password") or os.environ.get(variables[1])
+class _Wanted(NamedTuple):
+    """Whose login is looked for, and the words of what is wrong with it."""
+
+    whose: str
+    code: str
+    user_variable: str
+    password_variable: str
+    example: str
+
+
+def _login(file: Path, name: str, wanted: _Wanted) -> Login:
+    entry = _from_file(file, name, wanted) if file.exists() else {}
+    user = entry.get("user") or os.environ.get(wanted.user_variable)
+    password = entry.get("password") or os.environ.get(wanted.password_variable)
     if not user or not password:
         raise UsageError(
-            f"no user and password for {whose}", code="BMC_LOGIN", path=str(file),
-            hint=f"write them into the file, mode 0600 ({example}), or set {' and '.join(variables)}",
+            f"no user and password for {wanted.whose}", code=wanted.code, path=str(file),
+            hint=f"write them into the file, mode 0600 ({wanted.example}), or set {wanted.user_variable} and "
+            f"{wanted.password_variable}",
         )  # fmt: skip
     return Login(user, password)
 
 
-def _from_file(file: Path, name: str) -> dict[str, str]:
+def _from_file(file: Path, name: str, wanted: _Wanted) -> dict[str, str]:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
         raise UsageError(
-            "others can read the passwords in it", code="BMC_LOGIN", path=str(file), found=oct(mode),
+            f"others can read the password for {wanted.whose} in it", code=wanted.code, path=str(file), found=oct(mode),
             allowed="0o600", hint=f"chmod 600 {file}",
         )  # fmt: skip
     try:
@@ -66,14 +85,14 @@ def _from_file(file: Path, name: str) -> dict[str, str]:
     except strict_yaml.YamlProblem as problem:
         # The problem's own words may quote the line, and with it a password.
         raise UsageError(
-            f"line {problem.line} is not plain YAML", code="BMC_LOGIN", path=str(file), allowed=EXAMPLE
+            f"line {problem.line} is not plain YAML", code=wanted.code, path=str(file), allowed=wanted.example
         ) from None
     machines = data.get("machines", {}) if isinstance(data, dict) else None
     own = machines.get(name, {}) if isinstance(machines, dict) else None
     entry = {**data, **own} if isinstance(own, dict) else None
     if entry is None or not _texts(entry):
         raise UsageError(
-            "user and password must be quoted text", code="BMC_LOGIN", path=str(file), allowed=EXAMPLE
+            "user and password must be quoted text", code=wanted.code, path=str(file), allowed=wanted.example
         )
     return {key: str(entry[key]) for key in ("user", "password") if entry.get(key)}
 

@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from railbed import inputs
 from railbed.effects import files
@@ -19,6 +19,8 @@ from railbed.effects.journal import now_iso
 from railbed.errors import UsageError
 
 REPAIR = "find out at the machine's console what was installed; then remove the file, and the machine counts as never installed"
+IMAGE_NOTE = "image-"
+"""Begins the names of other files in the folder: notes of images that were compared."""
 State = Literal["started", "written", "installed"]
 """The installer was let loose; it has ended; the machine has shown its host key."""
 
@@ -44,6 +46,22 @@ def load(folder: Path, serial: str) -> Record | None:
     if not isinstance(found, dict) or found.keys() != {one.name for one in fields(Record)}:
         raise UsageError("the record of the installation is not whole", path=str(file), hint=REPAIR)
     return Record(**found)
+
+
+def half_made(folder: Path) -> list[str]:
+    """Names of the machines whose installation has begun and not ended. Raises as ``load``."""
+    serials = [unquote(file.stem) for file in folder.glob("*.json") if not file.name.startswith(IMAGE_NOTE)]
+    found = [load(folder, serial) for serial in serials]
+    return [one.name for one in found if one and one.state == "started"]
+
+
+def drop_half_made(folder: Path, serial: str) -> bool:
+    """Takes a record of an installation that has begun and not ended away; the machine then counts as never installed."""
+    last = load(folder, serial)
+    if last is None or last.state != "started":
+        return False
+    _file(folder, serial).unlink()
+    return True
 
 
 def save(folder: Path, target: Target, generation: int, state: State, key: str) -> Record:

@@ -46,6 +46,7 @@ class Patience:
     shutdown_s: float = defaults.SHUTDOWN_GRACE_S
     media_s: float = defaults.MEDIA_TIMEOUT_S
     install_s: float = defaults.INSTALL_TIMEOUT_S
+    erase_s: float = defaults.IRONIC_ERASE_TIMEOUT_S
     host_up_s: float = defaults.HOST_UP_TIMEOUT_S
     ironic_poll_s: float = defaults.IRONIC_POLL_S
 

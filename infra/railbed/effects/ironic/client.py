@@ -21,8 +21,10 @@ T = TypeVar("T")
 VERSION = "1.89"
 """API microversion: the last that this client needs is 1.66 (network data); 1.89 came with Ironic 24 (2024.1)."""
 GONE = 404
-CHANGEABLE = ("enroll", "manageable", "available", "inspect failed")
-"""States in which a node's interfaces may be changed."""
+CLAIMS = ("owner", "lessee", "instance_uuid", "allocation_uuid", "protected", "retired")
+"""Ironic's own fields by which a node is somebody's; railbed sets none of them."""
+LEAVING = "installed; no longer Ironic's"
+"""Reason of the maintenance in which railbed removes a node: no person's."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +55,13 @@ class Nodes:
         """Of all its nodes."""
         return self._do("list its nodes", lambda: [str(one.name) for one in self._api.nodes(details=False)])
 
-    def uuid(self, name: str) -> str | None:
-        """The node's own identifier; None where there is none."""
-        answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
-        return str(answer.json()["uuid"]) if answer.ok else None
-
     def see(self, name: str) -> Seen | None:
         """The node of that name; None where there is none."""
         answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
         if answer.status_code == GONE:
             return None
         self._do("read the node", lambda: exceptions.raise_from_response(answer))
-        told: dict[str, Any] = answer.json()
-        extra = told["extra"]
-        return Seen(
-            state=told["provision_state"], owner=str(extra.get(node.OWNER, "")), prepared=int(extra.get(node.PREPARED, 0)),
-            deployed=int(extra.get(node.DEPLOYED, 0)), inspected=bool(told["inspection_finished_at"]),
-            enrolled=bool(extra.get(node.ENROLLED)),
-            maintenance=told["maintenance"] and not told["fault"], fault=bool(told["fault"]),
-            error=told["last_error"] or "",
-        )  # fmt: skip
+        return seen(answer.json())
 
     def create(self, name: str, fields: Mapping[str, Any]) -> None:
         """A node in state enroll."""
@@ -106,18 +95,17 @@ class Nodes:
 
     def forget(self, name: str) -> None:
         """Removes the node and all that is known of it; nothing is done to its machine."""
-        self._do(
-            "set maintenance", lambda: self._api.set_node_maintenance(name, "installed; no longer Ironic's")
-        )
+        self._do("set maintenance", lambda: self._api.set_node_maintenance(name, LEAVING))
         self._do("remove the node", lambda: self._api.delete_node(name))
 
-    def inventory(self, name: str) -> dict[str, Any]:
-        """What inspection has found."""
+    def inspected_serial(self, name: str) -> str:
+        """The machine's serial number as inspection has found it; empty where Ironic keeps none."""
         answer = self._do(
             "read the inventory", lambda: self._api.get(f"/nodes/{name}/inventory", microversion=VERSION)
         )
         found: dict[str, Any] = answer.json() if answer.ok else {}
-        return found
+        vendor = found.get("inventory", {}).get("system_vendor") or {}
+        return str(vendor.get("serial_number", ""))
 
     def _do(self, what: str, call: Callable[[], T]) -> T:
         try:
@@ -138,3 +126,19 @@ class Nodes:
                 f"Ironic does not answer ({what})", code="IRONIC_SILENT", path=self._url, found=str(broken)[:200],
                 hint="run the same again: it goes on from where the machine is",
             ) from None  # fmt: skip
+
+
+def seen(told: Mapping[str, Any]) -> Seen:
+    """A node as the API tells it."""
+    extra, way = told["extra"], told["driver_info"]
+    own = bool(told["fault"]) or told["maintenance_reason"] == LEAVING
+    return Seen(
+        state=told["provision_state"], bmc=node.way(way.get("redfish_address"), way.get("redfish_system_id")),
+        owner=str(extra.get(node.OWNER, "")), claims=tuple(f"{one}: {told[one]}" for one in CLAIMS if told[one]),
+        serial=str(extra.get(node.SERIAL, "")), enrolled=bool(extra.get(node.ENROLLED)),
+        described=str(extra.get(node.DESCRIBED, "")), preparing=str(extra.get(node.PREPARING, "")),
+        prepared=str(extra.get(node.PREPARED, "")), cleans=told["automated_clean"] is not False,
+        inspected=bool(told["inspection_finished_at"]), deployed=int(extra.get(node.DEPLOYED, 0)),
+        written=str(extra.get(node.WRITTEN, "")), key=str(extra.get(node.KEY, "")),
+        maintenance=told["maintenance"] and not own, fault=told["maintenance"] and own, error=told["last_error"] or "",
+    )  # fmt: skip

@@ -18,9 +18,10 @@ FOLDERS = (
     "certificates",
     "logs",
     "tmp",
-    "agent",
 )
-"""Below the state folder; Ironic makes none of them."""
+"""Below ``STATE``; Ironic makes none of them, the program that starts it does."""
+STATE = "state"
+"""What Ironic's own user writes, and nobody else; the rest of the folder it only reads."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,19 @@ class Where:
         return f"https://{self.address}:{self.files_port}"
 
 
-def rendered(folder: Path, where: Where, authorities: str) -> str:
+def rendered(folder: Path, where: Where, authorities: str, token: str) -> str:
     """``ironic.conf`` (docs.openstack.org/ironic, configuration options) for a state folder.
 
-    ``authorities``: file of those that signed the image server's certificate; empty: the system's own.
+    ``authorities``: file of those that signed the image server's certificate; empty: the system's own. ``token``: where files
+    are served; Ironic names them after nodes, and discs hold host keys.
     """
+    state = folder / STATE
+    files = state / "files"
     own: dict[str, dict[str, object]] = {
         "DEFAULT": {
-            "host": USER, "my_ip": where.address, "state_path": folder, "tempdir": folder / "tmp",
-            "log_file": folder / "logs/ironic.log", "rpc_transport": "none",
-            "auth_strategy": "http_basic", "http_basic_auth_user_file": folder / "users",
+            "host": USER, "my_ip": where.address, "state_path": state, "tempdir": state / "tmp",
+            "log_file": state / "logs/ironic.log", "rpc_transport": "none",
+            "auth_strategy": "http_basic", "http_basic_auth_user_file": state / "users",
             "webserver_verify_ca": authorities or "True",
             "enabled_hardware_types": "redfish", "enabled_boot_interfaces": "redfish-virtual-media",
             "enabled_bios_interfaces": "redfish,no-bios", "enabled_console_interfaces": "no-console",
@@ -65,22 +69,22 @@ def rendered(folder: Path, where: Where, authorities: str) -> str:
             "host_ip": where.address, "port": where.port, "public_endpoint": where.url, "api_workers": 1,
             "enable_ssl_api": True, "cert_file": folder / "certificate.pem", "key_file": folder / "key.pem",
         },
-        "database": {"connection": f"sqlite:///{folder}/ironic.sqlite"},
+        "database": {"connection": f"sqlite:///{state}/ironic.sqlite"},
         # Nothing happens that railbed did not ask for: no cleaning on the way, no power that is put back behind people.
         "conductor": {
             "automated_clean": False, "sync_power_state_interval": 0, "force_power_state_during_sync": False,
             "file_url_allowed_paths": folder / "agent", "deploy_callback_timeout": 3600, "clean_callback_timeout": 0,
         },
         "deploy": {
-            "http_root": folder / "files", "http_url": where.files_url, "iso_master_path": folder / "master-iso",
+            "http_root": files / token, "http_url": f"{where.files_url}/{token}", "iso_master_path": state / "master-iso",
             "default_boot_mode": "uefi", "erase_devices_priority": 0, "erase_devices_metadata_priority": 0,
         },
         "pxe": {
-            "images_path": folder / "images", "instance_master_path": folder / "master", "tftp_root": folder / "tftp",
-            "tftp_master_path": folder / "tftp-master",
+            "images_path": state / "images", "instance_master_path": state / "master", "tftp_root": state / "tftp",
+            "tftp_master_path": state / "tftp-master",
         },
         "agent": {
-            "certificates_path": folder / "certificates", "deploy_logs_local_path": folder / "logs",
+            "certificates_path": state / "certificates", "deploy_logs_local_path": state / "logs",
             "api_ca_file": folder / "certificate.pem", "require_tls": True,
         },
         "dhcp": {"dhcp_provider": "none"},
@@ -90,7 +94,10 @@ def rendered(folder: Path, where: Where, authorities: str) -> str:
         },
         "service_catalog": {"auth_type": "none", "endpoint_override": where.url},
         "inventory": {"data_backend": "database"},
-        "railbed": {"files": folder / "files", "files_port": where.files_port, "user": USER},
+        "railbed": {
+            "state": state, "files": files, "files_port": where.files_port, "user": USER,
+            "folders": ",".join([*FOLDERS, f"files/{token}"]),
+        },
     }  # fmt: skip
     ini = configparser.RawConfigParser(interpolation=None)
     # oslo.config replaces `$name` in values.

@@ -8,15 +8,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from railbed.effects.bmc.connection import Bmc
+from railbed.effects.bmc.installing import Begin
 from railbed.effects.bmc.inventory import identify
 from railbed.effects.bmc.system import System
 from railbed.effects.bmc.target import BmcError
 from railbed.effects.ironic import node
-from railbed.effects.ironic.client import CHANGEABLE, Nodes
-from railbed.effects.ironic.states import Action, Goal, Seen, Stuck, next_action
+from railbed.effects.ironic.client import Nodes
+from railbed.effects.ironic.states import (
+    CHANGEABLE,
+    CLEANING,
+    WRITING,
+    Action,
+    Goal,
+    Seen,
+    Stuck,
+    next_action,
+    require_serial,
+)
 
 VERBS = {
     Action.MANAGE: "manage", Action.INSPECT: "inspect", Action.PROVIDE: "provide", Action.UNDEPLOY: "deleted",
+    Action.ABORT: "abort",
 }  # fmt: skip
 REASON_LOOKS = 5
 CAUSES = (
@@ -47,23 +59,34 @@ class Course:
     def name(self) -> str:
         return self.bmc.target.name
 
-    def follow(self) -> None:
-        """Returns once the system is on the machine. Raises BmcError where Ironic says that it failed, or does not end."""
+    def follow(self, begin: Begin) -> None:
+        """Returns once the system is on the machine; ``begin`` comes before each act that writes.
+
+        Raises BmcError where Ironic says that it failed, or does not end.
+        """
         asked: frozenset[Action] = frozenset()
-        began = time.monotonic()
+        state, began = "", time.monotonic()
         while True:
             seen = self.nodes.see(self.name)
+            if seen is not None and seen.state != state:
+                state, began = seen.state, time.monotonic()
             try:
                 action = next_action(seen, self.goal, asked)
+                if action in WRITING:
+                    require_serial(self.nodes.inspected_serial(self.name), self.goal)
             except Stuck as stuck:
                 raise self._explained(stuck, seen) from None
             if action is Action.DONE:
                 return
             if action is Action.WAIT:
                 self._within(began, seen)
+                if state in CLEANING and seen is not None and seen.preparing == self.goal.setup:
+                    asked |= {Action.PREPARE}  # by a run that was killed: its end is seen here
                 time.sleep(self.bmc.patience.ironic_poll_s)
                 continue
             identify(self.bmc)
+            if action in WRITING:
+                begin()
             self._ask(action, seen)
             asked |= {action}
 
@@ -72,19 +95,25 @@ class Course:
         if action is Action.ENROL:
             fields = self._fields()
             fields["extra"][node.ENROLLED] = True
-            nodes.create(name, {**fields, **node.described(wish)})
-            nodes.patch(name, {"network_data": node.network_data(self.system, wish.port)})
+            nodes.create(name, fields)
+            nodes.patch(name, {"automated_clean": False, **self._described()})
         elif action is Action.DESCRIBE:
             self._describe(seen)
         elif action is Action.PREPARE:
+            nodes.patch(name, {f"extra/{node.PREPARING}": self.goal.setup})
             if wish.mirror:
                 nodes.set_raid(name, node.raid(wish))
             nodes.provision(name, "clean", clean_steps=node.steps(wish))
         elif action is Action.NOTE:
-            nodes.patch(name, {f"extra/{node.PREPARED}": self.goal.generation})
+            nodes.patch(name, {f"extra/{node.PREPARED}": self.goal.setup, f"extra/{node.PREPARING}": ""})
+        elif action is Action.KEEP:
+            nodes.patch(name, {"automated_clean": False})
+        elif action is Action.FORGET:
+            nodes.forget(name)
         elif action is Action.DEPLOY:
             nodes.patch(name, {
                 "instance_info": node.instance_info(wish), f"extra/{node.DEPLOYED}": self.goal.generation,
+                f"extra/{node.WRITTEN}": self.goal.wish, f"extra/{node.KEY}": self.goal.key,
             })  # fmt: skip
             nodes.provision(name, "active", config_drive=node.config_drive(self.system, wish.port))
         else:
@@ -104,12 +133,18 @@ class Course:
         if seen.enrolled:
             values |= {f"driver_info/{key}": value for key, value in fields["driver_info"].items()}
         if seen.state in CHANGEABLE:
-            values |= node.described(self.wish)
-            values["network_data"] = node.network_data(self.system, self.wish.port)
-        self.nodes.patch(self.name, values)
+            values |= self._described()
+        self.nodes.patch(self.name, {"automated_clean": False, **values})
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            **node.described(self.wish), "network_data": node.network_data(self.system, self.wish.port),
+            f"extra/{node.DESCRIBED}": self.goal.wish,
+        }  # fmt: skip
 
     def _within(self, began: float, seen: Seen | None) -> None:
-        limit_s = self.bmc.patience.install_s
+        erasing = self.wish.erase == "full" and seen is not None and seen.state in CLEANING
+        limit_s = self.bmc.patience.erase_s if erasing else self.bmc.patience.install_s
         if time.monotonic() - began >= limit_s:
             raise BmcError(
                 self.bmc.target, "Ironic has not ended with it", code="INSTALL_TIMEOUT", found=seen and seen.state,

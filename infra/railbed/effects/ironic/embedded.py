@@ -95,7 +95,12 @@ def end_with_input(launcher: Any) -> None:
 
 def main() -> int:
     """Runs until its input ends."""
-    own = [cfg.PortOpt("files_port"), cfg.StrOpt("files"), cfg.StrOpt("user")]
+    own = [cfg.PortOpt("files_port"), cfg.ListOpt("folders"), *map(cfg.StrOpt, ("state", "files", "user"))]
+    first = cfg.ConfigOpts()
+    first.register_opts(own, group="railbed")
+    first(sys.argv[1:], project="ironic")
+    for folder in first.railbed.folders:  # here, since root writes nothing where this user could lay a link
+        Path(first.railbed.state, folder).mkdir(exist_ok=True)
     CONF.register_opts(own, group="railbed")
     service.prepare_service("ironic", sys.argv)
     guard()

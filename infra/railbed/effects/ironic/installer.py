@@ -11,16 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from railbed.effects import lock
-from railbed.effects.bmc import disks, image, inventory
+from railbed.effects.bmc import disks, image, inventory, record
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.hostkey import HostKey
-from railbed.effects.bmc.installing import instance
+from railbed.effects.bmc.installing import Begin, instance
 from railbed.effects.bmc.system import System
 from railbed.effects.ironic import process, venv
 from railbed.effects.ironic.client import Access, Nodes
 from railbed.effects.ironic.config import Where
 from railbed.effects.ironic.course import Course
-from railbed.effects.ironic.node import Files, Wish, driver_info, steps
+from railbed.effects.ironic.node import (
+    Files,
+    Wish,
+    digest,
+    digest_of,
+    digest_of_setup,
+    driver_info,
+    steps,
+    way,
+)
 from railbed.effects.ironic.states import Goal
 
 PARTS = ("kernel", "ramdisk", "esp")
@@ -50,6 +59,8 @@ class Ironic:
     """The checkout: the embedded one's environment is below it."""
     folder: Path
     """State of the embedded one."""
+    records: Path
+    """Of the stack's installations."""
     where: Where | None = None
     site: Access | None = None
     bmc_authority: str = ""
@@ -69,10 +80,10 @@ class Ironic:
             process.iso_maker()
             venv.ensure(self.root)
 
-    def write(self, bmc: Bmc, key: HostKey, generation: int) -> None:
+    def write(self, bmc: Bmc, key: HostKey, generation: int, begin: Begin) -> None:
         """Raises BmcError for all that the machine does, RailbedError for Ironic."""
         with self._reached() as (nodes, files, authority):
-            self._course(bmc, key, generation, nodes, files, authority).follow()
+            self._course(bmc, key, generation, nodes, files, authority).follow(begin)
             if self.where is not None:
                 nodes.forget(bmc.target.name)
 
@@ -84,7 +95,11 @@ class Ironic:
             yield Nodes(self.site), Files(**urls), True
             return
         with process.running(
-            self.folder, self.where, venv.ensure(self.root), os.environ.get(AUTHORITIES, "")
+            self.folder,
+            self.where,
+            venv.ensure(self.root),
+            lambda: record.half_made(self.records),
+            os.environ.get(AUTHORITIES, ""),
         ) as own:
             files = Files(**{part: f"file://{self._kept(own.folder, part)}" for part in PARTS})
             yield Nodes(own.access), files, self._authority(own.folder)
@@ -98,13 +113,17 @@ class Ironic:
             nameservers=self.nameservers,
         )  # fmt: skip
 
-        def way() -> dict[str, Any]:
+        def login() -> dict[str, Any]:
             return driver_info(
                 bmc.address, bmc.system_path, bmc.login.user, bmc.login.password, authority, files
             )
 
-        goal = Goal(self.owner, generation, bool(steps(self.wish)))
-        return Course(nodes, bmc, goal, self.wish, system, way)
+        goal = Goal(
+            self.owner, generation, bool(steps(self.wish)), serial=bmc.target.serial, bmc=way(bmc.address, bmc.system_path),
+            wish=digest_of(self.wish, system, generation), setup=digest_of_setup(self.wish, generation),
+            key=digest(key.public), embedded=self.where is not None,
+        )  # fmt: skip
+        return Course(nodes, bmc, goal, self.wish, system, login)
 
     def _kept(self, folder: Path, part: str) -> Path:
         """A file of the ramdisk in the state folder, by its digest: what Ironic boots is what was compared."""
@@ -119,7 +138,7 @@ class Ironic:
     def _authority(self, folder: Path) -> str | bool:
         if not self.bmc_authority:
             return True
-        target = folder / "certificates" / "bmc-authority.pem"
+        target = folder / "bmc-authority.pem"
         shutil.copyfile(self.bmc_authority, target)
         target.chmod(0o644)
         return str(target)

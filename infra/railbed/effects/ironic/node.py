@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from railbed.effects.bmc import disks
 from railbed.effects.bmc.system import System
 
-SERIAL, OWNER, ENROLLED, PREPARED, DEPLOYED = (
-    f"railbed_{name}" for name in ("serial", "owner", "enrolled", "prepared", "deployed")
+SERIAL, OWNER, ENROLLED, DESCRIBED, PREPARING, PREPARED, DEPLOYED, WRITTEN, KEY = (
+    f"railbed_{name}"
+    for name in (
+        "serial",
+        "owner",
+        "enrolled",
+        "described",
+        "preparing",
+        "prepared",
+        "deployed",
+        "written",
+        "key",
+    )
 )
 """Keys of the node's ``extra``; the embedded Ironic's guard reads the first."""
+MIRROR = {"name": "/dev/md0"}
+"""The system disk where two are joined: the agent makes the first array under that name."""
 ERASING = {"metadata": "erase_devices_metadata", "full": "erase_devices"}
 
 
@@ -64,12 +79,47 @@ def driver_info(
     }  # fmt: skip
 
 
+def way(address: str | None, system: str | None) -> tuple[str, str]:
+    """BMC and system as one writes them, so that they can be compared; Ironic adds https:// where a site left it out."""
+    if not address:
+        return "", system or ""
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+    except ValueError:
+        return address, system or ""
+    host, _, port = parts.netloc.lower().rpartition(":")
+    if not port.isdigit():
+        host, port = parts.netloc.lower(), {"https": "443", "http": "80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{host}:{port}", f"/{system.strip('/')}" if system else ""
+
+
+def digest(*said: Any) -> str:
+    """Of plain data."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of(wish: Wish, system: System, generation: int) -> str:
+    """Of all that the machine is told but its host key, which is compared apart."""
+    told = [
+        system.name,
+        system.address,
+        list(system.authorized_keys),
+        system.gateway,
+        list(system.nameservers),
+    ]
+    return digest(generation, asdict(wish), told)
+
+
+def digest_of_setup(wish: Wish, generation: int) -> str:
+    """Of what cleaning steps do, and the disk that the system goes to."""
+    return digest(generation, dict(wish.disk), raid(wish), steps(wish))
+
+
 def described(wish: Wish) -> dict[str, Any]:
-    """Fields of the node beside its BMC."""
-    root = {"root_device": disks.root_device(wish.disk)} if wish.disk else {}
+    """Fields of the node beside its BMC, by path. What else the site wrote into ``properties`` stays."""
     return {
-        "resource_class": wish.pool, "properties": {"capabilities": "boot_mode:uefi", **root},
-        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror else "no-raid",
+        "resource_class": wish.pool, "properties/capabilities": "boot_mode:uefi",
+        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror or wish.erase in ERASING else "no-raid",
         "bios_interface": "redfish" if wish.bios else "no-bios",
     }  # fmt: skip
 
@@ -91,7 +141,7 @@ def steps(wish: Wish) -> list[dict[str, Any]]:
     if wish.bios:
         settings = [{"name": name, "value": value} for name, value in sorted(wish.bios.items())]
         found.append({"interface": "bios", "step": "apply_configuration", "args": {"settings": settings}})
-    if wish.mirror:
+    if wish.mirror or wish.erase in ERASING:  # the halves of an array that is still there cannot be erased
         found.append({"interface": "raid", "step": "delete_configuration"})
     if wish.erase in ERASING:
         found.append({"interface": "deploy", "step": ERASING[wish.erase]})
@@ -101,12 +151,15 @@ def steps(wish: Wish) -> list[dict[str, Any]]:
 
 
 def instance_info(wish: Wish) -> dict[str, Any]:
-    """The image, by the digest that the machine's ramdisk compares before it writes."""
+    """The image, by the digest that the machine's ramdisk compares before it writes, and the disk: what a node's
+    ``properties`` say of the disk comes second (docs.openstack.org/ironic, specifying the disk for deployment)."""
+    disk = MIRROR if wish.mirror else disks.root_device(wish.disk)
+    root = {"root_device": disk} if disk else {}
     if wish.interface == "ramdisk":
-        return {"boot_iso": wish.image_url, "image_checksum": wish.image_sha256}
+        return {"boot_iso": wish.image_url, "image_checksum": wish.image_sha256, **root}
     return {
         "image_source": wish.image_url, "image_os_hash_algo": "sha256", "image_os_hash_value": wish.image_sha256,
-        "image_disk_format": "qcow2", "image_type": "whole-disk",
+        "image_disk_format": "qcow2", "image_type": "whole-disk", **root,
     }  # fmt: skip
 
 

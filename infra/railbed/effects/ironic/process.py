@@ -1,7 +1,8 @@
 """The embedded Ironic: prepared, started as a child of this process, waited for, and ended with its secrets.
 
-One for a stack's folder, while at least one machine needs it. Its state stays, 0600, where a machine is half-way; the next run
-goes on from there.
+One for a stack's folder, while at least one machine needs it. Its state stays where a machine is half-way; the next run goes on
+from there, and forgets what no record says is begun. Where railbed is root, Ironic's own user writes below ``STATE`` and root
+writes beside it, never below.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,16 +25,18 @@ from railbed.defaults import (
     IRONIC_STOP_TIMEOUT_S,
     IRONIC_UID,
 )
-from railbed.effects import lock
+from railbed.effects import files, lock
 from railbed.effects.bmc.certificate import certify
 from railbed.effects.ironic import venv
 from railbed.effects.ironic.client import Access, Nodes
-from railbed.effects.ironic.config import FOLDERS, USER, Where, rendered
-from railbed.errors import HostError, RailbedError
+from railbed.effects.ironic.config import STATE, USER, Where, rendered
+from railbed.errors import Busy, HostError, RailbedError
 from railbed.run import Session
 
 PROGRAM = Path(__file__).with_name("embedded.py")
 PASSWORD_BYTES = 32
+HalfMade = Callable[[], Collection[str]]
+"""Names of the machines whose installation has begun and not ended, as their records say."""
 ISO_MAKERS = ("mkisofs", "xorrisofs", "genisoimage")
 
 
@@ -53,16 +56,20 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def running(folder: Path, where: Where, python: Path, authorities: str = "") -> Iterator[Embedded]:
+def running(
+    folder: Path, where: Where, python: Path, half_made: HalfMade, authorities: str = ""
+) -> Iterator[Embedded]:
     """Ironic with its state in ``folder``, made by ``python`` of its own environment; one that has died is started again.
 
+    Of what an earlier run left only the nodes that ``half_made`` names are gone on with.
     Raises Busy where another railbed runs it, HostError where this machine lacks something, RailbedError ``IRONIC_START``.
     """
     with _lock:
         found = _running.get(folder)
         if found is None or found.session.ended:
             users = _bury(found) if found else 0
-            found = _running[folder] = _start(folder, where, python, authorities)
+            left = None if found else half_made()
+            found = _running[folder] = _start(folder, where, python, authorities, left)
             found.users = users
         found.users += 1
     try:
@@ -94,11 +101,29 @@ def iso_maker() -> str:
     return found
 
 
-def _start(folder: Path, where: Where, python: Path, authorities: str) -> Embedded:
+def tidy(folder: Path, half_made: HalfMade) -> None:
+    """Removes the state, with all its secrets, that a killed run left though no machine is half-way."""
+    with _lock:
+        if folder in _running or not folder.exists():
+            return
+        try:
+            with lock.held(folder.with_suffix(".lock"), "the embedded Ironic"):
+                if not half_made():
+                    shutil.rmtree(folder)
+        except Busy:
+            return  # another railbed's, which removes it itself
+
+
+def _start(
+    folder: Path, where: Where, python: Path, authorities: str, left: Collection[str] | None
+) -> Embedded:
+    """``left``: nodes that are gone on with; None: all of them."""
     maker = iso_maker()
     with ExitStack() as holding:
         holding.enter_context(lock.held(folder.with_suffix(".lock"), "the embedded Ironic"))
-        _prepare(folder, where, maker, authorities)
+        if folder.exists() and left is not None and not left:
+            shutil.rmtree(folder)
+        prepare(folder, where, maker, authorities)
         session = Session(
             [*_as_user(folder, python), python, PROGRAM, "--config-file", folder / "ironic.conf"]
         )
@@ -109,6 +134,10 @@ def _start(folder: Path, where: Where, python: Path, authorities: str) -> Embedd
         try:
             session.send(f"{access.password}\n".encode())
             _await(embedded)
+            if left is not None:
+                nodes = Nodes(access)
+                for name in set(nodes.names()) - set(left):
+                    nodes.forget(name)
         except BaseException:
             session.close(IRONIC_STOP_TIMEOUT_S)
             raise
@@ -116,21 +145,43 @@ def _start(folder: Path, where: Where, python: Path, authorities: str) -> Embedd
     return embedded
 
 
-def _prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
+def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
     """Folders, certificate and settings; what an earlier run left stays beside."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    for name in (*FOLDERS, "bin"):
-        (folder / name).mkdir(exist_ok=True, mode=0o700)
+    for one in (folder, folder / "bin", folder / "agent"):
+        one.mkdir(parents=True, exist_ok=True, mode=0o700)
+        entered(one)
+    (folder / STATE).mkdir(exist_ok=True, mode=0o700)
     tool = folder / "bin" / "mkisofs"
     tool.unlink(missing_ok=True)
     tool.symlink_to(maker)
-    certify(folder, where.address)
-    trusted = ""
+    certificate, key = certify(folder, where.address)
+    trusted = folder / "authorities.pem"
     if authorities:
-        trusted = str(folder / "authorities.pem")
         shutil.copyfile(authorities, trusted)
-    (folder / "ironic.conf").write_text(rendered(folder, where, trusted))
+    token = folder / "token"
+    if not token.exists():
+        files.replace(token, secrets.token_urlsafe(PASSWORD_BYTES), mode=files.PRIVATE)
+    settings = folder / "ironic.conf"
+    files.replace(
+        settings,
+        rendered(folder, where, str(trusted) if authorities else "", token.read_text()),
+        mode=files.PRIVATE,
+    )
+    for one in (folder / STATE, certificate, key, settings, *([trusted] if authorities else [])):
+        handed(one)
+
+
+def entered(folder: Path) -> None:
+    """Ironic's own user may use what is in the folder, and change nothing there."""
+    if os.geteuid() == 0:
+        os.chown(folder, 0, IRONIC_UID)
+        folder.chmod(0o710)
+
+
+def handed(path: Path) -> None:
+    """Gives a file or a folder that root has made to Ironic's own user."""
+    if os.geteuid() == 0:
+        os.chown(path, IRONIC_UID, IRONIC_UID, follow_symlinks=False)
 
 
 def _as_user(folder: Path, python: Path) -> list[str]:
@@ -139,7 +190,7 @@ def _as_user(folder: Path, python: Path) -> list[str]:
         "env",
         "-i",
         f"PATH={folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
-        f"HOME={folder}",
+        f"HOME={folder / STATE}",
         "LANG=C.UTF-8",
     ]
     drop = ["setpriv", "--no-new-privs"]
@@ -151,8 +202,6 @@ def _as_user(folder: Path, python: Path) -> list[str]:
                     found=str(shut), allowed="folders that others may enter (mode o+x)",
                     hint="run railbed as a user that is not root, or put the checkout elsewhere",
                 )  # fmt: skip
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, IRONIC_UID, IRONIC_UID, follow_symlinks=False)
         drop += [f"--reuid={IRONIC_UID}", f"--regid={IRONIC_UID}", "--clear-groups"]
     return [*clean, *drop]
 
@@ -176,7 +225,8 @@ def _await(embedded: Embedded) -> None:
             time.sleep(IRONIC_READY_POLL_S)
     said = embedded.session.close(IRONIC_STOP_TIMEOUT_S).tail()
     raise RailbedError(
-        "the embedded Ironic did not start", code="IRONIC_START", path=str(embedded.folder / "logs/ironic.log"), found=said,
+        "the embedded Ironic did not start", code="IRONIC_START", path=str(embedded.folder / STATE / "logs/ironic.log"),
+        found=said,
         allowed=f"an answer at {embedded.access.url} within {IRONIC_READY_TIMEOUT_S:g} s",
         hint="is its port another program's? With a damaged database remove the folder: half-made machines begin anew",
     )  # fmt: skip

@@ -22,6 +22,9 @@ class Action(Enum):
     NOTE = "note that it is set up"
     DEPLOY = "write the system"
     UNDEPLOY = "give the old system up"
+    KEEP = "turn automated cleaning off"
+    ABORT = "end what the spec no longer says"
+    FORGET = "forget the node of another machine"
     WAIT = "wait"
     DONE = "done"
 
@@ -31,19 +34,35 @@ class Seen:
     """A node as Ironic shows it."""
 
     state: str
+    bmc: tuple[str, str] = ("", "")
+    """Address of its BMC and path of the system there, as ``node.way`` writes them."""
     owner: str = ""
     """Who described it; empty: not railbed."""
+    claims: tuple[str, ...] = ()
+    """What in Ironic's own fields says that it is somebody's: ``lessee: …``, ``retired: True``, …"""
+    serial: str = ""
+    """Of the machine that railbed described it for."""
     enrolled: bool = False
     """Whether railbed made the node; the site's own keeps its way to the BMC."""
-    prepared: int = 0
-    """Generation for which cleaning steps have ended well."""
+    described: str = ""
+    """Digest of the wish that all its fields are for."""
+    preparing: str = ""
+    """Digest of the setup that cleaning steps are under way for; empty: not by railbed."""
+    prepared: str = ""
+    """Digest of the setup for which cleaning steps have ended well."""
+    cleans: bool = True
+    """Whether Ironic may erase its disks unasked, whenever it becomes available."""
     inspected: bool = False
     deployed: int = 0
-    """Generation of the system that is on it."""
+    """Generation of the system that is on it, or on the way."""
+    written: str = ""
+    """Digest of the wish that it was written for."""
+    key: str = ""
+    """Digest of that system's host key."""
     maintenance: bool = False
     """Set by a person."""
     fault: bool = False
-    """Maintenance that Ironic has set itself, after a step that failed half-way."""
+    """Maintenance that Ironic or railbed has set itself: a step that failed half-way, a removal that was cut short."""
     error: str = ""
 
 
@@ -55,9 +74,20 @@ class Goal:
     generation: int
     steps: bool
     """Whether anything is to be set up or erased before the system is written."""
+    serial: str
+    bmc: tuple[str, str]
+    """As ``Seen.bmc``, of the spec's BMC."""
+    wish: str
+    """Digest of generation and all that the machine is told but its host key."""
+    setup: str
+    """Digest of generation and what cleaning steps do."""
+    key: str
+    """Digest of the host key that the system gets."""
+    embedded: bool = False
+    """Railbed's own Ironic: its nodes can be forgotten, nobody else has any there."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Stuck(Exception):
     """The node does not come further; ``reason`` is Ironic's word, or why railbed leaves it alone."""
 
@@ -66,9 +96,10 @@ class Stuck(Exception):
     hint: str = ""
 
 
+CLEANING = ("cleaning", "clean wait")
 WAITING = frozenset({
-    "verifying", "inspecting", "inspect wait", "cleaning", "clean wait", "deploying", "wait call-back", "deleting",
-    "undeploy",
+    *CLEANING,
+    "verifying", "inspecting", "inspect wait", "deploying", "wait call-back", "deleting", "undeploy",
 })  # fmt: skip
 RETRIED = {
     "enroll": Action.MANAGE, "inspect failed": Action.MANAGE, "clean failed": Action.MANAGE, "error": Action.UNDEPLOY,
@@ -83,6 +114,12 @@ FAILS = {
 
 SETTLED = frozenset({*RETRIED, "manageable", "available"})
 """States in which the node can be described anew: password, authority and ramdisk may be others than at the last run."""
+CHANGEABLE = ("enroll", "manageable", "available")
+"""States in which a node's interfaces may be changed."""
+HARMLESS = frozenset({Action.ENROL, Action.DESCRIBE, Action.WAIT, Action.DONE, Action.FORGET, Action.ABORT})
+"""What never leads to an automated cleaning."""
+WRITING = frozenset({Action.PREPARE, Action.DEPLOY, Action.UNDEPLOY})
+"""What costs the machine the system that is on it."""
 
 
 def next_action(seen: Seen | None, goal: Goal, asked: frozenset[Action]) -> Action:
@@ -92,16 +129,39 @@ def next_action(seen: Seen | None, goal: Goal, asked: frozenset[Action]) -> Acti
     """
     if seen is None:
         return Action.ENROL
+    ours = seen.enrolled and seen.owner == goal.owner
+    moved = seen.bmc != goal.bmc and not (ours and seen.state in SETTLED and Action.DESCRIBE not in asked)
+    if goal.embedded and seen.owner == goal.owner and (moved or seen.serial != goal.serial):
+        return Action.FORGET
     _require_ours(seen, goal)
+    if moved:
+        raise Stuck(
+            "MACHINE_IN_USE", f"the node is of another BMC or system: {' '.join(seen.bmc)}, the spec's is {' '.join(goal.bmc)}",
+            "name the machine as its own node, or correct redfish_address and redfish_system_id in the node's driver_info",
+        )  # fmt: skip
+    action = _next(seen, goal, asked)
+    if not seen.cleans or action in HARMLESS:
+        return action
+    if Action.KEEP in asked or seen.state in WAITING:
+        raise Stuck(
+            "IRONIC_CLEANS", "Ironic would erase its disks unasked: automated_clean of the node is not false",
+            "set it to false in Ironic, and run the same again",
+        )  # fmt: skip
+    return Action.KEEP
+
+
+def _next(seen: Seen, goal: Goal, asked: frozenset[Action]) -> Action:
     state = seen.state
     if state in WAITING:
-        return Action.WAIT
+        return _waiting(seen, goal, asked)
     if state in FAILS and FAILS[state] in asked:
         raise Stuck("IRONIC_FAILED", seen.error or f"the node is in state {state!r}")
     if state in SETTLED and not asked & {Action.ENROL, Action.DESCRIBE}:
         return Action.DESCRIBE
-    unprepared = goal.steps and seen.prepared != goal.generation
-    if state == "deploy failed" and unprepared:
+    if state in CHANGEABLE and seen.described != goal.wish:
+        return Action.DESCRIBE
+    unprepared = goal.steps and seen.prepared != goal.setup
+    if state == "deploy failed" and (unprepared or seen.described != goal.wish):
         return Action.UNDEPLOY
     if state in RETRIED:
         return RETRIED[state]
@@ -121,14 +181,35 @@ def next_action(seen: Seen | None, goal: Goal, asked: frozenset[Action]) -> Acti
     )  # fmt: skip
 
 
+def _waiting(seen: Seen, goal: Goal, asked: frozenset[Action]) -> Action:
+    """What another run asked for with another wish is ended where Ironic can end it; the rest ends by itself."""
+    if seen.state == "clean wait" and seen.preparing not in ("", goal.setup) and Action.ABORT not in asked:
+        return Action.ABORT
+    if seen.state == "wait call-back" and Action.UNDEPLOY not in asked:
+        _require_newer(seen, goal)
+        if (seen.written, seen.key) != (goal.wish, goal.key):
+            return Action.UNDEPLOY
+    return Action.WAIT
+
+
 def _require_ours(seen: Seen, goal: Goal) -> None:
-    """A node that carries a system, or another owner's word, is not taken."""
+    """A node that carries a system, is another machine's, or has another owner's word, is not taken."""
     if seen.owner and seen.owner != goal.owner:
         raise Stuck(
             "MACHINE_IN_USE",
             f"the node belongs to {seen.owner}",
             "take it out of that stack first, or use another machine",
         )
+    if seen.claims:
+        raise Stuck(
+            "MACHINE_IN_USE", f"the node is somebody's in Ironic: {', '.join(seen.claims)}",
+            "clear these fields in Ironic if nobody needs the machine, or use another one",
+        )  # fmt: skip
+    if seen.serial not in ("", goal.serial):
+        raise Stuck(
+            "MACHINE_IN_USE", f"the node is of the machine with serial {seen.serial}",
+            "remove the node in Ironic if that machine is gone, or name this one otherwise",
+        )  # fmt: skip
     if not seen.owner and seen.state not in ("enroll", "verifying", "manageable", "available"):
         raise Stuck(
             "MACHINE_IN_USE", f"the node is in state {seen.state!r}, and railbed did not bring it there",
@@ -143,11 +224,30 @@ def _require_ours(seen: Seen, goal: Goal) -> None:
 
 
 def _active(seen: Seen, goal: Goal) -> Action:
-    if seen.deployed == goal.generation:
-        return Action.DONE
+    """The system is there where generation, wish and host key are this installation's."""
+    _require_newer(seen, goal)
+    if seen.deployed == goal.generation and seen.key != goal.key:
+        raise _in_use(seen, "its system has another host key than the one that is to be written")
+    return Action.DONE if (seen.deployed, seen.written) == (goal.generation, goal.wish) else Action.UNDEPLOY
+
+
+def _require_newer(seen: Seen, goal: Goal) -> None:
     if seen.deployed > goal.generation:
+        raise _in_use(seen, f"its system is of generation {seen.deployed}")
+
+
+def _in_use(seen: Seen, reason: str) -> Stuck:
+    return Stuck(
+        "MACHINE_IN_USE",
+        reason,
+        f"raise the machine's generation to {seen.deployed + 1} to give that system up",
+    )
+
+
+def require_serial(shown: str, goal: Goal) -> None:
+    """What Ironic itself has inspected is the machine that is meant. Raises Stuck."""
+    if shown != goal.serial:
         raise Stuck(
-            "MACHINE_IN_USE", f"its system is of generation {seen.deployed}",
-            f"raise the machine's generation to {seen.deployed + 1} to give that system up",
+            "MACHINE_IDENTITY", f"Ironic has inspected a machine with serial {shown or 'unknown'}, the spec says {goal.serial}",
+            "correct the node's driver_info or the spec; then inspect the node anew in Ironic",
         )  # fmt: skip
-    return Action.UNDEPLOY

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from railbed.effects.bmc import inventory, login
+from railbed.effects.bmc import inventory, login, record
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.installing import Installer
 from railbed.effects.bmc.iso import Iso
+from railbed.effects.ironic import process
 from railbed.effects.ironic.client import Access
 from railbed.effects.ironic.config import Where
 from railbed.effects.ironic.installer import Agent, Ironic
@@ -44,10 +45,20 @@ def _ironic(install: Data, bmc: Bmc, inputs: Data, deploy: Deploy) -> Ironic:
     return Ironic(
         wish=wish, agent=Agent(files), owner=install["owner"], address=install["address"],
         authorized_keys=install["authorized_keys"], root=Path(install["root"]),
-        folder=Path(inputs["folder"]).with_name("ironic"), where=Where(**where) if where else None,
+        folder=_state(inputs), records=Path(inputs["folder"]), where=Where(**where) if where else None,
         site=_site(site) if site else None, bmc_authority=inputs["trust"]["ca_file"], gateway=install["gateway"],
         nameservers=install["nameservers"],
     )  # fmt: skip
+
+
+def _state(inputs: Data) -> Path:
+    """Of the stack's own Ironic."""
+    return Path(inputs["folder"]).with_name("ironic")
+
+
+def tidy(inputs: Data) -> None:
+    """Removes what a killed run has left of an Ironic of railbed's own, once no machine of the stack is half-way."""
+    process.tidy(_state(inputs), lambda: record.half_made(Path(inputs["folder"])))
 
 
 def _site(site: Data) -> Access:

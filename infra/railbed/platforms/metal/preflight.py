@@ -19,7 +19,7 @@ from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.findings import Finding
 from railbed.platforms.metal import nodes
-from railbed.spec.installers import IronicInstaller
+from railbed.spec.installers import IronicInstaller, IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
 
@@ -70,7 +70,9 @@ def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Findi
         drift: list[object] = [*differences(place.firmware_of(machine), have.firmware)]
         setup = place.setup_of(machine)
         hints = [*([setup.disk] if setup.disk else []), *(setup.mirror or [])]
-        disks.require(target, [hint.said() for hint in hints], have.drives)
+        disks.require(
+            target, [hint.said() for hint in hints], have.drives, isinstance(place.installer, IsoInstaller)
+        )
         if not isinstance(place.installer, IronicInstaller):  # Ironic sets them when it installs
             drift += bios.differences(bmc, place.bios_of(machine))
     except RailbedError as problem:

@@ -13,7 +13,7 @@ from railbed.effects.bmc.inventory import Inventory
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import BmcError, IdentityError, Patience, Target, Trust
 from railbed.errors import UsageError
-from railbed.platforms.metal.installers import Deploy, installer
+from railbed.platforms.metal.installers import Deploy, installer, tidy
 from railbed.platforms.resource import Data, Resource
 
 WORKERS = METAL_WORKERS
@@ -67,7 +67,7 @@ class Machine:
         drift = [str(one) for one in differences(inputs["firmware"], have.firmware)]
         return {
             "replaced": False, "power": who.power, "firmware_drift": drift, "inventory": have.as_json(),
-            "bios_drift": [str(one) for one in bios.differences(bmc, inputs["bios"])],
+            "bios_drift": [str(one) for one in bios.differences(bmc, inputs.get("bios", {}))],
             "system_drift": _system_drift(inputs, bmc.target),
         }  # fmt: skip
 
@@ -81,7 +81,9 @@ class Machine:
         try:
             media.eject_all(bmc)
         except IdentityError:
+            _let_go(inputs)
             return  # the machine is no longer there: nothing of ours is in the one that is
+        _let_go(inputs)
         if inputs["on_delete"] == "off":
             power.turn_off(bmc)
 
@@ -115,6 +117,7 @@ class Machine:
         if record.must_install(bmc.target, inputs["generation"], last, inputs.get("made_generation"), now):
             chosen = installer(wish, bmc, inputs, self._deploy)
             return install(bmc, chosen, inputs["generation"], folder, Path(inputs["secrets"]))
+        tidy(inputs)
         return last.host_key if last else str(inputs["known_host_key"])
 
     def _settle(self, inputs: Data, target: Target, key: str) -> None:
@@ -126,13 +129,20 @@ class Machine:
 
 def _hold_bios(inputs: Data, bmc: Bmc) -> None:
     """Whatever installed the machine, it does not go on with other settings than those that were qualified."""
-    found = bios.differences(bmc, inputs["bios"])
+    found = bios.differences(bmc, inputs.get("bios", {}))
     if found:
         raise BmcError(
             bmc.target, "its BIOS settings are not the ones of the spec; its system was left as it is", code="BIOS_SETTINGS",
             found=[str(one) for one in found], allowed=inputs["bios"],
             hint="set them at the machine; Ironic sets them when it installs a machine anew (a higher `generation`)",
         )  # fmt: skip
+
+
+def _let_go(inputs: Data) -> None:
+    """A half-made installation is nobody's to go on with: it must be off to be installed again, and its key is gone."""
+    if record.drop_half_made(Path(inputs["folder"]), inputs["serial"]):
+        hostkey.forget(Path(inputs["secrets"]), inputs["name"])
+    tidy(inputs)
 
 
 def _system_drift(inputs: Data, target: Target) -> list[str]:
