@@ -41,7 +41,13 @@ def test_expectations_come_from_the_contract(contract: Contract) -> None:
         "NVIDIA H100 80GB HBM3",
         "570.124.06",
     )
-    assert wanted["rails"][1] == {"index": 1, "netdev": "rail1", "address": "10.91.1.12/24", "mtu": 9000}
+    assert wanted["rails"][1] == {
+        "index": 1,
+        "device": "rail1",
+        "netdev": "rail1",
+        "address": "10.91.1.12/24",
+        "mtu": 9000,
+    }
     assert wanted["packages"]["nvidia-open"] == wanted["packages"]["nvidia-fabricmanager-570"] == "570.124.06"
     assert wanted["held_packages"]["nvidia-open"] == "driver"
     assert wanted["held_packages"]["nvidia-fabricmanager-570"] == "fabric manager"
