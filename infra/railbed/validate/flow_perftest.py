@@ -23,6 +23,8 @@ from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entr
 from railbed.validate.rendezvous import End, FlowRun
 
 BITS_PER_GBIT = 1e9
+LEAST_DEPTH = 2
+"""With one message under way the line rests until its answer is there."""
 
 
 def tx_depth(rate_gbps: float) -> int:
@@ -33,7 +35,7 @@ def tx_depth(rate_gbps: float) -> int:
     if rate_gbps <= 0:
         return PERFTEST_DEPTH
     emptied = rate_gbps * BITS_PER_GBIT / BITS_PER_BYTE * PERFTEST_QUEUED_S / PERFTEST_SIZE_BYTES
-    return max(1, min(PERFTEST_DEPTH, int(emptied)))
+    return max(LEAST_DEPTH, min(PERFTEST_DEPTH, int(emptied)))
 
 
 class Perftest:

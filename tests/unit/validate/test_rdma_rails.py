@@ -160,7 +160,7 @@ def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> N
 @given(st.floats(0.001, 1600))
 def test_what_is_queued_is_a_small_part_of_what_is_measured(rate_gbps: float) -> None:
     depth = flow_perftest.tx_depth(rate_gbps)
-    assert 1 <= depth <= 128
+    assert 2 <= depth <= 128
     queued_s = depth * 65536 * 8 / (rate_gbps * 1e9)
-    assert depth == 1 or queued_s <= 0.05
+    assert depth == 2 or queued_s <= 0.05
     assert flow_perftest.tx_depth(400) == 128
