@@ -106,12 +106,12 @@ def test_a_port_that_is_down_carries_nothing(lab: Lab) -> None:
     assert f"no carrier on {NAMES[1]}" in samples[0].reason
 
 
-def test_a_rail_at_half_is_far_below_its_other_direction(lab: Lab) -> None:
-    """What the halved shaper's queue drops is sent again, so that less than half arrives."""
+def test_a_rail_at_half_does_not_hold_its_rate(lab: Lab) -> None:
+    """What the halved shaper's queue drops is sent again, answers to the other direction among it: both lose half or more."""
     lab.shape(NAMES[0], 3, RATE_MBIT / 2)
     try:
         out, back = best(lab, 3, LEAST * RATE_MBIT / 1000)
     finally:
         lab.shape(NAMES[0], 3, RATE_MBIT)
     assert 0 < out <= 0.6 * RATE_MBIT / 1000
-    assert back >= LEAST * RATE_MBIT / 1000
+    assert 0 < back < LEAST * RATE_MBIT / 1000
