@@ -9,7 +9,7 @@ from railbed.contract import Contract, Identity, Machine, Nic, Node, Rail, Ssh
 from railbed.judge.rails import RailSample
 from railbed.run import Session
 from railbed.validate import flows, rendezvous
-from railbed.validate.rails import PROBE
+from railbed.validate.flow_tool import PROBE
 
 from .conftest import NAMES, RATE_MBIT, Lab
 

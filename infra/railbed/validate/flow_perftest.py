@@ -18,11 +18,10 @@ from railbed.defaults import (
     RAIL_PORT,
 )
 from railbed.parse import perftest
-from railbed.units import BITS_PER_BYTE
+from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End, FlowRun
 
-BITS_PER_GBIT = 1e9
 LEAST_DEPTH = 2
 """With one message under way the line rests until its answer is there."""
 

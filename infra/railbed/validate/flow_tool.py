@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from railbed.contract import Nic, Node
@@ -54,6 +55,19 @@ class Reading:
     """On which its servers listened."""
     runs: tuple[FlowRun, ...]
     """The clients; none where one was not started."""
+
+
+PROBE = Path(__file__).parent / "node" / "rail_probe.py"
+"""What runs clients and servers on a node, and reads what its rails count."""
+
+
+def counted_by(cards: Iterable[Nic], *, rdma: bool) -> Document:
+    """By what the probe counts a rail: its interfaces, and its RDMA devices where they carry the data."""
+    known = list(cards)
+    return {
+        "netdevs": [card.netdev for card in known if card.netdev],
+        "devices": [card.device for card in known if card.device] if rdma else [],
+    }
 
 
 class Tool(Protocol):

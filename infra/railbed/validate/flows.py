@@ -18,13 +18,12 @@ from railbed.defaults import (
     SILENT_BYTES,
 )
 from railbed.judge.rails import RailSample
-from railbed.units import BITS_PER_BYTE
+from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_iperf3 import Iperf3
 from railbed.validate.flow_perftest import Perftest
-from railbed.validate.flow_tool import Flow, Place, Reading, Tool
+from railbed.validate.flow_tool import Flow, Place, Reading, Tool, counted_by
 from railbed.validate.rendezvous import Counted, End, FlowRun
 
-BITS_PER_GBIT = 1e9
 TOOLS: Mapping[str, Tool] = {
     "tcp": Iperf3(),
     "roce": Perftest(roce=True),
@@ -64,10 +63,8 @@ def plans(
         for name in pair:
             cards = [nic for of, nic in contract.nics(nodes[name]) if of.index == rail]
             places[name] = Place(nodes[name], cards)
-            found.setdefault(name, _plan(tool, seconds))["rails"][str(rail)] = {
-                "netdevs": [card.netdev for card in cards if card.netdev],
-                "devices": [card.device for card in cards] if tool.rdma else [],
-            }
+            rails = found.setdefault(name, _plan(tool, seconds))["rails"]
+            rails[str(rail)] = counted_by(cards, rdma=tool.rdma)
         for run in tool.runs(flow, places, both_ways=both_ways, seconds=seconds):
             found[run.server_node]["servers"].append(run.server)
             found[run.client_node]["clients"].append(run.client)

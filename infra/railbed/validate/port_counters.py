@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -13,9 +12,9 @@ from railbed.effects import node_json
 from railbed.errors import RailbedError
 from railbed.validate.bench import Bench
 from railbed.validate.counters import Record
+from railbed.validate.flow_tool import PROBE, Document, counted_by
 from railbed.validate.rendezvous import Counted, argv
 
-PROBE = Path(__file__).parent / "node" / "rail_probe.py"
 MANAGEMENT = "management"
 COUNTS = TypeAdapter(dict[str, Counted])
 Counts = Mapping[str, Mapping[str, Counted]]
@@ -44,14 +43,12 @@ def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
     return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
 
 
-def _parts(bench: Bench, node: Node) -> dict[str, dict[str, object]]:
-    parts: dict[str, dict[str, object]] = {}
-    for rail, nic in bench.as_observed.nics(node):
-        one = parts.setdefault(str(rail.index), {"netdevs": [], "devices": []})
-        for names, name in ((one["netdevs"], nic.netdev), (one["devices"], nic.device)):
-            if name and isinstance(names, list):
-                names.append(name)
-    return parts | {MANAGEMENT: {"netdevs": [], "devices": [], "address": node.address}}
+def _parts(bench: Bench, node: Node) -> dict[str, Document]:
+    nics = bench.as_observed.nics(node)
+    rails = {
+        str(rail.index): counted_by((nic for of, nic in nics if of == rail), rdma=True) for rail in node.rails
+    }
+    return {**rails, MANAGEMENT: {**counted_by([], rdma=True), "address": node.address}}
 
 
 def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) -> list[Record]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from secrets import SystemRandom
 from typing import Any
 
@@ -24,13 +23,12 @@ from railbed.validate import flows
 from railbed.validate.answers import against_floor, disturbed, unproven
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import Watch, watch, words
-from railbed.validate.flow_tool import Flow
+from railbed.validate.flow_tool import PROBE, Flow
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import argv, meet, plain
 from railbed.validate.scope import Question
 
-PROBE = Path(__file__).parent / "node" / "rail_probe.py"
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"
 
