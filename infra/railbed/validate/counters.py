@@ -82,6 +82,10 @@ def _judged(bench: Bench, op: str, records: list[Record]) -> Judged | None:
     machine = bench.contract.machine(bench.node(names[0]).machine)
     k, size, runs = len(records), records[0]["size_bytes"], records[0]["iterations"]
     counted = [one for one in (_by_rail(bench, record) for record in records) if one]
+    if machine.transport != "tcp" and len(counted) < k:
+        silent = sorted(set(names) - {one.node for one in counted})
+        bench.answers.why(transport.CLAIM, f"not all counters of {', '.join(silent)} could be read")
+        return None
     if machine.transport != "tcp":
         reduces = machine.transport == "infiniband"
         domains = math.ceil(k / machine.nodes_per_nvlink_domain)

@@ -195,6 +195,24 @@ def test_counters_that_cannot_be_read_leave_the_collective_its_verdict(run: Any,
     assert "the byte counters were not read" in found["fabric.transport"].reason
 
 
+def test_a_node_whose_counters_lack_a_part_leaves_no_verdict_on_the_others(
+    run: Any, monkeypatch: Any
+) -> None:
+    """Where no interface has the node's address, nothing says what crossed the management network."""
+    whole = Fabric.count
+
+    def partly(self: Fabric, node: str) -> str:
+        parts = json.loads(whole(self, node))
+        if node == "h100-1":
+            del parts["management"]
+        return json.dumps(parts)
+
+    monkeypatch.setattr(Fabric, "count", partly)
+    found, _ = run()
+    assert found["fabric.transport"].verdict is Verdict.UNPROVEN
+    assert "not all counters of h100-1" in found["fabric.transport"].reason
+
+
 @pytest.mark.parametrize("result", [
     Result((), 1, "", "srun: error: Unable to allocate resources: Requested node configuration is not available"),
     Result((), 134, LOGS["truncated"], "srun: error: h100-1: task 9: Aborted"),
