@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,17 +9,12 @@ from dataclasses import dataclass, field
 from railbed import ended
 from railbed.contract import Filesystem
 from railbed.defaults import STORAGE_TIMEOUT_S
-from railbed.parse.numbers import integer
+from railbed.parse.moosefs import data_servers, fewest_copies, servers_argv
 from railbed.run import Result
 from railbed.text import shown
 from railbed.validate.bench import Bench
 
 MOOSEFS = "moosefs"
-ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
-CHUNK = re.compile(r"^\s*chunk \d+: ")
-COPY = re.compile(r"^\s*copy \d+: (?P<address>[\d.]+):\d+ \(status:(?P<status>\w+)")
-TOTAL = 9
-"""Fields after a server's address: port, id, labels, version, load, maintenance, chunks, used, total."""
 Pair = tuple[str, str]
 """Node and part; the node is empty for what belongs to none."""
 SERVER = "storage"
@@ -88,31 +82,6 @@ def outage(bench: Bench, filesystem: Filesystem, reasons: Sequence[str]) -> tupl
 
 def _list(bench: Bench, filesystem: Filesystem) -> Result:
     master = bench.node(filesystem.metadata_server)
-    argv = ["mfscli", "-n", "-p", "-s", "|", "-H", master.address, "-SCS"]
-    return bench.remote.run(master.name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
-
-
-def data_servers(text: str) -> dict[str, bool]:
-    """Address of every data server that the metadata server knows → connected and offering space."""
-    found: dict[str, bool] = {}
-    for line in text.splitlines():
-        fields = [field.strip() for field in line.split("|")]
-        place = next((i for i, field in enumerate(fields) if ADDRESS.fullmatch(field)), None)
-        if place is None:
-            continue
-        total = fields[place + TOTAL] if len(fields) > place + TOTAL else ""
-        alive = "disconnected" not in fields[0].lower() and (integer(total) or 0) > 0
-        found[fields[place]] = alive
-    return found
-
-
-def fewest_copies(text: str) -> int | None:
-    """Valid copies of the chunk with the fewest, over all files of `mfsfileinfo`; None without any chunk."""
-    counts: list[int] = []
-    for line in text.splitlines():
-        if CHUNK.match(line):
-            counts.append(0)
-        copy = COPY.match(line)
-        if copy and counts and copy["status"] == "VALID":
-            counts[-1] += 1
-    return min(counts, default=None)
+    return bench.remote.run(
+        master.name, servers_argv(master.address), timeout_s=STORAGE_TIMEOUT_S, check=False
+    )

@@ -21,6 +21,7 @@ from railbed.defaults import STORAGE_PROBE_BYTES
 from railbed.effects import slurm_text
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
+from railbed.parse.moosefs import data_servers, fewest_copies
 from railbed.run import Result
 from railbed.validate import checkpoint, on_node, storage, transfers
 from railbed.validate.answers import Answers
@@ -29,7 +30,6 @@ from railbed.validate.counters import PREFIX, counter_records, prove
 from railbed.validate.job_log import Story, resume
 from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.scope import select
-from railbed.validate.servers import data_servers, fewest_copies
 
 ODD, OTHERS = "h100-1", ("h100-0", "h100-2", "h100-3")
 RECORD = {"claim": "node.gpus", "verdict": "pass", "reason": "8 answer", "measured": 8, "unit": "GPUs", "expected": 8,

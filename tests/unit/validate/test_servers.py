@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from railbed.validate.servers import data_servers, fewest_copies
+from railbed.parse.moosefs import data_servers, fewest_copies
 
 DATA = Path(__file__).parent / "data"
 

@@ -19,6 +19,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
+from railbed.parse.moosefs import data_servers, servers_argv
 from railbed.platforms.lab import gpu_faults
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
@@ -131,6 +132,24 @@ def _server_down(bench: Bench, fault: Injected) -> None:
 def _server_up(bench: Bench, fault: Injected) -> None:
     bench.ssh(fault, "systemctl unmask --runtime moosefs-chunkserver; systemctl reset-failed moosefs-chunkserver || :;"
                      " systemctl start moosefs-chunkserver")  # fmt: skip
+    _until_listed(bench, fault.node)
+
+
+def _until_listed(bench: Bench, server: str) -> None:
+    """Waits until the metadata server lists a data server with its space: only then do new chunks get all their copies."""
+    filesystem = next(one for one in bench.contract.filesystems if server in one.data_servers)
+    master, address = bench.contract.node(filesystem.metadata_server), bench.contract.node(server).address
+    deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
+    while True:
+        listed = bench.remote.run(master.name, servers_argv(master.address), check=False)
+        if data_servers(listed.stdout).get(address, False):
+            return
+        if time.monotonic() > deadline:
+            raise RailbedError(
+                f"{master.name} does not list the data server on {server}: {listed.tail()}",
+                code="FAULT_STAYS",
+            )
+        time.sleep(POLL_S)
 
 
 MANAGER = "nvidia-fabricmanager.service"
