@@ -127,11 +127,11 @@ def _memory(hosts: int, machines: bool) -> Finding:
 
 
 def _inotify(hosts: int) -> Finding:
-    """A host whose systemd gets no instance boots without a word."""
+    """A host whose systemd gets no instance boots without a word. Advice: hosts that are up already are counted twice."""
     limit, used, need = int(INOTIFY_LIMIT.read_text()), inotify_used(Path("/proc")), hosts * INOTIFY_EACH
     return Finding(
         "inotify", limit - used >= need, f"{limit - used} of {limit} instances free, {need} needed for {hosts} hosts",
-        f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * (used + need))}, or destroy a lab that is not needed",
+        f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * (used + need))}, or destroy a lab that is not needed", False,
     )  # fmt: skip
 
 

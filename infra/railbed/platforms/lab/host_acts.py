@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from railbed.effects.lab import hardware
+from railbed.errors import UsageError
 from railbed.platforms.lab import gpu_faults
 from railbed.platforms.lab.fault import Bench, Injected
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
@@ -33,7 +34,8 @@ def on_host(script: str) -> Callable[[Bench, Injected], None]:
 
     def act(bench: Bench, fault: Injected) -> None:
         node = bench.node(fault)
-        filled = {"mount": bench.contract.filesystems[0].mount if bench.contract.filesystems else ""}
+        shared = bench.contract.filesystems[0] if bench.contract.filesystems else None
+        filled = {"filesystem": shared.name, "mount": shared.mount} if shared else {}
         if node.rails:
             rail, (_, netdev, _) = node.rails[fault.index], bench.rail_ends(fault)
             filled |= {
@@ -42,6 +44,10 @@ def on_host(script: str) -> Callable[[Bench, Injected], None]:
                 "address": rail.address,
                 "mtu": str(rail.mtu),
             }
-        bench.ssh(fault, script.format(**filled))
+        try:
+            text = script.format(**filled)
+        except KeyError as lacking:
+            raise UsageError(f"{fault.name} needs a {lacking.args[0]}, and this cluster has none") from None
+        bench.ssh(fault, text)
 
     return act

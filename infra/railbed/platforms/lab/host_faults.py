@@ -1,7 +1,8 @@
 """Faults of hosts, as data: what is run on a host as root to break one thing of it for real, and what mends it.
 
-``{rail}``, ``{netdev}``, ``{address}`` and ``{mtu}`` are those of the rail that the fault is on, ``{mount}`` is where the
-shared filesystem is. A script that fails leaves the fault listed, so that ``clear`` tries again.
+``{rail}``, ``{netdev}``, ``{address}`` and ``{mtu}`` are those of the rail that the fault is on, ``{filesystem}`` and
+``{mount}`` are the shared filesystem's name and place. A script that fails leaves the fault listed, so that ``clear`` tries
+again.
 """
 
 from __future__ import annotations
@@ -75,12 +76,12 @@ HOST_FAULTS: Mapping[str, HostFault] = {
     # The shared filesystem
     "fs-unmounted": HostFault(
         "filesystem", "mounts", ("node.mounts", "storage.*"),
-        "systemctl mask --runtime $(systemctl list-units --plain --no-legend 'railbed-filesystem*' | cut -d ' ' -f 1);"
-        " umount --lazy {mount}", "true",
+        "systemctl stop railbed-filesystem-{filesystem}", "systemctl start railbed-filesystem-{filesystem}",
     ),
     "fs-suid": HostFault(
         "filesystem", "mounts", ("node.mounts",),
-        "mount -o remount,suid,dev {mount}", "mount -o remount,nosuid,nodev {mount}",
+        # Without mount's helper for FUSE, which knows no remount.
+        "mount -i -o remount,suid,dev {mount}", "mount -i -o remount,nosuid,nodev {mount}",
     ),
     "fs-foreign": HostFault(
         "filesystem", "storage client", ("storage.*",),
@@ -105,7 +106,9 @@ HOST_FAULTS: Mapping[str, HostFault] = {
     "slurmd-down": HostFault("scheduler", "scheduler", ("scheduler.state",), *_stopped("slurmd")),
     # Software
     "fabric-manager-down": HostFault(
-        "software", "fabric manager", ("node.fabric_manager",), *_stopped("nvidia-fabricmanager"),
+        "software", "fabric manager", ("node.fabric_manager",),
+        "systemctl mask --runtime --now nvidia-fabricmanager",
+        "systemctl unmask --runtime nvidia-fabricmanager; systemctl start nvidia-fabricmanager",
     ),
     "dcgm-down": HostFault("software", "dcgm", ("node.dcgm_engine",), *_stopped("nvidia-dcgm")),
     "package-not-held": HostFault(
