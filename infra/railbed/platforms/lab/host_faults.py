@@ -112,9 +112,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
     ),
     "dcgm-down": HostFault("software", "dcgm", ("node.dcgm_engine",), *_stopped("nvidia-dcgm")),
     "package-not-held": HostFault(
-        "software", "packages", ("node.packages",),
-        f"mkdir -p -m 700 {KEPT}; apt-mark showhold > {KEPT}/holds; apt-mark unhold $(cat {KEPT}/holds)",
-        f"if [ -e {KEPT}/holds ]; then apt-mark hold $(cat {KEPT}/holds); rm {KEPT}/holds; fi",
+        "software", "nccl", ("node.packages",), "apt-mark unhold libnccl2", "apt-mark hold libnccl2",
     ),
     "images-closed": HostFault(
         "software", "container runtime", ("node.containers",),
