@@ -47,6 +47,13 @@ def test_anything_else_does_not(claims: list[dict[str, Any]], blamed: tuple[str,
 
 
 def test_who_blames_nobody_must_find_nobody() -> None:
+    hung = Wanted(["node.gpus"], "h100-1", "")
+    assert problems(hung, {"claims": [claim("node.gpus", "h100-1", "unproven")], "culprits": []}) == []
+    passed = {
+        "claims": [claim("node.gpus", "h100-1", "pass"), claim("node.gpus", "h100-2", "fail")],
+        "culprits": [],
+    }
+    assert len(problems(hung, passed)) == 2, "nothing of its own is open, and another node's fails"
     gone = Wanted([], "h100-1", "")
     assert problems(gone, {"claims": [], "culprits": []}) == []
     assert problems(gone, report()) == ["blamed rail 3 of h100-1, not nobody"]

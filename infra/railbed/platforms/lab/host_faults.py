@@ -137,7 +137,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         *_edited("/etc/pam.d/sshd", "sed -i '/pam_slurm_adopt/d' /etc/pam.d/sshd"),
     ),
     "machine-other": HostFault(
-        "identity", "identity", ("node.identity",),
+        "identity", "machine", ("node.identity",),
         f"mkdir -p {KEPT}; tr 0-9a-f 1-9a-f0 < /etc/machine-id > {KEPT}/machine-id;"
         f" mount --bind {KEPT}/machine-id /etc/machine-id", "umount /etc/machine-id || :",
     ),
