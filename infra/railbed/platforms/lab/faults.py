@@ -128,10 +128,10 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
         bench.at_work.remove(fault)
         FAULTS[fault.name].clear(bench, fault)
         _store(work, bench.at_work)
-    workers = [node.name for node in contract.with_role(*WORKERS)]
+    workers = {node.name for node in contract.with_role(*WORKERS)}
+    broken = {fault.node for fault in gone}
     # What broke on a controller, every node has felt.
-    of_all = any(FAULTS[fault.name].on_controller for fault in gone)
-    _wait_healthy(bench, {fault.node for fault in gone}.intersection(workers) if not of_all else set(workers))
+    _wait_healthy(bench, broken if broken <= workers else workers)
     return gone
 
 
