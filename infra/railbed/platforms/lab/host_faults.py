@@ -103,7 +103,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         "scheduler", "slurm.conf", ("node.scheduler",),
         *_edited("/etc/slurm/slurm.conf", "echo '# changed by hand' >> /etc/slurm/slurm.conf"),
     ),
-    "slurmd-down": HostFault("scheduler", "scheduler", ("scheduler.state",), *_stopped("slurmd")),
+    "slurmd-down": HostFault("scheduler", "slurmd", ("node.scheduler",), *_stopped("slurmd")),
     # Software
     "fabric-manager-down": HostFault(
         "software", "fabric manager", ("node.fabric_manager",),
