@@ -148,13 +148,20 @@ def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
             state = scheduler.nodes().get(node)
             reason = state.reason if state is not None and state.drained else ""
             drained = reason.startswith(HEALTHCHECK_PREFIX)
-            if health.ok and not drained:
+            lost = state is not None and not state.responding
+            if health.ok and not drained and not lost:
                 break
             if time.monotonic() > deadline:
-                told = health.tail() or f"drained: {reason}"
+                told = health.tail() or (
+                    f"the scheduler has it as {state.text}" if state and lost else f"drained: {reason}"
+                )
                 raise RailbedError(f"{node} is still not healthy: {told}", code="FAULT_STAYS")
             if drained:
                 bench.remote.run(node, [HEALTH_CHECK])
+            elif lost:
+                # All daemons report themselves; else the scheduler asks again after minutes.
+                bench.remote.run(scheduler.controller, ["scontrol", "reconfigure"])
+                time.sleep(POLL_S)
             else:
                 time.sleep(POLL_S)
         # A fault that was put in is no sign of a node that comes and goes.
