@@ -189,6 +189,7 @@ BAD = [
     ("node.scheduler", file("/etc/slurm/slurm.conf", "HealthCheckInterval=3000\n"), ["slurm.conf"],
      "/etc/slurm/slurm.conf differs from ctl0's"),
     ("node.scheduler", gone("/etc/slurm/gres.conf"), ["slurm.conf"], "/etc/slurm/gres.conf differs from ctl0's"),
+    ("node.scheduler", says("systemctl", "inactive\n", 3), ["slurmd"], "slurmd.service is inactive"),
     ("node.scheduler", says("unmunge", "unmunge: Error: Invalid credential\n", 14), ["munge key"],
      "differs from ctl0's"),
     ("node.scheduler", says("unmunge", 'unmunge: Error: Failed to access "/run/munge/munge.socket.2"\n', 6),
@@ -300,6 +301,7 @@ UNKNOWN = [
     ("node.imds", wants(imds=[]), "names no metadata service"),
     ("node.scheduler", wants(scheduler={"controller": "ctl0", "error": "no answer"}), "ctl0 did not say"),
     ("node.scheduler", lacks("unmunge"), "unmunge is not installed"),
+    ("node.scheduler", lacks("systemctl"), "systemctl is not installed"),
     (
         "node.logins",
         pam("account sufficient pam_succeed_if.so quiet user = root\naccount required pam_deny.so\n"),

@@ -136,6 +136,13 @@ def _driver_hides_gpus(suspects: dict[Key, _Suspect]) -> None:
             _merge(suspects, (node, "driver"), gone, suspects[node, part].confidence)
 
 
+def _mount_hides_client(suspects: dict[Key, _Suspect]) -> None:
+    """What is mounted wrongly, or not at all, is no second fault of the node's client."""
+    for node, part in list(suspects):
+        if part == "mounts":
+            _merge(suspects, (node, part), [(node, "storage client")], suspects[node, part].confidence)
+
+
 def _took_part(judged: Judged) -> set[str]:
     """Nodes that a collective ran on; empty where the verdict does not say."""
     told = judged.detail.get("nodes")
@@ -196,6 +203,7 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     _driver_hides_gpus(suspects)
     for one in [j for j in failed if _explanation(j.claim) is not None]:
         _explain(one, judged, suspects)
+    _mount_hides_client(suspects)
     for one in judged:
         for key in _blocked_by(one, suspects):
             suspects[key].add(one.claim)

@@ -22,8 +22,8 @@ NONE = "the spec has no scheduler"
 
 @define(
     id="node.scheduler", subject=Subject.NODE, roles=EVERY_HOST, level=Level.QUICK, by=NODE_SUITE,
-    holds="the scheduler's files are the controller's, byte by byte, and munge understands what the controller's made; a "
-    "file or key that differs is named",
+    holds="Slurm's daemon runs, the scheduler's files are the controller's, byte by byte, and munge understands what the "
+    "controller's made; a file or key that differs is named",
     accuses="scheduler", runbook="scheduler-files",
 )  # fmt: skip
 def files(facts: Facts) -> Instances:

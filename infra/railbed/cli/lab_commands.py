@@ -11,6 +11,7 @@ from railbed.effects import contract_store
 from railbed.effects.journal import Journal
 from railbed.errors import UsageError
 from railbed.platforms.lab import faults
+from railbed.platforms.lab.fault import Injected
 
 app = typer.Typer(no_args_is_help=True, help="The lab: faults to put in and take back.")
 fault_app = typer.Typer(no_args_is_help=True, help="Break one thing on purpose, and mend it again.")
@@ -61,12 +62,12 @@ def inject(
     if side not in ("node", "switch"):
         raise UsageError("--side names an end of the cable", found=side, allowed=["node", "switch"])
     known = faults.FAULTS.get(name)
-    if index is None and known is not None and known.layer == "rail":
+    if index is None and known is not None and known.on_rail:
         raise UsageError(f"{name} needs a rail", hint=f"railbed lab fault inject {name} {node} 3")
     if index is None:
         index = DEFAULT_GPU if known is not None and "GPU" in known.arguments else 0
     work = workspace(stack)
-    wanted = faults.Injected(name=name, node=node, index=index, percent=percent, side=side)
+    wanted = Injected(name=name, node=node, index=index, percent=percent, side=side)
     contract = contract_store.load(work)
     faults.inject(work, contract, wanted)
     Journal(work.journal_file).write(

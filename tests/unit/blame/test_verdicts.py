@@ -204,3 +204,12 @@ def test_clocks_that_are_wrong_everywhere_are_one_fault() -> None:
 def test_a_verdict_may_name_nodes_and_parts_together() -> None:
     found = named([judged("storage.servers", guilty=[["b", "storage client"], ["c", "storage"]])])
     assert set(found) == {("b", "storage client"), ("c", "storage")}
+
+
+def test_what_is_not_mounted_is_one_fault_of_the_node() -> None:
+    client = judged("storage.servers", guilty=[["b", "storage client"]])
+    found = named([judged("node.mounts", "b", parts=["mounts"]), client])
+    assert set(found) == {("b", "mounts")}
+    assert set(found["b", "mounts"]) == {"node.mounts", "storage.servers"}
+    elsewhere = named([judged("node.mounts", "a", parts=["mounts"]), client])
+    assert set(elsewhere) == {("a", "mounts"), ("b", "storage client")}

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from railbed.errors import RailbedError
-from railbed.platforms.lab import faults
+from railbed.platforms.lab import faults, service_faults
+from railbed.platforms.lab.fault import Bench, Injected
 from railbed.run import Result
 
 DATA = Path(__file__).parents[1] / "validate/data"
@@ -36,20 +37,20 @@ def _clear(lab: Lab) -> None:
         filesystems=[SimpleNamespace(metadata_server="h100-0", data_servers=["h100-0", "h100-1"])],
         node=lambda name: SimpleNamespace(name=name, address=nodes[name]),
     )
-    bench = cast(faults.Bench, SimpleNamespace(contract=contract, remote=lab, ssh=lambda *_: None))
-    fault = faults.Injected("fs-server-down", "h100-1", 0, 50.0, "node")
+    bench = cast(Bench, SimpleNamespace(contract=contract, remote=lab, ssh=lambda *_: None))
+    fault = Injected("fs-server-down", "h100-1", 0, 50.0, "node")
     faults.FAULTS["fs-server-down"].clear(bench, fault)
 
 
 def test_it_is_asked_for_until_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults, "POLL_S", 0.0)
+    monkeypatch.setattr(service_faults, "POLL_S", 0.0)
     lab = Lab(DEAD, "can't connect to master\n", LISTED)
     _clear(lab)
     assert [node for node, argv in lab.asked if argv[0] == "mfscli"] == ["h100-0"] * 3
 
 
 def test_one_that_stays_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults, "POLL_S", 0.0)
-    monkeypatch.setattr(faults, "FAULT_CLEAR_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(service_faults, "POLL_S", 0.0)
+    monkeypatch.setattr(service_faults, "FAULT_CLEAR_TIMEOUT_S", 0.0)
     with pytest.raises(RailbedError, match="does not list the data server on h100-1"):
         _clear(Lab(DEAD))

@@ -161,7 +161,7 @@ def _boot(spec: HostSpec) -> None:
     console = (spec.folder / "console.log").read_text(errors="replace")[-2000:]
     raise CommandError(
         f"host {spec.name} did not answer on SSH within {HOST_BOOT_TIMEOUT_S:g} s", path=str(spec.folder / "console.log"),
-        found=console, hint="the console log tells why; `make destroy` cleans up",
+        found=console, hint="the console log tells why; empty, see inotify in `railbed doctor`; `make destroy` cleans up",
     )  # fmt: skip
 
 

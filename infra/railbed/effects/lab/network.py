@@ -42,6 +42,11 @@ def ip(namespace: str, *words: str, check: bool = True) -> Result:
     return run(["ip", "-n", namespace, *words], check=check)
 
 
+def nft(namespace: str, *lines: str) -> None:
+    """nftables' commands inside a namespace of the lab, all or none."""
+    run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], stdin="\n".join(lines) + "\n")
+
+
 def ip_batch(namespace: str, lines: list[str]) -> None:
     """Several ``ip`` commands at once; stops at the first that fails."""
     run(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n")

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from railbed.defaults import (
@@ -29,6 +30,9 @@ BASE_MEMORY_MIB = 1500
 """Engine, controller daemons and Ansible (measured: metadata server 470 MB, ansible-runner and forks 600 MB)."""
 
 TUN = Path("/dev/net/tun")
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_EACH = 7
+"""inotify instances that the services of one host hold (counted in a running lab); its kernel is this machine's."""
 
 HOST_TOOLS = {
     "debootstrap": "debootstrap",
@@ -54,7 +58,7 @@ def examine(hosts: int, *, machines: bool = False) -> list[Finding]:
     """Looks at everything for a lab of ``hosts`` hosts, which are containers or virtual machines; changes nothing."""
     looks: list[Callable[[], Finding]] = [
         _root, _system, _python, _engine, lambda: _tools(machines), lambda: _memory(hosts, machines), _disk, _cgroup,
-        _kernel, _overlay, _fuse, _apt, *([_tap, _accelerator] if machines else []),
+        _kernel, _overlay, _fuse, _apt, *([_tap, _accelerator] if machines else [lambda: _inotify(hosts)]),
     ]  # fmt: skip
     return [look() for look in looks]
 
@@ -120,6 +124,25 @@ def _memory(hosts: int, machines: bool) -> Finding:
     kind = "machines" if machines else "hosts"
     return Finding("memory", have_mib >= need_mib, f"{have_mib} MiB available, {need_mib} MiB needed for {hosts} {kind}",
                    "free some memory, or ask for fewer nodes in the spec")  # fmt: skip
+
+
+def _inotify(hosts: int) -> Finding:
+    """A host whose systemd gets no instance boots without a word. Advice: hosts that are up already are counted twice."""
+    limit, used, need = int(INOTIFY_LIMIT.read_text()), inotify_used(Path("/proc")), hosts * INOTIFY_EACH
+    return Finding(
+        "inotify", limit - used >= need, f"{limit - used} of {limit} instances free, {need} needed for {hosts} hosts",
+        f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * (used + need))}, or destroy a lab that is not needed", False,
+    )  # fmt: skip
+
+
+def inotify_used(proc: Path) -> int:
+    """Instances that processes of this user hold, of all that can be looked at."""
+    held = 0
+    for folder in proc.glob("[0-9]*/fd"):
+        with suppress(OSError):  # it ended meanwhile
+            if folder.stat().st_uid == os.geteuid():
+                held += sum("inotify" in str(link.readlink()) for link in folder.iterdir())
+    return held
 
 
 def _disk() -> Finding:

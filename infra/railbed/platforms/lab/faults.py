@@ -4,218 +4,59 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from railbed import inputs
-from railbed.contract import Contract, Node
+from railbed.claims import WORKERS
+from railbed.contract import Contract
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
 from railbed.effects import files
-from railbed.effects.lab import hardware, names, network
-from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, StandIn, releases, stand_ins
-from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
-from railbed.parse.moosefs import data_servers, servers_argv
-from railbed.platforms.lab import gpu_faults
+from railbed.platforms.lab import cable_faults, host_acts, service_faults, software_faults
+from railbed.platforms.lab.fault import POLL_S, Bench, Fault, Injected
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
+from railbed.platforms.lab.host_faults import HOST_FAULTS
 
-MBIT_PER_GBIT = 1000
-BURST_KIB = 128
-"""The machine's `burst_kib` in the catalogue."""
-POLL_S = 1.0
 HEALTH_CHECK = "/opt/railbed/checks/healthcheck"
 HEALTH_RETURNS = "/var/lib/railbed/health-returns.json"
 """Where a node's health check counts how often it gave the node back."""
-SWITCHES = f"{hardware.FOLDER}/packages"
-"""Where stand-in packages look for what they are made to do on this node."""
-
-
-@dataclass(frozen=True)
-class Injected:
-    """One fault at work."""
-
-    name: str
-    node: str
-    index: int
-    """Rail or GPU."""
-    percent: float
-    side: str
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What a fault is; ``inject`` and ``clear`` act through ``Bench``."""
-
-    name: str
-    layer: str
-    arguments: list[str]
-    claims: list[str]
-    inject: Callable[[Bench, Injected], None]
-    clear: Callable[[Bench, Injected], None]
-
-
-class Bench:
-    """The lab that faults are put into; ``at_work`` are the faults that shall be in it."""
-
-    def __init__(self, work: Workspace, contract: Contract, at_work: list[Injected]) -> None:
-        self.work = work
-        self.contract = contract
-        self.at_work = at_work
-        self.remote = Remote(work, contract)
-
-    def node(self, fault: Injected) -> Node:
-        return self.contract.node(fault.node)
-
-    def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
-        """(namespace, interface) of the side that the fault is on, and the switch-side port."""
-        octet = int(self.node(fault).address.rsplit(".", 1)[1])
-        port = names.rail_port(self.work.lab_id, octet, fault.index)
-        if fault.side == "switch":
-            return names.fabric_namespace(self.work.lab_id), port, port
-        return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port
-
-    def rail_mbit(self, fault: Injected) -> float:
-        return self.node(fault).rails[fault.index].rate_gbps * MBIT_PER_GBIT
-
-    def ssh(self, fault: Injected, script: str) -> None:
-        self.remote.run(fault.node, ["sh", "-ec", script])
-
-
-def _rail_slow(bench: Bench, fault: Injected) -> None:
-    space, interface, _ = bench.rail_ends(fault)
-    network.shape(space, interface, bench.rail_mbit(fault) * (1 - fault.percent / 100), BURST_KIB)
-
-
-def _rail_restored(bench: Bench, fault: Injected) -> None:
-    space, interface, _ = bench.rail_ends(fault)
-    network.shape(space, interface, bench.rail_mbit(fault), BURST_KIB)
-
-
-def _rail_down(bench: Bench, fault: Injected) -> None:
-    _, _, port = bench.rail_ends(fault)
-    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "down")
-
-
-def _rail_up(bench: Bench, fault: Injected) -> None:
-    _, _, port = bench.rail_ends(fault)
-    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
-
-
-def _gpu_state(bench: Bench, fault: Injected) -> None:
-    """Writes the state of a node's GPUs anew, from its hardware and the faults that are at work on it."""
-    here = [
-        (one.name, one.index) for one in bench.at_work if one.node == fault.node and one.name in GPU_FAULTS
-    ]
-    text = gpu_faults.state(bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout, here)
-    script = f"cat > {hardware.STATE}.new; mv {hardware.STATE}.new {hardware.STATE}"
-    bench.remote.run(fault.node, ["sh", "-ec", script], stdin=text)
-
-
-def _gpu_broken(bench: Bench, fault: Injected) -> None:
-    _gpu_state(bench, fault)
-    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
-    for line in gpu_faults.log_lines(delivered, fault.name, fault.index):
-        entry = gpu_faults.journal_entry(line)
-        bench.remote.run(fault.node, ["logger", "--journald"], stdin=entry)
-
-
-def _server_down(bench: Bench, fault: Injected) -> None:
-    bench.ssh(
-        fault, "systemctl mask --runtime moosefs-chunkserver; systemctl kill -s KILL moosefs-chunkserver"
-    )
-
-
-def _server_up(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, "systemctl unmask --runtime moosefs-chunkserver; systemctl reset-failed moosefs-chunkserver || :;"
-                     " systemctl start moosefs-chunkserver")  # fmt: skip
-    _until_listed(bench, fault.node)
-
-
-def _until_listed(bench: Bench, server: str) -> None:
-    """Waits until the metadata server lists a data server with its space: only then do new chunks get all their copies."""
-    filesystem = next(one for one in bench.contract.filesystems if server in one.data_servers)
-    master, address = bench.contract.node(filesystem.metadata_server), bench.contract.node(server).address
-    deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
-    while True:
-        listed = bench.remote.run(master.name, servers_argv(master.address), check=False)
-        if data_servers(listed.stdout).get(address, False):
-            return
-        if time.monotonic() > deadline:
-            raise RailbedError(
-                f"{master.name} does not list the data server on {server}: {listed.tail()}",
-                code="FAULT_STAYS",
-            )
-        time.sleep(POLL_S)
-
-
-MANAGER = "nvidia-fabricmanager.service"
-INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
-
-
-def _packages(bench: Bench, component: str) -> tuple[StandIn, StandIn]:
-    """(package that the release has, another that the repository has)."""
-    wanted = bench.contract.software.versions[component]
-    carried = {one.program: one for one in stand_ins(releases()) if one.component == component}
-    return carried[wanted], next(one for version, one in carried.items() if version != wanted)
-
-
-def _install(one: StandIn, instead_of: StandIn | None = None) -> str:
-    """apt never takes a held package away by itself."""
-    away = f" {instead_of.package}-" if instead_of and instead_of.package != one.package else ""
-    return f"{INSTALL} {one.package}={one.version}{away}; apt-mark hold {one.package}"
-
-
-def _driver_other(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, _install(_packages(bench, DRIVER)[1]))
-
-
-def _driver_half(bench: Bench, fault: Injected) -> None:
-    """Another version is unpacked, and its installation stops there, as one does that finds no kernel headers."""
-    other = _packages(bench, DRIVER)[1]
-    bench.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{other.package};"
-                     f" if {INSTALL} {other.package}={other.version}; then exit 1; fi;"
-                     f" apt-mark hold {other.package}")  # fmt: skip
-
-
-def _driver_back(bench: Bench, fault: Injected) -> None:
-    wanted = _packages(bench, DRIVER)[0]
-    bench.ssh(fault, f"rm -f {SWITCHES}/{wanted.package}; dpkg --configure -a; {_install(wanted)}")
-
-
-def _manager_other(bench: Bench, fault: Injected) -> None:
-    """Another version takes the place of the right one, and refuses the driver when it starts."""
-    wanted, other = _packages(bench, FABRIC_MANAGER)
-    bench.ssh(fault, f"{_install(other, wanted)}; systemctl daemon-reload;"
-                     f" if systemctl restart {MANAGER}; then exit 1; fi")  # fmt: skip
-
-
-def _manager_back(bench: Bench, fault: Injected) -> None:
-    wanted, other = _packages(bench, FABRIC_MANAGER)
-    there = _install(wanted, other)
-    bench.ssh(fault, f"{there}; systemctl daemon-reload; systemctl restart {MANAGER}")
 
 
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("rail-slow", "rail", ["NODE", "RAIL", "--percent", "--side"], ["fabric.rail.*.bandwidth"],
-              _rail_slow, _rail_restored),
-        Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], _rail_down, _rail_up),
+        Fault("rail-slow", "rail", ["NODE", "RAIL", "--percent", "--side"], ["fabric.rail.*.bandwidth"], "rail {index}",
+              cable_faults.slow, cable_faults.at_rate),
+        Fault("rail-lossy", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth"], "rail {index}",
+              cable_faults.lossy, cable_faults.lossless),
+        Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], "rail {index}",
+              cable_faults.down, cable_faults.up),
         *(
-            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), _gpu_broken, _gpu_state)
+            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part.format(gpu="{index}"),
+                  host_acts.gpu_broken, host_acts.gpu_state)
             for name, gpu in GPU_FAULTS.items()
         ),
-        Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], _server_down, _server_up),
-        Fault("driver-mismatch", "software", ["NODE"], ["node.driver", "node.packages"],
-              _driver_other, _driver_back),
-        Fault("driver-half-installed", "software", ["NODE"], ["node.driver", "node.packages"],
-              _driver_half, _driver_back),
+        *(
+            Fault(name, host.layer, ["NODE", "RAIL"] if host.on_rail else ["NODE"], list(host.claims),
+                  host.part.format(rail="{index}"), host_acts.on_host(host.inject), host_acts.on_host(host.clear),
+                  host.on_controller)
+            for name, host in HOST_FAULTS.items()
+        ),
+        Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], "storage",
+              service_faults.server_down, service_faults.server_up),
+        Fault("node-drained", "scheduler", ["NODE"], ["scheduler.state"], "scheduler",
+              service_faults.drained, service_faults.resumed),
+        Fault("node-unreachable", "node", ["NODE"], [], "", cable_faults.unreachable, cable_faults.reachable),
+        Fault("driver-mismatch", "software", ["NODE"], ["node.driver", "node.packages"], "driver",
+              software_faults.driver_other, software_faults.driver_back),
+        Fault("driver-half-installed", "software", ["NODE"], ["node.driver", "node.packages"], "driver",
+              software_faults.driver_half, software_faults.driver_back),
         Fault("fabric-manager-mismatch", "software", ["NODE"], ["node.fabric_manager", "node.packages"],
-              _manager_other, _manager_back),
+              "fabric manager", software_faults.manager_other, software_faults.manager_back),
     )
 }  # fmt: skip
 
@@ -255,7 +96,14 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     if fault is None:
         raise UsageError(f"no fault is named {wanted.name}", found=wanted.name, allowed=sorted(FAULTS))
     node = contract.node(wanted.node)
-    limit = len(node.rails) if fault.layer == "rail" else node.gpus if wanted.name in GPU_FAULTS else 1
+    able = contract.with_role("controller") if fault.on_controller else contract.with_role(*WORKERS)
+    if node not in able:
+        raise UsageError(
+            f"{wanted.name} is no fault of {node.name}",
+            found=node.role,
+            allowed=[one.name for one in able],
+        )
+    limit = len(node.rails) if fault.on_rail else node.gpus if wanted.name in GPU_FAULTS else 1
     if not 0 <= wanted.index < limit:
         raise UsageError(
             f"{node.name} has no {fault.layer} {wanted.index}",
@@ -280,7 +128,10 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
         bench.at_work.remove(fault)
         FAULTS[fault.name].clear(bench, fault)
         _store(work, bench.at_work)
-    _wait_healthy(bench, {fault.node for fault in gone})
+    workers = {node.name for node in contract.with_role(*WORKERS)}
+    broken = {fault.node for fault in gone}
+    # What broke on a controller, every node has felt.
+    _wait_healthy(bench, broken if broken <= workers else workers)
     return gone
 
 
@@ -297,13 +148,20 @@ def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
             state = scheduler.nodes().get(node)
             reason = state.reason if state is not None and state.drained else ""
             drained = reason.startswith(HEALTHCHECK_PREFIX)
-            if health.ok and not drained:
+            lost = state is not None and not state.responding
+            if health.ok and not drained and not lost:
                 break
             if time.monotonic() > deadline:
-                told = health.tail() or f"drained: {reason}"
+                told = health.tail() or (
+                    f"the scheduler has it as {state.text}" if state and lost else f"drained: {reason}"
+                )
                 raise RailbedError(f"{node} is still not healthy: {told}", code="FAULT_STAYS")
             if drained:
                 bench.remote.run(node, [HEALTH_CHECK])
+            elif lost:
+                # All daemons report themselves; else the scheduler asks again after minutes.
+                bench.remote.run(scheduler.controller, ["scontrol", "reconfigure"])
+                time.sleep(POLL_S)
             else:
                 time.sleep(POLL_S)
         # A fault that was put in is no sign of a node that comes and goes.

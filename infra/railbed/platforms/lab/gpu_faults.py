@@ -59,8 +59,10 @@ class GpuFault:
     """What one GPU then shows."""
 
     layer: str
+    part: str = "gpu {gpu}"
+    """What validation blames."""
     entries: Mapping[str, str] = field(default_factory=dict)
-    """Of its section in the state file."""
+    """Of its section in the state file; ``{gpu}`` is its index."""
     xids: tuple[int, ...] = ()
     """Logged at once, in this order."""
     claims: tuple[str, ...] = ()
@@ -68,16 +70,23 @@ class GpuFault:
 
 GPU_FAULTS = {
     MISSING: GpuFault("gpu", claims=("node.gpus",)),
-    "gpu-lost": GpuFault("gpu", {"err": "15"}, (79,), ("node.gpus",)),
-    "gpu-hang": GpuFault("gpu", {"hang": "1"}, (119,), ("node.gpus", "node.driver")),
+    "gpu-lost": GpuFault("gpu", entries={"err": "15"}, xids=(79,), claims=("node.gpus",)),
+    "gpu-hang": GpuFault("gpu", "", {"hang": "1"}, (119,), ("node.gpus", "node.driver")),
     "gpu-ecc": GpuFault(
-        "gpu", {"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
-        (48, 63, 94), ("node.gpus",),
+        "gpu", entries={"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
+        xids=(48, 63, 94), claims=("node.gpus",),
     ),
-    "gpu-remap-failed": GpuFault("gpu", {"remap_unc": "8", "remap_failed": "1"}, (64,), ("node.gpus",)),
-    "gpu-throttle": GpuFault("gpu", {"throttle": "0x48", "temp": "90", "clock_sm": "210"}),
-    "pcie-narrow": GpuFault("pcie", {"pcie_width": "8"}, claims=("node.pcie",)),
-    "nvlink-down": GpuFault("nvlink", {f"nvlink{LINK}": "down"}, (74,), ("node.nvlink",)),
+    "gpu-remap-failed": GpuFault("gpu", entries={"remap_unc": "8", "remap_failed": "1"}, xids=(64,), claims=("node.gpus",)),
+    "gpu-less-memory": GpuFault("gpu", entries={"mem_total_mib": "40960"}, claims=("node.gpus",)),
+    "gpu-other-model": GpuFault("gpu", entries={"name": "NVIDIA A100-SXM4-80GB"}, claims=("node.gpus",)),
+    # A quick run leaves `node.identity` unproven; a run of everything accepts what it finds.
+    "gpu-other": GpuFault(
+        "identity", "", {"uuid": "GPU-00000000-0000-4000-8000-{gpu:012d}", "serial": "165{gpu:010d}"}
+    ),
+    "gpu-throttle": GpuFault("gpu", entries={"throttle": "0x48", "temp": "90", "clock_sm": "210"}),
+    "pcie-narrow": GpuFault("pcie", entries={"pcie_width": "8"}, claims=("node.pcie",)),
+    "nvlink-down": GpuFault("nvlink", entries={f"nvlink{LINK}": "down"}, xids=(74,), claims=("node.nvlink",)),
+    "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{f"xid-{number}": GpuFault("gpu", xids=(number,), claims=("node.xid",)) for number in XIDS},
 }  # fmt: skip
 
@@ -92,7 +101,7 @@ def state(delivered: str, faults: Iterable[tuple[str, int]]) -> str:
     gpus = [_whole(index, found.pop(f"gpu{index}", {})) for index in range(count)]
     missing = set()
     for name, index in faults:
-        gpus[index].update(GPU_FAULTS[name].entries)
+        gpus[index].update({key: value.format(gpu=index) for key, value in GPU_FAULTS[name].entries.items()})
         if name == MISSING:
             missing.add(index)
     there = [gpu for index, gpu in enumerate(gpus) if index not in missing]

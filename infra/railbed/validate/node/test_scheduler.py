@@ -1,4 +1,4 @@
-"""The scheduler's files and munge's key are those of the controller. The key itself is never read."""
+"""The scheduler's files and munge's key are those of the controller, and its daemon runs. The key itself is never read."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ GENUINE = ("Expired credential", "Rewound credential", "Replayed credential")
 FORGED = "Invalid credential"
 FILES, KEY, MUNGE = "slurm.conf", "munge key", "munge"
 """Parts that are to blame: some file, the key, the daemon."""
+DAEMONS = {"controller": "slurmctld"}
+"""Slurm's daemon by the node's role; on every other it is slurmd."""
 
 
 def _key(probe: Probe, made: str, where: str) -> tuple[str, Optional[tuple[str, str]]]:
@@ -35,8 +37,16 @@ def _key(probe: Probe, made: str, where: str) -> tuple[str, Optional[tuple[str, 
     return "", (MUNGE, f"munged does not answer: {answer.first_line}")
 
 
+def _daemon(probe: Probe, name: str) -> tuple[str, Optional[tuple[str, str]]]:
+    """As ``_key``. The scheduler itself misses a daemon only after minutes (``SlurmdTimeout``)."""
+    answer = probe.run(["systemctl", "is-active", f"{name}.service"])
+    if answer.code == NOT_FOUND:
+        return "systemctl is not installed", None
+    return "", None if answer.code == 0 else (name, f"{name}.service is {answer.first_line}")
+
+
 def configuration(probe: Probe, want: dict[str, Any]) -> Finding:
-    """Every file of the scheduler has the controller's content, and what its munge made is understood here."""
+    """Slurm's daemon runs, every file of the scheduler has the controller's content, and what its munge made is understood."""
     given = want.get("scheduler") or {}
     where = given.get("controller", "the controller")
     if not given.get("files"):
@@ -53,7 +63,9 @@ def configuration(probe: Probe, want: dict[str, Any]) -> Finding:
         unknown, problem = _key(probe, given["credential"], where)
     else:
         unknown, problem = f"munge of {where} makes no credential", None
-    problems += [problem] if problem else []
+    unseen, stopped = _daemon(probe, DAEMONS.get(want["role"], "slurmd"))
+    unknown = unknown or unseen
+    problems += [one for one in (problem, stopped) if one]
     if problems:
         told = "; ".join(text for _, text in problems)
         return Finding("fail", told, parts=tuple(dict.fromkeys(part for part, _ in problems)))

@@ -1,0 +1,58 @@
+"""Faults of cables: a rail's, and that of the management network."""
+
+from __future__ import annotations
+
+from railbed.effects.lab import names, network
+from railbed.platforms.lab.fault import Bench, Injected
+
+BURST_KIB = 128
+"""The machine's `burst_kib` in the catalogue."""
+LOSSY = "railbed-fault"
+"""nftables' table of a rail that loses packets."""
+
+
+def slow(bench: Bench, fault: Injected) -> None:
+    space, interface, _ = bench.rail_ends(fault)
+    network.shape(space, interface, bench.rail_mbit(fault) * (1 - fault.percent / 100), BURST_KIB)
+
+
+def at_rate(bench: Bench, fault: Injected) -> None:
+    space, interface, _ = bench.rail_ends(fault)
+    network.shape(space, interface, bench.rail_mbit(fault), BURST_KIB)
+
+
+def down(bench: Bench, fault: Injected) -> None:
+    _, _, port = bench.rail_ends(fault)
+    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "down")
+
+
+def up(bench: Bench, fault: Injected) -> None:
+    _, _, port = bench.rail_ends(fault)
+    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
+
+
+def lossy(bench: Bench, fault: Injected) -> None:
+    """One in ten packets that arrive is lost: the carrier and the shapers' rates are as they should be."""
+    space, interface, _ = bench.rail_ends(fault)
+    network.nft(space, f"add table netdev {LOSSY}",
+                f"add chain netdev {LOSSY} in {{ type filter hook ingress device {interface} priority 0; }}",
+                f"add rule netdev {LOSSY} in numgen random mod 10 < 1 drop")  # fmt: skip
+
+
+def lossless(bench: Bench, fault: Injected) -> None:
+    network.nft(bench.rail_ends(fault)[0], f"add table netdev {LOSSY}", f"delete table netdev {LOSSY}")
+
+
+def unreachable(bench: Bench, fault: Injected) -> None:
+    _management(bench, fault, "down")
+
+
+def reachable(bench: Bench, fault: Injected) -> None:
+    _management(bench, fault, "up")
+
+
+def _management(bench: Bench, fault: Injected, state: str) -> None:
+    """The switch's port of the node on the management network."""
+    octet = int(bench.node(fault).address.rsplit(".", 1)[1])
+    port = names.management_port(bench.work.lab_id, octet)
+    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, state)

@@ -1,0 +1,78 @@
+"""What a fault of the lab is, and what it acts through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from railbed.contract import Contract, Node
+from railbed.effects.lab import names
+from railbed.effects.remote import Remote
+from railbed.effects.workspace import Workspace
+
+MBIT_PER_GBIT = 1000
+POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault at work."""
+
+    name: str
+    node: str
+    index: int
+    """Rail or GPU."""
+    percent: float
+    side: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a fault is; ``inject`` and ``clear`` act through ``Bench``."""
+
+    name: str
+    layer: str
+    arguments: list[str]
+    claims: list[str]
+    """Patterns of the claims that it breaks."""
+    part: str
+    """What validation then blames on its node, with ``{index}`` of the rail or GPU; empty where nobody can be."""
+    inject: Callable[[Bench, Injected], None]
+    clear: Callable[[Bench, Injected], None]
+    on_controller: bool = False
+    """Whether it is one of a controller, and not of the nodes that take jobs."""
+
+    @property
+    def on_rail(self) -> bool:
+        return "RAIL" in self.arguments
+
+    def culprit(self, injected: Injected) -> tuple[str, str]:
+        """Node and part."""
+        return (injected.node if self.part else "", self.part.format(index=injected.index))
+
+
+class Bench:
+    """The lab that faults are put into; ``at_work`` are the faults that shall be in it."""
+
+    def __init__(self, work: Workspace, contract: Contract, at_work: list[Injected]) -> None:
+        self.work = work
+        self.contract = contract
+        self.at_work = at_work
+        self.remote = Remote(work, contract)
+
+    def node(self, fault: Injected) -> Node:
+        return self.contract.node(fault.node)
+
+    def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
+        """(namespace, interface) of the side that the fault is on, and the switch-side port."""
+        octet = int(self.node(fault).address.rsplit(".", 1)[1])
+        port = names.rail_port(self.work.lab_id, octet, fault.index)
+        if fault.side == "switch":
+            return names.fabric_namespace(self.work.lab_id), port, port
+        return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port
+
+    def rail_mbit(self, fault: Injected) -> float:
+        return self.node(fault).rails[fault.index].rate_gbps * MBIT_PER_GBIT
+
+    def ssh(self, fault: Injected, script: str) -> None:
+        self.remote.run(fault.node, ["sh", "-ec", script])

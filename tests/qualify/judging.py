@@ -1,0 +1,64 @@
+"""Whether a validation found one fault, that fault alone, and whom it blames. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from railbed.claims import table
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a fault must break: patterns of claims in scope, and whom validation must blame (an empty part: nobody)."""
+
+    claims: Sequence[str]
+    node: str
+    part: str
+
+    @property
+    def culprits(self) -> set[tuple[str, str]]:
+        return {(self.node, self.part)} if self.part else set()
+
+
+def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
+    """Everything that is otherwise than it must be; empty where the fault was found, and nothing else.
+
+    A claim that fails because of others (a collective over a slow rail) may fail too. Where nobody can be blamed, what the
+    fault breaks is unproven.
+    """
+    broken = {"fail"} if wanted.part else {"fail", "unproven"}
+    failed = [one for one in report["claims"] if one["verdict"] == "fail"]
+    found = []
+    blamed = {(one["node"], one["part"]) for one in report["culprits"]}
+    if blamed != wanted.culprits:
+        found.append(f"blamed {_named(blamed)}, not {_named(wanted.culprits)}")
+    for pattern in wanted.claims:
+        verdicts = {
+            one["verdict"] for one in report["claims"]
+            if fnmatchcase(one["claim"], pattern) and one["node"] in (wanted.node, "")
+        }  # fmt: skip
+        if not verdicts & broken:
+            found.append(f"{pattern} does not fail ({', '.join(sorted(verdicts)) or 'not asked'})")
+    for one in failed:
+        ours = one["node"] in (wanted.node, "") and any(fnmatchcase(one["claim"], p) for p in wanted.claims)
+        if not ours and not _follows(one["claim"]):
+            found.append(f"{one['claim']} fails on {one['node'] or 'the cluster'} too: {one['reason']}")
+    return found
+
+
+def _follows(claim: str) -> bool:
+    """Whether other claims' parts can be why this one fails."""
+    definition = table.find(claim)
+    return definition is not None and definition.explained is not None
+
+
+def _named(culprits: set[tuple[str, str]]) -> str:
+    return ", ".join(f"{part} of {node or 'no node'}" for node, part in sorted(culprits)) or "nobody"
+
+
+def failed_claims(report: Mapping[str, Any]) -> list[str]:
+    """Ids of all that fails, each once."""
+    return list(dict.fromkeys(one["claim"] for one in report["claims"] if one["verdict"] == "fail"))

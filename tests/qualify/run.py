@@ -1,0 +1,131 @@
+"""Runs one part of the qualification in a lab of its own and writes its section of docs/qualification.md.
+
+usage: python -m tests.qualify.run PART [--runs N]    as root; PART: faults-1 to faults-3, or healthy
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.lab.conftest import Cli, stacks
+
+from railbed.effects import contract_store
+from railbed.platforms.lab import faults
+from railbed.platforms.lab.fault import Fault, Injected
+from railbed.run import run
+
+from .judging import Wanted, failed_claims, problems
+from .page import Row, Section, replaced
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/qualification.md"
+STACK = "qualify"
+LAYERS = {
+    "faults-1": ("rail", "nic", "cable", "node"),
+    "faults-2": ("gpu", "pcie", "nvlink", "software"),
+    "faults-3": ("filesystem", "scheduler", "time", "limits", "logins", "identity", "job"),
+}
+"""Part → layers of its faults; each takes an hour at most."""
+ABOUT = {
+    "faults-1": "Faults of rails, cards, cables and reach, each alone, against a full validation.",
+    "faults-2": "Faults of GPUs (simulated), links and installed software, each alone, against a full validation.",
+    "faults-3": "Faults of the filesystem, scheduler, hosts and jobs, each alone, against a full validation.",
+    "healthy": "A lab without faults, one full validation after the other.",
+}
+HEALTHY_RUNS = 20
+CONTROLLER = "ctl0"
+INDEX = 3
+"""Rail or GPU that a fault is put on."""
+
+
+def where(fault: Fault, at: int) -> Injected:
+    """Its node: those of the pool in turn; the controller where it is one of the controller's."""
+    node = CONTROLLER if fault.on_controller else f"h100-{at % 4}"
+    index = INDEX if {"RAIL", "GPU"} & set(fault.arguments) else 0
+    return Injected(fault.name, node, index, percent=5.0, side="node")
+
+
+def fault_rows(cluster: Cli, layers: tuple[str, ...]) -> Iterator[Row]:
+    """Each fault of the layers: in, validated, out."""
+    chosen = [fault for fault in faults.FAULTS.values() if fault.layer in layers]
+    contract = contract_store.load(cluster.work)
+    for at, fault in enumerate(chosen):
+        one, start = where(fault, at), time.monotonic()
+        node, part = fault.culprit(one)
+        words = [one.node, *([str(one.index)] if {"RAIL", "GPU"} & set(fault.arguments) else [])]
+        if "--percent" in fault.arguments:
+            words += ["--percent", f"{one.percent:g}"]
+        try:
+            cluster("lab", "fault", "inject", fault.name, *words)
+            report = cluster.json("validate", status=None)
+        finally:
+            cluster("lab", "fault", "clear")
+        wanted = Wanted(faults.seen_by(contract, fault.name), node, part)
+        found = ", ".join(failed_claims(report)) or f"nothing: {report['verdict']}"
+        yield Row(f"`{fault.name}`", found, time.monotonic() - start, problems(wanted, report))
+
+
+def healthy_rows(cluster: Cli, runs: int) -> Iterator[Row]:
+    """Full validations, which must all pass."""
+    for at in range(runs):
+        start = time.monotonic()
+        report = cluster.json("validate", status=None)
+        bad = [
+            f"{one['claim']} {one['node']}: {one['reason']}"
+            for one in report["claims"]
+            if one["verdict"] != "pass"
+        ]
+        yield Row(f"run {at + 1}", report["verdict"], time.monotonic() - start, bad)
+
+
+def commit() -> str:
+    """The checkout's commit; says where files differ from it."""
+    short = run(["git", "-C", str(ROOT), "rev-parse", "--short=8", "HEAD"]).stdout.strip()
+    changed = run(["git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+    return f"{short} with changes" if changed else short
+
+
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[2]:.0f} at the end"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=ABOUT)
+    parser.add_argument("--runs", type=int, default=HEALTHY_RUNS, help="validations of a healthy lab")
+    given = parser.parse_args()
+    made: Callable[[Cli], Iterator[Row]] = (
+        (lambda cluster: healthy_rows(cluster, given.runs)) if given.part == "healthy"
+        else (lambda cluster: fault_rows(cluster, LAYERS[given.part]))
+    )  # fmt: skip
+    of, rows = commit(), []
+    with stacks() as make:
+        cluster = make(STACK, nodes=4, spares=1)
+        cluster.json("up")
+        for row in made(cluster):
+            rows.append(row)
+            print(
+                json.dumps(
+                    {"name": row.name, "found": row.found, "s": round(row.seconds), "problems": row.problems}
+                ),
+                flush=True,
+            )
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    section = Section(given.part, ABOUT[given.part], of, date, machine(), rows)
+    PAGE.write_text(replaced(PAGE.read_text(), section))
+    print(f"{sum(row.passed for row in rows)} of {len(rows)} hold; {PAGE.relative_to(ROOT)} says which")
+    return 0 if all(row.passed for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The qualification: which report shows a fault alone, its page, and that every fault is in one of its parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from tests.qualify import run
+from tests.qualify.judging import Wanted, problems
+from tests.qualify.page import Row, Section, replaced
+
+from railbed.platforms.lab.faults import FAULTS
+from railbed.platforms.lab.gpu_faults import GPU_FAULTS
+
+RAIL = Wanted(["fabric.rail.*.bandwidth"], "h100-1", "rail 3")
+
+
+def claim(name: str, node: str, verdict: str) -> dict[str, Any]:
+    return {"claim": name, "node": node, "verdict": verdict, "reason": f"it is {verdict}"}
+
+
+def report(*claims: dict[str, Any], blamed: tuple[str, str] = ("h100-1", "rail 3")) -> dict[str, Any]:
+    return {"claims": list(claims), "culprits": [{"node": blamed[0], "part": blamed[1]}]}
+
+
+SLOW = claim("fabric.rail.3.bandwidth", "h100-1", "fail")
+
+
+def test_a_fault_that_is_found_alone_holds() -> None:
+    other = claim("fabric.rail.3.bandwidth", "h100-2", "pass")
+    assert problems(RAIL, report(SLOW, other, claim("collective.all_reduce@4", "", "fail"))) == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "blamed", "told"),
+    [
+        ([SLOW], ("h100-2", "rail 3"), "blamed rail 3 of h100-2, not rail 3 of h100-1"),
+        ([claim("fabric.rail.3.bandwidth", "h100-1", "unproven")], ("h100-1", "rail 3"), "does not fail (unproven)"),
+        ([], ("h100-1", "rail 3"), "does not fail (not asked)"),
+        ([SLOW, claim("node.nics", "h100-1", "fail")], ("h100-1", "rail 3"), "node.nics fails on h100-1 too"),
+        ([SLOW, claim("fabric.rail.3.bandwidth", "h100-2", "fail")], ("h100-1", "rail 3"), "fails on h100-2 too"),
+    ],
+)  # fmt: skip
+def test_anything_else_does_not(claims: list[dict[str, Any]], blamed: tuple[str, str], told: str) -> None:
+    assert any(told in one for one in problems(RAIL, report(*claims, blamed=blamed)))
+
+
+def test_who_blames_nobody_must_find_nobody() -> None:
+    hung = Wanted(["node.gpus"], "h100-1", "")
+    assert problems(hung, {"claims": [claim("node.gpus", "h100-1", "unproven")], "culprits": []}) == []
+    passed = {
+        "claims": [claim("node.gpus", "h100-1", "pass"), claim("node.gpus", "h100-2", "fail")],
+        "culprits": [],
+    }
+    assert len(problems(hung, passed)) == 2, "nothing of its own is open, and another node's fails"
+    gone = Wanted([], "h100-1", "")
+    assert problems(gone, {"claims": [], "culprits": []}) == []
+    assert problems(gone, report()) == ["blamed rail 3 of h100-1, not nobody"]
+
+
+def test_every_fault_is_in_one_part_and_every_layer_has_faults() -> None:
+    layers = [layer for part in run.LAYERS.values() for layer in part]
+    assert len(layers) == len(set(layers))
+    assert {fault.layer for fault in FAULTS.values()} <= set(layers)
+    assert set(run.LAYERS) < set(run.ABOUT)
+
+
+def test_the_library_is_wide_and_mostly_real() -> None:
+    """An XID line counts once, whatever its number."""
+    single = {name for name in FAULTS if not name.startswith("xid-")}
+    assert len(single) + 1 >= 40
+    assert len(single - set(GPU_FAULTS)) * 2 >= len(single) + 1
+    assert all(count >= 1 for count in Counter(fault.layer for fault in FAULTS.values()).values())
+
+
+SECTION = Section(
+    "faults-1", "Faults.", "0123abcd", "2026-11-30", "2 cores", [Row("`a`", "x", 61.4), Row("`b`", "y", 3.0, ["blamed nobody"])]
+)  # fmt: skip
+
+
+def test_a_section_replaces_its_own_and_leaves_the_others() -> None:
+    page = "# Qualification\n\nWhat.\n\n## faults-1\n\nstale\n\n## healthy\n\nkept\n"
+    new = replaced(page, SECTION)
+    assert "stale" not in new
+    assert new.startswith(
+        "# Qualification\n\nWhat.\n\n## faults-1\n\nFaults. Commit 0123abcd, 2026-11-30, 2 cores: **1 of 2 hold**"
+    )
+    assert new.endswith("- `b`: blamed nobody\n\n## healthy\n\nkept\n")
+    assert replaced(new, SECTION) == new
+
+
+def test_a_first_section_comes_at_the_end() -> None:
+    assert replaced("# Qualification\n", SECTION).startswith("# Qualification\n\n## faults-1\n")
+    assert "| `a` | x | 61 | holds |" in SECTION.text()
+    assert "| `b` | y | 3 | FAILS |" in SECTION.text()
