@@ -155,6 +155,15 @@ REASON_CHARACTERS = 4000
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
+LLDP_HEARD_S = 35.0
+"""A switch speaks every 30 s (IEEE 802.1AB-2016, 9.2.5.7: msgTxInterval): so long a rail may have heard nothing since its link
+came up."""
+LLDP_PAUSE_S = 2.0
+"""Between two looks at who is heard."""
+IBNETDISCOVER_TIMEOUT_S = 120.0
+"""Of one subnet; its sweep asks every port of every switch."""
+FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
+"""What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
 NOFILE_MIN = 16384
 """Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
 MEMLOCK_MIN_KIB = 8192

@@ -19,6 +19,7 @@ from railbed.errors import RailbedError, UsageError
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
+    cabling,
     certificate,
     checkpoint,
     collectives,
@@ -41,6 +42,7 @@ LATEST = "latest"
 STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     (measurements.SCHEDULER.step, schedule.look),
     (measurements.NODE_SUITE.step, on_node.run),
+    (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
     (measurements.STORAGE.step, storage.run),

@@ -13,7 +13,7 @@ from railbed import inputs
 from railbed.contract import Contract, Node
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
 from railbed.effects import files
-from railbed.effects.lab import hardware, names, network
+from railbed.effects.lab import hardware, names, network, switches
 from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, StandIn, releases, stand_ins
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -29,6 +29,9 @@ POLL_S = 1.0
 HEALTH_CHECK = "/opt/railbed/checks/healthcheck"
 HEALTH_RETURNS = "/var/lib/railbed/health-returns.json"
 """Where a node's health check counts how often it gave the node back."""
+BETWEEN_RAILS = "cable"
+ON_RAILS = ("rail", BETWEEN_RAILS)
+"""Layers whose faults are told by rails."""
 SWITCHES = f"{hardware.FOLDER}/packages"
 """Where stand-in packages look for what they are made to do on this node."""
 
@@ -43,6 +46,8 @@ class Injected:
     """Rail or GPU."""
     percent: float
     side: str
+    other: int = 0
+    """The second rail, where a fault is between two."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Bench:
     def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
         """(namespace, interface) of the side that the fault is on, and the switch-side port."""
         octet = int(self.node(fault).address.rsplit(".", 1)[1])
-        port = names.rail_port(self.work.lab_id, octet, fault.index)
+        port = names.rail_port(octet, fault.index)
         if fault.side == "switch":
             return names.fabric_namespace(self.work.lab_id), port, port
         return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port
@@ -102,6 +107,12 @@ def _rail_down(bench: Bench, fault: Injected) -> None:
 def _rail_up(bench: Bench, fault: Injected) -> None:
     _, _, port = bench.rail_ends(fault)
     network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
+
+
+def _cables_swapped(bench: Bench, fault: Injected) -> None:
+    """The cables of two rails end in each other's ports; taken back by the same."""
+    octet = int(bench.node(fault).address.rsplit(".", 1)[1])
+    switches.swap(bench.work.lab_id, octet, fault.index, fault.other)
 
 
 def _gpu_state(bench: Bench, fault: Injected) -> None:
@@ -185,6 +196,8 @@ FAULTS = {
     for fault in (
         Fault("rail-slow", "rail", ["NODE", "RAIL", "--percent", "--side"], ["fabric.rail.*.bandwidth"],
               _rail_slow, _rail_restored),
+        Fault("cable-swapped", "cable", ["NODE", "RAIL", "RAIL"], ["fabric.cabling", "fabric.rail.*.bandwidth"],
+              _cables_swapped, _cables_swapped),
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], _rail_down, _rail_up),
         *(
             Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), _gpu_broken, _gpu_state)
@@ -236,13 +249,14 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     if fault is None:
         raise UsageError(f"no fault is named {wanted.name}", found=wanted.name, allowed=sorted(FAULTS))
     node = contract.node(wanted.node)
-    limit = len(node.rails) if fault.layer == "rail" else node.gpus if wanted.name in GPU_FAULTS else 1
-    if not 0 <= wanted.index < limit:
-        raise UsageError(
-            f"{node.name} has no {fault.layer} {wanted.index}",
-            found=wanted.index,
-            allowed=f"0 to {limit - 1}",
-        )
+    rails = fault.layer in ON_RAILS
+    limit = len(node.rails) if rails else node.gpus if wanted.name in GPU_FAULTS else 1
+    for index in (wanted.index, wanted.other):
+        if not 0 <= index < limit:
+            part = "rail" if rails else fault.layer
+            raise UsageError(f"{node.name} has no {part} {index}", found=index, allowed=f"0 to {limit - 1}")
+    if fault.layer == BETWEEN_RAILS and wanted.index == wanted.other:
+        raise UsageError(f"{fault.name} is between two rails", found=[wanted.index, wanted.other])
     if not 0 < wanted.percent < 100:
         raise UsageError(
             "--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100"
