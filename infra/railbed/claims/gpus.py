@@ -40,11 +40,19 @@ def driver(facts: Facts) -> Instances:
 
 @define(
     id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
-    holds="persistence mode is on for every GPU", accuses="driver", runbook="persistence",
-    hidden={"lab": "the lab has no GPU, so there is nothing that a driver could keep"},
+    holds="persistence mode is on for every GPU", accuses="driver", runbook="persistence", hardware=True,
 )  # fmt: skip
 def persistence(_: Facts) -> Instances:
     yield In("the driver keeps every GPU set up while nobody uses it")
+
+
+@define(
+    id="node.clocks", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="no GPU is slowed down by heat, hardware or the power brake, its power limit is that of its model (else its board's "
+    "default), and MIG is off", accuses="gpus", runbook="clocks", hardware=True,
+)  # fmt: skip
+def clocks(_: Facts) -> Instances:
+    yield In("no GPU is slowed down or limited, and none is cut into parts")
 
 
 @define(
