@@ -103,8 +103,7 @@ def nvlink(facts: Facts) -> Instances:
 @define(
     id="node.xid", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
     by=NODE_SUITE, holds="the driver wrote no XID that points at hardware, and no fatal SXid, since the node booted",
-    accuses="xid", runbook="xid", essential=True,
-    hidden={"lab": "the lab has no GPU driver in the kernel, so it writes no XID lines"},
+    accuses="xid", runbook="xid", hardware=True, essential=True,
 )  # fmt: skip
 def xid(_: Facts) -> Instances:
     yield In("the driver wrote no XID that points at hardware since the node booted")

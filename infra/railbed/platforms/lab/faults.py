@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -128,9 +128,25 @@ def _gpu_state(bench: Bench, fault: Injected) -> None:
 def _gpu_broken(bench: Bench, fault: Injected) -> None:
     _gpu_state(bench, fault)
     delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
-    for line in gpu_faults.log_lines(delivered, fault.name, fault.index):
-        entry = gpu_faults.journal_entry(line)
-        bench.remote.run(fault.node, ["logger", "--journald"], stdin=entry)
+    _log(bench, fault, gpu_faults.log_lines(delivered, fault.name, fault.index))
+
+
+def _gpu_mended(bench: Bench, fault: Injected) -> None:
+    """As after a reset of the GPU, which ends what the driver had logged of it; faults that stay log theirs again."""
+    _gpu_state(bench, fault)
+    if not GPU_FAULTS[fault.name].xids:
+        return
+    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
+    lines = [gpu_faults.reset_line(delivered, fault.index)]
+    for one in bench.at_work:
+        if (one.node, one.index) == (fault.node, fault.index) and one.name in GPU_FAULTS:
+            lines += gpu_faults.log_lines(delivered, one.name, one.index)
+    _log(bench, fault, lines)
+
+
+def _log(bench: Bench, fault: Injected, lines: Iterable[str]) -> None:
+    for line in lines:
+        bench.remote.run(fault.node, ["logger", "--journald"], stdin=gpu_faults.journal_entry(line))
 
 
 def _server_down(bench: Bench, fault: Injected) -> None:
@@ -200,7 +216,7 @@ FAULTS = {
               _cables_swapped, _cables_swapped),
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], _rail_down, _rail_up),
         *(
-            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), _gpu_broken, _gpu_state)
+            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), _gpu_broken, _gpu_mended)
             for name, gpu in GPU_FAULTS.items()
         ),
         Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], _server_down, _server_up),

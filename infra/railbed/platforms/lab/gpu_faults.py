@@ -66,22 +66,33 @@ class GpuFault:
     claims: tuple[str, ...] = ()
 
 
+HARMLESS = (13, 63, 94)
+"""Codes that say nothing of the hardware, or of which the node may go on."""
 GPU_FAULTS = {
     MISSING: GpuFault("gpu", claims=("node.gpus",)),
-    "gpu-lost": GpuFault("gpu", {"err": "15"}, (79,), ("node.gpus",)),
-    "gpu-hang": GpuFault("gpu", {"hang": "1"}, (119,), ("node.gpus", "node.driver")),
+    "gpu-lost": GpuFault("gpu", {"err": "15"}, (79,), ("node.gpus", "node.dcgm", "node.xid")),
+    "gpu-hang": GpuFault("gpu", {"hang": "1"}, (119,), ("node.gpus", "node.driver", "node.xid")),
     "gpu-ecc": GpuFault(
         "gpu", {"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
-        (48, 63, 94), ("node.gpus",),
+        (48, 63, 94), ("node.gpus", "node.dcgm", "node.xid"),
     ),
-    "gpu-remap-failed": GpuFault("gpu", {"remap_unc": "8", "remap_failed": "1"}, (64,), ("node.gpus",)),
-    "gpu-throttle": GpuFault("gpu", {"throttle": "0x48", "temp": "90", "clock_sm": "210"}, claims=("node.clocks",)),
+    "gpu-remap-failed": GpuFault(
+        "gpu", {"remap_unc": "8", "remap_failed": "1"}, (64,), ("node.gpus", "node.dcgm", "node.xid")
+    ),
+    "gpu-throttle": GpuFault(
+        "gpu", {"throttle": "0x48", "temp": "90", "clock_sm": "210"}, claims=("node.clocks", "node.dcgm")
+    ),
     "power-capped": GpuFault("gpu", {"power_limit_mw": "350000"}, claims=("node.clocks",)),
     "mig-enabled": GpuFault("gpu", {"mig": "1"}, claims=("node.clocks",)),
     "persistence-off": GpuFault("gpu", {"persistence": "0"}, claims=("node.persistence",)),
-    "pcie-narrow": GpuFault("pcie", {"pcie_width": "8"}, claims=("node.pcie",)),
-    "nvlink-down": GpuFault("nvlink", {f"nvlink{LINK}": "down"}, (74,), ("node.nvlink",)),
-    **{f"xid-{number}": GpuFault("gpu", xids=(number,), claims=("node.xid",)) for number in XIDS},
+    "pcie-narrow": GpuFault("pcie", {"pcie_width": "8"}, claims=("node.pcie", "node.dcgm")),
+    "nvlink-down": GpuFault(
+        "nvlink", {f"nvlink{LINK}": "down"}, (74,), ("node.nvlink", "node.dcgm", "node.xid")
+    ),
+    **{
+        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",))
+        for number in XIDS
+    },
 }  # fmt: skip
 
 
@@ -109,22 +120,37 @@ def _whole(index: int, entries: dict[str, str]) -> dict[str, str]:
     return {**entries, **{key: value for key, value in own.items() if key not in entries}}
 
 
+RECOVERED = (
+    "pid='<unknown>', name=<unknown>, GPU recovery action changed from 0x1 (GPU Reset Required) to 0x0 (None)"
+)
+"""What stands behind XID 154 once a GPU was reset (NVIDIA, "XID Errors", 154)."""
+
+
 def log_lines(delivered: str, name: str, index: int) -> list[str]:
     """What the driver logs when the fault comes."""
-    domain, bus, slot = (
-        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
-    )
-    where = f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+    where = _place(delivered, index)
     return [
         f"NVRM: Xid (PCI:{where}): {number}, {XIDS[number].message.format(link=LINK)}"
         for number in GPU_FAULTS[name].xids
     ]
 
 
+def reset_line(delivered: str, index: int) -> str:
+    """What it logs when the GPU was reset: whatever it had logged of it before is over."""
+    return f"NVRM: Xid (PCI:{_place(delivered, index)}): 154, {RECOVERED}"
+
+
+def _place(delivered: str, index: int) -> str:
+    """A GPU's place as the driver logs it: four digits of the domain, no function."""
+    domain, bus, slot = (
+        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
+    )
+    return f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+
+
 def journal_entry(line: str) -> str:
     """The line as `logger --journald` takes it: what journald makes of a kernel's line, and a mark that it is none.
 
-    A container has no /dev/kmsg of its own. `journalctl -t kernel` shows these lines and a real kernel's alike;
-    `journalctl -k` asks for the transport, which nobody but journald can set.
+    A container has no /dev/kmsg of its own. `journalctl -t kernel` shows these lines and a real kernel's alike.
     """
     return f"MESSAGE={line}\nPRIORITY=3\nSYSLOG_FACILITY=0\nSYSLOG_IDENTIFIER=kernel\nRAILBED_SIMULATED=1\n"
