@@ -87,6 +87,9 @@ ON_THE_NODE = [
     ("gpu-remap-failed", "nvidia-smi -q -i 2", "Remapping Failure Occurred        : Yes", ("fail", "gpu 2")),
     ("gpu-hang", "timeout 2 nvidia-smi -L; echo $?", "124", ("unproven", "")),
     ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
+    ("power-capped", "nvidia-smi --query-gpu=power.limit --format=csv,noheader -i 2", "350.00 W", ("pass", "")),
+    ("mig-enabled", "nvidia-smi --query-gpu=mig.mode.current --format=csv,noheader -i 2", "Enabled", ("pass", "")),
+    ("persistence-off", "nvidia-smi --query-gpu=persistence_mode --format=csv,noheader -i 2", "Disabled", ("pass", "")),
     ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
     ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
 ]  # fmt: skip
@@ -107,6 +110,29 @@ def test_a_gpu_fault_shows_on_its_node(
         assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
     finally:
         cluster("lab", "fault", "clear")
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        ("gpu-throttle", "node.clocks"),
+        ("power-capped", "node.clocks"),
+        ("mig-enabled", "node.clocks"),
+        ("persistence-off", "node.persistence"),
+        ("gpu-ecc", "node.dcgm"),
+        ("xid-95", "node.xid"),
+    ],
+)
+def test_a_gpu_fault_fails_its_claim_until_it_is_cleared(cluster: Cli, name: str, claim: str) -> None:
+    asked = ["--node", "h100-1", "--claim", claim]
+    try:
+        cluster("lab", "fault", "inject", name, "h100-1", "2")
+        report = cluster.json("validate", *asked, status=1)
+        part = "driver" if claim == "node.persistence" else "gpu 2"
+        assert blamed(report) == {("h100-1", part)}
+    finally:
+        cluster("lab", "fault", "clear")
+    assert cluster.json("validate", *asked)["verdict"] == "pass"
 
 
 def test_each_xid_stands_in_the_log_of_its_node(cluster: Cli) -> None:

@@ -13,7 +13,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import NODE_SUITE, missing
+from railbed.claims.measurements import DIAGNOSTICS, NODE_SUITE
 from railbed.claims.records import WORKERS
 
 
@@ -80,12 +80,13 @@ def dcgm_engine(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.dcgm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=missing("`dcgmi diag`"),
-    holds="DCGM's diagnostics pass", accuses="dcgm", runbook="dcgm",
-    hidden={"lab": "the lab has no GPU, so DCGM's diagnostics do not run"},
+    id="node.dcgm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=DIAGNOSTICS,
+    holds="every test of DCGM's diagnostics passes on every GPU (level 1 in a quick run, else 3 where no job can begin beside "
+    "it, 2 on nodes in service), and its watches see no incident meanwhile", accuses="dcgm", runbook="dcgm", hardware=True,
 )  # fmt: skip
-def dcgm(_: Facts) -> Instances:
-    yield In("DCGM's diagnostics pass")
+def dcgm(facts: Facts) -> Instances:
+    if "dcgm" in facts.installed:
+        yield In("DCGM's diagnostics pass on every GPU")
 
 
 @define(

@@ -45,6 +45,7 @@ PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
+DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 CABLING = Measurement(
     "cabling", "lldpcli", {"efa": "the provider's own tools"}, {"infiniband": "ibnetdiscover"}
 )
@@ -57,6 +58,7 @@ JOB = Measurement("job", "the reference job")
 MEASUREMENTS = (
     SCHEDULER,
     NODE_SUITE,
+    DIAGNOSTICS,
     CABLING,
     RAILS,
     COLLECTIVES,

@@ -23,6 +23,7 @@ from railbed.validate import (
     certificate,
     checkpoint,
     collectives,
+    diagnostics,
     html_report,
     identity,
     job,
@@ -42,6 +43,7 @@ LATEST = "latest"
 STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     (measurements.SCHEDULER.step, schedule.look),
     (measurements.NODE_SUITE.step, on_node.run),
+    (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
