@@ -128,7 +128,7 @@ def test_a_gpu_fault_fails_its_claim_until_it_is_cleared(cluster: Cli, name: str
     try:
         cluster("lab", "fault", "inject", name, "h100-1", "2")
         report = cluster.json("validate", *asked, status=1)
-        part = "driver" if claim == "node.persistence" else "gpu 2"
+        part = "persistence" if claim == "node.persistence" else "gpu 2"
         assert blamed(report) == {("h100-1", part)}
     finally:
         cluster("lab", "fault", "clear")

@@ -13,7 +13,7 @@ import pytest
 from railbed.effects.lab import hardware
 from railbed.platforms.lab import gpu_faults
 from railbed.validate.node import xids
-from railbed.validate.node.test_xid import FIRST, REPORT, WRITTEN
+from railbed.validate.node.test_xid import FIRST, PLACES, REPORT, WRITTEN
 
 BUS = {0: "00000000:0F:00.0", 3: "00000000:4C:00.0"}
 CASES = {
@@ -101,6 +101,9 @@ def test_no_code_is_in_two_tables() -> None:
     assert sum(map(len, tables)) == len(set().union(*tables))
 
 
+LOST_GPU = (
+    "Unable to determine the device handle for GPU4: GPU is lost. Reboot the system to recover this GPU\n"
+)
 LOST = "NVRM: Xid (PCI:0000:4c:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus."
 
 
@@ -123,6 +126,13 @@ def test_a_gpu_that_fell_off_the_bus_has_the_number_that_is_missing(
     log(LOST)
     there = {minor: f"00000000:{0x10 * minor:02X}:00.0" for minor in range(8) if minor != 4}
     world.command("nvidia-smi", report(there), arguments=" ".join(REPORT[1:]))
+    assert world.check("node.xid", monkeypatch).parts == ("gpu 4",)
+    listed = "".join(f"GPU {index}: NVIDIA H100 80GB HBM3 (UUID: GPU-{index})\n" for index in there)
+    left = ",".join(map(str, there))
+    world.command("nvidia-smi", LOST_GPU, 15, arguments=" ".join(REPORT[1:]))
+    world.command("nvidia-smi", listed + LOST_GPU, 15, arguments="-L")
+    rows = "".join(f"{index}, {place}\n" for index, place in there.items())
+    world.command("nvidia-smi", rows, arguments=" ".join([*PLACES[1:], f"--id={left}"]))
     assert world.check("node.xid", monkeypatch).parts == ("gpu 4",)
     world.command("nvidia-smi", report({0: there[0]}), arguments=" ".join(REPORT[1:]))
     assert world.check("node.xid", monkeypatch).parts == ("gpu at 0000:4c:00",)

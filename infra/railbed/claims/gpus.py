@@ -40,7 +40,7 @@ def driver(facts: Facts) -> Instances:
 
 @define(
     id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
-    holds="persistence mode is on for every GPU", accuses="driver", runbook="persistence", hardware=True,
+    holds="persistence mode is on for every GPU", accuses="persistence", runbook="persistence", hardware=True,
 )  # fmt: skip
 def persistence(_: Facts) -> Instances:
     yield In("the driver keeps every GPU set up while nobody uses it")

@@ -22,6 +22,8 @@ come by others, as from a log that was passed on."""
 FIRST = [*LOG, "--lines=1"]
 WRITTEN = [*LOG, "--grep=Xid"]
 REPORT = ["nvidia-smi", "-q", "-x"]
+LIST = ["nvidia-smi", "-L"]
+PLACES = ["nvidia-smi", "--query-gpu=index,pci.bus_id", "--format=csv,noheader"]
 GPU_FOLDER = "/proc/driver/nvidia/gpus"
 XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:]+)(?:\.\d)?\): (\d{1,4}), ?(.*)")
 SXID = re.compile(r"SXid \(PCI:([0-9A-Fa-f:.]+)\): (\d{1,6}), (Non-fatal|Fatal)")
@@ -109,8 +111,8 @@ def _bus(place: str) -> str:
 def _gpus(probe: Probe, asked: set[str], count: int) -> dict[str, str]:
     """Place → ``gpu N``, by the driver's own numbers, which a GPU keeps when another is gone.
 
-    Of one that fell off the bus nvidia-smi tells nothing. Numbers follow the places: those that nobody has are of the places
-    that nobody has, where there are as many.
+    Of one that fell off the bus nvidia-smi tells nothing, and then reports on no other either, unless it is asked of those
+    that are left. Numbers follow the places: those that nobody has are of the places that nobody has, where there are as many.
     """
     known = {}
     for place in probe.names(GPU_FOLDER):
@@ -122,6 +124,11 @@ def _gpus(probe: Probe, asked: set[str], count: int) -> dict[str, str]:
         report = probe.run(REPORT).out
         blocks = re.findall(r'<gpu id="([^"]+)">.*?<minor_number>(\d+)</minor_number>', report, re.S)
         known.update({_bus(place): int(minor) for place, minor in blocks})
+        if not blocks:
+            left = ",".join(re.findall(r"^GPU (\d+): .+ \(UUID: ", probe.run(LIST).out, re.M))
+            rows = probe.run([*PLACES, f"--id={left}"]).out if left else ""
+            found = re.findall(r"^(\d+), ([0-9A-Fa-f:.]+)\s*$", rows, re.M)
+            known.update({_bus(place): int(index) for index, place in found})
     lost = sorted(asked - known.keys(), key=lambda place: [int(part, 16) for part in place.split(":")])
     free = sorted(set(range(count)) - set(known.values()))
     if known and len(lost) == len(free):
