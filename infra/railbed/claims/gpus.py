@@ -120,6 +120,19 @@ def pcie(_: Facts) -> Instances:
 
 
 @define(
+    id="node.aer", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="the kernel counted no uncorrected PCIe error of a GPU or a rail's card since the boot",
+    accuses="pcie", runbook="pcie",
+    hidden={"lab": "the lab's GPUs and rails are no PCI devices, so nothing counts their errors"},
+)  # fmt: skip
+def aer(facts: Facts) -> Instances:
+    if facts.own_bridges:
+        yield In("the kernel counted no uncorrected PCIe error of a GPU or a rail's card")
+    else:
+        yield Out("errors of the node's PCI devices are reported to their host, not to the node")
+
+
+@define(
     id="node.affinity", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
     holds="every rail's cards are those nearest to its GPU on the PCIe tree, as many and as fast as wanted, under the names that "
     "jobs are told",
