@@ -156,6 +156,22 @@ REASON_CHARACTERS = 4000
 
 # --- validate --------------------------------------------------------------------------------------------------
 NODE_CHECK_TIMEOUT_S = 60
+LLDP_HEARD_S = 35.0
+"""A switch speaks every 30 s (IEEE 802.1AB-2016, 9.2.5.7: msgTxInterval): so long a rail may have heard nothing since its link
+came up."""
+LLDP_PAUSE_S = 2.0
+"""Between two looks at who is heard."""
+IBNETDISCOVER_TIMEOUT_S = 120.0
+"""Of one subnet; its sweep asks every port of every switch."""
+FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
+"""What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
+DCGM_DEADLINES_S = {1: 120.0, 2: 600.0, 3: 3600.0}
+"""Level of `dcgmi diag` → what it may take, at least twice what NVIDIA says that it takes (DCGM Diagnostics, "Run Levels and
+Tests": seconds, 2 minutes, 30 minutes)."""
+DCGM_PROBE_S = 20.0
+"""For the host engine to list the GPUs, or to say what its watches saw."""
+DCGM_SLACK_S = 75.0
+"""For what comes before and after the diagnosis."""
 NOFILE_MIN = 16384
 """Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
 MEMLOCK_MIN_KIB = 8192

@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from railbed.claims import Verdict
+from railbed.fabric import FabricRequest, Names, observed, plan
+from railbed.fabric.cables import cables
+from railbed.fabric.ends import Planned, Seen, compare
+from railbed.fabric.observed import Port
+from railbed.parse import ibnetdiscover
+
 from .conftest import Simulation, railbed
 
 Start = Callable[..., Simulation]
@@ -93,6 +100,32 @@ def test_wrong_and_slow_cables_are_found(simulate: Start) -> None:
         ("slow", frozenset({"leaf7 port 64", "spine3 port 64"}), frozenset({"200 Gb/s"})),
     }
     assert [d["detail"] for d in seen if "leaf7 port 64" in d["ends"]] == ["narrow: 1 of 4 lanes, 50 Gb/s"]
+
+
+def test_swapped_cables_of_a_node_are_named_for_the_claim(simulate: Start) -> None:
+    """What `fabric.cabling` makes of the subnet, before and after two rails of a node change places."""
+    fabric, names = plan(FabricRequest(nodes=16, rails=8, radix=64)), Names()
+    wanted = [
+        Planned(one.rail or 0, Port(one.source, str(one.source_port)), Port(one.target, str(one.target_port)))
+        for one in cables(fabric, names)
+        if one.tier == "node_leaf"
+    ]
+    devices = {port.device for one in wanted for port in (one.card, one.leaf)}
+
+    def seen() -> Seen:
+        text = simulation.run("ibnetdiscover")
+        return compare(wanted, observed.of(ibnetdiscover.plain(text), devices).links)
+
+    simulation = simulate(*TWO_TIERS)
+    assert (seen().verdict, seen().right) == (Verdict.PASS, 128)
+    for command in (
+        'Unlink "S-leaf0"[6]', 'Unlink "S-leaf1"[6]', 'Link "S-leaf0"[6] "H-node-5-mlx5_1"[1]',
+        'Link "S-leaf1"[6] "H-node-5-mlx5_0"[1]',
+    ):  # fmt: skip
+        simulation.console(command)
+    swapped = seen()
+    assert (swapped.verdict, swapped.guilty) == (Verdict.FAIL, (("node-5", "rail 0"), ("node-5", "rail 1")))
+    assert "node-5 rail 0 ends in leaf1 port 6 (of node-5 rail 1)" in swapped.reason
 
 
 def test_two_fabrics_at_once_never_meet(simulate: Start) -> None:

@@ -70,11 +70,26 @@ def test_faults_are_found_named_and_nothing_else_is_blamed(
     assert cluster.json("validate", *one, *cleared)["verdict"] == "pass"
 
 
+def test_two_swapped_cables_are_both_named_with_the_port_that_each_is_in(cluster: Cli) -> None:
+    asked = ["--claim", "fabric.cabling"]
+    try:
+        cluster("lab", "fault", "inject", "cable-swapped", "h100-2", "1", "6")
+        report = cluster.json("validate", *asked, status=1)
+        assert blamed(report) == {("h100-2", "rail 1"), ("h100-2", "rail 6")}
+        assert "h100-2 rail 1 ends in leaf6 port 3 (of h100-2 rail 6)" in report["claims"][0]["reason"]
+    finally:
+        cluster("lab", "fault", "clear")
+    assert cluster.json("validate", *asked)["verdict"] == "pass"
+
+
 ON_THE_NODE = [
     ("gpu-ecc", "nvidia-smi -q -i 2", "DRAM Uncorrectable            : 1", ("fail", "gpu 2")),
     ("gpu-remap-failed", "nvidia-smi -q -i 2", "Remapping Failure Occurred        : Yes", ("fail", "gpu 2")),
     ("gpu-hang", "timeout 2 nvidia-smi -L; echo $?", "124", ("unproven", "")),
     ("gpu-throttle", "nvidia-smi -q -i 2", "HW Thermal Slowdown           : Active", ("pass", "")),
+    ("power-capped", "nvidia-smi --query-gpu=power.limit --format=csv,noheader -i 2", "350.00 W", ("pass", "")),
+    ("mig-enabled", "nvidia-smi --query-gpu=mig.mode.current --format=csv,noheader -i 2", "Enabled", ("pass", "")),
+    ("persistence-off", "nvidia-smi --query-gpu=persistence_mode --format=csv,noheader -i 2", "Disabled", ("pass", "")),
     ("pcie-narrow", "nvidia-smi -q -i 2", "Current                   : 8x", ("pass", "")),
     ("nvlink-down", "nvidia-smi nvlink -s -i 2", "Link 7: <inactive>", ("pass", "")),
 ]  # fmt: skip
@@ -95,6 +110,29 @@ def test_a_gpu_fault_shows_on_its_node(
         assert {part for _, part in blamed(report)} == {verdict[1]} - {""}
     finally:
         cluster("lab", "fault", "clear")
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        ("gpu-throttle", "node.clocks"),
+        ("power-capped", "node.clocks"),
+        ("mig-enabled", "node.clocks"),
+        ("persistence-off", "node.persistence"),
+        ("gpu-ecc", "node.dcgm"),
+        ("xid-95", "node.xid"),
+    ],
+)
+def test_a_gpu_fault_fails_its_claim_until_it_is_cleared(cluster: Cli, name: str, claim: str) -> None:
+    asked = ["--node", "h100-1", "--claim", claim]
+    try:
+        cluster("lab", "fault", "inject", name, "h100-1", "2")
+        report = cluster.json("validate", *asked, status=1)
+        part = "persistence" if claim == "node.persistence" else "gpu 2"
+        assert blamed(report) == {("h100-1", part)}
+    finally:
+        cluster("lab", "fault", "clear")
+    assert cluster.json("validate", *asked)["verdict"] == "pass"
 
 
 def test_each_xid_stands_in_the_log_of_its_node(cluster: Cli) -> None:
@@ -167,7 +205,7 @@ def test_a_half_done_driver_takes_its_node_out_and_the_next_run_mends_it(cluster
 
 def test_every_fault_was_tried_and_none_is_left(cluster: Cli) -> None:
     tried = {words.split()[0] for *_, faults in FAULTS.values() for words, _ in faults}
-    tried |= {row[0] for row in ON_THE_NODE} | {f"xid-{number}" for number in XIDS}
+    tried |= {"cable-swapped"} | {row[0] for row in ON_THE_NODE} | {f"xid-{number}" for number in XIDS}
     faults = cluster.json("lab", "fault", "list")["faults"]
     assert {fault["name"] for fault in faults} == tried
     assert all(fault["active"] == [] for fault in faults)

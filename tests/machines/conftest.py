@@ -177,4 +177,4 @@ def network_of(one: Lab) -> None:
     place = {"lab_dir": str(one.work.lab_dir), "management_cidr": "10.90.0.0/24"}
     RESOURCES["railbed:lab:Network"].create({**shared, **place})
     for rail in range(RAILS):
-        RESOURCES["railbed:lab:Switch"].create({**shared, "name": names.rail_switch(rail)})
+        RESOURCES["railbed:lab:Switch"].create({**shared, **place, "name": names.rail_switch(rail)})

@@ -97,7 +97,7 @@ def test_an_mtu_that_one_side_lacks(lab: Lab) -> None:
 
 
 def test_a_switch_port_with_a_small_mtu_carries_nothing(lab: Lab) -> None:
-    fabric, port = names.fabric_namespace(lab.work.lab_id), names.rail_port(lab.work.lab_id, 12, 2)
+    fabric, port = names.fabric_namespace(lab.work.lab_id), names.rail_port(12, 2)
     network.ip(fabric, "link", "set", port, "mtu", "1500")
     try:
         rate, _ = lab.write_bw(2, limit_s=25)

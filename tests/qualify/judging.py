@@ -12,15 +12,15 @@ from railbed.claims import table
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a fault must break: patterns of claims in scope, and whom validation must blame (an empty part: nobody)."""
+    """What a fault must break: patterns of claims in scope, and whom validation must blame (no part: nobody)."""
 
     claims: Sequence[str]
     node: str
-    part: str
+    parts: Sequence[str]
 
     @property
     def culprits(self) -> set[tuple[str, str]]:
-        return {(self.node, self.part)} if self.part else set()
+        return {(self.node, part) for part in self.parts}
 
 
 def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
@@ -29,7 +29,7 @@ def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
     A claim that fails because of others (a collective over a slow rail) may fail too. Where nobody can be blamed, what the
     fault breaks is unproven.
     """
-    broken = {"fail"} if wanted.part else {"fail", "unproven"}
+    broken = {"fail"} if wanted.parts else {"fail", "unproven"}
     failed = [one for one in report["claims"] if one["verdict"] == "fail"]
     found = []
     blamed = {(one["node"], one["part"]) for one in report["culprits"]}

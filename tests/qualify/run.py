@@ -49,7 +49,9 @@ def where(fault: Fault, at: int) -> Injected:
     """Its node: those of the pool in turn; the controller where it is one of the controller's."""
     node = CONTROLLER if fault.on_controller else f"h100-{at % 4}"
     index = INDEX if {"RAIL", "GPU"} & set(fault.arguments) else 0
-    return Injected(fault.name, node, index, percent=5.0, side="node")
+    return Injected(
+        fault.name, node, index, percent=5.0, side="node", other=INDEX + 1 if fault.between_rails else 0
+    )
 
 
 def fault_rows(cluster: Cli, layers: tuple[str, ...]) -> Iterator[Row]:
@@ -58,8 +60,8 @@ def fault_rows(cluster: Cli, layers: tuple[str, ...]) -> Iterator[Row]:
     contract = contract_store.load(cluster.work)
     for at, fault in enumerate(chosen):
         one, start = where(fault, at), time.monotonic()
-        node, part = fault.culprit(one)
         words = [one.node, *([str(one.index)] if {"RAIL", "GPU"} & set(fault.arguments) else [])]
+        words += [str(one.other)] if fault.between_rails else []
         if "--percent" in fault.arguments:
             words += ["--percent", f"{one.percent:g}"]
         try:
@@ -67,7 +69,7 @@ def fault_rows(cluster: Cli, layers: tuple[str, ...]) -> Iterator[Row]:
             report = cluster.json("validate", status=None)
         finally:
             cluster("lab", "fault", "clear")
-        wanted = Wanted(faults.seen_by(contract, fault.name), node, part)
+        wanted = Wanted(faults.seen_by(contract, fault.name), one.node, fault.culprits(one))
         found = ", ".join(failed_claims(report)) or f"nothing: {report['verdict']}"
         yield Row(f"`{fault.name}`", found, time.monotonic() - start, problems(wanted, report))
 

@@ -13,7 +13,7 @@ from tests.qualify.page import Row, Section, replaced
 from railbed.platforms.lab.faults import FAULTS
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
-RAIL = Wanted(["fabric.rail.*.bandwidth"], "h100-1", "rail 3")
+RAIL = Wanted(["fabric.rail.*.bandwidth"], "h100-1", ["rail 3"])
 
 
 def claim(name: str, node: str, verdict: str) -> dict[str, Any]:
@@ -47,14 +47,14 @@ def test_anything_else_does_not(claims: list[dict[str, Any]], blamed: tuple[str,
 
 
 def test_who_blames_nobody_must_find_nobody() -> None:
-    hung = Wanted(["node.gpus"], "h100-1", "")
+    hung = Wanted(["node.gpus"], "h100-1", [])
     assert problems(hung, {"claims": [claim("node.gpus", "h100-1", "unproven")], "culprits": []}) == []
     passed = {
         "claims": [claim("node.gpus", "h100-1", "pass"), claim("node.gpus", "h100-2", "fail")],
         "culprits": [],
     }
     assert len(problems(hung, passed)) == 2, "nothing of its own is open, and another node's fails"
-    gone = Wanted([], "h100-1", "")
+    gone = Wanted([], "h100-1", [])
     assert problems(gone, {"claims": [], "culprits": []}) == []
     assert problems(gone, report()) == ["blamed rail 3 of h100-1, not nobody"]
 

@@ -21,4 +21,4 @@ def test_persistence(world: Any, monkeypatch: pytest.MonkeyPatch, text: str, ver
     world.command("nvidia-smi", text)
     found = world.check("node.persistence", monkeypatch)
     assert found.verdict == verdict
-    assert (found.parts == ("driver",)) == (verdict == "fail")
+    assert (found.parts == ("persistence",)) == (verdict == "fail")

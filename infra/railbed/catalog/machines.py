@@ -36,6 +36,8 @@ class Gpus(Facts):
     """As the maker or provider names it, GB."""
     known_gpu_memory_mib: int | None = Field(default=None, ge=1, alias="gpu_memory_mib")
     """As nvidia-smi prints it."""
+    gpu_power_w: float | None = Field(default=None, gt=0)
+    """What one GPU may draw (TDP) as its maker names it, W; None: its board's own default."""
     nvlink_generation: int = Field(ge=0)
     nvlink_links: int = Field(ge=0)
     """NVLink links of one GPU."""

@@ -15,7 +15,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS, missing
+from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS, missing
 from railbed.claims.records import WORKERS
 from railbed.laws import bandwidth
 
@@ -52,15 +52,15 @@ def gid(facts: Facts) -> Instances:
 
 
 @define(
-    id="fabric.cabling", subject=Subject.CLUSTER, roles=CLUSTER, by=missing("a reader of LLDP neighbours"),
-    holds="every cable is where the plan has it", accuses="fabric", runbook="cabling",
-    hidden={"lab": "the lab's switches are bridges that announce no neighbours (LLDP)"},
+    id="fabric.cabling", subject=Subject.CLUSTER, roles=CLUSTER, level=Level.QUICK, by=CABLING,
+    holds="every cable of a node ends in the leaf switch and port that the plan has for its rail, as LLDP tells the node, or as "
+    "InfiniBand's subnet shows it", accuses="fabric", runbook="cabling", hardware=True,
 )  # fmt: skip
 def cabling(facts: Facts) -> Instances:
     if not facts.has_fabric:
         return
-    if facts.platform == "metal":
-        yield In("every cable is where the plan has it")
+    if facts.platform in ("lab", "metal"):
+        yield In("every cable of a node ends in the leaf switch and port of its rail")
     else:
         yield Out("the provider does not show its switches and cables")
 

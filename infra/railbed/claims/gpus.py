@@ -13,7 +13,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import NODE_SUITE, missing
+from railbed.claims.measurements import DIAGNOSTICS, NODE_SUITE
 from railbed.claims.records import WORKERS
 
 
@@ -40,11 +40,19 @@ def driver(facts: Facts) -> Instances:
 
 @define(
     id="node.persistence", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
-    holds="persistence mode is on for every GPU", accuses="driver", runbook="persistence",
-    hidden={"lab": "the lab has no GPU, so there is nothing that a driver could keep"},
+    holds="persistence mode is on for every GPU", accuses="persistence", runbook="persistence", hardware=True,
 )  # fmt: skip
 def persistence(_: Facts) -> Instances:
     yield In("the driver keeps every GPU set up while nobody uses it")
+
+
+@define(
+    id="node.clocks", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="no GPU is slowed down by heat, hardware or the power brake, its power limit is that of its model (else its board's "
+    "default), and MIG is off", accuses="gpus", runbook="clocks", hardware=True,
+)  # fmt: skip
+def clocks(_: Facts) -> Instances:
+    yield In("no GPU is slowed down or limited, and none is cut into parts")
 
 
 @define(
@@ -72,12 +80,13 @@ def dcgm_engine(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.dcgm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=missing("`dcgmi diag`"),
-    holds="DCGM's diagnostics pass", accuses="dcgm", runbook="dcgm",
-    hidden={"lab": "the lab has no GPU, so DCGM's diagnostics do not run"},
+    id="node.dcgm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=DIAGNOSTICS,
+    holds="every test of DCGM's diagnostics passes on every GPU (level 1 in a quick run, else 3 where no job can begin beside "
+    "it, 2 on nodes in service), and its watches see no incident meanwhile", accuses="dcgm", runbook="dcgm", hardware=True,
 )  # fmt: skip
-def dcgm(_: Facts) -> Instances:
-    yield In("DCGM's diagnostics pass")
+def dcgm(facts: Facts) -> Instances:
+    if "dcgm" in facts.installed:
+        yield In("DCGM's diagnostics pass on every GPU")
 
 
 @define(
@@ -95,8 +104,7 @@ def nvlink(facts: Facts) -> Instances:
 @define(
     id="node.xid", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK,
     by=NODE_SUITE, holds="the driver wrote no XID that points at hardware, and no fatal SXid, since the node booted",
-    accuses="xid", runbook="xid", essential=True,
-    hidden={"lab": "the lab has no GPU driver in the kernel, so it writes no XID lines"},
+    accuses="xid", runbook="xid", hardware=True, essential=True,
 )  # fmt: skip
 def xid(_: Facts) -> Instances:
     yield In("the driver wrote no XID that points at hardware since the node booted")
@@ -109,6 +117,19 @@ def xid(_: Facts) -> Instances:
 )  # fmt: skip
 def pcie(_: Facts) -> Instances:
     yield In("the PCIe links of GPUs and rail cards have all lanes, those of cards their speed")
+
+
+@define(
+    id="node.aer", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
+    holds="the kernel counted no uncorrected PCIe error of a GPU or a rail's card since the boot",
+    accuses="pcie", runbook="pcie",
+    hidden={"lab": "the lab's GPUs and rails are no PCI devices, so nothing counts their errors"},
+)  # fmt: skip
+def aer(facts: Facts) -> Instances:
+    if facts.own_bridges:
+        yield In("the kernel counted no uncorrected PCIe error of a GPU or a rail's card")
+    else:
+        yield Out("errors of the node's PCI devices are reported to their host, not to the node")
 
 
 @define(

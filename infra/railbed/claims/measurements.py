@@ -45,13 +45,28 @@ PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
+DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
+CABLING = Measurement(
+    "cabling", "lldpcli", {"efa": "the provider's own tools"}, {"infiniband": "ibnetdiscover"}
+)
 RAILS = Measurement("rails", "iperf3", {"efa": "fi_rma_bw"}, PERFTEST)
 COLLECTIVES = Measurement("collectives", "railbed-collectives", {}, NCCL_TESTS)
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 STORAGE = Measurement("storage", "storage_probe")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 JOB = Measurement("job", "the reference job")
-MEASUREMENTS = (SCHEDULER, NODE_SUITE, RAILS, COLLECTIVES, NCCL_LOG, STORAGE, CHECKPOINT, JOB)
+MEASUREMENTS = (
+    SCHEDULER,
+    NODE_SUITE,
+    DIAGNOSTICS,
+    CABLING,
+    RAILS,
+    COLLECTIVES,
+    NCCL_LOG,
+    STORAGE,
+    CHECKPOINT,
+    JOB,
+)
 """Those that this release has, in the order in which a validation runs them."""
 
 

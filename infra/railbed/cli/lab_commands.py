@@ -54,6 +54,7 @@ def inject(
     name: str = typer.Argument(..., help="Fault, see `lab fault list`."),
     node: str = typer.Argument(..., help="Node to break."),
     index: int | None = typer.Argument(None, help="Rail (or GPU)."),
+    other: int | None = typer.Argument(None, help="Second rail, of a fault between two."),
     percent: float = typer.Option(50.0, "--percent", help="Share of the rate to take away, per cent."),
     side: str = typer.Option("node", "--side", help="node (what it sends) or switch (what it receives)."),
     stack: str = output.STACK_OPTION,
@@ -64,14 +65,16 @@ def inject(
     known = faults.FAULTS.get(name)
     if index is None and known is not None and known.on_rail:
         raise UsageError(f"{name} needs a rail", hint=f"railbed lab fault inject {name} {node} 3")
+    if other is None and known is not None and known.between_rails:
+        raise UsageError(f"{name} needs two rails", hint=f"railbed lab fault inject {name} {node} 3 4")
     if index is None:
         index = DEFAULT_GPU if known is not None and "GPU" in known.arguments else 0
     work = workspace(stack)
-    wanted = Injected(name=name, node=node, index=index, percent=percent, side=side)
+    wanted = Injected(name=name, node=node, index=index, percent=percent, side=side, other=other or 0)
     contract = contract_store.load(work)
     faults.inject(work, contract, wanted)
     Journal(work.journal_file).write(
-        "fault-inject", node=node, fault=name, index=index, percent=percent, side=side
+        "fault-inject", node=node, fault=name, index=index, percent=percent, side=side, other=other or 0
     )
     seen = faults.seen_by(contract, name)
     found = (

@@ -52,6 +52,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "gpus": node.gpus,
         "gpu_model": machine.gpu_model if machine else "",
         "gpu_memory_mib": machine.gpu_memory_mib if machine else None,
+        "gpu_power_w": machine.gpu_power_w if machine else None,
         "memory_mib": node.memory_mib,
         "memory_floor_mib": int(node.memory_mib * SCHEDULED_MEMORY_SHARE),
         "kernel": versions.get(KERNEL, ""),

@@ -147,6 +147,8 @@ class Machine(FrozenModel):
     gpu_model: Line
     gpus: int
     gpu_memory_mib: int | None
+    gpu_power_w: float | None = None
+    """What one GPU may draw; None: its board's own default."""
     rails: int
     nics_per_rail: int | None
     nic_gbps: float | None

@@ -70,7 +70,7 @@ def read(text: str, where: str, devices: Collection[str]) -> Observed:
         if fits(text):
             document = plain(text)
             if document["links"] or document["down"]:
-                return _observed(document, frozenset(devices))
+                return of(document, devices)
     raise UsageError(
         "no fabric can be read from this file",
         code="FABRIC_NOT_READ",
@@ -80,7 +80,9 @@ def read(text: str, where: str, devices: Collection[str]) -> Observed:
     )
 
 
-def _observed(document: dict[str, Any], planned: frozenset[str]) -> Observed:
+def of(document: dict[str, Any], devices: Collection[str]) -> Observed:
+    """What a reader's document says; ``devices`` as for ``read``."""
+    planned = frozenset(devices)
     by_interface = document["format"] == "lldp"
     kinds = {device["device"]: device["kind"] for device in document["devices"]}
     found = Observed(document["format"], unread=document["unread_lines"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from railbed.parse import (
     dcgmi_diag,
+    dcgmi_health,
     fi_rma_bw,
     fio,
     ibdev2netdev,
@@ -93,6 +94,13 @@ PARSERS: tuple[Parser, ...] = (
         dcgmi_diag.plain,
         _holds("tests"),
         ("dcgmi", "dcgm", "dcgmi diag", "dcgmi diag -j"),
+    ),
+    Parser(
+        "dcgmi-health",
+        "dcgmi health -c -j: what its watches saw of each part",
+        dcgmi_health.plain,
+        lambda document: document["overall"] is not None,
+        ("dcgmi health", "dcgmi health -c -j"),
     ),
     Parser(
         "fi_rma_bw",

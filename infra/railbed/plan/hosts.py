@@ -99,12 +99,12 @@ def _node(
         address=address,
         prefix=prefix,
         scalable_unit=index // fabric.scalable_unit_nodes,
-        rails=[_rail(addresses, fabric, pool.machine, name, octet, rail) for rail in range(pool.rails)],
+        rails=[_rail(addresses, fabric, pool.machine, octet, rail) for rail in range(pool.rails)],
     )
 
 
 def _rail(
-    addresses: Addresses, fabric: PlannedFabric, machine: Machine, name: str, octet: int, rail: int
+    addresses: Addresses, fabric: PlannedFabric, machine: Machine, octet: int, rail: int
 ) -> PlannedRail:
     address, prefix = _address(addresses.rail_cidrs[rail], octet)
     return PlannedRail(
@@ -112,20 +112,25 @@ def _rail(
         address=f"{address}/{prefix}",
         mtu=fabric.mtu,
         rate_gbps=fabric.rail_gbps,
-        nics=[_nic(fabric, machine, name, rail, n) for n in range(machine.nics_per_rail)],
+        nics=[_nic(fabric, machine, octet, rail, n) for n in range(machine.nics_per_rail)],
     )
 
 
-def _nic(fabric: PlannedFabric, machine: Machine, name: str, rail: int, nic: int) -> PlannedNic:
-    place = rail * machine.nics_per_rail + nic
+def _nic(fabric: PlannedFabric, machine: Machine, octet: int, rail: int, nic: int) -> PlannedNic:
+    place, port = rail * machine.nics_per_rail + nic, leaf_port(octet)
     netdev = machine.netdevs[place] if machine.netdevs else ""
     return PlannedNic(
         device=machine.rdma_devices[place] if machine.rdma_devices else netdev,
         netdev=netdev,
         rate_gbps=machine.nic_gbps,
         switch=fabric.leaf_names[rail],
-        port=name if machine.nics_per_rail == 1 else f"{name}/{nic}",
+        port=str(port) if machine.nics_per_rail == 1 else f"{port}/{nic}",
     )
+
+
+def leaf_port(octet: int) -> int:
+    """Port of a host's rails on their leaves, by the last number of its address; the first host's is 1."""
+    return octet - FIRST_HOST_OCTET + 1
 
 
 def _address(cidr: str, octet: int) -> tuple[str, int]:

@@ -31,6 +31,8 @@ OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controller
 IMAGES = "image_nodes"
 """Group of the nodes whose image is compared with its profile."""
 SCRATCH = "scratch_nodes"
+SPEAKS_LLDP = ("roce", "tcp")
+"""Transports over Ethernet: InfiniBand's subnet manager knows the cables by itself."""
 OF_THE_DRIVER = "@driver-*"
 """Version of a package that is that of the driver which the node has."""
 BOOT_LINE = "boot_line_nodes"
@@ -270,6 +272,9 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
+        if kind.rails and machine and machine.transport in SPEAKS_LLDP and not cluster.imds:
+            # A provider's switches tell nobody what is cabled to them.
+            yield "lldp_nodes"
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's, and so is the training stack.
             yield SCRATCH

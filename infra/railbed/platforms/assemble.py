@@ -24,6 +24,7 @@ def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
         gpu_model=facts.gpu_model,
         gpus=facts.gpus,
         gpu_memory_mib=facts.known_gpu_memory_mib,
+        gpu_power_w=facts.gpu_power_w,
         rails=facts.rails,
         nics_per_rail=facts.known_nics_per_rail,
         nic_gbps=facts.known_nic_gbps,

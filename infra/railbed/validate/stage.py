@@ -19,9 +19,11 @@ from railbed.errors import RailbedError, UsageError
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
+    cabling,
     certificate,
     checkpoint,
     collectives,
+    diagnostics,
     html_report,
     identity,
     job,
@@ -41,6 +43,8 @@ LATEST = "latest"
 STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     (measurements.SCHEDULER.step, schedule.look),
     (measurements.NODE_SUITE.step, on_node.run),
+    (measurements.DIAGNOSTICS.step, diagnostics.run),
+    (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
     (measurements.STORAGE.step, storage.run),

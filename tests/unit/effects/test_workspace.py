@@ -26,7 +26,7 @@ def test_other_checkout_or_other_stack_has_another_id(one: str, other: str) -> N
 @given(st.integers(1, 254), st.integers(0, 15))
 def test_interface_names_fit_the_kernel(octet: int, rail: int) -> None:
     lab = Workspace(Path("/a"), "a-stack-with-a-very-long-name").lab_id
-    assert len(names.rail_port(lab, octet, rail)) <= 15
+    assert len(names.rail_port(octet, rail)) <= 15
     assert len(names.management_port(lab, octet)) <= 15
 
 

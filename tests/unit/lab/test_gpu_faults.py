@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from railbed.effects.lab import hardware
 from railbed.platforms.lab import gpu_faults
 from railbed.platforms.lab.faults import FAULTS
+from railbed.validate.node import xids
 
 from .conftest import MODEL, Mock
 
@@ -109,3 +110,9 @@ def test_nvidia_smi_shows_it(mock: Mock, name: str) -> None:
     assert not shown(mock.nvidia_smi(*words.split()).stdout)
     mock.state.write_text(gpu_faults.state(DELIVERED, [(name, 5)]))
     assert shown(mock.nvidia_smi(*words.split()).stdout)
+
+
+def test_the_codes_that_break_the_claim_are_those_of_the_hardware() -> None:
+    for name, fault in gpu_faults.GPU_FAULTS.items():
+        told = ("node.xid" in fault.claims, any(number in xids.HARDWARE for number in fault.xids))
+        assert told[0] is told[1], name

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from railbed.claims import Verdict
 from railbed.effects.lab import debs
+from railbed.judge.dcgm import judge
+from railbed.parse import dcgmi_diag, dcgmi_health
+from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
 from .conftest import MODEL, Mock
 
@@ -64,9 +68,32 @@ def test_it_sees_the_gpus_that_nvml_has_now(dcgm: Dcgm) -> None:
     assert dcgm.dcgmi("discovery", "-l").stdout.startswith("0 GPUs found.\n")
 
 
+def judged(dcgm: Dcgm, level: str) -> tuple[Verdict, list[str], int]:
+    """What the check makes of a diagnosis and of the watches, and how dcgmi ended."""
+    diag, health = dcgm.dcgmi("diag", "-r", level, "-j"), dcgm.dcgmi("health", "-g", "0", "-c", "-j")
+    verdict, _, parts = judge(dcgmi_diag.plain(diag.stdout), dcgmi_health.plain(health.stdout), 8)
+    return verdict, parts, diag.returncode
+
+
+@pytest.mark.parametrize("level", ["1", "2", "3"])
+def test_good_gpus_pass_every_level(dcgm: Dcgm, level: str) -> None:
+    assert dcgm.dcgmi("health", "-g", "0", "-s", "a").returncode == 0
+    assert judged(dcgm, level) == (Verdict.PASS, [], 0)
+
+
+@pytest.mark.parametrize(
+    "fault", ["gpu-lost", "gpu-ecc", "gpu-remap-failed", "gpu-throttle", "pcie-narrow", "nvlink-down"]
+)
+def test_what_nvml_says_of_a_gpu_fails_its_tests(dcgm: Dcgm, fault: str) -> None:
+    """NVIDIA's dcgmi ends with 226 where a test failed (DCGM_ST_NVVS_ERROR)."""
+    dcgm.mock.set(gpu3=dict(GPU_FAULTS[fault].entries))
+    assert judged(dcgm, "3") == (Verdict.FAIL, ["gpu 3"], 226)
+    assert "node.dcgm" in GPU_FAULTS[fault].claims
+
+
 def test_client_without_an_engine_and_what_it_cannot(dcgm: Dcgm) -> None:
     assert dcgm.dcgmi("--version").stdout.strip() == f"dcgmi  version: {PROGRAM}"
-    other = dcgm.dcgmi("diag", "-r", "1")
+    other = dcgm.dcgmi("dmon", "-c", "1")
     assert other.returncode == 1 and "SIMULATED" in other.stdout
     dcgm.engine.kill()
     dcgm.engine.wait()

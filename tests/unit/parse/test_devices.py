@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from railbed.parse import (
     dcgmi_diag,
+    dcgmi_health,
     ibdev2netdev,
     ibstat,
     ibv_devinfo,
@@ -205,3 +206,17 @@ def test_dcgm_that_did_not_run() -> None:
     assert "connection" in parsed(dcgmi_diag, "dcgmi_diag", "no-engine.txt")["unread"][0]
     for name in ("truncated.json", "runtime-error.json", "no-engine.txt"):
         assert parsed(dcgmi_diag, "dcgmi_diag", name)["tests"] == []
+
+
+def test_what_dcgms_watches_saw() -> None:
+    assert parsed(dcgmi_health, "dcgmi_health", "healthy.json") == {
+        "overall": "Healthy", "incidents": [], "unread": [],
+    }  # fmt: skip
+    bad = parsed(dcgmi_health, "dcgmi_health", "failure.json")
+    assert bad["overall"] == "Failure"
+    assert [(one["entity"], one["system"], one["status"]) for one in bad["incidents"]] == [
+        ("GPU 3", "Memory system", "Failure"),
+        ("GPU 3", "Thermal system", "Warning"),
+    ]
+    assert bad["incidents"][0]["message"].endswith("on GPU 3. Drain the GPU and reset it.")
+    assert parsed(dcgmi_health, "dcgmi_health", "truncated.json")["overall"] is None

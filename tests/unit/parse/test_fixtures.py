@@ -14,6 +14,7 @@ DATA = Path(__file__).parent.parent / "data"
 KINDS = ("good", "degraded", "truncated", "hostile")
 FIXTURES = {
     "dcgmi-diag": "parse/dcgmi_diag: version-4.json version-4-hot.json truncated.json hostile.json",
+    "dcgmi-health": "parse/dcgmi_health: healthy.json failure.json truncated.json hostile.json",
     "fi_rma_bw": "parse/fi_rma_bw: efa.txt slow.txt truncated.txt hostile.txt",
     "fio": "parse/fio: two-jobs.json full-disk.json truncated.json hostile.json",
     "ibdev2netdev": "parse/ibdev2netdev: roce.txt damaged.txt truncated.txt hostile.txt",
@@ -69,7 +70,7 @@ def test_a_parser_tells_the_kinds_apart(tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", [tool for tool in FIXTURES if "parse/" not in FIXTURES[tool] or tool in (
-    "dcgmi-diag", "fio", "iperf3", "rdma",
+    "dcgmi-diag", "dcgmi-health", "fio", "iperf3", "rdma",
 )])  # fmt: skip
 def test_what_was_cut_short_holds_less(tool: str) -> None:
     """A JSON document that is not whole holds nothing; a fabric's text holds the links up to there."""

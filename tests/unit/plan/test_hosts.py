@@ -48,7 +48,7 @@ def test_hosts_of_the_example() -> None:
         "rail7",
         "rail7",
         "leaf7",
-        "h100-2",
+        "3",
         0.1,
     )
 

@@ -51,6 +51,21 @@ def test_a_controller_has_no_machine_and_gets_what_its_vendor_gives(vendor: str,
     )
 
 
+@pytest.mark.parametrize(
+    ("machine", "provided", "speaks"),
+    [
+        ("metal/hgx-h100", False, True),
+        (H100, False, False),
+        ("lab/rail8", False, True),
+        ("gcp/a3-ultragpu-8g", True, False),
+    ],
+)
+def test_who_tells_its_switches_what_is_cabled_to_them(machine: str, provided: bool, speaks: bool) -> None:
+    """Ethernet of the site's own: InfiniBand's subnet knows its cables, and a provider's switches tell nobody."""
+    found = of(Kind("compute", machine, rails=True), imds=provided)
+    assert ("lldp_nodes" in found.groups, "lldpd" in found.packages) == (speaks, speaks)
+
+
 def test_only_the_first_controller_keeps_accounts() -> None:
     second = of(Kind("controller"))
     assert "accounting_nodes" not in second.groups and "slurmdbd" not in second.packages
@@ -131,7 +146,7 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
     ]  # fmt: skip
     site = {"imds": True, "directory": True, "homes": True, "signs": True, "lnet": frozenset({"o2ib"})}
     groups = {group for kind in kinds for group in of(kind, **site).groups}
-    optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes"}
+    optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes", "lldp_nodes"}
     for rules in catalog.load_rules():
         for one in (*rules.components.values(), *rules.packages.values()):
             assert set(one.nodes) <= groups | optional

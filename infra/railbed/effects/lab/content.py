@@ -27,7 +27,7 @@ TOOLS = ("attr", "strace")
 
 DISABLED_UNITS = (
     "slurmd", "slurmctld", "munge", "chrony", "prometheus-node-exporter", "prometheus", "moosefs-master",
-    "moosefs-chunkserver", "slurmdbd", "mariadb",
+    "moosefs-chunkserver", "slurmdbd", "mariadb", "lldpd",
 )  # fmt: skip
 """Baked but not running: a role starts each."""
 

@@ -96,12 +96,12 @@ def cable(spec: HostSpec, *, beyond: bool = False) -> dict[str, dict[str, Any]]:
     """
     network.ensure_namespace(spec.machine)
     network.ensure_management(spec.lab_id, spec.machine, spec.address, spec.octet, spec.mtu, beyond=beyond)
-    there = network.links(spec.machine)
+    there, ports = network.links(spec.machine), network.links(names.fabric_namespace(spec.lab_id))
     wanted = {f"rail{rail.index}" for rail in spec.rails}
     for extra in {name for name in there if name.startswith("rail")} - wanted:
         network.ip(spec.machine, "link", "del", extra)
     for rail in spec.rails:
-        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there, beyond=beyond)
+        network.ensure_rail(spec.lab_id, spec.name, spec.octet, rail, there, ports, beyond=beyond)
     return there
 
 

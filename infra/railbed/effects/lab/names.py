@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from railbed.plan.hosts import leaf_port
+
 MARK = "rb"
 FABRIC = "fab"
 CONTROL = "ctl"
@@ -36,13 +38,28 @@ def management_port(lab_id: str, octet: int) -> str:
     return f"{lab_id}-{octet}m"
 
 
-def rail_port(lab_id: str, octet: int, rail: int) -> str:
-    """Switch-side interface of one rail of a host."""
-    return f"{lab_id}-{octet}r{rail}"
+def rail_port(octet: int, rail: int) -> str:
+    """Switch-side interface of one rail of a host, with the planned number of the port. All leaves are in one namespace."""
+    return f"Eth{rail}-{leaf_port(octet)}"
+
+
+def rail_ports(rail: int) -> str:
+    """Matches the ports of a rail's leaf."""
+    return f"Eth{rail}-*"
 
 
 def rail_switch(rail: int) -> str:
     return f"leaf{rail}"
+
+
+def rail_of(switch: str) -> int:
+    """The rail of a leaf; the counterpart of ``rail_switch``."""
+    return int(switch.removeprefix("leaf"))
+
+
+def switch_group(lab_id: str, rail: int) -> str:
+    """Cgroup of what runs on a rail's leaf. Underscored as the namespaces are."""
+    return f"{MARK}-{lab_id}-_{rail_switch(rail)}"
 
 
 MANAGEMENT_SWITCH = "mgmt"

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,13 +172,15 @@ def ensure_rail(
     octet: int,
     rail: RailPort,
     there: dict[str, dict[str, Any]],
+    ports: Collection[str],
     *,
     beyond: bool = False,
 ) -> None:
-    """Cables and shapes one rail of a host. ``there`` are the host's interfaces as seen before; ``beyond`` as above."""
+    """Cables and shapes one rail of a host. ``there`` are the host's interfaces as seen before, ``ports`` the switches';
+    ``beyond`` as above."""
     fabric, space = names.fabric_namespace(lab_id), names.namespace(lab_id, host)
-    interface, port = f"rail{rail.index}", names.rail_port(lab_id, octet, rail.index)
-    if interface not in there or there[interface].get("mtu") != rail.mtu:
+    interface, port = f"rail{rail.index}", names.rail_port(octet, rail.index)
+    if interface not in there or there[interface].get("mtu") != rail.mtu or port not in ports:
         if interface in there:
             ip(space, "link", "del", interface)
         plug(fabric, space, interface, port, names.rail_switch(rail.index), "" if beyond else rail.address, rail.mtu,
@@ -193,7 +196,7 @@ def observed_rails(lab_id: str, host: str, octet: int, rails: list[RailPort]) ->
     """Each rail as it is now: the lower of both ends' rates, MTU, and whether both ends are up."""
     fabric, space = names.fabric_namespace(lab_id), names.namespace(lab_id, host)
     near, far = links(space), links(fabric)
-    ports = {rail.index: names.rail_port(lab_id, octet, rail.index) for rail in rails}
+    ports = {rail.index: names.rail_port(octet, rail.index) for rail in rails}
     near_rates = shaped_mbit(space, {f"rail{rail.index}" for rail in rails})
     far_rates = shaped_mbit(fabric, set(ports.values()))
     seen = []

@@ -68,7 +68,11 @@ def _driver(one: StandIn, switch: str) -> Deb:
     return Deb(
         one.package, one.version,
         fields={"Conflicts": "nvidia-smi, libnvidia-ml1"},
-        files={f"{MARKS}/driver": f"{one.program}\n", f"{MARKS}/driver-kernels": f"{' '.join(one.kernels)}\n"},
+        files={
+            f"{MARKS}/driver": f"{one.program}\n",
+            f"{MARKS}/driver-kernels": f"{' '.join(one.kernels)}\n",
+            "/lib/systemd/system/nvidia-simulated.service": _rendered("nvidia-simulated.service", one),
+        },
         scripts={
             "postinst": script("driver.postinst", one.package, switch),
             "postrm": script("driver.postrm", one.package, switch),
@@ -93,7 +97,7 @@ def _fabric_manager(one: StandIn, switch: str) -> Deb:
         one.package, one.version,
         fields=_alone(one),
         files={
-            program: (SCRIPTS / "nv-fabricmanager").read_text().replace("@PROGRAM@", one.program),
+            program: _rendered("nv-fabricmanager", one),
             f"{MARKS}/fabric-manager": f"{one.program}\n",
             "/lib/systemd/system/nvidia-fabricmanager.service": SCRIPTS / "nvidia-fabricmanager.service",
         },
@@ -108,12 +112,17 @@ def _dcgm(one: StandIn, switch: str) -> Deb:
         one.package, one.version,
         fields=_alone(one),
         files={
-            **{path: (SCRIPTS / name).read_text().replace("@PROGRAM@", one.program) for path, name in programs.items()},
+            **{path: _rendered(name, one) for path, name in programs.items()},
             "/lib/systemd/system/nvidia-dcgm.service": SCRIPTS / "nvidia-dcgm.service",
         },
         programs=set(programs),
         scripts={"postinst": script("plain.postinst", one.package, switch)},
     )  # fmt: skip
+
+
+def _rendered(name: str, one: StandIn) -> str:
+    """A file of ``standins/packages/`` with the program's version in it."""
+    return (SCRIPTS / name).read_text().replace("@PROGRAM@", one.program)
 
 
 def _plain(one: StandIn, switch: str) -> Deb:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed.effects.lab import names, network
+from railbed.effects.lab import names, network, switches
 from railbed.platforms.lab.fault import Bench, Injected
 
 BURST_KIB = 128
@@ -41,6 +41,12 @@ def lossy(bench: Bench, fault: Injected) -> None:
 
 def lossless(bench: Bench, fault: Injected) -> None:
     network.nft(bench.rail_ends(fault)[0], f"add table netdev {LOSSY}", f"delete table netdev {LOSSY}")
+
+
+def swapped(bench: Bench, fault: Injected) -> None:
+    """The cables of two rails end in each other's ports; taken back by the same."""
+    octet = int(bench.node(fault).address.rsplit(".", 1)[1])
+    switches.swap(bench.work.lab_id, octet, fault.index, fault.other)
 
 
 def unreachable(bench: Bench, fault: Injected) -> None:

@@ -24,14 +24,19 @@ def network(fabric: PlannedFabric, work: Workspace, management_cidr: str) -> pul
     return pulumi.CustomResource("railbed:lab:Network", "network", properties)
 
 
-def switches(fabric: PlannedFabric, work: Workspace, network: pulumi.Resource) -> list[pulumi.Resource]:
-    """One leaf per rail."""
+def switches(
+    fabric: PlannedFabric, work: Workspace, image: pulumi.Resource, network: pulumi.Resource
+) -> list[pulumi.Resource]:
+    """One leaf per rail; the image has what runs on it."""
     return [
         pulumi.CustomResource(
             "railbed:lab:Switch",
             names.rail_switch(rail),
-            {"lab_id": work.lab_id, "name": names.rail_switch(rail), "mtu": fabric.mtu},
-            pulumi.ResourceOptions(depends_on=[network]),
+            {
+                "lab_id": work.lab_id, "lab_dir": str(work.lab_dir), "name": names.rail_switch(rail), "mtu": fabric.mtu,
+                "speaks": True,
+            },
+            pulumi.ResourceOptions(depends_on=[network, image]),
         )
         for rail in range(fabric.rails)
-    ]
+    ]  # fmt: skip

@@ -24,6 +24,8 @@ class Injected:
     """Rail or GPU."""
     percent: float
     side: str
+    other: int = 0
+    """The second rail, where a fault is between two."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Fault:
     claims: list[str]
     """Patterns of the claims that it breaks."""
     part: str
-    """What validation then blames on its node, with ``{index}`` of the rail or GPU; empty where nobody can be."""
+    """What validation then blames on its node, with ``{index}`` of the rail or GPU and ``{other}`` of a second rail; several
+    apart by commas; empty where nobody can be blamed."""
     inject: Callable[[Bench, Injected], None]
     clear: Callable[[Bench, Injected], None]
     on_controller: bool = False
@@ -46,9 +49,14 @@ class Fault:
     def on_rail(self) -> bool:
         return "RAIL" in self.arguments
 
-    def culprit(self, injected: Injected) -> tuple[str, str]:
-        """Node and part."""
-        return (injected.node if self.part else "", self.part.format(index=injected.index))
+    @property
+    def between_rails(self) -> bool:
+        return self.arguments.count("RAIL") == 2
+
+    def culprits(self, injected: Injected) -> list[str]:
+        """The parts of its node, filled."""
+        filled = self.part.format(index=injected.index, other=injected.other)
+        return [part for part in filled.split(", ") if part]
 
 
 class Bench:
@@ -66,7 +74,7 @@ class Bench:
     def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
         """(namespace, interface) of the side that the fault is on, and the switch-side port."""
         octet = int(self.node(fault).address.rsplit(".", 1)[1])
-        port = names.rail_port(self.work.lab_id, octet, fault.index)
+        port = names.rail_port(octet, fault.index)
         if fault.side == "switch":
             return names.fabric_namespace(self.work.lab_id), port, port
         return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port

@@ -33,11 +33,13 @@ FAULTS = {
               cable_faults.slow, cable_faults.at_rate),
         Fault("rail-lossy", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth"], "rail {index}",
               cable_faults.lossy, cable_faults.lossless),
+        Fault("cable-swapped", "cable", ["NODE", "RAIL", "RAIL"], ["fabric.cabling", "fabric.rail.*.bandwidth"],
+              "rail {index}, rail {other}", cable_faults.swapped, cable_faults.swapped),
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], "rail {index}",
               cable_faults.down, cable_faults.up),
         *(
             Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part.format(gpu="{index}"),
-                  host_acts.gpu_broken, host_acts.gpu_state)
+                  host_acts.gpu_broken, host_acts.gpu_mended)
             for name, gpu in GPU_FAULTS.items()
         ),
         *(
@@ -104,12 +106,12 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
             allowed=[one.name for one in able],
         )
     limit = len(node.rails) if fault.on_rail else node.gpus if wanted.name in GPU_FAULTS else 1
-    if not 0 <= wanted.index < limit:
-        raise UsageError(
-            f"{node.name} has no {fault.layer} {wanted.index}",
-            found=wanted.index,
-            allowed=f"0 to {limit - 1}",
-        )
+    for index in (wanted.index, wanted.other):
+        if not 0 <= index < limit:
+            part = "rail" if fault.on_rail else fault.layer
+            raise UsageError(f"{node.name} has no {part} {index}", found=index, allowed=f"0 to {limit - 1}")
+    if fault.between_rails and wanted.index == wanted.other:
+        raise UsageError(f"{fault.name} is between two rails", found=[wanted.index, wanted.other])
     if not 0 < wanted.percent < 100:
         raise UsageError(
             "--percent is the share taken away", found=wanted.percent, allowed="above 0 and below 100"

@@ -68,26 +68,40 @@ class GpuFault:
     claims: tuple[str, ...] = ()
 
 
+HARMLESS = (13, 63, 94)
+"""Codes that say nothing of the hardware, or of which the node may go on."""
 GPU_FAULTS = {
     MISSING: GpuFault("gpu", claims=("node.gpus",)),
-    "gpu-lost": GpuFault("gpu", entries={"err": "15"}, xids=(79,), claims=("node.gpus",)),
-    "gpu-hang": GpuFault("gpu", "", {"hang": "1"}, (119,), ("node.gpus", "node.driver")),
+    "gpu-lost": GpuFault("gpu", entries={"err": "15"}, xids=(79,), claims=("node.gpus", "node.dcgm", "node.xid")),
+    "gpu-hang": GpuFault("gpu", entries={"hang": "1"}, xids=(119,), claims=("node.xid",)),
     "gpu-ecc": GpuFault(
         "gpu", entries={"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
-        xids=(48, 63, 94), claims=("node.gpus",),
+        xids=(48, 63, 94), claims=("node.gpus", "node.dcgm", "node.xid"),
     ),
-    "gpu-remap-failed": GpuFault("gpu", entries={"remap_unc": "8", "remap_failed": "1"}, xids=(64,), claims=("node.gpus",)),
+    "gpu-remap-failed": GpuFault(
+        "gpu", entries={"remap_unc": "8", "remap_failed": "1"}, xids=(64,), claims=("node.gpus", "node.dcgm", "node.xid")
+    ),
     "gpu-less-memory": GpuFault("gpu", entries={"mem_total_mib": "40960"}, claims=("node.gpus",)),
     "gpu-other-model": GpuFault("gpu", entries={"name": "NVIDIA A100-SXM4-80GB"}, claims=("node.gpus",)),
     # A quick run leaves `node.identity` unproven; a run of everything accepts what it finds.
     "gpu-other": GpuFault(
         "identity", "", {"uuid": "GPU-00000000-0000-4000-8000-{gpu:012d}", "serial": "165{gpu:010d}"}
     ),
-    "gpu-throttle": GpuFault("gpu", entries={"throttle": "0x48", "temp": "90", "clock_sm": "210"}),
-    "pcie-narrow": GpuFault("pcie", entries={"pcie_width": "8"}, claims=("node.pcie",)),
-    "nvlink-down": GpuFault("nvlink", entries={f"nvlink{LINK}": "down"}, xids=(74,), claims=("node.nvlink",)),
+    "gpu-throttle": GpuFault(
+        "gpu", entries={"throttle": "0x48", "temp": "90", "clock_sm": "210"}, claims=("node.clocks", "node.dcgm")
+    ),
+    "power-capped": GpuFault("gpu", entries={"power_limit_mw": "350000"}, claims=("node.clocks",)),
+    "mig-enabled": GpuFault("gpu", entries={"mig": "1"}, claims=("node.clocks",)),
+    "persistence-off": GpuFault("gpu", entries={"persistence": "0"}, claims=("node.persistence",)),
+    "pcie-narrow": GpuFault("pcie", entries={"pcie_width": "8"}, claims=("node.pcie", "node.dcgm")),
+    "nvlink-down": GpuFault(
+        "nvlink", entries={f"nvlink{LINK}": "down"}, xids=(74,), claims=("node.nvlink", "node.dcgm", "node.xid")
+    ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
-    **{f"xid-{number}": GpuFault("gpu", xids=(number,), claims=("node.xid",)) for number in XIDS},
+    **{
+        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",))
+        for number in XIDS
+    },
 }  # fmt: skip
 
 
@@ -115,22 +129,37 @@ def _whole(index: int, entries: dict[str, str]) -> dict[str, str]:
     return {**entries, **{key: value for key, value in own.items() if key not in entries}}
 
 
+RECOVERED = (
+    "pid='<unknown>', name=<unknown>, GPU recovery action changed from 0x1 (GPU Reset Required) to 0x0 (None)"
+)
+"""What stands behind XID 154 once a GPU was reset (NVIDIA, "XID Errors", 154)."""
+
+
 def log_lines(delivered: str, name: str, index: int) -> list[str]:
     """What the driver logs when the fault comes."""
-    domain, bus, slot = (
-        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
-    )
-    where = f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+    where = _place(delivered, index)
     return [
         f"NVRM: Xid (PCI:{where}): {number}, {XIDS[number].message.format(link=LINK)}"
         for number in GPU_FAULTS[name].xids
     ]
 
 
+def reset_line(delivered: str, index: int) -> str:
+    """What it logs when the GPU was reset: whatever it had logged of it before is over."""
+    return f"NVRM: Xid (PCI:{_place(delivered, index)}): 154, {RECOVERED}"
+
+
+def _place(delivered: str, index: int) -> str:
+    """A GPU's place as the driver logs it: four digits of the domain, no function."""
+    domain, bus, slot = (
+        hardware.sections(delivered).get(f"gpu{index}", {}).get("pci", hardware.bus_id(index)).split(":")
+    )
+    return f"{domain[-4:]}:{bus}:{slot.split('.')[0]}".lower()
+
+
 def journal_entry(line: str) -> str:
     """The line as `logger --journald` takes it: what journald makes of a kernel's line, and a mark that it is none.
 
-    A container has no /dev/kmsg of its own. `journalctl -t kernel` shows these lines and a real kernel's alike;
-    `journalctl -k` asks for the transport, which nobody but journald can set.
+    A container has no /dev/kmsg of its own. `journalctl -t kernel` shows these lines and a real kernel's alike.
     """
     return f"MESSAGE={line}\nPRIORITY=3\nSYSLOG_FACILITY=0\nSYSLOG_IDENTIFIER=kernel\nRAILBED_SIMULATED=1\n"

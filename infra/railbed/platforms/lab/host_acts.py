@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from railbed.effects.lab import hardware
 from railbed.errors import UsageError
@@ -24,9 +24,25 @@ def gpu_state(bench: Bench, fault: Injected) -> None:
 def gpu_broken(bench: Bench, fault: Injected) -> None:
     gpu_state(bench, fault)
     delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
-    for line in gpu_faults.log_lines(delivered, fault.name, fault.index):
-        entry = gpu_faults.journal_entry(line)
-        bench.remote.run(fault.node, ["logger", "--journald"], stdin=entry)
+    _log(bench, fault, gpu_faults.log_lines(delivered, fault.name, fault.index))
+
+
+def gpu_mended(bench: Bench, fault: Injected) -> None:
+    """As after a reset of the GPU, which ends what the driver had logged of it; faults that stay log theirs again."""
+    gpu_state(bench, fault)
+    if not GPU_FAULTS[fault.name].xids:
+        return
+    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
+    lines = [gpu_faults.reset_line(delivered, fault.index)]
+    for one in bench.at_work:
+        if (one.node, one.index) == (fault.node, fault.index) and one.name in GPU_FAULTS:
+            lines += gpu_faults.log_lines(delivered, one.name, one.index)
+    _log(bench, fault, lines)
+
+
+def _log(bench: Bench, fault: Injected, lines: Iterable[str]) -> None:
+    for line in lines:
+        bench.remote.run(fault.node, ["logger", "--journald"], stdin=gpu_faults.journal_entry(line))
 
 
 def on_host(script: str) -> Callable[[Bench, Injected], None]:

@@ -47,7 +47,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     network = fabric.network(plan.fabric, site.work, plan.addresses.management_cidr)
     below: list[pulumi.Resource] = [
         image,
-        *fabric.switches(plan.fabric, site.work, network),
+        *fabric.switches(plan.fabric, site.work, image, network),
         *filesystems.filesystems(plan, site.work, network),
     ]
     planned = hosts(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from railbed.effects.lab import hosts, names, network, sweep
+from railbed.effects.lab import hosts, names, network, sweep, switches
 from railbed.effects.lab.hosts import Bind, HostSpec
 from railbed.effects.lab.image import ensure_image, images_dir
 from railbed.effects.lab.machines import hosts as machines
@@ -107,23 +107,26 @@ class Switch:
     def identity(self, inputs: Data) -> str:
         return f"{names.namespace_prefix(inputs['lab_id'])}{inputs['name']}"
 
+    def _place(self, inputs: Data) -> tuple[str, Path, int]:
+        """Lab, its folder and the rail; the state of an earlier railbed has no folder, and its switches do not speak."""
+        return inputs["lab_id"], Path(inputs.get("lab_dir", "")), names.rail_of(inputs["name"])
+
     def create(self, inputs: Data) -> Data:
-        network.ensure_bridge(names.fabric_namespace(inputs["lab_id"]), inputs["name"], int(inputs["mtu"]))
+        switches.ensure(*self._place(inputs), int(inputs["mtu"]), ensure_image(_quiet))
         return {}
 
     def read(self, inputs: Data) -> Data | None:
         bridge = network.links(names.fabric_namespace(inputs["lab_id"])).get(inputs["name"])
         if bridge is None:
             return None
-        return {"mtu": bridge["mtu"] if "UP" in bridge["flags"] else 0}
+        speaks = switches.speaks(*self._place(inputs))
+        return {"mtu": bridge["mtu"] if "UP" in bridge["flags"] else 0, "speaks": speaks}
 
     def update(self, inputs: Data) -> Data:
         return self.create(inputs)
 
     def delete(self, inputs: Data) -> None:
-        fabric = names.fabric_namespace(inputs["lab_id"])
-        if inputs["name"] in network.links(fabric):
-            network.ip(fabric, "link", "del", inputs["name"])
+        switches.remove(*self._place(inputs))
 
 
 class Filesystem:

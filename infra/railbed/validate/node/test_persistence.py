@@ -25,7 +25,7 @@ def persistence(probe: Probe, _: dict[str, Any]) -> Finding:
     off = [index for index, mode in rows.items() if mode != ON]
     if off:
         told = f"off on {', '.join(f'gpu {index}' for index in off)}"
-        return Finding("fail", told, f"{len(rows) - len(off)} of {len(rows)}", "", ON, ("driver",))
+        return Finding("fail", told, f"{len(rows) - len(off)} of {len(rows)}", "", ON, ("persistence",))
     return Finding("pass", f"on for {len(rows)} GPUs", f"{len(rows)} of {len(rows)}", "", ON)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -12,17 +13,25 @@ import pytest
 from railbed.validate.node import xids
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
-LOG = ["journalctl", "--dmesg", "--boot", "--quiet", "--no-pager", "--output=cat"]
+LOG = [
+    "journalctl", "--identifier=kernel", "--boot", "--quiet", "--no-pager", "--output=json",
+    "--output-fields=MESSAGE,_TRANSPORT,_UID",
+]  # fmt: skip
+"""What the kernel wrote, and what root wrote in its name. Not `--dmesg`: that is one transport, and messages of the kernel also
+come by others, as from a log that was passed on."""
 FIRST = [*LOG, "--lines=1"]
 WRITTEN = [*LOG, "--grep=Xid"]
+REPORT = ["nvidia-smi", "-q", "-x"]
+LIST = ["nvidia-smi", "-L"]
 PLACES = ["nvidia-smi", "--query-gpu=index,pci.bus_id", "--format=csv,noheader"]
+GPU_FOLDER = "/proc/driver/nvidia/gpus"
 XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:]+)(?:\.\d)?\): (\d{1,4}), ?(.*)")
 SXID = re.compile(r"SXid \(PCI:([0-9A-Fa-f:.]+)\): (\d{1,6}), (Non-fatal|Fatal)")
 RECOVERED = re.compile(r"changed from .* to 0x0\b")
 MOST_TOLD = 6
 
 
-def xid(probe: Probe, _: dict[str, Any]) -> Finding:
+def xid(probe: Probe, want: dict[str, Any]) -> Finding:
     """No code of the log points at the node's hardware."""
     expected = "no XID of the hardware since the boot"
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -36,23 +45,38 @@ def xid(probe: Probe, _: dict[str, Any]) -> Finding:
         )
     told: dict[str, list[str]] = {"fail": [], "unproven": [], "pass": []}
     parts: list[str] = []
-    gpus = _gpus(probe)
-    for place, code, words in _standing(XID.findall(written.out)):
+    lines = "\n".join(_messages(written.out))
+    standing = _standing(XID.findall(lines))
+    gpus = _gpus(probe, {_bus(place) for place, _, _ in standing}, int(want["gpus"])) if standing else {}
+    for place, code, words in standing:
         verdict, name = _of(int(code), words)
         part = gpus.get(_bus(place), f"gpu at {place}")
         told[verdict].append(f"{part}: XID {code} ({name})")
         parts += [part] if verdict == "fail" else []
-    for place, code, severity in SXID.findall(written.out):
+    for place, code, severity in SXID.findall(lines):
         fatal = severity == "Fatal"
         told["fail" if fatal else "pass"].append(f"NVLink switch at {place}: SXid {code}, {severity}")
         parts += ["nvlink"] if fatal else []
     for verdict in ("fail", "unproven", "pass"):
-        lines = list(dict.fromkeys(told[verdict]))
-        if lines:
-            more = f" and {len(lines) - MOST_TOLD} more" if len(lines) > MOST_TOLD else ""
-            shown = "; ".join(lines[:MOST_TOLD]) + more
-            return Finding(verdict, shown, len(lines), "XIDs", expected, tuple(dict.fromkeys(parts)))
+        found = list(dict.fromkeys(told[verdict]))
+        if found:
+            more = f" and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
+            shown = "; ".join(found[:MOST_TOLD]) + more
+            return Finding(verdict, shown, len(found), "XIDs", expected, tuple(dict.fromkeys(parts)))
     return Finding("pass", "the driver wrote none since the node booted", 0, "XIDs", expected)
+
+
+def _messages(text: str) -> list[str]:
+    """The messages that are the kernel's, or root's: any user may write in the kernel's name (logger -t kernel)."""
+    found = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and (entry.get("_TRANSPORT") == "kernel" or entry.get("_UID") == "0"):
+            found.append(str(entry.get("MESSAGE")))
+    return found
 
 
 def _standing(lines: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
@@ -84,10 +108,32 @@ def _bus(place: str) -> str:
     return f"{int(domain or '0', 16):x}:{rest.split('.')[0]}"
 
 
-def _gpus(probe: Probe) -> dict[str, str]:
-    """Place → ``gpu N``."""
-    rows = re.findall(r"^(\d+), ([0-9A-Fa-f:.]+)\s*$", probe.run(PLACES).out, re.M)
-    return {_bus(place): f"gpu {index}" for index, place in rows}
+def _gpus(probe: Probe, asked: set[str], count: int) -> dict[str, str]:
+    """Place → ``gpu N``, by the driver's own numbers, which a GPU keeps when another is gone.
+
+    Of one that fell off the bus nvidia-smi tells nothing, and then reports on no other either, unless it is asked of those
+    that are left. Numbers follow the places: those that nobody has are of the places that nobody has, where there are as many.
+    """
+    known = {}
+    for place in probe.names(GPU_FOLDER):
+        minor = re.search(
+            r"^Device Minor:\s*(\d+)", probe.read(f"{GPU_FOLDER}/{place}/information") or "", re.M
+        )
+        known.update({_bus(place): int(minor[1])} if minor else {})
+    if not asked <= known.keys():
+        report = probe.run(REPORT).out
+        blocks = re.findall(r'<gpu id="([^"]+)">.*?<minor_number>(\d+)</minor_number>', report, re.S)
+        known.update({_bus(place): int(minor) for place, minor in blocks})
+        if not blocks:
+            left = ",".join(re.findall(r"^GPU (\d+): .+ \(UUID: ", probe.run(LIST).out, re.M))
+            rows = probe.run([*PLACES, f"--id={left}"]).out if left else ""
+            found = re.findall(r"^(\d+), ([0-9A-Fa-f:.]+)\s*$", rows, re.M)
+            known.update({_bus(place): int(index) for index, place in found})
+    lost = sorted(asked - known.keys(), key=lambda place: [int(part, 16) for part in place.split(":")])
+    free = sorted(set(range(count)) - set(known.values()))
+    if known and len(lost) == len(free):
+        known.update(zip(lost, free))  # noqa: B905 - Python 3.9
+    return {place: f"gpu {minor}" for place, minor in known.items()}
 
 
 @pytest.mark.claim("node.xid")

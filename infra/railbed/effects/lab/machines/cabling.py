@@ -12,6 +12,7 @@ from railbed.effects.lab.hosts import HostSpec
 from railbed.effects.lab.network import MANAGEMENT
 
 TAP, BRIDGE = "tap-", "br-"
+LLDP_PASSES = 0x4000
 
 
 def tap(interface: str) -> str:
@@ -29,8 +30,12 @@ def _bridge(space: str, interface: str, mtu: int, there: set[str]) -> None:
     bridge = f"{BRIDGE}{interface}"
     lines = []
     if bridge not in there:
-        # It forwards and is nobody: no address of its own, and no wait before a new port forwards.
-        lines += [f"link add {bridge} type bridge forward_delay 0", f"link set {bridge} addrgenmode none"]
+        # It forwards and is nobody: no address of its own, and no wait before a new port forwards. LLDP, which a bridge keeps
+        # to itself, passes it too (group_fwd_mask, bit 14: 01-80-C2-00-00-0E): it is a piece of the cable.
+        lines += [
+            f"link add {bridge} type bridge forward_delay 0 group_fwd_mask {LLDP_PASSES}",
+            f"link set {bridge} addrgenmode none",
+        ]
     if tap(interface) not in there:
         lines.append(f"tuntap add dev {tap(interface)} mode tap")
     for port in (interface, tap(interface)):

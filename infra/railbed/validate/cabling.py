@@ -1,0 +1,151 @@
+"""The claim `fabric.cabling`: where each rail's cable ends, by what its node hears (LLDP), or by the InfiniBand subnet itself.
+
+Only the cables of nodes: which spine a leaf is cabled to nobody tells a node. `railbed fabric verify` looks at those.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from railbed import ended, strict_json
+from railbed.claims import Verdict
+from railbed.contract import Contract, Node
+from railbed.defaults import (
+    COMMAND_TIMEOUT_S,
+    FABRIC_OUTPUT_BYTES,
+    IBNETDISCOVER_TIMEOUT_S,
+    LLDP_HEARD_S,
+    LLDP_PAUSE_S,
+    SSH_FANOUT,
+)
+from railbed.fabric import ends, observed
+from railbed.fabric.ends import Planned, Seen
+from railbed.fabric.observed import Link, Port
+from railbed.parse import ibnetdiscover, lldp
+from railbed.run import Result
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+
+CLAIM = "fabric.cabling"
+AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec {0}; else exec sudo -n {0}; fi'
+NEIGHBOURS = AS_ROOT.format("lldpcli -f json show neighbors")
+SUBNET = AS_ROOT.format("ibnetdiscover -C {device} -P 1")
+
+
+def run(bench: Bench) -> None:
+    """Answers the claim, where it is asked."""
+    questions = bench.scope.get(CLAIM)
+    if not questions:
+        return
+    nodes = [node for node in bench.rail_nodes() if node.name not in bench.unreachable]
+    if not nodes:
+        bench.answers.why(CLAIM, "no node with rails can be reached")
+        return
+    contract = bench.as_observed
+    infiniband = contract.machine(nodes[0].machine).transport == "infiniband"
+    cables = planned(contract, [node.name for node in bench.rail_nodes()], by_device=infiniband)
+    if unnamed := [cable for cable in cables if not cable.card.port or not cable.leaf.device]:
+        where = f"{unnamed[0].card.device} rail {unnamed[0].rail}"
+        bench.answers.why(CLAIM, f"nobody knows the card or the switch of {len(unnamed)} rails: {where}")
+        return
+    bench.say(f"cabling of {len(nodes)} nodes")
+    seen, said = (_by_subnet if infiniband else _by_neighbours)(bench, contract, nodes, cables)
+    evidence = bench.keep("cabling.json", said)
+    for name, part in seen.guilty:
+        # Its packets reach another rail's switch, which has no way to the rail's own network.
+        if not infiniband:
+            bench.dead_rails.setdefault(name, f"blocked by {CLAIM} on {name}, {part}")
+    verdict = seen.verdict
+    missing = [name for name in bench.unreachable if any(one.card.device == name for one in cables)]
+    if missing and verdict is Verdict.PASS:
+        verdict = Verdict.UNPROVEN
+    reason = f"{seen.reason}; {', '.join(missing)} cannot be reached" if missing else seen.reason
+    detail = {"guilty": [list(pair) for pair in seen.guilty]} if seen.guilty else {}
+    bench.answers.add(
+        judged(
+            questions[0], verdict, reason, measured=seen.right, unit="cables", expected=len(cables), evidence=evidence,
+            detail=detail,
+        )
+    )  # fmt: skip
+
+
+def planned(contract: Contract, names: Sequence[str], *, by_device: bool) -> list[Planned]:
+    """The cables of nodes. A card is known by its RDMA device in a subnet of InfiniBand, by its interface elsewhere."""
+    return [
+        Planned(rail.index, Port(name, nic.device if by_device else nic.netdev), Port(nic.switch, nic.port))
+        for name in names
+        for rail, nic in contract.nics(contract.node(name))
+    ]
+
+
+def _devices(cables: Sequence[Planned]) -> set[str]:
+    return {port.device for cable in cables for port in (cable.card, cable.leaf)}
+
+
+def _by_neighbours(
+    bench: Bench, _: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
+) -> tuple[Seen, dict[str, Any]]:
+    """What every node hears. One whose rail just came up may have heard nothing yet, and is asked again."""
+    deadline = time.monotonic() + LLDP_HEARD_S
+    said: dict[str, Result] = {}
+    asked = [node.name for node in nodes]
+    while True:
+        said |= bench.remote.each(
+            asked, lambda name: bench.remote.run(name, NEIGHBOURS, timeout_s=COMMAND_TIMEOUT_S, check=False), SSH_FANOUT
+        )  # fmt: skip
+        links = [link for name, one in said.items() for link in heard(name, one, _devices(cables))]
+        seen = _with_reasons(ends.compare(cables, links), said)
+        # A rail that is down hears nothing however long one waits.
+        asked = sorted(
+            {cable.card.device for cable in seen.unseen}
+            & {name for name, one in said.items() if one.ok} - set(bench.dead_rails)
+        )
+        if not asked or time.monotonic() >= deadline:
+            return seen, {name: f"{one.stdout}{one.stderr}" for name, one in said.items()}
+        time.sleep(LLDP_PAUSE_S)
+
+
+def heard(name: str, said: Result, devices: set[str]) -> list[Link]:
+    """The links that one node tells of."""
+    if not said.ok:
+        return []
+    document = lldp.plain(f"{{{strict_json.dumps(name)}: {said.stdout}}}")
+    return observed.of(document, devices).links
+
+
+def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
+    """With why nodes told nothing, where their program failed."""
+    failed = {name: one for name, one in said.items() if not one.ok}
+    if not failed or seen.verdict is Verdict.PASS:
+        return seen
+    name, one = next(iter(failed.items()))
+    told = f"{ended.why(one, 'lldpcli', name)} ({len(failed)} of {len(said)} nodes)"
+    return Seen(seen.verdict, f"{told}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
+
+
+def _by_subnet(
+    bench: Bench, contract: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
+) -> tuple[Seen, dict[str, Any]]:
+    """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail."""
+    links: list[Link] = []
+    said: dict[str, str] = {}
+    failed = ""
+    name = nodes[0].name
+    for _, nic in contract.nics(contract.node(name)):
+        if any(Port(name, nic.device) in (link.one, link.other) for link in links):
+            continue
+        one = bench.remote.run(
+            name, SUBNET.format(device=nic.device), timeout_s=IBNETDISCOVER_TIMEOUT_S, check=False,
+            keep_bytes=FABRIC_OUTPUT_BYTES,
+        )  # fmt: skip
+        said[nic.device] = f"{one.stdout}{one.stderr}"
+        if not one.ok:
+            failed = failed or ended.why(one, "ibnetdiscover", name)
+            continue
+        links += observed.of(ibnetdiscover.plain(one.stdout), _devices(cables)).links
+    seen = ends.compare(cables, links)
+    if failed and seen.verdict is not Verdict.PASS:
+        seen = Seen(seen.verdict, f"{failed}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
+    return seen, said

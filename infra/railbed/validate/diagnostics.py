@@ -1,0 +1,92 @@
+"""The claim `node.dcgm`: DCGM's own tests of the GPUs, and what its watches saw during them.
+
+The run says how deep, in NVIDIA's levels (DCGM Diagnostics, docs.nvidia.com/datacenter/dcgm, "Run Levels and Tests"): 1 takes
+seconds, 2 about two minutes, 3 about half an hour. The last loads every GPU, so it runs only where no job can begin beside it.
+"""
+
+from __future__ import annotations
+
+from railbed import ended
+from railbed.claims import Judged, Verdict
+from railbed.defaults import DCGM_DEADLINES_S, DCGM_PROBE_S, DCGM_SLACK_S
+from railbed.judge import dcgm as law
+from railbed.parse import dcgmi_diag, dcgmi_health
+from railbed.run import Result
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question
+
+CLAIM = "node.dcgm"
+NEEDS = ("node.driver", "node.gpus")
+"""What must have been answered before the tests can end."""
+MARK = "--- health"
+ASK = """
+timeout -k 2 {probe_s:g} dcgmi discovery -l > /dev/null || {{ echo "the host engine does not answer" >&2; exit 3; }}
+dcgmi health -g 0 -s a > /dev/null
+timeout -s INT -k 10 {deadline_s:g} dcgmi diag -r {level} -j
+code=$?
+echo; echo '{mark}'
+timeout -k 2 {probe_s:g} dcgmi health -g 0 -c -j
+exit $code
+"""
+"""A diagnosis ends by SIGINT: then dcgmi stops it in the host engine too."""
+
+
+def run(bench: Bench) -> None:
+    """Diagnoses every node of which the claim is asked, all at once."""
+    questions = {question.node: question for question in bench.scope.get(CLAIM)}
+    for name in list(questions):
+        if told := bench.unreachable.get(name) or bench.busy(name) or _obstacle(bench, name):
+            bench.answers.why(CLAIM, told, [name])
+            del questions[name]
+    if not questions:
+        return
+    levels = {name: _level(bench, name) for name in questions}
+    bench.say(f"DCGM's diagnostics of level {max(levels.values())} on {len(questions)} nodes")
+    said = bench.remote.each(list(questions), lambda name: _ask(bench, name, levels[name]))
+    for name, result in said.items():
+        bench.answers.add(_answer(bench, questions[name], result, levels[name]))
+
+
+def _obstacle(bench: Bench, name: str) -> str:
+    """Why the tests would not end, or say nothing: nobody could ask the driver."""
+    for claim in NEEDS:
+        known = bench.answers.of(claim, name)
+        if known is None or known.verdict is Verdict.PASS:
+            continue
+        if known.verdict is Verdict.UNPROVEN or claim == "node.driver":
+            return f"blocked by {claim} on {name}"
+    return ""
+
+
+def _level(bench: Bench, name: str) -> int:
+    if bench.scope.quick:
+        return 1
+    return 3 if bench.scheduler is None or name in bench.reserved else 2
+
+
+def _ask(bench: Bench, name: str, level: int) -> Result:
+    deadline_s = DCGM_DEADLINES_S[level]
+    script = ASK.format(probe_s=DCGM_PROBE_S, deadline_s=deadline_s, level=level, mark=MARK)
+    return bench.remote.run(name, script, timeout_s=deadline_s + DCGM_SLACK_S, check=False)
+
+
+def _answer(bench: Bench, question: Question, result: Result, level: int) -> Judged:
+    evidence = bench.keep(f"{question.node}/dcgmi.txt", f"{result.stdout}\n{result.stderr}")
+    text, _, watched = result.stdout.partition(f"\n{MARK}\n")
+    diag = dcgmi_diag.plain(text)
+    # dcgmi ends with an error where a test failed: what it printed tells more than that.
+    if not diag["tests"] and not diag["error"]:
+        told = ended.why(result, "dcgmi diag", question.node)
+        return judged(question, Verdict.UNPROVEN, told, evidence=evidence)
+    gpus = bench.node(question.node).gpus
+    verdict, reason, parts = law.judge(diag, dcgmi_health.plain(watched), gpus)
+    detail = {"level": level} | ({"parts": parts} if parts else {})
+    return judged(
+        question,
+        verdict,
+        f"level {level}: {reason}",
+        measured=f"level {level}",
+        evidence=evidence,
+        detail=detail,
+    )
