@@ -53,7 +53,8 @@ def run(bench: Bench) -> None:
             if k == max(wanted):
                 largest.add(first, chosen, ops)
                 texts.append(first.nccl)
-    _nccl(bench, "\n".join(texts))
+    if texts:
+        _nccl(bench, "\n".join(texts))
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
 
