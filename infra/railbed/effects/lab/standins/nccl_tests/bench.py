@@ -33,7 +33,7 @@ class Bench:
         self.groups, self.rank, self.size = groups, groups.place.rank, groups.place.size
         self.rails = [Rail(group, self.rank, self.size, torch.zeros(2, 1)) for group in groups.groups]
         elements = max(largest_bytes // ELEMENT_BYTES, 1)
-        self.source, self.target = torch.empty(elements), torch.empty(elements)
+        self.source, self.target = torch.zeros(elements), torch.zeros(elements)
 
     def count(self, op: str, nbytes: int) -> int:
         """Elements of a size; where every rank has a slot, rounded down to whole slots, as nccl-tests do."""
@@ -108,14 +108,11 @@ def combine(values: list[float], how: int) -> float:
 def warm_up(bench: Bench, op: str, args: argparse.Namespace) -> None:
     """As nccl-tests: ``-w`` runs of the largest size, then of the smallest (src/common.cu, TimeTest)."""
     for nbytes in (args.maxbytes, args.minbytes):
-        count = bench.count(op, nbytes)
-        bench.fill(op, count, in_place=False)
-        bench.run(op, count, args.warmup_iters, in_place=False)
+        bench.run(op, bench.count(op, nbytes), args.warmup_iters, in_place=False)
 
 
 def half(bench: Bench, op: str, count: int, args: argparse.Namespace, *, in_place: bool) -> dict[str, Any]:
     """One half of a row, agreed by all ranks: a run that synchronises, the timed ones, and -c that are checked (BenchTime)."""
-    bench.fill(op, count, in_place=in_place)
     bench.run(op, count, 1, in_place=in_place)
     bench.groups.exchange("ready")
     seconds = max(bench.run(op, count, args.iters, in_place=in_place))
