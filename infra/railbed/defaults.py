@@ -190,12 +190,14 @@ TIME_OFFSET_S = 0.05
 COLLECTIVE_TIMEOUT_S = 120
 COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
-COLLECTIVES_PROGRAM = "/opt/railbed/collectives/collectives.py"
-"""Where role ``collectives`` puts it on every node."""
 STEP_COMMENT = "railbed validate"
 """On every step that a validation starts; no user's job has it."""
 NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"
 """Where role ``nccl_tests`` has its programs."""
+NCCL_LOG_FOLDER = "/var/tmp"  # noqa: S108  nobody can guess the names in it
+"""Where NCCL's processes log on a node. A job's /tmp is gone with the job, and not every operator is root."""
+NCCL_LOG_BYTES = 192 * 1024
+"""How much of each log is read: eight processes fit into what is kept of a node's answer."""
 COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 STEP_WAIT_S = 15
 """How long the scheduler may take to start a step of ours; afterwards the claim is unproven."""

@@ -30,7 +30,7 @@ def test_everything_of_the_release_is_pinned_and_held(machines: Recorded) -> Non
         "datacenter-gpu-manager-4-cuda13=1:4.5.3-*", "datacenter-gpu-manager-exporter=4.8.2-1",
         "nvidia-driver-pinning-595.71.05=595.71.05-1ubuntu1", "libnccl2=2.30.4-1+cuda13.2",
         "libnccl-dev=2.30.4-1+cuda13.2",
-        "nvidia-container-toolkit=1.19.1-*", "enroot=4.2.1-*", "nvslurm-plugin-pyxis=0.24.0-*",
+        "nvidia-container-toolkit=1.19.1-*", "enroot=4.2.1-*", "nvslurm-plugin-pyxis=0.24.0-*", "nccl-tests=2.17.6-*",
     }  # fmt: skip
     named = [name for name in asked["hold"] if "*" not in name]
     assert pinned <= set(asked["packages"]) and len(named) == len(pinned)

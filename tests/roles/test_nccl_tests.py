@@ -20,11 +20,13 @@ URL = "https://a.test/v2.17.6.tar.gz"
 def whole() -> Contract:
     """Machines of their own with a release that builds nccl-tests."""
     contract = cluster()
-    infiniband = contract.machines[0].model_copy(update={"transport": "infiniband"})
+    infiniband = contract.machines[0].model_copy(update={"transport": "infiniband", "key": "own/rail8"})
+    nodes = [n.model_copy(update={"machine": infiniband.key if n.machine else ""}) for n in contract.nodes]
     planned = planned_software("2026.12", infiniband, "debian 12")
     planned["files"]["nccl_tests"] = {"url": URL, "sha256": HASH}
     software = Software(**planned, repositories=contract.software.repositories)
-    changed = {"software": software, "simulated": False, "hosts": "machine", "machines": [infiniband]}
+    changed = {"software": software, "simulated": False, "hosts": "machine"}
+    changed |= {"machines": [infiniband], "nodes": nodes}
     return sealed(contract.model_copy(update=changed))
 
 

@@ -204,15 +204,12 @@ def test_the_node_gets_its_checks_and_what_to_expect(lab: Recorded) -> None:
     assert (expected["pool"], expected["names"], expected["health"]) == ("h100", ["ctl0"], health.settings())
     installed = lab.text("h100-0", "/opt/railbed/checks/railbed/validate/node/healthcheck.py")
     assert installed == (Path("infra/railbed/validate/node/healthcheck.py")).read_text()
-    assert "/opt/railbed/collectives/collectives.py" in lab.files["h100-0"]
-    assert lab.files["h100-0"]["/opt/railbed/bin/all_reduce_perf"]["mode"] == "0755"
 
 
 @pytest.mark.parametrize(
     "path",
     [
         "/opt/railbed/checks/healthcheck",
-        "/opt/railbed/bin/alltoall_perf",
         "/etc/profile.d/railbed-training.sh",
     ],
 )

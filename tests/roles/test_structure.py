@@ -120,7 +120,7 @@ def test_nodes_with_gpus_mount_after_the_boot_and_the_cards_drivers_and_before_j
         assert first["filesystem_server"] < at[role, f"{group}:!gpu_nodes"] < first["slurm_controller"]
         late = at[role, f"{group}:&gpu_nodes"]
         assert max(first[one] for one in ("boot", "nvidia_driver", "rdma")) < late
-        needs = ("container_runtime", "training_stack", "nccl", "collectives", "checks", "slurm_node")
+        needs = ("container_runtime", "training_stack", "nccl", "checks", "slurm_node")
         assert late < min(first[one] for one in needs)
     assert at["lnet", "lnet_nodes:&gpu_nodes"] < at["filesystem_client", "filesystem_clients:&gpu_nodes"]
 

@@ -34,10 +34,11 @@ def planned_software(release: str, machine: Machine, os: str) -> dict[str, Any]:
 
 
 def _facts(machine: Machine) -> catalog.Machine:
-    """The catalogue's facts of a machine; of one that it does not have the lab's, with what the contract says."""
+    """The catalogue's facts of a machine; of one that it does not have the lab's, with its key and what the contract says."""
     if machine.key in catalog.keys("machines"):
         return catalog.load_machine(machine.key)
     said = {
+        "key": machine.key,
         "transport": machine.transport,
         "gpus": machine.gpus,
         "nodes_per_nvlink_domain": machine.nodes_per_nvlink_domain,

@@ -103,9 +103,9 @@ def all_rails(facts: Facts) -> Instances:
 
 @define(
     id="fabric.transport", subject=Subject.CLUSTER, roles=CLUSTER, by=COLLECTIVES,
-    holds="in the rings over the most nodes, each rail carried its share of the computed bytes within 2 % (TCP), or half of an "
-    "equal share or more (RDMA, where NCCL shares out), and the management network less than 1 %; one that looks wrong runs "
-    "again, up to three times; busy management beside whole rails is another program's, `unproven`",
+    holds="in the rings over the most nodes, each rail carried its share of the computed bytes within 2 % (TCP, one rank a "
+    "node), or half of an equal share or more (else: NCCL shares out), and the management network less than 1 %; one that looks "
+    "wrong runs again, up to three times; busy management beside whole rails is another program's, `unproven`",
     accuses="fabric", runbook="transport", hardware=True, essential=True, explained=TRAFFIC,
 )  # fmt: skip
 def transport(facts: Facts) -> Instances:
@@ -120,12 +120,16 @@ def transport(facts: Facts) -> Instances:
 
 @define(
     id="fabric.transport.nccl_log", subject=Subject.CLUSTER, roles=CLUSTER, by=NCCL_LOG,
-    holds="NCCL's own log names the fabric's transport, and no socket", accuses="fabric", runbook="transport",
-    explained=TRAFFIC, hidden={"lab": "the lab has no GPU, so NCCL itself does not run and writes no log"},
+    holds="NCCL's own log names the fabric's transport, and no socket; over TCP rails: sockets of every rail's interface, of "
+    "no other", accuses="fabric", runbook="transport", hardware=True, explained=TRAFFIC,
 )  # fmt: skip
 def nccl_log(facts: Facts) -> Instances:
     if facts.has_fabric:
-        yield In("NCCL's own log names the fabric's transport, and no socket")
+        yield (
+            Out(ALONE)
+            if facts.computes < 2
+            else In("NCCL's own log names the fabric's transport, and no other")
+        )
 
 
 @define(
@@ -135,4 +139,4 @@ def nccl_log(facts: Facts) -> Instances:
 )  # fmt: skip
 def gpudirect(facts: Facts) -> Instances:
     if facts.has_fabric:
-        yield In("the rail NICs read GPU memory directly")
+        yield Out(ALONE) if facts.computes < 2 else In("the rail NICs read GPU memory directly")

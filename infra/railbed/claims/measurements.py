@@ -40,7 +40,6 @@ class Measurement:
         return f"{rails} rails are measured by {programs}, which this release does not run yet"
 
 
-NCCL_TESTS = {"roce": "nccl-tests", "infiniband": "nccl-tests", "efa": "nccl-tests"}
 PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
@@ -50,7 +49,7 @@ CABLING = Measurement(
     "cabling", "lldpcli", {"efa": "the provider's own tools"}, {"infiniband": "ibnetdiscover"}
 )
 RAILS = Measurement("rails", "iperf3", {"efa": "fi_rma_bw"}, PERFTEST)
-COLLECTIVES = Measurement("collectives", "railbed-collectives", {}, NCCL_TESTS)
+COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 STORAGE = Measurement("storage", "storage_probe")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")

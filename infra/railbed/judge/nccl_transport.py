@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from railbed.claims import Judged, Verdict
 from railbed.parse.nccl_debug import NcclLog
 
@@ -12,29 +14,42 @@ NETWORKS = {
     "efa": ("NET/AWS Libfabric", "NET/OFI", "NET/Libfabric"),
 }
 """Transport of the rails → how NCCL calls connections over them: its own verbs transport, Google's plugin, AWS' plugin."""
+SOCKETS = "NET/Socket"
 SILENT = "NCCL's log names no connection between nodes"
 
 
-def judge_log(log: NcclLog, transport: str) -> Judged:
-    """Whether every connection that leaves a node is over the fabric."""
+def judge_log(log: NcclLog, transport: str, interfaces: Collection[str] = ()) -> Judged:
+    """Whether every connection that leaves a node is over the fabric; ``interfaces`` are those of the rails.
+
+    Over TCP rails the fabric is sockets, and what counts is whose interfaces they use.
+    """
     used = {name: number for name, number in log.transports.items() if name.startswith("NET/")}
     detail = {"connections": used, "network": log.network, "plugin": log.plugin, "version": log.version}
-    foreign = {
-        name: number for name, number in used.items() if not name.startswith(NETWORKS.get(transport, ()))
-    }
+    known = (SOCKETS,) if transport == "tcp" else NETWORKS.get(transport, ())
+    foreign = sorted(name for name in used if not name.startswith(known))
     told = ", ".join(f"{number} over {name}" for name, number in sorted(used.items()))
-    if log.uses_sockets:
+    if log.uses_sockets and transport != "tcp":
         verdict, reason = Verdict.FAIL, f"NCCL uses sockets: {told or log.network}"
     elif not used:
         verdict, reason = Verdict.UNPROVEN, SILENT
     elif foreign:
         verdict, reason = (
             Verdict.UNPROVEN,
-            f"{', '.join(sorted(foreign))} is no name known for {transport} rails: {told}",
+            f"{', '.join(foreign)} is no name known for {transport} rails: {told}",
         )
+    elif transport == "tcp" and (wrong := _other_interfaces(log, interfaces)):
+        verdict, reason = Verdict.FAIL, wrong
     else:
         verdict, reason = Verdict.PASS, f"connections between nodes: {told}"
     return Judged(claim=LOG, node="", verdict=verdict, reason=reason, detail=detail)
+
+
+def _other_interfaces(log: NcclLog, interfaces: Collection[str]) -> str:
+    """What NCCL's sockets use that is no rail, or do not use of the rails; empty where they are the rails'."""
+    beside = [name for name in log.devices if name not in interfaces]
+    missing = [name for name in interfaces if name not in log.devices]
+    told = [f"NCCL's sockets use {', '.join(beside)}, which is no rail"] if beside else []
+    return "; ".join([*told, *([f"they do not use {', '.join(missing)}"] if missing else [])])
 
 
 def judge_gpudirect(log: NcclLog) -> Judged:

@@ -25,7 +25,7 @@ class NodeBytes(FrozenModel):
 
 
 def node_bytes(counters: Mapping[str, Any], interfaces: Mapping[str, int]) -> NodeBytes | None:
-    """One rank's counters as the collectives program prints them; ``interfaces`` says which rail each one is.
+    """One node's counters around a collective; ``interfaces`` says which rail each of their names is.
 
     None where the document lacks what it should have.
     """

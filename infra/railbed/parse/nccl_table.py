@@ -67,7 +67,7 @@ class Table:
     """True where the closing lines are there: the program came to its end."""
     simulated: str = ""
     counters: list[dict[str, Any]] = field(default_factory=list)
-    """One document per rank and size: bytes that each interface counted (railbed's own collectives program)."""
+    """One document per rank and size: bytes that each interface counted (logs of the lab's program of before)."""
 
     @property
     def nodes(self) -> list[str]:

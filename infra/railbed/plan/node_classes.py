@@ -25,6 +25,8 @@ OF_COMPONENTS = {
     "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
 }
 """Group → components that a node must have, all of them, to be in it."""
+BUILT_BY = {"nccl_tests_nodes": "nccl_tests", "perftest_nodes": "perftest"}
+"""Group → what its nodes build from source; one that has it as a package builds nothing."""
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 
@@ -306,7 +308,12 @@ def _groups_of_components(
 ) -> Iterator[str]:
     # What has neither a package nor a file with a hash cannot be brought to a node.
     there = {name for name, part in chosen.items() if part.node_packages or part.sha256} | brought
+    packaged = {name for name, part in chosen.items() if not part.built}
     if "gpu_nodes" in groups:
-        yield from (group for group, parts in OF_COMPONENTS.items() if there >= set(parts))
+        yield from (
+            group
+            for group, parts in OF_COMPONENTS.items()
+            if there >= set(parts) and BUILT_BY.get(group) not in packaged
+        )
     if any(group in groups and there >= set(parts) for group, parts in OF_CONTAINERS.items()):
         yield "container_nodes"

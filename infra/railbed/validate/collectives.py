@@ -6,17 +6,9 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
-from railbed.defaults import (
-    COLLECTIVE_ITERATIONS,
-    COLLECTIVE_TIMEOUT_S,
-    COLLECTIVE_TRIES,
-    COLLECTIVE_WARMUP,
-    GATING_SIZE_BYTES,
-    RDMA_SIZE_BYTES,
-)
+from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES, RDMA_SIZE_BYTES
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
 from railbed.judge import nccl_log, nccl_transport
@@ -24,14 +16,12 @@ from railbed.judge.proof import RINGED, Case
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.laws.published import SIZE_SLACK
 from railbed.parse import nccl_debug, nccl_tests
-from railbed.run import Result
 from railbed.units import gbytes_per_s
-from railbed.validate import collective_programs, port_counters
+from railbed.validate import collective_start
 from railbed.validate.answers import disturbed
 from railbed.validate.bench import Bench
-from railbed.validate.collective_programs import Start
 from railbed.validate.conditions import watch, words
-from railbed.validate.counters import Counters, counter_records, prove
+from railbed.validate.counters import Counters, prove
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 
@@ -44,7 +34,7 @@ PROVING = "all_reduce"
 
 
 def run(bench: Bench) -> None:
-    """One start per node count, with every collective asked of it."""
+    """Each collective over each number of nodes that it is asked of."""
     wanted = _wanted(bench)
     if not wanted:
         return
@@ -53,17 +43,18 @@ def run(bench: Bench) -> None:
         nodes, why = bench.usable(k)
         if not nodes:
             bench.answers.why(f"collective.*@{k}", why)
-            bench.answers.why(TRANSPORT, why)
+            for claim in BESIDE:
+                bench.answers.why(claim, why)
             continue
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
         chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
         for size, ops in _by_size(bench, wanted[k], k).items():
-            first = _tries(bench, ops, chosen, size)
+            first = _tries(bench, ops, chosen, size, counted=k == max(wanted) and bench.scope.asks(TRANSPORT))
             if k == max(wanted):
                 largest.add(first, chosen, ops)
-                texts.append(first.text)
-    machine = bench.contract.machine(bench.rail_nodes()[0].machine)
-    _nccl(bench, "\n".join(texts), machine.transport)
+                texts.append(first.nccl)
+    if texts:
+        _nccl(bench, "\n".join(texts))
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
 
@@ -82,10 +73,10 @@ def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the programs: their log, a verdict for each collective that they measured, and the conditions."""
+    """One run of the programs: a verdict for each collective that they measured, what was counted, and the conditions."""
 
-    text: str
-    """Of those programs that came to their end."""
+    nccl: str
+    """NCCL's own log of those programs that came to their end."""
     judged: dict[str, Judged]
     counters: Counters
     conditions: str
@@ -106,7 +97,7 @@ class Counts:
         self.conditions = self.conditions or run.conditions
 
 
-def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Run:
+def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int, *, counted: bool) -> Run:
     """Runs the collectives, those below their floor again; returns the first run.
 
     A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions: another program's burst is no fault
@@ -116,7 +107,7 @@ def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int) -> Run:
     missed_times = dict.fromkeys(ops, 0)
     pending, last, patience, runs = ops, {}, Patience(bench.say), list[Run]()
     while pending:
-        run = _start(bench, pending, nodes, len(runs) + 1, size)
+        run = _start(bench, pending, nodes, len(runs) + 1, size, counted=counted and not runs)
         runs.append(run)
         for op, record in run.judged.items():
             below = missed(record)
@@ -155,7 +146,7 @@ def _transport(bench: Bench, counts: Counts) -> None:
         again = Counts()
         for size in sorted(set(sizes.values())):
             ops = [op for op in sizes if sizes[op] == size]
-            again.add(_start(bench, ops, counts.nodes, attempt, size), counts.nodes, ops)
+            again.add(_start(bench, ops, counts.nodes, attempt, size, counted=True), counts.nodes, ops)
         counts = again
         record = prove(bench, counts.counters) or record
     if record is not None:
@@ -176,77 +167,53 @@ def _wanted(bench: Bench) -> dict[int, list[str]]:
     return wanted
 
 
-def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int) -> Run:
-    """Runs the programs on ``nodes`` and judges their log."""
-    assert bench.scheduler is not None
-    k, controller = len(nodes), bench.scheduler.controller
-    again = f", try {attempt}" if attempt > 1 else ""
+def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int, *, counted: bool) -> Run:
+    """Runs the programs on ``nodes`` and judges their tables. ``counted``: with the rails' byte counters around the rings."""
+    k, again = len(nodes), f", try {attempt}" if attempt > 1 else ""
     bench.say(f"{', '.join(ops)} over {', '.join(nodes)}{again}")
     machine = bench.contract.machine(bench.node(nodes[0]).machine)
-    starts = collective_programs.starts(
-        machine, ops, nodes, size, training_stack_path=bench.contract.software.training_stack_path,
-        reservation=bench.reservation_for(nodes),
-    )  # fmt: skip
-    texts, whole, errors, counters = list[str](), list[str](), list[str](), Counters()
     with watch(bench.remote, nodes) as seen:
-        for start in starts:
-            result, counted = _run(bench, start, nodes, size, machine)
-            texts.append(result.stdout)
-            errors.append(result.stderr)
-            counters |= counted
-            if result.ok:
-                whole.append(result.stdout)
-            else:
-                told = ended.why(result, "the collectives program", controller)
-                for op in start.ops:
-                    bench.answers.why(f"collective.{op}@{k}", told)
-    text, stderr = "\n".join(texts), "\n".join(errors)
+        starts = [
+            collective_start.run(bench, machine, op, nodes, size, counted=counted and op in RINGED)
+            for op in ops
+        ]
     name = f"collectives/{k}-nodes" + (f"-{size}-bytes" if size != GATING_SIZE_BYTES else "")
     name += f"-{attempt}" if attempt > 1 else ""
+    text, stderr, nccl = (
+        "\n".join(filter(None, parts))
+        for parts in zip(*((one.stdout, one.stderr, one.nccl) for one in starts), strict=True)
+    )
     evidence = bench.keep(f"{name}.txt", text)
     bench.keep(f"{name}.conditions.json", seen.plain())
-    if stderr.strip():
-        bench.keep(f"{name}.stderr.txt", stderr)
-    judged = {}
-    for op in ops:
-        for question in bench.scope.get(f"collective.{op}@{k}"):
-            record = judged_log(text, question, nodes, machine)
+    for kind, told in (("stderr", stderr), ("nccl", nccl)):
+        if told.strip():
+            bench.keep(f"{name}.{kind}.txt", told)
+    judged, counters = {}, {one.op: one.counters for one in starts if one.counters}
+    for one in starts:
+        if one.problem:
+            bench.answers.why(f"collective.{one.op}@{k}", one.problem)
+        for question in bench.scope.get(f"collective.{one.op}@{k}"):
+            record = judged_log(one.stdout, question, nodes, machine)
             if record is not None:
-                judged[op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
-    return Run("\n".join(whole), judged, counters, words(seen.problems()))
+                judged[one.op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
+    return Run(
+        "\n".join(one.nccl for one in starts if not one.problem), judged, counters, words(seen.problems())
+    )
 
 
-def _run(
-    bench: Bench, start: Start, nodes: list[str], size: int, machine: Machine
-) -> tuple[Result, Counters]:
-    """One start, and the byte counters of each of its collectives."""
-    assert bench.scheduler is not None
-    counts_itself = machine.transport == "tcp"
-    before = {} if counts_itself else port_counters.read(bench, nodes)
-    timeout_s = COLLECTIVE_TIMEOUT_S + 10
-    result = bench.remote.run(bench.scheduler.controller, start.argv, timeout_s=timeout_s, check=False)
-    if counts_itself:
-        return result, {op: counter_records(result.stdout, op) for op in start.ops}
-    after = port_counters.read(bench, nodes)
-    if isinstance(before, str) or isinstance(after, str):
-        bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
-        return result, {}
-    measured = {table.collective for table in nccl_tests.read(result.stdout).tables if table.rows}
-    # Out of place and in place each: one to synchronise, -n, one for the check; beside them two warm-ups of -w
-    # (NVIDIA/nccl-tests, src/common.cu, BenchTime and TimeTest).
-    runs = 2 * (COLLECTIVE_ITERATIONS + 2) + 2 * COLLECTIVE_WARMUP
-    ops = [op for op in start.ops if result.ok and op in measured]
-    return result, {op: port_counters.between(before, after, op, size, runs) for op in ops}
-
-
-def _nccl(bench: Bench, text: str, transport: str) -> None:
+def _nccl(bench: Bench, text: str) -> None:
     """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data."""
-    log = nccl_debug.read(text)
-    found = [nccl_transport.judge_log(log, transport), nccl_transport.judge_gpudirect(log)]
+    log, node = nccl_debug.read(text), bench.rail_nodes()[0]
+    interfaces = {nic.netdev: None for _, nic in bench.as_observed.nics(node) if nic.netdev}
+    judged = nccl_transport.judge_log(log, bench.contract.machine(node.machine).transport, interfaces)
+    found = [judged, nccl_transport.judge_gpudirect(log)]
     wanted = [record for record in found if bench.scope.asks(record.claim)]
-    if wanted:
-        evidence = bench.keep("collectives/nccl.txt", text)
-        bench.answers.add(*(one.model_copy(update={"evidence": evidence, "at": now_iso()}) for one in wanted))
+    if not wanted:
+        return
+    evidence, at = bench.keep("collectives/nccl.txt", text), now_iso()
+    for record in wanted:
+        simulated = bench.scope.get(record.claim)[0].claim.simulated
+        bench.answers.add(record.model_copy(update={"evidence": evidence, "at": at, "simulated": simulated}))
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:

@@ -1,4 +1,4 @@
-"""The byte counters of RDMA rails around a start of a program that does not count by itself."""
+"""The byte counters of rails and of the management network around a start of a collective."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
 
 
 def _parts(bench: Bench, node: Node) -> dict[str, Document]:
-    nics = bench.as_observed.nics(node)
+    nics, rdma = bench.as_observed.nics(node), bench.contract.machine(node.machine).transport != "tcp"
     rails = {
-        str(rail.index): counted_by((nic for of, nic in nics if of == rail), rdma=True) for rail in node.rails
+        str(rail.index): counted_by((nic for of, nic in nics if of == rail), rdma=rdma) for rail in node.rails
     }
-    return {**rails, MANAGEMENT: {**counted_by([], rdma=True), "address": node.address}}
+    return {**rails, MANAGEMENT: {**counted_by([], rdma=False), "address": node.address}}
 
 
 def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) -> list[Record]:

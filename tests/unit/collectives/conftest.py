@@ -1,26 +1,16 @@
-"""The collectives program is a role's files, not a package: its modules are loaded from there."""
+"""The modules of the lab's stand-in for nccl-tests, none of which needs torch to be imported."""
 
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-FILES = Path(__file__).parents[3] / "roles" / "collectives" / "files"
-MODULES = ("rings", "rail_groups", "counters", "bench", "options", "report", "collectives")
+STAND_IN = "railbed.effects.lab.standins.nccl_tests"
+MODULES = ("rings", "rail_groups", "bench", "options", "report", "nccl_log", "program")
 
 
 @pytest.fixture(scope="session")
-def program() -> Iterator[SimpleNamespace]:
-    """Its modules, none of which needs torch to be imported."""
-    sys.path.insert(0, str(FILES / "collectives"))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(FILES / "collectives"))
-        for name in MODULES:
-            sys.modules.pop(name, None)
+def program() -> SimpleNamespace:
+    return SimpleNamespace(**{name: importlib.import_module(f"{STAND_IN}.{name}") for name in MODULES})

@@ -1,4 +1,4 @@
-"""Arguments, places, the table: what the program prints is what the parser reads."""
+"""The lab's stand-in for nccl-tests: arguments, places, table, log, and how it ends: as railbed reads the real one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from typing import Any
 
 import pytest
 
+from railbed.effects.lab import standin_packages
+from railbed.effects.lab.vendor import StandIn
+from railbed.judge import nccl_transport
 from railbed.laws import ranks
-from railbed.parse import nccl_tests
+from railbed.parse import nccl_debug, nccl_tests
+from railbed.validate import collective_programs
 
-FILES = Path(__file__).parents[3] / "roles" / "collectives" / "files"
+OPS = ["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
 
 
-def options(program: SimpleNamespace, *argv: str, name: str = "collectives.py") -> Any:
-    return program.options.arguments(list(argv), name, "")
+def options(program: SimpleNamespace, *argv: str) -> Any:
+    return program.options.arguments(list(argv), "all_reduce_perf")
 
 
 def test_arguments_of_nccl_tests(program: SimpleNamespace) -> None:
-    args = options(
-        program,
+    words = [
         "-b",
         "8",
         "-e",
@@ -39,38 +42,35 @@ def test_arguments_of_nccl_tests(program: SimpleNamespace) -> None:
         "1",
         "-a",
         "3",
-        "--op",
-        "alltoall",
-    )
-    assert (args.minbytes, args.maxbytes, args.op) == (8, 128 << 20, ["alltoall"])
+        "-g",
+        "1",
+        "-z",
+        "1",
+    ]
+    args = options(program, *words)
+    assert (args.minbytes, args.maxbytes, args.iters, args.average) == (8, 128 << 20, 20, 3)
     found = program.options.sizes(args)
-    assert found[0] == 8
-    assert found[-1] == 128 << 20
+    assert (found[0], found[-1]) == (8, 128 << 20)
     assert all(b == 4 * a for a, b in itertools.pairwise(found))
+    assert program.options.sizes(options(program, "-b", "1M", "-e", "3M", "-i", "1M")) == [
+        1 << 20,
+        2 << 20,
+        3 << 20,
+    ]
+    assert program.options.sizes(options(program)) == [32 << 20]
 
 
-def test_fixed_steps_and_defaults(program: SimpleNamespace) -> None:
-    assert program.options.sizes(options(program, "--op", "all_reduce", "-b", "1M", "-e", "3M", "-i", "1M")) == [
-        1 << 20, 2 << 20, 3 << 20,
-    ]  # fmt: skip
-    assert program.options.sizes(options(program, "--op", "all_reduce")) == [64 << 20]
-
-
-def test_the_name_of_the_program_says_the_collective(program: SimpleNamespace) -> None:
-    assert options(program, name="reduce_scatter_perf").op == ["reduce_scatter"]
-    assert options(program, "--op", "all_reduce,all_gather").op == ["all_reduce", "all_gather"]
-
-
-@pytest.mark.parametrize(
-    "argv",
-    [(), ("--op", "all_red"), ("--op", "all_reduce", "-b", "0"), ("--op", "all_reduce", "-b", "8M", "-e", "4M"),
-     ("--op", "all_reduce", "-n", "0"), ("--op", "all_reduce", "-f", "1"), ("--op", "all_reduce", "-d", "half"),
-     ("--op", "all_reduce", "-b", "many")],
-)  # fmt: skip
-def test_arguments_that_cannot_be(program: SimpleNamespace, argv: tuple[str, ...]) -> None:
-    with pytest.raises(SystemExit) as left:
+@pytest.mark.parametrize("argv", [("-b", "0"), ("-b", "8M", "-e", "4M"), ("-n", "0"), ("-b", "many")])
+def test_sizes_that_cannot_be(program: SimpleNamespace, argv: tuple[str, ...]) -> None:
+    with pytest.raises(program.options.Failure) as refused:
         options(program, *argv)
-    assert left.value.code == 2
+    assert refused.value.status == 255
+
+
+@pytest.mark.parametrize("argv", [("--op", "all_red"), ("-d", "half"), ("-q", "1"), ("--counters",), ("-h",)])
+def test_words_that_it_does_not_have_get_its_usage(program: SimpleNamespace, argv: tuple[str, ...]) -> None:
+    with pytest.raises(program.options.Unknown):
+        options(program, *argv)
 
 
 @pytest.mark.parametrize(
@@ -88,30 +88,30 @@ def test_first_host_of_a_slurm_list(program: SimpleNamespace, nodelist: str, fir
     assert program.rail_groups.first_host(nodelist) == first
 
 
-def test_rails_come_from_nccl_conf(program: SimpleNamespace, tmp_path: Path) -> None:
-    conf = tmp_path / "nccl.conf"
-    assert program.rail_groups.configured_rails(str(conf)) == []
+def test_rails_come_from_nccls_settings(
+    program: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf, groups = tmp_path / "nccl.conf", program.rail_groups
+    assert groups.rails_of(groups.settings(str(conf))) == []
     conf.write_text("# rails\nNCCL_DEBUG=WARN\nNCCL_SOCKET_IFNAME==rail0,rail1\n")
-    assert program.rail_groups.configured_rails(str(conf)) == ["rail0", "rail1"]
+    assert groups.rails_of(groups.settings(str(conf))) == ["rail0", "rail1"]
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "rail5")
+    assert groups.rails_of(groups.settings(str(conf))) == ["rail5"]
 
 
 def test_a_place_under_srun(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "PROCID": "2",
-        "NTASKS": "4",
-        "NODELIST": "h100-[1-4]",
-        "JOB_ID": "17",
-        "STEP_ID": "3",
-    }.items():
-        monkeypatch.setenv(f"SLURM_{name}", value)
-    monkeypatch.delenv("RAILBED_MASTER", raising=False)
-    place = program.rail_groups.Place.from_environment("", 0)
+    told = {
+        "SLURM_NTASKS": "4", "SLURM_STEP_NODELIST": "h100-[1-4]", "SLURM_JOB_ID": "17", "SLURM_STEP_ID": "3",
+    }  # fmt: skip
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PMIX_RANK", raising=False)
+    assert program.rail_groups.Place.from_environment().size == 1, "without PMIx every process is alone"
+    monkeypatch.setenv("PMIX_RANK", "2")
+    place = program.rail_groups.Place.from_environment()
     assert (place.rank, place.size, place.master) == (2, 4, "h100-1")
     monkeypatch.setenv("SLURM_STEP_ID", "4")
-    assert program.rail_groups.Place.from_environment("", 0).port != place.port
-    monkeypatch.setenv("RAILBED_MASTER", "10.90.0.11")
-    assert program.rail_groups.Place.from_environment("", 0).master == "10.90.0.11"
-    assert program.rail_groups.Place.from_environment("other", 7).port == 7
+    assert program.rail_groups.Place.from_environment().port != place.port
 
 
 @pytest.mark.parametrize("how", [0, 1, 2, 3])
@@ -119,68 +119,134 @@ def test_times_of_ranks_are_combined_as_asked(program: SimpleNamespace, how: int
     assert program.bench.combine([2.0, 1.0, 4.0, 1.0], how) == [2.0, 2.0, 1.0, 4.0][how]
 
 
-def table(
-    program: SimpleNamespace, op: str, size: int, time_us: float, wrong: int | None, members: int
-) -> str:
-    args = options(program, "--op", op, "-b", str(size))
-    groups = SimpleNamespace(rails=["rail0", "rail1"])
-    people = [{"node": f"h100-{r}", "pid": 100 + r} for r in range(members)]
-    row = {"size_bytes": size, "count": size // 4, "time_us": time_us, "wrong": wrong, "ranks": []}
-    return "\n".join([program.report.head(op, args, groups, people), program.report.line(op, members, row)])
+class Moves:
+    """As much of a bench as a table uses: every run takes a second."""
+
+    rank, size = 0, 4
+
+    def __init__(self, wrong: int) -> None:
+        self.runs, self.found = 0, wrong
+        self.groups = SimpleNamespace(exchange=lambda value: [value] * self.size)
+
+    def count(self, _: str, nbytes: int) -> int:
+        return nbytes // 4
+
+    def fill(self, *_: Any, in_place: bool) -> None:
+        pass
+
+    def run(self, _: str, __: int, iterations: int, *, in_place: bool) -> list[float]:
+        self.runs += iterations
+        return [float(iterations)]
+
+    def wrong(self, *_: Any) -> int:
+        return self.found
 
 
-@pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter", "alltoall"])
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("wrong", [0, 7])
+def test_it_runs_as_often_as_nccl_tests_do_and_its_table_is_read(
+    program: SimpleNamespace, capsys: pytest.CaptureFixture[str], op: str, wrong: int
+) -> None:
+    moves, args = (
+        Moves(wrong),
+        options(program, *["-b", "64M", "-e", "64M", "-n", "2", "-w", "1", "-a", "3", "-c", "1"]),
+    )
+    people = [{"node": f"h100-{rank}", "pid": 100 + rank} for rank in range(4)]
+    program.program.say(program.report.head(op, args, people, "2.16.3"))
+    found = program.program.table(moves, op, args)
+    assert moves.runs == collective_programs.RUNS
+    log = nccl_tests.read(capsys.readouterr().out)
+    (read,) = log.tables
+    assert (log.unread, read.collective, read.labelled_ranks, read.nodes[3]) == ([], op, 4, "h100-3")
+    assert (read.simulated, read.complete, read.out_of_bounds) == ("TCP rails at 1:4000", True, found)
+    halves = [read.rows[0].out_of_place, read.rows[0].in_place]
+    assert [half.algbw_gbytes_per_s for half in halves] == pytest.approx([(64 << 20) / 1e9] * 2, rel=1e-6)
+    checked = halves[:1] if op == "alltoall" else halves
+    assert {half.wrong for half in checked} == {4 * wrong}
+    assert read.average_busbw_gbytes_per_s == pytest.approx(halves[0].busbw_gbytes_per_s, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("size", "time_us"), [(64 << 20, 1_017_281.93), (1 << 20, 12.5), (1 << 34, 2e9), (8, 1350.7)]
 )
-def test_the_parser_reads_the_table_back(
-    program: SimpleNamespace, op: str, size: int, time_us: float
+def test_bandwidths_have_digits_enough_to_tell_the_ranks(
+    program: SimpleNamespace, size: int, time_us: float
 ) -> None:
-    log = nccl_tests.read(table(program, op, size, time_us, 0, 4))
-    assert log.unread == []
-    read = log.tables[0]
-    assert (read.collective, read.labelled_ranks, read.nodes[0]) == (op, 4, "h100-0")
-    half = read.rows[0].out_of_place
-    assert half.wrong == 0
-    assert half.algbw_gbytes_per_s == pytest.approx(size / time_us / 1e3, rel=1e-6)
+    args = options(program, "-b", str(size), "-e", str(size))
+    halves = [{"time_us": time_us, "wrong": 0}, {"time_us": time_us, "wrong": 0}]
+    row = {"size_bytes": size, "count": size // 4, "halves": halves}
+    people = [{"node": f"h100-{rank}", "pid": 1} for rank in range(4)]
+    head = program.report.head("all_reduce", args, people, "2.16.3")
+    read = nccl_tests.read(f"{head}\n{program.report.line('all_reduce', 4, row)}").tables[0]
     assert ranks.problems(read, ranks.of_table(read), 4) == []
-    # Six significant digits or more, so that n follows.
-    assert len(half.printed["busbw"].replace(".", "").lstrip("0")) >= 6
+    assert len(read.rows[0].in_place.printed["busbw"].replace(".", "").lstrip("0")) >= 6
 
 
-def test_simulated_rails_are_marked(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "simulated" not in table(program, "all_reduce", 1 << 20, 1.0, None, 2)
-    monkeypatch.setenv("RAILBED_SIMULATED", "1")
-    log = nccl_tests.read(table(program, "all_reduce", 1 << 20, 1.0, None, 2))
-    assert log.tables[0].simulated == "TCP rails at 1:4000"
-    assert log.tables[0].rows[0].out_of_place.wrong is None
+def test_its_log_names_the_rails_that_there_are(
+    program: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nccl = program.nccl_log
+    monkeypatch.setattr(nccl, "carrier", lambda name: name != "rail2")
+    monkeypatch.setattr(nccl, "address", lambda name: f"10.0.{name[-1]}.1")
+    file = tmp_path / "log.%h.%p"
+    log = nccl.NcclLog(
+        {"NCCL_DEBUG": "INFO", "NCCL_DEBUG_FILE": str(file), "NCCL_SOCKET_IFNAME": "rail0,rail1,rail2"}
+    )
+    place, rails = program.rail_groups.Place(1, 4, "h100-0", 1), ["rail0", "rail1", "rail2"]
+    log.begin(place, rails)
+    log.connected(place, rails[:2])
+    log.warn("rail2: cannot connect")
+    (written,) = tmp_path.iterdir()
+    assert str(os.getpid()) in written.name and "%" not in written.name
+    read = nccl_debug.read(written.read_text())
+    assert (read.devices, read.network, read.ranks, read.nodes) == (["rail0", "rail1"], "Socket", 4, 4)
+    assert (read.transports, read.warnings) == ({"NET/Socket": 4}, ["rail2: cannot connect"])
+    assert "SIMULATED" in written.read_text()
+    assert nccl_transport.judge_log(read, "infiniband").verdict == "fail"
+    assert nccl_transport.judge_log(read, "tcp", ["rail0", "rail1"]).verdict == "pass"
+    assert nccl_transport.judge_log(read, "tcp", rails).reason == "they do not use rail2"
+    assert "use rail1, which is no rail" in nccl_transport.judge_log(read, "tcp", ["rail0"]).reason
 
 
-def start(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-B", str(FILES / "collectives" / "collectives.py"), *argv],
-        env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, timeout=30, check=False,
+def test_a_log_that_nobody_asked_for_is_not_written(program: SimpleNamespace, tmp_path: Path) -> None:
+    program.nccl_log.NcclLog({"NCCL_DEBUG_FILE": str(tmp_path / "log")}).warn("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Any:
+    """Starts all_reduce_perf as the lab's package has it."""
+    deb = standin_packages.package(StandIn("nccl_tests", "nccl-tests", "2.16.3-1", "2.16.3"))
+    for path, source in deb.files.items():
+        place = tmp_path / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text() if isinstance(source, Path) else source
+        place.write_text(text.replace(standin_packages.MARKS, f"{tmp_path}{standin_packages.MARKS}"))
+    perf = tmp_path / "opt/railbed/nccl-tests/bin/all_reduce_perf"
+
+    def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, perf, *argv], env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True,
+            timeout=30, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def test_how_it_ends(tmp_path: Path, start: Any) -> None:
+    alone = start(NCCL_SOCKET_IFNAME="rail0", SLURM_NTASKS="2")
+    assert (alone.returncode, alone.stderr.splitlines()) == (
+        1, ["all_reduce_perf: one rank is no collective: start several with `srun --mpi=pmix`"],
     )  # fmt: skip
-
-
-def test_alone_it_says_how_to_start_it() -> None:
-    done = start("--op", "all_reduce", "--rails", "rail0")
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "collectives.py: one rank is no collective: start it under srun, one rank per node"
-    ]
-
-
-def test_without_rails_or_torch_it_ends_with_one_line(tmp_path: Path) -> None:
-    nothing = start("--op", "all_reduce", SLURM_NTASKS="2")
-    assert nothing.returncode == 2
     (tmp_path / "torch.py").write_text("raise ImportError('no torch here')")
-    torchless = start("--op", "all_reduce", "--rails", "rail0", SLURM_NTASKS="2", PYTHONPATH=str(tmp_path))
-    assert torchless.returncode == 2
-    assert torchless.stderr.splitlines() == ["collectives.py: torch is not on PYTHONPATH: no torch here"]
-
-
-def test_wrappers_name_their_collective() -> None:
-    wrappers = sorted(p.name for p in (FILES / "bin").iterdir())
-    assert wrappers == ["all_gather_perf", "all_reduce_perf", "alltoall_perf", "reduce_scatter_perf"]
-    assert all(os.access(FILES / "bin" / name, os.X_OK) for name in wrappers)
+    member = {"PMIX_RANK": "0", "SLURM_NTASKS": "2", "PYTHONPATH": str(tmp_path)}
+    torchless = start(**member, NCCL_SOCKET_IFNAME="rail0")
+    assert (torchless.returncode, "no torch here" in torchless.stderr) == (1, True)
+    log = tmp_path / "nccl.log"
+    railless = start(**member, NCCL_DEBUG="WARN", NCCL_DEBUG_FILE=str(log))
+    assert (railless.returncode, "Test NCCL failure" in railless.stdout) == (3, True)
+    assert "names no rail" in nccl_debug.read(log.read_text()).warnings[0]
+    invalid = start("-b", "8M", "-e", "4M")
+    assert (invalid.returncode, "invalid sizes" in invalid.stderr) == (255, True)
+    usage = start("--frequency", "9")
+    assert (usage.returncode, nccl_tests.read(usage.stdout).tables) == (0, [])

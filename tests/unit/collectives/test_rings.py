@@ -81,8 +81,10 @@ class Group:
         return Pending(self.wires, (source, self.rank, tag), tensors[0])
 
 
-def run(program: SimpleNamespace, op: str, ranks: int, slot: int) -> tuple[list[list[float]], list[Any]]:
-    """Every rank's target after two runs of ``op``, and its rail. Rank r holds 100·r + i at element i."""
+def run(
+    program: SimpleNamespace, op: str, ranks: int, slot: int, *, in_place: bool = False
+) -> tuple[list[list[float]], list[Any]]:
+    """Every rank's target after two runs of ``op`` (one, in place), and its rail. Rank r holds 100·r + i at element i."""
     wires = Wires()
     for key in [
         (a, b, t) for a in range(ranks) for b in range(ranks) for t in [*range(400), program.rings.ACK]
@@ -98,8 +100,15 @@ def run(program: SimpleNamespace, op: str, ranks: int, slot: int) -> tuple[list[
         def view(data: list[float]) -> Any:
             return lambda index: Flat(data, index * slot, (index + 1) * slot)
 
+        if in_place:
+            into = view(targets[rank])
+            own = slice(rank * slot, (rank + 1) * slot) if op == "all_gather" else slice(None)
+            targets[rank][own] = source[: len(targets[rank][own])]
+            getattr(rail, op)(into, into, view([-1.0] * len(source)))
+            return rail
+        into = view(targets[rank])
         for _ in range(2):
-            getattr(rail, op)(view(source), view(targets[rank]))
+            getattr(rail, op)(view(source), into, into)
         assert source == [100.0 * rank + i for i in range(slot * ranks)]
         return rail
 
@@ -117,25 +126,28 @@ CASES = [(2, 1), (2, 10), (3, 7), (4, 9), (5, 4)]
 """Ranks and elements of a slot."""
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize(("ranks", "slot"), CASES)
-def test_all_reduce(program: SimpleNamespace, ranks: int, slot: int) -> None:
-    targets, _ = run(program, "all_reduce", ranks, slot)
+def test_all_reduce(program: SimpleNamespace, ranks: int, slot: int, in_place: bool) -> None:
+    targets, _ = run(program, "all_reduce", ranks, slot, in_place=in_place)
     total = 100.0 * sum(range(ranks))
     assert targets == [[total + ranks * i for i in range(slot * ranks)]] * ranks
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize(("ranks", "slot"), CASES)
-def test_reduce_scatter(program: SimpleNamespace, ranks: int, slot: int) -> None:
-    targets, _ = run(program, "reduce_scatter", ranks, slot)
+def test_reduce_scatter(program: SimpleNamespace, ranks: int, slot: int, in_place: bool) -> None:
+    targets, _ = run(program, "reduce_scatter", ranks, slot, in_place=in_place)
     total = 100.0 * sum(range(ranks))
     for rank, target in enumerate(targets):
         own = range(rank * slot, (rank + 1) * slot)
         assert target[own.start : own.stop] == [total + ranks * i for i in own]
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize(("ranks", "slot"), CASES)
-def test_all_gather(program: SimpleNamespace, ranks: int, slot: int) -> None:
-    targets, _ = run(program, "all_gather", ranks, slot)
+def test_all_gather(program: SimpleNamespace, ranks: int, slot: int, in_place: bool) -> None:
+    targets, _ = run(program, "all_gather", ranks, slot, in_place=in_place)
     assert targets == [[100.0 * r + i for r in range(ranks) for i in range(slot)]] * ranks
 
 
@@ -146,16 +158,17 @@ def test_alltoall(program: SimpleNamespace, ranks: int, slot: int) -> None:
         assert target == [100.0 * r + rank * slot + i for r in range(ranks) for i in range(slot)]
 
 
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter", "alltoall"])
-def test_it_moves_what_the_transport_law_says(program: SimpleNamespace, op: str) -> None:
-    ranks, slot = 4, 1000
+def test_it_moves_what_the_transport_law_says(program: SimpleNamespace, op: str, in_place: bool) -> None:
+    ranks, slot, runs = 4, 1000, 1 if in_place else 2
     program.rings.SEGMENT = 100
-    _, rails = run(program, op, ranks, slot)
-    payload = transport.payload_per_node(op, ranks * slot * BYTES, ranks, iterations=2)
+    _, rails = run(program, op, ranks, slot, in_place=in_place)
+    payload = transport.payload_per_node(op, ranks * slot * BYTES, ranks, iterations=runs)
     for rail in rails:
         assert rail.sent == rail.received
         # alltoall adds an acknowledgement of one element per round.
-        assert rail.sent - payload == (2 * (ranks - 1) * BYTES if op == "alltoall" else 0)
+        assert rail.sent - payload == (runs * (ranks - 1) * BYTES if op == "alltoall" else 0)
 
 
 def test_slots_of_no_elements_move_nothing(program: SimpleNamespace) -> None:

@@ -77,6 +77,7 @@ def test_the_lab_gets_what_its_repository_carries() -> None:
     assert {name for name, part in found.items() if part.in_lab} == {
         "nvidia_driver", "slurm", "munge", "openmpi", "moosefs", "chrony", "iperf3", "node_exporter", "python", "torch",
         "fabric_manager", "prometheus", "cuda", "dcgm", "container_toolkit", "enroot", "pyxis", "nccl", "pmix",
+        "nccl_tests",
     }  # fmt: skip
     assert found["nvidia_driver"].version in {one.program for one in stand_ins([release])}
 

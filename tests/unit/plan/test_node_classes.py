@@ -94,11 +94,19 @@ MPI = {"openmpi-bin", "openmpi40-aws", "doca-ofed"}
 @pytest.mark.parametrize("machine", catalog.keys("machines"))
 def test_a_node_has_one_rdma_stack_and_one_mpi(machine: str) -> None:
     known = catalog.load_machine(machine)
-    packages = set(of(Kind("compute", machine, rails=True)).packages)
+    made = of(Kind("compute", machine, rails=True))
+    packages = set(made.packages)
     assert len(packages & MPI) == 1, packages & MPI
-    assert ("libopenmpi-dev" in packages) == ("openmpi-bin" in packages)
+    builds = "nccl_tests_nodes" in made.groups
+    assert ("libopenmpi-dev" in packages) == ("openmpi-bin" in packages and builds)
     stacks = {"rdma-core", "doca-ofed", "efa"} & packages
     assert len(stacks) == (known.transport in ("infiniband", "roce", "efa")), stacks
+
+
+def test_nccl_tests_are_built_where_no_package_has_them() -> None:
+    lab, hgx = (of(Kind("compute", machine, rails=True)) for machine in ("lab/rail8", H100))
+    assert "nccl-tests" in lab.packages and "nccl_tests_nodes" not in lab.groups
+    assert "nccl-tests" not in hgx.packages and "nccl_tests_nodes" in hgx.groups
 
 
 def test_machines_of_one_nvlink_domain_get_imex_and_no_fabric_manager() -> None:

@@ -1,7 +1,8 @@
-"""Collectives' logs: a real one of four lab nodes (all four operations, with counters), and broken ones."""
+"""Collectives' logs: real ones of four lab nodes (all four operations), and broken ones; byte counters around them."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from railbed.run import Result
 from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
-from railbed.validate.counters import PREFIX, counter_records
+from railbed.validate.collective_programs import RUNS
 from railbed.validate.scope import Question, Scope, select
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
@@ -52,10 +53,8 @@ def test_below_the_floor_fails(contract: Contract) -> None:
 
 
 def test_wrong_data_fail_and_are_not_tried_again(contract: Contract) -> None:
-    wrong = "\n".join(
-        line.replace("       0         N/A", "       3         N/A") if "float" in line else line
-        for line in LOG.splitlines()
-    )
+    wrong = re.sub(r"( float .*)       0$", r"\1       3", LOG, flags=re.M)
+    assert wrong != LOG
     record = collectives.judged_log(wrong, question("all_reduce"), NODES, contract.machines[0])
     assert record is not None
     assert record.verdict is Verdict.FAIL
@@ -73,27 +72,76 @@ def test_a_log_without_the_row_answers_nothing(contract: Contract, text: str) ->
     assert collectives.judged_log(text, question("alltoall"), NODES, contract.machines[0]) is None
 
 
-def test_counters_of_every_rank() -> None:
-    records = counter_records(LOG, "all_reduce")
-    assert sorted(r["node"] for r in records) == NODES
-    counted = transport.node_bytes(records[0], {f"rail{i}": i for i in range(8)})
-    assert counted is not None
-    assert sorted(counted.sent) == list(range(8))
-    assert min(counted.sent.values()) > 20e6
-    assert counted.management < 1e6
-    assert counter_records("# counters: {cut", "all_reduce") == []
+def table(op: str, log: str = LOG) -> str:
+    """What the program of one collective printed."""
+    return next(
+        part for part in re.split(r"(?=^# nccl-tests version)", log, flags=re.M) if f" {op}_perf" in part
+    )
+
+
+def starts(remote: Any) -> list[str]:
+    """Collective, size, … of each start, in their order."""
+    return [line.split("/bin/")[1] for _, line in remote.commands if "_perf" in line]
+
+
+Counts = dict[str, dict[str, int]]
+Change = Callable[[Counts], None]
+PER_RAIL = int(
+    transport.counted_per_rail(transport.payload_per_node("all_reduce", 64 << 20, 4, RUNS), 8, 0.9927)
+)
+
+
+class Ports:
+    """What the rails of a node count: a share each for every start, as changed on h100-1."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self.changes = iter(changes)
+        self.counts = {
+            node: {part: {"tx": 0, "rx": 0} for part in (*map(str, range(8)), "management")} for node in NODES
+        }
+
+    def move(self) -> None:
+        change = next(self.changes, lambda _: None)
+        for node, counts in self.counts.items():
+            moved = {
+                part: dict.fromkeys(("tx", "rx"), 0 if part == "management" else PER_RAIL) for part in counts
+            }
+            if node == NODES[1]:
+                change(moved)
+            for part, one in moved.items():
+                counts[part] = {way: counts[part][way] + one[way] for way in ("tx", "rx")}
+
+    def text(self, node: str) -> str:
+        return json.dumps({part: {"carrier": True, **one} for part, one in self.counts[node].items()})
+
+
+def even(_: Counts) -> None:
+    """Every rail carries its share."""
+
+
+def leak(moved: Counts) -> None:
+    moved["management"]["rx"] += 50_000_000
+
+
+def halve(moved: Counts) -> None:
+    moved["2"]["tx"] //= 2
 
 
 @pytest.fixture
 def bench(tmp_path: Path, fake_remote: Any) -> Any:
-    """A scheduler that runs anything at once; each start of the program gets the next reply."""
+    """A scheduler that runs anything at once; each start gets the next reply, and each counts by the next of ``counted``."""
 
-    def make(contract: Contract, replies: list[Result], drained: str = "") -> tuple[Bench, Any]:
-        said = iter(replies)
+    def make(
+        contract: Contract, replies: list[Result], drained: str = "", counted: Sequence[Change] = ()
+    ) -> tuple[Bench, Any]:
+        said, ports = iter(replies), Ports(counted)
 
-        def answer(_: str, line: str) -> Result:
-            if "collectives.py" in line:
+        def answer(node: str, line: str) -> Result:
+            if "_perf" in line:
+                ports.move()
                 return next(said)
+            if " count " in line:
+                return Result((), 0, ports.text(node), "")
             states = {
                 n.name: "IDLE+DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails
             }
@@ -119,7 +167,7 @@ def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> No
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.PASS
     assert record.evidence == "evidence/collectives/4-nodes-2.txt"
-    assert sum("collectives.py" in line for _, line in remote.commands) == 2
+    assert len(starts(remote)) == 2
 
 
 @pytest.mark.refutes("collective.{name}@{nodes}")
@@ -138,7 +186,7 @@ def load(remote: Any, busy_runs: int) -> None:
     quiet = remote.reading
 
     def reading(node: str, at: int) -> str:
-        runs = sum("collectives.py" in line for _, line in remote.commands)
+        runs = len(starts(remote))
         return loaded_reading(node, at) if runs <= busy_runs else quiet(node, at)
 
     remote.reading = reading
@@ -152,7 +200,7 @@ def test_a_floor_missed_on_busy_nodes_is_no_fault(contract: Contract, bench: Any
     assert record.verdict is Verdict.UNPROVEN
     assert record.reason.startswith("conditions: tasks waited for a processor")
     assert record.measured == pytest.approx(0.067, rel=0.01), "the number is kept"
-    assert 2 < sum("collectives.py" in line for _, line in remote.commands) < 9, "within a budget"
+    assert 2 < len(starts(remote)) < 9, "within a budget"
 
 
 def test_a_floor_missed_on_nodes_that_become_quiet_fails_by_the_quiet_runs_alone(
@@ -162,7 +210,7 @@ def test_a_floor_missed_on_nodes_that_become_quiet_fails_by_the_quiet_runs_alone
     load(remote, 1)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.FAIL
-    assert sum("collectives.py" in line for _, line in remote.commands) == 1 + COLLECTIVE_TRIES
+    assert len(starts(remote)) == 1 + COLLECTIVE_TRIES
 
 
 def test_a_floor_that_holds_on_busy_nodes_passes(contract: Contract, bench: Any) -> None:
@@ -181,27 +229,7 @@ def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, bench: 
     assert {c.claim: c.verdict for c in made.answers.complete()} == {
         "collective.all_reduce@4": Verdict.FAIL, "fabric.rail.0.bandwidth": Verdict.FAIL,
     }  # fmt: skip
-    assert sum("collectives.py" in line for _, line in remote.commands) == 1
-
-
-def counted(log: str, change: Callable[[dict[str, Any]], None]) -> str:
-    """The log with every counters line changed."""
-    lines = []
-    for line in log.splitlines():
-        if line.startswith(PREFIX):
-            record = json.loads(line.removeprefix(PREFIX))
-            change(record)
-            line = PREFIX + json.dumps(record)
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def leak(record: dict[str, Any]) -> None:
-    record["management"]["rx"] += 50_000_000
-
-
-def halve(record: dict[str, Any]) -> None:
-    record["rails"]["rail2"]["tx"] //= 2
+    assert len(starts(remote)) == 1
 
 
 def eight_rails(contract: Contract) -> Contract:
@@ -219,39 +247,46 @@ def eight_rails(contract: Contract) -> Contract:
     return contract.model_copy(update={"nodes": nodes, "machines": [machine]})
 
 
+def asking_for_transport(
+    contract: Contract, bench: Any, replies: int, counted: list[Change]
+) -> tuple[Bench, Any]:
+    made, remote = bench(
+        eight_rails(contract), [Result((), 0, table("all_reduce"), "")] * replies, counted=counted
+    )
+    claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
+    made.scope = Scope((*made.scope.questions, Question(claim, "")))
+    made.answers = Answers(made.scope)
+    return made, remote
+
+
 @pytest.mark.parametrize(
-    ("logs", "verdict"),
+    ("counted", "verdict"),
     [
-        ([LOG], Verdict.PASS),
-        ([counted(LOG, leak), LOG], Verdict.PASS),
-        ([counted(LOG, halve), counted(LOG, halve), LOG], Verdict.PASS),
-        ([counted(LOG, leak)] * COLLECTIVE_TRIES, Verdict.UNPROVEN),
-        ([counted(LOG, halve)] * COLLECTIVE_TRIES, Verdict.FAIL),
+        ([even], Verdict.PASS),
+        ([leak, even], Verdict.PASS),
+        ([halve, halve, even], Verdict.PASS),
+        ([leak] * COLLECTIVE_TRIES, Verdict.UNPROVEN),
+        ([halve] * COLLECTIVE_TRIES, Verdict.FAIL),
     ],
 )
 @pytest.mark.refutes("fabric.transport")
 def test_counters_that_look_wrong_are_taken_again(
-    contract: Contract, bench: Any, logs: list[str], verdict: Verdict
+    contract: Contract, bench: Any, counted: list[Change], verdict: Verdict
 ) -> None:
-    claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
-    made, remote = bench(eight_rails(contract), [Result((), 0, log, "") for log in logs])
-    scope = Scope((*made.scope.questions, Question(claim, "")))
-    made.scope, made.answers = scope, Answers(scope)
+    made, remote = asking_for_transport(contract, bench, len(counted), counted)
     collectives.run(made)
     record = made.answers.of("fabric.transport")
     assert record is not None
     assert record.verdict is verdict, record.reason
-    assert sum("collectives.py" in line for _, line in remote.commands) == len(logs)
+    assert verdict is not Verdict.FAIL or record.detail["guilty"] == [["h100-1", "rail 2"]]
+    assert len(starts(remote)) == len(counted)
     kept = json.loads((made.folder / record.evidence).read_text())
-    assert len(kept) == len(logs), "every try is kept"
+    assert len(kept) == len(counted), "every try is kept"
 
 
 def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contract, bench: Any) -> None:
-    claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
-    made, remote = bench(eight_rails(contract), [Result((), 0, counted(LOG, halve), "")] * 9)
+    made, remote = asking_for_transport(contract, bench, 9, [halve] * 9)
     load(remote, 99)
-    scope = Scope((*made.scope.questions, Question(claim, "")))
-    made.scope, made.answers = scope, Answers(scope)
     collectives.run(made)
     record = made.answers.of("fabric.transport")
     assert record is not None
@@ -259,8 +294,14 @@ def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contrac
     assert record.reason.startswith("conditions: ")
 
 
+def test_nothing_is_counted_where_nobody_asks(contract: Contract, bench: Any) -> None:
+    made, remote = bench(contract, [Result((), 0, LOG, "")])
+    collectives.run(made)
+    assert not [line for _, line in remote.commands if " count " in line]
+
+
 def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
-    made, _ = bench(contract, [Result((), 3, "", "rank 1 on h100-1: rail3: all_reduce failed")] * 2)
+    made, _ = bench(contract, [Result((), 3, "h100-1: Test NCCL failure: rail3", "")] * 2)
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
@@ -273,15 +314,14 @@ def test_too_few_free_nodes_say_whose_job_is_in_the_way(contract: Contract, benc
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
     assert "IDLE+DRAIN (disk)" in record.reason
-    assert not any("collectives.py" in line for _, line in remote.commands)
+    assert starts(remote) == []
 
 
 def slowed(log: str) -> str:
-    """The first row as if it had taken 1.5 s: 67108864 B / 1.5 s, times 3/2 for the bus."""
+    """The first row as if it had taken 1.5 s out of place: 67108864 B / 1.5 s, times 3/2 for the bus."""
     line = next(line for line in log.splitlines() if " float " in line)
-    fields = line.split()
     slow = line
-    for old, new in zip(fields[5:8], ("1500000.00", "0.0447392", "0.0671089"), strict=True):
+    for old, new in zip(line.split()[5:8], ("1500000.00", "0.0447392", "0.0671089"), strict=True):
         slow = slow.replace(old, new, 1)
     return log.replace(line, slow)
 
@@ -301,14 +341,14 @@ def sized(op: str, size_bytes: int | None, floor: float = 0.095) -> Claim:
 def test_each_collective_runs_at_the_size_of_its_reference(contract: Contract, bench: Any) -> None:
     claims = [sized("all_reduce", None), sized("all_gather", GIB8), sized("reduce_scatter", GIB8)]
     big = LOG.replace("67108864", str(GIB8))
+    replies = [table("all_reduce"), *[table(op, big) for op in ("all_gather", "reduce_scatter") * 3]]
     made, remote = bench(
-        contract.model_copy(update={"claims": claims}),
-        [Result((), 0, LOG, ""), *[Result((), 0, big, "")] * 3],
+        contract.model_copy(update={"claims": claims}), [Result((), 0, text, "") for text in replies]
     )
     collectives.run(made)
-    starts = [line.split("collectives.py ")[1] for _, line in remote.commands if "collectives.py" in line]
-    assert starts[0].startswith("--op all_reduce -b 67108864 ")
-    assert starts[1].startswith(f"--op all_gather,reduce_scatter -b {GIB8} ")
+    assert [line.partition(" -e ")[0] for line in starts(remote)][:3] == [
+        "all_reduce_perf -b 67108864", f"all_gather_perf -b {GIB8}", f"reduce_scatter_perf -b {GIB8}",
+    ]  # fmt: skip
     assert made.answers.of("collective.all_reduce@4").verdict is Verdict.PASS
     assert (made.folder / "evidence" / "collectives" / f"4-nodes-{GIB8}-bytes.txt").is_file()
 

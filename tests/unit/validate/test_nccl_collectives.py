@@ -1,4 +1,4 @@
-"""Collectives over RDMA rails: nccl-tests under Slurm, NCCL's own log, and the port counters around it."""
+"""Collectives over RDMA rails: nccl-tests under Slurm, NCCL's own log in its files, and the port counters around it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from railbed.judge import nccl_transport, rail_shares, transport
 from railbed.judge.transport import NodeBytes
 from railbed.parse import nccl_debug
 from railbed.run import Result
+from railbed.run import run as railbed_run
 from railbed.validate import collective_programs, collectives
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
@@ -95,12 +96,16 @@ def run(cluster: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     ) -> tuple[dict[str, Judged], list[str]]:  # fmt: skip
         fabric, started = Fabric(sent, management), list[str]()
 
+        def named(text: str) -> str:
+            return text.replace("node-0", NODES[0]).replace("node-1", NODES[1])
+
         def answer(node: str, line: str) -> Result:
             if "srun" in line:
                 started.append(line)
                 fabric.runs += 1
-                text = (log + table).replace("node-0", NODES[0]).replace("node-1", NODES[1])
-                return result or Result((), 0, text, "")
+                return result or Result((), 0, named(table), "")
+            if line.startswith("find "):
+                return Result((), 0, named(log) if node == NODES[0] else "", "")
             if " count " in line:
                 return Result((), 0, fabric.count(node), "")
             states = "\n".join(f"NodeName={name} Gres=gpu:8 State=IDLE Partitions=batch" for name in NODES)
@@ -125,23 +130,31 @@ def test_a_healthy_cluster_passes_and_is_started_as_sites_start_it(run: Any) -> 
     assert found["collective.all_reduce@2"].measured == pytest.approx(487.1)
     (line,) = started
     for words in (
-        "NCCL_DEBUG=INFO", "srun --mpi=pmix --exclusive --mem=0 --gpus-per-node=8 --cpu-bind=none", "--ntasks-per-node=8",
+        "NCCL_DEBUG=INFO", "NCCL_DEBUG_FILE=/var/tmp/railbed-nccl.", ".%h.%p srun --mpi=pmix",
+        "srun --mpi=pmix --exclusive --mem=0 --gpus-per-node=8 --cpu-bind=none", "--ntasks-per-node=8",
         "--nodelist=h100-0,h100-1", f"/opt/railbed/nccl-tests/bin/all_reduce_perf -b {SIZE} -e {SIZE} -g 1", "-a 3 -c 1",
     ):  # fmt: skip
         assert words in line
 
 
-def test_each_collective_is_a_program_of_its_own_over_rdma(cluster: Contract) -> None:
-    ops = ["all_reduce", "alltoall"]
-    found = collective_programs.starts(
-        cluster.machines[0], ops, NODES, 64, training_stack_path="/t", reservation="r"
+@pytest.mark.parametrize("transport", ["infiniband", "roce", "efa", "tcp"])
+def test_every_transport_is_started_alike(cluster: Contract, transport: str) -> None:
+    machine = cluster.machines[0].model_copy(update={"transport": transport})
+    argv = collective_programs.start(machine, "alltoall", NODES, 64, log="ab", reservation="r")
+    assert argv == collective_programs.start(
+        cluster.machines[0], "alltoall", NODES, 64, log="ab", reservation="r"
     )
-    assert [start.ops for start in found] == [("all_reduce",), ("alltoall",)]
-    assert all("--reservation=r" in start.argv for start in found)
-    tcp = cluster.machines[0].model_copy(update={"transport": "tcp", "collective_ranks_per_node": 1})
-    (one,) = collective_programs.starts(tcp, ops, NODES, 64, training_stack_path="/t")
-    assert one.ops == ("all_reduce", "alltoall")
-    assert "--mpi=none" in one.argv and "--ntasks-per-node=1" in one.argv
+    assert {"--mpi=pmix", "--reservation=r", "--ntasks-per-node=8"} <= set(argv)
+
+
+def test_the_logs_of_a_start_are_read_and_all_are_removed(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(collective_programs, "NCCL_LOG_FOLDER", str(tmp_path))
+    for name, text in (("ab.h100-0.7", "mine\n"), ("ab.h100-0.8", "too\n"), ("cd.h100-0.9", "of another\n")):
+        (tmp_path / f"{collective_programs.LOG}{name}").write_text(text)
+    (tmp_path / "kept").write_text("a user's\n")
+    told = railbed_run(collective_programs.take_logs("ab")).stdout
+    assert sorted(told.splitlines()) == ["mine", "too"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 @pytest.mark.refutes("fabric.transport.nccl_log")
@@ -215,7 +228,7 @@ def test_a_node_whose_counters_lack_a_part_leaves_no_verdict_on_the_others(
 
 @pytest.mark.parametrize("result", [
     Result((), 1, "", "srun: error: Unable to allocate resources: Requested node configuration is not available"),
-    Result((), 134, LOGS["truncated"], "srun: error: h100-1: task 9: Aborted"),
+    Result((), 134, TABLE[:1500], "srun: error: h100-1: task 9: Aborted"),
     Result((), 124, "", ""),
     Result((), 0, "", ""),
 ])  # fmt: skip
@@ -223,6 +236,13 @@ def test_a_program_that_fails_proves_nothing(run: Any, result: Result) -> None:
     found, _ = run(result=result)
     assert {one.verdict for one in found.values()} <= {Verdict.UNPROVEN}
     assert all(one.reason for one in found.values())
+
+
+def test_what_nccl_warned_of_is_told_where_its_program_failed(run: Any) -> None:
+    log = "node-1:7:9 [0] net.cc:5 NCCL WARN NET/IB : mlx5_3 port error\n"
+    found, _ = run(log=log, result=Result((), 3, "", "srun: error: h100-1: task 9: Exited with exit code 3"))
+    reason = found["collective.all_reduce@2"].reason
+    assert "all_reduce_perf on h100-1 ended with 3" in reason and "mlx5_3 port error" in reason
 
 
 def test_wrong_data_fail(run: Any) -> None:

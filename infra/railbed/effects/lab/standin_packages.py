@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from railbed.effects.lab import nvml
+from railbed.defaults import NCCL_TESTS_FOLDER
+from railbed.effects.lab import content, nvml
 from railbed.effects.lab.debs import SCRIPTS, Deb, script
-from railbed.effects.lab.vendor import DCGM, DRIVER, FABRIC_MANAGER, KERNEL, StandIn, Switch
+from railbed.effects.lab.vendor import DCGM, DRIVER, FABRIC_MANAGER, KERNEL, NCCL_TESTS, StandIn, Switch
 
 MARKS = "/usr/lib/railbed-sim"
 """What the stand-ins know of each other: the kernel, the driver and the fabric manager that are installed."""
@@ -18,6 +19,7 @@ VERSION_PROGRAMS = {
     "enroot": ("/usr/bin/enroot", "{program}"),
 }
 """Component → program that says its version in the vendor's words."""
+COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 PYXIS_SETTINGS = "/usr/share/pyxis/pyxis.conf"
 Library = Callable[[StandIn], Path]
 
@@ -60,7 +62,13 @@ def write(
 
 def package(one: StandIn, switch: str = "") -> Deb:
     """A stand-in, the driver's without its library; ``switch`` is what it is made to do, empty: what it should."""
-    makers = {DRIVER: _driver, FABRIC_MANAGER: _fabric_manager, KERNEL: _kernel, DCGM: _dcgm}
+    makers = {
+        DRIVER: _driver,
+        FABRIC_MANAGER: _fabric_manager,
+        KERNEL: _kernel,
+        DCGM: _dcgm,
+        NCCL_TESTS: _nccl_tests,
+    }
     return makers.get(one.component, _plain)(one, switch)
 
 
@@ -123,6 +131,19 @@ def _dcgm(one: StandIn, switch: str) -> Deb:
 def _rendered(name: str, one: StandIn) -> str:
     """A file of ``standins/packages/`` with the program's version in it."""
     return (SCRIPTS / name).read_text().replace("@PROGRAM@", one.program)
+
+
+def _nccl_tests(one: StandIn, switch: str) -> Deb:
+    """Its programs lie where role nccl_tests has those that it builds."""
+    source = content.STANDINS / "nccl_tests"
+    program = (source / "perf").read_text().replace("@MODULES@", MARKS).replace("@PROGRAM@", one.program)
+    programs = {f"{NCCL_TESTS_FOLDER}/{name}_perf": program for name in COLLECTIVES}
+    return Deb(
+        one.package, one.version,
+        files={**programs, **{f"{MARKS}/nccl_tests/{path.name}": path for path in sorted(source.glob("*.py"))}},
+        programs=set(programs),
+        scripts={"postinst": script("plain.postinst", one.package, switch)},
+    )  # fmt: skip
 
 
 def _plain(one: StandIn, switch: str) -> Deb:

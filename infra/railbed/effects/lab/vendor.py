@@ -14,9 +14,11 @@ from railbed.software.compat.conditions import parse
 HOST_SYSTEM = "debian 12"
 """What the lab's hosts run, as releases name it."""
 DRIVER, FABRIC_MANAGER, KERNEL, CUDA, DCGM = "nvidia_driver", "fabric_manager", "kernel", "cuda", "dcgm"
-NCCL = "nccl"
-"""Its library comes with a second package, for programs that are built with it."""
-MADE_PACKAGES = {"net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws", "pyxis": "nvslurm-plugin-pyxis"}
+NCCL, NCCL_TESTS = "nccl", "nccl_tests"
+"""NCCL's library comes with a second package, for programs that are built with it."""
+MADE_PACKAGES = {
+    "net_plugin": "libnccl-ofi", "libfabric": "libfabric1-aws", "pyxis": "nvslurm-plugin-pyxis", NCCL_TESTS: "nccl-tests",
+}  # fmt: skip
 """Components that a release takes from a vendor's installer or source, and the Debian package that this makes.
 
 pyxis: `make deb` (github.com/NVIDIA/pyxis/wiki/Installation).

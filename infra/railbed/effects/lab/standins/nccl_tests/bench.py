@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
-from counters import Counters
-from rail_groups import RailGroups
-from rings import Rail, share
+from .rail_groups import RailGroups
+from .rings import Rail, share
 
 FACTORS = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "alltoall": 1.0}
 """busbw = algbw · factor · (n-1)/n: nccl-tests, doc/PERFORMANCE.md."""
@@ -35,22 +33,27 @@ class Bench:
         self.groups, self.rank, self.size = groups, groups.place.rank, groups.place.size
         self.rails = [Rail(group, self.rank, self.size, torch.zeros(2, 1)) for group in groups.groups]
         elements = max(largest_bytes // ELEMENT_BYTES, 1)
-        self.source, self.target = torch.empty(elements), torch.empty(elements)
+        self.source, self.target = torch.zeros(elements), torch.zeros(elements)
 
     def count(self, op: str, nbytes: int) -> int:
         """Elements of a size; where every rank has a slot, rounded down to whole slots, as nccl-tests do."""
         elements = nbytes // ELEMENT_BYTES
         return elements if op == "all_reduce" else elements // self.size * self.size
 
-    def slot(self, count: int, index: int) -> Tuple[int, int]:
+    def slot(self, count: int, index: int) -> tuple[int, int]:
         return share(count, self.size, index)
 
-    def fill(self, count: int) -> None:
-        """Source: the pattern plus the rank. Target: what no result can be."""
-        for start in range(0, count, BLOCK):
-            end = min(start + BLOCK, count)
-            self.source[start:end] = pattern(start, end - start) + self.rank
-        self.target[:count] = -1.0
+    def fill(self, op: str, count: int, *, in_place: bool) -> None:
+        """Own data: the pattern plus the rank. Elsewhere: what no result can be."""
+        self.source[:count] = self.target[:count] = -1.0
+        into, first, last = self.source, 0, count
+        if in_place:
+            into = self.target
+            if op == "all_gather":
+                first, last = self.slot(count, self.rank)
+        for start in range(first, last, BLOCK):
+            end = min(start + BLOCK, last)
+            into[start:end] = pattern(start - first, end - start) + self.rank
 
     def wrong(self, op: str, count: int) -> int:
         """Elements of the result that are not exactly what they must be."""
@@ -73,7 +76,7 @@ class Bench:
             offset += self.slot(count, self.rank)[0]
         return pattern(offset, length) + slot
 
-    def run(self, op: str, count: int, iterations: int) -> List[float]:
+    def run(self, op: str, count: int, iterations: int, *, in_place: bool) -> list[float]:
         """Seconds that each rail took for ``iterations`` back to back, all rails at once."""
 
         def on_rail(index: int) -> float:
@@ -87,39 +90,53 @@ class Bench:
 
                 return part
 
-            source, target = view(self.source), view(self.target)
+            own, target = view(self.source), view(self.target)
+            source, scratch = (target, own) if in_place else (own, target)
             began = time.perf_counter()
             for _ in range(iterations):
-                getattr(rail, op)(source, target)
+                getattr(rail, op)(source, target, scratch)
             return time.perf_counter() - began
 
         return list(self.groups.on_every_rail(on_rail, f"{op} failed"))
 
 
-def combine(values: List[float], how: int) -> float:
+def combine(values: list[float], how: int) -> float:
     """-a: 0 rank 0, 1 mean, 2 min, 3 max over ranks."""
     return (values[0], sum(values) / len(values), min(values), max(values))[how]
 
 
-def measure(bench: Bench, op: str, nbytes: int, args: argparse.Namespace) -> Dict[str, Any]:
-    """One row, agreed by all ranks."""
-    count = bench.count(op, nbytes)
-    bench.fill(count)
-    bench.run(op, count, args.warmup_iters)
+def warm_up(bench: Bench, op: str, args: argparse.Namespace) -> None:
+    """As nccl-tests: ``-w`` runs of the largest size, then of the smallest (src/common.cu, TimeTest)."""
+    for nbytes in (args.maxbytes, args.minbytes):
+        bench.run(op, bench.count(op, nbytes), args.warmup_iters, in_place=False)
+
+
+def half(bench: Bench, op: str, count: int, args: argparse.Namespace, *, in_place: bool) -> dict[str, Any]:
+    """One half of a row, agreed by all ranks: a run that synchronises, the timed ones, and -c that are checked (BenchTime)."""
+    bench.run(op, count, 1, in_place=in_place)
     bench.groups.exchange("ready")
-    counters = Counters(bench)
-    bench.groups.exchange("counted")
-    seconds = bench.run(op, count, args.iters)
-    bench.groups.exchange("moved")
-    mine: Dict[str, Any] = {"seconds": max(seconds), "node": socket.gethostname(), "rank": bench.rank}
-    mine["counters"] = counters.delta(seconds)
-    mine["wrong"] = bench.wrong(op, count) if args.check else None
-    told = bench.groups.exchange(mine)
-    time_s = combine([one["seconds"] for one in told], args.average) / args.iters
+    seconds = max(bench.run(op, count, args.iters, in_place=in_place))
+    told = bench.groups.exchange(seconds)
+    wrong: int | None = None
+    for _ in range(args.check):
+        bench.fill(op, count, in_place=in_place)
+        bench.groups.exchange("filled")
+        bench.run(op, count, 1, in_place=in_place)
+        wrong = sum(bench.groups.exchange(bench.wrong(op, count)))
+        if wrong:
+            break
+    return {
+        "time_us": combine(told, args.average) / args.iters * 1e6,
+        # NCCL has no alltoall in place that could be checked.
+        "wrong": None if in_place and op == "alltoall" else wrong,
+    }
+
+
+def measure(bench: Bench, op: str, nbytes: int, args: argparse.Namespace) -> dict[str, Any]:
+    """One row."""
+    count = bench.count(op, nbytes)
     return {
         "size_bytes": count * ELEMENT_BYTES,
         "count": count if op == "all_reduce" else count // bench.size,
-        "time_us": time_s * 1e6,
-        "wrong": sum(one["wrong"] for one in told) if args.check else None,
-        "ranks": told,
+        "halves": [half(bench, op, count, args, in_place=in_place) for in_place in (False, True)],
     }

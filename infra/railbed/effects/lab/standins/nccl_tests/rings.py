@@ -6,7 +6,8 @@ moved. Segments keep the rail busy while the one before is added up and sent on.
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 SEGMENT = 128 * 1024
 """Elements (float32) of one message: 512 KiB."""
@@ -17,12 +18,12 @@ View = Callable[[int], Any]
 """Slot → this rail's share of that slot, a flat tensor."""
 
 
-def share(length: int, parts: int, part: int) -> Tuple[int, int]:
+def share(length: int, parts: int, part: int) -> tuple[int, int]:
     """Start and end of one of ``parts`` of ``length`` elements; they differ by at most one element."""
     return length * part // parts, length * (part + 1) // parts
 
 
-def segments(slots: Sequence[Any]) -> List[List[Any]]:
+def segments(slots: Sequence[Any]) -> list[list[Any]]:
     """Each slot cut into messages of about SEGMENT elements, all slots into equally many."""
     count = max(1, -(-max(slot.numel() for slot in slots) // SEGMENT))
     return [list(slot.tensor_split(count)) for slot in slots]
@@ -35,8 +36,9 @@ class Done:
         return True
 
 
-def _as_it_is(_tag: int, _segment: Any) -> None:
+def _as_it_is(_tag: int, segment: Any) -> Any:
     """What an all_gather does to a segment."""
+    return segment
 
 
 class Rail:
@@ -57,60 +59,72 @@ class Rail:
         self.received += tensor.numel() * tensor.element_size()
         return self.group.recv([tensor], source, tag) if tensor.numel() else Done()
 
-    def _ring(self, first: List[Any], landing: List[Any], arrived: Callable[[int, Any], None]) -> None:
+    def _ring(self, first: list[Any], landing: list[Any], arrived: Callable[[int, Any], Any]) -> None:
         """Passes segments round the ring.
 
         ``first`` are the segments that this rank starts with; each step takes as many from the left.
         ``landing`` are the places of all steps one after the other: all are offered at once, because an
-        offer made while the rail is full waits behind the data. ``arrived`` works on a segment, which then
-        goes on to the right unless it is of the last step.
+        offer made while the rail is full waits behind the data. ``arrived`` works on a segment and returns
+        what goes on to the right unless it is of the last step.
         """
         right, left, count = (self.rank + 1) % self.size, (self.rank - 1) % self.size, len(first)
         due = [self._recv(place, left, tag) for tag, place in enumerate(landing)]
         sends = [self._send(segment, right, tag) for tag, segment in enumerate(first)]
         for tag, work in enumerate(due):
             work.wait()
-            arrived(tag, landing[tag])
+            segment = arrived(tag, landing[tag])
             if tag + count < len(due):
-                sends.append(self._send(landing[tag], right, tag + count))
+                sends.append(self._send(segment, right, tag + count))
         for work in sends:
             work.wait()
 
-    def _reducing(self, source: View, target: View, steps: int) -> None:
+    def _reducing(self, source: View, target: View, scratch: View, steps: int) -> None:
         """Rounds that add up (size - 1 steps) and, with more steps, hand the sums round.
 
-        A partial sum lands where its slot's result will: it has moved on long before that comes round.
+        A partial sum lands where its slot's result will: it has moved on long before that comes round. In
+        place that is where this rank's own data still lie, so it lands in ``scratch`` and is added to them.
         """
         size, rank = self.size, self.rank
         parts = segments([source(slot) for slot in range(size)])
-        sums = segments([target(slot) for slot in range(size)])
+        landing = segments([scratch(slot) for slot in range(size)])
+        results = segments([target(slot) for slot in range(size)])
         order = [(rank - step - 2) % size for step in range(steps)]
         adding = (size - 1) * len(parts[0])
         own = [part for slot in order for part in parts[slot]]
+        in_place = scratch is not target
 
-        def arrived(tag: int, partial: Any) -> None:
-            if tag < adding:
-                partial.add_(own[tag])
+        def arrived(tag: int, partial: Any) -> Any:
+            if tag >= adding:
+                return partial
+            into, what = (own[tag], partial) if in_place else (partial, own[tag])
+            into.add_(what)
+            return into
 
-        self._ring(parts[(rank - 1) % size], [s for slot in order for s in sums[slot]], arrived)
+        places = [
+            place
+            for step, slot in enumerate(order)
+            for place in (landing if step < size - 1 else results)[slot]
+        ]
+        self._ring(parts[(rank - 1) % size], places, arrived)
 
-    def all_reduce(self, source: View, target: View) -> None:
+    def all_reduce(self, source: View, target: View, scratch: View) -> None:
         """Sums all slots of all ranks into ``target``: what was added up goes round once more."""
-        self._reducing(source, target, 2 * (self.size - 1))
+        self._reducing(source, target, scratch, 2 * (self.size - 1))
 
-    def reduce_scatter(self, source: View, target: View) -> None:
+    def reduce_scatter(self, source: View, target: View, scratch: View) -> None:
         """Sums slot ``rank`` of all ranks into that slot of ``target``; its other slots hold partial sums after."""
-        self._reducing(source, target, self.size - 1)
+        self._reducing(source, target, scratch, self.size - 1)
 
-    def all_gather(self, source: View, target: View) -> None:
-        """Brings every rank's ``source(0)`` into that rank's slot of ``target``."""
+    def all_gather(self, source: View, target: View, _scratch: View) -> None:
+        """Brings every rank's own data into that rank's slot of ``target``: ``source(0)``, in place that slot itself."""
         size, rank = self.size, self.rank
         places = segments([target(slot) for slot in range(size)])
         order = [(rank - step - 1) % size for step in range(size - 1)]
-        target(rank).copy_(source(0))
+        if source is not target:
+            target(rank).copy_(source(0))
         self._ring(places[rank], [p for slot in order for p in places[slot]], _as_it_is)
 
-    def alltoall(self, source: View, target: View) -> None:
+    def alltoall(self, source: View, target: View, _scratch: View) -> None:
         """Slot i goes to rank i, in rounds: in each, everybody sends to one rank and takes from one.
 
         The next round begins when all but the last segment of this one has arrived at both ends, which the
@@ -123,8 +137,9 @@ class Rail:
             giver, to = (rank - step) % size, (rank + step) % size
             due.append([self._recv(t, giver, tag) for tag, t in enumerate(segments([target(giver)])[0])])
             taken.append(self._recv(ack[0], to, ACK))
-        target(rank).copy_(source(rank))
-        rest: List[Any] = []
+        if source is not target:
+            target(rank).copy_(source(rank))
+        rest: list[Any] = []
         for step in range(1, size):
             giver, to = (rank - step) % size, (rank + step) % size
             rest += [self._send(t, to, tag) for tag, t in enumerate(segments([source(to)])[0])]

@@ -8,36 +8,39 @@ import re
 import socket
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Callable, List, Optional
+from typing import Any
 
 # c10d's own warnings would bury the one line that counts; torch reads this when it is imported.
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
-RAILS_FILE = "/etc/nccl.conf"
-RAILS_KEY = "NCCL_SOCKET_IFNAME"
+SETTINGS = "/etc/nccl.conf"
+RAILS = "NCCL_SOCKET_IFNAME"
 FIRST_PORT = 20000
 PORTS = 12000
+SILENT_S = 20.0
+"""After which a rail that says nothing is dead."""
 GRACE_S = 2.0
-"""What a rail may need beyond its timeout to say that it failed."""
+"""What a rail may need beyond that to say that it failed."""
 START_S = 90.0
 """Ranks need seconds to import torch, and more on a busy machine; only then do the rails' timeouts count."""
 
 
 class Failure(Exception):
-    """Ends the program with one clear line on stderr."""
+    """Ends the program with the exit status that nccl-tests have for it."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
 
 
-USAGE = 2
-RAIL_DEAD = 3
+INTERNAL, NETWORK = 1, 3
+"""Of nccl-tests: testInternalError, testNcclError (src/common.h)."""
 
 
 def leave(status: int) -> None:
@@ -53,15 +56,20 @@ def first_host(nodelist: str) -> str:
     return "".join(part or "" for part in match.groups()) if match else ""
 
 
-def configured_rails(path: str = RAILS_FILE) -> List[str]:
-    """Interfaces that /etc/nccl.conf gives to NCCL's sockets, in rail order."""
+def settings(path: str = SETTINGS) -> dict[str, str]:
+    """NCCL's settings: its file, and the environment, which wins."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:
-        return []
-    values = [line.split("=", 1)[1] for line in lines if line.strip().startswith(RAILS_KEY + "=")]
-    # NCCL reads a leading "=" as an exact match.
-    return [name for name in values[-1].strip().lstrip("=").split(",") if name] if values else []
+        lines = []
+    pairs = [line.strip().split("=", 1) for line in lines if "=" in line and not line.strip().startswith("#")]
+    of_file = {name: value.strip() for name, value in pairs if name.startswith("NCCL_")}
+    return {**of_file, **{name: value for name, value in os.environ.items() if name.startswith("NCCL_")}}
+
+
+def rails_of(known: dict[str, str]) -> list[str]:
+    """Interfaces that NCCL's sockets are given, in rail order. NCCL reads a leading "=" as an exact match."""
+    return [name for name in known.get(RAILS, "").lstrip("=").split(",") if name]
 
 
 @dataclass
@@ -74,30 +82,27 @@ class Place:
     port: int
 
     @classmethod
-    def from_environment(cls, master: str, port: int) -> "Place":
-        """As srun tells, one rank per node; a program started alone is rank 0 of 1."""
+    def from_environment(cls) -> Place:
+        """As Slurm's PMIx plugin tells it; without PMIx a process is alone, as one of an MPI program is."""
         env = os.environ
-        rank, size = int(env.get("SLURM_PROCID", "0")), int(env.get("SLURM_NTASKS", "1"))
-        host = (
-            master
-            or env.get("RAILBED_MASTER", "")
-            or first_host(env.get("SLURM_NODELIST", ""))
-            or "127.0.0.1"
-        )
+        if "PMIX_RANK" not in env:
+            return cls(0, 1, "127.0.0.1", FIRST_PORT)
+        rank, size = int(env["PMIX_RANK"]), int(env.get("SLURM_NTASKS", "1"))
+        master = first_host(env.get("SLURM_STEP_NODELIST", "")) or "127.0.0.1"
         job, step = int(env.get("SLURM_JOB_ID", "0")), int(env.get("SLURM_STEP_ID", "0"))
         # Steps of one job, and jobs side by side, must not meet on a port.
-        return cls(rank, size, host, port or FIRST_PORT + (job * 61 + step) % PORTS)
+        return cls(rank, size, master, FIRST_PORT + (job * 61 + step) % PORTS)
 
 
 class RailGroups:
     """The groups of all rails; work runs on every rail at once, one thread each."""
 
-    def __init__(self, place: Place, rails: List[str], timeout_s: float) -> None:
+    def __init__(self, place: Place, rails: list[str]) -> None:
         import torch.distributed as dist
 
-        self.place, self.rails, self.timeout_s = place, rails, timeout_s
+        self.place, self.rails = place, rails
         self.round = 0
-        limit = timedelta(seconds=timeout_s)
+        limit = timedelta(seconds=SILENT_S)
         try:
             self.store = dist.TCPStore(
                 place.master, place.port, place.size, is_master=place.rank == 0,
@@ -105,7 +110,7 @@ class RailGroups:
             )  # fmt: skip
         except (RuntimeError, OSError) as error:
             told = f"rank {place.rank} cannot reach {place.master}:{place.port}: {first_line(error)}"
-            raise Failure(told, RAIL_DEAD) from None
+            raise Failure(told, NETWORK) from None
         self.exchange("started")
         self.store.set_timeout(limit)
         self.threads = ThreadPoolExecutor(max_workers=len(rails))
@@ -120,11 +125,11 @@ class RailGroups:
             return dist.ProcessGroupGloo(prefixed, place.rank, place.size, options)
 
         # gloo tries each silent peer anew: without a limit of its own a dead rail takes minutes.
-        self.groups = self.on_every_rail(make, "cannot connect", timeout_s + GRACE_S)
+        self.groups = self.on_every_rail(make, "cannot connect", SILENT_S + GRACE_S)
 
     def on_every_rail(
-        self, work: Callable[[int], Any], trouble: str, limit_s: Optional[float] = None
-    ) -> List[Any]:
+        self, work: Callable[[int], Any], trouble: str, limit_s: float | None = None
+    ) -> list[Any]:
         """Runs ``work(index)`` on all rails at once. Raises Failure naming every rail on which it failed."""
         end = None if limit_s is None else time.monotonic() + limit_s
         running = [self.threads.submit(work, index) for index in range(len(self.rails))]
@@ -137,10 +142,10 @@ class RailGroups:
             except (RuntimeError, OSError, ValueError) as error:
                 dead.append(f"{self.rails[index]}: {trouble}: {first_line(error)}")
         if dead:
-            raise Failure(f"rank {self.place.rank} on {socket.gethostname()}: " + "; ".join(dead), RAIL_DEAD)
+            raise Failure(f"rank {self.place.rank} on {socket.gethostname()}: " + "; ".join(dead), NETWORK)
         return results
 
-    def exchange(self, value: Any) -> List[Any]:
+    def exchange(self, value: Any) -> list[Any]:
         """Every rank's ``value`` (JSON data), in rank order; also a barrier."""
         self.round += 1
         key = f"round/{self.round}"
@@ -149,7 +154,7 @@ class RailGroups:
             return [json.loads(self.store.get(f"{key}/{rank}")) for rank in range(self.place.size)]
         except (RuntimeError, OSError) as error:
             raise Failure(
-                f"rank {self.place.rank}: another rank is gone: {first_line(error)}", RAIL_DEAD
+                f"rank {self.place.rank}: another rank is gone: {first_line(error)}", NETWORK
             ) from None
 
 

@@ -1,0 +1,63 @@
+"""One start of nccl-tests under the scheduler: what it printed, NCCL's own log of it, and the rails' byte counters around it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from railbed import ended
+from railbed.contract import Machine
+from railbed.defaults import COLLECTIVE_TIMEOUT_S
+from railbed.judge.transport import CLAIM as TRANSPORT
+from railbed.parse import nccl_debug, nccl_tests
+from railbed.validate import collective_programs, port_counters
+from railbed.validate.bench import Bench
+from railbed.validate.counters import Record
+
+LOGS_S = 20.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one start ended."""
+
+    op: str
+    stdout: str
+    stderr: str
+    nccl: str
+    """What NCCL's processes logged, of all nodes that answered."""
+    problem: str
+    """Why it proves nothing, in words; empty where it came to its end with a table."""
+    counters: list[Record]
+    """One for each node; none where they were not asked for, or could not be read."""
+
+
+def run(bench: Bench, machine: Machine, op: str, nodes: Sequence[str], size: int, *, counted: bool) -> Start:
+    """Runs the collective at a message size in bytes. A program that failed gives no counters."""
+    assert bench.scheduler is not None
+    controller, log = bench.scheduler.controller, secrets.token_hex(8)
+    reservation = bench.reservation_for(list(nodes))
+    argv = collective_programs.start(machine, op, nodes, size, log=log, reservation=reservation)
+    before = port_counters.read(bench, nodes) if counted else {}
+    result = bench.remote.run(controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False)
+    after = port_counters.read(bench, nodes) if counted else {}
+    nccl, problem = _logs(bench, nodes, log), ""
+    if not result.ok:
+        warnings = nccl_debug.read(nccl).warnings
+        problem = ended.why(result, f"{op}_perf", controller) + (f"; NCCL: {warnings[0]}" if warnings else "")
+    elif not any(table.rows for table in nccl_tests.read(result.stdout).tables):
+        problem = f"{op}_perf printed no result"
+    counters: list[Record] = []
+    if isinstance(before, str) or isinstance(after, str):
+        bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
+    elif counted and not problem:
+        counters = port_counters.between(before, after, op, size, collective_programs.RUNS)
+    return Start(op, result.stdout, result.stderr, nccl, problem, counters)
+
+
+def _logs(bench: Bench, nodes: Sequence[str], log: str) -> str:
+    """NCCL's logs of the start from all nodes; of a node that does not answer nothing."""
+    argv = collective_programs.take_logs(log)
+    told = bench.remote.each(nodes, lambda name: bench.remote.run(name, argv, timeout_s=LOGS_S, check=False))
+    return "".join(one.stdout for one in told.values())
