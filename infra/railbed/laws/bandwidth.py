@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from railbed.claims import Expectation
-from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION
+from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION, RDMA_SIZE_BYTES
 from railbed.errors import UsageError
 from railbed.laws import bounds, latency, published
 from railbed.laws.machine import MAX_NODES, BandwidthMachine, Group, Point, group, of
@@ -136,6 +136,8 @@ def expect(
         return _shaped_line(machine, collective, most, why)
     if found.points and gates(size_bytes):
         return _published(machine, collective, algorithm, most, why, found)
+    if algorithm is None and _modelled(machine, nodes, collective, size_bytes):
+        return _model(most, [*why, found.reason])
     if not gates(size_bytes):
         told = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
     else:
@@ -176,6 +178,26 @@ def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: l
             f"expected: the line's payload, {machine.payload_fraction:g} of it",
             f"floor: {share:g} of the line, declared for ranks that share processors"
             + ("" if even else " and exchange in pairs"),
+        ],
+    )  # fmt: skip
+
+
+def _modelled(machine: BandwidthMachine, nodes: int, collective: str, size_bytes: int) -> bool:
+    """Whether the model has to say what is healthy: RDMA rails of which, and of whose relatives, nobody published a result."""
+    few = group(machine, nodes).domains <= published.MODEL_DOMAINS
+    large = size_bytes >= RDMA_SIZE_BYTES * published.SIZE_SLACK
+    return machine.rdma and few and large and not published.alike(machine, nodes, collective, None)
+
+
+def _model(most: float, why: list[str]) -> Expectation:
+    """A floor from the bound alone: it finds what is broken, and nothing of what is a little slow."""
+    share, slack = published.MODEL_SHARE, published.MODEL_SLACK
+    return Expectation(
+        unit="GB/s", bound=most, expected=most * share, floor=most * share * (1 - slack), basis="derived",
+        derivation=[
+            *why,
+            f"expected: {share:g} of the bound, which every published healthy result of other machines and collectives reached",
+            f"floor: less {slack:.0%}, the widest that an operator leaves between a healthy run and its gate",
         ],
     )  # fmt: skip
 
@@ -262,12 +284,13 @@ def gates(size_bytes: int) -> bool:
 def gating_size(machine: BandwidthMachine, nodes: int, collective: str) -> int:
     """The message size in bytes at which a cluster is judged: the largest that a healthy result was published at.
 
-    Without one, and where one rank drives all rails, GATING_SIZE_BYTES. Raises UsageError for unknown names and counts.
+    Without one RDMA_SIZE_BYTES; where one rank drives all rails, or rails carry TCP, GATING_SIZE_BYTES. Raises UsageError for unknown names and counts.
     """
     if machine.network_only:
         return GATING_SIZE_BYTES
     known = published.alike(machine, nodes, collective, normal(collective, None))
-    return max((p.size_bytes for p in known), default=GATING_SIZE_BYTES)
+    usual = RDMA_SIZE_BYTES if machine.rdma else GATING_SIZE_BYTES
+    return max((p.size_bytes for p in known), default=usual)
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:

@@ -18,6 +18,16 @@ FAMILY_SLACK = 0.10
 """The widest between a healthy run (480) and a gate (432) for one machine: Azure/azurehpc-health-checks,
 conf/nd96isr_h200_v5.conf."""
 
+MODEL_SHARE = 0.58
+"""Of its bound, what every published healthy result of large messages reached over two to MODEL_DOMAINS NVLink domains, where NCCL
+chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
+examples/gcp_gpu_direct_tcpx/README.md). Inside one domain the least is 361 of 450 (all_gather; stas00/ml-engineering network/README)."""
+MODEL_DOMAINS = 4
+"""Over more of them nobody published how much less of the bound is healthy."""
+MODEL_SLACK = 0.23
+"""The widest that an operator leaves between a healthy run (325 GB/s) and its gate (250): GoogleCloudPlatform/cluster-health-scanner,
+A3 Ultra."""
+
 
 @dataclass(frozen=True)
 class Found:
