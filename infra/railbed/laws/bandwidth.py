@@ -17,8 +17,8 @@ from railbed.laws import bounds, latency, published
 from railbed.laws.machine import MAX_NODES, BandwidthMachine, Group, Point, group, of
 
 __all__ = [
-    "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_rail", "expectations",
-    "gates", "gating_size", "group", "normal", "of",
+    "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_all_rails", "expect_rail",
+    "expectations", "gates", "gating_size", "group", "normal", "of",
 ]  # fmt: skip
 
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce")
@@ -294,16 +294,33 @@ def gating_size(machine: BandwidthMachine, nodes: int, collective: str) -> int:
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:
-    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``.
+    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``."""
+    return _line(machine, 1)
 
-    Raises Unpublished where nobody published what the headers leave of the line.
+
+def expect_all_rails(machine: BandwidthMachine) -> Expectation:
+    """What one direction of all rails of a node must carry at once, Gb/s of payload: the gate of ``fabric.all_rails``."""
+    return _line(machine, machine.rails)
+
+
+def _line(machine: BandwidthMachine, rails: int) -> Expectation:
+    """Line, payload and floor of so many rails; where nobody published the headers of RDMA, what EFA was measured at.
+
+    Raises Unpublished for TCP rails without a payload share.
     """
-    payload = machine.nic_gbps_per_rail * machine.payload_fraction
+    rate = machine.nic_gbps_per_rail
+    line = rails * rate
+    known = machine.known_payload_fraction if machine.rdma else machine.payload_fraction
+    share, gate = (
+        (published.RAIL_SHARE, 1 - published.RAIL_SLACK) if known is None else (known, RAIL_GATE_FRACTION)
+    )
+    told = f"payload {share:g} of it; floor {gate:g} of the payload"
+    if known is None:
+        told = (
+            f"nobody published its headers: {share:g} of the line, as EFA of p5en was measured (stas00/ml-engineering); floor "
+            f"{gate:g} of that, the slack of a public gate (imbue-ai/cluster-health)"
+        )
     return Expectation(
-        unit="Gb/s", bound=machine.nic_gbps_per_rail, expected=payload, floor=payload * RAIL_GATE_FRACTION,
-        basis="derived",
-        derivation=[
-            f"line {machine.nic_gbps_per_rail:g} Gb/s, payload {machine.payload_fraction:g} of it",
-            f"floor: {RAIL_GATE_FRACTION:g} of the payload",
-        ],
+        unit="Gb/s", bound=line, expected=line * share, floor=line * share * gate, basis="derived",
+        derivation=[f"{rails} × line {rate:g} Gb/s = {line:g} Gb/s, each direction", told],
     )  # fmt: skip

@@ -28,6 +28,12 @@ MODEL_SLACK = 0.23
 """The widest that an operator leaves between a healthy run (325 GB/s) and its gate (250): GoogleCloudPlatform/cluster-health-scanner,
 A3 Ultra."""
 
+RAIL_SHARE = 0.968
+"""Of the line, what one adapter whose headers nobody published carried: 193.72 of 200 Gb/s, EFA of p5en.48xlarge by ib_write_bw
+over SRD (stas00/ml-engineering, TODO.md)."""
+RAIL_SLACK = 0.08
+"""Between a healthy port (784 Gb/s, both ways) and its gate (720): imbue-ai/cluster-health, host_validation/p2p_ib_test.py."""
+
 
 @dataclass(frozen=True)
 class Found:

@@ -138,6 +138,7 @@ def test_every_rdma_machine_has_floors(key: str) -> None:
         for collective in ("all_reduce", "all_gather", "reduce_scatter", "alltoall"):
             size = bandwidth.gating_size(machine, nodes, collective)
             wish = expect(machine, nodes, collective, size)
+            assert bandwidth.expect_rail(machine).floor and bandwidth.expect_all_rails(machine).floor
             assert wish.floor and wish.derivation and wish.basis != "none"
 
 
@@ -323,8 +324,14 @@ def test_many_sizes_are_as_one() -> None:
 def test_a_machine_whose_headers_nobody_published() -> None:
     p5 = bandwidth.of(load_machine("aws/p5.48xlarge"))
     assert expect(p5, 2, "all_reduce", 16 * GIB).floor is not None
+    rail, together = bandwidth.expect_rail(p5), bandwidth.expect_all_rails(p5)
+    assert (rail.basis, rail.bound) == ("derived", 400)
+    assert rail.floor == pytest.approx(400 * 0.968 * 0.92)
+    assert together.floor == pytest.approx(8 * rail.floor)
+    assert rail.floor > 300, "a rail without one of its four cards fails"
+    assert "nobody published its headers" in rail.derivation[-1]
     with pytest.raises(Unpublished) as refused:
-        bandwidth.expect_rail(p5)
+        bandwidth.expect_rail(p5.model_copy(update={"rdma": False}))
     assert "payload_fraction" in refused.value.message
 
 
