@@ -46,7 +46,9 @@ def validate(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> Validate:
 
 def test_a_healthy_cluster_earns_its_certificate(site: Site, validate: Validate, work: Workspace) -> None:
     report = validate(site, site.cluster())
-    assert [f"{c.claim} {c.node}: {c.verdict} {c.reason}" for c in report.claims if c.verdict is not Verdict.PASS] == []
+    assert [
+        f"{c.claim} {c.node}: {c.verdict} {c.reason}" for c in report.claims if c.verdict is not Verdict.PASS
+    ] == []
     assert report.accepted_unproven == {} and not report.simulated
     assert report.verdict is Verdict.PASS and report.culprits == []
     issued = certificate.of_stack(work)

@@ -117,6 +117,18 @@ def _whole_rails(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> Non
         keys = [(node, part) for node in sorted(members)]
         if len(keys) > 2 and all(key in suspects for key in keys):
             _merge(suspects, ("", part), keys, DIRECT)
+    whole = [("", part) for part in sorted(nodes)]
+    if len(whole) > 1 and all(key in suspects for key in whole):
+        # What all rails of all nodes have in common: a subnet manager, power, the way they are measured.
+        _merge(suspects, ("", "fabric"), whole, DIRECT)
+
+
+def _named_rails(suspects: dict[Key, _Suspect]) -> None:
+    """Of a node's rails in general nothing is left to say where one of them is named."""
+    for node, part in list(suspects):
+        named = [key for key in suspects if key[0] == node and re.fullmatch(r"rail \d+", key[1])]
+        if part == "rails" and len(named) == 1:
+            _merge(suspects, named[0], [(node, part)], suspects[named[0]].confidence)
 
 
 def _whole_clock(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> None:
@@ -161,7 +173,7 @@ def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
 
 def _blocked_by(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
     """The culprits that the reason of a blocked claim speaks of, by their node or by one of their claims."""
-    if judged.verdict is not Verdict.UNPROVEN or not judged.reason.startswith("blocked"):
+    if judged.verdict is not Verdict.UNPROVEN or "blocked by " not in judged.reason:
         return []
     words = {word.strip(".") for word in re.findall(r"[\w.@-]+", judged.reason)}
     by_node = [key for key in suspects if key[0] and key[0] in words]
@@ -190,6 +202,7 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     """
     failed = [j for j in judged if j.verdict is Verdict.FAIL]
     suspects = _direct([j for j in failed if _explanation(j.claim) is None])
+    _named_rails(suspects)
     _whole_rails(suspects, judged)
     _whole_nodes(suspects, judged)
     _whole_clock(suspects, judged)
@@ -211,6 +224,14 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     ]
 
 
+def _of_their_nodes(wanted: Sequence[Key], judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
+    """Culprits on the very nodes that a verdict names, where it says which kinds explain it: an absent mount explains its client."""
+    if not (_explanation(judged.claim) or ANYTHING).only:
+        return []
+    nodes = {node for node, _ in wanted if node}
+    return [key for key in suspects if key[0] in nodes and _explains(key, judged)]
+
+
 def _candidates(judged: Judged) -> list[str]:
     """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
     nodes, floor = sorted(_took_part(judged)), judged.floor
@@ -226,7 +247,7 @@ def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect
     """Adds a failed consequence to the culprits that explain it; else blames the least that it points at."""
     wanted = named_pairs(one)
     if wanted:
-        known = [key for key in wanted if key in suspects]
+        known = [key for key in wanted if key in suspects] or _of_their_nodes(wanted, one, suspects)
         for key in known or wanted:
             suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
         return

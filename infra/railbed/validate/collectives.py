@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from railbed import ended
@@ -19,11 +20,12 @@ from railbed.defaults import (
 )
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
-from railbed.judge import nccl_log, nccl_transport
+from railbed.judge import nccl_hosts, nccl_log, nccl_transport
 from railbed.judge.proof import RINGED, Case
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.laws.published import SIZE_SLACK
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.parse.nccl_debug import NcclLog
 from railbed.run import Result
 from railbed.units import gbytes_per_s
 from railbed.validate import collective_programs, port_counters
@@ -211,7 +213,9 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
     for op in ops:
         for question in bench.scope.get(f"collective.{op}@{k}"):
             record = judged_log(text, question, nodes, machine)
-            if record is not None:
+            if record is None:
+                bench.answers.why(question.claim.id, f"the log of {op} over {k} nodes holds no measurement")
+            else:
                 judged[op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
     return Run("\n".join(whole), judged, counters, words(seen.problems()))
 
@@ -241,12 +245,31 @@ def _run(
 
 def _nccl(bench: Bench, text: str, transport: str) -> None:
     """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data."""
-    log = nccl_debug.read(text)
-    found = [nccl_transport.judge_log(log, transport), nccl_transport.judge_gpudirect(log)]
-    wanted = [record for record in found if bench.scope.asks(record.claim)]
+    log, names = nccl_debug.read(text), [node.name for node in bench.rail_nodes()]
+    way = _named(
+        nccl_transport.judge_log(log, transport),
+        text,
+        names,
+        lambda one: nccl_transport.judge_log(one, transport),
+    )
+    direct = _named(nccl_transport.judge_gpudirect(log), text, names, nccl_transport.judge_gpudirect)
+    if way.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
+        told = f"blocked by {way.claim}: {direct.reason}"
+        direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+    wanted = [record for record in (way, direct) if bench.scope.asks(record.claim)]
     if wanted:
         evidence = bench.keep("collectives/nccl.txt", text)
         bench.answers.add(*(one.model_copy(update={"evidence": evidence, "at": now_iso()}) for one in wanted))
+
+
+def _named(record: Judged, text: str, names: list[str], judge: Callable[[NcclLog], Judged]) -> Judged:
+    """The verdict with the nodes whose own lines fail, where they are not all."""
+    found = nccl_hosts.guilty(text, names, judge) if record.verdict is Verdict.FAIL else []
+    if not found:
+        return record
+    part = "gpudirect" if record.claim == nccl_transport.GPUDIRECT else "nccl"
+    detail = {**record.detail, "guilty": [[node, part] for node in found]}
+    return record.model_copy(update={"reason": f"{', '.join(found)}: {record.reason}", "detail": detail})
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:

@@ -31,7 +31,9 @@ def hgx(folder: Path) -> contract.Contract:
     pool.update(nodes=NODES, spares=0)
     names = ["ctl0", *plan.node_names(pool["name"], NODES, 0)]
     place["platform"]["machines"] = [m for m in place["platform"]["machines"] if m["name"] in names]
-    place["workloads"] = [{"kind": "pretraining", "gpus": 8 * NODES, "days": 75.0, "checkpoint_gbytes": 912.0}]
+    place["workloads"] = [
+        {"kind": "pretraining", "gpus": 8 * NODES, "days": 75.0, "checkpoint_gbytes": 912.0}
+    ]
     planned = _planned(text, folder)
     site = nodes.place_of(planned)
     machines, rails = {one.name: one for one in site.machines}, fabric.rails(planned, site)
@@ -47,16 +49,21 @@ def p5(folder: Path) -> contract.Contract:
     """Eight p5.48xlarge with FSx for Lustre over EFA: examples/aws-flagship.yaml, smaller."""
     place, text = _spec("aws-flagship")
     place["pools"][0].update(nodes=NODES, spares=0)
-    place["workloads"] = [{"kind": "pretraining", "gpus": 8 * NODES, "days": 75.0, "checkpoint_gbytes": 912.0}]
+    place["workloads"] = [
+        {"kind": "pretraining", "gpus": 8 * NODES, "days": 75.0, "checkpoint_gbytes": 912.0}
+    ]
     planned = _planned(text, folder)
     statuses = {cluster.CONTROLLER_POOL: PoolStatus(members=[_member(10)])}
     statuses[planned.pools[0].name] = PoolStatus(members=[_member(100 + at, "block") for at in range(NODES)])
     mounts = {
-        one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}", network="efa") for one in planned.filesystems
+        one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}", network="efa")
+        for one in planned.filesystems
     }
     before = cluster.Before(names={}, host_keys={})
     with mock.patch.object(repositories, "of", return_value=[]):
-        made = cluster.made(planned, Site(Workspace(folder, "replay")), statuses, mounts, lambda _: None, before)
+        made = cluster.made(
+            planned, Site(Workspace(folder, "replay")), statuses, mounts, lambda _: None, before
+        )
     return contract.validated(made, "replay")
 
 

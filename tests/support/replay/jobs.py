@@ -58,7 +58,9 @@ class Jobs:
 
     def _log(self, name: str, nodes: list[str]) -> str:
         way = self.network.get(name, "")
-        cards = [f"[{at}]{device}:1/IB" for at, device in enumerate(self.fabric.machines[name].facts["cards"])]
+        cards = [
+            f"[{at}]{device}:1/IB" for at, device in enumerate(self.fabric.machines[name].facts["cards"])
+        ]
         log = NCCL["sockets" if way == "sockets" else self.contract.machines[0].transport]
         return log.substitute(
             node=name, cards=" ".join(cards), ranks=RANKS * len(nodes), nodes=len(nodes),
@@ -67,19 +69,31 @@ class Jobs:
 
     def _table(self, op: str, size: int, nodes: list[str], rule: dict[str, Any]) -> str:
         k, n = len(nodes), RANKS * len(nodes)
-        busbw = HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k] * rule.get("share", 1.0) * self.fabric.share(nodes)
+        busbw = (
+            HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k]
+            * rule.get("share", 1.0)
+            * self.fabric.share(nodes)
+        )
         algbw = busbw / ((2 if op == "all_reduce" else 1) * (n - 1) / n)
         took_us = size / algbw / 1e3
         half = f"{took_us:9.2f} {algbw:7.2f} {busbw:7.2f} {rule.get('wrong', 0):7d}"
         redop = "sum" if op in ("all_reduce", "reduce_scatter") else "none"
         ranks = "".join(
-            f"#  Rank {at * RANKS + gpu:2d} Group  0 Pid {3000 + gpu:6d} on {name:>10s} device {gpu:2d} [0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
+            f"#  Rank {at * RANKS + gpu:2d} Group  0 Pid {3000 + gpu:6d} on {name:>10s} device {gpu:2d} "
+            f"[0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
             for at, name in enumerate(nodes) for gpu in range(RANKS)
         )  # fmt: skip
         row = f"{size:12d} {size // 4:13d}     float {redop:>7s}      -1 {half} {half}\n"
         wrong = "FAILED" if rule.get("wrong") else "OK"
         foot = f"# Out of bounds values : {rule.get('wrong', 0)} {wrong}\n# Avg bus bandwidth    : {busbw:.3f}\n#\n"
-        return HEAD.format(op=op, size=size) + ranks + COLUMNS + row + foot + f"# Collective test concluded: {op}_perf\n"
+        return (
+            HEAD.format(op=op, size=size)
+            + ranks
+            + COLUMNS
+            + row
+            + foot
+            + f"# Collective test concluded: {op}_perf\n"
+        )
 
     def checkpoint(self, words: list[str]) -> Said:
         """All nodes write, or read back, their part as fast as was bought."""

@@ -7,12 +7,14 @@ import json
 import re
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
-from tests.support.node_trees import Tree, kind
+from tests.support import node_trees
+from tests.support.node_trees import Tree
 
 from railbed.contract import Node
 from railbed.validate.node import acs, read_requests, scheduler_files
@@ -39,22 +41,33 @@ def template(name: str) -> Template:
 GPU_XML = template("nvidia-smi-gpu.xml")
 
 
+@lru_cache
+def _kind(name: str) -> dict[str, Any]:
+    return node_trees.kind(name)
+
+
+def kind(name: str) -> dict[str, Any]:
+    """A kind of node, free to be changed; read once."""
+    return copy.deepcopy(_kind(name))
+
+
 def facts(cluster: str) -> dict[str, Any]:
     """A healthy node; ``changed`` changes one."""
     base = HEALTHY[cluster]
+    machine = kind(base["kind"])
     gpu = {
         "there": True, "lost": False, "model": "NVIDIA H100 80GB HBM3", "memory_mib": 81559, "pending": "No", "failure": "No",
         "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18,
     }  # fmt: skip
     cards = {
         nic["rdma"]: {"state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
-                      "rate": kind(base["kind"])["nic"]["rate"]}
-        for switch in kind(base["kind"])["switches"] for nic in switch["nics"]
+                      "rate": machine["nic"]["rate"]}
+        for switch in machine["switches"] for nic in switch["nics"]
     }  # fmt: skip
     return {
         **{name: base[name] for name in ("driver", "kernel", "container_toolkit", "fabric_manager", "dcgm", "boot_line")},
         "next_kernel": base["kernel"], "built_for": base["kernel"], "gpus": [copy.deepcopy(gpu) for _ in range(GPUS)],
-        "cards": cards, "fabric_manager_state": "active", "memory_kib": kind(base["kind"])["memory_kib"], "acs": 0,
+        "cards": cards, "fabric_manager_state": "active", "memory_kib": machine["memory_kib"], "acs": 0,
         "read_request": 0x5936, "governor": "performance", "memlock": "unlimited", "log": [], "log_code": 0,
         "offset_s": "-0.000001898", "leap": "Normal", "time_source": "0A500001,10.80.0.1", "lustre": "present", "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
@@ -92,7 +105,10 @@ class Machine(Probe):
 
     def _files(self, root: Path) -> None:
         write, found = self.tree.write, self.facts
-        write("/proc/cmdline", f"BOOT_IMAGE=/boot/vmlinuz-{found['kernel']} root=UUID=0 ro {found['boot_line']}\n")
+        write(
+            "/proc/cmdline",
+            f"BOOT_IMAGE=/boot/vmlinuz-{found['kernel']} root=UUID=0 ro {found['boot_line']}\n",
+        )
         write("/proc/sys/kernel/osrelease", found["kernel"] + "\n")
         for kernel in {found["kernel"], found["next_kernel"]}:
             write(f"/boot/vmlinuz-{kernel}", "")
@@ -105,7 +121,9 @@ class Machine(Probe):
         for name in scheduler_files.NAMES:
             write(f"{scheduler_files.FOLDER}/{name}", f"# {name}\n")
         mount = f"10.80.250.1@{HEALTHY[self.cluster]['network']}:/scratch /scratch lustre rw,nosuid,nodev,flock 0 0\n"
-        write("/proc/mounts", "/dev/nvme0n1p2 / ext4 rw 0 0\n" + (mount if found["lustre"] != "absent" else ""))
+        write(
+            "/proc/mounts", "/dev/nvme0n1p2 / ext4 rw 0 0\n" + (mount if found["lustre"] != "absent" else "")
+        )
         write("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
         write("/proc/sys/kernel/numa_balancing", "0\n")
         write("/usr/local/cuda/version.json", '{"cuda": {"version": "12.8.1"}}\n')
@@ -116,7 +134,9 @@ class Machine(Probe):
                 write(f"/dev/nvidia{at}", "")
         if self.node.identity.kind == "serial":
             for cpu in (0, 1):
-                write(f"/sys/devices/system/cpu/cpufreq/policy{cpu}/scaling_governor", found["governor"] + "\n")
+                write(
+                    f"/sys/devices/system/cpu/cpufreq/policy{cpu}/scaling_governor", found["governor"] + "\n"
+                )
                 write(f"/sys/devices/system/cpu/cpu{cpu}/cpuidle/state1/latency", "2\n")
         self._registers(root)
         self._cards()
@@ -243,17 +263,31 @@ class Machine(Probe):
             return Answer(0, "kmod version 31\n", "")
         if "vermagic" in words:
             there = self.facts["built_for"] == words[words.index("-k") + 1]
-            return Answer(0, f"{self.facts['built_for']} SMP mod_unload\n", "") if there else Answer(1, "", "not found")
-        return Answer(0, f"{self.facts['driver']}\n", "") if words[2] == "version" else Answer(1, "", "not found")
+            return (
+                Answer(0, f"{self.facts['built_for']} SMP mod_unload\n", "")
+                if there
+                else Answer(1, "", "not found")
+            )
+        return (
+            Answer(0, f"{self.facts['driver']}\n", "")
+            if words[2] == "version"
+            else Answer(1, "", "not found")
+        )
 
     def _srun(self, words: list[str]) -> Answer:
         if self.facts["step"]:
-            return Answer(self.facts["step"], "", "srun: error: Unable to allocate resources: Requested nodes are busy\n")
+            return Answer(
+                self.facts["step"],
+                "",
+                "srun: error: Unable to allocate resources: Requested nodes are busy\n",
+            )
         return Answer(0, f"{self.facts['memlock']}\n1048576\n", "")
 
     def _journalctl(self, words: list[str]) -> Answer:
         if self.facts["log_code"]:
-            return Answer(self.facts["log_code"], "", "Hint: You are currently not seeing messages from the system.\n")
+            return Answer(
+                self.facts["log_code"], "", "Hint: You are currently not seeing messages from the system.\n"
+            )
         if words == FIRST:
             return Answer(0, BOOTED, "")
         assert words == WRITTEN
@@ -273,14 +307,18 @@ class Machine(Probe):
                 "nvidia-container-toolkit": self.facts["container_toolkit"], "libfabric1-aws": "2.4.0", "libnccl-ofi": "1.21.1",
                 "openmpi40-aws": "4.1.7",
             }  # fmt: skip
-            return Answer(0, "".join(f"{name}\t{version}-1\tinstalled\n" for name, version in names.items()), "")
+            return Answer(
+                0, "".join(f"{name}\t{version}-1\tinstalled\n" for name, version in names.items()), ""
+            )
         locked = {**self.want["packages"], **self.facts["packages"]}
         held = self.want["held_packages"]
         rows = [f"{n}\t{locked[n]}\t{'hi' if n in held else 'ii'} \n" for n in words[4:] if locked.get(n)]
         return Answer(0, "".join(rows), "")
 
     def _unmunge(self, words: list[str]) -> Answer:
-        return Answer(self.facts["unmunge"], "", "unmunge: Error: Invalid credential\n" if self.facts["unmunge"] else "")
+        return Answer(
+            self.facts["unmunge"], "", "unmunge: Error: Invalid credential\n" if self.facts["unmunge"] else ""
+        )
 
     def _setpriv(self, words: list[str]) -> Answer:
         return Answer(0, "[]\n", "")

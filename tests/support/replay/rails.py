@@ -21,7 +21,9 @@ MANAGEMENT = "management"
 class Fabric:
     """Rails that carry what healthy ones do, less what ``rules`` take: ``{from, to, rail, share | text | code}``."""
 
-    def __init__(self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]
+    ) -> None:
         self.contract, self.cluster, self.machines, self.rules = contract, cluster, machines, rules
         self.srd = contract.machines[0].transport == "efa"
         self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
@@ -40,7 +42,7 @@ class Fabric:
         """What the slowest rail leaves of a collective's rate over these nodes."""
         shares = [
             float(one.get("share", 1.0)) for one in self.rules
-            if {one.get("from", nodes[0]), one.get("to", nodes[0])} & set(nodes)
+            if {one[end] for end in ("from", "to") if end in one} <= set(nodes)
         ]  # fmt: skip
         return min([1.0, *shares])
 
@@ -98,7 +100,8 @@ class Fabric:
     def count(self, node: str, parts: dict[str, Any]) -> str:
         """What `rail_probe.py count` prints."""
         rails = {
-            rail: {"carrier": True, "tx": self.counted[node, rail][0], "rx": self.counted[node, rail][1]} for rail in parts
+            rail: {"carrier": True, "tx": self.counted[node, rail][0], "rx": self.counted[node, rail][1]}
+            for rail in parts
         }
         assert MANAGEMENT in parts
         return json.dumps(rails)

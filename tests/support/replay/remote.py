@@ -41,7 +41,13 @@ class Cluster:
     def __init__(
         self, name: str, contract: Contract, machines: dict[str, Machine], table: Mapping[str, Any], known: dict[str, Any]
     ) -> None:  # fmt: skip
-        self.name, self.contract, self.machines, self.table, self.known = name, contract, machines, dict(table), known
+        self.name, self.contract, self.machines, self.table, self.known = (
+            name,
+            contract,
+            machines,
+            dict(table),
+            known,
+        )
         self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
         self.jobs = Jobs(contract, name, self.fabric, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
@@ -52,7 +58,9 @@ class Cluster:
 
     # what railbed.effects.remote calls
 
-    def run(self, argv: Sequence[str | Path], *, check: bool = True, stdin: str | bytes | None = None, **_: Any) -> Result:
+    def run(
+        self, argv: Sequence[str | Path], *, check: bool = True, stdin: str | bytes | None = None, **_: Any
+    ) -> Result:
         """In place of ``railbed.run.run``: the last word of ssh's command line is what the node runs."""
         words = [str(word) for word in argv]
         assert words[:2] == ["ssh", "-F"] and len(words) == 5, words
@@ -124,7 +132,9 @@ class Cluster:
             return int(broken.get("code", 0)), broken.get("out", ""), broken.get("err", "")
         machine = self.machines[name]
         # The same node and the same question have the same answer: only what a table changes is looked at anew.
-        key = hashlib.sha256(text + json.dumps(machine.facts, sort_keys=True).encode() + name.encode()).hexdigest()
+        key = hashlib.sha256(
+            text + json.dumps(machine.facts, sort_keys=True).encode() + name.encode()
+        ).hexdigest()
         if key not in self.known:
             machine.want = json.loads(text)
             self.known[key] = suite.records(machine, machine.want)
@@ -135,7 +145,11 @@ class Cluster:
             return 0, "".join(self._node_line(one) for one in self.machines if one != "ctl0"), ""
         if words[1:3] == ["show", "reservation"]:
             names = ",".join(one for one in self.machines if one != "ctl0")
-            return 0, f"ReservationName={ACCEPTANCE_RESERVATION} Nodes={names} Users=root Flags=MAINT,IGNORE_JOBS\n", ""
+            return (
+                0,
+                f"ReservationName={ACCEPTANCE_RESERVATION} Nodes={names} Users=root Flags=MAINT,IGNORE_JOBS\n",
+                "",
+            )
         self.orders.append(" ".join(words))
         return 0, "", ""
 
@@ -177,7 +191,13 @@ class Cluster:
     def _lnet(self, name: str) -> Said:
         base = HEALTHY[self.name]
         moved = self.messages[name]
-        return 0, LNET.substitute(tcp=82, network=base["network"], nid=base["nic"], interface=base["interface"], moved=moved), ""
+        return (
+            0,
+            LNET.substitute(
+                tcp=82, network=base["network"], nid=base["nic"], interface=base["interface"], moved=moved
+            ),
+            "",
+        )
 
     def _count(self, name: str, words: list[str]) -> Said:
         if name in self.table.get("no_counters", []):
@@ -192,7 +212,9 @@ class Site:
         self.name, self.folder = name, folder
         self.contract: Contract = getattr(clusters, name)(folder)
         self.known: dict[str, Any] = {}
-        self.machines = {one.name: self._machine(one.name, {}, folder / "healthy") for one in self.contract.nodes}
+        self.machines = {
+            one.name: self._machine(one.name, {}, folder / "healthy") for one in self.contract.nodes
+        }
         self.seen = self.machines["h100-0"].tree.observation()
         """What converging saw of each node."""
         self.broken = 0

@@ -90,5 +90,7 @@ def nics(probe: Probe, want: dict[str, Any]) -> Finding:
         told = "; ".join(one.text for one in symptoms)
         return Finding("fail", told, measured, "NICs", expected, bad, tuple(symptoms))
     ports = all(not rail["netdev"] for rail in rails)
-    told = "every rail's port is active, at its rate" if ports else "every rail is up with its address and MTU"
+    told = (
+        "every rail's port is active, at its rate" if ports else "every rail is up with its address and MTU"
+    )
     return Finding("pass", told, measured, "NICs", expected)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from railbed.validate.node import xids
+from railbed.validate.node.observe import DEVICE_MINOR, DRIVER
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
 LOG = ["journalctl", "--dmesg", "--boot", "--quiet", "--no-pager", "--output=cat"]
@@ -85,9 +86,18 @@ def _bus(place: str) -> str:
 
 
 def _gpus(probe: Probe) -> dict[str, str]:
-    """Place → ``gpu N``."""
+    """Place → ``gpu N``. nvidia-smi tells none where one GPU is lost: the driver's own folder still does, by device file."""
     rows = re.findall(r"^(\d+), ([0-9A-Fa-f:.]+)\s*$", probe.run(PLACES).out, re.M)
-    return {_bus(place): f"gpu {index}" for index, place in rows}
+    return {**_files(probe), **{_bus(place): f"gpu {index}" for index, place in rows}}
+
+
+def _files(probe: Probe) -> dict[str, str]:
+    found = {}
+    for place in probe.names(DRIVER):
+        minor = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{place}/information") or "")
+        if minor:
+            found[_bus(place)] = f"gpu {minor[1]}"
+    return found
 
 
 @pytest.mark.claim("node.xid")
