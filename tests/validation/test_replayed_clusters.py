@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.support.replay import clusters
-from tests.support.replay.remote import Cluster, Site
+from tests.support.replay.remote import Site, validated
 
 from railbed.claims import Verdict
-from railbed.effects import remote
 from railbed.effects.workspace import Workspace
-from railbed.validate import certificate, run
-from railbed.validate.records import Report
+from railbed.validate import certificate, lapse
 
-Validate = Callable[[Site, Cluster], Report]
-
-
-@pytest.fixture(scope="module", params=["hgx", "p5"])
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(request.param, tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "replay")
+UNMEASURED = {
+    "hgx": {"fabric.cabling", "node.dcgm", "job.checkpoint", "job.resume"},
+    "p5": {"node.dcgm", "job.checkpoint", "job.resume"},
+}
+"""What nothing of this release can measure there yet; out of scope with that reason. These may only become fewer."""
+LACKS = ("not measured:", "the reference job of this release")
 
 
-@pytest.fixture
-def validate(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> Validate:
-    """Runs the stage against a cluster that answers in place of ssh."""
-    monkeypatch.setattr("railbed.validate.patience.MEASURE_PAUSE_S", 0.0)
-    monkeypatch.setattr("railbed.validate.patience.MEASURE_BUDGET_S", 0.0)
-
-    def go(site: Site, cluster: Cluster, **filters: Any) -> Report:
-        monkeypatch.setattr(remote, "run", cluster.run)
-        monkeypatch.setattr(remote, "Session", cluster.session)
-        clusters.remember(cluster.contract, work, site.seen)
-        return run(cluster.contract, work, **filters)
-
-    return go
-
-
-def test_a_healthy_cluster_earns_its_certificate(site: Site, validate: Validate, work: Workspace) -> None:
-    report = validate(site, site.cluster())
-    assert [
-        f"{c.claim} {c.node}: {c.verdict} {c.reason}" for c in report.claims if c.verdict is not Verdict.PASS
-    ] == []
-    assert report.accepted_unproven == {} and not report.simulated
+@pytest.mark.parametrize("kind", UNMEASURED)
+def test_a_healthy_cluster_earns_its_certificate(
+    kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, work = Site(kind, tmp_path_factory.mktemp(kind)), Workspace(tmp_path, "replay")
+    cluster = site.cluster()
+    report = validated(site, cluster, work, monkeypatch)
+    assert [f"{c.claim} {c.node}: {c.reason}" for c in report.claims if c.verdict is not Verdict.PASS] == []
     assert report.verdict is Verdict.PASS and report.culprits == []
+    assert report.accepted_unproven == {} and not report.simulated
+    assert {one.id for one in report.out_of_scope if one.reason.startswith(LACKS)} == UNMEASURED[kind]
     issued = certificate.of_stack(work)
     assert issued.contract_hash == site.contract.hash
     assert len(issued.claims) == len(report.claims) > 260
+    assert lapse(site.contract, work) == ""
+    assert any("delete ReservationName" in order for order in cluster.orders), (
+        "accepted nodes leave the reservation"
+    )

@@ -15,6 +15,8 @@ from railbed.claims import Culprit, Judged, Verdict, table
 from railbed.claims.definition import Explanation
 
 PART = re.compile(r"\b(rail|gpu) (\d+)\b", re.IGNORECASE)
+BLOCKED = re.compile(r"\bblocked(?: by |:)")
+"""How a reason says that something else stood in the way."""
 DIRECT = 0.95
 """Confidence of a part that a measurement confined to it, or a check that names it, found."""
 INFERRED = 0.5
@@ -173,7 +175,7 @@ def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
 
 def _blocked_by(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
     """The culprits that the reason of a blocked claim speaks of, by their node or by one of their claims."""
-    if judged.verdict is not Verdict.UNPROVEN or "blocked by " not in judged.reason:
+    if judged.verdict is not Verdict.UNPROVEN or not BLOCKED.search(judged.reason):
         return []
     words = {word.strip(".") for word in re.findall(r"[\w.@-]+", judged.reason)}
     by_node = [key for key in suspects if key[0] and key[0] in words]
@@ -225,7 +227,7 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
 
 
 def _of_their_nodes(wanted: Sequence[Key], judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
-    """Culprits on the very nodes that a verdict names, where it says which kinds explain it: an absent mount explains its client."""
+    """Culprits on the very nodes that a verdict names, of the kinds that explain it: an absent mount explains its client."""
     if not (_explanation(judged.claim) or ANYTHING).only:
         return []
     nodes = {node for node, _ in wanted if node}

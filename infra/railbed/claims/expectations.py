@@ -88,7 +88,7 @@ def checkpoint(verb: str, gbytes: float, seconds: float | None, derivation: list
 
 
 def stream(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectation:
-    """MB/s of one client's one stream: what the offer declares, else what a client whose data take the wrong network cannot reach."""
+    """MB/s of one client's one stream: what the offer declares, else what a client on the wrong network cannot reach."""
     if floor_mbytes_per_s is not None:
         return Expectation(
             unit="MB/s",
@@ -105,8 +105,8 @@ def stream(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectat
         basis="declared",
         derivation=[
             told,
-            f"floor: twice the {MANAGEMENT_MBYTES_PER_S:g} MB/s that a management port of 1 Gb/s carries: it finds a client whose "
-            "data take the wrong network, and says nothing of what was bought",
+            f"floor: twice the {MANAGEMENT_MBYTES_PER_S:g} MB/s that a management port of 1 Gb/s carries: it finds a client "
+            "whose data take the wrong network, and says nothing of what was bought",
         ],
     )
 

@@ -284,7 +284,8 @@ def gates(size_bytes: int) -> bool:
 def gating_size(machine: BandwidthMachine, nodes: int, collective: str) -> int:
     """The message size in bytes at which a cluster is judged: the largest that a healthy result was published at.
 
-    Without one RDMA_SIZE_BYTES; where one rank drives all rails, or rails carry TCP, GATING_SIZE_BYTES. Raises UsageError for unknown names and counts.
+    Without one RDMA_SIZE_BYTES; where one rank drives all rails, or rails carry TCP, GATING_SIZE_BYTES.
+    Raises UsageError for unknown names and counts.
     """
     if machine.network_only:
         return GATING_SIZE_BYTES

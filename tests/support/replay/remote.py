@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import pytest
 import yaml
 from tests.support.replay import clusters, node, suite
 from tests.support.replay.jobs import Jobs, Said
@@ -23,11 +24,14 @@ from tests.support.replay.rails import Fabric, Session
 
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION, STORAGE_PROBE_BYTES
+from railbed.effects import remote
+from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import lnet, transfers
+from railbed.validate import lnet, patience, run, transfers
 from railbed.validate.node import scheduler_files
+from railbed.validate.records import Report
 
 NO_ROUTE = "ssh: connect to host {} port 22: No route to host\n"
 LNET, NODE_LINE = template("lnetctl.txt"), template("scontrol-node.txt")
@@ -241,3 +245,18 @@ def tables(name: str) -> list[dict[str, Any]]:
     """The degraded clusters of a kind."""
     found: list[dict[str, Any]] = yaml.safe_load((DATA / f"degraded-{name}.yaml").read_text())
     return found
+
+
+def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.MonkeyPatch) -> Report:
+    """Runs the production stage with the cluster in place of ssh, and pauses of no length."""
+    patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
+    patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
+    patch.setattr(remote, "run", cluster.run)
+    patch.setattr(remote, "Session", cluster.session)
+    clusters.remember(cluster.contract, work, site.seen)
+    return run(cluster.contract, work)
+
+
+def degraded(site: Site, table: Mapping[str, Any], folder: Path, patch: pytest.MonkeyPatch) -> Report:
+    """The report on a cluster with what a table changes."""
+    return validated(site, site.cluster(table), Workspace(folder, "replay"), patch)
