@@ -110,7 +110,7 @@ def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> 
     whole = bool(found) and not errors and len(rates) == len(times) == len(found)
     return Reading(
         client=origin, server=target, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
-        omitted_s=RAIL_OMIT_S, error="; ".join(errors),
+        omitted_s=RAIL_OMIT_S, error="; ".join(dict.fromkeys(errors)),
         ports=tuple(_port(rail, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
     )  # fmt: skip
 
