@@ -32,6 +32,17 @@ NO_DRIVER = (
 )
 LINK = "26.562 GB/s"
 
+SAID = (
+    "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
+    "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit",
+)  # fmt: skip
+"""Facts that programs tell, and no file; of a GPU all but whether it is there."""
+
+
+def only_said(changes: dict[str, Any]) -> bool:
+    """Whether the files of a node stay as they are."""
+    return all(path in SAID or (path.startswith("gpus.") and not path.endswith(".there")) for path in changes)
+
 
 def template(name: str) -> Template:
     """A text of the data folder."""
@@ -91,17 +102,21 @@ def changed(found: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 class Machine(Probe):
     """The node as a probe of the on-node suite: files below ``root``, and programs that answer from the facts."""
 
-    def __init__(self, root: Path, node: Node, cluster: str, found: dict[str, Any], number: int) -> None:
-        super().__init__(str(root))
+    def __init__(
+        self, root: Path, node: Node, cluster: str, found: dict[str, Any], number: int, *, as_on: Machine | None = None
+    ) -> None:  # fmt: skip
+        """``as_on``: a machine whose files are these too."""
+        super().__init__(str(as_on.root if as_on else root))
         self.node, self.cluster, self.facts, self.number = node, cluster, found, number
         self.want: dict[str, Any] = {}
         one = kind(HEALTHY[cluster]["kind"])
         one["memory_kib"] = found["memory_kib"]
         for switch in one["switches"]:
             switch["nics"] = [nic for nic in switch["nics"] if found["cards"][nic["rdma"]]["there"]]
-        self.tree = Tree(root, one)
+        self.tree = as_on.tree if as_on else Tree(root, one)
         self.buses = [f"0000{address.upper()}" for address in sorted(self.tree.gpus)]
-        self._files(root)
+        if not as_on:
+            self._files(root)
 
     def _files(self, root: Path) -> None:
         write, found = self.tree.write, self.facts

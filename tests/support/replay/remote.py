@@ -226,7 +226,8 @@ class Site:
     def _machine(self, name: str, changes: dict[str, Any], folder: Path) -> Machine:
         number = [one.name for one in self.contract.nodes].index(name)
         found = node.changed(node.facts(self.name), changes)
-        return Machine(folder / name, self.contract.node(name), self.name, found, number)
+        same = self.machines[name] if changes and node.only_said(changes) else None
+        return Machine(folder / name, self.contract.node(name), self.name, found, number, as_on=same)
 
     def cluster(self, table: Mapping[str, Any] | None = None) -> Cluster:
         """The cluster with what a table changes: ``nodes`` (name or ``all`` → facts), and the keys of ``Cluster``."""
