@@ -57,7 +57,7 @@ def test_healthy_rails_pass(rdma: Contract, measure: Any) -> None:
             # Queue pairs are exchanged over the management network.
             assert client["remote"] == rdma.node(client["partner"]).address
             assert ("gid" in client) is roce
-            assert (option(argv, "-c") == "SRD" if "-c" in argv else transport != "efa")
+            assert option(argv, "-c") == "SRD" if "-c" in argv else transport != "efa"
             if roce:
                 rail = fabric.devices[node, option(argv, "-d")]
                 assert client["gid"]["device"] == option(argv, "-d")
