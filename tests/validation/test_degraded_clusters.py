@@ -12,7 +12,7 @@ from tests.support.replay.remote import Site, degraded, tables
 from railbed.claims import Verdict
 from railbed.validate import html_report
 
-KINDS = ("hgx", "p5")
+KINDS = ("hgx", "roce", "p5")
 CASES = [(kind, table) for kind in KINDS for table in tables(kind)]
 KEYS = {"name", "fail", "unproven", "culprits"}
 

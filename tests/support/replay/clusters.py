@@ -26,8 +26,19 @@ MOUNT = "/scratch"
 
 def hgx(folder: Path) -> contract.Contract:
     """Eight HGX H100 on 400 Gb/s InfiniBand with Lustre over it: examples/metal-cluster.yaml, smaller."""
+    return _metal(folder, "metal/hgx-h100-ib", "nvidia/qm9700")
+
+
+def roce(folder: Path) -> contract.Contract:
+    """The same on 400 Gb/s Ethernet."""
+    return _metal(folder, "metal/hgx-h100", "nvidia/sn5600")
+
+
+def _metal(folder: Path, machine: str, switch: str) -> contract.Contract:
     place, text = _spec("metal-cluster")
+    place["platform"]["switch"] = switch
     pool = place["pools"][0]
+    pool["machine"] = machine
     pool.update(nodes=NODES, spares=0)
     names = ["ctl0", *plan.node_names(pool["name"], NODES, 0)]
     place["platform"]["machines"] = [m for m in place["platform"]["machines"] if m["name"] in names]

@@ -61,7 +61,7 @@ class Jobs:
         cards = [
             f"[{at}]{device}:1/IB" for at, device in enumerate(self.fabric.machines[name].facts["cards"])
         ]
-        log = NCCL["sockets" if way == "sockets" else self.contract.machines[0].transport]
+        log = NCCL["sockets" if way == "sockets" else "efa" if self.fabric.srd else "infiniband"]
         return log.substitute(
             node=name, cards=" ".join(cards), ranks=RANKS * len(nodes), nodes=len(nodes),
             direct="" if way == "no gpudirect" else "/GDRDMA",

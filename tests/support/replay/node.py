@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from tests.support import node_trees
 from tests.support.node_trees import Tree
+from tests.support.replay import ethernet
 
 from railbed.contract import Node
 from railbed.validate.node import acs, read_requests, scheduler_files
@@ -71,8 +72,10 @@ def facts(cluster: str) -> dict[str, Any]:
         "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18,
     }  # fmt: skip
     cards = {
-        nic["rdma"]: {"state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
-                      "rate": machine["nic"]["rate"]}
+        nic["rdma"]: {
+            "state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
+            "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True,
+        }
         for switch in machine["switches"] for nic in switch["nics"]
     }  # fmt: skip
     return {
@@ -109,7 +112,8 @@ class Machine(Probe):
         super().__init__(str(as_on.root if as_on else root))
         self.node, self.cluster, self.facts, self.number = node, cluster, found, number
         self.want: dict[str, Any] = {}
-        one = kind(HEALTHY[cluster]["kind"])
+        self.kind = kind(HEALTHY[cluster]["kind"])
+        one = copy.deepcopy(self.kind)
         one["memory_kib"] = found["memory_kib"]
         for switch in one["switches"]:
             switch["nics"] = [nic for nic in switch["nics"] if found["cards"][nic["rdma"]]["there"]]
@@ -155,6 +159,8 @@ class Machine(Probe):
                 write(f"/sys/devices/system/cpu/cpu{cpu}/cpuidle/state1/latency", "2\n")
         self._registers(root)
         self._cards()
+        if self.node.rails:
+            ethernet.write(self)
         for path, text in found["other_files"].items():
             write(path, text)
 
@@ -184,7 +190,7 @@ class Machine(Probe):
             self.tree.write(f"{base}/node_guid", f"a288:c203:{self.number:04x}:{at:04x}\n")
             for file in ("state", "phys_state", "rate"):
                 self.tree.write(f"{base}/ports/1/{file}", card[file] + "\n")
-            if self.cluster == "hgx":
+            if self.node.identity.kind == "serial":
                 for file, value in (("link_width", card["width"]), ("link_speed", card["speed"])):
                     self.tree.write(f"{base}/device/current_{file}", value + "\n")
                     for place in ("", "../"):
@@ -329,6 +335,12 @@ class Machine(Probe):
         held = self.want["held_packages"]
         rows = [f"{n}\t{locked[n]}\t{'hi' if n in held else 'ii'} \n" for n in words[4:] if locked.get(n)]
         return Answer(0, "".join(rows), "")
+
+    def _ip(self, words: list[str]) -> Answer:
+        return Answer(0, ethernet.ip(self), "")
+
+    def _dcb(self, words: list[str]) -> Answer:
+        return Answer(0, ethernet.dcb(self, words), "")
 
     def _unmunge(self, words: list[str]) -> Answer:
         return Answer(

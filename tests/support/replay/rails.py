@@ -6,10 +6,12 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from tests.support.replay import ethernet
 from tests.support.replay.node import HEALTHY, Machine, template
 
 from railbed.contract import Contract
 from railbed.run import Result
+from railbed.validate.node.rail_probe import NOT_STARTED
 
 SRD, RC = template("ib_write_bw-srd.txt"), template("ib_write_bw-rc.txt")
 DOWN = " Port number 1 state is Down\n Couldn't set the link layer\n Couldn't get context for the device\n"
@@ -72,6 +74,9 @@ class Fabric:
         device, rail = argv[argv.index("-d") + 1], int(client["id"].split(".")[0])
         margin, seconds = int(argv[argv.index("-f") + 1]), int(argv[argv.index("-D") + 1])
         rule = self.rule(node, other, rail, device)
+        lacking = ethernet.no_gid(self.machines[node], device, client.get("gid", {}).get("address", ""))
+        if lacking:
+            return rail, lacking, NOT_STARTED, 0.0, 0
         far = self._card(other, rail, int(client["id"].split(":")[0].split(".")[1]))
         if "text" in rule or not (self.active(node, device) and self.active(other, far)):
             return rail, rule.get("text", DOWN), rule.get("code", 0 if "text" in rule else 1), 0.1, 0
