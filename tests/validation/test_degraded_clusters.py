@@ -17,11 +17,6 @@ CASES = [(kind, table) for kind in KINDS for table in tables(kind)]
 KEYS = {"name", "fail", "unproven", "culprits"}
 
 
-@pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Site]:
-    return {kind: Site(kind, tmp_path_factory.mktemp(kind)) for kind in KINDS}
-
-
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of a healthy cluster's report are drawn in test_replayed_clusters.py."""

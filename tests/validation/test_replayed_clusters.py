@@ -22,9 +22,9 @@ LACKS = ("not measured:", "the reference job of this release")
 
 @pytest.mark.parametrize("kind", UNMEASURED)
 def test_a_healthy_cluster_earns_its_certificate(
-    kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    kind: str, sites: dict[str, Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site, work = Site(kind, tmp_path_factory.mktemp(kind)), Workspace(tmp_path, "replay")
+    site, work = sites[kind], Workspace(tmp_path, "replay")
     cluster = site.cluster()
     report = validated(site, cluster, work, monkeypatch)
     assert [f"{c.claim} {c.node}: {c.reason}" for c in report.claims if c.verdict is not Verdict.PASS] == []
