@@ -38,12 +38,11 @@ def _subject(one: Definition) -> str:
 def _measured(one: Definition) -> str:
     if not one.by.step:
         return f"nothing yet: {one.by.tool}"
-    without = f"; on {', '.join(one.by.lacking)} nothing yet" if one.by.lacking else ""
     others: dict[str, list[str]] = {}
     for transport, tool in one.by.instead.items():
         others.setdefault(tool, []).append(transport)
     elsewhere = "".join(f"; on {', '.join(names)} {tool}" for tool, names in others.items())
-    return f"{one.by.tool}{elsewhere}{without}"
+    return f"{one.by.tool}{elsewhere}"
 
 
 STANDS_FOR = {"rail": "N", "name": "C", "nodes": "K"}

@@ -206,6 +206,8 @@ JOB_NODES = 4
 JOB_TIMEOUT_S = 60.0
 """Submission to end, both runs."""
 JOB_POLL_S = 0.5
+MANAGEMENT_MBYTES_PER_S = 118.0
+"""Payload of TCP over Ethernet of 1 Gb/s: 1448 of 1538 bytes on the wire (IEEE 802.3 with its gap, TCP with time stamps)."""
 STORAGE_PROBE_BYTES = 16 * 1024 * 1024
 """One client's file: bounded, so that a probe never fills or burdens a filesystem in use."""
 CLIENT_STAT_S = 10.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import py_compile
@@ -11,12 +10,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.replay.remote import Site
+from tests.support.replay.suite import CHECKS
 
 from railbed.configure import health
 from railbed.contract import NodeImage
@@ -25,19 +27,6 @@ from railbed.validate.node import scheduler_files
 from railbed.validate.node.probe import Finding, Probe
 from railbed.validate.node.test_identity import facts
 
-
-def _checks() -> dict[str, Any]:
-    """Claim → the test of the on-node suite that answers it."""
-    found = {}
-    for file in sorted(on_node.SUITE.glob("test_*.py")):
-        module = importlib.import_module(f"railbed.validate.node.{file.stem}")
-        for test in vars(module).values():
-            for mark in getattr(test, "pytestmark", ()):
-                found.update({mark.args[0]: test} if mark.name == "claim" else {})
-    return found
-
-
-CHECKS = _checks()
 DATA = Path(__file__).parent / "data"
 PAM = """account sufficient pam_succeed_if.so quiet user = root
 account optional pam_echo.so Access denied by pam_slurm_adopt: you have no active jobs on this node
@@ -187,6 +176,23 @@ class World:
             known["silent"] = silent
         known["nodes"][self.want["node"]].update(changes)
         self.slurm_file.write_text(json.dumps(known))
+
+
+class Sites(dict[str, Site]):
+    """Replayed clusters by kind, each made when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], Path]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, kind: str) -> Site:
+        self[kind] = Site(kind, self.make(kind))
+        return self[kind]
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Sites:
+    return Sites(tmp_path_factory.mktemp)
 
 
 ROOT = Path(__file__).resolve().parents[2]

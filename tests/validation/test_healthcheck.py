@@ -70,12 +70,17 @@ def breaks(world: Any, what: str) -> None:
         world.write("/sys/class/net/rail3/mtu", "1500\n")
     elif what == "address":
         world.want["rails"][3]["address"] = "10.91.3.99/24"
+    elif what == "rate":
+        world.want["rails"][3] |= {"netdev": "", "address": "", "device": "mlx5_3", "rate_gbps": 400}
+        world.write("/sys/class/infiniband/mlx5_3/ports/1/state", "4: ACTIVE\n")
+        world.write("/sys/class/infiniband/mlx5_3/ports/1/rate", "200 Gb/sec (4X HDR)\n")
 
 
 LOCAL = [
     ("missing", "gpu-missing"), ("lost", "gpu-lost"), ("memory", "gpu-row-pending"), ("memory", "gpu-row-failed"),
     ("memory", "gpu-ecc"), ("mismatch", "driver-library"), ("no-driver", "driver-silent"), ("version", "driver-version"),
     ("no nic", "nic-missing"), ("no carrier", "nic-down"), ("mtu", "nic-mtu"), ("address", "nic-address"),
+    ("rate", "nic-rate"),
 ]  # fmt: skip
 
 

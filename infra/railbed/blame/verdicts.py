@@ -15,6 +15,8 @@ from railbed.claims import Culprit, Judged, Verdict, table
 from railbed.claims.definition import Explanation
 
 PART = re.compile(r"\b(rail|gpu) (\d+)\b", re.IGNORECASE)
+BLOCKED = re.compile(r"\bblocked(?: by |:)")
+"""How a reason says that something else stood in the way."""
 DIRECT = 0.95
 """Confidence of a part that a measurement confined to it, or a check that names it, found."""
 INFERRED = 0.5
@@ -117,6 +119,18 @@ def _whole_rails(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> Non
         keys = [(node, part) for node in sorted(members)]
         if len(keys) > 2 and all(key in suspects for key in keys):
             _merge(suspects, ("", part), keys, DIRECT)
+    whole = [("", part) for part in sorted(nodes)]
+    if len(whole) > 1 and all(key in suspects for key in whole):
+        # What all rails of all nodes have in common: a subnet manager, power, the way they are measured.
+        _merge(suspects, ("", "fabric"), whole, DIRECT)
+
+
+def _named_rails(suspects: dict[Key, _Suspect]) -> None:
+    """Of a node's rails in general nothing is left to say where one of them is named."""
+    for node, part in list(suspects):
+        named = [key for key in suspects if key[0] == node and re.fullmatch(r"rail \d+", key[1])]
+        if part == "rails" and len(named) == 1:
+            _merge(suspects, named[0], [(node, part)], suspects[named[0]].confidence)
 
 
 def _whole_clock(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> None:
@@ -168,7 +182,7 @@ def _likeliest(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
 
 def _blocked_by(judged: Judged, suspects: dict[Key, _Suspect]) -> list[Key]:
     """The culprits that the reason of a blocked claim speaks of, by their node or by one of their claims."""
-    if judged.verdict is not Verdict.UNPROVEN or not judged.reason.startswith("blocked"):
+    if judged.verdict is not Verdict.UNPROVEN or not BLOCKED.search(judged.reason):
         return []
     words = {word.strip(".") for word in re.findall(r"[\w.@-]+", judged.reason)}
     by_node = [key for key in suspects if key[0] and key[0] in words]
@@ -197,6 +211,7 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     """
     failed = [j for j in judged if j.verdict is Verdict.FAIL]
     suspects = _direct([j for j in failed if _explanation(j.claim) is None])
+    _named_rails(suspects)
     _whole_rails(suspects, judged)
     _whole_nodes(suspects, judged)
     _whole_clock(suspects, judged)

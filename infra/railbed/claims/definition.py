@@ -194,7 +194,7 @@ class Definition:
             expectation=found.reach,
             simulated=self.hardware and facts.stands_in,
             measured_by=self.by.tool_for(facts.transports),
-            unmeasured=self.by.lacking_for(facts.transports),
+            unmeasured=self.by.lacking,
         )
 
 

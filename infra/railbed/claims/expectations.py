@@ -9,7 +9,7 @@ from railbed.claims.records import Expectation
 from railbed.defaults import (
     CHECKPOINT_FLOOR,
     COUNTER_TOLERANCE,
-    RAIL_GATE_FRACTION,
+    MANAGEMENT_MBYTES_PER_S,
     SCHEDULED_MEMORY_SHARE,
 )
 from railbed.laws import bandwidth
@@ -87,32 +87,26 @@ def checkpoint(verb: str, gbytes: float, seconds: float | None, derivation: list
     )
 
 
-def declared(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectation:
-    """MB/s that the offer declares; nobody published more."""
-    if floor_mbytes_per_s is None:
-        reason = "no rate of one client is published"
-        return Expectation(unit="MB/s", basis="none", derivation=[f"{offer.key}: {reason}"])
+def stream(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectation:
+    """MB/s of one client's one stream: what the offer declares, else what a client on the wrong network cannot reach."""
+    if floor_mbytes_per_s is not None:
+        return Expectation(
+            unit="MB/s",
+            floor=floor_mbytes_per_s,
+            basis="declared",
+            derivation=[f"floor of {offer.key}: {offer.floor_reason}"],
+        )
+    told = f"{offer.key}: no rate of one client is published"
+    if offer.kind != "lustre" and offer.node_write_gbytes_per_s is None:
+        return Expectation(unit="MB/s", basis="none", derivation=[told])
     return Expectation(
         unit="MB/s",
-        floor=floor_mbytes_per_s,
+        floor=2 * MANAGEMENT_MBYTES_PER_S,
         basis="declared",
-        derivation=[f"floor of {offer.key}: {offer.floor_reason}"],
-    )
-
-
-def all_rails(machine: BandwidthMachine) -> Expectation:
-    """Gb/s of payload of one node over all rails at once, one direction."""
-    rail, line = machine.nic_gbps_per_rail, machine.rails * machine.nic_gbps_per_rail
-    payload = line * machine.payload_fraction
-    return Expectation(
-        unit="Gb/s",
-        bound=line,
-        expected=payload,
-        floor=payload * RAIL_GATE_FRACTION,
-        basis="derived",
         derivation=[
-            f"{machine.rails} rails × {rail:g} Gb/s = {line:g} Gb/s a node, each direction",
-            f"payload {machine.payload_fraction:g} of it; floor {RAIL_GATE_FRACTION:g} of the payload",
+            told,
+            f"floor: twice the {MANAGEMENT_MBYTES_PER_S:g} MB/s that a management port of 1 Gb/s carries: it finds a client "
+            "whose data take the wrong network, and says nothing of what was bought",
         ],
     )
 

@@ -97,7 +97,7 @@ def all_rails(facts: Facts) -> Instances:
     if facts.rail_hosts < 2:
         yield Out("there is one node with rails: none to talk to")
         return
-    reach = expectations.by_law(facts.machine, "Gb/s", expectations.all_rails)
+    reach = expectations.by_law(facts.machine, "Gb/s", bandwidth.expect_all_rails)
     yield In("all rails of a node carry their rate at the same time", reach)
 
 

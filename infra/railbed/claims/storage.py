@@ -31,7 +31,7 @@ def _rate(facts: Facts, verb: str, floor: Callable[[FilesystemOffer], float | No
         return
     offer = facts.filesystem.offer
     statement = f"one client {verb} {facts.filesystem.mount} at the floor or faster"
-    yield In(statement, expectations.declared(floor(offer), offer))
+    yield In(statement, expectations.stream(floor(offer), offer))
 
 
 @define(

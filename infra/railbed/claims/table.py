@@ -41,7 +41,7 @@ def measured(claim: Claim, transports: Iterable[str]) -> Claim:
         return claim.model_copy(
             update={"measured_by": "", "unmeasured": "this release does not know the claim"}
         )
-    tool, lacking = one.by.tool_for(transports), one.by.lacking_for(transports)
+    tool, lacking = one.by.tool_for(transports), one.by.lacking
     return claim.model_copy(update={"measured_by": tool, "unmeasured": lacking})
 
 

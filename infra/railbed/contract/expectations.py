@@ -116,6 +116,7 @@ def _nics(nics: list[tuple[Rail, Nic]]) -> list[dict[str, Any]]:
             "netdev": nic.netdev,
             "address": rail.address if nic is first[rail.index] else "",
             "mtu": rail.mtu,
+            "rate_gbps": nic.rate_gbps,
         }
         for rail, nic in nics
     ]

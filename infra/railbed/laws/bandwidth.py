@@ -11,14 +11,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from railbed.claims import Expectation
-from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION
+from railbed.defaults import GATING_SIZE_BYTES, RAIL_GATE_FRACTION, RDMA_SIZE_BYTES
 from railbed.errors import UsageError
 from railbed.laws import bounds, latency, published
 from railbed.laws.machine import MAX_NODES, BandwidthMachine, Group, Point, group, of
 
 __all__ = [
-    "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_rail", "expectations",
-    "gates", "gating_size", "group", "normal", "of",
+    "ALGORITHMS", "COLLECTIVES", "MAX_NODES", "BandwidthMachine", "Group", "bound", "expect", "expect_all_rails", "expect_rail",
+    "expectations", "gates", "gating_size", "group", "normal", "of",
 ]  # fmt: skip
 
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "alltoall", "broadcast", "reduce")
@@ -136,6 +136,8 @@ def expect(
         return _shaped_line(machine, collective, most, why)
     if found.points and gates(size_bytes):
         return _published(machine, collective, algorithm, most, why, found)
+    if algorithm is None and _modelled(machine, nodes, collective, size_bytes):
+        return _model(most, [*why, found.reason])
     if not gates(size_bytes):
         told = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
     else:
@@ -176,6 +178,26 @@ def _shaped_line(machine: BandwidthMachine, collective: str, most: float, why: l
             f"expected: the line's payload, {machine.payload_fraction:g} of it",
             f"floor: {share:g} of the line, declared for ranks that share processors"
             + ("" if even else " and exchange in pairs"),
+        ],
+    )  # fmt: skip
+
+
+def _modelled(machine: BandwidthMachine, nodes: int, collective: str, size_bytes: int) -> bool:
+    """Whether the model has to say what is healthy: RDMA rails of which, and of whose relatives, nobody published a result."""
+    few = group(machine, nodes).domains <= published.MODEL_DOMAINS
+    large = size_bytes >= RDMA_SIZE_BYTES * published.SIZE_SLACK
+    return machine.rdma and few and large and not published.alike(machine, nodes, collective, None)
+
+
+def _model(most: float, why: list[str]) -> Expectation:
+    """A floor from the bound alone: it finds what is broken, and nothing of what is a little slow."""
+    share, slack = published.MODEL_SHARE, published.MODEL_SLACK
+    return Expectation(
+        unit="GB/s", bound=most, expected=most * share, floor=most * share * (1 - slack), basis="derived",
+        derivation=[
+            *why,
+            f"expected: {share:g} of the bound, which every published healthy result of other machines and collectives reached",
+            f"floor: less {slack:.0%}, the widest that an operator leaves between a healthy run and its gate",
         ],
     )  # fmt: skip
 
@@ -262,25 +284,44 @@ def gates(size_bytes: int) -> bool:
 def gating_size(machine: BandwidthMachine, nodes: int, collective: str) -> int:
     """The message size in bytes at which a cluster is judged: the largest that a healthy result was published at.
 
-    Without one, and where one rank drives all rails, GATING_SIZE_BYTES. Raises UsageError for unknown names and counts.
+    Without one RDMA_SIZE_BYTES; where one rank drives all rails, or rails carry TCP, GATING_SIZE_BYTES.
+    Raises UsageError for unknown names and counts.
     """
     if machine.network_only:
         return GATING_SIZE_BYTES
     known = published.alike(machine, nodes, collective, normal(collective, None))
-    return max((p.size_bytes for p in known), default=GATING_SIZE_BYTES)
+    usual = RDMA_SIZE_BYTES if machine.rdma else GATING_SIZE_BYTES
+    return max((p.size_bytes for p in known), default=usual)
 
 
 def expect_rail(machine: BandwidthMachine) -> Expectation:
-    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``.
+    """What one direction of one rail must carry, Gb/s of payload: the gate of ``fabric.rail.i.bandwidth``."""
+    return _line(machine, 1)
 
-    Raises Unpublished where nobody published what the headers leave of the line.
+
+def expect_all_rails(machine: BandwidthMachine) -> Expectation:
+    """What one direction of all rails of a node must carry at once, Gb/s of payload: the gate of ``fabric.all_rails``."""
+    return _line(machine, machine.rails)
+
+
+def _line(machine: BandwidthMachine, rails: int) -> Expectation:
+    """Line, payload and floor of so many rails; where nobody published the headers of RDMA, what EFA was measured at.
+
+    Raises Unpublished for TCP rails without a payload share.
     """
-    payload = machine.nic_gbps_per_rail * machine.payload_fraction
+    rate = machine.nic_gbps_per_rail
+    line = rails * rate
+    known = machine.known_payload_fraction if machine.rdma else machine.payload_fraction
+    share, gate = (
+        (published.RAIL_SHARE, 1 - published.RAIL_SLACK) if known is None else (known, RAIL_GATE_FRACTION)
+    )
+    told = f"payload {share:g} of it; floor {gate:g} of the payload"
+    if known is None:
+        told = (
+            f"nobody published its headers: {share:g} of the line, as EFA of p5en was measured (stas00/ml-engineering); floor "
+            f"{gate:g} of that, the slack of a public gate (imbue-ai/cluster-health)"
+        )
     return Expectation(
-        unit="Gb/s", bound=machine.nic_gbps_per_rail, expected=payload, floor=payload * RAIL_GATE_FRACTION,
-        basis="derived",
-        derivation=[
-            f"line {machine.nic_gbps_per_rail:g} Gb/s, payload {machine.payload_fraction:g} of it",
-            f"floor: {RAIL_GATE_FRACTION:g} of the payload",
-        ],
+        unit="Gb/s", bound=line, expected=line * share, floor=line * share * gate, basis="derived",
+        derivation=[f"{rails} × line {rate:g} Gb/s = {line:g} Gb/s, each direction", told],
     )  # fmt: skip

@@ -59,6 +59,8 @@ class BandwidthMachine(FrozenModel):
     """GPU model and GPUs per NVLink domain: inside one domain such machines are alike."""
     fabric: str = ""
     """Rails, rate and transport: with the board, what makes machines alike across nodes."""
+    rdma: bool = False
+    """True where the rails carry RDMA, so that NCCL drives them."""
     results: tuple[Point, ...] = ()
     """What was published of machines with this board."""
 
@@ -108,6 +110,7 @@ def of(facts: Machine) -> BandwidthMachine:
         nvlink_gbytes_per_s=facts.nvlink_gbytes_per_s / 2 or None,
         board=f"{facts.gpu_model} × {facts.gpus_per_nvlink_domain}",
         fabric=f"{facts.rails} × {rate:g} Gb/s {facts.transport}",
+        rdma=facts.transport != "tcp",
         results=tuple(_points(facts)),
     )
 

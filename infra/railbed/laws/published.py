@@ -18,6 +18,22 @@ FAMILY_SLACK = 0.10
 """The widest between a healthy run (480) and a gate (432) for one machine: Azure/azurehpc-health-checks,
 conf/nd96isr_h200_v5.conf."""
 
+MODEL_SHARE = 0.58
+"""Of its bound, what every published healthy result of large messages reached over two to MODEL_DOMAINS NVLink domains, where
+NCCL chose the algorithm: the least is 322 of 550 GB/s (all_gather, 1 GiB, two nodes; skypilot-org/skypilot
+examples/gcp_gpu_direct_tcpx/README.md). Inside one domain the least is 361 of 450 (all_gather; stas00/ml-engineering
+network/README)."""
+MODEL_DOMAINS = 4
+"""Over more of them nobody published how much less of the bound is healthy."""
+MODEL_SLACK = 0.23
+"""The widest that an operator leaves between a healthy run (325 GB/s) and its gate (250): A3 Ultra of
+GoogleCloudPlatform/cluster-health-scanner."""
+RAIL_SHARE = 0.968
+"""Of the line, what one adapter whose headers nobody published carried: 193.72 of 200 Gb/s, EFA of p5en.48xlarge by ib_write_bw
+over SRD (stas00/ml-engineering, TODO.md)."""
+RAIL_SLACK = 0.08
+"""Between a healthy port (784 Gb/s, both ways) and its gate (720): imbue-ai/cluster-health, host_validation/p2p_ib_test.py."""
+
 
 @dataclass(frozen=True)
 class Found:

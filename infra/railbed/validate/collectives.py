@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from railbed.claims import Judged, Verdict
@@ -11,11 +12,12 @@ from railbed.contract import Machine
 from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES, RDMA_SIZE_BYTES
 from railbed.effects.journal import now_iso
 from railbed.errors import UnprovenError
-from railbed.judge import nccl_log, nccl_transport
+from railbed.judge import nccl_hosts, nccl_log, nccl_transport
 from railbed.judge.proof import RINGED, Case
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.laws.published import SIZE_SLACK
 from railbed.parse import nccl_debug, nccl_tests
+from railbed.parse.nccl_debug import NcclLog
 from railbed.units import gbytes_per_s
 from railbed.validate import collective_start
 from railbed.validate.answers import disturbed
@@ -204,16 +206,37 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
 def _nccl(bench: Bench, text: str) -> None:
     """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data."""
     log, node = nccl_debug.read(text), bench.rail_nodes()[0]
+    transport, names = (
+        bench.contract.machine(node.machine).transport,
+        [one.name for one in bench.rail_nodes()],
+    )
     interfaces = {nic.netdev: None for _, nic in bench.as_observed.nics(node) if nic.netdev}
-    judged = nccl_transport.judge_log(log, bench.contract.machine(node.machine).transport, interfaces)
-    found = [judged, nccl_transport.judge_gpudirect(log)]
-    wanted = [record for record in found if bench.scope.asks(record.claim)]
+
+    def judge(one: NcclLog) -> Judged:
+        return nccl_transport.judge_log(one, transport, interfaces)
+
+    way = _named(judge(log), text, names, judge)
+    direct = _named(nccl_transport.judge_gpudirect(log), text, names, nccl_transport.judge_gpudirect)
+    if way.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
+        told = f"blocked by {way.claim}: {direct.reason}"
+        direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+    wanted = [record for record in (way, direct) if bench.scope.asks(record.claim)]
     if not wanted:
         return
     evidence, at = bench.keep("collectives/nccl.txt", text), now_iso()
     for record in wanted:
         simulated = bench.scope.get(record.claim)[0].claim.simulated
         bench.answers.add(record.model_copy(update={"evidence": evidence, "at": at, "simulated": simulated}))
+
+
+def _named(record: Judged, text: str, names: list[str], judge: Callable[[NcclLog], Judged]) -> Judged:
+    """The verdict with the nodes whose own lines fail, where they are not all."""
+    found = nccl_hosts.guilty(text, names, judge) if record.verdict is Verdict.FAIL else []
+    if not found:
+        return record
+    part = "gpudirect" if record.claim == nccl_transport.GPUDIRECT else "nccl"
+    detail = {**record.detail, "guilty": [[node, part] for node in found]}
+    return record.model_copy(update={"reason": f"{', '.join(found)}: {record.reason}", "detail": detail})
 
 
 def case_of(op: str, nodes: int, machine: Machine) -> Case:

@@ -1,5 +1,8 @@
 """Flows over RDMA rails with ib_write_bw of linux-rdma/perftest, from host memory to host memory. Pure.
 
+InfiniBand and RoCE have reliable connections (RC), EFA has scalable reliable datagrams (SRD) in their place, over its only GID
+(docs/adr/0017-efa-rails-by-perftest.md).
+
 Each direction is a client and a server of its own: the bidirectional test of perftest prints the sum of both. All cards of a
 rail run side by side, and their rates are added. The two programs exchange their queue pairs over the management network.
 """
@@ -7,6 +10,7 @@ rail run side by side, and their rates are added. The two programs exchange thei
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from railbed.contract import Nic
 from railbed.defaults import (
@@ -22,6 +26,8 @@ from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End, FlowRun
 
+SRD = ("-c", "SRD", "-x", "0", "-Q", "1")
+"""As public guides to EFA call perftest: without it queue pairs cannot be made (linux-rdma/perftest pull requests 57 and 206)."""
 LEAST_DEPTH = 2
 """With one message under way the line rests until its answer is there."""
 
@@ -38,12 +44,13 @@ def tx_depth(rate_gbps: float) -> int:
 
 
 class Perftest:
-    """ib_write_bw over queue pairs of type RC. ``roce``: with the GID of the rail's address, which the probe looks up."""
+    """ib_write_bw over the queue pairs of a transport; RoCE's with the GID of the rail's address, which the probe looks up."""
 
     program, rdma = "ib_write_bw", True
 
-    def __init__(self, *, roce: bool) -> None:
-        self.roce = roce
+    def __init__(self, transport: Literal["roce", "infiniband", "efa"]) -> None:
+        self.roce = transport == "roce"
+        self.pairs = SRD if transport == "efa" else ()
 
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
@@ -58,7 +65,7 @@ class Perftest:
                 words = [
                     "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
                     "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
-                    "-p", str(port),
+                    "-p", str(port), *self.pairs,
                 ]  # fmt: skip
                 server = {
                     "address": remote, "port": port, "once": True,
@@ -103,7 +110,7 @@ def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> 
     whole = bool(found) and not errors and len(rates) == len(times) == len(found)
     return Reading(
         client=origin, server=target, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
-        omitted_s=RAIL_OMIT_S, error="; ".join(errors),
+        omitted_s=RAIL_OMIT_S, error="; ".join(dict.fromkeys(errors)),
         ports=tuple(_port(rail, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
     )  # fmt: skip
 

@@ -26,8 +26,9 @@ from railbed.validate.rendezvous import Counted, End, FlowRun
 
 TOOLS: Mapping[str, Tool] = {
     "tcp": Iperf3(),
-    "roce": Perftest(roce=True),
-    "infiniband": Perftest(roce=False),
+    "roce": Perftest("roce"),
+    "infiniband": Perftest("infiniband"),
+    "efa": Perftest("efa"),
 }
 """Transport → the program that measures its rails."""
 NOTHING_RECEIVED = "{} received nothing, and the byte counters of the two ends do not say so"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import TypeAdapter
 
+from railbed import ended
 from railbed.contract import Node
 from railbed.effects import node_json
-from railbed.errors import RailbedError
 from railbed.validate.bench import Bench
 from railbed.validate.counters import Record
 from railbed.validate.flow_tool import PROBE, Document, counted_by
@@ -28,12 +28,14 @@ def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
 
     def ask(name: str) -> dict[str, Counted] | str:
         parts = json.dumps(_parts(bench, contract.node(name)))
+        found = bench.remote.run(
+            name, [*argv(script, "rail_probe"), "count", parts], stdin=script, timeout_s=COUNT_S, check=False
+        )
+        if not found.ok:
+            return ended.why(found, "the probe of the rails' counters", name)
         try:
-            found = bench.remote.run(
-                name, [*argv(script, "rail_probe"), "count", parts], stdin=script, timeout_s=COUNT_S
-            )
             return node_json.read(found.stdout, COUNTS, name)
-        except (RailbedError, node_json.Unreadable) as wrong:
+        except node_json.Unreadable as wrong:
             return f"{name}: {wrong.message}"
 
     answers = bench.remote.each(nodes, ask)

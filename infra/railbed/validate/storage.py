@@ -162,6 +162,9 @@ def _failed(question: Question, problems: dict[str, Pair], evidence: str) -> Jud
 def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged:
     """The slowest client's rate; what a client cannot do at all fails the claim, what nobody knows leaves it open."""
     failed, unknown = trial.against(list(replies.items()))
+    if question.claim.id == READ and not trial.bench.scope.asks(SERVERS):
+        # Of a provider's own filesystem nothing else says that what was read is what was written.
+        failed |= dict.fromkeys(trial.moved.differing(), FILESYSTEM)
     if failed:
         return _failed(question, failed, trial.evidence)
     rates = {name: one.transfer.mbytes_per_s for name, one in replies.items() if one.transfer}

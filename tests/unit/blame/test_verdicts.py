@@ -206,10 +206,41 @@ def test_a_verdict_may_name_nodes_and_parts_together() -> None:
     assert set(found) == {("b", "storage client"), ("c", "storage")}
 
 
+def test_a_rail_that_is_named_leaves_nothing_to_rails_in_general() -> None:
+    rails = judged("node.affinity", "a", parts=["rails"])
+    found = named([rails, judged("node.nics", "a", parts=["rail 4"]), rail(4, "a")])
+    assert found == {("a", "rail 4"): ["node.nics", "fabric.rail.4.bandwidth", "node.affinity"]}
+    assert set(named([rails, judged("node.nics", "b", parts=["rail 4"])])) == {
+        ("a", "rails"),
+        ("b", "rail 4"),
+    }
+
+
+def test_all_rails_of_all_nodes_are_one_fault_of_the_fabric() -> None:
+    every = [rail(index, node) for index in range(2) for node in "abc"]
+    assert set(named(every)) == {("", "fabric")}
+    assert set(named([*every[:5], rail(1, "c", PASS)])) == {("", "rail 0"), ("a", "rail 1"), ("b", "rail 1")}
+
+
+def test_an_absent_mount_explains_its_client_and_no_other() -> None:
+    client = judged("storage.write", guilty=[["b", "storage client"]])
+    assert set(named([judged("node.mounts", "b", parts=["mounts"]), client])) == {("b", "mounts")}
+    apart = named([judged("node.mounts", "a", parts=["mounts"]), client])
+    assert set(apart) == {("a", "mounts"), ("b", "storage client")}
+    gpu = judged("node.nvlink", "b", parts=["gpu 3"])
+    assert set(named([gpu, client])) == {("b", "gpu 3"), ("b", "storage client")}
+
+
+def test_what_is_blocked_further_on_in_its_reason_joins_too() -> None:
+    told = "7 of 8 nodes can run it: blocked by node.nics on h100-2"
+    found = named(
+        [judged("node.nics", "h100-2", parts=["rail 4"]), judged("storage.checkpoint", "", UNPROVEN, told)]
+    )
+    assert found == {("h100-2", "rail 4"): ["node.nics", "storage.checkpoint"]}
+
+
 def test_what_is_not_mounted_is_one_fault_of_the_node() -> None:
     client = judged("storage.servers", guilty=[["b", "storage client"]])
     found = named([judged("node.mounts", "b", parts=["mounts"]), client])
     assert set(found) == {("b", "mounts")}
     assert set(found["b", "mounts"]) == {"node.mounts", "storage.servers"}
-    elsewhere = named([judged("node.mounts", "a", parts=["mounts"]), client])
-    assert set(elsewhere) == {("a", "mounts"), ("b", "storage client")}

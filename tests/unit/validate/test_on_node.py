@@ -47,6 +47,7 @@ def test_expectations_come_from_the_contract(contract: Contract) -> None:
         "netdev": "rail1",
         "address": "10.91.1.12/24",
         "mtu": 9000,
+        "rate_gbps": 0.1,
     }
     assert wanted["packages"]["nvidia-open"] == wanted["packages"]["nvidia-fabricmanager-570"] == "570.124.06"
     assert wanted["held_packages"]["nvidia-open"] == "driver"

@@ -52,15 +52,6 @@ def test_healthy_rails_pass(measure: Any) -> None:
         assert len(ports) == len(set(ports))
 
 
-def test_tcp_says_nothing_of_an_efa_rail(measure: Any, contract: Contract) -> None:
-    machines = [m.model_copy(update={"transport": "efa"}) for m in contract.machines]
-    found, fabric, _ = measure(lambda *_: 0.001, of=contract.model_copy(update={"machines": machines}))
-    asked = [c for key, c in found.items() if key[0] != "fabric.transport"]
-    assert {c.verdict for c in asked} == {Verdict.UNPROVEN}
-    assert all("efa" in c.reason for c in asked)
-    assert fabric.plans == []
-
-
 @pytest.mark.refutes("fabric.rail.{rail}.bandwidth", "fabric.all_rails")
 def test_a_slow_way_out_condemns_only_its_rail(measure: Any) -> None:
     found, _, _ = measure(lambda a, b, rail: 0.05 if (a, rail) == ("h100-1", 1) else 0.099)

@@ -20,9 +20,9 @@ from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem
 HOLDS, LINE = 0.0992, 0.1
 
 
-@pytest.fixture(params=["roce", "infiniband"])
+@pytest.fixture(params=["roce", "infiniband", "efa"])
 def rdma(request: pytest.FixtureRequest, contract: Contract) -> Contract:
-    """The cluster with RDMA rails; those of InfiniBand have no address."""
+    """The cluster with RDMA rails; only those of RoCE have an address."""
     machines = [m.model_copy(update={"transport": request.param}) for m in contract.machines]
     nodes = []
     for node in contract.nodes:
@@ -44,7 +44,8 @@ def test_healthy_rails_pass(rdma: Contract, measure: Any) -> None:
     found, fabric, _ = measure(rdma, lambda *_: HOLDS)
     verdicts = {key: c.verdict for key, c in found.items() if key[0] != "fabric.transport"}
     assert set(verdicts.values()) == {Verdict.PASS}
-    roce = rdma.machines[0].transport == "roce"
+    transport = rdma.machines[0].transport
+    roce = transport == "roce"
     for node, plan in fabric.plans:
         assert plan["program"] == "ib_write_bw"
         assert plan["rails"]["1"] == {"netdevs": [], "devices": ["mlx5_1"]}
@@ -56,6 +57,7 @@ def test_healthy_rails_pass(rdma: Contract, measure: Any) -> None:
             # Queue pairs are exchanged over the management network.
             assert client["remote"] == rdma.node(client["partner"]).address
             assert ("gid" in client) is roce
+            assert option(argv, "-c") == "SRD" if "-c" in argv else transport != "efa"
             if roce:
                 rail = fabric.devices[node, option(argv, "-d")]
                 assert client["gid"]["device"] == option(argv, "-d")

@@ -36,6 +36,7 @@ FAULTS = _table(
     Fault("driver-silent", True, "driver", "the driver is not loaded: no program can open a GPU"),
     Fault("nic-missing", True, "rail", "the rail's card is gone: every job over the rails fails or hangs"),
     Fault("nic-down", True, "rail", "the rail has no link; a switch that takes many down meets the limit"),
+    Fault("nic-rate", True, "rail", "the link came up slower than its card: every job waits for this rail"),
     Fault("nic-mtu", True, "rail", "packets of another size are dropped: collectives hang"),
     Fault("nic-address", True, "rail", "the rail cannot be reached, or is taken for another node's"),
     Fault("filesystem-absent", False, "filesystem", "shared: its server being away looks the same from here"),

@@ -17,7 +17,7 @@ def _no_answer(answer: Answer, expected: Union[float, str]) -> Optional[Finding]
     if answer.code == NOT_FOUND:
         return Finding("unproven", "nvidia-smi is not installed", expected=expected)
     if answer.code == TIMED_OUT:
-        return Finding("unproven", f"nvidia-smi: {answer.err}", expected=expected)
+        return Finding("unproven", answer.err, expected=expected)
     return None
 
 

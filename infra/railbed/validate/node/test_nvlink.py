@@ -23,7 +23,7 @@ def nvlink(probe: Probe, want: dict[str, Any]) -> Finding:
     expected = f"{links} links of {rate:g} GB/s on each of {count} GPUs"
     answer = probe.run(STATUS)
     if answer.code in (NOT_FOUND, TIMED_OUT):
-        return Finding("unproven", f"nvidia-smi: {answer.first_line}", expected=expected)
+        return Finding("unproven", answer.first_line, expected=expected)
     seen = _read(answer.out)
     if not seen:
         return Finding(

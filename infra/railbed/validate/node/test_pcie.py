@@ -28,7 +28,7 @@ def pcie(probe: Probe, want: dict[str, Any]) -> Finding:
     count, expected = int(want["gpus"]), "all lanes, and cards at full speed"
     answer = probe.run(QUERY)
     if answer.code in (NOT_FOUND, TIMED_OUT):
-        return Finding("unproven", f"nvidia-smi: {answer.first_line}", expected=expected)
+        return Finding("unproven", answer.first_line, expected=expected)
     gpus = {f"gpu {index}": (int(now), int(most)) for index, now, most in ROW.findall(answer.out)}
     narrow = {gpu: f"x{now} of x{most}" for gpu, (now, most) in gpus.items() if now < most}
     cards = [(f"rail {rail['index']}", _card(probe, rail)) for rail in want.get("rails") or []]

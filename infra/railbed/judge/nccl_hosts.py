@@ -1,0 +1,30 @@
+"""Which hosts' own lines of NCCL's log say what the whole log is failed for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from railbed.claims import Judged, Verdict
+from railbed.parse import nccl_debug
+from railbed.parse.lines import bare_lines
+from railbed.parse.nccl_debug import NcclLog
+
+HOST = re.compile(r"(?:^|\s)([A-Za-z0-9][A-Za-z0-9-]{0,62}):\d{1,10}:\d{1,10} \[\d{1,4}\] NCCL ")
+"""Host, process and thread in front of every line (NVIDIA/nccl, src/debug.cc)."""
+
+
+def guilty(text: str, nodes: Sequence[str], judge: Callable[[NcclLog], Judged]) -> list[str]:
+    """The nodes whose lines fail by themselves; none where all do: then it is not a node's fault."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for line in bare_lines(text):
+        found = HOST.search(line)
+        if found and found[1] in nodes:
+            lines[found[1]].append(line)
+    failed = [
+        node
+        for node, said in lines.items()
+        if judge(nccl_debug.read("\n".join(said))).verdict is Verdict.FAIL
+    ]
+    return failed if len(failed) < len(lines) else []

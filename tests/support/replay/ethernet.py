@@ -1,0 +1,64 @@
+"""Rails that carry IP: their interfaces, addresses and classes of traffic, as sysfs, ip(8) and dcb(8) of iproute2 tell them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.support.replay.node import Machine
+
+CLASSES = [[26, 3], [48, 6]]
+"""DSCP → priority of data and of congestion notifications, as role `rails` sets them."""
+PAUSED = 3
+
+
+def interfaces(machine: Machine) -> dict[str, tuple[str, int]]:
+    """RDMA device → its interface and rail, of the rails' cards; none where rails carry no IP."""
+    if not machine.node.rails[0].address:
+        return {}
+    cards = [nic for switch in machine.kind["switches"] for nic in switch["nics"]]
+    return {nic["rdma"]: (nic["netdev"], rail) for rail, nic in enumerate(cards)}
+
+
+def write(machine: Machine) -> None:
+    """The interfaces' files."""
+    for device, (name, rail) in interfaces(machine).items():
+        card = machine.facts["cards"][device]
+        if card["there"]:
+            up = card["state"].startswith("4:")
+            base = f"/sys/class/net/{name}"
+            machine.tree.write(f"{base}/operstate", "up\n" if up else "down\n")
+            machine.tree.write(f"{base}/carrier", "1\n" if up else "0\n")
+            machine.tree.write(f"{base}/mtu", f"{card['mtu'] or machine.node.rails[rail].mtu}\n")
+
+
+def ip(machine: Machine) -> str:
+    """`ip -j -4 address show`."""
+    rows = []
+    for device, (name, rail) in interfaces(machine).items():
+        local, _, length = (
+            machine.facts["cards"][device]["address"] or machine.node.rails[rail].address
+        ).partition("/")
+        rows.append(
+            {"ifname": name, "addr_info": [{"family": "inet", "local": local, "prefixlen": int(length)}]}
+        )
+    return json.dumps(rows)
+
+
+def dcb(machine: Machine, words: list[str]) -> str:
+    """`dcb -j app|pfc show dev NAME WHAT`."""
+    name = words[words.index("dev") + 1]
+    card: dict[str, Any] = next(
+        machine.facts["cards"][device] for device, (own, _) in interfaces(machine).items() if own == name
+    )
+    if "app" in words:
+        return json.dumps({"dscp_prio": CLASSES if card["classes"] else []})
+    return json.dumps({"prio_pfc": [priority == PAUSED and card["classes"] for priority in range(8)]})
+
+
+def no_gid(machine: Machine, device: str, address: str) -> str:
+    """What the probe of rails says of a card without its GID; empty where it has it, or needs none."""
+    if not interfaces(machine) or machine.facts["cards"][device]["gid"]:
+        return ""
+    return f"{device} has no RoCE v2 GID of {address or 'IPv4'}"

@@ -1,0 +1,108 @@
+"""What programs under the scheduler print: nccl-tests with NCCL's own log, and the probe of checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.support.replay.node import HEALTHY, template
+from tests.support.replay.rails import Fabric
+
+from railbed.contract import Contract
+from railbed.laws.bandwidth import COLLECTIVES
+
+NCCL = {name: template(f"nccl-{name}.log") for name in ("infiniband", "efa", "sockets")}
+RANKS = 8
+HEAD = """# nccl-tests version 2.16.3 nccl-headers=22707 nccl-library=22707
+# Collective test starting: {op}_perf
+# nThread 1 nGpus 1 minBytes {size} maxBytes {size} step: 2(factor) warmup iters: 5 iters: 20 agg iters: 1 validation: 1 graph: 0
+#
+# Using devices
+"""
+COLUMNS = """#
+#                                                              out-of-place                       in-place
+#       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong
+#        (B)    (elements)                               (us)  (GB/s)  (GB/s)             (us)  (GB/s)  (GB/s)
+"""
+Said = tuple[int, str, str]
+"""Exit status, standard output, standard error."""
+
+
+class Jobs:
+    """Jobs of a cluster. ``rules``: ``{op, nodes, share | wrong | code, err, cut}``; ``network``: node → how NCCL runs there."""
+
+    def __init__(self, contract: Contract, cluster: str, fabric: Fabric, table: dict[str, Any]) -> None:
+        self.contract, self.cluster, self.fabric = contract, cluster, fabric
+        self.rules: list[dict[str, Any]] = table.get("collectives", [])
+        self.network: dict[str, str] = table.get("nccl", {})
+        self.unused: dict[str, list[int]] = table.get("unused_rails", {})
+
+    def collective(self, words: list[str]) -> Said:
+        """One start of one program of nccl-tests."""
+        named = {word.partition("=")[0]: word.partition("=")[2] for word in words if "=" in word}
+        nodes = named["--nodelist"].split(",")
+        program = next(word for word in words if word.endswith("_perf"))
+        op, size = program.rpartition("/")[2].removesuffix("_perf"), int(words[words.index("-b") + 1])
+        assert op in COLLECTIVES and "--mpi=pmix" in words and named["--ntasks-per-node"] == str(RANKS)
+        rule = next((one for one in self.rules if self._speaks(one, op, nodes)), {})
+        if rule.get("code"):
+            return int(rule["code"]), rule.get("out", ""), rule.get("err", "")
+        self.fabric.moved(nodes, size, self.unused)
+        text = "".join(self._log(name, nodes) for name in nodes) + self._table(op, size, nodes, rule)
+        return 0, text[: int(len(text) * rule.get("cut", 1.0))], ""
+
+    @staticmethod
+    def _speaks(rule: dict[str, Any], op: str, nodes: list[str]) -> bool:
+        return rule.get("op", op) == op and (rule.get("node") is None or rule["node"] in nodes)
+
+    def _log(self, name: str, nodes: list[str]) -> str:
+        way = self.network.get(name, "")
+        cards = [
+            f"[{at}]{device}:1/IB" for at, device in enumerate(self.fabric.machines[name].facts["cards"])
+        ]
+        log = NCCL["sockets" if way == "sockets" else "efa" if self.fabric.srd else "infiniband"]
+        return log.substitute(
+            node=name, cards=" ".join(cards), ranks=RANKS * len(nodes), nodes=len(nodes),
+            direct="" if way == "no gpudirect" else "/GDRDMA",
+        )  # fmt: skip
+
+    def _table(self, op: str, size: int, nodes: list[str], rule: dict[str, Any]) -> str:
+        k, n = len(nodes), RANKS * len(nodes)
+        busbw = (
+            HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k]
+            * rule.get("share", 1.0)
+            * self.fabric.share(nodes)
+        )
+        algbw = busbw / ((2 if op == "all_reduce" else 1) * (n - 1) / n)
+        took_us = size / algbw / 1e3
+        half = f"{took_us:9.2f} {algbw:7.2f} {busbw:7.2f} {rule.get('wrong', 0):7d}"
+        redop = "sum" if op in ("all_reduce", "reduce_scatter") else "none"
+        ranks = "".join(
+            f"#  Rank {at * RANKS + gpu:2d} Group  0 Pid {3000 + gpu:6d} on {name:>10s} device {gpu:2d} "
+            f"[0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
+            for at, name in enumerate(nodes) for gpu in range(RANKS)
+        )  # fmt: skip
+        row = f"{size:12d} {size // 4:13d}     float {redop:>7s}      -1 {half} {half}\n"
+        wrong = "FAILED" if rule.get("wrong") else "OK"
+        foot = f"# Out of bounds values : {rule.get('wrong', 0)} {wrong}\n# Avg bus bandwidth    : {busbw:.3f}\n#\n"
+        return (
+            HEAD.format(op=op, size=size)
+            + ranks
+            + COLUMNS
+            + row
+            + foot
+            + f"# Collective test concluded: {op}_perf\n"
+        )
+
+    def checkpoint(self, words: list[str]) -> Said:
+        """All nodes write, or read back, their part as fast as was bought."""
+        at = next(place for place, word in enumerate(words) if word.endswith("/probe.py"))
+        verb, share = words[at + 1], int(words[at + 3])
+        nodes = next(word for word in words if word.startswith("--nodelist=")).partition("=")[2].split(",")
+        claim = "storage.checkpoint" if verb == "write" else "storage.restore"
+        rate = next(c.expectation.expected for c in self.contract.claims if c.id == claim and c.expectation)
+        began = time.time()
+        ended = began + share * len(nodes) / 1e9 / (rate or 1.0)
+        parts = [{"node": name, "begin": began, "end": ended, "bytes": share} for name in nodes]
+        return 0, "".join(json.dumps(part) + "\n" for part in parts), ""

@@ -1,0 +1,140 @@
+"""The fabric between replayed nodes: what ib_write_bw prints over a rail, and what the rails' ports count."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+from tests.support.replay import ethernet
+from tests.support.replay.node import HEALTHY, Machine, template
+
+from railbed.contract import Contract
+from railbed.run import Result
+from railbed.validate.node.rail_probe import NOT_STARTED
+
+SRD, RC = template("ib_write_bw-srd.txt"), template("ib_write_bw-rc.txt")
+DOWN = " Port number 1 state is Down\n Couldn't set the link layer\n Couldn't get context for the device\n"
+STARTED_S, AROUND_S = 0.05, 0.6
+"""When a client starts after the order, and for how long it runs beside its data; built."""
+MANAGEMENT = "management"
+
+
+class Fabric:
+    """Rails that carry what healthy ones do, less what ``rules`` take: ``{from, to, rail, share | text | code}``."""
+
+    def __init__(
+        self, contract: Contract, cluster: str, machines: dict[str, Machine], rules: list[dict[str, Any]]
+    ) -> None:
+        self.contract, self.cluster, self.machines, self.rules = contract, cluster, machines, rules
+        self.srd = contract.machines[0].transport == "efa"
+        self.counted: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+        """Node and rail → bytes sent and received."""
+
+    def rule(self, sender: str, receiver: str, rail: int, device: str = "") -> dict[str, Any]:
+        """The first rule that speaks of a way; a card's where it names one."""
+        for one in self.rules:
+            ends = one.get("from", sender) == sender and one.get("to", receiver) == receiver
+            card = not device or one.get("device", device) == device
+            if ends and card and one.get("rail", rail) == rail:
+                return one
+        return {}
+
+    def share(self, nodes: list[str]) -> float:
+        """What the slowest rail leaves of a collective's rate over these nodes."""
+        shares = [
+            float(one.get("share", 1.0)) for one in self.rules
+            if {one[end] for end in ("from", "to") if end in one} <= set(nodes)
+        ]  # fmt: skip
+        return min([1.0, *shares])
+
+    def active(self, node: str, device: str) -> bool:
+        card = self.machines[node].facts["cards"].get(device)
+        return bool(card and card["there"] and card["state"].startswith("4:"))
+
+    def measure(self, node: str, plan: dict[str, Any], absent: list[str]) -> dict[str, Any]:
+        """What the probe on a node answers to its plan."""
+        flows, sent = [], defaultdict(int)
+        for client in plan["clients"]:
+            if client["partner"] in absent:
+                continue
+            rail, output, code, took_s, size = self._client(node, client)
+            sent[str(rail)] += size
+            flows.append({"id": client["id"], "code": code, "output": output, "began_s": STARTED_S,
+                          "ended_s": STARTED_S + took_s + AROUND_S})  # fmt: skip
+        rails = {
+            rail: {"carrier": all(self.active(node, name) for name in parts["devices"]), "tx": sent[rail], "rx": sent[rail]}
+            for rail, parts in plan["rails"].items()
+        }  # fmt: skip
+        return {"flows": flows, "rails": rails}
+
+    def _client(self, node: str, client: dict[str, Any]) -> tuple[int, str, int, float, int]:
+        argv, other = client["argv"], client["partner"]
+        assert argv[0] == "ib_write_bw" and ("SRD" in argv) is self.srd, argv
+        device, rail = argv[argv.index("-d") + 1], int(client["id"].split(".")[0])
+        margin, seconds = int(argv[argv.index("-f") + 1]), int(argv[argv.index("-D") + 1])
+        rule = self.rule(node, other, rail, device)
+        lacking = ethernet.no_gid(self.machines[node], device, client.get("gid", {}).get("address", ""))
+        if lacking:
+            return rail, lacking, NOT_STARTED, 0.0, 0
+        far = self._card(other, rail, int(client["id"].split(":")[0].split(".")[1]))
+        if "text" in rule or not (self.active(node, device) and self.active(other, far)):
+            return rail, rule.get("text", DOWN), rule.get("code", 0 if "text" in rule else 1), 0.1, 0
+        card_gbps = self.contract.machines[0].nic_gbps or 0.0
+        rate = card_gbps * HEALTHY[self.cluster]["rail_share"] * float(rule.get("share", 1.0))
+        size = int(argv[argv.index("-s") + 1])
+        count = round(rate * 1e9 / 8 / size * (seconds - 2 * margin))
+        table = (SRD if self.srd else RC).substitute(device=device, iterations=count, rate=f"{rate:.6f}")
+        return rail, table, 0, float(seconds), count * size
+
+    def _card(self, node: str, rail: int, number: int) -> str:
+        devices = list(self.machines[node].facts["cards"])
+        per_rail = len(devices) // self.contract.machines[0].rails
+        return devices[rail * per_rail + number]
+
+    def moved(self, nodes: list[str], size: int, unused: dict[str, list[int]]) -> None:
+        """A collective of this message size, with its repeats, in the ports' counters."""
+        rails = self.contract.machines[0].rails
+        for name in nodes:
+            idle = unused.get(name, [])
+            for rail in range(rails):
+                part = 0 if rail in idle else size * 60 // (rails - len(idle))
+                for way in (0, 1):
+                    self.counted[name, str(rail)][way] += part
+
+    def count(self, node: str, parts: dict[str, Any]) -> str:
+        """What `rail_probe.py count` prints."""
+        rails = {
+            rail: {"carrier": True, "tx": self.counted[node, rail][0], "rx": self.counted[node, rail][1]}
+            for rail in parts
+        }
+        assert MANAGEMENT in parts
+        return json.dumps(rails)
+
+
+class Session:
+    """A probe that prepares, starts when told, and stops; with rule ``dies`` it says nothing more after the start."""
+
+    def __init__(self, fabric: Fabric, node: str, dies: bool) -> None:
+        self.fabric, self.node, self.dies = fabric, node, dies
+        self.plan: dict[str, Any] = {}
+        self.answers: list[dict[str, Any]] = []
+
+    def send(self, data: bytes) -> bool:
+        document = json.loads(data.rstrip(b"\n").rsplit(b"\n", 1)[-1])
+        if "go" in document:
+            self.answers += [] if self.dies else [
+                {"started": True}, self.fabric.measure(self.node, self.plan, document["absent"])
+            ]  # fmt: skip
+        elif "stop" in document:
+            self.answers.append({"stopped": True, "problems": []})
+        else:
+            self.plan = document
+            self.answers.append({"ready": True, "problems": [], "idle": {}, "idle_s": 0.3})
+        return True
+
+    def receive(self, timeout_s: float) -> str | None:
+        return json.dumps(self.answers.pop(0)) if self.answers else None
+
+    def close(self) -> Result:
+        return Result(("ssh",), 255, "", "Connection to the node closed by remote host.")
