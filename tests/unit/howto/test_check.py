@@ -14,7 +14,7 @@ FILES = 3
 def test_a_check_is_three_files_and_its_claim_is_planned_and_answered(follow: Callable[..., Any]) -> None:
     tree = follow(
         "add-a-check", "infra/railbed", "pyproject.toml", "examples", "tools", "docs/reference", "roles/checks",
-        "tests/unit", "tests/validation",
+        "tests/support", "tests/unit", "tests/validation",
     )  # fmt: skip
     assert "**three files**" in tree.page
     assert len(tree.files) == FILES
