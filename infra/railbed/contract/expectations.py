@@ -64,6 +64,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "fabric_manager": versions.get("fabric_manager", ""),
         "nvlsm": versions.get("nvlsm", ""),
         "dcgm": versions.get("dcgm", ""),
+        "gdrcopy": versions.get("gdrcopy", ""),
         "nvlinks": machine.nvlink_links if machine else 0,
         "nvlink_gbytes_per_s": machine.nvlink_gbytes_per_s if machine else 0.0,
         "containers": {name: versions[name] for name in CONTAINERS if name in versions},

@@ -63,6 +63,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     profiles = sorted({pool.profile for pool in pools})
     machines, kinds = [p.machine for p in pools], [str(o.kind) for o in offers]
     chosen = software.choose(release, machines, kinds, where, os, profiles)
+    chosen = software.loadable(chosen, signing=spec.software.module_signing.kind)
     brought = images.everywhere(spec, chosen)
     pools = [
         one.model_copy(

@@ -21,10 +21,13 @@ OF_COMPONENTS = {
     "nccl_nodes": ("nccl",),
     "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
     "perftest_nodes": ("perftest", "cuda"),
+    "gdrcopy_nodes": ("gdrcopy",),
     "dcgm_nodes": ("dcgm",),
     "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
 }
 """Group → components that a node must have, all of them, to be in it."""
+BUILT = frozenset({"nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes"})
+"""Of these the first component is built on nodes: on none whose image brings it."""
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 
@@ -302,6 +305,10 @@ def _groups_of_components(
     # What has neither a package nor a file with a hash cannot be brought to a node.
     there = {name for name, part in chosen.items() if part.node_packages or part.sha256} | brought
     if "gpu_nodes" in groups:
-        yield from (group for group, parts in OF_COMPONENTS.items() if there >= set(parts))
+        yield from (
+            group
+            for group, parts in OF_COMPONENTS.items()
+            if there >= set(parts) and (group not in BUILT or parts[0] in chosen)
+        )
     if any(group in groups and there >= set(parts) for group, parts in OF_CONTAINERS.items()):
         yield "container_nodes"
