@@ -254,7 +254,7 @@ def place(left: Path, keep: list[str], to: Path) -> None:
 
 
 def beside(path: Path) -> bool:
-    """Whether it is a link to a name in its own folder, as libraries have: that stays a link, which ldconfig(8) tells from a file."""
+    """Whether it is a link to a name in its own folder: ldconfig(8) tells a library's link from its file."""
     return path.is_symlink() and os.sep not in os.readlink(path)
 
 

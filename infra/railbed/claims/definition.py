@@ -115,6 +115,8 @@ class Facts(FrozenModel):
     """Of the site."""
     directory: bool
     """Whether the site has a directory of people."""
+    scheduler_api: bool = False
+    """Whether controllers have the scheduler's REST interface."""
 
 
 class In:

@@ -41,6 +41,7 @@ ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes",
+    "rest_api_nodes",
     "dcgm_nodes", "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes", "lnet_nodes",
     "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
@@ -189,6 +190,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
         "railbed_job_topology": contract.job_topology,
+        "railbed_scheduler_api": contract.scheduler_api,
         "railbed_ntp": list(contract.ntp),
         "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",

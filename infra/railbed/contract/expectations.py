@@ -16,6 +16,7 @@ from railbed.defaults import (
     SCHEDULED_MEMORY_SHARE,
     TIME_OFFSET_S,
 )
+from railbed.software import slurm_api
 
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
@@ -91,6 +92,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
             },
         },
         "directory": _directory(contract),
+        "scheduler_api": slurm_api.of(versions.get("slurm", "")) if contract.scheduler_api != "none" else "",
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,

@@ -27,6 +27,8 @@ class Contract(FrozenModel):
     scheduler: Literal["slurm", "kubernetes", "none"]
     job_topology: Literal["tree", "block"] = "tree"
     """How the scheduler keeps the nodes of a job close: within switches, or in whole scalable units."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Where the scheduler's REST interface listens on its hosts."""
     platform: scalars.Word
     """Platform kind, for people and reports only: nothing branches on it."""
     simulated: bool

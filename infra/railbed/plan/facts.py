@@ -53,6 +53,7 @@ def of(
         ),
         name_servers=spec.site.dns.servers if spec.site.dns else [],
         directory=spec.site.directory is not None,
+        scheduler_api=spec.scheduler_api != "none",
     )
 
 

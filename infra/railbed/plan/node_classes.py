@@ -93,6 +93,8 @@ class Cluster:
     """Whether the site has a directory of people."""
     homes: bool = False
     """Whether their homes are on a filesystem of the cluster."""
+    scheduler_api: bool = False
+    """Whether controllers have the scheduler's REST interface."""
     image_sources: bool = True
     """Whether package sources of an image may stay."""
 
@@ -285,6 +287,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
         yield f"{cluster.scheduler}_{'nodes' if kind.role in WORKERS else 'controllers'}"
+    if cluster.scheduler_api and kind.role == "controller":
+        yield "rest_api_nodes"
     if cluster.scheduler == "slurm" and kind.first_controller:
         yield "accounting_nodes"
     if cluster.mounts and kind.role in CLIENT_ROLES:

@@ -210,6 +210,8 @@ class ClusterPlan(FrozenModel):
     scheduler: Literal["slurm", "kubernetes", "none"]
     job_topology: Literal["tree", "block"] = "tree"
     """How the scheduler keeps the nodes of a job close."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Where the scheduler's REST interface listens on its hosts."""
     controllers: int
     """Hosts of the scheduler: none, one, or a pair."""
     platform: str

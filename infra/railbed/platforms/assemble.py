@@ -87,6 +87,7 @@ def unsealed(
         service=plan.service,
         scheduler=plan.scheduler,
         job_topology=plan.job_topology,
+        scheduler_api=plan.scheduler_api,
         platform=plan.platform,
         simulated=plan.simulated,
         admins=dict(plan.admins),
@@ -148,6 +149,7 @@ def classified(
         signs=made.software.secure_boot == "mok",
         directory=made.services.directory is not None,
         homes=made.services.homes is not None,
+        scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")

@@ -229,6 +229,9 @@ class ClusterSpec(SpecModel):
     job_topology: Literal["auto", "tree", "block"] = "auto"
     """How the scheduler keeps the nodes of a job close: within switches (``tree``), or in whole blocks, which larger jobs do not
     break up (``block``). ``auto``: a tree, as scalable units are no NVLink domains."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Slurm's REST interface (slurmrestd) on the controllers, for who shows a token: at a socket, ``loopback`` also at port 6820
+    of the controller itself. Neither is reached from elsewhere; TLS and a way in are the site's."""
     platform: Platform
     """Where the cluster is made."""
     pools: list[Pool] = Field(min_length=1, max_length=64)
