@@ -49,7 +49,9 @@ def logins(facts: Facts) -> Instances:
 )  # fmt: skip
 def api(facts: Facts) -> Instances:
     statement = "Slurm's REST interface answers who shows a token of this cluster, and nobody else"
-    yield In(statement) if facts.scheduler_api else Out("the spec asks for no REST interface of the scheduler")
+    yield (
+        In(statement) if facts.scheduler_api else Out("the spec asks for no REST interface of the scheduler")
+    )
 
 
 @define(

@@ -274,6 +274,7 @@ def _hosts(
     return {
         node.name: _host(contract, node, paths, checked)
         | _unnamed(contract, node, observed)
+        | _partitioned(contract, node, observed)
         | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
         for node in nodes
     }
@@ -294,6 +295,17 @@ def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) 
     return {"railbed_rails_unnamed": told or "the cards nearest to its GPUs have no interfaces"}
 
 
+def _partitioned(
+    contract: Contract, node: Node, observed: Mapping[str, NodeFacts]
+) -> dict[str, dict[str, str]]:
+    """NCCL's environment with the place of the rails' partition, where it was seen at one place in all cards' tables."""
+    seen = as_observed.known(node, observed)
+    if not contract.pkey or seen is None or seen.pkey_place is None or not node.rails:
+        return {}
+    own = contract.machine(node.machine).nccl_environment
+    return {"railbed_nccl_environment": {**own, "NCCL_IB_PKEY": str(seen.pkey_place)}}
+
+
 def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any]) -> dict[str, Any]:
     """``checked``: what the health check of every node expects alike."""
     machine = contract.machine(node.machine) if node.rails or node.gpus else None
@@ -312,6 +324,7 @@ def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any])
         "railbed_memory_mib": node.memory_mib,
         "railbed_gpu_model": machine.gpu_model if machine else "",
         "railbed_transport": machine.transport if machine else "",
+        "railbed_domain_nodes": machine.nodes_per_nvlink_domain if machine else 1,
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
         "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
         "railbed_rdma_named": bool(machine and machine.rdma_devices),

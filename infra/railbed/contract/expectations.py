@@ -92,6 +92,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
             },
         },
         "directory": _directory(contract),
+        "pkey": contract.pkey,
         "scheduler_api": slurm_api.of(versions.get("slurm", "")) if contract.scheduler_api != "none" else "",
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,

@@ -97,6 +97,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         service=spec.service,
         scheduler=spec.scheduler,
         job_topology=topology.of(spec, slurm.version if slurm else "", where),
+        pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
         scheduler_api=scheduler_api.of(spec, slurm.version if slurm else "", where),
         controllers=controllers.count(spec),
         platform=spec.platform.kind,

@@ -87,6 +87,7 @@ def unsealed(
         service=plan.service,
         scheduler=plan.scheduler,
         job_topology=plan.job_topology,
+        pkey=plan.pkey,
         scheduler_api=plan.scheduler_api,
         platform=plan.platform,
         simulated=plan.simulated,
