@@ -38,7 +38,8 @@ options:
     elements: str
     required: true
   keep:
-    description: Patterns of the files that are kept; none, those of O(needs).
+    description:
+      - Patterns of the files that are kept, without their folders; none, those of O(needs). A link to a name beside it stays one.
     type: list
     elements: str
     default: []
@@ -243,13 +244,18 @@ def place(left: Path, keep: list[str], to: Path) -> None:
     whole = left.with_name("whole")
     whole.mkdir(mode=0o755)
     for program in [found for pattern in keep for found in left.glob(pattern)]:
-        shutil.copy2(program, whole / program.name)
+        shutil.copy2(program, whole / program.name, follow_symlinks=not beside(program))
     for path in (*whole.iterdir(), whole):
         on_disk(path)
     if to.is_dir():
         to.rename(left.with_name("broken"))
     whole.rename(to)
     on_disk(to.parent)
+
+
+def beside(path: Path) -> bool:
+    """Whether it is a link to a name in its own folder: ldconfig(8) tells a library's link from its file."""
+    return path.is_symlink() and os.sep not in os.readlink(path)
 
 
 def on_disk(path: Path) -> None:

@@ -65,7 +65,13 @@ def test_it_is_pinned_to_the_drivers_version(two_racks: Recorded) -> None:
     assert "nvidia-imex-570=570.124.06-*" in asked["packages"] and "nvidia-imex-570" in asked["hold"]
 
 
-TOLD = {"version": "570.1", "driver_version": "570.1", "address": "10.0.0.1", "addresses": {}}
+TOLD = {
+    "version": "570.1",
+    "driver_version": "570.1",
+    "address": "10.0.0.1",
+    "addresses": {},
+    "domain_nodes": 18,
+}
 
 
 def case(name: str, tasks: str, says: str = "", **more: object) -> Case:
@@ -125,8 +131,16 @@ def test_a_run_that_leaves_out_a_node_whose_domain_nobody_knows_is_refused(
     cases = [
         case("with another", "domain", "nobody asked case1", addresses=other),
         case("alone", "domain", addresses=own),
+        case(
+            "too many",
+            "domain",
+            "a domain of these machines",
+            addresses={"case2": "10.0.0.1"},
+            domain_nodes=0,
+        ),
     ]
     answers = ask(cases, tmp_path)
+    assert f"1 nodes say that they are of NVLink domain {RACK}, 7" in answers["too many"]
     assert "nobody asked case1" in answers["with another"] and answers["alone"] == ""
 
 

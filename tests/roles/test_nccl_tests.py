@@ -1,7 +1,10 @@
-"""Roles nccl_tests and perftest: what module `built` is asked, and who gets the roles. What it does: test_built.py."""
+"""Roles nccl_tests, perftest and gdrcopy: what modules `built` and `dkms` are asked, and who gets the roles. What they do:
+test_built.py, test_dkms.py."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from tests.support.contracts import planned_software, sealed
 
 from railbed.contract import Contract, Software
 
+ROOT = Path(__file__).resolve().parents[2]
 HASH = "5" * 64
 URL = "https://a.test/v2.17.6.tar.gz"
 
@@ -33,7 +37,7 @@ def whole() -> Contract:
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     folder = tmp_path_factory.mktemp("nccl_tests") / "checkout"
-    yield record(folder, whole(), container=False, tags="nccl_tests,perftest,packages")
+    yield record(folder, whole(), container=False, tags="nccl_tests,perftest,gdrcopy,packages")
 
 
 def test_nccl_is_of_the_releases_version_to_the_toolkit_that_it_is_for(machines: Recorded) -> None:
@@ -64,6 +68,70 @@ def test_perftest_is_built_with_cuda_and_dma_buf_where_the_distribution_drives_t
     packages = machines.asked["h100-0"]["packages: Install the packages of all roles"]["packages"]
     assert {"libibverbs-dev", "librdmacm-dev", "libibumad-dev", "libpci-dev", "gcc", "make"} <= set(packages)
     assert not [task for task in machines.asked["ctl0"] if task.startswith("perftest")]
+
+
+def test_gdrcopys_module_is_built_against_the_driver_and_loaded_before_jobs(machines: Recorded) -> None:
+    asked = machines.asked["h100-0"]
+    library, module = asked["gdrcopy: Build its library"], asked["gdrcopy: Build its kernel module"]
+    assert library["optional"] is module["optional"] is True
+    assert (
+        library["make"] == ["lib"]
+        and module["source"] == library["to"] == "/opt/railbed/gdrcopy/2.5.2-source"
+    )
+    assert module["version"] == "2.5.2-595.71.05" and "KVER=$kernelver" in module["make"]
+    (unit,) = asked["gdrcopy: Load it, now and at every boot"]["units"]
+    assert "/usr/src/gdrdrv-2.5.2-595.71.05/dkms.conf" in unit["files"], "another module is loaded anew"
+    service = machines.text("h100-0", "/etc/systemd/system/railbed-gdrdrv.service")
+    assert "Before=slurmd.service" in service
+    assert machines.text("h100-0", "/etc/ld.so.conf.d/railbed-gdrcopy.conf") == "/opt/railbed/gdrcopy/lib\n"
+    packages = asked["packages: Install the packages of all roles"]["packages"]
+    assert {"dkms", "gcc", "make"} <= set(packages)
+    assert not [task for task in machines.asked["ctl0"] if task.startswith("gdrcopy")]
+
+
+MODPROBE = """#!/bin/sh
+echo "modprobe $*" >> {said}
+[ "$1" != -r ] || [ -z "{used}" ] || exit 1
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a device in namespaces of its own: needs root")
+@pytest.mark.parametrize(
+    ("devices", "loaded", "used", "before", "ends"),
+    [
+        ("236 gdrdrv\n", "", "", "", "666 ec"),
+        ("236 gdrdrv\n", "NEW", "", "mknod /dev/gdrdrv c 236 0", "666 ec"),
+        ("236 gdrdrv\n", "OLD", "", "mknod -m 600 /dev/gdrdrv c 195 0", "666 ec"),
+        ("236 gdrdrv\n", "OLD", "yes", "true", "no device"),
+        ("195 nvidia\n", "", "", "true", "no device"),
+    ],
+)
+def test_gdrdrv_gets_the_device_that_the_kernel_numbers(
+    tmp_path: Path, devices: str, loaded: str, used: str, before: str, ends: str
+) -> None:
+    """Devices and loaded modules are files of the test, and nothing is loaded."""
+    said, bin_, known = tmp_path / "said", tmp_path / "bin", tmp_path / "devices"
+    bin_.mkdir()
+    known.write_text(f"Character devices:\n{devices}")
+    (tmp_path / "module/gdrdrv").mkdir(parents=True)
+    if loaded:
+        (tmp_path / "module/gdrdrv/srcversion").write_text(f"{loaded}\n")
+    for name, text in (
+        ("modprobe", MODPROBE.format(said=said, used=used)),
+        ("modinfo", "#!/bin/sh\necho NEW\n"),
+    ):
+        (bin_ / name).write_text(text)
+        (bin_ / name).chmod(0o755)
+    script = (
+        f"mount --bind {known} /proc/devices; mount --bind {tmp_path / 'module'} /sys/module; mount -t tmpfs tmpfs /dev; "
+        f"{before or 'true'}; PATH={bin_}:$PATH {ROOT / 'roles/gdrcopy/files/load'}; "
+        "stat -c '%a %t' /dev/gdrdrv || echo no device"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], text=True, capture_output=True, check=False, timeout=30
+    )
+    assert done.stdout.strip() == ends, done.stderr
+    assert said.read_text().startswith("modprobe -r gdrdrv\n" if loaded == "OLD" else "modprobe gdrdrv\n")
 
 
 def test_a_source_without_a_hash_is_refused(tmp_path: Path) -> None:

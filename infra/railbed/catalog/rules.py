@@ -44,6 +44,8 @@ class Trait(Facts):
     """Components that were built against it."""
     brought_with: list[str] = Field(default_factory=list)
     """Components that bring one of their own: nodes with one of them do not get it."""
+    module: bool = False
+    """Whether it is a kernel module that nodes build, and do without where only the distribution's own are loaded."""
     nodes: list[str] = Field(default_factory=list)
     """Groups of nodes that get it (``plan/node_classes.py``); empty: all."""
     reason: str = Field(min_length=8)

@@ -115,6 +115,10 @@ class Facts(FrozenModel):
     """Of the site."""
     directory: bool
     """Whether the site has a directory of people."""
+    pkey: int = 0
+    """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
+    scheduler_api: bool = False
+    """Whether controllers have the scheduler's REST interface."""
 
 
 class In:

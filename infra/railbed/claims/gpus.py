@@ -56,6 +56,19 @@ def clocks(_: Facts) -> Instances:
 
 
 @define(
+    id="node.gdrcopy", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
+    holds="GDRCopy's kernel module is loaded in the release's or the image's version, and every user may open its device; a node "
+    "on which it could not be built is unproven",
+    accuses="gdrcopy", runbook="gdrcopy",
+)  # fmt: skip
+def gdrcopy(facts: Facts) -> Instances:
+    if version := facts.installed.get("gdrcopy"):
+        yield In(f"module gdrdrv of GDRCopy {version} is loaded, and every user may open its device")
+    else:
+        yield Out("no program asks for GDRCopy over these rails, or nodes may load no module that they build")
+
+
+@define(
     id="node.fabric_manager", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, level=Level.QUICK,
     holds="the release's fabric manager runs, the loaded driver has its version, and every GPU is in its fabric; from "
     "NVLink 5 on `ib_umad` is loaded, through which it reaches the switches; where a machine has NVSwitches of its own",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from railbed.claims import expectations
-from railbed.claims.definition import EVERY_HOST, Facts, In, Instances, Level, Out, Subject, define
+from railbed.claims.definition import EVERY_HOST, Facts, Having, In, Instances, Level, Out, Subject, define
 from railbed.claims.measurements import NODE_SUITE
 from railbed.claims.records import WORKERS
 
@@ -66,6 +66,19 @@ def lossless(facts: Facts) -> Instances:
         yield In("RoCE on every rail has the class that the leaf switches keep lossless")
     else:
         yield Out("no rail is RoCE whose classes are the site's to set")
+
+
+@define(
+    id="node.partition", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
+    holds="every InfiniBand rail is a full member of the partition that the spec names, at one place in the tables of all cards, "
+    "and NCCL is told that place",
+    accuses="rails", runbook="partition",
+)  # fmt: skip
+def partition(facts: Facts) -> Instances:
+    if facts.pkey:
+        yield In(f"every rail is a full member of partition {facts.pkey:#06x}, where NCCL looks for it")
+    else:
+        yield Out("the spec names no InfiniBand partition")
 
 
 @define(

@@ -42,6 +42,19 @@ def logins(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.scheduler_api", subject=Subject.NODE, roles=("controller",), level=Level.QUICK, by=NODE_SUITE,
+    holds="Slurm's REST interface answers who shows a token of this cluster, and nobody without one or with a forged one; it "
+    "runs as a user of its own, and only Slurm's reads the key of the tokens",
+    accuses="scheduler api", runbook="scheduler-api",
+)  # fmt: skip
+def api(facts: Facts) -> Instances:
+    statement = "Slurm's REST interface answers who shows a token of this cluster, and nobody else"
+    yield (
+        In(statement) if facts.scheduler_api else Out("the spec asks for no REST interface of the scheduler")
+    )
+
+
+@define(
     id="scheduler.state", subject=Subject.CLUSTER, roles=CLUSTER, level=Level.QUICK, by=SCHEDULER,
     holds="the scheduler knows every node, with its GPUs, in a state fit for work",
     accuses="scheduler", runbook="scheduler", explained=Explanation(),

@@ -40,9 +40,9 @@ from railbed.hardware import NodeFacts
 ALWAYS = (
     "role_controller", "role_compute", "role_spare", "gpu_nodes", "unaccepted", "rails_routed", "rails_unnamed",
     "metadata_servers", "data_servers", "imds_nodes", "rdma_nodes", "scratch_nodes", "accounting_nodes", "container_nodes",
-    "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "dcgm_nodes",
-    "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes", "lnet_nodes",
-    "lldp_nodes", "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
+    "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes",
+    "rest_api_nodes", "dcgm_nodes", "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
+    "lnet_nodes", "lldp_nodes", "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -189,6 +189,7 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
         "railbed_simulated": contract.simulated,
         "railbed_hosts": contract.hosts,
         "railbed_job_topology": contract.job_topology,
+        "railbed_scheduler_api": contract.scheduler_api,
         "railbed_ntp": list(contract.ntp),
         "railbed_services": contract.services.model_dump(mode="json"),
         "railbed_controller": controllers[0].name if controllers else "",
@@ -272,6 +273,7 @@ def _hosts(
     return {
         node.name: _host(contract, node, paths, checked)
         | _unnamed(contract, node, observed)
+        | _partitioned(contract, node, observed)
         | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
         for node in nodes
     }
@@ -292,6 +294,17 @@ def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) 
     return {"railbed_rails_unnamed": told or "the cards nearest to its GPUs have no interfaces"}
 
 
+def _partitioned(
+    contract: Contract, node: Node, observed: Mapping[str, NodeFacts]
+) -> dict[str, dict[str, str]]:
+    """NCCL's environment with the place of the rails' partition, where it was seen at one place in all cards' tables."""
+    seen = as_observed.known(node, observed)
+    if not contract.pkey or seen is None or seen.pkey_place is None or not node.rails:
+        return {}
+    own = contract.machine(node.machine).nccl_environment
+    return {"railbed_nccl_environment": {**own, "NCCL_IB_PKEY": str(seen.pkey_place)}}
+
+
 def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any]) -> dict[str, Any]:
     """``checked``: what the health check of every node expects alike."""
     machine = contract.machine(node.machine) if node.rails or node.gpus else None
@@ -310,6 +323,7 @@ def _host(contract: Contract, node: Node, paths: Paths, checked: dict[str, Any])
         "railbed_memory_mib": node.memory_mib,
         "railbed_gpu_model": machine.gpu_model if machine else "",
         "railbed_transport": machine.transport if machine else "",
+        "railbed_domain_nodes": machine.nodes_per_nvlink_domain if machine else 1,
         "railbed_rails": [rail.model_dump(mode="json") for rail in node.rails],
         "railbed_nics": [{"device": nic.device, "netdev": nic.netdev} for _, nic in contract.nics(node)],
         "railbed_rdma_named": bool(machine and machine.rdma_devices),

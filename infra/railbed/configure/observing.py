@@ -179,6 +179,6 @@ def _facts(contract: Contract, node: Node, observation: Observation) -> NodeFact
     machine = contract.machine(node.machine) if node.machine and node.rails else None
     mappable = machine is not None and machine.transport != "tcp"
     return facts(
-        observation, wanted.of(machine) if machine and mappable else None, node.identity.value,
+        observation, wanted.of(machine, contract.pkey) if machine and mappable else None, node.identity.value,
         wanted.ground(contract, node),
     )  # fmt: skip

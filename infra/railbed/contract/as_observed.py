@@ -50,7 +50,11 @@ def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:
         own = [
             # An interface counts where the rail carries IP: InfiniBand's is one that nobody configures.
             nic.model_copy(
-                update={"device": device or nic.device, "netdev": (rail.address and netdev) or nic.netdev}
+                update={
+                    "device": device or nic.device,
+                    "netdev": (rail.address and netdev) or nic.netdev,
+                    "pkey_place": seen.pkey_place or 0,
+                }
             )
             for nic, device, netdev in zip(told, names.devices, names.netdevs, strict=True)
         ]

@@ -16,6 +16,7 @@ from railbed.defaults import (
     SCHEDULED_MEMORY_SHARE,
     TIME_OFFSET_S,
 )
+from railbed.software import slurm_api
 
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
@@ -65,6 +66,7 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "fabric_manager": versions.get("fabric_manager", ""),
         "nvlsm": versions.get("nvlsm", ""),
         "dcgm": versions.get("dcgm", ""),
+        "gdrcopy": versions.get("gdrcopy", ""),
         "nvlinks": machine.nvlink_links if machine else 0,
         "nvlink_gbytes_per_s": machine.nvlink_gbytes_per_s if machine else 0.0,
         "containers": {name: versions[name] for name in CONTAINERS if name in versions},
@@ -91,6 +93,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
             },
         },
         "directory": _directory(contract),
+        "pkey": contract.pkey,
+        "scheduler_api": slurm_api.of(versions.get("slurm", "")) if contract.scheduler_api != "none" else "",
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,
         "time_offset_s": TIME_OFFSET_S,

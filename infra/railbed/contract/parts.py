@@ -22,6 +22,8 @@ class Nic(FrozenModel):
     switch: scalars.Port
     """Name of the leaf that it is cabled to; empty where the provider does not tell."""
     port: scalars.Port
+    pkey_place: int = 0
+    """Place of the cluster's InfiniBand partition in the card's table, as it was observed; 0 without a partition."""
 
 
 class Rail(FrozenModel):

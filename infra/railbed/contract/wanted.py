@@ -8,8 +8,8 @@ from railbed.contract.whole import Contract
 from railbed.hardware import Ground, Wanted
 
 
-def of(machine: Machine) -> Wanted:
-    """Counts, rate and kind of the cards."""
+def of(machine: Machine, pkey: int = 0) -> Wanted:
+    """Counts, rate and kind of the cards, and their partition."""
     return Wanted(
         machine=machine.key,
         transport=machine.transport,
@@ -17,6 +17,7 @@ def of(machine: Machine) -> Wanted:
         rails=machine.rails,
         nics_per_rail=machine.nics_per_rail,
         nic_gbps=machine.nic_gbps,
+        pkey=pkey,
     )
 
 

@@ -27,6 +27,10 @@ class Contract(FrozenModel):
     scheduler: Literal["slurm", "kubernetes", "none"]
     job_topology: Literal["tree", "block"] = "tree"
     """How the scheduler keeps the nodes of a job close: within switches, or in whole scalable units."""
+    pkey: Annotated[int, Field(ge=0, lt=0x7FFF)] = 0
+    """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Where the scheduler's REST interface listens on its hosts."""
     platform: scalars.Word
     """Platform kind, for people and reports only: nothing branches on it."""
     simulated: bool

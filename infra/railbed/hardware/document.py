@@ -43,6 +43,13 @@ class GidEntry(Printed):
     type: Read = None
 
 
+class PkeyEntry(Printed):
+    """One entry of a port's table of partition keys."""
+
+    index: Short
+    pkey: Short
+
+
 class Port(Printed):
     """One port of an RDMA device."""
 
@@ -52,6 +59,7 @@ class Port(Printed):
     phys_state: Read = None
     rate: Read = None
     gids: list[GidEntry] = Field(default_factory=list, max_length=MOST_DEVICES)
+    pkeys: list[PkeyEntry] = Field(default_factory=list, max_length=MOST_DEVICES)
 
 
 class RdmaDevice(Printed):

@@ -8,6 +8,7 @@ from itertools import groupby
 from pydantic import Field
 
 from railbed.claims import FrozenModel
+from railbed.hardware import pkeys
 from railbed.hardware.ground import Ground, refused
 from railbed.hardware.observation import Cpu, Gpu, Observation, Words
 from railbed.hardware.rails import Wanted, Why, mapped
@@ -41,6 +42,8 @@ class NodeFacts(FrozenModel):
     """Empty where they could not be mapped."""
     unproven: Words = ""
     """Why the last look could not map them."""
+    pkey_place: int | None = None
+    """Place of the rails' partition in the tables of all their cards; None where none is asked for, or it has no such place."""
     refused: list[Words] = Field(default_factory=list)
     """Why nothing may be installed: what was seen at the last look would stop it half-way, or make it useless."""
     no_devices: bool = False
@@ -62,6 +65,7 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str, ground: Groun
         ],
         unproven=found.unproven if found else "",
         refused=refused(seen, ground, wanted) if ground else [],
+        pkey_place=pkeys.place(found.nics, wanted.pkey)[0] if found and wanted and wanted.pkey else None,
         no_devices=found is not None and found.why is Why.NONE and not (seen.nics and seen.gpus),
     )
 

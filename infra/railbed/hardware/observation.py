@@ -80,6 +80,8 @@ class Nic(FrozenModel):
     physical_state: Words
     """``LinkUp``, ``Polling``, …"""
     gids: list[Gid]
+    pkeys: dict[int, int] = Field(default_factory=dict)
+    """Place in the port's table of partition keys → key, with the bit of full members (0x8000); of InfiniBand only."""
     firmware: Words
     numa: int | None
     virtual: bool

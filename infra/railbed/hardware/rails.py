@@ -37,6 +37,8 @@ class Wanted(FrozenModel):
     nics_per_rail: int | None
     nic_gbps: float | None
     """None where nobody published it: cards of any rate are candidates."""
+    pkey: int = 0
+    """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
 
 
 class Why(StrEnum):

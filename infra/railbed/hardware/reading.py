@@ -23,6 +23,7 @@ KIB = 1024
 LISTED = re.compile(r"^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$")
 MEMORY = re.compile(r"^MemTotal:\s+(\d{1,15}) kB$")
 RATE = re.compile(r"^([0-9.]{1,10}) Gb/sec")
+PKEY = re.compile(r"0x[0-9a-f]{4}")
 CODED = re.compile(r"^\d+: (\S+)$")
 """``4: ACTIVE``, ``5: LinkUp``."""
 OS_WORD = re.compile(r"^(ID|VERSION_ID)=\"?([\w.-]{1,40})\"?$", re.M)
@@ -193,6 +194,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     state=_word(port.state),
                     physical_state=_word(port.phys_state),
                     gids=list(_gids(port)),
+                    pkeys=_pkeys(port),
                     firmware=device.fw_ver or "",
                     numa=numa,
                     virtual=function is not None and function.virtual,
@@ -225,6 +227,11 @@ def _gids(port: Port) -> Iterable[Gid]:
     for one in port.gids:
         if one.index.isdecimal() and len(one.index) < 6:
             yield Gid(index=int(one.index), gid=one.gid, kind=one.type or "")
+
+
+def _pkeys(port: Port) -> dict[int, int]:
+    entries = [one for one in port.pkeys if one.index.isdecimal() and len(one.index) < 6]
+    return {int(one.index): int(one.pkey, 16) for one in entries if PKEY.fullmatch(one.pkey)}
 
 
 def _netdev(beside: list[Interface], port: int, ports: int) -> str:

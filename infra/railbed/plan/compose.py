@@ -14,6 +14,7 @@ from railbed.plan import (
     facts,
     images,
     purchase,
+    scheduler_api,
     services,
     software,
     sources,
@@ -63,6 +64,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     profiles = sorted({pool.profile for pool in pools})
     machines, kinds = [p.machine for p in pools], [str(o.kind) for o in offers]
     chosen = software.choose(release, machines, kinds, where, os, profiles)
+    chosen = software.loadable(chosen, signing=spec.software.module_signing.kind)
     brought = images.everywhere(spec, chosen)
     pools = [
         one.model_copy(
@@ -95,6 +97,8 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         service=spec.service,
         scheduler=spec.scheduler,
         job_topology=topology.of(spec, slurm.version if slurm else "", where),
+        pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
+        scheduler_api=scheduler_api.of(spec, slurm.version if slurm else "", where),
         controllers=controllers.count(spec),
         platform=spec.platform.kind,
         simulated=lab is not None,

@@ -53,6 +53,8 @@ def of(
         ),
         name_servers=spec.site.dns.servers if spec.site.dns else [],
         directory=spec.site.directory is not None,
+        pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
+        scheduler_api=spec.scheduler_api != "none",
     )
 
 

@@ -21,12 +21,13 @@ OF_COMPONENTS = {
     "nccl_nodes": ("nccl",),
     "nccl_tests_nodes": ("nccl_tests", "nccl", "cuda"),
     "perftest_nodes": ("perftest", "cuda"),
+    "gdrcopy_nodes": ("gdrcopy",),
     "dcgm_nodes": ("dcgm",),
     "dcgm_exporter_nodes": ("dcgm", "dcgm_exporter"),
 }
 """Group → components that a node must have, all of them, to be in it."""
-BUILT_BY = {"nccl_tests_nodes": "nccl_tests", "perftest_nodes": "perftest"}
-"""Group → what its nodes build from source; one that has it as a package builds nothing."""
+BUILT = frozenset({"nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes"})
+"""Of these the first component is built on nodes: on none whose image brings it, or that has it as a package."""
 OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controllers": ("enroot", "pyxis")}
 """Group → components that make its nodes ones for containers. Controllers send the jobs."""
 
@@ -94,6 +95,8 @@ class Cluster:
     """Whether the site has a directory of people."""
     homes: bool = False
     """Whether their homes are on a filesystem of the cluster."""
+    scheduler_api: bool = False
+    """Whether controllers have the scheduler's REST interface."""
     image_sources: bool = True
     """Whether package sources of an image may stay."""
 
@@ -289,6 +292,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
     if cluster.scheduler != "none" and kind.role in CLIENT_ROLES:
         yield f"scheduler_{cluster.scheduler}"
         yield f"{cluster.scheduler}_{'nodes' if kind.role in WORKERS else 'controllers'}"
+    if cluster.scheduler_api and kind.role == "controller":
+        yield "rest_api_nodes"
     if cluster.scheduler == "slurm" and kind.first_controller:
         yield "accounting_nodes"
     if cluster.mounts and kind.role in CLIENT_ROLES:
@@ -308,12 +313,12 @@ def _groups_of_components(
 ) -> Iterator[str]:
     # What has neither a package nor a file with a hash cannot be brought to a node.
     there = {name for name, part in chosen.items() if part.node_packages or part.sha256} | brought
-    packaged = {name for name, part in chosen.items() if not part.built}
+    built = {name for name, part in chosen.items() if part.built}
     if "gpu_nodes" in groups:
         yield from (
             group
             for group, parts in OF_COMPONENTS.items()
-            if there >= set(parts) and BUILT_BY.get(group) not in packaged
+            if there >= set(parts) and (group not in BUILT or parts[0] in built)
         )
     if any(group in groups and there >= set(parts) for group, parts in OF_CONTAINERS.items()):
         yield "container_nodes"

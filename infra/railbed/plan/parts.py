@@ -210,6 +210,10 @@ class ClusterPlan(FrozenModel):
     scheduler: Literal["slurm", "kubernetes", "none"]
     job_topology: Literal["tree", "block"] = "tree"
     """How the scheduler keeps the nodes of a job close."""
+    pkey: int = 0
+    """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Where the scheduler's REST interface listens on its hosts."""
     controllers: int
     """Hosts of the scheduler: none, one, or a pair."""
     platform: str

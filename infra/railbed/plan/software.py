@@ -41,6 +41,15 @@ def choose(
     return chosen
 
 
+def loadable(chosen: dict[str, catalog.Component], *, signing: str) -> dict[str, catalog.Component]:
+    """``chosen`` without modules that nodes would build and a kernel in secure boot not load: where nobody but the distribution
+    signs any (``signed``)."""
+    if signing != "signed":
+        return chosen
+    modules = {name for rules in catalog.load_rules() for name, one in rules.components.items() if one.module}
+    return {name: part for name, part in chosen.items() if name not in modules}
+
+
 def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, lab: bool) -> PlannedSoftware:
     """What the contract says of the release. A lab has only what its repository has a stand-in for."""
     installed = {name: part for name, part in chosen.items() if part.in_lab or not lab}

@@ -46,6 +46,12 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
                     f"pools[{index}].image",
                     "name the profile of an image that brings one, or sign what nodes build (`module_signing: {kind: mok}`)",
                 )
+    if (
+        spec.fabric
+        and spec.fabric.pkey
+        and catalog.load_machine(spec.pools[0].machine).transport != "infiniband"
+    ):
+        yield "a partition of rails that are not InfiniBand", "fabric.pkey", "leave it out"
     if spec.scheduler == "kubernetes":
         yield (
             "scheduler kubernetes",

@@ -88,6 +88,8 @@ def unsealed(
         service=plan.service,
         scheduler=plan.scheduler,
         job_topology=plan.job_topology,
+        pkey=plan.pkey,
+        scheduler_api=plan.scheduler_api,
         platform=plan.platform,
         simulated=plan.simulated,
         admins=dict(plan.admins),
@@ -149,6 +151,7 @@ def classified(
         signs=made.software.secure_boot == "mok",
         directory=made.services.directory is not None,
         homes=made.services.homes is not None,
+        scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from railbed.spec.model import SpecModel
 from railbed.spec.platforms import Id, Platform, PoolImageOrId
@@ -89,6 +89,19 @@ class Pool(SpecModel):
     """Its name before it was renamed: nodes stay, nothing is replaced."""
 
 
+def _of_a_tenant(key: str) -> str:
+    if int(key, 16) in NO_TENANTS:
+        raise ValueError(
+            "0x0 is no key, and 0x7fff is the default partition's, of which nodes are limited members"
+        )
+    return key
+
+
+NO_TENANTS = (0, 0x7FFF)
+PartitionKey = Annotated[str, Field(pattern=r"^0x[0-7]?[0-9a-f]{1,3}$"), AfterValidator(_of_a_tenant)]
+"""Of an InfiniBand partition, without the bit of full members, e.g. ``0x12``."""
+
+
 class Fabric(SpecModel):
     """The network that collectives run on."""
 
@@ -96,6 +109,9 @@ class Fabric(SpecModel):
     """Rails per node: one per GPU position."""
     node_gbps: RateGbps
     """All rails of a node together, Gb/s: rails × NICs per rail × NIC rate, checked."""
+    pkey: PartitionKey | None = None
+    """Key of the InfiniBand partition that every rail is a full member of, e.g. ``0x12``, as `fabric switches` was given it;
+    without it NCCL takes what is first in each port's table."""
 
 
 class FilesystemSpec(SpecModel):
@@ -229,6 +245,9 @@ class ClusterSpec(SpecModel):
     job_topology: Literal["auto", "tree", "block"] = "auto"
     """How the scheduler keeps the nodes of a job close: within switches (``tree``), or in whole blocks, which larger jobs do not
     break up (``block``). ``auto``: a tree, as scalable units are no NVLink domains."""
+    scheduler_api: Literal["none", "socket", "loopback"] = "none"
+    """Slurm's REST interface (slurmrestd) on the controllers, for who shows a token: at a socket, ``loopback`` also at port 6820
+    of the controller itself. Neither is reached from elsewhere; TLS and a way in are the site's."""
     platform: Platform
     """Where the cluster is made."""
     pools: list[Pool] = Field(min_length=1, max_length=64)

@@ -69,11 +69,13 @@ class Perftest:
                 ]  # fmt: skip
                 server = {
                     "address": remote, "port": port, "once": True,
-                    "argv": [self.program, "-d", there.device, *words], **self._near(there, places[target], rail),
+                    "argv": [self.program, "-d", there.device, *words, *_partition(there)],
+                    **self._near(there, places[target], rail),
                 }  # fmt: skip
                 client = {
                     "id": _name(rail, number, target), "partner": target, "remote": remote,
-                    "argv": [self.program, "-d", here.device, *words], **self._near(here, places[origin], rail),
+                    "argv": [self.program, "-d", here.device, *words, *_partition(here)],
+                    **self._near(here, places[origin], rail),
                 }  # fmt: skip
                 found.append(Run(origin, target, client, server))
         return found
@@ -89,6 +91,11 @@ class Perftest:
         sender, receiver, rail = flow
         ways = [(sender, receiver), (receiver, sender)][: 2 if both_ways else 1]
         return [_direction(origin, target, rail, ends) for origin, target in ways]
+
+
+def _partition(card: Nic) -> list[str]:
+    """Each end by its own table: place 0 may be a partition of which nodes are limited members, who do not reach each other."""
+    return ["--pkey_index", str(card.pkey_place)] if card.pkey_place else []
 
 
 def _port(rail: int, card: int) -> int:

@@ -39,7 +39,7 @@ def test_what_an_upgrade_changes_and_asks_for() -> None:
     changed = {one["component"]: one for one in found["changed"]}
     driver = changed["nvidia_driver"]
     assert (driver["before"], driver["after"]) == ("570.124.06-0ubuntu1", "595.71.05-1ubuntu1")
-    assert driver["asks"] == ["drain", "reboot"]
+    assert driver["asks"] == ["drain", "reboot", "rebuild"] and driver["rebuilds"] == ["gdrcopy"]
     assert changed["fabric_manager"]["after"] == driver["after"]
     assert set(changed["nccl"]["rebuilds"]) == {"nccl_tests", "net_plugin"}
     assert all(one["reason"] and one["source"] and one["why"] for one in changed.values())

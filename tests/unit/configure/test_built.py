@@ -77,6 +77,19 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     return Tools(tmp_path, monkeypatch)
 
 
+def test_a_library_keeps_the_link_beside_it(tools: Tools) -> None:
+    tools.program(
+        "make",
+        "#!/bin/sh\nwhile [ $1 != -C ]; do shift; done; cd $2\n"
+        "echo one > lib.so.2.5; ln -s lib.so.2.5 lib.so; mkdir away; echo two > away/far.h; ln -s away/far.h far.h\n",
+    )
+    assert tools.build(needs=["lib.so"], keep=["lib.so*", "far.h"], make=["lib"], gpus=False)["changed"]
+    assert (tools.to / "lib.so").readlink() == Path("lib.so.2.5") and (
+        tools.to / "lib.so"
+    ).read_text() == "one\n"
+    assert not (tools.to / "far.h").is_symlink() and (tools.to / "far.h").read_text() == "two\n"
+
+
 def test_it_is_built_for_the_nodes_gpus_with_mpi(tools: Tools) -> None:
     assert tools.build()["changed"]
     assert sorted(path.name for path in tools.to.iterdir()) == sorted(NEEDS)

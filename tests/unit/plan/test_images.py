@@ -114,7 +114,8 @@ def test_nothing_is_asked_of_what_the_image_brings_and_the_groups_stay() -> None
         name for name in image.packages if "openmpi" in name or "fabricmanager" in name or "amlfs" in name
     ]
     assert image.packages["enroot"] and "slurmd" in image.packages, "the release fills the rest"
-    assert set(stock.groups) - set(image.groups) == {"perftest_nodes"}, "DOCA-OFED brings its own"
+    assert set(stock.groups) - set(image.groups) == {"perftest_nodes", "gdrcopy_nodes"}, "built nowhere twice"
+    assert brought["gdrcopy"].packages == ["gdrdrv-dkms"] and "gdrcopy" not in image.components
     assert "image_nodes" in image.groups
     assert "image_nodes" not in stock.groups and not stock.image.holds
     assert image.name == f"compute/{H100}/image-azure-hpc" and stock.name == f"compute/{H100}"

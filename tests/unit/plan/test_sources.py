@@ -146,7 +146,7 @@ def test_a_lab_has_its_own() -> None:
 
 def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirrors() -> None:
     made = plan.plan(spec.from_config(example(), "x"))
-    assert {one.component for one in made.archives} == {"efa_installer", "nccl_tests", "pyxis"}
+    assert {one.component for one in made.archives} == {"efa_installer", "gdrcopy", "nccl_tests", "pyxis"}
     assert all(bool(one.fingerprint) is not one.built for one in made.archives)
     assert "local" not in {one.name for one in made.software.repositories}
     made = plan.plan(spec.from_config(example(**MIRROR), "x"))
@@ -161,7 +161,8 @@ def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirr
 
 def test_sources_that_nodes_build_come_from_the_clusters_own_repository_or_the_mirror() -> None:
     made = plan.plan(spec.from_config(example("metal-cluster"), "x"))
-    assert {one.component for one in made.archives if one.built} == {"nccl_tests", "perftest", "pyxis"}
+    built = {one.component for one in made.archives if one.built}
+    assert built == {"gdrcopy", "nccl_tests", "perftest", "pyxis"}
     files = made.software.files
     assert files["perftest"].carried == "sources/perftest/perftest-25.10.0-0.128.gd01b183.tar.gz"
     assert files["pyxis"].url.startswith("https://github.com/") and files["pyxis"].sha256
@@ -178,6 +179,17 @@ def test_only_sources_that_some_node_builds_are_fetched() -> None:
     assert built("aws-hosts") == {"nccl_tests"}, "no scheduler and no rails"
     assert "perftest" not in built("azure-cluster"), "the image has DOCA-OFED, which brings its own"
     assert "perftest" in built("gcp-cluster"), "Google's cards are driven by the distribution's modules"
+    assert not [name for name in ("azure-cluster", "gcp-cluster") if "gdrcopy" in built(name)]
+
+
+def test_no_module_is_built_where_only_the_distributions_own_are_loaded() -> None:
+    """The image has the driver: what nodes would build, a kernel in secure boot would not load."""
+    for kind, there in (("off", True), ("signed", False)):
+        told = example("oci-cluster")
+        told["software"]["module_signing"] = {"kind": kind}
+        made = plan.plan(spec.from_config(told, "x"))
+        assert ("gdrcopy" in made.software.versions) is there
+        assert ("node.gdrcopy" in {one.id for one in made.claims}) is there
 
 
 @pytest.mark.parametrize("release", catalog.keys("software"))
@@ -188,6 +200,6 @@ def test_what_may_be_left_out_is_what_its_role_does_without(release: str) -> Non
         path.parents[1].name
         for path in ROOT.glob("roles/*/tasks/*.yml")
         for task in yaml.safe_load(path.read_text()) or []
-        if task.get("built", {}).get("optional")
+        if {**task.get("built", {}), **task.get("dkms", {})}.get("optional")
     }
-    assert optional == roles == {"perftest"}
+    assert optional == roles == {"gdrcopy", "perftest"}

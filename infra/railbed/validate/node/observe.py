@@ -71,8 +71,9 @@ BLOCKS = {
 API does not (oracle-quickstart/oci-hpc; NVIDIA/topograph docs/providers/oci.md; cloud-init, DataSourceOracle)."""
 BLOCK_S = 2.0
 """The service is on the host itself, and answers within milliseconds."""
-MOST = {"gids": 32, "mounts": 256, "devices": 256, "text": 65_536}
+MOST = {"gids": 32, "pkeys": 128, "mounts": 256, "devices": 256, "text": 65_536}
 """More than a machine has; a broken one must not fill the operator's memory."""
+NO_PKEY = "0x0000"
 NO_GID = "0000:0000:0000:0000:0000:0000:0000:0000"
 
 
@@ -132,6 +133,16 @@ def _gids(probe: Probe, port: str) -> list[dict[str, Any]]:
     return found
 
 
+def _pkeys(probe: Probe, port: str) -> list[dict[str, Any]]:
+    """The partition keys of a port that are set. An Ethernet port has one, which means nothing."""
+    found = []
+    for index in sorted(probe.names(f"{port}/pkeys"), key=lambda name: (len(name), name)):
+        key = _line(probe, f"{port}/pkeys/{index}")
+        if key and key != NO_PKEY:
+            found.append({"index": index, "pkey": key})
+    return found[: MOST["pkeys"]]
+
+
 def _device(probe: Probe, base: str) -> str:
     """Where an RDMA device hangs. Software on an interface (rdma_rxe, siw) has no device: its ``parent`` names the interface."""
     own = probe.target(f"{base}/device")
@@ -151,6 +162,8 @@ def _rdma(probe: Probe) -> list[dict[str, Any]]:
             told: dict[str, Any] = {"number": number}
             told.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
             told["gids"] = _gids(probe, port)
+            if told["link_layer"] == "InfiniBand":
+                told["pkeys"] = _pkeys(probe, port)
             one["ports"].append(told)
         found.append(one)
     return found[: MOST["devices"]]
