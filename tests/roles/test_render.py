@@ -199,6 +199,7 @@ def test_the_node_gets_its_checks_and_what_to_expect(lab: Recorded) -> None:
     assert expected["driver"] == "570.124.06" and expected["gpus"] == 8
     assert expected["rails"][1] == {
         "index": 1, "device": "mlx5_1", "netdev": "rail1", "address": "10.91.1.11/24", "mtu": 9000,
+        "rate_gbps": 0.1,
     }  # fmt: skip
     assert expected["mounts"] == [{"path": "/scratch", "kind": "moosefs", "server": "ctl0"}]
     assert (expected["pool"], expected["names"], expected["health"]) == ("h100", ["ctl0"], health.settings())
