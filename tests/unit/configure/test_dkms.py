@@ -1,4 +1,4 @@
-"""Kernel modules of module `built`, with a stand-in that keeps builds in a folder and prints what DKMS 3.0.10 (Debian 12) printed by hand."""
+"""Kernel modules of module `built`. A stand-in keeps builds in a folder and prints what DKMS 3.0.10 (Debian 12) printed."""
 
 from __future__ import annotations
 
