@@ -13,6 +13,10 @@ description:
   - An optional build that failed on this node is not tried again before O(to) or O(sha256) changes, or the file C(.failed-*)
     beside O(to), which says why, is removed. What could not be fetched, or lacked something to build with, is.
   - Folders of earlier builds beside it are removed, but for the one that the link named before, jobs of which may still run.
+  - With O(kernel_module), DKMS then has sources of the folder where it looks for them, and builds and installs the module for the
+    kernel that runs; for kernels that come later it does so by itself. It signs what it builds where it was given a key. A module
+    that was built from other sources, or under another version, is built anew, and other versions of it are removed. One that
+    does not build is tried again by the next run. Nothing is loaded or unloaded.
   - In a word of O(configure) or O(make) of the form V(NAME=VALUE) a C({built}) stands for a folder that is built into, and of a
     path with V(*) the first that is there counts.
 options:
@@ -62,6 +66,27 @@ options:
     description: Whether make is told what nvcc builds for, NVCC_GENCODE, by the GPUs of this node.
     type: bool
     default: false
+  kernel_module:
+    description: A module of the kernel that DKMS builds from files of the folder.
+    type: dict
+    suboptions:
+      name:
+        description: Of the module.
+        type: str
+        required: true
+      version:
+        description: Tells all that the build depends on, as an equal one is not built again.
+        type: str
+        required: true
+      patterns:
+        description: Patterns of the files of O(to) that make the module.
+        type: list
+        elements: str
+        required: true
+      make:
+        description: Words of make. V($kernelver) is the kernel's version.
+        type: str
+        required: true
   optional:
     description: Whether a node may do without. A build that fails is then a warning.
     type: bool
@@ -83,7 +108,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lacking:
-  description: Why an optional program could not be built; empty where it is there.
+  description: Why an optional program, or its kernel module, could not be built; empty where all is there.
   type: str
   returned: always
 """
@@ -100,7 +125,9 @@ import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+from ansible.module_utils import railbed_dkms
 from ansible.module_utils.basic import AnsibleModule
 
 FETCH_TIMEOUT_S = 60
@@ -299,6 +326,18 @@ def point(link: Path, to: Path) -> None:
             shutil.rmtree(other)
 
 
+def put(wanted: dict[str, Any], to: Path, link: Path, built: bool) -> None:
+    """Builds what is not ``built``, and moves the link to it. Raises Refused."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if not built:
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
+            source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
+            place(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"], to)
+    point(link, to)
+    for mark in to.parent.glob(".failed-*"):
+        mark.unlink()
+
+
 def main() -> None:
     """Entry point of the module."""
     words = {"type": "list", "elements": "str", "default": []}
@@ -311,6 +350,7 @@ def main() -> None:
             "needs": {"type": "list", "elements": "str", "required": True},
             **dict.fromkeys(("keep", "configure", "defines", "make"), words),
             "gpus": {"type": "bool", "default": False},
+            "kernel_module": {"type": "dict", "options": railbed_dkms.KERNEL_MODULE},
             "optional": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -328,26 +368,22 @@ def main() -> None:
     if wanted["optional"] and not built and (reason := failed_before(to, wanted["sha256"])):
         module.warn(f"{without}: {reason}")
         module.exit_json(changed=False, lacking=reason)
-    if module.check_mode or done:
-        module.exit_json(changed=not done, lacking="")
+    changed = False
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        if not built:
-            with tempfile.TemporaryDirectory(prefix=".building-", dir=to.parent) as work:
-                source = unpacked(fetch(wanted["url"], wanted["sha256"]), Path(work))
-                place(build(source, wanted, Path(work)), wanted["keep"] or wanted["needs"], to)
-        point(link, to)
-        for mark in to.parent.glob(".failed-*"):
-            mark.unlink()
-    except (Refused, OSError) as refused:
+        if not (done or module.check_mode):
+            put(wanted, to, link, built)
+        changed = not done
+        if wanted["kernel_module"]:
+            changed = railbed_dkms.bring(wanted["kernel_module"], to, module.check_mode) or changed
+    except (Refused, railbed_dkms.Refused, OSError) as refused:
         if not wanted["optional"]:
-            module.fail_json(msg=str(refused), lacking=str(refused))
+            module.fail_json(msg=str(refused), lacking=str(refused), changed=changed)
         if isinstance(refused, Failed):
             with contextlib.suppress(OSError):  # Without the note it is tried again.
                 mark_of(to).write_text(json.dumps({"sha256": wanted["sha256"], "reason": str(refused)}))
         module.warn(f"{without}: {refused}")
-        module.exit_json(changed=False, lacking=str(refused))
-    module.exit_json(changed=True, lacking="")
+        module.exit_json(changed=changed, lacking=str(refused))
+    module.exit_json(changed=changed, lacking="")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Roles nccl_tests, perftest and gdrcopy: what modules `built` and `dkms` are asked, and who gets the roles. What they do:
+"""Roles nccl_tests, perftest and gdrcopy: what module `built` is asked, and who gets the roles. What it does:
 test_built.py, test_dkms.py."""
 
 from __future__ import annotations
@@ -72,12 +72,10 @@ def test_perftest_is_built_with_cuda_and_dma_buf_where_the_distribution_drives_t
 
 def test_gdrcopys_module_is_built_against_the_driver_and_loaded_before_jobs(machines: Recorded) -> None:
     asked = machines.asked["h100-0"]
-    library, module = asked["gdrcopy: Build its library"], asked["gdrcopy: Build its kernel module"]
-    assert library["optional"] is module["optional"] is True
-    assert (
-        library["make"] == ["lib"]
-        and module["source"] == library["to"] == "/opt/railbed/gdrcopy/2.5.2-source"
-    )
+    built = asked["gdrcopy: Build its library and its kernel module"]
+    module = built["kernel_module"]
+    assert built["optional"] is True and built["make"] == ["lib"]
+    assert built["to"] == "/opt/railbed/gdrcopy/2.5.2-source"
     assert module["version"] == "2.5.2-595.71.05" and "KVER=$kernelver" in module["make"]
     (unit,) = asked["gdrcopy: Load it, now and at every boot"]["units"]
     assert "/usr/src/gdrdrv-2.5.2-595.71.05/dkms.conf" in unit["files"], "another module is loaded anew"

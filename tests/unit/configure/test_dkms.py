@@ -1,4 +1,4 @@
-"""Module `dkms`, with a stand-in that keeps builds in a folder and prints what DKMS 3.0.10 (Debian 12) printed by hand."""
+"""Kernel modules of module `built`. A stand-in keeps builds in a folder and prints what DKMS 3.0.10 (Debian 12) printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.configure import modules
 
-DKMS = modules.load("dkms")
+BUILT = modules.load("built")
 KERNEL = os.uname().release
 STANDIN = """
 import os, sys
@@ -50,12 +50,13 @@ class Node:
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.source, self.sources, self.said = folder / "source", folder / "usr-src", folder / "said"
-        self.tree = folder / "tree"
+        self.tree, self.link = folder / "tree", folder / "link"
         for one in (self.source, self.sources, self.tree, folder / "bin", folder / "log"):
             one.mkdir()
         (self.source / "toy.c").write_text("int a;\n")
         (self.source / "Makefile").write_text("all:\n")
         (self.source / "lib.so").write_text("not for the kernel\n")
+        self.link.symlink_to(self.source)
         modules.program(
             folder / "bin", "dkms",
             STANDIN.format(
@@ -64,14 +65,17 @@ class Node:
             ),
         )  # fmt: skip
         patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-        patch.setattr(DKMS, "SOURCES", self.sources)
+        patch.setattr(modules.DKMS, "SOURCES", self.sources)
 
-    def build(self, check: bool = False, **more: Any) -> dict[str, Any]:
+    def build(self, check: bool = False, optional: bool = False, **more: Any) -> dict[str, Any]:
+        """The library is there already: what it takes is in test_built.py."""
         told = {
-            "name": "toy", "version": "2.5.2-595.71.05", "source": str(self.source), "patterns": ["*.c", "Makefile"],
-            "make": "KVER=$kernelver",
+            "name": "toy", "version": "2.5.2-595.71.05", "patterns": ["*.c", "Makefile"], "make": "KVER=$kernelver",
         }  # fmt: skip
-        return modules.call(DKMS, check, **told | more)
+        return modules.call(
+            BUILT, check, url="file:///nowhere", sha256="5" * 64, to=str(self.source), link=str(self.link), needs=["lib.so"],
+            kernel_module=told | more, optional=optional,
+        )  # fmt: skip
 
     def known(self) -> dict[str, str]:
         return {one.name.partition("@")[2]: one.read_text() for one in self.tree.iterdir()}
@@ -138,3 +142,18 @@ def test_a_node_without_dkms_does_without(
 ) -> None:
     (tmp_path / "bin/dkms").unlink()
     assert "dkms" in node.build(optional=True)["lacking"] and node.build()["failed"]
+
+
+def test_a_moved_link_is_a_change_also_where_the_module_does_not_build(node: Node) -> None:
+    """The role has programs find the library that the link names."""
+    node.link.unlink()
+    (node.source / "toy.c").write_text("#error no\n")
+    answer = node.build(optional=True)
+    assert answer["changed"] and "kernel module toy" in answer["lacking"] and node.link.is_symlink()
+    assert not node.build(optional=True)["changed"]
+
+
+def test_without_a_library_no_module_is_built(node: Node) -> None:
+    (node.source / "lib.so").unlink()
+    answer = node.build(optional=True)
+    assert "nowhere" in answer["lacking"] and not answer["changed"] and not node.there()

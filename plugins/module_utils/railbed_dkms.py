@@ -1,64 +1,6 @@
-#!/usr/bin/python
-"""Has DKMS build and install a kernel module from sources that are on the node."""
+"""DKMS builds and installs a kernel module from sources that are on the node. For modules."""
 
 from __future__ import annotations
-
-DOCUMENTATION = r"""
-module: dkms
-short_description: Have DKMS build and install a kernel module from sources on the node
-description:
-  - Puts the sources and a C(dkms.conf) where DKMS looks for them, and has it build and install the module for the kernel that
-    runs. For kernels that come later DKMS does it by itself.
-  - DKMS signs what it builds where it was given a key.
-  - A module that was built from other sources, or under another version, is built anew. Other versions of it are removed.
-  - Nothing is loaded or unloaded.
-options:
-  name:
-    description: Of the module.
-    type: str
-    required: true
-  version:
-    description: Tells all that the build depends on, as an equal one is not built again.
-    type: str
-    required: true
-  source:
-    description: Folder of the sources.
-    type: path
-    required: true
-  patterns:
-    description: Patterns of the files of O(source) that make the module.
-    type: list
-    elements: str
-    required: true
-  make:
-    description: Words of make. V($kernelver) is the kernel's version.
-    type: str
-    required: true
-  optional:
-    description: Whether a node may do without. A module that does not build is then a warning.
-    type: bool
-    default: false
-attributes:
-  check_mode: {support: full}
-  diff_mode: {support: none}
-"""
-
-EXAMPLES = r"""
-- name: Build the module
-  dkms:
-    name: gdrdrv
-    version: 2.5.2-595.71.05
-    source: /opt/railbed/gdrcopy/lib
-    patterns: ["*.c", "*.h", Makefile]
-    make: KVER=$kernelver
-"""
-
-RETURN = r"""
-lacking:
-  description: Why an optional module could not be built; empty where it is there.
-  type: str
-  returned: always
-"""
 
 import filecmp
 import os
@@ -67,15 +9,19 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+KERNEL_MODULE: dict[str, Any] = {
+    **{key: {"type": "str", "required": True} for key in ("name", "version", "make")},
+    "patterns": {"type": "list", "elements": "str", "required": True},
+}
+"""Options of one kernel module."""
 BUILD_S, ASK_S = 1800, 60
 LAST_LINES = 15
 SOURCES = Path("/usr/src")
 """Where DKMS looks for sources of modules (dkms(8), --sourcetree)."""
 CONFIGURATION = """\
-# Written by railbed (module dkms).
+# Written by railbed (module built).
 PACKAGE_NAME="{name}"
 PACKAGE_VERSION="{version}"
 BUILT_MODULE_NAME[0]="{name}"
@@ -176,50 +122,37 @@ def build(name: str, version: str, kernel: str) -> None:
         raise Refused("\n".join([str(refused), *lines[-LAST_LINES:]])) from None
 
 
-def main() -> None:
-    """Entry point of the module."""
-    module = AnsibleModule(
-        argument_spec={
-            **{key: {"type": "str", "required": True} for key in ("name", "version", "make")},
-            "source": {"type": "path", "required": True},
-            "patterns": {"type": "list", "elements": "str", "required": True},
-            "optional": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    name, version, kernel = module.params["name"], module.params["version"], os.uname().release
-    to = SOURCES / f"{name}-{version}"
-    configuration = CONFIGURATION.format(**{key: module.params[key] for key in ("name", "version", "make")})
+def bring(wanted: dict[str, Any], source: Path, check: bool) -> bool:
+    """Brings the module to be built from ``source`` for the kernel that runs, and other versions of it away; whether something
+    changes. In check mode nothing is written, and what is absent may come in the run that is only looked at. Raises Refused."""
     try:
-        known = states(name)
-        files = wanted_files(Path(module.params["source"]), module.params["patterns"])
-        there = same(to, files, configuration)
-        others = sorted({one for one, _, _ in known} - {version})
-        if there and not others and (version, kernel, "installed") in known:
-            module.exit_json(changed=False, lacking="")
-        if module.check_mode:
-            module.exit_json(changed=True, lacking="")
-        if any(one == version for one, _, _ in known):
-            forget(name, version)
-        if not there:
-            put(to, files, configuration)
-        build(name, version, kernel)
-        # Before: DKMS leaves an installed module of an equal version in its place, and calls the new one installed.
-        for one in others:
-            forget(name, one)
-            shutil.rmtree(SOURCES / f"{name}-{one}", ignore_errors=True)
-        run(["dkms", "install", f"{name}/{version}", "-k", kernel], BUILD_S)
+        return _bring(wanted, source, check)
     except (Refused, OSError) as refused:
-        if module.check_mode:
-            # What it is built from, or DKMS, may come in the run that this one only looks at.
-            module.exit_json(changed=True, lacking="")
-        if module.params["optional"]:
-            module.warn(f"{name} could not be built, and this node does without: {refused}")
-            module.exit_json(changed=False, lacking=str(refused))
-        module.fail_json(msg=str(refused), lacking=str(refused))
-    module.exit_json(changed=True, lacking="")
+        if check:
+            return True
+        raise Refused(f"kernel module {wanted['name']}: {refused}") from None
 
 
-if __name__ == "__main__":
-    main()
+def _bring(wanted: dict[str, Any], source: Path, check: bool) -> bool:
+    name, version, kernel = wanted["name"], wanted["version"], os.uname().release
+    to = SOURCES / f"{name}-{version}"
+    configuration = CONFIGURATION.format(**{key: wanted[key] for key in ("name", "version", "make")})
+    known = states(name)
+    files = wanted_files(source, wanted["patterns"])
+    there = same(to, files, configuration)
+    others = sorted({one for one, _, _ in known} - {version})
+    if there and not others and (version, kernel, "installed") in known:
+        return False
+    if check:
+        return True
+    if any(one == version for one, _, _ in known):
+        forget(name, version)
+    if not there:
+        put(to, files, configuration)
+    build(name, version, kernel)
+    # Before: DKMS leaves an installed module of an equal version in its place, and calls the new one installed.
+    for one in others:
+        forget(name, one)
+        shutil.rmtree(SOURCES / f"{name}-{one}", ignore_errors=True)
+    run(["dkms", "install", f"{name}/{version}", "-k", kernel], BUILD_S)
+    return True
