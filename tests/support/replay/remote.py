@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, node, suite
+from tests.support.replay import clusters, dcgm, node, suite
+from tests.support.replay.cables import Cables
 from tests.support.replay.jobs import Jobs, Said
 from tests.support.replay.node import DATA, HEALTHY, Machine, template
 from tests.support.replay.rails import Fabric, Session
@@ -29,7 +30,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import lnet, patience, run, transfers
+from railbed.validate import cabling, lnet, patience, run, transfers
 from railbed.validate.node import scheduler_files
 from railbed.validate.records import Report
 
@@ -55,6 +56,7 @@ class Cluster:
         self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
         self.jobs = Jobs(contract, name, self.fabric, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
+        self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
@@ -98,9 +100,14 @@ class Cluster:
             return self._lnet(name)
         if "stat -f --format=%T" in line:
             return self._client(name)
+        if "dcgmi diag" in line:
+            return dcgm.diagnosed(self.machines[name], line)
+        if "lldpcli" in line or "ibnetdiscover" in line:
+            return self.cables.told(name, line)
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
+            ("find", self.jobs.take_logs),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -252,6 +259,7 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     """Runs the production stage with the cluster in place of ssh, and pauses of no length."""
     patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
     patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
+    patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
     patch.setattr(remote, "run", cluster.run)
     patch.setattr(remote, "Session", cluster.session)
     clusters.remember(cluster.contract, work, site.seen)

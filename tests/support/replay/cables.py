@@ -1,0 +1,104 @@
+"""The cables of replayed nodes: what lldpcli on a node hears from its leaf switches, and what ibnetdiscover shows of a subnet.
+
+`lldpcli` has the form of ``tests/unit/validate/data/cabling``, recorded from lldpd 1.0.16, with ports as Cumulus Linux calls them;
+`ibnetdiscover` that of its manual page (linux-rdma/rdma-core, infiniband-diags) with one spine above all leaves; both built.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from tests.support.replay import ethernet
+from tests.support.replay.node import Machine
+
+from railbed.contract import Contract
+
+End = tuple[str, int]
+"""Node and rail, or switch and port."""
+NO_CARD = (
+    "ibwarn: [4000] mad_rpc_open_port: can't open UMAD port ({0}:1)\n"
+    "ibnetdisc.c:811; can't open MAD port ({0}:1)\nibnetdiscover: iberror: failed: discover failed\n"
+)
+RADIX, SPINE = 64, "spine0"
+SWITCH, CARD = 0xFC6A1C0300000000, 0xA288C20300000000
+
+
+class Cables:
+    """As planned, less what a table changes: ``swapped`` pairs of ``node rail``, ``leaves`` with another name, ``no_lldp``."""
+
+    def __init__(
+        self, contract: Contract, machines: dict[str, Machine], silent: Collection[str], table: dict[str, Any]
+    ) -> None:
+        self.machines, self.silent = machines, silent
+        self.deaf: list[str] = table.get("no_lldp", [])
+        self.ends: dict[End, End] = {
+            (node.name, rail.index): (nic.switch, int(nic.port))
+            for node in contract.nodes
+            for rail in node.rails
+            for nic in rail.nics
+            if nic.switch
+        }
+        for one, other in table.get("swapped", []):
+            left, right = _end(one), _end(other)
+            self.ends[left], self.ends[right] = self.ends[right], self.ends[left]
+        named: dict[str, str] = table.get("leaves", {})
+        self.ends = {card: (named.get(leaf, leaf), port) for card, (leaf, port) in self.ends.items()}
+
+    def told(self, name: str, line: str) -> tuple[int, str, str]:
+        """What the program in the command line says on a node."""
+        asked = re.search(r"ibnetdiscover -C (\S+) -P 1", line)
+        if asked:
+            return self._subnet(name, asked[1])
+        assert "lldpcli -f json show neighbors" in line, line
+        if name in self.deaf:
+            return 1, "", "[WARN/lldpctl] unable to connect to socket /var/run/lldpd.socket: No such file or directory\n"
+        return 0, json.dumps({"lldp": {"interface": self._heard(name)}}), ""
+
+    def _up(self, node: str, device: str) -> bool:
+        card = self.machines[node].facts["cards"][device]
+        return bool(node not in self.silent and card["there"] and card["phys_state"].startswith("5:"))
+
+    def _heard(self, name: str) -> list[dict[str, Any]]:
+        found = []
+        for device, (netdev, rail) in ethernet.interfaces(self.machines[name]).items():
+            leaf, port = self.ends[name, rail]
+            if self._up(name, device):
+                identifier = {"type": "mac", "value": "9c:05:91:00:00:01"}
+                said = {"id": {"type": "ifname", "value": f"swp{port}"}, "descr": f"swp{port}", "ttl": "120"}
+                found.append({netdev: {"via": "LLDP", "chassis": {leaf: {"id": identifier}}, "port": said}})
+        return found
+
+    def _subnet(self, name: str, device: str) -> tuple[int, str, str]:
+        if device not in self.machines[name].facts["cards"] or not self.machines[name].facts["cards"][device]["there"]:
+            return 1, "", NO_CARD.format(device)
+        if not self._up(name, device):
+            return 0, f'#\n# Topology file: generated\n#\ncaguid=0x{CARD:x}\nCa\t1 "H-{CARD:016x}"\t\t# "{name} {device}"\n', ""
+        below: dict[str, list[tuple[int, int, str]]] = {}
+        for at, ((node, rail), (leaf, port)) in enumerate(sorted(self.ends.items())):
+            card = list(self.machines[node].facts["cards"])[rail]
+            if self._up(node, card):
+                below.setdefault(leaf, []).append((port, CARD + at, f"{node} {card}"))
+        lines = ["#", "# Topology file: generated on Mon Nov 30 08:00:00 2026", "#"]
+        cards: list[str] = []
+        for index, (leaf, ports) in enumerate(sorted(below.items()), 1):
+            guid = SWITCH + index
+            lines += ["", f"switchguid=0x{guid:x}({guid:x})",
+                      f'Switch\t{RADIX} "S-{guid:016x}"\t\t# "MF0;{leaf}:MQM9700/U1" enhanced port 0 lid {index} lmc 0']  # fmt: skip
+            for port, card_guid, words in sorted(ports):
+                lines.append(f'[{port}]\t"H-{card_guid:016x}"[1]({card_guid:x}) \t\t# "{words}" lid {card_guid & 0xFFFF} 4xNDR')
+                cards += ["", f"caguid=0x{card_guid:x}", f'Ca\t1 "H-{card_guid:016x}"\t\t# "{words}"',
+                          f'[1]({card_guid:x}) \t"S-{guid:016x}"[{port}]\t\t# lid {card_guid & 0xFFFF} lmc 0 "{leaf}" lid 1 4xNDR']  # fmt: skip
+            lines.append(f'[{RADIX}]\t"S-{SWITCH:016x}"[{index}]\t\t# "MF0;{SPINE}:MQM9700/U1" lid 0 4xNDR')
+        above = [f'[{i}]\t"S-{SWITCH + i:016x}"[{RADIX}]\t\t# "MF0;{leaf}:MQM9700/U1" lid {i} 4xNDR' for i, leaf in enumerate(sorted(below), 1)]
+        top = ["", f"switchguid=0x{SWITCH:x}({SWITCH:x})",
+               f'Switch\t{RADIX} "S-{SWITCH:016x}"\t\t# "MF0;{SPINE}:MQM9700/U1" enhanced port 0 lid 0 lmc 0']  # fmt: skip
+        return 0, "\n".join([*lines, *top, *above, *cards]) + "\n", ""
+
+
+def _end(words: str) -> End:
+    """``h100-3 2`` is rail 2 of h100-3."""
+    node, _, rail = words.partition(" ")
+    return node, int(rail)
