@@ -61,7 +61,8 @@ def run(bench: Bench) -> None:
     missing = [name for name in bench.unreachable if any(one.card.device == name for one in cables)]
     if missing and verdict is Verdict.PASS:
         verdict = Verdict.UNPROVEN
-    reason = f"{seen.reason}; {', '.join(missing)} cannot be reached" if missing else seen.reason
+    reason = f"{_down(bench, seen)}{seen.reason}"
+    reason = f"{reason}; {', '.join(missing)} cannot be reached" if missing else reason
     detail = {"guilty": [list(pair) for pair in seen.guilty]} if seen.guilty else {}
     bench.answers.add(
         judged(
@@ -69,6 +70,14 @@ def run(bench: Bench) -> None:
             detail=detail,
         )
     )  # fmt: skip
+
+
+def _down(bench: Bench, seen: Seen) -> str:
+    """What stands before the reason where all cables that nothing is seen of are of nodes whose rails are down."""
+    silent = sorted({cable.card.device for cable in seen.unseen})
+    if seen.verdict is not Verdict.UNPROVEN or not silent or not set(silent) <= bench.dead_rails.keys():
+        return ""
+    return f"blocked by node.nics on {', '.join(silent)}: "
 
 
 def planned(contract: Contract, names: Sequence[str], *, by_device: bool) -> list[Planned]:

@@ -41,7 +41,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def judge(contract: Contract, fake_remote: Any, tmp_path: Path) -> Judge:
     """The verdict where nodes answer as a function says, of a contract whose rails are changed by another."""
 
-    def judged(answer: Any, change: Any, transport: str = "tcp") -> Any:
+    def judged(answer: Any, change: Any, transport: str = "tcp", dead: tuple[str, ...] = ()) -> Any:
         nodes = [
             node.model_copy(update={"rails": [change(node.name, rail) for rail in node.rails]})
             for node in contract.nodes
@@ -52,6 +52,7 @@ def judge(contract: Contract, fake_remote: Any, tmp_path: Path) -> Judge:
         )
         scope = select(made, pattern=cabling.CLAIM)
         bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        bench.dead_rails = {name: f"blocked by node.nics on {name}" for name in dead}
         cabling.run(bench)
         return bench.answers.complete()[0], bench
 
@@ -99,6 +100,17 @@ def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: 
 
     verdict, _ = judge(answer, with_port)
     assert verdict.verdict is Verdict.UNPROVEN and told in verdict.reason
+
+
+def test_rails_that_are_down_explain_that_nothing_is_heard(judge: Judge) -> None:
+    said = heard("good")
+    said["h100-2"]["lldp"]["interface"] = said["h100-2"]["lldp"]["interface"][1:]
+    told = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
+    verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
+    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, told)
+    said["h100-3"] = {"lldp": {}}
+    verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
+    assert verdict.verdict is Verdict.UNPROVEN and not verdict.reason.startswith("blocked")
 
 
 def test_a_rail_that_just_came_up_is_heard_at_a_second_look(
