@@ -54,7 +54,11 @@ class Cables:
             return self._subnet(name, asked[1])
         assert "lldpcli -f json show neighbors" in line, line
         if name in self.deaf:
-            return 1, "", "[WARN/lldpctl] unable to connect to socket /var/run/lldpd.socket: No such file or directory\n"
+            return (
+                1,
+                "",
+                "[WARN/lldpctl] unable to connect to socket /var/run/lldpd.socket: No such file or directory\n",
+            )
         return 0, json.dumps({"lldp": {"interface": self._heard(name)}}), ""
 
     def _up(self, node: str, device: str) -> bool:
@@ -72,10 +76,17 @@ class Cables:
         return found
 
     def _subnet(self, name: str, device: str) -> tuple[int, str, str]:
-        if device not in self.machines[name].facts["cards"] or not self.machines[name].facts["cards"][device]["there"]:
+        if (
+            device not in self.machines[name].facts["cards"]
+            or not self.machines[name].facts["cards"][device]["there"]
+        ):
             return 1, "", NO_CARD.format(device)
         if not self._up(name, device):
-            return 0, f'#\n# Topology file: generated\n#\ncaguid=0x{CARD:x}\nCa\t1 "H-{CARD:016x}"\t\t# "{name} {device}"\n', ""
+            return (
+                0,
+                f'#\n# Topology file: generated\n#\ncaguid=0x{CARD:x}\nCa\t1 "H-{CARD:016x}"\t\t# "{name} {device}"\n',
+                "",
+            )
         below: dict[str, list[tuple[int, int, str]]] = {}
         for at, ((node, rail), (leaf, port)) in enumerate(sorted(self.ends.items())):
             card = list(self.machines[node].facts["cards"])[rail]
@@ -88,11 +99,16 @@ class Cables:
             lines += ["", f"switchguid=0x{guid:x}({guid:x})",
                       f'Switch\t{RADIX} "S-{guid:016x}"\t\t# "MF0;{leaf}:MQM9700/U1" enhanced port 0 lid {index} lmc 0']  # fmt: skip
             for port, card_guid, words in sorted(ports):
-                lines.append(f'[{port}]\t"H-{card_guid:016x}"[1]({card_guid:x}) \t\t# "{words}" lid {card_guid & 0xFFFF} 4xNDR')
+                lines.append(
+                    f'[{port}]\t"H-{card_guid:016x}"[1]({card_guid:x}) \t\t# "{words}" lid {card_guid & 0xFFFF} 4xNDR'
+                )
                 cards += ["", f"caguid=0x{card_guid:x}", f'Ca\t1 "H-{card_guid:016x}"\t\t# "{words}"',
                           f'[1]({card_guid:x}) \t"S-{guid:016x}"[{port}]\t\t# lid {card_guid & 0xFFFF} lmc 0 "{leaf}" lid 1 4xNDR']  # fmt: skip
             lines.append(f'[{RADIX}]\t"S-{SWITCH:016x}"[{index}]\t\t# "MF0;{SPINE}:MQM9700/U1" lid 0 4xNDR')
-        above = [f'[{i}]\t"S-{SWITCH + i:016x}"[{RADIX}]\t\t# "MF0;{leaf}:MQM9700/U1" lid {i} 4xNDR' for i, leaf in enumerate(sorted(below), 1)]
+        above = [
+            f'[{i}]\t"S-{SWITCH + i:016x}"[{RADIX}]\t\t# "MF0;{leaf}:MQM9700/U1" lid {i} 4xNDR'
+            for i, leaf in enumerate(sorted(below), 1)
+        ]
         top = ["", f"switchguid=0x{SWITCH:x}({SWITCH:x})",
                f'Switch\t{RADIX} "S-{SWITCH:016x}"\t\t# "MF0;{SPINE}:MQM9700/U1" enhanced port 0 lid 0 lmc 0']  # fmt: skip
         return 0, "\n".join([*lines, *top, *above, *cards]) + "\n", ""

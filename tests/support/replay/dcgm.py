@@ -38,7 +38,9 @@ def diagnosed(machine: Machine, line: str) -> tuple[int, str, str]:
     if not machine.facts["dcgm"]:
         return 3, "", "the host engine does not answer\n"
     there = [gpu for gpu in machine.facts["gpus"] if gpu["there"]]
-    tests = [_test(name, {at: there[at]["diag"] for at in answering(machine)}) for name in LEVELS[int(asked[1])]]
+    tests = [
+        _test(name, {at: there[at]["diag"] for at in answering(machine)}) for name in LEVELS[int(asked[1])]
+    ]
     told = {
         "DCGM Diagnostic": {"test_categories": [{"category": "Tests", "tests": tests}]},
         "metadata": {"Driver Version Detected": machine.facts["driver"], "version": machine.facts["dcgm"]},
@@ -52,7 +54,11 @@ def _test(name: str, said: dict[int, str]) -> dict[str, Any]:
     results = []
     for number, words in said.items():
         test, _, message = words.partition(": ")
-        failed = {"status": "Fail", "warnings": [{"error_id": 95, "warning": message}]} if test == name else {"status": "Pass"}
+        failed = (
+            {"status": "Fail", "warnings": [{"error_id": 95, "warning": message}]}
+            if test == name
+            else {"status": "Pass"}
+        )
         results.append({"entity_group": "GPU", "entity_id": number, **failed})
     worst = "Fail" if any(one["status"] == "Fail" for one in results) else "Pass"
     return {"name": name, "results": results, "test_summary": {"status": worst}}
@@ -61,7 +67,9 @@ def _test(name: str, said: dict[int, str]) -> dict[str, Any]:
 def _health(watches: dict[int, str]) -> dict[str, Any]:
     """``watches``: GPU → what the watch of its memory says, as a failure."""
     gpus = {
-        str(number): {"children": {"Errors": {"children": {"Memory": {"value": "Failure", "overflow": [words]}}}}}
+        str(number): {
+            "children": {"Errors": {"children": {"Memory": {"value": "Failure", "overflow": [words]}}}}
+        }
         for number, words in watches.items()
     }
     body = {"Overall Health": {"value": "Failure" if gpus else "Healthy"}}

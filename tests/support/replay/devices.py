@@ -20,7 +20,10 @@ def pci_errors(machine: Machine) -> None:
     if machine.node.identity.kind != "serial":
         return
     found = machine.facts
-    folders = {f"/sys/bus/pci/devices/{place}": found["gpus"][at] for at, place in enumerate(sorted(machine.tree.gpus))}
+    folders = {
+        f"/sys/bus/pci/devices/{place}": found["gpus"][at]
+        for at, place in enumerate(sorted(machine.tree.gpus))
+    }
     folders |= {f"/sys/class/infiniband/{name}/device": card for name, card in found["cards"].items()}
     for folder, part in folders.items():
         for severity, (total, kind) in AER.items() if part["there"] else ():

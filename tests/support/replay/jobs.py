@@ -38,6 +38,7 @@ class Jobs:
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
+        self.unread: list[str] = table.get("no_logs", [])
         self.logs: dict[tuple[str, str], str] = {}
         """Node and NCCL_DEBUG_FILE → what NCCL wrote there."""
 
@@ -50,7 +51,9 @@ class Jobs:
         assert op in COLLECTIVES and "--mpi=pmix" in words and named["--ntasks-per-node"] == str(RANKS)
         rule = next((one for one in self.rules if self._speaks(one, op, nodes)), {})
         for name in nodes:
-            self.logs[name, named["NCCL_DEBUG_FILE"]] = self._log(name, nodes) if rule.get("logged", True) else ""
+            self.logs[name, named["NCCL_DEBUG_FILE"]] = (
+                self._log(name, nodes) if rule.get("logged", True) else ""
+            )
         if rule.get("code"):
             return int(rule["code"]), rule.get("out", ""), rule.get("err", "")
         timed, warm = (int(words[words.index(option) + 1]) for option in ("-n", "-w"))
@@ -62,8 +65,12 @@ class Jobs:
         """What `find` prints of NCCL's files on a node, and removes: those of the start that it names."""
         folder, wanted = words[1], [words[at + 1] for at, word in enumerate(words) if word == "-name"]
         assert len(wanted) == 2 and words[-1] == "-delete", words
+        if node in self.unread:
+            return 255, "", f"Connection to {node} closed by remote host.\n"
         mine = [key for key in self.logs if key[0] == node]
-        names = {key: key[1].replace("%h", node).replace("%p", "4000").removeprefix(folder + "/") for key in mine}
+        names = {
+            key: key[1].replace("%h", node).replace("%p", "4000").removeprefix(folder + "/") for key in mine
+        }
         text = "".join(self.logs[key] for key in mine if fnmatchcase(names[key], wanted[1]))
         for key in mine:
             if fnmatchcase(names[key], wanted[0]):

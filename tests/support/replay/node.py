@@ -39,12 +39,18 @@ SAID = (
     "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
     "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit", "slurmd", "gdrcopy_mode", "watches",
 )  # fmt: skip
-"""Facts that programs tell, and no file; of a GPU all but whether it is there."""
+"""Facts that programs tell, and no file; of a GPU all but ``PART_FILES``."""
+
+
+PART_FILES = (".there", ".errors")
+"""Facts of a GPU that its files tell."""
 
 
 def only_said(changes: dict[str, Any]) -> bool:
     """Whether the files of a node stay as they are."""
-    return all(path in SAID or (path.startswith("gpus.") and not path.endswith(".there")) for path in changes)
+    return all(
+        path in SAID or (path.startswith("gpus.") and not path.endswith(PART_FILES)) for path in changes
+    )
 
 
 def template(name: str) -> Template:
