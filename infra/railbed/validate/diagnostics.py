@@ -20,7 +20,7 @@ CLAIM = "node.dcgm"
 NEEDS = ("node.driver", "node.gpus")
 """What must have been answered before the tests can end."""
 EXPLAINING = ("node.gpus", "node.dcgm_engine")
-"""Claims whose failure is why tests that began prove nothing: of GPUs that are not there, or by an engine that does not answer."""
+"""Claims whose failure is why tests that began prove nothing: GPUs that are not there, or an engine that does not answer."""
 MARK = "--- health"
 ASK = """
 timeout -k 2 {probe_s:g} dcgmi discovery -l > /dev/null || {{ echo "the host engine does not answer" >&2; exit 3; }}
