@@ -1,6 +1,6 @@
 """The cables of replayed nodes: what lldpcli on a node hears from its leaf switches, and what ibnetdiscover shows of a subnet.
 
-`lldpcli` has the form of ``tests/unit/validate/data/cabling``, recorded from lldpd 1.0.16, with ports as Cumulus Linux calls them;
+`lldpcli` has the form of ``tests/unit/validate/data/cabling``, recorded from lldpd 1.0.16, with ports as Cumulus Linux has them;
 `ibnetdiscover` that of its manual page (linux-rdma/rdma-core, infiniband-diags) with one spine above all leaves; both built.
 """
 
@@ -23,6 +23,9 @@ NO_CARD = (
     "ibnetdisc.c:811; can't open MAD port ({0}:1)\nibnetdiscover: iberror: failed: discover failed\n"
 )
 RADIX, SPINE = 64, "spine0"
+DESCRIBED = "MF0;{}:MQM9700/U1"
+"""How a managed switch of NVIDIA's describes itself."""
+HEAD = ["#", "# Topology file: generated on Mon Nov 30 08:00:00 2026", "#"]
 SWITCH, CARD = 0xFC6A1C0300000000, 0xA288C20300000000
 
 
@@ -76,42 +79,44 @@ class Cables:
         return found
 
     def _subnet(self, name: str, device: str) -> tuple[int, str, str]:
-        if (
-            device not in self.machines[name].facts["cards"]
-            or not self.machines[name].facts["cards"][device]["there"]
-        ):
+        card = self.machines[name].facts["cards"].get(device)
+        if not card or not card["there"]:
             return 1, "", NO_CARD.format(device)
         if not self._up(name, device):
-            return (
-                0,
-                f'#\n# Topology file: generated\n#\ncaguid=0x{CARD:x}\nCa\t1 "H-{CARD:016x}"\t\t# "{name} {device}"\n',
-                "",
-            )
-        below: dict[str, list[tuple[int, int, str]]] = {}
+            return 0, "\n".join([*HEAD, *_device("Ca", 1, CARD, f"{name} {device}")]) + "\n", ""
+        lines, cards, up = list(HEAD), list[str](), list[str]()
+        for lid, (leaf, below) in enumerate(sorted(self._below().items()), 1):
+            guid, words = SWITCH + lid, DESCRIBED.format(leaf)
+            lines += _device("Switch", RADIX, guid, words)
+            lines += [_port(port, own, 1, "H", described) for port, own, described in below]
+            lines.append(_port(RADIX, SWITCH, lid, "S", DESCRIBED.format(SPINE)))
+            up.append(_port(lid, guid, RADIX, "S", words))
+            for port, own, described in below:
+                cards += [*_device("Ca", 1, own, described), _port(1, guid, port, "S", words)]
+        lines += _device("Switch", RADIX, SWITCH, DESCRIBED.format(SPINE))
+        return 0, "\n".join([*lines, *up, *cards]) + "\n", ""
+
+    def _below(self) -> dict[str, list[tuple[int, int, str]]]:
+        """Leaf → port, identifier and description of every card that is up, by port."""
+        found: dict[str, list[tuple[int, int, str]]] = {}
         for at, ((node, rail), (leaf, port)) in enumerate(sorted(self.ends.items())):
             card = list(self.machines[node].facts["cards"])[rail]
             if self._up(node, card):
-                below.setdefault(leaf, []).append((port, CARD + at, f"{node} {card}"))
-        lines = ["#", "# Topology file: generated on Mon Nov 30 08:00:00 2026", "#"]
-        cards: list[str] = []
-        for index, (leaf, ports) in enumerate(sorted(below.items()), 1):
-            guid = SWITCH + index
-            lines += ["", f"switchguid=0x{guid:x}({guid:x})",
-                      f'Switch\t{RADIX} "S-{guid:016x}"\t\t# "MF0;{leaf}:MQM9700/U1" enhanced port 0 lid {index} lmc 0']  # fmt: skip
-            for port, card_guid, words in sorted(ports):
-                lines.append(
-                    f'[{port}]\t"H-{card_guid:016x}"[1]({card_guid:x}) \t\t# "{words}" lid {card_guid & 0xFFFF} 4xNDR'
-                )
-                cards += ["", f"caguid=0x{card_guid:x}", f'Ca\t1 "H-{card_guid:016x}"\t\t# "{words}"',
-                          f'[1]({card_guid:x}) \t"S-{guid:016x}"[{port}]\t\t# lid {card_guid & 0xFFFF} lmc 0 "{leaf}" lid 1 4xNDR']  # fmt: skip
-            lines.append(f'[{RADIX}]\t"S-{SWITCH:016x}"[{index}]\t\t# "MF0;{SPINE}:MQM9700/U1" lid 0 4xNDR')
-        above = [
-            f'[{i}]\t"S-{SWITCH + i:016x}"[{RADIX}]\t\t# "MF0;{leaf}:MQM9700/U1" lid {i} 4xNDR'
-            for i, leaf in enumerate(sorted(below), 1)
-        ]
-        top = ["", f"switchguid=0x{SWITCH:x}({SWITCH:x})",
-               f'Switch\t{RADIX} "S-{SWITCH:016x}"\t\t# "MF0;{SPINE}:MQM9700/U1" enhanced port 0 lid 0 lmc 0']  # fmt: skip
-        return 0, "\n".join([*lines, *top, *above, *cards]) + "\n", ""
+                found.setdefault(leaf, []).append((port, CARD + at, f"{node} {card}"))
+        return {leaf: sorted(ports) for leaf, ports in found.items()}
+
+
+def _device(kind: str, ports: int, guid: int, described: str) -> list[str]:
+    """The head of a device; a switch's first port is its own."""
+    switch = kind == "Switch"
+    own = f"switchguid=0x{guid:x}({guid:x})" if switch else f"caguid=0x{guid:x}"
+    more = " enhanced port 0 lid 1 lmc 0" if switch else ""
+    return ["", own, f'{kind}\t{ports} "{"S" if switch else "H"}-{guid:016x}"\t\t# "{described}"{more}']
+
+
+def _port(number: int, guid: int, far: int, kind: str, described: str) -> str:
+    """A port's line, of a switch or a card, with what is at its other end."""
+    return f'[{number}]\t"{kind}-{guid:016x}"[{far}]\t\t# "{described}" lid 1 4xNDR'
 
 
 def _end(words: str) -> End:

@@ -31,7 +31,7 @@ Said = tuple[int, str, str]
 
 
 class Jobs:
-    """Jobs of a cluster. ``rules``: ``{op, node, share | wrong | code, err, cut, logged}``; ``network``: node → how NCCL runs there."""
+    """Jobs of a cluster. ``rules``: ``{op, node, share | wrong | code, err, cut, logged}``; ``network``: node → how NCCL runs."""
 
     def __init__(self, contract: Contract, cluster: str, fabric: Fabric, table: dict[str, Any]) -> None:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
