@@ -26,7 +26,9 @@ RADIX, SPINE = 64, "spine0"
 DESCRIBED = "MF0;{}:MQM9700/U1"
 """How a managed switch of NVIDIA's describes itself."""
 HEAD = ["#", "# Topology file: generated on Mon Nov 30 08:00:00 2026", "#"]
-SWITCH, CARD = 0xFC6A1C0300000000, 0xA288C20300000000
+SWITCH, CARD, ENGINE = 0xFC6A1C0300000000, 0xA288C20300000000, 0xFC6A1C0310000000
+AGGREGATION = "Mellanox Technologies Aggregation Node"
+"""The reduction engine of a switch, on a port of its own behind the others."""
 
 
 class Cables:
@@ -87,13 +89,14 @@ class Cables:
         lines, cards, up = list(HEAD), list[str](), list[str]()
         for lid, (leaf, below) in enumerate(sorted(self._below().items()), 1):
             guid, words = SWITCH + lid, DESCRIBED.format(leaf)
-            lines += _device("Switch", RADIX, guid, words)
-            lines += [_port(port, own, 1, "H", described) for port, own, described in below]
-            lines.append(_port(RADIX, SWITCH, lid, "S", DESCRIBED.format(SPINE)))
-            up.append(_port(lid, guid, RADIX, "S", words))
-            for port, own, described in below:
-                cards += [*_device("Ca", 1, own, described), _port(1, guid, port, "S", words)]
-        lines += _device("Switch", RADIX, SWITCH, DESCRIBED.format(SPINE))
+            engine = (RADIX + 1, ENGINE + lid, AGGREGATION)
+            lines += _device("Switch", RADIX + 1, guid, words)
+            lines += [_to_card(port, own, described) for port, own, described in [*below, engine]]
+            lines.append(_to_switch(RADIX, SWITCH, lid, DESCRIBED.format(SPINE)))
+            up.append(_to_switch(lid, guid, RADIX, words))
+            for port, own, described in [*below, engine]:
+                cards += [*_device("Ca", 1, own, described), _of_card(own, guid, port, words)]
+        lines += _device("Switch", RADIX + 1, SWITCH, DESCRIBED.format(SPINE))
         return 0, "\n".join([*lines, *up, *cards]) + "\n", ""
 
     def _below(self) -> dict[str, list[tuple[int, int, str]]]:
@@ -114,9 +117,19 @@ def _device(kind: str, ports: int, guid: int, described: str) -> list[str]:
     return ["", own, f'{kind}\t{ports} "{"S" if switch else "H"}-{guid:016x}"\t\t# "{described}"{more}']
 
 
-def _port(number: int, guid: int, far: int, kind: str, described: str) -> str:
-    """A port's line, of a switch or a card, with what is at its other end."""
-    return f'[{number}]\t"{kind}-{guid:016x}"[{far}]\t\t# "{described}" lid 1 4xNDR'
+def _to_card(number: int, guid: int, described: str) -> str:
+    """A switch's port below which a card is."""
+    return f'[{number}]\t"H-{guid:016x}"[1]({guid:x}) \t\t# "{described}" lid 2 4xNDR'
+
+
+def _to_switch(number: int, guid: int, far: int, described: str) -> str:
+    """A switch's port with another switch at its other end."""
+    return f'[{number}]\t"S-{guid:016x}"[{far}]\t\t# "{described}" lid 1 4xNDR'
+
+
+def _of_card(own: int, guid: int, far: int, described: str) -> str:
+    """A card's port."""
+    return f'[1]({own:x}) \t"S-{guid:016x}"[{far}]\t\t# lid 2 lmc 0 "{described}" lid 1 4xNDR'
 
 
 def _end(words: str) -> End:

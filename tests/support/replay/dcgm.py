@@ -20,8 +20,8 @@ LEVELS = {
     2: ["software", "memory", "pcie"],
     3: ["software", "memory", "pcie", "diagnostic", "memory_bandwidth", "targeted_power", "targeted_stress"],
 }
-FAILED = 226
-"""Exit status of dcgmi where a test failed: DCGM_ST_NVVS_ISOLATE_ERROR of dcgm_structs.h as a byte."""
+FAILED = 205
+"""Exit status of dcgmi where a GPU should be taken out: DCGM_ST_NVVS_ISOLATE_ERROR, -51 (NVIDIA/DCGM, dcgm_structs.h)."""
 ASKED = re.compile(r"dcgmi diag -r (\d) -j")
 
 
@@ -42,7 +42,7 @@ def diagnosed(machine: Machine, line: str) -> tuple[int, str, str]:
         _test(name, {at: there[at]["diag"] for at in answering(machine)}) for name in LEVELS[int(asked[1])]
     ]
     told = {
-        "DCGM Diagnostic": {"test_categories": [{"category": "Tests", "tests": tests}]},
+        "DCGM Diagnostic": {"test_categories": [{"category": "Hardware", "tests": tests}]},
         "metadata": {"Driver Version Detected": machine.facts["driver"], "version": machine.facts["dcgm"]},
     }
     code = FAILED if any(test["test_summary"]["status"] == "Fail" for test in tests) else 0
@@ -55,9 +55,7 @@ def _test(name: str, said: dict[int, str]) -> dict[str, Any]:
     for number, words in said.items():
         test, _, message = words.partition(": ")
         failed = (
-            {"status": "Fail", "warnings": [{"error_id": 95, "warning": message}]}
-            if test == name
-            else {"status": "Pass"}
+            {"status": "Fail", "warnings": [{"warning": message}]} if test == name else {"status": "Pass"}
         )
         results.append({"entity_group": "GPU", "entity_id": number, **failed})
     worst = "Fail" if any(one["status"] == "Fail" for one in results) else "Pass"
