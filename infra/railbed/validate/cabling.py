@@ -135,11 +135,14 @@ def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
 def _by_subnet(
     bench: Bench, contract: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
 ) -> tuple[Seen, dict[str, Any]]:
-    """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail."""
+    """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail.
+
+    A node whose rails are down sees nothing: it is asked where there is no other.
+    """
     links: list[Link] = []
     said: dict[str, str] = {}
     failed = ""
-    name = nodes[0].name
+    name = next((node.name for node in nodes if node.name not in bench.dead_rails), nodes[0].name)
     for _, nic in contract.nics(contract.node(name)):
         if any(Port(name, nic.device) in (link.one, link.other) for link in links):
             continue

@@ -187,6 +187,18 @@ def test_the_subnet_shows_the_cables_of_a_node_that_cannot_be_reached_too(judge:
     assert (verdict.verdict, verdict.measured) == (Verdict.PASS, 8)
 
 
+def test_a_node_with_a_rail_that_is_down_is_not_asked_for_the_subnet(judge: Judge) -> None:
+    asked: list[str] = []
+
+    def answer(node: str, line: str) -> Result:
+        asked.append(node)
+        return Result((line,), 0, subnet(), "")
+
+    judge(answer, in_subnet, "infiniband", dead=("h100-0",))
+    judge(answer, in_subnet, "infiniband", dead=tuple(NODES))
+    assert asked == ["h100-1", "h100-0"]
+
+
 def test_swapped_cables_of_a_subnet_are_named(judge: Judge) -> None:
     text = subnet()
     one, other = '"h100-2 mlx5_0"', '"h100-2 mlx5_1"'
