@@ -67,7 +67,7 @@ class Jobs:
         assert len(wanted) == 2 and words[-1] == "-delete", words
         if node in self.unread:
             return 255, "", f"Connection to {node} closed by remote host.\n"
-        mine = [key for key in self.logs if key[0] == node]
+        mine = [key for key in list(self.logs) if key[0] == node]
         names = {
             key: key[1].replace("%h", node).replace("%p", "4000").removeprefix(folder + "/") for key in mine
         }
