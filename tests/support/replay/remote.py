@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import cabling, lnet, patience, run, transfers
+from railbed.validate import cabling, lnet, patience, rendezvous, run, transfers
 from railbed.validate.node import scheduler_files
 from railbed.validate.records import Report
 
@@ -38,6 +39,10 @@ NO_ROUTE = "ssh: connect to host {} port 22: No route to host\n"
 LNET, NODE_LINE = template("lnetctl.txt"), template("scontrol-node.txt")
 FILE_S = 0.01
 """For which one client's file of 16 MiB is written or read; built: 1.7 GB/s of one stream."""
+
+
+AT_ONCE = SimpleNamespace(monotonic=lambda: 0.0)
+"""In place of the clock by which orders reach nodes: what the machine of the tests does meanwhile says nothing of them."""
 
 
 class Cluster:
@@ -260,6 +265,7 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
     patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
     patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
+    patch.setattr(rendezvous, "time", AT_ONCE)
     patch.setattr(remote, "run", cluster.run)
     patch.setattr(remote, "Session", cluster.session)
     clusters.remember(cluster.contract, work, site.seen)
