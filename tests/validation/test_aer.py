@@ -62,5 +62,32 @@ def test_a_device_without_counters_proves_nothing(
 
 
 def test_gpus_that_are_not_listed_prove_nothing(node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    node.command("nvidia-smi", "", arguments=" ".join(PLACES[1:]))
-    assert node.check("node.aer", monkeypatch).verdict == "unproven"
+    node.command("nvidia-smi", "0, 00000000:10:00.0\n", arguments=" ".join(PLACES[1:]))
+    found = node.check("node.aer", monkeypatch)
+    assert found.verdict == "unproven" and found.reason.startswith("blocked by node.gpus: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", "node.driver"),
+        ("Unable to determine the device handle for GPU1: GPU is lost.  Reboot the system\n", "node.gpus"),
+    ],
+)
+def test_what_stands_in_the_way_is_named(
+    node: Any, monkeypatch: pytest.MonkeyPatch, text: str, claim: str
+) -> None:
+    node.command("nvidia-smi", text, arguments=" ".join(PLACES[1:]))
+    node.command("nvidia-smi", text)
+    for asked in ("node.aer", "node.clocks", "node.pcie"):
+        found = node.check(asked, monkeypatch)
+        assert found.verdict == "unproven" and found.reason.startswith(f"blocked by {claim}: "), asked
+
+
+def test_a_card_that_is_gone_is_explained_by_another_claim(
+    node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.want["rails"].append({"index": 2, "device": "mlx5_2", "netdev": ""})
+    found = node.check("node.aer", monkeypatch)
+    told = "blocked by node.nics: the kernel counts no errors of rail 2"
+    assert (found.verdict, found.reason) == ("unproven", told)

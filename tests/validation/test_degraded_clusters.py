@@ -10,7 +10,7 @@ import pytest
 from tests.support.replay.remote import Site, degraded, tables
 
 from railbed.claims import Verdict
-from railbed.validate import html_report
+from railbed.validate import html_report, records
 
 KINDS = ("hgx", "roce", "p5")
 CASES = [(kind, table) for kind in KINDS for table in tables(kind)]
@@ -19,8 +19,9 @@ KEYS = {"name", "fail", "unproven", "culprits"}
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of a healthy cluster's report are drawn in test_replayed_clusters.py."""
+    """Those of a healthy cluster's report are drawn in test_replayed_clusters.py, where its JUnit file is written too."""
     monkeypatch.setattr(html_report, "render", lambda *_: b"")
+    monkeypatch.setattr(records, "junit", lambda *_: b"")
 
 
 def expected(

@@ -50,4 +50,7 @@ def test_a_table_that_is_not_there_proves_nothing(world: Any, monkeypatch: pytes
     tables(world)
     assert world.check("node.partition", monkeypatch).verdict == "unproven"
     world.want["rails"] = [{"index": 0, "device": "mlx5_7"}]
-    assert world.check("node.partition", monkeypatch).verdict == "unproven"
+    found = world.check("node.partition", monkeypatch)
+    assert (found.verdict, found.reason) == ("unproven", "blocked by node.nics: mlx5_7 is not there")
+    world.write("/sys/class/infiniband/mlx5_7/fw_ver", "28.43.2026\n")
+    assert "cannot be read" in world.check("node.partition", monkeypatch).reason

@@ -1,4 +1,4 @@
-"""Which hosts' own lines of NCCL's log say what the whole log is failed for. Pure."""
+"""What each host's own lines of NCCL's log say: for whose the whole log is failed, and whose are not there. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from railbed.parse.nccl_debug import NcclLog
 
 HOST = re.compile(r"(?:^|\s)([A-Za-z0-9][A-Za-z0-9-]{0,62}):\d{1,10}:\d{1,10} \[\d{1,4}\] NCCL ")
 """Host, process and thread in front of every line (NVIDIA/nccl, src/debug.cc)."""
+
+
+def silent(text: str, nodes: Sequence[str]) -> list[str]:
+    """The nodes of which the log has no line."""
+    told = {found[1] for line in bare_lines(text) if (found := HOST.search(line))}
+    return [node for node in nodes if node not in told]
 
 
 def guilty(text: str, nodes: Sequence[str], judge: Callable[[NcclLog], Judged]) -> list[str]:

@@ -25,10 +25,12 @@ from railbed.fabric.ends import Planned, Seen
 from railbed.fabric.observed import Link, Port
 from railbed.parse import ibnetdiscover, lldp
 from railbed.run import Result
+from railbed.text import few
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 
 CLAIM = "fabric.cabling"
+MOST_CAUSES = 3
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec {0}; else exec sudo -n {0}; fi'
 NEIGHBOURS = AS_ROOT.format("lldpcli -f json show neighbors")
 SUBNET = AS_ROOT.format("ibnetdiscover -C {device} -P 1")
@@ -57,18 +59,23 @@ def run(bench: Bench) -> None:
         # Its packets reach another rail's switch, which has no way to the rail's own network.
         if not infiniband:
             bench.dead_rails.setdefault(name, f"blocked by {CLAIM} on {name}, {part}")
-    verdict = seen.verdict
-    missing = [name for name in bench.unreachable if any(one.card.device == name for one in cables)]
-    if missing and verdict is Verdict.PASS:
-        verdict = Verdict.UNPROVEN
-    reason = f"{seen.reason}; {', '.join(missing)} cannot be reached" if missing else seen.reason
+    reason = f"{_causes(bench, seen)}{seen.reason}"
     detail = {"guilty": [list(pair) for pair in seen.guilty]} if seen.guilty else {}
     bench.answers.add(
         judged(
-            questions[0], verdict, reason, measured=seen.right, unit="cables", expected=len(cables), evidence=evidence,
+            questions[0], seen.verdict, reason, measured=seen.right, unit="cables", expected=len(cables), evidence=evidence,
             detail=detail,
         )
     )  # fmt: skip
+
+
+def _causes(bench: Bench, seen: Seen) -> str:
+    """What stands before the reason where nothing is seen of cables because their nodes are away, or their rails down."""
+    silent = dict.fromkeys(cable.card.device for cable in seen.unseen)
+    told = [bench.unreachable.get(name) or bench.dead_rails.get(name, "") for name in silent]
+    if seen.verdict is not Verdict.UNPROVEN or not told or not all(told):
+        return ""
+    return f"{few(told, MOST_CAUSES, '; ')}: "
 
 
 def planned(contract: Contract, names: Sequence[str], *, by_device: bool) -> list[Planned]:
@@ -128,11 +135,14 @@ def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
 def _by_subnet(
     bench: Bench, contract: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
 ) -> tuple[Seen, dict[str, Any]]:
-    """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail."""
+    """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail.
+
+    A node whose rails are down sees nothing: it is asked where there is no other.
+    """
     links: list[Link] = []
     said: dict[str, str] = {}
     failed = ""
-    name = nodes[0].name
+    name = next((node.name for node in nodes if node.name not in bench.dead_rails), nodes[0].name)
     for _, nic in contract.nics(contract.node(name)):
         if any(Port(name, nic.device) in (link.one, link.other) for link in links):
             continue

@@ -56,7 +56,7 @@ def run(bench: Bench) -> None:
                 largest.add(first, chosen, ops)
                 texts.append(first.nccl)
     if texts:
-        _nccl(bench, "\n".join(texts))
+        _nccl(bench, "\n".join(texts), largest.nodes)
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
 
@@ -203,8 +203,9 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
     )
 
 
-def _nccl(bench: Bench, text: str) -> None:
-    """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data."""
+def _nccl(bench: Bench, text: str, nodes: list[str]) -> None:
+    """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data, nor
+    does a log of which a node's lines are missing."""
     log, node = nccl_debug.read(text), bench.rail_nodes()[0]
     transport, names = (
         bench.contract.machine(node.machine).transport,
@@ -220,6 +221,14 @@ def _nccl(bench: Bench, text: str) -> None:
     if way.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
         told = f"blocked by {way.claim}: {direct.reason}"
         direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+    if lost := nccl_hosts.silent(text, nodes):
+        told = f"NCCL's log of {', '.join(lost)} is missing"
+        way, direct = (
+            one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": f"{told}; beside it {one.reason}"})
+            if one.verdict is Verdict.PASS
+            else one
+            for one in (way, direct)
+        )
     wanted = [record for record in (way, direct) if bench.scope.asks(record.claim)]
     if not wanted:
         return

@@ -19,6 +19,8 @@ from railbed.validate.scope import Question
 CLAIM = "node.dcgm"
 NEEDS = ("node.driver", "node.gpus")
 """What must have been answered before the tests can end."""
+EXPLAINING = ("node.gpus", "node.dcgm_engine")
+"""Claims whose failure is why tests that began prove nothing: GPUs that are not there, or an engine that does not answer."""
 MARK = "--- health"
 ASK = """
 timeout -k 2 {probe_s:g} dcgmi discovery -l > /dev/null || {{ echo "the host engine does not answer" >&2; exit 3; }}
@@ -59,6 +61,15 @@ def _obstacle(bench: Bench, name: str) -> str:
     return ""
 
 
+def _blamed(bench: Bench, name: str, told: str) -> str:
+    """Why the tests prove nothing, after what is known of the node that explains it."""
+    for claim in EXPLAINING:
+        known = bench.answers.of(claim, name)
+        if known is not None and known.verdict is Verdict.FAIL:
+            return f"blocked by {claim} on {name}: {told}"
+    return told
+
+
 def _level(bench: Bench, name: str) -> int:
     if bench.scope.quick:
         return 1
@@ -77,15 +88,18 @@ def _answer(bench: Bench, question: Question, result: Result, level: int) -> Jud
     diag = dcgmi_diag.plain(text)
     # dcgmi ends with an error where a test failed: what it printed tells more than that.
     if not diag["tests"] and not diag["error"]:
-        told = ended.why(result, "dcgmi diag", question.node)
+        told = _blamed(bench, question.node, ended.why(result, "dcgmi diag", question.node))
         return judged(question, Verdict.UNPROVEN, told, evidence=evidence)
     gpus = bench.node(question.node).gpus
     verdict, reason, parts = law.judge(diag, dcgmi_health.plain(watched), gpus)
+    reason = f"level {level}: {reason}"
+    if verdict is Verdict.UNPROVEN:
+        reason = _blamed(bench, question.node, reason)
     detail = {"level": level} | ({"parts": parts} if parts else {})
     return judged(
         question,
         verdict,
-        f"level {level}: {reason}",
+        reason,
         measured=f"level {level}",
         evidence=evidence,
         detail=detail,

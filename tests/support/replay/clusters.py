@@ -25,8 +25,8 @@ MOUNT = "/scratch"
 
 
 def hgx(folder: Path) -> contract.Contract:
-    """Eight HGX H100 on 400 Gb/s InfiniBand with Lustre over it: examples/metal-cluster.yaml, smaller."""
-    return _metal(folder, "metal/hgx-h100-ib", "nvidia/qm9700")
+    """Eight HGX H100 on a partition of 400 Gb/s InfiniBand with Lustre over it: examples/metal-cluster.yaml, smaller."""
+    return _metal(folder, "metal/hgx-h100-ib", "nvidia/qm9700", pkey="0x12")
 
 
 def roce(folder: Path) -> contract.Contract:
@@ -34,8 +34,9 @@ def roce(folder: Path) -> contract.Contract:
     return _metal(folder, "metal/hgx-h100", "nvidia/sn5600")
 
 
-def _metal(folder: Path, machine: str, switch: str) -> contract.Contract:
+def _metal(folder: Path, machine: str, switch: str, **fabric_parts: str) -> contract.Contract:
     place, text = _spec("metal-cluster")
+    place["fabric"].update(fabric_parts)
     place["platform"]["switch"] = switch
     pool = place["pools"][0]
     pool["machine"] = machine

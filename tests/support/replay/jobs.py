@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.support.replay.node import HEALTHY, template
@@ -30,13 +31,16 @@ Said = tuple[int, str, str]
 
 
 class Jobs:
-    """Jobs of a cluster. ``rules``: ``{op, nodes, share | wrong | code, err, cut}``; ``network``: node → how NCCL runs there."""
+    """Jobs of a cluster. ``rules``: ``{op, node, share | wrong | code, err, cut, logged}``; ``network``: node → how NCCL runs."""
 
     def __init__(self, contract: Contract, cluster: str, fabric: Fabric, table: dict[str, Any]) -> None:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
+        self.unread: list[str] = table.get("no_logs", [])
+        self.logs: dict[tuple[str, str], str] = {}
+        """Node and NCCL_DEBUG_FILE → what NCCL wrote there."""
 
     def collective(self, words: list[str]) -> Said:
         """One start of one program of nccl-tests."""
@@ -46,11 +50,32 @@ class Jobs:
         op, size = program.rpartition("/")[2].removesuffix("_perf"), int(words[words.index("-b") + 1])
         assert op in COLLECTIVES and "--mpi=pmix" in words and named["--ntasks-per-node"] == str(RANKS)
         rule = next((one for one in self.rules if self._speaks(one, op, nodes)), {})
+        for name in nodes:
+            self.logs[name, named["NCCL_DEBUG_FILE"]] = (
+                self._log(name, nodes) if rule.get("logged", True) else ""
+            )
         if rule.get("code"):
             return int(rule["code"]), rule.get("out", ""), rule.get("err", "")
-        self.fabric.moved(nodes, size, self.unused)
-        text = "".join(self._log(name, nodes) for name in nodes) + self._table(op, size, nodes, rule)
+        timed, warm = (int(words[words.index(option) + 1]) for option in ("-n", "-w"))
+        self.fabric.moved(nodes, size * 2 * (timed + warm + 2), self.unused)
+        text = self._table(op, size, nodes, rule)
         return 0, text[: int(len(text) * rule.get("cut", 1.0))], ""
+
+    def take_logs(self, node: str, words: list[str]) -> Said:
+        """What `find` prints of NCCL's files on a node, and removes: those of the start that it names."""
+        folder, wanted = words[1], [words[at + 1] for at, word in enumerate(words) if word == "-name"]
+        assert len(wanted) == 2 and words[-1] == "-delete", words
+        if node in self.unread:
+            return 255, "", f"Connection to {node} closed by remote host.\n"
+        mine = [key for key in list(self.logs) if key[0] == node]
+        names = {
+            key: key[1].replace("%h", node).replace("%p", "4000").removeprefix(folder + "/") for key in mine
+        }
+        text = "".join(self.logs[key] for key in mine if fnmatchcase(names[key], wanted[1]))
+        for key in mine:
+            if fnmatchcase(names[key], wanted[0]):
+                del self.logs[key]
+        return 0, text, ""
 
     @staticmethod
     def _speaks(rule: dict[str, Any], op: str, nodes: list[str]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from tests.support import node_trees
 from tests.support.node_trees import Tree
-from tests.support.replay import ethernet
+from tests.support.replay import dcgm, devices, ethernet
 
 from railbed.contract import Node
 from railbed.validate.node import acs, read_requests, scheduler_files
@@ -25,24 +25,32 @@ from railbed.validate.node.test_xid import FIRST, WRITTEN
 DATA = Path(__file__).parents[2] / "validation" / "data" / "replay"
 HEALTHY: dict[str, Any] = yaml.safe_load((DATA / "healthy.yaml").read_text())
 GPUS = 8
-BOOTED = "Linux version 6.8.0-60-generic (buildd@lcy02-amd64-098)\n"
+BOOTED = '{"MESSAGE": "Linux version 6.8.0-60-generic (buildd@lcy02-amd64-098)", "_TRANSPORT": "kernel"}\n'
 NO_JOB = "Access denied by pam_slurm_adopt: you have no active jobs on this node"
 NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. "
     "Make sure that the latest NVIDIA driver is installed and running.\n"
 )
 LINK = "26.562 GB/s"
+IDLE = "0x0000000000000001"
+"""What nvidia-smi tells of the clocks of a GPU without work (nvml.h, nvmlClocksEventReasonGpuIdle)."""
 
 SAID = (
     "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
-    "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit",
+    "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit", "slurmd", "gdrcopy_mode", "watches",
 )  # fmt: skip
-"""Facts that programs tell, and no file; of a GPU all but whether it is there."""
+"""Facts that programs tell, and no file; of a GPU all but ``PART_FILES``."""
+
+
+PART_FILES = (".there", ".errors")
+"""Facts of a GPU that its files tell."""
 
 
 def only_said(changes: dict[str, Any]) -> bool:
     """Whether the files of a node stay as they are."""
-    return all(path in SAID or (path.startswith("gpus.") and not path.endswith(".there")) for path in changes)
+    return all(
+        path in SAID or (path.startswith("gpus.") and not path.endswith(PART_FILES)) for path in changes
+    )
 
 
 def template(name: str) -> Template:
@@ -69,12 +77,14 @@ def facts(cluster: str) -> dict[str, Any]:
     machine = kind(base["kind"])
     gpu = {
         "there": True, "lost": False, "model": "NVIDIA H100 80GB HBM3", "memory_mib": 81559, "pending": "No", "failure": "No",
-        "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18,
+        "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18, "errors": {}, "diag": "",
+        "reasons": IDLE, "power_w": "700.00", "mig": "Disabled",
     }  # fmt: skip
     cards = {
         nic["rdma"]: {
             "state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
-            "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True,
+            "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True, "errors": {},
+            "keys": ["0xffff", "0x8012"],
         }
         for switch in machine["switches"] for nic in switch["nics"]
     }  # fmt: skip
@@ -85,6 +95,7 @@ def facts(cluster: str) -> dict[str, Any]:
         "read_request": 0x5936, "governor": "performance", "memlock": "unlimited", "log": [], "log_code": 0,
         "offset_s": "-0.000001898", "leap": "Normal", "time_source": "0A500001,10.80.0.1", "lustre": "present", "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
+        "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "nccl_conf": "NCCL_IB_PKEY=1\n", "watches": {},
     }  # fmt: skip
 
 
@@ -157,8 +168,11 @@ class Machine(Probe):
                     f"/sys/devices/system/cpu/cpufreq/policy{cpu}/scaling_governor", found["governor"] + "\n"
                 )
                 write(f"/sys/devices/system/cpu/cpu{cpu}/cpuidle/state1/latency", "2\n")
+        devices.gdrcopy(self)
         self._registers(root)
         self._cards()
+        devices.pci_errors(self)
+        devices.partition(self)
         if self.node.rails:
             ethernet.write(self)
         for path, text in found["other_files"].items():
@@ -241,7 +255,8 @@ class Machine(Probe):
             known = {
                 "index": number, "memory.total": gpu["memory_mib"], "driver_version": self.facts["driver"], "uuid": uuid,
                 "serial": f"16543{self.number:04d}{at:04d}", "persistence_mode": gpu["persistence"], "pci.bus_id": self.buses[at],
-                "pcie.link.width.current": gpu["width"], "pcie.link.width.max": 16,
+                "pcie.link.width.current": gpu["width"], "pcie.link.width.max": 16, "power.limit": gpu["power_w"],
+                "clocks_event_reasons.active": gpu["reasons"], "power.default_limit": "700.00", "mig.mode.current": gpu["mig"],
             }  # fmt: skip
             return ", ".join(str(known[name]) for name in query[1].split(",")) + "\n"
         if line == "-q -x":
@@ -256,7 +271,7 @@ class Machine(Probe):
         return Answer(0, f"Fabric Manager version is : {self.facts['fabric_manager']}\n", "")
 
     def _systemctl(self, words: list[str]) -> Answer:
-        state = self.facts["fabric_manager_state"]
+        state = self.facts["slurmd" if words[-1].startswith("slurm") else "fabric_manager_state"]
         return Answer(0 if state == "active" else 3, state + "\n", "")
 
     def _dcgmi(self, words: list[str]) -> Answer | None:
@@ -264,8 +279,7 @@ class Machine(Probe):
             return None
         if words[1] == "--version":
             return Answer(0, f"\ndcgmi  version: {self.facts['dcgm']}\n", "")
-        seen = sum(gpu["there"] and not gpu["lost"] for gpu in self.facts["gpus"])
-        return Answer(0, f"{seen} GPUs found.\n", "")
+        return Answer(0, f"{len(dcgm.answering(self))} GPUs found.\n", "")
 
     def _enroot(self, words: list[str]) -> Answer:
         return Answer(0, self.facts["enroot"] + "\n", "")
@@ -274,6 +288,8 @@ class Machine(Probe):
         return Answer(0, f"NVIDIA Container Toolkit CLI version {self.facts['container_toolkit']}\n", "")
 
     def _stat(self, words: list[str]) -> Answer:
+        if words[-1].endswith("/dev/gdrdrv"):
+            return devices.device(self, words[-1])
         return Answer(0, "1777\n", "") if "--format=%a" in words else Answer(0, "lustre\n", "")
 
     def _uname(self, words: list[str]) -> Answer:
@@ -289,6 +305,8 @@ class Machine(Probe):
                 if there
                 else Answer(1, "", "not found")
             )
+        if words[-1] == "gdrdrv":
+            return devices.module()
         return (
             Answer(0, f"{self.facts['driver']}\n", "")
             if words[2] == "version"
@@ -312,7 +330,8 @@ class Machine(Probe):
         if words == FIRST:
             return Answer(0, BOOTED, "")
         assert words == WRITTEN
-        return Answer(0 if self.facts["log"] else 1, "".join(f"{line}\n" for line in self.facts["log"]), "")
+        entries = [{"MESSAGE": line, "_TRANSPORT": "kernel"} for line in self.facts["log"]]
+        return Answer(0 if entries else 1, "".join(json.dumps(entry) + "\n" for entry in entries), "")
 
     def _chronyc(self, words: list[str]) -> Answer:
         if words[1] == "waitsync":

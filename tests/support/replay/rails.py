@@ -18,6 +18,8 @@ DOWN = " Port number 1 state is Down\n Couldn't set the link layer\n Couldn't ge
 STARTED_S, AROUND_S = 0.05, 0.6
 """When a client starts after the order, and for how long it runs beside its data; built."""
 MANAGEMENT = "management"
+SENT = 2
+"""Bytes that a node sends for each of a message, all rails together: a ring's all_reduce over many nodes; built."""
 
 
 class Fabric:
@@ -93,12 +95,12 @@ class Fabric:
         return devices[rail * per_rail + number]
 
     def moved(self, nodes: list[str], size: int, unused: dict[str, list[int]]) -> None:
-        """A collective of this message size, with its repeats, in the ports' counters."""
+        """A collective's messages of so many bytes together, in the ports' counters."""
         rails = self.contract.machines[0].rails
         for name in nodes:
             idle = unused.get(name, [])
             for rail in range(rails):
-                part = 0 if rail in idle else size * 60 // (rails - len(idle))
+                part = 0 if rail in idle else size * SENT // (rails - len(idle))
                 for way in (0, 1):
                     self.counted[name, str(rail)][way] += part
 

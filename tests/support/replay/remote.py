@@ -13,11 +13,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, node, suite
+from tests.support.replay import clusters, dcgm, node, suite
+from tests.support.replay.cables import Cables
 from tests.support.replay.jobs import Jobs, Said
 from tests.support.replay.node import DATA, HEALTHY, Machine, template
 from tests.support.replay.rails import Fabric, Session
@@ -29,7 +31,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import lnet, patience, run, transfers
+from railbed.validate import cabling, lnet, patience, rendezvous, run, transfers
 from railbed.validate.node import scheduler_files
 from railbed.validate.records import Report
 
@@ -37,6 +39,10 @@ NO_ROUTE = "ssh: connect to host {} port 22: No route to host\n"
 LNET, NODE_LINE = template("lnetctl.txt"), template("scontrol-node.txt")
 FILE_S = 0.01
 """For which one client's file of 16 MiB is written or read; built: 1.7 GB/s of one stream."""
+
+
+AT_ONCE = SimpleNamespace(monotonic=lambda: 0.0)
+"""In place of the clock by which orders reach nodes: what the machine of the tests does meanwhile says nothing of them."""
 
 
 class Cluster:
@@ -55,6 +61,7 @@ class Cluster:
         self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
         self.jobs = Jobs(contract, name, self.fabric, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
+        self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
@@ -98,9 +105,14 @@ class Cluster:
             return self._lnet(name)
         if "stat -f --format=%T" in line:
             return self._client(name)
+        if "dcgmi diag" in line:
+            return dcgm.diagnosed(self.machines[name], line)
+        if "lldpcli" in line or "ibnetdiscover" in line:
+            return self.cables.told(name, line)
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
+            ("find", self.jobs.take_logs),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -252,6 +264,8 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     """Runs the production stage with the cluster in place of ssh, and pauses of no length."""
     patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
     patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
+    patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
+    patch.setattr(rendezvous, "time", AT_ONCE)
     patch.setattr(remote, "run", cluster.run)
     patch.setattr(remote, "Session", cluster.session)
     clusters.remember(cluster.contract, work, site.seen)

@@ -39,3 +39,9 @@ def test_lines_of_other_hosts_name_nobody() -> None:
         == []
     )
     assert guilty("a-0:xx:yy [0] NCCL INFO via NET/Socket/0\n") == []
+
+
+def test_nodes_without_a_line_are_named() -> None:
+    assert nccl_hosts.silent(log(VERBS, VERBS), NODES) == ["a-2"]
+    assert nccl_hosts.silent(log(VERBS, VERBS, SOCKET), NODES) == []
+    assert nccl_hosts.silent("", NODES) == NODES

@@ -41,7 +41,13 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def judge(contract: Contract, fake_remote: Any, tmp_path: Path) -> Judge:
     """The verdict where nodes answer as a function says, of a contract whose rails are changed by another."""
 
-    def judged(answer: Any, change: Any, transport: str = "tcp") -> Any:
+    def judged(
+        answer: Any,
+        change: Any,
+        transport: str = "tcp",
+        dead: tuple[str, ...] = (),
+        away: tuple[str, ...] = (),
+    ) -> Any:
         nodes = [
             node.model_copy(update={"rails": [change(node.name, rail) for rail in node.rails]})
             for node in contract.nodes
@@ -52,6 +58,8 @@ def judge(contract: Contract, fake_remote: Any, tmp_path: Path) -> Judge:
         )
         scope = select(made, pattern=cabling.CLAIM)
         bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        bench.unreachable = {name: f"blocked by {name}, which cannot be reached" for name in away}
+        bench.dead_rails = {name: f"blocked by node.nics on {name}" for name in dead}
         cabling.run(bench)
         return bench.answers.complete()[0], bench
 
@@ -99,6 +107,22 @@ def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: 
 
     verdict, _ = judge(answer, with_port)
     assert verdict.verdict is Verdict.UNPROVEN and told in verdict.reason
+
+
+def test_rails_that_are_down_explain_that_nothing_is_heard(judge: Judge) -> None:
+    said = heard("good")
+    said["h100-2"]["lldp"]["interface"] = said["h100-2"]["lldp"]["interface"][1:]
+    told = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
+    verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
+    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, told)
+    verdict, _ = judge(saying(said), with_port, dead=("h100-2",), away=("h100-3",))
+    assert verdict.verdict is Verdict.UNPROVEN
+    assert verdict.reason.startswith(
+        "blocked by node.nics on h100-2; blocked by h100-3, which cannot be reached: "
+    )
+    said["h100-3"] = {"lldp": {}}
+    verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
+    assert verdict.verdict is Verdict.UNPROVEN and not verdict.reason.startswith("blocked")
 
 
 def test_a_rail_that_just_came_up_is_heard_at_a_second_look(
@@ -154,6 +178,25 @@ def test_one_look_at_the_subnet_shows_every_cable(judge: Judge) -> None:
     verdict, _ = judge(answer, in_subnet, "infiniband")
     assert (verdict.verdict, verdict.measured) == (Verdict.PASS, 8)
     assert len(asked) == 1 and "ibnetdiscover -C mlx5_0 -P 1" in asked[0][1]
+
+
+def test_the_subnet_shows_the_cables_of_a_node_that_cannot_be_reached_too(judge: Judge) -> None:
+    verdict, _ = judge(
+        lambda _, line: Result((line,), 0, subnet(), ""), in_subnet, "infiniband", away=("h100-3",)
+    )
+    assert (verdict.verdict, verdict.measured) == (Verdict.PASS, 8)
+
+
+def test_a_node_with_a_rail_that_is_down_is_not_asked_for_the_subnet(judge: Judge) -> None:
+    asked: list[str] = []
+
+    def answer(node: str, line: str) -> Result:
+        asked.append(node)
+        return Result((line,), 0, subnet(), "")
+
+    judge(answer, in_subnet, "infiniband", dead=("h100-0",))
+    judge(answer, in_subnet, "infiniband", dead=tuple(NODES))
+    assert asked == ["h100-1", "h100-0"]
 
 
 def test_swapped_cables_of_a_subnet_are_named(judge: Judge) -> None:

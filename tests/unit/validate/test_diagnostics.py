@@ -25,6 +25,7 @@ CLAIM = Claim(
     measured_by="dcgmi",
     simulated=True,
 )
+ENGINE = CLAIM.model_copy(update={"id": "node.dcgm_engine"})
 NODES = [f"h100-{i}" for i in range(4)]
 Run = Callable[..., Any]
 
@@ -42,7 +43,7 @@ def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
 
     def runs(answer: Any, prepare: Callable[[Bench], None] = lambda _: None, *, quick: bool = False) -> Any:
         nodes = [node.model_copy(update={"gpus": min(node.gpus, 2)}) for node in contract.nodes]
-        made = contract.model_copy(update={"nodes": nodes, "claims": [*contract.claims, CLAIM]})
+        made = contract.model_copy(update={"nodes": nodes, "claims": [*contract.claims, CLAIM, ENGINE]})
         scope = select(made, quick=quick)
         bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
         prepare(bench)
@@ -105,3 +106,21 @@ def test_a_node_at_work_or_whose_driver_is_silent_is_left_alone(run: Run) -> Non
     assert [node for node, _ in commands] == ["h100-0"]
     assert "job 7 of ada" in found["h100-1"].reason
     assert found["h100-3"].reason == "blocked by node.gpus on h100-3"
+
+
+@pytest.mark.parametrize("claim", diagnostics.EXPLAINING)
+def test_what_is_known_of_the_node_explains_a_diagnosis_that_proves_nothing(run: Run, claim: str) -> None:
+    def prepare(bench: Bench) -> None:
+        question = next(q for q in bench.scope.get(claim) if q.node == "h100-3")
+        bench.answers.add(judged(question, Verdict.FAIL, "broken"))
+
+    silent = Result(("dcgmi",), 3, "", "the host engine does not answer")
+    found, _ = run(lambda *_: silent, prepare)
+    assert found["h100-3"].verdict is Verdict.UNPROVEN
+    assert found["h100-3"].reason.startswith(
+        f"blocked by {claim} on h100-3: dcgmi diag on h100-3 ended with 3"
+    )
+    assert found["h100-2"].reason.startswith("dcgmi diag on h100-2")
+    found, _ = run(said("runtime-error.json"), prepare)
+    assert found["h100-3"].reason.startswith(f"blocked by {claim} on h100-3: level 3: ")
+    assert {one.verdict for one in run(said("version-4.json"), prepare)[0].values()} == {Verdict.PASS}

@@ -166,9 +166,20 @@ def test_sockets_fail(run: Any) -> None:
 
 @pytest.mark.refutes("fabric.gpudirect")
 def test_connections_through_host_memory_fail(run: Any) -> None:
-    found, _ = run(log=LOGS["gpudirect-off"])
+    one = LOGS["gpudirect-off"]
+    found, _ = run(log=one + one.replace("node-0", "node-1"))
     assert found["fabric.gpudirect"].verdict is Verdict.FAIL
     assert found["fabric.transport.nccl_log"].verdict is Verdict.PASS
+
+
+def test_a_log_without_a_nodes_lines_proves_nothing_good(run: Any) -> None:
+    lines = LOGS["two-nodes-ib"].splitlines(keepends=True)
+    found, _ = run(log="".join(line for line in lines if not line.startswith("node-1")))
+    for claim in ("fabric.transport.nccl_log", "fabric.gpudirect"):
+        assert found[claim].verdict is Verdict.UNPROVEN
+        assert found[claim].reason.startswith("NCCL's log of h100-1 is missing; beside it ")
+    found, _ = run(log=LOGS["gpudirect-off"])
+    assert found["fabric.gpudirect"].verdict is Verdict.FAIL
 
 
 def test_a_silent_log_proves_nothing(run: Any) -> None:

@@ -25,6 +25,11 @@ LOST = "GPU is lost"
 """What nvidia-smi says of a GPU that fell off the bus; only `-L` goes on with the next one."""
 
 
+def hidden_by(answer: Answer, rows: int = 0) -> str:
+    """Which claim stands in the way where nvidia-smi told of fewer GPUs than there should be: of ``rows``."""
+    return "node.gpus" if rows or LOST in answer.out + answer.err else "node.driver"
+
+
 def _listed(text: str) -> dict[int, str]:
     """Index → model name, from `nvidia-smi -L`."""
     return {int(i): name for i, name in re.findall(r"^GPU (\d+): (.+?) \(UUID: ", text, re.M)}

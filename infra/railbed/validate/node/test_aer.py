@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 import pytest
 
+from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 PLACES = ["nvidia-smi", "--query-gpu=index,pci.bus_id", "--format=csv,noheader"]
@@ -25,16 +26,19 @@ def aer(probe: Probe, want: dict[str, Any]) -> Finding:
     count, expected = int(want["gpus"]), "no uncorrected PCIe error since the boot"
     answer = probe.run(PLACES)
     if answer.code in (NOT_FOUND, TIMED_OUT):
-        return Finding("unproven", f"nvidia-smi: {answer.first_line}", expected=expected)
+        return Finding("unproven", answer.first_line, expected=expected)
     devices = {
         f"gpu {index}": f"/sys/bus/pci/devices/{place.lower()}" for index, place in ROW.findall(answer.out)
     }
     if len(devices) < count:
-        told = f"blocked by node.gpus: nvidia-smi names the places of {len(devices)} of {count} GPUs"
+        claim = hidden_by(answer, len(devices))
+        told = f"blocked by {claim}: nvidia-smi names the places of {len(devices)} of {count} GPUs"
         return Finding("unproven", f"{told}: {answer.first_line!r}", expected=expected)
+    gone: list[str] = []
     for rail in want.get("rails") or []:
         device, netdev = rail.get("device"), rail.get("netdev")
         folder = f"/sys/class/infiniband/{device}" if device else f"/sys/class/net/{netdev}"
+        gone += [] if probe.names(folder) else [f"rail {rail['index']}"]
         devices[f"rail {rail['index']}"] = f"{folder}/device"
     bad: dict[str, str] = {}
     silent, corrected = [], 0
@@ -50,7 +54,9 @@ def aer(probe: Probe, want: dict[str, Any]) -> Finding:
         shown = "; ".join(f"{part}: {told}" for part, told in bad.items())
         return Finding("fail", shown, len(bad), "devices", expected, tuple(bad))
     if silent:
-        return Finding("unproven", f"the kernel counts no errors of {', '.join(silent)}", expected=expected)
+        blocked = "blocked by node.nics: " if set(silent) <= set(gone) else ""
+        told = f"{blocked}the kernel counts no errors of {', '.join(silent)}"
+        return Finding("unproven", told, expected=expected)
     beside = f"; {corrected} were corrected" if corrected else ""
     return Finding("pass", f"none at {len(devices)} devices{beside}", 0, "devices", expected)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 FIELDS = "index,clocks_event_reasons.active,power.limit,power.default_limit,mig.mode.current"
@@ -29,7 +30,7 @@ def clocks(probe: Probe, want: dict[str, Any]) -> Finding:
     count, expected = int(want["gpus"]), "whole GPUs at full power and clocks"
     answer = probe.run(QUERY)
     if answer.code in (NOT_FOUND, TIMED_OUT):
-        return Finding("unproven", f"nvidia-smi: {answer.first_line}", expected=expected)
+        return Finding("unproven", answer.first_line, expected=expected)
     rows = ROW.findall(answer.out)
     bad: dict[str, list[str]] = {}
     for index, reasons, limit, default, mig in rows:
@@ -45,7 +46,9 @@ def clocks(probe: Probe, want: dict[str, Any]) -> Finding:
         shown = "; ".join(f"{gpu}: {', '.join(told)}" for gpu, told in bad.items())
         return Finding("fail", shown, len(rows) - len(bad), "GPUs", expected, tuple(bad))
     if len(rows) < count:
-        told_of = f"blocked by node.gpus: nvidia-smi tells of {len(rows)} of {count} GPUs"
+        told_of = (
+            f"blocked by {hidden_by(answer, len(rows))}: nvidia-smi tells of {len(rows)} of {count} GPUs"
+        )
         return Finding("unproven", f"{told_of}: {answer.first_line!r}", len(rows), "GPUs", expected)
     return Finding("pass", f"nothing holds {count} GPUs back", len(rows), "GPUs", expected)
 

@@ -40,7 +40,9 @@ def partition(probe: Probe, want: dict[str, Any]) -> Finding:
     for rail in rails:
         table = _table(probe, rail["device"])
         if not table:
+            there = probe.names(f"{RDMA}/{rail['device']}")
             why = f"the table of partition keys of {rail['device']} cannot be read"
+            why = why if there else f"blocked by node.nics: {rail['device']} is not there"
             return Finding("unproven", why, expected=expected)
         at = [place for place, key in sorted(table.items()) if key == pkey | FULL]
         if not at:

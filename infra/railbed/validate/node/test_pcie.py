@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
+from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import NOT_FOUND, TIMED_OUT, Finding, Probe
 
 FIELDS = "index,pcie.link.width.current,pcie.link.width.max"
@@ -38,7 +39,8 @@ def pcie(probe: Probe, want: dict[str, Any]) -> Finding:
         told = "; ".join(f"{part}: {words}" for part, words in narrow.items())
         return Finding("fail", told, seen - len(narrow), "links", expected, tuple(narrow))
     if len(gpus) < count:
-        told = f"blocked by node.gpus: nvidia-smi names the links of {len(gpus)} of {count} GPUs"
+        claim = hidden_by(answer, len(gpus))
+        told = f"blocked by {claim}: nvidia-smi names the links of {len(gpus)} of {count} GPUs"
         return Finding("unproven", f"{told}: {answer.first_line!r}", seen, "links", expected)
     hidden = sum(told is None for _, told in cards)
     beside = f"; {hidden} cards show no link" if hidden else ""

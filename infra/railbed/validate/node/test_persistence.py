@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from railbed.validate.node.gpus import LOST
+from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import Finding, Probe
 
 QUERY = ["nvidia-smi", "--query-gpu=index,persistence_mode", "--format=csv,noheader"]
@@ -20,8 +20,8 @@ def persistence(probe: Probe, _: dict[str, Any]) -> Finding:
     answer = probe.run(QUERY)
     rows = dict(re.findall(r"^(\d+), (Enabled|Disabled)\s*$", answer.out, re.M))
     if not rows:
-        claim = "node.gpus" if LOST in answer.out + answer.err else "node.driver"
-        return Finding("unproven", f"blocked by {claim}: nvidia-smi says {answer.first_line!r}", expected=ON)
+        told = f"blocked by {hidden_by(answer)}: nvidia-smi says {answer.first_line!r}"
+        return Finding("unproven", told, expected=ON)
     off = [index for index, mode in rows.items() if mode != ON]
     if off:
         told = f"off on {', '.join(f'gpu {index}' for index in off)}"
