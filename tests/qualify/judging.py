@@ -26,10 +26,10 @@ class Wanted:
 def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
     """Everything that is otherwise than it must be; empty where the fault was found, and nothing else.
 
-    A claim that fails because of others (a collective over a slow rail) may fail too. Where nobody can be blamed, what the
-    fault breaks is unproven.
+    What the fault breaks fails, or is unproven where nothing could be measured any more (a rail that nobody reaches): the culprit
+    says that something failed. A claim that fails because of others (a collective over a slow rail) may fail too.
     """
-    broken = {"fail"} if wanted.parts else {"fail", "unproven"}
+    broken = {"fail", "unproven"}
     failed = [one for one in report["claims"] if one["verdict"] == "fail"]
     found = []
     blamed = {(one["node"], one["part"]) for one in report["culprits"]}
@@ -41,7 +41,7 @@ def problems(wanted: Wanted, report: Mapping[str, Any]) -> list[str]:
             if fnmatchcase(one["claim"], pattern) and one["node"] in (wanted.node, "")
         }  # fmt: skip
         if not verdicts & broken:
-            found.append(f"{pattern} does not fail ({', '.join(sorted(verdicts)) or 'not asked'})")
+            found.append(f"{pattern} is not broken ({', '.join(sorted(verdicts)) or 'not asked'})")
     for one in failed:
         ours = one["node"] in (wanted.node, "") and any(fnmatchcase(one["claim"], p) for p in wanted.claims)
         if not ours and not _follows(one["claim"]):
