@@ -152,7 +152,9 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
         Kind("compute", machine, rails=True, metadata=("moosefs", "beegfs", "ceph"), data=("moosefs", "beegfs", "ceph")),
         Kind("controller", first_controller=True),
     ]  # fmt: skip
-    site = {"imds": True, "directory": True, "homes": True, "signs": True, "lnet": frozenset({"o2ib"})}
+    site = {
+        "imds": True, "directory": True, "homes": True, "signs": True, "scheduler_api": True, "lnet": frozenset({"o2ib"}),
+    }  # fmt: skip
     groups = {group for kind in kinds for group in of(kind, **site).groups}
     optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes", "lldp_nodes"}
     for rules in catalog.load_rules():

@@ -20,8 +20,12 @@ NODE = [
     for part in (
         "gpus",
         "driver",
+        "persistence",
         "fabric_manager",
         "dcgm_engine",
+        "dcgm",
+        "clocks",
+        "xid",
         "nvlink",
         "pcie",
         "nics",
@@ -79,7 +83,7 @@ def test_every_claim_of_the_first_release_is_in_scope() -> None:
         for k in (2, 3, 4)
     ]
     wanted = [
-        *NODE, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails",
+        *NODE, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
         "fabric.transport", "fabric.transport.nccl_log", *collectives, "storage.write", "storage.read", "storage.servers",
         "job.checkpoint", "job.resume",
     ]  # fmt: skip
@@ -134,7 +138,9 @@ def test_one_compute_node_leaves_what_needs_partners_out() -> None:
     assert "one node with rails" in out["fabric.all_rails"]
     assert "one copy" in out["storage.servers"]
     assert "none is left" in out["job.resume"]
-    assert {c.id for c in alone.claims} == {*NODE, "storage.write", "storage.read", "job.checkpoint"}
+    assert {c.id for c in alone.claims} == {
+        *NODE, "fabric.cabling", "storage.write", "storage.read", "job.checkpoint",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
