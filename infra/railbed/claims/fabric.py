@@ -15,7 +15,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS, missing
+from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS
 from railbed.claims.records import WORKERS
 from railbed.laws import bandwidth
 
@@ -39,16 +39,19 @@ def nics(facts: Facts) -> Instances:
 
 
 @define(
-    id="fabric.gid", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK,
-    by=missing("a reader of the RDMA GIDs in sysfs"),
-    holds="every rail NIC has its RoCE v2 GID", accuses="gid", runbook="gid",
+    id="fabric.gid", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
+    holds="every rail's port has a RoCE v2 GID of the rail's address", accuses="gid", runbook="gid",
     hidden={"lab": "the lab's rails are TCP and have no RDMA GIDs"},
 )  # fmt: skip
 def gid(facts: Facts) -> Instances:
     if facts.has_fabric:
         transport = facts.machine.transport
         roce = transport == "roce"
-        yield In("every rail NIC has its RoCE v2 GID") if roce else Out(f"{transport} needs no RoCE GID")
+        yield (
+            In("every rail's port has a RoCE v2 GID of the rail's address")
+            if roce
+            else Out(f"{transport} needs no RoCE GID")
+        )
 
 
 @define(

@@ -25,7 +25,8 @@ from railbed.validate.scope import Question
 SUITE = node_bundle.PROGRAMS
 PACKAGE = node_bundle.PACKAGE
 EMPTY = node_bundle.EMPTY
-PATTERN = "node.*"
+PATTERNS = ("node.*", "fabric.gid")
+"""Claims that a node answers by itself."""
 IN_A_STEP = ("node.limits",)
 """Claims that a scheduler step answers."""
 
@@ -52,8 +53,8 @@ def bundle(wanted: dict[str, Any]) -> bytes:
 
 
 def run(bench: Bench) -> None:
-    """Asks every node the ``node.*`` claims in scope and adds what they answer."""
-    nodes = bench.scope.nodes(PATTERN)
+    """Asks every node its own claims in scope and adds what they answer."""
+    nodes = list(dict.fromkeys(name for pattern in PATTERNS for name in bench.scope.nodes(pattern)))
     if not nodes:
         return
     bench.say(f"on-node checks on {len(nodes)} nodes")
@@ -83,7 +84,7 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
 
 
 def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
-    questions = [q for q in bench.scope.get(PATTERN) if q.node == name]
+    questions = [q for pattern in PATTERNS for q in bench.scope.get(pattern) if q.node == name]
     named = bench.as_observed
     wanted = expectations.of(named, named.node(name)) | {
         "reservation": bench.reservation_for([name]),
@@ -107,7 +108,8 @@ def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
         records = node_json.read(result.stdout, RECORDS, name)
     except node_json.Unreadable as wrong:
         told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
-        bench.answers.why(PATTERN, f"the on-node checks gave no result: {told}", [name])
+        for pattern in PATTERNS:
+            bench.answers.why(pattern, f"the on-node checks gave no result: {told}", [name])
         return []
     by_claim = {record.claim: record for record in records}
     return [_judged_here(bench, one, by_claim[one.claim]) for one in answers(questions, records, evidence)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 CLASSES = [[26, 3], [48, 6]]
 """DSCP → priority of data and of congestion notifications, as role `rails` sets them."""
 PAUSED = 3
+LINK_LOCAL = "fe80:0000:0000:0000:a288:c2ff:fe03:0001"
 
 
 def interfaces(machine: Machine) -> dict[str, tuple[str, int]]:
@@ -31,6 +33,19 @@ def write(machine: Machine) -> None:
             machine.tree.write(f"{base}/operstate", "up\n" if up else "down\n")
             machine.tree.write(f"{base}/carrier", "1\n" if up else "0\n")
             machine.tree.write(f"{base}/mtu", f"{card['mtu'] or machine.node.rails[rail].mtu}\n")
+            _gids(machine, device, card["address"] or machine.node.rails[rail].address)
+
+
+def _gids(machine: Machine, device: str, address: str) -> None:
+    """The port's addresses for RDMA, of the link and of the rail (sysfs-class-infiniband): RoCE v1 and v2 of each."""
+    mapped = ipaddress.IPv6Address(f"::ffff:{address.split('/')[0]}").exploded
+    rows = [(LINK_LOCAL, kind) for kind in ("IB/RoCE v1", "RoCE v2")]
+    if machine.facts["cards"][device]["gid"]:
+        rows += [(mapped, kind) for kind in ("IB/RoCE v1", "RoCE v2")]
+    for place, (gid, kind) in enumerate(rows):
+        port = f"/sys/class/infiniband/{device}/ports/1"
+        machine.tree.write(f"{port}/gids/{place}", gid + "\n")
+        machine.tree.write(f"{port}/gid_attrs/types/{place}", kind + "\n")
 
 
 def ip(machine: Machine) -> str:

@@ -120,7 +120,7 @@ def _pci(probe: Probe) -> list[dict[str, Any]]:
     return found[: MOST["devices"]]
 
 
-def _gids(probe: Probe, port: str) -> list[dict[str, Any]]:
+def gids(probe: Probe, port: str) -> list[dict[str, Any]]:
     """The GIDs of a port that are set; what kind one is can be read of no other."""
     found = []
     for index in sorted(probe.names(f"{port}/gids"), key=lambda name: (len(name), name)):
@@ -161,7 +161,7 @@ def _rdma(probe: Probe) -> list[dict[str, Any]]:
             port = f"{base}/ports/{number}"
             told: dict[str, Any] = {"number": number}
             told.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
-            told["gids"] = _gids(probe, port)
+            told["gids"] = gids(probe, port)
             if told["link_layer"] == "InfiniBand":
                 told["pkeys"] = _pkeys(probe, port)
             one["ports"].append(told)
