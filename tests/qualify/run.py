@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.lab.conftest import Cli, stacks
 
+from railbed.contract import Contract
 from railbed.effects import contract_store
 from railbed.platforms.lab import faults
 from railbed.platforms.lab.fault import Fault, Injected
@@ -40,17 +41,22 @@ ABOUT = {
     "healthy": "A lab without faults, one full validation after the other.",
 }
 HEALTHY_RUNS = 20
-CONTROLLER = "ctl0"
+NODES, SPARES = 4, 1
 INDEX = 3
 """Rail or GPU that a fault is put on."""
 
 
-def where(fault: Fault, at: int) -> Injected:
-    """Its node: those of the pool in turn; the controller where it is one of the controller's."""
-    node = CONTROLLER if fault.on_controller else f"h100-{at % 4}"
+def where(contract: Contract, fault: Fault, at: int) -> Injected:
+    """One of the hosts that it can be put on, the nodes in turn; no spare, which fewer measurements include."""
+    able = faults.hosts(contract, fault)[:NODES]
     index = INDEX if {"RAIL", "GPU"} & set(fault.arguments) else 0
     return Injected(
-        fault.name, node, index, percent=5.0, side="node", other=INDEX + 1 if fault.between_rails else 0
+        fault.name,
+        able[at % len(able)],
+        index,
+        percent=5.0,
+        side="node",
+        other=INDEX + 1 if fault.between_rails else 0,
     )
 
 
@@ -59,7 +65,7 @@ def fault_rows(cluster: Cli, layers: tuple[str, ...]) -> Iterator[Row]:
     chosen = [fault for fault in faults.FAULTS.values() if fault.layer in layers]
     contract = contract_store.load(cluster.work)
     for at, fault in enumerate(chosen):
-        one, start = where(fault, at), time.monotonic()
+        one, start = where(contract, fault, at), time.monotonic()
         words = [one.node, *([str(one.index)] if {"RAIL", "GPU"} & set(fault.arguments) else [])]
         words += [str(one.other)] if fault.between_rails else []
         if "--percent" in fault.arguments:
@@ -112,7 +118,7 @@ def main() -> int:
     )  # fmt: skip
     of, rows = commit(), []
     with stacks() as make:
-        cluster = make(STACK, nodes=4, spares=1)
+        cluster = make(STACK, nodes=NODES, spares=SPARES)
         cluster.json("up")
         for row in made(cluster):
             rows.append(row)

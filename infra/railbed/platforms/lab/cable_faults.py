@@ -45,8 +45,7 @@ def lossless(bench: Bench, fault: Injected) -> None:
 
 def swapped(bench: Bench, fault: Injected) -> None:
     """The cables of two rails end in each other's ports; taken back by the same."""
-    octet = int(bench.node(fault).address.rsplit(".", 1)[1])
-    switches.swap(bench.work.lab_id, octet, fault.index, fault.other)
+    switches.swap(bench.work.lab_id, bench.octet(fault), fault.index, fault.other)
 
 
 def unreachable(bench: Bench, fault: Injected) -> None:
@@ -59,6 +58,5 @@ def reachable(bench: Bench, fault: Injected) -> None:
 
 def _management(bench: Bench, fault: Injected, state: str) -> None:
     """The switch's port of the node on the management network."""
-    octet = int(bench.node(fault).address.rsplit(".", 1)[1])
-    port = names.management_port(bench.work.lab_id, octet)
+    port = names.management_port(bench.work.lab_id, bench.octet(fault))
     network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, state)

@@ -42,8 +42,8 @@ class Fault:
     apart by commas; empty where nobody can be blamed."""
     inject: Callable[[Bench, Injected], None]
     clear: Callable[[Bench, Injected], None]
-    on_controller: bool = False
-    """Whether it is one of a controller, and not of the nodes that take jobs."""
+    on: str = "worker"
+    """What the host must be: a key of ``faults.HOSTS``."""
 
     @property
     def on_rail(self) -> bool:
@@ -71,10 +71,13 @@ class Bench:
     def node(self, fault: Injected) -> Node:
         return self.contract.node(fault.node)
 
+    def octet(self, fault: Injected) -> int:
+        """By which the node's cables are named."""
+        return int(self.node(fault).address.rsplit(".", 1)[1])
+
     def rail_ends(self, fault: Injected) -> tuple[str, str, str]:
         """(namespace, interface) of the side that the fault is on, and the switch-side port."""
-        octet = int(self.node(fault).address.rsplit(".", 1)[1])
-        port = names.rail_port(octet, fault.index)
+        port = names.rail_port(self.octet(fault), fault.index)
         if fault.side == "switch":
             return names.fabric_namespace(self.work.lab_id), port, port
         return names.namespace(self.work.lab_id, fault.node), f"rail{fault.index}", port

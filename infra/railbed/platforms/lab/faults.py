@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,18 +39,18 @@ FAULTS = {
         Fault("rail-down", "rail", ["NODE", "RAIL"], ["fabric.rail.*.bandwidth", "node.nics"], "rail {index}",
               cable_faults.down, cable_faults.up),
         *(
-            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part.format(gpu="{index}"),
+            Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part,
                   host_acts.gpu_broken, host_acts.gpu_mended)
             for name, gpu in GPU_FAULTS.items()
         ),
         *(
             Fault(name, host.layer, ["NODE", "RAIL"] if host.on_rail else ["NODE"], list(host.claims),
-                  host.part.format(rail="{index}"), host_acts.on_host(host.inject), host_acts.on_host(host.clear),
-                  host.on_controller)
+                  host.part, host_acts.on_host(host.inject), host_acts.on_host(host.clear),
+                  host.on)
             for name, host in HOST_FAULTS.items()
         ),
         Fault("fs-server-down", "filesystem", ["NODE"], ["storage.servers"], "storage",
-              service_faults.server_down, service_faults.server_up),
+              service_faults.server_down, service_faults.server_up, "data server"),
         Fault("node-drained", "scheduler", ["NODE"], ["scheduler.state"], "scheduler",
               service_faults.drained, service_faults.resumed),
         Fault("node-unreachable", "node", ["NODE"], [], "", cable_faults.unreachable, cable_faults.reachable),
@@ -61,6 +62,22 @@ FAULTS = {
               "fabric manager", software_faults.manager_other, software_faults.manager_back),
     )
 }  # fmt: skip
+
+
+HOSTS: dict[str, Callable[[Contract], list[str]]] = {
+    "worker": lambda contract: [node.name for node in contract.with_role(*WORKERS)],
+    "client": lambda contract: HOSTS["worker"](contract) if contract.filesystems else [],
+    "metadata server": lambda contract: [
+        one.metadata_server for one in contract.filesystems[:1] if one.metadata_server
+    ],
+    "data server": lambda contract: [name for one in contract.filesystems[:1] for name in one.data_servers],
+}
+"""What a fault may act on → its names in a cluster."""
+
+
+def hosts(contract: Contract, fault: Fault) -> list[str]:
+    """Where it can be put; nowhere in a cluster that lacks what it breaks."""
+    return HOSTS[fault.on](contract)
 
 
 def seen_by(contract: Contract, name: str) -> list[str]:
@@ -98,12 +115,12 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     if fault is None:
         raise UsageError(f"no fault is named {wanted.name}", found=wanted.name, allowed=sorted(FAULTS))
     node = contract.node(wanted.node)
-    able = contract.with_role("controller") if fault.on_controller else contract.with_role(*WORKERS)
-    if node not in able:
+    able = hosts(contract, fault)
+    if node.name not in able:
         raise UsageError(
             f"{wanted.name} is no fault of {node.name}",
-            found=node.role,
-            allowed=[one.name for one in able],
+            found=node.name,
+            allowed=able or f"a {fault.on}, and this cluster has none",
         )
     limit = len(node.rails) if fault.on_rail else node.gpus if wanted.name in GPU_FAULTS else 1
     for index in (wanted.index, wanted.other):
@@ -130,7 +147,7 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
         bench.at_work.remove(fault)
         FAULTS[fault.name].clear(bench, fault)
         _store(work, bench.at_work)
-    workers = {node.name for node in contract.with_role(*WORKERS)}
+    workers = set(HOSTS["worker"](contract))
     broken = {fault.node for fault in gone}
     # What broke on a controller, every node has felt.
     _wait_healthy(bench, broken if broken <= workers else workers)

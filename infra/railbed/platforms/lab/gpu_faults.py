@@ -59,7 +59,7 @@ class GpuFault:
     """What one GPU then shows."""
 
     layer: str
-    part: str = "gpu {gpu}"
+    part: str = "gpu {index}"
     """What validation blames."""
     entries: Mapping[str, str] = field(default_factory=dict)
     """Of its section in the state file; ``{gpu}`` is its index."""

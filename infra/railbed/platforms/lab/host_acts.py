@@ -5,34 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from railbed.effects.lab import hardware
-from railbed.errors import UsageError
 from railbed.platforms.lab import gpu_faults
 from railbed.platforms.lab.fault import Bench, Injected
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
 
-def gpu_state(bench: Bench, fault: Injected) -> None:
-    """Writes the state of a node's GPUs anew, from its hardware and the faults that are at work on it."""
+def _gpu_state(bench: Bench, fault: Injected) -> str:
+    """Writes the state of a node's GPUs anew, from its hardware, which it returns, and the faults that are at work on it."""
     here = [
         (one.name, one.index) for one in bench.at_work if one.node == fault.node and one.name in GPU_FAULTS
     ]
-    text = gpu_faults.state(bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout, here)
+    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
     script = f"cat > {hardware.STATE}.new; mv {hardware.STATE}.new {hardware.STATE}"
-    bench.remote.run(fault.node, ["sh", "-ec", script], stdin=text)
+    bench.remote.run(fault.node, ["sh", "-ec", script], stdin=gpu_faults.state(delivered, here))
+    return delivered
 
 
 def gpu_broken(bench: Bench, fault: Injected) -> None:
-    gpu_state(bench, fault)
-    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
+    delivered = _gpu_state(bench, fault)
     _log(bench, fault, gpu_faults.log_lines(delivered, fault.name, fault.index))
 
 
 def gpu_mended(bench: Bench, fault: Injected) -> None:
     """As after a reset of the GPU, which ends what the driver had logged of it; faults that stay log theirs again."""
-    gpu_state(bench, fault)
+    delivered = _gpu_state(bench, fault)
     if not GPU_FAULTS[fault.name].xids:
         return
-    delivered = bench.remote.run(fault.node, ["cat", hardware.HARDWARE]).stdout
     lines = [gpu_faults.reset_line(delivered, fault.index)]
     for one in bench.at_work:
         if (one.node, one.index) == (fault.node, fault.index) and one.name in GPU_FAULTS:
@@ -60,10 +58,6 @@ def on_host(script: str) -> Callable[[Bench, Injected], None]:
                 "address": rail.address,
                 "mtu": str(rail.mtu),
             }
-        try:
-            text = script.format(**filled)
-        except KeyError as lacking:
-            raise UsageError(f"{fault.name} needs a {lacking.args[0]}, and this cluster has none") from None
-        bench.ssh(fault, text)
+        bench.ssh(fault, script.format(**filled))
 
     return act

@@ -26,10 +26,10 @@ class HostFault:
     inject: str
     clear: str
     on_rail: bool = False
-    on_controller: bool = False
+    on: str = "worker"
 
 
-def _stopped(unit: str) -> tuple[str, str]:
+def stopped(unit: str) -> tuple[str, str]:
     """A service that died and does not start again."""
     return (
         f"systemctl mask --runtime {unit}; systemctl kill -s KILL {unit}",
@@ -60,15 +60,15 @@ def _edited(path: str, edit: str, then: str = "") -> tuple[str, str]:
 HOST_FAULTS: Mapping[str, HostFault] = {
     # Network cards
     "nic-address": HostFault(
-        "nic", "rail {rail}", ("node.nics", "fabric.rail.*.bandwidth"),
+        "nic", "rail {index}", ("node.nics", "fabric.rail.*.bandwidth"),
         "ip address flush dev {netdev}", "ip address replace {address} dev {netdev}", on_rail=True,
     ),
     "nic-mtu": HostFault(
-        "nic", "rail {rail}", ("node.nics",),
+        "nic", "rail {index}", ("node.nics",),
         "ip link set {netdev} mtu 1280", "ip link set {netdev} mtu {mtu}", on_rail=True,
     ),
     "nic-missing": HostFault(
-        "nic", "rail {rail}", ("node.nics", "fabric.rail.*.bandwidth"),
+        "nic", "rail {index}", ("node.nics", "fabric.rail.*.bandwidth"),
         "ip link set {netdev} down; ip link set {netdev} name lost{rail}",
         "if [ -e /sys/class/net/lost{rail} ]; then ip link set lost{rail} name {netdev}; fi; ip link set {netdev} up;"
         " ip address replace {address} dev {netdev}", on_rail=True,
@@ -76,23 +76,23 @@ HOST_FAULTS: Mapping[str, HostFault] = {
     # The shared filesystem
     "fs-unmounted": HostFault(
         "filesystem", "mounts", ("node.mounts", "storage.*"),
-        "systemctl stop railbed-filesystem-{filesystem}", "systemctl start railbed-filesystem-{filesystem}",
+        "systemctl stop railbed-filesystem-{filesystem}", "systemctl start railbed-filesystem-{filesystem}", on="client",
     ),
     "fs-suid": HostFault(
         "filesystem", "mounts", ("node.mounts",),
         # Without mount's helper for FUSE, which knows no remount.
-        "mount -i -o remount,suid,dev {mount}", "mount -i -o remount,nosuid,nodev {mount}",
+        "mount -i -o remount,suid,dev {mount}", "mount -i -o remount,nosuid,nodev {mount}", on="client",
     ),
     "fs-foreign": HostFault(
         "filesystem", "storage client", ("storage.*",),
         "mount -t tmpfs -o size=1m,nosuid,nodev tmpfs {mount}",
-        "if findmnt -n -t tmpfs {mount}; then umount {mount}; fi",
+        "if findmnt -n -t tmpfs {mount}; then umount {mount}; fi", on="client",
     ),
     "fs-hangs": HostFault(
-        "filesystem", "storage client", ("storage.*",), "pkill -STOP -x mfsmount", "pkill -CONT -x mfsmount",
+        "filesystem", "storage client", ("storage.*",), "pkill -STOP -x mfsmount", "pkill -CONT -x mfsmount", on="client",
     ),
     "fs-master-down": HostFault(
-        "filesystem", "storage", ("storage.*",), *_stopped("moosefs-master"), on_controller=True,
+        "filesystem", "storage", ("storage.*",), *stopped("moosefs-master"), on="metadata server",
     ),
     # The scheduler
     "munge-key-other": HostFault(
@@ -103,14 +103,14 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         "scheduler", "slurm.conf", ("node.scheduler",),
         *_edited("/etc/slurm/slurm.conf", "echo '# changed by hand' >> /etc/slurm/slurm.conf"),
     ),
-    "slurmd-down": HostFault("scheduler", "slurmd", ("node.scheduler",), *_stopped("slurmd")),
+    "slurmd-down": HostFault("scheduler", "slurmd", ("node.scheduler",), *stopped("slurmd")),
     # Software
     "fabric-manager-down": HostFault(
         "software", "fabric manager", ("node.fabric_manager",),
         "systemctl mask --runtime --now nvidia-fabricmanager",
         "systemctl unmask --runtime nvidia-fabricmanager; systemctl start nvidia-fabricmanager",
     ),
-    "dcgm-down": HostFault("software", "dcgm", ("node.dcgm_engine",), *_stopped("nvidia-dcgm")),
+    "dcgm-down": HostFault("software", "dcgm", ("node.dcgm_engine",), *stopped("nvidia-dcgm")),
     "package-not-held": HostFault(
         "software", "nccl", ("node.packages",), "apt-mark unhold libnccl2", "apt-mark hold libnccl2",
     ),
@@ -120,7 +120,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         "chmod 1777 $(awk '$1 == \"ENROOT_DATA_PATH\" {{print $2}}' /etc/enroot/enroot.conf | sed 's,/user-.*,,')",
     ),
     # The host
-    "time-daemon-down": HostFault("time", "time", ("node.time",), *_stopped("chrony")),
+    "time-daemon-down": HostFault("time", "time", ("node.time",), *stopped("chrony")),
     "time-no-source": HostFault(
         "time", "time", ("node.time",),
         *_edited("/etc/chrony/chrony.conf", "sed -i '/^\\(server\\|pool\\|local\\)/d' /etc/chrony/chrony.conf",

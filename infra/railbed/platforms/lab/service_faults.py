@@ -8,17 +8,17 @@ from railbed.defaults import FAULT_CLEAR_TIMEOUT_S
 from railbed.errors import RailbedError
 from railbed.parse.moosefs import data_servers, servers_argv
 from railbed.platforms.lab.fault import POLL_S, Bench, Injected
+from railbed.platforms.lab.host_faults import stopped
+
+DOWN, UP = stopped("moosefs-chunkserver")
 
 
 def server_down(bench: Bench, fault: Injected) -> None:
-    bench.ssh(
-        fault, "systemctl mask --runtime moosefs-chunkserver; systemctl kill -s KILL moosefs-chunkserver"
-    )
+    bench.ssh(fault, DOWN)
 
 
 def server_up(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, "systemctl unmask --runtime moosefs-chunkserver; systemctl reset-failed moosefs-chunkserver || :;"
-                     " systemctl start moosefs-chunkserver")  # fmt: skip
+    bench.ssh(fault, UP)
     _until_listed(bench, fault.node)
 
 
