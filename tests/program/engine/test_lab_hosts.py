@@ -60,6 +60,8 @@ def folders_only(patch: pytest.MonkeyPatch) -> None:
     for name in ("ensure_namespace", "ensure_bridge", "ensure_control"):
         patch.setattr(resources.network, name, lambda *given: None)
     patch.setattr(resources.network, "links", lambda namespace: {})
+    for name in ("ensure", "remove"):
+        patch.setattr(resources.switches, name, lambda *given: None)
     patch.setattr(
         resources.sweep, "sweep", lambda lab_id, lab_dir: shutil.rmtree(lab_dir, ignore_errors=True)
     )

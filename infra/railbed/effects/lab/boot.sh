@@ -27,7 +27,7 @@ shift 4
 (
   while [ "$1" != -- ]; do
     mkdir -p "$1"
-    sh -c 'echo $PPID' > "$1/cgroup.procs"
+    echo 0 > "$1/cgroup.procs"  # 0 is the writer itself (cgroups(7)); a parent's number may be init's once the parent is killed
     shift
   done
   shift

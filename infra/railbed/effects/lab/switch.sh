@@ -30,7 +30,7 @@ shift 8
 (
   for cgroup; do
     mkdir -p "$cgroup"
-    sh -c 'echo $PPID' > "$cgroup/cgroup.procs"
+    echo 0 > "$cgroup/cgroup.procs"  # the writer itself, see boot.sh
   done
   exec setsid ip netns exec "$fabric" unshare --mount --uts --pid --fork --kill-child --propagation private \
     sh "$0" --inside "$group" "$name" "$root" "$pattern" "$interval"
