@@ -42,7 +42,7 @@ def of(
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
         has_scheduler=spec.scheduler != "none",
-        filesystem=_filesystem(filesystems[0], offers[0], pools) if filesystems else None,
+        filesystems=[_filesystem(one, offer, pools) for one, offer in zip(filesystems, offers, strict=True)],
         checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
         long_job=bool(jobs),
         release=software.release,
