@@ -85,6 +85,7 @@ def test_every_claim_of_the_first_release_is_in_scope() -> None:
     wanted = [
         *NODE, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
         "fabric.transport", "fabric.transport.nccl_log", *collectives, "storage.write", "storage.read", "storage.servers",
+        "storage.random", "storage.metadata",
         "job.checkpoint", "job.resume",
     ]  # fmt: skip
     assert sorted(ids) == sorted(wanted)
