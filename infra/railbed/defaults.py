@@ -225,6 +225,8 @@ STORAGE_PEER_FLOOR = 0.25
 slowest wrote 0.60 and read 0.27 of it: clients that share everything are that unlike for a second."""
 STORAGE_ROUNDS = 3
 """Rounds in which a client may show that it is no slower than the others; the second and third only where one was."""
+STORAGE_TOGETHER_S = 30.0
+"""For which all nodes together write at the rate that was bought: long beside opening, syncing and closing files."""
 CHECKPOINT_ROOM = 1.25
 """A checkpoint is tried only where so many of it are free: a filesystem in use must not run full."""
 CHECKPOINT_LEAST_S, CHECKPOINT_SLOWEST = 60.0, 5.0

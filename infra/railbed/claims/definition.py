@@ -69,6 +69,11 @@ class Filesystem(FrozenModel):
     """Data servers that are nodes of the cluster; 0 where they are the provider's."""
     copies: int
     offer: FilesystemOffer
+    write_gbytes_per_s: float | None = None
+    """What was bought for all compute nodes together; None where nobody published it."""
+    read_gbytes_per_s: float | None = None
+    bought: tuple[str, ...] = ()
+    """How both follow from the spec."""
     rdma: bool = False
     """Whether it is Lustre, and its servers may be reached over InfiniBand, RoCE or EFA."""
 

@@ -19,7 +19,7 @@ from railbed.claims.definition import (
     define,
 )
 from railbed.claims.measurements import CHECKPOINT, FIO, STORAGE
-from railbed.defaults import STORAGE_PEERS_LEAST
+from railbed.defaults import STORAGE_PEERS_LEAST, STORAGE_TOGETHER_S
 
 NONE = "the spec has no filesystem"
 FILES = Explanation(
@@ -170,3 +170,40 @@ def checkpoint(facts: Facts) -> Instances:
 )  # fmt: skip
 def restore(facts: Facts) -> Instances:
     yield from _job(facts, "all nodes together read a checkpoint of the job in the planned time", "read")
+
+
+def _together(facts: Facts, verb: str, rate: Callable[[Filesystem], float | None]) -> Instances:
+    def instance(filesystem: Filesystem) -> In | Out:
+        gbytes_per_s = rate(filesystem)
+        if facts.long_job and filesystem is facts.filesystem:
+            return Out("storage.checkpoint and storage.restore show it with a checkpoint of the job")
+        if gbytes_per_s is None or not filesystem.offer.capacity_enforced:
+            return Out(f"nobody published what all nodes together reach on {filesystem.name}")
+        if facts.computes < 2:
+            return Out("one compute node: nobody reads what another one wrote")
+        return In(
+            f"all nodes together move what was bought to and from {filesystem.mount}",
+            expectations.checkpoint(
+                verb, gbytes_per_s * STORAGE_TOGETHER_S, STORAGE_TOGETHER_S, list(filesystem.bought)
+            ),
+        )
+
+    return _each(facts, instance)
+
+
+@define(
+    id="storage.all_write", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together write at 0.9 of the planned rate for half a minute, where no checkpoint of a job shows it",
+    accuses="storage", runbook="checkpoint-rate",
+)  # fmt: skip
+def all_write(facts: Facts) -> Instances:
+    return _together(facts, "written", lambda filesystem: filesystem.write_gbytes_per_s)
+
+
+@define(
+    id="storage.all_read", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together read at 0.9 of the planned rate what they wrote, where no checkpoint of a job shows it",
+    accuses="storage", runbook="checkpoint-rate",
+)  # fmt: skip
+def all_read(facts: Facts) -> Instances:
+    return _together(facts, "read", lambda filesystem: filesystem.read_gbytes_per_s)

@@ -115,12 +115,11 @@ class Trial:
         return outage(self.clients)
 
     def _remember(self) -> None:
-        """Whatever uses the filesystem on a broken client later would hang: jobs, which save on the first one."""
-        if self.suffix:
-            return
+        """Whatever uses the filesystem on a broken client later would hang."""
         for name, one in self.clients.items():
             if one.seen is Seen.BROKEN:
-                self.bench.dead_clients[name] = f"blocked by {SERVERS} on {name}: {one.reason}"
+                dead = self.bench.dead_clients[self.filesystem.name]
+                dead[name] = f"blocked by {SERVERS}{self.suffix} on {name}: {one.reason}"
 
     def measure(self) -> None:
         """Writes, reads and asks the servers; again while the conditions are bad and a rate proves nothing."""

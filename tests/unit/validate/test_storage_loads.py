@@ -234,7 +234,8 @@ def test_a_second_filesystem_that_is_not_there_fails_its_own_claims_only(two: Lo
     found = two.run("storage.*")
     assert all((one.verdict is Verdict.FAIL) is name.endswith("@data") for name, one in found.items())
     assert two.blamed() == {("h100-1", "storage client")}
-    assert not two.bench.dead_clients, "jobs save on the first one"
+    assert not two.bench.dead_clients["scratch"], "jobs save on the first one"
+    assert list(two.bench.dead_clients["data"]) == ["h100-1"]
 
 
 def test_a_second_filesystem_that_is_down_says_nothing_of_the_first(two: Loaded) -> None:
