@@ -238,7 +238,7 @@ def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
         return judged(question, Verdict.UNPROVEN, told, evidence=load.evidence)
     slowest = min(shares, key=lambda name: shares[name])
     detail: dict[str, Any] = {
-        "shares": shares, "slowest": slowest, "together_per_s": load.together_per_s, "clients": load.rates,
+        "shares": shares, "slowest": slowest, "together_per_s": load.together_per_s, "per_s": load.rates,
     }  # fmt: skip
     record = against_floor(question, shares[slowest], evidence=load.evidence, detail=detail)
     if record.verdict is Verdict.FAIL:

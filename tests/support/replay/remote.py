@@ -116,7 +116,7 @@ class Cluster:
         if line == lnet.SHOW:
             return self._lnet(name)
         if "stat -f --format=%T" in line:
-            return self._client(name)
+            return self._client(name, line)
         if "dcgmi diag" in line:
             return dcgm.diagnosed(self.machines[name], line)
         if "lldpcli" in line or "ibnetdiscover" in line:
@@ -201,15 +201,22 @@ class Cluster:
     def _mkdir(self, name: str, words: list[str]) -> Said:
         return 0, "", ""
 
-    def _client(self, name: str) -> Said:
-        state = self.machines[name].facts["lustre"]
+    def _client(self, name: str, line: str) -> Said:
+        state = self._state(name, line)
         table = self.machines[name].read("/proc/mounts") or ""
         said = "silent" if state == "hangs" else "0 lustre"
         return 0, f"python 0 \nstat {said}\n{table}", ""
 
+    def _state(self, name: str, text: str) -> str:
+        """How a client is to the filesystem that a command speaks of."""
+        state: str = self.machines[name].facts[
+            "data" if " /data" in f" {text}".replace("=", " ") else "lustre"
+        ]
+        return state
+
     def _transfer(self, name: str, words: list[str]) -> Said:
         verb, path = words[words.index("-") + 1 :][:2]
-        state = self.machines[name].facts["lustre"]
+        state = self._state(name, path)
         if state == "read only" and verb == "write":
             return 1, "", f"OSError: [Errno 30] Read-only file system: '{path}'\n"
         with self.lock:
@@ -220,7 +227,7 @@ class Cluster:
 
     def _fio(self, name: str, job: str) -> Said:
         """What fio printed on one of four clients of a MooseFS, as this client does of it."""
-        state = self.machines[name].facts["lustre"]
+        state = self._state(name, job)
         verb = next(one for one in (*FIO, "write") if f"[{one}]" in job)
         if state == "read only" and verb != "stat":
             return (
@@ -231,7 +238,8 @@ class Cluster:
         if name in self.table.get("no_fio", []):
             return 127, "", "timeout: failed to run command ‘fio’: No such file or directory\n"
         found = json.loads((FIO_DATA / f"moosefs-{FIO.get(verb, 'random')}.json").read_text())
-        factor = self.table.get("fio", {}).get(name, {}).get(verb, 0.05 if state == "slow" else 1.0)
+        told = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
+        factor = told.get(verb, 0.05 if state == "slow" else 1.0)
         for one in found["jobs"]:
             for way in ("read", "write"):
                 one[way]["iops"] *= factor
