@@ -135,7 +135,7 @@ def checkout(count: int, small: list[dict[str, Any]] | None = None) -> Iterator[
         answers.write_text(
             json.dumps({"record": record, "prints": _prints(contract), "checksums": _checksums(small or [])})
         )
-        with network.sshd(root, work, answers):
+        with network.sshd(root, work, f"/usr/bin/python3 -I -S {network.ANSWER} {answers}"):
             yield contract, work
 
 

@@ -16,6 +16,7 @@ from railbed.effects.workspace import Workspace
 NODES = "10.80.0.0/15"
 """Every address of it is local."""
 ANSWER = Path(__file__).with_name("answer.py")
+"""Answers Ansible's modules; its argument is a file of answers."""
 SSHD = "/usr/sbin/sshd"
 INSIDE = "RAILBED_BENCHMARK_NAMESPACE"
 START_S = 10.0
@@ -31,10 +32,10 @@ UsePAM no
 UseDNS no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-MaxStartups 500
+MaxStartups 2000
 # bash takes itself for a shell within a shell then, and does not read what this machine's root has in .bashrc.
 SetEnv SHLVL=1
-ForceCommand {python} -I -S {answer} {answers}
+ForceCommand {command}
 """
 
 
@@ -58,12 +59,12 @@ def host_key(folder: Path) -> str:
 
 
 @contextmanager
-def sshd(folder: Path, work: Workspace, answers: Path) -> Iterator[None]:
-    """All nodes, as one sshd that lets this stack's operator in and answers every command itself."""
+def sshd(folder: Path, work: Workspace, command: str) -> Iterator[None]:
+    """All nodes, as one sshd that lets this stack's operator in and runs ``command`` in place of any that it is asked for."""
     Path("/run/sshd").mkdir(exist_ok=True)
     (folder / "authorized").write_text(Path(f"{work.operator_key}.pub").read_text())
     config = folder / "sshd_config"
-    config.write_text(CONFIG.format(folder=folder, python="/usr/bin/python3", answer=ANSWER, answers=answers))
+    config.write_text(CONFIG.format(folder=folder, command=command))
     daemon = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=(folder / "sshd.log").open("w"))
     try:
         _wait_for_port()

@@ -352,12 +352,14 @@ def host_packages(work: Workspace) -> list[str]:
 
 
 def _archive(work: Workspace) -> None:
-    """Moves the latest report into the archive and removes all else of the stack."""
+    """Moves the latest report and the history of validations into the archive and removes all else of the stack."""
     latest = work.reports / "latest"
     if latest.exists():
         target = work.archive / "reports" / latest.resolve().name
         if not target.exists():
             shutil.copytree(latest.resolve(), target)
+        if (runs := validate.history_file(work)).exists():
+            shutil.copy2(runs, target.parent / f"{target.name}-{runs.name}")
     for entry in work.dir.iterdir():
         if entry == work.archive or entry.name == "lock":
             continue

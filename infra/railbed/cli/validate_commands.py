@@ -76,9 +76,13 @@ def _accepting(claims: list[str], reasons: list[str]) -> dict[str, str]:
 def report(
     stack: str = output.STACK_OPTION,
     browse: bool = typer.Option(False, "--open", help="Open the page in a browser."),
+    schema: bool = typer.Option(False, "--schema", help="Print the JSON Schema of report.json instead."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Show the latest report and where its files are."""
+    if schema:
+        output.print_json(validate.report_schema())
+        return
     work = workspace(stack)
     try:
         found = validate.latest(work)

@@ -7,7 +7,20 @@ Python's standard library only.
 from railbed.validate.acceptance import accept, exceptions, lapse
 from railbed.validate.bench import Progress
 from railbed.validate.comparison import drift
+from railbed.validate.history import path as history_file
 from railbed.validate.records import Report
+from railbed.validate.records import json_schema as report_schema
 from railbed.validate.stage import latest, run
 
-__all__ = ["Progress", "Report", "accept", "drift", "exceptions", "lapse", "latest", "run"]
+__all__ = [
+    "Progress",
+    "Report",
+    "accept",
+    "drift",
+    "exceptions",
+    "history_file",
+    "lapse",
+    "latest",
+    "report_schema",
+    "run",
+]

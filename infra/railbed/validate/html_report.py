@@ -1,7 +1,8 @@
-"""The report as one self-contained HTML page."""
+"""The report as one self-contained HTML page, which needs no JavaScript."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -10,12 +11,15 @@ from jinja2 import Environment, StrictUndefined
 from railbed import plotting
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract, Machine
-from railbed.validate import plots
+from railbed.validate import groups, history, matrices, plots
+from railbed.validate.groups import Row, number, rates
+from railbed.validate.history import Run, Spread
 from railbed.validate.records import Report
 
 TEMPLATE = "report.html.j2"
 RATES = ("Gb/s", "GB/s")
-ORDER = {Verdict.FAIL: 0, Verdict.UNPROVEN: 1, Verdict.PASS: 2}
+TRENDS_MOST = 12
+"""Panels of trends."""
 
 
 def stands_for(contract: Contract) -> Machine | None:
@@ -23,79 +27,80 @@ def stands_for(contract: Contract) -> Machine | None:
     return next((m for m in contract.machines if m.stands_for), None)
 
 
-def number(value: float | str | None) -> str:
-    """Four significant digits; text as it is."""
-    if isinstance(value, bool) or value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float | int) else str(value)
-
-
-def real_scale(record: Judged, value: float | str | None, machine: Machine | None) -> str:
+def real_scale(row: Row, attribute: str, machine: Machine | None) -> str:
     """The same rate on the hardware that is simulated; empty where nothing is."""
-    if (
-        machine is None
-        or not record.simulated
-        or record.unit not in RATES
-        or not isinstance(value, float | int)
-    ):
+    first: Judged = row.first
+    found = rates(row.values(attribute))
+    if machine is None or not first.simulated or first.unit not in RATES or not found:
         return ""
-    return f"{value * machine.scale:.4g} {record.unit}"
+    return f"{groups.span([value * machine.scale for value in found])} {first.unit}"
 
 
-def rail_rows(report: Report) -> list[dict[str, Any]]:
-    """Node × rail with the share of what was expected, for the heat table."""
-    rows: dict[str, dict[int, Judged]] = {}
-    for record in report.claims:
-        if record.claim.startswith("fabric.rail."):
-            rows.setdefault(record.node, {})[int(record.claim.split(".")[2])] = record
-    return [
-        {"node": node, "cells": [_cell(cells[index]) for index in sorted(cells)]}
-        for node, cells in rows.items()
-    ]
+def shade(share: float | None) -> str:
+    """How strong a passing cell of a heat table is, in per cent: 90 % of what is expected or less is pale."""
+    return f"{max(0.0, min(1.0, ((share or 0.0) - plots.HEAT_FLOOR) / (1 - plots.HEAT_FLOOR))) * 60 + 10:.0f}"
 
 
-def _cell(record: Judged) -> dict[str, Any]:
-    share = None
-    if (
-        isinstance(record.measured, float | int)
-        and isinstance(record.expected, float | int)
-        and record.expected
-    ):
-        share = record.measured / record.expected
-    ways = record.detail.get("gbps") or {}
-    told = ", ".join(f"{way} {rate:.4g} Gb/s" for way, rate in ways.items() if isinstance(rate, float | int))
-    return {
-        "verdict": record.verdict.value,
-        "share": share,
-        "title": f"{record.claim}: {told or record.reason}",
+def shown_trends(runs: Sequence[Run], report: Report) -> dict[str, list[tuple[str, Spread]]]:
+    """The trends of what this run measured; of a collective only over the most nodes."""
+    mine, found = history.spreads(report.claims), history.trends(runs)
+    largest: dict[str, int] = {}
+    for name in mine:
+        if match := plots.NAME.fullmatch(name):
+            largest[match[1]] = max(largest.get(match[1], 0), int(match[2]))
+    chosen = {
+        name: points
+        for name, points in found.items()
+        if name in mine and (not (m := plots.NAME.fullmatch(name)) or largest[m[1]] == int(m[2]))
     }
+    return dict(list(chosen.items())[:TRENDS_MOST])
 
 
-def render(report: Report, contract: Contract) -> str:
-    """The page. Needs no other file; plots are left out where matplotlib is not installed."""
+def render(report: Report, contract: Contract, runs: Sequence[Run] = ()) -> str:
+    """The page. Plots are left out where matplotlib is not installed. ``runs``: the history, oldest first, with this run."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["number"] = number
-    machine = stands_for(contract)
+    environment.filters |= {"number": number, "shade": shade}
     template = environment.from_string(resources.files("railbed.validate").joinpath(TEMPLATE).read_text())
-    claims = sorted(report.claims, key=lambda c: ORDER[c.verdict])
+    recent = list(runs)[-history.RUNS_SHOWN :]
     return template.render(
         report=report,
         cluster=contract.name,
-        machine=machine,
-        claims=[
-            {
-                "record": c,
-                "real": real_scale(c, c.measured, machine),
-                "real_floor": real_scale(c, c.floor, machine),
-            }
-            for c in claims
-        ],
+        machine=stands_for(contract),
+        real_scale=real_scale,
         counts={v.value: len(report.of(v)) for v in Verdict},
-        rails=rail_rows(report),
-        collectives_plot=plots.collectives(report.claims),
-        rails_plot=plots.rails(report.claims),
         plots_available=plotting.available(),
-        kind="quick check" if report.quick else "full validation" if report.whole else "partial validation",
+        runs=recent[::-1],
+        **_rows(report),
+        **_tables(report, contract),
+        **_pictures(report, recent),
     )
+
+
+def _rows(report: Report) -> dict[str, Any]:
+    rows, left_out = groups.open_rows(report.claims)
+    return {"open_rows": rows, "open_left_out": left_out, "families": groups.passed(report.claims)}
+
+
+def _tables(report: Report, contract: Contract) -> dict[str, Any]:
+    found = matrices.pairs(report.claims)
+    grid = matrices.pair_grid(found, matrices.rail_floor(report.claims))
+    return {
+        "rails": matrices.rails(report.claims),
+        "pairs": grid,
+        "pair_count": len(found),
+        "slowest_pairs": [] if grid else matrices.slowest_pairs(found),
+        "gpus": matrices.gpus(report.claims, contract.nodes),
+        "storage": matrices.storage(report.claims),
+    }
+
+
+def _pictures(report: Report, runs: Sequence[Run]) -> dict[str, Any]:
+    return {
+        "curve_plots": plots.curves(report.claims),
+        "collective_plots": plots.collectives(report.claims),
+        "rail_plots": plots.rails(report.claims),
+        "heat_plot": plots.heat(report.claims),
+        "trend_plots": plots.trends(shown_trends(runs, report)),
+    }

@@ -54,7 +54,11 @@ def bundle(wanted: dict[str, Any]) -> bytes:
 
 def run(bench: Bench) -> None:
     """Asks every node its own claims in scope and adds what they answer."""
-    nodes = list(dict.fromkeys(name for pattern in PATTERNS for name in bench.scope.nodes(pattern)))
+    questions: dict[str, list[Question]] = {}
+    for pattern in PATTERNS:
+        for question in bench.scope.get(pattern):
+            questions.setdefault(question.node, []).append(question)
+    nodes = list(questions)
     if not nodes:
         return
     bench.say(f"on-node checks on {len(nodes)} nodes")
@@ -62,7 +66,7 @@ def run(bench: Bench) -> None:
     configured = scheduler_files.reference(bench) if asked else {}
     found = [
         record
-        for records in bench.remote.each(nodes, lambda n: _ask(bench, n, configured)).values()
+        for records in bench.remote.each(nodes, lambda n: _ask(bench, n, questions[n], configured)).values()
         for record in records
     ]
     found = scheduler_files.odd_controller(found, configured.get("controller", ""))
@@ -83,8 +87,7 @@ def _with_obstacle(bench: Bench, record: Judged) -> Judged:
     return record.model_copy(update={"reason": ": ".join(filter(None, [obstacle, cause])) or record.reason})
 
 
-def _ask(bench: Bench, name: str, configured: dict[str, Any]) -> list[Judged]:
-    questions = [q for pattern in PATTERNS for q in bench.scope.get(pattern) if q.node == name]
+def _ask(bench: Bench, name: str, questions: list[Question], configured: dict[str, Any]) -> list[Judged]:
     named = bench.as_observed
     wanted = expectations.of(named, named.node(name)) | {
         "reservation": bench.reservation_for([name]),

@@ -1,4 +1,4 @@
-"""The report of a run: its data, `report.json` and `junit.xml`."""
+"""The report of a run: its data, `report.json` with its JSON Schema, and `junit.xml`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Report(FrozenModel):
         return not (self.quick or self.node or self.pattern)
 
     @property
+    def kind(self) -> str:
+        """``full``, ``quick`` or ``partial``."""
+        return "quick" if self.quick else "full" if self.whole else "partial"
+
+    @property
     def exit_status(self) -> Exit:
         """Exit status of the command that made it."""
         return self.verdict.exit_status
@@ -105,6 +110,34 @@ def write_json(report: Report, folder: Path) -> None:
     """Writes report.json."""
     body = {"schema": SCHEMA, **report.model_dump(mode="json"), "report": report.report_dir}
     files.replace(folder / "report.json", strict_json.dumps(body, indent=1) + "\n")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of report.json, made from the models that write it."""
+    made = Report.model_json_schema(mode="serialization")
+    made["$id"], made["title"] = SCHEMA, "report.json of railbed validate"
+    made["properties"] |= {
+        "schema": {"const": SCHEMA, "description": "Version of this form."},
+        "report": {
+            "type": "string",
+            "description": "The folder, as report_dir: for readers of `validate --json`.",
+        },
+    }
+    made["required"] = ["schema", *Report.model_fields, "report"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_portable(made)}
+
+
+def _portable(schema: Any) -> Any:
+    r"""The schema without patterns of Unicode categories (``\p{Cc}``), which Python's validators cannot compile."""
+    if isinstance(schema, list):
+        return [_portable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _portable(value)
+        for key, value in schema.items()
+        if not (key == "pattern" and isinstance(value, str) and r"\p{" in value)
+    }
 
 
 def read_json(path: Path) -> Report:

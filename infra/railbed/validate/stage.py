@@ -24,7 +24,9 @@ from railbed.validate import (
     checkpoint,
     collectives,
     diagnostics,
+    exports,
     gpus,
+    history,
     html_report,
     identity,
     job,
@@ -172,7 +174,10 @@ def _folder(work: Workspace) -> Path:
 def _write(report: Report, contract: Contract, work: Workspace, folder: Path) -> None:
     records.write_json(report, folder)
     files.replace(folder / "junit.xml", records.junit(report))
-    files.replace(folder / "report.html", html_report.render(report, contract))
+    files.replace(folder / exports.CTRF, exports.ctrf(report))
+    files.replace(folder / exports.METRICS, exports.openmetrics(report))
+    history.add(work, report)
+    files.replace(folder / "report.html", html_report.render(report, contract, history.read(work)))
     if report.certificate:
         issued = certificate.issue(work, contract, report, folder)
         certificate.write(folder / manifest.CERTIFICATE, issued)

@@ -14,7 +14,7 @@ from tests.support.contracts import lab_software, sealed
 from railbed import contract as contracts
 from railbed.certificate import identity
 from railbed.certificate.identity import Identity
-from railbed.claims import Claim, Expectation, Judged, OutOfScope, Verdict
+from railbed.claims import Claim, Culprit, Expectation, Judged, OutOfScope, Verdict
 from railbed.contract import (
     Contract,
     Filesystem,
@@ -266,3 +266,35 @@ def iperf3(forward: float, reverse: float | None = None, seconds: float = 2.0) -
     start = {"test_start": {"protocol": "TCP", "num_streams": 1, "duration": 2, "omit": RAIL_OMIT_S,
                             "bidir": int(reverse is not None)}}  # fmt: skip
     return json.dumps({"start": start, "intervals": [], "end": end})
+
+
+def claim(name: str, node: str, verdict: Verdict, **fields: object) -> Judged:
+    return Judged(claim=name, node=node, verdict=verdict, **{"reason": "because", **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def report() -> Report:
+    """One with a slow rail, a claim that someone accepted, and one out of scope."""
+    rail = {"unit": "Gb/s", "expected": 0.09927, "floor": 0.0943, "bound": 0.1, "basis": "derived", "simulated": True,
+            "derivation": ["line"]}  # fmt: skip
+    return Report(
+        stack="test", contract_hash="c" * 64, verdict=Verdict.FAIL,
+        claims=[
+            claim("node.gpus", "h100-0", Verdict.PASS, measured=8, unit="GPUs", simulated=True),
+            claim("fabric.rail.0.bandwidth", "h100-0", Verdict.PASS, measured=0.0988,
+                  detail={"gbps": {"out": 0.0989, "in": 0.0988}}, **rail),
+            claim("fabric.rail.0.bandwidth", "h100-1", Verdict.FAIL, measured=0.0494, reason="slow <out> & \x00 in",
+                  detail={"gbps": {"out": 0.0494, "in": 0.0991}}, **rail),
+            claim("fabric.rail.0.bandwidth", "h100-2", Verdict.UNPROVEN, reason="blocked by job 7", **rail),
+            claim("collective.all_reduce@2", "", Verdict.PASS, measured=0.0989, unit="GB/s", expected=0.0993,
+                  floor=0.095, simulated=True),
+            claim("collective.all_reduce@4", "", Verdict.FAIL, measured=0.05, unit="GB/s", expected=0.0993,
+                  floor=0.095, simulated=True),
+            claim("job.resume", "", Verdict.UNPROVEN, reason="blocked"),
+        ],
+        culprits=[Culprit(node="h100-1", part="rail 0", claims=["fabric.rail.0.bandwidth"], confidence=0.95)],
+        out_of_scope=[OutOfScope(id="node.nvlink", reason="no <GPU>")],
+        accepted_unproven={"job.resume": "not <today>"}, quick=False, node="", pattern="", simulated=True,
+        started="2026-11-24T08:00:00+00:00", ended="2026-11-24T08:01:00+00:00", seconds={"rails": 13.4},
+        report_dir="/tmp/report", certificate="",
+    )  # fmt: skip

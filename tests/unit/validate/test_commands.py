@@ -88,6 +88,14 @@ def test_one_reason_may_serve_several_claims() -> None:
     assert validate_commands._accepting([], []) == {}
 
 
+def test_the_schema_of_a_report_needs_no_stack(app: typer.Typer) -> None:
+    told = invoke(app, "report", "--schema")
+    assert told.exit_code == 0
+    assert json.loads(told.stdout)["properties"]["schema"] == {
+        "const": "railbed/report/v1", "description": "Version of this form.",
+    }  # fmt: skip
+
+
 def test_no_report_yet(app: typer.Typer, checkout: Workspace) -> None:
     told = invoke(app, "report")
     assert isinstance(told.exception, RailbedError)

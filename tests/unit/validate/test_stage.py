@@ -12,7 +12,18 @@ from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UnprovenError, UsageError
 from railbed.run import Result
-from railbed.validate import answers, bench, certificate, drift, exceptions, lapse, latest, run, stage
+from railbed.validate import (
+    answers,
+    bench,
+    certificate,
+    drift,
+    exceptions,
+    history,
+    lapse,
+    latest,
+    run,
+    stage,
+)
 
 
 @pytest.fixture
@@ -53,7 +64,9 @@ def test_the_report_is_on_disk_whatever_the_verdict(
 ) -> None:
     report = run(contract, work)
     folder = Path(report.report_dir)
-    assert {"report.json", "junit.xml", "report.html", "evidence"} <= {p.name for p in folder.iterdir()}
+    files = {"report.json", "junit.xml", "ctrf.json", "metrics.txt", "report.html", "evidence"}
+    assert files <= {p.name for p in folder.iterdir()}
+    assert [one.report for one in history.read(work)] == [folder.name]
     assert (work.reports / "latest").resolve() == folder
     assert latest(work) == report
 
