@@ -78,7 +78,7 @@ def run(bench: Bench) -> None:
         _open(bench, why)
         return
     mount = bench.contract.filesystems[0].mount
-    told = _no_room(bench, nodes[0], mount, size)
+    told = no_room(bench, nodes[0], mount, size)
     if told:
         _open(bench, told)
         return
@@ -118,7 +118,7 @@ def _nodes(bench: Bench) -> tuple[list[str], str]:
     return computes, "; ".join(gone)
 
 
-def _no_room(bench: Bench, node: str, mount: str, size: int) -> str:
+def no_room(bench: Bench, node: str, mount: str, size: int) -> str:
     """Why the checkpoint must not be written; empty where it fits and leaves room."""
     argv = ["df", "--block-size=1", "--output=avail", mount]
     found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)

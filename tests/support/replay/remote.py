@@ -23,6 +23,7 @@ from tests.support.replay.cables import Cables
 from tests.support.replay.jobs import Jobs, Said
 from tests.support.replay.node import DATA, HEALTHY, Machine, template
 from tests.support.replay.rails import Fabric, Session
+from tests.support.replay.training import Training
 
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION, STORAGE_PROBE_BYTES
@@ -60,6 +61,7 @@ class Cluster:
         )
         self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
         self.jobs = Jobs(contract, name, self.fabric, self.table)
+        self.training = Training(self.jobs, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
@@ -112,10 +114,13 @@ class Cluster:
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
-            ("find", self.jobs.take_logs),
+            ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
+            ("sha256sum", self.training.read),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
+        if words[0] == "sbatch":
+            return self.training.submitted(words, data.decode())
         if words[0] == "rm":
             return 0, "", ""
         if "count" in words and "python3" in words:
@@ -166,6 +171,8 @@ class Cluster:
                 f"ReservationName={ACCEPTANCE_RESERVATION} Nodes={names} Users=root Flags=MAINT,IGNORE_JOBS\n",
                 "",
             )
+        if words[1:3] == ["show", "job"]:
+            return self.training.state(words[-1])
         self.orders.append(" ".join(words))
         return 0, "", ""
 
