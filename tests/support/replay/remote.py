@@ -33,7 +33,7 @@ from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
 from railbed.validate import cabling, lnet, patience, rendezvous, run, transfers
-from railbed.validate.node import scheduler_files
+from railbed.validate.node import scheduler_files, test_leftovers
 from railbed.validate.records import Report
 
 NO_ROUTE = "ssh: connect to host {} port 22: No route to host\n"
@@ -271,6 +271,7 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     """Runs the production stage with the cluster in place of ssh, and pauses of no length."""
     patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
     patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
+    patch.setattr(test_leftovers, "PAUSE_S", 0.0)
     patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
     patch.setattr(rendezvous, "time", AT_ONCE)
     patch.setattr(remote, "run", cluster.run)

@@ -29,6 +29,7 @@ NODE = [
         "nvlink",
         "pcie",
         "nics",
+        "leftovers",
         "limits",
         "containers",
         "mounts",
