@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from railbed.effects.lab import cgroups, names
-from railbed.run import run
 
 from .conftest import Cli, blamed, scheduled, wait_for
 
@@ -92,12 +91,9 @@ def test_a_node_without_iperf3_is_named_and_its_partners_pass(cluster: Cli) -> N
 
 def test_a_rail_that_loses_packets_one_way_is_the_one_that_is_blamed(cluster: Cli) -> None:
     """One in ten packets that arrive: the shapers' rates are as they should be, and so is the carrier."""
-    nft = ["ip", "netns", "exec", names.namespace(cluster.work.lab_id, "h100-1"), "nft"]
-    chain = "{ type filter hook ingress device rail4 priority 0; }"
-    run([*nft, f"add table netdev lossy; add chain netdev lossy in {chain}; "
-         "add rule netdev lossy in numgen random mod 10 < 1 drop"])  # fmt: skip
+    cluster("lab", "fault", "inject", "rail-lossy", "h100-1", "4")
     try:
         report = cluster.json("validate", "--claim", "fabric.rail.*", status=1)
     finally:
-        run([*nft, "delete table netdev lossy"])
+        cluster("lab", "fault", "clear")
     assert blamed(report) == {("h100-1", "rail 4")}, json.dumps(report["culprits"])

@@ -29,25 +29,24 @@ print(json.dumps({"versions": versions, "mpi_home": "", "wrong": [], "unread": "
 SCHEDULER = ("/etc/slurm/slurm.conf", "/etc/slurm/gres.conf", "/etc/slurm/topology.conf")
 
 
+def recorded(example: str, folder: Path, tags: str = "all") -> Recorded:
+    """A dry run over the cluster of one example, or the roles of ``tags`` alone; what nodes show is that of the built trees."""
+    made = example_clusters.cluster_of(example)
+    program, extra = folder / "image.py", folder / "extra.json"
+    program.write_text(IMAGE)
+    extra.write_text(json.dumps({"image_program": str(program)}))
+    return record(
+        folder / "checkout", made, container=False, tags=tags, observed=example_clusters.observed(made), extra=extra
+    )  # fmt: skip
+
+
 def rendered(example: str) -> str:
     """The files of one example, each below its host and path."""
-    made = example_clusters.cluster_of(example)
     with TemporaryDirectory() as folder:
-        program = Path(folder) / "image.py"
-        program.write_text(IMAGE)
-        extra = Path(folder) / "extra.json"
-        extra.write_text(json.dumps({"image_program": str(program)}))
-        recorded = record(
-            Path(folder) / "checkout",
-            made,
-            container=False,
-            tags=ROLES,
-            observed=example_clusters.observed(made),
-            extra=extra,
-        )
-    assert recorded.collector.finished, "a node did not come to the end"
-    assert not [one.failed_task for one in recorded.collector.nodes.values() if one.failed_task]
-    return "\n".join(_files(recorded, made.with_role("compute")[0].name))
+        done = recorded(example, Path(folder), ROLES)
+    assert done.collector.finished, "a node did not come to the end"
+    assert not [one.failed_task for one in done.collector.nodes.values() if one.failed_task]
+    return "\n".join(_files(done, example_clusters.cluster_of(example).with_role("compute")[0].name))
 
 
 def _files(recorded: Recorded, node: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from railbed import catalog
 from railbed.claims import table
@@ -56,38 +57,19 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
     storage = workloads.plan_storage(spec)
     jobs = workloads.plan_jobs(spec, storage)
     filesystems = [_filesystem(spec, filesystem) for filesystem in spec.filesystems]
-    release = catalog.load_release(spec.software.release)
     offers = [catalog.load_filesystem(wanted.offer) for wanted in spec.filesystems]
-    os = spec.software.os or ""
-    systems = {p.machine.key: os or compat.system_of(release, p.machine) for p in pools}
-    images.check(spec, systems, where)
-    profiles = sorted({pool.profile for pool in pools})
-    machines, kinds = [p.machine for p in pools], [str(o.kind) for o in offers]
-    chosen = software.choose(release, machines, kinds, where, os, profiles)
-    chosen = software.loadable(chosen, signing=spec.software.module_signing.kind)
-    brought = images.everywhere(spec, chosen)
+    choice = _software(spec, pools, [str(offer.kind) for offer in offers], where)
     pools = [
         one.model_copy(
-            update={"brings": images.brings(one.profile, chosen), "fills": images.fills(one.profile, chosen)}
+            update={
+                "brings": images.brings(one.profile, choice.parts),
+                "fills": images.fills(one.profile, choice.parts),
+            }
         )
         for one in pools
     ]
-    installed = software.planned(release, chosen, lab=lab is not None)
-    own: list[Artefact] = []
-    if lab is None:
-        places = sources.of(release, machines, kinds, spec.software.mirror, os, brought)
-        own = sources.archives(
-            release,
-            machines,
-            kinds,
-            os,
-            brought,
-            slurm=spec.scheduler == "slurm",
-            rdma=spec.fabric is not None,
-        )
-        files = sources.files(installed.files, own, spec.software.mirror)
-        installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
-    slurm = chosen.get("slurm") if spec.scheduler == "slurm" else None
+    installed = choice.installed
+    slurm = choice.parts.get("slurm") if spec.scheduler == "slurm" else None
     cost = _price(spec, pools, jobs, simulated=lab is not None)
     purchase.within_budget(spec, cost, where)
     in_scope, out_of_scope = table.scope(facts.of(spec, pools, filesystems, offers, installed, storage, jobs))
@@ -117,7 +99,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         fabric=_fabric(pools[0].machine, lab) if spec.fabric else None,
         filesystems=filesystems,
         software=installed,
-        archives=[] if lab or spec.software.mirror else own,
+        archives=[] if lab or spec.software.mirror else choice.archives,
         mirrored=spec.software.mirror is not None,
         claims=in_scope,
         out_of_scope=out_of_scope,
@@ -125,13 +107,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         price=cost,
         warnings=[
             *warnings.of(spec, pools, filesystems, cost, where),
-            *(
-                []
-                if lab
-                else [*clock.warnings(spec, where), *warnings.of_software(spec, chosen, brought, where)]
-            ),
-            *warnings.of_images(spec, images.doubtful(spec, chosen), where),
-            *([] if lab else _pins(spec, release, machines, kinds, brought, where)),
+            *_of_software(spec, choice, where),
             *services.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
@@ -141,6 +117,52 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         storage=storage,
         jobs=jobs,
     )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The software of a plan: what goes together for all pools, what nodes install, and where it comes from."""
+
+    parts: dict[str, catalog.Component]
+    brought: frozenset[str]
+    """Components that every pool's image has already."""
+    installed: PlannedSoftware
+    archives: list[Artefact]
+    """What railbed fetches itself; none in the lab."""
+    unpinned: dict[str, str]
+    """What nobody has pinned yet: its name and what it is."""
+
+
+def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str], where: str) -> Choice:
+    release, os = catalog.load_release(spec.software.release), spec.software.os or ""
+    machines = [pool.machine for pool in pools]
+    images.check(spec, {one.key: os or compat.system_of(release, one) for one in machines}, where)
+    profiles = sorted({pool.profile for pool in pools})
+    chosen = software.choose(release, machines, filesystems, where, os, profiles)
+    chosen = software.loadable(chosen, signing=spec.software.module_signing.kind)
+    brought = images.everywhere(spec, chosen)
+    lab = isinstance(spec.platform, LabPlatform)
+    installed = software.planned(release, chosen, lab=lab)
+    if lab:
+        return Choice(chosen, brought, installed, [], {})
+    places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)
+    needs = {"slurm": spec.scheduler == "slurm", "rdma": spec.fabric is not None}
+    archives = sources.archives(release, machines, filesystems, os, brought, **needs)
+    files = sources.files(installed.files, archives, spec.software.mirror)
+    installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
+    unpinned = sources.unpinned(release, machines, filesystems, os, brought=brought, **needs)
+    return Choice(chosen, brought, installed, archives, unpinned)
+
+
+def _of_software(spec: ClusterSpec, choice: Choice, where: str) -> Iterator[Warned]:
+    """What the software of a plan lacks, and what is still to be pinned; a lab makes its own."""
+    lab = isinstance(spec.platform, LabPlatform)
+    if not lab:
+        yield from clock.warnings(spec, where)
+        yield from warnings.of_software(spec, choice.parts, choice.brought, where)
+    yield from warnings.of_images(spec, images.doubtful(spec, choice.parts), where)
+    if not lab:
+        yield from warnings.of_pins(choice.installed.release, choice.unpinned, where)
 
 
 def _of_site(
@@ -155,18 +177,6 @@ def _of_site(
         "certificate_sha256": signing.certificate_sha256 if signing.kind == "mok" else "",
         "mirrored": spec.software.mirror is not None,
     }
-
-
-def _pins(
-    spec: ClusterSpec, release: catalog.Release, machines: list[catalog.Machine], filesystems: list[str],
-    brought: frozenset[str], where: str,
-) -> Iterator[Warned]:  # fmt: skip
-    """What is still to be pinned. A site's mirror is made of what has been."""
-    lacking = sources.unpinned(
-        release, machines, filesystems, spec.software.os or "",
-        slurm=spec.scheduler == "slurm", rdma=spec.fabric is not None, brought=brought,
-    )  # fmt: skip
-    yield from warnings.of_pins(release.key, lacking, where)
 
 
 def _pool(spec: ClusterSpec, pool: Pool) -> PlannedPool:

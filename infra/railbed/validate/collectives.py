@@ -40,7 +40,7 @@ def run(bench: Bench) -> None:
     wanted = _wanted(bench)
     if not wanted:
         return
-    largest, texts = Counts(), list[str]()
+    largest, texts, problems = Counts(), list[str](), list[str]()
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
         if not nodes:
@@ -55,8 +55,12 @@ def run(bench: Bench) -> None:
             if k == max(wanted):
                 largest.add(first, chosen, ops)
                 texts.append(first.nccl)
-    if texts:
+                problems.append(first.problem)
+    if any(text.strip() for text in texts) or (texts and not any(problems)):
         _nccl(bench, "\n".join(texts), largest.nodes)
+    for problem in filter(None, problems):
+        for claim in BESIDE:
+            bench.answers.why(claim, f"no collective came to its end: {problem}")
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
 
@@ -83,6 +87,8 @@ class Run:
     counters: Counters
     conditions: str
     """What was wrong with them, in words; empty where nothing was."""
+    problem: str = ""
+    """Why the first that failed did."""
 
 
 @dataclass
@@ -199,8 +205,9 @@ def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: i
             if record is not None:
                 judged[one.op] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
     return Run(
-        "\n".join(one.nccl for one in starts if not one.problem), judged, counters, words(seen.problems())
-    )
+        "\n".join(one.nccl for one in starts if not one.problem), judged, counters, words(seen.problems()),
+        next((one.problem for one in starts if one.problem), ""),
+    )  # fmt: skip
 
 
 def _nccl(bench: Bench, text: str, nodes: list[str]) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
+from railbed.errors import RailbedError, UsageError
 from railbed.platforms.lab import faults
-from railbed.platforms.lab.fault import Injected
+from railbed.platforms.lab.fault import Bench, Injected
 
 SHARED = SimpleNamespace(metadata_server="ctl0", data_servers=["h100-0"], name="scratch", mount="/scratch")
 
@@ -56,3 +56,42 @@ def test_every_fault_has_hosts_in_a_whole_cluster() -> None:
     assert where["fs-master-down"] == ["ctl0"]
     assert where["fs-server-down"] == ["h100-0"]
     assert where["fs-suid"] == ["h100-0", "h100-1"]
+
+
+class Jobs:
+    """A scheduler that lists one job after the other, the last for ever."""
+
+    def __init__(self, *listed: list[Any]) -> None:
+        self.listed = list(listed)
+
+    def jobs(self) -> list[Any]:
+        return self.listed.pop(0) if len(self.listed) > 1 else self.listed[0]
+
+
+def job(comment: str, *nodes: str) -> Any:
+    return SimpleNamespace(id="7", comment=comment, nodes=list(nodes))
+
+
+@pytest.mark.parametrize(
+    ("listed", "ends"),
+    [
+        ([[]], True),
+        ([[job("railbed validate", "h100-0")], []], True),
+        ([[job("somebody's own", "h100-0")]], True),
+        ([[job("railbed validate", "h100-1")]], True),
+        ([[job("railbed validate", "h100-0", "h100-1")]], False),
+    ],
+)
+def test_a_step_that_met_the_fault_is_waited_for_and_a_users_job_is_not(
+    monkeypatch: pytest.MonkeyPatch, listed: list[list[Any]], ends: bool
+) -> None:
+    scheduler = Jobs(*listed)
+    monkeypatch.setattr(faults, "Scheduler", lambda _: scheduler)
+    monkeypatch.setattr(faults, "POLL_S", 0.0)
+    monkeypatch.setattr(faults, "FAULT_CLEAR_TIMEOUT_S", 60.0 if ends else 0.0)
+    bench = cast(Bench, SimpleNamespace(remote=None))
+    if ends:
+        faults.wait_free(bench, {"h100-0"})
+    else:
+        with pytest.raises(RailbedError, match="job 7, a step of a validation, still holds h100-0, h100-1"):
+            faults.wait_free(bench, {"h100-0"})

@@ -246,7 +246,10 @@ def test_a_node_whose_counters_lack_a_part_leaves_no_verdict_on_the_others(
 def test_a_program_that_fails_proves_nothing(run: Any, result: Result) -> None:
     found, _ = run(result=result)
     assert {one.verdict for one in found.values()} <= {Verdict.UNPROVEN}
-    assert all(one.reason for one in found.values())
+    for claim in collectives.BESIDE:
+        assert found[claim].reason.startswith("no collective came to its end: all_reduce_perf"), found[
+            claim
+        ].reason
 
 
 def test_what_nccl_warned_of_is_told_where_its_program_failed(run: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from railbed import inputs
 from railbed.claims import WORKERS
 from railbed.contract import Contract
-from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX
+from railbed.defaults import FAULT_CLEAR_TIMEOUT_S, HEALTHCHECK_PREFIX, STEP_COMMENT
 from railbed.effects import files
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
@@ -150,7 +150,9 @@ def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injecte
     workers = set(HOSTS["worker"](contract))
     broken = {fault.node for fault in gone}
     # What broke on a controller, every node has felt.
-    _wait_healthy(bench, broken if broken <= workers else workers)
+    felt = broken if broken <= workers else workers
+    _wait_healthy(bench, felt)
+    wait_free(bench, felt)
     return gone
 
 
@@ -185,3 +187,16 @@ def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
                 time.sleep(POLL_S)
         # A fault that was put in is no sign of a node that comes and goes.
         bench.remote.run(node, ["rm", "-f", HEALTH_RETURNS])
+
+
+def wait_free(bench: Bench, nodes: set[str]) -> None:
+    """Waits until no step of a validation holds the nodes: one that met a dead daemon stays until the scheduler misses it."""
+    scheduler = Scheduler(bench.remote)
+    deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
+    while left := [one for one in scheduler.jobs() if one.comment == STEP_COMMENT and nodes & set(one.nodes)]:
+        if time.monotonic() > deadline:
+            raise RailbedError(
+                f"job {left[0].id}, a step of a validation, still holds {', '.join(left[0].nodes)}",
+                code="FAULT_STAYS", hint="`squeue` on the controller says its state; clear again once it is gone",
+            )  # fmt: skip
+        time.sleep(POLL_S)
