@@ -172,6 +172,15 @@ DCGM_PROBE_S = 20.0
 """For the host engine to list the GPUs, or to say what its watches saw."""
 DCGM_SLACK_S = 75.0
 """For what comes before and after the diagnosis."""
+GPU_FLOOR = {"bf16": 0.5, "fp8": 0.4, "fp64": 0.5, "hbm": 0.75}
+"""Of a GPU's published peak, what it must reach. Declared: products are held back by the power limit, more so in FP8; a published
+healthy copy reaches 0.867 (aigatech/vpbenchmarking, eight H100). It finds a GPU that is far off; comparing finds others."""
+GPU_BOUND = 1.1
+"""Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
+STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
+"""What a processor in a GPU's place must reach: it shows that the program computed, and nothing of speed."""
+GPU_PROBE_S = {"cuda": 300, "cpu": 60}
+"""A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
 NOFILE_MIN = 16384
 """Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
 MEMLOCK_MIN_KIB = 8192

@@ -38,6 +38,13 @@ class Gpus(Facts):
     """As nvidia-smi prints it."""
     gpu_power_w: float | None = Field(default=None, gt=0)
     """What one GPU may draw (TDP) as its maker names it, W; None: its board's own default."""
+    gpu_bf16_tflops: float | None = Field(default=None, gt=0)
+    """Peak of dense matrix products of one GPU as its maker names it, TFLOPS; None: nobody looked it up. So are the next."""
+    gpu_fp8_tflops: float | None = Field(default=None, gt=0)
+    gpu_fp64_tflops: float | None = Field(default=None, gt=0)
+    """On tensor cores."""
+    gpu_memory_gbytes_per_s: float | None = Field(default=None, gt=0)
+    """Bandwidth of one GPU's own memory."""
     nvlink_generation: int = Field(ge=0)
     nvlink_links: int = Field(ge=0)
     """NVLink links of one GPU."""

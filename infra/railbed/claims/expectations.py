@@ -9,8 +9,12 @@ from railbed.claims.records import Expectation
 from railbed.defaults import (
     CHECKPOINT_FLOOR,
     COUNTER_TOLERANCE,
+    GPU_BOUND,
+    GPU_FLOOR,
     MANAGEMENT_MBYTES_PER_S,
     SCHEDULED_MEMORY_SHARE,
+    STAND_IN_GBYTES_PER_S,
+    STAND_IN_TFLOPS,
 )
 from railbed.laws import bandwidth
 from railbed.laws.bandwidth import BandwidthMachine
@@ -120,4 +124,31 @@ def transport() -> Expectation:
         floor=1.0 - COUNTER_TOLERANCE,
         basis="derived",
         derivation=[f"a rail's byte counter is within {COUNTER_TOLERANCE:.0%} of what the collective moves"],
+    )
+
+
+def gpu_rate(machine: Machine, unit: str, peak: float | None, what: str) -> Expectation:
+    """What one GPU must reach of its published ``peak``, in ``unit``; ``what`` is a key of GPU_FLOOR, or has no peak.
+
+    Without a published peak there is no floor: GPUs are compared with each other alone.
+    """
+    if machine.stands_for:
+        least = STAND_IN_TFLOPS if unit == "TFLOPS" else STAND_IN_GBYTES_PER_S
+        told = f"a processor stands in for each GPU: {least:g} {unit} shows that the program computed, and nothing of speed"
+        return Expectation(unit=unit, floor=least, basis="declared", derivation=[told])
+    if peak is None:
+        told = f"no {what} rate of {machine.gpu_model} is in the catalogue: GPUs are compared with each other"
+        return Expectation(unit=unit, basis="none", derivation=[told])
+    share = GPU_FLOOR[what]
+    return Expectation(
+        unit=unit,
+        bound=peak * GPU_BOUND,
+        expected=peak,
+        floor=peak * share,
+        basis="declared",
+        derivation=[
+            f"{machine.gpu_model}: {peak:g} {unit} by its data sheet (catalogue)",
+            f"floor: {share:g} of it, declared: the power limit and the program take their part",
+            f"bound: {GPU_BOUND:g} of it: a cool GPU may run above the clock of the data sheet",
+        ],
     )

@@ -13,7 +13,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import DIAGNOSTICS, NODE_SUITE
+from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, NODE_SUITE
 from railbed.claims.records import WORKERS
 
 
@@ -167,3 +167,81 @@ def affinity(facts: Facts) -> Instances:
 def containers(facts: Facts) -> Instances:
     if {"enroot", "container_toolkit"} <= facts.installed.keys():
         yield In("jobs may run in containers, which get the node's GPUs")
+
+
+FP8 = ("hopper", "blackwell", "blackwell-ultra")
+"""Architectures whose tensor cores multiply in FP8 (NVIDIA Hopper Architecture In-Depth; Blackwell Architecture Brief)."""
+WITHOUT_TORCH = "nodes get no PyTorch, which computes"
+SLOW = "no GPU is far below the others of its model, nor below a floor where its maker published a peak"
+
+
+def _rate(facts: Facts, unit: str, peak: float | None, what: str, statement: str) -> Instances:
+    if "torch" in facts.installed:
+        yield In(statement, expectations.gpu_rate(facts.machine, unit, peak, what))
+    else:
+        yield Out(WITHOUT_TORCH)
+
+
+@define(
+    id="gpu.gemm.bf16", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds=f"every GPU multiplies matrices in BF16, all of a node at once: {SLOW}", accuses="gpus", runbook="gpu-rate",
+    hardware=True,
+)  # fmt: skip
+def gemm_bf16(facts: Facts) -> Instances:
+    return _rate(
+        facts, "TFLOPS", facts.machine.gpu_bf16_tflops, "bf16", "every GPU multiplies in BF16 at its rate"
+    )
+
+
+@define(
+    id="gpu.gemm.fp8", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds=f"the same in FP8, where the architecture has it: {SLOW}", accuses="gpus", runbook="gpu-rate", hardware=True,
+)  # fmt: skip
+def gemm_fp8(facts: Facts) -> Instances:
+    machine = facts.machine
+    if machine.gpu_architecture not in FP8:
+        return iter([Out(f"GPUs of the architecture {machine.gpu_architecture} have no FP8")])
+    return _rate(facts, "TFLOPS", machine.gpu_fp8_tflops, "fp8", "every GPU multiplies in FP8 at its rate")
+
+
+@define(
+    id="gpu.gemm.fp64", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds=f"the same in FP64: {SLOW}", accuses="gpus", runbook="gpu-rate", hardware=True,
+)  # fmt: skip
+def gemm_fp64(facts: Facts) -> Instances:
+    return _rate(
+        facts, "TFLOPS", facts.machine.gpu_fp64_tflops, "fp64", "every GPU multiplies in FP64 at its rate"
+    )
+
+
+@define(
+    id="gpu.hbm", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds=f"every GPU copies within its memory, all of a node at once: {SLOW}", accuses="gpus", runbook="gpu-rate", hardware=True,
+)  # fmt: skip
+def hbm(facts: Facts) -> Instances:
+    return _rate(
+        facts, "GB/s", facts.machine.gpu_memory_gbytes_per_s, "hbm", "every GPU copies within its memory at its rate"
+    )  # fmt: skip
+
+
+@define(
+    id="gpu.copies", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds="every GPU copies from and to the host, one after the other: none is far below the others of its model", accuses="gpus",
+    runbook="gpu-rate", hardware=True,
+)  # fmt: skip
+def copies(facts: Facts) -> Instances:
+    return _rate(
+        facts, "GB/s", None, "host copy", "every GPU copies from and to the host at the rate of the others"
+    )
+
+
+@define(
+    id="gpu.determinism", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
+    holds="every GPU computes the same bits each time, and those of more than half of the GPUs of its model and libraries",
+    accuses="gpus", runbook="gpu-results", hardware=True,
+)  # fmt: skip
+def determinism(facts: Facts) -> Instances:
+    if "torch" in facts.installed:
+        yield In("every GPU computes the same bits each time, and those that the others compute")
+    else:
+        yield Out(WITHOUT_TORCH)

@@ -34,6 +34,7 @@ PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
+GPU_PROBE = Measurement("GPU performance", "gpu_probe")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
@@ -45,6 +46,7 @@ MEASUREMENTS = (
     SCHEDULER,
     NODE_SUITE,
     DIAGNOSTICS,
+    GPU_PROBE,
     CABLING,
     RAILS,
     COLLECTIVES,

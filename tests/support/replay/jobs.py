@@ -7,6 +7,7 @@ import time
 from fnmatch import fnmatchcase
 from typing import Any
 
+from tests.support.replay import gpu_programs
 from tests.support.replay.node import HEALTHY, template
 from tests.support.replay.rails import Fabric
 
@@ -38,6 +39,7 @@ class Jobs:
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
+        self.gpu_rules: list[dict[str, Any]] = table.get("gpus", [])
         self.unread: list[str] = table.get("no_logs", [])
         self.logs: dict[tuple[str, str], str] = {}
         """Node and NCCL_DEBUG_FILE → what NCCL wrote there."""
@@ -60,6 +62,10 @@ class Jobs:
         self.fabric.moved(nodes, size * 2 * (timed + warm + 2), self.unused)
         text = self._table(op, size, nodes, rule)
         return 0, text[: int(len(text) * rule.get("cut", 1.0))], ""
+
+    def gpus(self, words: list[str]) -> Said:
+        """One step of the probe of GPUs; `gpu_programs.py` has the rules."""
+        return gpu_programs.step(self.cluster, self.gpu_rules, words)
 
     def take_logs(self, node: str, words: list[str]) -> Said:
         """What `find` prints of NCCL's files on a node, and removes: those of the start that it names."""

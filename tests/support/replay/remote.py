@@ -32,7 +32,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
-from railbed.validate import cabling, lnet, patience, rendezvous, run, transfers
+from railbed.validate import cabling, gpus, lnet, patience, rendezvous, run, transfers
 from railbed.validate.node import scheduler_files, test_leftovers
 from railbed.validate.records import Report
 
@@ -125,6 +125,8 @@ class Cluster:
             return 0, "", ""
         if "count" in words and "python3" in words:
             return self._count(name, words)
+        if "srun" in words and data == gpus.PROBE.read_bytes():
+            return self.jobs.gpus(words)
         if "srun" in words:
             perf = any(word.endswith("_perf") for word in words)
             return self.jobs.collective(words) if perf else self.jobs.checkpoint(words)

@@ -40,6 +40,7 @@ NODE = [
         "logins",
     )
 ] + ["scheduler.state"]
+GPU = [f"gpu.{part}" for part in ("gemm.bf16", "gemm.fp8", "gemm.fp64", "hbm", "copies", "determinism")]
 
 
 def planned(**changed: Any) -> plan.ClusterPlan:
@@ -84,7 +85,7 @@ def test_every_claim_of_the_first_release_is_in_scope() -> None:
         for k in (2, 3, 4)
     ]
     wanted = [
-        *NODE, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
+        *NODE, *GPU, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
         "fabric.transport", "fabric.transport.nccl_log", *collectives, "storage.write", "storage.read", "storage.servers",
         "job.checkpoint", "job.resume",
     ]  # fmt: skip
@@ -140,7 +141,7 @@ def test_one_compute_node_leaves_what_needs_partners_out() -> None:
     assert "one copy" in out["storage.servers"]
     assert "none is left" in out["job.resume"]
     assert {c.id for c in alone.claims} == {
-        *NODE, "fabric.cabling", "storage.write", "storage.read",
+        *NODE, *GPU, "fabric.cabling", "storage.write", "storage.read",
     }  # fmt: skip
 
 

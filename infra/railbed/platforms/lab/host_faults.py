@@ -143,7 +143,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
     ),
     # What jobs run
     "training-stack-missing": HostFault(
-        "job", "", ("job.*",), "mount -t tmpfs -o size=1m tmpfs /opt/railbed/training",
+        "job", "", ("job.*", "gpu.*"), "mount -t tmpfs -o size=1m tmpfs /opt/railbed/training",
         "umount /opt/railbed/training || :",
     ),
 }  # fmt: skip

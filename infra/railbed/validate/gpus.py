@@ -1,0 +1,263 @@
+"""The claims ``gpu.*``: how fast GPUs compute and copy, and whether they compute the same bits.
+
+One program on every node (``node/gpu_probe.py``), through the scheduler where there is one: a step over all nodes, whose
+standard input srun gives to each of them (srun(1), --input). It takes the nodes whole, so no job begins beside it. On a machine
+that stands for another it computes on processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field, TypeAdapter
+
+from railbed import ended
+from railbed.claims import Judged, Verdict
+from railbed.contract import Machine
+from railbed.defaults import FABRIC_OUTPUT_BYTES, GPU_PROBE_S, STEP_COMMENT, STEP_WAIT_S
+from railbed.effects import node_json
+from railbed.judge import gpus as law
+from railbed.run import Result
+from railbed.validate.answers import judged
+from railbed.validate.bench import Bench
+from railbed.validate.scope import Question
+
+PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
+PROGRAM = "the probe of GPUs"
+PATTERN = "gpu.*"
+DETERMINISM = "gpu.determinism"
+WAYS = {
+    "gpu.gemm.bf16": ("bf16",),
+    "gpu.gemm.fp8": ("fp8",),
+    "gpu.gemm.fp64": ("fp64",),
+    "gpu.hbm": ("hbm",),
+    "gpu.copies": ("h2d", "d2h"),
+    DETERMINISM: (),
+}
+"""Claim → rates that answer it."""
+ASKED = {**{claim: claim.rpartition(".")[2] for claim in WAYS}, DETERMINISM: "digest"}
+"""Claim → what the probe calls it."""
+NEEDS = ("node.driver", "node.gpus")
+"""Claims without which the GPUs cannot all compute."""
+SSH_S = 30.0
+
+
+class Trace(node_json.Reply):
+    """Extremes while a GPU computed, as nvidia-smi has them."""
+
+    lowest_mhz: float
+    highest_mhz: float
+    power_w: float
+    celsius: float
+    reasons: node_json.Whole
+
+    def words(self) -> str:
+        return f"{self.lowest_mhz:g} to {self.highest_mhz:g} MHz, up to {self.power_w:g} W and {self.celsius:g} °C"
+
+
+class Gpu(node_json.Reply):
+    """One GPU's answer."""
+
+    index: node_json.Whole
+    model: node_json.Words
+    rates: dict[str, float]
+    digests: list[node_json.Words] = Field(max_length=64)
+    errors: dict[str, node_json.Words]
+
+
+class Part(node_json.Reply):
+    """One node's answer: an error, or what its GPUs did."""
+
+    node: node_json.Words
+    error: node_json.Words
+    torch: node_json.Words = ""
+    cuda: node_json.Words = ""
+    gpus: list[Gpu] = Field(max_length=256)
+    trace: dict[str, Trace]
+
+
+GPU, PART = TypeAdapter(Gpu), TypeAdapter(Part)
+
+
+@dataclass
+class Fleet:
+    """All nodes of one machine type."""
+
+    machine: Machine
+    questions: dict[str, list[Question]] = field(default_factory=dict)
+    """Node → what is asked of it."""
+    parts: dict[str, Part] = field(default_factory=dict)
+    evidence: str = ""
+
+
+def run(bench: Bench) -> None:
+    """Measures every node that can take a step, and answers the claims of all of them."""
+    if not bench.scope.asks(PATTERN):
+        return
+    bench.refresh()
+    fleets: dict[str, Fleet] = {}
+    for question in bench.scope.get(PATTERN):
+        if told := _obstacle(bench, question.node):
+            bench.answers.why(PATTERN, told, [question.node])
+            continue
+        key = bench.node(question.node).machine
+        fleet = fleets.setdefault(key, Fleet(bench.contract.machine(key)))
+        fleet.questions.setdefault(question.node, []).append(question)
+    for fleet in fleets.values():
+        for nodes in _together(bench, list(fleet.questions)):
+            bench.say(f"GPUs of {len(nodes)} nodes compute")
+            _start(bench, fleet, nodes)
+        kept = {name: part.model_dump(mode="json") for name, part in sorted(fleet.parts.items())}
+        fleet.evidence = bench.keep(f"gpus/{fleet.machine.key.replace('/', '-')}.json", kept)
+        bench.answers.add(*_answers(bench, fleet))
+
+
+def _obstacle(bench: Bench, name: str) -> str:
+    """Why the node cannot be measured; empty where it can."""
+    if told := bench.unreachable.get(name) or bench.busy(name):
+        return told
+    for claim in NEEDS:
+        known = bench.answers.of(claim, name)
+        if known is not None and known.verdict is not Verdict.PASS:
+            return f"blocked by {claim} on {name}"
+    if bench.contract.scheduler != "slurm":
+        return ""
+    told, gpus = bench.obstacle(name), bench.node(name).gpus
+    if not told and bench.schedule[name].gpus < gpus:
+        told = f"blocked by scheduler.state: it offers {bench.schedule[name].gpus} of {gpus} GPUs of {name}"
+    return told
+
+
+def _together(bench: Bench, nodes: Sequence[str]) -> Iterator[list[str]]:
+    """Nodes that one step can take: Slurm starts none across the border of a reservation, nor with other numbers of GPUs."""
+    groups: dict[tuple[bool, int], list[str]] = {}
+    for name in nodes:
+        groups.setdefault((name in bench.reserved, bench.node(name).gpus), []).append(name)
+    yield from groups.values()
+
+
+def _start(bench: Bench, fleet: Fleet, nodes: list[str]) -> None:
+    """Runs the probe on the nodes; keeps the parts of those that answered, and why the others did not."""
+    wanted = sorted(
+        {ASKED[q.claim.id] for name in nodes for q in fleet.questions[name] if q.claim.id in ASKED}
+    )
+    device, gpus = "cpu" if fleet.machine.stands_for else "cuda", bench.node(nodes[0]).gpus
+    limit_s = GPU_PROBE_S[device]
+    program = (
+        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}", "PYTHONDONTWRITEBYTECODE=1",
+        "timeout", "-k", "5", str(limit_s), "python3", "-", "--device", device, "--gpus", str(gpus),
+        "--measure", ",".join(wanted),
+    )  # fmt: skip
+    text = PROBE.read_text()
+    if bench.contract.scheduler == "slurm" and bench.scheduler is not None:
+        reservation = bench.reservation_for(nodes)
+        step = (
+            "srun", "--mpi=none", "--exclusive", "--mem=0", f"--gpus-per-node={gpus}", "--cpu-bind=none",
+            f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=0", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
+            f"--nodelist={','.join(nodes)}", f"--time={limit_s // 60 + 1}", "--job-name=railbed-gpus",
+            f"--comment={STEP_COMMENT}", *([f"--reservation={reservation}"] if reservation else []),
+        )  # fmt: skip
+        controller = bench.scheduler.controller
+        said: Mapping[str, Result] = {
+            controller: bench.remote.run(
+                controller, [*step, *program], stdin=text, timeout_s=limit_s + STEP_WAIT_S + SSH_S, check=False,
+                keep_bytes=FABRIC_OUTPUT_BYTES,
+            )
+        }  # fmt: skip
+    else:
+        said = bench.remote.each(
+            nodes,
+            lambda name: bench.remote.run(
+                name, [*program, "--node", name], stdin=text, timeout_s=limit_s + SSH_S, check=False
+            ),
+        )
+    _read(bench, fleet, nodes, said)
+
+
+def _read(bench: Bench, fleet: Fleet, nodes: list[str], said: Mapping[str, Result]) -> None:
+    """``said``: where the program was started → what came back."""
+    found: dict[str, list[Part]] = {}
+    for place, result in said.items():
+        for part in node_json.lines(result.stdout, PART):
+            # Over SSH a node speaks for itself alone.
+            if part.node in nodes and (place not in nodes or place == part.node):
+                found.setdefault(part.node, []).append(part)
+        if result.stderr.strip():
+            bench.keep(f"gpus/{place}.stderr.txt", result.stderr)
+    for name in nodes:
+        parts = found.get(name, [])
+        told = ""
+        if len(parts) > 1:
+            told = f"{len(parts)} answers came in the name of {name}"
+        elif parts and parts[0].error:
+            told = f"{PROGRAM} on {name}: {parts[0].error}"
+        elif parts:
+            numbers = [gpu.index for gpu in parts[0].gpus]
+            if len(set(numbers)) == len(numbers) and max(numbers, default=0) < bench.node(name).gpus:
+                fleet.parts[name] = parts[0]
+                continue
+            told = f"{name} answers for GPUs that it does not have"
+        else:
+            place = name if name in said else next(iter(said))
+            told = (
+                f"{PROGRAM} printed no answer on {name}"
+                if said[place].ok
+                else f"no answer of {name}: {ended.why(said[place], PROGRAM, place)}"
+            )
+        bench.answers.why(PATTERN, told, [name])
+
+
+def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
+    """Verdicts on the nodes that answered."""
+    alike = not fleet.machine.stands_for
+    claims = {q.claim.id: q.claim for asked in fleet.questions.values() for q in asked}
+    ways = {
+        claim: [
+            law.compared(what, _rates(fleet, what), claims[claim].expectation, alike=alike)
+            for what in WAYS[claim]
+        ]
+        for claim in claims
+        if claim in WAYS
+    }
+    digests = {
+        (name, gpu.index): (f"{gpu.model}, PyTorch {part.torch}, CUDA {part.cuda}", gpu.digests)
+        for name, part in fleet.parts.items()
+        for gpu in part.gpus
+    }
+    voices = law.voices(digests)
+    for name, part in fleet.parts.items():
+        gpus = bench.node(name).gpus
+        for question in fleet.questions[name]:
+            claim = question.claim.id
+            if claim not in WAYS:
+                continue
+            errors = {g.index: g.errors[ASKED[claim]] for g in part.gpus if ASKED[claim] in g.errors}
+            if claim == DETERMINISM:
+                outcome = law.digests(name, gpus, digests, voices, errors)
+            else:
+                outcome = law.rates(name, gpus, ways[claim], question.claim.expectation, errors)
+            yield _judged(question, outcome, part, fleet.evidence)
+
+
+def _rates(fleet: Fleet, what: str) -> dict[law.Gpu, float]:
+    return {
+        (name, gpu.index): gpu.rates[what]
+        for name, part in fleet.parts.items()
+        for gpu in part.gpus
+        if what in gpu.rates
+    }
+
+
+def _judged(question: Question, outcome: law.Outcome, part: Part, evidence: str) -> Judged:
+    """With the clocks, power and heat of GPUs that failed: they often say why."""
+    detail = {
+        "parts": outcome.parts,
+        "trace": {index: one.model_dump() for index, one in sorted(part.trace.items())},
+    }
+    told = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
+    reason = f"{outcome.reason} ({'; '.join(told)})" if told else outcome.reason
+    return judged(
+        question, outcome.verdict, reason, measured=outcome.measured, evidence=evidence, detail=detail
+    )
