@@ -26,6 +26,8 @@ One row for each claim; where an id has a rail N, a collective C or K nodes, for
 Levels: **fast** is asked by the health check of a node in service, **quick** by `railbed validate --quick`, **full** by
 `railbed validate`. A longer run asks the shorter ones' claims too. **Essential** claims stay in scope where this release has no
 measurement for them: unproven, so that no certificate says less than it seems. Others are then out of scope, with that reason.
+
+Of a filesystem beside the first one, a claim has the filesystem's name behind it: `storage.write@data`.
 """
 
 

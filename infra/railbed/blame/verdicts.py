@@ -216,7 +216,10 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     _whole_nodes(suspects, judged)
     _whole_clock(suspects, judged)
     _driver_hides_gpus(suspects)
-    for one in [j for j in failed if _explanation(j.claim) is not None]:
+    # First those that name a part: what others only point at may be the same fault.
+    for one in sorted(
+        (j for j in failed if _explanation(j.claim) is not None), key=lambda j: not named_pairs(j)
+    ):
         _explain(one, judged, suspects)
     _mount_hides_client(suspects)
     for one in judged:

@@ -61,7 +61,7 @@ class Explanation:
 
 
 class Filesystem(FrozenModel):
-    """The first shared filesystem of a cluster."""
+    """One shared filesystem of a cluster."""
 
     name: str
     mount: str
@@ -69,6 +69,11 @@ class Filesystem(FrozenModel):
     """Data servers that are nodes of the cluster; 0 where they are the provider's."""
     copies: int
     offer: FilesystemOffer
+    write_gbytes_per_s: float | None = None
+    """What was bought for all compute nodes together; None where nobody published it."""
+    read_gbytes_per_s: float | None = None
+    bought: tuple[str, ...] = ()
+    """How both follow from the spec."""
     rdma: bool = False
     """Whether it is Lustre, and its servers may be reached over InfiniBand, RoCE or EFA."""
 
@@ -100,7 +105,8 @@ class Facts(FrozenModel):
     """Hosts with rails: compute nodes and spares."""
     has_fabric: bool
     has_scheduler: bool
-    filesystem: Filesystem | None
+    filesystems: list[Filesystem]
+    """The first is the one that jobs save on."""
     checkpoint: Checkpoint | None
     """None without a long job, or without a filesystem for it."""
     long_job: bool
@@ -120,9 +126,17 @@ class Facts(FrozenModel):
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
 
+    @property
+    def filesystem(self) -> Filesystem | None:
+        """The first shared filesystem."""
+        return next(iter(self.filesystems), None)
+
 
 class In:
     """An instance of a claim that is in scope; ``fields`` fill the placeholders of its id."""
+
+    beside = ""
+    """Name of the filesystem that it is about, where that is not the first one."""
 
     def __init__(self, statement: str, reach: Expectation | None = None, **fields: str | int) -> None:
         self.statement, self.reach, self.fields = statement, reach, fields
@@ -130,6 +144,9 @@ class In:
 
 class Out:
     """An instance that the spec or the platform leaves out, and why."""
+
+    beside = ""
+    """As of ``In``."""
 
     def __init__(self, reason: str, **fields: str | int) -> None:
         self.reason, self.fields = reason, fields
@@ -170,7 +187,12 @@ class Definition:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Matches the ids of its instances, with a group for each placeholder."""
-        return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[a-z0-9_]+)", re.escape(self.id)))
+        text = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[a-z0-9_]+)", re.escape(self.id))
+        return re.compile(text + (r"(?:@[a-z0-9-]+)?" if self.subject is Subject.FILESYSTEM else ""))
+
+    def named(self, found: In | Out) -> str:
+        """The id of an instance. Of a filesystem beside the first one it has its name behind it: ``storage.write@data``."""
+        return self.id.format(**found.fields) + (f"@{found.beside}" if found.beside else "")
 
     @property
     def glob(self) -> str:
@@ -192,7 +214,7 @@ class Definition:
     def claim(self, found: In, facts: Facts) -> Claim:
         """The instance as the plan and the contract have it."""
         return Claim(
-            id=self.id.format(**found.fields),
+            id=self.named(found),
             statement=found.statement,
             roles=list(self.roles),
             expectation=found.reach,

@@ -15,6 +15,8 @@ from railbed.defaults import (
     SCHEDULED_MEMORY_SHARE,
     STAND_IN_GBYTES_PER_S,
     STAND_IN_TFLOPS,
+    STORAGE_PEER_FLOOR,
+    STORAGE_ROUNDS,
 )
 from railbed.laws import bandwidth
 from railbed.laws.bandwidth import BandwidthMachine
@@ -111,6 +113,21 @@ def stream(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectat
             told,
             f"floor: twice the {MANAGEMENT_MBYTES_PER_S:g} MB/s that a management port of 1 Gb/s carries: it finds a client "
             "whose data take the wrong network, and says nothing of what was bought",
+        ],
+    )
+
+
+def peers(operations: str, offer: FilesystemOffer) -> Expectation:
+    """What the slowest client does of the median of the others: no offer in the catalogue publishes ``operations``."""
+    return Expectation(
+        unit="of the median",
+        expected=1.0,
+        floor=STORAGE_PEER_FLOOR,
+        basis="declared",
+        derivation=[
+            f"{offer.key}: no rate of {operations} is published",
+            f"floor: {STORAGE_PEER_FLOOR:g} of the median of the others at once, in the best of {STORAGE_ROUNDS} rounds: "
+            "it finds a client that reaches the servers worse than the others, and says nothing of what was bought",
         ],
     )
 

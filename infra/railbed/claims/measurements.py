@@ -40,6 +40,7 @@ RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 STORAGE = Measurement("storage", "storage_probe")
+FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
 JOB = Measurement("job", "the reference job")
 MEASUREMENTS = (
@@ -52,6 +53,7 @@ MEASUREMENTS = (
     COLLECTIVES,
     NCCL_LOG,
     STORAGE,
+    FIO,
     CHECKPOINT,
     JOB,
 )

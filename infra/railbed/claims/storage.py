@@ -10,6 +10,7 @@ from railbed.claims.definition import (
     CLUSTER,
     Explanation,
     Facts,
+    Filesystem,
     In,
     Instances,
     Level,
@@ -17,7 +18,8 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CHECKPOINT, STORAGE
+from railbed.claims.measurements import CHECKPOINT, FIO, STORAGE
+from railbed.defaults import STORAGE_PEERS_LEAST, STORAGE_TOGETHER_S
 
 NONE = "the spec has no filesystem"
 FILES = Explanation(
@@ -25,13 +27,34 @@ FILES = Explanation(
 )
 
 
-def _rate(facts: Facts, verb: str, floor: Callable[[FilesystemOffer], float | None]) -> Instances:
-    if facts.filesystem is None:
+def _each(facts: Facts, instance: Callable[[Filesystem], In | Out]) -> Instances:
+    """One instance for each filesystem; all but the first have its name in their id."""
+    if not facts.filesystems:
         yield Out(NONE)
-        return
-    offer = facts.filesystem.offer
-    statement = f"one client {verb} {facts.filesystem.mount} at the floor or faster"
-    yield In(statement, expectations.stream(floor(offer), offer))
+    for at, filesystem in enumerate(facts.filesystems):
+        found = instance(filesystem)
+        found.beside = filesystem.name if at else ""
+        yield found
+
+
+def _rate(facts: Facts, verb: str, floor: Callable[[FilesystemOffer], float | None]) -> Instances:
+    def instance(filesystem: Filesystem) -> In:
+        statement = f"one client {verb} {filesystem.mount} at the floor or faster"
+        return In(statement, expectations.stream(floor(filesystem.offer), filesystem.offer))
+
+    return _each(facts, instance)
+
+
+def _peers(facts: Facts, statement: str, operations: str) -> Instances:
+    def instance(filesystem: Filesystem) -> In | Out:
+        if facts.rail_hosts < STORAGE_PEERS_LEAST:
+            return Out(
+                f"no rate of {operations} is published of {filesystem.offer.key}, and {facts.rail_hosts} clients are too few "
+                "to compare them"
+            )
+        return In(statement.format(mount=filesystem.mount), expectations.peers(operations, filesystem.offer))
+
+    return _each(facts, instance)
 
 
 @define(
@@ -57,19 +80,19 @@ def read(facts: Facts) -> Instances:
     accuses="storage", runbook="storage-servers",
 )  # fmt: skip
 def servers(facts: Facts) -> Instances:
-    filesystem = facts.filesystem
-    if filesystem is None:
-        yield Out(NONE)
-    elif not filesystem.servers:
-        yield Out(f"the servers of {filesystem.name} are the provider's own")
-    elif filesystem.copies < 2:
-        yield Out(f"{filesystem.name} keeps one copy: no server may be lost")
-    else:
-        yield In(
-            f"every data server serves, each chunk has {filesystem.copies} copies, and a client that never read a file "
-            "reads it whole",
-            expectations.count("data servers", filesystem.servers, filesystem.name),
-        )
+    return _each(facts, _served)
+
+
+def _served(filesystem: Filesystem) -> In | Out:
+    if not filesystem.servers:
+        return Out(f"the servers of {filesystem.name} are the provider's own")
+    if filesystem.copies < 2:
+        return Out(f"{filesystem.name} keeps one copy: no server may be lost")
+    return In(
+        f"every data server serves, each chunk has {filesystem.copies} copies, and a client that never read a file "
+        "reads it whole",
+        expectations.count("data servers", filesystem.servers, filesystem.name),
+    )
 
 
 @define(
@@ -79,13 +102,41 @@ def servers(facts: Facts) -> Instances:
     accuses="storage client", runbook="storage-path",
 )  # fmt: skip
 def path(facts: Facts) -> Instances:
-    filesystem = facts.filesystem
-    if filesystem is None:
-        yield Out(NONE)
-    elif filesystem.rdma:
-        yield In(f"what clients move to and from {filesystem.name} takes the network that it is reached over")
-    else:
-        yield Out(f"{filesystem.name} is not reached over LNet on RDMA")
+    return _each(facts, _reached)
+
+
+def _reached(filesystem: Filesystem) -> In | Out:
+    if filesystem.rdma:
+        return In(
+            f"what clients move to and from {filesystem.name} takes the network that it is reached over"
+        )
+    return Out(f"{filesystem.name} is not reached over LNet on RDMA")
+
+
+@define(
+    id="storage.random", subject=Subject.FILESYSTEM, roles=CLUSTER, by=FIO, explained=FILES,
+    holds="all clients at once write and read 4 KiB at random places of a file (`fio`), and none is below a quarter of the "
+    "median of the others in all of three rounds",
+    accuses="storage client", runbook="storage-clients",
+)  # fmt: skip
+def random(facts: Facts) -> Instances:
+    return _peers(
+        facts, "no client does far fewer random reads or writes a second on {mount} than the others",
+        "random reads and writes of one client",
+    )  # fmt: skip
+
+
+@define(
+    id="storage.metadata", subject=Subject.FILESYSTEM, roles=CLUSTER, by=FIO, explained=FILES,
+    holds="all clients at once make files, and look at those of another one (`fio`, filecreate and filestat); none is below a "
+    "quarter of the median of the others in all of three rounds",
+    accuses="storage client", runbook="storage-clients",
+)  # fmt: skip
+def metadata(facts: Facts) -> Instances:
+    return _peers(
+        facts, "no client makes far fewer files a second on {mount}, or looks at fewer, than the others",
+        "file creates and stats",
+    )  # fmt: skip
 
 
 def _job(facts: Facts, statement: str, verb: str) -> Instances:
@@ -119,3 +170,40 @@ def checkpoint(facts: Facts) -> Instances:
 )  # fmt: skip
 def restore(facts: Facts) -> Instances:
     yield from _job(facts, "all nodes together read a checkpoint of the job in the planned time", "read")
+
+
+def _together(facts: Facts, verb: str, rate: Callable[[Filesystem], float | None]) -> Instances:
+    def instance(filesystem: Filesystem) -> In | Out:
+        gbytes_per_s = rate(filesystem)
+        if facts.long_job and filesystem is facts.filesystem:
+            return Out("storage.checkpoint and storage.restore show it with a checkpoint of the job")
+        if gbytes_per_s is None or not filesystem.offer.capacity_enforced:
+            return Out(f"nobody published what all nodes together reach on {filesystem.name}")
+        if facts.computes < 2:
+            return Out("one compute node: nobody reads what another one wrote")
+        return In(
+            f"all nodes together move what was bought to and from {filesystem.mount}",
+            expectations.checkpoint(
+                verb, gbytes_per_s * STORAGE_TOGETHER_S, STORAGE_TOGETHER_S, list(filesystem.bought)
+            ),
+        )
+
+    return _each(facts, instance)
+
+
+@define(
+    id="storage.all_write", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together write at 0.9 of the planned rate for half a minute, where no checkpoint of a job shows it",
+    accuses="storage", runbook="checkpoint-rate",
+)  # fmt: skip
+def all_write(facts: Facts) -> Instances:
+    return _together(facts, "written", lambda filesystem: filesystem.write_gbytes_per_s)
+
+
+@define(
+    id="storage.all_read", subject=Subject.FILESYSTEM, roles=CLUSTER, by=CHECKPOINT,
+    holds="all compute nodes together read at 0.9 of the planned rate what they wrote, where no checkpoint of a job shows it",
+    accuses="storage", runbook="checkpoint-rate",
+)  # fmt: skip
+def all_read(facts: Facts) -> Instances:
+    return _together(facts, "read", lambda filesystem: filesystem.read_gbytes_per_s)

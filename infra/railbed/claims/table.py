@@ -71,7 +71,7 @@ def _items(one: Definition, facts: Facts) -> list[Claim | OutOfScope]:
 
 def _item(one: Definition, instance: In | Out, facts: Facts) -> Claim | OutOfScope:
     if isinstance(instance, Out):
-        return OutOfScope(id=one.id.format(**instance.fields), reason=instance.reason)
+        return OutOfScope(id=one.named(instance), reason=instance.reason)
     claim = one.claim(instance, facts)
     if claim.unmeasured and not one.essential:
         return OutOfScope(id=claim.id, reason=f"not measured: {claim.unmeasured}")

@@ -61,14 +61,17 @@ def _job(body: dict[str, Any]) -> dict[str, Any]:
 def plain(text: str) -> dict[str, Any]:
     """Every job as JSON data; ``said`` are the lines around the document (errors, as a rule).
 
-    A job whose ``error`` is not 0 failed, whatever its rates. ``truncated``: the text holds no whole document.
+    A job whose ``error`` is not 0 failed, whatever its rates. ``ended_s`` is Unix time by the node's clock. ``truncated``:
+    the text holds no whole document.
     """
     found = document(text, "{")
     root = mapping(found)
     jobs = [_job(mapping(job)) for job in [*items(root.get("jobs")), *items(root.get("client_stats"))]]
     said = [line for line in text.splitlines() if line.startswith(("fio:", "error:", "verify:"))]
+    milliseconds = real(root.get("timestamp_ms"))
     return {
         "version": text_or_none(root.get("fio version")),
+        "ended_s": None if milliseconds is None else milliseconds / 1000,
         "jobs": jobs,
         "said": said,
         "truncated": found is None and "{" in text,

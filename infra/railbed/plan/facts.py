@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.laws.storage import StorageRates
 from railbed.plan import images, node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
 from railbed.spec import ClusterSpec
@@ -42,7 +43,10 @@ def of(
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
         has_scheduler=spec.scheduler != "none",
-        filesystem=_filesystem(filesystems[0], offers[0], pools) if filesystems else None,
+        filesystems=[
+            _filesystem(one, offer, given.rates, pools)
+            for one, offer, given in zip(filesystems, offers, storage, strict=True)
+        ],
         checkpoint=_checkpoint(storage[0]) if storage and jobs else None,
         long_job=bool(jobs),
         release=software.release,
@@ -59,11 +63,12 @@ def of(
 
 
 def _filesystem(
-    planned: PlannedFilesystem, offer: FilesystemOffer, pools: Sequence[PlannedPool]
+    planned: PlannedFilesystem, offer: FilesystemOffer, given: StorageRates, pools: Sequence[PlannedPool]
 ) -> Filesystem:
     efa = offer.kind == "lustre" and any(pool.machine.transport == "efa" for pool in pools)
     return Filesystem(
         name=planned.name, mount=planned.mount, servers=len(planned.data_servers), copies=planned.copies, offer=offer,
+        write_gbytes_per_s=given.write_gbytes_per_s, read_gbytes_per_s=given.read_gbytes_per_s, bought=tuple(given.derivation),
         rdma=O2IB in planned.existing or efa,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ class Bench:
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
-    dead_clients: dict[str, str] = field(default_factory=dict)
-    """Node → why whatever uses the shared filesystem there would hang."""
+    dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """Filesystem → node → why whatever uses it there would hang."""
     named: Contract | None = None
     """The contract with the names that the nodes' own cards have; None where nothing was observed."""
 

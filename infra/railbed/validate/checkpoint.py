@@ -1,6 +1,7 @@
-"""A whole checkpoint of the job: all compute nodes write it together, then read it back.
+"""All compute nodes of a filesystem at once: they write a checkpoint of the job together, or as much as half a minute of the
+rate that was bought, then read it back.
 
-Under the scheduler where there is one, else over SSH at once. It takes as much room as the job's own checkpoint, so free
+Under the scheduler where there is one, else over SSH at once. What is written takes room, so free
 space is looked at first, and only the folder that was made here is removed.
 """
 
@@ -16,6 +17,7 @@ from pydantic import Field, TypeAdapter
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
+from railbed.contract import Filesystem, further
 from railbed.defaults import (
     CHECKPOINT_LEAST_S,
     CHECKPOINT_ROOM,
@@ -34,10 +36,13 @@ from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 
 PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
-WRITE, READ = "storage.checkpoint", "storage.restore"
-VERBS = {WRITE: "write", READ: "read"}
+PAIRS = (("storage.checkpoint", "storage.restore"), ("storage.all_write", "storage.all_read"))
+"""Claims about writing and reading; of each filesystem there is one pair at most."""
 GBYTE = 1e9
 PROGRAM = "the checkpoint probe"
+VERBS = ("write", "read")
+Pair = tuple[str, str]
+"""Ids of a claim about writing, and of the one about reading."""
 
 
 class Part(node_json.Reply):
@@ -61,26 +66,33 @@ PART = TypeAdapter(Part)
 
 def asked(bench: Bench) -> bool:
     """Whether a run has a question that this answers."""
-    return any(bench.scope.asks(claim) for claim in VERBS)
+    return any(bench.scope.asks(f"{claim}*") for pair in PAIRS for claim in pair)
 
 
 def run(bench: Bench) -> None:
-    """Writes and reads one checkpoint; answers ``storage.checkpoint`` and ``storage.restore``."""
-    if not asked(bench):
-        return
-    wishes = [q.claim.expectation for claim in VERBS for q in bench.scope.get(claim)]
+    """Writes and reads on every filesystem of which a pair of claims is asked."""
+    for filesystem in bench.contract.filesystems:
+        suffix = further.suffix(bench.contract, filesystem)
+        for write, read in PAIRS:
+            if bench.scope.asks(write + suffix) or bench.scope.asks(read + suffix):
+                _run(bench, filesystem, (write + suffix, read + suffix))
+
+
+def _run(bench: Bench, filesystem: Filesystem, pair: Pair) -> None:
+    wishes = [q.claim.expectation for claim in pair for q in bench.scope.get(claim)]
     size = max((w.size_bytes or 0 for w in wishes if w), default=0)
     nodes, why = _nodes(bench)
-    why = why or next((bench.dead_clients[name] for name in nodes if name in bench.dead_clients), "")
+    dead = bench.dead_clients[filesystem.name]
+    why = why or next((dead[name] for name in nodes if name in dead), "")
     if not size:
-        why = "the contract does not say how big a checkpoint of the job is"
+        why = "the contract does not say how much is to be written"
     if why:
-        _open(bench, why)
+        _open(bench, pair, why)
         return
-    mount = bench.contract.filesystems[0].mount
+    mount = filesystem.mount
     told = no_room(bench, nodes[0], mount, size)
     if told:
-        _open(bench, told)
+        _open(bench, pair, told)
         return
     folder = f"{mount}/.railbed-checkpoint-{time.time_ns():x}"
     script = f"mkdir {shlex.quote(folder)} && cat > {shlex.quote(folder)}/probe.py"
@@ -88,27 +100,27 @@ def run(bench: Bench) -> None:
         nodes[0], script, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S, check=False
     )
     if not made.ok:
-        _open(bench, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
+        _open(bench, pair, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
         return
     try:
-        if _measure(bench, WRITE, nodes, folder, size):
-            _measure(bench, READ, nodes, folder, size)
+        if _measure(bench, filesystem, pair[0], nodes, folder, size):
+            _measure(bench, filesystem, pair[1], nodes, folder, size)
         else:
-            bench.answers.why(READ, f"blocked by {WRITE}: the checkpoint was not written whole")
+            bench.answers.why(pair[1], f"blocked by {pair[0]}: what was to be read was not written whole")
     finally:
-        bench.remote.run(nodes[0], ["rm", "-rf", folder], timeout_s=_patience(bench, READ, size), check=False)
+        bench.remote.run(
+            nodes[0], ["rm", "-rf", folder], timeout_s=_patience(bench, pair[1], size), check=False
+        )
 
 
-def _open(bench: Bench, why: str) -> None:
-    for claim in VERBS:
+def _open(bench: Bench, pair: Pair, why: str) -> None:
+    for claim in pair:
         bench.answers.why(claim, why)
 
 
 def _nodes(bench: Bench) -> tuple[list[str], str]:
     """As many nodes as the pools have, that can all start now; or none and why."""
     computes = [node.name for node in bench.contract.with_role("compute")]
-    if not bench.contract.filesystems:
-        return [], "the cluster has no filesystem"
     if len(computes) < 2:
         return [], f"{len(computes)} compute nodes, needs 2: one reads what another one wrote"
     if bench.contract.scheduler == "slurm":
@@ -138,10 +150,13 @@ def _patience(bench: Bench, claim: str, size: int) -> float:
     return CHECKPOINT_LEAST_S + CHECKPOINT_SLOWEST * size / (min(rates) * GBYTE if rates else GBYTE)
 
 
-def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int) -> bool:
+def _measure(
+    bench: Bench, filesystem: Filesystem, claim: str, nodes: list[str], folder: str, size: int
+) -> bool:
     """One direction; True where all of it went through. It is written even where only reading is asked."""
-    verb = VERBS[claim]
-    bench.say(f"checkpoint of {size / GBYTE:.4g} GB: {verb} on {len(nodes)} nodes")
+    name = claim.partition("@")[0]
+    verb = next(verb for pair in PAIRS for one, verb in zip(pair, VERBS, strict=True) if one == name)
+    bench.say(f"{claim}: {verb} {size / GBYTE:.4g} GB on {len(nodes)} nodes")
     files = bench.node(nodes[0]).gpus or 1
     argv = [verb, folder, str(size // len(nodes)), str(files)]
     limit = _patience(bench, claim, size)
@@ -151,10 +166,10 @@ def _measure(bench: Bench, claim: str, nodes: list[str], folder: str, size: int)
         with watch(bench.remote, nodes) as seen:
             replies, last = _start(bench, nodes, folder, argv, limit)
         conditions = words(seen.problems(clocks=True))
-        name = f"storage/checkpoint-{verb}.json"
+        place = f"{further.folder(bench.contract, filesystem)}/{name.removeprefix('storage.')}.json"
         kept = {"nodes": nodes, "conditions": seen.plain(), "replies": [r.model_dump() for r in replies]}
         found = Found(
-            nodes, size, replies, f"within {limit:.0f} s: {last}", conditions, bench.keep(name, kept)
+            nodes, size, replies, f"within {limit:.0f} s: {last}", conditions, bench.keep(place, kept)
         )
         records = [_answer(q, found) for q in bench.scope.get(claim)]
         short = time.monotonic() - began < MEASURE_BUDGET_S

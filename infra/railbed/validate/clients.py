@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from railbed import ended
-from railbed.contract import Filesystem
+from railbed.contract import Filesystem, further
 from railbed.defaults import CLIENT_STAT_S, SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
@@ -59,7 +59,10 @@ def look(bench: Bench, filesystem: Filesystem, names: Sequence[str]) -> dict[str
         return bench.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
 
     answers = bench.remote.each(names, ask, SSH_FANOUT)
-    bench.keep("storage/clients.json", {name: f"{one.stdout}\n{one.stderr}" for name, one in answers.items()})
+    bench.keep(
+        f"{further.folder(bench.contract, filesystem)}/clients.json",
+        {name: f"{one.stdout}\n{one.stderr}" for name, one in answers.items()},
+    )
     found = {name: judge(name, answer, filesystem) for name, answer in answers.items()}
     for name, client in found.items():
         if client.seen is Seen.UNREACHABLE:

@@ -50,8 +50,9 @@ def run(bench: Bench) -> None:
         )
         return
     free, why = bench.usable(2)
-    dead = [bench.dead_clients[name] for name in free if name in bench.dead_clients]
-    free = [name for name in free if name not in bench.dead_clients]
+    known = bench.dead_clients[bench.contract.filesystems[0].name]
+    dead = [known[name] for name in free if name in known]
+    free = [name for name in free if name not in known]
     if len(free) < 2:
         free, why = [], why or "; ".join(dead)
     if not free:

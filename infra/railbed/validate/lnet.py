@@ -38,9 +38,9 @@ class Counters:
         }
 
 
-def look(bench: Bench, clients: Sequence[str]) -> dict[str, Result]:
-    """The counters of these clients; none where the claim is not asked."""
-    if not bench.scope.asks(CLAIM):
+def look(bench: Bench, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
+    """The counters of these clients; none where ``claim``, this one of some filesystem, is not asked."""
+    if not bench.scope.asks(claim):
         return {}
     return bench.remote.each(
         clients, lambda name: bench.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from railbed import ended
-from railbed.contract import Filesystem
+from railbed.contract import Filesystem, further
 from railbed.defaults import STORAGE_TIMEOUT_S
 from railbed.parse.moosefs import data_servers, fewest_copies, servers_argv
 from railbed.run import Result
@@ -40,7 +40,10 @@ def ask(bench: Bench, filesystem: Filesystem, client: str, files: Sequence[str])
     listed = _list(bench, filesystem)
     words = " ".join(shlex.quote(file) for file in files)
     info = bench.remote.run(client, f"mfsfileinfo {words}", timeout_s=STORAGE_TIMEOUT_S, check=False)
-    bench.keep("storage/servers.txt", f"{listed.stdout}\n{listed.stderr}\n{info.stdout}\n{info.stderr}")
+    bench.keep(
+        f"{further.folder(bench.contract, filesystem)}/servers.txt",
+        f"{listed.stdout}\n{listed.stderr}\n{info.stdout}\n{info.stderr}",
+    )
     return judge(bench, filesystem, listed, info)
 
 
@@ -74,7 +77,9 @@ def outage(bench: Bench, filesystem: Filesystem, reasons: Sequence[str]) -> tupl
     if filesystem.kind != MOOSEFS:
         return told, ("", SERVER)
     listed, master = _list(bench, filesystem), filesystem.metadata_server
-    bench.keep("storage/servers.txt", f"{listed.stdout}\n{listed.stderr}")
+    bench.keep(
+        f"{further.folder(bench.contract, filesystem)}/servers.txt", f"{listed.stdout}\n{listed.stderr}"
+    )
     if data_servers(listed.stdout):
         return f"{told}; its metadata server {master} answers", ("", SERVER)
     return f"{told}; its metadata server {master} gives no answer either", (master, SERVER)

@@ -1,17 +1,18 @@
-"""The shared filesystem: what each client sees of it, its rates, its data servers, copies that a cold client reads."""
+"""The shared filesystems: what each client sees of one, its rates, its data servers, copies that a cold client reads."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from railbed import ended
 from railbed.claims import WORKERS, Judged, Verdict
-from railbed.contract import Filesystem
-from railbed.defaults import STORAGE_TIMEOUT_S
+from railbed.contract import Filesystem, further
+from railbed.defaults import STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
-from railbed.validate import lnet, servers, transfers
+from railbed.validate import fio, lnet, loads, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.clients import Client, Seen, look, outage, unreachable
@@ -30,24 +31,35 @@ FILESYSTEM = ("", servers.SERVER)
 
 
 def run(bench: Bench) -> None:
-    """Asks all clients how they are, and measures with those that are well."""
-    if not any(bench.scope.asks(claim) for claim in (WRITE, READ, SERVERS, lnet.CLAIM)):
+    """Every filesystem, one after the other: asks all clients how they are, and measures with those that are well."""
+    for filesystem in bench.contract.filesystems:
+        _run(Trial(bench, filesystem))
+
+
+def _run(trial: Trial) -> None:
+    bench = trial.bench
+    moving = any(trial.asks(claim) for claim in (WRITE, READ, SERVERS, lnet.CLAIM))
+    loading = [claim for claim in loads.CLAIMS if trial.asks(claim)]
+    if not moving and not loading:
         return
-    trial = Trial(bench, bench.contract.filesystems[0])
     trial.look()
     bench.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
-    if len(trial.well) > 1:
+    if moving and len(trial.well) > 1:
         trial.measure()
+    measured = {} if outage(trial.clients) else {claim: _load(trial, claim) for claim in loading}
     if outage(trial.clients):
         _down(trial)
         return
     for claim, replies in ((WRITE, trial.moved.writes), (READ, trial.moved.reads)):
-        for question in bench.scope.get(claim):
+        for question in trial.questions(claim):
             bench.answers.add(_rate(trial, question, replies))
-    for question in bench.scope.get(SERVERS):
+    for question in trial.questions(SERVERS):
         bench.answers.add(_served(trial, question))
-    for question in bench.scope.get(lnet.CLAIM):
+    for question in trial.questions(lnet.CLAIM):
         bench.answers.add(lnet.answer(question, trial.filesystem, trial.moved, trial.network, trial.evidence))
+    for claim, load in measured.items():
+        for question in trial.questions(claim):
+            bench.answers.add(_alike(trial, question, load))
 
 
 @dataclass
@@ -62,6 +74,23 @@ class Trial:
     network: lnet.Counters = field(default_factory=lnet.Counters)
     conditions: str = ""
     evidence: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """What the ids of its claims end with."""
+        return further.suffix(self.bench.contract, self.filesystem)
+
+    @property
+    def place(self) -> str:
+        """Where its evidence goes."""
+        return further.folder(self.bench.contract, self.filesystem)
+
+    def questions(self, claim: str) -> list[Question]:
+        """Those of a claim about this filesystem."""
+        return self.bench.scope.get(claim + self.suffix)
+
+    def asks(self, claim: str) -> bool:
+        return bool(self.questions(claim))
 
     @property
     def well(self) -> list[str]:
@@ -89,34 +118,37 @@ class Trial:
         """Whatever uses the filesystem on a broken client later would hang."""
         for name, one in self.clients.items():
             if one.seen is Seen.BROKEN:
-                self.bench.dead_clients[name] = f"blocked by {SERVERS} on {name}: {one.reason}"
+                dead = self.bench.dead_clients[self.filesystem.name]
+                dead[name] = f"blocked by {SERVERS}{self.suffix} on {name}: {one.reason}"
 
     def measure(self) -> None:
         """Writes, reads and asks the servers; again while the conditions are bad and a rate proves nothing."""
         patience = Patience(self.bench.say)
         again = True
-        while again and (maker := self._folder()):
+        while again and (maker := self.folder()):
             name, folder = maker
             try:
-                before = lnet.look(self.bench, self.well)
+                path = lnet.CLAIM + self.suffix
+                before = lnet.look(self.bench, self.well, path)
                 with watch(self.bench.remote, self.well) as seen:
                     self.moved = transfers.run(self.bench, self.well, folder, self.look)
-                self.network = lnet.Counters(before, lnet.look(self.bench, list(before)))
-                if self.bench.scope.asks(SERVERS) and not outage(self.clients):
+                self.network = lnet.Counters(before, lnet.look(self.bench, list(before), path))
+                if self.asks(SERVERS) and not outage(self.clients):
                     files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
                     self.servers = servers.ask(self.bench, self.filesystem, name, files)
             finally:
                 self.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
             self.conditions = words(seen.problems())
             kept = {**self.moved.plain(), "conditions": seen.plain(), "lnet": self.network.plain()}
-            self.evidence = self.bench.keep("storage/rates.json", kept)
+            self.evidence = self.bench.keep(f"{self.place}/rates.json", kept)
             again = bool(self.conditions) and self._misses() and patience.pause(self.conditions)
 
-    def _folder(self) -> tuple[str, str] | None:
-        """A client and a folder that it made; one that cannot is broken."""
+    def folder(self, parts: Sequence[str] = ()) -> tuple[str, str] | None:
+        """A client and a folder that it made, with ``parts`` in it; one that cannot is broken."""
         folder = f"{self.filesystem.mount}/.railbed-probe-{time.time_ns():x}"
         for name in self.well:
-            made = self.bench.remote.run(name, ["mkdir", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+            argv = ["mkdir", folder, *(f"{folder}/{part}" for part in parts)]
+            made = self.bench.remote.run(name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
             if made.ok:
                 return (name, folder) if len(self.well) > 1 else None
             if made.returncode == TIMED_OUT and self.look():
@@ -129,13 +161,11 @@ class Trial:
     def _misses(self) -> bool:
         rates = ((WRITE, self.moved.writes), (READ, self.moved.reads))
         found = [
-            _rate(self, question, replies)
-            for claim, replies in rates
-            for question in self.bench.scope.get(claim)
+            _rate(self, question, replies) for claim, replies in rates for question in self.questions(claim)
         ]
         return any(one.verdict is Verdict.UNPROVEN for one in found)
 
-    def against(self, replies: Sequence[tuple[str, Reply]]) -> tuple[dict[str, Pair], list[str]]:
+    def against(self, replies: Sequence[tuple[str, Reply | fio.Reply]]) -> tuple[dict[str, Pair], list[str]]:
         """What fails a claim, with what is to blame; and what only leaves it open. An error of all is the filesystem's."""
         failed = {f"{name}: {why}": (name, CLIENT) for name, why in self.seen(Seen.BROKEN).items()}
         errors = {one.error: (name, CLIENT) for name, one in replies if one.error}
@@ -149,7 +179,9 @@ def _down(trial: Trial) -> None:
     """The filesystem itself: one fault, whatever is asked of it."""
     reasons = [one.reason for one in trial.clients.values() if one.seen is Seen.BROKEN]
     told, guilty = servers.outage(trial.bench, trial.filesystem, reasons)
-    for question in trial.bench.scope.get(PATTERN):
+    for question in trial.bench.scope.get(PATTERN + trial.suffix):
+        if not trial.suffix and "@" in question.claim.id:
+            continue
         trial.bench.answers.add(_failed(question, {told: guilty}, trial.evidence))
 
 
@@ -162,7 +194,7 @@ def _failed(question: Question, problems: dict[str, Pair], evidence: str) -> Jud
 def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged:
     """The slowest client's rate; what a client cannot do at all fails the claim, what nobody knows leaves it open."""
     failed, unknown = trial.against(list(replies.items()))
-    if question.claim.id == READ and not trial.bench.scope.asks(SERVERS):
+    if question.claim.id == READ + trial.suffix and not trial.asks(SERVERS):
         # Of a provider's own filesystem nothing else says that what was read is what was written.
         failed |= dict.fromkeys(trial.moved.differing(), FILESYSTEM)
     if failed:
@@ -174,6 +206,47 @@ def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged
     detail = {"clients": rates, "slowest": slowest}
     record = against_floor(question, rates[slowest], evidence=trial.evidence, detail=detail)
     return disturbed(record, trial.conditions)
+
+
+def _load(trial: Trial, claim: str) -> loads.Load:
+    """All clients at once, in a folder of their own; clients with somebody's job on them are left alone."""
+    busy = {name: why for name in trial.well if (why := trial.bench.busy(name))}
+    free = [name for name in trial.well if name not in busy]
+    maker = trial.folder(free) if len(free) >= STORAGE_PEERS_LEAST else None
+    if maker is None:
+        return loads.Load(absent=busy)
+    name, folder = maker
+    try:
+        found = loads.run(trial.bench, claim, free, folder, trial.place)
+    finally:
+        trial.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+    if found.late:
+        trial.look()
+    found.absent |= busy
+    return found
+
+
+def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
+    """What the slowest client does of the median of the others; errors fail it as they fail a rate."""
+    failed, unknown = trial.against([pair for replies in load.replies for pair in replies.items()])
+    if failed:
+        return _failed(question, failed, load.evidence)
+    unknown += load.absent.values()
+    shares = load.shares
+    if unknown or not shares:
+        told = "; ".join(dict.fromkeys(unknown)) or "fewer than 3 clients can be compared"
+        return judged(question, Verdict.UNPROVEN, told, evidence=load.evidence)
+    slowest = min(shares, key=lambda name: shares[name])
+    detail: dict[str, Any] = {
+        "shares": shares, "slowest": slowest, "together_per_s": load.together_per_s, "per_s": load.rates,
+    }  # fmt: skip
+    record = against_floor(question, shares[slowest], evidence=load.evidence, detail=detail)
+    if record.verdict is Verdict.FAIL:
+        slow = [name for name, share in shares.items() if record.floor is not None and share < record.floor]
+        reason = f"{', '.join(slow)}: {record.reason}"
+        detail["guilty"] = [[name, CLIENT] for name in slow]
+        record = record.model_copy(update={"reason": reason, "detail": detail})
+    return disturbed(record, load.conditions)
 
 
 def _served(trial: Trial, question: Question) -> Judged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +23,12 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 NODES = 8
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIReplayedReplayedReplayedReplayedReplayed1"
 MOUNT = "/scratch"
+BESIDE = [
+    {
+        "name": "data", "mount": "/data", "offer": "metal/superpod-better", "capacity_tib": 500.0,
+        "existing": "10.80.250.2@o2ib:/data",
+    }
+]  # fmt: skip
 
 
 def hgx(folder: Path) -> contract.Contract:
@@ -30,12 +37,15 @@ def hgx(folder: Path) -> contract.Contract:
 
 
 def roce(folder: Path) -> contract.Contract:
-    """The same on 400 Gb/s Ethernet."""
-    return _metal(folder, "metal/hgx-h100", "nvidia/sn5600")
+    """The same on 400 Gb/s Ethernet, with a second filesystem that no job saves on."""
+    return _metal(folder, "metal/hgx-h100", "nvidia/sn5600", BESIDE)
 
 
-def _metal(folder: Path, machine: str, switch: str, **fabric_parts: str) -> contract.Contract:
+def _metal(
+    folder: Path, machine: str, switch: str, beside: Sequence[dict[str, Any]] = (), **fabric_parts: str
+) -> contract.Contract:
     place, text = _spec("metal-cluster")
+    place["filesystems"] += beside
     place["fabric"].update(fabric_parts)
     place["platform"]["switch"] = switch
     pool = place["pools"][0]

@@ -41,6 +41,8 @@ class Jobs:
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
         self.gpu_rules: list[dict[str, Any]] = table.get("gpus", [])
         self.unread: list[str] = table.get("no_logs", [])
+        self.moved: dict[str, float] = table.get("moved", {})
+        """Claim → share of what was bought that all nodes together move."""
         self.logs: dict[tuple[str, str], str] = {}
         """Node and NCCL_DEBUG_FILE → what NCCL wrote there."""
 
@@ -131,9 +133,12 @@ class Jobs:
         at = next(place for place, word in enumerate(words) if word.endswith("/probe.py"))
         verb, share = words[at + 1], int(words[at + 3])
         nodes = next(word for word in words if word.startswith("--nodelist=")).partition("=")[2].split(",")
-        claim = "storage.checkpoint" if verb == "write" else "storage.restore"
+        if words[at].startswith("/data/"):
+            claim = f"storage.all_{verb}@data"
+        else:
+            claim = "storage.checkpoint" if verb == "write" else "storage.restore"
         rate = next(c.expectation.expected for c in self.contract.claims if c.id == claim and c.expectation)
         began = time.time()
-        ended = began + share * len(nodes) / 1e9 / (rate or 1.0)
+        ended = began + share * len(nodes) / 1e9 / ((rate or 1.0) * self.moved.get(claim, 1.0))
         parts = [{"node": name, "begin": began, "end": ended, "bytes": share} for name in nodes]
         return 0, "".join(json.dumps(part) + "\n" for part in parts), ""

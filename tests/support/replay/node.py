@@ -94,7 +94,8 @@ def facts(cluster: str) -> dict[str, Any]:
         "next_kernel": base["kernel"], "built_for": base["kernel"], "gpus": [copy.deepcopy(gpu) for _ in range(GPUS)],
         "cards": cards, "fabric_manager_state": "active", "memory_kib": machine["memory_kib"], "acs": 0,
         "read_request": 0x5936, "governor": "performance", "memlock": "unlimited", "log": [], "log_code": 0,
-        "offset_s": "-0.000001898", "leap": "Normal", "time_source": "0A500001,10.80.0.1", "lustre": "present", "packages": {},
+        "offset_s": "-0.000001898", "leap": "Normal", "time_source": "0A500001,10.80.0.1", "lustre": "present", "data": "present",
+        "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
         "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "nccl_conf": "NCCL_IB_PKEY=1\n", "watches": {},
         "processes": {}, "shared": [], "semaphores": [],
@@ -152,10 +153,12 @@ class Machine(Probe):
         write("/etc/enroot/enroot.conf", "ENROOT_DATA_PATH /var/lib/enroot/data/user-$(id -u)\n")
         for name in scheduler_files.NAMES:
             write(f"{scheduler_files.FOLDER}/{name}", f"# {name}\n")
-        mount = f"10.80.250.1@{HEALTHY[self.cluster]['network']}:/scratch /scratch lustre rw,nosuid,nodev,flock 0 0\n"
-        write(
-            "/proc/mounts", "/dev/nvme0n1p2 / ext4 rw 0 0\n" + (mount if found["lustre"] != "absent" else "")
-        )
+        network = HEALTHY[self.cluster]["network"]
+        mounts = ["/dev/nvme0n1p2 / ext4 rw 0 0\n"]
+        for at, (name, fact) in enumerate((("scratch", "lustre"), ("data", "data")), 1):
+            if found[fact] != "absent":
+                mounts.append(f"10.80.250.{at}@{network}:/{name} /{name} lustre rw,nosuid,nodev,flock 0 0\n")
+        write("/proc/mounts", "".join(mounts))
         write("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
         write("/proc/sys/kernel/numa_balancing", "0\n")
         write("/usr/local/cuda/version.json", '{"cuda": {"version": "12.8.1"}}\n')

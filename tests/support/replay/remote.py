@@ -42,6 +42,18 @@ FILE_S = 0.01
 """For which one client's file of 16 MiB is written or read; built: 1.7 GB/s of one stream."""
 
 
+FIO_DATA = Path(__file__).parents[2] / "unit" / "data" / "parse" / "fio"
+FIO = {"create": "create", "stat": "stat", "delete": "delete"}
+"""Job of fio → its recording; random reads and writes are in one."""
+
+
+def _refused(verb: str) -> str:
+    """The document of a job that could not open its file (built: fio 3.33, EROFS)."""
+    return json.dumps(
+        {"fio version": "fio-3.33", "jobs": [{"jobname": verb, "error": 30, "read": {}, "write": {}}]}
+    )
+
+
 AT_ONCE = SimpleNamespace(monotonic=lambda: 0.0)
 """In place of the clock by which orders reach nodes: what the machine of the tests does meanwhile says nothing of them."""
 
@@ -106,7 +118,7 @@ class Cluster:
         if line == lnet.SHOW:
             return self._lnet(name)
         if "stat -f --format=%T" in line:
-            return self._client(name)
+            return self._client(name, line)
         if "dcgmi diag" in line:
             return dcgm.diagnosed(self.machines[name], line)
         if "lldpcli" in line or "ibnetdiscover" in line:
@@ -132,6 +144,8 @@ class Cluster:
             return self.jobs.collective(words) if perf else self.jobs.checkpoint(words)
         if words[0] == "timeout" and data == transfers.PROBE.read_bytes():
             return self._transfer(name, words)
+        if words[0] == "timeout" and words[-3] == "fio":
+            return self._fio(name, data.decode())
         if words == ["python3", "-"]:
             root = self.machines[name].root
             return 0, json.dumps({"files": scheduler_files.digests(root), "credential": "MUNGE:AwQ=:"}), ""
@@ -196,15 +210,22 @@ class Cluster:
     def _mkdir(self, name: str, words: list[str]) -> Said:
         return 0, "", ""
 
-    def _client(self, name: str) -> Said:
-        state = self.machines[name].facts["lustre"]
+    def _client(self, name: str, line: str) -> Said:
+        state = self._state(name, line)
         table = self.machines[name].read("/proc/mounts") or ""
         said = "silent" if state == "hangs" else "0 lustre"
         return 0, f"python 0 \nstat {said}\n{table}", ""
 
+    def _state(self, name: str, text: str) -> str:
+        """How a client is to the filesystem that a command speaks of."""
+        state: str = self.machines[name].facts[
+            "data" if " /data" in f" {text}".replace("=", " ") else "lustre"
+        ]
+        return state
+
     def _transfer(self, name: str, words: list[str]) -> Said:
         verb, path = words[words.index("-") + 1 :][:2]
-        state = self.machines[name].facts["lustre"]
+        state = self._state(name, path)
         if state == "read only" and verb == "write":
             return 1, "", f"OSError: [Errno 30] Read-only file system: '{path}'\n"
         with self.lock:
@@ -212,6 +233,26 @@ class Cluster:
         digest = hashlib.sha256((path if state != "other bytes" else path + name).encode()).hexdigest()
         slow = 20 if state == "slow" else 1
         return 0, json.dumps({"seconds": FILE_S * slow, "bytes": STORAGE_PROBE_BYTES, "sha256": digest}), ""
+
+    def _fio(self, name: str, job: str) -> Said:
+        """What fio printed on one of four clients of a MooseFS, as this client does of it."""
+        state = self._state(name, job)
+        verb = next(one for one in (*FIO, "write") if f"[{one}]" in job)
+        if state == "read only" and verb != "stat":
+            return (
+                1,
+                f"fio: pid=0, err=30/file:filesetup.c:234, func=open, error=Read-only file system\n{_refused(verb)}",
+                "",
+            )
+        if name in self.table.get("no_fio", []):
+            return 127, "", "timeout: failed to run command ‘fio’: No such file or directory\n"
+        found = json.loads((FIO_DATA / f"moosefs-{FIO.get(verb, 'random')}.json").read_text())
+        told = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
+        factor = told.get(verb, 0.05 if state == "slow" else 1.0)
+        for one in found["jobs"]:
+            for way in ("read", "write"):
+                one[way]["iops"] *= factor
+        return 0, json.dumps(found), ""
 
     def _lnet(self, name: str) -> Said:
         base = HEALTHY[self.name]

@@ -151,6 +151,11 @@ def test_a_dead_data_server_explains_what_its_clients_see() -> None:
     }
 
 
+def test_a_slow_client_that_one_claim_names_is_what_the_others_point_at() -> None:
+    found = named([judged("storage.write"), judged("storage.random", guilty=[["c", "storage client"]])])
+    assert found == {("c", "storage client"): ["storage.random", "storage.write"]}
+
+
 def test_a_client_alone_is_blamed_for_its_own_files() -> None:
     assert list(named([judged("storage.read", parts=["storage"], guilty_nodes=["c"])])) == [("c", "storage")]
 

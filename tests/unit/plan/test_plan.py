@@ -87,6 +87,7 @@ def test_every_claim_of_the_first_release_is_in_scope() -> None:
     wanted = [
         *NODE, *GPU, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
         "fabric.transport", "fabric.transport.nccl_log", *collectives, "storage.write", "storage.read", "storage.servers",
+        "storage.random", "storage.metadata",
         "job.checkpoint", "job.resume",
     ]  # fmt: skip
     assert sorted(ids) == sorted(wanted)
@@ -164,6 +165,25 @@ def test_collectives_stop_at_the_nodes_there_are() -> None:
 def test_no_filesystem_no_storage_and_no_job() -> None:
     out = outside(planned(filesystems=[]))
     assert {"storage.write", "storage.read", "storage.servers", "job.checkpoint", "job.resume"} <= set(out)
+
+
+def test_every_filesystem_of_a_spec_has_claims_of_its_own() -> None:
+    data = spec.load(EXAMPLE.parent / "metal-cluster.yaml").model_dump(mode="json")
+    first = data["filesystems"][0]
+    second = {**first, "name": "data", "mount": "/data", "existing": "10.80.250.2@tcp:/data"}
+    made = plan.plan(spec.from_config({**data, "filesystems": [first, second]}, WHERE), WHERE)
+    inside = {claim.id: claim for claim in made.claims}
+    assert {"storage.write", "storage.write@data", "storage.random@data", "storage.path"} <= set(inside)
+    reach = inside["storage.all_write@data"].expectation
+    assert reach is not None and reach.size_bytes == round((reach.expected or 0) * 30e9)
+    out = outside(made)
+    assert "not reached over LNet on RDMA" in out["storage.path@data"]
+    assert "checkpoint of the job" in out["storage.all_write"]
+
+
+def test_two_clients_are_not_compared() -> None:
+    out = outside(planned(pools=[pool(2)], filesystems=scratch(copies=2)))
+    assert "too few" in out["storage.random"] and "too few" in out["storage.metadata"]
 
 
 def test_a_claim_is_asked_where_there_is_what_it_is_about() -> None:

@@ -65,15 +65,16 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     assert "No such file" in probe.run("write", str(tmp_path / "no"), 10, 2, 0, 2)["error"]
 
 
-def claims(size: int | None = SIZE, rate: float | None = 80.0) -> list[Claim]:
+def claims(
+    size: int | None = SIZE,
+    rate: float | None = 80.0,
+    pair: tuple[str, str] = ("storage.checkpoint", "storage.restore"),
+) -> list[Claim]:
     wish = Expectation(
         unit="GB/s", expected=rate, floor=None if rate is None else 0.9 * rate, derivation=["bought"],
         basis="none" if rate is None else "declared", size_bytes=size,
     )  # fmt: skip
-    return [
-        Claim(id=name, statement="", roles=[], expectation=wish)
-        for name in ("storage.checkpoint", "storage.restore")
-    ]
+    return [Claim(id=name, statement="", roles=[], expectation=wish) for name in pair]
 
 
 def reply(node: str, begin: float, end: float, **more: Any) -> str:
@@ -93,7 +94,12 @@ def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     ) -> Any:
         scheduler = wishes.pop("scheduler", "slurm")
         reading = wishes.pop("reading", None)
-        changed = contract.model_copy(update={"claims": claims(**wishes), "scheduler": scheduler})
+        data = contract.filesystems[0].model_copy(update={"name": "data", "mount": "/data"})
+        changed = contract.model_copy(
+            update={
+                "claims": claims(**wishes), "scheduler": scheduler, "filesystems": [*contract.filesystems, data],
+            }
+        )  # fmt: skip
 
         def answer(node: str, line: str) -> Result:
             if line.startswith("scontrol show node"):
@@ -186,7 +192,7 @@ def test_an_error_of_the_filesystem_fails_and_blocks_reading(bench: Any) -> None
     ("more", "told"),
     [
         ({"free": SIZE}, "does not fit"), ({"drained": "h100-1", "free": 0}, "GB free"), ({"made": 1}, "cannot be written"),
-        ({"size": None}, "how big a checkpoint"),
+        ({"size": None}, "how much is to be written"),
     ],
 )  # fmt: skip
 def test_nothing_is_written_where_it_must_not_be(bench: Any, more: dict[str, Any], told: str) -> None:
@@ -212,3 +218,19 @@ def test_a_rate_of_busy_nodes_is_measured_again_and_accuses_nobody(bench: Any) -
     assert record.reason.startswith("conditions: tasks waited for a processor 9")
     assert record.measured is not None
     assert 2 < sum("probe.py write" in line for line in lines) < 9
+
+
+ALL = [("storage.all_write", "storage.all_read"), ("storage.all_write@data", "storage.all_read@data")]
+
+
+@pytest.mark.refutes("storage.all_write", "storage.all_read")
+@pytest.mark.parametrize("pair", ALL)
+def test_all_nodes_of_every_filesystem_move_what_was_bought(bench: Any, pair: tuple[str, str]) -> None:
+    found, lines = bench({"write": replies(11.4), "read": replies(11.0)}, pair=pair)
+    assert {name: c.verdict for name, c in found.items()} == dict.fromkeys(pair, Verdict.PASS)
+    mount = "/data" if "@" in pair[0] else "/scratch"
+    assert {line.split()[1].rpartition("/")[0] for line in lines if line.startswith("mkdir ")} == {mount}
+    found, _ = bench({"write": replies(20), "read": replies(20)}, pair=pair)
+    assert {c.verdict for c in found.values()} == {Verdict.FAIL}
+    found, _ = bench({"write": replies(10), "read": ""}, pair=pair)
+    assert [found[one].verdict for one in pair] == [Verdict.PASS, Verdict.UNPROVEN]

@@ -71,7 +71,7 @@ def ask(contract: Contract, tmp_path: Path, fake_remote: Any, monkeypatch: pytes
         wish = Expectation(
             unit="GB/s", bound=110.0, expected=80.0, floor=72.0, basis="declared", derivation=["bought"], size_bytes=3 * SHARE,
         )  # fmt: skip
-        more = [Claim(id=name, statement="", roles=[], expectation=wish) for name in checkpoint.VERBS]
+        more = [Claim(id=name, statement="", roles=[], expectation=wish) for name in checkpoint.PAIRS[0]]
         rates = [
             Claim(id=name, statement="", roles=[], expectation=wish.model_copy(update={"unit": "MB/s", "floor": 20.0}))
             for name in (storage.WRITE, storage.READ)

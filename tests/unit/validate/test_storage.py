@@ -127,7 +127,7 @@ def test_one_broken_client_among_healthy_ones_is_to_blame(cluster: Cluster, sees
     assert cluster.blamed() == {("h100-1", "storage client")}
     asked = {node for node, line in cluster.remote.commands if " write " in line}
     assert asked == {"h100-0", "h100-2", "h100-3"}, "the others are measured"
-    assert "h100-1" in cluster.bench.dead_clients
+    assert "h100-1" in cluster.bench.dead_clients["scratch"]
 
 
 def test_two_broken_clients_are_both_named(cluster: Cluster) -> None:
