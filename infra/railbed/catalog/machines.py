@@ -113,6 +113,8 @@ class Machine(Gpus, Published):
     frontend_gbps: float | None = Field(default=None, gt=0)
     """Ethernet beside the rails, for storage and management."""
     collective_ranks_per_node: int = Field(ge=1)
+    trains_on: Literal["cpu", "cuda"] = "cuda"
+    """What a training program computes on; ``cpu`` where the GPUs are there only to be looked at."""
     burst_kib: int | None = Field(default=None, ge=0)
     """Bucket of the shaper that makes the rate; None on real hardware."""
     known_cpus: int | None = Field(default=None, ge=1, alias="cpus")

@@ -103,6 +103,19 @@ def memory(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.leftovers", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    holds="where no job runs, ordinary users have no process (administrators' logins apart), no GPU has one, and no shared "
+    "memory or semaphores of users are there; unproven where a job runs. Nothing is ended or removed",
+    accuses="leftovers", runbook="leftovers", hardware=True,
+)  # fmt: skip
+def leftovers(facts: Facts) -> Instances:
+    if facts.has_scheduler:
+        yield In("no job left a process, shared memory or semaphores behind")
+    else:
+        yield Out("there is no scheduler that says where jobs run")
+
+
+@define(
     id="node.limits", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="a job step (measured inside one) may lock as much memory as the rails' transport needs, and open enough files",
     accuses="limits", runbook="limits",

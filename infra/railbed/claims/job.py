@@ -5,10 +5,6 @@ from __future__ import annotations
 from railbed.claims.definition import CLUSTER, Explanation, Facts, In, Instances, Out, Subject, define
 from railbed.claims.measurements import JOB
 
-WITHOUT_HARDWARE = (
-    "the reference job of this release trains on processors over TCP: "
-    "it would say nothing of the GPUs and the RDMA rails"
-)
 ANYTHING = Explanation(beside="the scheduler and the filesystem")
 
 
@@ -18,12 +14,16 @@ def _obstacle(facts: Facts) -> str:
         return "there is no scheduler to run the reference job"
     if facts.filesystem is None:
         return "the spec has no filesystem to keep a checkpoint on"
-    return WITHOUT_HARDWARE if set(facts.transports) - {"tcp"} else ""
+    if facts.rail_hosts < 2:
+        return "there is one node with rails: no other one would read what it wrote, and none is left to resume on"
+    return ""
 
 
 @define(
     id="job.checkpoint", subject=Subject.JOB, roles=CLUSTER, by=JOB, explained=ANYTHING, hardware=True,
-    holds="the reference job trains under the scheduler and writes whole checkpoints", accuses="job", runbook="job",
+    holds="the reference job trains under the scheduler, one rank a GPU over the rails by NCCL's own log (in the lab on "
+    "processors over gloo), and its checkpoints read back the same on another node; its pace is reported",
+    accuses="job", runbook="job",
 )  # fmt: skip
 def checkpoint(facts: Facts) -> Instances:
     why = _obstacle(facts)
@@ -39,6 +39,4 @@ def checkpoint(facts: Facts) -> Instances:
 )  # fmt: skip
 def resume(facts: Facts) -> Instances:
     why = _obstacle(facts)
-    if not why and facts.computes < 2:
-        why = "there is one compute node: none is left to resume on"
     yield Out(why) if why else In("after a node is lost the job goes on from its last checkpoint")

@@ -175,6 +175,9 @@ class Machine(FrozenModel):
     """One direction of one link."""
     nodes_per_nvlink_domain: int = 1
     """Nodes whose GPUs NVLink joins where all are there; 1: none but a node's own."""
+    trains_on: Literal["cpu", "cuda"] = Field(default="cpu", exclude_if=lambda device: device == "cpu")
+    """What ranks of the reference job compute on, one for each of ``collective_ranks_per_node``. Left out for processors, so that
+    contracts of the time when the job had nothing else keep their hash."""
 
 
 class Filesystem(FrozenModel):

@@ -39,6 +39,7 @@ def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
         nvlink_links=facts.nvlink_links,
         nvlink_gbytes_per_s=facts.nvlink_gbytes_per_s / 2 / facts.nvlink_links if facts.nvlink_links else 0.0,
         nodes_per_nvlink_domain=facts.nodes_per_nvlink_domain,
+        trains_on=facts.trains_on,
     )
 
 

@@ -90,7 +90,7 @@ def _run(bench: Bench, filesystem: Filesystem, pair: Pair) -> None:
         _open(bench, pair, why)
         return
     mount = filesystem.mount
-    told = _no_room(bench, nodes[0], mount, size)
+    told = no_room(bench, nodes[0], mount, size)
     if told:
         _open(bench, pair, told)
         return
@@ -130,7 +130,7 @@ def _nodes(bench: Bench) -> tuple[list[str], str]:
     return computes, "; ".join(gone)
 
 
-def _no_room(bench: Bench, node: str, mount: str, size: int) -> str:
+def no_room(bench: Bench, node: str, mount: str, size: int) -> str:
     """Why the checkpoint must not be written; empty where it fits and leaves room."""
     argv = ["df", "--block-size=1", "--output=avail", mount]
     found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)

@@ -42,7 +42,7 @@ def run(bench: Bench, machine: Machine, op: str, nodes: Sequence[str], size: int
     before = port_counters.read(bench, nodes) if counted else {}
     result = bench.remote.run(controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False)
     after = port_counters.read(bench, nodes) if counted else {}
-    nccl, problem = _logs(bench, nodes, log), ""
+    nccl, problem = logs(bench, nodes, log), ""
     if not result.ok:
         warnings = nccl_debug.read(nccl).warnings
         problem = ended.why(result, f"{op}_perf", controller) + (f"; NCCL: {warnings[0]}" if warnings else "")
@@ -56,8 +56,8 @@ def run(bench: Bench, machine: Machine, op: str, nodes: Sequence[str], size: int
     return Start(op, result.stdout, result.stderr, nccl, problem, counters)
 
 
-def _logs(bench: Bench, nodes: Sequence[str], log: str) -> str:
-    """NCCL's logs of the start from all nodes; of a node that does not answer nothing."""
+def logs(bench: Bench, nodes: Sequence[str], log: str) -> str:
+    """NCCL's logs of one start from all nodes; of a node that does not answer nothing."""
     argv = collective_programs.take_logs(log)
     told = bench.remote.each(nodes, lambda name: bench.remote.run(name, argv, timeout_s=LOGS_S, check=False))
     return "".join(one.stdout for one in told.values())

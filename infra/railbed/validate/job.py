@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.defaults import JOB_NODES, JOB_POLL_S, JOB_TIMEOUT_S, STEP_COMMENT
+from railbed.defaults import JOB_NODES, JOB_POLL_S
+from railbed.judge import nccl_hosts, nccl_transport
+from railbed.parse import nccl_debug
+from railbed.validate import checkpoint as whole_checkpoint
+from railbed.validate import collective_start, job_program
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
-from railbed.validate.job_log import DIES_AT, EVERY, STEPS, Story, checkpoint, resume
+from railbed.validate.job_log import Story, Work, checkpoint, pace, pace_in_words, resume
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
-NAME = "railbed-reference-job"
 PATTERN = "job.*"
 CHECKPOINT = "job.checkpoint"
-PORT = 29600
 CREDENTIAL_S = 2.0
 
-SCRIPT = """#!/bin/bash
-export PYTHONPATH={stack} PYTHONDONTWRITEBYTECODE=1
-master=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-srun --mpi=none --kill-on-bad-exit=1 --ntasks-per-node=1 \\
-  python3 train.py --folder {folder} --master "$master" --port {port} \\
-  --steps {steps} --checkpoint-every {every} --die-at {dies_at} --die-rank {die_rank}
-code=$?
-if [ "$code" -ne 0 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -eq 0 ]; then
-  scontrol requeue "$SLURM_JOB_ID"
-  sleep {timeout_s}
-fi
-exit "$code"
-"""
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run left, as evidence has it."""
+
+    story: Story
+    facts: dict[str, Any]
+    """Job, nodes, state, log and output."""
+    aside: str
+    """Why it is not shown that GPUs met over the rails; empty where it is, and where ranks are on processors."""
 
 
 def run(bench: Bench) -> None:
@@ -57,19 +58,25 @@ def run(bench: Bench) -> None:
     if not free:
         bench.answers.why(PATTERN, why)
         return
-    nodes = free[:JOB_NODES]
+    machine = bench.contract.machine(bench.node(free[0]).machine)
+    work = Work(free[:JOB_NODES], machine.collective_ranks_per_node, machine.trains_on)
+    mount = bench.contract.filesystems[0].mount
+    if told := whole_checkpoint.no_room(bench, work.nodes[0], mount, work.course.room_bytes):
+        bench.answers.why(PATTERN, told)
+        return
     patience = Patience(bench.say)
     while True:
-        bench.say(f"reference job on {', '.join(nodes)}: trains, loses a rank, resumes")
-        records, conditions = _once(bench, nodes)
+        bench.say(f"reference job on {', '.join(work.nodes)}: trains, loses a rank, resumes")
+        records, conditions = _once(bench, work)
         open_still = any(record.verdict is Verdict.UNPROVEN for record in records)
         if not (conditions and open_still and patience.pause(conditions)):
             break
     bench.answers.add(*records)
 
 
-def _once(bench: Bench, nodes: list[str]) -> tuple[list[Judged], str]:
+def _once(bench: Bench, work: Work) -> tuple[list[Judged], str]:
     """Runs the job once: its verdicts and its conditions; no verdicts, and why, where it could not be started."""
+    nodes = list(work.nodes)
     mount = bench.contract.filesystems[0].mount
     folder = f"{mount}/.railbed-job-{time.time_ns():x}"
     made = bench.remote.run(
@@ -83,37 +90,29 @@ def _once(bench: Bench, nodes: list[str]) -> tuple[list[Judged], str]:
         return [], ""
     try:
         with watch(bench.remote, nodes) as watched:
-            story, seen = _follow(bench, nodes, folder)
-        evidence = bench.keep("job/progress.json", {**seen, "conditions": watched.plain()})
+            seen = _follow(bench, work, folder)
+        evidence = bench.keep("job/progress.json", {**seen.facts, "conditions": watched.plain()})
         conditions = words(watched.problems())
-        records = [_answer(q, story, seen, evidence, conditions) for q in bench.scope.get(PATTERN)]
+        records = [_answer(q, work, seen, evidence, conditions) for q in bench.scope.get(PATTERN)]
         return records, conditions
     finally:
         bench.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
 
 
-def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[str, Any]]:
+def _follow(bench: Bench, work: Work, folder: str) -> Seen:
     """Submits the job, waits for its end, and reads its log on another node than the one that wrote it."""
-    scheduler = bench.scheduler
+    scheduler, nodes, log = bench.scheduler, list(work.nodes), secrets.token_hex(8)
     assert scheduler is not None
-    script = SCRIPT.format(
-        stack=shlex.quote(bench.contract.software.training_stack_path), folder=shlex.quote(folder), port=PORT,
-        steps=STEPS, every=EVERY, dies_at=DIES_AT, die_rank=len(nodes) - 1, timeout_s=int(JOB_TIMEOUT_S),
-    )  # fmt: skip
-    options = [
-        f"--job-name={NAME}", f"--comment={STEP_COMMENT}", "--requeue", "--open-mode=append",
-        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", "--ntasks-per-node=1",
-        f"--time={int(JOB_TIMEOUT_S // 60) + 1}", f"--chdir={folder}", f"--output={folder}/job.out",
-    ]  # fmt: skip
-    reservation = bench.reservation_for(nodes)
-    if reservation:
-        options.append(f"--reservation={reservation}")
-    job = scheduler.submit(script, options)
+    stack = bench.contract.software.training_stack_path
+    batch = job_program.batch(
+        work, stack=stack, folder=folder, log=log, reservation=bench.reservation_for(nodes)
+    )
+    job = scheduler.submit(batch.script, batch.options)
     began = time.monotonic()
     reader = nodes[-1]
     state: dict[str, str] = {}
     text, hurried = "", False
-    while time.monotonic() - began < JOB_TIMEOUT_S:
+    while time.monotonic() - began < batch.timeout_s:
         state = scheduler.job_state(job)
         running = state.get("JobState", "")
         if running == "PENDING" and state.get("Restarts", "0") != "0" and not hurried:
@@ -127,12 +126,12 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
         if not running and text:
             break
         time.sleep(JOB_POLL_S)
-    scheduler.cancel_own(job, NAME)
-    log = bench.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False)
-    text = log.stdout
+    scheduler.cancel_own(job, job_program.NAME)
+    text = bench.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
     output = bench.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
     digest = bench.remote.run(reader, ["sha256sum", f"{folder}/checkpoint.pt"], check=False).stdout[:64]
-    seen = {
+    story = Story.read(text)
+    facts = {
         "job": job,
         "nodes": nodes,
         "state": state.get("JobState", ""),
@@ -142,20 +141,40 @@ def _follow(bench: Bench, nodes: list[str], folder: str) -> tuple[Story, dict[st
         "sha256_read": digest,
         "progress": text.splitlines(),
         "output": output,
+        "pace": pace(story),
     }
-    return Story.read(text), seen
+    return Seen(story, facts, _aside(bench, work, log))
 
 
-def _answer(question: Question, story: Story, seen: dict[str, Any], evidence: str, conditions: str) -> Judged:
+def _aside(bench: Bench, work: Work, log: str) -> str:
+    """Why NCCL's own log does not show that GPUs of different nodes met over the rails; empty where it does."""
+    if work.device == "cpu":
+        return ""
+    text = collective_start.logs(bench, work.nodes, log)
+    bench.keep("job/nccl.txt", text)
+    if lost := nccl_hosts.silent(text, work.nodes):
+        return f"NCCL's log of {', '.join(lost)} is missing"
+    node = bench.node(work.nodes[0])
+    interfaces = {nic.netdev: None for _, nic in bench.as_observed.nics(node) if nic.netdev}
+    transport = bench.contract.machine(node.machine).transport
+    way = nccl_transport.judge_log(nccl_debug.read(text), transport, interfaces)
+    return "" if way.verdict is Verdict.PASS else way.reason
+
+
+def _answer(question: Question, work: Work, seen: Seen, evidence: str, conditions: str) -> Judged:
     """What the job proved. That it was late proves nothing under bad conditions; wrong data fail under any."""
-    nodes: list[str] = seen["nodes"]
-    saved = question.claim.id == CHECKPOINT
-    outcome = checkpoint(story, nodes, str(seen["sha256_read"])) if saved else resume(story, nodes)
-    reason = outcome.reason
-    if not story.starts:
-        last = str(seen["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
-        reason = f"the job did not start ({seen['state'] or 'the scheduler forgot it'}): {last[0]}"
+    saved, facts = question.claim.id == CHECKPOINT, seen.facts
+    outcome = checkpoint(seen.story, work, str(facts["sha256_read"])) if saved else resume(seen.story, work)
+    verdict, reason = outcome.verdict, outcome.reason
+    if not seen.story.starts:
+        last = str(facts["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
+        reason = f"the job did not start ({facts['state'] or 'the scheduler forgot it'}): {last[0]}"
+    elif saved and verdict is Verdict.PASS and seen.aside:
+        verdict, reason = Verdict.UNPROVEN, f"{seen.aside}; beside it {reason}"
+    elif saved and verdict is Verdict.PASS:
+        reason = "; ".join(filter(None, [reason, pace_in_words(facts["pace"], work)]))
     record = judged(
-        question, outcome.verdict, reason, measured=outcome.measured, unit=outcome.unit, evidence=evidence
-    )
+        question, verdict, reason, measured=outcome.measured, unit=outcome.unit, evidence=evidence,
+        detail={"pace": facts["pace"]},
+    )  # fmt: skip
     return disturbed(record, conditions) if outcome.late else record

@@ -93,6 +93,9 @@ def _ask(bench: Bench, name: str, questions: list[Question], configured: dict[st
         "reservation": bench.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
+        "job": bench.busy(name)
+        if bench.scheduler
+        else "blocked by scheduler.state: the scheduler does not answer",
     }
     script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
     result = bench.remote.run(

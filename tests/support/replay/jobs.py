@@ -56,7 +56,7 @@ class Jobs:
         rule = next((one for one in self.rules if self._speaks(one, op, nodes)), {})
         for name in nodes:
             self.logs[name, named["NCCL_DEBUG_FILE"]] = (
-                self._log(name, nodes) if rule.get("logged", True) else ""
+                self.nccl_log(name, nodes) if rule.get("logged", True) else ""
             )
         if rule.get("code"):
             return int(rule["code"]), rule.get("out", ""), rule.get("err", "")
@@ -89,7 +89,7 @@ class Jobs:
     def _speaks(rule: dict[str, Any], op: str, nodes: list[str]) -> bool:
         return rule.get("op", op) == op and (rule.get("node") is None or rule["node"] in nodes)
 
-    def _log(self, name: str, nodes: list[str]) -> str:
+    def nccl_log(self, name: str, nodes: list[str]) -> str:
         way = self.network.get(name, "")
         cards = [
             f"[{at}]{device}:1/IB" for at, device in enumerate(self.fabric.machines[name].facts["cards"])

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from tests.support import node_trees
 from tests.support.node_trees import Tree
-from tests.support.replay import dcgm, devices, ethernet
+from tests.support.replay import dcgm, devices, ethernet, leftovers
 
 from railbed.contract import Node
 from railbed.validate.node import acs, read_requests, scheduler_files
@@ -38,6 +38,7 @@ IDLE = "0x0000000000000001"
 SAID = (
     "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
     "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit", "slurmd", "gdrcopy_mode", "watches",
+    "shared",
 )  # fmt: skip
 """Facts that programs tell, and no file; of a GPU all but ``PART_FILES``."""
 
@@ -78,7 +79,7 @@ def facts(cluster: str) -> dict[str, Any]:
     gpu = {
         "there": True, "lost": False, "model": "NVIDIA H100 80GB HBM3", "memory_mib": 81559, "pending": "No", "failure": "No",
         "sram": 0, "width": 16, "persistence": "Enabled", "joined": "Completed", "links": [LINK] * 18, "errors": {}, "diag": "",
-        "reasons": IDLE, "power_w": "700.00", "mig": "Disabled",
+        "reasons": IDLE, "power_w": "700.00", "mig": "Disabled", "apps": [],
     }  # fmt: skip
     cards = {
         nic["rdma"]: {
@@ -97,6 +98,7 @@ def facts(cluster: str) -> dict[str, Any]:
         "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
         "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "nccl_conf": "NCCL_IB_PKEY=1\n", "watches": {},
+        "processes": {}, "shared": [], "semaphores": [],
     }  # fmt: skip
 
 
@@ -172,6 +174,7 @@ class Machine(Probe):
                 )
                 write(f"/sys/devices/system/cpu/cpu{cpu}/cpuidle/state1/latency", "2\n")
         devices.gdrcopy(self)
+        leftovers.write(self)
         self._registers(root)
         self._cards()
         devices.pci_errors(self)
@@ -263,7 +266,9 @@ class Machine(Probe):
             }  # fmt: skip
             return ", ".join(str(known[name]) for name in query[1].split(",")) + "\n"
         if line == "-q -x":
-            return GPU_XML.substitute({**gpu, "bus": self.buses[at], "minor": at})
+            return GPU_XML.substitute(
+                {**gpu, "bus": self.buses[at], "minor": at, "apps": leftovers.apps(gpu["apps"])}
+            )
         if line == "nvlink --status":
             links = "".join(f"\t Link {n}: {speed}\n" for n, speed in enumerate(gpu["links"]))
             return f"GPU {number}: {gpu['model']} (UUID: {uuid})\n{links}"
@@ -283,6 +288,10 @@ class Machine(Probe):
         if words[1] == "--version":
             return Answer(0, f"\ndcgmi  version: {self.facts['dcgm']}\n", "")
         return Answer(0, f"{len(dcgm.answering(self))} GPUs found.\n", "")
+
+    def _find(self, words: list[str]) -> Answer:
+        assert words[1] == "/dev/shm", words
+        return Answer(0, "".join(f"{row}\n" for row in self.facts["shared"]), "")
 
     def _enroot(self, words: list[str]) -> Answer:
         return Answer(0, self.facts["enroot"] + "\n", "")

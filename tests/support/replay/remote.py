@@ -23,6 +23,7 @@ from tests.support.replay.cables import Cables
 from tests.support.replay.jobs import Jobs, Said
 from tests.support.replay.node import DATA, HEALTHY, Machine, template
 from tests.support.replay.rails import Fabric, Session
+from tests.support.replay.training import Training
 
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION, STORAGE_PROBE_BYTES
@@ -32,7 +33,7 @@ from railbed.errors import CommandError
 from railbed.judge import conditions
 from railbed.run import TIMED_OUT, Result
 from railbed.validate import cabling, gpus, lnet, patience, rendezvous, run, transfers
-from railbed.validate.node import scheduler_files
+from railbed.validate.node import scheduler_files, test_leftovers
 from railbed.validate.records import Report
 
 NO_ROUTE = "ssh: connect to host {} port 22: No route to host\n"
@@ -72,6 +73,7 @@ class Cluster:
         )
         self.fabric = Fabric(contract, name, machines, self.table.get("rails", []))
         self.jobs = Jobs(contract, name, self.fabric, self.table)
+        self.training = Training(self.jobs, self.table)
         self.silent: set[str] = set(self.table.get("silent", []))
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
@@ -124,10 +126,13 @@ class Cluster:
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
-            ("find", self.jobs.take_logs),
+            ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
+            ("sha256sum", self.training.read),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
+        if words[0] == "sbatch":
+            return self.training.submitted(words, data.decode())
         if words[0] == "rm":
             return 0, "", ""
         if "count" in words and "python3" in words:
@@ -182,6 +187,8 @@ class Cluster:
                 f"ReservationName={ACCEPTANCE_RESERVATION} Nodes={names} Users=root Flags=MAINT,IGNORE_JOBS\n",
                 "",
             )
+        if words[1:3] == ["show", "job"]:
+            return self.training.state(words[-1])
         self.orders.append(" ".join(words))
         return 0, "", ""
 
@@ -307,6 +314,7 @@ def validated(site: Site, cluster: Cluster, work: Workspace, patch: pytest.Monke
     """Runs the production stage with the cluster in place of ssh, and pauses of no length."""
     patch.setattr(patience, "MEASURE_PAUSE_S", 0.0)
     patch.setattr(patience, "MEASURE_BUDGET_S", 0.0)
+    patch.setattr(test_leftovers, "PAUSE_S", 0.0)
     patch.setattr(cabling, "LLDP_HEARD_S", 0.0)
     patch.setattr(rendezvous, "time", AT_ONCE)
     patch.setattr(remote, "run", cluster.run)

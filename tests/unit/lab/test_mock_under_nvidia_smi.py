@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import Any
 
@@ -76,6 +77,11 @@ def test_the_default_table_and_the_driver(mock: Mock) -> None:
     assert done.returncode == 0
     assert f"Driver Version: {VERSION}" in done.stdout
     assert "No running processes found" in done.stdout
+
+
+def test_no_process_uses_a_gpu(mock: Mock) -> None:
+    listed = re.findall(r"<processes>(.*?)</processes>", mock.nvidia_smi("-q", "-x").stdout, re.S)
+    assert [text.strip() for text in listed] == [""] * 8, "as claim node.leftovers reads it"
 
 
 def test_nvlink_state_and_errors(mock: Mock) -> None:

@@ -29,6 +29,7 @@ NODE = [
         "nvlink",
         "pcie",
         "nics",
+        "leftovers",
         "limits",
         "containers",
         "mounts",
@@ -141,7 +142,7 @@ def test_one_compute_node_leaves_what_needs_partners_out() -> None:
     assert "one copy" in out["storage.servers"]
     assert "none is left" in out["job.resume"]
     assert {c.id for c in alone.claims} == {
-        *NODE, *GPU, "fabric.cabling", "storage.write", "storage.read", "job.checkpoint",
+        *NODE, *GPU, "fabric.cabling", "storage.write", "storage.read",
     }  # fmt: skip
 
 
@@ -274,8 +275,10 @@ def test_what_is_not_built_is_refused_by_name(changed: dict[str, Any], path: str
 @pytest.mark.parametrize(
     "example", ["metal-cluster", "aws-cluster", "azure-cluster", "gcp-cluster", "oci-cluster"]
 )
-def test_a_job_that_uses_no_gpu_proves_nothing_of_hardware(example: str) -> None:
+def test_the_reference_job_is_asked_of_hardware(example: str) -> None:
     made = plan.plan(spec.load(EXAMPLE.with_name(f"{example}.yaml")))
-    assert not [claim.id for claim in made.claims if claim.id.startswith("job.")]
-    for name in ("job.checkpoint", "job.resume"):
-        assert "nothing of the GPUs and the RDMA rails" in outside(made)[name]
+    claims = {claim.id: claim for claim in made.claims if claim.id.startswith("job.")}
+    assert set(claims) == {"job.checkpoint", "job.resume"}
+    assert not any(claim.simulated for claim in claims.values())
+    assert {one.machine.trains_on for one in made.pools} == {"cuda"}
+    assert {one.machine.trains_on for one in planned().pools} == {"cpu"}, "the lab's GPUs compute nothing"

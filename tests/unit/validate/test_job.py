@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from railbed.claims import Claim, Judged, Verdict
 from railbed.validate import job
-from railbed.validate.job_log import Story
+from railbed.validate.job_log import Story, Work
 from railbed.validate.scope import Question
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
-NODES = [f"h100-{i}" for i in range(4)]
+WORK = Work([f"h100-{i}" for i in range(4)], 1, "cpu")
 BUSY = "conditions: tasks waited for a processor 95% of the time on h100-0"
 
 
-def answer(claim: str, text: str, digest: str, conditions: str) -> Judged:
-    seen = {"nodes": NODES, "sha256_read": digest, "output": "", "state": "COMPLETED"}
+def answer(claim: str, text: str, digest: str, conditions: str, aside: str = "") -> Judged:
+    story = Story.read(text)
+    facts = {"sha256_read": digest, "output": "", "state": "COMPLETED", "pace": {}}
     question = Question(Claim(id=claim, statement="", roles=[]), "")
-    return job._answer(question, Story.read(text), seen, "evidence/job/progress.json", conditions)
+    return job._answer(
+        question, WORK, job.Seen(story, facts, aside), "evidence/job/progress.json", conditions
+    )
 
 
 @pytest.mark.parametrize("conditions", ["", BUSY])
@@ -35,3 +39,14 @@ def test_a_job_that_did_not_start_again_in_time(conditions: str, verdict: Verdic
     record = answer("job.resume", first, "", conditions)
     assert record.verdict is verdict
     assert record.reason.startswith(conditions)
+
+
+def test_a_job_whose_gpus_met_over_sockets_does_not_prove_the_rails() -> None:
+    digest = next(
+        json.loads(line)["sha256"] for line in reversed(TEXT.splitlines()) if '"checkpoint"' in line
+    )
+    assert answer("job.checkpoint", TEXT, digest, "").verdict is Verdict.PASS
+    record = answer("job.checkpoint", TEXT, digest, "", "NCCL uses sockets: 4 over NET/Socket")
+    assert record.verdict is Verdict.UNPROVEN and record.reason.startswith("NCCL uses sockets")
+    assert answer("job.checkpoint", TEXT, "0" * 64, "", "NCCL uses sockets").verdict is Verdict.FAIL
+    assert answer("job.resume", TEXT, digest, "", "NCCL uses sockets").verdict is Verdict.PASS

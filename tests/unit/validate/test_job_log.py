@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.claims import Verdict
-from railbed.validate.job_log import Story, checkpoint, resume
+from railbed.validate.job_log import Story, Work, checkpoint, pace, pace_in_words, resume
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
-NODES = [f"h100-{i}" for i in range(4)]
+WORK = Work([f"h100-{i}" for i in range(4)], 1, "cpu")
+MORE = Work([*WORK.nodes, "h100-4"], 1, "cpu")
 Event = dict[str, Any]
 
 
@@ -32,7 +33,7 @@ def last_digest() -> str:
 
 
 def test_a_real_run_proves_both() -> None:
-    saved, resumed = checkpoint(Story.read(TEXT), NODES, last_digest()), resume(Story.read(TEXT), NODES)
+    saved, resumed = checkpoint(Story.read(TEXT), WORK, last_digest()), resume(Story.read(TEXT), WORK)
     assert saved.verdict is resumed.verdict is Verdict.PASS
     assert resumed.measured == 2.0
     assert saved.measured is not None
@@ -40,32 +41,32 @@ def test_a_real_run_proves_both() -> None:
 
 
 def test_a_checkpoint_that_reads_differently_elsewhere_fails() -> None:
-    assert checkpoint(Story.read(TEXT), NODES, "0" * 64).verdict is Verdict.FAIL
+    assert checkpoint(Story.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
 
 
 def test_no_checkpoint_fails() -> None:
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), NODES, "").verdict is Verdict.FAIL
+    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").verdict is Verdict.FAIL
 
 
 def test_a_job_that_never_started_proves_nothing() -> None:
-    assert checkpoint(Story.read(""), NODES, "").verdict is Verdict.UNPROVEN
-    assert resume(Story.read(""), NODES).verdict is Verdict.UNPROVEN
+    assert checkpoint(Story.read(""), WORK, "").verdict is Verdict.UNPROVEN
+    assert resume(Story.read(""), WORK).verdict is Verdict.UNPROVEN
 
 
 def test_fewer_nodes_than_asked_prove_nothing() -> None:
-    assert checkpoint(Story.read(TEXT), [*NODES, "h100-4"], last_digest()).verdict is Verdict.UNPROVEN
-    assert resume(Story.read(TEXT), [*NODES, "h100-4"]).verdict is Verdict.UNPROVEN
+    assert checkpoint(Story.read(TEXT), MORE, last_digest()).verdict is Verdict.UNPROVEN
+    assert resume(Story.read(TEXT), MORE).verdict is Verdict.UNPROVEN
 
 
 def test_a_job_that_does_not_start_again_fails() -> None:
-    assert resume(told(lambda e: e["attempt"] == 0), NODES).verdict is Verdict.FAIL
+    assert resume(told(lambda e: e["attempt"] == 0), WORK).verdict is Verdict.FAIL
 
 
 def test_starting_from_the_beginning_is_no_resume() -> None:
     def restarted(e: Event) -> Event:
         return {**e, "first_step": 1} if e["event"] == "start" and e["attempt"] == 1 else e
 
-    found = resume(told(change=restarted), NODES)
+    found = resume(told(change=restarted), WORK)
     assert found.verdict is Verdict.FAIL
     assert "went on at step 1" in found.reason
 
@@ -76,14 +77,14 @@ def test_another_loss_after_the_resume_fails() -> None:
             {**e, "loss": e["loss"] * 1.01} if e["attempt"] == 1 and e.get("step") == 8 and "loss" in e else e
         )
 
-    found = resume(told(change=other), NODES)
+    found = resume(told(change=other), WORK)
     assert found.verdict is Verdict.FAIL
     assert "step 8" in found.reason
 
 
 def test_a_second_run_that_stops_early_fails() -> None:
     assert (
-        resume(told(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), NODES).verdict
+        resume(told(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), WORK).verdict
         is Verdict.FAIL
     )
 
@@ -104,25 +105,25 @@ def no_number(e: Event) -> Event:
     ids=["not again", "cut short", "says it is done", "no number and cut short", "no number"],
 )
 def test_a_job_is_late_only_where_it_did_not_come_so_far(story: Story, late: bool) -> None:
-    found = resume(story, NODES)
+    found = resume(story, WORK)
     assert (found.verdict, found.late) == (Verdict.FAIL, late)
 
 
 def test_a_checkpoint_that_reads_differently_is_not_late_and_one_that_is_missing_is() -> None:
-    assert not checkpoint(Story.read(TEXT), NODES, "0" * 64).late
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), NODES, "").late
+    assert not checkpoint(Story.read(TEXT), WORK, "0" * 64).late
+    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").late
 
 
 def test_a_run_that_nobody_cut_proves_no_resume() -> None:
     def first(e: Event) -> Event:
         return {**e, "attempt": 0}
 
-    assert resume(told(change=first), NODES).verdict is Verdict.UNPROVEN
+    assert resume(told(change=first), WORK).verdict is Verdict.UNPROVEN
 
 
 def test_a_line_that_the_kill_cut_short_is_skipped() -> None:
     cut = TEXT + '{"event": "step", "attempt": 1, "st'
-    assert resume(Story.read(cut), NODES).verdict is Verdict.PASS
+    assert resume(Story.read(cut), WORK).verdict is Verdict.PASS
 
 
 @given(st.text(max_size=200))
@@ -135,3 +136,44 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 )
 def test_odd_lines_are_skipped(line: str) -> None:
     assert Story.read(line) == Story()
+
+
+def paced(step_s: list[float], compute_s: list[float], ranks: int = 2) -> Story:
+    """Two nodes with half of the ranks each."""
+    hosts = [f"h100-{rank * 2 // ranks}" for rank in range(ranks)]
+    start = {
+        "event": "start",
+        "attempt": 0,
+        "hosts": hosts,
+        "first_step": 1,
+        "device": "H100",
+        "tokens": 8192,
+    }
+    steps = [
+        {"event": "step", "attempt": 0, "step": at, "loss": 1.0, "seconds": s}
+        for at, s in enumerate(step_s, 1)
+    ]
+    done = {"event": "done", "attempt": 0, "compute_s": compute_s, "peak_bytes": 7}
+    return Story.read("\n".join(json.dumps(one) for one in [start, *steps, done]))
+
+
+def test_the_pace_leaves_the_first_steps_out_and_names_the_slowest_node() -> None:
+    found = pace(paced([9.0, 9.0, 0.1, 0.1, 0.1, 0.2], [0.08, 0.08, 0.08, 0.12], ranks=4))
+    assert found["tokens_per_s_per_rank"] == pytest.approx(81920)
+    assert (found["step_ms"], found["jitter"], found["ranks"]) == (pytest.approx(100), pytest.approx(2), 4)
+    assert found["slowest"] == {"node": "h100-1", "times_the_median": 1.5}
+    assert "8.192e+04 tokens/s per GPU" in pace_in_words(found, Work(["h100-0", "h100-1"], 2, "cuda"))
+
+
+@pytest.mark.parametrize(
+    "story", [Story.read(""), paced([0.1, 0.1], [0.1, 0.1]), paced([0.0] * 5, [0.0, 0.0])]
+)
+def test_a_pace_that_the_log_does_not_tell(story: Story) -> None:
+    assert pace(story) == {}
+    assert pace_in_words({}, WORK) == ""
+
+
+def test_a_rank_that_is_missing_proves_nothing() -> None:
+    ranks = Work(WORK.nodes, 8, "cpu")
+    found = checkpoint(Story.read(TEXT), ranks, last_digest())
+    assert found.verdict is Verdict.UNPROVEN and "4 of 32 ranks" in found.reason

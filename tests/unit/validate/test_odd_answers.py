@@ -28,7 +28,7 @@ from railbed.validate import checkpoint, on_node, port_counters, storage, transf
 from railbed.validate.answers import Answers
 from railbed.validate.bench import Bench
 from railbed.validate.counters import prove
-from railbed.validate.job_log import Story, resume
+from railbed.validate.job_log import Story, Work, pace, resume
 from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.rendezvous import Counted
 from railbed.validate.scope import select
@@ -48,6 +48,7 @@ COUNTED = {
 """What a node's probe counts where every rail carried its share."""
 PROGRESS = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
+WORK = Work(NODES, 1, "cpu")
 Answer = Callable[[str, str], Result | None]
 Ask = Callable[[str, Callable[[Bench], Any], Answer], dict[tuple[str, str], Judged]]
 
@@ -248,15 +249,16 @@ EVENTS = PROGRESS.splitlines()
 def test_progress_of_the_job(text: str) -> None:
     for place in range(0, len(EVENTS), 5):
         story = Story.read("\n".join([*EVENTS[:place], text, *EVENTS[place + 1 :]]))
-        for outcome in (saved(story, NODES, "0" * 64), resume(story, NODES)):
+        for outcome in (saved(story, WORK, "0" * 64), resume(story, WORK)):
             assert outcome.measured is None or math.isfinite(outcome.measured)
 
 
 @given(st.lists(st.sampled_from(EVENTS) | texts | st.sampled_from(odd.TEXTS[:30]), max_size=30))
 def test_any_progress(lines: list[str]) -> None:
     story = Story.read("\n".join(lines))
-    saved(story, NODES, "")
-    resume(story, NODES)
+    saved(story, WORK, "")
+    resume(story, WORK)
+    pace(story)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
@@ -268,14 +270,14 @@ def test_losses_that_are_no_numbers_fail(number: str, attempts: tuple[int, ...])
             return line
         return json.dumps({**event, "loss": "@"}).replace('"@"', number)
 
-    outcome = resume(Story.read("\n".join(changed(line) for line in EVENTS)), NODES)
+    outcome = resume(Story.read("\n".join(changed(line) for line in EVENTS)), WORK)
     assert outcome.verdict is Verdict.FAIL
 
 
 def test_one_loss_that_is_no_number_fails() -> None:
     lines = [line.replace('"step": 5, "loss": 0.', '"step": 5, "loss": null, "was": 0.') for line in EVENTS]
     assert lines != EVENTS
-    outcome = resume(Story.read("\n".join(lines)), NODES)
+    outcome = resume(Story.read("\n".join(lines)), WORK)
     assert (outcome.verdict, outcome.reason) == (
         Verdict.FAIL,
         "the first run's loss of step 5 is not a number",

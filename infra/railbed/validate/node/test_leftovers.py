@@ -1,0 +1,175 @@
+"""Leftovers: what a job left behind takes memory, processors or a GPU of the next one. Nothing is ended or removed here.
+
+Looked at only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
+lie about. POSIX ones are files below /dev/shm (shm_overview(7), sem_overview(7)), System V ones stand in /proc/sysvipc
+(sysvipc(7)). Who is an ordinary user: systemd's "Users, Groups, UIDs and GIDs on systemd Systems".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from railbed.validate.node.gpus import hidden_by
+from railbed.validate.node.probe import Finding, Probe
+
+FIRST_UID = 1000
+OF_SYSTEMD = range(61184, 65536)
+"""Dynamic users of services, nobody, and those of Debian's packages from 60000 on that are near it."""
+OF_DEBIAN = range(60000, 61184)
+"""Given out to packages for good (Debian Policy, 9.2.2)."""
+ASK = ["nvidia-smi", "-q", "-x"]
+"""As other checks ask it. `--query-compute-apps` tells of no process and of none that it could see in the same way."""
+GPU = re.compile(r'<gpu id="([0-9A-Fa-f:.]+)">(.*?)</gpu>', re.S)
+LISTED = re.compile(r"<processes>(.*?)</processes>", re.S)
+APP = re.compile(r"<process_info>(.*?)</process_info>", re.S)
+COMPUTES = "C"
+"""In a process' type: C, C+G or M+C (nvidia-smi manual); G alone draws."""
+SHARED_FILES = ["find", "/dev/shm", "-xdev", "-mindepth", "1", "!", "-type", "d", "-printf", r"%U %s %f\n"]
+SHARED_FILE = re.compile(r"^(\d+) (\d+) (.*)$", re.M)
+STEP = "slurmstepd"
+"""Slurm's process above each step of a job."""
+OF_LOGIN = ("systemd", "(sd-pam)")
+"""What systemd starts beside the logins of a user."""
+LOOKS, PAUSE_S = 4, 1.0
+"""A step that is over, and what it kept, may take seconds to end."""
+EXPECTED = "none"
+NAMED = 4
+
+
+@dataclass
+class Seen:
+    """One look. ``obstacle``: why it proves nothing."""
+
+    obstacle: str = ""
+    found: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A row of /proc."""
+
+    name: str
+    parent: int
+    uid: int
+
+
+def ordinary(uid: int) -> bool:
+    """Whether a person's."""
+    return uid >= FIRST_UID and uid not in OF_SYSTEMD and uid not in OF_DEBIAN
+
+
+def _table(probe: Probe) -> dict[int, Process]:
+    """Process number → what /proc tells of it (proc_pid_status(5))."""
+    found = {}
+    for number in probe.names("/proc"):
+        status = (probe.read(f"/proc/{number}/status") or "") if number.isdigit() else ""
+        told = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
+        if told.get("PPid", "").isdigit() and told.get("Uid", "").isdigit():
+            found[int(number)] = Process(told["Name"], int(told["PPid"]), int(told["Uid"]))
+    return found
+
+
+def _in_login(number: int, table: dict[int, Process]) -> bool:
+    """Whether it is below a login over SSH, which without a job only administrators have (claim ``node.logins``)."""
+    seen: set[int] = set()
+    while number in table and number not in seen:
+        if table[number].name.startswith("sshd"):
+            return True
+        seen.add(number)
+        number = table[number].parent
+    return False
+
+
+def _processes(probe: Probe, seen: Seen) -> None:
+    table = _table(probe)
+    if 1 not in table:
+        seen.obstacle = seen.obstacle or "/proc does not show the processes of others"
+    inside = {number for number in table if _in_login(number, table)}
+    logged_in = {table[number].uid for number in inside}
+    for number, one in sorted(table.items()):
+        if one.name == STEP:
+            seen.obstacle = f"a step of a job runs here: process {number} is {STEP}"
+        managed = one.name in OF_LOGIN and one.uid in logged_in
+        if ordinary(one.uid) and number not in inside and not managed:
+            seen.found.append(f"process {number} ({one.name}) of user {one.uid}")
+
+
+def _gpus(probe: Probe, seen: Seen) -> None:
+    answer = probe.run(ASK)
+    lists = [(gpu, LISTED.search(told)) for gpu, told in GPU.findall(answer.out)]
+    told = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
+    if (
+        answer.code
+        or not lists
+        or len(told) < len(lists)
+        or any(text and not APP.search(text) for _, text in told)
+    ):
+        why = f"blocked by {hidden_by(answer)}: nvidia-smi does not list the processes of every GPU"
+        seen.obstacle = seen.obstacle or why
+    for gpu, text in told:
+        for app in APP.findall(text):
+            known = dict(re.findall(r"<(pid|type|process_name)>([^<]*)<", app))
+            if COMPUTES in known.get("type", COMPUTES):
+                seen.found.append(f"process {known.get('pid')} ({known.get('process_name')}) on GPU {gpu}")
+
+
+def _shared(probe: Probe, seen: Seen) -> None:
+    files = probe.run(SHARED_FILES)
+    if files.code:
+        seen.obstacle = seen.obstacle or f"/dev/shm cannot be looked at: {files.first_line}"
+    for uid, size, name in SHARED_FILE.findall(files.out):
+        if ordinary(int(uid)):
+            seen.found.append(f"/dev/shm/{name} ({size} B) of user {uid}")
+    for what, place in (("shm", 7), ("sem", 4)):
+        rows = (probe.read(f"/proc/sysvipc/{what}") or "").splitlines()
+        if not rows or "key" not in rows[0]:
+            seen.obstacle = seen.obstacle or f"/proc/sysvipc/{what} cannot be read"
+        for row in rows[1:]:
+            columns = row.split()
+            if len(columns) > place and columns[place].isdigit() and ordinary(int(columns[place])):
+                kind = "shared memory" if what == "shm" else "semaphores"
+                seen.found.append(f"System V {kind} {columns[1]} of user {columns[place]}")
+
+
+def look(probe: Probe, want: dict[str, Any]) -> Seen:
+    """All that is left of jobs, and what hides some of it."""
+    seen = Seen()
+    _processes(probe, seen)
+    if want["gpus"]:
+        _gpus(probe, seen)
+    _shared(probe, seen)
+    return seen
+
+
+def leftovers(probe: Probe, want: dict[str, Any]) -> Finding:
+    """Nothing is left where no job runs; a node with a job is not accused."""
+    if want["job"]:
+        return Finding("unproven", want["job"], expected=EXPECTED)
+    seen = look(probe, want)
+    for _ in range(LOOKS - 1):
+        if not (seen.found or STEP in seen.obstacle):
+            break
+        time.sleep(PAUSE_S)
+        seen = look(probe, want)
+    if STEP in seen.obstacle:
+        return Finding("unproven", seen.obstacle, expected=EXPECTED)
+    if seen.found:
+        more = f" and {len(seen.found) - NAMED} more" if len(seen.found) > NAMED else ""
+        told = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
+        return Finding("fail", told, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
+    if seen.obstacle:
+        return Finding("unproven", seen.obstacle, expected=EXPECTED)
+    return Finding(
+        "pass", "no process, GPU process, shared memory or semaphores of users", EXPECTED, "", EXPECTED
+    )
+
+
+@pytest.mark.claim("node.leftovers")
+def test_leftovers(probe: Probe, want: dict[str, Any], judge: Callable[[Finding], None]) -> None:
+    judge(leftovers(probe, want))

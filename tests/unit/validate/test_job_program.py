@@ -1,0 +1,72 @@
+"""What the scheduler is given of the reference job, whole, for review; and the program itself, on processors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from railbed.claims import Verdict
+from railbed.contract import Machine
+from railbed.effects.lab.training import training_path
+from railbed.validate import job, job_program
+from railbed.validate.job_log import Story, Work, checkpoint, pace, resume
+
+DATA = Path(__file__).parent / "data"
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
+PLACES = {"stack": "/opt/railbed/training", "folder": "/scratch/.railbed-job-1", "log": "0123456789abcdef"}
+
+
+@pytest.mark.parametrize(("device", "ranks"), [("cpu", 1), ("cuda", 8)])
+def test_what_the_scheduler_is_given(device: str, ranks: int) -> None:
+    work = Work(["h100-0", "h100-1", "h100-2"], ranks, device)  # type: ignore[arg-type]
+    made = job_program.batch(work, **PLACES, reservation="railbed-acceptance")
+    golden = DATA / f"job-{device}.txt"
+    assert "\n".join(["# sbatch", *made.options, "# script", made.script]) == golden.read_text()
+
+
+def test_a_contract_of_before_trains_on_processors() -> None:
+    assert Machine.model_fields["trains_on"].default == "cpu"
+
+
+def _run(folder: Path, attempt: int, port: int) -> list[int]:
+    """Two ranks of one attempt, side by side; how each ended."""
+    words = f"--device cpu --folder {folder} --master 127.0.0.1 --port {port} --steps 12"
+    words += " --checkpoint-every 3 --die-at 9 --die-rank 1"
+    shared = {
+        **os.environ, "PYTHONPATH": str(training_path(TOOLS)), "SLURM_NTASKS": "2", "SLURM_RESTART_COUNT": str(attempt),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }  # fmt: skip
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, job.TRAIN, *words.split()], stderr=subprocess.DEVNULL,
+            env={**shared, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+        ) for rank in range(2)
+    ]  # fmt: skip
+    return [one.wait(timeout=120) for one in ranks]
+
+
+@pytest.mark.skipif(
+    not training_path(TOOLS).is_dir() or sys.version_info[:2] != (3, 11),
+    reason="the lab's training stack (torch for Python 3.11) is not in the cache: `make up` fetches it",
+)
+def test_the_program_loses_a_rank_and_repeats_its_losses(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert -signal.SIGKILL in _run(tmp_path, 0, port)
+    assert _run(tmp_path, 1, port) == [0, 0]
+    events = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    story, work = Story.read("\n".join(map(json.dumps, events))), Work([socket.gethostname()], 2, "cpu")
+    assert len(story.losses[0]) == 8 and len(story.losses[1]) == 6, "every line is read"
+    last = [e["sha256"] for e in events if e["event"] == "checkpoint"][-1]
+    for outcome in (checkpoint(story, work, last), resume(story, work)):
+        assert outcome.verdict is Verdict.PASS, outcome.reason
+    assert story.losses[1][8] == story.losses[0][8] and story.losses[1][12] < story.losses[0][1]
+    found = pace(story)
+    assert (found["backend"], found["ranks"], found["steps"], found["peak_bytes"]) == ("gloo", 2, 10, None)
