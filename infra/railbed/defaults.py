@@ -308,6 +308,8 @@ RAIL_GATE_FRACTION = 0.95
 """A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03
 """A rail this far below the median of its sibling rails, or of the same rail elsewhere, fails."""
+COLLECTIVE_STEADY = 0.05
+"""Of a collective's certified rate, what a later run may lack: three runs differ by up to 4.35 % (docs/performance.md)."""
 COUNTER_TOLERANCE = 0.02
 """Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
 MANAGEMENT_SHARE = 0.01

@@ -9,7 +9,7 @@ from railbed.claims.definition import CLUSTER, Facts, In, Instances, Out, Subjec
 from railbed.claims.fabric import ALONE, TRAFFIC
 from railbed.claims.measurements import COLLECTIVES
 from railbed.claims.records import Expectation
-from railbed.defaults import GATING_SIZE_BYTES
+from railbed.defaults import COLLECTIVE_STEADY, GATING_SIZE_BYTES
 from railbed.laws import bandwidth
 
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
@@ -21,7 +21,7 @@ MAX_NODES = 4
     id="collective.{name}@{nodes}", subject=Subject.CLUSTER, roles=CLUSTER, by=COLLECTIVES,
     holds="collective {name} over {nodes} nodes gives right data and holds its floor, at the message size that its "
     "reference was published at (lab: 64 MiB)",
-    accuses="fabric", runbook="collectives", hardware=True, essential=True, explained=TRAFFIC,
+    accuses="fabric", runbook="collectives", hardware=True, essential=True, explained=TRAFFIC, steady=COLLECTIVE_STEADY,
 )  # fmt: skip
 def collective(facts: Facts) -> Instances:
     if not facts.has_fabric:

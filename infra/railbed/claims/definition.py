@@ -181,6 +181,9 @@ class Definition:
     """None: a failure points at a part by itself."""
     hidden: Mapping[str, str] = field(default_factory=dict)
     """Platform → why it cannot show this."""
+    steady: float | None = None
+    """Share by which a healthy cluster's rate may fall below the certified one; None where runs differ more, and only its
+    floor counts."""
     data_servers: bool = False
     """True for a claim of the cluster to which every data server adds its own part."""
 

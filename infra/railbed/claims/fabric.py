@@ -17,6 +17,7 @@ from railbed.claims.definition import (
 )
 from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS
 from railbed.claims.records import WORKERS
+from railbed.defaults import SIBLING_TOLERANCE
 from railbed.laws import bandwidth
 
 MIN_PARTNERS = 2
@@ -71,7 +72,7 @@ def cabling(facts: Facts) -> Instances:
 @define(
     id="fabric.rail.{rail}.bandwidth", subject=Subject.RAIL, roles=WORKERS, having=Having.RAILS, by=RAILS,
     holds="rail {rail} by itself carries its rate both ways, against two partners or more",
-    accuses="rail {rail}", runbook="rails", hardware=True, essential=True,
+    accuses="rail {rail}", runbook="rails", hardware=True, essential=True, steady=SIBLING_TOLERANCE,
 )  # fmt: skip
 def rail_bandwidth(facts: Facts) -> Instances:
     if not facts.has_fabric:
@@ -92,7 +93,7 @@ def rail_bandwidth(facts: Facts) -> Instances:
 @define(
     id="fabric.all_rails", subject=Subject.CLUSTER, roles=CLUSTER, by=RAILS,
     holds="all rails of a node carry their rate at the same time", accuses="fabric", runbook="rails",
-    hardware=True, essential=True, explained=TRAFFIC,
+    hardware=True, essential=True, explained=TRAFFIC, steady=SIBLING_TOLERANCE,
 )  # fmt: skip
 def all_rails(facts: Facts) -> Instances:
     if not facts.has_fabric:

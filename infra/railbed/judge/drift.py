@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from railbed.claims import FrozenModel, Judged, Verdict
-from railbed.defaults import SIBLING_TOLERANCE
+from railbed.claims import FrozenModel, Judged, Verdict, table
 from railbed.judge import sound
 
 
@@ -25,9 +24,8 @@ class Drift(FrozenModel):
 def compare(certified: Iterable[Mapping[str, Any]], today: Sequence[Judged]) -> list[Drift]:
     """What differs, in the order of ``today``; ``certified`` are a certificate's claims.
 
-    A claim that passed and does not pass now; a rate (a claim with a floor) that lost more than SIBLING_TOLERANCE of
-    what was certified, though it holds its floor; a text, such as a version, that is another one. A claim that only
-    one of the two has is not compared.
+    A claim that passed and does not pass now; a rate that lost more of what was certified than its claim's ``steady``, though it
+    holds its floor; a text, such as a version, that is another one. A claim that only one of the two has is not compared.
     """
     before = {(c["claim"], c["node"]): c for c in certified if c["verdict"] == Verdict.PASS}
     found = []
@@ -69,12 +67,11 @@ def _kind(was: Mapping[str, Any], now: Judged) -> Literal["fail", "unproven", "s
     before, measured = was["measured"], now.measured
     if isinstance(before, str) and isinstance(measured, str) and before != measured:
         return "changed"
-    rates = (
-        isinstance(before, (int, float))
-        and isinstance(measured, (int, float))
-        and was.get("floor") is not None
-    )
-    return "slower" if rates and measured < before * (1 - SIBLING_TOLERANCE) else None
+    declared = table.find(now.claim)
+    steady = declared.steady if declared else None
+    if steady is None or not isinstance(before, int | float) or not isinstance(measured, int | float):
+        return None
+    return "slower" if measured < before * (1 - steady) else None
 
 
 def _number(value: float | str | None) -> str:

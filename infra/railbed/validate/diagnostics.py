@@ -100,7 +100,8 @@ def _answer(bench: Bench, question: Question, result: Result, level: int) -> Jud
         question,
         verdict,
         reason,
-        measured=f"level {level}",
+        measured=float(level),
+        unit="level",
         evidence=evidence,
         detail=detail,
     )

@@ -9,13 +9,19 @@ import pytest
 from railbed.claims import Judged, Verdict
 from railbed.judge import drift
 
-
-def certified(measured: float | str, floor: float | None = None, verdict: str = "pass") -> dict[str, Any]:
-    return {"claim": "c", "node": "a", "verdict": verdict, "measured": measured, "unit": "", "floor": floor}
+RAIL, STORAGE, LEVEL = "fabric.rail.3.bandwidth", "storage.write", "node.dcgm"
 
 
-def today(measured: float | str | None, verdict: Verdict = Verdict.PASS, node: str = "a") -> Judged:
-    return Judged(claim="c", node=node, verdict=verdict, measured=measured, basis="derived", reason="told")
+def certified(
+    measured: float | str, floor: float | None = None, verdict: str = "pass", claim: str = RAIL
+) -> dict[str, Any]:
+    return {"claim": claim, "node": "a", "verdict": verdict, "measured": measured, "unit": "", "floor": floor}
+
+
+def today(
+    measured: float | str | None, verdict: Verdict = Verdict.PASS, node: str = "a", claim: str = RAIL
+) -> Judged:
+    return Judged(claim=claim, node=node, verdict=verdict, measured=measured, basis="derived", reason="told")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,20 @@ def today(measured: float | str | None, verdict: Verdict = Verdict.PASS, node: s
         (certified(0.099, 0.095), today(0.0965), None),
         (certified(0.099, 0.095), today(0.12), None),
         (certified(0.099, 0.09), today(0.0955), "slower"),
-        (certified(0.01), today(0.002), None),
+        (certified(274.0, 20.0, claim=STORAGE), today(201.0, claim=STORAGE), None),
+        (certified(3.0, claim=LEVEL), today(1.0, claim=LEVEL), None),
+        (
+            certified(0.0991, 0.09, claim="collective.alltoall@4"),
+            today(0.0949, claim="collective.alltoall@4"),
+            None,
+        ),
+        (
+            certified(0.0991, 0.09, claim="collective.alltoall@4"),
+            today(0.0935, claim="collective.alltoall@4"),
+            "slower",
+        ),
+        (certified(0.01, claim="node.time"), today(0.002, claim="node.time"), None),
+        (certified(0.01, claim="of.another.release"), today(0.002, claim="of.another.release"), None),
         (certified("570.124.06"), today("570.124.06"), None),
         (certified("570.124.06"), today("595.71.05"), "changed"),
         (certified(8.0, 8.0), today(7.0, Verdict.FAIL), "fail"),
