@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
+import sys
+from pathlib import Path
+
 import typer
 from rich.table import Table
 
-from railbed import flow, validate
+from railbed import flow, operate, validate
 from railbed.cli import output
 from railbed.cli.checkout import say, workspace
-from railbed.effects import contract_store
+from railbed.effects import contract_store, files
+from railbed.effects.workspace import Workspace
+
+UNITS_OPTION = typer.Option(
+    None, "--units", metavar="FOLDER", help="Only write units of systemd that do this hourly and nightly."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -19,15 +28,25 @@ def register(app: typer.Typer) -> None:
 def drift(
     stack: str = output.STACK_OPTION,
     quick: bool = typer.Option(False, "--quick", help="Seconds: on-node checks, scheduler, mounts."),
+    hold: bool = typer.Option(
+        False,
+        "--hold",
+        help="No new job starts on a node that is to blame; as many as the limit on drains lets go.",
+    ),
+    units: Path | None = UNITS_OPTION,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Measure again and say what is not as the certificate says: failing, slower, another version. It stays as it is."""
     work = workspace(stack)
     contract = contract_store.load(work)
+    if units is not None:
+        _write_units(work, units)
+        return
     with flow.operating(work, "drift"):
         found = validate.drift(contract, work, quick=quick, progress=say)
+        held = operate.hold_fallen(work, contract, found) if hold else operate.Held([], [])
     if as_json:
-        output.print_json(found.as_json())
+        output.print_json({**found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit})
         output.leave(found.verdict.exit_status)
         return
     if found.drifted:
@@ -42,4 +61,24 @@ def drift(
     output.out.print(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"
     )
+    for name in held.held:
+        output.out.print(
+            f"{name} takes no new job until it has passed a full validation: `railbed node repair {name}`"
+        )
+    if held.beyond_limit:
+        output.out.print(
+            f"{', '.join(held.beyond_limit)} still take jobs: no more nodes may leave service at once; `railbed node drain` "
+            "takes one out"
+        )
     output.leave(found.verdict.exit_status)
+
+
+def _write_units(work: Workspace, folder: Path) -> None:
+    program = Path(sys.executable).with_name("railbed")
+    texts = operate.timer_units(work.stack, work.root, program, getpass.getuser())
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        files.replace(folder / name, text.encode())
+        output.out.print(f"wrote {folder / name}", soft_wrap=True)
+    timers = " ".join(name for name in texts if name.endswith(".timer"))
+    output.out.print(f"next  systemctl daemon-reload && systemctl enable --now {timers}", soft_wrap=True)

@@ -7,7 +7,7 @@ converge holds it too, whatever became of the scheduler. Jobs that run on it are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from railbed.claims import WORKERS
 from railbed.configure.results import NodeResult, NodeState
@@ -40,16 +40,20 @@ def unfit(contract: Contract, nodes: Mapping[str, NodeResult]) -> list[str]:
     return sorted(found, key=lambda name: nodes[name].state is not NodeState.FAILED)
 
 
-def within_limit(contract: Contract, names: Sequence[str], states: Mapping[str, SchedulerState]) -> list[str]:
-    """Of ``names``, the first ones, so many that with automatic drains no pool loses more than its share; pure.
+def within_limit(
+    contract: Contract, names: Sequence[str], states: Mapping[str, SchedulerState], away: Collection[str] = ()
+) -> list[str]:
+    """Of ``names``, the first ones, so many that with automatic drains no pool loses more than its share; pure. ``away`` are
+    nodes that take no jobs for another reason.
 
     An operator whose network breaks off while packages are installed cuts off every node at once: that is no fault of theirs.
     """
     pools = {node.name: node.pool for node in contract.with_role(*WORKERS)}
     gone = Counter(
         pools[name]
-        for name, one in states.items()
-        if name in pools and name not in names and one.drained and one.reason.startswith(AUTOMATIC_DRAINS)
+        for name in pools.keys() - set(names)
+        if name in away
+        or ((one := states.get(name)) and one.drained and one.reason.startswith(AUTOMATIC_DRAINS))
     )
     sizes, held = Counter(pools.values()), []
     for name in names:
@@ -67,8 +71,8 @@ def _between(one: NodeResult) -> bool:
     return cut_off and one.failed_task == TRANSACTION
 
 
-def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
-    """Holds the nodes, as many as the limit lets go, and returns those.
+def hold(work: Workspace, contract: Contract, names: list[str], away: Collection[str] = ()) -> list[str]:
+    """Holds the nodes, as many as the limit lets go, and returns those; ``away`` as of `within_limit`.
 
     Where the scheduler does not answer that is written down, and the next converge holds them.
     """
@@ -81,7 +85,7 @@ def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
             states = scheduler.nodes()
         except CommandError as silent:
             trouble = silent.message
-    held = within_limit(contract, names, states)
+    held = within_limit(contract, names, states, away)
     acceptance.revoke(work, held)
     if scheduler and not trouble:
         try:

@@ -4,10 +4,24 @@ Imports the stages configure and validate, effects and the contract; never a spe
 """
 
 from railbed.operate import losses
+from railbed.operate.fallen import Held
+from railbed.operate.fallen import hold as hold_fallen
 from railbed.operate.shrink import leaving, require_idle
+from railbed.operate.timer import units as timer_units
 from railbed.operate.upgrading import Planned as PlannedUpgrade
 from railbed.operate.upgrading import Upgraded
 from railbed.operate.upgrading import plan as plan_upgrade
 from railbed.operate.upgrading import run as upgrade
 
-__all__ = ["PlannedUpgrade", "Upgraded", "leaving", "losses", "plan_upgrade", "require_idle", "upgrade"]
+__all__ = [
+    "Held",
+    "PlannedUpgrade",
+    "Upgraded",
+    "hold_fallen",
+    "leaving",
+    "losses",
+    "plan_upgrade",
+    "require_idle",
+    "timer_units",
+    "upgrade",
+]

@@ -6,13 +6,14 @@ Python's standard library only.
 
 from railbed.validate.acceptance import accept, exceptions, lapse
 from railbed.validate.bench import Progress
-from railbed.validate.comparison import drift
+from railbed.validate.comparison import Drifted, drift
 from railbed.validate.history import path as history_file
 from railbed.validate.records import Report
 from railbed.validate.records import json_schema as report_schema
 from railbed.validate.stage import latest, run
 
 __all__ = [
+    "Drifted",
     "Progress",
     "Report",
     "accept",

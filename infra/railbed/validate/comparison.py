@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from railbed.claims import FrozenModel, Verdict
+from railbed.claims import Culprit, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
@@ -23,6 +23,8 @@ class Drifted(FrozenModel):
 
     verdict: Verdict
     drifted: list[Drift]
+    culprits: list[Culprit]
+    """Whom today's validation blames."""
     compared: int
     """Claims that both have."""
     issued_at: str
@@ -61,6 +63,7 @@ def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progres
     return Drifted(
         verdict=law.verdict(found),
         drifted=found,
+        culprits=list(report.culprits),
         compared=sum((c.claim, c.node) in certified for c in report.claims),
         issued_at=said.issued_at,
         certificate=str(path),

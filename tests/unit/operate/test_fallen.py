@@ -1,0 +1,97 @@
+"""Drift holds the nodes that are to blame, and no others: as few as the limit says, and none for want of proof."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from railbed.claims import Culprit, Verdict
+from railbed.configure import quarantine
+from railbed.contract import Contract
+from railbed.effects.slurm_text import NodeState
+from railbed.effects.workspace import Workspace
+from railbed.judge.drift import Drift
+from railbed.operate import fallen
+from railbed.validate import Drifted
+
+RAIL = "fabric.rail.3.bandwidth"
+
+
+def drift(claim: str = RAIL, node: str = "h100-1", kind: Any = "fail") -> Drift:
+    return Drift(claim=claim, node=node, kind=kind, was=1.0, now=0.5, unit="", reason="told")
+
+
+def culprit(node: str = "h100-1", *claims: str) -> Culprit:
+    return Culprit(node=node, part="rail 3", claims=list(claims or (RAIL,)), confidence=0.95)
+
+
+def found(drifted: list[Drift], culprits: list[Culprit]) -> Drifted:
+    return Drifted(
+        verdict=Verdict.FAIL, drifted=drifted, culprits=culprits, compared=9, issued_at="", certificate="", report=""
+    )  # fmt: skip
+
+
+def accepted(contract: Contract, *but: str) -> dict[str, str]:
+    return {node.name: node.identity.value for node in contract.nodes if node.name not in but}
+
+
+@pytest.mark.parametrize(
+    ("drifted", "culprits", "names"),
+    [
+        ([drift()], [culprit()], ["h100-1"]),
+        ([drift(node="", claim="storage.servers")], [culprit("h100-0", "storage.servers")], ["h100-0"]),
+        ([drift(), drift("node.dcgm"), drift(node="h100-0")],
+         [culprit("h100-0"), culprit("h100-1", RAIL, "node.dcgm")], ["h100-1", "h100-0"]),
+        ([drift(kind="unproven")], [], []),
+        ([drift(kind="slower")], [], []),
+        ([drift(kind="changed")], [], []),
+        ([drift()], [], []),
+        ([drift()], [culprit("")], []),
+        ([drift()], [culprit("ctl0")], []),
+        ([drift(kind="slower")], [culprit("h100-1", "node.dcgm")], []),
+    ],
+    ids=["its rail", "its data server", "the worst first", "no proof", "slower", "another version", "nobody to blame",
+         "no node to blame", "a controller", "blamed for what was never certified"],
+)  # fmt: skip
+def test_who_falls(
+    contract: Contract, drifted: list[Drift], culprits: list[Culprit], names: list[str]
+) -> None:
+    assert fallen.fallen(contract, found(drifted, culprits), accepted(contract)) == names
+
+
+def test_one_that_takes_no_jobs_is_left(contract: Contract) -> None:
+    assert fallen.fallen(contract, found([drift()], [culprit()]), accepted(contract, "h100-1")) == []
+
+
+class Slurm:
+    """A controller that is asked to hold nodes."""
+
+    held: list[str]
+
+    def __init__(self) -> None:
+        self.held = []
+
+    def nodes(self) -> dict[str, NodeState]:
+        return {}
+
+    def reserve(self, nodes: Iterable[str]) -> None:
+        self.held.extend(nodes)
+
+
+def test_those_held_before_count(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timer that ran every hour would else take the whole pool away, a share each time."""
+    slurm = Slurm()
+    monkeypatch.setattr(quarantine, "Scheduler", lambda _: slurm)
+    work.accepted.path.write_text(json.dumps(accepted(contract)))
+    first = fallen.hold(
+        work, contract, found([drift(), drift(node="h100-0")], [culprit(), culprit("h100-0")])
+    )
+    assert (first.held, first.beyond_limit, slurm.held) == (["h100-0"], ["h100-1"], ["h100-0"])
+    assert "h100-0" not in work.accepted.read()
+    again = fallen.hold(work, contract, found([drift()], [culprit()]))
+    assert (again.held, again.beyond_limit, slurm.held) == ([], ["h100-1"], ["h100-0"])

@@ -1,0 +1,59 @@
+"""Units of systemd for drift: systemd itself reads them, and starts the program that they name."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from railbed.errors import UsageError
+from railbed.operate import timer
+
+
+def written(folder: Path, root: Path, program: Path) -> list[Path]:
+    found = []
+    for name, text in timer.units("prod", root, program, "operator").items():
+        (folder / name).write_text(text)
+        found.append(folder / name)
+    return found
+
+
+def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
+    units = timer.units("prod", Path("/srv/clusters"), Path("/srv/clusters/.venv/bin/railbed"), "operator")
+    names = ("railbed-drift-prod", "railbed-drift-prod-full")
+    assert set(units) == {f"{name}.{kind}" for name in names for kind in ("service", "timer")}
+    start = 'ExecStart="/srv/clusters/.venv/bin/railbed" drift --stack prod --hold'
+    assert f"{start} --quick\n" in units["railbed-drift-prod.service"]
+    assert f"{start}\n" in units["railbed-drift-prod-full.service"]
+    assert "User=operator\nWorkingDirectory=/srv/clusters\n" in units["railbed-drift-prod.service"]
+    assert "OnCalendar=hourly" in units["railbed-drift-prod.timer"]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
+@pytest.mark.parametrize("name", ["plain", "with a blank", "100%u"])
+def test_systemd_reads_them(tmp_path: Path, name: str) -> None:
+    """`verify` looks for the program: a path that is read otherwise than it was meant is not executable."""
+    root = tmp_path / name
+    program = root / "bin/railbed"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *written(tmp_path, root, program)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "railbed-drift" not in said.stderr, said.stderr
+    program.unlink()
+    said = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / "railbed-drift-prod.service"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"{program} is not executable" in said.stderr, said.stderr
+
+
+@pytest.mark.parametrize("name", ['a"quote', "$HOME", "back\\slash", "two\nlines"])
+def test_what_systemd_refuses_is_refused_before(name: str) -> None:
+    with pytest.raises(UsageError, match="special characters"):
+        timer.units("prod", Path("/srv") / name, Path("/srv") / name / ".venv/bin/railbed", "operator")
