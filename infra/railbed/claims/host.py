@@ -103,7 +103,7 @@ def memory(facts: Facts) -> Instances:
 
 
 @define(
-    id="node.leftovers", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
+    id="node.leftovers", subject=Subject.NODE, roles=WORKERS, by=NODE_SUITE,
     holds="where no job runs, ordinary users have no process (administrators' logins apart), no GPU has one, and no shared "
     "memory or semaphores of users are there; unproven where a job runs. Nothing is ended or removed",
     accuses="leftovers", runbook="leftovers", hardware=True,

@@ -1,8 +1,8 @@
 """The claims ``gpu.*``: how fast GPUs compute and copy, and whether they compute the same bits.
 
 One program on every node (``node/gpu_probe.py``), through the scheduler where there is one: a step over all nodes, whose
-standard input srun gives to each of them (srun(1), --input). It takes the nodes whole, so no job begins beside it. On a machine
-that stands for another it computes on processors.
+standard input srun gives to each of them (srun(1), --input). It takes the nodes whole, so no job begins beside it. It computes
+on what the machine trains on, as the reference job.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _start(bench: Bench, fleet: Fleet, nodes: list[str]) -> None:
     wanted = sorted(
         {ASKED[q.claim.id] for name in nodes for q in fleet.questions[name] if q.claim.id in ASKED}
     )
-    device, gpus = "cpu" if fleet.machine.stands_for else "cuda", bench.node(nodes[0]).gpus
+    device, gpus = fleet.machine.trains_on, bench.node(nodes[0]).gpus
     limit_s = GPU_PROBE_S[device]
     program = (
         "env", f"PYTHONPATH={bench.contract.software.training_stack_path}", "PYTHONDONTWRITEBYTECODE=1",

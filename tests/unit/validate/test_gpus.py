@@ -70,7 +70,12 @@ def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
         prepare: Callable[[Bench], None] = lambda _: None, pattern: str = "",
     ) -> Any:  # fmt: skip
         machines = [
-            one.model_copy(update={"stands_for": "" if real else "metal/hgx-h100"})
+            one.model_copy(
+                update={
+                    "stands_for": "" if real else "metal/hgx-h100",
+                    "trains_on": "cuda" if real else "cpu",
+                }
+            )
             for one in contract.machines
         ]
         made = contract.model_copy(update={"claims": claims(), "scheduler": scheduler, "machines": machines})
