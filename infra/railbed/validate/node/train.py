@@ -207,6 +207,8 @@ def prepare(torch: Any, device: str, local_rank: int) -> str:
         return device
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", EQUAL_SUMS)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Else every output is filled before it is computed, which takes time of each step.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.cuda.set_device(local_rank)
     return f"cuda:{local_rank}"
 
