@@ -21,8 +21,12 @@ from railbed.validate.node.report import compose, parse
 DATA = Path(__file__).parent / "data"
 NODE = "h100-0"
 MARK = "[railbed:health]"
+WITH_PYTORCH = ("train", "gpu_probe")
+"""Programs that the training stack is for."""
 PROGRAM = sorted(
-    path for path in on_node.SUITE.glob("*.py") if not path.name.startswith(("test_", "conftest", "train"))
+    path
+    for path in on_node.SUITE.glob("*.py")
+    if not path.name.startswith(("test_", "conftest")) and path.stem not in WITH_PYTORCH
 )
 
 
