@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import sys
 from pathlib import Path
 
@@ -40,13 +41,18 @@ def drift(
     work = workspace(stack)
     contract = contract_store.load(work)
     if units is not None:
+        operate.require_scheduler(contract)
         _write_units(work, units)
         return
+    if hold:
+        operate.require_scheduler(contract)
     with flow.operating(work, "drift"):
         found = validate.drift(contract, work, quick=quick, progress=say)
         held = operate.hold_fallen(work, contract, found) if hold else operate.Held([], [])
     if as_json:
-        output.print_json({**found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit})
+        output.print_json(
+            {**found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit, "trouble": held.trouble}
+        )
         output.leave(found.verdict.exit_status)
         return
     if found.drifted:
@@ -61,21 +67,27 @@ def drift(
     output.out.print(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"
     )
+    option = "" if stack == "lab" else f" --stack {stack}"
     for name in held.held:
         output.out.print(
-            f"{name} takes no new job until it has passed a full validation: `railbed node repair {name}`"
+            f"{name} takes no new job until it has passed a full validation: `railbed node repair {name} --yes{option}`",
+            soft_wrap=True,
         )
     if held.beyond_limit:
         output.out.print(
             f"{', '.join(held.beyond_limit)} still take jobs: no more nodes may leave service at once; `railbed node drain` "
-            "takes one out"
-        )
+            "takes one out", soft_wrap=True,
+        )  # fmt: skip
+    if held.trouble:
+        output.out.print(f"no node is held: {held.trouble}; the next run tries again", soft_wrap=True)
     output.leave(found.verdict.exit_status)
 
 
 def _write_units(work: Workspace, folder: Path) -> None:
     program = Path(sys.executable).with_name("railbed")
-    texts = operate.timer_units(work.stack, work.root, program, getpass.getuser())
+    # Not who writes them, which is root where systemd reads them: files of another owner would stop the operator's own runs.
+    owner = pwd.getpwuid(work.root.stat().st_uid).pw_name
+    texts = operate.timer_units(work.stack, work.root, program, owner, os.environ.get("PATH", os.defpath))
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         files.replace(folder / name, text.encode())

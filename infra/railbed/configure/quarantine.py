@@ -71,8 +71,8 @@ def _between(one: NodeResult) -> bool:
     return cut_off and one.failed_task == TRANSACTION
 
 
-def hold(work: Workspace, contract: Contract, names: list[str], away: Collection[str] = ()) -> list[str]:
-    """Holds the nodes, as many as the limit lets go, and returns those; ``away`` as of `within_limit`.
+def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
+    """Holds the nodes, as many as the limit lets go, and returns those.
 
     Where the scheduler does not answer that is written down, and the next converge holds them.
     """
@@ -85,7 +85,7 @@ def hold(work: Workspace, contract: Contract, names: list[str], away: Collection
             states = scheduler.nodes()
         except CommandError as silent:
             trouble = silent.message
-    held = within_limit(contract, names, states, away)
+    held = within_limit(contract, names, states)
     acceptance.revoke(work, held)
     if scheduler and not trouble:
         try:

@@ -4,7 +4,7 @@ Imports the stages configure and validate, effects and the contract; never a spe
 """
 
 from railbed.operate import losses
-from railbed.operate.fallen import Held
+from railbed.operate.fallen import Held, require_scheduler
 from railbed.operate.fallen import hold as hold_fallen
 from railbed.operate.shrink import leaving, require_idle
 from railbed.operate.timer import units as timer_units
@@ -22,6 +22,7 @@ __all__ = [
     "losses",
     "plan_upgrade",
     "require_idle",
+    "require_scheduler",
     "timer_units",
     "upgrade",
 ]

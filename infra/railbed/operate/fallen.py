@@ -9,8 +9,18 @@ from railbed.claims import WORKERS
 from railbed.configure import quarantine
 from railbed.contract import Contract
 from railbed.effects import acceptance
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError, UsageError
 from railbed.validate import Drifted
+
+SURE = 0.9
+"""Of a culprit's confidence. Where several parts explain a failure as well, nobody is taken away for it."""
+OF_SCHEDULER = "scheduler.state"
+"""Names nodes that Slurm gives no job already: drained by a person or by their health check, down, set aside by the site. All of
+these end without railbed."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,17 @@ class Held:
     held: list[str]
     beyond_limit: list[str]
     """Nodes that still take jobs: with them too many of their pool would be out of service at once."""
+    trouble: str = ""
+    """Why the scheduler holds none of them; the next run tries again."""
+
+
+def require_scheduler(contract: Contract) -> None:
+    """Raises UsageError where there is no scheduler: nobody else keeps jobs from a node."""
+    if contract.scheduler != "slurm":
+        raise UsageError(
+            f"stack {contract.stack} has no scheduler that could keep jobs from a node", code="NO_SCHEDULER", path="--hold",
+            hint="without --hold what drifted is told",
+        )  # fmt: skip
 
 
 def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> list[str]:
@@ -27,10 +48,11 @@ def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> l
 
     A claim without a verdict, a slower rate that holds its floor and another version are told, and take no node away.
     """
-    failing = {one.claim for one in found.drifted if one.kind == "fail"}
+    failing = {one.claim for one in found.drifted if one.kind == "fail" and one.claim != OF_SCHEDULER}
     blamed: dict[str, set[str]] = {}
     for culprit in found.culprits:
-        blamed.setdefault(culprit.node, set()).update(failing.intersection(culprit.claims))
+        if culprit.confidence >= SURE:
+            blamed.setdefault(culprit.node, set()).update(failing.intersection(culprit.claims))
     names = [
         node.name
         for node in contract.with_role(*WORKERS)
@@ -40,9 +62,23 @@ def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> l
 
 
 def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
-    """Holds the nodes that fell, as many as the limit on automatic drains lets go; running jobs go on."""
+    """Holds the nodes that fell, as many as the limit on automatic drains lets go; running jobs go on.
+
+    Where the scheduler does not do so, nothing is written down, so that the next run tries again. Nodes that are not accepted
+    belong into the reservation too: one that a run left outside is put back.
+    """
     accepted = acceptance.record(work)
     names = fallen(contract, found, accepted)
     away = [node.name for node in contract.with_role(*WORKERS) if not acceptance.is_accepted(node, accepted)]
-    held = quarantine.hold(work, contract, names, away)
-    return Held(held, [name for name in names if name not in held])
+    try:
+        scheduler = Scheduler(Remote(work, contract))
+        held = quarantine.within_limit(contract, names, scheduler.nodes(), away)
+        acceptance.hold(scheduler, [*held, *away])
+    except CommandError as silent:
+        Journal(work.journal_file).write("drift-hold", nodes=[], wanted=names, scheduler=silent.message)
+        return Held([], [], silent.message if names else "")
+    acceptance.revoke(work, held)
+    left = [name for name in names if name not in held]
+    if names:
+        Journal(work.journal_file).write("drift-hold", nodes=held, beyond_limit=left, scheduler="")
+    return Held(held, left)

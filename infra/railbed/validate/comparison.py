@@ -57,7 +57,8 @@ def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progres
             found=said.expires, hint="run `railbed validate`; what passes then is what later runs are compared with",
         )  # fmt: skip
     body = said.as_json()
-    report = stage.run(contract, work, quick=quick, claim=EVERY, progress=progress)
+    # Idle nodes stay the users': one held node must not take them away every night.
+    report = stage.run(contract, work, quick=quick, claim=EVERY, progress=progress, widen=False)
     found = law.compare(body["claims"], report.claims)
     certified = {(c["claim"], c["node"]) for c in body["claims"]}
     return Drifted(

@@ -18,6 +18,7 @@ ROWS_MOST = 300
 LINES_MOST = 60
 """Lines that one row unfolds into."""
 WHOLE_FROM = 10_000
+LARGEST_DRAWN = 1e15
 RAIL = re.compile(r"\.\d+\.")
 ORDER = {Verdict.FAIL: 0, Verdict.UNPROVEN: 1, Verdict.PASS: 2}
 
@@ -37,8 +38,12 @@ def series(claim: str) -> str:
 
 
 def rates(values: Iterable[float | str | None]) -> list[float]:
-    """The numbers among them."""
-    return [v for v in values if isinstance(v, float | int) and not isinstance(v, bool)]
+    """The numbers among them that can be drawn: of what no hardware reaches an axis cannot be made."""
+    return [
+        v
+        for v in values
+        if isinstance(v, float | int) and not isinstance(v, bool) and abs(v) <= LARGEST_DRAWN
+    ]
 
 
 def span(values: Sequence[float | str | None]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -14,7 +15,7 @@ from railbed.effects.workspace import Workspace
 from railbed.validate.groups import rates, series
 from railbed.validate.records import Report
 
-SCHEMA = "railbed/history/v1"
+SCHEMA: Literal["railbed/history/v1"] = "railbed/history/v1"
 EVENT = "validation"
 RUNS_SHOWN = 20
 """Runs that a report shows."""
@@ -33,7 +34,7 @@ class Spread(FrozenModel):
 class Run(FrozenModel):
     """One validation."""
 
-    schema_: str = Field(SCHEMA, alias="schema")
+    schema_: Literal["railbed/history/v1"] = Field(SCHEMA, alias="schema")
     started: str
     ended: str
     kind: str

@@ -74,7 +74,8 @@ def render(report: Report, contract: Contract, runs: Sequence[Run] = ()) -> str:
         runs=recent[::-1],
         **_rows(report),
         **_tables(report, contract),
-        **_pictures(report, recent),
+        # Runs without rates, such as quick ones every hour, would push out all that have some.
+        **_pictures(report, [run for run in runs if run.rates][-history.RUNS_SHOWN :]),
     )
 
 

@@ -67,13 +67,14 @@ def run(
     claim: str | None = None,
     accept: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    widen: bool = True,
 ) -> Report:
     """Validates a stack, or the part of it that the filters leave.
 
     ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
-    writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. Raises
-    UsageError for filters that match nothing. Whatever cannot be measured ends as ``unproven`` in the report,
-    not as an exception.
+    writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. ``widen``: where some
+    nodes are held, idle ones may be held with them meanwhile. Raises UsageError for filters that match nothing. Whatever
+    cannot be measured ends as ``unproven`` in the report, not as an exception.
     """
     scope = select(contract, quick=quick, only=only, pattern=claim)
     accepting = _checked(accept or {}, contract)
@@ -87,7 +88,7 @@ def run(
         contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
         named=as_observed.named(contract, observations.read(work)),
     )  # fmt: skip
-    seconds = _ask(bench)
+    seconds = _ask(bench, widen=widen)
     claims = answers.complete()
     verdict = total(claims, accepting)
     earned = scope.whole and verdict is Verdict.PASS
@@ -119,7 +120,7 @@ def _silent(_: str) -> None:
     return
 
 
-def _ask(bench: Bench) -> dict[str, float]:
+def _ask(bench: Bench, *, widen: bool) -> dict[str, float]:
     """Runs every step; returns the seconds of each. One that breaks off leaves its claims open, and the next goes on."""
     seconds: dict[str, float] = {}
 
@@ -134,7 +135,7 @@ def _ask(bench: Bench) -> dict[str, float]:
 
     step(*STEPS[0])
     shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN) or checkpoint.asked(bench)
-    with acceptance.together(bench, needed=shared):
+    with acceptance.together(bench, needed=shared and widen):
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds

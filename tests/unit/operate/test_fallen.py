@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from railbed.claims import Culprit, Verdict
-from railbed.configure import quarantine
 from railbed.contract import Contract
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError, UsageError
 from railbed.judge.drift import Drift
 from railbed.operate import fallen
 from railbed.validate import Drifted
@@ -24,8 +24,8 @@ def drift(claim: str = RAIL, node: str = "h100-1", kind: Any = "fail") -> Drift:
     return Drift(claim=claim, node=node, kind=kind, was=1.0, now=0.5, unit="", reason="told")
 
 
-def culprit(node: str = "h100-1", *claims: str) -> Culprit:
-    return Culprit(node=node, part="rail 3", claims=list(claims or (RAIL,)), confidence=0.95)
+def culprit(node: str = "h100-1", *claims: str, confidence: float = 0.95) -> Culprit:
+    return Culprit(node=node, part="rail 3", claims=list(claims or (RAIL,)), confidence=confidence)
 
 
 def found(drifted: list[Drift], culprits: list[Culprit]) -> Drifted:
@@ -52,9 +52,11 @@ def accepted(contract: Contract, *but: str) -> dict[str, str]:
         ([drift()], [culprit("")], []),
         ([drift()], [culprit("ctl0")], []),
         ([drift(kind="slower")], [culprit("h100-1", "node.dcgm")], []),
+        ([drift(node="", claim="scheduler.state")], [culprit("h100-1", "scheduler.state")], []),
+        ([drift()], [culprit(confidence=0.5)], []),
     ],
     ids=["its rail", "its data server", "the worst first", "no proof", "slower", "another version", "nobody to blame",
-         "no node to blame", "a controller", "blamed for what was never certified"],
+         "no node to blame", "a controller", "blamed for what was never certified", "drained by a person", "one of several"],
 )  # fmt: skip
 def test_who_falls(
     contract: Contract, drifted: list[Drift], culprits: list[Culprit], names: list[str]
@@ -69,29 +71,65 @@ def test_one_that_takes_no_jobs_is_left(contract: Contract) -> None:
 class Slurm:
     """A controller that is asked to hold nodes."""
 
-    held: list[str]
+    held: set[str]
+    silent = ""
 
     def __init__(self) -> None:
-        self.held = []
+        self.held = set()
 
     def nodes(self) -> dict[str, NodeState]:
+        if self.silent == "nodes":
+            raise CommandError("scontrol did not answer")
         return {}
 
     def reserve(self, nodes: Iterable[str]) -> None:
-        self.held.extend(nodes)
+        if self.silent:
+            raise CommandError("scontrol did not answer")
+        self.held.update(nodes)
 
 
-def test_those_held_before_count(
-    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch) -> Slurm:
+    made = Slurm()
+    monkeypatch.setattr(fallen, "Scheduler", lambda _: made)
+    return made
+
+
+def test_those_held_before_count(contract: Contract, work: Workspace, slurm: Slurm) -> None:
     """A timer that ran every hour would else take the whole pool away, a share each time."""
-    slurm = Slurm()
-    monkeypatch.setattr(quarantine, "Scheduler", lambda _: slurm)
     work.accepted.path.write_text(json.dumps(accepted(contract)))
     first = fallen.hold(
         work, contract, found([drift(), drift(node="h100-0")], [culprit(), culprit("h100-0")])
     )
-    assert (first.held, first.beyond_limit, slurm.held) == (["h100-0"], ["h100-1"], ["h100-0"])
+    assert (first.held, first.beyond_limit, slurm.held) == (["h100-0"], ["h100-1"], {"h100-0"})
     assert "h100-0" not in work.accepted.read()
     again = fallen.hold(work, contract, found([drift()], [culprit()]))
-    assert (again.held, again.beyond_limit, slurm.held) == ([], ["h100-1"], ["h100-0"])
+    assert (again.held, again.beyond_limit, slurm.held) == ([], ["h100-1"], {"h100-0"})
+
+
+@pytest.mark.parametrize("silent", ["nodes", "reserve"])
+def test_a_silent_scheduler_is_asked_again_by_the_next_run(
+    contract: Contract, work: Workspace, slurm: Slurm, silent: str
+) -> None:
+    work.accepted.path.write_text(json.dumps(accepted(contract)))
+    fell = found([drift()], [culprit()])
+    slurm.silent = silent
+    assert fallen.hold(work, contract, fell) == fallen.Held([], [], "scontrol did not answer")
+    assert work.accepted.read() == accepted(contract)
+    slurm.silent = ""
+    assert fallen.hold(work, contract, fell).held == ["h100-1"] and slurm.held == {"h100-1"}
+
+
+def test_one_that_a_run_left_outside_the_reservation_is_put_back(
+    contract: Contract, work: Workspace, slurm: Slurm
+) -> None:
+    work.accepted.path.write_text(json.dumps(accepted(contract, "h100-1")))
+    assert fallen.hold(work, contract, found([], [])) == fallen.Held([], [])
+    assert slurm.held == {"h100-1"}
+
+
+def test_without_a_scheduler_it_is_refused_before_anything_is_measured(contract: Contract) -> None:
+    fallen.require_scheduler(contract)
+    with pytest.raises(UsageError) as refused:
+        fallen.require_scheduler(contract.model_copy(update={"scheduler": "none"}))
+    assert refused.value.code == "NO_SCHEDULER"

@@ -11,17 +11,21 @@ import pytest
 from railbed.errors import UsageError
 from railbed.operate import timer
 
+PATHS = "/opt/site tools/bin:/usr/bin"
+
 
 def written(folder: Path, root: Path, program: Path) -> list[Path]:
     found = []
-    for name, text in timer.units("prod", root, program, "operator").items():
+    for name, text in timer.units("prod", root, program, "operator", PATHS).items():
         (folder / name).write_text(text)
         found.append(folder / name)
     return found
 
 
 def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
-    units = timer.units("prod", Path("/srv/clusters"), Path("/srv/clusters/.venv/bin/railbed"), "operator")
+    units = timer.units(
+        "prod", Path("/srv/clusters"), Path("/srv/clusters/.venv/bin/railbed"), "operator", PATHS
+    )
     names = ("railbed-drift-prod", "railbed-drift-prod-full")
     assert set(units) == {f"{name}.{kind}" for name in names for kind in ("service", "timer")}
     start = 'ExecStart="/srv/clusters/.venv/bin/railbed" drift --stack prod --hold'
@@ -29,6 +33,15 @@ def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
     assert f"{start}\n" in units["railbed-drift-prod-full.service"]
     assert "User=operator\nWorkingDirectory=/srv/clusters\n" in units["railbed-drift-prod.service"]
     assert "OnCalendar=hourly" in units["railbed-drift-prod.timer"]
+    assert (
+        "After=network-online.target railbed-drift-prod-full.service\n" in units["railbed-drift-prod.service"]
+    )
+    assert f'Environment="PATH={PATHS}"\n' in units["railbed-drift-prod.service"]
+    for name in names:
+        assert "SuccessExitStatus=3\n" in units[f"{name}.service"], "users' jobs leave some claims unproven"
+        assert "KillSignal=SIGINT\n" in units[f"{name}.service"], (
+            "what a run holds for its time is given back"
+        )
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
@@ -56,4 +69,4 @@ def test_systemd_reads_them(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ['a"quote', "$HOME", "back\\slash", "two\nlines"])
 def test_what_systemd_refuses_is_refused_before(name: str) -> None:
     with pytest.raises(UsageError, match="special characters"):
-        timer.units("prod", Path("/srv") / name, Path("/srv") / name / ".venv/bin/railbed", "operator")
+        timer.units("prod", Path("/srv") / name, Path("/srv") / name / ".venv/bin/railbed", "operator", PATHS)

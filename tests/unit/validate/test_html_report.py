@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from tests.support.large_report import large
@@ -11,6 +12,8 @@ from tests.support.large_report import large
 from railbed import plotting
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
+from railbed.effects.journal import Journal
+from railbed.effects.workspace import Workspace
 from railbed.validate import history, html_report, plots
 from railbed.validate.records import Report
 
@@ -123,6 +126,32 @@ def test_history_is_shown_once_there_are_two_runs(report: Report, contract: Cont
     assert html.count("h100-1 rail 0") == history.RUNS_SHOWN
     if plotting.available():
         assert "fabric.rail.*.bandwidth over the last runs" in html
+
+
+@pytest.mark.skipif(not plotting.available(), reason="no matplotlib")
+def test_quick_runs_do_not_push_out_what_whole_ones_measured(report: Report, contract: Contract) -> None:
+    whole = history.run_of(report)
+    quick = whole.model_copy(update={"rates": {}, "kind": "quick"})
+    assert "over the last runs" in html_report.render(report, contract, [whole, whole, *[quick] * 24])
+
+
+def test_an_odd_line_of_the_history_costs_no_page(report: Report, contract: Contract, tmp_path: Path) -> None:
+    work = Workspace(tmp_path, "test")
+    work.reports.mkdir(parents=True)
+    body = history.run_of(report).model_dump(mode="json", by_alias=True)
+    for changed in ({}, {"counts": {}}, {"schema": "railbed/history/v2"}, {"rates": 7}):
+        Journal(history.path(work)).write("validation", **{**body, **changed})
+    runs = history.read(work)
+    assert len(runs) == 2
+    assert "History" in html_report.render(report, contract, runs)
+
+
+def test_a_number_that_nothing_reaches_is_not_drawn(report: Report, contract: Contract) -> None:
+    claims = [
+        one.model_copy(update={"measured": 1.7e308}) if one.measured is not None else one
+        for one in report.claims
+    ]
+    assert "</html>" in html_report.render(report.model_copy(update={"claims": claims}), contract)
 
 
 def test_without_matplotlib_the_page_says_so(

@@ -191,6 +191,8 @@ def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
 
 def wait_free(bench: Bench, nodes: set[str]) -> None:
     """Waits until no step of a validation holds the nodes: one that met a dead daemon stays until the scheduler misses it."""
+    if not nodes:
+        return
     scheduler = Scheduler(bench.remote)
     deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
     while left := [one for one in scheduler.jobs() if one.comment == STEP_COMMENT and nodes & set(one.nodes)]:
