@@ -7,11 +7,10 @@ on what the machine trains on, as the reference job.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from pydantic import Field, TypeAdapter
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
@@ -22,10 +21,10 @@ from railbed.judge import gpus as law
 from railbed.run import Result
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
+from railbed.validate.gpu_answers import LINE, PROGRAM, Line, Part, joined
 from railbed.validate.scope import Question
 
 PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
-PROGRAM = "the probe of GPUs"
 PATTERN = "gpu.*"
 DETERMINISM = "gpu.determinism"
 WAYS = {
@@ -42,43 +41,6 @@ ASKED = {**{claim: claim.rpartition(".")[2] for claim in WAYS}, DETERMINISM: "di
 NEEDS = ("node.driver", "node.gpus")
 """Claims without which the GPUs cannot all compute."""
 SSH_S = 30.0
-
-
-class Trace(node_json.Reply):
-    """Extremes while a GPU computed, as nvidia-smi has them."""
-
-    lowest_mhz: float
-    highest_mhz: float
-    power_w: float
-    celsius: float
-    reasons: node_json.Whole
-
-    def words(self) -> str:
-        return f"{self.lowest_mhz:g} to {self.highest_mhz:g} MHz, up to {self.power_w:g} W and {self.celsius:g} °C"
-
-
-class Gpu(node_json.Reply):
-    """One GPU's answer."""
-
-    index: node_json.Whole
-    model: node_json.Words
-    rates: dict[str, float]
-    digests: list[node_json.Words] = Field(max_length=64)
-    errors: dict[str, node_json.Words]
-
-
-class Part(node_json.Reply):
-    """One node's answer: an error, or what its GPUs did."""
-
-    node: node_json.Words
-    error: node_json.Words
-    torch: node_json.Words = ""
-    cuda: node_json.Words = ""
-    gpus: list[Gpu] = Field(max_length=256)
-    trace: dict[str, Trace]
-
-
-GPU, PART = TypeAdapter(Gpu), TypeAdapter(Part)
 
 
 @dataclass
@@ -178,27 +140,21 @@ def _start(bench: Bench, fleet: Fleet, nodes: list[str]) -> None:
 
 def _read(bench: Bench, fleet: Fleet, nodes: list[str], said: Mapping[str, Result]) -> None:
     """``said``: where the program was started → what came back."""
-    found: dict[str, list[Part]] = {}
+    found: dict[str, list[Line]] = {}
     for place, result in said.items():
-        for part in node_json.lines(result.stdout, PART):
+        for line in node_json.lines(result.stdout, LINE):
             # Over SSH a node speaks for itself alone.
-            if part.node in nodes and (place not in nodes or place == part.node):
-                found.setdefault(part.node, []).append(part)
+            if line.node in nodes and (place not in nodes or place == line.node):
+                found.setdefault(line.node, []).append(line)
         if result.stderr.strip():
             bench.keep(f"gpus/{place}.stderr.txt", result.stderr)
+    program = hashlib.sha256(PROBE.read_bytes()).hexdigest()
     for name in nodes:
-        parts = found.get(name, [])
-        told = ""
-        if len(parts) > 1:
-            told = f"{len(parts)} answers came in the name of {name}"
-        elif parts and parts[0].error:
-            told = f"{PROGRAM} on {name}: {parts[0].error}"
-        elif parts:
-            numbers = [gpu.index for gpu in parts[0].gpus]
-            if len(set(numbers)) == len(numbers) and max(numbers, default=0) < bench.node(name).gpus:
-                fleet.parts[name] = parts[0]
+        if lines := found.get(name):
+            told = joined(name, lines, bench.node(name).gpus, program)
+            if isinstance(told, Part):
+                fleet.parts[name] = told
                 continue
-            told = f"{name} answers for GPUs that it does not have"
         else:
             place = name if name in said else next(iter(said))
             told = (
@@ -215,7 +171,7 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
     claims = {q.claim.id: q.claim for asked in fleet.questions.values() for q in asked}
     ways = {
         claim: [
-            law.compared(what, _rates(fleet, what), claims[claim].expectation, alike=alike)
+            law.compared(what, _rates(fleet.parts, what), claims[claim].expectation, alike=alike)
             for what in WAYS[claim]
         ]
         for claim in claims
@@ -241,10 +197,10 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
             yield _judged(question, outcome, part, fleet.evidence)
 
 
-def _rates(fleet: Fleet, what: str) -> dict[law.Gpu, float]:
+def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
     return {
         (name, gpu.index): gpu.rates[what]
-        for name, part in fleet.parts.items()
+        for name, part in parts.items()
         for gpu in part.gpus
         if what in gpu.rates
     }

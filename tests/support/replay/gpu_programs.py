@@ -7,10 +7,11 @@ instead. ``{code, err}`` beside it is how srun ends.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 from tests.support.replay.node import GPUS, HEALTHY
+
+from railbed.validate.node import gpu_probe
 
 MODEL = "NVIDIA H100 80GB HBM3"
 RESULT = hashlib.sha256(b"what healthy GPUs compute").hexdigest()
@@ -40,10 +41,10 @@ def _part(cluster: str, node: str, rules: list[dict[str, Any]], asked: list[str]
         for index in range(GPUS)
     ]
     said = {
-        "node": node, "device": "cuda", "torch": "2.10.0+cu128", "cuda": "12.8", "gpus": gpus, "error": "",
-        "trace": {str(index): COLD for index in range(GPUS)},
+        "node": node, "torch": "2.10.0+cu128", "cuda": "12.8", "gpus": gpus, "error": "",
+        "trace": dict.fromkeys(range(GPUS), COLD),
     }  # fmt: skip
-    return json.dumps(said) + "\n"
+    return "".join(f"{line}\n" for line in gpu_probe.lines(said))
 
 
 def _gpu(

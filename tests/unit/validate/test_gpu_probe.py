@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
 from railbed.effects import node_json
 from railbed.effects.lab import training
-from railbed.validate import gpus
+from railbed.validate import gpu_answers, gpus
 from railbed.validate.node import gpu_probe
 
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
@@ -26,17 +28,30 @@ def started(*arguments: str, stack: str = "") -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-def test_the_real_program_computes_on_processors() -> None:
+def answered(printed: str, count: int) -> gpu_answers.Part | str:
+    """What a node's lines come to; each is short enough."""
+    assert max(len(line.encode()) for line in printed.splitlines()) < 1000
+    return gpu_answers.joined("h100-3", node_json.lines(printed, gpu_answers.LINE), count, "program")
+
+
+@pytest.fixture
+def stack() -> Path:
+    """The folder with the lab's PyTorch, where it is."""
     stack = training.training_path(TOOLS)
     version = subprocess.run([PYTHON, "--version"], capture_output=True, text=True, check=True).stdout
     if not stack.is_dir():
         pytest.skip(f"{stack} is not there: `make up` installs PyTorch")
     if training.HOST_PYTHON not in version:
         pytest.skip(f"{PYTHON} is {version.strip()}, PyTorch was installed for {training.HOST_PYTHON}")
+    return stack
+
+
+def test_the_real_program_computes_on_processors(stack: Path) -> None:
     done = started("--gpus", "2", "--measure", ASKED, stack=str(stack))
     assert done.returncode == 0, done.stderr
-    (part,) = node_json.lines(done.stdout, gpus.PART)
-    assert (part.node, part.error, [gpu.index for gpu in part.gpus]) == ("h100-3", "", [0, 1])
+    part = answered(done.stdout, 2)
+    assert isinstance(part, gpu_answers.Part)
+    assert (part.node, [gpu.index for gpu in part.gpus]) == ("h100-3", [0, 1])
     assert part.torch.startswith(training.TORCH)
     for gpu in part.gpus:
         assert gpu.errors == {} and min(gpu.rates.values()) > 0
@@ -47,8 +62,7 @@ def test_the_real_program_computes_on_processors() -> None:
 
 def test_without_pytorch_it_says_so() -> None:
     done = started("--gpus", "8", "--measure", ASKED, stack="/nowhere")
-    (part,) = node_json.lines(done.stdout, gpus.PART)
-    assert "PyTorch cannot be loaded" in part.error and part.gpus == []
+    assert str(answered(done.stdout, 8)).startswith("the probe of GPUs on h100-3: PyTorch cannot be loaded")
 
 
 def test_a_measurement_that_stops_says_nothing_of_the_others() -> None:
@@ -78,7 +92,103 @@ def test_a_measurement_that_stops_says_nothing_of_the_others() -> None:
         "fp8": "module 'torch.nn.functional' has no attribute 'scaled_mm'",
         "hbm": "CUDA error: uncorrectable ECC error encountered",
     }
-    assert node_json.read(json.dumps(said), gpus.GPU, "h100-0").index == 3
+    assert said["index"] == 3
+
+
+LONG = 'é\x00"\\' * 400
+
+
+@pytest.mark.parametrize("failed", [(), ("hbm",), ("bf16", "fp8", "fp64", "hbm", "copies", "digest")])
+def test_lines_are_short_with_the_longest_errors(failed: tuple[str, ...]) -> None:
+    ways = ("bf16", "fp8", "fp64", "hbm", "h2d", "d2h")
+    one = {
+        "model": LONG, "rates": dict.fromkeys(ways, 1 / 3 * 1e-9), "digests": ["f" * 64] * gpu_probe.REPEATS,
+        "errors": dict.fromkeys(failed, LONG),
+    }  # fmt: skip
+    trace = {
+        "lowest_mhz": 1 / 3,
+        "highest_mhz": 1e9 / 3,
+        "power_w": 1e9 / 3,
+        "celsius": 1e9 / 3,
+        "reasons": 2**63 - 1,
+    }
+    said = {
+        "node": "n" * 64, "error": LONG, "torch": LONG, "cuda": LONG, "gpus": [{"index": at, **one} for at in range(256)],
+        "trace": dict.fromkeys(range(256), trace),
+    }  # fmt: skip
+    lines = gpu_probe.lines(said)
+    assert len(lines) == 513 and max(len(line.encode()) for line in lines) < 1000
+    read = node_json.lines("\n".join(lines), gpu_answers.LINE)
+    assert len(read) == 513 and {line.node for line in read} == {"n" * 64}
+    error = json.loads(lines[1])["errors"].get("hbm", "")
+    assert len(error) == {0: 0, 1: 120, 6: 20}[len(failed)]
+
+
+def test_a_short_error_stays_whole() -> None:
+    line = gpu_probe.line({"error": "CUDA error: uncorrectable ECC error encountered"})
+    assert line == '{"error": "CUDA error: uncorrectable ECC error encountered"}'
+
+
+class Locked:
+    """In place of a tensor and of torch's allocator of locked memory, which gives the next one the block of one that is gone."""
+
+    free: ClassVar[list[int]] = []
+    made: ClassVar[list[int]] = []
+
+    def __init__(self, pinned: bool) -> None:
+        self.block = (self.free.pop() if self.free else len(set(self.made))) if pinned else None
+        if self.block is not None:
+            self.made.append(self.block)
+
+    def __del__(self) -> None:
+        if self.block is not None:
+            self.free.append(self.block)
+
+    def copy_(self, other: Locked, non_blocking: bool) -> None:
+        assert non_blocking and isinstance(other, Locked)
+
+
+def test_each_gpu_gets_locked_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Locked, "free", [])
+    monkeypatch.setattr(Locked, "made", [])
+    torch = SimpleNamespace(
+        uint8="uint8",
+        device=lambda kind, index: f"{kind}:{index}",
+        ones=lambda _, dtype, pin_memory: Locked(pin_memory),
+        empty=lambda _, dtype, device: Locked(False),
+        cuda=SimpleNamespace(
+            synchronize=lambda _: None,
+            get_device_name=lambda _: "fake",
+            get_device_properties=lambda _: SimpleNamespace(),
+        ),
+    )
+    sizes = {"cuda": gpu_probe.Size(1, 1, 1, 0.0)}
+    monkeypatch.setattr(gpu_probe, "SIZES", sizes)
+    found = gpu_probe.measured(torch, "cuda", 4, ["copies"])
+    assert [one["errors"] for one in found] == [{}] * 4 and all(one["rates"] for one in found)
+    assert Locked.made == [0, 1, 2, 3]
+
+
+PRINTED = """
+import hashlib, types, torch
+probe = types.ModuleType("probe")
+exec(compile(open(PROBE).read(), PROBE, "exec"), vars(sys.modules.setdefault("probe", probe)))
+made = probe.Gpu(torch, "cpu", 0).exact(2, 64)
+assert torch.equal(made.to(torch.bfloat16).to(torch.float32), made) and 1.0 < made.std() < 1.4
+print(hashlib.sha256(made.numpy()).hexdigest(), torch.backends.cpu.get_cpu_capability())
+"""
+
+
+def test_processors_with_other_instructions_make_the_same_numbers(stack: Path) -> None:
+    said = []
+    for capability in ("default", "avx2"):
+        done = subprocess.run(
+            [PYTHON, "-c", f"import sys\nPROBE = {str(gpus.PROBE)!r}\n{PRINTED}"], capture_output=True, text=True,
+            timeout=120, check=True, env={"PYTHONPATH": str(stack), "ATEN_CPU_CAPABILITY": capability},
+        )  # fmt: skip
+        said.append(done.stdout.split())
+    (plain, none), (wide, _) = said
+    assert plain == wide and none == "DEFAULT"
 
 
 def test_the_trace_has_extremes_and_leaves_out_what_is_no_row() -> None:

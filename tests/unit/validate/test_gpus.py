@@ -3,105 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.gpu_answers import NODES, TRACE, WAYS, Run, healthy, part, runner, text
 
-from railbed.claims import Claim, Expectation, Judged, Verdict
+from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
-from railbed.effects.scheduler import Scheduler
-from railbed.run import Result
 from railbed.validate import gpus
-from railbed.validate.answers import Answers, judged
+from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
-from railbed.validate.scope import select
-
-NODES = [f"h100-{at}" for at in range(4)]
-WAYS = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
-TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius": 88.0, "reasons": 64}
-
-
-def claims() -> list[Claim]:
-    floors = {"gpu.gemm.bf16": 500.0, "gpu.gemm.fp8": 800.0, "gpu.gemm.fp64": 33.0, "gpu.hbm": 2500.0}
-    wishes = {
-        name: Expectation(unit="T", floor=floor, basis="declared", derivation=["test"])
-        for name, floor in floors.items()
-    }
-    wishes["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
-    roles = ["compute", "spare"]
-    found = [Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.WAYS]
-    return [*found, Claim(id="node.gpus", statement="", roles=roles)]
-
-
-def part(node: str, **changes: dict[str, Any]) -> dict[str, Any]:
-    """A healthy node; ``gpu3={…}`` changes GPU 3."""
-    listed = [
-        {"index": at, "model": "H100", "rates": dict(WAYS), "digests": ["r"] * 4, "errors": {}}
-        for at in range(8)
-    ]
-    for name, change in changes.items():
-        listed[int(name[3:])].update(change)
-    return {
-        "node": node, "error": "", "torch": "2.10.0", "cuda": "12.8", "gpus": listed, "trace": {"3": TRACE},
-    }  # fmt: skip
-
-
-def text(*parts: dict[str, Any]) -> str:
-    return "".join(json.dumps(one) + "\n" for one in parts)
-
-
-def healthy(*without: str, **changed: dict[str, Any]) -> str:
-    """What four nodes print; ``h100_2={…}`` gives one node another document."""
-    other = {name.replace("_", "-"): one for name, one in changed.items()}
-    return text(*(other.get(name) or part(name) for name in NODES if name not in without))
-
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
 def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
-    """(claim, node) → verdict, and the lines that started the probe. ``code`` and ``err`` are how it ended."""
+    return runner(contract, fake_remote, tmp_path)
 
-    def runs(
-        said: str, code: int = 0, err: str = "", *, scheduler: str = "slurm", drained: str = "", real: bool = True,
-        prepare: Callable[[Bench], None] = lambda _: None, pattern: str = "",
-    ) -> Any:  # fmt: skip
-        machines = [
-            one.model_copy(
-                update={
-                    "stands_for": "" if real else "metal/hgx-h100",
-                    "trains_on": "cuda" if real else "cpu",
-                }
-            )
-            for one in contract.machines
-        ]
-        made = contract.model_copy(update={"claims": claims(), "scheduler": scheduler, "machines": machines})
 
-        def answer(node: str, line: str) -> Result:
-            if line.startswith("scontrol show node"):
-                states = {
-                    n.name: "IDLE+DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails
-                }
-                told = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
-                return Result((), 0, "\n".join(told), "")
-            if "--measure" in line:
-                mine = "".join(t + "\n" for t in said.splitlines() if f'"{node}"' in t)
-                return Result((), code, mine if scheduler == "none" else said, err)
-            return Result((), 0, "", "")
-
-        remote = fake_remote(answer)
-        scope = select(made, pattern=pattern or None)
-        bench = Bench(made, remote, scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote) if scheduler == "slurm" else None
-        prepare(bench)
-        gpus.run(bench)
-        found = {(c.claim, c.node): c for c in bench.answers.complete() if c.claim.startswith("gpu.")}
-        return found, [(node, line) for node, line in remote.commands if "--measure" in line]
-
-    return runs
+def without(line: int) -> str:
+    """Four nodes of which h100-1 lost one line: 0 is its head."""
+    mine = text(part("h100-1")).splitlines()
+    del mine[line]
+    return healthy("h100-1") + "".join(f"{one}\n" for one in mine)
 
 
 def verdicts(found: dict[tuple[str, str], Judged], claim: str = "gpu.gemm.bf16") -> dict[str, str]:
@@ -164,11 +88,16 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
         (healthy("h100-1"), 124, "stopped after 345 s\n", "did not end"),
         (healthy("h100-1") + "\x00\xff{{{\n", 0, "", "printed no answer"),
         (healthy("h100-1"), 0, "", "printed no answer"),
-        (healthy(h100_1={**part("h100-1"), "gpus": "eight"}), 0, "", "printed no answer"),
+        (healthy("h100-1") + json.dumps(part("h100-1")) + "\n", 0, "", "printed no answer"),
         (healthy(h100_1={**part("h100-1"), "error": "PyTorch sees no GPU", "gpus": []}), 0, "", "PyTorch sees no GPU"),
+        (without(0), 0, "", "the first line of h100-1's answer did not come"),
+        (without(3), 0, "", "lines of 7 GPUs and 1 traces came, its first line says 8 and 1"),
+        (without(-1), 0, "", "lines of 8 GPUs and 0 traces came, its first line says 8 and 1"),
         (healthy() + text(part("h100-1")), 0, "", "2 answers came in the name of h100-1"),
         (healthy(h100_1=part("h100-1", gpu3={"index": 8})), 0, "", "GPUs that it does not have"),
-        (healthy(h100_1=part("h100-1", gpu3={"index": 4})), 0, "", "GPUs that it does not have"),
+        (healthy(h100_1=part("h100-1", gpu3={"index": 4})), 0, "", "2 answers came in the name of h100-1"),
+        (healthy() + text(part("h100-1")).splitlines()[4], 0, "", "2 answers came in the name of h100-1"),
+        (healthy(h100_1={**part("h100-1"), "trace": {8: TRACE}}), 0, "", "GPUs that it does not have"),
         (healthy(h100_1={**part("h100-1"), "gpus": []}), 0, "", "no rate of bf16"),
         (healthy(h100_1=part("h100-1", gpu3={"rates": {**WAYS, "bf16": -1.0}})), 0, "", "negative"),
         (healthy(h100_1=part("h100-1", gpu3={"errors": {"bf16": "CUDA error"}})), 0, "", "CUDA error"),
@@ -178,6 +107,11 @@ def test_what_a_node_did_not_prove_is_its_own(run: Run, said: str, code: int, er
     found, _ = run(said, code, err)
     assert verdicts(found) == {**dict.fromkeys(NODES, "pass"), "h100-1": "unproven"}
     assert told in found["gpu.gemm.bf16", "h100-1"].reason
+
+
+def test_lines_of_all_nodes_may_come_in_any_order(run: Run) -> None:
+    found, _ = run("".join(f"{line}\n" for line in sorted(healthy().splitlines(), key=lambda one: one[::-1])))
+    assert {one.verdict for one in found.values()} == {Verdict.PASS}
 
 
 def test_a_node_that_answers_over_ssh_in_another_ones_name_is_not_heard(run: Run) -> None:

@@ -2,8 +2,9 @@
 
 ``gpu_probe.py --node NAME --device cuda|cpu --gpus N --measure bf16,fp8,fp64,hbm,copies,digest``. All GPUs compute at once, so
 that the node draws its power and makes its heat; copies from and to the host run one GPU after the other. ``cpu`` computes
-everything on a processor, with small sizes, N times: a stand-in for GPUs that are not there. Prints one JSON object: rates and
-digests of every GPU, and what nvidia-smi said of clocks, power and temperature meanwhile.
+everything on a processor, with small sizes, N times: a stand-in for GPUs that are not there. Prints lines of JSON, each with the
+node's name: a head, one of rates and digests of every GPU, and one of what nvidia-smi said of its clock, power and temperature
+meanwhile.
 
 A rate is that of the median of ``ROUNDS`` rounds: one that heats up shows. Needs PyTorch 2.10 or later, and numpy.
 """
@@ -36,6 +37,15 @@ TRACE_FIELDS = "index,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.
 TOGETHER_TIMEOUT_S = 60.0
 """For all GPUs of the node to get ready to begin together; then each goes on alone."""
 GEMMS = ("bf16", "fp8", "fp64")
+LINE_BYTES = 1000
+"""Each line is shorter. slurmstepd sends one of 1024 bytes or more in pieces (Slurm, src/common/io_hdr.h, SLURM_IO_MAX_MSG_LEN),
+and srun mixes the pieces of all nodes."""
+ERROR_CHARACTERS = (300, 120, 60, 20)
+"""An error is cut to the first of these with which its line is short enough."""
+NAME_CHARACTERS = 64
+LARGEST, SCALE = 64, 32
+"""Numbers for a digest are whole, from -LARGEST to LARGEST, divided by SCALE, a power of two: exact in bf16, and about as large
+as normal ones."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,8 @@ class Gpu:
     def __init__(self, torch: Any, kind: str, index: int) -> None:
         self.torch, self.kind, self.index, self.size = torch, kind, index, SIZES[kind]
         self.device = torch.device("cpu") if kind == "cpu" else torch.device("cuda", index)
+        self.host: Any = None
+        """Kept until the program ends: torch would give the next GPU this locked memory, which may lie on another socket."""
 
     def model(self) -> str:
         return "cpu" if self.kind == "cpu" else str(self.torch.cuda.get_device_name(self.index))
@@ -87,9 +99,15 @@ class Gpu:
             self.torch.cuda.synchronize(self.device)
 
     def matrix(self, number: int, side: int) -> Any:
-        """The same normal numbers on every node: a generator of the processor makes them."""
+        """Normal numbers that a generator of the processor makes; their last bits depend on its vector instructions."""
         source = self.torch.Generator().manual_seed(SEED + number)
         return self.torch.randn(side, side, generator=source).to(self.device)
+
+    def exact(self, number: int, side: int) -> Any:
+        """Numbers whose bits are the same whichever processor made them."""
+        torch, source = self.torch, self.torch.Generator().manual_seed(SEED + number)
+        whole = torch.randint(-LARGEST, LARGEST + 1, (side, side), generator=source, dtype=torch.int8)
+        return whole.to(self.device).to(torch.float32) / SCALE
 
     def gemm(self, kind: str) -> float:
         """TFLOPS of a product of square matrices: 2 n³ operations."""
@@ -130,7 +148,7 @@ class Gpu:
         """GB/s from and to locked memory of the host, which lies beside the GPU."""
         torch, count = self.torch, self.size.host_bytes
         with beside(self.device_address()):
-            host = torch.ones(count, dtype=torch.uint8, pin_memory=self.kind != "cpu")
+            host = self.host = torch.ones(count, dtype=torch.uint8, pin_memory=self.kind != "cpu")
             there = torch.empty(count, dtype=torch.uint8, device=self.device)
             least_s = self.size.round_s / 8
             return {
@@ -153,7 +171,7 @@ class Gpu:
         torch, side = self.torch, self.size.side // 2
         sums = hashlib.sha256()
         for wide in (torch.bfloat16, torch.float64):
-            a, x = self.matrix(2, side).to(wide), self.matrix(3, side).to(wide)
+            a, x = self.exact(2, side).to(wide), self.exact(3, side).to(wide)
             for _ in range(STEPS):
                 x = torch.tanh(torch.mm(a, x) / side**0.5)
             sums.update(x.cpu().contiguous().view(torch.uint8).numpy())
@@ -192,7 +210,7 @@ class Answer:
             work()
         # torch raises RuntimeError for whatever CUDA says, AttributeError where its version lacks a function.
         except (RuntimeError, AttributeError) as failed:
-            self.errors[what] = " ".join(str(failed).split())[:300] or type(failed).__name__
+            self.errors[what] = " ".join(str(failed).split()) or type(failed).__name__
 
     def loaded(self, wanted: list[str], together: Callable[[], Any]) -> None:
         """What it computes while the others compute too."""
@@ -284,14 +302,14 @@ def trace(text: str) -> dict[int, dict[str, float]]:
 
 def run(node: str, kind: str, count: int, wanted: list[str]) -> dict[str, Any]:
     """The node's answer; with ``error`` where nothing could be measured."""
-    said: dict[str, Any] = {"node": node, "device": kind, "gpus": [], "trace": {}, "error": ""}
+    said: dict[str, Any] = {"node": node, "gpus": [], "trace": {}, "error": "", "torch": "", "cuda": ""}
     # Before CUDA starts: GPUs are numbered as nvidia-smi numbers them, and products repeat bit by bit.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         import torch
     except (ImportError, OSError) as missing:
-        return {**said, "error": f"PyTorch cannot be loaded: {' '.join(str(missing).split())[:300]}"}
+        return {**said, "error": f"PyTorch cannot be loaded: {' '.join(str(missing).split())}"}
     said["torch"], said["cuda"] = str(torch.__version__), str(torch.version.cuda or "")
     torch.use_deterministic_algorithms(True)
     # Else every output is filled before it is computed, which is measured as part of a product.
@@ -302,8 +320,43 @@ def run(node: str, kind: str, count: int, wanted: list[str]) -> dict[str, Any]:
         return {**said, "error": "PyTorch sees no GPU"}
     with traced(kind) as kept:
         said["gpus"] = measured(torch, kind, min(seen, count), wanted)
-    said["trace"] = {str(index): one for index, one in kept.items()}
+    said["trace"] = {index: one for index, one in kept.items() if index < len(said["gpus"])}
     return said
+
+
+def lines(said: dict[str, Any]) -> list[str]:
+    """The answer as lines of JSON, each in the node's name and shorter than LINE_BYTES."""
+    node, gpus, traces = said["node"], said["gpus"], said["trace"]
+    head = {"error": said["error"], "torch": name(said["torch"]), "cuda": name(said["cuda"])}
+    return [
+        line({"node": node, "kind": "head", **head, "gpus": len(gpus), "traces": len(traces)}),
+        *(line({"node": node, "kind": "gpu", **one, "model": name(one["model"])}) for one in gpus),
+        *(line({"node": node, "kind": "trace", "index": at, **one}) for at, one in sorted(traces.items())),
+    ]
+
+
+def line(said: dict[str, Any]) -> str:
+    """``said`` with errors cut so far that it fits."""
+    text = ""
+    for most in ERROR_CHARACTERS:
+        short = dict(said)
+        if "error" in said:
+            short["error"] = ascii_only(said["error"], most)
+        if "errors" in said:
+            short["errors"] = {what: ascii_only(why, most) for what, why in said["errors"].items()}
+        text = json.dumps(short)
+        if len(text) < LINE_BYTES:
+            break
+    return text
+
+
+def name(text: str) -> str:
+    return ascii_only(text, NAME_CHARACTERS)
+
+
+def ascii_only(text: str, most: int) -> str:
+    """JSON has six bytes for any other character."""
+    return "".join(one if one.isascii() and one.isprintable() else "?" for one in text[:most])
 
 
 def main() -> None:
@@ -314,7 +367,7 @@ def main() -> None:
     parser.add_argument("--measure", required=True)
     given = parser.parse_args()
     said = run(given.node, given.device, given.gpus, given.measure.split(","))
-    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.write("".join(f"{one}\n" for one in lines(said)))
     sys.stdout.flush()
 
 
