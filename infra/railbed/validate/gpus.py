@@ -19,6 +19,7 @@ from railbed.defaults import FABRIC_OUTPUT_BYTES, GPU_PROBE_S, STEP_COMMENT, STE
 from railbed.effects import node_json
 from railbed.judge import gpus as law
 from railbed.run import Result
+from railbed.validate import gpu_peers
 from railbed.validate.answers import judged
 from railbed.validate.bench import Bench
 from railbed.validate.gpu_answers import LINE, PROGRAM, Line, Part, joined
@@ -51,6 +52,8 @@ class Fleet:
     questions: dict[str, list[Question]] = field(default_factory=dict)
     """Node → what is asked of it."""
     parts: dict[str, Part] = field(default_factory=dict)
+    peers: dict[str, Part] = field(default_factory=dict)
+    """Of nodes that are not measured now, from the last whole run."""
     evidence: str = ""
 
 
@@ -60,6 +63,7 @@ def run(bench: Bench) -> None:
         return
     bench.refresh()
     fleets: dict[str, Fleet] = {}
+    asked = {question.node for question in bench.scope.get(PATTERN)}
     for question in bench.scope.get(PATTERN):
         if told := _obstacle(bench, question.node):
             bench.answers.why(PATTERN, told, [question.node])
@@ -72,7 +76,8 @@ def run(bench: Bench) -> None:
             bench.say(f"GPUs of {len(nodes)} nodes compute")
             _start(bench, fleet, nodes)
         kept = {name: part.model_dump(mode="json") for name, part in sorted(fleet.parts.items())}
-        fleet.evidence = bench.keep(f"gpus/{fleet.machine.key.replace('/', '-')}.json", kept)
+        fleet.evidence = bench.keep(gpu_peers.kept_as(fleet.machine), kept)
+        fleet.peers = gpu_peers.last(bench, fleet.machine, fleet.parts, asked)
         bench.answers.add(*_answers(bench, fleet))
 
 
@@ -167,11 +172,13 @@ def _read(bench: Bench, fleet: Fleet, nodes: list[str], said: Mapping[str, Resul
 
 def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
     """Verdicts on the nodes that answered."""
+    everyone = {**fleet.peers, **fleet.parts}
+    peers = {"report": gpu_peers.last_report(bench), "nodes": len(fleet.peers)} if fleet.peers else {}
     alike = not fleet.machine.stands_for
     claims = {q.claim.id: q.claim for asked in fleet.questions.values() for q in asked}
     ways = {
         claim: [
-            law.compared(what, _rates(fleet.parts, what), claims[claim].expectation, alike=alike)
+            law.compared(what, _rates(everyone, what), claims[claim].expectation, alike=alike)
             for what in WAYS[claim]
         ]
         for claim in claims
@@ -179,7 +186,7 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
     }
     digests = {
         (name, gpu.index): (f"{gpu.model}, PyTorch {part.torch}, CUDA {part.cuda}", gpu.digests)
-        for name, part in fleet.parts.items()
+        for name, part in everyone.items()
         for gpu in part.gpus
     }
     voices = law.voices(digests)
@@ -194,7 +201,7 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
                 outcome = law.digests(name, gpus, digests, voices, errors)
             else:
                 outcome = law.rates(name, gpus, ways[claim], question.claim.expectation, errors)
-            yield _judged(question, outcome, part, fleet.evidence)
+            yield _judged(question, outcome, part, fleet.evidence, peers)
 
 
 def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
@@ -206,11 +213,14 @@ def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
     }
 
 
-def _judged(question: Question, outcome: law.Outcome, part: Part, evidence: str) -> Judged:
-    """With the clocks, power and heat of GPUs that failed: they often say why."""
-    detail = {
+def _judged(
+    question: Question, outcome: law.Outcome, part: Part, evidence: str, peers: Mapping[str, object]
+) -> Judged:
+    """With the clocks, power and heat of GPUs that failed: they often say why. ``peers``: what else they were compared with."""
+    detail: dict[str, object] = {
         "parts": outcome.parts,
         "trace": {index: one.model_dump() for index, one in sorted(part.trace.items())},
+        **({"compared_with": peers} if peers else {}),
     }
     told = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
     reason = f"{outcome.reason} ({'; '.join(told)})" if told else outcome.reason

@@ -1,0 +1,56 @@
+"""What GPUs of nodes that are not measured now did in the last whole run: a few nodes alone say little of each other.
+
+With four GPUs nothing could be compared, and a node that is slow as a whole would pass alone. The kept answers serve as peers:
+no verdict is given on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from pydantic import ValidationError
+
+from railbed import inputs
+from railbed.contract import Machine
+from railbed.errors import RailbedError
+from railbed.validate.acceptance import LATEST_FULL
+from railbed.validate.bench import EVIDENCE, Bench
+from railbed.validate.gpu_answers import PART, Part
+
+
+def kept_as(machine: Machine) -> str:
+    """Where the answers of its nodes are kept, below a report's evidence."""
+    return f"gpus/{machine.key.replace('/', '-')}.json"
+
+
+def last_report(bench: Bench) -> str:
+    """The name of the last whole run's folder."""
+    return (bench.folder.parent / LATEST_FULL).resolve().name
+
+
+def last(
+    bench: Bench, machine: Machine, parts: Mapping[str, Part], asked: Collection[str]
+) -> dict[str, Part]:
+    """Node → its answer in the last whole run, of nodes that nobody asked now, measured by the program and the libraries that
+    some of ``parts`` have. Empty where that run kept none, or what it kept cannot be read."""
+    path = bench.folder.parent / LATEST_FULL / EVIDENCE / kept_as(machine)
+    try:
+        document = inputs.read_json(path)
+    except RailbedError:
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    comparable = {(part.program, part.torch, part.cuda) for part in parts.values()}
+    found = {}
+    for node in bench.contract.nodes:
+        if node.machine != machine.key or node.name in asked:
+            continue
+        try:
+            part = PART.validate_python(document.get(node.name))
+        except ValidationError:
+            continue
+        if part.node != node.name or not part.has_only(node.gpus):
+            continue
+        if (part.program, part.torch, part.cuda) in comparable:
+            found[node.name] = part
+    return found
