@@ -229,6 +229,8 @@ STORAGE_RANDOM_S, STORAGE_RANDOM_BYTES, STORAGE_RANDOM_DEPTH = 1, 4096, 16
 """Each direction of a client's random reads and writes: time, bytes of one, and how many are under way at once."""
 STORAGE_FILES = 500
 """Files that each client makes, looks at and deletes: tenths of a second."""
+STORAGE_CLEAR_S = 60.0
+"""For a client to remove its files: ten times what 500 creates take where a filesystem makes 100 a second."""
 STORAGE_PEERS_LEAST = 3
 """Of two clients that differ nobody knows which one is wrong."""
 STORAGE_PEER_FLOOR = 0.25

@@ -59,7 +59,9 @@ def run(bench: Bench) -> None:
         bench.answers.why(PATTERN, why)
         return
     machine = bench.contract.machine(bench.node(free[0]).machine)
-    work = Work(free[:JOB_NODES], machine.collective_ranks_per_node, machine.trains_on)
+    # Contracts of before the job trained on GPUs know one rank a node.
+    ranks = machine.collective_ranks_per_node if machine.trains_on == "cuda" else 1
+    work = Work(free[:JOB_NODES], ranks, machine.trains_on)
     mount = bench.contract.filesystems[0].mount
     if told := whole_checkpoint.no_room(bench, work.nodes[0], mount, work.course.room_bytes):
         bench.answers.why(PATTERN, told)
@@ -111,7 +113,7 @@ def _follow(bench: Bench, work: Work, folder: str) -> Seen:
     began = time.monotonic()
     reader = nodes[-1]
     state: dict[str, str] = {}
-    text, hurried = "", False
+    text, hurried, cut = "", False, True
     while time.monotonic() - began < batch.timeout_s:
         state = scheduler.job_state(job)
         running = state.get("JobState", "")
@@ -122,8 +124,10 @@ def _follow(bench: Bench, work: Work, folder: str) -> Seen:
             scheduler.start_now(job)
             hurried = True
         if running and running not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"):
+            cut = False
             break
         if not running and text:
+            cut = False
             break
         time.sleep(JOB_POLL_S)
     scheduler.cancel_own(job, job_program.NAME)
@@ -136,6 +140,7 @@ def _follow(bench: Bench, work: Work, folder: str) -> Seen:
         "nodes": nodes,
         "state": state.get("JobState", ""),
         "restarts": state.get("Restarts", ""),
+        "cut_after_s": batch.timeout_s if cut else None,
         "seconds": round(time.monotonic() - began, 1),
         "read_on": reader,
         "sha256_read": digest,
@@ -169,6 +174,8 @@ def _answer(question: Question, work: Work, seen: Seen, evidence: str, condition
     if not seen.story.starts:
         last = str(facts["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
         reason = f"the job did not start ({facts['state'] or 'the scheduler forgot it'}): {last[0]}"
+    elif outcome.going and facts["cut_after_s"]:
+        verdict, reason = Verdict.UNPROVEN, f"it did not end within {facts['cut_after_s']:g} s: {reason}"
     elif saved and verdict is Verdict.PASS and seen.aside:
         verdict, reason = Verdict.UNPROVEN, f"{seen.aside}; beside it {reason}"
     elif saved and verdict is Verdict.PASS:

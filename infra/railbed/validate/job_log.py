@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -66,6 +67,8 @@ class Outcome:
     unit: str
     late: bool = False
     """True where the job did not come so far in its time: what a busy machine explains, as it never explains wrong data."""
+    going: bool = False
+    """True where it ran, and may only have needed longer than it was given."""
 
 
 class Start(node_json.Reply):
@@ -157,9 +160,14 @@ def checkpoint(story: Story, work: Work, sha256_read: str) -> Outcome:
         return Outcome(Verdict.UNPROVEN, f"it ran on {few}", None, "s")
     written = [event for events in story.checkpoints.values() for event in events]
     if not written:
-        return Outcome(Verdict.FAIL, "no checkpoint was written", None, "s", late=True)
+        return Outcome(Verdict.FAIL, "no checkpoint was written", None, "s", late=True, going=True)
     slowest = max(event.seconds for event in written)
+    if not re.fullmatch("[0-9a-f]{64}", sha256_read):
+        return Outcome(Verdict.UNPROVEN, "nobody read the last checkpoint on another node", slowest, "s")
     if sha256_read != written[-1].sha256:
+        if max(story.starts) not in story.done:
+            told = "it was cut short, maybe between a checkpoint and the line about it"
+            return Outcome(Verdict.UNPROVEN, told, slowest, "s")
         return Outcome(Verdict.FAIL, "the last checkpoint reads differently on another node", slowest, "s")
     told = f"{len(written)} checkpoints of {written[-1].bytes / 1e6:.1f} MB, read back on another node"
     return Outcome(Verdict.PASS, told, slowest, "s")
@@ -185,7 +193,7 @@ def resume(story: Story, work: Work) -> Outcome:
     if wrong:
         after = story.losses.get(1, {})
         late = 1 not in story.done and first == saved[-1] + 1 and not _no_number(after, list(after))
-        return Outcome(Verdict.FAIL, wrong, lost, "steps", late)
+        return Outcome(Verdict.FAIL, wrong, lost, "steps", late, going=late)
     if few := work.missing(again.hosts):
         return Outcome(Verdict.UNPROVEN, f"it went on with {few}", lost, "steps")
     told = f"went on at step {first} of {course.steps} from the checkpoint; {lost:g} steps done again, losses equal"

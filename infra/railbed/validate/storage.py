@@ -10,7 +10,7 @@ from typing import Any
 from railbed import ended
 from railbed.claims import WORKERS, Judged, Verdict
 from railbed.contract import Filesystem, further
-from railbed.defaults import STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
+from railbed.defaults import STORAGE_CLEAR_S, STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
 from railbed.validate import fio, lnet, loads, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
@@ -209,21 +209,34 @@ def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged
 
 
 def _load(trial: Trial, claim: str) -> loads.Load:
-    """All clients at once, in a folder of their own; clients with somebody's job on them are left alone."""
+    """All clients at once, in a folder of their own. Beside somebody's job nothing is run: not all clients could be compared, and
+    the job would feel it."""
     busy = {name: why for name in trial.well if (why := trial.bench.busy(name))}
-    free = [name for name in trial.well if name not in busy]
-    maker = trial.folder(free) if len(free) >= STORAGE_PEERS_LEAST else None
+    clients = list(trial.well)
+    maker = trial.folder(clients) if not busy and len(clients) >= STORAGE_PEERS_LEAST else None
     if maker is None:
         return loads.Load(absent=busy)
     name, folder = maker
     try:
-        found = loads.run(trial.bench, claim, free, folder, trial.place)
+        found = loads.run(trial.bench, claim, clients, folder, trial.place)
     finally:
-        trial.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+        _clear(trial, name, folder, clients)
     if found.late:
         trial.look()
-    found.absent |= busy
     return found
+
+
+def _clear(trial: Trial, maker: str, folder: str, clients: Sequence[str]) -> None:
+    """Each client removes its own files, which may be all of them where one broke off; what stays is told."""
+    remote = trial.bench.remote
+    remote.each(
+        clients,
+        lambda name: remote.run(
+            name, ["rm", "-rf", f"{folder}/{name}"], timeout_s=STORAGE_CLEAR_S, check=False
+        ),
+    )
+    if not remote.run(maker, ["rm", "-rf", folder], timeout_s=STORAGE_CLEAR_S, check=False).ok:
+        trial.bench.say(f"storage: {folder} could not be removed")
 
 
 def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:

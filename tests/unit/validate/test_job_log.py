@@ -107,6 +107,18 @@ def no_number(e: Event) -> Event:
 def test_a_job_is_late_only_where_it_did_not_come_so_far(story: Story, late: bool) -> None:
     found = resume(story, WORK)
     assert (found.verdict, found.late) == (Verdict.FAIL, late)
+    assert found.going == (late and 1 in story.starts), "one that never began again was not slow"
+
+
+@pytest.mark.parametrize("digest", ["", "sha256sum: /scratch/x: No such file", "0" * 63])
+def test_a_checkpoint_that_nobody_read_is_not_called_corrupt(digest: str) -> None:
+    assert checkpoint(Story.read(TEXT), WORK, digest).verdict is Verdict.UNPROVEN
+
+
+def test_one_that_was_replaced_when_the_job_was_cut_is_not_called_corrupt() -> None:
+    assert checkpoint(Story.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
+    cut = told(lambda e: e["event"] != "done")
+    assert checkpoint(cut, WORK, "0" * 64).verdict is Verdict.UNPROVEN
 
 
 def test_a_checkpoint_that_reads_differently_is_not_late_and_one_that_is_missing_is() -> None:

@@ -107,7 +107,11 @@ def test_each_client_has_its_own_folder_and_looks_at_another_one_s_files(cluster
     assert folders["h100-3", "stat"].endswith("/h100-0") and folders["h100-3", "dele"].endswith("/h100-3")
     made = [line for _, line in cluster.remote.commands if line.startswith("mkdir")]
     gone = [line for _, line in cluster.remote.commands if line.startswith("rm -rf")]
-    assert len(made) == len(gone) == 1 and all(f"/{node}" in made[0] for node in NODES)
+    assert len(made) == 1 and all(f"/{node}" in made[0] for node in NODES)
+    assert [line.rpartition("/")[2] for line in sorted(gone)[1:]] == NODES, (
+        "each removes its own, in parallel"
+    )
+    assert gone[-1] == f"rm -rf {made[0].split()[1]}"
 
 
 @pytest.mark.refutes("storage.random", "storage.metadata")
@@ -181,12 +185,13 @@ def test_a_filesystem_that_freezes_under_load_is_to_blame(cluster: Loaded) -> No
     assert cluster.blamed() == {("ctl0", "storage")}
 
 
-def test_nodes_with_a_job_are_left_alone(cluster: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("claim", [RANDOM, METADATA])
+def test_beside_a_job_nothing_is_run(cluster: Loaded, monkeypatch: pytest.MonkeyPatch, claim: str) -> None:
     told = {"h100-1": "blocked by job 77 of ada on h100-1"}
     monkeypatch.setattr(Bench, "busy", lambda _, name: told.get(name, ""))
-    found = of(cluster, RANDOM)
+    found = of(cluster, claim)
     assert (found.verdict, found.reason) == (Verdict.UNPROVEN, told["h100-1"])
-    assert "h100-1" not in {node for node, _ in cluster.jobs}
+    assert not cluster.jobs
 
 
 @pytest.mark.parametrize("name", ["hostile.json", "version-2.json", "no-directory.json", "group.json"])

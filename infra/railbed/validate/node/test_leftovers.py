@@ -34,8 +34,8 @@ SHARED_FILES = ["find", "/dev/shm", "-xdev", "-mindepth", "1", "!", "-type", "d"
 SHARED_FILE = re.compile(r"^(\d+) (\d+) (.*)$", re.M)
 STEP = "slurmstepd"
 """Slurm's process above each step of a job."""
-OF_LOGIN = ("systemd", "(sd-pam)")
-"""What systemd starts beside the logins of a user."""
+LOGINS = ("sshd", "login", "ssm-session-wor")
+"""What a login is below: SSH, a console, AWS' Session Manager. The kernel keeps 15 characters of a name."""
 LOOKS, PAUSE_S = 4, 1.0
 """A step that is over, and what it kept, may take seconds to end."""
 EXPECTED = "none"
@@ -76,10 +76,10 @@ def _table(probe: Probe) -> dict[int, Process]:
 
 
 def _in_login(number: int, table: dict[int, Process]) -> bool:
-    """Whether it is below a login over SSH, which without a job only administrators have (claim ``node.logins``)."""
+    """Whether it is below a login, which without a job only administrators have (claim ``node.logins``)."""
     seen: set[int] = set()
     while number in table and number not in seen:
-        if table[number].name.startswith("sshd"):
+        if table[number].name.startswith(LOGINS):
             return True
         seen.add(number)
         number = table[number].parent
@@ -91,12 +91,12 @@ def _processes(probe: Probe, seen: Seen) -> None:
     if 1 not in table:
         seen.obstacle = seen.obstacle or "/proc does not show the processes of others"
     inside = {number for number in table if _in_login(number, table)}
+    # All of theirs: a manager of the user's services and a terminal that outlives a connection are below no login.
     logged_in = {table[number].uid for number in inside}
     for number, one in sorted(table.items()):
         if one.name == STEP:
             seen.obstacle = f"a step of a job runs here: process {number} is {STEP}"
-        managed = one.name in OF_LOGIN and one.uid in logged_in
-        if ordinary(one.uid) and number not in inside and not managed:
+        if ordinary(one.uid) and one.uid not in logged_in:
             seen.found.append(f"process {number} ({one.name}) of user {one.uid}")
 
 
