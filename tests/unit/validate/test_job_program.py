@@ -35,20 +35,24 @@ def test_a_contract_of_before_trains_on_processors() -> None:
     assert Machine.model_fields["trains_on"].default == "cpu"
 
 
-def _run(folder: Path, attempt: int, port: int) -> list[int]:
-    """Two ranks of one attempt, side by side; how each ended."""
-    words = f"--device cpu --folder {folder} --master 127.0.0.1 --port {port} --steps 12"
+def _run(folder: Path, attempt: int) -> list[int]:
+    """Two ranks of one attempt, side by side; how each ended. What they said is in ``folder``."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # The program adds the attempt, and the next port may be another program's.
+    words = f"--device cpu --folder {folder} --master 127.0.0.1 --port {port - attempt} --steps 12"
     words += " --checkpoint-every 3 --die-at 9 --die-rank 1"
     shared = {
         **os.environ, "PYTHONPATH": str(training_path(TOOLS)), "SLURM_NTASKS": "2", "SLURM_RESTART_COUNT": str(attempt),
         "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, job.TRAIN, *words.split()], stderr=subprocess.DEVNULL,
-            env={**shared, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
-        ) for rank in range(2)
-    ]  # fmt: skip
+    with (folder / "stderr").open("a") as said:
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, job.TRAIN, *words.split()], stderr=said,
+                env={**shared, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)},
+            ) for rank in range(2)
+        ]  # fmt: skip
     return [one.wait(timeout=120) for one in ranks]
 
 
@@ -57,10 +61,8 @@ def _run(folder: Path, attempt: int, port: int) -> list[int]:
     reason="the lab's training stack (torch for Python 3.11) is not in the cache: `make up` fetches it",
 )
 def test_the_program_loses_a_rank_and_repeats_its_losses(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    assert -signal.SIGKILL in _run(tmp_path, 0, port)
-    assert _run(tmp_path, 1, port) == [0, 0]
+    assert -signal.SIGKILL in _run(tmp_path, 0)
+    assert _run(tmp_path, 1) == [0, 0], (tmp_path / "stderr").read_text()
     events = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     story, work = Story.read("\n".join(map(json.dumps, events))), Work([socket.gethostname()], 2, "cpu")
     assert len(story.losses[0]) == 8 and len(story.losses[1]) == 6, "every line is read"
