@@ -14,7 +14,7 @@ from railbed.claims.definition import (
     define,
 )
 from railbed.claims.measurements import DIAGNOSTICS, GPU_PROBE, NODE_SUITE
-from railbed.claims.records import WORKERS
+from railbed.claims.records import WORKERS, Expectation
 
 
 @define(
@@ -175,11 +175,12 @@ WITHOUT_TORCH = "nodes get no PyTorch, which computes"
 SLOW = "no GPU is far below the others of its model, nor below a floor where its maker published a peak"
 
 
+def _computed(facts: Facts, statement: str, reach: Expectation | None = None) -> Instances:
+    yield In(statement, reach) if "torch" in facts.installed else Out(WITHOUT_TORCH)
+
+
 def _rate(facts: Facts, unit: str, peak: float | None, what: str, statement: str) -> Instances:
-    if "torch" in facts.installed:
-        yield In(statement, expectations.gpu_rate(facts.machine, unit, peak, what))
-    else:
-        yield Out(WITHOUT_TORCH)
+    return _computed(facts, statement, expectations.gpu_rate(facts.machine, unit, peak, what))
 
 
 @define(
@@ -241,7 +242,4 @@ def copies(facts: Facts) -> Instances:
     accuses="gpus", runbook="gpu-results", hardware=True,
 )  # fmt: skip
 def determinism(facts: Facts) -> Instances:
-    if "torch" in facts.installed:
-        yield In("every GPU computes the same bits each time, and those that the others compute")
-    else:
-        yield Out(WITHOUT_TORCH)
+    return _computed(facts, "every GPU computes the same bits each time, and those that the others compute")

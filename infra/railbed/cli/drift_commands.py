@@ -67,7 +67,7 @@ def drift(
     output.out.print(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"
     )
-    option = "" if stack == "lab" else f" --stack {stack}"
+    option = output.stack_words(stack)
     for name in held.held:
         output.out.print(
             f"{name} takes no new job until it has passed a full validation: `railbed node repair {name} --yes{option}`",

@@ -81,4 +81,11 @@ def _remember(value: bool) -> bool:
 
 
 JSON_OPTION = typer.Option(False, "--json", help="Print one JSON document on stdout.", callback=_remember)
-STACK_OPTION = typer.Option("lab", "--stack", "-s", callback=stack_name, help="Stack name.")
+STACK = "lab"
+"""Of a command that names none."""
+STACK_OPTION = typer.Option(STACK, "--stack", "-s", callback=stack_name, help="Stack name.")
+
+
+def stack_words(stack: str) -> str:
+    """What a command that is suggested has behind it, so that it is about this stack."""
+    return "" if stack == STACK else f" --stack {stack}"

@@ -156,7 +156,7 @@ def _title(report: Report) -> str:
 
 def next_commands(report: Report) -> list[str]:
     """Three commands that make sense after this report."""
-    stack = "" if report.stack == "lab" else f" --stack {report.stack}"
+    stack = output.stack_words(report.stack)
     node = next((c.node for c in report.culprits if c.node), "")
     if report.verdict is Verdict.PASS:
         return [f"railbed certificate verify{stack}", f"railbed report{stack}", f"railbed node list{stack}"]

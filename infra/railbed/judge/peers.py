@@ -1,20 +1,24 @@
-"""Clients that should be alike: what each does of the median of the others. Pure."""
+"""Parts that should be alike: what each does of the median of the others. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from statistics import median
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def median_without(ordered: Sequence[float], value: float) -> float | None:
+    """Median of sorted ``ordered`` with one ``value`` taken out; None where nothing is left."""
+    left, gone = len(ordered) - 1, bisect_left(ordered, value)
+    if left < 1:
+        return None
+    middle = [ordered[k + (k >= gone)] for k in {(left - 1) // 2, left // 2}]
+    return sum(middle) / len(middle)
 
 
 def shares(rates: Mapping[str, float]) -> dict[str, float]:
     """Name → its rate over the median of the others'; empty for fewer than two, or where the others do nothing."""
-    found = {}
-    for name, rate in rates.items():
-        others = [one for other, one in rates.items() if other != name]
-        usual = median(others) if others else 0.0
-        if usual > 0:
-            found[name] = rate / usual
-    return found
+    ordered = sorted(rates.values())
+    return {name: rate / usual for name, rate in rates.items() if (usual := median_without(ordered, rate))}
 
 
 def best(rounds: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -11,13 +11,14 @@ rail is bad only beside the node's other rails, which ran under the same conditi
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from railbed.claims import Expectation, FrozenModel, Judged, Verdict
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.judge import compare, sound, windows
+from railbed.judge.peers import median_without
 
 PARTNERS_NEEDED = 2
 SIDES = {"out": "node", "in": "switch"}
@@ -72,15 +73,6 @@ def _believed(sample: RailSample, line_gbps: float | None) -> RailSample:
     return sample.model_copy(update={"gbps": None, "reason": reason}) if reason else sample
 
 
-def _median_without(ordered: Sequence[float], value: float) -> float | None:
-    """Median of sorted ``ordered`` with one ``value`` taken out; None where nothing is left."""
-    left, gone = len(ordered) - 1, bisect_left(ordered, value)
-    if left < 1:
-        return None
-    middle = [ordered[k + (k >= gone)] for k in {(left - 1) // 2, left // 2}]
-    return sum(middle) / len(middle)
-
-
 class _Table:
     """Best rates of all nodes, rails and directions, and what each is compared with."""
 
@@ -99,11 +91,11 @@ class _Table:
 
     def siblings(self, key: Key) -> float | None:
         """Median of the node's other rails in the same direction."""
-        return _median_without(self._of_node[key[0], key[2]], self.best[key])
+        return median_without(self._of_node[key[0], key[2]], self.best[key])
 
     def elsewhere(self, key: Key) -> float | None:
         """Median of the same rail on other nodes in the same direction."""
-        return _median_without(self._of_rail[key[1], key[2]], self.best[key])
+        return median_without(self._of_rail[key[1], key[2]], self.best[key])
 
 
 def _slower_by_their_means(flows: Flows) -> dict[Key, list[str]]:

@@ -40,7 +40,6 @@ PAIRS = (("storage.checkpoint", "storage.restore"), ("storage.all_write", "stora
 """Claims about writing and reading; of each filesystem there is one pair at most."""
 GBYTE = 1e9
 PROGRAM = "the checkpoint probe"
-VERBS = ("write", "read")
 Pair = tuple[str, str]
 """Ids of a claim about writing, and of the one about reading."""
 
@@ -103,8 +102,8 @@ def _run(bench: Bench, filesystem: Filesystem, pair: Pair) -> None:
         _open(bench, pair, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
         return
     try:
-        if _measure(bench, filesystem, pair[0], nodes, folder, size):
-            _measure(bench, filesystem, pair[1], nodes, folder, size)
+        if _measure(bench, filesystem, "write", pair[0], nodes, folder, size):
+            _measure(bench, filesystem, "read", pair[1], nodes, folder, size)
         else:
             bench.answers.why(pair[1], f"blocked by {pair[0]}: what was to be read was not written whole")
     finally:
@@ -151,11 +150,10 @@ def _patience(bench: Bench, claim: str, size: int) -> float:
 
 
 def _measure(
-    bench: Bench, filesystem: Filesystem, claim: str, nodes: list[str], folder: str, size: int
+    bench: Bench, filesystem: Filesystem, verb: str, claim: str, nodes: list[str], folder: str, size: int
 ) -> bool:
     """One direction; True where all of it went through. It is written even where only reading is asked."""
     name = claim.partition("@")[0]
-    verb = next(verb for pair in PAIRS for one, verb in zip(pair, VERBS, strict=True) if one == name)
     bench.say(f"{claim}: {verb} {size / GBYTE:.4g} GB on {len(nodes)} nodes")
     files = bench.node(nodes[0]).gpus or 1
     argv = [verb, folder, str(size // len(nodes)), str(files)]

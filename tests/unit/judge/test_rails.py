@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from railbed import blame
 from railbed.catalog import load_machine
 from railbed.claims import Judged, Verdict
-from railbed.judge import rails
+from railbed.judge import peers, rails
 from railbed.judge.rails import RailSample
 from railbed.laws import bandwidth
 
@@ -197,4 +197,4 @@ def test_a_bad_partner_does_not_condemn_the_node_under_test() -> None:
 def test_the_median_of_the_others(values: list[float], index: int) -> None:
     at = index % len(values)
     others = values[:at] + values[at + 1 :]
-    assert rails._median_without(sorted(values), values[at]) == pytest.approx(median(others))
+    assert peers.median_without(sorted(values), values[at]) == pytest.approx(median(others))
