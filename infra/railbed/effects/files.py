@@ -83,8 +83,12 @@ def whole_file(path: Path) -> bytes | mmap.mmap:
         return b""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        size = os.fstat(fd).st_size
-        return mmap.mmap(fd, size, access=mmap.ACCESS_READ) if size else b""
+        try:
+            size = os.fstat(fd).st_size
+            return mmap.mmap(fd, size, access=mmap.ACCESS_READ) if size else b""
+        finally:
+            # By name: a map has a descriptor of its own, with which the lock would live on.
+            fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)
 

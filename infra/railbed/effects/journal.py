@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,14 @@ from railbed.errors import refused
 def now_iso() -> str:
     """The one clock for records: UTC, seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def operator() -> str:
+    """Login of who runs this, for records: of the process's user, which an environment variable does not change."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 class Journal:

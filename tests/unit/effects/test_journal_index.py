@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,14 @@ def test_no_journal_and_an_empty_one_have_no_events(tmp_path: Path) -> None:
     assert list(journal_index.load(path).of("h100-0")) == []
     path.touch()
     assert list(journal_index.load(path).kinds(["drain"])) == []
+
+
+def test_an_index_that_is_kept_lets_others_write(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write("drain", node="h100-0")
+    kept = journal.index()
+    with journal.path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    journal.write("resume", node="h100-0")
+    assert [entry.kind for entry in kept.of("h100-0")] == ["drain"]
+    assert [entry.kind for entry in journal.index().of("h100-0")] == ["resume", "drain"]
