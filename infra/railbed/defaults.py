@@ -147,7 +147,7 @@ of weeks than one node less."""
 # --- guards of what railbed does to nodes (docs/reference/safety.md#guards); the numbers are proposals of this project ---------
 REPAIRS_WINDOW_S = 604_800.0
 REPAIRS_PER_NODE = 5
-"""Repairs of one node within the window (a week): beyond them the next one would not help either, and a part has to be replaced."""
+"""Repairs of one node within the window (a week): beyond them the next would not help either: a part has to be replaced."""
 REPAIRS_HOUR_S = 3600.0
 REPAIRS_PER_NODE_HOUR = 2
 REPAIRS_PER_POOL_HOUR_SHARE = 0.1

@@ -48,7 +48,9 @@ def explain(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = 
     rows = {
         "why": told.why,
         "since": told.since,
-        "proven": "passed after whatever was done to it" if told.proven else "not since something was done to it",
+        "proven": "passed after whatever was done to it"
+        if told.proven
+        else "not since something was done to it",
         "signals": "; ".join(told.signals),
         "drain": told.drain,
         "reserved": ", ".join(told.reservations),
@@ -91,7 +93,9 @@ def settle(
 
 
 def breaker(
-    reset: str = typer.Option("", "--reset", metavar="POOL", help="Close the breaker of this pool; needs --reason."),
+    reset: str = typer.Option(
+        "", "--reset", metavar="POOL", help="Close the breaker of this pool; needs --reason."
+    ),
     reason: str = typer.Option("", "--reason", help="What the cause was; the journal keeps it."),
     stack: str = output.STACK_OPTION,
     as_json: bool = output.JSON_OPTION,
@@ -117,7 +121,9 @@ def breaker(
     for pool, why in found.items():
         output.out.print(f"{pool}: {why or 'closed'}", soft_wrap=True)
     if reset and seen.states:
-        output.out.print(f"counted as known: {few(breaking.counted(contract, seen.states, reset), SHOWN) or 'no node'}")
+        output.out.print(
+            f"counted as known: {few(breaking.counted(contract, seen.states, reset), SHOWN) or 'no node'}"
+        )
 
 
 def rma(

@@ -18,7 +18,9 @@ from railbed import strict_json
 from railbed.effects.files import whole_file
 
 _LINE = re.compile(
-    rb'^(?:\{"at": "[^"\\\n]*", "event": "([^"\\\n]*)", "nodes?": (?:"([^"\\\n]*)"|\[([^\]\\\n]*)\])[,}]|[^\n]+)', re.MULTILINE
+    rb'^(?:\{"at": "[^"\\\n]*", "event": "([^"\\\n]*)", (?:"node": "([^"\\\n]*)"|"nodes": \[([^\]\\\n]*)\](?![^\n]*"node":))[,}]'
+    rb"|[^\n]+)",
+    re.MULTILINE,
 )
 """As `Journal.write` writes an event that begins with its nodes; every other line is parsed."""
 _TEXT = re.compile(rb'"([^"]*)"')

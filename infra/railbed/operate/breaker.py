@@ -1,4 +1,4 @@
-"""The circuit breaker: many nodes that fail at once have one cause, and repairing them one by one would hide it. Pure, save `note`.
+"""The circuit breaker: many nodes that fail at once have one cause, and repairing each would hide it. Pure, save `note`.
 
 It opens by what is seen, and stays open once that was written down, until a named person resets it with a reason.
 """
@@ -32,7 +32,9 @@ STILL = "open since"
 SHOWN = 8
 
 
-def refusal(contract: Contract, states: Mapping[str, NodeState], index: Index, pool: str, now: datetime) -> str:
+def refusal(
+    contract: Contract, states: Mapping[str, NodeState], index: Index, pool: str, now: datetime
+) -> str:
     """Why nothing is repaired or taken out of this pool by itself now; empty where the breaker is closed."""
     reset = _last(index, RESET, pool)
     opened = _last(index, OPENED, pool)
@@ -58,7 +60,9 @@ def codes(state: NodeState | None) -> set[str]:
     """Faults of the node itself for which it drained, or would have where the limit had let it go."""
     if state is None:
         return set()
-    told = [one.text for one in report.parse(state.comment, HEALTH_REPORT_PREFIX) if one.code == "not-drained"]
+    told = [
+        one.text for one in report.parse(state.comment, HEALTH_REPORT_PREFIX) if one.code == "not-drained"
+    ]
     if state.drained and state.reason.startswith(HEALTHCHECK_PREFIX):
         told += state.reason.removeprefix(HEALTHCHECK_PREFIX).split("; ")
     words = {word.strip() for text in told for word in text.split(": ")}
@@ -69,7 +73,11 @@ def _quarantines(members: list[str], index: Index, reset: Entry | None, now: dat
     out: set[str] = set()
     for entry in index.kinds(past.FAILED | past.UNFIT):
         at = past.moment(entry.at)
-        if (reset and entry.place < reset.place) or at is None or (now - at).total_seconds() > BREAKER_WINDOW_S:
+        if (
+            (reset and entry.place < reset.place)
+            or at is None
+            or (now - at).total_seconds() > BREAKER_WINDOW_S
+        ):
             break
         out |= set(named(entry.event)) & set(members)
     if len(out) < most(BREAKER_QUARANTINES_SHARE, len(members), BREAKER_QUARANTINES_LEAST):

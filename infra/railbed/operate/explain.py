@@ -66,12 +66,18 @@ def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, 
     if stands.state is State.DRAINING:
         if stands.why.startswith(HEALTHCHECK_PREFIX):
             latched = stands.why.startswith(f"{HEALTHCHECK_PREFIX} held")
-            follows = "nothing: it came back too often" if latched else "its health check gives it back after three clean looks"
+            follows = (
+                "nothing: it came back too often"
+                if latched
+                else "its health check gives it back after three clean looks"
+            )
             return follows, command, Action.REPAIR
         waits = "its jobs end by themselves; " if busy else ""
         return f"{waits}then nothing until the command is run", *_again(node, seen, stands)
     if stands.state in (State.REPAIRING, State.QUARANTINED):
-        return "nothing until a command is run, or `railbed node settle` finds the cause gone", *_again(node, seen, stands)
+        return "nothing until a command is run, or `railbed node settle` finds the cause gone", *_again(
+            node, seen, stands
+        )
     follows = {
         State.PROVISIONING: "nothing until the roles have run",
         State.VALIDATING: "it takes jobs as soon as it has passed",
@@ -87,7 +93,9 @@ def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, 
 def _again(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, Action]:
     """An upgrade that broke off goes on as an upgrade: its nodes have no release until it is through."""
     step = seen.past(node.name).open
-    upgrading = stands.why.startswith(UPGRADE_PREFIX) or (step is not None and step.kind.startswith("upgrade"))
+    upgrading = stands.why.startswith(UPGRADE_PREFIX) or (
+        step is not None and step.kind.startswith("upgrade")
+    )
     if upgrading and seen.releases.get(node.name) != seen.contract.software.release:
         return f"railbed upgrade --to {seen.contract.software.release}", Action.UPGRADE
     return EXITS[stands.state].format(name=node.name), Action.REPAIR

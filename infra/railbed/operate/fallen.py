@@ -76,7 +76,9 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     try:
         scheduler = Scheduler(Remote(work, contract))
         states = scheduler.nodes()
-        closed = [name for name in names if contract.node(name).pool not in _open(work, contract, names, states)]
+        closed = [
+            name for name in names if contract.node(name).pool not in breakers(work, contract, names, states)
+        ]
         held = quarantine.within_limit(contract, closed, states, away)
         acceptance.hold(scheduler, [*held, *away])
     except CommandError as silent:
@@ -89,7 +91,9 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     return Held(held, left)
 
 
-def _open(work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]) -> set[str]:
+def breakers(
+    work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]
+) -> set[str]:
     """Pools whose circuit breaker is open: their nodes that fell are told, and a person has to look for the one cause."""
     journal, found = Journal(work.journal_file), set()
     for pool in {contract.node(name).pool for name in names}:

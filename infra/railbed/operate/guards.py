@@ -40,7 +40,7 @@ class Guard(StrEnum):
     FLAPPING = "flapping"
     JOBS = "job-awareness"
     UNKNOWN = "unknown is neither"
-    SECOND_PASS = "second pass"
+    SECOND_PASS = "second pass"  # noqa: S105
     FIRST_CAUSE = "first cause"
     EVIDENCE = "evidence first"
     OWNERSHIP = "ownership of drains"
@@ -72,23 +72,41 @@ def refusals(seen: Picture, names: Collection[str], action: Action) -> list[Refu
     found = [
         (Guard.MAX_UNAVAILABLE, list(names), _max_unavailable(seen, names, action),
          "give others back first, or drain it yourself (`railbed node drain`): a person's drain is not limited"),
-        (Guard.BREAKER, list(names), _breaker(seen, names, action), "look for the one cause, then `railbed node breaker --reset`"),
+        (Guard.BREAKER, list(names), _breaker(seen, names, action), "find the one cause, then `railbed node breaker --reset`"),
     ]  # fmt: skip
     for name in names:
         found += [
-            (Guard.ONE_ACTION, [name], one_action(seen, name, action), "let that command finish: run it again"),
-            (Guard.RATE_LIMIT, [name], rate_limit(seen, name, action), "wait, and look for one cause meanwhile"),
-            (Guard.FLAPPING, [name], flapping(seen, name, action), "find the part that is broken; `railbed node rma`"),
+            (
+                Guard.ONE_ACTION,
+                [name],
+                one_action(seen, name, action),
+                "let that command finish: run it again",
+            ),
+            (
+                Guard.RATE_LIMIT,
+                [name],
+                rate_limit(seen, name, action),
+                "wait, and look for one cause meanwhile",
+            ),
+            (
+                Guard.FLAPPING,
+                [name],
+                flapping(seen, name, action),
+                "find the part that is broken; `railbed node rma`",
+            ),
             (Guard.JOBS, [name], jobs(seen, name, action), "its owner ends the reservation, or waits"),
             (Guard.UNKNOWN, [name], unknown(seen, name, action), "look at the host itself"),
-            (Guard.OWNERSHIP, [name], ownership(seen, name, action), "`railbed node resume`, by who drained it"),
+            (
+                Guard.OWNERSHIP,
+                [name],
+                ownership(seen, name, action),
+                "`railbed node resume`, by who drained it",
+            ),
         ]
     return [Refusal(guard=guard, nodes=nodes, why=why, way=way) for guard, nodes, why, way in found if why]
 
 
-FORCED = frozenset(
-    {Guard.MAX_UNAVAILABLE, Guard.BREAKER, Guard.ONE_ACTION, Guard.RATE_LIMIT, Guard.FLAPPING}
-)
+FORCED = frozenset({Guard.MAX_UNAVAILABLE, Guard.BREAKER, Guard.ONE_ACTION, Guard.RATE_LIMIT, Guard.FLAPPING})
 """What a person may override with a reason that is written down. A job, a person's drain, evidence and proof never are."""
 
 
@@ -114,13 +132,24 @@ def _breaker(seen: Picture, names: Collection[str], action: Action) -> str:
     if action is Action.UPGRADE:
         return ""
     pools = dict.fromkeys(node.pool for node in seen.contract.nodes if node.name in names)
-    return next((why for pool in pools if (why := breaker.refusal(seen.contract, seen.states, seen.index, pool, seen.now))), "")
+    return next(
+        (
+            why
+            for pool in pools
+            if (why := breaker.refusal(seen.contract, seen.states, seen.index, pool, seen.now))
+        ),
+        "",
+    )
 
 
 def one_action(seen: Picture, name: str, action: Action) -> str:
     """Another command stands in the middle of this node. Its own may go on: it starts from what is there."""
     step = seen.past(name).open
-    if action is Action.UPGRADE or step is None or action is Action.SETTLE and step.kind.startswith("repair-"):
+    if (
+        action is Action.UPGRADE
+        or step is None
+        or (action is Action.SETTLE and step.kind.startswith("repair-"))
+    ):
         return ""
     return "" if step.kind.startswith(action) else f"{step.kind} of {step.at} was not followed by its end"
 
@@ -139,12 +168,16 @@ def rate_limit(seen: Picture, name: str, action: Action) -> str:
     pool = seen.contract.node(name).pool
     members = {node.name for node in seen.contract.nodes if node.pool == pool}
     recent = takewhile(
-        lambda entry: (at := past.moment(entry.at)) is not None and (seen.now - at).total_seconds() <= REPAIRS_HOUR_S,
+        lambda entry: (
+            (at := past.moment(entry.at)) is not None and (seen.now - at).total_seconds() <= REPAIRS_HOUR_S
+        ),
         seen.index.kinds([past.REPAIR]),
     )
     begun = sum(entry.event.get("node") in members for entry in recent)
     allowed = most(REPAIRS_PER_POOL_HOUR_SHARE, len(members), REPAIRS_PER_POOL_HOUR_LEAST)
-    return f"{begun} repairs in pool {pool} began within the hour, and {allowed} may" if begun >= allowed else ""
+    return (
+        f"{begun} repairs in pool {pool} began within the hour, and {allowed} may" if begun >= allowed else ""
+    )
 
 
 def flapping(seen: Picture, name: str, action: Action) -> str:

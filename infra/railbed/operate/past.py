@@ -11,7 +11,14 @@ from railbed.effects.journal_index import Entry
 
 CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
 """The node is being changed, or was."""
-OPEN = {"repair-drain", "repair-wait", "repair-evidence", "repair-bug-report", "upgrade-drain", "upgrade-wait"} | CHANGING
+OPEN = {
+    "repair-drain",
+    "repair-wait",
+    "repair-evidence",
+    "repair-bug-report",
+    "upgrade-drain",
+    "upgrade-wait",
+} | CHANGING
 """Steps after which more steps follow."""
 FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "settle-failed"}
 UNFIT = {"quarantine", "drift-hold"}
@@ -53,7 +60,7 @@ class Past:
 
 
 def of(entries: Iterable[Entry], now: datetime, whole: Entry | None = None) -> Past:
-    """From a node's events, newest first; ``whole``: the last validation of all nodes that passed. Reads no further than it must."""
+    """From a node's events, newest first; ``whole``: the last validation of all nodes that passed. Reads as little as it may."""
     found, since = Past(), now - timedelta(seconds=REPAIRS_WINDOW_S)
     for entry in entries:
         if whole and found.passed is None and entry.place < whole.place:
@@ -90,7 +97,11 @@ def _take(found: Past, entry: Entry) -> None:
 def _passed(entry: Entry) -> bool:
     """A validation without filters, of the node or of all."""
     said = entry.event
-    return entry.kind == "validated" and said.get("verdict") == "pass" and not (said.get("quick") or said.get("claim"))
+    return (
+        entry.kind == "validated"
+        and said.get("verdict") == "pass"
+        and not (said.get("quick") or said.get("claim"))
+    )
 
 
 def whole_pass(entries: Iterable[Entry]) -> Entry | None:

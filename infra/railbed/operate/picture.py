@@ -1,4 +1,4 @@
-"""A stack at one moment: what contract, scheduler, records and journal say of its nodes, taken once and judged by pure functions."""
+"""A stack at one moment: what contract, scheduler, records and journal say of its nodes; pure functions judge it."""
 
 from __future__ import annotations
 

@@ -86,7 +86,9 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
         if one.guard is Guard.BREAKER:
             breaker.note(journal, contract.node(name).pool, one.why)
     if overridden := guards.require(held, force):
-        journal.write("break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden))
+        journal.write(
+            "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)
+        )
         say(f"{name}: forced over {', '.join(one.guard for one in overridden)}: {force}")
     owner = drain.drain(scheduler, name, seen.states, REPAIR_PREFIX, step)
     waited = drain.wait(scheduler, name, step)

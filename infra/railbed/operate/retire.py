@@ -29,7 +29,9 @@ def retire(contract: Contract, work: Workspace, name: str, scheduler: Scheduler,
     node = contract.node(name)
     seen = picture.take(contract, work, scheduler)
     require(node, seen)
-    Journal(work.journal_file).write("rma", node=name, identity=node.identity.value, reason=reason, by=operator())
+    Journal(work.journal_file).write(
+        "rma", node=name, identity=node.identity.value, reason=reason, by=operator()
+    )
     acceptance.revoke(work, [name])
     state = seen.states.get(name)
     if state and not drain.owners(seen.states, [name]):

@@ -74,7 +74,9 @@ def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     return [_try(contract, work, scheduler, one, seen, say) if one.tried else one for one in found]
 
 
-def _try(contract: Contract, work: Workspace, scheduler: Scheduler, one: Settled, seen: Picture, say: Say) -> Settled:
+def _try(
+    contract: Contract, work: Workspace, scheduler: Scheduler, one: Settled, seen: Picture, say: Say
+) -> Settled:
     name, journal = one.node, Journal(work.journal_file)
     lifecycle.transition(standing.of(contract.node(name), seen).place, Event.TRIED)
     journal.write("settle", node=name, why=one.why)
@@ -90,9 +92,13 @@ def _try(contract: Contract, work: Workspace, scheduler: Scheduler, one: Settled
         if before.drained:
             # A drained node runs no step; the reservation holds it meanwhile.
             scheduler.resume(name)
-        report = validate.run(contract, work, only=[name], quick=True, accept=validate.exceptions(contract, work), progress=say)
+        report = validate.run(
+            contract, work, only=[name], quick=True, accept=validate.exceptions(contract, work), progress=say
+        )
         if report.verdict is Verdict.PASS:
-            report = validate.run(contract, work, only=[name], accept=validate.exceptions(contract, work), progress=say)
+            report = validate.run(
+                contract, work, only=[name], accept=validate.exceptions(contract, work), progress=say
+            )
         ended = True
     finally:
         if not ended and before.drained:

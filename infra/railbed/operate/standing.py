@@ -49,14 +49,16 @@ def of(node: Node, seen: Picture) -> Standing:
     proven = seen.is_accepted(node) and node.name not in seen.held and known.proven
     return (
         _by_person(node, seen, state, known, proven)
-        or _unheard(node, seen, state, known, proven)
+        or _unheard(node, seen, state, proven)
         or _drained(state, known, bool(seen.jobs.get(node.name)), proven)
         or _held(node, seen, known, proven)
         or _serving(state, known)
     )
 
 
-def _by_person(node: Node, seen: Picture, state: NodeState | None, known: Past, proven: bool) -> Standing | None:
+def _by_person(
+    node: Node, seen: Picture, state: NodeState | None, known: Past, proven: bool
+) -> Standing | None:
     gone = seen.retired.get(node.name)
     if gone and gone.event.get("identity") == node.identity.value:
         return Standing(Place(State.RMA), f"sent to its vendor: {gone.event.get('reason', '')}", gone.at)
@@ -64,16 +66,22 @@ def _by_person(node: Node, seen: Picture, state: NodeState | None, known: Past, 
         return None
     through_us = known.held if state.reason.startswith(OPERATOR_PREFIX) else None
     mine = through_us if through_us and through_us.kind == "drain" else None
-    return Standing(Place(State.MAINTENANCE, proven), state.reason or "drained without a reason", _at(mine, state))
+    return Standing(
+        Place(State.MAINTENANCE, proven), state.reason or "drained without a reason", _at(mine, state)
+    )
 
 
-def _unheard(node: Node, seen: Picture, state: NodeState | None, known: Past, proven: bool) -> Standing | None:
+def _unheard(node: Node, seen: Picture, state: NodeState | None, proven: bool) -> Standing | None:
     if state is None:
         if not proven and node.name not in seen.releases:
-            return Standing(Place(State.PROVISIONING), "the scheduler does not know it, and no run of the roles was whole")
+            return Standing(
+                Place(State.PROVISIONING), "the scheduler does not know it, and no run of the roles was whole"
+            )
         return Standing(Place(State.UNKNOWN, proven), "the scheduler does not know it")
     if not state.responding:
-        return Standing(Place(State.UNKNOWN, proven), state.reason or f"the scheduler says {state.text}", state.reason_at)
+        return Standing(
+            Place(State.UNKNOWN, proven), state.reason or f"the scheduler says {state.text}", state.reason_at
+        )
     return None
 
 
@@ -105,16 +113,23 @@ def _held(node: Node, seen: Picture, known: Past, proven: bool) -> Standing | No
         return Standing(Place(State.VALIDATING), "has not passed a full validation yet")
     if node.name in seen.held:
         return Standing(
-            Place(State.VALIDATING), f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation"
+            Place(State.VALIDATING),
+            f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation",
         )
-    return Standing(Place(State.VALIDATING), "something was done to it after it passed last", known.changed.at if known.changed else "")
+    return Standing(
+        Place(State.VALIDATING),
+        "something was done to it after it passed last",
+        known.changed.at if known.changed else "",
+    )
 
 
 def _serving(state: NodeState | None, known: Past) -> Standing:
     reported = symptoms(state)
     since = known.passed.at if known.passed else ""
     if reported:
-        return Standing(Place(State.SUSPECT, proven=True), "; ".join(f"{one.code}: {one.text}" for one in reported))
+        return Standing(
+            Place(State.SUSPECT, proven=True), "; ".join(f"{one.code}: {one.text}" for one in reported)
+        )
     return Standing(Place(State.HEALTHY, proven=True), "passed a full validation", since)
 
 

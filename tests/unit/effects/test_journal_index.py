@@ -17,7 +17,9 @@ from railbed.effects.journal_index import Index
 
 NAMES = ["h100-0", "h100-1", "h100-10"]
 TEXT = st.one_of(st.sampled_from(NAMES), st.text(max_size=6))
-NODES = st.one_of(TEXT, st.lists(TEXT, max_size=3), st.just("h100-0,h100-10"), st.none(), st.just([{"a": "h100-1"}]))
+NODES = st.one_of(
+    TEXT, st.lists(TEXT, max_size=3), st.just("h100-0,h100-10"), st.none(), st.just([{"a": "h100-1"}])
+)
 FIELDS = st.lists(st.tuples(st.sampled_from(["node", "nodes", "reason", "jobs"]), NODES), max_size=3)
 
 
@@ -28,7 +30,9 @@ def line(fields: list[tuple[str, Any]], kind: str) -> bytes:
 
 
 @given(st.lists(st.tuples(FIELDS, TEXT), max_size=6), st.binary(max_size=20))
-def test_it_finds_what_reading_all_finds(events: list[tuple[list[tuple[str, Any]], str]], torn: bytes) -> None:
+def test_it_finds_what_reading_all_finds(
+    events: list[tuple[list[tuple[str, Any]], str]], torn: bytes
+) -> None:
     data = b"".join(line(fields, kind) for fields, kind in events) + torn
     every = [event for raw in data.split(b"\n") if (event := journal_index.read(raw)) is not None]
     found = Index(data)

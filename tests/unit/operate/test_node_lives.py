@@ -1,5 +1,5 @@
-"""Random lives of one node, through the real repair, settlement and health reports over a model of Slurm: what railbed says of the
-node is where the transitions lead, and the laws hold after every step."""
+"""Random lives of one node, through the real repair, settlement and health reports over a model of Slurm: what railbed says of
+the node is where the transitions lead, and the laws hold after every step."""
 
 from __future__ import annotations
 
@@ -124,7 +124,10 @@ class Life(RuleBasedStateMachine):
         self.world.silent = set()
         self.moved(before, *([E.ANSWERED, *way] for way in OBSERVED), *OBSERVED)
 
-    @rule(verdict=st.sampled_from(list(Verdict)), ends=st.sampled_from(["", "roles break", "converge", "validate"]))
+    @rule(
+        verdict=st.sampled_from(list(Verdict)),
+        ends=st.sampled_from(["", "roles break", "converge", "validate"]),
+    )
     def repair(self, verdict: Verdict, ends: str) -> None:
         before, taken = self.place, self.person
         self.world.wrong = {NODE: verdict}
@@ -143,10 +146,18 @@ class Life(RuleBasedStateMachine):
         if self.world.silent:
             return
         begun = [E.DRAINED, E.STARTED]
-        self.moved(before, [*begun, E.CHANGED, *ended], [*begun, E.CHANGED, *ended, E.REPORTED], begun, [*begun, E.BROKE])
+        self.moved(
+            before,
+            [*begun, E.CHANGED, *ended],
+            [*begun, E.CHANGED, *ended, E.REPORTED],
+            begun,
+            [*begun, E.BROKE],
+        )
         assert self.person == taken
 
-    @rule(verdict=st.sampled_from(list(Verdict)), hidden=st.booleans(), killed=st.sampled_from(["", "validate"]))
+    @rule(
+        verdict=st.sampled_from(list(Verdict)), hidden=st.booleans(), killed=st.sampled_from(["", "validate"])
+    )
     def settle(self, verdict: Verdict, hidden: bool, killed: str) -> None:
         before = self.place
         self.world.wrong, self.world.killed = {NODE: verdict}, killed
@@ -186,7 +197,9 @@ class Life(RuleBasedStateMachine):
             return
         self.machines += 1
         fresh = Identity(kind="machine_id", value=f"machine-{self.machines}")
-        nodes = [n.model_copy(update={"identity": fresh}) if n.name == NODE else n for n in self.contract.nodes]
+        nodes = [
+            n.model_copy(update={"identity": fresh}) if n.name == NODE else n for n in self.contract.nodes
+        ]
         self.contract = self.contract.model_copy(update={"nodes": nodes})
         acceptance.hold(self.world, [NODE])  # type: ignore[arg-type]
         assert self.place.state not in (State.HEALTHY, State.SUSPECT)
@@ -208,4 +221,3 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=15, deadline=None)
 TestLives: Any = Life.TestCase
-

@@ -27,7 +27,7 @@ OLD, NEW = "2026.11", "2026.12"
 NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
 
 
-class Killed(Exception):  # noqa: N818
+class Killed(Exception):
     """Stands for `kill -9`: nothing after it is done."""
 
 
@@ -148,7 +148,9 @@ class World:
         verdict = total(claims, accepted)
         if verdict is Verdict.PASS and only and not quick:
             acceptance.admit(work, [of.node(name) for name in only], self)  # type: ignore[arg-type]
-        Journal(work.journal_file).write("validated", verdict=str(verdict), node=",".join(only), claim="", quick=quick)
+        Journal(work.journal_file).write(
+            "validated", verdict=str(verdict), node=",".join(only), claim="", quick=quick
+        )
         return Report(
             stack=of.stack, contract_hash=of.hash, verdict=verdict, claims=claims, culprits=[],
             out_of_scope=[], accepted_unproven=accepted, quick=quick, node=",".join(only), pattern="", simulated=True,
