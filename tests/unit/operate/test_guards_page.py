@@ -13,9 +13,9 @@ ROW = re.compile(r"^\| ([a-z -]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.MULTIL
 
 
 def rows(page: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Guard → files, tests."""
+    """Guard → files, tests as ``path::name``."""
     section = page.partition("## Guards\n")[2].partition("\n## ")[0]
-    return {m[1]: (re.findall(r"`([^`]+)`", m[2]), re.findall(r"`([^`]+)`", m[3])) for m in ROW.finditer(section)
+    return {m[1]: (re.findall(r"`([^`]+)`", m[2]), [f"{path}::{name}" for path, name in re.findall(r"`([^`]+)`: `([^`]+)`", m[3])]) for m in ROW.finditer(section)
             if m[1] != "guard"}  # fmt: skip
 
 
@@ -48,6 +48,6 @@ def test_what_does_not_exist_is_found() -> None:
     assert missing(f"{here}::test_every_guard_has_code_and_a_test") == ""
     assert missing(f"{here}::test_nothing") == f"{here}::test_nothing"
     assert missing("tests/unit/operate/nowhere.py::test_nothing") == "tests/unit/operate/nowhere.py"
-    assert rows("## Guards\n| a | b | `c` | `d::e` |\n## Next\n| x | b | `c` | `d::e` |\n") == {
+    assert rows("## Guards\n| a | b | `c` | `d`: `e` |\n## Next\n| x | b | `c` | `d`: `e` |\n") == {
         "a": (["c"], ["d::e"])
     }
