@@ -15,8 +15,12 @@ ROW = re.compile(r"^\| ([a-z -]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.MULTIL
 def rows(page: str) -> dict[str, tuple[list[str], list[str]]]:
     """Guard → files, tests as ``path::name``."""
     section = page.partition("## Guards\n")[2].partition("\n## ")[0]
-    return {m[1]: (re.findall(r"`([^`]+)`", m[2]), [f"{path}::{name}" for path, name in re.findall(r"`([^`]+)`: `([^`]+)`", m[3])]) for m in ROW.finditer(section)
-            if m[1] != "guard"}  # fmt: skip
+    found = {}
+    for row in ROW.finditer(section):
+        tests = re.findall(r"`([^`]+)`: `([^`]+)`", row[3])
+        found[row[1]] = (re.findall(r"`([^`]+)`", row[2]), [f"{path}::{name}" for path, name in tests])
+    found.pop("guard", None)
+    return found
 
 
 def missing(named: str) -> str:
