@@ -144,6 +144,25 @@ HEALTH_RETURNS_WINDOW_S = 86_400.0
 """A node that came back so often within the window stays drained the next time: a fault that comes and goes is worse for a job
 of weeks than one node less."""
 
+# --- guards of what railbed does to nodes (docs/reference/safety.md#guards); the numbers are proposals of this project ---------
+REPAIRS_WINDOW_S = 604_800.0
+REPAIRS_PER_NODE = 5
+"""Repairs of one node within the window (a week): beyond them the next would not help either: a part has to be replaced."""
+REPAIRS_HOUR_S = 3600.0
+REPAIRS_PER_NODE_HOUR = 2
+REPAIRS_PER_POOL_HOUR_SHARE = 0.1
+REPAIRS_PER_POOL_HOUR_LEAST = 4
+"""Of a pool, repairs that begin within an hour: many at once are one cause, or a storm on power and storage."""
+BREAKER_WINDOW_S = 3600.0
+BREAKER_QUARANTINES_SHARE = 0.1
+BREAKER_QUARANTINES_LEAST = 3
+"""Of a pool, nodes that were quarantined within the window; with so many the breaker is open until a person resets it."""
+BREAKER_SAME_CODE = 3
+"""Nodes with the same fault at once; more than that are one cause."""
+SETTLES_PER_DAY = 3
+"""Tries, and returns, of `railbed node settle` for one node within a day: what comes and goes needs a person."""
+DAY_S = 86_400.0
+
 # --- what a node prints ----------------------------------------------------------------------------------------
 REPLY_MAX_BYTES = 1024 * 1024
 """Largest JSON document that is read from a node; the on-node suite's is some KiB."""

@@ -1,4 +1,4 @@
-"""`railbed node list | show | history | drain | resume | repair`."""
+"""`railbed node list | show | history | drain | resume | repair`; more of the noun is in `lifecycle_commands.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from railbed import configure, flow
-from railbed.cli import output
+from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
@@ -15,7 +15,8 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.operate import nodes
+from railbed.errors import UsageError
+from railbed.operate import guards, lifecycle, nodes, picture, standing
 from railbed.operate import repair as repairing
 from railbed.text import few
 
@@ -27,6 +28,7 @@ NAME = typer.Argument(..., help="Node name.")
 
 def register(root: typer.Typer) -> None:
     """Adds the noun."""
+    lifecycle_commands.register(app)
     root.add_typer(app, name="node")
 
 
@@ -70,7 +72,7 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
     """One node: state, rails, identity and its last steps in the journal."""
     work, contract, scheduler = _open(stack)
     node = contract.node(name)
-    seen = next(one for one in nodes.view(contract, work, scheduler) if one.name == name)
+    seen = nodes.view(node, picture.take(contract, work, scheduler))
     history = _history(work, name)[-10:]
     if as_json:
         output.print_json({**seen.model_dump(), "contract": node.model_dump(mode="json"), "history": history})
@@ -81,6 +83,7 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
             f"  {seen.role} of pool {seen.pool}, {seen.machine}, {seen.gpus} GPUs: {seen.state}",
         )
     )
+    output.out.print(f"  life     {seen.lifecycle}{f' since {seen.since}' if seen.since else ''}")
     if seen.reason:
         output.out.print(f"  reason   {seen.reason}")
     output.out.print(f"  jobs     {', '.join(seen.jobs) or 'none'}")
@@ -94,7 +97,7 @@ def show(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = out
 
 
 def _history(work: Workspace, name: str) -> list[dict[str, object]]:
-    return [event for event in Journal(work.journal_file).read() if event.get("node") == name]
+    return [entry.event for entry in Journal(work.journal_file).index().of(name)][::-1]
 
 
 @app.command()
@@ -124,9 +127,11 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
 
 @app.command()
 def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
-    """Give a drained node back to the scheduler."""
+    """Give a drained node back to the scheduler; one that did not pass since it was worked on stays held."""
     work, contract, scheduler = _open(stack)
-    scheduler.resume(contract.node(name).name)
+    stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
+    lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+    scheduler.resume(name)
     Journal(work.journal_file).write("resume", node=name)
     output.out.print(f"{name} is given back")
 
@@ -135,22 +140,37 @@ def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
 def repair(
     name: str = NAME,
     yes: bool = typer.Option(False, "--yes", help="Do it; without, only show the steps."),
+    force: bool = typer.Option(False, "--force", help="Override guards that hold it back; needs --reason."),
+    reason: str = typer.Option("", "--reason", help="Why it is forced; the journal keeps it."),
     stack: str = output.STACK_OPTION,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Drain a node, wait for its jobs, run the roles again, validate it, give it back. Dry run without --yes."""
+    if force != bool(reason.strip()):
+        raise UsageError("--force and --reason go together", path="--force", code="REASON_MISSING",
+                         hint="say why: the journal keeps it, with who did it")  # fmt: skip
     work, contract, scheduler = _open(stack)
     steps = repairing.plan(contract, name, scheduler)
     if not yes:
+        held = guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
         if as_json:
-            output.print_json({"node": name, "dry_run": True, "steps": [step.model_dump() for step in steps]})
+            output.print_json(
+                {
+                    "node": name,
+                    "dry_run": True,
+                    "steps": [step.model_dump() for step in steps],
+                    "held_back": [one.model_dump(mode="json") for one in held],
+                }
+            )
             return
         for number, step in enumerate(steps, 1):
             output.out.print(f"{number}. {step.name:9} {step.what}")
+        for one in held:
+            output.out.print(f"held back by {one.guard}: {one.why}; {one.way}", soft_wrap=True)
         output.out.print("dry run: nothing was changed; add --yes to do it")
         return
     with flow.operating(work, f"repair of {name}"), configure.progress.shown(output.err) as on_converge:
-        result = repairing.repair(contract, work, name, say, on_converge=on_converge)
+        result = repairing.repair(contract, work, name, say, force=reason, on_converge=on_converge)
     if as_json:
         output.print_json(result.model_dump(mode="json"))
     else:

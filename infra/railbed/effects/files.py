@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
+import mmap
 import os
 import uuid
 from collections.abc import Mapping
@@ -66,6 +68,27 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:  # fsync(2): this filesystem has no such operation on a folder
             raise
+    finally:
+        os.close(fd)
+
+
+def whole_file(path: Path) -> bytes | mmap.mmap:
+    """The content of a file that others append to under a lock, without copying it; empty where there is none.
+
+    What a writer that failed cuts off again lies behind what is seen here: reading it would end the process.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        try:
+            size = os.fstat(fd).st_size
+            return mmap.mmap(fd, size, access=mmap.ACCESS_READ) if size else b""
+        finally:
+            # By name: a map has a descriptor of its own, with which the lock would live on.
+            fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from railbed import strict_json
-from railbed.effects import files
+from railbed.effects import files, journal_index
 from railbed.errors import refused
 
 
 def now_iso() -> str:
     """The one clock for records: UTC, seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def operator() -> str:
+    """Login of who runs this, for records: of the process's user, which an environment variable does not change."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 class Journal:
@@ -51,13 +59,14 @@ class Journal:
         """Every whole event, oldest first."""
         if not self.path.exists():
             return
-        for line in self.path.read_text(errors="replace").splitlines():
-            try:
-                event = strict_json.loads(line)
-            except strict_json.NotJson:
-                continue
-            if isinstance(event, dict):
-                yield event
+        with self.path.open("rb") as lines:
+            for line in lines:
+                if (event := journal_index.read(line)) is not None:
+                    yield event
+
+    def index(self) -> journal_index.Index:
+        """What is in it now, by node and by kind, without parsing the whole."""
+        return journal_index.load(self.path)
 
 
 def _append(fd: int, line: bytes) -> None:

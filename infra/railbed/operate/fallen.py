@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from railbed.claims import WORKERS
 from railbed.configure import quarantine
@@ -12,8 +13,10 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UsageError
+from railbed.operate import breaker
 from railbed.validate import Drifted
 
 SURE = 0.9
@@ -72,7 +75,11 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     away = [node.name for node in contract.with_role(*WORKERS) if not acceptance.is_accepted(node, accepted)]
     try:
         scheduler = Scheduler(Remote(work, contract))
-        held = quarantine.within_limit(contract, names, scheduler.nodes(), away)
+        states = scheduler.nodes()
+        closed = [
+            name for name in names if contract.node(name).pool not in breakers(work, contract, names, states)
+        ]
+        held = quarantine.within_limit(contract, closed, states, away)
         acceptance.hold(scheduler, [*held, *away])
     except CommandError as silent:
         Journal(work.journal_file).write("drift-hold", nodes=[], wanted=names, scheduler=silent.message)
@@ -82,3 +89,15 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     if names:
         Journal(work.journal_file).write("drift-hold", nodes=held, beyond_limit=left, scheduler="")
     return Held(held, left)
+
+
+def breakers(
+    work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]
+) -> set[str]:
+    """Pools whose circuit breaker is open: their nodes that fell are told, and a person has to look for the one cause."""
+    journal, found = Journal(work.journal_file), set()
+    for pool in {contract.node(name).pool for name in names}:
+        if why := breaker.refusal(contract, states, journal.index(), pool, datetime.now(UTC)):
+            breaker.note(journal, pool, why)
+            found.add(pool)
+    return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from railbed.claims import FrozenModel
 from railbed.contract import Contract, Node
-from railbed.defaults import ACCEPTANCE_RESERVATION, HEALTH_REPORT_PREFIX
+from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import Job, NodeState
+from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
+from railbed.operate import picture, standing
 from railbed.operate.incidents import Incident, incidents
-from railbed.validate.node import report
+from railbed.operate.picture import Picture
 
 
 class NodeView(FrozenModel):
@@ -27,6 +30,10 @@ class NodeView(FrozenModel):
     reason: str
     jobs: list[str]
     """Jobs on the node: ``<id> of <user>``."""
+    lifecycle: str
+    """Where it stands in its life (``lifecycle.State``)."""
+    since: str
+    """Since when; empty where nobody wrote it down."""
 
 
 class Overview(FrozenModel):
@@ -37,49 +44,28 @@ class Overview(FrozenModel):
 
 
 def overview(contract: Contract, work: Workspace, scheduler: Scheduler) -> Overview:
-    """Every node of the contract, and what they report. Raises CommandError when the scheduler does not answer."""
-    states = scheduler.nodes()
+    """Every node of the contract, and what they report. Raises CommandError when the scheduler does not answer: no guess."""
+    seen = picture.take(contract, work, scheduler)
     return Overview(
-        nodes=_views(contract, work, scheduler, states), incidents=incidents(contract, states)
+        nodes=[view(node, seen) for node in contract.nodes], incidents=incidents(contract, seen.states)
     )  # fmt: skip
 
 
-def view(contract: Contract, work: Workspace, scheduler: Scheduler) -> list[NodeView]:
-    """Every node of the contract. Raises CommandError when the scheduler does not answer: no guess instead."""
-    return _views(contract, work, scheduler, scheduler.nodes())
-
-
-def _views(
-    contract: Contract, work: Workspace, scheduler: Scheduler, states: dict[str, NodeState]
-) -> list[NodeView]:
-    reservation = scheduler.reservation(ACCEPTANCE_RESERVATION)
-    held = set(reservation.nodes) if reservation else set()
-    jobs = scheduler.jobs()
-    accepted = acceptance.record(work)
-    return [
-        _view(
-            node,
-            states.get(node.name),
-            node.name in held,
-            [j for j in jobs if node.name in j.nodes],
-            accepted,
-        )
-        for node in contract.nodes
-    ]
-
-
-def _view(
-    node: Node, seen: NodeState | None, held: bool, jobs: list[Job], accepted: dict[str, str]
-) -> NodeView:
-    state, reason = _state(node, seen, held, bool(jobs), accepted)
+def view(node: Node, seen: Picture) -> NodeView:
+    """One node."""
+    jobs = seen.jobs.get(node.name, [])
+    state, reason = _state(
+        node, seen.states.get(node.name), node.name in seen.held, bool(jobs), seen.accepted
+    )
+    stands = standing.of(node, seen)
     return NodeView(
         name=node.name, role=node.role, pool=node.pool, machine=node.machine, gpus=node.gpus, state=state, reason=reason,
-        jobs=[f"{job.id} of {job.user}" for job in jobs],
+        jobs=[f"{job.id} of {job.user}" for job in jobs], lifecycle=str(stands.state), since=stands.since,
     )  # fmt: skip
 
 
 def _state(
-    node: Node, seen: NodeState | None, held: bool, busy: bool, accepted: dict[str, str]
+    node: Node, seen: NodeState | None, held: bool, busy: bool, accepted: Mapping[str, str]
 ) -> tuple[str, str]:
     if node.role == "controller":
         return "healthy", "the scheduler answers on it"
@@ -93,7 +79,7 @@ def _state(
         return "validating", f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation"
     if not acceptance.is_accepted(node, accepted):
         return "validating", "has not passed a full validation yet"
-    reported = report.parse(seen.comment, HEALTH_REPORT_PREFIX)
+    reported = standing.symptoms(seen)
     if reported:
         return "impaired", "; ".join(f"{one.code}: {one.text}" for one in reported)
     return "healthy", ""

@@ -13,13 +13,15 @@ from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects import acceptance
-from railbed.effects.journal import Journal
+from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import UnprovenError, UsageError
-from railbed.operate import drain, evidence, limits
+from railbed.errors import UsageError
+from railbed.operate import breaker, drain, evidence, guards, lifecycle, picture, standing
 from railbed.operate.drain import Say
+from railbed.operate.guards import Action, Guard
+from railbed.operate.lifecycle import Event
 
 
 class Step(FrozenModel):
@@ -61,11 +63,12 @@ def plan(contract: Contract, name: str, scheduler: Scheduler) -> list[Step]:
     ]
 
 
-def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
+def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: str = "",
            on_converge: configure.OnEvent | None = None) -> Repaired:  # fmt: skip
     """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed.
 
-    Also where automatic drains hold so many nodes of its pool that this one must not go; it is then not drained.
+    Also where a guard holds it back: the node is then not drained. ``force`` is a person's reason to override those guards that
+    may be (``guards.FORCED``). Raises Refused where the life of a node has no repair now.
     """
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
@@ -76,13 +79,18 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *,
         journal.write(f"repair-{event}", node=name, **fields)
         say(f"{name}: {text}")
 
-    states = scheduler.nodes()
-    if limited := limits.refusal(contract, states, [name]):
-        raise UnprovenError(
-            f"{name} is not taken out of service: {limited}", code="DRAIN_LIMIT",
-            hint="give others back first, or drain it yourself (`railbed node drain`): a person's drain is not limited",
-        )  # fmt: skip
-    owner = drain.drain(scheduler, name, states, REPAIR_PREFIX, step)
+    seen = picture.take(contract, work, scheduler)
+    lifecycle.transition(standing.of(contract.node(name), seen).place, Event.DRAINED)
+    held = guards.refusals(seen, [name], Action.REPAIR)
+    for one in held:
+        if one.guard is Guard.BREAKER:
+            breaker.note(journal, contract.node(name).pool, one.why)
+    if overridden := guards.require(held, force):
+        journal.write(
+            "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)
+        )
+        say(f"{name}: forced over {', '.join(one.guard for one in overridden)}: {force}")
+    owner = drain.drain(scheduler, name, seen.states, REPAIR_PREFIX, step)
     waited = drain.wait(scheduler, name, step)
     if silent := evidence.save(remote, work, {name: step}):
         raise silent[name]

@@ -43,7 +43,7 @@ def require_idle(
             "--remove " + " --remove ".join(busy[:SHOWN]),
         )
     else:
-        states = {one.name: one for one in nodes.view(contract, work, scheduler)}
+        states = {one.name: one for one in nodes.overview(contract, work, scheduler).nodes}
         # No job runs on a controller: one of a pair may leave while the other stays.
         stays = any(node not in going for node in contract.with_role("controller"))
         asked = [node.name for node in going if not (stays and node.role == "controller")]

@@ -15,7 +15,8 @@ SPECIAL = frozenset("\"'\\$\n")
 """What systemd refuses in the name of a program (systemd.service(5), "Command lines"), and what would end the line."""
 
 SERVICE = """\
-# Written by `railbed drift --units`. An exit other than 0 and {unproven} (unproven) leaves the unit failed.
+# Written by `railbed drift --units`. Nodes that railbed took out and that are well again come back first.
+# An exit of drift other than 0 and {unproven} (unproven) leaves the unit failed.
 [Unit]
 Description={what} of stack {stack} against its certificate
 Wants=network-online.target
@@ -26,6 +27,7 @@ Type=oneshot
 User={user}
 WorkingDirectory={root}
 Environment="PATH={path}"
+ExecStartPre=-"{program}" node settle --stack {stack} --yes
 ExecStart="{program}" drift --stack {stack} --hold{options}
 SuccessExitStatus={unproven}
 TimeoutStartSec={longest}

@@ -22,7 +22,8 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.judge.rails import PARTNERS_NEEDED
-from railbed.operate import drain, evidence, limits
+from railbed.operate import drain, evidence, guards, limits, picture
+from railbed.operate.guards import Action
 from railbed.operate.waves import waves
 
 PLAYBOOK = "upgrade.yml"
@@ -57,7 +58,7 @@ class Upgraded(FrozenModel):
     left: list[str]
     """Nodes that were not reached."""
     limited: str
-    """Why a wave was not drained: automatic drains held too many nodes."""
+    """Why a wave was not drained: automatic drains held too many nodes, or one is set aside for somebody's run."""
     boot_wanted: list[str]
     """Controllers that want a boot at a moment that their operator chooses."""
     report: str
@@ -124,10 +125,11 @@ class _Run:
 
         Nodes that were still busy when their time was over stay draining: the next try finds them idle.
         """
-        states = self.scheduler.nodes()
-        self.limited = limits.refusal(self.contract, states, names)
-        if self.limited:
-            self.say(f"{', '.join(names)}: not drained: {self.limited}")
+        seen = picture.take(self.contract, self.work, self.scheduler)
+        states = seen.states
+        if held := guards.refusals(seen, names, Action.UPGRADE):
+            self.limited = "; ".join(f"{', '.join(one.nodes)}: {one.why}" for one in held)
+            self.say(f"not drained: {self.limited}")
             return
         for name in names:
             owner = drain.drain(self.scheduler, name, states, UPGRADE_PREFIX, self.step(name))

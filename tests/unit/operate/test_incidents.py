@@ -59,7 +59,7 @@ def test_a_node_that_reports_something_is_not_healthy(contract: Contract, work: 
     known = states({"h100-1": [SILENT]})
     work.accepted.write({node.name: node.identity.value for node in contract.nodes})
     scheduler = type(
-        "Scheduler", (), {"nodes": lambda _: known, "reservation": lambda *_: None, "jobs": lambda _: []}
+        "Scheduler", (), {"nodes": lambda _: known, "reservations": lambda _: [], "jobs": lambda _: []}
     )
     found = nodes.overview(contract, work, scheduler())  # type: ignore[arg-type]
     seen = {one.name: (one.state, one.reason) for one in found.nodes}

@@ -96,6 +96,10 @@ def claims() -> list[Claim]:
 
 @pytest.fixture
 def contract() -> Contract:
+    return make_contract()
+
+
+def make_contract() -> Contract:
     """Controller, three compute nodes, one spare; two rails each."""
     nodes = [make_node("ctl0", "controller", 10)]
     nodes += [make_node(f"h100-{i}", "compute", 11 + i) for i in range(3)]

@@ -1,0 +1,143 @@
+"""`railbed node explain | settle | breaker | rma`: where a node stands in its life, and what moves it on."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from railbed import flow
+from railbed.claims import WORKERS, Verdict
+from railbed.cli import output
+from railbed.cli.checkout import say, workspace
+from railbed.contract import Contract
+from railbed.effects import contract_store
+from railbed.effects.journal import Journal, operator
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.errors import UsageError
+from railbed.operate import breaker as breaking
+from railbed.operate import explain as explaining
+from railbed.operate import picture, retire
+from railbed.operate import settle as settling
+from railbed.text import few
+
+NAME = typer.Argument(..., help="Node name.")
+SHOWN = 8
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the words to the noun."""
+    for command in (explain, settle, breaker, rma):
+        app.command()(command)
+
+
+def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
+    work = workspace(stack)
+    contract = contract_store.load(work)
+    return work, contract, Scheduler(Remote(work, contract))
+
+
+def explain(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
+    """Why a node is in the state it is in, since when, what holds it there, and which command moves it on."""
+    work, contract, scheduler = _open(stack)
+    told = explaining.explain(contract.node(name), picture.take(contract, work, scheduler))
+    if as_json:
+        output.print_json(told.model_dump(mode="json"))
+        return
+    rows = {
+        "why": told.why,
+        "since": told.since,
+        "proven": "passed after whatever was done to it"
+        if told.proven
+        else "not since something was done to it",
+        "signals": "; ".join(told.signals),
+        "drain": told.drain,
+        "reserved": ", ".join(told.reservations),
+        "jobs": ", ".join(told.jobs),
+        "steps": "; ".join(told.steps),
+        "next": told.next,
+        "command": told.command + (output.stack_words(stack) if told.command else ""),
+        "held back": "; ".join(f"{one.guard}: {one.why}" for one in told.held_back),
+    }
+    output.out.print(output.line((name, "bold"), f"  {told.lifecycle}: {told.meaning}"), soft_wrap=True)
+    for word, text in rows.items():
+        if text:
+            output.out.print(f"  {word:9} {text}", soft_wrap=True)
+
+
+def settle(
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only show what would be tried."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Validate nodes again that railbed took out, and give back those that pass. Dry run without --yes."""
+    work, contract, scheduler = _open(stack)
+    if yes:
+        with flow.operating(work, "settle"):
+            found = settling.settle(contract, work, say)
+    else:
+        found = settling.plan(picture.take(contract, work, scheduler))
+    if as_json:
+        output.print_json({"dry_run": not yes, "nodes": [one.model_dump(mode="json") for one in found]})
+    else:
+        table = Table("node", "state", "out for", "tried again" if yes else "would be tried", "stays out for")
+        for one in found:
+            table.add_row(one.node, one.lifecycle, one.why, "yes" if one.tried else "no", one.left)
+        output.out.print(table if found else "no node that railbed took out is out of service")
+        if not yes:
+            output.out.print("dry run: nothing was changed; add --yes to do it")
+    verdicts = {one.verdict for one in found if one.tried and yes}
+    worst = next((one for one in (Verdict.FAIL, Verdict.UNPROVEN) if one in verdicts), Verdict.PASS)
+    output.leave(worst.exit_status)
+
+
+def breaker(
+    reset: str = typer.Option(
+        "", "--reset", metavar="POOL", help="Close the breaker of this pool; needs --reason."
+    ),
+    reason: str = typer.Option("", "--reason", help="What the cause was; the journal keeps it."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Show whether the circuit breaker of each pool is open, or reset it once its cause is known."""
+    work, contract, scheduler = _open(stack)
+    pools = dict.fromkeys(node.pool for node in contract.with_role(*WORKERS))
+    if reset and reset not in pools:
+        raise UsageError("no such pool", path="--reset", found=reset, allowed=list(pools))
+    if reset and not reason.strip():
+        raise UsageError("a reset needs a reason", path="--reason", code="REASON_MISSING",
+                         hint="say what the one cause was: the journal keeps it, with who reset it")  # fmt: skip
+    seen = picture.take(contract, work, scheduler)
+    journal = Journal(work.journal_file)
+    if reset:
+        nodes = breaking.counted(contract, seen.states, reset)
+        journal.write(breaking.RESET, nodes=nodes, pool=reset, reason=reason, by=operator())
+        seen = picture.take(contract, work, scheduler)
+    found = {pool: breaking.refusal(contract, seen.states, seen.index, pool, seen.now) for pool in pools}
+    if as_json:
+        output.print_json({"pools": found})
+        return
+    for pool, why in found.items():
+        output.out.print(f"{pool}: {why or 'closed'}", soft_wrap=True)
+    if reset and seen.states:
+        output.out.print(
+            f"counted as known: {few(breaking.counted(contract, seen.states, reset), SHOWN) or 'no node'}"
+        )
+
+
+def rma(
+    name: str = NAME,
+    reason: str = typer.Option(..., "--reason", help="What is broken, the vendor's ticket."),
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would be done."),
+    stack: str = output.STACK_OPTION,
+) -> None:
+    """Write down that a machine goes back to its vendor. It takes no job until another machine has its name and passed."""
+    work, contract, scheduler = _open(stack)
+    retire.require(contract.node(name), picture.take(contract, work, scheduler))
+    if not yes:
+        output.out.print(f"{name} would be drained and not be accepted any more; dry run: add --yes to do it")
+        return
+    with flow.operating(work, f"rma of {name}"):
+        retire.retire(contract, work, name, scheduler, reason)
+    output.out.print(f"{name} is out until another machine has its name")

@@ -1,0 +1,118 @@
+"""What the journal says of one node that the scheduler cannot: what was last done to it, and what last proved it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from railbed.defaults import REPAIRS_WINDOW_S
+from railbed.effects.journal_index import Entry
+
+CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
+"""The node is being changed, or was."""
+OPEN = {
+    "repair-drain",
+    "repair-wait",
+    "repair-evidence",
+    "repair-bug-report",
+    "upgrade-drain",
+    "upgrade-wait",
+} | CHANGING
+"""Steps after which more steps follow."""
+FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "settle-failed"}
+UNFIT = {"quarantine", "drift-hold"}
+"""Held by a run of the roles that broke off, or by drift."""
+ENDED = {"repair-resumed", "repair-validated", "upgrade-moved", "upgrade-untouched", "settle-returned"}
+REPAIR, TRY, RETURN = "repair-drain", "settle", "settle-returned"
+PASSING = {"repair-resumed", "upgrade-moved", "settle-returned"}
+
+
+@dataclass
+class Past:
+    """The newest of each; None where the journal has none."""
+
+    changed: Entry | None = None
+    """The roles ran on it, in a repair or an upgrade."""
+    passed: Entry | None = None
+    """A validation of all its claims passed."""
+    unfit: Entry | None = None
+    """Why it does not take jobs: a repair or upgrade that failed, a run of the roles, drift."""
+    last: Entry | None = None
+    """The last step of a repair, an upgrade or a settlement."""
+    held: Entry | None = None
+    """A person drained it or gave it back, through railbed."""
+    repairs: list[datetime] = field(default_factory=list)
+    """When repairs began within the window, newest first."""
+    returns: list[datetime] = field(default_factory=list)
+    """When it was settled within the window."""
+    tries: list[datetime] = field(default_factory=list)
+
+    @property
+    def open(self) -> Entry | None:
+        """The step in which a repair or an upgrade stands, or stood when it was ended."""
+        return self.last if self.last and self.last.kind in OPEN else None
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing was done to the node since it last passed."""
+        return self.changed is None or (self.passed is not None and self.passed.place > self.changed.place)
+
+
+def of(entries: Iterable[Entry], now: datetime, whole: Entry | None = None) -> Past:
+    """From a node's events, newest first; ``whole``: the last validation of all nodes that passed. Reads as little as it may."""
+    found, since = Past(), now - timedelta(seconds=REPAIRS_WINDOW_S)
+    for entry in entries:
+        if whole and found.passed is None and entry.place < whole.place:
+            found.passed = whole
+        at = moment(entry.at)
+        recent = at is not None and at > since
+        if found.passed and not recent:
+            # What is older than the last proof says nothing of the node as it is.
+            break
+        _take(found, entry)
+        if at is None or not recent:
+            continue
+        for known, kind in ((found.repairs, REPAIR), (found.returns, RETURN), (found.tries, TRY)):
+            if entry.kind == kind:
+                known.append(at)
+    found.passed = found.passed or whole
+    return found
+
+
+def _take(found: Past, entry: Entry) -> None:
+    kind = entry.kind
+    if found.changed is None and kind in CHANGING:
+        found.changed = entry
+    if found.passed is None and (kind in PASSING or _passed(entry)):
+        found.passed = entry
+    if found.unfit is None and kind in FAILED | UNFIT:
+        found.unfit = entry
+    if found.last is None and kind in OPEN | FAILED | ENDED:
+        found.last = entry
+    if found.held is None and kind in ("drain", "resume"):
+        found.held = entry
+
+
+def _passed(entry: Entry) -> bool:
+    """A validation without filters, of the node or of all."""
+    said = entry.event
+    return (
+        entry.kind == "validated"
+        and said.get("verdict") == "pass"
+        and not (said.get("quick") or said.get("claim"))
+    )
+
+
+def whole_pass(entries: Iterable[Entry]) -> Entry | None:
+    """The newest validation of all nodes that passed; ``entries`` newest first."""
+    return next((one for one in entries if not one.event.get("node") and _passed(one)), None)
+
+
+def moment(text: str) -> datetime | None:
+    """A time of the journal; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None

@@ -1,0 +1,131 @@
+"""Nodes that railbed itself took out come back when the cause is gone: each is validated again while it is held, and only then
+given back. A person's drain, and one of the health check (which ends it itself), are not touched.
+
+The quick checks go first: where the cause is still there, they say so in seconds. A node goes back after a validation of all its
+claims and not before: what took it out may be something that the quick checks do not measure.
+"""
+
+from __future__ import annotations
+
+from railbed import validate
+from railbed.claims import WORKERS, FrozenModel, Verdict
+from railbed.contract import Contract
+from railbed.defaults import AUTOMATIC_DRAINS, HEALTHCHECK_PREFIX, REPAIR_PREFIX
+from railbed.effects import acceptance
+from railbed.effects.journal import Journal
+from railbed.effects.remote import Remote
+from railbed.effects.scheduler import Scheduler
+from railbed.effects.workspace import Workspace
+from railbed.operate import drain, guards, lifecycle, picture, standing
+from railbed.operate.drain import Say
+from railbed.operate.guards import Action
+from railbed.operate.lifecycle import Event, State
+from railbed.operate.picture import Picture
+
+TAKEN_OUT = frozenset({State.DRAINING, State.REPAIRING, State.QUARANTINED})
+
+
+class Settled(FrozenModel):
+    """One node that is out of service, and what becomes of it."""
+
+    node: str
+    lifecycle: str
+    why: str
+    """Why it is out."""
+    tried: bool
+    """Whether it is validated again; else ``left`` says why not."""
+    left: str = ""
+    """Why it stays out; empty where it is given back, or would be tried."""
+    verdict: Verdict | None = None
+    report: str = ""
+
+
+def plan(seen: Picture) -> list[Settled]:
+    """Every node that is out of service and not a person's, with what would be done. Pure."""
+    found = []
+    for node in seen.contract.with_role(*WORKERS):
+        stands = standing.of(node, seen)
+        if stands.state not in TAKEN_OUT:
+            continue
+        left = _left(node.name, seen, stands)
+        found.append(
+            Settled(node=node.name, lifecycle=str(stands.state), why=stands.why, tried=not left, left=left)
+        )
+    return found
+
+
+def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
+    if stands.why.startswith(HEALTHCHECK_PREFIX):
+        return "its health check gives it back itself, or says why not"
+    held = guards.refusals(seen, [name], Action.SETTLE)
+    if held:
+        return f"{held[0].guard}: {held[0].why}"
+    wanted, has = seen.contract.software.release, seen.releases.get(name)
+    if has != wanted:
+        return f"it has {has or 'no whole release'}, and the cluster {wanted}: run the roles first, in a repair or an upgrade"
+    return ""
+
+
+def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
+    """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven."""
+    scheduler = Scheduler(Remote(work, contract))
+    seen = picture.take(contract, work, scheduler)
+    found = plan(seen)
+    return [_try(contract, work, scheduler, one, seen, say) if one.tried else one for one in found]
+
+
+def _try(
+    contract: Contract, work: Workspace, scheduler: Scheduler, one: Settled, seen: Picture, say: Say
+) -> Settled:
+    name, journal = one.node, Journal(work.journal_file)
+    lifecycle.transition(standing.of(contract.node(name), seen).place, Event.TRIED)
+    journal.write("settle", node=name, why=one.why)
+    say(f"{name}: held and validated again; it is out for {one.why}")
+    acceptance.hold(scheduler, [name])
+    before = scheduler.nodes().get(name)
+    if before is None or not before.responding:
+        return _stays(journal, one, "the scheduler does not hear it any more", Verdict.UNPROVEN)
+    if owner := drain.owners({name: before}, [name]).get(name):
+        return _stays(journal, one, f"drained by its owner: {owner}", Verdict.UNPROVEN)
+    ended = False
+    try:
+        if before.drained:
+            # A drained node runs no step; the reservation holds it meanwhile.
+            scheduler.resume(name)
+        report = validate.run(
+            contract, work, only=[name], quick=True, accept=validate.exceptions(contract, work), progress=say
+        )
+        if report.verdict is Verdict.PASS:
+            report = validate.run(
+                contract, work, only=[name], accept=validate.exceptions(contract, work), progress=say
+            )
+        ended = True
+    finally:
+        if not ended and before.drained:
+            _drain_again(scheduler, name, before.reason)
+    owner = drain.owners(scheduler.nodes(), [name]).get(name, "")
+    if report.verdict is not Verdict.PASS:
+        first = report.open_claims[0]
+        told = f"{first.claim} {first.verdict}: {first.reason}"
+        if before.drained:
+            _drain_again(scheduler, name, f"{REPAIR_PREFIX} {told}")
+        return _stays(journal, one, told, report.verdict, report.report_dir)
+    acceptance.release(scheduler, [name])
+    journal.write("settle-returned", node=name, report=report.report_dir, kept_drained_by=owner)
+    say(f"{name}: {'passed; still drained by its owner' if owner else 'passed, back in service'}")
+    left = f"drained by its owner: {owner}" if owner else ""
+    return one.model_copy(update={"verdict": Verdict.PASS, "report": report.report_dir, "left": left})
+
+
+def _drain_again(scheduler: Scheduler, name: str, reason: str) -> None:
+    """Unless a person, or the node itself, drained it meanwhile."""
+    state = scheduler.nodes().get(name)
+    if state is None or not state.drained or (
+        state.reason.startswith(AUTOMATIC_DRAINS) and not state.reason.startswith(HEALTHCHECK_PREFIX)
+    ):  # fmt: skip
+        scheduler.drain(name, reason[: drain.REASON_LENGTH])
+
+
+def _stays(journal: Journal, one: Settled, left: str, verdict: Verdict, report: str = "") -> Settled:
+    journal.write("settle-failed", node=one.node, reason=left, verdict=str(verdict), report=report)
+    return one.model_copy(update={"left": left, "verdict": verdict, "report": report})

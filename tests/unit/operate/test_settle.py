@@ -1,0 +1,179 @@
+"""What railbed took out comes back when the cause is gone and the node has passed again; nothing else does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.unit.operate.world import NODES, Killed, World
+
+from railbed.claims import Verdict
+from railbed.configure import releases
+from railbed.contract import Contract
+from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
+from railbed.effects.journal import Journal
+from railbed.effects.slurm_text import Reservation
+from railbed.effects.workspace import Workspace
+from railbed.errors import CommandError
+from railbed.operate import picture, settle
+from railbed.operate.settle import Settled
+
+NODE = "h100-1"
+FAILED = f"{REPAIR_PREFIX} node.driver fail: told"
+
+
+@pytest.fixture(autouse=True)
+def in_service(contract: Contract, work: Workspace) -> None:
+    """Every node is whole and accepted."""
+    releases.record(work, ["ctl0", *NODES], contract.software.release)
+    work.accepted.write({node.name: node.identity.value for node in contract.nodes})
+
+
+def failed(world: World, work: Workspace, reason: str = FAILED) -> None:
+    """As a repair leaves a node that did not pass."""
+    for event in ("repair-drain", "repair-hold", "repair-converged", "repair-drained"):
+        Journal(work.journal_file).write(event, node=NODE)
+    world.drained[NODE] = reason
+    world.held = {NODE}
+
+
+def run(contract: Contract, work: Workspace) -> dict[str, Settled]:
+    return {one.node: one for one in settle.settle(contract, work, lambda _: None)}
+
+
+def events(work: Workspace) -> list[str]:
+    return [event["event"] for event in Journal(work.journal_file).read()]
+
+
+@pytest.mark.parametrize("reason", [FAILED, f"{UPGRADE_PREFIX} node.driver fail: told"])
+def test_a_node_that_passes_again_is_given_back(
+    contract: Contract, work: Workspace, world: World, reason: str
+) -> None:
+    failed(world, work, reason)
+    done = run(contract, work)
+    assert (done[NODE].tried, done[NODE].verdict, done[NODE].left) == (True, Verdict.PASS, "")
+    assert (world.drained, world.held) == ({}, set())
+    assert [step for step, _ in world.order] == ["quick", "validate"], "seconds first, then every claim"
+    assert events(work)[-1] == "settle-returned"
+    assert run(contract, work) == {}
+
+
+@pytest.mark.parametrize(
+    "hidden", [False, True], ids=["quick checks see it", "only the whole validation sees it"]
+)
+def test_a_node_whose_cause_is_still_there_stays_out(
+    contract: Contract, work: Workspace, world: World, hidden: bool
+) -> None:
+    failed(world, work)
+    world.wrong, world.slow_to_see = {NODE: Verdict.FAIL}, {NODE} if hidden else set()
+    done = run(contract, work)
+    assert done[NODE].verdict is Verdict.FAIL and done[NODE].left == "node.driver fail: told"
+    assert world.drained == {NODE: FAILED} and world.held == {NODE}
+    assert [step for step, _ in world.order] == ["quick", "validate"][: 1 + hidden]
+
+
+def test_one_that_drift_holds_is_validated_though_it_is_not_drained(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    Journal(work.journal_file).write("drift-hold", nodes=[NODE], beyond_limit=[], scheduler="")
+    work.accepted.write({name: value for name, value in work.accepted.read().items() if name != NODE})
+    world.held, world.wrong = {NODE}, {NODE: Verdict.FAIL}
+    assert run(contract, work)[NODE].verdict is Verdict.FAIL
+    assert world.held == {NODE} and world.drained == {}, "held as before"
+    world.wrong = {}
+    assert run(contract, work)[NODE].verdict is Verdict.PASS
+    assert world.held == set() and NODE in work.accepted.read()
+
+
+@pytest.mark.parametrize("reason", ["fan, ada", "Kill task failed", "[railbed:operator] rack moves"])
+def test_another_one_s_drain_is_never_touched(
+    contract: Contract, work: Workspace, world: World, reason: str
+) -> None:
+    failed(world, work, reason)
+    assert run(contract, work) == {}
+    assert world.drained == {NODE: reason} and world.order == []
+
+
+def test_a_drain_that_a_person_sets_meanwhile_stays(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    failed(world, work)
+    world.meanwhile = {"validate": {NODE: "fan, ada"}}
+    done = run(contract, work)
+    assert done[NODE].left == "drained by its owner: fan, ada"
+    assert world.drained == {NODE: "fan, ada"}
+
+
+def test_the_health_check_s_drain_is_left_to_it(contract: Contract, work: Workspace, world: World) -> None:
+    world.drained = {NODE: f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8"}
+    done = run(contract, work)
+    assert not done[NODE].tried and "gives it back itself" in done[NODE].left
+    assert world.order == [] and NODE in world.drained
+
+
+def test_what_holds_a_node_back_is_said(contract: Contract, work: Workspace, world: World) -> None:
+    failed(world, work)
+    cases = {
+        "job 7 of ada is on it": {"running": {NODE: 9}},
+        "in reservation run-of-months": {
+            "set_aside": [Reservation("run-of-months", (NODE,), ("ada",), frozenset())]
+        },
+    }
+    for told, state in cases.items():
+        for key, value in state.items():
+            setattr(world, key, value)
+        done = run(contract, work)[NODE]
+        assert not done.tried and told in done.left
+        world.running, world.set_aside = {}, []
+    world.silent = {NODE}
+    assert run(contract, work) == {}, "unknown is not out of service by railbed's will"
+    world.silent = set()
+    releases.record(work, [NODE], "another")
+    assert "run the roles first" in run(contract, work)[NODE].left
+    assert world.order == [] and world.drained == {NODE: FAILED}
+
+
+def test_what_comes_and_goes_is_tried_three_times_a_day(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    failed(world, work)
+    world.wrong = {NODE: Verdict.UNPROVEN}
+    assert [run(contract, work)[NODE].tried for _ in range(4)] == [True, True, True, False]
+    assert "tried 3 times" in run(contract, work)[NODE].left
+
+
+@pytest.mark.parametrize("moment", ["validate"])
+def test_a_run_that_is_ended_leaves_the_node_held(
+    contract: Contract, work: Workspace, world: World, moment: str
+) -> None:
+    failed(world, work)
+    world.killed = moment
+    with pytest.raises(Killed):
+        run(contract, work)
+    assert world.held == {NODE} and world.drained == {NODE: FAILED}
+    world.killed = ""
+    assert run(contract, work)[NODE].verdict is Verdict.PASS, "the next run goes on"
+
+
+def test_where_the_scheduler_does_not_answer_nothing_is_done(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(world, work)
+
+    def silent() -> dict[str, str]:
+        raise CommandError("scontrol did not answer")
+
+    monkeypatch.setattr(world, "jobs", silent)
+    with pytest.raises(CommandError):
+        run(contract, work)
+    assert world.order == [] and world.drained == {NODE: FAILED}
+
+
+def test_the_plan_changes_nothing(contract: Contract, work: Workspace, world: World) -> None:
+    failed(world, work)
+    before = {file: file.read_bytes() for file in work.dir.rglob("*") if file.is_file()}
+    (one,) = settle.plan(picture.take(contract, work, world))  # type: ignore[arg-type]
+    assert one.tried and one.lifecycle == "quarantined"
+    assert {file: file.read_bytes() for file in work.dir.rglob("*") if file.is_file()} == before
+    assert (world.drained, world.held, world.order) == ({NODE: FAILED}, {NODE}, [])
+    assert json.loads(one.model_dump_json())["verdict"] is None
