@@ -60,6 +60,7 @@ def test_a_page_says_all_in_the_same_order(page: Path) -> None:
     assert all(line.count(" | ") >= 2 for line in rows), (
         "each check has its healthy answer and what else it may say"
     )
+    assert "\\|" not in found["Look"], "whoever copies it asks journalctl for a bar"
     assert sum("`" in line or "](" in line for line in rows) >= LOOKS_LEAST // 2, (
         "commands, or pages that have them"
     )
