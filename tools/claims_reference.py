@@ -26,6 +26,7 @@ One row for each claim; where an id has a rail N, a collective C or K nodes, for
 Levels: **fast** is asked by the health check of a node in service, **quick** by `railbed validate --quick`, **full** by
 `railbed validate`. A longer run asks the shorter ones' claims too. **Essential** claims stay in scope where this release has no
 measurement for them: unproven, so that no certificate says less than it seems. Others are then out of scope, with that reason.
+**If not**: the [runbook](../runbooks/README.md) that says what to do.
 
 Of a filesystem beside the first one, a claim has the filesystem's name behind it: `storage.write@data`.
 """
@@ -57,8 +58,8 @@ def _shown(text: str) -> str:
 
 def rows() -> Iterator[str]:
     """The table, line by line."""
-    yield "| claim | it holds when | of | level | measured by | accuses |"
-    yield "|---|---|---|---|---|---|"
+    yield "| claim | it holds when | of | level | measured by | accuses | if not |"
+    yield "|---|---|---|---|---|---|---|"
     for one in table.every():
         essential = ", essential" if one.essential else ""
         cells = (
@@ -69,7 +70,8 @@ def rows() -> Iterator[str]:
             _measured(one),
             one.accuses,
         )
-        yield f"| {' | '.join(map(_shown, cells))} |"
+        link = f"[{one.runbook}](../runbooks/{one.runbook}.md)"
+        yield f"| {' | '.join([*map(_shown, cells), link])} |"
 
 
 def hidden() -> Iterator[str]:

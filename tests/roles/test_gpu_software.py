@@ -97,7 +97,11 @@ def test_a_kernel_of_its_own_is_set_at_every_boot(machines: Recorded, lab: Recor
 
 def test_the_exporter_asks_the_engine_that_runs_and_serves_management_only(machines: Recorded) -> None:
     said = machines.text("h100-0", EXPORTER)
-    assert "--address 10.90.0.11:9400 --remote-hostengine-info 127.0.0.1:5555\n" in said
+    fields = "/etc/dcgm-exporter/railbed.csv"
+    assert (
+        f"--address 10.90.0.11:9400 --remote-hostengine-info 127.0.0.1:5555 --collectors {fields}\n" in said
+    )
+    assert "\nDCGM_FI_DEV_XID_ERRORS, gauge, " in machines.text("h100-0", fields)
     assert "ExecStart=\nExecStart=" in said, "the package's own command is replaced and not followed"
     units = [unit["name"] for unit in machines.asked["h100-0"]["dcgm: Watch the GPUs"]["units"]]
     assert units == ["nvidia-dcgm.service", "nvidia-dcgm-exporter.service"]

@@ -13,6 +13,8 @@ from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
 from railbed.claims.records import WORKERS, Claim, Expectation, FrozenModel
 
+RUNBOOKS = "docs/runbooks"
+"""Folder of the pages that say what to do, below the root of the checkout."""
 EVERY_HOST = ("controller", *WORKERS)
 CLUSTER = ()
 """No node by itself: the cluster as a whole."""
@@ -168,7 +170,7 @@ class Definition:
     accuses: str
     """The part that is at fault where a verdict names none; may have the id's placeholders."""
     runbook: str
-    """Key of the page that says what to do."""
+    """Key of the page that says what to do: its name below ``RUNBOOKS``."""
     by: Measurement
     roles: tuple[str, ...] = CLUSTER
     having: Having = Having.ANY
@@ -201,6 +203,11 @@ class Definition:
     def glob(self) -> str:
         """The ids of its instances as a glob."""
         return re.sub(r"\{\w+\}", "*", self.id)
+
+    @property
+    def page(self) -> str:
+        """The page that says what to do, from the root of the checkout."""
+        return f"{RUNBOOKS}/{self.runbook}.md"
 
     def part_of(self, claim: str) -> str:
         """The part that an instance accuses where its verdict names none."""

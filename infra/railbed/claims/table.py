@@ -34,6 +34,12 @@ def defined(claim: str) -> Definition:
     return found
 
 
+def page_of(claim: str) -> str:
+    """The page that says what to do where a claim does not hold; empty for a claim that this release does not know."""
+    found = find(claim)
+    return found.page if found else ""
+
+
 def measured(claim: Claim, transports: Iterable[str]) -> Claim:
     """The claim with what of this release answers it where the rails are ``transports``, or why nothing does."""
     one = find(claim.id)

@@ -95,6 +95,7 @@ def _plain(one: Claim | OutOfScope) -> dict[str, Any]:
         "simulated": isinstance(one, Claim) and one.simulated,
         "accuses": known.part_of(one.id),
         "runbook": known.runbook,
+        "page": known.page,
         "expectation": one.expectation.model_dump(mode="json")
         if isinstance(one, Claim) and one.expectation
         else None,

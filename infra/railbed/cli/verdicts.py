@@ -8,6 +8,7 @@ from rich.table import Table
 
 from railbed import configure, flow
 from railbed.claims import Judged, Verdict, overall
+from railbed.claims.table import page_of
 from railbed.cli import output
 from railbed.effects.workspace import Workspace
 from railbed.text import few
@@ -15,6 +16,7 @@ from railbed.validate import Report
 
 RAIL = "fabric.rail."
 SHOWN_NODES = 8
+SHOWN_RUNBOOKS = 3
 
 
 @dataclass
@@ -107,6 +109,8 @@ def show(report: Report) -> None:
     if report.certificate:
         output.out.print(f"certificate  {report.certificate}", soft_wrap=True)
     output.out.print(f"report       {report.report_dir}/report.html", soft_wrap=True)
+    if pages := runbooks(report):
+        output.out.print("runbook      " + "\n             ".join(pages), soft_wrap=True)
     output.out.print("next         " + "\n             ".join(next_commands(report)))
 
 
@@ -152,6 +156,15 @@ def _title(report: Report) -> str:
     counts = ", ".join(f"{len(report.of(v))} {v.value}" for v in Verdict if report.of(v))
     kind = "quick check" if report.quick else "validation"
     return f"{kind} of stack {report.stack}: {report.verdict.value} ({counts})"
+
+
+def runbooks(report: Report) -> list[str]:
+    """The pages that say what to do: of claims that are to blame, else of those that failed, else of those left open."""
+    blamed = {claim for culprit in report.culprits for claim in culprit.claims}
+    failed = [one.claim for one in report.of(Verdict.FAIL)]
+    open_ones = [one.claim for one in report.of(Verdict.UNPROVEN)]
+    chosen = [name for name in failed if name in blamed] or failed or open_ones
+    return [page for page in dict.fromkeys(map(page_of, chosen)) if page][:SHOWN_RUNBOOKS]
 
 
 def next_commands(report: Report) -> list[str]:

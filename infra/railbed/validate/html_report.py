@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from railbed import plotting
-from railbed.claims import Judged, Verdict
+from railbed.claims import Judged, Verdict, table
 from railbed.contract import Contract, Machine
 from railbed.validate import groups, history, matrices, plots
 from railbed.validate.groups import Row, number, rates
@@ -69,6 +69,7 @@ def render(report: Report, contract: Contract, runs: Sequence[Run] = ()) -> str:
         cluster=contract.name,
         machine=stands_for(contract),
         real_scale=real_scale,
+        page_of=table.page_of,
         counts={v.value: len(report.of(v)) for v in Verdict},
         plots_available=plotting.available(),
         runs=recent[::-1],

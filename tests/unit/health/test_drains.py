@@ -8,7 +8,7 @@ import pytest
 from tests.unit.health.fleet import CLEAN, LOST, SETTINGS, SHARED, Node, Slurm, clock, fleet
 
 from railbed.defaults import OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
-from railbed.validate.node.drains import Memory
+from railbed.validate.node.drains import REASON_LENGTH, Memory
 from railbed.validate.node.look import Look
 
 NAME = "h100-0"
@@ -32,8 +32,19 @@ def drained() -> tuple[Slurm, Node]:
     slurm, node = one()
     with clock(slurm):
         assert node.look(LOST) == []
-    assert slurm.reasons[NAME][0].startswith("[railbed:healthcheck] gpu-lost: 7 of 8 GPUs listed")
+    reason = slurm.reasons[NAME][0]
+    assert reason.startswith("[railbed:healthcheck] gpu-lost: 7 of 8 GPUs listed")
+    assert reason.endswith(" (runbook xid)")
     return slurm, node
+
+
+def test_a_long_reason_has_no_room_for_its_runbook() -> None:
+    slurm, node = one()
+    long = Look(faults=tuple(replace(one, text=f"{one.text} {'x' * REASON_LENGTH}") for one in LOST.faults))
+    with clock(slurm):
+        node.look(long)
+    reason = slurm.reasons[NAME][0]
+    assert len(reason) == REASON_LENGTH and "runbook" not in reason and "gpu-lost" in reason
 
 
 def test_one_look_is_not_enough() -> None:

@@ -19,7 +19,8 @@ def test_a_check_is_three_files_and_its_claim_is_planned_and_answered(follow: Ca
     assert "**three files**" in tree.page
     assert len(tree.files) == FILES
     shown = tree.railbed("claims", "show", "node.swap", "--spec", "examples/metal-hosts.yaml", "--json")
-    assert json.loads(shown.stdout)["measured_by"] == "the on-node suite"
+    said = json.loads(shown.stdout)
+    assert said["measured_by"] == "the on-node suite" and said["page"] == "docs/runbooks/swap.md"
 
     assert tree.run(sys.executable, "tools/claims_reference.py").returncode == 0
     golden = tree.root / "tests/unit/data/spec/lab-cluster.plan.json"

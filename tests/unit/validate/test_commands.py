@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from railbed.certificate.identity import CLAIM, Identity
-from railbed.claims import Judged, Verdict
+from railbed.claims import Culprit, Judged, Verdict
 from railbed.cli import certificate_commands, node_commands, output, validate_commands, verdicts
 from railbed.contract import Contract
 from railbed.effects import contract_store
@@ -233,6 +233,21 @@ def test_next_commands_lead_to_the_culprit(checkout: Workspace, contract: Contra
     assert verdicts.next_commands(stuck)[0] == "railbed validate --claim 'node.gpus' --stack test"
 
 
+def test_runbooks_are_those_of_what_is_to_blame(checkout: Workspace, contract: Contract) -> None:
+    report = run(contract, checkout)
+    assert verdicts.runbooks(report) == []
+    bad = {"node.gpus", "fabric.rail.0.bandwidth"}
+    failed = [c.model_copy(update={"verdict": Verdict.FAIL}) if c.claim in bad else c for c in report.claims]
+    worse = report.model_copy(update={"claims": failed, "verdict": Verdict.FAIL})
+    assert set(verdicts.runbooks(worse)) == {"docs/runbooks/gpu.md", "docs/runbooks/rails.md"}
+    blamed = Culprit(node="h100-2", part="gpu 5", claims=["node.gpus"], confidence=0.9)
+    named = worse.model_copy(update={"culprits": [blamed]})
+    assert verdicts.runbooks(named) == ["docs/runbooks/gpu.md"]
+    open_ones = [c.model_copy(update={"verdict": Verdict.UNPROVEN}) for c in report.claims]
+    stuck = report.model_copy(update={"claims": open_ones, "verdict": Verdict.UNPROVEN})
+    assert 1 < len(verdicts.runbooks(stuck)) <= verdicts.SHOWN_RUNBOOKS
+
+
 def test_the_whole_report_prints(
     checkout: Workspace,
     contract: Contract,
@@ -243,7 +258,7 @@ def test_the_whole_report_prints(
     report = run(contract, checkout)
     with output.out.capture() as captured:
         verdicts.show(report)
-    assert "to blame" in captured.get()
+    assert "to blame" in captured.get() and "docs/runbooks/" in captured.get()
 
 
 REASON = "x [/bold] y [railbed:healthcheck] :smile: [red]z"

@@ -10,7 +10,7 @@ import pytest
 from tests.support.large_report import large
 
 from railbed import plotting
-from railbed.claims import Judged, Verdict
+from railbed.claims import Judged, Verdict, table
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
@@ -59,6 +59,14 @@ def test_the_verdict_and_who_is_to_blame_come_first(report: Report, contract: Co
     assert html.index(">fail</span>") < html.index("<h2>")
     assert heads.index("Passed") > heads.index("Not passed")
     assert heads[-1] == "Out of scope"
+
+
+def test_what_did_not_pass_leads_to_its_runbook(report: Report, contract: Contract) -> None:
+    open_ones = {table.page_of(one.claim) for one in report.claims if one.verdict is not Verdict.PASS}
+    passed = {table.page_of(one.claim) for one in report.claims if one.verdict is Verdict.PASS} - open_ones
+    html = html_report.render(report, contract)
+    assert open_ones and all(f'href="../../../../{page}"' in html for page in open_ones)
+    assert not [page for page in passed if page in html], "what holds needs none"
 
 
 def test_the_page_says_what_is_simulated_at_both_scales(report: Report, contract: Contract) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Optional, Protocol
 
 from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import Limit, Out, before, refusal
+from railbed.validate.node.faults import runbook
 from railbed.validate.node.look import Look
 from railbed.validate.node.probe import Symptom
 
@@ -188,10 +189,15 @@ class Drains:
             self.notes.append(Symptom("not-drained", one.subject, f"{one.code}: {one.text}: {why}"))
 
     def _reason(self, faults: Iterable[Symptom]) -> str:
-        texts = list(dict.fromkeys(f"{one.code}: {one.text}" for one in faults))
+        """Whose fault it is, and where there is room the page that says what to do."""
+        known = list(faults)
+        texts = list(dict.fromkeys(f"{one.code}: {one.text}" for one in known))
         flapping = self._flapping()
         told = f"{HELD}, came back {flapping} times: " if flapping else ""
-        return f"{self.settings.mark} {told}{'; '.join(texts)}"[:REASON_LENGTH]
+        reason = f"{self.settings.mark} {told}{'; '.join(texts)}"
+        pages = ", ".join(dict.fromkeys(runbook(one.code) for one in known))
+        whole = f"{reason} (runbook {pages})"
+        return whole if len(whole) <= REASON_LENGTH else reason[:REASON_LENGTH]
 
     def _flapping(self) -> int:
         """How often the node came back within the window, where that is too often; else 0."""

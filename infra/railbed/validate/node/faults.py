@@ -51,6 +51,18 @@ FAULTS = _table(
 )
 
 
+RUNBOOKS = {
+    "gpu": "gpu", "driver": "driver", "rail": "nics", "filesystem": "mounts", "scheduler": "scheduler", "time": "time",
+    "name service": "name-servers", "drain limit": "node-health", "hold-down": "node-health", "health check": "node-health",
+}  # fmt: skip
+"""Part → the page of docs/runbooks that says what to do."""
+
+
+def runbook(code: str) -> str:
+    """Name of the page that says what to do for a fault. Raises KeyError for one that is not in the table."""
+    return "xid" if code == "gpu-lost" else RUNBOOKS[FAULTS[code].part]
+
+
 def drains(code: str) -> bool:
     """Whether a node may drain itself for the fault."""
     return code in FAULTS and FAULTS[code].drains
