@@ -231,6 +231,12 @@ STORAGE_FILES = 500
 """Files that each client makes, looks at and deletes: tenths of a second."""
 STORAGE_CLEAR_S = 60.0
 """For a client to remove its files: ten times what 500 creates take where a filesystem makes 100 a second."""
+OLD_FOLDER_AGE_S = 86_400.0
+"""From which on a folder of this stack that nothing changed in is nobody's any more: four times the 6 h after which a validation
+of a timer is ended."""
+OLD_FOLDERS_MOST = 32
+"""So many are removed in one run, within ``OLD_FOLDERS_LIMIT_S``: users wait for the same metadata server."""
+OLD_FOLDERS_LIMIT_S = 30.0
 STORAGE_PEERS_LEAST = 3
 """Of two clients that differ nobody knows which one is wrong."""
 STORAGE_PEER_FLOOR = 0.25

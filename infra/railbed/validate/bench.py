@@ -52,6 +52,10 @@ class Bench:
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
+    stack_id: str = ""
+    """In the names of folders on shared filesystems; empty where this checkout has no key of the stack."""
+    notes: list[str] = field(default_factory=list)
+    """What the run did or saw that is no verdict; the report tells it."""
     named: Contract | None = None
     """The contract with the names that the nodes' own cards have; None where nothing was observed."""
 

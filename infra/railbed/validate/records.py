@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from railbed import inputs, strict_json
 from railbed.certificate.identity import CLAIM, Identity
@@ -58,6 +58,8 @@ class Report(FrozenModel):
     report_dir: str
     certificate: str
     """Path of the certificate that this run earned, or empty."""
+    notes: list[str] = Field(default_factory=list)
+    """What the run did or saw that is no verdict, such as folders that it removed."""
 
     @property
     def whole(self) -> bool:
@@ -101,6 +103,7 @@ class Report(FrozenModel):
             "report": self.report_dir,
             "certificate": self.certificate,
             "simulated": self.simulated,
+            "notes": self.notes,
             "accepted_unproven": self.accepted_unproven,
             "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
         }

@@ -11,7 +11,7 @@ from railbed import blame
 from railbed.certificate.document import MAX_TEXT_CHARACTERS
 from railbed.claims import Verdict, measurements, table
 from railbed.contract import Contract, as_observed
-from railbed.effects import files, observations
+from railbed.effects import files, observations, secrets
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
@@ -86,7 +86,7 @@ def run(
     known = {} if scope.whole or accepts else identity.accepted(work)
     bench = Bench(
         contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
-        named=as_observed.named(contract, observations.read(work)),
+        named=as_observed.named(contract, observations.read(work)), stack_id=secrets.stack_id(work),
     )  # fmt: skip
     seconds = _ask(bench, widen=widen)
     claims = answers.complete()
@@ -97,7 +97,7 @@ def run(
         culprits=blame.culprits(claims), out_of_scope=contract.out_of_scope, accepted_unproven=accepting,
         quick=quick, node=",".join(only), pattern=claim or "", simulated=contract.simulated, started=started,
         ended=now_iso(), seconds=seconds, report_dir=str(folder),
-        certificate=str(work.certificate_file) if earned else "",
+        certificate=str(work.certificate_file) if earned else "", notes=bench.notes,
     )  # fmt: skip
     _write(report, contract, work, folder)
     if earned:
