@@ -340,6 +340,11 @@ MAX_EVIDENCE_BYTES = 16 * 1024**3
 """Evidence that is read to verify a certificate. A full run of four nodes keeps 1 MB; of four thousand it would be 1 GB."""
 MAX_EXTRA_FILES = 1000
 """Files beside the certified ones that are looked at; each is named."""
+REPORT_ROOM_BYTES, REPORT_NODE_BYTES = 64 * 1024**2, 1024**2
+"""What must be free before anything is measured. Whole runs of the lab (five nodes, eight rails) wrote up to 0.4 MB a node
+(2026-12-01), evidence included; the first figure is for what does not grow with nodes."""
+KEPT_REPORTS = 200
+"""Reports that stay: a timer writes 25 a day, so this is a week in which somebody can look at what it saw."""
 RECOMPUTE_TOLERANCE = 0.002
 """Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 

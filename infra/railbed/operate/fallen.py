@@ -13,7 +13,7 @@ from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, UsageError
+from railbed.errors import CommandError, RailbedError, UsageError
 from railbed.validate import Drifted
 
 SURE = 0.9
@@ -32,6 +32,8 @@ class Held:
     """Nodes that still take jobs: with them too many of their pool would be out of service at once."""
     trouble: str = ""
     """Why the scheduler holds none of them; the next run tries again."""
+    unwritten: str = ""
+    """Why it is not written down here that they are held: a converge may give them back before the next run holds them again."""
 
 
 def require_scheduler(contract: Contract) -> None:
@@ -75,10 +77,17 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
         held = quarantine.within_limit(contract, names, scheduler.nodes(), away)
         acceptance.hold(scheduler, [*held, *away])
     except CommandError as silent:
-        Journal(work.journal_file).write("drift-hold", nodes=[], wanted=names, scheduler=silent.message)
-        return Held([], [], silent.message if names else "")
-    acceptance.revoke(work, held)
+        unwritten = _written(work, [], wanted=names, scheduler=silent.message)
+        return Held([], [], silent.message if names else "", unwritten)
     left = [name for name in names if name not in held]
-    if names:
-        Journal(work.journal_file).write("drift-hold", nodes=held, beyond_limit=left, scheduler="")
-    return Held(held, left)
+    return Held(held, left, unwritten=_written(work, held, beyond_limit=left, scheduler="") if names else "")
+
+
+def _written(work: Workspace, held: list[str], **told: object) -> str:
+    """Writes down who is held; why not, where the disk is full. The scheduler holds them all the same."""
+    try:
+        acceptance.revoke(work, held)
+        Journal(work.journal_file).write("drift-hold", nodes=held, **told)
+    except RailbedError as full:
+        return full.message
+    return ""

@@ -26,6 +26,8 @@ Type=oneshot
 User={user}
 WorkingDirectory={root}
 Environment="PATH={path}"
+# Its own old reports first, so that there is room; no reason not to measure where that fails.
+ExecStartPre=-"{program}" report prune --stack {stack} --yes
 ExecStart="{program}" drift --stack {stack} --hold{options}
 SuccessExitStatus={unproven}
 TimeoutStartSec={longest}
