@@ -67,7 +67,9 @@ def plain(text: str) -> dict[str, Any]:
         if limit and limit[1] in LIMITS:
             name = LIMITS[limit[1]]
             limits[name][f"{limit[2]}_{limit[3]}"] = _value(name, said)
-        elif (name := VALUES.get(lane[1] if lane else label, "")) and (at := int(lane[2]) if lane else 1) <= LANES_MOST:
+        elif (name := VALUES.get(lane[1] if lane else label, "")) and (
+            at := int(lane[2]) if lane else 1
+        ) <= LANES_MOST:
             values[name].setdefault(at, _value(name, said))
         elif label in TEXTS and words[TEXTS[label]] is None:
             words[TEXTS[label]] = said
@@ -75,4 +77,10 @@ def plain(text: str) -> dict[str, Any]:
         name: optics.reading([by.get(lane) for lane in range(1, max(by, default=0) + 1)], limits[name])
         for name, by in values.items()
     }
-    return {**words, **module, "outside": optics.outside(module), "errors": bounded(errors), "unread": bounded(unread)}
+    return {
+        **words,
+        **module,
+        "outside": optics.outside(module),
+        "errors": bounded(errors),
+        "unread": bounded(unread),
+    }

@@ -67,14 +67,16 @@ def _reading(text: str | None) -> dict[str, Any]:
     match = READING.match(text or "")
     if match is None or text in NOTHING:
         return optics.reading([], {})
-    limits = {name: real(value) for name, value in (("low_alarm", match[2]), ("high_alarm", match[3])) if value}
+    limits = {
+        name: real(value) for name, value in (("low_alarm", match[2]), ("high_alarm", match[3])) if value
+    }
     values = [number(one.strip()) for one in match[1].split(",")]
     return optics.reading([value if finite(value) else None for value in values], limits)
 
 
 def plain(text: str) -> dict[str, Any]:
-    """The port as JSON data; what it does not tell is null, or an empty list of values. ``outside``: lanes beyond the alarm limits
-    that the module names."""
+    """The port as JSON data; what it does not tell is null, or an empty list of values. ``outside``: lanes beyond the alarm
+    limits that the module names."""
     root = document(text, "{")
     if isinstance(root, dict):
         found = _flat(mapping(mapping(root.get("result")).get("output")))

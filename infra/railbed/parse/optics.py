@@ -24,7 +24,9 @@ def outside(readings: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         for lane, value in enumerate(one.get("values", ()), 1):
             worst = None if value is None else _worst(one, value)
             if worst:
-                found.append({"reading": name, "lane": lane, "value": value, "level": worst[0], "limit": worst[1]})
+                found.append(
+                    {"reading": name, "lane": lane, "value": value, "level": worst[0], "limit": worst[1]}
+                )
     return found
 
 

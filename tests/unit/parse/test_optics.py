@@ -46,7 +46,11 @@ def test_what_lies_beyond_the_module_s_own_limits() -> None:
 
 def test_the_printed_form_says_the_same() -> None:
     found = port("printed.txt")
-    assert (found["fec"], found["raw_ber"], found["counted_minutes"]) == ("Standard RS-FEC - RS(528,514)", 15e-255, 25074.8)
+    assert (found["fec"], found["raw_ber"], found["counted_minutes"]) == (
+        "Standard RS-FEC - RS(528,514)",
+        15e-255,
+        25074.8,
+    )
     assert found["temperature_c"]["values"] == [41.0] and found["rx_power_dbm"]["low_alarm"] == -13.0
 
 
@@ -61,12 +65,18 @@ def test_an_empty_cage_and_firmware_that_does_not_answer() -> None:
 def test_four_lanes_with_alarms_and_warnings() -> None:
     found = module("qsfp.txt")
     assert (found["vendor"], found["part_number"]) == ("FS", "QSFP28-SR4-100G")
-    assert found["voltage_mv"]["values"] == [pytest.approx(3291.8)] and found["bias_ma"]["values"] == [7.5, 7.4]
+    assert found["voltage_mv"]["values"] == [pytest.approx(3291.8)] and found["bias_ma"]["values"] == [
+        7.5,
+        7.4,
+    ]
     assert found["rx_power_dbm"] == {
         "values": [-2.1, -2.0], "low_alarm": -13.4, "high_alarm": 5.0, "low_warning": -10.4, "high_warning": 3.4,
     }  # fmt: skip
     assert found["outside"] == []
-    assert beyond(module("dark.txt")) == [("temperature_c", 1, "high warning"), ("rx_power_dbm", 1, "low alarm")]
+    assert beyond(module("dark.txt")) == [
+        ("temperature_c", 1, "high warning"),
+        ("rx_power_dbm", 1, "low alarm"),
+    ]
 
 
 def test_one_lane_has_other_words() -> None:
@@ -81,10 +91,16 @@ def test_a_module_that_cannot_be_read() -> None:
 
 def test_limits_of_nothing_are_none() -> None:
     """Copper cables name limits of 0 to 0."""
-    assert optics.outside({"rx_power_dbm": optics.reading([-3.0], {"low_alarm": 0.0, "high_alarm": 0.0})}) == []
+    assert (
+        optics.outside({"rx_power_dbm": optics.reading([-3.0], {"low_alarm": 0.0, "high_alarm": 0.0})}) == []
+    )
 
 
 @given(st.text(max_size=400))
 def test_any_text_is_read(text: str) -> None:
-    for found in (mlxlink.plain(text), ethtool_module.plain(text), mlxlink.plain(f"Temperature [C] : {text}")):
+    for found in (
+        mlxlink.plain(text),
+        ethtool_module.plain(text),
+        mlxlink.plain(f"Temperature [C] : {text}"),
+    ):
         assert set(optics.READINGS) <= set(found)
