@@ -195,6 +195,10 @@ GPU_FLOOR = {"bf16": 0.5, "fp8": 0.4, "fp64": 0.5, "hbm": 0.6}
 """Of a GPU's published peak, what it must reach. Declared: products are held back by the power limit, more so in FP8; published
 healthy copies reach 0.74 to 0.75 (NVIDIA/nccl, issue 1264: eight H100 SXM, 2475 to 2515 of 3350 GB/s) and 0.867
 (aigatech/vpbenchmarking, eight H100). It finds a GPU that is far off; comparing finds others."""
+PEER_FLOOR = 0.6
+"""Of NVLink's rate in one direction, what a copy between two GPUs must reach. Declared: eight healthy H100 copy 380 of 450 GB/s
+(NVIDIA/nccl, issue 1264, p2pBandwidthLatencyTest), and Azure takes ND H100 v5 into service from 335 on
+(Azure/azurehpc-health-checks, conf/nd96isr_h100_v5.conf). Over PCIe instead of NVLink it is 64 GB/s at most."""
 GPU_BOUND = 1.1
 """Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
 STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
@@ -250,6 +254,12 @@ STORAGE_FILES = 500
 """Files that each client makes, looks at and deletes: tenths of a second."""
 STORAGE_CLEAR_S = 60.0
 """For a client to remove its files: ten times what 500 creates take where a filesystem makes 100 a second."""
+OLD_FOLDER_AGE_S = 86_400.0
+"""From which on a folder of this stack that nothing changed in is nobody's any more: four times the 6 h after which a validation
+of a timer is ended."""
+OLD_FOLDERS_MOST = 32
+"""So many are removed in one run, within ``OLD_FOLDERS_LIMIT_S``: users wait for the same metadata server."""
+OLD_FOLDERS_LIMIT_S = 30.0
 STORAGE_PEERS_LEAST = 3
 """Of two clients that differ nobody knows which one is wrong."""
 STORAGE_PEER_FLOOR = 0.25
@@ -353,6 +363,11 @@ MAX_EVIDENCE_BYTES = 16 * 1024**3
 """Evidence that is read to verify a certificate. A full run of four nodes keeps 1 MB; of four thousand it would be 1 GB."""
 MAX_EXTRA_FILES = 1000
 """Files beside the certified ones that are looked at; each is named."""
+REPORT_ROOM_BYTES, REPORT_NODE_BYTES = 64 * 1024**2, 1024**2
+"""What must be free before anything is measured. Whole runs of the lab (five nodes, eight rails) wrote up to 0.4 MB a node
+(2026-12-01), evidence included; the first figure is for what does not grow with nodes."""
+KEPT_REPORTS = 200
+"""Reports that stay: a timer writes 25 a day, so this is a week in which somebody can look at what it saw."""
 RECOMPUTE_TOLERANCE = 0.002
 """Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 

@@ -67,6 +67,8 @@ def wrong_call(group: Any, words: list[str]) -> str:
     for position, word in enumerate(words):
         if not hasattr(group, "commands"):
             return wrong_option(group, words[position:])
+        if word.startswith("-") and group.invoke_without_command and group.params:
+            return wrong_option(group, words[position:])
         if word.startswith("-"):
             return "" if word in ("--help", "--json") else f"{word} before a verb"
         names = word.split("|")

@@ -12,6 +12,7 @@ from railbed.defaults import (
     GPU_BOUND,
     GPU_FLOOR,
     MANAGEMENT_MBYTES_PER_S,
+    PEER_FLOOR,
     SCHEDULED_MEMORY_SHARE,
     STAND_IN_GBYTES_PER_S,
     STAND_IN_TFLOPS,
@@ -141,6 +142,29 @@ def transport() -> Expectation:
         floor=1.0 - COUNTER_TOLERANCE,
         basis="derived",
         derivation=[f"a rail's byte counter is within {COUNTER_TOLERANCE:.0%} of what the collective moves"],
+    )
+
+
+def peer_rate(machine: Machine) -> Expectation:
+    """What a copy between two GPUs of a node must reach over NVLink, in GB/s; the catalogue's rate is of both directions."""
+    if machine.stands_for:
+        return gpu_rate(machine, "GB/s", None, "peer copy")
+    line = machine.nvlink_gbytes_per_s / 2
+    if not line:
+        told = (
+            f"no NVLink rate of {machine.gpu_model} is in the catalogue: pairs are compared with each other"
+        )
+        return Expectation(unit="GB/s", basis="none", derivation=[told])
+    return Expectation(
+        unit="GB/s",
+        bound=line,
+        expected=line,
+        floor=line * PEER_FLOOR,
+        basis="declared",
+        derivation=[
+            f"{machine.gpu_model}: NVLink carries {line:g} GB/s in each direction (catalogue)",
+            f"floor: {PEER_FLOOR:g} of it, declared: the protocol and the program take their part",
+        ],
     )
 
 

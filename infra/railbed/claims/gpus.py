@@ -237,6 +237,20 @@ def copies(facts: Facts) -> Instances:
 
 
 @define(
+    id="gpu.p2p", subject=Subject.NODE, roles=WORKERS, having=Having.NVSWITCHES, by=GPU_PROBE,
+    holds="every GPU copies to every other one of its node, one pair after the other: every byte arrives, and no pair is far "
+    "below the others of the fleet, nor below a floor where NVLink's rate is known", accuses="nvlink", runbook="gpu-peers",
+    hardware=True,
+)  # fmt: skip
+def p2p(facts: Facts) -> Instances:
+    if not facts.machine.nvlink_links:
+        return iter([Out(f"the GPUs of {facts.machine.key} have no NVLink")])
+    return _computed(
+        facts, "every GPU copies to every other one at its rate", expectations.peer_rate(facts.machine)
+    )
+
+
+@define(
     id="gpu.determinism", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
     holds="every GPU computes the same bits each time, and those of more than half of the GPUs of its model and libraries",
     accuses="gpus", runbook="gpu-results", hardware=True,

@@ -15,6 +15,7 @@ from railbed.cli import output
 from railbed.cli.checkout import say, workspace
 from railbed.effects import contract_store, files
 from railbed.effects.workspace import Workspace
+from railbed.errors import Exit
 
 UNITS_OPTION = typer.Option(
     None, "--units", metavar="FOLDER", help="Only write units of systemd that do this hourly and nightly."
@@ -47,13 +48,17 @@ def drift(
     if hold:
         operate.require_scheduler(contract)
     with flow.operating(work, "drift"):
-        found = validate.drift(contract, work, quick=quick, progress=say)
+        # With --hold a full disk is no reason to leave a broken node to users.
+        found = validate.drift(contract, work, quick=quick, progress=say, room=not hold)
         held = operate.hold_fallen(work, contract, found) if hold else operate.Held([], [])
     if as_json:
         output.print_json(
-            {**found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit, "trouble": held.trouble}
-        )
-        output.leave(found.verdict.exit_status)
+            {
+                **found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit, "trouble": held.trouble,
+                "unwritten_hold": held.unwritten,
+            }
+        )  # fmt: skip
+        output.leave(_status(found, held))
         return
     if found.drifted:
         table = Table("", "claim", "node", "certified", "now", "why")
@@ -80,7 +85,15 @@ def drift(
         )  # fmt: skip
     if held.trouble:
         output.out.print(f"no node is held: {held.trouble}; the next run tries again", soft_wrap=True)
-    output.leave(found.verdict.exit_status)
+    for what, why in (("report", found.unwritten), ("record of who is held", held.unwritten)):
+        if why:
+            output.err.print(output.line((f"no {what} was written", "red"), f": {why}"), soft_wrap=True)
+    output.leave(_status(found, held))
+
+
+def _status(found: validate.Drifted, held: operate.Held) -> Exit:
+    """What could not be written is a failure, whatever was measured."""
+    return Exit.FAIL if found.unwritten or held.unwritten else found.verdict.exit_status
 
 
 def _write_units(work: Workspace, folder: Path) -> None:

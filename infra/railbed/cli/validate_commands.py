@@ -9,14 +9,20 @@ import typer
 from railbed import flow, validate
 from railbed.cli import output, verdicts
 from railbed.cli.checkout import workspace
+from railbed.defaults import KEPT_REPORTS
 from railbed.effects import contract_store
+from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
+
+reports = typer.Typer(
+    invoke_without_command=True, help="Reports of validations: the latest one, and old ones."
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds both commands."""
     app.command("validate")(run_validate)
-    app.command("report")(report)
+    app.add_typer(reports, name="report")
 
 
 def _say(text: str) -> None:
@@ -73,13 +79,19 @@ def _accepting(claims: list[str], reasons: list[str]) -> dict[str, str]:
     return dict(zip(claims, reasons * len(claims) if len(reasons) == 1 else reasons, strict=True))
 
 
+@reports.callback()
 def report(
+    context: typer.Context,
     stack: str = output.STACK_OPTION,
     browse: bool = typer.Option(False, "--open", help="Open the page in a browser."),
     schema: bool = typer.Option(False, "--schema", help="Print the JSON Schema of report.json instead."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
     """Show the latest report and where its files are."""
+    if verb := context.invoked_subcommand:
+        if stack != output.STACK_OPTION.default or browse or schema or as_json:
+            raise UsageError(f"options go behind the verb: railbed report {verb} …", path="report")
+        return
     if schema:
         output.print_json(validate.report_schema())
         return
@@ -87,13 +99,42 @@ def report(
     try:
         found = validate.latest(work)
     except FileNotFoundError:
-        raise UnprovenError(
-            f"stack {stack} has no report yet", code="NO_REPORT", path=str(work.reports),
-            hint="run `railbed validate`",
-        ) from None  # fmt: skip
+        raise _no_report(work) from None
     if as_json:
         output.print_json(found.as_json())
     else:
         verdicts.show(found)
     if browse:
         webbrowser.open(f"file://{found.report_dir}/report.html")
+
+
+def _no_report(work: Workspace) -> UnprovenError:
+    return UnprovenError(
+        f"stack {work.stack} has no report yet", code="NO_REPORT", path=str(work.reports), hint="run `railbed validate`"
+    )  # fmt: skip
+
+
+@reports.command()
+def prune(
+    stack: str = output.STACK_OPTION,
+    keep: int = typer.Option(KEPT_REPORTS, "--keep", min=1, help="So many of the last reports stay."),
+    yes: bool = typer.Option(False, "--yes", help="Do it; without, only say which would go."),
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Remove old reports, but none that a certificate is about; without --yes only say which."""
+    work = workspace(stack)
+    if not work.reports.is_dir():
+        raise _no_report(work)
+    with flow.operating(work, "report prune"):
+        found = validate.prune(work, keep, dry_run=not yes)
+    if as_json:
+        output.print_json(found.as_json())
+        return
+    for name in found.removed:
+        output.out.print(f"{work.reports / name}", soft_wrap=True)
+    verb = "would be removed" if found.dry_run else "removed"
+    output.out.print(
+        f"{len(found.removed)} reports {verb} ({found.freed_bytes / 1e6:.1f} MB), {len(found.kept)} stay"
+    )
+    if found.dry_run and found.removed:
+        output.out.print("next  the same with --yes")

@@ -104,6 +104,8 @@ def show(report: Report) -> None:
             output.out.print(f"          one of: {', '.join(culprit.not_separated)}", soft_wrap=True)
     for name, reason in report.accepted_unproven.items():
         output.out.print(output.line(("accepted unproven", "yellow"), f"  {name}: {reason}"), soft_wrap=True)
+    for note in report.notes:
+        output.out.print(output.line(("note", "yellow"), f"  {note}"), soft_wrap=True)
     if report.out_of_scope:
         output.out.print(f"{len(report.out_of_scope)} claims are out of scope (see the report)", style="dim")
     if report.certificate:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from railbed.defaults import LOCK_POLL_S
@@ -38,8 +38,9 @@ def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
                         hint="wait until it has finished; nothing was changed",
                     ) from None  # fmt: skip
                 time.sleep(LOCK_POLL_S)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}: {what}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: who holds it is not written, and it is held all the same
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}: {what}\n".encode(), 0)
         yield
     finally:
         os.close(fd)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = "railbed/validate/node"
@@ -14,13 +16,27 @@ EMPTY = ("railbed/__init__.py", "railbed/validate/__init__.py")
 
 
 def packed(beside: Mapping[str, bytes]) -> bytes:
-    """The programs, and the files ``beside`` them."""
-    contents = {**beside, **dict.fromkeys(EMPTY, b"")}
-    contents |= {f"{PACKAGE}/{path.name}": path.read_bytes() for path in sorted(PROGRAMS.glob("*.py"))}
+    """The programs, and the files ``beside`` them.
+
+    The programs are compressed once for all nodes; a gzip file may have several members (RFC 1952, 2.2), and tar reads on.
+    """
+    return _programs(PROGRAMS) + _member({**beside, **dict.fromkeys(EMPTY, b"")}, last=True)
+
+
+@lru_cache
+def _programs(folder: Path) -> bytes:
+    return _member(
+        {f"{PACKAGE}/{one.name}": one.read_bytes() for one in sorted(folder.glob("*.py"))}, last=False
+    )
+
+
+def _member(contents: Mapping[str, bytes], *, last: bool) -> bytes:
+    """A member of the compressed file; the ``last`` one has the end of the archive."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in contents.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
+        end = buffer.tell()
+    return gzip.compress(buffer.getvalue() if last else buffer.getvalue()[:end], mtime=0)

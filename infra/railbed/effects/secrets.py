@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,7 @@ BEEGFS_AUTH_BYTES = 128
 (doc.beegfs.io/8.0/advanced_topics/authentication.html)."""
 PASSPHRASE_BYTES = 32
 CONTRACT_KEY_BYTES = 32
+STACK_ID = b"railbed folders on shared filesystems"
 """As long as what HMAC-SHA256 makes of it: a longer key adds nothing (RFC 2104, 3)."""
 KEYS = ("operator_ed25519", "certificate_ed25519")
 RETIRED = ("cluster_ed25519", "cluster_ed25519.pub")
@@ -84,6 +87,14 @@ def beegfs_auth(work: Workspace) -> Path:
 def contract_key(work: Workspace) -> Path:
     """What proves that a contract was made by an operator of this stack."""
     return work.secrets / "contract.key"
+
+
+def stack_id(work: Workspace) -> str:
+    """Twelve characters that no other stack has, and every operator of this one; empty where the contract key is not there."""
+    file = contract_key(work)
+    if flaw_of_file(file):
+        return ""
+    return hmac.new(file.read_bytes(), STACK_ID, hashlib.sha256).hexdigest()[:12]
 
 
 def public_key(private: Path) -> str:

@@ -26,6 +26,8 @@ class Outcome:
     reason: str
     parts: list[str] = field(default_factory=list)
     measured: float | str | None = None
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    """Pairs of GPUs that failed: sender and receiver."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, UsageError
+from railbed.errors import CommandError, RailbedError, UsageError
 from railbed.operate import breaker
 from railbed.validate import Drifted
 
@@ -35,6 +35,8 @@ class Held:
     """Nodes that still take jobs: with them too many of their pool would be out of service at once."""
     trouble: str = ""
     """Why the scheduler holds none of them; the next run tries again."""
+    unwritten: str = ""
+    """Why it is not written down here that they are held: a converge may give them back before the next run holds them again."""
 
 
 def require_scheduler(contract: Contract) -> None:
@@ -76,28 +78,38 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     try:
         scheduler = Scheduler(Remote(work, contract))
         states = scheduler.nodes()
-        closed = [
-            name for name in names if contract.node(name).pool not in breakers(work, contract, names, states)
-        ]
+        opened = breakers(work, contract, names, states)
+        closed = [name for name in names if contract.node(name).pool not in opened]
         held = quarantine.within_limit(contract, closed, states, away)
         acceptance.hold(scheduler, [*held, *away])
     except CommandError as silent:
-        Journal(work.journal_file).write("drift-hold", nodes=[], wanted=names, scheduler=silent.message)
-        return Held([], [], silent.message if names else "")
-    acceptance.revoke(work, held)
+        unwritten = _written(work, [], {}, wanted=names, scheduler=silent.message)
+        return Held([], [], silent.message if names else "", unwritten)
     left = [name for name in names if name not in held]
-    if names:
-        Journal(work.journal_file).write("drift-hold", nodes=held, beyond_limit=left, scheduler="")
-    return Held(held, left)
+    told = {"beyond_limit": left, "scheduler": ""}
+    return Held(held, left, unwritten=_written(work, held, opened, **told) if names else "")
 
 
 def breakers(
     work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]
-) -> set[str]:
-    """Pools whose circuit breaker is open: their nodes that fell are told, and a person has to look for the one cause."""
-    journal, found = Journal(work.journal_file), set()
-    for pool in {contract.node(name).pool for name in names}:
-        if why := breaker.refusal(contract, states, journal.index(), pool, datetime.now(UTC)):
+) -> dict[str, str]:
+    """Pools whose circuit breaker is open, and why: their nodes that fell are told, and a person looks for the one cause."""
+    index = Journal(work.journal_file).index()
+    pools = {contract.node(name).pool for name in names}
+    found = {
+        pool: breaker.refusal(contract, states, index, pool, datetime.now(UTC)) for pool in sorted(pools)
+    }
+    return {pool: why for pool, why in found.items() if why}
+
+
+def _written(work: Workspace, held: list[str], opened: Mapping[str, str], **told: object) -> str:
+    """Writes down who is held; why not, where the disk is full. The scheduler holds them all the same."""
+    journal = Journal(work.journal_file)
+    try:
+        acceptance.revoke(work, held)
+        for pool, why in opened.items():
             breaker.note(journal, pool, why)
-            found.add(pool)
-    return found
+        journal.write("drift-hold", nodes=held, **told)
+    except RailbedError as full:
+        return full.message
+    return ""

@@ -27,6 +27,8 @@ Type=oneshot
 User={user}
 WorkingDirectory={root}
 Environment="PATH={path}"
+# Its own old reports first, so that there is room; then nodes that come back. Neither is a reason not to measure.
+ExecStartPre=-"{program}" report prune --stack {stack} --yes
 ExecStartPre=-"{program}" node settle --stack {stack} --yes
 ExecStart="{program}" drift --stack {stack} --hold{options}
 SuccessExitStatus={unproven}

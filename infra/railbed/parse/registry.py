@@ -9,6 +9,7 @@ from typing import Any
 from railbed.parse import (
     dcgmi_diag,
     dcgmi_health,
+    ethtool_module,
     fi_rma_bw,
     fio,
     ibdev2netdev,
@@ -20,6 +21,7 @@ from railbed.parse import (
     iperf3,
     lldp,
     lnetctl,
+    mlxlink,
     nccl_debug,
     nccl_tests,
     nccl_topology,
@@ -79,6 +81,10 @@ def _jobs(document: Document) -> bool:
     return any(job["error"] == 0 and (job["read"] or job["write"] or job["trim"]) for job in document["jobs"])
 
 
+def _module(document: Document) -> bool:
+    return any(document[name]["values"] for name in ("temperature_c", "rx_power_dbm"))
+
+
 def _nvidia_smi(text: str) -> Document:
     """Whatever nvidia-smi printed: XML, the topology's matrix, or a table."""
     if nvidia_smi_xml.START.search(text[:4096]):
@@ -101,6 +107,13 @@ PARSERS: tuple[Parser, ...] = (
         dcgmi_health.plain,
         lambda document: document["overall"] is not None,
         ("dcgmi health", "dcgmi health -c -j"),
+    ),
+    Parser(
+        "ethtool-module",
+        "ethtool -m: an optical module's readings and its own limits",
+        ethtool_module.plain,
+        _module,
+        ("ethtool", "ethtool -m"),
     ),
     Parser(
         "fi_rma_bw",
@@ -153,6 +166,13 @@ PARSERS: tuple[Parser, ...] = (
         "lldpcli -f json show neighbors, each host named: links",
         lldp.plain,
         _holds("links", "down"),
+    ),
+    Parser(
+        "mlxlink",
+        "mlxlink -m -c, mstlink, also with --json: a port's link, module and bit errors",
+        mlxlink.plain,
+        lambda document: document["state"] is not None or document["raw_ber"] is not None or _module(document),
+        ("mstlink", "mlxlink -m -c --json"),
     ),
     Parser(
         "nccl-debug",

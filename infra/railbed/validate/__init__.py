@@ -10,11 +10,13 @@ from railbed.validate.comparison import Drifted, drift
 from railbed.validate.history import path as history_file
 from railbed.validate.records import Report
 from railbed.validate.records import json_schema as report_schema
+from railbed.validate.retention import Pruned, prune
 from railbed.validate.stage import latest, run
 
 __all__ = [
     "Drifted",
     "Progress",
+    "Pruned",
     "Report",
     "accept",
     "drift",
@@ -22,6 +24,7 @@ __all__ = [
     "history_file",
     "lapse",
     "latest",
+    "prune",
     "report_schema",
     "run",
 ]

@@ -52,6 +52,12 @@ class Bench:
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
+    stack_id: str = ""
+    """In the names of folders on shared filesystems; empty where this checkout has no key of the stack."""
+    notes: list[str] = field(default_factory=list)
+    """What the run did or saw that is no verdict; the report tells it."""
+    unkept: dict[str, str] = field(default_factory=dict)
+    """Evidence that could not be written → why."""
     named: Contract | None = None
     """The contract with the names that the nodes' own cards have; None where nothing was observed."""
 
@@ -68,12 +74,20 @@ class Bench:
         return [n for n in self.contract.with_role(*WORKERS) if n.rails]
 
     def keep(self, name: str, content: str | dict[str, Any] | list[Any]) -> str:
-        """Stores evidence; returns its path relative to the report."""
+        """Stores evidence; returns its path relative to the report.
+
+        Empty where the disk takes it not: what was measured holds all the same, and nothing is certified without it.
+        """
         path = self.folder / EVIDENCE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else strict_json.dumps(content, indent=1) + "\n"
-        files.replace(path, text.encode(errors="backslashreplace"))
-        return f"{EVIDENCE}/{name}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, text.encode(errors="backslashreplace"))
+        except OSError as error:
+            self.unkept[name] = error.strerror or str(error)
+        except RailbedError as error:
+            self.unkept[name] = error.message
+        return "" if name in self.unkept else f"{EVIDENCE}/{name}"
 
     def reservation_for(self, nodes: list[str]) -> str:
         """The acceptance reservation when it holds every one of ``nodes``, else empty."""

@@ -29,6 +29,7 @@ from railbed.defaults import (
 )
 from railbed.effects import node_json
 from railbed.parse.numbers import integer
+from railbed.validate import old_folders
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
@@ -93,7 +94,7 @@ def _run(bench: Bench, filesystem: Filesystem, pair: Pair) -> None:
     if told:
         _open(bench, pair, told)
         return
-    folder = f"{mount}/.railbed-checkpoint-{time.time_ns():x}"
+    folder = old_folders.path(bench, mount, "checkpoint")
     script = f"mkdir {shlex.quote(folder)} && cat > {shlex.quote(folder)}/probe.py"
     made = bench.remote.run(
         nodes[0], script, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S, check=False

@@ -13,6 +13,7 @@ from railbed.judge import drift as law
 from railbed.judge.drift import Drift
 from railbed.validate import certificate, stage, verification
 from railbed.validate.bench import Progress
+from railbed.validate.room import Unwritten
 
 EVERY = "*"
 """As a filter: all claims, but a run that earns no certificate. Else what drifts slowly would be certified bit by bit."""
@@ -31,14 +32,20 @@ class Drifted(FrozenModel):
     """When the certificate was issued."""
     certificate: str
     report: str
+    unwritten: str = ""
+    """Why there is no report; empty where it is."""
 
     def as_json(self) -> dict[str, Any]:
         """The JSON of `railbed drift --json`."""
         return self.model_dump(mode="json")
 
 
-def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progress) -> Drifted:
+def drift(
+    contract: Contract, work: Workspace, *, quick: bool, progress: Progress, room: bool = True
+) -> Drifted:
     """Validates and compares.
+
+    Without ``room`` it does so on a full disk too: what failed is known then, and that no report tells it.
 
     Raises UnprovenError where no certificate stands for this contract today, Tampered for a changed one.
     """
@@ -58,7 +65,15 @@ def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progres
         )  # fmt: skip
     body = said.as_json()
     # Idle nodes stay the users': one held node must not take them away every night.
-    report = stage.run(contract, work, quick=quick, claim=EVERY, progress=progress, widen=False)
+    unwritten = ""
+    try:
+        report = stage.run(
+            contract, work, quick=quick, claim=EVERY, progress=progress, widen=False, room=room
+        )
+    except Unwritten as full:
+        if room:
+            raise
+        report, unwritten = full.report, full.message
     found = law.compare(body["claims"], report.claims)
     certified = {(c["claim"], c["node"]) for c in body["claims"]}
     return Drifted(
@@ -69,4 +84,5 @@ def drift(contract: Contract, work: Workspace, *, quick: bool, progress: Progres
         issued_at=said.issued_at,
         certificate=str(path),
         report=report.report_dir,
+        unwritten=unwritten,
     )

@@ -11,8 +11,9 @@ from importlib import metadata
 from typing import Any
 
 from railbed import strict_json
-from railbed.claims import Judged, Verdict
+from railbed.claims import Verdict
 from railbed.text import plain
+from railbed.validate.condensed import Case, cases
 from railbed.validate.groups import rates
 from railbed.validate.records import Report
 
@@ -26,8 +27,11 @@ MS = 1000
 
 
 def ctrf(report: Report) -> str:
-    """The verdicts as a CTRF document. Claims do not know how long they took: their duration is 0."""
-    tests = [_test(record) for record in report.claims]
+    """The verdicts as a CTRF document, in a report of thousands of nodes a claim's passes as one.
+
+    Claims do not know how long they took: their duration is 0.
+    """
+    tests = [_test(case) for case in cases(report.claims)]
     tests += [
         {"name": one.id, "status": "skipped", "duration": 0, "suite": ["out of scope"], "message": one.reason}
         for one in report.out_of_scope
@@ -53,16 +57,18 @@ def ctrf(report: Report) -> str:
     return strict_json.dumps(body) + "\n"
 
 
-def _test(record: Judged) -> dict[str, Any]:
-    facts = ("measured", "unit", "expected", "floor", "basis", "simulated", "evidence")
+def _test(case: Case) -> dict[str, Any]:
+    record = case.first
+    facts = ("unit", "expected", "floor", "basis", "simulated", "evidence")
+    place = record.node if len(case.records) == 1 else case.place
     return {
-        "name": f"{record.claim} {record.node}".strip(),
+        "name": f"{record.claim} {place}".strip(),
         "status": STATUS[record.verdict],
         "rawStatus": record.verdict.value,
         "duration": 0,
-        "suite": [record.claim.split(".")[0], record.node or "cluster"],
-        "message": plain(record.reason),
-        "extra": {name: getattr(record, name) for name in facts},
+        "suite": [record.claim.split(".")[0], case.place],
+        "message": plain(case.reason),
+        "extra": {"measured": case.measured, **{name: getattr(record, name) for name in facts}},
     }
 
 

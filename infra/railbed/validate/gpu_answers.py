@@ -34,6 +34,10 @@ class Gpu(node_json.Reply):
     rates: dict[str, float]
     digests: list[node_json.Words] = Field(max_length=64)
     errors: dict[str, node_json.Words]
+    peers: list[float | None] = Field(default_factory=list, max_length=256)
+    """GB/s of copies to each GPU of the node; None to itself, and where it was not measured."""
+    changed: list[node_json.Whole] = Field(default_factory=list, max_length=256)
+    """GPUs at which other bytes arrived than were sent."""
 
 
 class Part(node_json.Reply):
@@ -63,6 +67,7 @@ class HeadLine(node_json.Reply):
     cuda: node_json.Words = ""
     gpus: node_json.Whole
     traces: node_json.Whole
+    peers: node_json.Whole = 0
 
 
 class GpuLine(Gpu):
@@ -76,7 +81,17 @@ class TraceLine(Trace):
     index: node_json.Whole
 
 
-Line = HeadLine | GpuLine | TraceLine
+class PeersLine(node_json.Reply):
+    """What a GPU did with the others of its node."""
+
+    node: node_json.Words
+    kind: Literal["peers"]
+    index: node_json.Whole
+    peers: list[float | None] = Field(max_length=256)
+    changed: list[node_json.Whole] = Field(max_length=256)
+
+
+Line = HeadLine | GpuLine | TraceLine | PeersLine
 LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 PART = TypeAdapter(Part)
 
@@ -93,20 +108,27 @@ def joined(name: str, lines: Sequence[Line], gpus: int, program: str) -> Part | 
         return f"{PROGRAM} on {name}: {head.error}"
     found = sorted((line for line in lines if isinstance(line, GpuLine)), key=lambda line: line.index)
     traces = {line.index: line for line in lines if isinstance(line, TraceLine)}
-    if max([*(gpu.index for gpu in found), *traces], default=-1) >= gpus:
+    pairs = {line.index: line for line in lines if isinstance(line, PeersLine)}
+    others = [at for line in pairs.values() for at in (len(line.peers) - 1, *line.changed)]
+    if max([*(gpu.index for gpu in found), *traces, *pairs, *others], default=-1) >= gpus:
         return f"{name} answers for GPUs that it does not have"
-    if (len(found), len(traces)) != (head.gpus, head.traces):
+    if (len(found), len(traces), len(pairs)) != (head.gpus, head.traces, head.peers):
         return (
-            f"{name}'s answer is not whole: lines of {len(found)} GPUs and {len(traces)} traces came, "
-            f"its first line says {head.gpus} and {head.traces}"
+            f"{name}'s answer is not whole: lines of {len(found)} GPUs, {len(traces)} traces and {len(pairs)} GPUs' peers came, "
+            f"its first line says {head.gpus}, {head.traces} and {head.peers}"
         )
     return Part(
         node=name,
         program=program,
         torch=head.torch,
         cuda=head.cuda,
-        gpus=[Gpu(**one.model_dump(include=set(Gpu.model_fields))) for one in found],
+        gpus=[_whole(one, pairs.get(one.index)) for one in found],
         trace={
             str(at): Trace(**one.model_dump(include=set(Trace.model_fields))) for at, one in traces.items()
         },
     )
+
+
+def _whole(line: GpuLine, pairs: PeersLine | None) -> Gpu:
+    known = line.model_dump(include=set(Gpu.model_fields))
+    return Gpu(**known | ({"peers": pairs.peers, "changed": pairs.changed} if pairs else {}))

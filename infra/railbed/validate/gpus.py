@@ -17,6 +17,7 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
 from railbed.defaults import FABRIC_OUTPUT_BYTES, GPU_PROBE_S, STEP_COMMENT, STEP_WAIT_S
 from railbed.effects import node_json
+from railbed.judge import gpu_pairs
 from railbed.judge import gpus as law
 from railbed.run import Result
 from railbed.validate import gpu_peers
@@ -27,7 +28,7 @@ from railbed.validate.scope import Question
 
 PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
 PATTERN = "gpu.*"
-DETERMINISM = "gpu.determinism"
+DETERMINISM, PEERS = "gpu.determinism", "gpu.p2p"
 WAYS = {
     "gpu.gemm.bf16": ("bf16",),
     "gpu.gemm.fp8": ("fp8",),
@@ -35,6 +36,7 @@ WAYS = {
     "gpu.hbm": ("hbm",),
     "gpu.copies": ("h2d", "d2h"),
     DETERMINISM: (),
+    PEERS: (),
 }
 """Claim → rates that answer it."""
 ASKED = {**{claim: claim.rpartition(".")[2] for claim in WAYS}, DETERMINISM: "digest"}
@@ -190,6 +192,8 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
         for gpu in part.gpus
     }
     voices = law.voices(digests)
+    wish = claims[PEERS].expectation if PEERS in claims else None
+    pairs = gpu_pairs.compared(_pairs(everyone), wish, alike=alike)
     for name, part in fleet.parts.items():
         gpus = bench.node(name).gpus
         for question in fleet.questions[name]:
@@ -199,6 +203,9 @@ def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
             errors = {g.index: g.errors[ASKED[claim]] for g in part.gpus if ASKED[claim] in g.errors}
             if claim == DETERMINISM:
                 outcome = law.digests(name, gpus, digests, voices, errors)
+            elif claim == PEERS:
+                changed = [(gpu.index, other) for gpu in part.gpus for other in gpu.changed]
+                outcome = gpu_pairs.judge(name, gpus, pairs, changed, question.claim.expectation, errors)
             else:
                 outcome = law.rates(name, gpus, ways[claim], question.claim.expectation, errors)
             yield _judged(question, outcome, part, fleet.evidence, peers)
@@ -213,6 +220,27 @@ def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
     }
 
 
+def _pairs(parts: Mapping[str, Part]) -> dict[gpu_pairs.Pair, float]:
+    return {
+        (name, gpu.index, other): rate
+        for name, part in parts.items()
+        for gpu in part.gpus
+        for other, rate in enumerate(gpu.peers)
+        if rate is not None
+    }
+
+
+def _shown(claim: str, part: Part) -> dict[str, object]:
+    """The rates of a verdict, for the report's tables: of each GPU, and of each pair."""
+    if claim == PEERS:
+        return {"peers": {str(gpu.index): gpu.peers for gpu in part.gpus if gpu.peers}}
+    found = {
+        what: {str(gpu.index): float(f"{gpu.rates[what]:.4g}") for gpu in part.gpus if what in gpu.rates}
+        for what in WAYS[claim]
+    }
+    return {"rates": {what: rates for what, rates in found.items() if rates}}
+
+
 def _judged(
     question: Question, outcome: law.Outcome, part: Part, evidence: str, peers: Mapping[str, object]
 ) -> Judged:
@@ -221,6 +249,8 @@ def _judged(
         "parts": outcome.parts,
         "trace": {index: one.model_dump() for index, one in sorted(part.trace.items())},
         **({"compared_with": peers} if peers else {}),
+        **({"pairs": outcome.pairs} if outcome.pairs else {}),
+        **_shown(question.claim.id, part),
     }
     told = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
     reason = f"{outcome.reason} ({'; '.join(told)})" if told else outcome.reason

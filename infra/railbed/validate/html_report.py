@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from railbed import plotting
 from railbed.claims import Judged, Verdict, table
 from railbed.contract import Contract, Machine
-from railbed.validate import groups, history, matrices, plots
+from railbed.validate import gpu_tables, groups, history, matrices, plots
 from railbed.validate.groups import Row, number, rates
 from railbed.validate.history import Run, Spread
 from railbed.validate.records import Report
@@ -94,6 +94,8 @@ def _tables(report: Report, contract: Contract) -> dict[str, Any]:
         "pair_count": len(found),
         "slowest_pairs": [] if grid else matrices.slowest_pairs(found),
         "gpus": matrices.gpus(report.claims, contract.nodes),
+        "gpu_rates": gpu_tables.alone(report.claims),
+        "gpu_pairs": gpu_tables.pairs(report.claims),
         "storage": matrices.storage(report.claims),
     }
 

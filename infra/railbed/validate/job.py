@@ -15,7 +15,7 @@ from railbed.defaults import JOB_NODES, JOB_POLL_S
 from railbed.judge import nccl_hosts, nccl_transport
 from railbed.parse import nccl_debug
 from railbed.validate import checkpoint as whole_checkpoint
-from railbed.validate import collective_start, job_program
+from railbed.validate import collective_start, job_program, old_folders
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
@@ -80,7 +80,7 @@ def _once(bench: Bench, work: Work) -> tuple[list[Judged], str]:
     """Runs the job once: its verdicts and its conditions; no verdicts, and why, where it could not be started."""
     nodes = list(work.nodes)
     mount = bench.contract.filesystems[0].mount
-    folder = f"{mount}/.railbed-job-{time.time_ns():x}"
+    folder = old_folders.path(bench, mount, "job")
     made = bench.remote.run(
         nodes[0], f"mkdir -p {shlex.quote(folder)} && cat > {shlex.quote(folder)}/train.py",
         stdin=TRAIN.read_text(), check=False,

@@ -28,6 +28,8 @@ class Cell:
     """Empty where nothing was asked."""
     share: float | None = None
     title: str = ""
+    text: str = ""
+    """What stands there in place of the share."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def rails(claims: Iterable[Judged]) -> Grid:
             found.setdefault(record.node, {})[int(record.claim.split(".")[2])] = _rail(record)
     indices = sorted({index for cells in found.values() for index in cells})
     rows = [(node, [cells.get(index, Cell("")) for index in indices]) for node, cells in found.items()]
-    return _bounded([f"rail {index}" for index in indices], rows)
+    return bounded([f"rail {index}" for index in indices], rows)
 
 
 def _rail(record: Judged) -> Cell:
@@ -126,7 +128,7 @@ def gpus(claims: Iterable[Judged], nodes: Sequence[Node]) -> Grid:
         (node, [_gpu(records, index) if index < counts[node] else Cell("") for index in range(most)])
         for node, records in asked.items()
     ]
-    return _bounded([f"{GPU}{index}" for index in range(most)], rows)
+    return bounded([f"{GPU}{index}" for index in range(most)], rows)
 
 
 def _gpu(records: Sequence[Judged], index: int) -> Cell:
@@ -142,7 +144,8 @@ def _speaks_of(record: Judged, index: int) -> bool:
     return not named or f"{GPU}{index}" in named
 
 
-def _bounded(columns: list[str], rows: list[tuple[str, list[Cell]]]) -> Grid:
+def bounded(columns: list[str], rows: list[tuple[str, list[Cell]]]) -> Grid:
+    """All rows, or of too many those that have something to show."""
     if len(rows) <= ROWS_MOST:
         return Grid(columns, rows)
     told = [row for row in rows if any(cell.verdict not in ("", "pass") for cell in row[1])][:ROWS_MOST]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from railbed import inputs, strict_json
 from railbed.certificate.identity import CLAIM, Identity
@@ -15,6 +15,7 @@ from railbed.claims import Culprit, FrozenModel, Judged, OutOfScope, Verdict, wi
 from railbed.effects import files
 from railbed.errors import Exit, UsageError
 from railbed.text import plain
+from railbed.validate.condensed import Case, cases
 
 SCHEMA = "railbed/report/v1"
 AGAIN = "run `railbed validate` again"
@@ -58,6 +59,8 @@ class Report(FrozenModel):
     report_dir: str
     certificate: str
     """Path of the certificate that this run earned, or empty."""
+    notes: list[str] = Field(default_factory=list)
+    """What the run did or saw that is no verdict, such as folders that it removed."""
 
     @property
     def whole(self) -> bool:
@@ -101,6 +104,7 @@ class Report(FrozenModel):
             "report": self.report_dir,
             "certificate": self.certificate,
             "simulated": self.simulated,
+            "notes": self.notes,
             "accepted_unproven": self.accepted_unproven,
             "out_of_scope": [o.model_dump(mode="json") for o in self.out_of_scope],
         }
@@ -163,20 +167,21 @@ def read_json(path: Path) -> Report:
 def junit(report: Report) -> bytes:
     """JUnit XML: a suite per kind of claim. Unproven is an error, since a skip would read as harmless.
 
-    Claims out of scope are skipped with their reason.
+    Claims out of scope are skipped with their reason. In a report of thousands of nodes a claim's passes are one case, whose
+    class name says of how many nodes.
     """
     root = ElementTree.Element("testsuites", name=f"railbed {report.stack}", timestamp=report.started)
-    groups: dict[str, list[Judged]] = {}
-    for record in report.claims:
-        groups.setdefault(record.claim.split(".")[0], []).append(record)
+    groups: dict[str, list[Case]] = {}
+    for one in cases(report.claims):
+        groups.setdefault(one.first.claim.split(".")[0], []).append(one)
     for kind, records in groups.items():
-        failed = sum(r.verdict is Verdict.FAIL for r in records)
-        unproven = sum(r.verdict is Verdict.UNPROVEN for r in records)
+        failed = sum(r.first.verdict is Verdict.FAIL for r in records)
+        unproven = sum(r.first.verdict is Verdict.UNPROVEN for r in records)
         suite = ElementTree.SubElement(
             root, "testsuite", name=kind, tests=str(len(records)), failures=str(failed), errors=str(unproven)
         )
-        for record in records:
-            _case(suite, record)
+        for told in records:
+            _case(suite, told)
     if report.out_of_scope:
         count = str(len(report.out_of_scope))
         suite = ElementTree.SubElement(root, "testsuite", name="out of scope", tests=count, skipped=count)
@@ -188,10 +193,11 @@ def junit(report: Report) -> bytes:
     return data
 
 
-def _case(suite: ElementTree.Element, record: Judged) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=record.node or "cluster", name=record.claim)
+def _case(suite: ElementTree.Element, told: Case) -> None:
+    record = told.first
+    case = ElementTree.SubElement(suite, "testcase", classname=told.place, name=record.claim)
     facts = {
-        "measured": record.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
+        "measured": told.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
         "basis": record.basis, "simulated": record.simulated, "measured_by": record.measured_by,
         "evidence": record.evidence,
     }  # fmt: skip
@@ -200,6 +206,6 @@ def _case(suite: ElementTree.Element, record: Judged) -> None:
         if value not in (None, ""):
             ElementTree.SubElement(properties, "property", name=name, value=plain(str(value)))
     if record.verdict is Verdict.FAIL:
-        ElementTree.SubElement(case, "failure", message=plain(record.reason))
+        ElementTree.SubElement(case, "failure", message=plain(told.reason))
     elif record.verdict is Verdict.UNPROVEN:
-        ElementTree.SubElement(case, "error", type="unproven", message=plain(record.reason))
+        ElementTree.SubElement(case, "error", type="unproven", message=plain(told.reason))

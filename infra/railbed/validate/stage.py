@@ -11,11 +11,11 @@ from railbed import blame
 from railbed.certificate.document import MAX_TEXT_CHARACTERS
 from railbed.claims import Verdict, measurements, table
 from railbed.contract import Contract, as_observed
-from railbed.effects import files, observations
+from railbed.effects import files, observations, secrets
 from railbed.effects.journal import Journal, now_iso
 from railbed.effects.remote import Remote, write_ssh_files
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UsageError
+from railbed.errors import RailbedError, UsageError, refused
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
@@ -37,6 +37,7 @@ from railbed.validate import (
     schedule,
     storage,
 )
+from railbed.validate import room as space
 from railbed.validate.answers import Answers, total
 from railbed.validate.bench import Bench, Progress
 from railbed.validate.records import Report
@@ -68,38 +69,52 @@ def run(
     accept: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     widen: bool = True,
+    room: bool = True,
 ) -> Report:
     """Validates a stack, or the part of it that the filters leave.
 
     ``claim`` is a glob; ``accept`` maps claims that may stay unproven to the reason. A full run that passes
     writes a certificate and accepts the nodes; a run of some nodes (``only``) that passes accepts those. ``widen``: where some
-    nodes are held, idle ones may be held with them meanwhile. Raises UsageError for filters that match nothing. Whatever
-    cannot be measured ends as ``unproven`` in the report, not as an exception.
+    nodes are held, idle ones may be held with them meanwhile. ``room``: whether it is refused first where the disk may be too
+    full for the report. Raises UsageError for filters that match nothing, RailbedError ``REPORT_ROOM``, and Unwritten with the
+    report that the disk did not take. Whatever cannot be measured ends as ``unproven`` in the report, not as an exception.
     """
     scope = select(contract, quick=quick, only=only, pattern=claim)
     accepting = _checked(accept or {}, contract)
     say = progress or _silent
+    if room:
+        space.require(work.reports, len(only or contract.nodes))
     if not work.ssh_config.exists():
         write_ssh_files(work, contract)
-    started, folder = now_iso(), _folder(work)
+    started, folder = now_iso(), _folder(work, must=room)
     accepts = bool(only) and not (quick or claim)
     known = {} if scope.whole or accepts else identity.accepted(work)
     bench = Bench(
         contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
-        named=as_observed.named(contract, observations.read(work)),
+        named=as_observed.named(contract, observations.read(work)), stack_id=secrets.stack_id(work),
     )  # fmt: skip
     seconds = _ask(bench, widen=widen)
     claims = answers.complete()
     verdict = total(claims, accepting)
-    earned = scope.whole and verdict is Verdict.PASS
+    if bench.unkept:
+        name, why = next(iter(bench.unkept.items()))
+        bench.notes.append(
+            f"{len(bench.unkept)} files of evidence could not be written, such as {name}: {why}"
+        )
+    earned = scope.whole and verdict is Verdict.PASS and not bench.unkept
     report = Report(
         stack=contract.stack, contract_hash=contract.hash, verdict=verdict, claims=claims,
         culprits=blame.culprits(claims), out_of_scope=contract.out_of_scope, accepted_unproven=accepting,
         quick=quick, node=",".join(only), pattern=claim or "", simulated=contract.simulated, started=started,
         ended=now_iso(), seconds=seconds, report_dir=str(folder),
-        certificate=str(work.certificate_file) if earned else "",
+        certificate=str(work.certificate_file) if earned else "", notes=bench.notes,
     )  # fmt: skip
-    _write(report, contract, work, folder)
+    try:
+        _write(report, contract, work, folder)
+    except RailbedError as full:
+        if full.code != space.FULL:
+            raise
+        raise space.Unwritten(report, full) from None
     if earned:
         acceptance.accept(work, contract.nodes, bench.scheduler, report)
     elif accepts and verdict is Verdict.PASS:
@@ -164,11 +179,15 @@ def _checked(accept: Mapping[str, str], contract: Contract) -> dict[str, str]:
     return dict(accept)
 
 
-def _folder(work: Workspace) -> Path:
-    """A fresh folder for this run, named by its start in UTC."""
+def _folder(work: Workspace, *, must: bool) -> Path:
+    """A fresh folder for this run, named by its start in UTC; not there where the disk takes none and none ``must`` be."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3] + "Z"
     folder = work.reports / stamp
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        if must:
+            raise refused(error, str(folder)) from None
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from railbed.claims import WORKERS, Judged, Verdict
 from railbed.contract import Filesystem, further
 from railbed.defaults import STORAGE_CLEAR_S, STORAGE_PEERS_LEAST, STORAGE_TIMEOUT_S
 from railbed.run import TIMED_OUT
-from railbed.validate import fio, lnet, loads, servers, transfers
+from railbed.validate import fio, lnet, loads, old_folders, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.bench import Bench
 from railbed.validate.clients import Client, Seen, look, outage, unreachable
@@ -44,6 +43,8 @@ def _run(trial: Trial) -> None:
         return
     trial.look()
     bench.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
+    if trial.well:
+        old_folders.clear(bench, trial.filesystem, trial.well[0])
     if moving and len(trial.well) > 1:
         trial.measure()
     measured = {} if outage(trial.clients) else {claim: _load(trial, claim) for claim in loading}
@@ -145,7 +146,7 @@ class Trial:
 
     def folder(self, parts: Sequence[str] = ()) -> tuple[str, str] | None:
         """A client and a folder that it made, with ``parts`` in it; one that cannot is broken."""
-        folder = f"{self.filesystem.mount}/.railbed-probe-{time.time_ns():x}"
+        folder = old_folders.path(self.bench, self.filesystem.mount, "probe")
         for name in self.well:
             argv = ["mkdir", folder, *(f"{folder}/{part}" for part in parts)]
             made = self.bench.remote.run(name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)

@@ -1,7 +1,7 @@
 """What `gpu_probe.py` prints on the nodes of a replayed cluster: built in the form of the program, with rates of `healthy.yaml`.
 
-A rule is ``{node, gpu, slow: {way: share}, digests, errors}``, one GPU of a node, or ``{node, out}``, what the node prints
-instead. ``{code, err}`` beside it is how srun ends.
+A rule is ``{node, gpu, slow: {way: share}, digests, errors, peers, changed}``, one GPU of a node, or ``{node, out}``, what the
+node prints instead. ``{code, err}`` beside it is how srun ends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def _gpu(
     slow = {way: share for rule in rules for way, share in rule.get("slow", {}).items()}
     errors = {what: why for rule in rules for what, why in rule.get("errors", {}).items()}
     results = next((rule["digests"] for rule in rules if "digests" in rule), [RESULT] * REPEATS)
-    ways = [w for what in asked for w in {"copies": ("h2d", "d2h"), "digest": ()}.get(what, (what,))]
+    several = {"copies": ("h2d", "d2h"), "digest": (), "p2p": ()}
+    ways = [way for what in asked for way in several.get(what, (what,))]
     rates = {
         way: HEALTHY[cluster]["gpu_rates"][way] * slow.get(way, 1.0) * (1 + _noise(node, index, way))
         for way in ways if way not in errors and not ("copies" in errors and way in ("h2d", "d2h"))
@@ -61,7 +62,22 @@ def _gpu(
     done = "digest" in asked and "digest" not in errors
     return {
         "index": index, "model": MODEL, "rates": rates, "digests": results if done else [], "errors": errors,
+        **_pairs(cluster, node, index, rules, "p2p" in asked and "p2p" not in errors),
     }  # fmt: skip
+
+
+def _pairs(cluster: str, node: str, index: int, rules: list[dict[str, Any]], done: bool) -> dict[str, Any]:
+    """Copies to the others of the node; ``peers`` of a rule: GPU, or ``all`` → share of the healthy rate."""
+    if not done:
+        return {"peers": [], "changed": []}
+    share = {other: part for rule in rules for other, part in rule.get("peers", {}).items()}
+    found = [
+        None if other == index
+        else HEALTHY[cluster]["gpu_rates"]["p2p"] * share.get(other, share.get("all", 1.0))
+        * (1 + _noise(node, index * GPUS + other, "p2p"))
+        for other in range(GPUS)
+    ]  # fmt: skip
+    return {"peers": found, "changed": [other for rule in rules for other in rule.get("changed", [])]}
 
 
 def _noise(node: str, index: int, way: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from statistics import fmean, median, stdev
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,16 @@ def test_false_alarms_are_rare(count: int, noise: float, most: float) -> None:
 def test_slow_ones_hide_no_other_while_most_are_healthy() -> None:
     values = [100.0 + at % 3 / 10 for at in range(33)] + [80.0] * 31
     assert set(outliers.low(named(values)) or {}) == set(range(33, 64))
+
+
+@pytest.mark.parametrize("count", [5, 6, 7, 8, 9, 10, 12, 16, 32])
+def test_small_samples_are_made_larger_by_as_much_as_they_are_too_small(count: int) -> None:
+    """With the factor, the mean spread of normal noise is its standard deviation: 10,000 samples, three standard errors."""
+    rng, spreads = random.Random(20261201), []
+    for _ in range(10_000):
+        noise = [rng.gauss(0, 1) for _ in range(count)]
+        middle = median(noise)
+        spreads.append(median(abs(one - middle) for one in noise))
+    factor = outliers.SMALL.get(count, count / (count - outliers.LARGE))
+    slack = 3 * outliers.NORMAL * factor * stdev(spreads) / len(spreads) ** 0.5
+    assert slack < 0.02 and outliers.NORMAL * fmean(spreads) * factor == pytest.approx(1.0, abs=slack)

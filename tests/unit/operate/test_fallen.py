@@ -10,9 +10,10 @@ import pytest
 
 from railbed.claims import Culprit, Verdict
 from railbed.contract import Contract
+from railbed.effects import files
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, UsageError
+from railbed.errors import CommandError, UsageError, refused
 from railbed.judge.drift import Drift
 from railbed.operate import fallen
 from railbed.validate import Drifted
@@ -133,3 +134,18 @@ def test_without_a_scheduler_it_is_refused_before_anything_is_measured(contract:
     with pytest.raises(UsageError) as refused:
         fallen.require_scheduler(contract.model_copy(update={"scheduler": "none"}))
     assert refused.value.code == "NO_SCHEDULER"
+
+
+def test_a_full_disk_holds_nobody_back(
+    contract: Contract, work: Workspace, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scheduler holds the node; that nothing could be written down is told."""
+    work.accepted.write(accepted(contract))
+
+    def full(*_: Any, **__: Any) -> None:
+        raise refused(OSError(28, "No space left on device"), "accepted.json")
+
+    monkeypatch.setattr(files, "replace", full)
+    said = fallen.hold(work, contract, found([drift()], [culprit()]))
+    assert said.held == ["h100-1"] and "No space left" in said.unwritten
+    assert work.accepted.read() == accepted(contract), "the next run holds it again"

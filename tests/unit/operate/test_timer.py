@@ -31,6 +31,11 @@ def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
     start = 'ExecStart="/srv/clusters/.venv/bin/railbed" drift --stack prod --hold'
     assert f"{start} --quick\n" in units["railbed-drift-prod.service"]
     assert f"{start}\n" in units["railbed-drift-prod-full.service"]
+    for name in names:
+        assert (
+            'ExecStartPre=-"/srv/clusters/.venv/bin/railbed" report prune --stack prod --yes\n'
+            in units[f"{name}.service"]
+        )
     assert "User=operator\nWorkingDirectory=/srv/clusters\n" in units["railbed-drift-prod.service"]
     assert "OnCalendar=hourly" in units["railbed-drift-prod.timer"]
     assert (

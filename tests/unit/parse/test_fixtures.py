@@ -15,6 +15,7 @@ KINDS = ("good", "degraded", "truncated", "hostile")
 FIXTURES = {
     "dcgmi-diag": "parse/dcgmi_diag: version-4.json version-4-hot.json truncated.json hostile.json",
     "dcgmi-health": "parse/dcgmi_health: healthy.json failure.json truncated.json hostile.json",
+    "ethtool-module": "parse/ethtool_module: qsfp.txt dark.txt truncated.txt hostile.txt",
     "fi_rma_bw": "parse/fi_rma_bw: efa.txt slow.txt truncated.txt hostile.txt",
     "fio": "parse/fio: two-jobs.json full-disk.json truncated.json hostile.json",
     "ibdev2netdev": "parse/ibdev2netdev: roce.txt damaged.txt truncated.txt hostile.txt",
@@ -26,6 +27,7 @@ FIXTURES = {
     "iperf3": "parse/iperf3: bidir.json bidir-reverse-5-percent-slow.json truncated.json hostile.json",
     "lldp": "fabric: lldp-all.json lldp-unplugged.json lldp-truncated.json lldp-hostile.json",
     "lnetctl": "parse/lnetctl: o2ib.txt tcp.txt truncated.txt hostile.txt",
+    "mlxlink": "parse/mlxlink: good.json dim-and-hot.json truncated.json hostile.json",
     "nccl-debug": "parse/nccl_debug: two-nodes-ib.log gpudirect-off.log truncated.log hostile.log",
     "nccl-tests": "parse/nccl_tests: two-nodes.log wrong-data.log truncated.log hostile.log",
     "nccl-topology": "parse/nccl_topology: two-pairs.xml damaged.xml truncated.xml entities.xml",

@@ -29,6 +29,7 @@ SHORTEST_S = 1.0
 """Limit of texts of whatever size: what a busy machine needs to warm up."""
 FILLERS = (" ", "\t", "0", "a", ",", ":", "[", "(", "{", '"', "' - '", "error ", "a ", "0 ", "a: ", "\x1b[")
 OPENINGS = {
+    "ethtool-module": ("Module temperature : ", "Rcvr signal avg optical power(", "Laser rx power low ", "netlink error: "),
     "fi_rma_bw": ("{", "ft_", "bytes #sent total\n1k 1k ", "name bytes iters\n", "- { xfer_size: 1, "),
     "ibdev2netdev": ("mlx5_0 port 1 ==> ", "mlx5_0 port 1 (", "0000:19:00.0 mlx5_0 (", "mlx5_0 port 1 ==> ib0 ("),
     "iblinkinfo": ("CA: ", "Switch", 'CA: a:\n 0x1 1 1[ ] ==( )==> 2 1[ ] "', "CA: a:\n 0x1 1 1[ ] ==( 4X "),
@@ -39,6 +40,7 @@ OPENINGS = {
     "ibstat": ("CA '", "CA 'a'\n  Port 1:\n  State: ", "CA 'a'\n  "),
     "ibv_devinfo": ("hca_id: ", "hca_id: a\n port: 1\n GID[ 0]: ", "hca_id: a\n  "),
     "lnetctl": ("- net type: o2ib\n - nid: a\n  send_count: ", "- net type: ", "- nid: "),
+    "mlxlink": ("Temperature [C] : ", "Rx Power Current [dBm] : 1 [", "-E- ", "State : "),
     "nccl-debug": (
         "NCCL INFO ", "NCCL INFO Channel 00/0 : 1 -> 2 via ", "NCCL INFO NET/Plugin : Using ", "NCCL INFO Plugin load ",
         "NCCL INFO 1 Bytes -> Algo ", "NCCL INFO NCCL_A set to ", "NCCL INFO NET/IB : Using [0]",

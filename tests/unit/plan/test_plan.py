@@ -40,7 +40,9 @@ NODE = [
         "logins",
     )
 ] + ["scheduler.state"]
-GPU = [f"gpu.{part}" for part in ("gemm.bf16", "gemm.fp8", "gemm.fp64", "hbm", "copies", "determinism")]
+GPU = [
+    f"gpu.{part}" for part in ("gemm.bf16", "gemm.fp8", "gemm.fp64", "hbm", "copies", "p2p", "determinism")
+]
 
 
 def planned(**changed: Any) -> plan.ClusterPlan:

@@ -17,7 +17,7 @@ from railbed.validate.node import gpu_probe
 
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
 PYTHON = Path("/usr/bin/python3")
-ASKED = "bf16,fp8,fp64,hbm,copies,digest"
+ASKED = "bf16,fp8,fp64,hbm,copies,digest,p2p"
 
 
 def started(*arguments: str, stack: str = "") -> subprocess.CompletedProcess[str]:
@@ -57,6 +57,9 @@ def test_the_real_program_computes_on_processors(stack: Path) -> None:
         assert gpu.errors == {} and min(gpu.rates.values()) > 0
         assert set(gpu.rates) == {"bf16", "fp8", "fp64", "hbm", "h2d", "d2h"}
         assert len(gpu.digests) == gpu_probe.REPEATS
+    (none, there), (back, also_none) = (gpu.peers for gpu in part.gpus)
+    assert none is also_none is None and min(there or 0, back or 0) > 0
+    assert [gpu.changed for gpu in part.gpus] == [[], []]
     assert len({digest for gpu in part.gpus for digest in gpu.digests}) == 1
 
 
@@ -93,6 +96,46 @@ def test_a_measurement_that_stops_says_nothing_of_the_others() -> None:
         "hbm": "CUDA error: uncorrectable ECC error encountered",
     }
     assert said["index"] == 3
+
+
+class Joined(gpu_probe.Gpu):
+    """A GPU of four, of which GPU 2 gets other bytes from GPU 1, and GPU 3 can send to nobody."""
+
+    def __init__(self, index: int) -> None:
+        self.index, self.kind, self.size = index, "cuda", gpu_probe.SIZES["cuda"]
+
+    def model(self) -> str:
+        return "joined"
+
+    def sent(self, other: gpu_probe.Gpu) -> tuple[float, bool]:
+        if self.index == 3:
+            raise RuntimeError("CUDA error: peer access is not supported between these two devices")
+        return 380.123456, (self.index, other.index) != (1, 2)
+
+
+def test_copies_between_gpus_are_a_line_of_each_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_probe, "Gpu", lambda _torch, _kind, index: Joined(index))
+    found = gpu_probe.measured(None, "cuda", 4, ["p2p"])
+    said = {"node": "h100-3", "error": "", "torch": "", "cuda": "", "gpus": found, "trace": {}}
+    part = answered("\n".join(gpu_probe.lines(said)), 4)
+    assert isinstance(part, gpu_answers.Part)
+    assert [gpu.peers for gpu in part.gpus][:2] == [[None, 380.1, 380.1, 380.1], [380.1, None, 380.1, 380.1]]
+    assert [gpu.changed for gpu in part.gpus] == [[], [2], [], []]
+    assert part.gpus[3].peers == [] and "peer access is not supported" in part.gpus[3].errors["p2p"]
+
+
+def test_so_many_gpus_that_no_line_holds_them_are_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_probe, "Gpu", lambda _torch, _kind, index: Joined(index))
+    found = gpu_probe.measured(None, "cuda", gpu_probe.PEERS_MOST + 1, ["p2p"])
+    assert {one["errors"]["p2p"] for one in found} == {"copies between more than 32 GPUs are not measured"}
+
+
+def test_the_longest_line_of_peers_is_short_enough() -> None:
+    most = gpu_probe.PEERS_MOST
+    one = {"index": 31, "model": "x", "rates": {}, "digests": [], "errors": {}}
+    pairs = {"peers": [-1.234e-100] * most, "changed": [255] * most}
+    said = {"node": "n" * 64, "error": "", "torch": "", "cuda": "", "gpus": [{**one, **pairs}], "trace": {}}
+    assert max(len(line.encode()) for line in gpu_probe.lines(said)) < 1000
 
 
 LONG = 'é\x00"\\' * 400

@@ -35,14 +35,14 @@ def verdicts(found: dict[tuple[str, str], Judged], claim: str = "gpu.gemm.bf16")
 @pytest.mark.parametrize("scheduler", ["slurm", "none"])
 def test_healthy_gpus_pass_all_claims(run: Run, scheduler: str) -> None:
     found, started = run(healthy(), scheduler=scheduler)
-    assert {one.verdict for one in found.values()} == {Verdict.PASS} and len(found) == 24
+    assert {one.verdict for one in found.values()} == {Verdict.PASS} and len(found) == 28
     if scheduler == "none":
         assert [node for node, _ in started] == NODES
         return
     ((node, line),) = started
     assert node == "ctl0" and "--nodelist=h100-0,h100-1,h100-2,h100-3" in line
     assert "--gpus-per-node=8" in line and "--comment=railbed validate" in line.replace("'", "")
-    assert "--device cuda --gpus 8 --measure bf16,copies,digest,fp64,fp8,hbm" in line
+    assert "--device cuda --gpus 8 --measure bf16,copies,digest,fp64,fp8,hbm,p2p" in line
 
 
 def test_a_machine_that_stands_for_another_computes_on_processors(run: Run) -> None:
@@ -91,8 +91,11 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
         (healthy("h100-1") + json.dumps(part("h100-1")) + "\n", 0, "", "printed no answer"),
         (healthy(h100_1={**part("h100-1"), "error": "PyTorch sees no GPU", "gpus": []}), 0, "", "PyTorch sees no GPU"),
         (without(0), 0, "", "the first line of h100-1's answer did not come"),
-        (without(3), 0, "", "lines of 7 GPUs and 1 traces came, its first line says 8 and 1"),
-        (without(-1), 0, "", "lines of 8 GPUs and 0 traces came, its first line says 8 and 1"),
+        (without(3), 0, "", "lines of 7 GPUs, 1 traces and 8 GPUs' peers came, its first line says 8, 1 and 8"),
+        (without(-2), 0, "", "lines of 8 GPUs, 1 traces and 7 GPUs' peers came, its first line says 8, 1 and 8"),
+        (without(-1), 0, "", "lines of 8 GPUs, 0 traces and 8"),
+        (healthy(h100_1=part("h100-1", gpu3={"changed": [8]})), 0, "", "GPUs that it does not have"),
+        (healthy(h100_1=part("h100-1", gpu3={"peers": [1.0] * 9})), 0, "", "GPUs that it does not have"),
         (healthy() + text(part("h100-1")), 0, "", "2 answers came in the name of h100-1"),
         (healthy(h100_1=part("h100-1", gpu3={"index": 8})), 0, "", "GPUs that it does not have"),
         (healthy(h100_1=part("h100-1", gpu3={"index": 4})), 0, "", "2 answers came in the name of h100-1"),

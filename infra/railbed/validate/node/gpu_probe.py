@@ -37,12 +37,18 @@ TRACE_FIELDS = "index,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.
 TOGETHER_TIMEOUT_S = 60.0
 """For all GPUs of the node to get ready to begin together; then each goes on alone."""
 GEMMS = ("bf16", "fp8", "fp64")
+PAIRS = ("peers", "changed")
+"""What a GPU did with the others of its node: a line of its own."""
 LINE_BYTES = 1000
 """Each line is shorter. slurmstepd sends one of 1024 bytes or more in pieces (Slurm, src/common/io_hdr.h, SLURM_IO_MAX_MSG_LEN),
 and srun mixes the pieces of all nodes."""
 ERROR_CHARACTERS = (300, 120, 60, 20)
 """An error is cut to the first of these with which its line is short enough."""
 NAME_CHARACTERS = 64
+PEER_SHARE = 4
+"""A copy between GPUs has this part of the bytes and of the time of a round of copies from the host."""
+PEERS_MOST = 32
+"""Rates to so many GPUs fit into a line; no node that is known has more than 16."""
 LARGEST, SCALE = 64, 32
 """Numbers for a digest are whole, from -LARGEST to LARGEST, divided by SCALE, a power of two: exact in bf16, and about as large
 as normal ones."""
@@ -156,6 +162,21 @@ class Gpu:
                 "d2h": rate(lambda: host.copy_(there, non_blocking=True), self.settle, count / 1e9, least_s),
             }
 
+    def sent(self, other: Gpu) -> tuple[float, bool]:
+        """GB/s of a copy from this GPU's memory to another one's, and whether every byte arrived as it was."""
+        torch, count = self.torch, max(1, self.size.host_bytes // PEER_SHARE // 8)
+        source = torch.arange(count, dtype=torch.int64, device=self.device) + self.index
+        target = torch.zeros(count, dtype=torch.int64, device=other.device)
+
+        def settle() -> None:
+            self.settle()
+            other.settle()
+
+        least_s = self.size.round_s / 8 / PEER_SHARE
+        found = rate(lambda: target.copy_(source, non_blocking=True), settle, 8 * count / 1e9, least_s)
+        wanted = torch.arange(count, dtype=torch.int64, device=other.device) + self.index
+        return found, bool(torch.equal(target, wanted))
+
     def device_address(self) -> str:
         """Of the PCI device, as sysfs names it; empty where there is none, or torch does not tell."""
         if self.kind == "cpu":
@@ -203,6 +224,10 @@ class Answer:
         self.rates: dict[str, float] = {}
         self.digests: list[str] = []
         self.errors: dict[str, str] = {}
+        self.peers: list[Optional[float]] = []
+        """GB/s to each GPU of the node, nothing to itself."""
+        self.changed: list[int] = []
+        """GPUs at which other bytes arrived than were sent."""
 
     def ask(self, what: str, work: Callable[[], None]) -> None:
         """Does one measurement; what stops it is kept, and says nothing of the others."""
@@ -225,10 +250,23 @@ class Answer:
         if "digest" in wanted:
             self.ask("digest", lambda: self.digests.extend(self.gpu.digest() for _ in range(REPEATS)))
 
+    def to_peers(self, others: list[Gpu]) -> None:
+        """Copies to each other GPU of the node, one after the other."""
+        if len(others) > PEERS_MOST:
+            raise RuntimeError(f"copies between more than {PEERS_MOST} GPUs are not measured")
+        for other in others:
+            if other is self.gpu:
+                self.peers.append(None)
+                continue
+            found, whole = self.gpu.sent(other)
+            self.peers.append(float(f"{found:.4g}"))
+            if not whole:
+                self.changed.append(other.index)
+
     def plain(self) -> dict[str, Any]:
         return {
             "index": self.gpu.index, "model": self.gpu.model(), "rates": self.rates, "digests": self.digests,
-            "errors": self.errors,
+            "errors": self.errors, "peers": self.peers, "changed": self.changed,
         }  # fmt: skip
 
 
@@ -250,6 +288,9 @@ def measured(torch: Any, kind: str, count: int, wanted: list[str]) -> list[dict[
     for one in answers:
         if "copies" in wanted:
             one.ask("copies", lambda one=one: one.rates.update(one.gpu.copies()))  # type: ignore[misc]
+    for one in answers:
+        if "p2p" in wanted:
+            one.ask("p2p", lambda one=one: one.to_peers([other.gpu for other in answers]))  # type: ignore[misc]
     return [one.plain() for one in answers]
 
 
@@ -328,11 +369,19 @@ def lines(said: dict[str, Any]) -> list[str]:
     """The answer as lines of JSON, each in the node's name and shorter than LINE_BYTES."""
     node, gpus, traces = said["node"], said["gpus"], said["trace"]
     head = {"error": said["error"], "torch": name(said["torch"]), "cuda": name(said["cuda"])}
+    pairs = [{"index": one["index"], **{key: one[key] for key in PAIRS}} for one in gpus if one.get("peers")]
+    counts = {"gpus": len(gpus), "traces": len(traces), "peers": len(pairs)}
     return [
-        line({"node": node, "kind": "head", **head, "gpus": len(gpus), "traces": len(traces)}),
-        *(line({"node": node, "kind": "gpu", **one, "model": name(one["model"])}) for one in gpus),
+        line({"node": node, "kind": "head", **head, **counts}),
+        *(line({"node": node, "kind": "gpu", **alone(one), "model": name(one["model"])}) for one in gpus),
+        *(line({"node": node, "kind": "peers", **one}) for one in pairs),
         *(line({"node": node, "kind": "trace", "index": at, **one}) for at, one in sorted(traces.items())),
     ]
+
+
+def alone(said: dict[str, Any]) -> dict[str, Any]:
+    """What one GPU did by itself."""
+    return {key: value for key, value in said.items() if key not in PAIRS}
 
 
 def line(said: dict[str, Any]) -> str:

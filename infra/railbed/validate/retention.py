@@ -1,0 +1,85 @@
+"""Reports that nobody needs any more: a timer writes 25 a day, and nothing else removes them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from railbed.effects.workspace import Workspace
+from railbed.errors import refused
+from railbed.validate import certificate, manifest
+from railbed.validate.acceptance import LATEST_FULL
+
+LATEST = "latest"
+NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z", re.ASCII)
+"""What a validation calls its folder; nothing else is ever removed."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What goes, or went, and what stays and why."""
+
+    removed: list[str]
+    freed_bytes: int
+    kept: dict[str, str]
+    """Folder → why it stays, oldest first."""
+    dry_run: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON of `railbed report prune --json`."""
+        return {
+            "removed": self.removed, "freed_bytes": self.freed_bytes, "kept": self.kept, "dry_run": self.dry_run,
+        }  # fmt: skip
+
+
+def prune(work: Workspace, keep: int, *, dry_run: bool) -> Pruned:
+    """Removes all but the last ``keep`` reports, those that a certificate is about, and those that the links name.
+
+    Raises RailbedError ``SYSTEM`` where a folder cannot be removed, Tampered where the standing certificate cannot be read: then
+    nobody knows which report is its.
+    """
+    names = reports(work.reports)
+    kept = {name: why for name in names if (why := _needed(work, name))}
+    kept |= {name: f"one of the last {keep}" for name in names[-keep:] if name not in kept}
+    going = [name for name in names if name not in kept]
+    freed = 0
+    for name in going:
+        freed += _size_bytes(work.reports / name)
+        if not dry_run:
+            _remove(work.reports / name)
+    return Pruned(going, freed, {name: kept[name] for name in names if name in kept}, dry_run)
+
+
+def reports(folder: Path) -> list[str]:
+    """Names of the folders of validations, oldest first: a name is a time."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        one.name
+        for one in folder.iterdir()
+        if NAME.fullmatch(one.name) and one.is_dir() and not one.is_symlink()
+    )
+
+
+def _needed(work: Workspace, name: str) -> str:
+    """Why a report stays, however old it is; empty where it may go."""
+    if work.certificate_file.exists() and certificate.read(work.certificate_file)[0].report == name:
+        return "the standing certificate is about it"
+    if (work.reports / name / manifest.CERTIFICATE).exists():
+        return "it earned a certificate"
+    links = [link for link in (LATEST, LATEST_FULL) if (work.reports / link).resolve().name == name]
+    return f"it is {links[0]}" if links else ""
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(one.lstat().st_size for one in folder.rglob("*") if not one.is_dir() or one.is_symlink())
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise refused(error, str(folder)) from None
