@@ -184,6 +184,18 @@ def _rate(facts: Facts, unit: str, peak: float | None, what: str, statement: str
 
 
 @define(
+    id="node.training_stack", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=NODE_SUITE,
+    holds="PyTorch has the release's version and loads, with the NCCL of its own locked list, and sees a GPU where the driver "
+    "lists one",
+    accuses="training stack", runbook="training-stack", hardware=True,
+)  # fmt: skip
+def training_stack(facts: Facts) -> Instances:
+    return _computed(
+        facts, f"PyTorch {facts.installed.get('torch', '')} loads with its NCCL, and sees the GPUs"
+    )
+
+
+@define(
     id="gpu.gemm.bf16", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=GPU_PROBE,
     holds=f"every GPU multiplies matrices in BF16, all of a node at once: {SLOW}", accuses="gpus", runbook="gpu-rate",
     hardware=True,
