@@ -161,7 +161,7 @@ def affinity(facts: Facts) -> Instances:
 
 @define(
     id="node.containers", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
-    holds="enroot and NVIDIA's toolkit have the release's versions, and users may unpack images",
+    holds="enroot and NVIDIA's toolkit have the release's versions, and users may unpack images and make user namespaces",
     accuses="containers", runbook="containers", hardware=True,
 )  # fmt: skip
 def containers(facts: Facts) -> Instances:
