@@ -74,6 +74,8 @@ def _profile(one: ImageProfile) -> Iterator[str]:
         yield f"- Its MPI is in `{one.mpi_home}`, and must be there."
     for unit in one.services:
         yield f"- `{unit}` must be enabled: {one.services[unit].reason}."
+    for unit in one.silenced:
+        yield f"- `{unit}` does nothing more, by a drop-in of role `image`: {one.silenced[unit].reason}."
     for file, kept in one.apt_sources.items():
         yield f"- `/etc/apt/sources.list.d/{file}` stays: {kept.reason}."
     for file, kept in one.apt_preferences.items():

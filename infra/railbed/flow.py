@@ -72,6 +72,12 @@ def plan_of(work: Workspace) -> plans.ClusterPlan:
     return plans.plan(spec.load(work.stack_file))
 
 
+def warn(planned: plans.ClusterPlan, say: Say) -> None:
+    """Says what a user should know of the plan before it is made."""
+    for one in planned.warnings:
+        say(f"{one.code}: {one.message} ({one.path})")
+
+
 def setup(work: Workspace, say: Say) -> None:
     """Gets this checkout ready: stack file, host tools, engine, and ``.railbed/env`` for plain `pulumi`."""
     if not work.stack_file.exists():
@@ -208,8 +214,10 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
     with operating(work, "up"), accepting(work, new_host_keys or []):
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
+        warn(planned, say)
         platforms.require_configured(planned)
         plans.require_acknowledged(planned)
+        plans.require_sources(planned)
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
             require(
@@ -260,7 +268,9 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
     with operating(work, f"upgrade to {release}"):
         known = contract_store.load(work)
         planned = _way_to(work, known, release)
+        warn(planned, say)
         plans.require_acknowledged(planned)
+        plans.require_sources(planned, installed=True)
         here, wanted_nodes = {node.name for node in known.nodes}, plans.names(planned)
         if here - wanted_nodes or (wanted_nodes - here and not known.missing):
             raise UsageError(

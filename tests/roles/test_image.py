@@ -37,7 +37,7 @@ def with_images(shown: Path) -> Contract:
         return NodeImage(
             profile="site", brings={"nvidia_driver": Brought(accepts=accepts, file=str(shown))},
             follows={"fabric_manager": accepts}, holds=["nvidia-utils-*"], apt_sources=["own.list"], apt_preferences=["own-pin"],
-            names_devices=True,
+            names_devices=True, silenced=["rewrites.service"],
         )  # fmt: skip
 
     classes = [
@@ -98,3 +98,15 @@ def test_names_that_a_service_of_the_image_gives_are_left_to_it(imaged: Recorded
     asked = imaged.asked[GOOD]["rdma: Load the drivers, now and at every boot"]
     rules = "/etc/udev/rules.d/60-rdma-persistent-naming.rules"
     assert rules not in asked["files"] and rules not in asked["absent"]
+
+
+DROP_IN = "/etc/systemd/system/rewrites.service.d/90-railbed.conf"
+
+
+def test_a_unit_that_would_write_over_roles_does_nothing_and_is_not_stopped(imaged: Recorded) -> None:
+    lines = imaged.text(GOOD, DROP_IN).splitlines()
+    assert lines[1:] == ["[Service]", "ExecStart=", "ExecStart=/usr/bin/true", "ExecStop="]
+    asked = imaged.asked[GOOD]["image: Take from units of the image what roles write"]
+    assert not asked.get("units") and DROP_IN not in imaged.files["ctl0"] and DROP_IN not in imaged.files[BAD]
+    order = list(imaged.asked[GOOD])
+    assert order.index("image: Take from units of the image what roles write") < order.index(PACKAGES)

@@ -31,7 +31,7 @@ def test_nodes_partition_and_health_check_of_the_scheduler(lab: Recorded) -> Non
     assert "PartitionName=batch Nodes=h100-0,h100-1,h100-2 Default=YES" in text
     assert values(text)["HealthCheckProgram"] == "/opt/railbed/checks/healthcheck"
     assert values(text)["HealthCheckNodeState"] == "ANY,CYCLE", (
-        "drained nodes too: how else would a drain end"
+        "busy nodes too: one with a fault takes no next job"
     )
     assert "NodeName=h100-0 Name=gpu File=/dev/nvidia[0-7]\n" in lab.text("ctl0", "/etc/slurm/gres.conf")
 

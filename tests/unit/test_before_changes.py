@@ -139,3 +139,19 @@ def test_destroy_does_nothing_while_jobs_run_unless_it_is_told_to_end_them(
     assert not work.journal_file.exists()
     flow.destroy(work, said.append, end_jobs=True)
     assert LOG[0].done == ["backup before destroy", "destroy", "remove"]
+
+
+def test_up_says_what_the_plan_warns_of_and_makes_nothing_for_nodes_that_cannot_get_their_packages(
+    work: Workspace,
+) -> None:
+    said: list[str] = []
+    with pytest.raises(RailbedError):
+        flow.up(work, said.append)
+    assert [line for line in said if line.startswith("CAPACITY_NOT_ENFORCED: ")]
+    LOG.clear()
+    work.stack_file.write_text((ROOT / "examples/metal-cluster.yaml").read_text())
+    with pytest.raises(UsageError) as refused:
+        flow.up(work, said.append)
+    assert refused.value.code == "NOT_PINNED" and "railbed software pin" in refused.value.hint
+    assert said[-1].startswith("NOT_PINNED: ")
+    assert LOG == [], "not even the engine's state was opened"

@@ -126,6 +126,8 @@ class ImageProfile(Entry):
     """Files of ``/etc/apt/preferences.d`` that go: with them apt does not take what the release asks for."""
     services: dict[str, Kept] = Field(default_factory=dict)
     """Units of systemd that must go on working."""
+    silenced: dict[str, Kept] = Field(default_factory=dict)
+    """Units of systemd that stay enabled and do nothing more: they would write over what roles write."""
     not_asked: dict[str, Kept] = Field(default_factory=dict)
     """Components and packages that nodes of the image are never asked to install."""
     doubts: dict[str, Kept] = Field(default_factory=dict)

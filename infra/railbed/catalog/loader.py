@@ -164,7 +164,7 @@ def _facts_of_image(entry: ImageProfile) -> Iterator[tuple[str, Any, Source]]:
         yield name, part.accepts, part.provenance
     for name, follower in entry.follows.items():
         yield name, " ".join(follower.packages), follower.provenance
-    for kept in (entry.apt_sources, entry.apt_preferences, entry.services, entry.not_asked):
+    for kept in (entry.apt_sources, entry.apt_preferences, entry.services, entry.silenced, entry.not_asked):
         for name, one in kept.items():
             yield name, one.reason, one.provenance
     for name, image in entry.published.items():

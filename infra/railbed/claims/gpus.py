@@ -161,7 +161,7 @@ def affinity(facts: Facts) -> Instances:
 
 @define(
     id="node.containers", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
-    holds="enroot and NVIDIA's toolkit have the release's versions, and users may unpack images",
+    holds="enroot and NVIDIA's toolkit have the release's versions, and users may unpack images and make user namespaces",
     accuses="containers", runbook="containers", hardware=True,
 )  # fmt: skip
 def containers(facts: Facts) -> Instances:
@@ -181,6 +181,18 @@ def _computed(facts: Facts, statement: str, reach: Expectation | None = None) ->
 
 def _rate(facts: Facts, unit: str, peak: float | None, what: str, statement: str) -> Instances:
     return _computed(facts, statement, expectations.gpu_rate(facts.machine, unit, peak, what))
+
+
+@define(
+    id="node.training_stack", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=NODE_SUITE,
+    holds="PyTorch has the release's version and loads, with the NCCL of its own locked list, and sees a GPU where the driver "
+    "lists one",
+    accuses="training stack", runbook="training-stack", hardware=True,
+)  # fmt: skip
+def training_stack(facts: Facts) -> Instances:
+    return _computed(
+        facts, f"PyTorch {facts.installed.get('torch', '')} loads with its NCCL, and sees the GPUs"
+    )
 
 
 @define(

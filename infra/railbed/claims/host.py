@@ -82,6 +82,20 @@ def partition(facts: Facts) -> Instances:
 
 
 @define(
+    id="node.nccl", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
+    holds="`/etc/nccl.conf` has every variable that the machine and its cards ask, and the topology file that it names is there",
+    accuses="nccl", runbook="nccl",
+)  # fmt: skip
+def nccl(facts: Facts) -> Instances:
+    if facts.transports == ["efa"] and not facts.machine.nccl_environment:
+        yield Out("the catalogue knows nothing that NCCL should be told on these machines")
+    elif facts.has_fabric:
+        yield In("NCCL is told what the machine and its cards ask, by the file that every job reads")
+    else:
+        yield Out("the hosts have no rails")
+
+
+@define(
     id="node.processors", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that "
     "takes longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",

@@ -97,6 +97,7 @@ def preview(stack: str = output.STACK_OPTION) -> None:
     """Show what `up` would change; changes nothing."""
     work = _new(stack)
     flow.setup(work, say)
+    flow.warn(flow.plan_of(work), say)
     changes = Session(work, say).preview(lambda text: output.err.print(text.rstrip()))
     output.out.print(f"{changes.total} changes" if changes.total else "nothing to change")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from railbed.contract import nccl
 from railbed.contract.parts import Nic, Node, Rail
 from railbed.contract.whole import Contract
 from railbed.defaults import (
@@ -16,7 +17,7 @@ from railbed.defaults import (
     SCHEDULED_MEMORY_SHARE,
     TIME_OFFSET_S,
 )
-from railbed.software import slurm_api
+from railbed.software import slurm_api, training
 
 HELD = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
@@ -94,6 +95,13 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         },
         "directory": _directory(contract),
         "pkey": contract.pkey,
+        "nccl": nccl.settings(contract, node),
+        "training": {
+            "path": software.training_stack_path,
+            "torch": versions.get("torch", ""),
+            "nccl": training.nccl_of(versions.get("torch", "")),
+            "device": machine.trains_on if machine else "",
+        },
         "scheduler_api": slurm_api.of(versions.get("slurm", "")) if contract.scheduler_api != "none" else "",
         "nofile_min": NOFILE_MIN,
         "memlock_min_kib": MEMLOCK_MIN_KIB if machine and machine.transport == "tcp" else None,

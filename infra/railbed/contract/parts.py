@@ -113,6 +113,8 @@ class NodeImage(FrozenModel):
     """Files of ``/etc/apt/preferences.d`` that go."""
     services: list[scalars.Unit] = Field(default_factory=list)
     """Units of the image that must be enabled."""
+    silenced: list[scalars.Unit] = Field(default_factory=list)
+    """Units of the image that do nothing more."""
     names_devices: bool = False
     """Whether a service of the image names the RDMA devices."""
     stamp: scalars.Path = ""

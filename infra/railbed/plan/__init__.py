@@ -24,6 +24,7 @@ from railbed.plan.parts import (
     Warned,
 )
 from railbed.plan.purchase import require as require_acknowledged
+from railbed.plan.warnings import require_sources
 
 __all__ = [
     "Addresses",
@@ -48,4 +49,5 @@ __all__ = [
     "node_names",
     "plan",
     "require_acknowledged",
+    "require_sources",
 ]

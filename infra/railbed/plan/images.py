@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from railbed import catalog
 from railbed.catalog import STOCK, ImageProfile
 from railbed.errors import UsageError
+from railbed.plan.parts import ClusterPlan
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.cluster import Pool
@@ -89,6 +90,12 @@ def fills(profile: str, chosen: Mapping[str, catalog.Component]) -> list[str]:
     return sorted(
         name for name, part in chosen.items() if name not in absent and (part.node_packages or part.sha256)
     )
+
+
+def hold_release(plan: ClusterPlan) -> bool:
+    """Whether every host starts from an image with all packages of a release; role `image` compares which release that is."""
+    names = {pool.profile for pool in plan.pools} | ({plan.profile} if plan.has_controller else set())
+    return all(catalog.load_image(name).stamp for name in names)
 
 
 def doubtful(spec: ClusterSpec, chosen: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -121,6 +121,7 @@ class PlannedImage(FrozenModel):
     apt_sources: list[str]
     apt_preferences: list[str]
     services: list[str]
+    silenced: list[str]
     names_devices: bool
     stamp: str
     mpi_home: str
@@ -221,6 +222,7 @@ def _image(
         apt_sources=sorted(profile.apt_sources) if brought else [],
         apt_preferences=sorted(profile.apt_preferences),
         services=sorted(profile.services) if rails else [],
+        silenced=sorted(profile.silenced),
         names_devices=rails and profile.device_names == "image",
         stamp=profile.stamp,
         mpi_home=profile.mpi_home if "openmpi" in brought else "",

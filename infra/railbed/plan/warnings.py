@@ -1,4 +1,4 @@
-"""What a user should know of a plan, and that stops nothing."""
+"""What a user should know of a plan, and what of it `up` makes nothing with."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from railbed import catalog
 from railbed.claims import Claim, table
+from railbed.errors import UsageError
 from railbed.plan import images, sources
-from railbed.plan.parts import PlannedFilesystem, PlannedPool, Price, Warned
+from railbed.plan.parts import ClusterPlan, PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers
 from railbed.spec.cluster import OnDemand
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import AzurePlatform, CloudPlatform
 
+STOPS_NODES = ("NO_SOURCE", "NOT_PINNED")
+"""With these warnings every node stops at its packages, for apt installs all of a node's packages or none."""
 EXPORT = ":/"
 """In the middle of an NFS export, which any host mounts."""
 
@@ -54,6 +57,22 @@ def of(
         yield from _cloud(spec, price, where)
 
 
+def require_sources(plan: ClusterPlan, *, installed: bool = False) -> None:
+    """Raises UsageError for a part that nodes need and cannot get: they would be bought, and stop at their packages.
+
+    Not with a site's mirror: what lies in its own folder no plan knows. Nor where every node starts from an image that holds the
+    release, unless they are ``installed`` with another one by now.
+    """
+    if plan.mirrored or (not installed and images.hold_release(plan)):
+        return
+    for one in plan.warnings:
+        if one.code in STOPS_NODES:
+            raise UsageError(
+                "nodes would stop at their packages; nothing was made",
+                code=one.code, path=one.path, hint=one.message,
+            )  # fmt: skip
+
+
 def of_software(
     spec: ClusterSpec, chosen: Mapping[str, catalog.Component], brought: Collection[str], where: str
 ) -> Iterator[Warned]:
@@ -62,8 +81,8 @@ def of_software(
     if lacking := sources.without(chosen, slurm=slurm, rdma=rdma, brought=brought):
         told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
-            f"no source of this plan has {told}: a node that does not have them yet stops at its packages, before one of "
-            "them is changed. Name a profile of its `image` that brings them, or put them in a folder of your `software.mirror`"
+            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes nothing. Name a "
+            "profile of its `image` that brings them, or a `software.mirror` of yours that has them in a folder of its own"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
 
@@ -85,8 +104,9 @@ def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Wa
     if lacking:
         told = ", ".join(lacking.values())
         message = (
-            f"nobody has pinned {told}: a node that does not have it yet stops at its packages, before one of them is changed. "
-            f"See what is published, and record it once: `railbed software pin {release} {' '.join(lacking)}`"
+            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes nothing. See what is published, "
+            f"and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that brings it, "
+            "or a `software.mirror` of yours that has it in a folder of its own"
         )
         yield Warned(code="NOT_PINNED", path=f"{where}.software.release", message=message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from railbed.validate.node.probe import Answer
@@ -38,6 +39,15 @@ def partition(machine: Machine) -> None:
         if card["there"]:
             for place, key in enumerate(card["keys"]):
                 machine.tree.write(f"/sys/class/infiniband/{name}/ports/1/pkeys/{place}", key + "\n")
+
+
+def torch(machine: Machine) -> Answer:
+    """What PyTorch says of itself; ``load`` is why it cannot be loaded."""
+    if machine.facts["load"]:
+        return Answer(1, "", f"Traceback (most recent call last):\n{machine.facts['load']}\n")
+    there = sum(gpu["there"] and not gpu["lost"] for gpu in machine.facts["gpus"])
+    seen = 0 if machine.facts["nvidia_smi"] else min(there, machine.facts["torch"]["gpus"])
+    return Answer(0, json.dumps({**machine.facts["torch"], "gpus": seen}) + "\n", "")
 
 
 def gdrcopy(machine: Machine) -> None:

@@ -38,11 +38,14 @@ IDLE = "0x0000000000000001"
 SAID = (
     "driver", "fabric_manager", "fabric_manager_state", "dcgm", "log", "log_code", "memlock", "step", "offset_s", "leap",
     "unmunge", "enroot", "packages", "logins", "nvidia_smi", "says", "container_toolkit", "slurmd", "gdrcopy_mode", "watches",
-    "shared",
+    "shared", "torch", "load",
 )  # fmt: skip
 """Facts that programs tell, and no file; of a GPU all but ``PART_FILES``."""
 
-
+AS_TOLD = (
+    "driver", "kernel", "container_toolkit", "fabric_manager", "dcgm", "boot_line", "nccl_conf", "torch",
+)  # fmt: skip
+"""Facts of a node that the table of healthy ones has."""
 PART_FILES = (".there", ".errors")
 """Facts of a GPU that its files tell."""
 
@@ -90,14 +93,14 @@ def facts(cluster: str) -> dict[str, Any]:
         for switch in machine["switches"] for nic in switch["nics"]
     }  # fmt: skip
     return {
-        **{name: base[name] for name in ("driver", "kernel", "container_toolkit", "fabric_manager", "dcgm", "boot_line")},
+        **copy.deepcopy({name: base[name] for name in AS_TOLD}),
         "next_kernel": base["kernel"], "built_for": base["kernel"], "gpus": [copy.deepcopy(gpu) for _ in range(GPUS)],
-        "cards": cards, "fabric_manager_state": "active", "memory_kib": machine["memory_kib"], "acs": 0,
+        "cards": cards, "fabric_manager_state": "active", "memory_kib": machine["memory_kib"], "acs": 0, "load": "",
         "read_request": 0x5936, "governor": "performance", "memlock": "unlimited", "log": [], "log_code": 0,
         "offset_s": "-0.000001898", "leap": "Normal", "time_source": "0A500001,10.80.0.1", "lustre": "present", "data": "present",
         "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
-        "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "nccl_conf": "NCCL_IB_PKEY=1\n", "watches": {},
+        "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "watches": {},
         "processes": {}, "shared": [], "semaphores": [],
     }  # fmt: skip
 
@@ -377,6 +380,9 @@ class Machine(Probe):
         return Answer(
             self.facts["unmunge"], "", "unmunge: Error: Invalid credential\n" if self.facts["unmunge"] else ""
         )
+
+    def _env(self, words: list[str]) -> Answer:
+        return devices.torch(self)
 
     def _setpriv(self, words: list[str]) -> Answer:
         return Answer(0, "[]\n", "")

@@ -30,6 +30,8 @@ NODE = [
         "pcie",
         "nics",
         "leftovers",
+        "nccl",
+        "training_stack",
         "limits",
         "containers",
         "mounts",

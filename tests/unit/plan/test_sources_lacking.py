@@ -10,12 +10,17 @@ import pytest
 import yaml
 
 from railbed import catalog, plan, spec
-from railbed.errors import CatalogError
+from railbed.errors import CatalogError, UsageError
 from railbed.plan import sources
 from railbed.software import compat
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCA = "0123456789ABCDEF0123456789ABCDEF01234567"
+MIRROR = {
+    "url": "https://mirror.site.test",
+    "key": (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text(),
+    "fingerprint": DOCA,
+}
 PIN = """
 title: what this site pinned
 sources: {{shown: {{source: "shown by railbed software pin, confirmed", checked: 2026-11-30}}}}
@@ -113,3 +118,40 @@ def test_a_file_is_one_for_the_machines_processor(machine: str, ending: str) -> 
         release, facts = catalog.load_release(key), catalog.load_machine(machine)
         chosen = compat.select(release, facts, compat.system_of(release, facts))
         assert chosen["enroot"].url.endswith(ending)
+
+
+@pytest.mark.parametrize("example", ["metal-cluster", "aws-flagship", "oci-hosts"])
+def test_nothing_is_made_for_nodes_that_would_stop_at_their_packages(example: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        plan.require_sources(made(example))
+    assert refused.value.code == "NOT_PINNED" and refused.value.path.endswith("software.release")
+    assert "railbed software pin 2026.1" in refused.value.hint and "enroot" in refused.value.hint
+
+
+def test_a_part_without_any_source_is_refused_too() -> None:
+    weka = plan.Warned(code="NO_SOURCE", message="no source of this plan has weka", path="x.software.release")
+    ready = made("lab-cluster")
+    with pytest.raises(UsageError, match="nothing was made") as refused:
+        plan.require_sources(ready.model_copy(update={"warnings": [*ready.warnings, weka]}))
+    assert refused.value.code == "NO_SOURCE" and refused.value.hint == weka.message
+
+
+def test_other_warnings_stop_nothing() -> None:
+    ready = made("lab-cluster")
+    assert ready.warnings
+    plan.require_sources(ready)
+
+
+def test_an_image_a_mirror_or_a_pin_brings_it(own: Path) -> None:
+    release = {"release": "2026.11"}
+    mirrored = made("aws-flagship", software={**release, "mirror": MIRROR})
+    assert [one for one in mirrored.warnings if one.code == "NOT_PINNED"], "its own folder may have it or not"
+    plan.require_sources(mirrored)
+    place = made("metal-cluster").place.model_dump(mode="json", exclude_none=True)
+    baked = made("metal-cluster", platform={**place, "image": {"profile": "railbed"}})
+    plan.require_sources(baked)
+    with pytest.raises(UsageError, match="packages"):
+        plan.require_sources(baked, installed=True)
+    url = catalog.load_release("2026.11").alternatives("enroot")[-1].url
+    own.write_text(PIN.format(key="doca", fingerprint=DOCA, url=url, sha256="5" * 64))
+    plan.require_sources(made("aws-flagship"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,11 @@ PART = "container runtime"
 SETTINGS = "/etc/enroot/enroot.conf"
 PROGRAMS = {"enroot": ("enroot", "version"), "container_toolkit": ("nvidia-ctk", "--version")}
 """Component → how it is asked for its version."""
+RESTRICTED = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+"""1 where only programs with a profile that says so may make user namespaces (Ubuntu 24.04), which enroot does as the user."""
+PROFILES = "/sys/kernel/security/apparmor/profiles"
+LOADED = re.compile(r"^\S*enroot\S* \(", re.M)
+"""`enroot`, or by its program `/usr/bin/enroot-nsenter`: NVIDIA/enroot, conf/apparmor.profile."""
 OPEN = "1777"
 """Everybody makes a folder of their own below it and takes none of another's."""
 
@@ -31,7 +37,8 @@ def _wrong(probe: Probe, component: str, expected: str) -> str:
 
 
 def containers(probe: Probe, want: dict[str, Any]) -> Finding:
-    """enroot and NVIDIA's toolkit have the release's versions, and users may unpack images where enroot's settings say."""
+    """enroot and NVIDIA's toolkit have the release's versions, users may unpack images where enroot's settings say, and
+    make user namespaces."""
     locked: dict[str, str] = want["containers"]
     expected = ", ".join(f"{component} {version}" for component, version in sorted(locked.items()))
     wrong = [
@@ -46,6 +53,13 @@ def containers(probe: Probe, want: dict[str, Any]) -> Finding:
             wrong.append(f"users may not unpack images in {place[1]}: {mode.first_line}")
     else:
         wrong.append(f"{SETTINGS} does not say where images are unpacked")
+    if (probe.read(RESTRICTED) or "").strip() == "1":
+        root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        profiles = probe.run([*root, "cat", probe.root + PROFILES])
+        if profiles.code != 0 and not wrong:
+            return Finding("unproven", f"{PROFILES}: {profiles.first_line}", expected=expected)
+        if profiles.code == 0 and not LOADED.search(profiles.out):
+            wrong.append("users may not make user namespaces, and no AppArmor profile of enroot's is loaded")
     if wrong:
         return Finding("fail", "; ".join(wrong), None, "", expected, (PART,))
     return Finding("pass", "installed, and users may unpack images", expected, "", expected)
