@@ -15,12 +15,12 @@ import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 
+from railbed import fault_search
 from railbed.claims import Verdict
 from railbed.fabric import Fabric, FabricRequest, Names, plan
 from railbed.fabric.cables import core_end, spine_end
-from railbed.toolbox import fault_search
-from railbed.toolbox.fault_search.paths import Paths
-from railbed.toolbox.fault_search.sweep import least_stages, sweep
+from railbed.fault_search.paths import Paths
+from railbed.fault_search.sweep import least_stages, sweep
 
 NODES = 512
 PREVALENCE = 0.01

@@ -223,6 +223,18 @@ TIME_OFFSET_S = 0.05
 COLLECTIVE_TIMEOUT_S = 120
 COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
+CURVE_FACTOR, SLOW_LINE_FACTOR = 4, 16
+"""From one message size of a collective to the next. All sizes together take a third longer than the largest alone, on the lab's
+slow line a sixteenth."""
+CURVE_LEAST_BYTES, CURVE_BYTES_PER_RANK = 1024, 64
+"""Smallest message of a collective: nccl-tests cut a size to whole elements of 4 B for every rank."""
+SEARCH_RUNS, SEARCH_S = 600, 900.0
+"""What the search for who is to blame for a slow collective may cost: 512 nodes take 256 pairs in their first round, each pair
+that fails runs twice, and later rounds are of suspects only. Pairs run SSH_FANOUT at a time, of some 20 s each."""
+SEARCH_WAYS_NODES = 16
+"""Of a group of at most so many nodes every pair is tried where no node is to blame: 120 pairs, eight at a time."""
+SEARCH_TRIES = 2
+"""How often a pair must miss its floor in a row to count."""
 STEP_COMMENT = "railbed validate"
 """On every step that a validation starts; no user's job has it."""
 NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BITS_PER_BYTE = 8
 BITS_PER_GBIT = 1e9
+BYTES_PER_GBYTE = 1e9
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3

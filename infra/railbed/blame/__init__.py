@@ -1,6 +1,7 @@
 """Who is to blame: the fewest parts that explain every failure of a validation.
 
-Pure: imports claims and nothing else. The search that plans tests of its own is ``railbed.toolbox.fault_search``.
+Pure: imports claims and nothing else. The search among pairs of nodes that a
+validation runs where they leave it open is ``railbed.fault_search``.
 """
 
 from railbed.blame.verdicts import DIRECT, INFERRED, culprits

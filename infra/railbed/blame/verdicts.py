@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from railbed.claims import Culprit, Judged, Verdict, table
 from railbed.claims.definition import Explanation
@@ -237,8 +238,22 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
     ]
 
 
+def _searched(judged: Judged) -> dict[str, Any]:
+    """How a search among pairs of nodes ended (``detail.search``); empty where there was none."""
+    told = judged.detail.get("search")
+    return told if isinstance(told, dict) else {}
+
+
+def _sureness(judged: Judged) -> float:
+    """How sure a search is of the parts that a verdict names; INFERRED where there was none."""
+    told = judged.detail.get("confidence")
+    return told if isinstance(told, float) and 0 < told <= DIRECT else INFERRED
+
+
 def _candidates(judged: Judged) -> list[str]:
     """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
+    if suspects := _searched(judged).get("suspects"):
+        return [*suspects, (_explanation(judged.claim) or ANYTHING).beside]
     nodes, floor = sorted(_took_part(judged)), judged.floor
     rates, clients = judged.detail.get("rates"), judged.detail.get("clients")
     if isinstance(rates, dict) and floor is not None:
@@ -254,13 +269,13 @@ def _explain(one: Judged, judged: Sequence[Judged], suspects: dict[Key, _Suspect
     if wanted:
         known = [key for key in wanted if key in suspects]
         for key in known or wanted:
-            suspects.setdefault(key, _Suspect(confidence=INFERRED)).add(one.claim)
+            suspects.setdefault(key, _Suspect(confidence=_sureness(one))).add(one.claim)
         return
     part = _accused(one.claim)
     nodes = named_nodes(one)
     if nodes == [""]:
         keys = _likeliest(one, suspects)
-        node = _common_node(judged) if one.claim.startswith("collective.") else ""
+        node = _common_node(judged) if one.claim.startswith("collective.") and not _searched(one) else ""
         part = "node" if node else part
         for key in keys:
             suspects[key].add(one.claim)

@@ -10,7 +10,7 @@ from railbed.claims.fabric import ALONE, TRAFFIC
 from railbed.claims.measurements import COLLECTIVES
 from railbed.claims.records import Expectation
 from railbed.defaults import COLLECTIVE_STEADY, GATING_SIZE_BYTES
-from railbed.laws import bandwidth
+from railbed.laws import bandwidth, curve
 
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 MAX_NODES = 4
@@ -20,7 +20,7 @@ MAX_NODES = 4
 @define(
     id="collective.{name}@{nodes}", subject=Subject.CLUSTER, roles=CLUSTER, by=COLLECTIVES,
     holds="collective {name} over {nodes} nodes gives right data and holds its floor, at the message size that its "
-    "reference was published at (lab: 64 MiB)",
+    "reference was published at (lab: 64 MiB), and at each smaller size that published results or NCCL's latency model speak of",
     accuses="fabric", runbook="collectives", hardware=True, essential=True, explained=TRAFFIC, steady=COLLECTIVE_STEADY,
 )  # fmt: skip
 def collective(facts: Facts) -> Instances:
@@ -42,6 +42,7 @@ def _law(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expect
     def law(machine: bandwidth.BandwidthMachine) -> Expectation:
         size = bandwidth.gating_size(machine, nodes, name)
         reach = bandwidth.expect(machine, nodes, name, size)
-        return reach if size == GATING_SIZE_BYTES else reach.model_copy(update={"size_bytes": size})
+        named = {} if size == GATING_SIZE_BYTES else {"size_bytes": size}
+        return reach.model_copy(update={**named, "curve": curve.curve(machine, nodes, name, size)})
 
     return law

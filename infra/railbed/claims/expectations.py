@@ -70,7 +70,12 @@ def by_law(machine: Machine, unit: str, law: Callable[[BandwidthMachine], Expect
         return reach
     note = f"the spec declares {machine.node_gbps:g} Gb/s a node; nobody published it, so there is no floor"
     return reach.model_copy(
-        update={"floor": None, "basis": "declared", "derivation": [*reach.derivation, note]}
+        update={
+            "floor": None,
+            "basis": "declared",
+            "derivation": [*reach.derivation, note],
+            "curve": [one.model_copy(update={"floor": None}) for one in reach.curve],
+        }
     )
 
 

@@ -57,6 +57,14 @@ Basis = Literal["measured", "family", "declared", "derived", "none"]
 """Where an expectation comes from: this machine measured, a relative, the spec, arithmetic, or nowhere."""
 
 
+class Reach(FrozenModel):
+    """What is expected at one message size, in the unit of its expectation. Without a floor the size informs."""
+
+    size_bytes: int = Field(gt=0)
+    expected: float | None = None
+    floor: float | None = None
+
+
 class Expectation(FrozenModel):
     """What one claim must reach. Absent numbers were published by nobody: the claim stays unproven until measured."""
 
@@ -71,6 +79,8 @@ class Expectation(FrozenModel):
 
     Left out where it is not there, so that contracts made before it was known keep their hash.
     """
+    curve: list[Reach] = Field(default=[], exclude_if=lambda curve: not curve)
+    """What a collective reaches at each message size that is run, ascending; the last one is the size that decides."""
 
 
 class Claim(FrozenModel):

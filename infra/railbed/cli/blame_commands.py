@@ -8,10 +8,9 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from railbed import inputs
+from railbed import fault_search, inputs
 from railbed.cli import files, output
 from railbed.errors import UsageError
-from railbed.toolbox import fault_search
 
 group = typer.Typer(no_args_is_help=True, help="Who is to blame: tests in rounds, and what they say.")
 SHOWN = 40

@@ -100,6 +100,12 @@ class Answers:
             if key in self._asked:
                 self._by_key.setdefault(key, record)
 
+    def amend(self, record: Judged) -> None:
+        """Says more of a verdict that stands: its words and detail, never the verdict itself."""
+        key = (record.claim, record.node)
+        known = self._by_key[key]
+        self._by_key[key] = known.model_copy(update={"reason": record.reason, "detail": record.detail})
+
     def why(self, pattern: str, reason: str, nodes: Iterable[str] | None = None) -> None:
         """Says why questions stay open (``blocked by …``); counts only for those that get no verdict."""
         chosen = None if nodes is None else set(nodes)

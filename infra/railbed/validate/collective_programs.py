@@ -21,17 +21,23 @@ from railbed.defaults import (
     STEP_WAIT_S,
 )
 
-RUNS = 2 * (COLLECTIVE_ITERATIONS + 2) + 2 * COLLECTIVE_WARMUP
-"""How often a start moves its data, of one size. Out of place and in place each: one to synchronise, -n, one for the check;
-beside them two warm-ups of -w (NVIDIA/nccl-tests, src/common.cu, BenchTime and TimeTest)."""
+RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
+"""How often a start moves the data of each size. Out of place and in place each: one to synchronise, -n, one for the check
+(NVIDIA/nccl-tests, src/common.cu, BenchTime)."""
 LOG = "railbed-nccl."
 """How the names of NCCL's logs begin."""
 
 
+def message_bytes(sizes: Sequence[int]) -> int:
+    """What a start moves of these sizes together: RUNS of each, and to warm up -w of the largest and the smallest (TimeTest)."""
+    return RUNS * sum(sizes) + COLLECTIVE_WARMUP * (max(sizes) + min(sizes))
+
+
 def start(
-    machine: Machine, op: str, nodes: Sequence[str], size: int, *, log: str, reservation: str = ""
+    machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, log: str, reservation: str = ""
 ) -> tuple[str, ...]:
-    """Runs a collective at a message size in bytes. ``log`` tells the logs of this start from those of another.
+    """Runs a collective at message sizes in bytes, ascending, each as many times the one before. ``log`` tells the logs of this
+    start from those of another.
 
     Every process has a file of its own (NCCL, "Environment Variables", NCCL_DEBUG_FILE): on standard output the lines of
     one would fall into the table of another.
@@ -49,9 +55,14 @@ def start(
         "env", "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=INIT,NET,ENV,GRAPH",
         f"NCCL_DEBUG_FILE={NCCL_LOG_FOLDER}/{LOG}{log}.%h.%p",
         *step,
-        f"{NCCL_TESTS_FOLDER}/{op}_perf", "-b", str(size), "-e", str(size), "-g", "1",
+        f"{NCCL_TESTS_FOLDER}/{op}_perf", "-b", str(sizes[0]), "-e", str(sizes[-1]), "-f", str(_factor(sizes)), "-g", "1",
         "-n", str(COLLECTIVE_ITERATIONS), "-w", str(COLLECTIVE_WARMUP), "-a", "3", "-c", "1",
     )  # fmt: skip
+
+
+def _factor(sizes: Sequence[int]) -> int:
+    """From one size to the next; of a single size any that leaves it alone."""
+    return sizes[1] // sizes[0] if len(sizes) > 1 else 2
 
 
 def take_logs(log: str) -> tuple[str, ...]:

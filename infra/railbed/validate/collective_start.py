@@ -33,12 +33,14 @@ class Start:
     """One for each node; none where they were not asked for, or could not be read."""
 
 
-def run(bench: Bench, machine: Machine, op: str, nodes: Sequence[str], size: int, *, counted: bool) -> Start:
-    """Runs the collective at a message size in bytes. A program that failed gives no counters."""
+def run(
+    bench: Bench, machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, counted: bool
+) -> Start:
+    """Runs the collective at message sizes in bytes. A program that failed gives no counters."""
     assert bench.scheduler is not None
     controller, log = bench.scheduler.controller, secrets.token_hex(8)
     reservation = bench.reservation_for(list(nodes))
-    argv = collective_programs.start(machine, op, nodes, size, log=log, reservation=reservation)
+    argv = collective_programs.start(machine, op, nodes, sizes, log=log, reservation=reservation)
     before = port_counters.read(bench, nodes) if counted else {}
     result = bench.remote.run(controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False)
     after = port_counters.read(bench, nodes) if counted else {}
@@ -52,7 +54,7 @@ def run(bench: Bench, machine: Machine, op: str, nodes: Sequence[str], size: int
     if isinstance(before, str) or isinstance(after, str):
         bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
     elif counted and not problem:
-        counters = port_counters.between(before, after, op, size, collective_programs.RUNS)
+        counters = port_counters.between(before, after, op, sizes)
     return Start(op, result.stdout, result.stderr, nccl, problem, counters)
 
 

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from railbed.claims import Judged, Verdict
-from railbed.contract import Machine
-from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES, RDMA_SIZE_BYTES
+from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES
 from railbed.effects.journal import now_iso
-from railbed.errors import UnprovenError
-from railbed.judge import nccl_hosts, nccl_log, nccl_transport
-from railbed.judge.proof import RINGED, Case
+from railbed.judge import nccl_hosts, nccl_transport
+from railbed.judge.proof import RINGED
 from railbed.judge.transport import CLAIM as TRANSPORT
-from railbed.laws.published import SIZE_SLACK
-from railbed.parse import nccl_debug, nccl_tests
+from railbed.parse import nccl_debug
 from railbed.parse.nccl_debug import NcclLog
-from railbed.units import gbytes_per_s
-from railbed.validate import collective_start
+from railbed.validate import collective_search, collective_start
 from railbed.validate.answers import disturbed
 from railbed.validate.bench import Bench
+from railbed.validate.collective_table import NAME, data_s, judged_log, missed, sizes_of
 from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, prove
 from railbed.validate.patience import Patience
-from railbed.validate.scope import Question
 
 PATTERN = "collective.*"
-NAME = re.compile(r"collective\.(\w+)@(\d+)")
 BESIDE = (TRANSPORT, nccl_transport.LOG, nccl_transport.GPUDIRECT)
 """Claims that the collectives answer too."""
+Sizes = tuple[int, ...]
+"""Message sizes of one start in bytes, ascending."""
 PROVING = "all_reduce"
 """Run for them where no collective is asked for."""
 
@@ -40,6 +35,7 @@ def run(bench: Bench) -> None:
     wanted = _wanted(bench)
     if not wanted:
         return
+    bench.say(_estimate(bench, wanted))
     largest, texts, problems = Counts(), list[str](), list[str]()
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
@@ -50,8 +46,10 @@ def run(bench: Bench) -> None:
             continue
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
         chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
-        for size, ops in _by_size(bench, wanted[k], k).items():
-            first = _tries(bench, ops, chosen, size, counted=k == max(wanted) and bench.scope.asks(TRANSPORT))
+        for sizes, ops in _by_sizes(bench, wanted[k], k).items():
+            first = _tries(
+                bench, ops, chosen, sizes, counted=k == max(wanted) and bench.scope.asks(TRANSPORT)
+            )
             if k == max(wanted):
                 largest.add(first, chosen, ops)
                 texts.append(first.nccl)
@@ -63,17 +61,29 @@ def run(bench: Bench) -> None:
             bench.answers.why(claim, f"no collective came to its end: {problem}")
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
+    collective_search.run(bench)
 
 
-def _by_size(bench: Bench, ops: list[str], k: int) -> dict[int, list[str]]:
-    """Message size → collectives that are judged at it: each claim names the size of its reference."""
-    found: dict[int, list[str]] = {}
-    tcp = bench.contract.machine(bench.rail_nodes()[0].machine).transport == "tcp"
-    usual = GATING_SIZE_BYTES if tcp else RDMA_SIZE_BYTES
+def _estimate(bench: Bench, wanted: dict[int, list[str]]) -> str:
+    """What is to run, and for how long data move in it: starts of programs and what is tried again come on top."""
+    machine = bench.contract.machine(bench.rail_nodes()[0].machine)
+    seconds = sum(
+        data_s(machine, claim, op, k)
+        for k, ops in wanted.items()
+        for op in ops
+        for claim in bench.scope.claims(f"collective.{op}@{k}")
+    )
+    counts = ", ".join(str(k) for k in sorted(wanted))
+    return f"collectives: {sum(map(len, wanted.values()))} starts over {counts} nodes, data move for about {seconds:.0f} s"
+
+
+def _by_sizes(bench: Bench, ops: list[str], k: int) -> dict[Sizes, list[str]]:
+    """Message sizes → collectives that run at them: each claim names those that something is expected of."""
+    found: dict[Sizes, list[str]] = {}
+    machine = bench.contract.machine(bench.rail_nodes()[0].machine)
     for op in ops:
-        wishes = [c.expectation for c in bench.scope.claims(f"collective.{op}@{k}")]
-        size = next((w.size_bytes for w in wishes if w and w.size_bytes), usual)
-        found.setdefault(size, []).append(op)
+        claim = next(iter(bench.scope.claims(f"collective.{op}@{k}")), None)
+        found.setdefault(sizes_of(machine, claim), []).append(op)
     return found
 
 
@@ -105,7 +115,7 @@ class Counts:
         self.conditions = self.conditions or run.conditions
 
 
-def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int, *, counted: bool) -> Run:
+def _tries(bench: Bench, ops: list[str], nodes: list[str], sizes: Sizes, *, counted: bool) -> Run:
     """Runs the collectives, those below their floor again; returns the first run.
 
     A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions: another program's burst is no fault
@@ -115,7 +125,7 @@ def _tries(bench: Bench, ops: list[str], nodes: list[str], size: int, *, counted
     missed_times = dict.fromkeys(ops, 0)
     pending, last, patience, runs = ops, {}, Patience(bench.say), list[Run]()
     while pending:
-        run = _start(bench, pending, nodes, len(runs) + 1, size, counted=counted and not runs)
+        run = _start(bench, pending, nodes, len(runs) + 1, sizes, counted=counted and not runs)
         runs.append(run)
         for op, record in run.judged.items():
             below = missed(record)
@@ -136,8 +146,8 @@ def _transport(bench: Bench, counts: Counts) -> None:
     The same rule as for a floor: packets that a busy machine drops are sent, and counted, twice, and other programs
     use the management network too; the fabric's own fault shows every time.
     """
-    sizes = {
-        op: records[0]["size_bytes"] for op, records in counts.counters.items() if records and op in RINGED
+    ran = {
+        op: tuple(records[0]["sizes"]) for op, records in counts.counters.items() if records and op in RINGED
     }
     limit, patience = 1 if bench.rail_failed(counts.nodes) else COLLECTIVE_TRIES, Patience(bench.say)
     record, kept, proved, attempt = prove(bench, counts.counters), list[Judged](), 0, 1
@@ -152,9 +162,9 @@ def _transport(bench: Bench, counts: Counts) -> None:
             break
         attempt += 1
         again = Counts()
-        for size in sorted(set(sizes.values())):
-            ops = [op for op in sizes if sizes[op] == size]
-            again.add(_start(bench, ops, counts.nodes, attempt, size, counted=True), counts.nodes, ops)
+        for sizes in sorted(set(ran.values())):
+            ops = [op for op in ran if ran[op] == sizes]
+            again.add(_start(bench, ops, counts.nodes, attempt, sizes, counted=True), counts.nodes, ops)
         counts = again
         record = prove(bench, counts.counters) or record
     if record is not None:
@@ -175,17 +185,19 @@ def _wanted(bench: Bench) -> dict[int, list[str]]:
     return wanted
 
 
-def _start(bench: Bench, ops: list[str], nodes: list[str], attempt: int, size: int, *, counted: bool) -> Run:
+def _start(
+    bench: Bench, ops: list[str], nodes: list[str], attempt: int, sizes: Sizes, *, counted: bool
+) -> Run:
     """Runs the programs on ``nodes`` and judges their tables. ``counted``: with the rails' byte counters around the rings."""
     k, again = len(nodes), f", try {attempt}" if attempt > 1 else ""
     bench.say(f"{', '.join(ops)} over {', '.join(nodes)}{again}")
     machine = bench.contract.machine(bench.node(nodes[0]).machine)
     with watch(bench.remote, nodes) as seen:
         starts = [
-            collective_start.run(bench, machine, op, nodes, size, counted=counted and op in RINGED)
+            collective_start.run(bench, machine, op, nodes, sizes, counted=counted and op in RINGED)
             for op in ops
         ]
-    name = f"collectives/{k}-nodes" + (f"-{size}-bytes" if size != GATING_SIZE_BYTES else "")
+    name = f"collectives/{k}-nodes" + (f"-{sizes[-1]}-bytes" if sizes[-1] != GATING_SIZE_BYTES else "")
     name += f"-{attempt}" if attempt > 1 else ""
     text, stderr, nccl = (
         "\n".join(filter(None, parts))
@@ -253,50 +265,3 @@ def _named(record: Judged, text: str, names: list[str], judge: Callable[[NcclLog
     part = "gpudirect" if record.claim == nccl_transport.GPUDIRECT else "nccl"
     detail = {**record.detail, "guilty": [[node, part] for node in found]}
     return record.model_copy(update={"reason": f"{', '.join(found)}: {record.reason}", "detail": detail})
-
-
-def case_of(op: str, nodes: int, machine: Machine) -> Case:
-    """What was run, for the judge: over as few NVLink domains as nodes can lie in. Raises UnprovenError without a rate."""
-    nics, rate = machine.nics_per_rail, machine.nic_gbps
-    if nics is None or rate is None:
-        raise UnprovenError(f"nobody published the rate of {machine.key}'s rails", path=machine.key)
-    return Case(
-        collective=op,
-        nodes=nodes,
-        ranks=nodes * machine.collective_ranks_per_node,
-        domains=math.ceil(nodes / machine.nodes_per_nvlink_domain),
-        rails=machine.rails,
-        rail_gbytes_per_s=gbytes_per_s(nics * rate),
-        in_network_reduction=machine.transport == "infiniband",
-    )
-
-
-def judged_log(text: str, question: Question, nodes: list[str], machine: Machine) -> Judged | None:
-    """The verdict on the question's table in a log; None without a row for it or an expectation."""
-    match = NAME.fullmatch(question.claim.id)
-    wish = question.claim.expectation
-    tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]
-    if match is None or not tables or wish is None or machine.nic_gbps is None:
-        return None
-    case = case_of(match[1], len(nodes), machine)
-    record, problems, proven = nccl_log.judge_table(tables[-1], case, lambda _: wish)
-    rows = nccl_tests.plain_rows(tables[-1])
-    largest = max(row.size_bytes for row in tables[-1].rows)
-    if record.verdict is not Verdict.FAIL and largest < (wish.size_bytes or 0) * SIZE_SLACK:
-        told = (
-            f"its largest size is {largest} B; what it is held against was published at {wish.size_bytes} B"
-        )
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
-    ran_on = sorted(tables[-1].nodes)
-    if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
-        told = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
-    detail = {**record.detail, "nodes": nodes, "problems": problems, "rails_proven": proven, "rows": rows}
-    return record.model_copy(update={"simulated": question.claim.simulated, "detail": detail})
-
-
-def missed(record: Judged) -> bool:
-    """Whether a measurement that is otherwise sound lies below its floor."""
-    measured, floor = record.measured, record.floor
-    below = isinstance(measured, float) and floor is not None and measured < floor
-    return record.verdict is Verdict.FAIL and below and "wrong data" not in record.reason

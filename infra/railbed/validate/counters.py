@@ -13,8 +13,8 @@ from railbed.judge.transport import NodeBytes
 from railbed.validate.bench import Bench
 
 Record = dict[str, Any]
-"""What one node's rails counted around one collective: ``op``, ``size_bytes``, ``iterations``, ``node``, ``rails`` by number,
-``management``."""
+"""What one node's rails counted around one collective: ``op``, ``sizes``, ``message_bytes`` of all runs together, ``node``,
+``rails`` by number, ``management``."""
 Counters = dict[str, list[Record]]
 """Collective → one record per node."""
 
@@ -47,19 +47,19 @@ def _judged(bench: Bench, op: str, records: list[Record]) -> Judged | None:
         bench.answers.why(transport.CLAIM, f"the byte counters are of other nodes: {', '.join(names[:8])}")
         return None
     machine = bench.contract.machine(bench.node(names[0]).machine)
-    k, size, runs = len(records), records[0]["size_bytes"], records[0]["iterations"]
+    k, moved = len(records), records[0]["message_bytes"]
     counted = [one for one in (_by_rail(bench, record) for record in records) if one]
     if len(counted) < k:
         silent = sorted(set(names) - {one.node for one in counted})
         bench.answers.why(transport.CLAIM, f"not all counters of {', '.join(silent)} could be read")
         return None
     if machine.transport == "tcp" and machine.payload_fraction and machine.collective_ranks_per_node == 1:
-        payload = transport.payload_per_node(op, size, k, runs)
+        payload = transport.payload_per_node(op, moved, k)
         found = transport.judge(counted, payload, machine.rails, machine.payload_fraction)
     else:
         reduces = machine.transport == "infiniband"
         domains = math.ceil(k / machine.nodes_per_nvlink_domain)
-        least = rail_shares.least_per_node(op, size, k, domains, runs, in_network_reduction=reduces)
+        least = rail_shares.least_per_node(op, moved, k, domains, 1, in_network_reduction=reduces)
         found = rail_shares.judge(counted, least, machine.rails)
     simulated = bench.scope.get(transport.CLAIM)[0].claim.simulated
     found = found.model_copy(update={"simulated": simulated})

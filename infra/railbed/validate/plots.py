@@ -71,8 +71,8 @@ def collectives(claims: Sequence[Judged]) -> list[str]:
 
 
 def curves(claims: Sequence[Judged]) -> list[str]:
-    """One panel per collective: bus bandwidth over message size, a line for each node count, its floor dashed from the size
-    that it is said of. Only of collectives that were measured at several sizes."""
+    """One panel per collective: bus bandwidth over message size, a line for each node count, with what is expected as a thin line
+    and the floors dashed; a size below its floor is a red cross. Only of collectives that were measured at several sizes."""
     drawn = []
     for name, found in _collectives(claims).items() if plotting.available() else ():
         lines = [(k, record, _points(record)) for k, record in found]
@@ -86,21 +86,39 @@ def curves(claims: Sequence[Judged]) -> list[str]:
                 sizes, [rate for _, rate in points], color=colour, linewidth=1.2, marker="o", markersize=3,
                 label=f"{k} nodes",
             )  # fmt: skip
-            said_of = record.detail.get("size_bytes")
-            if record.floor is not None and sizes and isinstance(said_of, int):
-                ends = [said_of / 2, max(2.0 * said_of, sizes[-1])]
-                axis.plot(ends, [record.floor] * 2, color=colour, linestyle="--", linewidth=1)
+            _limits(axis, record, points, colour)
         axis.set_xscale("log", base=2)
         every = [size for _, _, points in lines for size, _ in points]
         axis.set_xticks(sorted({min(every), max(every)}), labels=_sizes(sorted({min(every), max(every)})))
+        axis.set_yscale("log")
+        low, high = axis.get_ylim()
+        decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+        axis.set_yticks([10.0**power for power in decades], labels=[f"{10.0**power:g}" for power in decades])
         axis.minorticks_off()
-        axis.set_ylim(bottom=0)
         axis.set_title(name)
         axis.set_xlabel("message size")
         axis.set_ylabel("bus bandwidth, GB/s")
-        axis.legend(loc="upper left")
+        axis.legend(loc="lower right")
         drawn.append(plotting.inline(figure, f"{name}: bus bandwidth over message size"))
     return drawn
+
+
+def _limits(axis: Any, record: Judged, points: Sequence[tuple[int, float]], colour: str) -> None:
+    """What the sizes of a curve are held against."""
+    reaches = [(int(size), expected, floor) for size, expected, floor in record.detail.get("curve") or ()]
+    for column, style, width in ((1, "-", 0.6), (2, "--", 0.8)):
+        line = [(one[0], one[column]) for one in reaches if rates([one[column]])]
+        if len(line) == 1:
+            line = [(line[0][0] // 2, line[0][1]), (line[0][0] * 2, line[0][1])]
+        if line:
+            xs, ys = zip(*line, strict=True)
+            axis.plot(xs, ys, color=colour, linestyle=style, linewidth=width, alpha=0.7)
+    low = [(int(size), rate) for size, rate, _ in record.detail.get("low") or ()]
+    if not low and record.verdict is Verdict.FAIL and points:
+        low = [points[-1]]
+    if low:
+        xs, ys = zip(*low, strict=True)
+        axis.plot(xs, ys, "x", color=FLOOR, markersize=7, markeredgewidth=1.6)
 
 
 def _points(record: Judged) -> list[tuple[int, float]]:

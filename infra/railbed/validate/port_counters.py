@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from railbed import ended
 from railbed.contract import Node
 from railbed.effects import node_json
+from railbed.validate import collective_programs
 from railbed.validate.bench import Bench
 from railbed.validate.counters import Record
 from railbed.validate.flow_tool import PROBE, Document, counted_by
@@ -53,7 +54,7 @@ def _parts(bench: Bench, node: Node) -> dict[str, Document]:
     return {**rails, MANAGEMENT: {**counted_by([], rdma=False), "address": node.address}}
 
 
-def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) -> list[Record]:
+def between(before: Counts, after: Counts, op: str, sizes: Sequence[int]) -> list[Record]:
     """One record for each node: what its rails and its management interface counted."""
     records = []
     for name, now in after.items():
@@ -64,6 +65,6 @@ def between(before: Counts, after: Counts, op: str, size_bytes: int, runs: int) 
             if part in then
         }
         management = moved.pop(MANAGEMENT, None)
-        records.append({"op": op, "size_bytes": size_bytes, "iterations": runs, "node": name, "rails": moved,
-                        "management": management})  # fmt: skip
+        records.append({"op": op, "sizes": list(sizes), "message_bytes": collective_programs.message_bytes(sizes),
+                        "node": name, "rails": moved, "management": management})  # fmt: skip
     return records

@@ -16,9 +16,11 @@ from railbed.laws.bandwidth import COLLECTIVES
 
 NCCL = {name: template(f"nccl-{name}.log") for name in ("infiniband", "efa", "sockets")}
 RANKS = 8
+LATENCY_BYTES = 24 << 20
+"""A message takes as long as so many bytes more would: 97 us at 487 GB/s over 16 ranks, where p5 was seen to take 69 (8 B)."""
 HEAD = """# nccl-tests version 2.16.3 nccl-headers=22707 nccl-library=22707
 # Collective test starting: {op}_perf
-# nThread 1 nGpus 1 minBytes {size} maxBytes {size} step: 2(factor) warmup iters: 5 iters: 20 agg iters: 1 validation: 1 graph: 0
+# nThread 1 nGpus 1 minBytes {least} maxBytes {most} step: 4(factor) warmup iters: 5 iters: 20 agg iters: 1 validation: 1 graph: 0
 #
 # Using devices
 """
@@ -27,12 +29,25 @@ COLUMNS = """#
 #       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong
 #        (B)    (elements)                               (us)  (GB/s)  (GB/s)             (us)  (GB/s)  (GB/s)
 """
+
+
+def _sizes(words: list[str]) -> list[int]:
+    """The sizes that -b, -e and -f ask for."""
+    least, most, factor = (int(words[words.index(option) + 1]) for option in ("-b", "-e", "-f"))
+    found = [least]
+    while found[-1] * factor <= most:
+        found.append(found[-1] * factor)
+    return found
+
+
 Said = tuple[int, str, str]
 """Exit status, standard output, standard error."""
 
 
 class Jobs:
-    """Jobs of a cluster. ``rules``: ``{op, node, share | wrong | code, err, cut, logged}``; ``network``: node → how NCCL runs."""
+    """Jobs of a cluster. ``rules``: ``{op, node, nodes, least, share, below | wrong | code, err, cut, logged}``: of runs with a
+    node, with all ``nodes`` named, over ``least`` nodes or more; a share is of messages ``below`` so many bytes only.
+    ``network``: node → how NCCL runs."""
 
     def __init__(self, contract: Contract, cluster: str, fabric: Fabric, table: dict[str, Any]) -> None:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
@@ -51,7 +66,7 @@ class Jobs:
         named = {word.partition("=")[0]: word.partition("=")[2] for word in words if "=" in word}
         nodes = named["--nodelist"].split(",")
         program = next(word for word in words if word.endswith("_perf"))
-        op, size = program.rpartition("/")[2].removesuffix("_perf"), int(words[words.index("-b") + 1])
+        op, sizes = program.rpartition("/")[2].removesuffix("_perf"), _sizes(words)
         assert op in COLLECTIVES and "--mpi=pmix" in words and named["--ntasks-per-node"] == str(RANKS)
         rule = next((one for one in self.rules if self._speaks(one, op, nodes)), {})
         for name in nodes:
@@ -61,8 +76,8 @@ class Jobs:
         if rule.get("code"):
             return int(rule["code"]), rule.get("out", ""), rule.get("err", "")
         timed, warm = (int(words[words.index(option) + 1]) for option in ("-n", "-w"))
-        self.fabric.moved(nodes, size * 2 * (timed + warm + 2), self.unused)
-        text = self._table(op, size, nodes, rule)
+        self.fabric.moved(nodes, sum(sizes) * 2 * (timed + 2) + warm * (sizes[0] + sizes[-1]), self.unused)
+        text = self._table(op, sizes, nodes, rule)
         return 0, text[: int(len(text) * rule.get("cut", 1.0))], ""
 
     def gpus(self, words: list[str]) -> Said:
@@ -87,7 +102,8 @@ class Jobs:
 
     @staticmethod
     def _speaks(rule: dict[str, Any], op: str, nodes: list[str]) -> bool:
-        return rule.get("op", op) == op and (rule.get("node") is None or rule["node"] in nodes)
+        named = {*rule.get("nodes", []), *([rule["node"]] if "node" in rule else [])}
+        return rule.get("op", op) == op and named <= set(nodes) and len(nodes) >= rule.get("least", 1)
 
     def nccl_log(self, name: str, nodes: list[str]) -> str:
         way = self.network.get(name, "")
@@ -100,30 +116,31 @@ class Jobs:
             direct="" if way == "no gpudirect" else "/GDRDMA",
         )  # fmt: skip
 
-    def _table(self, op: str, size: int, nodes: list[str], rule: dict[str, Any]) -> str:
+    def _row(self, op: str, size: int, largest: int, nodes: list[str], rule: dict[str, Any]) -> str:
+        """A size by the rate of the largest one, and a time that no message undercuts (built)."""
         k, n = len(nodes), RANKS * len(nodes)
-        busbw = (
-            HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k]
-            * rule.get("share", 1.0)
-            * self.fabric.share(nodes)
-        )
+        whole = HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k] * self.fabric.share(nodes)
+        whole *= rule.get("share", 1.0) if size < rule.get("below", size + 1) else 1.0
+        busbw = whole * size / (size + LATENCY_BYTES) * (largest + LATENCY_BYTES) / largest
         algbw = busbw / ((2 if op == "all_reduce" else 1) * (n - 1) / n)
-        took_us = size / algbw / 1e3
-        half = f"{took_us:9.2f} {algbw:7.2f} {busbw:7.2f} {rule.get('wrong', 0):7d}"
+        half = f"{size / algbw / 1e3:9.2f} {algbw:7.2f} {busbw:7.2f} {rule.get('wrong', 0):7d}"
         redop = "sum" if op in ("all_reduce", "reduce_scatter") else "none"
+        return f"{size:12d} {size // 4:13d}     float {redop:>7s}      -1 {half} {half}\n"
+
+    def _table(self, op: str, sizes: list[int], nodes: list[str], rule: dict[str, Any]) -> str:
         ranks = "".join(
             f"#  Rank {at * RANKS + gpu:2d} Group  0 Pid {3000 + gpu:6d} on {name:>10s} device {gpu:2d} "
             f"[0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
             for at, name in enumerate(nodes) for gpu in range(RANKS)
         )  # fmt: skip
-        row = f"{size:12d} {size // 4:13d}     float {redop:>7s}      -1 {half} {half}\n"
+        rows = [self._row(op, size, sizes[-1], nodes, rule) for size in sizes]
         wrong = "FAILED" if rule.get("wrong") else "OK"
-        foot = f"# Out of bounds values : {rule.get('wrong', 0)} {wrong}\n# Avg bus bandwidth    : {busbw:.3f}\n#\n"
+        foot = f"# Out of bounds values : {rule.get('wrong', 0)} {wrong}\n# Avg bus bandwidth    : 0\n#\n"
         return (
-            HEAD.format(op=op, size=size)
+            HEAD.format(op=op, least=sizes[0], most=sizes[-1])
             + ranks
             + COLUMNS
-            + row
+            + "".join(rows)
             + foot
             + f"# Collective test concluded: {op}_perf\n"
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from railbed import fault_search
 from railbed.claims import Verdict
-from railbed.toolbox import fault_search
-from railbed.toolbox.fault_search.record import Planned
+from railbed.fault_search.record import Planned
 
 Fails = Callable[[Planned], bool]
 

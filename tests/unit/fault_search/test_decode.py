@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from railbed.toolbox.fault_search import decode
-from railbed.toolbox.fault_search.decode import Law, Trial, probabilities
+from railbed.fault_search import decode
+from railbed.fault_search.decode import Law, Trial, probabilities
 
 LAW = Law(shares=(1.0, 0.5), noise=1e-4)
 HARD = Law(shares=(1.0,), noise=1e-6)

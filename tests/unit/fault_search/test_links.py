@@ -6,10 +6,10 @@ import random
 
 import pytest
 
+from railbed import fault_search
 from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.toolbox import fault_search
-from railbed.toolbox.fault_search.paths import hops
+from railbed.fault_search.paths import hops
 
 from .play import Fails, filled, named, play, turned_around
 

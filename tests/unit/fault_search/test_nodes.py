@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from railbed import fault_search
 from railbed.claims import Verdict
 from railbed.errors import UsageError
-from railbed.toolbox import fault_search
-from railbed.toolbox.fault_search.record import Planned
+from railbed.fault_search.record import Planned
 
 from .play import HARD, Fails, always, filled, named, play
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from railbed.toolbox.fault_search.pairs import next_pairs
+from railbed.fault_search.pairs import next_pairs
 
 
 def seeded(seed: int = 0) -> random.Random:

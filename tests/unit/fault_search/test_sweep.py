@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from railbed.errors import UsageError
 from railbed.fabric import Fabric, FabricRequest, Names, cables, plan
-from railbed.toolbox.fault_search.paths import Paths, hops
-from railbed.toolbox.fault_search.shape import turned
-from railbed.toolbox.fault_search.sweep import least_stages, sweep
+from railbed.fault_search.paths import Paths, hops
+from railbed.fault_search.shape import turned
+from railbed.fault_search.sweep import least_stages, sweep
 
 from .play import turned_around
 

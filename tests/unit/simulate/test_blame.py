@@ -9,9 +9,9 @@ from functools import cache
 import pytest
 from tests.support.simulate import Cluster, GdrOff, Simulator, Slow, SlowWay, Trouble
 
+from railbed import fault_search
 from railbed.claims import Verdict
-from railbed.toolbox import fault_search
-from railbed.toolbox.fault_search.record import Planned
+from railbed.fault_search.record import Planned
 
 SIZE = 1e9
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.validate.conftest import loaded_reading
+from tests.unit.validate.test_collective_table import curved, with_small_row
 
 from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract, Rail
@@ -15,10 +16,10 @@ from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
 from railbed.judge import transport
 from railbed.run import Result
-from railbed.validate import collectives
+from railbed.validate import collective_table, collectives
 from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
-from railbed.validate.collective_programs import RUNS
+from railbed.validate.collective_programs import message_bytes
 from railbed.validate.scope import Question, Scope, select
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
@@ -36,7 +37,7 @@ def question(op: str, floor: float = 0.095) -> Question:
 
 @pytest.mark.parametrize("op", ["all_reduce", "all_gather", "reduce_scatter"])
 def test_a_real_log_answers_each_of_its_collectives(contract: Contract, op: str) -> None:
-    record = collectives.judged_log(LOG, question(op), NODES, contract.machines[0])
+    record = collective_table.judged_log(LOG, question(op), NODES, contract.machines[0])
     assert record is not None
     assert record.verdict is Verdict.PASS
     assert record.claim == f"collective.{op}@4"
@@ -46,30 +47,34 @@ def test_a_real_log_answers_each_of_its_collectives(contract: Contract, op: str)
 
 
 def test_below_the_floor_fails(contract: Contract) -> None:
-    record = collectives.judged_log(LOG, question("all_reduce", floor=0.0999), NODES, contract.machines[0])
+    record = collective_table.judged_log(
+        LOG, question("all_reduce", floor=0.0999), NODES, contract.machines[0]
+    )
     assert record is not None
     assert record.verdict is Verdict.FAIL
-    assert collectives.missed(record)
+    assert collective_table.missed(record)
 
 
 def test_wrong_data_fail_and_are_not_tried_again(contract: Contract) -> None:
     wrong = re.sub(r"( float .*)       0$", r"\1       3", LOG, flags=re.M)
     assert wrong != LOG
-    record = collectives.judged_log(wrong, question("all_reduce"), NODES, contract.machines[0])
+    record = collective_table.judged_log(wrong, question("all_reduce"), NODES, contract.machines[0])
     assert record is not None
     assert record.verdict is Verdict.FAIL
-    assert not collectives.missed(record)
+    assert not collective_table.missed(record)
 
 
 def test_a_log_of_other_nodes_proves_nothing(contract: Contract) -> None:
-    record = collectives.judged_log(LOG, question("all_reduce"), [*NODES[:3], "h100-4"], contract.machines[0])
+    record = collective_table.judged_log(
+        LOG, question("all_reduce"), [*NODES[:3], "h100-4"], contract.machines[0]
+    )
     assert record is not None
     assert record.verdict is Verdict.UNPROVEN
 
 
 @pytest.mark.parametrize("text", ["", "srun: error: Unable to allocate resources\n", LOG[:900]])
 def test_a_log_without_the_row_answers_nothing(contract: Contract, text: str) -> None:
-    assert collectives.judged_log(text, question("alltoall"), NODES, contract.machines[0]) is None
+    assert collective_table.judged_log(text, question("alltoall"), NODES, contract.machines[0]) is None
 
 
 def table(op: str, log: str = LOG) -> str:
@@ -87,7 +92,9 @@ def starts(remote: Any) -> list[str]:
 Counts = dict[str, dict[str, int]]
 Change = Callable[[Counts], None]
 PER_RAIL = int(
-    transport.counted_per_rail(transport.payload_per_node("all_reduce", 64 << 20, 4, RUNS), 8, 0.9927)
+    transport.counted_per_rail(
+        transport.payload_per_node("all_reduce", message_bytes([64 << 20]), 4), 8, 0.9927
+    )
 )
 
 
@@ -355,11 +362,11 @@ def test_each_collective_runs_at_the_size_of_its_reference(contract: Contract, b
 
 def test_a_log_below_the_size_of_its_reference_proves_nothing(contract: Contract) -> None:
     asked = Question(sized("all_reduce", GIB8), "")
-    record = collectives.judged_log(LOG, asked, NODES, contract.machines[0])
+    record = collective_table.judged_log(LOG, asked, NODES, contract.machines[0])
     assert record is not None
     assert (record.verdict, "published at 8589934592 B" in record.reason) == (Verdict.UNPROVEN, True)
     slow = Question(sized("all_reduce", GIB8, floor=0.0999), "")
-    record = collectives.judged_log(LOG, slow, NODES, contract.machines[0])
+    record = collective_table.judged_log(LOG, slow, NODES, contract.machines[0])
     assert record is not None
     assert record.verdict is Verdict.FAIL
 
@@ -369,3 +376,19 @@ def test_an_expectation_without_a_size_is_written_as_before() -> None:
     assert wish is not None
     assert "size_bytes" not in wish.model_dump_json()
     assert Expectation.model_validate_json(wish.model_dump_json()) == wish
+
+
+def test_all_sizes_run_in_one_start_and_are_counted(contract: Contract, bench: Any) -> None:
+    made, remote = bench(
+        contract.model_copy(update={"claims": [curved(0.05).claim]}),
+        [Result((), 0, with_small_row(0.08), "")],
+    )
+    told: list[str] = []
+    made.say = told.append
+    collectives.run(made)
+    # 9 times 68 MiB at 0.0993 GB/s, each byte 1.5 times.
+    assert told[0] == "collectives: 1 starts over 4 nodes, data move for about 10 s"
+    assert starts(remote)[0].startswith("all_reduce_perf -b 4194304 -e 67108864 -f 16 -g 1 ")
+    assert made.answers.of("collective.all_reduce@4").verdict is Verdict.PASS
+    assert message_bytes([4 << 20, 64 << 20]) == 8 * (68 << 20) + (68 << 20)
+    assert message_bytes([64 << 20]) == 10 * (64 << 20)

@@ -120,10 +120,18 @@ def test_curves_are_drawn_of_several_sizes_only(report: Report) -> None:
     for few in (rows[-1:], [{"size_bytes": 2**20, "out_of_place": None}, *rows[-1:]], []):
         report.claims[at] = report.claims[at].model_copy(update={"detail": {"rows": few}})
         assert plots.curves(report.claims) == []
-    detail = {"rows": rows, "size_bytes": 2**30}
-    report.claims[at] = report.claims[at].model_copy(update={"detail": detail})
-    (drawn,) = plots.curves(report.claims)
-    assert "1 MiB" in drawn and "1 GiB" in drawn and "2 nodes" in drawn
+    lines = {}
+    for name, curve in {"none": [], "held": [[2**20, 210.0, 40.0], [2**30, 310.0, 290.0]]}.items():
+        for verdict in (Verdict.PASS, Verdict.FAIL):
+            low = [[2**20, 200.0, 205.0]] if verdict is Verdict.FAIL else []
+            detail = {"rows": rows, "size_bytes": 2**30, "curve": curve, "low": low}
+            report.claims[at] = report.claims[at].model_copy(update={"detail": detail, "verdict": verdict})
+            (drawn,) = plots.curves(report.claims)
+            assert "1 MiB" in drawn and "1 GiB" in drawn and "2 nodes" in drawn and "mathdefault" not in drawn
+            lines[name, verdict] = (drawn.count("stroke-dasharray"), drawn.count(plotting.FLOOR))
+    assert lines["none", Verdict.PASS][0] < lines["held", Verdict.PASS][0], "floors are dashed"
+    assert lines["held", Verdict.PASS][1] == 0
+    assert lines["held", Verdict.FAIL][1] > 0, "what is below its floor is a red cross"
 
 
 def test_history_is_shown_once_there_are_two_runs(report: Report, contract: Contract) -> None:

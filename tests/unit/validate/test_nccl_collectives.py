@@ -132,7 +132,7 @@ def test_a_healthy_cluster_passes_and_is_started_as_sites_start_it(run: Any) -> 
     for words in (
         "NCCL_DEBUG=INFO", "NCCL_DEBUG_FILE=/var/tmp/railbed-nccl.", ".%h.%p srun --mpi=pmix",
         "srun --mpi=pmix --exclusive --mem=0 --gpus-per-node=8 --cpu-bind=none", "--ntasks-per-node=8",
-        "--nodelist=h100-0,h100-1", f"/opt/railbed/nccl-tests/bin/all_reduce_perf -b {SIZE} -e {SIZE} -g 1", "-a 3 -c 1",
+        "--nodelist=h100-0,h100-1", f"/opt/railbed/nccl-tests/bin/all_reduce_perf -b {SIZE} -e {SIZE} -f 2 -g 1", "-a 3 -c 1",
     ):  # fmt: skip
         assert words in line
 
@@ -140,9 +140,9 @@ def test_a_healthy_cluster_passes_and_is_started_as_sites_start_it(run: Any) -> 
 @pytest.mark.parametrize("transport", ["infiniband", "roce", "efa", "tcp"])
 def test_every_transport_is_started_alike(cluster: Contract, transport: str) -> None:
     machine = cluster.machines[0].model_copy(update={"transport": transport})
-    argv = collective_programs.start(machine, "alltoall", NODES, 64, log="ab", reservation="r")
+    argv = collective_programs.start(machine, "alltoall", NODES, [64], log="ab", reservation="r")
     assert argv == collective_programs.start(
-        cluster.machines[0], "alltoall", NODES, 64, log="ab", reservation="r"
+        cluster.machines[0], "alltoall", NODES, [64], log="ab", reservation="r"
     )
     assert {"--mpi=pmix", "--reservation=r", "--ntasks-per-node=8"} <= set(argv)
 

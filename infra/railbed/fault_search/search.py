@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from railbed.errors import UsageError
 from railbed.fabric import Names
-from railbed.toolbox.fault_search.record import (
+from railbed.fault_search.record import (
     DEFAULTS,
     KINDS,
     MAX_NODES,

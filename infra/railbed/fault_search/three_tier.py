@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from railbed.toolbox.fault_search.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
+from railbed.fault_search.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
 
 
 class _Climb:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from railbed.errors import UsageError
 from railbed.fabric import Fabric, Names
-from railbed.toolbox.fault_search.decision import State, decide, look
-from railbed.toolbox.fault_search.pairs import next_pairs
-from railbed.toolbox.fault_search.paths import Paths, hops
-from railbed.toolbox.fault_search.record import Planned, Record, Round
-from railbed.toolbox.fault_search.shape import Sweep
-from railbed.toolbox.fault_search.sweep import sweep, variants
+from railbed.fault_search.decision import State, decide, look
+from railbed.fault_search.pairs import next_pairs
+from railbed.fault_search.paths import Paths, hops
+from railbed.fault_search.record import Planned, Record, Round
+from railbed.fault_search.shape import Sweep
+from railbed.fault_search.sweep import sweep, variants
 
 WORTH_IT = 0.05
 """A sweep must tell so much more about the suspects to be taken instead of one that stays nearer to the rails."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from railbed.claims import Verdict
 from railbed.errors import UsageError
 from railbed.fabric import Fabric, Names, cables
-from railbed.toolbox.fault_search.common import FABRIC
-from railbed.toolbox.fault_search.decode import Law, Trial
-from railbed.toolbox.fault_search.paths import device, hops
-from railbed.toolbox.fault_search.record import Planned, Record
-from railbed.toolbox.fault_search.shape import Shape
+from railbed.fault_search.common import FABRIC
+from railbed.fault_search.decode import Law, Trial
+from railbed.fault_search.paths import device, hops
+from railbed.fault_search.record import Planned, Record
+from railbed.fault_search.shape import Shape
 
 
 @dataclass

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from railbed.toolbox.fault_search.common import PRIOR, Cause
-from railbed.toolbox.fault_search.paths import device
-from railbed.toolbox.fault_search.problem import Problem
-from railbed.toolbox.fault_search.record import Record
+from railbed.fault_search.common import PRIOR, Cause
+from railbed.fault_search.paths import device
+from railbed.fault_search.problem import Problem
+from railbed.fault_search.record import Record
 
 
 @dataclass

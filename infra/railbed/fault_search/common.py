@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from railbed.toolbox.fault_search.decode import Trial
+from railbed.fault_search.decode import Trial
 
 PRIOR = 1e-3
 """Probability that a given switch, or the fabric's configuration, is down. Declared."""

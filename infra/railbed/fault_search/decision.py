@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from railbed.claims import Verdict
-from railbed.toolbox.fault_search import common, decode
-from railbed.toolbox.fault_search.naming import Named, named_parts, named_paths, suspect_part
-from railbed.toolbox.fault_search.pairs import NEGLIGIBLE
-from railbed.toolbox.fault_search.path_faults import PathFaults, unexplained
-from railbed.toolbox.fault_search.problem import Problem, problem_of
-from railbed.toolbox.fault_search.record import Record
+from railbed.fault_search import common, decode
+from railbed.fault_search.naming import Named, named_parts, named_paths, suspect_part
+from railbed.fault_search.pairs import NEGLIGIBLE
+from railbed.fault_search.path_faults import PathFaults, unexplained
+from railbed.fault_search.problem import Problem, problem_of
+from railbed.fault_search.record import Record
 
 SUSPECT = 0.05
 """A part at least this likely to be bad is listed as a suspect."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from railbed.toolbox.fault_search.decode import Trial
+from railbed.fault_search.decode import Trial
 
 EXPLAINED = 0.5
 """A failure is explained where any of its parts is at least this likely to be bad."""

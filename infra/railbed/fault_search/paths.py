@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railbed.fabric import Fabric, Names
 from railbed.fabric.cables import core_end, node_place, spine_end
-from railbed.toolbox.fault_search.shape import Flow
+from railbed.fault_search.shape import Flow
 
 
 class Paths:

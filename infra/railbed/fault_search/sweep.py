@@ -10,9 +10,9 @@ is linear in the cables.
 from __future__ import annotations
 
 from railbed.fabric.rule import Fabric
-from railbed.toolbox.fault_search.shape import Shape, Sweep
-from railbed.toolbox.fault_search.three_tier import ThreeTier
-from railbed.toolbox.fault_search.two_tier import TwoTier, rail_variants
+from railbed.fault_search.shape import Shape, Sweep
+from railbed.fault_search.three_tier import ThreeTier
+from railbed.fault_search.two_tier import TwoTier, rail_variants
 
 
 def sweep(fabric: Fabric, variant: int = 0) -> Sweep:
