@@ -50,6 +50,8 @@ def _metal(
     place["platform"]["switch"] = switch
     pool = place["pools"][0]
     pool["machine"] = machine
+    if not machine.endswith("-ib"):
+        place["platform"]["pools"] = {pool["name"]: {"storage_interface": "ens9"}}
     pool.update(nodes=NODES, spares=0)
     names = ["ctl0", *plan.node_names(pool["name"], NODES, 0)]
     place["platform"]["machines"] = [m for m in place["platform"]["machines"] if m["name"] in names]
