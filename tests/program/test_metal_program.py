@@ -48,7 +48,7 @@ def test_sixty_four_nodes_spares_and_a_pair_of_controllers(checkout: Path) -> No
     assert contract.missing == []
     assert [node.name for node in contract.with_role("controller")] == ["ctl0", "ctl1"]
     assert {one.identity.kind for one in contract.nodes} == {"serial"}
-    assert contract.filesystems[0].source == "10.80.250.1@o2ib:/scratch"
+    assert contract.filesystems[0].source == "10.82.250.1@o2ib:/scratch"
     assert sum(node.role == "spare" for node in contract.nodes) == planned.spare_nodes
 
 

@@ -14,12 +14,13 @@ from tests.roles.conftest import Recorded, record
 from tests.support import example_clusters
 
 FOLDER = Path(__file__).parent / "goldens"
-ROLES = "slurm,nccl,rails,rdma,boot_line,acs"
+ROLES = "slurm,nccl,rails,rdma,boot_line,acs,lnet"
 PLACES = (
     "/etc/nccl.conf", "/etc/profile.d/", "/etc/ld.so.conf.d/", "/etc/railbed/nccl-", "/etc/railbed/rails.json", "/etc/udev/",
+    "/etc/railbed/lnet.json",
     "/etc/modules-load.d/", "/etc/modprobe.d/", "/etc/systemd/network/", "/etc/default/grub.d/", "/etc/systemd/system/railbed-",
 )  # fmt: skip
-"""Where files for NCCL, rails, RDMA devices and the boot line lie."""
+"""Where files for NCCL, rails, LNet, RDMA devices and the boot line lie."""
 IMAGE = """import json, re, sys
 brings = json.loads(sys.argv[1])["image"]["brings"]
 versions = {name: re.search("[0-9][0-9.]*", part["accepts"])[0] for name, part in brings.items()}

@@ -23,7 +23,11 @@ NODES = 2
 OTHERWISE = {
     "metal-cluster-roce": (
         "metal-cluster",
-        {"metal/hgx-h100-ib": "metal/hgx-h100", "nvidia/qm9700": "nvidia/sn5600"},
+        {
+            "metal/hgx-h100-ib": "metal/hgx-h100",
+            "nvidia/qm9700": "nvidia/sn5600",
+            "storage_network: {cidr": "pools: {h100: {storage_interface: ens9}}\n      storage_network: {cidr",
+        },
     )
 }
 """Examples with other words: name → example and what stands there instead of what."""
@@ -41,7 +45,7 @@ def cluster_of(example: str) -> contract.Contract:
         file.write_text(text)
         planned = plan.plan(spec.load(file))
     with mock.patch.object(repositories, "of", return_value=[]):
-        return _metal(planned) if planned.platform == "metal" else _cloud(planned)
+        return metal(planned) if planned.platform == "metal" else _cloud(planned)
 
 
 def _cloud(planned: plan.ClusterPlan) -> contract.Contract:
@@ -65,16 +69,20 @@ def _member(number: int, block: str = "") -> Member:
     )  # fmt: skip
 
 
-def _metal(planned: plan.ClusterPlan) -> contract.Contract:
+def metal(planned: plan.ClusterPlan) -> contract.Contract:
+    """Of a plan of metal."""
     place = nodes.place_of(planned)
     machines, rails = {one.name: one for one in place.machines}, fabric.rails(planned, place)
     key, unit = "ssh-ed25519 AAAAC3Nza", fabric.scalable_unit(planned, place)
-    listed = [nodes.node(machines[name], key, None, 0, [], 0) for name in plan.controller_names(planned)]
+    listed = [
+        nodes.node(place, machines[name], key, None, 0, [], 0) for name in plan.controller_names(planned)
+    ]
     for pool in planned.pools:
         names = plan.node_names(pool.name, pool.nodes, pool.spares)
         # One node of each of the first two scalable units.
         listed += [
-            nodes.node(machines[names[at]], key, pool, at, rails[names[at]], at // unit) for at in (0, unit)
+            nodes.node(place, machines[names[at]], key, pool, at, rails[names[at]], at // unit)
+            for at in (0, unit)
         ]
     filesystems = [assemble.filesystem(one, one.existing) for one in planned.filesystems]
     return assemble.cluster(planned, "example", listed, filesystems, [])

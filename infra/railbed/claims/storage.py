@@ -98,7 +98,7 @@ def _served(filesystem: Filesystem) -> In | Out:
 @define(
     id="storage.path", subject=Subject.FILESYSTEM, roles=CLUSTER, by=STORAGE,
     holds="of a Lustre filesystem that is reached over InfiniBand, RoCE or EFA: what clients write and read takes that network, "
-    "by LNet's counters of the node, and not TCP beside it",
+    "by LNet's counters of the node, and not TCP beside it; and LNet has the address there that was planned, where one was",
     accuses="storage client", runbook="storage-path",
 )  # fmt: skip
 def path(facts: Facts) -> Instances:

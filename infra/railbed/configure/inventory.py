@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from railbed.claims import WORKERS
-from railbed.configure import health
+from railbed.configure import health, storage_link
 from railbed.configure.job_nodes import job_node
 from railbed.contract import (
     Contract,
@@ -275,6 +275,7 @@ def _hosts(
         | _unnamed(contract, node, observed)
         | _partitioned(contract, node, observed)
         | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
+        | storage_link.variables(contract, node)
         for node in nodes
     }
 

@@ -19,6 +19,7 @@ from railbed.contract.parts import (
     Repository,
     Software,
     Ssh,
+    StorageLink,
 )
 from railbed.contract.reading import (
     MAC,
@@ -57,6 +58,7 @@ __all__ = [
     "Software",
     "Ssh",
     "Ssm",
+    "StorageLink",
     "Through",
     "Way",
     "authenticated",

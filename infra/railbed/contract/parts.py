@@ -57,6 +57,15 @@ class Identity(FrozenModel):
     value: scalars.Id
 
 
+class StorageLink(FrozenModel):
+    """A node's interface on the storage network, by which LNet reaches Lustre's servers over RDMA."""
+
+    address: scalars.Interface
+    """IPv4 with prefix length."""
+    interface: scalars.Word
+    """``auto``, ``rail-N``, or the RDMA device or interface by its name."""
+
+
 class Node(FrozenModel):
     """One host."""
 
@@ -81,6 +90,8 @@ class Node(FrozenModel):
     """Redfish address, or empty."""
     node_class: scalars.CatalogKey = ""
     """Name of one of the contract's ``classes``."""
+    storage: StorageLink | None = Field(default=None, exclude_if=lambda link: link is None)
+    """None where railbed gives no address. Left out then, so that contracts of the time before keep their hash."""
 
 
 class Brought(FrozenModel):

@@ -29,5 +29,6 @@ def ground(contract: Contract, node: Node) -> Ground:
         certificate_sha256=software.certificate_sha256,
         bare_metal=BARE in contract.class_of(node).groups,
         mirrored=software.mirrored,
+        rails_named=bool(node.machine and node.rails and contract.machine(node.machine).rdma_devices),
         nic_firmware=dict(software.nic_firmware),
     )

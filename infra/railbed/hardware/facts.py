@@ -64,7 +64,7 @@ def facts(seen: Observation, wanted: Wanted | None, identity: str, ground: Groun
             for rail in (found.rails if found else [])
         ],
         unproven=found.unproven if found else "",
-        refused=refused(seen, ground, wanted) if ground else [],
+        refused=refused(seen, ground, wanted, found) if ground else [],
         pkey_place=pkeys.place(found.nics, wanted.pkey)[0] if found and wanted and wanted.pkey else None,
         no_devices=found is not None and found.why is Why.NONE and not (seen.nics and seen.gpus),
     )

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel
 from railbed.hardware.observation import Nic, Observation
-from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Wanted, mapped
+from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Mapping, Wanted, Why, candidates, mapped
 from railbed.text import few
 
 SecureBoot = Literal["off", "mok", "signed"]
@@ -39,15 +39,25 @@ class Ground(FrozenModel):
     """Whether packages come from a mirror of the site: what sources of the image have says nothing of it."""
     bare_metal: bool = False
     """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
+    rails_named: bool = False
+    """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be told apart."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
     """First number of a card's firmware, which tells its generation → the oldest that goes with the release."""
 
 
-def refused(seen: Observation, ground: Ground, wanted: Wanted | None) -> list[str]:
-    """Why nothing may be installed; empty where nothing speaks against it. ``wanted`` is None without RDMA rails."""
+def refused(
+    seen: Observation, ground: Ground, wanted: Wanted | None, rails: Mapping | None = None
+) -> list[str]:
+    """Why nothing may be installed; empty where nothing speaks against it.
+
+    ``wanted`` is None without RDMA rails; ``rails``: what `mapped` says of the two, where that is known already.
+    """
     found = [_secure_boot(seen, ground), _headers(seen, ground)]
-    if ground.bare_metal:
-        found += [_link_type(seen, wanted) if wanted else "", _firmware(seen, ground, wanted)]
+    if wanted is not None:
+        rails = rails or mapped(seen, wanted)
+        other = _link_type(seen, wanted) if ground.bare_metal else ""
+        found += [other, "" if other else _lacking(seen, ground, wanted, rails)]
+        found += [_firmware(seen, ground, rails) if ground.bare_metal else ""]
     return [told for told in found if told]
 
 
@@ -99,12 +109,34 @@ def _link_type(seen: Observation, wanted: Wanted) -> str:
     )
 
 
+def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) -> str:
+    """Rails that cannot be mapped though the cards' driver is there: a card is missing, or two are equally near to a GPU.
+
+    One rail's card at its full rate shows that the driver knows this kind of card. Where cards have names, and on a cloud, only
+    what is not there counts: a guest's bridges may be the host's, and what tells of them may come with the installation.
+    """
+    if rails.why not in (Why.FEW, Why.AMBIGUOUS) or wanted.nic_gbps is None:
+        return ""
+    there = candidates(seen, wanted)
+    if not any(nic.rate_gbps is not None for nic in there):
+        return ""
+    complete = len(seen.gpus) == wanted.gpus and len(there) >= wanted.rails * (wanted.nics_per_rail or 0)
+    if complete and (ground.rails_named or not ground.bare_metal):
+        return ""
+    if rails.why is Why.FEW:
+        return f"cards or GPUs are missing: {rails.unproven}. Repair the node, or take it out of its pool"
+    return (
+        f"it cannot be told which cards are the rails: {rails.unproven}. Where no slot can be changed, an overlay of the "
+        "catalogue's machine names them (`rdma_devices`, `netdevs`)"
+    )
+
+
 def _fits(nic: Nic, rate_gbps: float | None) -> bool:
     seen = nic.rate_gbps
     return seen is None or rate_gbps is None or abs(seen - rate_gbps) <= RATE_TOLERANCE * rate_gbps
 
 
-def _firmware(seen: Observation, ground: Ground, wanted: Wanted | None) -> str:
+def _firmware(seen: Observation, ground: Ground, rails: Mapping) -> str:
     """Of the rails' cards: a storage card may have what it came with. Where rails are not mapped, nobody knows which they are."""
     old = {}
     for nic in seen.nics:
@@ -112,9 +144,7 @@ def _firmware(seen: Observation, ground: Ground, wanted: Wanted | None) -> str:
         least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
         if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
             old[nic.device] = f"{nic.device} has {nic.firmware}, not {least[0]} or newer"
-    # Mapping costs more than looking at versions.
-    rails = mapped(seen, wanted).nics if old and wanted else []
-    told = [old[nic.device] for nic in rails if nic.device in old]
+    told = [old[nic.device] for nic in rails.nics if nic.device in old]
     if not told:
         return ""
     return f"firmware of rails' cards is older than the release allows: {few(told)}. Bring it up with the maker's tool"

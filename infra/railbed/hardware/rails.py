@@ -93,7 +93,9 @@ def _rails(seen: Observation, wanted: Wanted) -> list[MappedRail]:
     each = wanted.nics_per_rail
     if wanted.transport not in LAYERS or each is None or wanted.rails != wanted.gpus:
         raise _Unproven(Why.NONE, f"{wanted.machine}: {_unmappable(wanted)}")
-    gpus, nics = _gpus(seen, wanted), _candidates(seen, wanted)
+    gpus, nics = _gpus(seen, wanted), candidates(seen, wanted)
+    if not seen.nics:
+        raise _Unproven(Why.NONE, "no RDMA device is there: the cards' driver is not loaded")
     if len(nics) < wanted.rails * each:
         told = f"{len(nics)} of {wanted.rails * each} {_kind(wanted)} are there: {_listing(seen)}"
         raise _Unproven(Why.FEW, told)
@@ -122,10 +124,8 @@ def _gpus(seen: Observation, wanted: Wanted) -> list[Gpu]:
     return gpus
 
 
-def _candidates(seen: Observation, wanted: Wanted) -> list[Nic]:
+def candidates(seen: Observation, wanted: Wanted) -> list[Nic]:
     """Cards of the wanted kind and rate. Whether a link is up does not select: a rail that is down is still a rail."""
-    if not seen.nics:
-        raise _Unproven(Why.NONE, "no RDMA device is there: the cards' driver is not loaded")
     # EFA's driver reports a rate of its own choice.
     rate = wanted.nic_gbps if wanted.transport != "efa" else None
     found = [

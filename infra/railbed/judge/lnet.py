@@ -31,14 +31,23 @@ def messages(document: Mapping[str, Any]) -> dict[str, int | None]:
 
 
 def judged(
-    before: Mapping[str, Any], after: Mapping[str, Any], network: str, moved_bytes: int
+    before: Mapping[str, Any], after: Mapping[str, Any], network: str, moved_bytes: int, address: str = ""
 ) -> tuple[Verdict, str, int | None]:
-    """Verdict, reason, and messages of ``network`` while ``moved_bytes`` were written and read."""
+    """Verdict, reason, and messages of ``network`` while ``moved_bytes`` were written and read.
+
+    ``address``: the one that the client must have there; empty: any.
+    """
     was, has = messages(before), messages(after)
     if not has:
         return Verdict.UNPROVEN, "lnetctl names no network", None
     if network not in has:
         return Verdict.FAIL, f"LNet has no interface of {network}, only of {', '.join(sorted(has))}", None
+    nids = [
+        str(nid.get("nid", "")) for one in after["networks"] if one["net"] == network for nid in one["nids"]
+    ]
+    if address and f"{address}@{network}" not in nids:
+        told = f"LNet has {', '.join(nids) or 'no address'}, and not {address}@{network}, which was planned"
+        return Verdict.FAIL, told, None
     delta = {net: _delta(was.get(net, 0), count) for net, count in has.items()}
     own, least = delta[network], -(-moved_bytes // MESSAGE_BYTES)
     others = (

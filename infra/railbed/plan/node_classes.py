@@ -89,6 +89,8 @@ class Cluster:
     """Whose machines they are, those without GPUs too."""
     lnet: frozenset[str] = frozenset()
     """LNet networks other than TCP that its filesystems are reached over."""
+    lnet_controllers: bool = True
+    """Whether controllers reach them over these too; else over TCP."""
     signs: bool = False
     """Whether nodes sign the modules that they build, with a key of the site."""
     directory: bool = False
@@ -301,7 +303,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
     if cluster.mounts and kind.role in CLIENT_ROLES:
         yield "filesystem_clients"
         # EFA's servers answer over TCP too, and only nodes with GPUs have the cards.
-        if cluster.lnet and cluster.hosts == "machine" and (kind.role in WORKERS or cluster.lnet != {"efa"}):
+        theirs = kind.role in WORKERS or (cluster.lnet_controllers and cluster.lnet != {"efa"})
+        if cluster.lnet and cluster.hosts == "machine" and theirs:
             yield "lnet_nodes"
     for part, served in (("metadata", kind.metadata), ("data", kind.data)):
         if served:

@@ -51,6 +51,7 @@ def of(
             "firmware setup did not"
         )
         yield Warned(code="LOCKDOWN", path=f"{where}.software.module_signing", message=message)
+    yield from _storage_network(spec, where)
     for index, filesystem in enumerate(filesystems):
         yield from _filesystem(filesystem, f"{where}.filesystems[{index}]")
     if isinstance(spec.platform, CloudPlatform):
@@ -71,6 +72,18 @@ def require_sources(plan: ClusterPlan, *, installed: bool = False) -> None:
                 "nodes would stop at their packages; nothing was made",
                 code=one.code, path=one.path, hint=one.message,
             )  # fmt: skip
+
+
+def _storage_network(spec: ClusterSpec, where: str) -> Iterator[Warned]:
+    """Nobody but the site knows which cards its controllers have, and a converge stops where they have none."""
+    network = spec.platform.storage_network if isinstance(spec.platform, MetalPlatform) else None
+    if network is not None and network.controllers and (count := controllers.count(spec)):
+        hosts = "the controller" if count == controllers.ONE else f"each of {count} controllers"
+        message = (
+            f"{hosts} needs an RDMA card on the storage network. Without one say `controllers: false`: then it mounts over TCP, "
+            "by a @tcp address of the same servers"
+        )
+        yield Warned(code="CONTROLLER_CARDS", path=f"{where}.platform.storage_network", message=message)
 
 
 def of_software(

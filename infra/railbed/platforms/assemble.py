@@ -154,6 +154,7 @@ def classified(
         homes=made.services.homes is not None,
         scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
+        lnet_controllers=_controllers_have_storage(made),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)
@@ -178,6 +179,12 @@ def classified(
         _pinned(contract.NodeClass.model_validate(one.model_dump()), carried) for one in classes.values()
     ]
     return made.model_copy(update={"nodes": nodes, "classes": planned})
+
+
+def _controllers_have_storage(made: contract.Contract) -> bool:
+    """Not where nodes were given addresses of a storage network and controllers were not."""
+    having = {node.role for node in made.nodes if node.storage is not None}
+    return not having or "controller" in having
 
 
 def _pinned(one: contract.NodeClass, carried: Mapping[str, str]) -> contract.NodeClass:

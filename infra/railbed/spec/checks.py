@@ -8,7 +8,16 @@ from railbed import catalog
 from railbed.defaults import CONTROLLER_NAME
 from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
-from railbed.spec import controllers, metal_checks, networks, offers, purchase, services, spares
+from railbed.spec import (
+    controllers,
+    metal_checks,
+    networks,
+    offers,
+    purchase,
+    services,
+    spares,
+    storage_network,
+)
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import OpenstackPlatform, machines_of
@@ -57,6 +66,7 @@ def check(spec: ClusterSpec, where: str) -> None:
     _access(spec, where)
     services.check(spec, where)
     networks.check(spec, where)
+    storage_network.check(spec, where)
 
 
 def _service(spec: ClusterSpec, where: str) -> None:

@@ -114,6 +114,10 @@ class Fabric(SpecModel):
     without it NCCL takes what is first in each port's table."""
 
 
+Existing = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^/?[A-Za-z0-9][A-Za-z0-9._:/@,-]*$")]
+"""An identifier that the provider gave, or what clients mount; servers may have several addresses, with commas."""
+
+
 class FilesystemSpec(SpecModel):
     """One shared parallel filesystem."""
 
@@ -131,7 +135,7 @@ class FilesystemSpec(SpecModel):
     """Throughput bought per TiB, MB/s, where an offer sells it in steps."""
     keep_on_destroy: bool | None = None
     """Keep the data when the cluster is destroyed; without it the platform's own habit."""
-    existing: Id | None = None
+    existing: Existing | None = None
     """Identifier of a filesystem that is there already: mounted, never changed, never destroyed."""
     data_repository: Annotated[str, Field(pattern=r"^[a-z0-9]+://[^\s@]+$", max_length=255)] | None = None
     """Object store that it is filled from, e.g. ``s3://bucket/prefix``, where the offer knows such."""

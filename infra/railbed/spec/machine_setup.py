@@ -15,6 +15,7 @@ Component = Annotated[str, Field(min_length=1, max_length=64)]
 Version = Annotated[str, Field(min_length=1, max_length=128)]
 BiosAttribute = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 BiosValue = bool | int | Annotated[str, Field(min_length=1, max_length=128)]
+StorageInterface = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 Erase = Literal["none", "metadata", "full"]
 
 
@@ -69,6 +70,9 @@ class MachineSetup(SpecModel):
     """Which of ``bios_settings``."""
     firmware: Name | None = None
     """Which of ``firmware_baselines``."""
+    storage_interface: StorageInterface = "auto"
+    """What carries the address in ``storage_network``: ``rail-0``, or an RDMA device or interface by its name. ``auto``: the one
+    InfiniBand port with a link that is no rail's; a machine that has only rails takes its first."""
     erase: Erase = "none"
     """What is erased on all disks before the system is written: ``metadata`` (partition tables and RAID signatures) or
     ``full`` (all that is on them)."""

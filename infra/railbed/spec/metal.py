@@ -10,7 +10,7 @@ from pydantic import Field
 from railbed.defaults import CONTROLLER_NAME
 from railbed.spec.installers import Installer
 from railbed.spec.machine_setup import BiosAttribute, BiosValue, Component, MachineSetup, Version
-from railbed.spec.model import PlatformModel, ProfileOnly
+from railbed.spec.model import PlatformModel, ProfileOnly, SpecModel
 from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey
 from railbed.text import LINE_PATTERN
 
@@ -43,6 +43,17 @@ class MetalMachine(MachineSetup):
         return self.name.rpartition("-")[0]
 
 
+class StorageNetwork(SpecModel):
+    """Where Lustre's servers are reached over RDMA: each machine gets one address in it, over InfiniBand that of IPoIB."""
+
+    cidr: NetworkV4 | Literal[""] = ""
+    """The network, with the servers in it. A machine keeps the host part of its management address."""
+    given: bool = False
+    """The site's own installer gives the addresses, and keeps them; then there is no ``cidr``."""
+    controllers: bool = True
+    """Whether controllers are on it too. Those without the card mount over TCP, by a ``@tcp`` address of the same servers."""
+
+
 class MetalPlatform(PlatformModel):
     """Machines that are there already, named one by one."""
 
@@ -56,6 +67,8 @@ class MetalPlatform(PlatformModel):
     """Default gateway of that network; empty: none."""
     rails_cidr: NetworkV4 = "10.128.0.0/9"
     """Addresses of Ethernet rails: a /31 for each cable."""
+    storage_network: StorageNetwork | None = None
+    """Needed where a filesystem is mounted over ``@o2ib``: LNet there works by addresses."""
     switch: Key | None = None
     """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
     oversubscription: Annotated[str, Field(pattern=r"^[0-9]{1,9}([.:][0-9]{1,9})?$")] = "1"

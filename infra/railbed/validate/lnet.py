@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.contract import Filesystem, mounts
+from railbed.contract import Filesystem, Node, mounts
 from railbed.defaults import SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.judge import lnet as law
 from railbed.parse import lnetctl
@@ -48,15 +48,24 @@ def look(bench: Bench, clients: Sequence[str], claim: str = CLAIM) -> dict[str, 
 
 
 def answer(
-    question: Question, filesystem: Filesystem, moved: Transfers, counters: Counters, evidence: str
+    question: Question,
+    filesystem: Filesystem,
+    moved: Transfers,
+    counters: Counters,
+    evidence: str,
+    nodes: Iterable[Node] = (),
 ) -> Judged:
-    """One verdict of all clients: a client whose bytes went elsewhere fails it, one that does not tell leaves it open."""
+    """One verdict of all clients: a client whose bytes went elsewhere fails it, one that does not tell leaves it open.
+
+    ``nodes``: of the contract, with the addresses that those on the storage network must have.
+    """
     network = mounts.network(filesystem) or "tcp"
+    addresses = _planned(nodes, network)
     failed: dict[str, str] = {}
     unknown: list[str] = []
     sent: dict[str, int] = {}
     for name, size in _moved(moved).items():
-        verdict, told, count = _one(name, counters, network, size)
+        verdict, told, count = _one(name, counters, network, size, addresses.get(name, ""))
         if count is not None:
             sent[name] = count
         if verdict is Verdict.FAIL:
@@ -83,11 +92,19 @@ def _moved(moved: Transfers) -> Mapping[str, int]:
     return {name: size for name, size in found.items() if size}
 
 
-def _one(name: str, counters: Counters, network: str, size: int) -> tuple[Verdict, str, int | None]:
+def _planned(nodes: Iterable[Node], network: str) -> dict[str, str]:
+    """Client → the address that the contract gives it for an o2ib network, without prefix length."""
+    over = network.startswith("o2ib")
+    return {node.name: node.storage.address.split("/")[0] for node in nodes if over and node.storage}
+
+
+def _one(
+    name: str, counters: Counters, network: str, size: int, address: str
+) -> tuple[Verdict, str, int | None]:
     before, after = counters.before.get(name), counters.after.get(name)
     if before is None or after is None:
         return Verdict.UNPROVEN, "lnetctl was not asked", None
     for one in (before, after):
         if not one.ok:
             return Verdict.UNPROVEN, ended.why(one, "lnetctl", name), None
-    return law.judged(lnetctl.plain(before.stdout), lnetctl.plain(after.stdout), network, size)
+    return law.judged(lnetctl.plain(before.stdout), lnetctl.plain(after.stdout), network, size, address)

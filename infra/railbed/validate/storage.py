@@ -57,7 +57,10 @@ def _run(trial: Trial) -> None:
     for question in trial.questions(SERVERS):
         bench.answers.add(_served(trial, question))
     for question in trial.questions(lnet.CLAIM):
-        bench.answers.add(lnet.answer(question, trial.filesystem, trial.moved, trial.network, trial.evidence))
+        told = lnet.answer(
+            question, trial.filesystem, trial.moved, trial.network, trial.evidence, bench.contract.nodes
+        )
+        bench.answers.add(told)
     for claim, load in measured.items():
         for question in trial.questions(claim):
             bench.answers.add(_alike(trial, question, load))

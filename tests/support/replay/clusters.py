@@ -26,7 +26,7 @@ MOUNT = "/scratch"
 BESIDE = [
     {
         "name": "data", "mount": "/data", "offer": "metal/superpod-better", "capacity_tib": 500.0,
-        "existing": "10.80.250.2@o2ib:/data",
+        "existing": "10.82.250.2@o2ib:/data",
     }
 ]  # fmt: skip
 
@@ -50,6 +50,8 @@ def _metal(
     place["platform"]["switch"] = switch
     pool = place["pools"][0]
     pool["machine"] = machine
+    if not machine.endswith("-ib"):
+        place["platform"]["pools"] = {pool["name"]: {"storage_interface": "ens9"}}
     pool.update(nodes=NODES, spares=0)
     names = ["ctl0", *plan.node_names(pool["name"], NODES, 0)]
     place["platform"]["machines"] = [m for m in place["platform"]["machines"] if m["name"] in names]
@@ -59,10 +61,12 @@ def _metal(
     planned = _planned(text, folder)
     site = nodes.place_of(planned)
     machines, rails = {one.name: one for one in site.machines}, fabric.rails(planned, site)
-    listed = [nodes.node(machines[name], HOST_KEY, None, 0, [], 0) for name in plan.controller_names(planned)]
+    listed = [
+        nodes.node(site, machines[name], HOST_KEY, None, 0, [], 0) for name in plan.controller_names(planned)
+    ]
     bought = planned.pools[0]
     for at, name in enumerate(plan.node_names(bought.name, bought.nodes, bought.spares)):
-        listed.append(nodes.node(machines[name], HOST_KEY, bought, at, rails[name], 0))
+        listed.append(nodes.node(site, machines[name], HOST_KEY, bought, at, rails[name], 0))
     filesystems = [assemble.filesystem(one, one.existing) for one in planned.filesystems]
     return assemble.cluster(planned, "replay", listed, filesystems, [])
 

@@ -257,10 +257,12 @@ class Cluster:
     def _lnet(self, name: str) -> Said:
         base = HEALTHY[self.name]
         moved = self.messages[name]
+        planned = self.contract.node(name).storage
+        nid = planned.address.split("/")[0] if planned else base["nic"]
         return (
             0,
             LNET.substitute(
-                tcp=82, network=base["network"], nid=base["nic"], interface=base["interface"], moved=moved
+                tcp=82, network=base["network"], nid=nid, interface=base["interface"], moved=moved
             ),
             "",
         )

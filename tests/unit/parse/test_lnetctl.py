@@ -55,6 +55,22 @@ def test_a_fall_back_to_tcp_fails() -> None:
     assert lnet.judged(before, after, "o2ib", MIB)[0] is Verdict.FAIL, "LNet has no such network"
 
 
+def test_the_address_that_was_planned_must_be_lnet_s() -> None:
+    before = parsed("o2ib.txt")
+    more = [
+        {**one, "nids": [{**nid, "send_count": nid["send_count"] + 1000} for nid in one["nids"]]}
+        for one in before["networks"]
+    ]
+    for address, verdict in (
+        ("192.168.1.71", Verdict.PASS),
+        ("192.168.1.7", Verdict.FAIL),
+        ("", Verdict.PASS),
+    ):
+        found, told, _ = lnet.judged(before, {"networks": more}, "o2ib", 1000 * MIB, address)
+        assert found is verdict, told
+        assert (f"not {address}@o2ib, which was planned" in told) is (verdict is Verdict.FAIL)
+
+
 @pytest.mark.parametrize("name", ["truncated.txt", "hostile.txt"])
 def test_what_cannot_be_read_proves_nothing(name: str) -> None:
     assert lnet.judged(parsed("o2ib.txt"), parsed(name), "o2ib", MIB)[0] is Verdict.UNPROVEN

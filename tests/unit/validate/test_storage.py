@@ -14,7 +14,7 @@ from tests.unit.validate.conftest import expectation, loaded_reading
 
 from railbed import blame
 from railbed.claims import Claim, Judged, Verdict
-from railbed.contract import Contract
+from railbed.contract import Contract, StorageLink
 from railbed.defaults import STORAGE_PROBE_BYTES
 from railbed.effects.scheduler import Scheduler
 from railbed.run import TIMED_OUT, Result
@@ -336,3 +336,35 @@ def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
     found = cluster.run("storage.path")["storage.path"]
     assert found.verdict is verdict, found.reason
     assert bool(found.detail.get("guilty")) is (verdict is Verdict.FAIL)
+
+
+@pytest.mark.refutes("storage.path")
+@pytest.mark.parametrize(
+    ("address", "verdict"), [("192.168.1.71/16", Verdict.PASS), ("192.168.1.72/16", Verdict.FAIL)]
+)
+def test_the_planned_address_of_the_storage_network_must_be_lnet_s(
+    cluster: Cluster, address: str, verdict: Verdict
+) -> None:
+    text = (LNET / "o2ib.txt").read_text()
+    after = text.replace("send_count: 171621", "send_count: 172621")
+    assert after != text
+    told = {name: [text, after] for name in NODES}
+    filesystem = cluster.contract.filesystems[0].model_copy(update={"source": "192.168.0.1@o2ib:/scratch"})
+    link = StorageLink(address=address, interface="auto")
+    nodes = [node.model_copy(update={"storage": link}) for node in cluster.contract.nodes]
+    claims = [
+        *cluster.contract.claims,
+        Claim(id="storage.path", statement="", roles=[], measured_by="storage_probe"),
+    ]
+    cluster.contract = cluster.contract.model_copy(
+        update={"filesystems": [filesystem], "claims": claims, "nodes": nodes}
+    )
+    whole = cluster.answer
+
+    def answer(node: str, line: str) -> Result:
+        return Result((), 0, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+
+    cluster.remote.answer = answer
+    found = cluster.run("storage.path")["storage.path"]
+    assert found.verdict is verdict, found.reason
+    assert ("which was planned" in found.reason) is (verdict is Verdict.FAIL)

@@ -11,6 +11,7 @@ from railbed.effects.workspace import LOCAL, Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.metal.machines import Installation, IronicInstallation, IsoInstallation, Wanted
+from railbed.spec import storage_network
 from railbed.spec.installers import IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
@@ -85,6 +86,7 @@ def _installation(
 
 
 def node(
+    place: MetalPlatform,
     machine: MetalMachine,
     host_key: str,
     pool: PlannedPool | None,
@@ -107,4 +109,12 @@ def node(
         scalable_unit=scalable_unit,
         identity=contract.Identity(kind="serial", value=machine.serial),
         bmc=machine.bmc,
+        storage=_storage(place, machine, controller=pool is None),
     )
+
+
+def _storage(place: MetalPlatform, machine: MetalMachine, *, controller: bool) -> contract.StorageLink | None:
+    address = storage_network.address_of(place, machine)
+    if not address or (controller and place.storage_network and not place.storage_network.controllers):
+        return None
+    return contract.StorageLink(address=address, interface=place.setup_of(machine).storage_interface)

@@ -35,12 +35,16 @@ def _contract(plan: ClusterPlan, site: Site, facts: list[list[Any]]) -> dict[str
     machines = {one.name: one for one in place.machines}
     keys = {name: key for name, key, _ in facts}
     rails, unit = fabric.rails(plan, place), fabric.scalable_unit(plan, place)
-    listed = [nodes.node(machines[name], keys[name], None, 0, [], 0) for name in controller_names(plan)]
+    listed = [
+        nodes.node(place, machines[name], keys[name], None, 0, [], 0) for name in controller_names(plan)
+    ]
     index = 0
     for pool in plan.pools:
         for number, name in enumerate(node_names(pool.name, pool.nodes, pool.spares)):
             listed.append(
-                nodes.node(machines[name], keys[name], pool, number, rails.get(name, []), index // unit)
+                nodes.node(
+                    place, machines[name], keys[name], pool, number, rails.get(name, []), index // unit
+                )
             )
             index += 1
     emulated = any(flag for _, _, flag in facts)

@@ -19,6 +19,7 @@ def ethernet(text: str) -> str:
     """The example with RoCE NICs on Ethernet switches, and settings that are not the usual ones."""
     assert SWITCH in text and MACHINE in text
     own = "switch: nvidia/sn5600\n      oversubscription: '3:1'\n      rails_cidr: 172.16.0.0/12\n     "
+    own += " pools: {h100: {storage_interface: ens9}}\n     "
     return text.replace(SWITCH, own).replace(MACHINE, "machine: metal/hgx-h100")
 
 
