@@ -208,7 +208,6 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
     with operating(work, "up"), accepting(work, new_host_keys or []):
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
-        platforms.require_configured(planned)
         plans.require_acknowledged(planned)
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
@@ -283,7 +282,6 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
     wanted = spec.load(work.stack_file)
     software = wanted.software.model_copy(update={"release": release})
     planned = plans.plan(wanted.model_copy(update={"software": software}))
-    platforms.require_configured(planned)
     if known.scheduler != "slurm":
         raise Unsupported(
             f"scheduler {known.scheduler}", "an upgrade in waves",
