@@ -57,7 +57,9 @@ def guest(tmp_path: Path) -> Guest:
     place(tmp_path, "0000:44:00.0", "0x1af4 0x1050")
     (tmp_path / "state").mkdir()
     for name in ("hardware.ini", "gpu.ini"):
-        (tmp_path / "state" / name).write_text(hardware.description(2, "NVIDIA H100 80GB HBM3", 81559, "0" * 32))
+        (tmp_path / "state" / name).write_text(
+            hardware.description(2, "NVIDIA H100 80GB HBM3", 81559, "0" * 32)
+        )
     for program in ("ip", "mount", "cp", "mountpoint", "modprobe", "rdma"):
         file = tmp_path / "bin" / program
         file.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/{program}.said\n[ {program} != mountpoint ]\n')

@@ -87,7 +87,9 @@ def test_roles_of_machines_run_and_the_training_stack_is_this_computer_s() -> No
     assert {"rdma_nodes", "scratch_nodes", "own_kernel_nodes"} <= set(groups)
     assert "training_fetched" not in groups
     bare = catalog.load_machine("metal/hgx-h100")
-    groups = node_classes.of(node_classes.Kind("compute", bare.key, rails=True), bare, cluster("metal")).groups
+    groups = node_classes.of(
+        node_classes.Kind("compute", bare.key, rails=True), bare, cluster("metal")
+    ).groups
     assert "training_fetched" in groups
 
 

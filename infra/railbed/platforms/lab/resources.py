@@ -166,7 +166,18 @@ class Host:
     """A host with its cables and shapers; its disk is new only when it is created or replaced."""
 
     replace_on = frozenset(
-        {"lab_id", "lab_dir", "name", "address", "image", "authorized_key", "gpus", "gpu_model", "binds", "roce"}
+        {
+            "lab_id",
+            "lab_dir",
+            "name",
+            "address",
+            "image",
+            "authorized_key",
+            "gpus",
+            "gpu_model",
+            "binds",
+            "roce",
+        }
     )
     outputs: tuple[str, ...] = ("host_key", "machine_id")
 
