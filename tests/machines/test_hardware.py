@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from railbed.hardware import Document, Observation, read
 from railbed.hardware.pci import Rank
 from railbed.hardware.rails import Wanted, mapped
 
-from .conftest import NAMES, RAILS, Lab
+from .conftest import MEASURE_S, NAMES, RAILS, Lab
 
 NVME_SERIAL = 20
 """Bytes of an NVMe drive's serial number (NVM Express Base Specification 2.0, Identify Controller)."""
@@ -72,3 +74,26 @@ def test_drives_have_serial_numbers(seen: Observation, lab: Lab) -> None:
 def test_the_bmc_answers_the_kernel(lab: Lab) -> None:
     said = lab.ssh(NAMES[0], "modprobe ipmi_si; modprobe ipmi_devintf; ipmitool mc info").stdout
     assert "IPMI Version" in said
+
+
+SCRATCH = Path(__file__).resolve().parents[2] / "roles/scratch_nvme/files/scratch.py"
+GONE = "mdadm --stop /dev/md/railbed-scratch; mdadm --zero-superblock /dev/nvme?n1"
+
+
+def test_local_drives_become_one_folder_and_stay_it(lab: Lab) -> None:
+    """The program of role scratch_nvme, over drives that are real to the kernel."""
+    settings = json.dumps({"mount": "/local", "network_models": []})
+    place = f"mkdir -p /etc/railbed; cat > /run/scratch.py; echo {shlex.quote(settings)} > /etc/railbed/scratch.json"
+    lab.ssh(NAMES[0], place, stdin=SCRATCH.read_bytes())
+    bring, look = (
+        "python3 -I /run/scratch.py up",
+        "findmnt -no FSTYPE,OPTIONS /local; mdadm --detail --export",
+    )
+    try:
+        made = lab.ssh(NAMES[0], f"{bring} && {look} /dev/md/railbed-scratch", timeout_s=MEASURE_S).stdout
+        assert made.startswith("/local: created over 4 drives\n")
+        assert "xfs rw,nosuid,nodev" in " ".join(made.split())
+        assert {"MD_LEVEL=raid0", "MD_DEVICES=4"} <= set(made.splitlines())
+        assert lab.ssh(NAMES[0], bring).stdout == "/local is mounted\n"
+    finally:
+        lab.ssh(NAMES[0], f"python3 -I /run/scratch.py down; {GONE}", timeout_s=MEASURE_S)
