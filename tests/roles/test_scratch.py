@@ -61,7 +61,9 @@ class Disks:
             return ""
         if SCRATCH.ARRAY in argv and program != "mdadm" and not self.named:
             # As wipefs of util-linux 2.38 said on a virtual machine whose processor is emulated.
-            raise SCRATCH.Refused(f"{program}: {SCRATCH.ARRAY}: probing initialization failed: No such file or directory")
+            raise SCRATCH.Refused(
+                f"{program}: {SCRATCH.ARRAY}: probing initialization failed: No such file or directory"
+            )
         if program == "lsblk":
             return json.dumps({"blockdevices": [self._block(path) for path in self.drives] + [self._other()]})
         if argv[:2] == ("mdadm", "--examine"):
