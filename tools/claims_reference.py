@@ -80,8 +80,9 @@ def hidden() -> Iterator[str]:
     yield "| claim | why |"
     yield "|---|---|"
     for one in table.every():
-        if "lab" in one.hidden:
-            yield f"| `{one.id}` | {one.hidden['lab']} |"
+        for kind in ("lab", "container"):
+            if kind in one.hidden:
+                yield f"| `{one.id}` | {one.hidden[kind]} |"
 
 
 def page() -> str:

@@ -74,7 +74,7 @@ KEPT_STATES = 10
 FREE_DISK_GBYTES = 20
 LAB_HOST_MEMORY_MIB = 900
 """Memory planned per lab host, torch rank included (measured: up to 770 MiB a rank, 120-170 MB of daemons)."""
-MACHINE_MEMORY_MIB = 768
+MACHINE_MEMORY_MIB = 1024
 """Memory of a virtual machine of the lab."""
 MACHINE_OVERHEAD_MIB = 300
 """QEMU's own beside it, its buffer of translated code included (measured: 380-610 MiB at 512 MiB of guest memory)."""
@@ -88,8 +88,9 @@ KEPT_RUNS = 20
 MAX_SHRINK_FRACTION = 0.2
 """A contract that lost a larger share of its nodes than this since the last converge is refused."""
 
-OBSERVE_TIMEOUT_S = 30.0
-"""A look takes a quarter of a second; nvidia-smi may take five where it loads the driver first, and connecting ten."""
+OBSERVE_TIMEOUT_S = 120.0
+"""A look takes a quarter of a second; nvidia-smi may take five where it loads the driver first, and connecting ten. Where the
+processor is emulated, one took 45 s."""
 MAX_OBSERVED_BYTES = 64 * 1024 * 1024
 """What is kept of a node is about 1 KB; of tens of thousands it is still read whole."""
 

@@ -215,7 +215,6 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
         warn(planned, say)
-        platforms.require_configured(planned)
         plans.require_acknowledged(planned)
         plans.require_sources(planned)
         configure.require_secrets(work, services.of(planned))
@@ -293,7 +292,6 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
     wanted = spec.load(work.stack_file)
     software = wanted.software.model_copy(update={"release": release})
     planned = plans.plan(wanted.model_copy(update={"software": software}))
-    platforms.require_configured(planned)
     if known.scheduler != "slurm":
         raise Unsupported(
             f"scheduler {known.scheduler}", "an upgrade in waves",

@@ -20,7 +20,7 @@ UNIT = {
 """Options of one unit."""
 ARGUMENTS: dict[str, Any] = {
     "units": {"type": "list", "elements": "dict", "default": [], "options": UNIT},
-    "timeout_s": {"type": "int", "default": 90},
+    "timeout_s": {"type": "int", "default": 300},
     "settle_s": {"type": "float", "default": 0.5},
 }
 """Options of a module that brings units to their state."""

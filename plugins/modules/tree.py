@@ -54,9 +54,10 @@ options:
     elements: dict
     default: []
   timeout_s:
-    description: How long one start or restart may take, in seconds.
+    description:
+      - How long one start, restart or enabling may take, in seconds. A start that hangs is ended by systemd itself before (90 s).
     type: int
-    default: 90
+    default: 300
   settle_s:
     description: How long a unit that was just started must stay up before it counts as started, in seconds.
     type: float

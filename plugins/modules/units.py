@@ -25,9 +25,10 @@ options:
       files: {type: list, elements: path, default: [], description: "Files whose change calls for a restart."}
       on_change: {type: str, choices: [restart, reload], default: restart, description: "What a change asks."}
   timeout_s:
-    description: How long one start or restart may take, in seconds.
+    description:
+      - How long one start, restart or enabling may take, in seconds. A start that hangs is ended by systemd itself before (90 s).
     type: int
-    default: 90
+    default: 300
   settle_s:
     description: How long a unit that was just started must stay up before it counts as started, in seconds.
     type: float

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +16,7 @@ from railbed.hardware import Document, Observation, read
 from railbed.hardware.pci import Rank
 from railbed.hardware.rails import Wanted, mapped
 
-from .conftest import NAMES, RAILS, Lab
-
-STAND_IN, NVIDIA = ("0x1af4", "0x1050"), ("0x10de", "0x2330")
-"""Vendor and device of QEMU's virtio-gpu, which stands in for a GPU, and of an H100 (pci.ids)."""
+from .conftest import MEASURE_S, NAMES, RAILS, Lab
 
 NVME_SERIAL = 20
 """Bytes of an NVMe drive's serial number (NVM Express Base Specification 2.0, Identify Controller)."""
@@ -25,11 +24,8 @@ NVME_SERIAL = 20
 
 @pytest.fixture(scope="module")
 def document(lab: Lab) -> dict[str, Any]:
-    """What the machine prints of itself; the stand-ins of GPUs under the name of what they stand for (simulated)."""
+    """What the machine prints of itself; stand-ins of GPUs show the numbers of what they stand for (simulated)."""
     said: dict[str, Any] = json.loads(lab.ssh(NAMES[0], SCRIPT, stdin=node_bundle.packed({})).stdout)
-    for function in said["pci"]:
-        if (function["vendor"], function["device"]) == STAND_IN:
-            function["vendor"], function["device"] = NVIDIA
     return said
 
 
@@ -63,8 +59,8 @@ def test_a_card_too_few_maps_nothing(document: dict[str, Any]) -> None:
 
 
 def _wanted() -> Wanted:
-    """Soft RoCE says of every link that it has 2.5 Gb/s, so no rate is wanted."""
-    return Wanted(machine="lab/rail8", transport="roce", gpus=8, rails=RAILS, nics_per_rail=1, nic_gbps=None)
+    """Soft RoCE says of every link that it has 2.5 Gb/s: that is no rate, and selects nothing."""
+    return Wanted(machine="lab/rail8", transport="roce", gpus=8, rails=RAILS, nics_per_rail=1, nic_gbps=0.02)
 
 
 def test_drives_have_serial_numbers(seen: Observation, lab: Lab) -> None:
@@ -78,3 +74,26 @@ def test_drives_have_serial_numbers(seen: Observation, lab: Lab) -> None:
 def test_the_bmc_answers_the_kernel(lab: Lab) -> None:
     said = lab.ssh(NAMES[0], "modprobe ipmi_si; modprobe ipmi_devintf; ipmitool mc info").stdout
     assert "IPMI Version" in said
+
+
+SCRATCH = Path(__file__).resolve().parents[2] / "roles/scratch_nvme/files/scratch.py"
+GONE = "mdadm --stop /dev/md/railbed-scratch; mdadm --zero-superblock /dev/nvme?n1"
+
+
+def test_local_drives_become_one_folder_and_stay_it(lab: Lab) -> None:
+    """The program of role scratch_nvme, over drives that are real to the kernel."""
+    settings = json.dumps({"mount": "/local", "network_models": []})
+    place = f"mkdir -p /etc/railbed; cat > /run/scratch.py; echo {shlex.quote(settings)} > /etc/railbed/scratch.json"
+    lab.ssh(NAMES[0], place, stdin=SCRATCH.read_bytes())
+    bring, look = (
+        "python3 -I /run/scratch.py up",
+        "findmnt -no FSTYPE,OPTIONS /local; mdadm --detail --export",
+    )
+    try:
+        made = lab.ssh(NAMES[0], f"{bring} && {look} /dev/md/railbed-scratch", timeout_s=MEASURE_S).stdout
+        assert made.startswith("/local: created over 4 drives\n")
+        assert "xfs rw,nosuid,nodev" in " ".join(made.split())
+        assert {"MD_LEVEL=raid0", "MD_DEVICES=4"} <= set(made.splitlines())
+        assert lab.ssh(NAMES[0], bring).stdout == "/local is mounted\n"
+    finally:
+        lab.ssh(NAMES[0], f"python3 -I /run/scratch.py down; {GONE}", timeout_s=MEASURE_S)

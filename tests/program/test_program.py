@@ -30,7 +30,7 @@ class Recorder(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.declared.append((args.typ, args.name, dict(args.inputs)))
         outputs = {
-            "image": "/image", "repository": "/repository", "training": "/training",
+            "image": "/image", "containers": "/containers", "repository": "/repository", "training": "/training",
             "host_key": f"ssh-ed25519 AAAA {args.name}", "machine_id": f"id-{args.name}",
         }  # fmt: skip
         return f"{args.name}-id", {**args.inputs, **outputs}
@@ -110,22 +110,41 @@ def machines(tmp: Path) -> Path:
     return path
 
 
-def test_hosts_that_are_machines_are_the_same_but_for_kind_image_and_identity(workdir: Path) -> None:
+def test_nodes_that_are_machines_are_the_same_but_for_kind_image_and_identity(workdir: Path) -> None:
     recorder, value = run(machines(workdir))
     contract = contract_store.parse(Workspace(workdir, "test"), value, "machines")
     types = [declared[0] for declared in recorder.declared]
-    assert types.count("railbed:lab:Machine") == len(contract.nodes) == 6
+    assert types.count("railbed:lab:Machine") == 5
+    assert [name for typ, name, _ in recorder.declared if typ == "railbed:lab:Host"] == ["ctl0"]
     assert types.count("railbed:lab:MachineImage") == 1
-    assert {"railbed:lab:Host", "railbed:lab:Image"}.isdisjoint(types)
+    assert "railbed:lab:Image" not in types
     assert contract.hosts == "machine"
     lab_id = Workspace(workdir, "test").lab_id
-    assert {node.name: node.identity.model_dump() for node in contract.nodes} == {
-        node.name: {"kind": "serial", "value": names.serial(lab_id, node.name)} for node in contract.nodes
+    nodes = [node for node in contract.nodes if node.role != "controller"]
+    assert {node.name: node.identity.model_dump() for node in nodes} == {
+        node.name: {"kind": "serial", "value": names.serial(lab_id, node.name)} for node in nodes
     }
+    assert contract.with_role("controller")[0].identity.kind == "machine_id"
     usual, _ = run(ROOT / "examples/lab-cluster.yaml")
-    as_machines = {name: inputs for typ, name, inputs in recorder.declared if typ == "railbed:lab:Machine"}
-    as_containers = {name: inputs for typ, name, inputs in usual.declared if typ == "railbed:lab:Host"}
+    as_machines = {name: inputs for typ, name, inputs in recorder.declared if typ in MADE}
+    as_containers = {name: inputs for typ, name, inputs in usual.declared if typ in MADE}
+    controller = as_machines.pop("ctl0"), as_containers.pop("ctl0")
     assert as_machines == as_containers
+    assert controller[0] == controller[1] | {"image": "/containers"}
+
+
+MADE = ("railbed:lab:Host", "railbed:lab:Machine")
+
+
+def test_soft_roce_is_asked_of_nodes_whose_machine_has_it(workdir: Path) -> None:
+    recorder, value = run(ROOT / "examples/lab-machines.yaml")
+    asked = {name: inputs.get("roce") for typ, name, inputs in recorder.declared if typ in MADE}
+    assert asked == {"ctl0": None, "h100-0": True, "h100-1": True, "h100-2": True}
+    contract = contract_store.parse(Workspace(workdir, "test"), value, "machines")
+    assert contract.machines[0].transport == "roce"
+    node = contract.node("h100-0")
+    assert [rail.address for rail in node.rails] == [f"10.91.{rail}.11/24" for rail in range(4)]
+    assert {nic.device for rail in node.rails for nic in rail.nics} == {""}, "names are the node's to tell"
 
 
 def test_secrets_never_become_inputs(workdir: Path) -> None:

@@ -44,6 +44,9 @@ class Disks:
     """On the array."""
     broken: str = ""
     """A program that fails."""
+    slow: bool = False
+    """Whether udev does not name the array while it is waited for."""
+    named: bool = False
     done: list[str] = field(default_factory=list)
 
     def run(self, *argv: str, fine: tuple[int, ...] = (0,)) -> str:
@@ -51,6 +54,16 @@ class Disks:
         program = argv[0]
         if program == self.broken:
             raise SCRATCH.Refused(f"{program}: broken")
+        if program == "udevadm":
+            self.named = not self.slow
+            if self.slow:
+                raise SCRATCH.Refused("udevadm settle: ")
+            return ""
+        if SCRATCH.ARRAY in argv and program != "mdadm" and not self.named:
+            # As wipefs of util-linux 2.38 said on a virtual machine whose processor is emulated.
+            raise SCRATCH.Refused(
+                f"{program}: {SCRATCH.ARRAY}: probing initialization failed: No such file or directory"
+            )
         if program == "lsblk":
             return json.dumps({"blockdevices": [self._block(path) for path in self.drives] + [self._other()]})
         if argv[:2] == ("mdadm", "--examine"):
@@ -124,6 +137,14 @@ def test_a_whole_array_is_only_mounted(up: Any, booted: bool) -> None:
     disks = Disks(drives("ours:a:2", "ours:a:2"), up=booted)
     assert "assembled over 2 drives" in up(disks)
     assert disks.done == ([] if booted else ["mdadm --assemble"]) + ["mount"]
+
+
+@pytest.mark.parametrize("signature", ["", "ours:a:2"])
+def test_an_array_is_not_touched_before_udev_has_named_it(up: Any, signature: str) -> None:
+    disks = Disks(drives(signature, signature), slow=True)
+    with pytest.raises(SCRATCH.Refused, match="udevadm"):
+        up(disks)
+    assert len(disks.done) == 1, "created or assembled, and nothing after it"
 
 
 def test_no_drives_is_nothing_to_do(up: Any) -> None:

@@ -14,7 +14,7 @@ Architecture = Literal["ampere", "hopper", "blackwell", "blackwell-ultra"]
 
 NicKind = Literal[
     "connectx-6", "connectx-7", "connectx-8", "connectx", "bluefield-3", "efa-v2", "efa-v3", "efa-v4", "gvnic", "erdma", "veth",
-    "unnamed",
+    "rxe", "unnamed",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, Literal, ParamSpec
 
 from railbed.catalog import FilesystemOffer, Machine
 from railbed.claims.measurements import Measurement
@@ -97,6 +97,8 @@ class Facts(FrozenModel):
     transports: list[str]
     """Of the rails of all pools."""
     platform: str
+    hosts: Literal["machine", "container"]
+    """What its nodes are."""
     stands_in: bool
     """True where the platform stands in for hardware; marks the claims about it."""
     metadata_service: bool
@@ -182,7 +184,7 @@ class Definition:
     explained: Explanation | None = None
     """None: a failure points at a part by itself."""
     hidden: Mapping[str, str] = field(default_factory=dict)
-    """Platform → why it cannot show this."""
+    """Platform, or ``container`` as the kind of its hosts → why it cannot show this."""
     steady: float | None = None
     """Share by which a healthy cluster's rate may fall below the certified one; None where runs differ more, and only its
     floor counts."""

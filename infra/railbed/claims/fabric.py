@@ -42,7 +42,6 @@ def nics(facts: Facts) -> Instances:
 @define(
     id="fabric.gid", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
     holds="every rail's port has a RoCE v2 GID of the rail's address", accuses="gid", runbook="gid",
-    hidden={"lab": "the lab's rails are TCP and have no RDMA GIDs"},
 )  # fmt: skip
 def gid(facts: Facts) -> Instances:
     if facts.has_fabric:
@@ -139,7 +138,7 @@ def nccl_log(facts: Facts) -> Instances:
 @define(
     id="fabric.gpudirect", subject=Subject.CLUSTER, roles=CLUSTER, by=NCCL_LOG,
     holds="the rail NICs read GPU memory directly", accuses="gpudirect", runbook="gpudirect",
-    hidden={"lab": "the lab's rails are TCP, so no NIC reads GPU memory"},
+    hidden={"lab": "the lab's GPUs are stand-ins without memory that a NIC could read"},
 )  # fmt: skip
 def gpudirect(facts: Facts) -> Instances:
     if facts.has_fabric:

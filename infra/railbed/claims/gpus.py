@@ -136,7 +136,7 @@ def pcie(_: Facts) -> Instances:
     id="node.aer", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, level=Level.QUICK, by=NODE_SUITE,
     holds="the kernel counted no uncorrected PCIe error of a GPU or a rail's card since the boot",
     accuses="pcie", runbook="pcie",
-    hidden={"lab": "the lab's GPUs and rails are no PCI devices, so nothing counts their errors"},
+    hidden={"lab": "the lab's GPUs and rails are stand-ins, and count no PCIe errors"},
 )  # fmt: skip
 def aer(facts: Facts) -> Instances:
     if facts.own_bridges:
@@ -150,7 +150,7 @@ def aer(facts: Facts) -> Instances:
     holds="every rail's cards are those nearest to its GPU on the PCIe tree, as many and as fast as wanted, under the names that "
     "jobs are told",
     accuses="rails", runbook="affinity", hardware=True,
-    hidden={"lab": "the lab's GPUs and rails are no PCI devices, so nothing says which is near which"},
+    hidden={"container": "a container's GPUs and rails are no PCI devices, so nothing says which is near which"},
 )  # fmt: skip
 def affinity(facts: Facts) -> Instances:
     if facts.machine.transport == "tcp":

@@ -12,7 +12,7 @@ from railbed.claims.records import WORKERS
     id="node.kernel", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="the release's kernel runs, no other one waits for the next boot, and the driver has a module built for it",
     accuses="kernel", runbook="kernel",
-    hidden={"lab": "the lab's hosts are containers: they run the machine's kernel, and no module of theirs is in it"},
+    hidden={"lab": "the lab's driver is a stand-in: no kernel has a module of it"},
 )  # fmt: skip
 def kernel(_: Facts) -> Instances:
     yield In("the release's kernel runs, no other waits for the next boot, and the driver was built for it")
@@ -100,7 +100,7 @@ def nccl(facts: Facts) -> Instances:
     holds="where the kernel has a say in it: every clock has the governor `performance`, no CPU may enter an idle state that "
     "takes longer than 50 µs to leave, transparent huge pages go to who asks, and automatic NUMA balancing is off",
     accuses="processors", runbook="processors",
-    hidden={"lab": "the lab's hosts are containers: their processors are those of the machine that runs them"},
+    hidden={"container": "containers' processors are those of the machine that runs them"},
 )  # fmt: skip
 def processors(_: Facts) -> Instances:
     yield In("processors keep their clock and wake quickly, and the kernel moves no pages about under ranks")
@@ -109,7 +109,7 @@ def processors(_: Facts) -> Instances:
 @define(
     id="node.memory", subject=Subject.NODE, roles=WORKERS, level=Level.QUICK, by=NODE_SUITE,
     holds="the kernel has at least 95 % of the memory that the machine should have", accuses="memory", runbook="memory",
-    hidden={"lab": "the lab's hosts are containers: they see the memory of the machine that runs them"},
+    hidden={"container": "containers see the memory of the machine that runs them"},
 )  # fmt: skip
 def memory(facts: Facts) -> Instances:
     reach = expectations.memory(facts.machine)

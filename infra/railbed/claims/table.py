@@ -70,8 +70,9 @@ def scope(facts: Facts) -> tuple[list[Claim], list[OutOfScope]]:
 
 
 def _items(one: Definition, facts: Facts) -> list[Claim | OutOfScope]:
-    if facts.platform in one.hidden:
-        return [OutOfScope(id=one.id, reason=one.hidden[facts.platform])]
+    for kind in (facts.platform, facts.hosts):
+        if kind in one.hidden:
+            return [OutOfScope(id=one.id, reason=one.hidden[kind])]
     return [_item(one, instance, facts) for instance in one.instances(facts)]
 
 

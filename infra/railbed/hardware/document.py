@@ -68,6 +68,8 @@ class RdmaDevice(Printed):
     name: Short
     path: Short
     fw_ver: Read = None
+    software: bool = False
+    """Whether it is the kernel's own, on an interface."""
     ports: list[Port] = Field(default_factory=list, max_length=MOST_DEVICES)
 
 

@@ -182,7 +182,8 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
         for port in device.ports:
             number = int(port.number) if port.number.isdecimal() and len(port.number) < 6 else 0
             rate = RATE.match(port.rate or "")
-            up = _word(port.phys_state) == "LinkUp"
+            # Soft RoCE says 2.5 Gb/s of every interface (Linux, drivers/infiniband/sw/rxe/rxe_param.h: RXE_PORT_ACTIVE_SPEED).
+            told = _word(port.phys_state) == "LinkUp" and not device.software
             found.append(
                 Nic(
                     device=device.name,
@@ -190,7 +191,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     netdev=_netdev(beside, number, len(device.ports)),
                     address=address,
                     link_layer=_link_layer(port, function),
-                    rate_gbps=float(rate[1]) if rate and up else None,
+                    rate_gbps=float(rate[1]) if rate and told else None,
                     state=_word(port.state),
                     physical_state=_word(port.phys_state),
                     gids=list(_gids(port)),

@@ -28,15 +28,13 @@ def of(
     """The facts; ``offers`` and ``storage`` are those of ``filesystems``, in the same order."""
     computes = sum(pool.nodes for pool in pools)
     lab = isinstance(spec.platform, LabPlatform)
-    machine, hosts, provided = (
-        pools[0].machine,
-        spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine",
-        spec.platform.kind in CLOUDS,
-    )
+    machine, provided = pools[0].machine, spec.platform.kind in CLOUDS
+    hosts = spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine"
     return Facts(
         machine=machine,
         transports=sorted({pool.machine.transport for pool in pools}),
         platform=spec.platform.kind,
+        hosts=hosts,
         stands_in=lab,
         metadata_service=provided,
         computes=computes,

@@ -34,6 +34,9 @@ OF_CONTAINERS = {"gpu_nodes": ("enroot", "container_toolkit"), "slurm_controller
 IMAGES = "image_nodes"
 """Group of the nodes whose image is compared with its profile."""
 SCRATCH = "scratch_nodes"
+Hosts = Literal["machine", "container"]
+LAB = "lab"
+"""Vendor of machines that stand in for others."""
 SPEAKS_LLDP = ("roce", "tcp")
 """Transports over Ethernet: InfiniBand's subnet manager knows the cables by itself."""
 OF_THE_DRIVER = "@driver-*"
@@ -84,7 +87,7 @@ class Cluster:
     """Kinds of the filesystems that it mounts."""
     imds: bool
     """Whether the provider has a metadata service."""
-    hosts: Literal["machine", "container"]
+    hosts: Hosts
     vendor: str = ""
     """Whose machines they are, those without GPUs too."""
     lnet: frozenset[str] = frozenset()
@@ -172,7 +175,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
         groups = [group for group in groups if group != SCRATCH]
     known = {
         **compat.facts_of(machine, cluster.os, cluster.mounts, cluster.vendor),
-        "hosts": cluster.hosts,
+        "hosts": hosts_of(kind.role, cluster.hosts, cluster.vendor),
         "bare_metal": _said(is_bare(machine, cluster.hosts, provided=cluster.imds)),
         **{
             name: chosen[name].version if name in chosen else compat.NONE
@@ -231,6 +234,11 @@ def _image(
     )  # fmt: skip
 
 
+def hosts_of(role: str, hosts: Hosts, vendor: str) -> Hosts:
+    """What a node is in a cluster of ``hosts``. A lab's controllers need no kernel of their own, and always are containers."""
+    return "container" if vendor == LAB and role == "controller" else hosts
+
+
 def is_bare(machine: catalog.Machine | None, hosts: str, *, provided: bool) -> bool:
     """Whether kernel and PCI bridges are the whole machine's: a guest's are behind its host's.
 
@@ -285,9 +293,11 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
             # A provider's switches tell nobody what is cabled to them.
             yield "lldp_nodes"
         if cluster.hosts == "machine":
-            # Drives that a container sees are its host's, and so is the training stack.
+            # Drives that a container sees are its host's.
             yield SCRATCH
-            yield "training_fetched"
+            if cluster.vendor != LAB:
+                # A lab shows its hosts this computer's copy.
+                yield "training_fetched"
             yield "own_kernel_nodes"
             if cluster.signs:
                 yield "signing_nodes"

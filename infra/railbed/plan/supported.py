@@ -89,8 +89,11 @@ def _refused_by_the_lab(spec: ClusterSpec) -> Iterator[Refusal]:
                 "remove it: lab hosts share this machine's memory",
             )
         if machines and pool.image is not None:
-            hint = "remove it, or `hosts: machine`: a baked image is a layer over the containers' one"
+            hint = "remove it, or `hosts: container`: a baked image is a layer over the containers' one"
             yield "a baked image of virtual machines", f"pools[{index}].image", hint
+        if not machines and catalog.load_machine(pool.machine).transport != "tcp":
+            hint = "take lab/rail8, or `platform: {kind: lab, hosts: machine}`: an RDMA device needs a kernel of its own"
+            yield "RDMA rails of containers", f"pools[{index}].machine", hint
     if spec.service != "cluster":
         yield f"service {spec.service}", "service", "use service: cluster"
     if spec.access.ssh_from:

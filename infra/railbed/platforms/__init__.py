@@ -104,17 +104,6 @@ def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:
     repositories.of(plan, work.published_keys, say)
 
 
-def require_configured(plan: ClusterPlan) -> None:
-    """Raises Unsupported where this release makes a plan's hosts and has no packages for its roles."""
-    if plan.platform == LOCAL and plan.hosts == "machine":
-        raise Unsupported(
-            "lab with `hosts: machine`", "configuration by the roles yet: its repository lacks what only machines get",
-            "`railbed setup`, then `. .railbed/env && pulumi up` makes and boots the machines; `hosts: container` gives a "
-            "whole cluster",
-            path="railbed:cluster.platform.hosts",
-        )  # fmt: skip
-
-
 def sweep(kind: str, work: Workspace) -> list[str]:
     """Removes what carries a lab's id although the engine knows nothing of it; returns what that was.
 

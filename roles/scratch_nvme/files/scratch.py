@@ -23,6 +23,8 @@ LABEL = "scratch"
 ARRAY = "/dev/md/railbed-scratch"
 CHUNK = "512K"
 PROGRAM_TIMEOUT_S = 240
+NAMED_S = 120
+"""udev gives the array its name. mdadm waits five seconds for that, and a busy node takes longer (seen on an emulated one)."""
 
 
 class Refused(Exception):
@@ -119,7 +121,13 @@ def assemble(found: list[Drive]) -> str:
     if members[0].device:
         return members[0].device
     run("mdadm", "--assemble", ARRAY, *[drive.path for drive in members])
+    wait_for_name()
     return ARRAY
+
+
+def wait_for_name() -> None:
+    """Raises Refused where the array's name does not come."""
+    run("udevadm", "settle", f"--timeout={NAMED_S}", f"--exit-if-exists={ARRAY}")
 
 
 def create(found: list[Drive]) -> str:
@@ -129,6 +137,7 @@ def create(found: list[Drive]) -> str:
     paths = [drive.path for drive in found]
     run("mdadm", "--create", ARRAY, "--run", "--force", "--level=0", f"--chunk={CHUNK}", "--homehost=any",
         f"--name={NAME}", f"--raid-devices={len(paths)}", *paths)  # fmt: skip
+    wait_for_name()
     # Filesystem signatures of an older array may lie where they were.
     run("wipefs", "--all", ARRAY)
     return ARRAY

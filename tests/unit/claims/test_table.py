@@ -16,7 +16,15 @@ from railbed.validate.node import look
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-UNMEASURED = {"lab-cluster": 0, "aws-cluster": 0, "cluster": 0, "metal": 0, "flagship": 0, "hosts": 0}
+UNMEASURED = {
+    "lab-cluster": 0,
+    "machines": 0,
+    "aws-cluster": 0,
+    "cluster": 0,
+    "metal": 0,
+    "flagship": 0,
+    "hosts": 0,
+}
 """Example, or what its name ends with → its essential claims that nothing answers. These numbers may only fall."""
 MARK = re.compile(r'@pytest\.mark\.claim\("([\w.]+)"\)')
 REFUTES = re.compile(r"@pytest\.mark\.refutes\(([^)]*)\)")

@@ -73,6 +73,20 @@ def test_soft_rdma_is_where_the_card_of_its_interface_is(tmp_path: Path) -> None
     assert (found["rxe_none"], found["rxe_bad"]) == ("", "")
 
 
+def test_what_soft_rdma_says_of_its_rate_is_no_rate(tmp_path: Path) -> None:
+    """The kernel's rxe says 2.5 Gb/s over any interface, as `ibv_devinfo` on a machine of the lab printed."""
+    tree = Tree(tmp_path, kind("hgx-h100-ib"))
+    tree.write("/sys/class/infiniband/rxe_rail0/parent", "ibp192s0\n")
+    for name, text in (
+        ("link_layer", "Ethernet"),
+        ("rate", "2.5 Gb/sec (1X SDR)"),
+        ("phys_state", "5: LinkUp"),
+    ):
+        tree.write(f"/sys/class/infiniband/rxe_rail0/ports/1/{name}", f"{text}\n")
+    rates = {nic.device: nic.rate_gbps for nic in tree.observation().nics}
+    assert (rates["rxe_rail0"], rates["mlx5_9"]) == (None, 400)
+
+
 def test_an_empty_machine_is_read(tmp_path: Path) -> None:
     document = Document.model_validate(json.loads(json.dumps(observe(Driver(str(tmp_path), "")))))
     seen = read(document)

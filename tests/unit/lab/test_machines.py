@@ -134,11 +134,16 @@ def test_an_identity_that_systemd_would_drop_is_refused() -> None:
 
 
 def test_what_the_machine_reads_while_it_boots(tmp_path: Path) -> None:
-    links = [credentials.Link("02:90:00:00:00:0b", "mgmt0", "10.90.0.11/24", 1500)]
+    links = [
+        credentials.Link("02:90:00:00:00:0b", "mgmt0", "10.90.0.11/24", 1500),
+        credentials.Link("02:90:00:00:01:0b", "rail0", "10.91.0.11/24", 9000, roce=True),
+    ]
     shown = [credentials.Folder("folder0", "/srv/data", False), credentials.Folder("folder1", "/srv/r", True)]
-    made = credentials.setup(links, shown, [credentials.File("/etc/hosts", "x\n")])
+    made = credentials.setup(links, shown, [credentials.File("/etc/hosts", "x\n")], credentials.GpuModel())
     assert made == {
-        "links": "02:90:00:00:00:0b mgmt0 10.90.0.11/24 1500\n",
+        "links": "02:90:00:00:00:0b mgmt0 10.90.0.11/24 1500 ethernet\n"
+        "02:90:00:00:01:0b rail0 10.91.0.11/24 9000 roce\n",
+        "gpus": "0x10de 0x2330\n",
         "folders": "folder0 /srv/data rw\nfolder1 /srv/r ro\n",
         "files/etc/hosts": "x\n",
     }

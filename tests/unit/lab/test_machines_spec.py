@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from railbed import flow, plan, spec
-from railbed.effects.lab.machines import accelerator
-from railbed.effects.workspace import Workspace
+from railbed import catalog, plan, spec
+from railbed.effects.lab import content as lab_content
+from railbed.effects.lab.machines import accelerator, content
 from railbed.errors import SpecError, Unsupported
+from railbed.plan import node_classes
 from railbed.platforms.lab import doctor
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,14 +54,57 @@ def test_a_baked_image_is_for_containers(tmp_path: Path) -> None:
     assert refused.value.path.endswith("pools[0].image")
 
 
-def test_up_refuses_them_before_anything_is_made(tmp_path: Path) -> None:
-    work = Workspace(tmp_path, "vm")
-    write(work.stack_file, "machine")
-    with pytest.raises(Unsupported) as refused:
-        flow.up(work, lambda text: None)
-    assert refused.value.path == "railbed:cluster.platform.hosts"
-    assert "pulumi up" in refused.value.hint
-    assert not work.lab_dir.exists()
+def test_rdma_rails_need_machines(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    document = yaml.safe_load((ROOT / "examples/lab-machines.yaml").read_text())
+    path.write_text(yaml.safe_dump(document))
+    assert plan.plan(spec.load(path)).pools[0].machine.transport == "roce"
+    document["config"]["railbed:cluster"]["platform"]["hosts"] = "container"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(Unsupported, match="RDMA rails of containers") as refused:
+        plan.plan(spec.load(path))
+    assert refused.value.path.endswith("pools[0].machine")
+    assert "hosts: machine" in refused.value.hint
+
+
+ON_MACHINES = {"node.affinity", "node.memory", "node.processors", "fabric.gid"}
+"""Claims about what a container has none of."""
+
+
+def test_machines_answer_claims_that_containers_cannot() -> None:
+    roce = plan.plan(spec.load(ROOT / "examples/lab-machines.yaml"))
+    usual = plan.plan(spec.load(ROOT / "examples/lab-cluster.yaml"))
+    assert {one.id for one in roce.claims} >= ON_MACHINES
+    assert {one.id for one in usual.out_of_scope} >= ON_MACHINES
+    rails = [one for one in roce.claims if one.id.startswith("fabric.rail.")]
+    assert len(rails) == 4
+    assert all("ib_write_bw" in one.measured_by and one.simulated for one in rails)
+
+
+def test_roles_of_machines_run_and_the_training_stack_is_this_computer_s() -> None:
+    roce = catalog.load_machine("lab/roce4")
+    groups = node_classes.of(node_classes.Kind("compute", roce.key, rails=True), roce, cluster("lab")).groups
+    assert {"rdma_nodes", "scratch_nodes", "own_kernel_nodes"} <= set(groups)
+    assert "training_fetched" not in groups
+    bare = catalog.load_machine("metal/hgx-h100")
+    groups = node_classes.of(
+        node_classes.Kind("compute", bare.key, rails=True), bare, cluster("metal")
+    ).groups
+    assert "training_fetched" in groups
+
+
+def cluster(vendor: str) -> node_classes.Cluster:
+    return node_classes.Cluster(
+        release=catalog.load_release("2026.11"), os="debian 12", installed=frozenset(), scheduler="slurm",
+        mounts=frozenset(), imds=False, hosts="machine", vendor=vendor,
+    )  # fmt: skip
+
+
+def test_the_image_of_machines_has_what_only_their_roles_install() -> None:
+    assert {"mdadm", "perftest", "linux-headers-@kernel"} <= set(lab_content.machine_packages())
+    assert {"mdadm", "perftest", "linux-headers-amd64"} <= set(content.packages())
+    assert not [name for name in content.packages() if "@" in name]
+    assert {"mdadm", "linux-headers-@kernel"}.isdisjoint(lab_content.role_packages())
 
 
 def findings(hosts: int, *, machines: bool) -> dict[str, doctor.Finding]:

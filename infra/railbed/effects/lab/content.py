@@ -15,6 +15,8 @@ BUILDER = 3
 
 SUITE, SYSTEM = "bookworm", "debian 12"
 MACHINE, FILESYSTEM = "lab/rail8", "moosefs"
+ON_MACHINES = (MACHINE, "lab/roce4")
+"""Kinds of nodes that virtual machines can be."""
 
 BASE_PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "openssh-server", "python3", "python3-apt",
@@ -45,17 +47,25 @@ STANDINS = Path(__file__).parent / "standins"
 def role_packages() -> tuple[str, ...]:
     """Packages of the distribution that the roles install on any host of a lab, of any release. Baked into the image, as an
     image bake does, and offered by the lab's signed repository."""
-    return (*sorted(_packages(directory=False)), *TOOLS)
+    return (*sorted(_packages(MACHINE, "container", directory=False)), *TOOLS)
 
 
 @cache
 def offered_packages() -> tuple[str, ...]:
     """Those that a lab installs only where its spec asks for them: in the repository, and not in the image."""
-    return tuple(sorted(_packages(directory=True) - _packages(directory=False)))
+    asked = _packages(MACHINE, "container", directory=True)
+    return tuple(sorted(asked - _packages(MACHINE, "container", directory=False)))
 
 
-def _packages(*, directory: bool) -> set[str]:
-    machine = catalog.load_machine(MACHINE)
+@cache
+def machine_packages() -> tuple[str, ...]:
+    """Those that roles install on virtual machines alone; a name that ends in ``@kernel`` is of the kernel that runs there."""
+    found = {name for key in ON_MACHINES for name in _packages(key, "machine", directory=False)}
+    return tuple(sorted(found - set(role_packages())))
+
+
+def _packages(key: str, hosts: node_classes.Hosts, *, directory: bool) -> set[str]:
+    machine = catalog.load_machine(key)
     found: set[str] = set()
     for key in catalog.keys("software"):
         release = catalog.load_release(key)
@@ -64,11 +74,11 @@ def _packages(*, directory: bool) -> set[str]:
         )
         lab = node_classes.Cluster(
             release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
-            hosts="container", vendor=machine.vendor, directory=directory,
+            hosts=hosts, vendor=machine.vendor, directory=directory,
         )  # fmt: skip
         for kind, facts in (
             (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),
-            (Kind("compute", MACHINE, rails=True, data=(FILESYSTEM,)), machine),
+            (Kind("compute", key, rails=True, data=(FILESYSTEM,)), machine),
         ):
             packages = node_classes.of(kind, facts, lab).packages
             # What is pinned to a version is a vendor's; the repository has a stand-in of it.

@@ -50,6 +50,8 @@ class HostSpec:
     gpu_memory_mib: int
     rails: list[RailPort] = field(default_factory=list)
     binds: list[Bind] = field(default_factory=list)
+    roce: bool = False
+    """Whether a virtual machine has soft RoCE on its rails."""
 
     @property
     def machine(self) -> str:

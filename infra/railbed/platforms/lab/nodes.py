@@ -11,12 +11,17 @@ from railbed.effects.lab import baked, names
 from railbed.effects.lab.training import training_path
 from railbed.effects.secrets import public_key
 from railbed.effects.workspace import Workspace
-from railbed.plan import ClusterPlan, PlannedHost
+from railbed.plan import ClusterPlan, PlannedHost, node_classes
 
 MBIT_PER_GBIT = 1000
 REPOSITORY_TARGET = "/srv/railbed/repository"
 TYPES = {"container": "railbed:lab:Host", "machine": "railbed:lab:Machine"}
-"""The plan's ``hosts`` → type of the resource."""
+"""What a host is → type of the resource."""
+
+
+def kind_of(plan: ClusterPlan, planned: PlannedHost) -> str:
+    """Container or machine."""
+    return node_classes.hosts_of(planned.role, plan.hosts, node_classes.LAB)
 
 
 def host(
@@ -30,6 +35,8 @@ def host(
     own = next((pool for pool in plan.pools if pool.name == planned.pool), None)
     machine = (own or plan.pools[0]).machine
     outputs: Any = image
+    kind = kind_of(plan, planned)
+    made_from = outputs.image if kind == plan.hosts else outputs.containers
     properties = {
         "lab_id": work.lab_id,
         "lab_dir": str(work.lab_dir),
@@ -37,7 +44,7 @@ def host(
         "address": f"{planned.address}/{planned.prefix}",
         "octet": int(planned.address.rsplit(".", 1)[1]),
         "mtu": machine.mtu,
-        "image": baked.lower(own.image) if own and own.image else outputs.image,
+        "image": baked.lower(own.image) if own and own.image else made_from,
         "authorized_key": public_key(work.operator_key),
         "gpus": planned.gpus,
         "gpu_model": machine.gpu_model,
@@ -54,11 +61,13 @@ def host(
         "host_key": None,
         "machine_id": None,
     }  # fmt: skip
+    if planned.rails and machine.transport == "roce":
+        properties["roce"] = True
     # Both types make the host in the same folder, so a host of the other kind is this one before: the engine must replace it,
     # not make a second one and then delete the first, folder and all.
-    before = [pulumi.Alias(type_=typ) for kind, typ in TYPES.items() if kind != plan.hosts]
+    before = [pulumi.Alias(type_=typ) for one, typ in TYPES.items() if one != kind]
     options = pulumi.ResourceOptions(depends_on=depends_on, aliases=before)
-    return _Host(TYPES[plan.hosts], planned.name, properties, options)
+    return _Host(TYPES[kind], planned.name, properties, options)
 
 
 class _Host(pulumi.CustomResource):
@@ -87,7 +96,7 @@ def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any)
 
 def identity(plan: ClusterPlan, work: Workspace, planned: PlannedHost, machine_id: str) -> contract.Identity:
     """What tells the host from any other: a container's machine id; a machine's serial number, which firmware shows."""
-    if plan.hosts == "machine":
+    if kind_of(plan, planned) == "machine":
         return contract.Identity(kind="serial", value=names.serial(work.lab_id, planned.name))
     return contract.Identity(kind="machine_id", value=machine_id)
 

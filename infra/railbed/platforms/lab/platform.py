@@ -24,6 +24,7 @@ class _Image(pulumi.CustomResource):
     """``railbed:lab:Image``, or ``railbed:lab:MachineImage``."""
 
     image: pulumi.Output[str]
+    containers: pulumi.Output[str]
     repository: pulumi.Output[str]
 
     def __init__(self, work: Workspace, *, machines: bool) -> None:
@@ -32,6 +33,7 @@ class _Image(pulumi.CustomResource):
             "image_digest": machine_content.digest() if machines else content.image_digest(),
             "repository_digest": repository_digest(),
             "image": None,
+            "containers": None,
             "repository": None,
             "training": None,
         }

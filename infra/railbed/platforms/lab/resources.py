@@ -28,15 +28,17 @@ class Image:
     """Host image, package repository and training stack in the cache, shared by all labs; never deleted with a stack."""
 
     replace_on = frozenset({"tools"})
-    outputs: tuple[str, ...] = ("image", "repository", "training")
+    outputs: tuple[str, ...] = ("image", "containers", "repository", "training")
 
     def identity(self, inputs: Data) -> str:
         return f"{inputs['image_digest']}-{inputs['repository_digest']}"
 
     def create(self, inputs: Data) -> Data:
         tools = Path(inputs["tools"])
+        image = str(ensure_image(_quiet))
         return {
-            "image": str(ensure_image(_quiet)),
+            "image": image,
+            "containers": image,
             "repository": str(ensure_repository(tools, _quiet)),
             "training": str(ensure_training_stack(tools, _quiet)),
         }
@@ -53,7 +55,7 @@ class Image:
 
 
 class MachineImage(Image):
-    """The same for virtual machines: a kernel and a disk besides; ``image`` is their folder."""
+    """The same for virtual machines: a kernel and a disk besides; ``image`` is their folder, ``containers`` as before."""
 
     def create(self, inputs: Data) -> Data:
         return {**super().create(inputs), "image": str(machine_image.ensure_image(_quiet).folder)}
@@ -164,7 +166,18 @@ class Host:
     """A host with its cables and shapers; its disk is new only when it is created or replaced."""
 
     replace_on = frozenset(
-        {"lab_id", "lab_dir", "name", "address", "image", "authorized_key", "gpus", "gpu_model", "binds"}
+        {
+            "lab_id",
+            "lab_dir",
+            "name",
+            "address",
+            "image",
+            "authorized_key",
+            "gpus",
+            "gpu_model",
+            "binds",
+            "roce",
+        }
     )
     outputs: tuple[str, ...] = ("host_key", "machine_id")
 
@@ -182,6 +195,7 @@ class Host:
             octet=int(inputs["octet"]), mtu=int(inputs["mtu"]), image=inputs["image"],
             authorized_key=inputs["authorized_key"], gpus=int(inputs["gpus"]), gpu_model=inputs["gpu_model"],
             gpu_memory_mib=int(inputs["gpu_memory_mib"]), rails=rails, binds=binds,
+            roce=bool(inputs.get("roce", False)),
         )  # fmt: skip
 
     def _made(self, spec: HostSpec) -> Data:

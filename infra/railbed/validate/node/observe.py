@@ -143,18 +143,24 @@ def _pkeys(probe: Probe, port: str) -> list[dict[str, Any]]:
     return found[: MOST["pkeys"]]
 
 
-def _device(probe: Probe, base: str) -> str:
-    """Where an RDMA device hangs. Software on an interface (rdma_rxe, siw) has no device: its ``parent`` names the interface."""
+def _device(probe: Probe, base: str) -> tuple[str, bool]:
+    """Where an RDMA device hangs, and whether it is software on an interface (rdma_rxe, siw).
+
+    That has no device of its own: its ``parent`` names the interface.
+    """
     own = probe.target(f"{base}/device")
     parent = "" if own else _line(probe, f"{base}/parent")
-    return probe.target(f"{NET}/{parent}/device") if parent and "/" not in parent else own
+    if not parent or "/" in parent:
+        return own, False
+    return probe.target(f"{NET}/{parent}/device"), True
 
 
 def _rdma(probe: Probe) -> list[dict[str, Any]]:
     found = []
     for name in probe.names(RDMA):
         base = f"{RDMA}/{name}"
-        one: dict[str, Any] = {"name": name, "path": _device(probe, base)}
+        path, software = _device(probe, base)
+        one: dict[str, Any] = {"name": name, "path": path, "software": software}
         one.update(_fields(probe, base, ("fw_ver", "node_guid", "hca_type")))
         one["ports"] = []
         for number in probe.names(f"{base}/ports"):

@@ -16,6 +16,15 @@ PACKAGES = (
 )  # fmt: skip
 """A kernel, and the programs that look at what only a machine has: PCI, NVMe, firmware, RDMA."""
 
+KERNEL = ("@kernel", "amd64")
+"""Ending of packages that are of the node's own kernel; of the image's kernel they have this one."""
+
+
+def packages() -> tuple[str, ...]:
+    """All that the image has beside the container image: the roles' packages of machines too, as an image bake has them."""
+    return tuple(dict.fromkeys((*PACKAGES, *(name.replace(*KERNEL) for name in content.machine_packages()))))
+
+
 INITRD_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic")
 """What finds the root disk; udev loads the rest from it."""
 
@@ -70,7 +79,7 @@ GUEST = Path(__file__).parent / "guest"
 def digest() -> str:
     """Names the image by everything that decides its content except the day's package versions."""
     parts = [
-        str(BUILDER), content.image_digest(), *PACKAGES, "|", *INITRD_MODULES, "|", *UNMASKED_UNITS, "|", *MASKED_UNITS,
+        str(BUILDER), content.image_digest(), *packages(), "|", *INITRD_MODULES, "|", *UNMASKED_UNITS, "|", *MASKED_UNITS,
         "|", INITRAMFS, *(f"{path}\n{text}" for path, text in FILES.items()), str(ROOT_GIB),
         *(file.read_text() for file in sorted(GUEST.iterdir())),
     ]  # fmt: skip

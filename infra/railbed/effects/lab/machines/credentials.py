@@ -15,8 +15,8 @@ from railbed.errors import HostError
 NAME = "io.systemd.credential.binary:tmpfiles.extra"
 SETUP_TAG = "setup"
 """9p's name of the folder that guest/railbed-lab-setup reads."""
-LINKS, FOLDERS, FILES = "links", "folders", "files"
-"""In it: its interfaces, the folders it is shown, and files that it gets where it has none yet."""
+LINKS, FOLDERS, FILES, GPUS = "links", "folders", "files", "gpus"
+"""In it: its interfaces, the folders it is shown, files that it gets where it has none yet, and what its GPUs say they are."""
 MOST_BYTES = 4000
 """Of the whole string. systemd 252 reads the firmware's table by one read(2) of sysfs, which gives a page (4096 bytes); cut
 there, a credential is dropped without a word on the console (seen on Debian 12)."""
@@ -45,6 +45,22 @@ class Link:
     name: str
     address: str
     mtu: int
+    roce: bool = False
+    """Whether it has an RDMA device (soft RoCE) on it."""
+
+    @property
+    def line(self) -> str:
+        kind = "roce" if self.roce else "ethernet"
+        return f"{self.mac} {self.name} {self.address} {self.mtu} {kind}\n"
+
+
+@dataclass(frozen=True)
+class GpuModel:
+    """PCI numbers of the GPU that the stand-ins show (pci.ids)."""
+
+    vendor: str = "0x10de"
+    device: str = "0x2330"
+    """GH100, H100 SXM5 80GB."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +82,15 @@ def identity(name: str, host_key: str, host_key_public: str, authorized_key: str
     ]
 
 
-def setup(links: Sequence[Link], folders: Sequence[Folder], files: Sequence[File]) -> dict[str, str]:
+def setup(
+    links: Sequence[Link], folders: Sequence[Folder], files: Sequence[File], gpus: GpuModel
+) -> dict[str, str]:
     """Path in the folder that guest/railbed-lab-setup reads → text."""
     shown = [f"{one.tag} {one.target} {'ro' if one.read_only else 'rw'}\n" for one in folders]
     return {
-        LINKS: "".join(f"{one.mac} {one.name} {one.address} {one.mtu}\n" for one in links),
+        LINKS: "".join(one.line for one in links),
         FOLDERS: "".join(shown),
+        GPUS: f"{gpus.vendor} {gpus.device}\n",
         **{f"{FILES}{one.path}": one.text for one in files},
     }
 

@@ -118,7 +118,7 @@ def _setup(host: HostSpec) -> None:
     """The folder that the machine reads while it boots."""
     links = [credentials.Link(network.mac(0, host.octet), network.MANAGEMENT, host.address, host.mtu)]
     links += [
-        credentials.Link(network.mac(r.index + 1, host.octet), f"rail{r.index}", r.address, r.mtu)
+        credentials.Link(network.mac(r.index + 1, host.octet), f"rail{r.index}", r.address, r.mtu, host.roce)
         for r in host.rails
     ]
     folders = [
@@ -130,7 +130,7 @@ def _setup(host: HostSpec) -> None:
         credentials.File(hardware.HARDWARE, simulated),
         credentials.File(hardware.STATE, simulated),
     ]
-    for name, text in credentials.setup(links, folders, files).items():
+    for name, text in credentials.setup(links, folders, files, credentials.GpuModel()).items():
         path = host.folder / credentials.SETUP_TAG / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -57,7 +57,7 @@ def ensure_image(say: Callable[[str], None]) -> MachineImage:
         if building.exists():
             shutil.rmtree(building)
         building.mkdir(parents=True)
-        say(f"building the image of the lab's virtual machines ({len(content.PACKAGES)} packages more)")
+        say(f"building the image of the lab's virtual machines ({len(content.packages())} packages more)")
         tree = building / "tree"
         run(["cp", "-a", "--reflink=auto", base, tree], timeout_s=BUILD_TIMEOUT_S)
         _install(tree)
@@ -76,7 +76,7 @@ def _install(tree: Path) -> None:
         tree,
         [
             ["apt-get", "-q", "update"],
-            ["apt-get", "-qy", "install", *content.PACKAGES],
+            ["apt-get", "-qy", "install", *content.packages()],
             [
                 "sh",
                 "-c",
