@@ -80,10 +80,12 @@ def stacks() -> Iterator[Callable[..., Cli]]:
         made.append(cli)
         return cli
 
-    yield make
-    for cli in made:
-        cli("destroy", "--yes", "--end-jobs", status=None)
-        cli.work.stack_file.unlink(missing_ok=True)
+    try:
+        yield make
+    finally:
+        for cli in made:
+            cli("destroy", "--yes", "--end-jobs", status=None)
+            cli.work.stack_file.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")

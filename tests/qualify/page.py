@@ -34,12 +34,15 @@ class Section:
     date: str
     machine: str
     rows: Sequence[Row]
+    planned: int
+    """Rows of a whole run; fewer where it was ended, or had no time left."""
 
     def text(self) -> str:
-        passed = sum(row.passed for row in self.rows)
+        passed, missing = sum(row.passed for row in self.rows), self.planned - len(self.rows)
+        rest = f", {missing} not run" if missing else ""
         lines = [
             f"## {self.part}", "",
-            f"{self.about} Commit {self.commit}, {self.date}, {self.machine}: **{passed} of {len(self.rows)} hold**.", "",
+            f"{self.about} Commit {self.commit}, {self.date}, {self.machine}: **{passed} of {len(self.rows)} hold**{rest}.", "",
             "| what | found | s | |", "|---|---|---|---|",
             *(f"| {row.name} | {row.found} | {row.seconds:.0f} | {'holds' if row.passed else 'FAILS'} |" for row in self.rows),
         ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import Any
 
@@ -75,7 +76,8 @@ def test_the_library_is_wide_and_mostly_real() -> None:
 
 
 SECTION = Section(
-    "faults-1", "Faults.", "0123abcd", "2026-11-30", "2 cores", [Row("`a`", "x", 61.4), Row("`b`", "y", 3.0, ["blamed nobody"])]
+    "faults-1", "Faults.", "0123abcd", "2026-11-30", "2 cores", [Row("`a`", "x", 61.4), Row("`b`", "y", 3.0, ["blamed nobody"])],
+    planned=2,
 )  # fmt: skip
 
 
@@ -88,6 +90,12 @@ def test_a_section_replaces_its_own_and_leaves_the_others() -> None:
     )
     assert new.endswith("- `b`: blamed nobody\n\n## healthy\n\nkept\n")
     assert replaced(new, SECTION) == new
+
+
+def test_a_section_says_what_was_not_run() -> None:
+    cut = dataclasses.replace(SECTION, planned=16)
+    assert "**1 of 2 hold**, 14 not run." in cut.text()
+    assert "not run" not in SECTION.text()
 
 
 def test_a_first_section_comes_at_the_end() -> None:
