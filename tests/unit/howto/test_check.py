@@ -22,6 +22,11 @@ def test_a_check_is_three_files_and_its_claim_is_planned_and_answered(follow: Ca
     assert json.loads(shown.stdout)["measured_by"] == "the on-node suite"
 
     assert tree.run(sys.executable, "tools/claims_reference.py").returncode == 0
+    golden = tree.root / "tests/unit/data/spec/lab-cluster.plan.json"
+    golden.write_text(tree.railbed("plan", "--spec", "examples/lab-cluster.yaml", "--json").stdout)
+    planned = tree.pytest("tests/unit/plan/test_plan.py")
+    assert "failed" not in planned.stdout and "passed" in planned.stdout, planned.stdout
+
     test = tree.root / tree.files[-1]
     table = ("-k", "on_node_suite or makes_it_fail or says_what or page_is_current or swap", TABLE)
     checked = tree.pytest(*table, str(test))
