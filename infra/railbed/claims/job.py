@@ -20,7 +20,7 @@ def _obstacle(facts: Facts) -> str:
 
 
 @define(
-    id="job.checkpoint", subject=Subject.JOB, roles=CLUSTER, by=JOB, explained=ANYTHING, hardware=True,
+    id="job.checkpoint", subject=Subject.JOB, roles=CLUSTER, by=JOB, explained=ANYTHING, hardware=True, essential=True,
     holds="the reference job trains under the scheduler, one rank a GPU over the rails by NCCL's own log (in the lab on "
     "processors over gloo), and its checkpoints read back the same on another node; its pace is reported",
     accuses="job", runbook="job",
@@ -32,7 +32,7 @@ def checkpoint(facts: Facts) -> Instances:
 
 
 @define(
-    id="job.resume", subject=Subject.JOB, roles=CLUSTER, by=JOB, explained=ANYTHING, hardware=True,
+    id="job.resume", subject=Subject.JOB, roles=CLUSTER, by=JOB, explained=ANYTHING, hardware=True, essential=True,
     holds="after a rank is lost it goes on from its last checkpoint, with the losses that it had before; a loss that is no "
     "number fails",
     accuses="job", runbook="job",
