@@ -221,7 +221,9 @@ READ_REQUEST_BYTES = 4096
 and above ("Network Performance Tuning")."""
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
-COLLECTIVE_TIMEOUT_S = 120
+COLLECTIVE_TIMEOUT_S, COLLECTIVE_NODES_PER_S = 120, 2
+"""How long one start may take, and how many nodes it may have for each further second: processes start, and find each other, one
+node after the other at worst."""
 COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
 CURVE_FACTOR, SLOW_LINE_FACTOR = 4, 16

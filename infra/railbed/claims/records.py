@@ -53,8 +53,10 @@ def withholds(claim: str, verdict: Verdict, accepted: Container[str]) -> bool:
     return verdict is Verdict.FAIL or (verdict is Verdict.UNPROVEN and claim not in accepted)
 
 
-Basis = Literal["measured", "family", "declared", "derived", "none"]
-"""Where an expectation comes from: this machine measured, a relative, the spec, arithmetic, or nowhere."""
+Basis = Literal["measured", "family", "declared", "derived", "data", "none"]
+"""Where an expectation comes from: this machine measured, a relative, the spec, arithmetic, or nowhere.
+
+``data``: nowhere too, and the claim is about right data alone; its rate is recorded, for later runs to be compared with."""
 
 
 class Reach(FrozenModel):

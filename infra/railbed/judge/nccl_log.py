@@ -111,13 +111,17 @@ def judge_table(
 ) -> tuple[Judged, list[str], int]:
     """The verdict on one table, its problems, and how many rails it proves.
 
-    With several gating sizes the one with the least margin decides; in place and out of place both count. ``ramps``: the
+    With several gating sizes the one with the least margin decides; in place and out of place both count. An expectation of the
+    basis ``data`` has no floor: right data of the ranks that were asked for pass. ``ramps``: the
     bandwidth rises with the size, so that a table must show that it has levelled off before it passes.
     """
     points = sizes.points(table, case, expectation_at, sizes.ranks_of(table, case))
     problems = _problems(table, case, points, ramps=ramps)
     worst = min((p for p in points if p.expectation.floor), key=lambda p: p.margin, default=None)
     worst = worst or max(points, key=lambda p: p.size_bytes, default=None)
+    by_data = worst is not None and worst.expectation.basis == "data"
+    if by_data:
+        problems = [p for p in problems if p != "NO_GATING_SIZE"]
     wrong, unusable = wrong_elements(table), any(p in WRONG_CONDITIONS for p in problems)
     told = _explain(problems, table)
     if wrong:
@@ -130,6 +134,8 @@ def judge_table(
         verdict, reason = Verdict.FAIL, f"{worst.describe()} is below the floor"
     elif problems:
         verdict, reason = Verdict.UNPROVEN, told
+    elif by_data:
+        verdict, reason = Verdict.PASS, f"right data at {worst.rate()}; no floor was published"
     else:
         verdict, reason = Verdict.PASS, f"{worst.describe()} holds the floor"
     proven = 0

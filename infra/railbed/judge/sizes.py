@@ -44,8 +44,11 @@ class Point:
     def impossible(self) -> bool:
         return bool(sound.doubt(self.fastest, self.expectation.bound))
 
+    def rate(self) -> str:
+        return f"{self.busbw:.4g} GB/s at {self.size_bytes} B"
+
     def describe(self) -> str:
-        return f"{self.busbw:.4g} GB/s at {self.size_bytes} B (floor {self.expectation.floor or 0:.4g})"
+        return f"{self.rate()} (floor {self.expectation.floor or 0:.4g})"
 
 
 def recomputed_busbw(row: Row, m: Measurement, collective: str, n: int) -> float | None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from railbed.contract import Machine
 from railbed.defaults import (
     COLLECTIVE_ITERATIONS,
+    COLLECTIVE_NODES_PER_S,
     COLLECTIVE_TIMEOUT_S,
     COLLECTIVE_WARMUP,
     NCCL_LOG_BYTES,
@@ -33,6 +34,11 @@ def message_bytes(sizes: Sequence[int]) -> int:
     return RUNS * sum(sizes) + COLLECTIVE_WARMUP * (max(sizes) + min(sizes))
 
 
+def limit_s(nodes: int) -> int:
+    """Seconds after which a start over so many nodes is ended."""
+    return COLLECTIVE_TIMEOUT_S + nodes // COLLECTIVE_NODES_PER_S
+
+
 def start(
     machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, log: str, reservation: str = ""
 ) -> tuple[str, ...]:
@@ -42,16 +48,16 @@ def start(
     Every process has a file of its own (NCCL, "Environment Variables", NCCL_DEBUG_FILE): on standard output the lines of
     one would fall into the table of another.
     """
-    ranks = machine.collective_ranks_per_node
+    ranks, limit = machine.collective_ranks_per_node, limit_s(len(nodes))
     step = [
         "srun", "--mpi=pmix", "--exclusive", "--mem=0", f"--gpus-per-node={ranks}", "--cpu-bind=none",
         f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", f"--ntasks-per-node={ranks}",
-        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--time={COLLECTIVE_TIMEOUT_S // 60 + 1}",
+        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--time={limit // 60 + 1}",
         "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
         *([f"--reservation={reservation}"] if reservation else []),
     ]  # fmt: skip
     return (
-        "timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S),
+        "timeout", "-k", "5", str(limit),
         "env", "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=INIT,NET,ENV,GRAPH",
         f"NCCL_DEBUG_FILE={NCCL_LOG_FOLDER}/{LOG}{log}.%h.%p",
         *step,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from railbed import ended
 from railbed.contract import Machine
-from railbed.defaults import COLLECTIVE_TIMEOUT_S
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import collective_programs, port_counters
@@ -42,7 +41,9 @@ def run(
     reservation = bench.reservation_for(list(nodes))
     argv = collective_programs.start(machine, op, nodes, sizes, log=log, reservation=reservation)
     before = port_counters.read(bench, nodes) if counted else {}
-    result = bench.remote.run(controller, argv, timeout_s=COLLECTIVE_TIMEOUT_S + 10, check=False)
+    result = bench.remote.run(
+        controller, argv, timeout_s=collective_programs.limit_s(len(nodes)) + 10, check=False
+    )
     after = port_counters.read(bench, nodes) if counted else {}
     nccl, problem = logs(bench, nodes, log), ""
     if not result.ok:

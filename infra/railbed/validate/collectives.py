@@ -1,4 +1,4 @@
-"""Collectives over 2, 3, … nodes under the scheduler, and the byte counters of their rails."""
+"""Collectives over 2, 4, 8 … and all nodes under the scheduler, and the byte counters of their rails."""
 
 from __future__ import annotations
 
@@ -31,26 +31,28 @@ PROVING = "all_reduce"
 
 
 def run(bench: Bench) -> None:
-    """Each collective over each number of nodes that it is asked of."""
+    """Each collective over each number of nodes that it is asked of.
+
+    The way of the data is read from the largest group that can run.
+    """
     wanted = _wanted(bench)
     if not wanted:
         return
     bench.say(_estimate(bench, wanted))
     largest, texts, problems = Counts(), list[str](), list[str]()
+    top = next((k for k in sorted(wanted, reverse=True) if bench.usable(k)[0]), max(wanted))
     for k in sorted(wanted):
         nodes, why = bench.usable(k)
         if not nodes:
             bench.answers.why(f"collective.*@{k}", why)
-            for claim in BESIDE:
+            for claim in BESIDE if k <= top else ():
                 bench.answers.why(claim, why)
             continue
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
-        chosen = nodes[:k] if k == max(wanted) else nodes[-k:]
+        chosen = nodes[:k] if k == top else nodes[-k:]
         for sizes, ops in _by_sizes(bench, wanted[k], k).items():
-            first = _tries(
-                bench, ops, chosen, sizes, counted=k == max(wanted) and bench.scope.asks(TRANSPORT)
-            )
-            if k == max(wanted):
+            first = _tries(bench, ops, chosen, sizes, counted=k == top and bench.scope.asks(TRANSPORT))
+            if k == top:
                 largest.add(first, chosen, ops)
                 texts.append(first.nccl)
                 problems.append(first.problem)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.catalog import load_machine
-from railbed.claims import Verdict
+from railbed.claims import Expectation, Verdict
 from railbed.errors import UsageError
 from railbed.judge import nccl_log
 from railbed.judge.proof import case_of, least_network_gbytes_per_s, rails_proven
@@ -97,6 +97,20 @@ def test_wrong_data_fail_whatever_the_speed() -> None:
     assert found.claims[0].verdict is Verdict.FAIL
     assert "wrong data" in found.claims[0].reason
     assert found.rails_proven == 0
+
+
+def by_data(name: str, nodes: int = 2) -> Verdict:
+    """The verdict on the first table of a log where nobody published a rate."""
+    (table, *_) = nccl_tests.read((DATA / "parse/nccl_tests" / name).read_text()).tables
+    wish = Expectation(unit="GB/s", bound=500.0, basis="data", derivation=[])
+    return nccl_log.judge_table(table, case_of(HGX, nodes, "all_reduce"), lambda _: wish)[0].verdict
+
+
+def test_where_nobody_published_a_rate_right_data_pass_and_nothing_else() -> None:
+    assert by_data("two-nodes.log") is Verdict.PASS
+    assert by_data("wrong-data.log") is Verdict.FAIL
+    assert by_data("two-nodes.log", nodes=4) is Verdict.UNPROVEN
+    assert by_data("unchecked.log") is Verdict.UNPROVEN
 
 
 def test_more_ranks_asked_than_ran() -> None:

@@ -13,38 +13,9 @@ from railbed.errors import Exit, Unsupported
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "lab-cluster.yaml"
+METAL_EXAMPLE = ROOT / "examples" / "metal-cluster.yaml"
 GOLDEN = ROOT / "tests" / "unit" / "data" / "spec" / "lab-cluster.plan.json"
 WHERE = "x.yaml:railbed:cluster"
-NODE = [
-    f"node.{part}"
-    for part in (
-        "gpus",
-        "driver",
-        "persistence",
-        "fabric_manager",
-        "dcgm_engine",
-        "dcgm",
-        "clocks",
-        "xid",
-        "nvlink",
-        "pcie",
-        "nics",
-        "leftovers",
-        "nccl",
-        "training_stack",
-        "limits",
-        "containers",
-        "mounts",
-        "time",
-        "identity",
-        "packages",
-        "scheduler",
-        "logins",
-    )
-] + ["scheduler.state"]
-GPU = [
-    f"gpu.{part}" for part in ("gemm.bf16", "gemm.fp8", "gemm.fp64", "hbm", "copies", "p2p", "determinism")
-]
 
 
 def planned(**changed: Any) -> plan.ClusterPlan:
@@ -79,22 +50,6 @@ def test_json_keys_are_those_of_the_command_line() -> None:
 def test_equal_specs_give_equal_plans() -> None:
     assert planned() == planned()
     assert plan.hosts(planned()) == plan.hosts(planned())
-
-
-def test_every_claim_of_the_first_release_is_in_scope() -> None:
-    ids = [claim.id for claim in planned().claims]
-    collectives = [
-        f"collective.{name}@{k}"
-        for name in ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
-        for k in (2, 3, 4)
-    ]
-    wanted = [
-        *NODE, *GPU, *(f"fabric.rail.{rail}.bandwidth" for rail in range(8)), "fabric.all_rails", "fabric.cabling",
-        "fabric.transport", "fabric.transport.nccl_log", *collectives, "storage.write", "storage.read", "storage.servers",
-        "storage.random", "storage.metadata",
-        "job.checkpoint", "job.resume",
-    ]  # fmt: skip
-    assert sorted(ids) == sorted(wanted)
 
 
 def test_claims_about_simulated_hardware_say_so() -> None:
@@ -145,9 +100,8 @@ def test_one_compute_node_leaves_what_needs_partners_out() -> None:
     assert "one node with rails" in out["fabric.all_rails"]
     assert "one copy" in out["storage.servers"]
     assert "none is left" in out["job.resume"]
-    assert {c.id for c in alone.claims} == {
-        *NODE, *GPU, "fabric.cabling", "storage.write", "storage.read",
-    }  # fmt: skip
+    together = {c.id for c in planned().claims if not c.id.startswith("collective.")}
+    assert {c.id for c in alone.claims} == together - set(out)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +113,25 @@ def test_a_rail_needs_two_partners(nodes: int, spares: int, judged: bool) -> Non
     assert ("fabric.rail.0.bandwidth" in outside(made)) is not judged
 
 
-def test_collectives_stop_at_the_nodes_there_are() -> None:
-    ids = {c.id for c in planned(pools=[pool(3, 1)]).claims}
-    assert "collective.all_reduce@3" in ids
-    assert "collective.all_reduce@4" not in ids
-    assert "collective.all_reduce@5" not in {c.id for c in planned(pools=[pool(6)]).claims}
+@pytest.mark.parametrize(
+    ("nodes", "sizes"),
+    [(1, []), (2, [2]), (3, [2, 3]), (4, [2, 4]), (6, [2, 4, 6]), (128, [2, 4, 8, 16, 32, 64, 128])],
+)
+def test_collectives_double_up_to_all_nodes(nodes: int, sizes: list[int]) -> None:
+    made = planned(pools=[pool(nodes, 1)], filesystems=[])
+    asked = [
+        claim.id.partition("@")[2] for claim in made.claims if claim.id.startswith("collective.all_gather@")
+    ]
+    assert asked == [str(size) for size in sizes]
+
+
+def test_a_group_of_more_nodes_than_anybody_published_is_judged_by_its_data() -> None:
+    claims = {claim.id: claim for claim in plan.plan(spec.load(METAL_EXAMPLE), WHERE).claims}
+    few, many = (claims[f"collective.alltoall@{k}"].expectation for k in (4, 64))
+    assert few is not None and few.basis == "derived" and few.floor
+    assert many is not None and many.basis == "data" and many.floor is None and many.bound
+    published = claims["collective.all_reduce@64"].expectation
+    assert published is not None and published.basis == "family" and published.floor
 
 
 def test_no_filesystem_no_storage_and_no_job() -> None:
