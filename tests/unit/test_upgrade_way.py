@@ -12,7 +12,7 @@ from railbed import flow
 from railbed.contract import Contract
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
-from railbed.errors import CatalogError, RailbedError, Unsupported, UsageError
+from railbed.errors import CatalogError, RailbedError, UsageError
 
 __all__ = ["contract"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,19 +48,6 @@ def test_an_older_slurm_does_not_read_the_state_of_a_newer_one(
         flow.plan_upgrade(work, "2026.12")
     # Where the way is open, the scheduler is asked next, and there is none.
     assert (refused.value.code != "RELEASE_OLDER_SLURM") is open_way
-
-
-def test_virtual_machines_are_refused_before_anything_else(work: Workspace) -> None:
-    document = yaml.safe_load(work.stack_file.read_text())
-    document["config"]["railbed:cluster"]["platform"]["hosts"] = "machine"
-    work.stack_file.write_text(yaml.safe_dump(document))
-    for way in (
-        lambda: flow.plan_upgrade(work, "2026.12"),
-        lambda: flow.upgrade(work, "2026.12", lambda text: None, wait_s=0.0),
-    ):
-        with pytest.raises(Unsupported) as refused:
-            way()
-        assert refused.value.path == "railbed:cluster.platform.hosts"
 
 
 def test_without_a_scheduler_there_are_no_waves(work: Workspace, contract: Contract) -> None:

@@ -7,6 +7,7 @@ mlxlink/modules/mlxlink_commander.cpp). A reading without light is -40 dBm.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 from railbed.parse import optics
@@ -52,13 +53,15 @@ def _printed(text: str) -> tuple[dict[str, str], list[str], list[str]]:
     """Name → text of the printed form; errors; what was not read."""
     found: dict[str, str] = {}
     errors, unread = [], []
-    for line in bare_lines(text):
+    lines = list(bare_lines(text))
+    headings = {above.strip() for above, below in pairwise(lines) if RULE.match(below.strip())}
+    for line in lines:
         match = LINE.match(line)
         if line.startswith(ERROR):
             errors.append(line[len(ERROR) :].strip())
         elif match:
             found.setdefault(match[1].strip(), match[2].strip())
-        elif not RULE.match(line.strip()) and ":" in line:
+        elif line.strip() and not RULE.match(line.strip()) and line.strip() not in headings:
             unread.append(line)
     return found, errors, unread
 
