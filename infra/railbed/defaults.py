@@ -386,6 +386,9 @@ REPORT_PART_ROOM_BYTES, REPORT_PART_NODE_BYTES = 8 * 1024**2, 256 * 1024
 72, ``fabric.rail.*`` 44, and all claims of one node 249 KiB; a whole run 230 KiB a node, so that any filter fits."""
 KEPT_REPORTS = 200
 """Reports that stay: a timer writes 25 a day, so this is a week in which somebody can look at what it saw."""
+FAILED_REPORT_DAYS = CERTIFICATE_DAYS
+"""How long reports of failed runs stay beyond that: as long as a certificate stands, so that what failed while one campaign ran
+can be compared until its end."""
 RECOMPUTE_TOLERANCE = 0.002
 """Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 
