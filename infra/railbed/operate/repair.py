@@ -68,11 +68,13 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
     """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed.
 
     Also where a guard holds it back: the node is then not drained. ``force`` is a person's reason to override those guards that
-    may be (``guards.FORCED``). Raises Refused where the life of a node has no repair now.
+    may be (``guards.FORCED``). Raises Refused where the life of a node has no repair now, RailbedError ``REPORT_ROOM`` where its
+    validation could not be written.
     """
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
     plan(contract, name, scheduler)
+    validate.require_room(work.reports, 1, part=True)
     start = time.monotonic()
 
     def step(event: str, text: str, **fields: object) -> None:

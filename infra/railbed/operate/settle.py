@@ -67,10 +67,16 @@ def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
 
 
 def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
-    """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven."""
+    """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
+
+    Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
+    """
     scheduler = Scheduler(Remote(work, contract))
     seen = picture.take(contract, work, scheduler)
     found = plan(seen)
+    if tried := sum(one.tried for one in found):
+        # Two reports a node: the quick checks', and that of all claims.
+        validate.require_room(work.reports, 2 * tried, part=True)
     return [_try(contract, work, scheduler, one, seen, say) if one.tried else one for one in found]
 
 
