@@ -6,6 +6,7 @@ Imports the stages configure and validate, effects and the contract; never a spe
 from railbed.operate import losses
 from railbed.operate.fallen import Held, require_scheduler
 from railbed.operate.fallen import hold as hold_fallen
+from railbed.operate.joining import joining
 from railbed.operate.shrink import leaving, require_idle
 from railbed.operate.timer import units as timer_units
 from railbed.operate.upgrading import Planned as PlannedUpgrade
@@ -18,6 +19,7 @@ __all__ = [
     "PlannedUpgrade",
     "Upgraded",
     "hold_fallen",
+    "joining",
     "leaving",
     "losses",
     "plan_upgrade",

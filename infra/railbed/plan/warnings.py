@@ -94,7 +94,7 @@ def of_software(
     if lacking := sources.without(chosen, slurm=slurm, rdma=rdma, brought=brought):
         told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
-            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes nothing. Name a "
+            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes no new one. Name a "
             "profile of its `image` that brings them, or a `software.mirror` of yours that has them in a folder of its own"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
@@ -117,9 +117,9 @@ def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Wa
     if lacking:
         told = ", ".join(lacking.values())
         message = (
-            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes nothing. See what is published, "
-            f"and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that brings it, "
-            "or a `software.mirror` of yours that has it in a folder of its own"
+            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes no new one. See what is "
+            f"published, and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that "
+            "brings it, or a `software.mirror` of yours that has it in a folder of its own"
         )
         yield Warned(code="NOT_PINNED", path=f"{where}.software.release", message=message)
 
