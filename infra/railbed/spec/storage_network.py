@@ -20,6 +20,7 @@ from railbed.spec.problems import key_path
 
 O2IB = re.compile(r"@o2ib\d*(?=[,:]|$)")
 SERVER = re.compile(r"(\d+\.\d+\.\d+\.\d+)@o2ib\d*(?=[,:]|$)")
+RAIL = re.compile(r"rail-\d+")
 TCP = re.compile(r"@tcp\d*(?=[,:]|$)")
 
 
@@ -110,13 +111,25 @@ def _addresses(
             )  # fmt: skip
     for at, machine in enumerate(place.machines):
         path = key_path(where, ["platform", "machines", at])
-        if machine.pool in ethernet and place.setup_of(machine).storage_interface == "auto":
-            raise SpecError(
-                f"{machine.name} has several Ethernet cards, and none of them is known to be the storage network's",
-                path=f"{path}.storage_interface", found="auto", allowed="an interface with RDMA, or `rail-0`",
-                hint=f"name it for all: `pools: {{{machine.pool}: {{storage_interface: …}}}}`",
-            )  # fmt: skip
+        if machine.pool in ethernet:
+            _ethernet(machine, place.setup_of(machine).storage_interface, f"{path}.storage_interface")
         _machine(place, machine, network, servers, f"{path}.address")
+
+
+def _ethernet(machine: MetalMachine, interface: str, path: str) -> None:
+    """Ethernet rails are routed links to their leaf switches, with addresses of their own: storage cannot be on one."""
+    allowed = "an interface with RDMA that is no rail"
+    hint = f"name it for all: `pools: {{{machine.pool}: {{storage_interface: …}}}}`"
+    if interface == "auto":
+        raise SpecError(
+            f"{machine.name} has several Ethernet cards, and none of them is known to be the storage network's",
+            path=path, found=interface, allowed=allowed, hint=hint,
+        )  # fmt: skip
+    if RAIL.fullmatch(interface):
+        raise SpecError(
+            f"{interface} of {machine.name} is a routed link to its leaf switch, which does not carry the storage network",
+            path=path, found=interface, allowed=allowed, hint=hint,
+        )  # fmt: skip
 
 
 def _machine(

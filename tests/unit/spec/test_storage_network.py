@@ -78,6 +78,7 @@ def test_the_installer_s_addresses_are_its_own() -> None:
             "controllers that are not on the storage network",
         ),
         ({"roce": "auto"}, None, "platform.machines[2].storage_interface", "h100-0 has several Ethernet cards"),
+        ({"roce": "rail-0"}, None, "platform.machines[2].storage_interface", "rail-0 of h100-0 is a routed link"),
     ],
 )  # fmt: skip
 def test_bad_networks(changes: dict[str, Any], source: str | None, path: str, told: str) -> None:
