@@ -9,7 +9,7 @@ from railbed.claims import Claim, table
 from railbed.errors import UsageError
 from railbed.plan import images, sources
 from railbed.plan.parts import ClusterPlan, PlannedFilesystem, PlannedPool, Price, Warned
-from railbed.spec import ClusterSpec, controllers
+from railbed.spec import ClusterSpec, controllers, storage_network
 from railbed.spec.cluster import OnDemand
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import AzurePlatform, CloudPlatform
@@ -75,7 +75,14 @@ def require_sources(plan: ClusterPlan, *, installed: bool = False) -> None:
 
 
 def _storage_network(spec: ClusterSpec, where: str) -> Iterator[Warned]:
-    """Nobody but the site knows which cards its controllers have, and a converge stops where they have none."""
+    """Nobody but the site knows which cards and addresses its machines have, and a converge stops where they have none."""
+    if source := storage_network.unsaid(spec):
+        message = (
+            f"{source} is mounted over @o2ib: every machine, controllers too, needs an interface with RDMA and an address by "
+            "which it reaches the servers, and your installer has to give it (`{given: true}` says so). Or write "
+            "`{cidr: NETWORK}`, the servers' own, and railbed gives each machine one"
+        )
+        yield Warned(code="STORAGE_ADDRESSES", path=f"{where}.platform.storage_network", message=message)
     network = spec.platform.storage_network if isinstance(spec.platform, MetalPlatform) else None
     if network is not None and network.controllers and (count := controllers.count(spec)):
         hosts = "the controller" if count == controllers.ONE else f"each of {count} controllers"

@@ -68,7 +68,7 @@ class MetalPlatform(PlatformModel):
     rails_cidr: NetworkV4 = "10.128.0.0/9"
     """Addresses of Ethernet rails: a /31 for each cable."""
     storage_network: StorageNetwork | None = None
-    """Needed where a filesystem is mounted over ``@o2ib``: LNet there works by addresses."""
+    """For filesystems that are mounted over ``@o2ib``: LNet there works by addresses. Without it the site gives them."""
     switch: Key | None = None
     """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
     oversubscription: Annotated[str, Field(pattern=r"^[0-9]{1,9}([.:][0-9]{1,9})?$")] = "1"

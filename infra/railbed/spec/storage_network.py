@@ -38,22 +38,27 @@ def _host_part(place: MetalPlatform, machine: MetalMachine) -> int:
     return int(ipaddress.IPv4Address(machine.address)) - int(management.network_address)
 
 
+def unsaid(spec: ClusterSpec) -> str:
+    """A source that is mounted over ``@o2ib`` on metal whose spec does not say who gives the addresses there; else empty."""
+    if not isinstance(spec.platform, MetalPlatform) or spec.platform.storage_network is not None:
+        return ""
+    return next(iter(_mounted(spec).values()), "")
+
+
+def _mounted(spec: ClusterSpec) -> dict[int, str]:
+    """Index of each filesystem that is mounted over ``@o2ib`` → its source."""
+    sources = {index: one.existing or "" for index, one in enumerate(spec.filesystems)}
+    return {index: source for index, source in sources.items() if O2IB.search(source)}
+
+
 def check(spec: ClusterSpec, where: str) -> None:
-    """Raises the first SpecError that the network deserves, or that it is lacking."""
+    """Raises the first SpecError that the network deserves. Without one the site gives the addresses, as with ``given``."""
     place, path = spec.platform, f"{where}.platform.storage_network"
     if not isinstance(place, MetalPlatform):
         return
-    mounted = {index: one.existing or "" for index, one in enumerate(spec.filesystems)}
-    mounted = {index: source for index, source in mounted.items() if O2IB.search(source)}
+    mounted = _mounted(spec)
     network = place.storage_network
     if network is None:
-        if mounted:
-            raise SpecError(
-                "a filesystem is mounted over @o2ib, and no machine has an address that LNet can use there",
-                path=path, found=next(iter(mounted.values())), allowed="`{cidr: …}`, or `{given: true}`",
-                hint="`cidr`: the network of the servers' addresses, and railbed gives each machine its own; `given: true`: your "
-                "installer has given them",
-            )  # fmt: skip
         return
     if network.given == bool(network.cidr):
         raise SpecError(

@@ -58,7 +58,6 @@ def test_the_installer_s_addresses_are_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "source", "path", "told"),
     [
-        ({"storage_network": None}, None, "platform.storage_network", "no machine has an address that LNet can use"),
         ({"storage_network": {}}, None, "platform.storage_network", "nobody’s to give"),
         ({"storage_network": {"cidr": "10.82.0.0/16", "given": True}}, None, "platform.storage_network", "both given"),
         ({}, "10.80.250.1@tcp:/scratch", "platform.storage_network", "no filesystem is mounted over it"),
@@ -99,6 +98,30 @@ def test_clouds_and_tcp_need_none() -> None:
 
 def codes(data: dict[str, Any]) -> set[str]:
     return {one.code for one in plans.plan(spec.from_config(data, WHERE)).warnings}
+
+
+def test_without_the_network_the_installer_gives_the_addresses_and_the_plan_says_so() -> None:
+    silent = cluster(storage_network=None)
+    assert set(given(silent).values()) == {""}
+    (told,) = [
+        one for one in plans.plan(spec.from_config(silent, WHERE)).warnings if one.code == "STORAGE_ADDRESSES"
+    ]
+    assert (
+        told.path == "railbed:cluster.platform.storage_network"
+        and "@o2ib" in told.message
+        and "cidr" in told.message
+    )
+    made = example_clusters.metal(plans.plan(spec.from_config(silent, WHERE)))
+    assert all("lnet_nodes" in made.class_of(node).groups and node.storage is None for node in made.nodes)
+
+
+def test_who_said_it_or_mounts_otherwise_is_not_warned() -> None:
+    for said in (
+        cluster(),
+        cluster(storage_network={"given": True}),
+        cluster("10.80.250.1@tcp:/scratch", storage_network=None),
+    ):
+        assert "STORAGE_ADDRESSES" not in codes(said)
 
 
 def test_controllers_without_the_card_are_told_their_way_out_and_mount_over_tcp() -> None:
