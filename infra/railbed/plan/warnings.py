@@ -84,6 +84,13 @@ def _storage_network(spec: ClusterSpec, where: str) -> Iterator[Warned]:
         )
         yield Warned(code="STORAGE_ADDRESSES", path=f"{where}.platform.storage_network", message=message)
     network = spec.platform.storage_network if isinstance(spec.platform, MetalPlatform) else None
+    if network is not None and network.cidr and not network.taken:
+        message = (
+            f"machines get addresses in {network.cidr}, and only the servers that a mount names were compared with them. Name "
+            "all others there (Lustre's metadata and data servers, gateways) in `taken`: nothing asks the network whether an "
+            "address is free"
+        )
+        yield Warned(code="STORAGE_TAKEN", path=f"{where}.platform.storage_network.taken", message=message)
     if network is not None and network.controllers and (count := controllers.count(spec)):
         hosts = "the controller" if count == controllers.ONE else f"each of {count} controllers"
         message = (

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from railbed.defaults import CONTROLLER_NAME
+from railbed.spec.address_span import AddressSpan
 from railbed.spec.installers import Installer
 from railbed.spec.machine_setup import BiosAttribute, BiosValue, Component, MachineSetup, Version
 from railbed.spec.model import PlatformModel, ProfileOnly, SpecModel
@@ -48,6 +49,9 @@ class StorageNetwork(SpecModel):
 
     cidr: NetworkV4 | Literal[""] = ""
     """The network, with the servers in it. A machine keeps the host part of its management address."""
+    taken: list[AddressSpan] = Field(default=[], max_length=64)
+    """Who else is in it: addresses, networks or ranges (``10.82.250.1-10.82.250.9``) that no machine may get. Lustre's servers of
+    metadata and of data belong here: a mount names only the one of management."""
     given: bool = False
     """The site's own installer gives the addresses, and keeps them; then there is no ``cidr``."""
     controllers: bool = True

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.errors import SpecError
 from railbed.spec import controllers
+from railbed.spec.address_span import span
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.metal import MetalMachine, MetalPlatform
 from railbed.spec.problems import key_path
 
+Span = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
 O2IB = re.compile(r"@o2ib\d*(?=[,:]|$)")
 SERVER = re.compile(r"(\d+\.\d+\.\d+\.\d+)@o2ib\d*(?=[,:]|$)")
 RAIL = re.compile(r"rail-\d+")
@@ -64,6 +66,11 @@ def check(spec: ClusterSpec, where: str) -> None:
         raise SpecError(
             f"the addresses are {'both given by the installer and planned' if network.given else 'nobody’s to give'}",
             path=path, found=network.model_dump(), allowed="one of `cidr` and `given: true`", hint="write one of them",
+        )  # fmt: skip
+    if network.given and network.taken:
+        raise SpecError(
+            "railbed gives no address, and need not know which are taken", path=f"{path}.taken", found=network.taken,
+            allowed="`taken` beside `cidr`", hint="remove it",
         )  # fmt: skip
     if not mounted and all(one.existing for one in spec.filesystems):
         raise SpecError(
@@ -114,11 +121,13 @@ def _addresses(
                 hint="let `cidr` be the servers' network; where routers lead to it, your installer gives addresses and routes: "
                 "`given: true`",
             )  # fmt: skip
+    taken = _taken(place, network, f"{where}.platform.storage_network.taken")
     for at, machine in enumerate(place.machines):
         path = key_path(where, ["platform", "machines", at])
         if machine.pool in ethernet:
             _ethernet(machine, place.setup_of(machine).storage_interface, f"{path}.storage_interface")
         _machine(place, machine, network, servers, f"{path}.address")
+        _untaken(place, machine, network, taken, f"{path}.address")
 
 
 def _ethernet(machine: MetalMachine, interface: str, path: str) -> None:
@@ -157,6 +166,33 @@ def _machine(
             hint="move the machine, or choose a `storage_network.cidr` whose servers have host parts that no machine has",
             code="SPEC_DUPLICATE",
         )  # fmt: skip
+
+
+def _taken(place: MetalPlatform, network: ipaddress.IPv4Network, path: str) -> dict[str, Span]:
+    """What others have: the spec's words → first address and last. Raises SpecError for one outside the network."""
+    words = place.storage_network.taken if place.storage_network else []
+    spans = {word: span(word) for word in words}
+    for at, (word, (first, last)) in enumerate(spans.items()):
+        if first not in network or last not in network:
+            raise SpecError(
+                f"{word} is not in {network}, of which machines get their addresses", path=f"{path}[{at}]", found=word,
+                allowed=f"addresses in {network}", hint="remove it, or correct it",
+            )  # fmt: skip
+    return spans
+
+
+def _untaken(
+    place: MetalPlatform, machine: MetalMachine, network: ipaddress.IPv4Network, taken: dict[str, Span], path: str
+) -> None:  # fmt: skip
+    own = network.network_address + _host_part(place, machine)
+    for word, (first, last) in taken.items():
+        if first <= own <= last:
+            raise SpecError(
+                f"{machine.name} would get {own}, which is taken (`storage_network.taken`: {word})", path=path,
+                found=machine.address, allowed="a management address with another host part",
+                hint="move the machine, or choose a `storage_network.cidr` in which its host part is free",
+                code="SPEC_DUPLICATE",
+            )  # fmt: skip
 
 
 def _servers(mounted: dict[int, str]) -> Iterator[tuple[ipaddress.IPv4Address, int]]:

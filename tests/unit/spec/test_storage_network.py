@@ -76,6 +76,26 @@ def test_the_installer_s_addresses_are_its_own() -> None:
             {"storage_network": {"cidr": "10.82.0.0/16", "controllers": False}}, None, "filesystems[0].existing",
             "controllers that are not on the storage network",
         ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.9.9", "10.82.0.12-10.82.0.12"]}}, None,
+            "platform.machines[3].address", "h100-1 would get 10.82.0.12, which is taken",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.0.0/28"]}}, None,
+            "platform.machines[0].address", "ctl0 would get 10.82.0.10, which is taken",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.83.0.1"]}}, None,
+            "platform.storage_network.taken[0]", "10.83.0.1 is not in 10.82.0.0/16",
+        ),
+        (
+            {"storage_network": {"given": True, "taken": ["10.82.0.1"]}}, None, "platform.storage_network.taken",
+            "need not know",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.0.9-10.82.0.1"]}}, None,
+            "platform.storage_network.taken[0]", "10.82.0.1 comes before 10.82.0.9",
+        ),
         ({"roce": "auto"}, None, "platform.machines[2].storage_interface", "h100-0 has several Ethernet cards"),
         ({"roce": "rail-0"}, None, "platform.machines[2].storage_interface", "rail-0 of h100-0 is a routed link"),
     ],
@@ -113,6 +133,14 @@ def test_without_the_network_the_installer_gives_the_addresses_and_the_plan_says
     )
     made = example_clusters.metal(plans.plan(spec.from_config(silent, WHERE)))
     assert all("lnet_nodes" in made.class_of(node).groups and node.storage is None for node in made.nodes)
+
+
+def test_servers_that_no_mount_names_are_asked_for_and_get_past_the_machines() -> None:
+    assert "STORAGE_TAKEN" in codes(cluster())
+    told = ["10.82.250.0/24", "10.82.251.1-10.82.251.9", "10.82.252.1"]
+    named = cluster(storage_network={"cidr": "10.82.0.0/16", "taken": told})
+    assert "STORAGE_TAKEN" not in codes(named) and given(named) == given(cluster())
+    assert "STORAGE_TAKEN" not in codes(cluster(storage_network={"given": True}))
 
 
 def test_who_said_it_or_mounts_otherwise_is_not_warned() -> None:
