@@ -169,6 +169,14 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     configure.let_go(work, [node.name for node in going])
 
 
+def _stands(work: Workspace, planned: plans.ClusterPlan) -> bool:
+    """Whether the stack has every node of the plan, as far as its contract tells: then nothing is bought or installed."""
+    if not work.contract_file.exists():
+        return False
+    renamed = {pool.formerly: pool.name for pool in planned.pools if pool.formerly}
+    return not operate.joining(contract_store.load(work), plans.machines(planned), renamed)
+
+
 def keep_state(work: Workspace, say: Say, before: str) -> Session:
     """Backs the engine's state up before a change. Raises RailbedError where that fails: nothing may be changed then."""
     session = Session(work, say)
@@ -217,7 +225,8 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         validate.require_room(work.reports, len(plans.names(planned)))
         warn(planned, say)
         plans.require_acknowledged(planned)
-        plans.require_sources(planned)
+        if not _stands(work, planned):
+            plans.require_sources(planned)
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
             require(

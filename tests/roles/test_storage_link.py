@@ -119,6 +119,18 @@ def test_an_ethernet_card_is_taken_by_name_alone_and_is_no_ipoib(node: Node) -> 
     assert "Name=ens1\n" in node.written and "IPoIB" not in node.written
 
 
+@pytest.mark.parametrize("said", ["rail-0", "mlx5_0", "enp1s0np0"])
+def test_an_ethernet_rail_keeps_its_network_however_it_is_named(node: Node, said: str) -> None:
+    node.card("enp1s0np0", "mlx5_0", kind=1)
+    node.card("enp2s0np0", "mlx5_1", kind=1)
+    rail = node.folder / "etc/systemd/network/05-railbed-enp1s0np0.network"
+    rail.parent.mkdir(parents=True)
+    rail.write_text("[Match]\nName=enp1s0np0\n")
+    refused(node, "enp1s0np0 is an Ethernet rail", said, [["mlx5_0"]])
+    node.has("enp2s0np0", "after")
+    assert node.run("enp2s0np0", [["mlx5_0"]]).returncode == 0 and "Name=enp2s0np0\n" in node.written
+
+
 def refused(node: Node, told: str, interface: str = "auto", rails: list[list[str]] = RAILS) -> None:
     done = node.run(interface, rails)
     assert done.returncode == 1 and told in done.stderr, done.stderr

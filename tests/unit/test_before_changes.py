@@ -9,9 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support import example_clusters
 from tests.unit.validate.conftest import contract
 
-from railbed import flow, platforms
+from railbed import flow, platforms, spec
+from railbed import plan as plans
 from railbed.contract import Contract
 from railbed.defaults import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
 from railbed.effects import contract_store
@@ -180,3 +182,63 @@ def test_a_disk_that_is_too_full_for_the_reports_is_told_before_anything_is_made
     small = run()
     assert small.code == "REPORT_ROOM" and "nothing was changed" in small.message
     assert LOG == [], "not even the engine's state was opened"
+
+
+def metal(work: Workspace) -> Contract:
+    """A stack of metal whose packages nobody pinned, and a contract with every node of its plan."""
+    work.stack_file.write_text((ROOT / "examples/metal-cluster.yaml").read_text())
+    made, wanted = example_clusters.cluster_of("metal-cluster"), plans.plan(spec.load(work.stack_file))
+    machines = plans.machines(wanted)
+    like = {node.machine: node for node in made.nodes}
+    nodes = [
+        like[machine].model_copy(
+            update={"name": name, "identity": like[machine].identity.model_copy(update={"value": serial})}
+        )
+        for name, (machine, _, serial) in machines.items()
+    ]
+    return made.model_copy(update={"nodes": nodes})
+
+
+@pytest.fixture
+def up_stops(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[[Contract], str]:
+    """Code of what stops `up` of a stack with this contract; ``FULL``'s where it came past the packages to the state."""
+    monkeypatch.setattr(flow, "preflight", lambda _: [])
+    monkeypatch.setattr(flow.configure, "require_secrets", lambda *_: None)
+    monkeypatch.setattr(platforms, "fetch", lambda *_: None)
+
+    def stops(have: Contract) -> str:
+        monkeypatch.setattr(flow.contract_store, "load", lambda _: have)
+        with pytest.raises(RailbedError) as stopped:
+            flow.up(work, quiet)
+        assert (LOG == []) is (stopped.value is not FULL)
+        return stopped.value.code
+
+    return stops
+
+
+def test_up_only_warns_of_packages_where_every_node_is_there(
+    work: Workspace, up_stops: Callable[[Contract], str]
+) -> None:
+    assert up_stops(metal(work)) == FULL.code
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", "h100-99"), ("machine", "metal/hgx-h100"), ("serial", "other")]
+)
+def test_up_makes_no_new_node_without_its_packages(
+    work: Workspace, up_stops: Callable[[Contract], str], field: str, value: str
+) -> None:
+    have = metal(work)
+    last = have.nodes[-1]
+    other = last.identity.model_copy(update={"value": value})
+    changed = last.model_copy(update={"identity": other} if field == "serial" else {field: value})
+    assert up_stops(have.model_copy(update={"nodes": [*have.nodes[:-1], changed]})) == "NOT_PINNED"
+
+
+def test_a_node_of_another_image_is_a_new_one(work: Workspace, up_stops: Callable[[Contract], str]) -> None:
+    have = metal(work)
+    baked = [one.image.model_copy(update={"profile": "railbed"}) for one in have.classes]
+    classes = [
+        one.model_copy(update={"image": image}) for one, image in zip(have.classes, baked, strict=True)
+    ]
+    assert up_stops(have.model_copy(update={"classes": classes})) == "NOT_PINNED"

@@ -7,6 +7,7 @@ from railbed.operate import losses
 from railbed.operate.cited import cited_reports
 from railbed.operate.fallen import Held, require_scheduler
 from railbed.operate.fallen import hold as hold_fallen
+from railbed.operate.joining import joining
 from railbed.operate.shrink import leaving, require_idle
 from railbed.operate.timer import units as timer_units
 from railbed.operate.upgrading import Planned as PlannedUpgrade
@@ -20,6 +21,7 @@ __all__ = [
     "Upgraded",
     "cited_reports",
     "hold_fallen",
+    "joining",
     "leaving",
     "losses",
     "plan_upgrade",

@@ -16,10 +16,10 @@ SHOWN = 8
 
 def leaving(contract: Contract, wanted: Collection[str], renamed: Mapping[str, str]) -> list[Node]:
     """Nodes of the contract that are not ``wanted`` any more. ``renamed``: former pool name → present one."""
-    return [node for node in contract.nodes if _present_name(node.name, node.pool, renamed) not in wanted]
+    return [node for node in contract.nodes if present_name(node.name, node.pool, renamed) not in wanted]
 
 
-def _present_name(name: str, pool: str, renamed: Mapping[str, str]) -> str:
+def present_name(name: str, pool: str, renamed: Mapping[str, str]) -> str:
     """A node's name after its pool was renamed: ``old-7`` of pool ``old`` is ``new-7``."""
     return renamed[pool] + name[len(pool) :] if pool in renamed and name.startswith(pool) else name
 

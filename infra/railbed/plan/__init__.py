@@ -5,7 +5,7 @@ touches the world.
 """
 
 from railbed.plan.compose import plan
-from railbed.plan.hosts import controller_name, controller_names, hosts, names, node_names
+from railbed.plan.hosts import controller_name, controller_names, hosts, machines, names, node_names
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
@@ -45,6 +45,7 @@ __all__ = [
     "controller_name",
     "controller_names",
     "hosts",
+    "machines",
     "names",
     "node_names",
     "plan",

@@ -22,6 +22,7 @@ from railbed.plan.parts import (
     PlannedPool,
     PlannedRail,
 )
+from railbed.spec.metal import MetalPlatform
 
 CONTROLLER_POOL = "controller"
 
@@ -46,6 +47,21 @@ def names(plan: ClusterPlan) -> set[str]:
     return set(controller_names(plan)) | {
         name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)
     }
+
+
+def machines(plan: ClusterPlan) -> dict[str, tuple[str, str, str]]:
+    """Host → machine, image profile and serial number; with other ones it is another host.
+
+    Hosts in no pool have no machine, and those that a provider chooses no serial number.
+    """
+    metal = plan.place.machines if isinstance(plan.place, MetalPlatform) else []
+    serials = {machine.name: machine.serial for machine in metal}
+    made = dict.fromkeys(controller_names(plan), ("", plan.profile)) | {
+        name: (pool.machine.key, pool.profile)
+        for pool in plan.pools
+        for name in node_names(pool.name, pool.nodes, pool.spares)
+    }
+    return {name: (*of, serials.get(name, "")) for name, of in made.items()}
 
 
 def hosts(plan: ClusterPlan) -> list[PlannedHost]:

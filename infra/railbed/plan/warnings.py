@@ -9,7 +9,7 @@ from railbed.claims import Claim, table
 from railbed.errors import UsageError
 from railbed.plan import images, sources
 from railbed.plan.parts import ClusterPlan, PlannedFilesystem, PlannedPool, Price, Warned
-from railbed.spec import ClusterSpec, controllers
+from railbed.spec import ClusterSpec, controllers, storage_network
 from railbed.spec.cluster import OnDemand
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import AzurePlatform, CloudPlatform
@@ -75,8 +75,22 @@ def require_sources(plan: ClusterPlan, *, installed: bool = False) -> None:
 
 
 def _storage_network(spec: ClusterSpec, where: str) -> Iterator[Warned]:
-    """Nobody but the site knows which cards its controllers have, and a converge stops where they have none."""
+    """Nobody but the site knows which cards and addresses its machines have, and a converge stops where they have none."""
+    if source := storage_network.unsaid(spec):
+        message = (
+            f"{source} is mounted over @o2ib: every machine, controllers too, needs an interface with RDMA and an address by "
+            "which it reaches the servers, and your installer has to give it (`{given: true}` says so). Or write "
+            "`{cidr: NETWORK}`, the servers' own, and railbed gives each machine one"
+        )
+        yield Warned(code="STORAGE_ADDRESSES", path=f"{where}.platform.storage_network", message=message)
     network = spec.platform.storage_network if isinstance(spec.platform, MetalPlatform) else None
+    if network is not None and network.cidr and not network.taken:
+        message = (
+            f"machines get addresses in {network.cidr}, and only the servers that a mount names were compared with them. Name "
+            "all others there (Lustre's metadata and data servers, gateways) in `taken`: nothing asks the network whether an "
+            "address is free"
+        )
+        yield Warned(code="STORAGE_TAKEN", path=f"{where}.platform.storage_network.taken", message=message)
     if network is not None and network.controllers and (count := controllers.count(spec)):
         hosts = "the controller" if count == controllers.ONE else f"each of {count} controllers"
         message = (
@@ -94,7 +108,7 @@ def of_software(
     if lacking := sources.without(chosen, slurm=slurm, rdma=rdma, brought=brought):
         told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
-            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes nothing. Name a "
+            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes no new one. Name a "
             "profile of its `image` that brings them, or a `software.mirror` of yours that has them in a folder of its own"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
@@ -117,9 +131,9 @@ def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Wa
     if lacking:
         told = ", ".join(lacking.values())
         message = (
-            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes nothing. See what is published, "
-            f"and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that brings it, "
-            "or a `software.mirror` of yours that has it in a folder of its own"
+            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes no new one. See what is "
+            f"published, and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that "
+            "brings it, or a `software.mirror` of yours that has it in a folder of its own"
         )
         yield Warned(code="NOT_PINNED", path=f"{where}.software.release", message=message)
 

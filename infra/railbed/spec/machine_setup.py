@@ -71,8 +71,8 @@ class MachineSetup(SpecModel):
     firmware: Name | None = None
     """Which of ``firmware_baselines``."""
     storage_interface: StorageInterface = "auto"
-    """What carries the address in ``storage_network``: ``rail-0``, or an RDMA device or interface by its name. ``auto``: the one
-    InfiniBand port with a link that is no rail's; a machine that has only rails takes its first."""
+    """What carries the address in ``storage_network``: an RDMA device or interface by its name, or over InfiniBand ``rail-0``.
+    ``auto``: the one InfiniBand port with a link that is no rail's; a machine that has only rails takes its first."""
     erase: Erase = "none"
     """What is erased on all disks before the system is written: ``metadata`` (partition tables and RAID signatures) or
     ``full`` (all that is on them)."""

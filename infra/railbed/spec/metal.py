@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from railbed.defaults import CONTROLLER_NAME
+from railbed.spec.address_span import AddressSpan
 from railbed.spec.installers import Installer
 from railbed.spec.machine_setup import BiosAttribute, BiosValue, Component, MachineSetup, Version
 from railbed.spec.model import PlatformModel, ProfileOnly, SpecModel
@@ -48,6 +49,9 @@ class StorageNetwork(SpecModel):
 
     cidr: NetworkV4 | Literal[""] = ""
     """The network, with the servers in it. A machine keeps the host part of its management address."""
+    taken: list[AddressSpan] = Field(default=[], max_length=64)
+    """Who else is in it: addresses, networks or ranges (``10.82.250.1-10.82.250.9``) that no machine may get. Lustre's servers of
+    metadata and of data belong here: a mount names only the one of management."""
     given: bool = False
     """The site's own installer gives the addresses, and keeps them; then there is no ``cidr``."""
     controllers: bool = True
@@ -68,7 +72,7 @@ class MetalPlatform(PlatformModel):
     rails_cidr: NetworkV4 = "10.128.0.0/9"
     """Addresses of Ethernet rails: a /31 for each cable."""
     storage_network: StorageNetwork | None = None
-    """Needed where a filesystem is mounted over ``@o2ib``: LNet there works by addresses."""
+    """For filesystems that are mounted over ``@o2ib``: LNet there works by addresses. Without it the site gives them."""
     switch: Key | None = None
     """Catalogue key of the rail switches, e.g. ``nvidia/qm9700``; without it 64 ports at the NIC's rate."""
     oversubscription: Annotated[str, Field(pattern=r"^[0-9]{1,9}([.:][0-9]{1,9})?$")] = "1"

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from railbed import catalog
 from railbed.errors import SpecError
 from railbed.spec import controllers
+from railbed.spec.address_span import span
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.metal import MetalMachine, MetalPlatform
 from railbed.spec.problems import key_path
 
+Span = tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]
 O2IB = re.compile(r"@o2ib\d*(?=[,:]|$)")
 SERVER = re.compile(r"(\d+\.\d+\.\d+\.\d+)@o2ib\d*(?=[,:]|$)")
+RAIL = re.compile(r"rail-\d+")
 TCP = re.compile(r"@tcp\d*(?=[,:]|$)")
 
 
@@ -37,27 +40,37 @@ def _host_part(place: MetalPlatform, machine: MetalMachine) -> int:
     return int(ipaddress.IPv4Address(machine.address)) - int(management.network_address)
 
 
+def unsaid(spec: ClusterSpec) -> str:
+    """A source that is mounted over ``@o2ib`` on metal whose spec does not say who gives the addresses there; else empty."""
+    if not isinstance(spec.platform, MetalPlatform) or spec.platform.storage_network is not None:
+        return ""
+    return next(iter(_mounted(spec).values()), "")
+
+
+def _mounted(spec: ClusterSpec) -> dict[int, str]:
+    """Index of each filesystem that is mounted over ``@o2ib`` → its source."""
+    sources = {index: one.existing or "" for index, one in enumerate(spec.filesystems)}
+    return {index: source for index, source in sources.items() if O2IB.search(source)}
+
+
 def check(spec: ClusterSpec, where: str) -> None:
-    """Raises the first SpecError that the network deserves, or that it is lacking."""
+    """Raises the first SpecError that the network deserves. Without one the site gives the addresses, as with ``given``."""
     place, path = spec.platform, f"{where}.platform.storage_network"
     if not isinstance(place, MetalPlatform):
         return
-    mounted = {index: one.existing or "" for index, one in enumerate(spec.filesystems)}
-    mounted = {index: source for index, source in mounted.items() if O2IB.search(source)}
+    mounted = _mounted(spec)
     network = place.storage_network
     if network is None:
-        if mounted:
-            raise SpecError(
-                "a filesystem is mounted over @o2ib, and no machine has an address that LNet can use there",
-                path=path, found=next(iter(mounted.values())), allowed="`{cidr: …}`, or `{given: true}`",
-                hint="`cidr`: the network of the servers' addresses, and railbed gives each machine its own; `given: true`: your "
-                "installer has given them",
-            )  # fmt: skip
         return
     if network.given == bool(network.cidr):
         raise SpecError(
             f"the addresses are {'both given by the installer and planned' if network.given else 'nobody’s to give'}",
             path=path, found=network.model_dump(), allowed="one of `cidr` and `given: true`", hint="write one of them",
+        )  # fmt: skip
+    if network.given and network.taken:
+        raise SpecError(
+            "railbed gives no address, and need not know which are taken", path=f"{path}.taken", found=network.taken,
+            allowed="`taken` beside `cidr`", hint="remove it",
         )  # fmt: skip
     if not mounted and all(one.existing for one in spec.filesystems):
         raise SpecError(
@@ -108,15 +121,29 @@ def _addresses(
                 hint="let `cidr` be the servers' network; where routers lead to it, your installer gives addresses and routes: "
                 "`given: true`",
             )  # fmt: skip
+    taken = _taken(place, network, f"{where}.platform.storage_network.taken")
     for at, machine in enumerate(place.machines):
         path = key_path(where, ["platform", "machines", at])
-        if machine.pool in ethernet and place.setup_of(machine).storage_interface == "auto":
-            raise SpecError(
-                f"{machine.name} has several Ethernet cards, and none of them is known to be the storage network's",
-                path=f"{path}.storage_interface", found="auto", allowed="an interface with RDMA, or `rail-0`",
-                hint=f"name it for all: `pools: {{{machine.pool}: {{storage_interface: …}}}}`",
-            )  # fmt: skip
+        if machine.pool in ethernet:
+            _ethernet(machine, place.setup_of(machine).storage_interface, f"{path}.storage_interface")
         _machine(place, machine, network, servers, f"{path}.address")
+        _untaken(place, machine, network, taken, f"{path}.address")
+
+
+def _ethernet(machine: MetalMachine, interface: str, path: str) -> None:
+    """Ethernet rails are routed links to their leaf switches, with addresses of their own: storage cannot be on one."""
+    allowed = "an interface with RDMA that is no rail"
+    hint = f"name it for all: `pools: {{{machine.pool}: {{storage_interface: …}}}}`"
+    if interface == "auto":
+        raise SpecError(
+            f"{machine.name} has several Ethernet cards, and none of them is known to be the storage network's",
+            path=path, found=interface, allowed=allowed, hint=hint,
+        )  # fmt: skip
+    if RAIL.fullmatch(interface):
+        raise SpecError(
+            f"{interface} of {machine.name} is a routed link to its leaf switch, which does not carry the storage network",
+            path=path, found=interface, allowed=allowed, hint=hint,
+        )  # fmt: skip
 
 
 def _machine(
@@ -139,6 +166,33 @@ def _machine(
             hint="move the machine, or choose a `storage_network.cidr` whose servers have host parts that no machine has",
             code="SPEC_DUPLICATE",
         )  # fmt: skip
+
+
+def _taken(place: MetalPlatform, network: ipaddress.IPv4Network, path: str) -> dict[str, Span]:
+    """What others have: the spec's words → first address and last. Raises SpecError for one outside the network."""
+    words = place.storage_network.taken if place.storage_network else []
+    spans = {word: span(word) for word in words}
+    for at, (word, (first, last)) in enumerate(spans.items()):
+        if first not in network or last not in network:
+            raise SpecError(
+                f"{word} is not in {network}, of which machines get their addresses", path=f"{path}[{at}]", found=word,
+                allowed=f"addresses in {network}", hint="remove it, or correct it",
+            )  # fmt: skip
+    return spans
+
+
+def _untaken(
+    place: MetalPlatform, machine: MetalMachine, network: ipaddress.IPv4Network, taken: dict[str, Span], path: str
+) -> None:  # fmt: skip
+    own = network.network_address + _host_part(place, machine)
+    for word, (first, last) in taken.items():
+        if first <= own <= last:
+            raise SpecError(
+                f"{machine.name} would get {own}, which is taken (`storage_network.taken`: {word})", path=path,
+                found=machine.address, allowed="a management address with another host part",
+                hint="move the machine, or choose a `storage_network.cidr` in which its host part is free",
+                code="SPEC_DUPLICATE",
+            )  # fmt: skip
 
 
 def _servers(mounted: dict[int, str]) -> Iterator[tuple[ipaddress.IPv4Address, int]]:

@@ -4,7 +4,8 @@
 usage: storage_link.py SETTINGS [ROOT [WAIT_S]]
 
 SETTINGS is JSON; of it ``link``: address with prefix length, interface (``auto``, ``rail-N``, an RDMA device or an interface)
-and rails (RDMA devices of each). Exit status 1, with the reason: there is no such interface, or others may be meant too.
+and rails (RDMA devices of each). Exit status 1, with the reason: there is no such interface, others may be meant too, or it is
+an Ethernet rail.
 
 Over InfiniBand the interface is one of IPoIB in datagram mode. Its MTU is left to the kernel, which takes the multicast group's
 of the subnet manager less 4 bytes (docs.kernel.org, infiniband/ipoib). The file is in /run: it is made anew at every boot, by
@@ -30,6 +31,8 @@ INFINIBAND = "32"
 """ARPHRD_INFINIBAND (linux/if_arp.h)."""
 NETWORK = "run/systemd/network/04-railbed-storage.network"
 """Before what an installer writes (netplan: ``10-…``): of several files the first that fits is taken (systemd.network(5))."""
+RAIL = "etc/systemd/network/05-railbed-{name}.network"
+"""Of an Ethernet rail (role rails), with its address and routes: the file above would be taken instead of it."""
 TEXT = """# Written by railbed (role lnet): the address by which LNet reaches Lustre's servers.
 [Match]
 Name={name}
@@ -165,7 +168,12 @@ def run(*argv: str) -> str:
 
 
 def give(root: Path, link: Link, address: str, until: float) -> None:
-    """Writes the file where it is not so already, and waits for the address."""
+    """Writes the file where it is not so already, and waits for the address. Raises Refused for an Ethernet rail."""
+    if (root / RAIL.format(name=link.name)).exists():
+        raise Refused(
+            f"{link.name} is an Ethernet rail, a routed link to its leaf switch: it would lose the rail's address and routes. "
+            "Name a card that is no rail's (`storage_interface`)"
+        )
     holds = [name for name, own in addresses().items() if address in own and name != link.name]
     if holds:
         raise Refused(

@@ -58,7 +58,6 @@ def test_the_installer_s_addresses_are_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "source", "path", "told"),
     [
-        ({"storage_network": None}, None, "platform.storage_network", "no machine has an address that LNet can use"),
         ({"storage_network": {}}, None, "platform.storage_network", "nobody’s to give"),
         ({"storage_network": {"cidr": "10.82.0.0/16", "given": True}}, None, "platform.storage_network", "both given"),
         ({}, "10.80.250.1@tcp:/scratch", "platform.storage_network", "no filesystem is mounted over it"),
@@ -77,7 +76,28 @@ def test_the_installer_s_addresses_are_its_own() -> None:
             {"storage_network": {"cidr": "10.82.0.0/16", "controllers": False}}, None, "filesystems[0].existing",
             "controllers that are not on the storage network",
         ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.9.9", "10.82.0.12-10.82.0.12"]}}, None,
+            "platform.machines[3].address", "h100-1 would get 10.82.0.12, which is taken",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.0.0/28"]}}, None,
+            "platform.machines[0].address", "ctl0 would get 10.82.0.10, which is taken",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.83.0.1"]}}, None,
+            "platform.storage_network.taken[0]", "10.83.0.1 is not in 10.82.0.0/16",
+        ),
+        (
+            {"storage_network": {"given": True, "taken": ["10.82.0.1"]}}, None, "platform.storage_network.taken",
+            "need not know",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.0.9-10.82.0.1"]}}, None,
+            "platform.storage_network.taken[0]", "10.82.0.1 comes before 10.82.0.9",
+        ),
         ({"roce": "auto"}, None, "platform.machines[2].storage_interface", "h100-0 has several Ethernet cards"),
+        ({"roce": "rail-0"}, None, "platform.machines[2].storage_interface", "rail-0 of h100-0 is a routed link"),
     ],
 )  # fmt: skip
 def test_bad_networks(changes: dict[str, Any], source: str | None, path: str, told: str) -> None:
@@ -98,6 +118,38 @@ def test_clouds_and_tcp_need_none() -> None:
 
 def codes(data: dict[str, Any]) -> set[str]:
     return {one.code for one in plans.plan(spec.from_config(data, WHERE)).warnings}
+
+
+def test_without_the_network_the_installer_gives_the_addresses_and_the_plan_says_so() -> None:
+    silent = cluster(storage_network=None)
+    assert set(given(silent).values()) == {""}
+    (told,) = [
+        one for one in plans.plan(spec.from_config(silent, WHERE)).warnings if one.code == "STORAGE_ADDRESSES"
+    ]
+    assert (
+        told.path == "railbed:cluster.platform.storage_network"
+        and "@o2ib" in told.message
+        and "cidr" in told.message
+    )
+    made = example_clusters.metal(plans.plan(spec.from_config(silent, WHERE)))
+    assert all("lnet_nodes" in made.class_of(node).groups and node.storage is None for node in made.nodes)
+
+
+def test_servers_that_no_mount_names_are_asked_for_and_get_past_the_machines() -> None:
+    assert "STORAGE_TAKEN" in codes(cluster(storage_network={"cidr": "10.82.0.0/16"}))
+    told = ["10.82.250.0/24", "10.82.251.1-10.82.251.9", "10.82.252.1"]
+    named = cluster(storage_network={"cidr": "10.82.0.0/16", "taken": told})
+    assert "STORAGE_TAKEN" not in codes(named) and given(named) == given(cluster())
+    assert "STORAGE_TAKEN" not in codes(cluster(storage_network={"given": True}))
+
+
+def test_who_said_it_or_mounts_otherwise_is_not_warned() -> None:
+    for said in (
+        cluster(),
+        cluster(storage_network={"given": True}),
+        cluster("10.80.250.1@tcp:/scratch", storage_network=None),
+    ):
+        assert "STORAGE_ADDRESSES" not in codes(said)
 
 
 def test_controllers_without_the_card_are_told_their_way_out_and_mount_over_tcp() -> None:
