@@ -129,10 +129,11 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
 def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
     """Give a drained node back to the scheduler; one that did not pass since it was worked on stays held."""
     work, contract, scheduler = _open(stack)
-    stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
-    lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
-    scheduler.resume(name)
-    Journal(work.journal_file).write("resume", node=name)
+    with flow.operating(work, f"resume of {name}"):
+        stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
+        lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        scheduler.resume(name)
+        Journal(work.journal_file).write("resume", node=name)
     output.out.print(f"{name} is given back")
 
 

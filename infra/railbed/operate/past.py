@@ -23,7 +23,14 @@ OPEN = {
 FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "settle-failed"}
 UNFIT = {"quarantine", "drift-hold"}
 """Held by a run of the roles that broke off, or by drift."""
-ENDED = {"repair-resumed", "repair-validated", "upgrade-moved", "upgrade-untouched", "settle-returned"}
+ENDED = {
+    "repair-resumed",
+    "repair-validated",
+    "repair-untouched",
+    "upgrade-moved",
+    "upgrade-untouched",
+    "settle-returned",
+}
 REPAIR, TRY, RETURN = "repair-drain", "settle", "settle-returned"
 PASSING = {"repair-resumed", "upgrade-moved", "settle-returned"}
 

@@ -11,6 +11,7 @@ import typer
 from tests.unit.operate.world import NODES, World
 from typer.testing import CliRunner
 
+from railbed import flow
 from railbed.claims import Verdict
 from railbed.cli import lifecycle_commands, node_commands
 from railbed.configure import releases
@@ -18,7 +19,7 @@ from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects.journal import Journal, operator
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UsageError
+from railbed.errors import Busy, RailbedError, UsageError
 from railbed.operate.lifecycle import Refused
 
 NODE = "h100-1"
@@ -130,3 +131,13 @@ def test_a_person_s_drain_is_given_back_by_resume(run: Run, world: World) -> Non
     run("resume", NODE)
     assert world.drained == {}
     run("resume", NODE)
+
+
+def test_nothing_is_given_back_while_another_command_works_on_the_stack(
+    run: Run, world: World, work: Workspace
+) -> None:
+    """A repair that saves evidence has drained the node: from its drain alone nobody sees that."""
+    world.drained = {NODE: f"{REPAIR_PREFIX} x"}
+    with flow.operating(work, f"repair of {NODE}"), pytest.raises(Busy, match="repair of"):
+        run("resume", NODE)
+    assert NODE in world.drained
