@@ -10,7 +10,7 @@ from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
-from railbed.effects import contract_store
+from railbed.effects import acceptance, contract_store
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -131,7 +131,10 @@ def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
     work, contract, scheduler = _open(stack)
     with flow.operating(work, f"resume of {name}"):
         stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
-        lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        back = lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        if back.state not in (lifecycle.State.HEALTHY, lifecycle.State.SUSPECT):
+            # It may have left the reservation meanwhile, and without its drain it would take jobs unproven.
+            acceptance.hold(scheduler, [name])
         scheduler.resume(name)
         Journal(work.journal_file).write("resume", node=name)
     output.out.print(f"{name} is given back")

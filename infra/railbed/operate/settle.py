@@ -87,11 +87,11 @@ def _try(
         return _stays(journal, one, "the scheduler does not hear it any more", Verdict.UNPROVEN)
     if owner := drain.owners({name: before}, [name]).get(name):
         return _stays(journal, one, f"drained by its owner: {owner}", Verdict.UNPROVEN)
+    # A drained node runs no step; the reservation holds it meanwhile.
+    if before.drained and not scheduler.resume(name, before.reason):
+        return _stays(journal, one, "somebody drained it just now", Verdict.UNPROVEN)
     ended = False
     try:
-        if before.drained:
-            # A drained node runs no step; the reservation holds it meanwhile.
-            scheduler.resume(name)
         report = validate.run(
             contract, work, only=[name], quick=True, accept=validate.exceptions(contract, work), progress=say
         )

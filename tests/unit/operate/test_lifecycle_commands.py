@@ -141,3 +141,14 @@ def test_nothing_is_given_back_while_another_command_works_on_the_stack(
     with flow.operating(work, f"repair of {NODE}"), pytest.raises(Busy, match="repair of"):
         run("resume", NODE)
     assert NODE in world.drained
+
+
+def test_what_is_not_proven_is_held_before_it_is_given_back(run: Run, world: World, work: Workspace) -> None:
+    """Somebody deleted the reservation, or it was lost with the scheduler's state."""
+    failed(world, work)
+    world.held = set()
+    run("resume", NODE)
+    assert world.drained == {} and world.held == {NODE}
+    world.drained = {"h100-2": "fan, ada"}
+    run("resume", "h100-2")
+    assert world.drained == {} and world.held == {NODE}, "one that is proven goes to users"

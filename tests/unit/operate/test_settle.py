@@ -104,6 +104,16 @@ def test_a_drain_that_a_person_sets_meanwhile_stays(
     assert world.drained == {NODE: "fan, ada"}
 
 
+def test_a_drain_that_a_person_sets_just_before_the_node_would_be_given_back_stays(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    failed(world, work)
+    world.meanwhile = {"resume": {NODE: "fan, ada"}}
+    done = run(contract, work)
+    assert done[NODE].left == "somebody drained it just now" and done[NODE].verdict is Verdict.UNPROVEN
+    assert world.drained == {NODE: "fan, ada"} and world.held == {NODE} and world.order == []
+
+
 def test_the_health_check_s_drain_is_left_to_it(contract: Contract, work: Workspace, world: World) -> None:
     world.drained = {NODE: f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8"}
     done = run(contract, work)
