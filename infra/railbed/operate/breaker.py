@@ -28,6 +28,8 @@ from railbed.text import few
 from railbed.validate.node import faults, report
 
 OPENED, RESET = "breaker-open", "breaker-reset"
+COUNTED = (past.FAILED - {past.NOT_SETTLED}) | past.UNFIT
+"""What takes a node out of service. One that is tried again and stays out was counted when it went, and is no new fault."""
 STILL = "open since"
 SHOWN = 8
 
@@ -71,7 +73,7 @@ def codes(state: NodeState | None) -> set[str]:
 
 def _quarantines(members: list[str], index: Index, reset: Entry | None, now: datetime) -> str:
     out: set[str] = set()
-    for entry in index.kinds(past.FAILED | past.UNFIT):
+    for entry in index.kinds(COUNTED):
         at = past.moment(entry.at)
         if (
             (reset and entry.place < reset.place)

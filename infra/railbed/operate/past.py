@@ -20,7 +20,8 @@ OPEN = {
     "upgrade-wait",
 } | CHANGING
 """Steps after which more steps follow."""
-FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "settle-failed"}
+NOT_SETTLED = "settle-failed"
+FAILED = {"repair-failed", "repair-drained", "upgrade-failed", NOT_SETTLED}
 UNFIT = {"quarantine", "drift-hold"}
 """Held by a run of the roles that broke off, or by drift."""
 ENDED = {

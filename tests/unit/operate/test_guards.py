@@ -190,6 +190,15 @@ def test_the_breaker_opens_for_many_that_failed_within_the_hour(
     assert Guard.BREAKER not in held(contract, work, world, Action.UPGRADE), "it may be the remedy"
 
 
+def test_a_try_to_settle_that_fails_opens_no_breaker(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    """These nodes are out already: else drift could hold no other one, for a cause that is not new."""
+    for name in NODES:
+        Journal(work.journal_file).write("settle-failed", node=name, verdict="unproven")
+    assert Guard.BREAKER not in held(contract, work, world)
+
+
 def test_break_glass_is_written_down_with_who_and_why(
     contract: Contract, work: Workspace, world: World
 ) -> None:

@@ -53,7 +53,7 @@ class World:
     slow_to_see: set[str] = field(default_factory=set)
     """Nodes whose fault the quick checks do not measure."""
     meanwhile: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Moment (``wait``, ``evidence``, ``converge``, ``resume``, ``validate``) → node → reason of the drain that a person sets then."""
+    """Moment (``wait``, ``evidence``, ``converge``, ``resume``, ``validate``) → node → reason of a person's drain then."""
     order: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def moment(self, what: str, names: Sequence[str]) -> None:
