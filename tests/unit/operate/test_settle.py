@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tests.unit.operate.world import NODES, Killed, World
@@ -150,6 +151,41 @@ def test_what_comes_and_goes_is_tried_three_times_a_day(
     world.wrong = {NODE: Verdict.UNPROVEN}
     assert [run(contract, work)[NODE].tried for _ in range(4)] == [True, True, True, False]
     assert "tried 3 times" in run(contract, work)[NODE].left
+
+
+def test_each_node_is_looked_at_when_its_turn_comes(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first is validated, a person takes the second and a job of somebody's run gets onto the third."""
+    others = ["h100-2", "h100-3"]
+    failed(world, work)
+    for name in others:
+        Journal(work.journal_file).write("repair-hold", node=name)
+        world.drained[name] = FAILED
+    world.held |= set(others)
+    months = Reservation("run-of-months", ("h100-3",), ("ada",), frozenset())
+    first = world.validate
+
+    def validated(*given: Any, **named: Any) -> Any:
+        world.drained["h100-2"], world.set_aside = "fan, ada", [months]
+        return first(*given, **named)
+
+    monkeypatch.setattr(settle.validate, "run", validated)
+    done = run(contract, work)
+    assert [one.tried for one in done.values()] == [True, False, False]
+    assert "does not hold it any more" in done["h100-2"].left and "run-of-months" in done["h100-3"].left
+    assert {name for _, names in world.order for name in names} == {NODE}
+    assert world.drained == {"h100-2": "fan, ada", "h100-3": FAILED}
+
+
+def test_no_further_node_begins_when_the_time_is_up(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(world, work)
+    monkeypatch.setattr(settle, "SETTLE_BUDGET_S", -1.0)
+    done = run(contract, work)[NODE]
+    assert not done.tried and "the next run goes on" in done.left
+    assert world.order == [] and events(work)[-1] == "repair-drained", "and it is no try"
 
 
 @pytest.mark.parametrize("moment", ["validate"])
