@@ -94,7 +94,8 @@ def _take(found: Past, entry: Entry) -> None:
         found.changed = entry
     if found.passed is None and (kind in PASSING or _passed(entry)):
         found.passed = entry
-    if found.unfit is None and kind in FAILED | UNFIT:
+    # A try that another entry does not follow was killed: the node may be held and not drained, and nobody else would look at it.
+    if found.unfit is None and kind in FAILED | UNFIT | {TRY}:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:
         found.last = entry

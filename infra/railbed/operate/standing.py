@@ -141,6 +141,8 @@ def _unfit(known: Past) -> bool:
 def told(entry: Entry) -> str:
     """What the journal says of a failure, in a few words."""
     said = entry.event
+    if entry.kind == past.TRY:
+        return "a settle that was ended before it was through"
     rest = next((str(said[key]) for key in ("claim", "reason", "verdict", "scheduler") if said.get(key)), "")
     return f"{entry.kind}{': ' if rest else ''}{rest}"
 

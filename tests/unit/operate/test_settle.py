@@ -16,7 +16,8 @@ from railbed.effects.journal import Journal
 from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
-from railbed.operate import picture, settle
+from railbed.operate import breaker, picture, settle, standing
+from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
 
 NODE = "h100-1"
@@ -199,6 +200,25 @@ def test_a_run_that_is_ended_leaves_the_node_held(
     assert world.held == {NODE} and world.drained == {NODE: FAILED}
     world.killed = ""
     assert run(contract, work)[NODE].verdict is Verdict.PASS, "the next run goes on"
+
+
+def test_a_node_whose_run_was_killed_hard_is_tried_again(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL, or the machine itself: what would be undone at the end is not, so the node is held and no longer drained."""
+    Journal(work.journal_file).write("repair-drain", node=NODE)
+    world.drained, world.killed = {NODE: FAILED}, "validate"
+    with monkeypatch.context() as gone, pytest.raises(Killed):
+        gone.setattr(world, "drain", lambda *_: None)
+        run(contract, work)
+    assert (world.drained, world.held) == ({}, {NODE})
+    seen = picture.take(contract, work, world)  # type: ignore[arg-type]
+    stands = standing.of(contract.node(NODE), seen)
+    assert stands.state is State.QUARANTINED and "ended before it was through" in stands.why
+    assert not breaker.refusal(contract, seen.states, seen.index, "h100", seen.now)
+    world.killed = ""
+    assert run(contract, work)[NODE].verdict is Verdict.PASS
+    assert (world.drained, world.held) == ({}, set()) and run(contract, work) == {}
 
 
 def test_where_the_scheduler_does_not_answer_nothing_is_done(
