@@ -32,7 +32,7 @@ ENDED = {
     "upgrade-untouched",
     "settle-returned",
 }
-REPAIR, TRY, RETURN = "repair-drain", "settle", "settle-returned"
+REPAIR, TRY, RETURN, RESUME = "repair-drain", "settle", "settle-returned", "resume"
 PASSING = {"repair-resumed", "upgrade-moved", "settle-returned"}
 
 
@@ -50,6 +50,8 @@ class Past:
     """The last step of a repair, an upgrade or a settlement."""
     held: Entry | None = None
     """A person drained it or gave it back, through railbed."""
+    resumed: Entry | None = None
+    """A person gave it back, through railbed."""
     repairs: list[datetime] = field(default_factory=list)
     """When repairs began within the window, newest first."""
     returns: list[datetime] = field(default_factory=list)
@@ -99,8 +101,10 @@ def _take(found: Past, entry: Entry) -> None:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:
         found.last = entry
-    if found.held is None and kind in ("drain", "resume"):
+    if found.held is None and kind in ("drain", RESUME):
         found.held = entry
+    if found.resumed is None and kind == RESUME:
+        found.resumed = entry
 
 
 def _passed(entry: Entry) -> bool:

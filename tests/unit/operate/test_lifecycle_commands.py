@@ -107,10 +107,27 @@ def test_a_machine_goes_to_its_vendor_only_out_of_service_and_idle(
     run("rma", NODE, "--reason", "row remap", "--yes")
     assert run("explain", NODE, "--json")["lifecycle"] == "rma"
     assert NODE not in work.accepted.read() and "rma: row remap" in world.drained[NODE]
-    for words in (["resume", NODE], ["repair", NODE, "--yes"]):
-        with pytest.raises(Refused):
-            run(*words)
+    assert NODE in world.held
+    with pytest.raises(Refused):
+        run("repair", NODE, "--yes")
     assert NODE in world.drained
+
+
+@pytest.mark.parametrize("resumed", [True, False], ids=["given back first", "validated at once"])
+def test_the_same_machine_comes_back_from_its_vendor(
+    run: Run, world: World, work: Workspace, contract: Contract, resumed: bool
+) -> None:
+    world.drained = {NODE: "fan, ada"}
+    run("rma", NODE, "--reason", "row remap", "--yes")
+    assert run("explain", NODE, "--json")["lifecycle"] == "rma"
+    if resumed:
+        run("resume", NODE)
+        assert run("explain", NODE, "--json")["lifecycle"] == "validating"
+        assert world.drained == {} and world.held == {NODE}, "to no user before it has passed"
+    else:
+        world.drained = {}
+    world.validate(contract, work, only=[NODE])
+    assert run("explain", NODE, "--json")["lifecycle"] == "healthy" and world.held == set()
 
 
 @pytest.mark.parametrize("words", [["--force"], ["--reason", "x"], ["--force", "--reason", " "]])
