@@ -73,13 +73,8 @@ def codes(state: NodeState | None) -> set[str]:
 
 def _quarantines(members: list[str], index: Index, reset: Entry | None, now: datetime) -> str:
     out: set[str] = set()
-    for entry in index.kinds(COUNTED):
-        at = past.moment(entry.at)
-        if (
-            (reset and entry.place < reset.place)
-            or at is None
-            or (now - at).total_seconds() > BREAKER_WINDOW_S
-        ):
+    for entry in past.recent(index.kinds(COUNTED), now, BREAKER_WINDOW_S):
+        if reset and entry.place < reset.place:
             break
         out |= set(named(entry.event)) & set(members)
     if len(out) < most(BREAKER_QUARANTINES_SHARE, len(members), BREAKER_QUARANTINES_LEAST):

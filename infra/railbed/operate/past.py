@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from railbed.defaults import REPAIRS_WINDOW_S
+from railbed.defaults import CLOCK_SLACK_S, REPAIRS_WINDOW_S
 from railbed.effects.journal_index import Entry
 
 CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
@@ -76,12 +76,11 @@ def of(entries: Iterable[Entry], now: datetime, whole: Entry | None = None) -> P
         if whole and found.passed is None and entry.place < whole.place:
             found.passed = whole
         at = moment(entry.at)
-        recent = at is not None and at > since
-        if found.passed and not recent:
+        if found.passed and at is not None and at <= since:
             # What is older than the last proof says nothing of the node as it is.
             break
         _take(found, entry)
-        if at is None or not recent:
+        if at is None or not within(now, at, REPAIRS_WINDOW_S):
             continue
         for known, kind in ((found.repairs, REPAIR), (found.returns, RETURN), (found.tries, TRY)):
             if entry.kind == kind:
@@ -129,3 +128,18 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else None
+
+
+def within(now: datetime, at: datetime | None, window_s: float) -> bool:
+    """Whether it was within the window. A time that is ahead, or that nobody can read, was not."""
+    return at is not None and -CLOCK_SLACK_S <= (now - at).total_seconds() <= window_s
+
+
+def recent(entries: Iterable[Entry], now: datetime, window_s: float) -> Iterator[Entry]:
+    """Those within the window, of ``entries`` newest first: read as far as the first that is older, over times that are wrong."""
+    for entry in entries:
+        at = moment(entry.at)
+        if within(now, at, window_s):
+            yield entry
+        elif at is not None and at < now:
+            return

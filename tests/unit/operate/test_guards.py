@@ -199,6 +199,38 @@ def test_a_try_to_settle_that_fails_opens_no_breaker(
     assert Guard.BREAKER not in held(contract, work, world)
 
 
+def test_a_clock_that_was_ahead_holds_nothing_back(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(work.journal_file)
+    with monkeypatch.context() as ahead:
+        ago(ahead, days=-400)
+        for name in NODES:
+            for _ in range(5):
+                journal.write("repair-drain", node=name)
+                journal.write("repair-failed", node=name)
+                journal.write("repair-resumed", node=name)
+        for event in ("settle", "settle-returned") * 3:
+            journal.write(event, node=NODE)
+    for action in Action:
+        assert held(contract, work, world, action) == {}
+
+
+@pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00+00:00", "yesterday"])
+def test_a_time_that_is_wrong_hides_none_before_it(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    journal = Journal(work.journal_file)
+    for name in NODES:
+        journal.write("repair-drain", node=name)
+        journal.write("repair-failed", node=name)
+    with monkeypatch.context() as broken:
+        broken.setattr(journals, "now_iso", lambda: wrong)
+        journal.write("repair-drain", node="h100-0")
+        journal.write("repair-failed", node="h100-0")
+    assert set(held(contract, work, world)) == {Guard.BREAKER, Guard.RATE_LIMIT}
+
+
 def test_break_glass_is_written_down_with_who_and_why(
     contract: Contract, work: Workspace, world: World
 ) -> None:
