@@ -160,14 +160,26 @@ def test_the_breaker_opens_for_one_fault_on_many_nodes_and_stays_open_until_it_i
     assert held(contract, work, world) == {}
 
 
-def test_a_reset_is_about_the_nodes_that_were_seen(contract: Contract, work: Workspace, world: World) -> None:
-    shy = compose([Symptom("not-drained", "x", "gpu-lost: 7 of 8: the limit")], HEALTH_REPORT_PREFIX)
-    world.comments = dict.fromkeys(NODES, shy)
+def test_a_reset_is_about_the_faults_that_were_seen_and_holds_for_a_day(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shy(code: str) -> dict[str, str]:
+        return dict.fromkeys(
+            NODES, compose([Symptom("not-drained", "x", f"{code}: 7 of 8: the limit")], HEALTH_REPORT_PREFIX)
+        )
+
+    world.comments = shy("gpu-lost")
     assert Guard.BREAKER in held(contract, work, world)
     known = breaker.counted(contract, world.nodes(), "h100")
-    assert known == NODES
-    Journal(work.journal_file).write(breaker.RESET, nodes=known, pool="h100", reason="a driver", by="fan")
+    assert known == {name: ["gpu-lost"] for name in NODES}
+    with monkeypatch.context() as earlier:
+        ago(earlier, hours=25)
+        breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
+    assert "gpu-lost" in held(contract, work, world)[Guard.BREAKER], "yesterday's reset is over"
+    breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
     assert held(contract, work, world) == {}, "they may be repaired now"
+    world.comments = shy("nic-down")
+    assert "nic-down" in held(contract, work, world)[Guard.BREAKER], "another fault of the same nodes counts"
 
 
 def test_the_breaker_opens_for_many_that_failed_within_the_hour(
