@@ -387,8 +387,14 @@ MAX_EXTRA_FILES = 1000
 REPORT_ROOM_BYTES, REPORT_NODE_BYTES = 64 * 1024**2, 1024**2
 """What must be free before anything is measured. Whole runs of the lab (five nodes, eight rails) wrote up to 0.4 MB a node
 (2026-12-01), evidence included; the first figure is for what does not grow with nodes."""
+REPORT_PART_ROOM_BYTES, REPORT_PART_NODE_BYTES = 8 * 1024**2, 256 * 1024
+"""The same for a run with a filter. On a replayed cluster of nine nodes (2026-12-01) quick checks wrote 69 KiB a node, ``node.*``
+72, ``fabric.rail.*`` 44, and all claims of one node 249 KiB; a whole run 230 KiB a node, so that any filter fits."""
 KEPT_REPORTS = 200
 """Reports that stay: a timer writes 25 a day, so this is a week in which somebody can look at what it saw."""
+FAILED_REPORT_DAYS = CERTIFICATE_DAYS
+"""How long reports of failed runs stay beyond that: as long as a certificate stands, so that what failed while one campaign ran
+can be compared until its end."""
 RECOMPUTE_TOLERANCE = 0.002
 """Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 

@@ -214,6 +214,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
     with operating(work, "up"), accepting(work, new_host_keys or []):
         journal.write("up", stack=work.stack, new_host_keys=new_host_keys or [])
         planned = plan_of(work)
+        validate.require_room(work.reports, len(plans.names(planned)))
         warn(planned, say)
         plans.require_acknowledged(planned)
         plans.require_sources(planned)
@@ -267,6 +268,8 @@ def upgrade(work: Workspace, release: str, say: Say, *, wait_s: float,
     with operating(work, f"upgrade to {release}"):
         known = contract_store.load(work)
         planned = _way_to(work, known, release)
+        # Every node is validated twice: with its wave, and with all others at the end.
+        validate.require_room(work.reports, 2 * len(plans.names(planned)))
         warn(planned, say)
         plans.require_acknowledged(planned)
         plans.require_sources(planned, installed=True)

@@ -20,15 +20,23 @@ from railbed.validate.node import faults, xids
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "roles/monitoring/files/rules").glob("*.yml"))
 CASES: dict[str, Any] = yaml.safe_load((ROOT / "tests/roles/data/alerts.yaml").read_text())
-RULES: dict[str, dict[str, Any]] = {
-    rule["alert"]: rule
-    for file in FILES
-    for group in yaml.safe_load(file.read_text())["groups"]
-    for rule in group["rules"]
-}
+EVERY: list[dict[str, Any]] = [
+    rule for file in FILES for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]
+]
+RULES = {rule["alert"]: rule for rule in EVERY if "alert" in rule}
+RECORDED = {rule["record"]: rule for rule in EVERY if "record" in rule}
 ALWAYS = "Watchdog"
 STEP_MIN = {"NodeDrainedLong": 30}
 """Minutes between the values of a case, where that is more than one: a day of minutes takes long."""
+DOWN_SINCE_FRIDAY = {
+    "RailDown": {'railbed_rdma_port_state{device="mlx5_3",instance="a"}': "4x48 1x200"},
+    "ManyRailsDown": {
+        f'railbed_rdma_port_state{{device="mlx5_3",instance="{one}"}}': "4x48 1x200" for one in "abcd"
+    },
+    "NvlinkDown": {'railbed_nvlink_link_gbytes_per_s{gpu="5",link="3"}': "26.5x48 0x200"},
+    "PcieLinkNarrower": {'railbed_pcie_link_width{address="0000:18:00.0",kind="gpu"}': "16x48 8x700"},
+}
+"""What was whole for a day and is not since, a value each 30 minutes: three days, of a PCIe link more than a week."""
 PLACE = "RUNBOOKS/"
 RAW_NODE = {
     "node_boot_time_seconds": "stat", "node_timex_sync_status": "timex", "node_timex_offset_seconds": "timex",
@@ -49,7 +57,7 @@ def asked(expression: str) -> set[str]:
     bare = re.sub(r'"[^"]*"', '""', expression)
     bare = re.sub(r"\{[^}]*\}", "", bare)
     bare = re.sub(r"\b(by|on|group_left|without) \([^)]*\)", "", bare)
-    return set(re.findall(r"\b(up|[A-Za-z]+(?:_[A-Za-z0-9]+)+)\b(?! ?\()", bare)) - {
+    return set(re.findall(r"\b(up|[A-Za-z]+(?:_[A-Za-z0-9:]+)+)\b(?! ?\()", bare)) - {
         "max_over_time",
         "label_replace",
     }
@@ -61,6 +69,7 @@ def given() -> set[str]:
     return {
         *RAW_NODE,
         *OF_PROMETHEUS,
+        *RECORDED,
         *(f"railbed_{name}" for name in test_metrics.HARDWARE.HELP),
         *(f"railbed_slurm_{name}" for name in test_cluster_metrics.CLUSTER.HELP),
         *re.findall(r"^(DCGM_\w+),", fields, re.M),
@@ -89,11 +98,17 @@ def test_no_runbook_names_an_alert_that_is_not_there() -> None:
     assert {one for one in named if re.fullmatch(r"[A-Z]\w+", one)} == set(RULES)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_an_alert_asks_what_an_exporter_gives(name: str) -> None:
-    metrics = asked(RULES[name]["expr"])
+@pytest.mark.parametrize("name", [*RULES, *RECORDED])
+def test_a_rule_asks_what_an_exporter_gives(name: str) -> None:
+    metrics = asked({**RULES, **RECORDED}[name]["expr"])
     assert metrics or name == ALWAYS
     assert metrics <= given()
+
+
+def test_what_a_stale_controller_said_is_in_no_alert() -> None:
+    for name, rule in RULES.items():
+        said = re.findall(r"railbed_slurm_(?!stale)\w+(?:\{[^}]*\})?(.{0,21})", rule["expr"])
+        assert all(after.startswith(" unless on (instance)") for after in said), name
 
 
 def test_a_metric_that_nobody_gives_is_found() -> None:
@@ -152,10 +167,28 @@ def told(folder: Path, tests: list[dict[str, Any]], step_min: int = 1) -> Result
 def test_each_alert_fires_for_its_fault_and_is_quiet_without(tmp_path: Path) -> None:
     for step in (1, *STEP_MIN.values()):
         cases = {name: case for name, case in CASES.items() if STEP_MIN.get(name, 1) == step}
-        tests = [firing(name, case["fires"], case["at"], True) for name, case in cases.items()]
-        tests += [firing(name, case["quiet"], case["at"], False) for name, case in cases.items()]
+        tests = [
+            firing(name, one, case["at"], kind == "fires")
+            for name, case in cases.items()
+            for kind in ("fires", "quiet")
+            for one in (case[kind] if isinstance(case[kind], list) else [case[kind]])
+        ]
         done = told(tmp_path, [*tests, firing(ALWAYS, {}, step, True)], step)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("promtool")
+@pytest.mark.parametrize("name", DOWN_SINCE_FRIDAY)
+def test_what_went_down_on_friday_still_fires_on_monday(tmp_path: Path, name: str) -> None:
+    series = DOWN_SINCE_FRIDAY[name]
+    never = {one: f"{values.partition(' ')[2].partition('x')[0]}x800" for one, values in series.items()}
+    last_min = 30 * (700 if name == "PcieLinkNarrower" else 190)
+    tests = [
+        {**firing(name, shown, last_min, fires), "interval": "30m"}
+        for shown, fires in ((series, True), (never, False))
+    ]
+    done = told(tmp_path, tests, 30)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs("promtool")

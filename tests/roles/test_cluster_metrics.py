@@ -67,15 +67,18 @@ def said() -> list[str]:
 
 
 def test_states_and_reports_of_nodes(scontrol: Any) -> None:
-    scontrol(PING, nodes(a="IDLE", b="IDLE+DRAIN", c="DOWN*", d="MIXED", e="IDLE*", f="IDLE+INVALID_REG"))
+    scontrol(PING, nodes(a="IDLE", b="IDLE+DRAIN", c="DOWN*", d="MIXED", e="IDLE*", f="IDLE+INVALID_REG",
+                         g="IDLE+MAINTENANCE+RESERVED", h="IDLE+RESERVED", i="IDLE+DRAIN+MAINTENANCE+RESERVED"))  # fmt: skip
     found = said()
     assert 'controller_up{controller="ctl0"} 1' in found and 'unread{part="nodes"} 0' in found
-    for name, down, drained, invalid in (
-        ("a", 0, 0, 0), ("b", 0, 1, 0), ("c", 1, 0, 0), ("d", 0, 0, 0), ("e", 1, 0, 0), ("f", 0, 0, 1),
+    for name, down, drained, invalid, held in (
+        ("a", 0, 0, 0, 0), ("b", 0, 1, 0, 0), ("c", 1, 0, 0, 0), ("d", 0, 0, 0, 0), ("e", 1, 0, 0, 0), ("f", 0, 0, 1, 0),
+        ("g", 0, 0, 0, 1), ("h", 0, 0, 0, 0), ("i", 0, 1, 0, 1),
     ):  # fmt: skip
         assert f'node_down{{node="{name}"}} {down}' in found, name
         assert f'node_drained{{node="{name}"}} {drained}' in found, name
         assert f'node_invalid{{node="{name}"}} {invalid}' in found, name
+        assert f'node_held{{node="{name}"}} {held}' in found, name
     reports = [line for line in found if line.startswith("node_report")]
     assert sorted(reports) == [
         'node_report{node="b",code="filesystem-silent"} 1', 'node_report{node="b",code="time-wrong"} 1',

@@ -40,6 +40,10 @@ def arguments(role: str) -> dict[str, Any]:
 def test_a_role_has_its_phases(role: str) -> None:
     tasks = ROOT / "roles" / role / "tasks"
     main = [task["ansible.builtin.import_tasks"] for task in load(tasks / "main.yml")]
+    # Nothing is changed on a node before its image was seen to be what its profile says.
+    last = ["silence.yml"] if role == "image" else []
+    assert main[len(main) - len(last) :] == last
+    main = main[: len(main) - len(last)]
     order = [name for name in ("install.yml", "configure.yml", "verify.yml") if (tasks / name).exists()]
     assert main == order or (sorted(main) == sorted(order) and "verify.yml" not in main[:-1]), (
         "what verifies comes last"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.unit.validate.conftest import contract
 
 from railbed import flow, platforms
 from railbed.contract import Contract
+from railbed.defaults import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
@@ -154,4 +157,26 @@ def test_up_says_what_the_plan_warns_of_and_makes_nothing_for_nodes_that_cannot_
         flow.up(work, said.append)
     assert refused.value.code == "NOT_PINNED" and "railbed software pin" in refused.value.hint
     assert said[-1].startswith("NOT_PINNED: ")
+    assert LOG == [], "not even the engine's state was opened"
+
+
+@pytest.mark.parametrize(("command", "reports"), [("up", 1), ("upgrade", 2)])
+def test_a_disk_that_is_too_full_for_the_reports_is_told_before_anything_is_made(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch, command: str, reports: int
+) -> None:
+    names = {node.name for node in flow.contract_store.load(work).nodes}
+    monkeypatch.setattr(flow.plans, "names", lambda _: names)
+    free = REPORT_ROOM_BYTES + reports * len(names) * REPORT_NODE_BYTES
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+
+    def run() -> RailbedError:
+        with pytest.raises(RailbedError) as stopped:
+            flow.up(work, quiet) if command == "up" else flow.upgrade(work, "2026.12", quiet, wait_s=0)
+        return stopped.value
+
+    assert run() is FULL, "with room it comes to the backup of the state"
+    LOG.clear()
+    free -= 1
+    small = run()
+    assert small.code == "REPORT_ROOM" and "nothing was changed" in small.message
     assert LOG == [], "not even the engine's state was opened"

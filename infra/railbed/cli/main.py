@@ -45,7 +45,7 @@ COMMANDS = {
     "upgrade": ("upgrade", "Bring the nodes to another software release, wave by wave."),
     "state": ("state", "The engine's state: a team's store, backups."),
     "validate": ("validate", "Measure every claim in scope and judge it."),
-    "report": ("validate", "Show the latest report and where its files are."),
+    "report": ("validate", "Reports of validations: the latest one, and old ones."),
     "certificate": ("certificate", "The signed certificate of a cluster."),
     "drift": ("drift", "Measure again and say what is not as the certificate says."),
     "node": ("node", "Nodes: what state they are in, drain, repair, give back."),

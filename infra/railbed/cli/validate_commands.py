@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import webbrowser
+from collections import Counter
 
 import typer
 
-from railbed import flow, validate
+from railbed import flow, operate, validate
 from railbed.cli import output, verdicts
 from railbed.cli.checkout import workspace
 from railbed.defaults import KEPT_REPORTS
@@ -121,12 +122,12 @@ def prune(
     yes: bool = typer.Option(False, "--yes", help="Do it; without, only say which would go."),
     as_json: bool = output.JSON_OPTION,
 ) -> None:
-    """Remove old reports, but none that a certificate is about; without --yes only say which."""
+    """Remove old reports, but none that is evidence; without --yes only say which, and what stays and why."""
     work = workspace(stack)
     if not work.reports.is_dir():
         raise _no_report(work)
     with flow.operating(work, "report prune"):
-        found = validate.prune(work, keep, dry_run=not yes)
+        found = validate.prune(work, keep, dry_run=not yes, cited=operate.cited_reports(work))
     if as_json:
         output.print_json(found.as_json())
         return
@@ -136,5 +137,7 @@ def prune(
     output.out.print(
         f"{len(found.removed)} reports {verb} ({found.freed_bytes / 1e6:.1f} MB), {len(found.kept)} stay"
     )
+    for why, count in Counter(found.kept.values()).items():
+        output.out.print(f"{count:6} stay: {why}", soft_wrap=True)
     if found.dry_run and found.removed:
         output.out.print("next  the same with --yes")

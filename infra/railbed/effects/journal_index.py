@@ -106,6 +106,13 @@ class Index:
         places = sorted(chain.from_iterable(self._of_kind.get(kind, ()) for kind in kinds), reverse=True)
         return self._entries(iter(places))
 
+    def having(self, text: bytes) -> Iterator[Entry]:
+        """Every event whose line has ``text``, as JSON writes it."""
+        end = len(self._data)
+        while (at := self._data.rfind(text, 0, end)) >= 0:
+            end = self._data.rfind(b"\n", 0, at) + 1
+            yield from self._entries(iter((end,)))
+
     def _entries(self, places: Iterator[int]) -> Iterator[Entry]:
         for place in places:
             end = self._data.find(b"\n", place)

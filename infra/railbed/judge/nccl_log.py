@@ -51,6 +51,9 @@ TOLD = {
 """Every problem that a log can have, as a reason."""
 SLOW_SMALL = 0.8
 """Slowest published healthy time of small messages over the measured: below this they are slow."""
+DATA_SHARE = 0.25
+"""Of the bound, below which right data over more nodes than anybody published a rate of prove nothing: a spine that carries
+little shows only there. Chosen: less than half of the lowest published healthy share (``published.MODEL_SHARE``)."""
 WRONG_CONDITIONS = ("COLLECTIVE_UNKNOWN", "RANKS_MISMATCH", "BANDWIDTH_MISMATCH", "IMPOSSIBLE")
 """With one of these the numbers say nothing about the claim, good or bad."""
 
@@ -134,6 +137,9 @@ def judge_table(
         verdict, reason = Verdict.FAIL, f"{worst.describe()} is below the floor"
     elif problems:
         verdict, reason = Verdict.UNPROVEN, told
+    elif by_data and worst.busbw < DATA_SHARE * (worst.expectation.bound or 0.0):
+        told = f"{worst.rate()} is less than {DATA_SHARE:g} of the {worst.expectation.bound:.4g} that the lines allow"
+        verdict, reason = Verdict.UNPROVEN, f"right data, but {told}; no floor was published"
     elif by_data:
         verdict, reason = Verdict.PASS, f"right data at {worst.rate()}; no floor was published"
     else:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from railbed.claims.records import Expectation, Reach
 from railbed.defaults import CURVE_BYTES_PER_RANK, CURVE_FACTOR, CURVE_LEAST_BYTES, SLOW_LINE_FACTOR
-from railbed.laws import bandwidth, latency, published
+from railbed.laws import bandwidth, latency, published, ranks
 from railbed.laws.machine import BandwidthMachine, group
 
 DIGITS = 5
 """Significant digits that a contract keeps of a rate."""
+LEAST_FLOOR_US = 1000.0
+"""A size that should take less has no floor: two iterations of it, of the slowest rank, tell of how processes start as well."""
 
 
 def sizes(machine: BandwidthMachine, nodes: int, largest_bytes: int) -> list[int]:
@@ -37,7 +39,10 @@ def curve(machine: BandwidthMachine, nodes: int, collective: str, largest_bytes:
         if expected is None and plateau and not machine.network_only:
             # Nobody published a smaller size of it: the model draws what to look for, and gives no floor.
             expected = latency.busbw_gbytes_per_s(group(machine, nodes), collective, size, plateau)
-        found.append(Reach(size_bytes=size, expected=_digits(expected), floor=_digits(floor(reach))))
+        scale = ranks.factor(collective, group(machine, nodes).ranks)
+        short = scale is not None and expected is not None and size * scale / expected / 1000 < LEAST_FLOOR_US
+        least = None if short else floor(reach)
+        found.append(Reach(size_bytes=size, expected=_digits(expected), floor=_digits(least)))
     return found
 
 

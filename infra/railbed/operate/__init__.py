@@ -4,6 +4,7 @@ Imports the stages configure and validate, effects and the contract; never a spe
 """
 
 from railbed.operate import losses
+from railbed.operate.cited import cited_reports
 from railbed.operate.fallen import Held, require_scheduler
 from railbed.operate.fallen import hold as hold_fallen
 from railbed.operate.shrink import leaving, require_idle
@@ -17,6 +18,7 @@ __all__ = [
     "Held",
     "PlannedUpgrade",
     "Upgraded",
+    "cited_reports",
     "hold_fallen",
     "leaving",
     "losses",

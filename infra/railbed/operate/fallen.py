@@ -88,7 +88,8 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
         unwritten = _written(work, [], {}, wanted=names, scheduler=silent.message)
         return Held([], [], silent.message if names else "", unwritten)
     left = [name for name in names if name not in held]
-    told = {"beyond_limit": left, "scheduler": ""}
+    # One that holds nobody is no evidence: where a pool is at its limit there is one an hour.
+    told = {"beyond_limit": left, "scheduler": "", "report": found.report if held else ""}
     unwritten = _written(work, held, opened, **told) if names else ""
     return Held(held, left, unwritten=unwritten, breaker=opened)
 

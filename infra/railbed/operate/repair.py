@@ -69,11 +69,12 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
 
     Also where a guard holds it back: the node is then not drained; and where somebody gave it back meanwhile. ``force`` is a
     person's reason to override those guards that may be (``guards.FORCED``). Raises Refused where the life of a node has no
-    repair now.
+    repair now, RailbedError ``REPORT_ROOM`` where its validation could not be written.
     """
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
     plan(contract, name, scheduler)
+    validate.require_room(work.reports, 1, part=True)
     start = time.monotonic()
 
     def step(event: str, text: str, **fields: object) -> None:

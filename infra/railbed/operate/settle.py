@@ -73,9 +73,13 @@ def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
 
     Each node is looked at anew when its turn comes: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
+    Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
     """
     scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()
     found = plan(picture.take(contract, work, scheduler))
+    if tried := sum(one.tried for one in found):
+        # Two reports a node: the quick checks', and that of all claims.
+        validate.require_room(work.reports, 2 * tried, part=True)
     for place, one in enumerate(found):
         if not one.tried:
             continue

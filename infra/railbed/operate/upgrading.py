@@ -230,14 +230,15 @@ class _Run:
             wrong = [c for c in report.open_claims if c.node in (name, "")]
             if wrong:
                 worst = min(wrong, key=lambda c: c.verdict is not Verdict.FAIL)
-                self._fail(name, f"{worst.claim} {worst.verdict}: {worst.reason}", worst.verdict)
+                why = f"{worst.claim} {worst.verdict}: {worst.reason}"
+                self._fail(name, why, worst.verdict, report=report.report_dir)
                 continue
             validate.accept(self.work, [self.contract.node(name)], self.scheduler, report)
             self.moved.append(name)
             owner, text = self.owners.get(name), "passed, back in service"
             if owner:
                 self.kept[name], text = owner, f"passed; still drained by its owner: {owner}"
-            self.step(name)("moved", text, release=self.contract.software.release)
+            self.step(name)("moved", text, release=self.contract.software.release, report=report.report_dir)
 
     def _await_partners(self, names: Sequence[str]) -> None:
         """Waits until the rails of ``names`` have whom to be measured with; a node with a job is left alone."""
@@ -259,13 +260,13 @@ class _Run:
             told = True
             time.sleep(DRAIN_POLL_S)
 
-    def _fail(self, name: str, why: str, verdict: Verdict) -> None:
+    def _fail(self, name: str, why: str, verdict: Verdict, report: str = "") -> None:
         self.failed[name] = why
         if self.verdict is not Verdict.FAIL:
             self.verdict = verdict
         if name not in self.owners:
             self.scheduler.drain(name, f"{UPGRADE_PREFIX} {why}"[: drain.REASON_LENGTH])
-        self.step(name)("failed", f"not given back: {why}", verdict=str(verdict))
+        self.step(name)("failed", f"not given back: {why}", verdict=str(verdict), report=report)
 
 
 def run(

@@ -11,6 +11,7 @@ from railbed.validate.history import path as history_file
 from railbed.validate.records import Report
 from railbed.validate.records import json_schema as report_schema
 from railbed.validate.retention import Pruned, prune
+from railbed.validate.room import require as require_room
 from railbed.validate.stage import latest, run
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "latest",
     "prune",
     "report_schema",
+    "require_room",
     "run",
 ]

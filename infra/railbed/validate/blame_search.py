@@ -71,10 +71,12 @@ class Outcome:
     """Why it ended before it was decided; empty where it was."""
     rates: dict[str, float] = field(default_factory=dict)
     """Node → the most that a pair with it reached: what ranks stragglers."""
+    withheld: str = ""
+    """Why nobody is named although the rounds name somebody; empty where they stand."""
 
     @property
     def culprits(self) -> list[Named]:
-        return self.decision.culprits
+        return [] if self.withheld else self.decision.culprits
 
     @property
     def stragglers(self) -> list[tuple[str, float]]:
@@ -91,10 +93,13 @@ class Outcome:
             sure = min(confidence(one) for one in self.culprits)
             return f"pairs of nodes name {names}, confidence {sure:.2g} ({took})"
         if self.decision.verdict is Verdict.PASS:
-            return f"every pair of nodes that ran holds its floor: it shows only over more than two ({took})"
+            slow = few([f"{node} ({rate:.4g} GB/s)" for node, rate in self.stragglers[:NAMED]], NAMED)
+            beside = f"; slowest: {slow}" if slow else ""
+            return f"every pair of nodes that ran holds its floor: it shows only over more than two ({took}){beside}"
         suspects = few([node or part for node, part, _ in self.decision.suspects], NAMED)
         beside = f"; under suspicion: {suspects}" if suspects else ""
-        return f"the search for who is to blame is unproven: {self.stopped or self.decision.reason} ({took}){beside}"
+        why = self.withheld or self.stopped or self.decision.reason
+        return f"the search for who is to blame is unproven: {why} ({took}){beside}"
 
     def plain(self) -> dict[str, Any]:
         """As JSON data, for the report."""
@@ -115,6 +120,26 @@ def _next(record: Record, decision: Decision, among: Sequence[str]) -> Round | N
     met = {frozenset(test.nodes) for one in record.rounds for test in one.tests if test.ran}
     left = [pair for pair in combinations(among, 2) if frozenset(pair) not in met]
     return Round(tests=[Planned(nodes=pair) for pair in packed(left)[0]]) if left else None
+
+
+def across_units(outcome: Outcome, unit: Mapping[str, int]) -> str:
+    """Why the names of an outcome do not stand; empty where they do. ``unit``: node → its scalable unit.
+
+    Two of one unit that failed only with nodes of other units may both be well: what joins the units is in all of their pairs.
+    """
+    named = [one.node for one in outcome.decision.culprits if one.node]
+    shared = [unit.get(node) for node in named]
+    if all(shared.count(one) < 2 for one in shared):
+        return ""
+    within = any(
+        test.verdict is Verdict.FAIL and len({unit.get(node) for node in test.nodes}) == 1
+        for one in outcome.record.rounds for test in one.tests
+    )  # fmt: skip
+    return (
+        ""
+        if within
+        else "only pairs across scalable units are below their floor: look at what joins the units"
+    )
 
 
 def confidence(named: Named) -> float:

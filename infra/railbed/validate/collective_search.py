@@ -17,7 +17,7 @@ from railbed.fault_search import Record, Search
 from railbed.fault_search.decision import PARTNERS_TO_TELL
 from railbed.validate import collective_start
 from railbed.validate.bench import Bench
-from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, confidence, find
+from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, across_units, confidence, find
 from railbed.validate.collective_table import NAME, judged_log, sizes_of
 from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.scope import Question
@@ -89,7 +89,9 @@ def _search(bench: Bench, failed: Judged, budget: Budget) -> Outcome | None:
     op = _op(failed)
     claim = next((one for one in bench.contract.claims if one.id == f"collective.{op}@2"), None)
     usable, why = bench.usable(2)
-    if claim is None or claim.expectation is None or not usable:
+    if pairs_differ := bench.contract.machine(bench.rail_nodes()[0].machine).nodes_per_nvlink_domain > 1:
+        why = "a pair within one NVLink domain and one across two are not held against the same floor"
+    if claim is None or claim.expectation is None or not usable or pairs_differ:
         bench.say(f"no search for who is to blame for {failed.claim}: {why or 'no claim for pairs'}")
         return None
     hosts, good = _players(bench.answers.given(), op, usable)
@@ -108,6 +110,7 @@ def _search(bench: Bench, failed: Judged, budget: Budget) -> Outcome | None:
     except RailbedError as broken:
         bench.say(f"the search broke off: {broken.message}")
         return None
+    outcome.withheld = across_units(outcome, {node.name: node.scalable_unit for node in bench.rail_nodes()})
     bench.say(outcome.told())
     return outcome
 

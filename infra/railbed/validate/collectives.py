@@ -13,7 +13,7 @@ from railbed.judge.proof import RINGED
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug
 from railbed.parse.nccl_debug import NcclLog
-from railbed.validate import collective_search, collective_start
+from railbed.validate import collective_search, collective_start, group_choice
 from railbed.validate.answers import disturbed
 from railbed.validate.bench import Bench
 from railbed.validate.collective_table import NAME, data_s, judged_log, missed, sizes_of
@@ -49,7 +49,12 @@ def run(bench: Bench) -> None:
                 bench.answers.why(claim, why)
             continue
         # The largest group takes the first nodes, smaller ones the last: so that a spare has its turn too.
-        chosen = nodes[:k] if k == top else nodes[-k:]
+        chosen = group_choice.pick(nodes if k == top else nodes[::-1], k, bench.contract)
+        if not chosen:
+            bench.answers.why(f"collective.*@{k}", group_choice.SPREAD.format(k))
+            for claim in BESIDE if k == top else ():
+                bench.answers.why(claim, group_choice.SPREAD.format(k))
+            continue
         for sizes, ops in _by_sizes(bench, wanted[k], k).items():
             first = _tries(bench, ops, chosen, sizes, counted=k == top and bench.scope.asks(TRANSPORT))
             if k == top:

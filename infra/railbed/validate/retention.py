@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from railbed.claims import Verdict
+from railbed.defaults import FAILED_REPORT_DAYS
+from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import refused
-from railbed.validate import certificate, manifest
+from railbed.validate import certificate, history, manifest
 from railbed.validate.acceptance import LATEST_FULL
 
 LATEST = "latest"
@@ -35,14 +40,16 @@ class Pruned:
         }  # fmt: skip
 
 
-def prune(work: Workspace, keep: int, *, dry_run: bool) -> Pruned:
-    """Removes all but the last ``keep`` reports, those that a certificate is about, and those that the links name.
+def prune(work: Workspace, keep: int, *, dry_run: bool, cited: Mapping[str, str]) -> Pruned:
+    """Removes all but the last ``keep`` reports, those that a certificate is about or that the links name, those that are
+    ``cited`` elsewhere as evidence (name → why it stays), and those of runs that failed in the last ``FAILED_REPORT_DAYS``.
 
     Raises RailbedError ``SYSTEM`` where a folder cannot be removed, Tampered where the standing certificate cannot be read: then
     nobody knows which report is its.
     """
     names = reports(work.reports)
-    kept = {name: why for name in names if (why := _needed(work, name))}
+    others = failed(work, datetime.now(UTC)) | dict(cited)
+    kept = {name: why for name in names if (why := _needed(work, name) or others.get(name, ""))}
     kept |= {name: f"one of the last {keep}" for name in names[-keep:] if name not in kept}
     going = [name for name in names if name not in kept]
     freed = 0
@@ -62,6 +69,16 @@ def reports(folder: Path) -> list[str]:
         for one in folder.iterdir()
         if NAME.fullmatch(one.name) and one.is_dir() and not one.is_symlink()
     )
+
+
+def failed(work: Workspace, now: datetime) -> dict[str, str]:
+    """Reports of runs that failed lately, by the history → why they stay."""
+    since = (now - timedelta(days=FAILED_REPORT_DAYS)).strftime("%Y%m%dT%H%M%S")
+    return {
+        name: f"it failed in the last {FAILED_REPORT_DAYS} days"
+        for run in Journal(history.path(work)).read()
+        if run.get("verdict") == Verdict.FAIL.value and str(name := run.get("report", "")) >= since
+    }
 
 
 def _needed(work: Workspace, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a report fits on the operator's disk: known before anything is measured, which may take an hour."""
+"""Whether a report fits on the operator's disk: known before anything is changed or measured, which may take hours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import shutil
 from pathlib import Path
 
 from railbed.claims import Verdict
-from railbed.defaults import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
+from railbed.defaults import (
+    REPORT_NODE_BYTES,
+    REPORT_PART_NODE_BYTES,
+    REPORT_PART_ROOM_BYTES,
+    REPORT_ROOM_BYTES,
+)
 from railbed.errors import RailbedError, refused
 from railbed.validate.records import Report
 
@@ -29,22 +34,27 @@ class Unwritten(RailbedError):
         self.report = report
 
 
-def wanted_bytes(nodes: int) -> int:
-    """What a report about so many nodes takes at most, evidence included."""
+def wanted_bytes(nodes: int, *, part: bool = False) -> int:
+    """What must be free for reports about so many nodes, evidence included; ``part``: of runs that a filter makes smaller."""
+    if part:
+        return REPORT_PART_ROOM_BYTES + nodes * REPORT_PART_NODE_BYTES
     return REPORT_ROOM_BYTES + nodes * REPORT_NODE_BYTES
 
 
-def require(folder: Path, nodes: int) -> None:
-    """Raises RailbedError ``REPORT_ROOM`` where the disk below ``folder`` has less room than a report may need."""
+def require(folder: Path, nodes: int, *, part: bool = False, undone: str = "changed") -> None:
+    """Raises RailbedError ``REPORT_ROOM`` where the disk below ``folder`` has less room than reports may need.
+
+    ``nodes``: of all reports together. ``undone`` says what was not done yet.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise refused(error, str(folder)) from None
-    wanted = wanted_bytes(nodes)
+    wanted = wanted_bytes(nodes, part=part)
     if free < wanted:
         raise RailbedError(
-            f"the disk of the reports has too little room for one about {nodes} nodes; nothing was measured",
+            f"the disk of the reports has too little room for what this run may write; nothing was {undone}",
             code="REPORT_ROOM", path=str(folder), found=f"{free // MIB} MiB free", allowed=f"{wanted // MIB} MiB or more",
             hint="make room, for example with `railbed report prune`",
         )  # fmt: skip

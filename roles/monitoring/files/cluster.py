@@ -26,6 +26,7 @@ HELP = {
     "controller_up": "Whether the scheduler's controller answers.",
     "node_down": "Whether the scheduler has the node down, or does not hear it.",
     "node_drained": "Whether the scheduler gives the node no new job by somebody's will.",
+    "node_held": "Whether a reservation for maintenance (flag MAINT) keeps users' jobs off the node, as railbed's own does.",
     "node_invalid": "Whether the node registered with less than its line of slurm.conf promises.",
     "node_report": "1 for each fault that the node's health check reports, by its code.",
 }  # fmt: skip
@@ -92,6 +93,8 @@ def node(line: str) -> Iterator[Sample]:
     words = set(state.replace("*", "+NOT_RESPONDING").split("+"))
     yield Sample("node_down", labels, int(bool(words & {"DOWN", "UNKNOWN", "ERROR", "NOT_RESPONDING"})))
     yield Sample("node_drained", labels, int(bool(words & {"DRAIN", "DRAINED", "DRAINING"})))
+    # Nodes of any reservation are RESERVED, somebody's jobs run there; with Flags=MAINT they are MAINTENANCE too.
+    yield Sample("node_held", labels, int(bool(words & {"MAINTENANCE", "MAINT"})))
     yield Sample("node_invalid", labels, int("INVALID_REG" in words))
     report = COMMENT.search(line)
     for code in sorted(set(CODE.findall(report[1] if report else ""))):

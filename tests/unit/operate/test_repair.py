@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,10 +11,10 @@ from tests.unit.operate.world import World
 
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
+from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
-from railbed.errors import UnprovenError
+from railbed.errors import RailbedError, UnprovenError
 from railbed.operate import repair
 
 NODE = "h100-1"
@@ -127,3 +129,17 @@ def test_what_the_certificate_accepted_unproven_does_not_keep_a_node_out(
     world.wrong = {NODE: Verdict.FAIL}
     assert run(contract, work).verdict is Verdict.FAIL, "what fails is accepted by nobody"
     assert world.drained[NODE].startswith(f"{REPAIR_PREFIX} node.driver fail")
+
+
+def test_a_disk_that_is_too_full_for_its_report_is_told_before_the_node_is_touched(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = REPORT_PART_ROOM_BYTES + REPORT_PART_NODE_BYTES - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(RailbedError, match="nothing was changed") as small:
+        run(contract, work)
+    assert small.value.code == "REPORT_ROOM"
+    assert (world.order, world.drained, world.held) == ([], {}, set())
+    assert not work.journal_file.exists()
+    free += 1
+    assert run(contract, work).verdict is Verdict.PASS

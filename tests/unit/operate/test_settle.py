@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +13,17 @@ from tests.unit.operate.world import NODES, Killed, World
 from railbed.claims import Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
-from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
+from railbed.defaults import (
+    HEALTHCHECK_PREFIX,
+    REPAIR_PREFIX,
+    REPORT_PART_NODE_BYTES,
+    REPORT_PART_ROOM_BYTES,
+    UPGRADE_PREFIX,
+)
 from railbed.effects.journal import Journal
 from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError
+from railbed.errors import CommandError, RailbedError
 from railbed.operate import breaker, picture, settle, standing
 from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
@@ -243,3 +251,19 @@ def test_the_plan_changes_nothing(contract: Contract, work: Workspace, world: Wo
     assert {file: file.read_bytes() for file in work.dir.rglob("*") if file.is_file()} == before
     assert (world.drained, world.held, world.order) == ({NODE: FAILED}, {NODE}, [])
     assert json.loads(one.model_dump_json())["verdict"] is None
+
+
+def test_a_disk_that_is_too_full_for_its_reports_is_told_before_a_node_is_touched(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = REPORT_PART_ROOM_BYTES + 2 * REPORT_PART_NODE_BYTES - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert run(contract, work) == {}, "nobody is out, so no report is written"
+    failed(world, work)
+    before = events(work)
+    with pytest.raises(RailbedError, match="nothing was changed") as small:
+        run(contract, work)
+    assert small.value.code == "REPORT_ROOM"
+    assert (world.order, world.drained, events(work)) == ([], {NODE: FAILED}, before)
+    free += 1
+    assert run(contract, work)[NODE].verdict is Verdict.PASS

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from railbed import blame, fault_search
 from railbed.claims import Verdict
 from railbed.fault_search import Record, Search
-from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, confidence, find
+from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, across_units, confidence, find
 from railbed.validate.collective_search import RULE
 
 Slow = Callable[[Pair], bool]
@@ -125,3 +125,23 @@ def test_one_bad_node_takes_two_rounds_and_the_second_is_of_suspects(count: int)
     assert outcome.runs <= count // 2 + 1 + 2 * 2
     assert len(nodes.told) == len(nodes.rounds)
     assert outcome.told().startswith("pairs of nodes name h100-5 node, confidence 0.95 (")
+
+
+@pytest.mark.parametrize("count", [64, 128])
+def test_what_joins_the_units_accuses_no_node(count: int) -> None:
+    """All pairs across units of 32 nodes are slow: whoever is named has met nodes of other units only."""
+    unit = {name: at // 32 for at, name in enumerate(names(count))}
+    slow = Nodes(lambda pair: unit[pair[0]] != unit[pair[1]])
+    outcome = played(count, slow, Budget(runs=100_000, seconds=1e9))
+    outcome.withheld = across_units(outcome, unit)
+    assert outcome.culprits == []
+    assert not outcome.decision.culprits or "what joins the units" in outcome.told()
+
+
+def test_slow_nodes_of_one_unit_stand_where_pairs_within_it_show_them() -> None:
+    unit = dict.fromkeys(names(16), 0)
+    outcome = played(
+        16, Nodes(lambda pair: bool({"h100-3", "h100-5"} & set(pair))), good=["good-0", "good-1"]
+    )
+    assert {one.node for one in outcome.decision.culprits} == {"h100-3", "h100-5"}
+    assert across_units(outcome, unit) == ""

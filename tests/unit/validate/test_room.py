@@ -11,7 +11,12 @@ import pytest
 
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.defaults import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
+from railbed.defaults import (
+    REPORT_NODE_BYTES,
+    REPORT_PART_NODE_BYTES,
+    REPORT_PART_ROOM_BYTES,
+    REPORT_ROOM_BYTES,
+)
 from railbed.effects import files, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import Exit, RailbedError, refused
@@ -65,9 +70,31 @@ def test_too_little_room_is_refused_before_anything_is_measured(
     assert run(contract, work).verdict is Verdict.PASS
 
 
-def test_a_run_of_one_node_asks_for_less(contract: Contract, work: Workspace, disk: Disk) -> None:
-    disk.free = REPORT_ROOM_BYTES + REPORT_NODE_BYTES
-    assert run(contract, work, only=["h100-1"]).verdict is Verdict.PASS
+@pytest.mark.parametrize(
+    ("filters", "nodes"),
+    [({"only": ["h100-1"]}, 1), ({"quick": True}, NODES), ({"claim": "node.*"}, NODES),
+     ({"quick": True, "only": ["h100-1", "h100-2"]}, 2), ({"quick": True, "claim": "*"}, NODES)],
+)  # fmt: skip
+def test_a_run_with_a_filter_asks_for_little(
+    contract: Contract, work: Workspace, disk: Disk, filters: dict[str, Any], nodes: int
+) -> None:
+    disk.free = REPORT_PART_ROOM_BYTES + nodes * REPORT_PART_NODE_BYTES
+    assert run(contract, work, **filters).verdict is Verdict.PASS
+    disk.free -= 1
+    with pytest.raises(RailbedError) as small:
+        run(contract, work, **filters)
+    assert small.value.code == "REPORT_ROOM"
+
+
+def test_a_pattern_that_leaves_everything_asks_for_all(
+    contract: Contract, work: Workspace, disk: Disk
+) -> None:
+    disk.free = ENOUGH - 1
+    with pytest.raises(RailbedError) as small:
+        run(contract, work, claim="*")
+    assert small.value.code == "REPORT_ROOM"
+    disk.free = ENOUGH
+    assert run(contract, work, claim="*").verdict is Verdict.PASS
 
 
 def test_a_disk_that_runs_full_meanwhile_is_an_error_that_says_what_was_found(
