@@ -162,6 +162,12 @@ BREAKER_SAME_CODE = 3
 """Nodes with the same fault at once; more than that are one cause."""
 SETTLES_PER_DAY = 3
 """Tries, and returns, of `railbed node settle` for one node within a day: what comes and goes needs a person."""
+SETTLE_BUDGET_S = 1200.0
+"""After this no further node begins in one run of `railbed node settle`: it holds the stack's lock, and drift comes every hour. A
+third of that leaves room for the node that has begun; the next run goes on with the others."""
+CLOCK_SLACK_S = 300.0
+"""How far ahead a time of the journal may be and still counts as now: the operators' machines differ. One further ahead is of a
+clock that was wrong, and says nothing: it would else hold every action back until that time has come."""
 DAY_S = 86_400.0
 
 # --- what a node prints ----------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def drift(
         output.print_json(
             {
                 **found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit, "trouble": held.trouble,
-                "unwritten_hold": held.unwritten,
+                "unwritten_hold": held.unwritten, "breaker": held.breaker,
             }
         )  # fmt: skip
         output.leave(_status(found, held))
@@ -78,9 +78,16 @@ def drift(
             f"{name} takes no new job until it has passed a full validation: `railbed node repair {name} --yes{option}`",
             soft_wrap=True,
         )
-    if held.beyond_limit:
+    for pool, why in held.breaker.items():
+        names = ", ".join(name for name in held.beyond_limit if contract.node(name).pool == pool)
         output.out.print(
-            f"{', '.join(held.beyond_limit)} still take jobs: no more nodes may leave service at once; `railbed node drain` "
+            f"{names} still take jobs: the circuit breaker of pool {pool} is open: {why}; find the one cause, then "
+            f"`railbed node breaker --reset {pool} --reason TEXT{option}`", soft_wrap=True,
+        )  # fmt: skip
+    limited = [name for name in held.beyond_limit if contract.node(name).pool not in held.breaker]
+    if limited:
+        output.out.print(
+            f"{', '.join(limited)} still take jobs: no more nodes may leave service at once; `railbed node drain` "
             "takes one out", soft_wrap=True,
         )  # fmt: skip
     if held.trouble:

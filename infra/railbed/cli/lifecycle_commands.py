@@ -11,7 +11,7 @@ from railbed.cli import output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.effects import contract_store
-from railbed.effects.journal import Journal, operator
+from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
@@ -111,8 +111,7 @@ def breaker(
     seen = picture.take(contract, work, scheduler)
     journal = Journal(work.journal_file)
     if reset:
-        nodes = breaking.counted(contract, seen.states, reset)
-        journal.write(breaking.RESET, nodes=nodes, pool=reset, reason=reason, by=operator())
+        breaking.reset(journal, reset, breaking.counted(contract, seen.states, reset), reason)
         seen = picture.take(contract, work, scheduler)
     found = {pool: breaking.refusal(contract, seen.states, seen.index, pool, seen.now) for pool in pools}
     if as_json:
@@ -122,7 +121,7 @@ def breaker(
         output.out.print(f"{pool}: {why or 'closed'}", soft_wrap=True)
     if reset and seen.states:
         output.out.print(
-            f"counted as known: {few(breaking.counted(contract, seen.states, reset), SHOWN) or 'no node'}"
+            f"known for a day, and not counted: {few(list(breaking.counted(contract, seen.states, reset)), SHOWN) or 'no node'}"
         )
 
 

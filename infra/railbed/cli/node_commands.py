@@ -10,7 +10,7 @@ from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
-from railbed.effects import contract_store
+from railbed.effects import acceptance, contract_store
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
@@ -129,10 +129,14 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
 def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
     """Give a drained node back to the scheduler; one that did not pass since it was worked on stays held."""
     work, contract, scheduler = _open(stack)
-    stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
-    lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
-    scheduler.resume(name)
-    Journal(work.journal_file).write("resume", node=name)
+    with flow.operating(work, f"resume of {name}"):
+        stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
+        back = lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        if back.state not in (lifecycle.State.HEALTHY, lifecycle.State.SUSPECT):
+            # It may have left the reservation meanwhile, and without its drain it would take jobs unproven.
+            acceptance.hold(scheduler, [name])
+        scheduler.resume(name)
+        Journal(work.journal_file).write("resume", node=name)
     output.out.print(f"{name} is given back")
 
 

@@ -77,12 +77,18 @@ class Scheduler:
         """Gives the node no new job; running ones go on to their end."""
         self._run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}"])
 
-    def resume(self, node: str) -> None:
-        """Gives the node back to the scheduler; a node that is not drained stays as it is."""
+    def resume(self, node: str, reason: str | None = None) -> bool:
+        """Gives the node back to the scheduler; a node that is not drained stays as it is.
+
+        With ``reason`` only where its drain still has that one: False, and nothing is done, where it is another's by now.
+        """
         state = self.nodes().get(node)
         if state and not state.drained and state.base != "DOWN":
-            return
+            return True
+        if reason is not None and state and state.reason != reason:
+            return False
         self._run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
+        return True
 
     def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
         """The reservation of that name, or None."""

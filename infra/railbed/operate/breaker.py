@@ -1,4 +1,5 @@
-"""The circuit breaker: many nodes that fail at once have one cause, and repairing each would hide it. Pure, save `note`.
+"""The circuit breaker: many nodes that fail at once have one cause, and repairing each would hide it. Pure, save `note`
+and `reset`.
 
 It opens by what is seen, and stays open once that was written down, until a named person resets it with a reason.
 """
@@ -16,10 +17,11 @@ from railbed.defaults import (
     BREAKER_QUARANTINES_SHARE,
     BREAKER_SAME_CODE,
     BREAKER_WINDOW_S,
+    DAY_S,
     HEALTH_REPORT_PREFIX,
     HEALTHCHECK_PREFIX,
 )
-from railbed.effects.journal import Journal
+from railbed.effects.journal import Journal, operator
 from railbed.effects.journal_index import Entry, Index, named
 from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import most
@@ -28,6 +30,8 @@ from railbed.text import few
 from railbed.validate.node import faults, report
 
 OPENED, RESET = "breaker-open", "breaker-reset"
+COUNTED = (past.FAILED - {past.NOT_SETTLED}) | past.UNFIT
+"""What takes a node out of service. One that is tried again and stays out was counted when it went, and is no new fault."""
 STILL = "open since"
 SHOWN = 8
 
@@ -41,7 +45,7 @@ def refusal(
     if opened and (reset is None or opened.place > reset.place):
         return f"{STILL} {opened.at}: {opened.event.get('why', '')}"
     members = [node.name for node in contract.with_role(*WORKERS) if node.pool == pool]
-    return _quarantines(members, index, reset, now) or _same_fault(members, states, reset)
+    return _quarantines(members, index, reset, now) or _same_fault(members, states, _known(reset, now))
 
 
 def note(journal: Journal, pool: str, why: str) -> None:
@@ -50,10 +54,15 @@ def note(journal: Journal, pool: str, why: str) -> None:
         journal.write(OPENED, pool=pool, why=why)
 
 
-def counted(contract: Contract, states: Mapping[str, NodeState], pool: str) -> list[str]:
-    """Nodes that show a fault now: a reset is about these, and they do not open the breaker once more."""
-    names = {node.name for node in contract.with_role(*WORKERS) if node.pool == pool}
-    return sorted(name for name in names if codes(states.get(name)))
+def counted(contract: Contract, states: Mapping[str, NodeState], pool: str) -> dict[str, list[str]]:
+    """Node → faults that it shows now: a reset is about these, and for a day they do not open the breaker once more."""
+    names = sorted(node.name for node in contract.with_role(*WORKERS) if node.pool == pool)
+    return {name: sorted(found) for name in names if (found := codes(states.get(name)))}
+
+
+def reset(journal: Journal, pool: str, known: Mapping[str, list[str]], reason: str) -> None:
+    """Writes down who closed it, why, and over what."""
+    journal.write(RESET, nodes=list(known), pool=pool, codes=dict(known), reason=reason, by=operator())
 
 
 def codes(state: NodeState | None) -> set[str]:
@@ -71,13 +80,8 @@ def codes(state: NodeState | None) -> set[str]:
 
 def _quarantines(members: list[str], index: Index, reset: Entry | None, now: datetime) -> str:
     out: set[str] = set()
-    for entry in index.kinds(past.FAILED | past.UNFIT):
-        at = past.moment(entry.at)
-        if (
-            (reset and entry.place < reset.place)
-            or at is None
-            or (now - at).total_seconds() > BREAKER_WINDOW_S
-        ):
+    for entry in past.recent(index.kinds(COUNTED), now, BREAKER_WINDOW_S):
+        if reset and entry.place < reset.place:
             break
         out |= set(named(entry.event)) & set(members)
     if len(out) < most(BREAKER_QUARANTINES_SHARE, len(members), BREAKER_QUARANTINES_LEAST):
@@ -85,9 +89,21 @@ def _quarantines(members: list[str], index: Index, reset: Entry | None, now: dat
     return f"{len(out)} of {len(members)} nodes failed within {BREAKER_WINDOW_S / 60:.0f} min ({few(sorted(out), SHOWN)})"
 
 
-def _same_fault(members: list[str], states: Mapping[str, NodeState], reset: Entry | None) -> str:
-    known = set(named(reset.event)) if reset else set()
-    with_fault = Counter(code for name in members if name not in known for code in codes(states.get(name)))
+def _known(reset: Entry | None, now: datetime) -> frozenset[tuple[str, str]]:
+    """Node and fault that the last reset was about. Only for a day: what is not repaired by then, or came again, counts."""
+    codes = reset.event.get("codes") if reset and past.within(now, past.moment(reset.at), DAY_S) else None
+    if not isinstance(codes, dict):
+        return frozenset()
+    lists = {name: found for name, found in codes.items() if isinstance(found, list)}
+    return frozenset((name, str(code)) for name, found in lists.items() for code in found)
+
+
+def _same_fault(
+    members: list[str], states: Mapping[str, NodeState], known: frozenset[tuple[str, str]]
+) -> str:
+    with_fault = Counter(
+        code for name in members for code in codes(states.get(name)) if (name, code) not in known
+    )
     for code, count in with_fault.most_common(1):
         if count > BREAKER_SAME_CODE:
             return f"{count} of {len(members)} nodes have the fault {code} at once"

@@ -83,7 +83,7 @@ def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, 
         State.VALIDATING: "it takes jobs as soon as it has passed",
         State.HEALTHY: "nothing has to",
         State.SUSPECT: "it is healthy again as soon as nothing is reported",
-        State.RMA: "nothing until another machine has its name",
+        State.RMA: "nothing until another machine has its name; where the same one came back, `railbed node resume`",
         State.MAINTENANCE: "nothing: only who drained it gives it back",
         State.UNKNOWN: "nothing is done to it until it is heard again",
     }[stands.state]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from railbed.claims import WORKERS
@@ -32,11 +32,13 @@ class Held:
 
     held: list[str]
     beyond_limit: list[str]
-    """Nodes that still take jobs: with them too many of their pool would be out of service at once."""
+    """Nodes that still take jobs: with them too many of their pool would be out of service at once, or ``breaker`` says why."""
     trouble: str = ""
     """Why the scheduler holds none of them; the next run tries again."""
     unwritten: str = ""
     """Why it is not written down here that they are held: a converge may give them back before the next run holds them again."""
+    breaker: Mapping[str, str] = field(default_factory=dict)
+    """Pool → why its circuit breaker is open: none of its nodes that fell is held."""
 
 
 def require_scheduler(contract: Contract) -> None:
@@ -88,7 +90,8 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
     left = [name for name in names if name not in held]
     # One that holds nobody is no evidence: where a pool is at its limit there is one an hour.
     told = {"beyond_limit": left, "scheduler": "", "report": found.report if held else ""}
-    return Held(held, left, unwritten=_written(work, held, opened, **told) if names else "")
+    unwritten = _written(work, held, opened, **told) if names else ""
+    return Held(held, left, unwritten=unwritten, breaker=opened)
 
 
 def breakers(

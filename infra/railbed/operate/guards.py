@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
-from itertools import takewhile
 
 from railbed.claims import FrozenModel
 from railbed.defaults import (
@@ -158,21 +157,16 @@ def rate_limit(seen: Picture, name: str, action: Action) -> str:
     """Repairs that began within the hour: of the node, and of its pool; tries to settle within a day."""
     known = seen.past(name)
     if action is Action.SETTLE:
-        tries = sum((seen.now - at).total_seconds() <= DAY_S for at in known.tries)
+        tries = sum(past.within(seen.now, at, DAY_S) for at in known.tries)
         return f"it was tried {tries} times within a day" if tries >= SETTLES_PER_DAY else ""
     if action is not Action.REPAIR:
         return ""
-    own = sum((seen.now - at).total_seconds() <= REPAIRS_HOUR_S for at in known.repairs)
+    own = sum(past.within(seen.now, at, REPAIRS_HOUR_S) for at in known.repairs)
     if own >= REPAIRS_PER_NODE_HOUR:
         return f"{own} repairs of it began within the hour"
     pool = seen.contract.node(name).pool
     members = {node.name for node in seen.contract.nodes if node.pool == pool}
-    recent = takewhile(
-        lambda entry: (
-            (at := past.moment(entry.at)) is not None and (seen.now - at).total_seconds() <= REPAIRS_HOUR_S
-        ),
-        seen.index.kinds([past.REPAIR]),
-    )
+    recent = past.recent(seen.index.kinds([past.REPAIR]), seen.now, REPAIRS_HOUR_S)
     begun = sum(entry.event.get("node") in members for entry in recent)
     allowed = most(REPAIRS_PER_POOL_HOUR_SHARE, len(members), REPAIRS_PER_POOL_HOUR_LEAST)
     return (
@@ -184,7 +178,7 @@ def flapping(seen: Picture, name: str, action: Action) -> str:
     """A node that was repaired, or came back, again and again."""
     known = seen.past(name)
     if action is Action.SETTLE:
-        returns = sum((seen.now - at).total_seconds() <= DAY_S for at in known.returns)
+        returns = sum(past.within(seen.now, at, DAY_S) for at in known.returns)
         return f"it came back {returns} times within a day" if returns >= SETTLES_PER_DAY else ""
     if action is Action.REPAIR and len(known.repairs) >= REPAIRS_PER_NODE:
         return f"{len(known.repairs)} repairs of it began within {REPAIRS_WINDOW_S / DAY_S:g} days"

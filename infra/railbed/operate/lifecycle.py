@@ -151,7 +151,11 @@ _MOVES: dict[State, dict[Event, State | None]] = {
         Event.GIVEN_BACK: BACK,
         Event.RETIRED: State.RMA,
     },
-    State.RMA: {Event.SILENT: State.RMA, Event.REPLACED: State.PROVISIONING},
+    State.RMA: {
+        Event.SILENT: State.RMA,
+        Event.REPLACED: State.PROVISIONING,
+        Event.GIVEN_BACK: State.VALIDATING,  # the vendor sent the same machine back
+    },
     State.MAINTENANCE: {Event.GIVEN_BACK: BACK, Event.RETIRED: State.RMA},
     State.UNKNOWN: {
         Event.ANSWERED: BACK,

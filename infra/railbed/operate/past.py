@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from railbed.defaults import REPAIRS_WINDOW_S
+from railbed.defaults import CLOCK_SLACK_S, REPAIRS_WINDOW_S
 from railbed.effects.journal_index import Entry
 
 CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
@@ -20,11 +20,19 @@ OPEN = {
     "upgrade-wait",
 } | CHANGING
 """Steps after which more steps follow."""
-FAILED = {"repair-failed", "repair-drained", "upgrade-failed", "settle-failed"}
+NOT_SETTLED = "settle-failed"
+FAILED = {"repair-failed", "repair-drained", "upgrade-failed", NOT_SETTLED}
 UNFIT = {"quarantine", "drift-hold"}
 """Held by a run of the roles that broke off, or by drift."""
-ENDED = {"repair-resumed", "repair-validated", "upgrade-moved", "upgrade-untouched", "settle-returned"}
-REPAIR, TRY, RETURN = "repair-drain", "settle", "settle-returned"
+ENDED = {
+    "repair-resumed",
+    "repair-validated",
+    "repair-untouched",
+    "upgrade-moved",
+    "upgrade-untouched",
+    "settle-returned",
+}
+REPAIR, TRY, RETURN, RESUME = "repair-drain", "settle", "settle-returned", "resume"
 PASSING = {"repair-resumed", "upgrade-moved", "settle-returned"}
 
 
@@ -42,6 +50,8 @@ class Past:
     """The last step of a repair, an upgrade or a settlement."""
     held: Entry | None = None
     """A person drained it or gave it back, through railbed."""
+    resumed: Entry | None = None
+    """A person gave it back, through railbed."""
     repairs: list[datetime] = field(default_factory=list)
     """When repairs began within the window, newest first."""
     returns: list[datetime] = field(default_factory=list)
@@ -66,12 +76,11 @@ def of(entries: Iterable[Entry], now: datetime, whole: Entry | None = None) -> P
         if whole and found.passed is None and entry.place < whole.place:
             found.passed = whole
         at = moment(entry.at)
-        recent = at is not None and at > since
-        if found.passed and not recent:
+        if found.passed and at is not None and at <= since:
             # What is older than the last proof says nothing of the node as it is.
             break
         _take(found, entry)
-        if at is None or not recent:
+        if at is None or not within(now, at, REPAIRS_WINDOW_S):
             continue
         for known, kind in ((found.repairs, REPAIR), (found.returns, RETURN), (found.tries, TRY)):
             if entry.kind == kind:
@@ -86,12 +95,15 @@ def _take(found: Past, entry: Entry) -> None:
         found.changed = entry
     if found.passed is None and (kind in PASSING or _passed(entry)):
         found.passed = entry
-    if found.unfit is None and kind in FAILED | UNFIT:
+    # A try that another entry does not follow was killed: the node may be held and not drained, and nobody else would look at it.
+    if found.unfit is None and kind in FAILED | UNFIT | {TRY}:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:
         found.last = entry
-    if found.held is None and kind in ("drain", "resume"):
+    if found.held is None and kind in ("drain", RESUME):
         found.held = entry
+    if found.resumed is None and kind == RESUME:
+        found.resumed = entry
 
 
 def _passed(entry: Entry) -> bool:
@@ -116,3 +128,18 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else None
+
+
+def within(now: datetime, at: datetime | None, window_s: float) -> bool:
+    """Whether it was within the window. A time that is ahead, or that nobody can read, was not."""
+    return at is not None and -CLOCK_SLACK_S <= (now - at).total_seconds() <= window_s
+
+
+def recent(entries: Iterable[Entry], now: datetime, window_s: float) -> Iterator[Entry]:
+    """Those within the window, of ``entries`` newest first: read as far as the first that is older, over times that are wrong."""
+    for entry in entries:
+        at = moment(entry.at)
+        if within(now, at, window_s):
+            yield entry
+        elif at is not None and at < now:
+            return

@@ -17,7 +17,7 @@ from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
-from railbed.errors import UsageError
+from railbed.errors import UnprovenError, UsageError
 from railbed.operate import breaker, drain, evidence, guards, lifecycle, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action, Guard
@@ -67,9 +67,9 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
            on_converge: configure.OnEvent | None = None) -> Repaired:  # fmt: skip
     """Does it. Raises UnprovenError when the jobs did not end in time; then the node stays draining, nothing was changed.
 
-    Also where a guard holds it back: the node is then not drained. ``force`` is a person's reason to override those guards that
-    may be (``guards.FORCED``). Raises Refused where the life of a node has no repair now, RailbedError ``REPORT_ROOM`` where its
-    validation could not be written.
+    Also where a guard holds it back: the node is then not drained; and where somebody gave it back meanwhile. ``force`` is a
+    person's reason to override those guards that may be (``guards.FORCED``). Raises Refused where the life of a node has no
+    repair now, RailbedError ``REPORT_ROOM`` where its validation could not be written.
     """
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
@@ -82,7 +82,8 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
         say(f"{name}: {text}")
 
     seen = picture.take(contract, work, scheduler)
-    lifecycle.transition(standing.of(contract.node(name), seen).place, Event.DRAINED)
+    before = standing.of(contract.node(name), seen).place
+    lifecycle.transition(before, Event.DRAINED)
     held = guards.refusals(seen, [name], Action.REPAIR)
     for one in held:
         if one.guard is Guard.BREAKER:
@@ -98,6 +99,14 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
         raise silent[name]
     evidence.bug_report(remote, work, name, step)
     acceptance.hold(scheduler, [name])
+    if lost := _lost(scheduler, name):
+        if before.proven:
+            acceptance.release(scheduler, [name])
+        step("untouched", f"not changed: {lost}", reason=lost)
+        raise UnprovenError(
+            f"{name} was given back while its repair went on: {lost}", code="GIVEN_BACK", found=lost,
+            hint="nothing was changed on it; run the repair again where it is still wanted",
+        )  # fmt: skip
     step("hold", "held in the acceptance reservation")
     converged = configure.converge(
         contract, work, limit=name, playbook="repair.yml", moving=True, on_event=on_converge
@@ -134,6 +143,16 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
         node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),
         report=report.report_dir, kept_drained_by=owner,
     )  # fmt: skip
+
+
+def _lost(scheduler: Scheduler, name: str) -> str:
+    """Why the roles must not run now: between the wait and the hold somebody may have given the node back, by hand or by Slurm's
+    own programs, and from the hold on no new job starts. Empty where they may."""
+    state = scheduler.nodes().get(name)
+    if state is None or not state.drained:
+        return "it is not drained any more"
+    jobs = [f"{job.id} of {job.user}" for job in scheduler.jobs(name)]
+    return f"job {', '.join(jobs)} is on it" if jobs else ""
 
 
 def _owner(scheduler: Scheduler, name: str, before: str) -> str:

@@ -1,4 +1,5 @@
-"""A machine goes back to its vendor: its node takes no job until another machine has its name and has passed."""
+"""A machine goes back to its vendor: its node takes no job until another machine has its name, or a person gives the same one
+back, and it has passed."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def require(node: Node, seen: Picture) -> None:
 
 
 def retire(contract: Contract, work: Workspace, name: str, scheduler: Scheduler, reason: str) -> None:
-    """Does it: written down first, then not accepted, then drained where it is not, with every earlier reason kept."""
+    """Does it: written down first, then not accepted and held, then drained where it is not, with every earlier reason kept."""
     node = contract.node(name)
     seen = picture.take(contract, work, scheduler)
     require(node, seen)
@@ -33,6 +34,7 @@ def retire(contract: Contract, work: Workspace, name: str, scheduler: Scheduler,
         "rma", node=name, identity=node.identity.value, reason=reason, by=operator()
     )
     acceptance.revoke(work, [name])
+    acceptance.hold(scheduler, [name])
     state = seen.states.get(name)
     if state and not drain.owners(seen.states, [name]):
         scheduler.drain(name, f"{OPERATOR_PREFIX} rma: {reason}"[: drain.REASON_LENGTH])

@@ -7,10 +7,12 @@ claims and not before: what took it out may be something that the quick checks d
 
 from __future__ import annotations
 
+import time
+
 from railbed import validate
 from railbed.claims import WORKERS, FrozenModel, Verdict
-from railbed.contract import Contract
-from railbed.defaults import AUTOMATIC_DRAINS, HEALTHCHECK_PREFIX, REPAIR_PREFIX
+from railbed.contract import Contract, Node
+from railbed.defaults import AUTOMATIC_DRAINS, HEALTHCHECK_PREFIX, REPAIR_PREFIX, SETTLE_BUDGET_S
 from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
@@ -42,16 +44,17 @@ class Settled(FrozenModel):
 
 def plan(seen: Picture) -> list[Settled]:
     """Every node that is out of service and not a person's, with what would be done. Pure."""
-    found = []
-    for node in seen.contract.with_role(*WORKERS):
-        stands = standing.of(node, seen)
-        if stands.state not in TAKEN_OUT:
-            continue
-        left = _left(node.name, seen, stands)
-        found.append(
-            Settled(node=node.name, lifecycle=str(stands.state), why=stands.why, tried=not left, left=left)
-        )
-    return found
+    found = (_one(node, seen) for node in seen.contract.with_role(*WORKERS))
+    return [one for one in found if one]
+
+
+def _one(node: Node, seen: Picture) -> Settled | None:
+    """None where it is in service, a person's, or unknown."""
+    stands = standing.of(node, seen)
+    if stands.state not in TAKEN_OUT:
+        return None
+    left = _left(node.name, seen, stands)
+    return Settled(node=node.name, lifecycle=str(stands.state), why=stands.why, tried=not left, left=left)
 
 
 def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
@@ -69,15 +72,30 @@ def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
 def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
 
+    Each node is looked at anew when its turn comes: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
     Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
     """
-    scheduler = Scheduler(Remote(work, contract))
-    seen = picture.take(contract, work, scheduler)
-    found = plan(seen)
+    scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()
+    found = plan(picture.take(contract, work, scheduler))
     if tried := sum(one.tried for one in found):
         # Two reports a node: the quick checks', and that of all claims.
         validate.require_room(work.reports, 2 * tried, part=True)
-    return [_try(contract, work, scheduler, one, seen, say) if one.tried else one for one in found]
+    for place, one in enumerate(found):
+        if not one.tried:
+            continue
+        if time.monotonic() - start > SETTLE_BUDGET_S:
+            late = f"no node begins after {SETTLE_BUDGET_S / 60:g} min: the next run goes on"
+            found[place] = one.model_copy(update={"tried": False, "left": late})
+            continue
+        seen = picture.take(contract, work, scheduler)
+        now = _one(contract.node(one.node), seen)
+        if now is None:
+            found[place] = one.model_copy(
+                update={"tried": False, "left": "railbed does not hold it any more"}
+            )
+        else:
+            found[place] = _try(contract, work, scheduler, now, seen, say) if now.tried else now
+    return found
 
 
 def _try(
@@ -93,11 +111,11 @@ def _try(
         return _stays(journal, one, "the scheduler does not hear it any more", Verdict.UNPROVEN)
     if owner := drain.owners({name: before}, [name]).get(name):
         return _stays(journal, one, f"drained by its owner: {owner}", Verdict.UNPROVEN)
+    # A drained node runs no step; the reservation holds it meanwhile.
+    if before.drained and not scheduler.resume(name, before.reason):
+        return _stays(journal, one, "somebody drained it just now", Verdict.UNPROVEN)
     ended = False
     try:
-        if before.drained:
-            # A drained node runs no step; the reservation holds it meanwhile.
-            scheduler.resume(name)
         report = validate.run(
             contract, work, only=[name], quick=True, accept=validate.exceptions(contract, work), progress=say
         )

@@ -60,7 +60,7 @@ def _by_person(
     node: Node, seen: Picture, state: NodeState | None, known: Past, proven: bool
 ) -> Standing | None:
     gone = seen.retired.get(node.name)
-    if gone and gone.event.get("identity") == node.identity.value:
+    if gone and gone.event.get("identity") == node.identity.value and not _came_back(node, seen, known, gone):
         return Standing(Place(State.RMA), f"sent to its vendor: {gone.event.get('reason', '')}", gone.at)
     if state is None or not state.drained or state.reason.startswith(AUTOMATIC_DRAINS):
         return None
@@ -69,6 +69,13 @@ def _by_person(
     return Standing(
         Place(State.MAINTENANCE, proven), state.reason or "drained without a reason", _at(mine, state)
     )
+
+
+def _came_back(node: Node, seen: Picture, known: Past, gone: Entry) -> bool:
+    """The same machine, from its vendor: a person gave it back, or it was validated and accepted."""
+    resumed = known.resumed is not None and known.resumed.place > gone.place
+    passed = seen.is_accepted(node) and known.passed is not None and known.passed.place > gone.place
+    return resumed or passed
 
 
 def _unheard(node: Node, seen: Picture, state: NodeState | None, proven: bool) -> Standing | None:
@@ -141,6 +148,8 @@ def _unfit(known: Past) -> bool:
 def told(entry: Entry) -> str:
     """What the journal says of a failure, in a few words."""
     said = entry.event
+    if entry.kind == past.TRY:
+        return "a settle that was ended before it was through"
     rest = next((str(said[key]) for key in ("claim", "reason", "verdict", "scheduler") if said.get(key)), "")
     return f"{entry.kind}{': ' if rest else ''}{rest}"
 

@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from railbed import validate
 from railbed.claims import Culprit, Verdict
+from railbed.cli import drift_commands
 from railbed.contract import Contract
-from railbed.effects import files
+from railbed.effects import contract_store, files
+from railbed.effects.journal import Journal
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UsageError, refused
@@ -127,6 +132,25 @@ def test_one_that_a_run_left_outside_the_reservation_is_put_back(
     work.accepted.path.write_text(json.dumps(accepted(contract, "h100-1")))
     assert fallen.hold(work, contract, found([], [])) == fallen.Held([], [])
     assert slurm.held == {"h100-1"}
+
+
+def test_an_open_breaker_is_said_with_its_reason_and_what_closes_it(
+    contract: Contract, work: Workspace, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.accepted.path.write_text(json.dumps(accepted(contract)))
+    Journal(work.journal_file).write("breaker-open", pool="h100", why="a driver")
+    monkeypatch.setattr(drift_commands, "workspace", lambda _: work)
+    monkeypatch.setattr(contract_store, "load", lambda _: contract)
+    monkeypatch.setattr(validate, "drift", lambda *_, **__: found([drift()], [culprit()]))
+    app = typer.Typer()
+    drift_commands.register(app)
+    told = json.loads(CliRunner().invoke(app, ["--hold", "--json"]).stdout)
+    assert (told["held"], told["beyond_limit"], slurm.held) == ([], ["h100-1"], set())
+    assert told["breaker"]["h100"].startswith("open since") and told["breaker"]["h100"].endswith("a driver")
+    said = CliRunner().invoke(app, ["--hold"]).stdout
+    assert "h100-1 still take jobs: the circuit breaker of pool h100 is open" in said
+    assert "a driver" in said and "railbed node breaker --reset h100" in said
+    assert "no more nodes may leave" not in said
 
 
 def test_without_a_scheduler_it_is_refused_before_anything_is_measured(contract: Contract) -> None:

@@ -160,14 +160,26 @@ def test_the_breaker_opens_for_one_fault_on_many_nodes_and_stays_open_until_it_i
     assert held(contract, work, world) == {}
 
 
-def test_a_reset_is_about_the_nodes_that_were_seen(contract: Contract, work: Workspace, world: World) -> None:
-    shy = compose([Symptom("not-drained", "x", "gpu-lost: 7 of 8: the limit")], HEALTH_REPORT_PREFIX)
-    world.comments = dict.fromkeys(NODES, shy)
+def test_a_reset_is_about_the_faults_that_were_seen_and_holds_for_a_day(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shy(code: str) -> dict[str, str]:
+        return dict.fromkeys(
+            NODES, compose([Symptom("not-drained", "x", f"{code}: 7 of 8: the limit")], HEALTH_REPORT_PREFIX)
+        )
+
+    world.comments = shy("gpu-lost")
     assert Guard.BREAKER in held(contract, work, world)
     known = breaker.counted(contract, world.nodes(), "h100")
-    assert known == NODES
-    Journal(work.journal_file).write(breaker.RESET, nodes=known, pool="h100", reason="a driver", by="fan")
+    assert known == {name: ["gpu-lost"] for name in NODES}
+    with monkeypatch.context() as earlier:
+        ago(earlier, hours=25)
+        breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
+    assert "gpu-lost" in held(contract, work, world)[Guard.BREAKER], "yesterday's reset is over"
+    breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
     assert held(contract, work, world) == {}, "they may be repaired now"
+    world.comments = shy("nic-down")
+    assert "nic-down" in held(contract, work, world)[Guard.BREAKER], "another fault of the same nodes counts"
 
 
 def test_the_breaker_opens_for_many_that_failed_within_the_hour(
@@ -188,6 +200,47 @@ def test_the_breaker_opens_for_many_that_failed_within_the_hour(
     breaker.note(journal, "h100", opened["h100"])
     assert [e["pool"] for e in journal.read() if e["event"] == breaker.OPENED] == ["h100"]
     assert Guard.BREAKER not in held(contract, work, world, Action.UPGRADE), "it may be the remedy"
+
+
+def test_a_try_to_settle_that_fails_opens_no_breaker(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    """These nodes are out already: else drift could hold no other one, for a cause that is not new."""
+    for name in NODES:
+        Journal(work.journal_file).write("settle-failed", node=name, verdict="unproven")
+    assert Guard.BREAKER not in held(contract, work, world)
+
+
+def test_a_clock_that_was_ahead_holds_nothing_back(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(work.journal_file)
+    with monkeypatch.context() as ahead:
+        ago(ahead, days=-400)
+        for name in NODES:
+            for _ in range(5):
+                journal.write("repair-drain", node=name)
+                journal.write("repair-failed", node=name)
+                journal.write("repair-resumed", node=name)
+        for event in ("settle", "settle-returned") * 3:
+            journal.write(event, node=NODE)
+    for action in Action:
+        assert held(contract, work, world, action) == {}
+
+
+@pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00+00:00", "yesterday"])
+def test_a_time_that_is_wrong_hides_none_before_it(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    journal = Journal(work.journal_file)
+    for name in NODES:
+        journal.write("repair-drain", node=name)
+        journal.write("repair-failed", node=name)
+    with monkeypatch.context() as broken:
+        broken.setattr(journals, "now_iso", lambda: wrong)
+        journal.write("repair-drain", node="h100-0")
+        journal.write("repair-failed", node="h100-0")
+    assert set(held(contract, work, world)) == {Guard.BREAKER, Guard.RATE_LIMIT}
 
 
 def test_break_glass_is_written_down_with_who_and_why(

@@ -85,7 +85,7 @@ def test_what_is_done_to_a_node_takes_its_proof_away() -> None:
 
 def test_a_refusal_says_what_the_node_is_and_the_way_on() -> None:
     with pytest.raises(Refused) as refused:
-        transition(Place(State.RMA), Event.GIVEN_BACK)
+        transition(Place(State.RMA), Event.DRAINED)
     assert refused.value.code == "ILLEGAL_MOVE" and refused.value.found == "rma"
     assert "railbed up" in refused.value.hint
     assert str(Event.REPLACED) in refused.value.allowed

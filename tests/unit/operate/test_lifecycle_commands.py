@@ -11,6 +11,7 @@ import typer
 from tests.unit.operate.world import NODES, World
 from typer.testing import CliRunner
 
+from railbed import flow
 from railbed.claims import Verdict
 from railbed.cli import lifecycle_commands, node_commands
 from railbed.configure import releases
@@ -18,7 +19,7 @@ from railbed.contract import Contract
 from railbed.defaults import REPAIR_PREFIX
 from railbed.effects.journal import Journal, operator
 from railbed.effects.workspace import Workspace
-from railbed.errors import RailbedError, UsageError
+from railbed.errors import Busy, RailbedError, UsageError
 from railbed.operate.lifecycle import Refused
 
 NODE = "h100-1"
@@ -106,10 +107,27 @@ def test_a_machine_goes_to_its_vendor_only_out_of_service_and_idle(
     run("rma", NODE, "--reason", "row remap", "--yes")
     assert run("explain", NODE, "--json")["lifecycle"] == "rma"
     assert NODE not in work.accepted.read() and "rma: row remap" in world.drained[NODE]
-    for words in (["resume", NODE], ["repair", NODE, "--yes"]):
-        with pytest.raises(Refused):
-            run(*words)
+    assert NODE in world.held
+    with pytest.raises(Refused):
+        run("repair", NODE, "--yes")
     assert NODE in world.drained
+
+
+@pytest.mark.parametrize("resumed", [True, False], ids=["given back first", "validated at once"])
+def test_the_same_machine_comes_back_from_its_vendor(
+    run: Run, world: World, work: Workspace, contract: Contract, resumed: bool
+) -> None:
+    world.drained = {NODE: "fan, ada"}
+    run("rma", NODE, "--reason", "row remap", "--yes")
+    assert run("explain", NODE, "--json")["lifecycle"] == "rma"
+    if resumed:
+        run("resume", NODE)
+        assert run("explain", NODE, "--json")["lifecycle"] == "validating"
+        assert world.drained == {} and world.held == {NODE}, "to no user before it has passed"
+    else:
+        world.drained = {}
+    world.validate(contract, work, only=[NODE])
+    assert run("explain", NODE, "--json")["lifecycle"] == "healthy" and world.held == set()
 
 
 @pytest.mark.parametrize("words", [["--force"], ["--reason", "x"], ["--force", "--reason", " "]])
@@ -130,3 +148,24 @@ def test_a_person_s_drain_is_given_back_by_resume(run: Run, world: World) -> Non
     run("resume", NODE)
     assert world.drained == {}
     run("resume", NODE)
+
+
+def test_nothing_is_given_back_while_another_command_works_on_the_stack(
+    run: Run, world: World, work: Workspace
+) -> None:
+    """A repair that saves evidence has drained the node: from its drain alone nobody sees that."""
+    world.drained = {NODE: f"{REPAIR_PREFIX} x"}
+    with flow.operating(work, f"repair of {NODE}"), pytest.raises(Busy, match="repair of"):
+        run("resume", NODE)
+    assert NODE in world.drained
+
+
+def test_what_is_not_proven_is_held_before_it_is_given_back(run: Run, world: World, work: Workspace) -> None:
+    """Somebody deleted the reservation, or it was lost with the scheduler's state."""
+    failed(world, work)
+    world.held = set()
+    run("resume", NODE)
+    assert world.drained == {} and world.held == {NODE}
+    world.drained = {"h100-2": "fan, ada"}
+    run("resume", "h100-2")
+    assert world.drained == {} and world.held == {NODE}, "one that is proven goes to users"

@@ -58,7 +58,7 @@ class Life(RuleBasedStateMachine):
 
     def moved(self, before: Place, *ways: list[Event]) -> None:
         """One of ``ways`` leads from ``before`` to what is said now."""
-        if before.state is State.RMA:
+        if before.state is State.RMA and not any(E.GIVEN_BACK in way for way in ways):
             assert self.place == before, "whatever happens to a machine that is away"
             return
         ends = []
@@ -99,7 +99,10 @@ class Life(RuleBasedStateMachine):
             transition(before, E.GIVEN_BACK)
         except Refused:
             return
+        if before.state is State.RMA:
+            acceptance.hold(self.world, [NODE])  # type: ignore[arg-type]
         self.world.drained.pop(NODE, None)
+        self.journal.write("resume", node=NODE)
         self.person = ""
         if NODE not in self.world.silent:
             self.moved(before, *([E.GIVEN_BACK, *way] for way in OBSERVED))
@@ -189,6 +192,7 @@ class Life(RuleBasedStateMachine):
         identity = self.contract.node(NODE).identity.value
         self.journal.write("rma", node=NODE, identity=identity, reason="row remap failed")
         acceptance.revoke(self.work, [NODE])
+        acceptance.hold(self.world, [NODE])  # type: ignore[arg-type]
         self.moved(before, [E.RETIRED])
 
     @rule()

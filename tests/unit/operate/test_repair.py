@@ -12,6 +12,7 @@ from tests.unit.operate.world import World
 from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
+from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
 from railbed.operate import repair
@@ -51,6 +52,37 @@ def test_a_drain_that_a_person_sets_meanwhile_stays(
     done = run(contract, work)
     assert world.drained == {NODE: "fan, ada"}
     assert done.kept_drained_by == "fan, ada"
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("busy", [False, True], ids=["given back", "given back, drained again, a job on it"])
+def test_the_roles_never_run_on_a_node_that_was_given_back_meanwhile(
+    contract: Contract,
+    work: Workspace,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    accepted: bool,
+    busy: bool,
+) -> None:
+    if accepted:
+        work.accepted.write({node.name: node.identity.value for node in contract.nodes})
+
+    def given_back(*_: Any) -> None:
+        world.resume(NODE)
+        if busy:
+            world.drain(NODE, "fan, ada")
+            world.running = {NODE: 9}
+
+    monkeypatch.setattr(repair.evidence, "bug_report", given_back)
+    with pytest.raises(
+        UnprovenError, match="job 7 of ada is on it" if busy else "not drained any more"
+    ) as stopped:
+        run(contract, work)
+    assert stopped.value.code == "GIVEN_BACK"
+    assert world.order == [] and world.drained == ({NODE: "fan, ada"} if busy else {})
+    assert world.held == (set() if accepted else {NODE}), "as it was; one that never passed stays held"
+    last = list(Journal(work.journal_file).read())[-1]
+    assert last["event"] == "repair-untouched"
 
 
 def test_the_health_check_does_not_give_back_what_is_being_repaired(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.unit.operate.world import NODES, Killed, World
@@ -23,7 +24,8 @@ from railbed.effects.journal import Journal
 from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, RailbedError
-from railbed.operate import picture, settle
+from railbed.operate import breaker, picture, settle, standing
+from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
 
 NODE = "h100-1"
@@ -112,6 +114,16 @@ def test_a_drain_that_a_person_sets_meanwhile_stays(
     assert world.drained == {NODE: "fan, ada"}
 
 
+def test_a_drain_that_a_person_sets_just_before_the_node_would_be_given_back_stays(
+    contract: Contract, work: Workspace, world: World
+) -> None:
+    failed(world, work)
+    world.meanwhile = {"resume": {NODE: "fan, ada"}}
+    done = run(contract, work)
+    assert done[NODE].left == "somebody drained it just now" and done[NODE].verdict is Verdict.UNPROVEN
+    assert world.drained == {NODE: "fan, ada"} and world.held == {NODE} and world.order == []
+
+
 def test_the_health_check_s_drain_is_left_to_it(contract: Contract, work: Workspace, world: World) -> None:
     world.drained = {NODE: f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8"}
     done = run(contract, work)
@@ -150,6 +162,41 @@ def test_what_comes_and_goes_is_tried_three_times_a_day(
     assert "tried 3 times" in run(contract, work)[NODE].left
 
 
+def test_each_node_is_looked_at_when_its_turn_comes(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first is validated, a person takes the second and a job of somebody's run gets onto the third."""
+    others = ["h100-2", "h100-3"]
+    failed(world, work)
+    for name in others:
+        Journal(work.journal_file).write("repair-hold", node=name)
+        world.drained[name] = FAILED
+    world.held |= set(others)
+    months = Reservation("run-of-months", ("h100-3",), ("ada",), frozenset())
+    first = world.validate
+
+    def validated(*given: Any, **named: Any) -> Any:
+        world.drained["h100-2"], world.set_aside = "fan, ada", [months]
+        return first(*given, **named)
+
+    monkeypatch.setattr(settle.validate, "run", validated)
+    done = run(contract, work)
+    assert [one.tried for one in done.values()] == [True, False, False]
+    assert "does not hold it any more" in done["h100-2"].left and "run-of-months" in done["h100-3"].left
+    assert {name for _, names in world.order for name in names} == {NODE}
+    assert world.drained == {"h100-2": "fan, ada", "h100-3": FAILED}
+
+
+def test_no_further_node_begins_when_the_time_is_up(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed(world, work)
+    monkeypatch.setattr(settle, "SETTLE_BUDGET_S", -1.0)
+    done = run(contract, work)[NODE]
+    assert not done.tried and "the next run goes on" in done.left
+    assert world.order == [] and events(work)[-1] == "repair-drained", "and it is no try"
+
+
 @pytest.mark.parametrize("moment", ["validate"])
 def test_a_run_that_is_ended_leaves_the_node_held(
     contract: Contract, work: Workspace, world: World, moment: str
@@ -161,6 +208,25 @@ def test_a_run_that_is_ended_leaves_the_node_held(
     assert world.held == {NODE} and world.drained == {NODE: FAILED}
     world.killed = ""
     assert run(contract, work)[NODE].verdict is Verdict.PASS, "the next run goes on"
+
+
+def test_a_node_whose_run_was_killed_hard_is_tried_again(
+    contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL, or the machine itself: what would be undone at the end is not, so the node is held and no longer drained."""
+    Journal(work.journal_file).write("repair-drain", node=NODE)
+    world.drained, world.killed = {NODE: FAILED}, "validate"
+    with monkeypatch.context() as gone, pytest.raises(Killed):
+        gone.setattr(world, "drain", lambda *_: None)
+        run(contract, work)
+    assert (world.drained, world.held) == ({}, {NODE})
+    seen = picture.take(contract, work, world)  # type: ignore[arg-type]
+    stands = standing.of(contract.node(NODE), seen)
+    assert stands.state is State.QUARANTINED and "ended before it was through" in stands.why
+    assert not breaker.refusal(contract, seen.states, seen.index, "h100", seen.now)
+    world.killed = ""
+    assert run(contract, work)[NODE].verdict is Verdict.PASS
+    assert (world.drained, world.held) == ({}, set()) and run(contract, work) == {}
 
 
 def test_where_the_scheduler_does_not_answer_nothing_is_done(

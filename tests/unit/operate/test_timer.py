@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from railbed.defaults import SETTLE_BUDGET_S
 from railbed.errors import UsageError
 from railbed.operate import timer
 
@@ -27,7 +28,8 @@ def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
         "prod", Path("/srv/clusters"), Path("/srv/clusters/.venv/bin/railbed"), "operator", PATHS
     )
     names = ("railbed-drift-prod", "railbed-drift-prod-full")
-    assert set(units) == {f"{name}.{kind}" for name in names for kind in ("service", "timer")}
+    own = "railbed-settle-prod"
+    assert set(units) == {f"{name}.{kind}" for name in (*names, own) for kind in ("service", "timer")}
     start = 'ExecStart="/srv/clusters/.venv/bin/railbed" drift --stack prod --hold'
     assert f"{start} --quick\n" in units["railbed-drift-prod.service"]
     assert f"{start}\n" in units["railbed-drift-prod-full.service"]
@@ -39,7 +41,8 @@ def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
     assert "User=operator\nWorkingDirectory=/srv/clusters\n" in units["railbed-drift-prod.service"]
     assert "OnCalendar=hourly" in units["railbed-drift-prod.timer"]
     assert (
-        "After=network-online.target railbed-drift-prod-full.service\n" in units["railbed-drift-prod.service"]
+        "After=network-online.target railbed-drift-prod-full.service railbed-settle-prod.service\n"
+        in units["railbed-drift-prod.service"]
     )
     assert f'Environment="PATH={PATHS}"\n' in units["railbed-drift-prod.service"]
     for name in names:
@@ -47,6 +50,23 @@ def test_hourly_quick_and_nightly_whole(tmp_path: Path) -> None:
         assert "KillSignal=SIGINT\n" in units[f"{name}.service"], (
             "what a run holds for its time is given back"
         )
+
+
+def test_nodes_come_back_by_a_unit_that_keeps_drift_from_nothing() -> None:
+    """Both take the stack's lock: drift waits for the other, as long as that may take, and never the other way round."""
+    root = Path("/srv/clusters")
+    units = timer.units("prod", root, root / ".venv/bin/railbed", "operator", PATHS)
+    drift = [
+        text for name, text in units.items() if name.startswith("railbed-drift") and name.endswith("service")
+    ]
+    assert len(drift) == 2 and all("node settle" not in text for text in drift)
+    assert all("railbed-settle-prod.service\n" in text for text in drift), "it waits"
+    own = units["railbed-settle-prod.service"]
+    assert 'ExecStart=-"/srv/clusters/.venv/bin/railbed" node settle --stack prod --yes\n' in own
+    assert "railbed-drift" not in own.replace("railbed drift", "") and "After=network-online.target\n" in own
+    assert f"TimeoutStartSec={timer.SETTLE_LONGEST}\n" in own
+    assert 2 * SETTLE_BUDGET_S <= 60 * int(timer.SETTLE_LONGEST.removesuffix("min")) < 3600
+    assert "OnCalendar=*-*-* *:10:00\n" in units["railbed-settle-prod.timer"]
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
@@ -62,7 +82,7 @@ def test_systemd_reads_them(tmp_path: Path, name: str) -> None:
         ["systemd-analyze", "verify", *written(tmp_path, root, program)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "railbed-drift" not in said.stderr, said.stderr
+    assert "railbed-drift" not in said.stderr and "railbed-settle" not in said.stderr, said.stderr
     program.unlink()
     said = subprocess.run(
         ["systemd-analyze", "verify", tmp_path / "railbed-drift-prod.service"],

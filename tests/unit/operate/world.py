@@ -53,7 +53,7 @@ class World:
     slow_to_see: set[str] = field(default_factory=set)
     """Nodes whose fault the quick checks do not measure."""
     meanwhile: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Moment (``wait``, ``evidence``, ``converge``, ``validate``) → node → reason of the drain that a person sets then."""
+    """Moment (``wait``, ``evidence``, ``converge``, ``resume``, ``validate``) → node → reason of a person's drain then."""
     order: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def moment(self, what: str, names: Sequence[str]) -> None:
@@ -87,8 +87,12 @@ class World:
     def drain(self, name: str, reason: str) -> None:
         self.drained[name] = reason
 
-    def resume(self, name: str) -> None:
+    def resume(self, name: str, reason: str | None = None) -> bool:
+        self.moment("resume", [name])
+        if reason is not None and self.drained.get(name, reason) != reason:
+            return False
         self.drained.pop(name, None)
+        return True
 
     def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
         return Reservation(name, tuple(sorted(self.held)), ("root",), frozenset()) if self.held else None

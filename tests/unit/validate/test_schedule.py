@@ -115,6 +115,18 @@ def test_only_a_drained_node_is_resumed(fake_remote: Any) -> None:
     assert not any("RESUME" in line for _, line in remote.commands)
 
 
+@pytest.mark.parametrize(
+    ("reason", "done"), [("[railbed:repair] x", True), ("fan, ada", False), (None, True)]
+)
+def test_a_drain_is_ended_only_with_the_reason_that_was_seen(
+    fake_remote: Any, reason: str | None, done: bool
+) -> None:
+    line = "NodeName=h100-0 Gres=gpu:8 State=IDLE+DRAIN Partitions=batch Reason=[railbed:repair] x [root@2026-12-01T00:00:00]"
+    remote = fake_remote(lambda _, __: Result((), 0, line, ""))
+    assert Scheduler(remote).resume("h100-0", reason) is done
+    assert any("State=RESUME" in line for _, line in remote.commands) is done
+
+
 def test_only_a_job_of_that_number_and_name_is_cancelled(fake_remote: Any) -> None:
     slurm = Slurm([])
     slurm.jobs = "7|alice|RUNNING|h100-0||train\n8|root|RUNNING|h100-1||railbed-reference-job\n"
