@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.roles.conftest import ROOT, Recorded, checkout, cluster, whole_cluster
+from tests.roles.conftest import ROOT, Recorded, checkout, whole_cluster
 
 from railbed.configure import image, runner
 from railbed.configure.bake import PLAYBOOK

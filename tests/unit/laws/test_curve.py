@@ -51,7 +51,7 @@ def test_published_sizes_have_the_floors_of_the_law_and_smaller_ones_those_of_th
 
 
 def test_the_slowest_published_healthy_run_lies_above_the_floor() -> None:
-    """NVIDIA's test on two p5 (awsome-distributed-training, as in laws/latency.py): as much slower than the model as at 64 KiB."""
+    """NVIDIA's test on two p5 (awsome-distributed-training, as in laws/latency.py): as far below the model as at 64 KiB."""
     size = 256 << 20
     model = latency.time_us(bandwidth.group(P5, 2), "all_reduce", size, 487.1)
     assert model is not None
