@@ -49,7 +49,9 @@ def prune(work: Workspace, keep: int, *, dry_run: bool, cited: Mapping[str, str]
     """
     names = reports(work.reports)
     others = failed(work, datetime.now(UTC)) | dict(cited)
-    kept = {name: why for name in names if (why := _needed(work, name) or others.get(name, ""))}
+    certified = names and work.certificate_file.exists()
+    standing = certificate.read(work.certificate_file)[0].report if certified else ""
+    kept = {name: why for name in names if (why := _needed(work, name, standing) or others.get(name, ""))}
     kept |= {name: f"one of the last {keep}" for name in names[-keep:] if name not in kept}
     going = [name for name in names if name not in kept]
     freed = 0
@@ -81,9 +83,9 @@ def failed(work: Workspace, now: datetime) -> dict[str, str]:
     }
 
 
-def _needed(work: Workspace, name: str) -> str:
-    """Why a report stays, however old it is; empty where it may go."""
-    if work.certificate_file.exists() and certificate.read(work.certificate_file)[0].report == name:
+def _needed(work: Workspace, name: str, standing: str) -> str:
+    """Why a report stays, however old it is; empty where it may go. ``standing``: the report of the standing certificate."""
+    if name == standing:
         return "the standing certificate is about it"
     if (work.reports / name / manifest.CERTIFICATE).exists():
         return "it earned a certificate"
