@@ -115,8 +115,9 @@ def judge_table(
     """The verdict on one table, its problems, and how many rails it proves.
 
     With several gating sizes the one with the least margin decides; in place and out of place both count. An expectation of the
-    basis ``data`` has no floor: right data of the ranks that were asked for pass. ``ramps``: the
-    bandwidth rises with the size, so that a table must show that it has levelled off before it passes.
+    basis ``data`` has no floor: right data of the ranks that were asked for pass, from DATA_SHARE of the bound on; below that
+    they are unproven. ``ramps``: the bandwidth rises with the size, so that a table must show that it has levelled off before it
+    passes.
     """
     points = sizes.points(table, case, expectation_at, sizes.ranks_of(table, case))
     problems = _problems(table, case, points, ramps=ramps)
