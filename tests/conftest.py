@@ -29,9 +29,13 @@ def _publishers() -> Iterator[None]:
     def own(release: str, wanted: Sequence[Any], cache: Path, say: object) -> LocalRepository:
         return LocalRepository("stand-in", stand_in(cache, "cluster", "0" * 40), "0" * 40, {})
 
+    def wheels(release: str, wanted: Sequence[Any], lists: object, cache: Path, say: object) -> str:
+        return "0" * 12
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("railbed.effects.publishers.armoured", stand_in)
         patch.setattr("railbed.effects.local_repository.ensure", own)
+        patch.setattr("railbed.effects.local_wheels.ensure", wheels)
         yield
 
 

@@ -20,14 +20,19 @@ PUBLISHED_KEY_AGE_S = 30 * 86_400.0
 """Age at which a publisher's signing key is fetched again: vendors add a subkey about once a year."""
 HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
-PYPI_URL = "https://pypi.org/pypi"
-"""PyPI's JSON of a package and version is below it."""
-PYPI_JSON_BYTES = 16 * 2**20
+PYPI_URL = "https://pypi.org/simple"
+"""PyPI's page of a package's files is below it."""
+PYPI_PAGE_BYTES = 64 * 2**20
+"""The largest that is read; the page of numpy, with thousands of files, has about a fiftieth."""
 RELEASE_CHECK_MIB = 64
 """Files of a release up to this size are fetched when it is checked; larger ones only where that is asked for."""
 RELEASE_CHECK_WORKERS = 8
 NODE_REPOSITORY = "/opt/railbed/repository"
 """Folder on nodes that the cluster's own repository of packages is carried to."""
+NODE_WHEELS = "/opt/railbed/wheels"
+"""Folder on controllers that the training stack's wheels are carried to."""
+WHEELS_PORT = 8480
+"""TCP port of controllers at which they are served."""
 ARCHIVE_BYTES_MAX = 16 * 1024**3
 ARCHIVE_MEMBERS_MAX = 100_000
 """Of an installer's archive, unpacked: the largest that releases name have about 2 GB in a few thousand members."""

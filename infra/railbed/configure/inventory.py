@@ -33,7 +33,14 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE
+from railbed.defaults import (
+    NODE_REPOSITORY,
+    NODE_WHEELS,
+    PROCESSORS,
+    READ_REQUEST_BYTES,
+    ROCE,
+    WHEELS_PORT,
+)
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 
@@ -43,6 +50,7 @@ ALWAYS = (
     "nvswitch_nodes", "imex_nodes", "cuda_nodes", "nccl_nodes", "nccl_tests_nodes", "perftest_nodes", "gdrcopy_nodes",
     "rest_api_nodes", "dcgm_nodes", "dcgm_exporter_nodes", "boot_line_nodes", "acs_nodes", "training_fetched", "image_nodes",
     "lnet_nodes", "lldp_nodes", "own_kernel_nodes", "signing_nodes", "refused_nodes", "directory_nodes", "homes_nodes",
+    "wheels_nodes",
 )  # fmt: skip
 """Groups that are there whoever is in them, so that plays may name them."""
 ASKED_WHOLE = ("unaccepted", "dcgm_exporter_nodes", "imex_nodes", "accounting_nodes")
@@ -59,6 +67,8 @@ class Paths:
     secrets: Path
     repositories: Path = Path()
     """Folder with the cluster's own repositories of packages."""
+    wheels: Path = Path()
+    """Folder with sets of the training stack's wheels."""
 
 
 @dataclass(frozen=True)
@@ -216,16 +226,18 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
             if mounts.network(one)
         ],
         "railbed_repositories": [
-            one.model_dump(mode="json", exclude={"packages"}) for one in software.repositories
+            one.model_dump(mode="json", exclude={"packages", "wheels"}) for one in software.repositories
         ],
         "railbed_carried": carried,
+        "railbed_wheels_carried": _wheels_carried(software.repositories, paths),
         "railbed_release": software.release,
         "railbed_files": {
             name: {"url": _source(file, carried), "sha256": file.sha256}
             for name, file in software.files.items()
         },
         "railbed_training_stack_path": software.training_stack_path,
-        "railbed_wheels": software.wheels,
+        "railbed_wheels": _wheel_pages(contract),
+        "railbed_wheels_port": WHEELS_PORT,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
         "railbed_processors": dict(PROCESSORS),
@@ -246,6 +258,30 @@ def _carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]
             ("to", uri.removeprefix("file:").rstrip("/")),
         )
     }
+
+
+def _wheels_carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]:
+    """From where to where controllers get the training stack's wheels; empty where they serve none."""
+    served = {
+        one.wheels: {"from": str(paths.wheels / one.wheels), "to": f"{NODE_WHEELS}/{one.wheels}"}
+        for one in repositories
+        if one.wheels
+    }
+    return next(iter(served.values()), {})
+
+
+def _wheel_pages(contract: Contract) -> list[str]:
+    """Pages that list the training stack's wheels, the site's mirror's or each controller's; none: nodes ask their index."""
+    software = contract.software
+    if software.wheels:
+        return [software.wheels]
+    torch = software.versions.get("torch", "")
+    served = [one.wheels for one in software.repositories if one.wheels]
+    return [
+        f"http://{node.address}:{WHEELS_PORT}/{folder}/{torch}/index.html"
+        for folder in served
+        for node in contract.with_role("controller")
+    ]
 
 
 def _source(file: File, carried: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from railbed.configure import releases
 from railbed.configure.inventory import Inventory, Paths, build, narrowed
 from railbed.contract import Contract
 from railbed.defaults import MAX_SHRINK_FRACTION
-from railbed.effects import acceptance, contract_store, local_repository, observations
+from railbed.effects import acceptance, contract_store, local_repository, local_wheels, observations
 from railbed.effects.workspace import Workspace, cache_dir
 from railbed.errors import ContractError
 
@@ -44,6 +44,7 @@ def paths(work: Workspace) -> Paths:
         ssh_config=work.ssh_config,
         secrets=work.secrets,
         repositories=local_repository.repositories_dir(cache_dir()),
+        wheels=local_wheels.wheels_dir(cache_dir()),
     )
 
 

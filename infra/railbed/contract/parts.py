@@ -237,6 +237,8 @@ class Repository(FrozenModel):
     """Of that key where a release pins it; whoever writes the contract has compared them."""
     packages: dict[scalars.Package, scalars.Pin] = Field(default_factory=dict)
     """Of the cluster's own: package → the one version that it carries."""
+    wheels: Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")] = ""
+    """Of the cluster's own: folder of the training stack's wheels, which controllers serve; empty: they serve none."""
 
 
 class File(FrozenModel):

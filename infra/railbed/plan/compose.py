@@ -100,6 +100,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
         filesystems=filesystems,
         software=installed,
         archives=[] if lab or spec.software.mirror else choice.archives,
+        wheels=[] if lab or spec.software.mirror or not controllers.count(spec) else choice.wheels,
         mirrored=spec.software.mirror is not None,
         claims=in_scope,
         out_of_scope=out_of_scope,
@@ -129,6 +130,8 @@ class Choice:
     installed: PlannedSoftware
     archives: list[Artefact]
     """What railbed fetches itself; none in the lab."""
+    wheels: list[Artefact]
+    """What controllers serve; none in the lab."""
     unpinned: dict[str, str]
     """What nobody has pinned yet: its name and what it is."""
 
@@ -144,14 +147,15 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
     lab = isinstance(spec.platform, LabPlatform)
     installed = software.planned(release, chosen, lab=lab)
     if lab:
-        return Choice(chosen, brought, installed, [], {})
+        return Choice(chosen, brought, installed, [], [], {})
     places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)
     needs = {"slurm": spec.scheduler == "slurm", "rdma": spec.fabric is not None}
     archives = sources.archives(release, machines, filesystems, os, brought, **needs)
     files = sources.files(installed.files, archives, spec.software.mirror)
     installed = installed.model_copy(update={"files": files, **_of_site(spec, installed, places)})
     unpinned = sources.unpinned(release, machines, filesystems, os, brought=brought, **needs)
-    return Choice(chosen, brought, installed, archives, unpinned)
+    wheels = sources.wheel_sets(release, machines, filesystems, os, brought)
+    return Choice(chosen, brought, installed, archives, wheels, unpinned)
 
 
 def _of_software(spec: ClusterSpec, choice: Choice, where: str) -> Iterator[Warned]:

@@ -102,6 +102,8 @@ class Cluster:
     """Whether their homes are on a filesystem of the cluster."""
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
+    wheels: bool = False
+    """Whether controllers serve the training stack's wheels."""
     image_sources: bool = True
     """Whether package sources of an image may stay."""
 
@@ -285,6 +287,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "directory_nodes"
     if cluster.homes and kind.role == "controller":
         yield "homes_nodes"
+    if cluster.wheels and kind.role == "controller":
+        yield "wheels_nodes"
     if kind.role in WORKERS:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":

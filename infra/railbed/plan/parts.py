@@ -246,6 +246,9 @@ class ClusterPlan(FrozenModel):
     software: PlannedSoftware
     archives: list[Artefact] = Field(default_factory=list)
     """What the cluster's own repository is made of; none where a lab or a site's mirror has it."""
+    wheels: list[Artefact] = Field(default_factory=list)
+    """Of the training stack, which controllers serve; none where a lab, a site's mirror or the image has it, or nodes fetch them
+    from an index because there is no controller."""
     mirrored: bool = False
     """Whether a site's mirror is the only source of packages."""
     claims: list[Claim]

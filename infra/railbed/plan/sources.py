@@ -61,6 +61,25 @@ def archives(
     return list(found.values())
 
 
+def wheel_sets(
+    release: catalog.Release,
+    machines: Iterable[catalog.Machine],
+    filesystems: list[str],
+    os: str = "",
+    brought: Collection[str] = (),
+) -> list[Artefact]:
+    """The training stack's wheels, one for each system and CPU of nodes whose image does not bring them."""
+    found: dict[str, Artefact] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = os or compat.system_of(release, machine)
+        chosen = compat.select(release, machine, system, filesystems)
+        there = {name for name, _ in _on_nodes(chosen, slurm=True, rdma=True, brought=brought)}
+        for one in artefacts(release, machine, system, filesystems):
+            if one.kind == "wheels" and one.component in there:
+                found[one.model_dump_json()] = one
+    return list(found.values())
+
+
 def without(
     chosen: Mapping[str, catalog.Component], *, slurm: bool, rdma: bool, brought: Collection[str] = ()
 ) -> dict[str, str]:

@@ -155,6 +155,7 @@ def classified(
         scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
         lnet_controllers=_controllers_have_storage(made),
+        wheels=any(one.wheels for one in made.software.repositories),
     )
     first = next((node.name for node in made.nodes if node.role == "controller"), "")
     metadata = _served((one.kind, [one.metadata_server]) for one in made.filesystems)

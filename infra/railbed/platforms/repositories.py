@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from railbed import contract
-from railbed.catalog import FLAT
+from railbed.catalog import FLAT, load_release
 from railbed.defaults import NODE_REPOSITORY
-from railbed.effects import local_repository, openpgp, publishers
-from railbed.effects.workspace import cache_dir
+from railbed.effects import local_repository, local_wheels, openpgp, publishers
+from railbed.effects.mirror.wheels import lists
+from railbed.effects.workspace import cache_dir, find_root
 from railbed.plan import ClusterPlan, PlannedRepository
 
 MIRROR_KEY = "railbed:cluster.software.mirror.key"
@@ -19,10 +20,12 @@ Say = Callable[[str], None]
 
 
 def of(plan: ClusterPlan, keys: Path, say: Say = lambda _: None) -> list[contract.Repository]:
-    """``keys``: folder of copies of publishers' keys. Makes the cluster's own repository unless the cache has it.
+    """``keys``: folder of copies of publishers' keys. Makes the cluster's own repository and fetches the training stack's
+    wheels, unless the cache has them.
 
     Raises FetchError where a publisher's key cannot be had, or is another than the release names; KeyRefused for
-    another mirror's key than the spec pins, and HostError without gpg; and what `local_repository.ensure` raises.
+    another mirror's key than the spec pins, and HostError without gpg; and what `local_repository.ensure` and
+    `local_wheels.ensure` raise.
     """
     return [*published(plan, keys), *_own(plan, say)]
 
@@ -33,8 +36,9 @@ def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
 
 
 def _own(plan: ClusterPlan, say: Say) -> list[contract.Repository]:
-    if not plan.archives:
+    if not (plan.archives or plan.wheels):
         return []
+    wheels = _wheels(plan, say)
     made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), say)
     return [
         contract.Repository(
@@ -45,8 +49,17 @@ def _own(plan: ClusterPlan, say: Say) -> list[contract.Repository]:
             signed_by=made.key,
             fingerprint=made.fingerprint,
             packages=made.packages,
+            wheels=wheels,
         )
     ]
+
+
+def _wheels(plan: ClusterPlan, say: Say) -> str:
+    if not plan.wheels:
+        return ""
+    release = plan.software.release
+    locked = lists(find_root(), load_release(release))
+    return local_wheels.ensure(release, plan.wheels, locked, cache_dir(), say)
 
 
 def _keyed(planned: PlannedRepository, keys: Path) -> contract.Repository:

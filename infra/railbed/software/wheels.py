@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from packaging.tags import compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from railbed.defaults import PYPI_URL
 
@@ -32,8 +32,9 @@ class Wheel:
 
     @property
     def url(self) -> str:
-        """Where PyPI says what it has of it (docs.pypi.org/api/json)."""
-        return f"{PYPI_URL}/{self.name}/{self.version}/json"
+        """Page with all files of the package (packaging.python.org, simple repository API): every index and every proxy of one
+        has it."""
+        return f"{PYPI_URL}/{canonicalize_name(self.name)}/"
 
 
 def read(text: str) -> list[Wheel]:

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Fetches a locked list of Python packages, each by its hash, into a folder of its own. Standard library only.
 
-usage: bring.py --requirements FILE --to FOLDER --torch VERSION [--wheels URL]
+usage: bring.py --requirements FILE --to FOLDER --torch VERSION [--wheels URL]...
 
 The folder appears whole, and only once torch and the NCCL in it can be loaded; until then an earlier one stays as it is. Which
-index pip asks is the node's own setting (/etc/pip.conf), unless a page of wheels is named; the hashes are the list's. Prints
-`there` or `fetched` and the version of NCCL. Exit status 1: something could not be had, has another hash, or cannot be loaded;
-nothing was changed.
+index pip asks is the node's own setting (/etc/pip.conf), unless pages of wheels are named: then each is asked in turn until one
+has them all, and nothing else. The hashes are the list's. Prints `there` or `fetched` and the version of NCCL. Exit status 1:
+something could not be had, has another hash, or cannot be loaded; nothing was changed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 FETCH_TIMEOUT_S = 3600
 LOAD_TIMEOUT_S = 120
@@ -57,25 +58,48 @@ def run(argv: list[str], timeout_s: int, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def bring(requirements: Path, to: Path, torch: str, wheels: str = "") -> str:
-    """What torch says of its NCCL, from the new folder. ``wheels``: the only page that is asked. Raises Refused."""
+def fetch(requirements: Path, new: Path, page: str) -> None:
+    """Puts the list into the empty folder ``new``: of the wheels on ``page`` alone, or of the node's index. Raises Refused."""
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--require-hashes",
+        "--only-binary=:all:",
+    ]
+    if page:
+        # They are fetched once: a copy in pip's cache would only fill the disk.
+        pip += ["--no-cache-dir", "--no-index", f"--find-links={page}"]
+        if urlsplit(page).scheme == "http":
+            # Else pip passes over such a page. Each file is checked by its hash all the same.
+            pip.append(f"--trusted-host={urlsplit(page).netloc}")
+    run([*pip, f"--target={new}", f"--requirement={requirements}"], FETCH_TIMEOUT_S)
+
+
+def fetch_from_any(requirements: Path, new: Path, pages: list[str]) -> None:
+    """The same of the first page that has them all. Raises Refused with what each said."""
+    said = []
+    for page in pages or [""]:
+        try:
+            fetch(requirements, new, page)
+            return
+        except Refused as refused:
+            said.append(f"{page}: {refused}" if page else str(refused))
+            for left in new.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    raise Refused("\n".join(said))
+
+
+def bring(requirements: Path, to: Path, torch: str, pages: list[str]) -> str:
+    """What torch says of its NCCL, from the new folder. ``pages``: the only ones that are asked. Raises Refused."""
     for left in [*to.parent.glob(f"{BEGUN}*"), *to.parent.glob(f"{BEFORE}*")]:
         shutil.rmtree(left)
     new = Path(tempfile.mkdtemp(prefix=BEGUN, dir=to.parent))
     try:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--require-hashes",
-            "--only-binary=:all:",
-        ]
-        if wheels:
-            pip += ["--no-index", f"--find-links={wheels}"]
-        run([*pip, f"--target={new}", f"--requirement={requirements}"], FETCH_TIMEOUT_S)
+        fetch_from_any(requirements, new, pages)
         if version(new) != torch:
             raise Refused(f"the list brought torch {version(new) or 'not at all'}, not {torch}")
         said = run([sys.executable, "-c", LOAD], LOAD_TIMEOUT_S, PYTHONPATH=str(new))
@@ -98,7 +122,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--requirements", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--torch", required=True)
-    parser.add_argument("--wheels", default="")
+    parser.add_argument("--wheels", action="append", default=[])
     given = parser.parse_args(argv)
     if version(given.to) == given.torch:
         print("there")

@@ -42,18 +42,20 @@ def publish(site: Site, name: str, version: str, *tags: str) -> str:  # noqa: F8
     files = dict(wheel(name, version, tag) for tag in tags)
     for file, body in files.items():
         site.files[f"/files/{file}"] = body
-    listed = [
-        {"filename": file, "url": f"{site.url}/files/{file}", "digests": {"sha256": sha256(body)}}
+    rows = [
+        f'<a href="../../files/{file}#sha256={sha256(body)}" data-requires-python="&gt;=3.9">{file}</a><br/>'
         for file, body in files.items()
     ]
-    site.files[f"/pypi/{name}/{version}/json"] = json.dumps({"urls": listed}).encode()
+    site.files[f"/simple/{name}/"] = "\n".join(
+        ["<!DOCTYPE html><html><body>", *rows, "</body></html>"]
+    ).encode()
     hashes = " \\\n".join(f"    --hash=sha256:{sha256(body)}" for body in files.values())
     return f"{name}=={version} \\\n{hashes}\n"
 
 
 @pytest.fixture
 def locked(site: Site, monkeypatch: pytest.MonkeyPatch) -> str:  # noqa: F811 - the fixture
-    monkeypatch.setattr(wheels, "PYPI_URL", f"{site.url}/pypi")
+    monkeypatch.setattr(wheels, "PYPI_URL", f"{site.url}/simple")
     here = f"cp{sys.version_info.major}{sys.version_info.minor}"
     torch = [f"{here}-{here}-manylinux_2_28_{cpu}" for cpu in CPUS.values()]
     return publish(site, "torch", "2.99.0", *torch, "cp39-abi3-manylinux2014_x86_64") + publish(
@@ -138,7 +140,7 @@ def test_what_is_wrong_is_named_and_leaves_nothing_under_its_name(
     (done,) = fetch(tmp_path / "b", locked, asked("amd64"))
     assert done.error is not None and "not the one that was published" in done.error.message
     assert not list((tmp_path / "b").rglob("torch*.whl"))
-    site.files["/pypi/torch/2.99.0/json"] = b'{"urls": [{"digests": 3}]}'
+    site.files["/simple/torch/"] = b"<html><a href=/login>sign in</a></html>"
     (done,) = fetch(tmp_path / "c", locked, asked("amd64"))
     assert done.error is not None and "not PyPI's" in done.error.message
 

@@ -26,7 +26,7 @@ BUILD = """
 import json, sys
 from pathlib import Path
 from railbed import plan, platforms, spec
-from railbed.effects import local_repository, publishers
+from railbed.effects import local_repository, local_wheels, publishers
 from railbed.effects.workspace import Workspace
 from railbed.platforms.rented import platform
 from railbed.platforms.site import Site
@@ -37,6 +37,7 @@ publishers.armoured = lambda keys, url, fingerprint: (
 local_repository.ensure = lambda release, wanted, cache, say: local_repository.LocalRepository(
     "stand-in", publishers.armoured(None, "", ""), "0" * 40, {}
 )
+local_wheels.ensure = lambda release, wanted, lists, cache, say: "0" * 12
 made = plan.plan(spec.load(Path("rented.yaml")), "rented.yaml")
 json.dump(CALLED, sys.stdout)
 """

@@ -11,6 +11,7 @@ import yaml
 
 from railbed import catalog, plan, spec
 from railbed.errors import SpecError, Unsupported
+from railbed.plan import sources as origins
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text()
@@ -159,6 +160,32 @@ def test_files_of_vendors_come_from_a_repository_of_the_clusters_own_or_the_mirr
     ) and made.archives == []
     made = plan.plan(spec.from_config(example("metal-cluster", **MIRROR), "x"))
     assert "local" not in {one.name for one in made.software.repositories}, "a mirror has sources as files"
+
+
+@pytest.mark.parametrize("name", ["aws-cluster", "metal-cluster"])
+def test_controllers_serve_the_wheels_of_the_training_stack_unless_a_mirror_has_them(name: str) -> None:
+    made = plan.plan(spec.from_config(example(name), "x"))
+    (wheels,) = made.wheels
+    assert wheels.kind == "wheels" and wheels.version == made.software.versions["torch"]
+    assert (wheels.python, wheels.system, wheels.architecture) == ("3.12.3", "ubuntu 24.04", "amd64")
+    assert not made.software.wheels
+    made = plan.plan(spec.from_config(example(name, **MIRROR), "x"))
+    assert made.software.wheels == f"{MIRROR['url']}/wheels/{wheels.version}/index.html" and made.wheels == []
+
+
+@pytest.mark.parametrize("name", ["lab-cluster", "aws-hosts", "metal-metal"])
+def test_without_a_controller_and_in_a_lab_nobody_serves_wheels(name: str) -> None:
+    assert plan.plan(spec.from_config(example(name), "x")).wheels == []
+
+
+def test_wheels_are_for_each_kind_of_processor_that_the_image_brings_none_for() -> None:
+    release = catalog.load_release("2026.12")
+    machines = [
+        catalog.load_machine(key) for key in ("metal/hgx-h100", "metal/gb200-nvl72", "metal/hgx-h100-ib")
+    ]
+    found = origins.wheel_sets(release, machines, [])
+    assert sorted(one.architecture for one in found) == ["amd64", "arm64"]
+    assert origins.wheel_sets(release, machines, [], brought={"torch"}) == []
 
 
 def test_sources_that_nodes_build_come_from_the_clusters_own_repository_or_the_mirror() -> None:

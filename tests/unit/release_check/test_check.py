@@ -6,7 +6,6 @@ Keys, packages and indexes are made for the test.
 from __future__ import annotations
 
 import gzip
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -58,9 +57,7 @@ class World:
             "/key.asc": self.signer.public,
             f"/cuda/nvidia-open_{version}.deb": body,
             f"/{self.name}": self.tool,
-            "/pypi/numpy/2.4.6/json": json.dumps(
-                {"urls": [{"filename": "numpy.whl", "url": "x", "digests": {"sha256": "a" * 64}}]}
-            ).encode(),
+            "/simple/numpy/": f'<a href="numpy.whl#sha256={"a" * 64}">numpy.whl</a>'.encode(),
         }
         asked = transaction(self.release, catalog.load_machine(MACHINE), SYSTEM, kinds(self.machine)[0], [])
         first = transaction(self.release, self.machine, SYSTEM, kinds(self.machine)[1], [])
@@ -157,7 +154,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     made = World(site, signers, tmp_path)
-    monkeypatch.setattr(wheels, "PYPI_URL", f"{site.url}/pypi")
+    monkeypatch.setattr(wheels, "PYPI_URL", f"{site.url}/simple")
     return made
 
 
@@ -227,7 +224,7 @@ def another_file(world: World) -> None:
 
 
 def no_such_wheel(world: World) -> None:
-    world.site.files["/pypi/numpy/2.4.6/json"] = b'{"urls": []}'
+    world.site.files["/simple/numpy/"] = f'<a href="numpy.whl#sha256={"b" * 64}">numpy.whl</a>'.encode()
 
 
 def half_a_file(world: World) -> None:
@@ -239,7 +236,7 @@ def half_an_index(world: World) -> None:
 
 
 def a_page_of_a_proxy(world: World) -> None:
-    world.site.files["/pypi/numpy/2.4.6/json"] = b"<html>sign in</html>"
+    world.site.files["/simple/numpy/"] = b"<html>sign in</html>"
 
 
 @pytest.mark.parametrize(

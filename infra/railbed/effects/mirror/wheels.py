@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
-from railbed import strict_json
 from railbed.catalog import Release
-from railbed.defaults import PYPI_JSON_BYTES
+from railbed.defaults import PYPI_PAGE_BYTES
 from railbed.effects.download import FetchError, Unreachable, download
 from railbed.effects.mirror.folder import Folder
 from railbed.errors import UsageError
-from railbed.software.artefacts import Artefact
+from railbed.software.artefacts import Artefact, file_name
 from railbed.software.wheels import Wheel, rank, read
 
 INDEX = "index.html"
 """Of a folder of wheels, for pip's ``--find-links``."""
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def lists(root: Path, release: Release) -> dict[str, str]:
@@ -35,23 +39,39 @@ def lists(root: Path, release: Release) -> dict[str, str]:
 
 def published(wheel: Wheel, work: Path) -> dict[str, tuple[str, str]]:
     """SHA-256 → name and URL of the list's files, once PyPI has one for each of its hashes. Raises FetchError."""
-    answer = work / f"{wheel.name}.json"
-    download(wheel.url, answer)
-    try:
-        listed = strict_json.loads(answer.read_bytes(), max_bytes=PYPI_JSON_BYTES)["urls"]
-        there = {one["digests"]["sha256"]: (str(one["filename"]), str(one["url"])) for one in listed}
-    except (strict_json.NotJson, KeyError, TypeError):
-        raise Unreachable(
-            "the answer is not PyPI's", path=wheel.url, hint="does a proxy stand before it?"
-        ) from None
     if not wheel.sha256:
         raise FetchError("the list has no hash of it", path=wheel.url, hint="lock the list with hashes")
-    if gone := sorted(wheel.sha256 - there.keys()):
+    answer = work / f"{wheel.name}.html"
+    download(wheel.url, answer)
+    page = _Page(wheel.url)
+    if answer.stat().st_size <= PYPI_PAGE_BYTES:
+        page.feed(answer.read_text(errors="replace"))
+    if not page.files:
+        raise Unreachable("the answer is not PyPI's", path=wheel.url, hint="does a proxy stand before it?")
+    if gone := sorted(wheel.sha256 - page.files.keys()):
         raise FetchError(
             f"PyPI has no file of {len(gone)} of the list's hashes", path=wheel.url, found=gone[:3],
             hint="do not use the list; lock it again and look what changed",
         )  # fmt: skip
-    return {sha256: there[sha256] for sha256 in sorted(wheel.sha256)}
+    return {sha256: page.files[sha256] for sha256 in sorted(wheel.sha256)}
+
+
+class _Page(HTMLParser):
+    """Reads an index's page of a package: each link to a file ends in its hash."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self.files: dict[str, tuple[str, str]] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A link; whether its file is withdrawn does not count, as the list names it by its hash."""
+        place, _, digest = (dict(attrs).get("href") or "").partition("#sha256=")
+        if tag == "a" and SHA256.fullmatch(digest):
+            with suppress(ValueError):
+                url = urljoin(self.url, place)
+                if url.startswith(("https://", "http://")):
+                    self.files[digest] = (file_name(url), url)
 
 
 def fetch(one: Artefact, text: str, folder: Folder) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,226 @@
+"""Role wheels: the program that serves them, and pip on a node that takes them from there and from nowhere else."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.roles.conftest import KEY, Recorded, cluster, record
+from tests.support.contracts import sealed
+
+from railbed import contract
+from railbed.configure import inventory
+from railbed.effects.mirror.folder import Folder
+from railbed.effects.mirror.wheels import write_index
+
+ROOT = Path(__file__).resolve().parents[2]
+BRING = ROOT / "roles/training_stack/files/bring.py"
+PYTHON = Path(sys.base_prefix) / "bin/python3"
+"""With pip, as a node's; the tests' own has none."""
+TORCH = {
+    "torch/__init__.py": "class nccl:\n    @staticmethod\n    def version(): return (2, 30, 7)\nclass cuda:\n    nccl = nccl\n",
+    "torch/distributed.py": "",
+}
+DIGEST = "0123456789ab"
+
+
+def _load() -> Any:
+    spec = importlib.util.spec_from_file_location("serve", ROOT / "roles/wheels/files/serve.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SERVE = _load()
+
+
+def wheel(name: str, version: str, files: dict[str, str]) -> bytes:
+    info, sink = f"{name}-{version}.dist-info", io.BytesIO()
+    files = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(sink, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD")))
+    return sink.getvalue()
+
+
+@dataclass
+class Served:
+    """A folder of wheels that the role's program serves on loopback, and the locked list of them."""
+
+    folder: Path
+    address: str
+    locked: Path
+
+    @property
+    def page(self) -> str:
+        return f"http://{self.address}/{DIGEST}/2.99.0/index.html"
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    place = tmp_path / "wheels" / DIGEST / "wheels/2.99.0"
+    place.mkdir(parents=True)
+    lines = []
+    for name, version, files in (
+        ("torch", "2.99.0", TORCH),
+        ("helper", "1", {"helper.py": "X = 1\n" * 200_000}),
+    ):
+        body = wheel(name, version, files)
+        (place / f"{name}-{version}-py3-none-any.whl").write_bytes(body)
+        lines.append(f"{name}=={version} \\\n    --hash=sha256:{sha256(body).hexdigest()}\n")
+    write_index(Folder(place.parents[1], tmp_path, print), "wheels/2.99.0")
+    place.rename(tmp_path / "wheels" / DIGEST / "2.99.0")
+    (tmp_path / "list.txt").write_text("".join(lines))
+    server = SERVE.server(tmp_path / "wheels", "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield Served(tmp_path / "wheels", f"127.0.0.1:{server.server_address[1]}", tmp_path / "list.txt")
+    server.shutdown()
+    server.server_close()
+
+
+def bring(served: Served, to: Path, *pages: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PYTHON, BRING, f"--requirements={served.locked}", f"--to={to}", "--torch=2.99.0",
+         *(f"--wheels={page}" for page in pages)],
+        capture_output=True, text=True, timeout=300, check=False,
+        # What pip would ask by itself answers nobody.
+        env={"PATH": "/usr/bin:/bin", "HOME": str(to.parent), "PIP_INDEX_URL": "http://127.0.0.1:9/"},
+    )  # fmt: skip
+
+
+def test_a_node_installs_from_a_controller_alone_and_keeps_no_second_copy(
+    served: Served, tmp_path: Path
+) -> None:
+    to = tmp_path / "node/opt/training"
+    done = bring(served, to, served.page)
+    assert (done.returncode, done.stdout) == (0, "fetched; NCCL (2, 30, 7)\n"), done.stderr
+    assert (to / "helper.py").is_file()
+    assert [path.name for path in to.parent.iterdir()] == ["training"], "nor a cache of pip's"
+
+
+def test_a_controller_that_lacks_them_is_named_and_the_other_serves(served: Served, tmp_path: Path) -> None:
+    lacking = served.page.replace(DIGEST, "ffffffffffff")
+    # Not an address where nobody answers: pip tries that five times, with pauses.
+    assert bring(served, tmp_path / "node/training", lacking, served.page).returncode == 0
+    done = bring(served, tmp_path / "other/training", lacking)
+    assert done.returncode == 1 and lacking in done.stderr and not (tmp_path / "other/training").exists()
+
+
+def test_another_file_than_the_lists_is_not_installed(served: Served, tmp_path: Path) -> None:
+    (torch,) = served.folder.rglob("torch-*.whl")
+    torch.write_bytes(wheel("torch", "2.99.0", {**TORCH, "torch/more.py": "X = 1\n"}))
+    write_index(Folder(served.folder, tmp_path, print), f"{DIGEST}/2.99.0")
+    done = bring(served, tmp_path / "node/training", served.page)
+    assert done.returncode == 1 and "DO NOT MATCH THE HASHES" in done.stderr.upper(), done.stderr
+    assert not list((tmp_path / "node").glob("*training*"))
+
+
+def test_the_program_lists_no_folder_and_leaves_none(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    name = next(served.folder.rglob("helper-*.whl"))
+    path = f"/{name.relative_to(served.folder)}"
+    assert served.get(path) == (200, name.read_bytes())
+    assert served.get(path, "HEAD") == (200, b"")
+    for absent in ("/", f"/{DIGEST}/", "/../secret", "/%2e%2e/secret"):
+        assert served.get(absent)[0] == 404, absent
+    assert served.get(path, "POST")[0] == 501
+
+
+def test_many_take_the_same_file_at_once(served: Served) -> None:
+    name = next(served.folder.rglob("helper-*.whl"))
+    path, taken = f"/{name.relative_to(served.folder)}", list[int]()
+    threads = [threading.Thread(target=lambda: taken.append(len(served.get(path)[1]))) for _ in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken == [name.stat().st_size] * 64
+
+
+def serving(**changes: Any) -> contract.Contract:
+    """A cluster whose controllers serve wheels."""
+    made = cluster()
+    own = contract.Repository(
+        name="local",
+        uri="file:/opt/railbed/repository/abc/",
+        suite="./",
+        components=[],
+        signed_by=KEY,
+        wheels=DIGEST,
+    )
+    software = made.software.model_copy(update={"repositories": [own]})
+    extra = {True: "wheels_nodes", False: "training_fetched"}
+    classes = [
+        one.model_copy(update={"groups": [*one.groups, extra[one.name.startswith("controller")]]})
+        for one in made.classes
+    ]
+    return sealed(made.model_copy(update={"software": software, "classes": classes, **changes}))
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    folder = tmp_path_factory.mktemp("wheels")
+    place = folder / "cache" / DIGEST
+    place.mkdir(parents=True)
+    extra = folder / "extra.json"
+    extra.write_text(
+        json.dumps({"railbed_wheels_carried": {"from": str(place), "to": f"/opt/railbed/wheels/{DIGEST}"}})
+    )
+    return record(folder / "checkout", serving(), container=False, tags="wheels,training_stack", extra=extra)
+
+
+def test_controllers_serve_and_nodes_ask_them(recorded: Recorded) -> None:
+    assert recorded.collector.finished
+    assert not [one.message for one in recorded.collector.nodes.values() if one.failed_task]
+    unit = recorded.text("ctl0", "/etc/systemd/system/railbed-wheels.service")
+    assert "--folder /opt/railbed/wheels --address 10.90.0.10 --port 8480\n" in unit
+    assert "DynamicUser=yes\n" in unit
+    assert not [
+        host
+        for host in recorded.files
+        if host != "ctl0" and "/opt/railbed/serve-wheels.py" in recorded.files[host]
+    ]
+
+
+def test_the_inventory_names_a_page_of_each_controller() -> None:
+    made = serving()
+    paths = inventory.Paths(ssh_config=Path("c"), secrets=Path("s"), wheels=Path("/cache/wheels"))
+    told = inventory.build(made, {}, paths).variables
+    torch = made.software.versions["torch"]
+    assert told["railbed_wheels"] == [f"http://10.90.0.10:8480/{DIGEST}/{torch}/index.html"]
+    assert told["railbed_wheels_carried"] == {
+        "from": f"/cache/wheels/{DIGEST}",
+        "to": f"/opt/railbed/wheels/{DIGEST}",
+    }
+    assert "wheels" not in told["railbed_repositories"][0]
+    page = f"https://mirror.test/wheels/{torch}/index.html"
+    mirrored = cluster()
+    mirrored = sealed(
+        mirrored.model_copy(update={"software": mirrored.software.model_copy(update={"wheels": page})})
+    )
+    told = inventory.build(mirrored, {}, paths).variables
+    assert told["railbed_wheels"] == [page] and told["railbed_wheels_carried"] == {}
