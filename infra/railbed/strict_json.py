@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from itertools import accumulate
 from typing import Any
 
 from railbed.defaults import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_JSON_DIGITS
 
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS = bytes(set(range(256)) - set(_STEP))
+_OTHERS = bytes(set(range(256)) - set(b'[]{}"'))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_ESCAPED = re.compile(rb"\\[\\\"]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -78,10 +78,16 @@ def _depth(data: bytes) -> int:
     """How deep brackets are nested outside strings; an upper bound for text that is not JSON."""
     if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
         return 0
-    quotes_only = data.replace(rb"\\", b"").replace(rb"\"", b"")  # no escaped quote is left
-    outside_strings = b" ".join(quotes_only.split(b'"')[::2])
-    brackets = outside_strings.translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
+    # No escaped quote is left, so quotes begin and end strings in turn; taking two away that touch changes no other's turn.
+    kept = _ESCAPED.sub(b"", data).translate(_ONE_KIND, _OTHERS).replace(b'""', b"")
+    brackets = b"".join(kept.split(b'"')[::2])
+    # Each turn takes the innermost pairs away. What is no pair stays: its brackets count as if they were all nested.
+    for depth in range(MAX_JSON_DEPTH + 1):
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            return depth + inner.count(b"[")
+        brackets = inner
+    return MAX_JSON_DEPTH + 1
 
 
 def _integer(digits: str) -> int:

@@ -39,6 +39,8 @@ def one_line(text: str) -> bool:
 
 def shown(text: str, limit: int = SHOWN_CHARACTERS) -> str:
     """``plain`` text of at most ``limit`` characters, in one line."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and " " not in text:
+        return text  # nearly all that nodes answer, and there is much of it
     found = " ".join(plain(text[: 4 * limit]).split())
     return found if len(found) <= limit else found[: limit - 1] + "…"
 

@@ -49,6 +49,13 @@ def order(address: str) -> tuple[int, ...]:
     return tuple(int(part, 16) for part in found.groups()) if found else (2**32,)
 
 
+@lru_cache(KEPT)
+def is_address(text: str) -> bool:
+    """Whether it is one, as sysfs writes it."""
+    return ADDRESS.fullmatch(text) is not None
+
+
+@lru_cache(KEPT)
 def normal(address: str) -> str:
     """An address as sysfs writes it: nvidia-smi prints ``00000000:1B:00.0`` for ``0000:1b:00.0``."""
     found = ADDRESS.fullmatch(address.strip().lower())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -23,6 +24,8 @@ from railbed.text import few
 Transport = Literal["tcp", "roce", "infiniband", "efa"]
 LAYERS = {"roce": "ethernet", "infiniband": "infiniband", "efa": "efa"}
 """Transport → what its cards say of their link. TCP rails need no RDMA device, and are not mapped."""
+KINDS = 256
+"""Arrangements of GPUs and cards whose distances are remembered."""
 RATE_TOLERANCE = 0.01
 """A link of another speed is at least a tenth away."""
 
@@ -146,8 +149,9 @@ def _groups(seen: Observation, gpus: Sequence[Gpu], nics: Sequence[Nic], each: i
     """Every GPU is in one group, every card at most in one, and all are equally near: machines are built evenly."""
     nearest: dict[tuple[int, ...], list[int]] = defaultdict(list)
     ranks: dict[int, Rank] = {}
-    for at, gpu in enumerate(gpus):
-        chosen, ranks[at] = _nearest([_distance(seen, gpu, nic) for nic in nics], each)
+    places = tuple(_placed(seen, gpu.address, gpu.numa) for gpu in gpus)
+    cards = tuple(_placed(seen, nic.address, nic.numa) for nic in nics)
+    for at, (chosen, ranks[at]) in enumerate(_nearest_to_each(places, cards, each)):
         nearest[chosen].append(at)
     farthest = max(ranks.values(), key=lambda rank: rank.order)
     far = [f"gpu {at}" for at, rank in ranks.items() if rank is farthest]
@@ -180,9 +184,23 @@ def _refuse_choice(cards: Sequence[Nic], gpus: Sequence[int], rank: Rank, each: 
         )
 
 
-def _distance(seen: Observation, gpu: Gpu, nic: Nic) -> tuple[Rank, int]:
-    above = seen.paths.get(gpu.address, ()), seen.paths.get(nic.address, ())
-    return pci.distance(*above, gpu.numa, nic.numa)
+Placed = tuple[tuple[str, ...], int | None]
+"""Bridges above a device, and its NUMA node."""
+
+
+def _placed(seen: Observation, address: str, numa: int | None) -> Placed:
+    return seen.paths.get(address, ()), numa
+
+
+@lru_cache(KINDS)
+def _nearest_to_each(
+    gpus: tuple[Placed, ...], cards: tuple[Placed, ...], each: int
+) -> tuple[tuple[tuple[int, ...], Rank], ...]:
+    """For each GPU as `_nearest`. Nodes of one kind are alike."""
+    return tuple(
+        _nearest([pci.distance(above, other, numa, node) for other, node in cards], each)
+        for above, numa in gpus
+    )
 
 
 def _nearest(distances: Sequence[tuple[Rank, int]], each: int) -> tuple[tuple[int, ...], Rank]:

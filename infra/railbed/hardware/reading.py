@@ -22,13 +22,15 @@ SECTOR_BYTES = 512
 KIB = 1024
 LISTED = re.compile(r"^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$")
 MEMORY = re.compile(r"^MemTotal:\s+(\d{1,15}) kB$")
-RATE = re.compile(r"^([0-9.]{1,10}) Gb/sec")
+RATE = re.compile(r"^([0-9]{1,6}(?:\.[0-9]{1,4})?) Gb/sec")
 PKEY = re.compile(r"0x[0-9a-f]{4}")
 CODED = re.compile(r"^\d+: (\S+)$")
 """``4: ACTIVE``, ``5: LinkUp``."""
 OS_WORD = re.compile(r"^(ID|VERSION_ID)=\"?([\w.-]{1,40})\"?$", re.M)
 BLOCK = re.compile(r"^[\w.:-]{1,255}$")
 MOST_CPUS = 4096
+KINDS = 64
+"""Kinds of node whose cores are remembered: a cluster has few, and each is thousands of numbers."""
 
 
 @lru_cache(pci.KEPT)
@@ -87,9 +89,14 @@ Cores = tuple[Core, ...]
 
 
 def _cores(document: Document) -> Cores:
+    return _sorted_cores(tuple((socket, tuple(cores)) for socket, cores in document.cpus.items()))
+
+
+@lru_cache(KINDS)
+def _sorted_cores(told: tuple[tuple[str, tuple[str, ...]], ...]) -> Cores:
     found = {
         (int(socket), cpus)
-        for socket, cores in document.cpus.items()
+        for socket, cores in told
         if socket.isdecimal() and len(socket) < 6
         for cpus in map(listed, cores)
         if cpus
@@ -97,12 +104,17 @@ def _cores(document: Document) -> Cores:
     return tuple(sorted(found))
 
 
-@lru_cache(pci.KEPT)
-def _near_cores(cores: Cores, local: Read) -> tuple[int, ...]:
-    near = frozenset(listed(local))
-    return tuple(number for number, (_, cpus) in enumerate(cores) if near.issuperset(cpus))
+@lru_cache(KINDS)
+def _near_cores(cores: Cores, local: tuple[str, ...]) -> dict[str, list[int]]:
+    """For each list of CPUs the numbers of the cores that are all in it."""
+    near = {text: frozenset(listed(text)) for text in local}
+    return {
+        text: [number for number, (_, cpus) in enumerate(cores) if known.issuperset(cpus)]
+        for text, known in near.items()
+    }
 
 
+@lru_cache(KINDS)
 def _cpu(cores: Cores) -> Cpu | None:
     """None where sockets or cores differ: no one number would be true."""
     sockets = Counter(socket for socket, _ in cores)
@@ -115,8 +127,10 @@ def _cpu(cores: Cores) -> Cpu | None:
     )  # fmt: skip
 
 
-Places = dict[str, tuple[tuple[str, ...], int | None]]
-"""PCI address → the bridges above it, and its NUMA node."""
+Placed = tuple[tuple[str, ...], int | None]
+"""Bridges above a device, and its NUMA node."""
+Places = dict[str, Placed]
+"""By PCI address."""
 
 
 def _numa(function: PciFunction) -> int | None:
@@ -130,7 +144,7 @@ def _places(document: Document) -> Places:
     found: Places = {
         one.address: (pci.path(one.path)[0], _numa(one))
         for one in document.pci
-        if one.kind.startswith((GPU_CLASS, NETWORK_CLASS)) and pci.ADDRESS.fullmatch(one.address)
+        if one.kind.startswith((GPU_CLASS, NETWORK_CLASS)) and pci.is_address(one.address)
     }
     told = nccl_topology.plain(document.topology)["devices"] if document.topology else []
     for device in told:
@@ -151,6 +165,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
         for row in nvidia_smi.plain(document.gpus, GPU_FIELDS)["gpus"]
     }
     minors = {pci.normal(address): int(text) for address, text in document.minors.items() if text.isdecimal()}
+    near = _near_cores(cores, tuple(sorted({one.local_cpulist or "" for one in functions})))
     found = []
     for index, one in enumerate(functions):
         row = told.get(one.address, {})
@@ -160,7 +175,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
                 index=index,
                 address=one.address,
                 numa=places[one.address][1],
-                cores=list(_near_cores(cores, one.local_cpulist)),
+                cores=list(near[one.local_cpulist or ""]),
                 minor=minors.get(one.address),
                 uuid=str(row.get("uuid") or ""),
                 model=str(row.get("name") or ""),
@@ -172,16 +187,18 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
 
 def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
     functions = {one.address: one for one in document.pci}
-    interfaces = [(pci.path(one.path)[1], one) for one in document.net]
+    interfaces: dict[str, list[Interface]] = {}
+    for one in document.net:
+        interfaces.setdefault(pci.path(one.path)[1], []).append(one)
+    addresses = [pci.path(device.path)[1] for device in document.rdma]
+    placed = tuple(places.get(address, ((), None)) for address in addresses)
+    nears = _near(tuple((gpu.index, *places[gpu.address]) for gpu in gpus), placed)
     found = []
-    for device in document.rdma:
-        address = pci.path(device.path)[1]
+    for device, address, (_, numa), near in zip(document.rdma, addresses, placed, nears, strict=True):
         function = functions.get(address)
-        bridges, numa = places.get(address, ((), None))
-        beside = [one for at, one in interfaces if at == address]
+        beside = interfaces.get(address, [])
         for port in device.ports:
             number = int(port.number) if port.number.isdecimal() and len(port.number) < 6 else 0
-            rate = RATE.match(port.rate or "")
             # Soft RoCE says 2.5 Gb/s of every interface (Linux, drivers/infiniband/sw/rxe/rxe_param.h: RXE_PORT_ACTIVE_SPEED).
             told = _word(port.phys_state) == "LinkUp" and not device.software
             found.append(
@@ -191,7 +208,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     netdev=_netdev(beside, number, len(device.ports)),
                     address=address,
                     link_layer=_link_layer(port, function),
-                    rate_gbps=float(rate[1]) if rate and told else None,
+                    rate_gbps=_rate(port.rate) if told else None,
                     state=_word(port.state),
                     physical_state=_word(port.phys_state),
                     gids=list(_gids(port)),
@@ -199,17 +216,34 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     firmware=device.fw_ver or "",
                     numa=numa,
                     virtual=function is not None and function.virtual,
-                    near=_near(gpus, bridges, numa, places),
+                    near=list(near),
                 )
             )
     return found
 
 
-def _near(gpus: list[Gpu], bridges: tuple[str, ...], numa: int | None, places: Places) -> list[Near]:
-    ranks = [(gpu.index, pci.distance(places[gpu.address][0], bridges, gpu.numa, numa)[0]) for gpu in gpus]
-    return [Near(gpu=index, rank=rank) for index, rank in ranks if rank.behind_one_switch]
+@lru_cache(KINDS)
+def _near(
+    gpus: tuple[tuple[int, tuple[str, ...], int | None], ...], cards: tuple[Placed, ...]
+) -> tuple[tuple[Near, ...], ...]:
+    """For each card the GPUs (index, bridges, NUMA node) behind its switch. Nodes of one kind are alike."""
+    return tuple(
+        tuple(
+            Near(gpu=index, rank=rank)
+            for index, above, node in gpus
+            if (rank := pci.distance(above, bridges, node, numa)[0]).behind_one_switch
+        )
+        for bridges, numa in cards
+    )
 
 
+@lru_cache(pci.KEPT)
+def _rate(text: Read) -> float | None:
+    told = RATE.match(text or "")
+    return float(told[1]) if told else None
+
+
+@lru_cache(pci.KEPT)
 def _word(text: Read) -> str:
     coded = CODED.match(text or "")
     return coded[1] if coded else ""

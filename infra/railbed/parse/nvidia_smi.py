@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
 from typing import Any
 
 from railbed.parse.lines import bounded
@@ -46,6 +47,7 @@ COMPLAINTS = re.compile(
 )
 
 
+@lru_cache(4096)
 def _value(text: str) -> Any:
     """A number without its unit, the text itself, or None where nvidia-smi did not know."""
     if text in UNKNOWN:
