@@ -12,9 +12,9 @@ from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
 from railbed.validate import gpus
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.node import gpu_probe
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 NODES = [f"h100-{at}" for at in range(4)]
 WAYS = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
@@ -72,7 +72,7 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
 
     def runs(
         said: str, code: int = 0, err: str = "", *, scheduler: str = "slurm", drained: str = "", real: bool = True,
-        prepare: Callable[[Bench], None] = lambda _: None, pattern: str = "", only: Sequence[str] = (),
+        prepare: Callable[[ValidationRun], None] = lambda _: None, pattern: str = "", only: Sequence[str] = (),
         count: int = 8, name: str = "now",
     ) -> Any:  # fmt: skip
         machines = [
@@ -105,11 +105,11 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
 
         remote = fake_remote(answer)
         scope = select(made, only=only, pattern=pattern or None)
-        bench = Bench(made, remote, scope, Answers(scope), reports / name, lambda _: None)
-        bench.scheduler = Scheduler(remote) if scheduler == "slurm" else None
-        prepare(bench)
-        gpus.run(bench)
-        found = {(c.claim, c.node): c for c in bench.answers.complete() if c.claim.startswith("gpu.")}
+        validation = ValidationRun(made, remote, scope, Answers(scope), reports / name, lambda _: None)
+        validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
+        prepare(validation)
+        gpus.run(validation)
+        found = {(c.claim, c.node): c for c in validation.answers.complete() if c.claim.startswith("gpu.")}
         return found, [(node, line) for node, line in remote.commands if "--measure" in line]
 
     return runs

@@ -13,8 +13,8 @@ from railbed.defaults import CLIENT_STAT_S, SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
-from railbed.validate.bench import Bench
 from railbed.validate.node.mounts import mounted_as, wrong_mount
+from railbed.validate.validation_run import ValidationRun
 
 SCRIPT = """
 set -u
@@ -51,22 +51,22 @@ class Client:
     reason: str = ""
 
 
-def look(bench: Bench, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
+def look(validation: ValidationRun, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
     """Asks all clients at once. Those that cannot be reached are written down as such for the rest of the run."""
     script = SCRIPT.format(path=shlex.quote(filesystem.mount), tenths=int(CLIENT_STAT_S * 10))
 
     def ask(name: str) -> Result:
-        return bench.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
+        return validation.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
 
-    answers = bench.remote.each(names, ask, SSH_FANOUT)
-    bench.keep(
-        f"{further.folder(bench.contract, filesystem)}/clients.json",
+    answers = validation.remote.each(names, ask, SSH_FANOUT)
+    validation.keep(
+        f"{further.folder(validation.contract, filesystem)}/clients.json",
         {name: f"{one.stdout}\n{one.stderr}" for name, one in answers.items()},
     )
     found = {name: judge(name, answer, filesystem) for name, answer in answers.items()}
     for name, client in found.items():
         if client.seen is Seen.UNREACHABLE:
-            bench.unreachable.setdefault(name, client.reason)
+            validation.unreachable.setdefault(name, client.reason)
     return found
 
 

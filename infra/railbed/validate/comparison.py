@@ -12,8 +12,8 @@ from railbed.errors import UnprovenError
 from railbed.judge import drift as law
 from railbed.judge.drift import Drift
 from railbed.validate import certificate, stage, verification
-from railbed.validate.bench import Progress
 from railbed.validate.room import Unwritten
+from railbed.validate.validation_run import Progress
 
 EVERY = "*"
 """As a filter: all claims, but a run that earns no certificate. Else what drifts slowly would be certified bit by bit."""

@@ -14,9 +14,9 @@ from railbed.judge import lnet as law
 from railbed.parse import lnetctl
 from railbed.run import Result
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question
 from railbed.validate.transfers import Transfers
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "storage.path"
 PART = "storage client"
@@ -38,12 +38,12 @@ class Counters:
         }
 
 
-def look(bench: Bench, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
+def look(validation: ValidationRun, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
     """The counters of these clients; none where ``claim``, this one of some filesystem, is not asked."""
-    if not bench.scope.asks(claim):
+    if not validation.scope.asks(claim):
         return {}
-    return bench.remote.each(
-        clients, lambda name: bench.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT
+    return validation.remote.each(
+        clients, lambda name: validation.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT
     )  # fmt: skip
 
 

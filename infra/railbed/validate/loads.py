@@ -9,9 +9,9 @@ from typing import Any
 from railbed.defaults import SSH_FANOUT, STORAGE_FILES, STORAGE_PEER_FLOOR, STORAGE_ROUNDS
 from railbed.judge import peers
 from railbed.validate import fio
-from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
 from railbed.validate.fio import Reply
+from railbed.validate.validation_run import ValidationRun
 
 RANDOM, METADATA = "storage.random", "storage.metadata"
 CLAIMS = (RANDOM, METADATA)
@@ -58,14 +58,14 @@ class Load:
         return any(one.error or one.unknown for replies in self.replies for one in replies.values())
 
 
-def run(bench: Bench, claim: str, clients: Sequence[str], folder: str, place: str) -> Load:
+def run(validation: ValidationRun, claim: str, clients: Sequence[str], folder: str, place: str) -> Load:
     """Rounds of one load, until no client is slow. Each client has a folder of its name below ``folder``; evidence goes to
     ``place``."""
-    bench.say(f"{claim}: {len(clients)} clients at once")
+    validation.say(f"{claim}: {len(clients)} clients at once")
     load = Load()
-    with watch(bench.remote, clients) as seen:
+    with watch(validation.remote, clients) as seen:
         for _ in range(STORAGE_ROUNDS):
-            (_random if claim == RANDOM else _files)(bench, load, clients, folder)
+            (_random if claim == RANDOM else _files)(validation, load, clients, folder)
             if load.broken or min(load.shares.values(), default=0.0) >= STORAGE_PEER_FLOOR:
                 break
     load.conditions = words(seen.problems())
@@ -73,29 +73,35 @@ def run(bench: Bench, claim: str, clients: Sequence[str], folder: str, place: st
         "rounds": load.rounds, "together_per_s": load.together_per_s, "conditions": seen.plain(),
         "replies": [{name: asdict(one) for name, one in replies.items()} for replies in load.replies],
     }  # fmt: skip
-    load.evidence = bench.keep(f"{place}/{claim.removeprefix('storage.')}.json", kept)
+    load.evidence = validation.keep(f"{place}/{claim.removeprefix('storage.')}.json", kept)
     return load
 
 
-def _start(bench: Bench, load: Load, jobs: Mapping[str, str], names: Sequence[str]) -> dict[str, Reply]:
+def _start(
+    validation: ValidationRun, load: Load, jobs: Mapping[str, str], names: Sequence[str]
+) -> dict[str, Reply]:
     """Starts fio on all clients at once, or on as many as SSH reaches at once."""
-    found = bench.remote.each(jobs, lambda name: fio.run(bench.remote, name, jobs[name], names), SSH_FANOUT)
+    found = validation.remote.each(
+        jobs, lambda name: fio.run(validation.remote, name, jobs[name], names), SSH_FANOUT
+    )
     load.replies.append(found)
     return found
 
 
-def _random(bench: Bench, load: Load, clients: Sequence[str], folder: str) -> None:
-    found = _start(bench, load, {name: fio.random_job(f"{folder}/{name}") for name in clients}, fio.JOBS)
+def _random(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
+    found = _start(validation, load, {name: fio.random_job(f"{folder}/{name}") for name in clients}, fio.JOBS)
     load.rounds.append(_by_way(fio.JOBS, found))
 
 
-def _files(bench: Bench, load: Load, clients: Sequence[str], folder: str) -> None:
+def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
     """A client looks at what the next one made: of its own files it knows everything already."""
     after = dict(zip(clients, [*clients[1:], *clients[:1]], strict=True))
     rates: dict[str, dict[str, float]] = {}
     for verb in ("create", "stat", "delete"):
         owner = after if verb == "stat" else {name: name for name in clients}
-        found = _start(bench, load, {n: fio.files_job(f"{folder}/{owner[n]}", verb) for n in clients}, [verb])
+        found = _start(
+            validation, load, {n: fio.files_job(f"{folder}/{owner[n]}", verb) for n in clients}, [verb]
+        )
         if load.broken:
             break
         if verb in COMPARED:

@@ -16,7 +16,7 @@ from railbed.contract import Filesystem
 from railbed.defaults import OLD_FOLDER_AGE_S, OLD_FOLDERS_LIMIT_S, OLD_FOLDERS_MOST, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.text import few, shown
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 PROGRAM = Path(__file__).parent / "node" / "old_folders.py"
 Kind = Literal["probe", "checkpoint", "job"]
@@ -59,34 +59,34 @@ class Found(node_json.Reply):
 FOUND = TypeAdapter(Found)
 
 
-def path(bench: Bench, mount: str, kind: Kind) -> str:
+def path(validation: ValidationRun, mount: str, kind: Kind) -> str:
     """A new folder's: nobody has it yet."""
-    return f"{mount}/.railbed-{kind}-{bench.stack_id or UNKNOWN}-{time.time_ns():x}"
+    return f"{mount}/.railbed-{kind}-{validation.stack_id or UNKNOWN}-{time.time_ns():x}"
 
 
-def clear(bench: Bench, filesystem: Filesystem, node: str) -> None:
+def clear(validation: ValidationRun, filesystem: Filesystem, node: str) -> None:
     """Removes on a filesystem, from ``node``, what killed runs of this stack left there; the report tells it."""
-    if not bench.stack_id:
+    if not validation.stack_id:
         return
     limit_s = OLD_FOLDERS_LIMIT_S
     argv = [
-        "timeout", "-k", "2", str(int(limit_s + STORAGE_TIMEOUT_S)), "python3", "-", filesystem.mount, bench.stack_id,
+        "timeout", "-k", "2", str(int(limit_s + STORAGE_TIMEOUT_S)), "python3", "-", filesystem.mount, validation.stack_id,
         f"{time.time():.3f}", f"{OLD_FOLDER_AGE_S:.0f}", str(OLD_FOLDERS_MOST), f"{limit_s:.0f}",
     ]  # fmt: skip
-    done = bench.remote.run(
+    done = validation.remote.run(
         node, argv, stdin=PROGRAM.read_text(), timeout_s=limit_s + STORAGE_TIMEOUT_S + 5, check=False
     )
     where = f"{filesystem.mount} (seen from {node})"
     if not done.ok:
         why = ended.why(done, "the look at old folders", node)
-        bench.notes.append(f"{where}: folders that killed validations left were not looked for: {why}")
+        validation.notes.append(f"{where}: folders that killed validations left were not looked for: {why}")
         return
     try:
         found = node_json.read(done.stdout, FOUND, node)
     except node_json.Unreadable as wrong:
-        bench.notes.append(f"{where}: {wrong.message}")
+        validation.notes.append(f"{where}: {wrong.message}")
         return
-    bench.notes += [f"{where}: {said}" for said in told(found)]
+    validation.notes += [f"{where}: {said}" for said in told(found)]
 
 
 def told(found: Found) -> list[str]:

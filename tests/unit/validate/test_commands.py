@@ -51,9 +51,9 @@ def identified(one: Judged) -> Judged:
 
 
 def judge_all(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    def step(bench: Any) -> None:
-        found = [answers.judged(q, verdict, "seen", measured=0.1) for q in bench.scope.questions]
-        bench.answers.add(*(identified(one) for one in found))
+    def step(validation: Any) -> None:
+        found = [answers.judged(q, verdict, "seen", measured=0.1) for q in validation.scope.questions]
+        validation.answers.add(*(identified(one) for one in found))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
 
@@ -184,12 +184,12 @@ def test_words_in_square_brackets_are_words(
 ) -> None:
     """Finding 8 (e): `[/x]` was a MarkupError."""
 
-    def step(bench: Any) -> None:
+    def step(validation: Any) -> None:
         found = [
             identified(answers.judged(q, Verdict.PASS, "seen", measured="[/x]"))
-            for q in bench.scope.questions
+            for q in validation.scope.questions
         ]
-        bench.answers.add(*(one for one in found if one.claim != "job.resume"))
+        validation.answers.add(*(one for one in found if one.claim != "job.resume"))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
     run(contract, checkout, accept={"job.resume": "[/x] ticket"})
@@ -268,9 +268,9 @@ REASON = "x [/bold] y [railbed:healthcheck] :smile: [red]z"
 def test_a_reason_is_shown_as_it_is_in_every_table(
     app: typer.Typer, checkout: Workspace, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    def step(bench: Any) -> None:
-        bench.answers.add(
-            *(answers.judged(q, Verdict.FAIL, reason, measured=reason) for q in bench.scope.questions)
+    def step(validation: Any) -> None:
+        validation.answers.add(
+            *(answers.judged(q, Verdict.FAIL, reason, measured=reason) for q in validation.scope.questions)
         )
 
     for console in (output.out, output.err):

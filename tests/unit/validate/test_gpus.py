@@ -13,7 +13,7 @@ from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
 from railbed.validate import gpus
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 
 @pytest.fixture
@@ -139,17 +139,17 @@ def test_a_node_that_takes_no_step_is_left_out(run: Run) -> None:
 
 
 def test_without_a_scheduler_that_answers_nothing_runs(run: Run) -> None:
-    def silent(bench: Bench) -> None:
-        bench.scheduler = None
+    def silent(validation: ValidationRun) -> None:
+        validation.scheduler = None
 
     found, started = run(healthy(), prepare=silent)
     assert started == [] and "the scheduler does not answer" in found["gpu.hbm", "h100-0"].reason
 
 
 def test_a_node_whose_gpus_are_not_all_there_is_not_tried(run: Run) -> None:
-    def gone(bench: Bench) -> None:
-        (question,) = (q for q in bench.scope.get("node.gpus") if q.node == "h100-1")
-        bench.answers.add(judged(question, Verdict.FAIL, "GPU 5 is not there"))
+    def gone(validation: ValidationRun) -> None:
+        (question,) = (q for q in validation.scope.get("node.gpus") if q.node == "h100-1")
+        validation.answers.add(judged(question, Verdict.FAIL, "GPU 5 is not there"))
 
     found, ((_, line),) = run(healthy("h100-1"), prepare=gone)
     assert "h100-1" not in line
@@ -157,8 +157,8 @@ def test_a_node_whose_gpus_are_not_all_there_is_not_tried(run: Run) -> None:
 
 
 def test_no_step_crosses_the_border_of_a_reservation(run: Run) -> None:
-    def split(bench: Bench) -> None:
-        bench.reserved = frozenset({"h100-0", "h100-1"})
+    def split(validation: ValidationRun) -> None:
+        validation.reserved = frozenset({"h100-0", "h100-1"})
 
     _, started = run(healthy(), prepare=split)
     lines = [line for _, line in started]

@@ -22,8 +22,8 @@ from railbed.laws import bandwidth
 from railbed.parse import nccl_tests
 from railbed.validate import records
 from railbed.validate.answers import Answers, against_floor, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question, Scope
+from railbed.validate.validation_run import ValidationRun
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
@@ -146,8 +146,8 @@ def test_reports_and_evidence_have_no_bare_nan(contract: Contract, tmp_path: Pat
     )  # fmt: skip
     records.write_json(report, tmp_path)
     text = (tmp_path / "report.json").read_text()
-    bench = Bench(contract, None, Scope(()), Answers(Scope(())), tmp_path, print)  # type: ignore[arg-type]
-    kept = (tmp_path / bench.keep("x.json", bad)).read_text()
+    validation = ValidationRun(contract, None, Scope(()), Answers(Scope(())), tmp_path, print)  # type: ignore[arg-type]
+    kept = (tmp_path / validation.keep("x.json", bad)).read_text()
     for written in (text, kept):
         assert not {"NaN", "Infinity"} & set(written.replace(",", " ").split())
         json.loads(written, parse_constant=pytest.fail)

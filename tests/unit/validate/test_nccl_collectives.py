@@ -19,8 +19,8 @@ from railbed.run import Result
 from railbed.run import run as railbed_run
 from railbed.validate import collective_programs, collectives
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parents[1] / "data/parse"
 SIZE = 17_179_869_184
@@ -113,10 +113,10 @@ def run(cluster: Contract, tmp_path: Path, fake_remote: Any) -> Any:
 
         remote = fake_remote(answer)
         scope = select(of, pattern="*")
-        bench = Bench(of, remote, scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote)
-        collectives.run(bench)
-        return {one.claim: one for one in bench.answers.complete()}, started
+        validation = ValidationRun(of, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        validation.scheduler = Scheduler(remote)
+        collectives.run(validation)
+        return {one.claim: one for one in validation.answers.complete()}, started
 
     return validated
 

@@ -26,12 +26,12 @@ from railbed.parse.moosefs import data_servers, fewest_copies
 from railbed.run import Result
 from railbed.validate import checkpoint, on_node, port_counters, storage, transfers
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.counters import prove
 from railbed.validate.job_log import Story, Work, pace, resume
 from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.rendezvous import Counted
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 ODD, OTHERS = "h100-1", ("h100-0", "h100-2", "h100-3")
 RECORD = {"claim": "node.gpus", "verdict": "pass", "reason": "8 answer", "measured": 8, "unit": "GPUs", "expected": 8,
@@ -50,7 +50,7 @@ PROGRESS = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
 WORK = Work(NODES, 1, "cpu")
 Answer = Callable[[str, str], Result | None]
-Ask = Callable[[str, Callable[[Bench], Any], Answer], dict[tuple[str, str], Judged]]
+Ask = Callable[[str, Callable[[ValidationRun], Any], Answer], dict[tuple[str, str], Judged]]
 
 
 def parametrize(good: dict[str, Any]) -> Any:
@@ -67,7 +67,9 @@ fuzzed = settings(
 def ask(contract: Contract, tmp_path: Path, fake_remote: Any, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setattr(on_node, "bundle", lambda _: b"")
 
-    def run(pattern: str, step: Callable[[Bench], Any], answer: Answer) -> dict[tuple[str, str], Judged]:
+    def run(
+        pattern: str, step: Callable[[ValidationRun], Any], answer: Answer
+    ) -> dict[tuple[str, str], Judged]:
         wish = Expectation(
             unit="GB/s", bound=110.0, expected=80.0, floor=72.0, basis="declared", derivation=["bought"], size_bytes=3 * SHARE,
         )  # fmt: skip
@@ -78,10 +80,12 @@ def ask(contract: Contract, tmp_path: Path, fake_remote: Any, monkeypatch: pytes
         ]  # fmt: skip
         known = contract.model_copy(update={"claims": [*contract.claims, *rates, *more]})
         scope = select(known, pattern=pattern)
-        bench = Bench(known, remote := fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote)
-        step(bench)
-        found = {(c.claim, c.node): c for c in bench.answers.complete()}
+        validation = ValidationRun(
+            known, remote := fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None
+        )
+        validation.scheduler = Scheduler(remote)
+        step(validation)
+        found = {(c.claim, c.node): c for c in validation.answers.complete()}
         for record in found.values():
             json.dumps(record.model_dump(mode="json"), allow_nan=False)
             assert "\x1b" not in record.reason
@@ -202,16 +206,16 @@ def test_one_node_does_not_answer_for_another(ask: Ask) -> None:
 
 
 def check_counters(ask: Ask, text: str) -> Judged:
-    def step(bench: Bench) -> None:
-        machines = [one.model_copy(update={"rails": len(RAILS)}) for one in bench.contract.machines]
-        bench.contract = bench.contract.model_copy(update={"machines": machines})
-        counts, none = port_counters.read(bench, NODES), Counted(carrier=True, tx=0, rx=0)
+    def step(validation: ValidationRun) -> None:
+        machines = [one.model_copy(update={"rails": len(RAILS)}) for one in validation.contract.machines]
+        validation.contract = validation.contract.model_copy(update={"machines": machines})
+        counts, none = port_counters.read(validation, NODES), Counted(carrier=True, tx=0, rx=0)
         if isinstance(counts, str):
-            bench.answers.why(transport.CLAIM, counts)
+            validation.answers.why(transport.CLAIM, counts)
             return
         began = {node: dict.fromkeys(COUNTED, none) for node in NODES}
-        record = prove(bench, {"all_reduce": port_counters.between(began, counts, "all_reduce", [SIZE])})
-        bench.answers.add(*([record] if record else []))
+        record = prove(validation, {"all_reduce": port_counters.between(began, counts, "all_reduce", [SIZE])})
+        validation.answers.add(*([record] if record else []))
 
     def answer(node: str, line: str) -> Result | None:
         said = text if node == ODD else json.dumps(COUNTED)

@@ -84,10 +84,12 @@ def test_a_slow_way_out_condemns_only_its_rail(rdma: Contract, measure: Any) -> 
 
 
 def test_a_port_that_is_not_active_fails(rdma: Contract, measure: Any) -> None:
-    found, _, bench = measure(rdma, lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else HOLDS)
+    found, _, validation = measure(
+        rdma, lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else HOLDS
+    )
     assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
     assert found["fabric.rail.0.bandwidth", "h100-1"].verdict is Verdict.PASS
-    assert list(bench.dead_rails) == ["h100-2"]
+    assert list(validation.dead_rails) == ["h100-2"]
 
 
 def test_a_rate_of_nothing_is_no_rate(rdma: Contract, measure: Any, monkeypatch: pytest.MonkeyPatch) -> None:

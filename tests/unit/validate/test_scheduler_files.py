@@ -21,13 +21,13 @@ CLAIM = scheduler_files.CLAIM
 KNOWN = {"files": {"slurm.conf": "ab" * 32, "job_container.conf": "missing"}, "credential": "MUNGE:AwQDAA==:"}
 
 
-def bench(result: Result) -> Any:
+def validation(result: Result) -> Any:
     remote = SimpleNamespace(run=lambda *_, **__: result)
     return SimpleNamespace(scheduler=SimpleNamespace(controller="ctl0"), remote=remote)
 
 
 def test_the_controller_says_what_others_are_held_against() -> None:
-    found = scheduler_files.reference(bench(Result(("ssh",), 0, json.dumps(KNOWN), "")))
+    found = scheduler_files.reference(validation(Result(("ssh",), 0, json.dumps(KNOWN), "")))
     assert found == {"controller": "ctl0", **KNOWN}
 
 
@@ -40,7 +40,7 @@ def test_the_controller_says_what_others_are_held_against() -> None:
     ],
 )
 def test_a_controller_that_says_nothing_else_is_named(result: Result, told: str) -> None:
-    found = scheduler_files.reference(bench(result))
+    found = scheduler_files.reference(validation(result))
     assert found["controller"] == "ctl0" and told in found["error"] and "files" not in found
 
 

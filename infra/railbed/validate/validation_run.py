@@ -29,7 +29,7 @@ EVIDENCE = "evidence"
 
 
 @dataclass
-class Bench:
+class ValidationRun:
     """One run's state. ``schedule`` is what Slurm said at the start; empty where it did not answer."""
 
     contract: Contract
