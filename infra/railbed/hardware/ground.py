@@ -58,7 +58,7 @@ def refused(
         other = _link_type(seen, wanted) if ground.bare_metal else ""
         found += [other, "" if other else _lacking(seen, ground, wanted, rails)]
         found += [_firmware(seen, ground, rails) if ground.bare_metal else ""]
-    return [told for told in found if told]
+    return [problem for problem in found if problem]
 
 
 def _secure_boot(seen: Observation, ground: Ground) -> str:
@@ -144,7 +144,7 @@ def _firmware(seen: Observation, ground: Ground, rails: Mapping) -> str:
         least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
         if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
             old[nic.device] = f"{nic.device} has {nic.firmware}, not {least[0]} or newer"
-    told = [old[nic.device] for nic in rails.nics if nic.device in old]
-    if not told:
+    outdated = [old[nic.device] for nic in rails.nics if nic.device in old]
+    if not outdated:
         return ""
-    return f"firmware of rails' cards is older than the release allows: {few(told)}. Bring it up with the maker's tool"
+    return f"firmware of rails' cards is older than the release allows: {few(outdated)}. Bring it up with the maker's tool"

@@ -34,10 +34,10 @@ def torsets(text: str, owners: Mapping[str, str]) -> dict[str, str]:
     """
     together: dict[str, set[str]] = {}
     for line in text.splitlines():
-        told = LEAF.match(line[:LONGEST_LINE].strip())
+        match = LEAF.match(line[:LONGEST_LINE].strip())
         names = (
-            {owners[one] for one in told[1].split(",") if GUID.match(one) and one in owners}
-            if told
+            {owners[one] for one in match[1].split(",") if GUID.match(one) and one in owners}
+            if match
             else set()
         )
         others = _distinct(together[name] for name in names if name in together)

@@ -89,12 +89,12 @@ def nccl_says(log: NcclLog | None) -> dict[str, bool]:
     """What NCCL's own log says about the causes that it knows."""
     if log is None or not log.lines:
         return {}
-    told = {
+    values = {
         SOCKETS: log.uses_sockets,
         GPUDIRECT_OFF: None if log.uses_sockets else (None if log.gpudirect is None else not log.gpudirect),
         NVLS_OFF: None if log.nvls is None else not log.nvls,
     }
-    return {cause: value for cause, value in told.items() if value is not None}
+    return {cause: value for cause, value in values.items() if value is not None}
 
 
 def predictions(
@@ -268,8 +268,8 @@ def _confirming(cause: str, one_domain: bool) -> str:
 
 def _why(cause: str, evidence: Evidence, expected: Mapping[str, Range]) -> str:
     """What speaks for a cause."""
-    told = ["NCCL's log shows it"] if evidence.nccl_says.get(cause) else []
+    reasons = ["NCCL's log shows it"] if evidence.nccl_says.get(cause) else []
     for name, share in evidence.shares.items():
         low, high = expected.get(name, HEALTHY)
-        told.append(f"{name} at {share:.0%} of healthy, this would give {low:.0%} to {high:.0%}")
-    return "; ".join(told)
+        reasons.append(f"{name} at {share:.0%} of healthy, this would give {low:.0%} to {high:.0%}")
+    return "; ".join(reasons)

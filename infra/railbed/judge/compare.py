@@ -68,11 +68,11 @@ class Comparison(FrozenModel):
 
 def noise_of(*series: Sequence[float]) -> Noise:
     """Noise of series that each repeat one measurement, pooled; the given one unless they clearly show more."""
-    told = [v for v in series if len(v) >= MIN_REPEATS and fmean(v) > 0]
-    degrees = sum(len(values) - 1 for values in told)
+    repeated = [v for v in series if len(v) >= MIN_REPEATS and fmean(v) > 0]
+    degrees = sum(len(values) - 1 for values in repeated)
     if not degrees:
         return GIVEN
-    estimate = math.sqrt(sum((len(v) - 1) * (stdev(v) / fmean(v)) ** 2 for v in told) / degrees)
+    estimate = math.sqrt(sum((len(v) - 1) * (stdev(v) / fmean(v)) ** 2 for v in repeated) / degrees)
     return Noise(share=estimate, degrees=degrees) if estimate > NOISE * _chance(degrees) else GIVEN
 
 

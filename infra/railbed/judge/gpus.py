@@ -13,7 +13,7 @@ from railbed.text import few
 
 Gpu = tuple[str, int]
 """Node and number of the GPU."""
-MOST_TOLD = 6
+MAX_LISTED = 6
 LEAST_ALIKE = 2
 """GPUs whose digests can be compared."""
 
@@ -83,9 +83,9 @@ def rates(
             f"gpu {i}: no rate of {way.what}" for i in range(gpus) if i not in mine and i not in errors
         ]
         for index, rate in sorted(mine.items()):
-            told = sound.doubt(rate, bound, way.unit)
-            if told:
-                doubts.append(f"gpu {index}: {told}")
+            doubt = sound.doubt(rate, bound, way.unit)
+            if doubt:
+                doubts.append(f"gpu {index}: {doubt}")
                 continue
             lowest = rate if lowest is None else min(lowest, rate)
             loss = (way.low or {}).get((node, index))
@@ -97,14 +97,14 @@ def rates(
                 )
     if slow:
         parts = [f"gpu {index}" for index in sorted(slow)]
-        return Outcome(Verdict.FAIL, few([slow[i] for i in sorted(slow)], MOST_TOLD, "; "), parts, lowest)
+        return Outcome(Verdict.FAIL, few([slow[i] for i in sorted(slow)], MAX_LISTED, "; "), parts, lowest)
     lacking = next((way.lacking for way in ways if way.lacking), "")
     if floor is None and lacking:
         doubts.append(f"nobody published what it must reach, and {lacking}")
     if doubts or lowest is None:
         return Outcome(
             Verdict.UNPROVEN,
-            few(doubts, MOST_TOLD, "; ") if doubts else "no GPU gave a rate",
+            few(doubts, MAX_LISTED, "; ") if doubts else "no GPU gave a rate",
             [],
             lowest,
         )
@@ -177,8 +177,8 @@ def digests(
             agreeing = all_of.count
     if wrong:
         parts = [f"gpu {index}" for index in sorted(wrong)]
-        return Outcome(Verdict.FAIL, few([wrong[i] for i in sorted(wrong)], MOST_TOLD, "; "), parts)
+        return Outcome(Verdict.FAIL, few([wrong[i] for i in sorted(wrong)], MAX_LISTED, "; "), parts)
     if doubts:
-        return Outcome(Verdict.UNPROVEN, few(doubts, MOST_TOLD, "; "))
+        return Outcome(Verdict.UNPROVEN, few(doubts, MAX_LISTED, "; "))
     reason = f"each of {gpus} GPUs computed the same bits every time, the same as {agreeing} GPUs together"
     return Outcome(Verdict.PASS, reason, measured="equal")

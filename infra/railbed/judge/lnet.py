@@ -46,8 +46,8 @@ def judged(
         str(nid.get("nid", "")) for one in after["networks"] if one["net"] == network for nid in one["nids"]
     ]
     if address and f"{address}@{network}" not in nids:
-        told = f"LNet has {', '.join(nids) or 'no address'}, and not {address}@{network}, which was planned"
-        return Verdict.FAIL, told, None
+        reason = f"LNet has {', '.join(nids) or 'no address'}, and not {address}@{network}, which was planned"
+        return Verdict.FAIL, reason, None
     delta = {net: _delta(was.get(net, 0), count) for net, count in has.items()}
     own, least = delta[network], -(-moved_bytes // MESSAGE_BYTES)
     others = (
@@ -57,8 +57,10 @@ def judged(
     if own is None:
         return Verdict.UNPROVEN, f"the counters of {network} were not told, or began anew", None
     if own < least:
-        told = f"{own} messages over {network}, where {least} MiB need at least {least}; beside it: {others}"
-        return Verdict.FAIL, told, own
+        reason = (
+            f"{own} messages over {network}, where {least} MiB need at least {least}; beside it: {others}"
+        )
+        return Verdict.FAIL, reason, own
     return Verdict.PASS, f"{own} messages over {network} for {least} MiB; beside it: {others}", own
 
 

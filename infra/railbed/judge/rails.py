@@ -117,8 +117,8 @@ def _slower_by_their_means(flows: Flows) -> dict[Key, list[str]]:
         values = {name: series[key] for name, key in keys.items()}
         for name, found in compare.among(values, comparisons=2 * len(series)).items():
             if found.lost:
-                told = f"{found.loss:.1%} below {what} ({found.reference:.4g}) in the mean of {found.repeats} flows"
-                slower.setdefault(keys[name], []).append(told)
+                finding = f"{found.loss:.1%} below {what} ({found.reference:.4g}) in the mean of {found.repeats} flows"
+                slower.setdefault(keys[name], []).append(finding)
     return slower
 
 
@@ -276,6 +276,6 @@ def _undecided(table: _Table, node: str, rail: int, slow: Sequence[str]) -> str:
 
 def _why_not(samples: Sequence[RailSample], node: str, rail: int) -> str:
     """The first reason given by a flow of this rail that was not run."""
-    told = (s.reason for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.reason)
-    first = next(told, "")
+    reasons = (s.reason for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.reason)
+    first = next(reasons, "")
     return f" ({first})" if first else ""

@@ -126,8 +126,8 @@ def problems(table: Table, found: Ranks, requested: int | None) -> list[str]:
     """``RANKS_MISMATCH``: label or request lies outside the range, or the rows contradict each other."""
     if found.contradictory:
         return ["RANKS_MISMATCH"]
-    told = [n for n in (table.labelled_ranks, requested) if n is not None]
-    wrong = found.rows_used > 0 and any(not found.allows(n) for n in told)
+    stated = [n for n in (table.labelled_ranks, requested) if n is not None]
+    wrong = found.rows_used > 0 and any(not found.allows(n) for n in stated)
     # Where both lie inside a wide range they must still agree: the rank lines decide there.
-    wrong = wrong or len(set(told)) > 1
+    wrong = wrong or len(set(stated)) > 1
     return ["RANKS_MISMATCH"] if wrong else []

@@ -89,8 +89,8 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
         return Held([], [], silent.message if names else "", unwritten)
     left = [name for name in names if name not in held]
     # One that holds nobody is no evidence: where a pool is at its limit there is one an hour.
-    told = {"beyond_limit": left, "scheduler": "", "report": found.report if held else ""}
-    unwritten = _written(work, held, opened, **told) if names else ""
+    fields = {"beyond_limit": left, "scheduler": "", "report": found.report if held else ""}
+    unwritten = _written(work, held, opened, **fields) if names else ""
     return Held(held, left, unwritten=unwritten, breaker=opened)
 
 
@@ -106,14 +106,14 @@ def breakers(
     return {pool: why for pool, why in found.items() if why}
 
 
-def _written(work: Workspace, held: list[str], opened: Mapping[str, str], **told: object) -> str:
+def _written(work: Workspace, held: list[str], opened: Mapping[str, str], **fields: object) -> str:
     """Writes down who is held; why not, where the disk is full. The scheduler holds them all the same."""
     journal = Journal(work.journal_file)
     try:
         acceptance.revoke(work, held)
         for pool, why in opened.items():
             breaker.note(journal, pool, why)
-        journal.write("drift-hold", nodes=held, **told)
+        journal.write("drift-hold", nodes=held, **fields)
     except RailbedError as full:
         return full.message
     return ""

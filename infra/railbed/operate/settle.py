@@ -130,10 +130,10 @@ def _try(
     owner = drain.owners(scheduler.nodes(), [name]).get(name, "")
     if report.verdict is not Verdict.PASS:
         first = report.open_claims[0]
-        told = f"{first.claim} {first.verdict}: {first.reason}"
+        reason = f"{first.claim} {first.verdict}: {first.reason}"
         if before.drained:
-            _drain_again(scheduler, name, f"{REPAIR_PREFIX} {told}")
-        return _stays(journal, one, told, report.verdict, report.report_dir)
+            _drain_again(scheduler, name, f"{REPAIR_PREFIX} {reason}")
+        return _stays(journal, one, reason, report.verdict, report.report_dir)
     acceptance.release(scheduler, [name])
     journal.write("settle-returned", node=name, report=report.report_dir, kept_drained_by=owner)
     say(f"{name}: {'passed; still drained by its owner' if owner else 'passed, back in service'}")

@@ -113,7 +113,7 @@ def _held(node: Node, seen: Picture, known: Past, proven: bool) -> Standing | No
     if step and step.kind in past.CHANGING:
         return Standing(Place(State.REPAIRING), f"last step {step.kind}", step.at)
     if known.unfit and _unfit(known):
-        return Standing(Place(State.QUARANTINED), told(known.unfit), known.unfit.at)
+        return Standing(Place(State.QUARANTINED), describe(known.unfit), known.unfit.at)
     if not seen.is_accepted(node):
         if node.name not in seen.releases:
             return Standing(Place(State.PROVISIONING), "no run of the roles was whole on it yet")
@@ -145,7 +145,7 @@ def _unfit(known: Past) -> bool:
     return known.unfit is not None and (known.passed is None or known.unfit.place > known.passed.place)
 
 
-def told(entry: Entry) -> str:
+def describe(entry: Entry) -> str:
     """What the journal says of a failure, in a few words."""
     said = entry.event
     if entry.kind == past.TRY:

@@ -138,7 +138,7 @@ class _Run:
         # A drain from before, of the health check say, has a cause that another node's failure does not end.
         before = {name: states[name].reason if states[name].drained else "" for name in names}
         pending, start = list(names), time.monotonic()
-        told: dict[str, list[str]] = {}
+        reported: dict[str, list[str]] = {}
         while pending and not self.failed:
             busy = drain.busy(self.scheduler, pending)
             ready = [name for name in pending if name not in busy]
@@ -146,11 +146,11 @@ class _Run:
                 self.move(ready)
                 pending = [name for name in pending if name in busy]
                 continue
-            for name in [n for n in pending if busy[n] != told.get(n)]:
+            for name in [n for n in pending if busy[n] != reported.get(n)]:
                 self.step(name)(
                     "wait", f"waiting for job {', '.join(busy[name])} to end by itself", jobs=busy[name]
                 )
-            told = busy
+            reported = busy
             if time.monotonic() - start > self.wait_s:
                 self.waiting = busy
                 return
@@ -245,7 +245,7 @@ class _Run:
         with_rails = [node.name for node in self.contract.with_role(*WORKERS) if node.rails]
         others = [name for name in with_rails if name not in names]
         lacking = PARTNERS_NEEDED + 1 - len(set(with_rails) & set(names))
-        start, told = time.monotonic(), False
+        start, reported = time.monotonic(), False
         while 0 < lacking <= len(others) and time.monotonic() - start < self.wait_s:
             busy, states = drain.busy(self.scheduler, others), self.scheduler.nodes()
             idle = [
@@ -253,11 +253,11 @@ class _Run:
             ]
             if len(idle) >= lacking:
                 return
-            if not told:
+            if not reported:
                 self.step(names[0])(
                     "partners", f"waiting for {lacking} idle nodes to measure its rails with", jobs=busy
                 )
-            told = True
+            reported = True
             time.sleep(DRAIN_POLL_S)
 
     def _fail(self, name: str, why: str, verdict: Verdict, report: str = "") -> None:
@@ -297,8 +297,8 @@ def run(
         what = "the canary" if number == 1 else f"wave {number} of {len(planned.waves)}"
         say(f"{what}: {', '.join(names)}")
         going.wave(names)
-    told = {*going.moved, *going.kept, *going.waiting, *going.failed}
-    left = [name for wave in planned.waves for name in wave if name not in told]
+    handled = {*going.moved, *going.kept, *going.waiting, *going.failed}
+    left = [name for wave in planned.waves for name in wave if name not in handled]
     certificate = ""
     if not (going.failed or going.waiting or left):
         whole = validate.run(contract, work, accept=validate.exceptions(contract, work), progress=say)

@@ -130,8 +130,8 @@ def _neighbour(body: dict[str, Any]) -> End | None:
     identifier, description = _first(port.get("id")), port.get("descr")
     name = identifier.get("value")
     # A host's lldpd identifies a port by its address; the interface's name is then its description.
-    if identifier.get("type") in ("mac", "local") and (told := _text(description)):
-        name = told
+    if identifier.get("type") in ("mac", "local") and (described := _text(description)):
+        name = described
     return End(device, name) if device and isinstance(name, str) and name else None
 
 

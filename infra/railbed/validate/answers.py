@@ -57,9 +57,9 @@ def against_floor(
     Unproven where the number cannot be true (``sound.doubt``), and without a floor: nobody knows what is healthy.
     """
     wish = question.claim.expectation
-    told = sound.doubt(measured, wish.bound if wish else None, wish.unit if wish else "")
-    if told:
-        verdict, reason = Verdict.UNPROVEN, told
+    doubt = sound.doubt(measured, wish.bound if wish else None, wish.unit if wish else "")
+    if doubt:
+        verdict, reason = Verdict.UNPROVEN, doubt
     elif wish is None or wish.floor is None:
         verdict, reason = Verdict.UNPROVEN, "measured, but nothing says what it must reach"
     elif measured < wish.floor:

@@ -85,7 +85,7 @@ class Outcome:
         found = [(node, rate) for node, rate in self.rates.items() if node in set(self.record.nodes)]
         return sorted(found, key=lambda one: (one[1], one[0] not in named))
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words: whom it names, how surely, and what it took; else why nobody."""
         took = f"{self.runs} runs in {len(self.record.rounds)} rounds"
         if self.culprits:
@@ -172,14 +172,14 @@ def find(
                 say(f"search, round {number}: {few([' + '.join(pair) for pair in pairs], NAMED)}")
             found = {} if stopped else measure(number, pairs)
             for test in (one for one in planned.tests if one.stage == stage):
-                told = found.get(test.nodes)
-                tests.append(test.model_copy(update={"verdict": told.verdict if told else None}))
-                if told is None:
+                measured = found.get(test.nodes)
+                tests.append(test.model_copy(update={"verdict": measured.verdict if measured else None}))
+                if measured is None:
                     continue
-                budget.used += told.runs
-                reasons += [told.reason] if told.verdict is Verdict.UNPROVEN else []
-                for node in test.nodes if told.measured is not None else ():
-                    rates[node] = max(told.measured or 0.0, rates.get(node, 0.0))
+                budget.used += measured.runs
+                reasons += [measured.reason] if measured.verdict is Verdict.UNPROVEN else []
+                for node in test.nodes if measured.measured is not None else ():
+                    rates[node] = max(measured.measured or 0.0, rates.get(node, 0.0))
         if any(test.ran for test in tests):
             record = record.with_round(planned.model_copy(update={"tests": tests}))
             decision = fault_search.decide(record)

@@ -72,10 +72,10 @@ def run(validation: ValidationRun) -> None:
 def _causes(validation: ValidationRun, seen: Seen) -> str:
     """What stands before the reason where nothing is seen of cables because their nodes are away, or their rails down."""
     silent = dict.fromkeys(cable.card.device for cable in seen.unseen)
-    told = [validation.unreachable.get(name) or validation.dead_rails.get(name, "") for name in silent]
-    if seen.verdict is not Verdict.UNPROVEN or not told or not all(told):
+    causes = [validation.unreachable.get(name) or validation.dead_rails.get(name, "") for name in silent]
+    if seen.verdict is not Verdict.UNPROVEN or not causes or not all(causes):
         return ""
-    return f"{few(told, MOST_CAUSES, '; ')}: "
+    return f"{few(causes, MOST_CAUSES, '; ')}: "
 
 
 def planned(contract: Contract, names: Sequence[str], *, by_device: bool) -> list[Planned]:
@@ -128,8 +128,8 @@ def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
     if not failed or seen.verdict is Verdict.PASS:
         return seen
     name, one = next(iter(failed.items()))
-    told = f"{ended.why(one, 'lldpcli', name)} ({len(failed)} of {len(said)} nodes)"
-    return Seen(seen.verdict, f"{told}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
+    reason = f"{ended.why(one, 'lldpcli', name)} ({len(failed)} of {len(said)} nodes)"
+    return Seen(seen.verdict, f"{reason}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
 
 
 def _by_subnet(

@@ -90,9 +90,9 @@ def _run(validation: ValidationRun, filesystem: Filesystem, pair: Pair) -> None:
         _open(validation, pair, why)
         return
     mount = filesystem.mount
-    told = no_room(validation, nodes[0], mount, size)
-    if told:
-        _open(validation, pair, told)
+    reason = no_room(validation, nodes[0], mount, size)
+    if reason:
+        _open(validation, pair, reason)
         return
     folder = old_folders.path(validation, mount, "checkpoint")
     script = f"mkdir {shlex.quote(folder)} && cat > {shlex.quote(folder)}/probe.py"

@@ -76,12 +76,12 @@ def judge(name: str, answer: Result, filesystem: Filesystem) -> Client:
     stat, _, table = rest.partition("\n")
     words, said = python.split(" ", 2), stat.split(" ", 2)
     if not answer.ok or words[0] != "python" or said[0] != "stat" or len(words) < 2 or len(said) < 2:
-        told = (
+        reason = (
             "it does not answer"
             if answer.returncode == TIMED_OUT
             else ended.why(answer, "the look at its filesystem", name)
         )
-        return unreachable(name, f"blocked by {name}, which cannot be reached: {told}")
+        return unreachable(name, f"blocked by {name}, which cannot be reached: {reason}")
     wrong = wrong_mount(mounted_as(table), filesystem.mount, filesystem.kind)
     if not wrong and said[1] == "silent":
         wrong = f"{filesystem.mount} does not answer within {CLIENT_STAT_S:g} s"

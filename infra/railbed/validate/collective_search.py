@@ -64,7 +64,7 @@ def explained(record: Judged, outcome: Outcome, *, own: bool) -> Judged:
     if mine:
         detail["guilty"] = [[one.node, one.part] for one in mine]
         detail["confidence"] = min(confidence(one) for one in mine)
-    return record.model_copy(update={"reason": f"{record.reason}; {outcome.told()}", "detail": detail})
+    return record.model_copy(update={"reason": f"{record.reason}; {outcome.summary()}", "detail": detail})
 
 
 def _ends(part: str) -> list[str]:
@@ -118,7 +118,7 @@ def _search(validation: ValidationRun, failed: Judged, budget: Budget) -> Outcom
     outcome.withheld = across_units(
         outcome, {node.name: node.scalable_unit for node in validation.rail_nodes()}
     )
-    validation.say(outcome.told())
+    validation.say(outcome.summary())
     return outcome
 
 
@@ -160,9 +160,9 @@ class _Pairs:
             name = f"collectives/search-{self.op}-{number}-{self.stages}" + (
                 f"-{attempt}" if attempt > 1 else ""
             )
-            for pair, told in self._once(pending, name).items():
-                runs = told.runs + (found[pair].runs if pair in found else 0)
-                found[pair] = Measured(told.verdict, runs, told.measured, told.reason)
+            for pair, measured in self._once(pending, name).items():
+                runs = measured.runs + (found[pair].runs if pair in found else 0)
+                found[pair] = Measured(measured.verdict, runs, measured.measured, measured.reason)
             pending = [pair for pair in pending if found[pair].verdict is Verdict.FAIL]
             if not pending:
                 break
@@ -179,10 +179,10 @@ class _Pairs:
                 SSH_FANOUT,
             )
         validation.keep(f"{name}.txt", "\n".join(f"# {one}\n{start.stdout}" for one, start in starts.items()))
-        told = {one: start.stderr for one, start in starts.items() if start.stderr.strip()}
-        if told:
+        errors = {one: start.stderr for one, start in starts.items() if start.stderr.strip()}
+        if errors:
             validation.keep(
-                f"{name}.stderr.txt", "\n".join(f"# {one}\n{text.strip()}" for one, text in told.items())
+                f"{name}.stderr.txt", "\n".join(f"# {one}\n{text.strip()}" for one, text in errors.items())
             )
         validation.keep(f"{name}.conditions.json", seen.plain())
         return {pair: self._tested(starts[one], pair, seen) for one, pair in by_name.items()}

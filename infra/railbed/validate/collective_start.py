@@ -68,7 +68,7 @@ def run(
 def logs(validation: ValidationRun, nodes: Sequence[str], log: str) -> str:
     """NCCL's logs of one start from all nodes; of a node that does not answer nothing."""
     argv = collective_programs.take_logs(log)
-    told = validation.remote.each(
+    replies = validation.remote.each(
         nodes, lambda name: validation.remote.run(name, argv, timeout_s=LOGS_S, check=False)
     )
-    return "".join(one.stdout for one in told.values())
+    return "".join(one.stdout for one in replies.values())

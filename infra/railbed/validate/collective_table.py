@@ -84,14 +84,14 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
     rows = nccl_tests.plain_rows(tables[-1])
     largest = max(row.size_bytes for row in tables[-1].rows)
     if record.verdict is not Verdict.FAIL and largest < (wish.size_bytes or 0) * SIZE_SLACK:
-        told = (
+        reason = (
             f"its largest size is {largest} B; what it is held against was published at {wish.size_bytes} B"
         )
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     ran_on = sorted(tables[-1].nodes)
     if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
-        told = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     detail = {
         **record.detail, "nodes": nodes, "problems": problems, "rails_proven": proven, "rows": rows,
         "curve": [[one.size_bytes, one.expected, one.floor] for one in wish.curve],
@@ -116,8 +116,8 @@ def _on_the_curve(record: Judged, table: nccl_tests.Table, case: Case, reaches: 
         }
         return record.model_copy(update=changes)
     if missing := curve.missing(found, reaches):
-        told = f"no result at {few([f'{size} B' for size in missing], SHOWN)}; {record.reason}"
-        return record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"no result at {few([f'{size} B' for size in missing], SHOWN)}; {record.reason}"
+        return record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     return record
 
 

@@ -219,9 +219,9 @@ def _start(
     )
     evidence = validation.keep(f"{name}.txt", text)
     validation.keep(f"{name}.conditions.json", seen.plain())
-    for kind, told in (("stderr", stderr), ("nccl", nccl)):
-        if told.strip():
-            validation.keep(f"{name}.{kind}.txt", told)
+    for kind, output in (("stderr", stderr), ("nccl", nccl)):
+        if output.strip():
+            validation.keep(f"{name}.{kind}.txt", output)
     judged, counters = {}, {one.op: one.counters for one in starts if one.counters}
     for one in starts:
         if one.problem:
@@ -252,12 +252,14 @@ def _nccl(validation: ValidationRun, text: str, nodes: list[str]) -> None:
     way = _named(judge(log), text, names, judge)
     direct = _named(nccl_transport.judge_gpudirect(log), text, names, nccl_transport.judge_gpudirect)
     if way.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
-        told = f"blocked by {way.claim}: {direct.reason}"
-        direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"blocked by {way.claim}: {direct.reason}"
+        direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     if lost := nccl_hosts.silent(text, nodes):
-        told = f"NCCL's log of {', '.join(lost)} is missing"
+        reason = f"NCCL's log of {', '.join(lost)} is missing"
         way, direct = (
-            one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": f"{told}; beside it {one.reason}"})
+            one.model_copy(
+                update={"verdict": Verdict.UNPROVEN, "reason": f"{reason}; beside it {one.reason}"}
+            )
             if one.verdict is Verdict.PASS
             else one
             for one in (way, direct)

@@ -38,8 +38,8 @@ def run(validation: ValidationRun) -> None:
     """Diagnoses every node of which the claim is asked, all at once."""
     questions = {question.node: question for question in validation.scope.get(CLAIM)}
     for name in list(questions):
-        if told := validation.unreachable.get(name) or validation.busy(name) or _obstacle(validation, name):
-            validation.answers.why(CLAIM, told, [name])
+        if reason := validation.unreachable.get(name) or validation.busy(name) or _obstacle(validation, name):
+            validation.answers.why(CLAIM, reason, [name])
             del questions[name]
     if not questions:
         return
@@ -61,13 +61,13 @@ def _obstacle(validation: ValidationRun, name: str) -> str:
     return ""
 
 
-def _blamed(validation: ValidationRun, name: str, told: str) -> str:
+def _blamed(validation: ValidationRun, name: str, reason: str) -> str:
     """Why the tests prove nothing, after what is known of the node that explains it."""
     for claim in EXPLAINING:
         known = validation.answers.of(claim, name)
         if known is not None and known.verdict is Verdict.FAIL:
-            return f"blocked by {claim} on {name}: {told}"
-    return told
+            return f"blocked by {claim} on {name}: {reason}"
+    return reason
 
 
 def _level(validation: ValidationRun, name: str) -> int:
@@ -88,8 +88,8 @@ def _answer(validation: ValidationRun, question: Question, result: Result, level
     diag = dcgmi_diag.plain(text)
     # dcgmi ends with an error where a test failed: what it printed tells more than that.
     if not diag["tests"] and not diag["error"]:
-        told = _blamed(validation, question.node, ended.why(result, "dcgmi diag", question.node))
-        return judged(question, Verdict.UNPROVEN, told, evidence=evidence)
+        reason = _blamed(validation, question.node, ended.why(result, "dcgmi diag", question.node))
+        return judged(question, Verdict.UNPROVEN, reason, evidence=evidence)
     gpus = validation.node(question.node).gpus
     verdict, reason, parts = law.judge(diag, dcgmi_health.plain(watched), gpus)
     reason = f"level {level}: {reason}"

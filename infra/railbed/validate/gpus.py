@@ -67,8 +67,8 @@ def run(validation: ValidationRun) -> None:
     fleets: dict[str, Fleet] = {}
     asked = {question.node for question in validation.scope.get(PATTERN)}
     for question in validation.scope.get(PATTERN):
-        if told := _obstacle(validation, question.node):
-            validation.answers.why(PATTERN, told, [question.node])
+        if reason := _obstacle(validation, question.node):
+            validation.answers.why(PATTERN, reason, [question.node])
             continue
         key = validation.node(question.node).machine
         fleet = fleets.setdefault(key, Fleet(validation.contract.machine(key)))
@@ -85,20 +85,20 @@ def run(validation: ValidationRun) -> None:
 
 def _obstacle(validation: ValidationRun, name: str) -> str:
     """Why the node cannot be measured; empty where it can."""
-    if told := validation.unreachable.get(name) or validation.busy(name):
-        return told
+    if reason := validation.unreachable.get(name) or validation.busy(name):
+        return reason
     for claim in NEEDS:
         known = validation.answers.of(claim, name)
         if known is not None and known.verdict is not Verdict.PASS:
             return f"blocked by {claim} on {name}"
     if validation.contract.scheduler != "slurm":
         return ""
-    told, gpus = validation.obstacle(name), validation.node(name).gpus
-    if not told and validation.schedule[name].gpus < gpus:
-        told = (
+    reason, gpus = validation.obstacle(name), validation.node(name).gpus
+    if not reason and validation.schedule[name].gpus < gpus:
+        reason = (
             f"blocked by scheduler.state: it offers {validation.schedule[name].gpus} of {gpus} GPUs of {name}"
         )
-    return told
+    return reason
 
 
 def _together(validation: ValidationRun, nodes: Sequence[str]) -> Iterator[list[str]]:
@@ -160,18 +160,18 @@ def _read(validation: ValidationRun, fleet: Fleet, nodes: list[str], said: Mappi
     program = hashlib.sha256(PROBE.read_bytes()).hexdigest()
     for name in nodes:
         if lines := found.get(name):
-            told = joined(name, lines, validation.node(name).gpus, program)
-            if isinstance(told, Part):
-                fleet.parts[name] = told
+            reply = joined(name, lines, validation.node(name).gpus, program)
+            if isinstance(reply, Part):
+                fleet.parts[name] = reply
                 continue
         else:
             place = name if name in said else next(iter(said))
-            told = (
+            reply = (
                 f"{PROGRAM} printed no answer on {name}"
                 if said[place].ok
                 else f"no answer of {name}: {ended.why(said[place], PROGRAM, place)}"
             )
-        validation.answers.why(PATTERN, told, [name])
+        validation.answers.why(PATTERN, reply, [name])
 
 
 def _answers(validation: ValidationRun, fleet: Fleet) -> Iterator[Judged]:
@@ -254,8 +254,8 @@ def _judged(
         **({"pairs": outcome.pairs} if outcome.pairs else {}),
         **_shown(question.claim.id, part),
     }
-    told = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
-    reason = f"{outcome.reason} ({'; '.join(told)})" if told else outcome.reason
+    traces = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
+    reason = f"{outcome.reason} ({'; '.join(traces)})" if traces else outcome.reason
     return judged(
         question, outcome.verdict, reason, measured=outcome.measured, evidence=evidence, detail=detail
     )

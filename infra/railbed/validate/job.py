@@ -63,8 +63,8 @@ def run(validation: ValidationRun) -> None:
     ranks = machine.collective_ranks_per_node if machine.trains_on == "cuda" else 1
     work = Work(free[:JOB_NODES], ranks, machine.trains_on)
     mount = validation.contract.filesystems[0].mount
-    if told := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
-        validation.answers.why(PATTERN, told)
+    if reason := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
+        validation.answers.why(PATTERN, reason)
         return
     patience = Patience(validation.say)
     while True:

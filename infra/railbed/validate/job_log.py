@@ -166,11 +166,11 @@ def checkpoint(story: Story, work: Work, sha256_read: str) -> Outcome:
         return Outcome(Verdict.UNPROVEN, "nobody read the last checkpoint on another node", slowest, "s")
     if sha256_read != written[-1].sha256:
         if max(story.starts) not in story.done:
-            told = "it was cut short, maybe between a checkpoint and the line about it"
-            return Outcome(Verdict.UNPROVEN, told, slowest, "s")
+            reason = "it was cut short, maybe between a checkpoint and the line about it"
+            return Outcome(Verdict.UNPROVEN, reason, slowest, "s")
         return Outcome(Verdict.FAIL, "the last checkpoint reads differently on another node", slowest, "s")
-    told = f"{len(written)} checkpoints of {written[-1].bytes / 1e6:.1f} MB, read back on another node"
-    return Outcome(Verdict.PASS, told, slowest, "s")
+    reason = f"{len(written)} checkpoints of {written[-1].bytes / 1e6:.1f} MB, read back on another node"
+    return Outcome(Verdict.PASS, reason, slowest, "s")
 
 
 def resume(story: Story, work: Work) -> Outcome:
@@ -182,8 +182,8 @@ def resume(story: Story, work: Work) -> Outcome:
     if silent:
         return Outcome(Verdict.FAIL, f"the first run's loss of step {silent} is not a number", None, "steps")
     if 0 in story.done or not saved or reached < course.dies_at - 1:
-        told = f"the first run was not cut as planned: it reached step {reached} of {course.dies_at - 1}"
-        return Outcome(Verdict.UNPROVEN, told, None, "steps")
+        reason = f"the first run was not cut as planned: it reached step {reached} of {course.dies_at - 1}"
+        return Outcome(Verdict.UNPROVEN, reason, None, "steps")
     again = story.starts.get(1)
     if again is None:
         return Outcome(Verdict.FAIL, "the job did not start again", None, "steps", late=True)
@@ -196,8 +196,8 @@ def resume(story: Story, work: Work) -> Outcome:
         return Outcome(Verdict.FAIL, wrong, lost, "steps", late, going=late)
     if few := work.missing(again.hosts):
         return Outcome(Verdict.UNPROVEN, f"it went on with {few}", lost, "steps")
-    told = f"went on at step {first} of {course.steps} from the checkpoint; {lost:g} steps done again, losses equal"
-    return Outcome(Verdict.PASS, told, lost, "steps")
+    reason = f"went on at step {first} of {course.steps} from the checkpoint; {lost:g} steps done again, losses equal"
+    return Outcome(Verdict.PASS, reason, lost, "steps")
 
 
 def _broken_resume(story: Story, first: int, saved: int, steps: int) -> str:
@@ -254,5 +254,5 @@ def pace_in_words(found: Mapping[str, Any], work: Work) -> str:
     if not found:
         return ""
     one = "GPU" if work.device == "cuda" else "rank"
-    told = f"{found['tokens_per_s_per_rank']:.4g} tokens/s per {one}, step {found['step_ms']:.3g} ms"
-    return f"{told}, jitter {found['jitter']:.2f} (reported only)"
+    speed = f"{found['tokens_per_s_per_rank']:.4g} tokens/s per {one}, step {found['step_ms']:.3g} ms"
+    return f"{speed}, jitter {found['jitter']:.2f} (reported only)"

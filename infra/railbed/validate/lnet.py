@@ -65,22 +65,22 @@ def answer(
     unknown: list[str] = []
     sent: dict[str, int] = {}
     for name, size in _moved(moved).items():
-        verdict, told, count = _one(name, counters, network, size, addresses.get(name, ""))
+        verdict, reason, count = _one(name, counters, network, size, addresses.get(name, ""))
         if count is not None:
             sent[name] = count
         if verdict is Verdict.FAIL:
-            failed[name] = f"{name}: {told}"
+            failed[name] = f"{name}: {reason}"
         elif verdict is Verdict.UNPROVEN:
-            unknown.append(f"{name}: {told}")
+            unknown.append(f"{name}: {reason}")
     detail: dict[str, Any] = {"messages": sent, "network": network}
     if failed:
         detail["guilty"] = [[name, PART] for name in failed]
         return judged(question, Verdict.FAIL, "; ".join(failed.values()), evidence=evidence, detail=detail)
     if unknown or not sent:
-        told = "; ".join(unknown) or "no client moved anything"
-        return judged(question, Verdict.UNPROVEN, told, evidence=evidence, detail=detail)
-    told = f"what {len(sent)} clients moved went over {network}"
-    return judged(question, Verdict.PASS, told, evidence=evidence, detail=detail)
+        reason = "; ".join(unknown) or "no client moved anything"
+        return judged(question, Verdict.UNPROVEN, reason, evidence=evidence, detail=detail)
+    reason = f"what {len(sent)} clients moved went over {network}"
+    return judged(question, Verdict.PASS, reason, evidence=evidence, detail=detail)
 
 
 def _moved(moved: Transfers) -> Mapping[str, int]:

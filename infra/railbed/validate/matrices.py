@@ -62,9 +62,9 @@ def rails(claims: Iterable[Judged]) -> Grid:
 
 def _rail(record: Judged) -> Cell:
     ways = record.detail.get("gbps") or {}
-    told = ", ".join(f"{way} {rate:.4g} Gb/s" for way, rate in ways.items() if isinstance(rate, float | int))
+    rates = ", ".join(f"{way} {rate:.4g} Gb/s" for way, rate in ways.items() if isinstance(rate, float | int))
     share = share_of(record, record.measured)
-    return Cell(record.verdict.value, share, f"{record.claim}: {told or record.reason}")
+    return Cell(record.verdict.value, share, f"{record.claim}: {rates or record.reason}")
 
 
 def pairs(claims: Iterable[Judged]) -> dict[tuple[str, str], tuple[float, int]]:
@@ -148,8 +148,8 @@ def bounded(columns: list[str], rows: list[tuple[str, list[Cell]]]) -> Grid:
     """All rows, or of too many those that have something to show."""
     if len(rows) <= ROWS_MOST:
         return Grid(columns, rows)
-    told = [row for row in rows if any(cell.verdict not in ("", "pass") for cell in row[1])][:ROWS_MOST]
-    return Grid(columns, told, len(rows) - len(told))
+    shown = [row for row in rows if any(cell.verdict not in ("", "pass") for cell in row[1])][:ROWS_MOST]
+    return Grid(columns, shown, len(rows) - len(shown))
 
 
 @dataclass(frozen=True)

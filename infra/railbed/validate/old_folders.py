@@ -23,7 +23,7 @@ Kind = Literal["probe", "checkpoint", "job"]
 UNKNOWN = "unknown"
 """In the place of the id where a checkout has no key: nothing of that name is ever removed."""
 HOUR_S = 3600.0
-NAMES_TOLD = 3
+MAX_NAMES = 3
 Name = Annotated[str, Field(max_length=255)]
 
 
@@ -86,20 +86,20 @@ def clear(validation: ValidationRun, filesystem: Filesystem, node: str) -> None:
     except node_json.Unreadable as wrong:
         validation.notes.append(f"{where}: {wrong.message}")
         return
-    validation.notes += [f"{where}: {said}" for said in told(found)]
+    validation.notes += [f"{where}: {said}" for said in sentences(found)]
 
 
-def told(found: Found) -> list[str]:
+def sentences(found: Found) -> list[str]:
     """In sentences; pure."""
     said = []
     if found.removed:
-        names = few([f"{shown(one.name)} ({age(one.age_s)})" for one in found.removed], NAMES_TOLD)
+        names = few([f"{shown(one.name)} ({age(one.age_s)})" for one in found.removed], MAX_NAMES)
         said.append(f"removed {len(found.removed)} folders that killed validations left: {names}")
     if found.kept:
-        names = few([f"{shown(one.name)}: {shown(one.why)}" for one in found.kept], NAMES_TOLD, "; ")
+        names = few([f"{shown(one.name)}: {shown(one.why)}" for one in found.kept], MAX_NAMES, "; ")
         said.append(f"left {len(found.kept)} old folders of this stack in place: {names}")
     if found.unnamed.count:
-        names = few([shown(one) for one in found.unnamed.names], NAMES_TOLD)
+        names = few([shown(one) for one in found.unnamed.names], MAX_NAMES)
         said.append(
             f"{found.unnamed.count} folders whose names do not say of which stack they are, the oldest unchanged for "
             f"{age(found.unnamed.oldest_s)}, such as {names}; remove them where no validation runs"

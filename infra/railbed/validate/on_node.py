@@ -117,9 +117,9 @@ def _ask(
     try:
         records = node_json.read(result.stdout, RECORDS, name)
     except node_json.Unreadable as wrong:
-        told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
+        reason = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
         for pattern in PATTERNS:
-            validation.answers.why(pattern, f"the on-node checks gave no result: {told}", [name])
+            validation.answers.why(pattern, f"the on-node checks gave no result: {reason}", [name])
         return []
     by_claim = {record.claim: record for record in records}
     return [

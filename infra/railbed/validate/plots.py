@@ -131,11 +131,11 @@ def _points(record: Judged) -> list[tuple[int, float]]:
 
 
 def _sizes(values: Iterable[int]) -> list[str]:
-    told = []
+    labels = []
     for value in values:
         power = min((value.bit_length() - 1) // 10, 4)
-        told.append(f"{value / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}")
-    return told
+        labels.append(f"{value / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}")
+    return labels
 
 
 def rails(claims: Sequence[Judged]) -> list[str]:

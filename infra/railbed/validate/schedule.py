@@ -44,10 +44,10 @@ def look(validation: ValidationRun) -> None:
         nodes = [n.name for n in validation.contract.with_role(*WORKERS)]
         fit = len(nodes) - len(set(problems) & set(nodes))
         verdict = Verdict.FAIL if problems else Verdict.PASS
-        told = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
+        reason = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
         validation.answers.add(
             judged(
-                question, verdict, told or f"all {len(nodes)} nodes are fit for work", measured=fit,
+                question, verdict, reason or f"all {len(nodes)} nodes are fit for work", measured=fit,
                 unit="nodes", expected=len(nodes), evidence=evidence,
                 detail={"problems": problems, "guilty_nodes": sorted(problems)},
             )
@@ -61,21 +61,21 @@ def faults(
     found: dict[str, list[str]] = {}
     for node in contract.with_role(*WORKERS):
         state = states.get(node.name)
-        told = []
+        problems = []
         if state is None:
-            told.append("the scheduler does not know it")
+            problems.append("the scheduler does not know it")
         else:
             if not state.usable:
-                told.append(state.text + (f" ({state.reason})" if state.reason else ""))
+                problems.append(state.text + (f" ({state.reason})" if state.reason else ""))
             if state.gpus != node.gpus:
-                told.append(f"offers {state.gpus} GPUs, not {node.gpus}")
+                problems.append(f"offers {state.gpus} GPUs, not {node.gpus}")
             if PARTITION not in state.partitions:
-                told.append(f"not in partition {PARTITION}")
-        told += [
+                problems.append(f"not in partition {PARTITION}")
+        problems += [
             f"held by reservation {r.name}"
             for r in reservations
             if r.name != ACCEPTANCE_RESERVATION and node.name in r.nodes
         ]
-        if told:
-            found[node.name] = told
+        if problems:
+            found[node.name] = problems
     return found

@@ -58,9 +58,9 @@ def odd_controller(found: list[Judged], controller: str) -> list[Judged]:
 
 def _turned(one: Judged, controller: str, others: list[Judged]) -> Judged:
     if one.node != controller:
-        told = f"blocked by {CLAIM} on {controller}: {one.reason}"
-        return one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"blocked by {CLAIM} on {controller}: {one.reason}"
+        return one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     parts = others[0].detail.get("parts")
-    told = f"{', '.join(parts or [])} of {controller} differs from that of all {len(others)} other hosts"
+    reason = f"{', '.join(parts or [])} of {controller} differs from that of all {len(others)} other hosts"
     detail = {**one.detail, "parts": parts}
-    return one.model_copy(update={"verdict": Verdict.FAIL, "reason": told, "detail": detail})
+    return one.model_copy(update={"verdict": Verdict.FAIL, "reason": reason, "detail": detail})

@@ -53,8 +53,8 @@ def judge(validation: ValidationRun, filesystem: Filesystem, listed: Result, inf
     if not serving:
         master = filesystem.metadata_server
         why = shown(listed.tail()) if listed.ok else ended.why(listed, "mfscli", master)
-        told = f"the metadata server on {master} lists no data servers: {why}"
-        return Servers(unknown=[told]) if listed.ok else Servers(problems={told: (master, SERVER)})
+        reason = f"the metadata server on {master} lists no data servers: {why}"
+        return Servers(unknown=[reason]) if listed.ok else Servers(problems={reason: (master, SERVER)})
     # A run of some nodes judges their servers: another one's fault must not condemn them.
     only = [n for n in filesystem.data_servers if not validation.scope.only or n in validation.scope.only]
     names = {validation.node(name).address: name for name in only or filesystem.data_servers}
@@ -75,16 +75,16 @@ def judge(validation: ValidationRun, filesystem: Filesystem, listed: Result, inf
 
 def outage(validation: ValidationRun, filesystem: Filesystem, reasons: Sequence[str]) -> tuple[str, Pair]:
     """What is said of a filesystem that no client can use, and what is to blame: its metadata server where that is silent too."""
-    told = f"{filesystem.name} is down for all {len(reasons)} clients that were asked: {reasons[0]}"
+    reason = f"{filesystem.name} is down for all {len(reasons)} clients that were asked: {reasons[0]}"
     if filesystem.kind != MOOSEFS:
-        return told, ("", SERVER)
+        return reason, ("", SERVER)
     listed, master = _list(validation, filesystem), filesystem.metadata_server
     validation.keep(
         f"{further.folder(validation.contract, filesystem)}/servers.txt", f"{listed.stdout}\n{listed.stderr}"
     )
     if data_servers(listed.stdout):
-        return f"{told}; its metadata server {master} answers", ("", SERVER)
-    return f"{told}; its metadata server {master} gives no answer either", (master, SERVER)
+        return f"{reason}; its metadata server {master} answers", ("", SERVER)
+    return f"{reason}; its metadata server {master} gives no answer either", (master, SERVER)
 
 
 def _list(validation: ValidationRun, filesystem: Filesystem) -> Result:

@@ -57,10 +57,10 @@ def _run(trial: Trial) -> None:
     for question in trial.questions(SERVERS):
         validation.answers.add(_served(trial, question))
     for question in trial.questions(lnet.CLAIM):
-        told = lnet.answer(
+        record = lnet.answer(
             question, trial.filesystem, trial.moved, trial.network, trial.evidence, validation.contract.nodes
         )
-        validation.answers.add(told)
+        validation.answers.add(record)
     for claim, load in measured.items():
         for question in trial.questions(claim):
             validation.answers.add(_alike(trial, question, load))
@@ -159,8 +159,8 @@ class Trial:
                 return (name, folder) if len(self.well) > 1 else None
             if made.returncode == TIMED_OUT and self.look():
                 return None
-            told = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
-            self.clients[name] = Client(name, Seen.BROKEN, told)
+            reason = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
+            self.clients[name] = Client(name, Seen.BROKEN, reason)
             self._remember()
         return None
 
@@ -184,11 +184,11 @@ class Trial:
 def _down(trial: Trial) -> None:
     """The filesystem itself: one fault, whatever is asked of it."""
     reasons = [one.reason for one in trial.clients.values() if one.seen is Seen.BROKEN]
-    told, guilty = servers.outage(trial.validation, trial.filesystem, reasons)
+    reason, guilty = servers.outage(trial.validation, trial.filesystem, reasons)
     for question in trial.validation.scope.get(PATTERN + trial.suffix):
         if not trial.suffix and "@" in question.claim.id:
             continue
-        trial.validation.answers.add(_failed(question, {told: guilty}, trial.evidence))
+        trial.validation.answers.add(_failed(question, {reason: guilty}, trial.evidence))
 
 
 def _failed(question: Question, problems: dict[str, Pair], evidence: str) -> Judged:
@@ -253,8 +253,8 @@ def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
     unknown += load.absent.values()
     shares = load.shares
     if unknown or not shares:
-        told = "; ".join(dict.fromkeys(unknown)) or "fewer than 3 clients can be compared"
-        return judged(question, Verdict.UNPROVEN, told, evidence=load.evidence)
+        why = "; ".join(dict.fromkeys(unknown)) or "fewer than 3 clients can be compared"
+        return judged(question, Verdict.UNPROVEN, why, evidence=load.evidence)
     slowest = min(shares, key=lambda name: shares[name])
     detail: dict[str, Any] = {
         "shares": shares, "slowest": slowest, "together_per_s": load.together_per_s, "per_s": load.rates,

@@ -156,7 +156,7 @@ class ValidationRun:
         outside = [name for name in free if name not in self.reserved]
         chosen = sorted(inside if len(inside) > len(outside) else outside, key=self.broken)
         if len(chosen) < wanted:
-            told = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
-            return [], f"{len(chosen)} of {wanted} nodes can run it: {told}"
+            why_not = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
+            return [], f"{len(chosen)} of {wanted} nodes can run it: {why_not}"
         sound = [name for name in chosen if not self.broken(name)]
         return sound if len(sound) >= wanted else chosen, ""

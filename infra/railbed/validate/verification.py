@@ -162,21 +162,21 @@ def _folder(path: Path, said: Certificate, asked: Path | None) -> Path | None:
 def _key(signer: Signer) -> Check:
     if signer.pinned:
         return Check(name="key", verdict=Verdict.PASS, reason=signer.described)
-    told = f"{signer.described}; say with --key whose it must be"
-    return Check(name="key", verdict=Verdict.UNPROVEN, reason=told)
+    reason = f"{signer.described}; say with --key whose it must be"
+    return Check(name="key", verdict=Verdict.UNPROVEN, reason=reason)
 
 
 def expiry(said: Certificate, now: datetime) -> Check:
     """Whether it stands today."""
     issued, expires = datetime.fromisoformat(said.issued_at), datetime.fromisoformat(said.expires)
     if now >= expires:
-        told = f"it expired on {said.expires}; measure again with `railbed validate`"
-        return Check(name="expiry", verdict=Verdict.FAIL, reason=told)
+        reason = f"it expired on {said.expires}; measure again with `railbed validate`"
+        return Check(name="expiry", verdict=Verdict.FAIL, reason=reason)
     if issued > now + timedelta(seconds=CLOCK_AHEAD_S):
-        told = f"it was issued on {said.issued_at}, which is to come: one of two clocks is wrong"
-        return Check(name="expiry", verdict=Verdict.UNPROVEN, reason=told)
-    told = f"until {said.expires}, {(expires - now).days} days"
-    return Check(name="expiry", verdict=Verdict.PASS, reason=told)
+        reason = f"it was issued on {said.issued_at}, which is to come: one of two clocks is wrong"
+        return Check(name="expiry", verdict=Verdict.UNPROVEN, reason=reason)
+    reason = f"until {said.expires}, {(expires - now).days} days"
+    return Check(name="expiry", verdict=Verdict.PASS, reason=reason)
 
 
 def _report(folder: Path | None, said: Certificate) -> Check:
@@ -216,8 +216,8 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
 def _looked(name: str, folder: Path | None, file: str, look: Callable[[Path], tuple[Verdict, str]]) -> Check:
     """A check of files. One that is not there at all leaves it unproven; any other file in its place fails it."""
     if folder is None:
-        told = "the report's folder is not beside the certificate; name it with --report"
-        return Check(name=name, verdict=Verdict.UNPROVEN, reason=told)
+        reason = "the report's folder is not beside the certificate; name it with --report"
+        return Check(name=name, verdict=Verdict.UNPROVEN, reason=reason)
     try:
         verdict, reason = look(folder)
     except FileNotFoundError:
@@ -233,13 +233,13 @@ def _identities(said: Certificate) -> Check:
     """Whether each node showed who it is. That it is the contract's machine is a claim, and judged."""
     without = [node.name for node in said.nodes if not node.measured.measured]
     if not without:
-        told = f"{len(said.nodes)} nodes, each measured on itself"
-        return Check(name="identities", verdict=Verdict.PASS, reason=told)
-    told = f"nothing identifies {few(without, NAMED)}"
+        reason = f"{len(said.nodes)} nodes, each measured on itself"
+        return Check(name="identities", verdict=Verdict.PASS, reason=reason)
+    reason = f"nothing identifies {few(without, NAMED)}"
     accepted = said.accepted_unproven.get(CLAIM)
     verdict = Verdict.UNPROVEN if accepted is None else Verdict.PASS
     return Check(
         name="identities",
         verdict=verdict,
-        reason=told if accepted is None else f"{told}; accepted: {accepted}",
+        reason=reason if accepted is None else f"{reason}; accepted: {accepted}",
     )

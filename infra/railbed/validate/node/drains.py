@@ -193,8 +193,8 @@ class Drains:
         known = list(faults)
         texts = list(dict.fromkeys(f"{one.code}: {one.text}" for one in known))
         flapping = self._flapping()
-        told = f"{HELD}, came back {flapping} times: " if flapping else ""
-        reason = f"{self.settings.mark} {told}{'; '.join(texts)}"
+        prefix = f"{HELD}, came back {flapping} times: " if flapping else ""
+        reason = f"{self.settings.mark} {prefix}{'; '.join(texts)}"
         pages = ", ".join(dict.fromkeys(runbook(one.code) for one in known))
         whole = f"{reason} (runbook {pages})"
         return whole if len(whole) <= REASON_LENGTH else reason[:REASON_LENGTH]
@@ -228,8 +228,8 @@ class Drains:
         window = time.time() - self.settings.returns_window_s
         returned = [at for at in self.returned if at > window]
         if not self.save_returned([*returned, time.time()]):
-            told = "the fault is gone, but the return cannot be written down: the node stays drained"
-            self._note("unknown", told)
+            reason = "the fault is gone, but the return cannot be written down: the node stays drained"
+            self._note("unknown", reason)
             return
         if self.scheduler.resume():
             self._remember(replace(self.memory, drained=False, passes=0))

@@ -14,7 +14,7 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 MODE = re.compile(r"\[(integrity|confidentiality)\]")
 
 
-def told(probe: Probe, way: str) -> str:
+def remedy(probe: Probe, way: str) -> str:
     """What a person can do about a register that nobody may write, ``way`` first; empty without lockdown."""
     mode = MODE.search(probe.read(LOCKDOWN) or "")
     if not mode:

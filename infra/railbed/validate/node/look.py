@@ -36,8 +36,8 @@ def names(probe: Probe, want: dict[str, Any]) -> Finding:
     answers = probe.together([["getent", "hosts", name] for name in asked], NAMES_TIMEOUT_S)
     lost = [name for name, answer in zip(asked, answers) if answer.code != 0]  # noqa: B905 - Python 3.9
     if lost:
-        told = f"no address for {', '.join(lost)}"
-        return Finding("fail", told, parts=("names",), symptoms=(Symptom("names-silent", lost[0], told),))
+        reason = f"no address for {', '.join(lost)}"
+        return Finding("fail", reason, parts=("names",), symptoms=(Symptom("names-silent", lost[0], reason),))
     return Finding("pass", "the controllers' names resolve")
 
 
@@ -47,8 +47,8 @@ def scheduler(probe: Probe, _: dict[str, Any]) -> Finding:
     if answer.code in (NOT_FOUND, NOT_EXECUTABLE):
         return Finding("unproven", answer.first_line)
     if " is UP" not in answer.out:
-        told = f"no controller of the scheduler answers: {answer.first_line}"
-        return Finding("fail", told, symptoms=(Symptom("scheduler-silent", "slurmctld", told),))
+        reason = f"no controller of the scheduler answers: {answer.first_line}"
+        return Finding("fail", reason, symptoms=(Symptom("scheduler-silent", "slurmctld", reason),))
     return Finding("pass", "the scheduler answers")
 
 

@@ -22,8 +22,8 @@ def _port(probe: Probe, rail: dict[str, Any]) -> list[Symptom]:
         return [Symptom("nic-missing", subject, f"{device} does not exist")]
     if not state.startswith("4:"):
         physical = (probe.read(f"{port}/phys_state") or "unknown").strip()
-        told = f"{device} is {state.split(': ')[-1]} ({physical.split(': ')[-1]})"
-        return [Symptom("nic-down", subject, told)]
+        state_text = f"{device} is {state.split(': ')[-1]} ({physical.split(': ')[-1]})"
+        return [Symptom("nic-down", subject, state_text)]
     return _slow(probe, rail)
 
 
@@ -46,8 +46,8 @@ def _interface(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str
     # "unknown" is what drivers without link detection report; the carrier then tells.
     carrier = (probe.read(f"{base}/carrier") or "").strip()
     if state not in ("up", "unknown") or carrier != "1":
-        told = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
-        found.append(Symptom("nic-down", subject, told))
+        reason = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
+        found.append(Symptom("nic-down", subject, reason))
     mtu = (probe.read(f"{base}/mtu") or "").strip()
     if rail["mtu"] and mtu != str(rail["mtu"]):  # 0: nobody published it
         found.append(Symptom("nic-mtu", subject, f"{name} has MTU {mtu or 'unknown'}, not {rail['mtu']}"))
@@ -87,10 +87,10 @@ def nics(probe: Probe, want: dict[str, Any]) -> Finding:
     bad = tuple(dict.fromkeys(one.subject for one in symptoms))
     measured = sum(not found for found in seen)
     if symptoms:
-        told = "; ".join(one.text for one in symptoms)
-        return Finding("fail", told, measured, "NICs", expected, bad, tuple(symptoms))
+        reason = "; ".join(one.text for one in symptoms)
+        return Finding("fail", reason, measured, "NICs", expected, bad, tuple(symptoms))
     ports = all(not rail["netdev"] for rail in rails)
-    told = (
+    reason = (
         "every rail's port is active, at its rate" if ports else "every rail is up with its address and MTU"
     )
-    return Finding("pass", told, measured, "NICs", expected)
+    return Finding("pass", reason, measured, "NICs", expected)

@@ -165,12 +165,12 @@ def _rdma(probe: Probe) -> list[dict[str, Any]]:
         one["ports"] = []
         for number in probe.names(f"{base}/ports"):
             port = f"{base}/ports/{number}"
-            told: dict[str, Any] = {"number": number}
-            told.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
-            told["gids"] = gids(probe, port)
-            if told["link_layer"] == "InfiniBand":
-                told["pkeys"] = _pkeys(probe, port)
-            one["ports"].append(told)
+            row: dict[str, Any] = {"number": number}
+            row.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
+            row["gids"] = gids(probe, port)
+            if row["link_layer"] == "InfiniBand":
+                row["pkeys"] = _pkeys(probe, port)
+            one["ports"].append(row)
         found.append(one)
     return found[: MOST["devices"]]
 
@@ -212,9 +212,9 @@ def _minors(probe: Probe) -> dict[str, str]:
     """GPU → number of its device file, as the driver gave it (NVIDIA driver README, "/proc/driver/nvidia")."""
     found = {}
     for address in probe.names(DRIVER):
-        told = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{address}/information") or "")
-        if told:
-            found[address] = told.group(1)
+        minor = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{address}/information") or "")
+        if minor:
+            found[address] = minor.group(1)
     return found
 
 
@@ -268,8 +268,8 @@ def _headers(probe: Probe, kernel: Optional[str]) -> Optional[bool]:
 
 def _topology(probe: Probe) -> str:
     """The provider's topology file: of the place that NCCL is told, else of where its images keep it."""
-    told = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
-    for path in ([told.group(1)] if told else []) + list(TOPOLOGY):
+    named = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
+    for path in ([named.group(1)] if named else []) + list(TOPOLOGY):
         text = probe.read(path) if path.startswith("/") else None
         if text:
             return text[: MOST["text"]]
@@ -278,8 +278,8 @@ def _topology(probe: Probe) -> str:
 
 def _block(probe: Probe, gpus: str) -> Optional[str]:
     """The provider's word for the part of its network, else the NVLink domain; None where neither is told."""
-    told = BLOCKS.get(_line(probe, CHASSIS) or "")
-    answer = probe.get(*told, BLOCK_S) if told else None
+    argv = BLOCKS.get(_line(probe, CHASSIS) or "")
+    answer = probe.get(*argv, BLOCK_S) if argv else None
     if answer is not None:
         return answer.strip()[:4096]
     found = set(DOMAIN.findall(probe.run(DOMAIN_QUERY, GPU_S).out)) if OF_DOMAINS.search(gpus) else set()

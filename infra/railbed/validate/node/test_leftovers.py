@@ -69,9 +69,9 @@ def _table(probe: Probe) -> dict[int, Process]:
     found = {}
     for number in probe.names("/proc"):
         status = (probe.read(f"/proc/{number}/status") or "") if number.isdigit() else ""
-        told = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
-        if told.get("PPid", "").isdigit() and told.get("Uid", "").isdigit():
-            found[int(number)] = Process(told["Name"], int(told["PPid"]), int(told["Uid"]))
+        fields = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
+        if fields.get("PPid", "").isdigit() and fields.get("Uid", "").isdigit():
+            found[int(number)] = Process(fields["Name"], int(fields["PPid"]), int(fields["Uid"]))
     return found
 
 
@@ -102,17 +102,17 @@ def _processes(probe: Probe, seen: Seen) -> None:
 
 def _gpus(probe: Probe, seen: Seen) -> None:
     answer = probe.run(ASK)
-    lists = [(gpu, LISTED.search(told)) for gpu, told in GPU.findall(answer.out)]
-    told = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
+    lists = [(gpu, LISTED.search(text)) for gpu, text in GPU.findall(answer.out)]
+    listings = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
     if (
         answer.code
         or not lists
-        or len(told) < len(lists)
-        or any(text and not APP.search(text) for _, text in told)
+        or len(listings) < len(lists)
+        or any(text and not APP.search(text) for _, text in listings)
     ):
         why = f"blocked by {hidden_by(answer)}: nvidia-smi does not list the processes of every GPU"
         seen.obstacle = seen.obstacle or why
-    for gpu, text in told:
+    for gpu, text in listings:
         for app in APP.findall(text):
             known = dict(re.findall(r"<(pid|type|process_name)>([^<]*)<", app))
             if COMPUTES in known.get("type", COMPUTES):
@@ -161,8 +161,8 @@ def leftovers(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     if seen.found:
         more = f" and {len(seen.found) - NAMED} more" if len(seen.found) > NAMED else ""
-        told = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
-        return Finding("fail", told, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
+        reason = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
+        return Finding("fail", reason, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
     if seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     return Finding(

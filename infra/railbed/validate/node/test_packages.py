@@ -65,8 +65,8 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("fail", "; ".join(bad.values()), measured, "packages", expected, parts)
     if unread:
         return Finding("unproven", f"what the image brings is not known: {unread}", expected=expected)
-    told = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
-    brought = f"; from the image ({image['profile']}): {told}" if told else ""
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
+    brought = f"; from the image ({image['profile']}): {versions}" if versions else ""
     return Finding("pass", f"every package has its locked version{brought}", measured, "packages", expected)
 
 

@@ -33,14 +33,14 @@ def processors(probe: Probe, want: dict[str, Any]) -> Finding:
         name for name, there in (("clocks", seen.governors), ("idle states", seen.deepest_us)) if not there
     ]
     if lacking and want["bare_metal"]:
-        told = (
+        reason = (
             f"the kernel shows no {' and no '.join(lacking)}: the firmware keeps them. "
             "A power profile that leaves them to the operating system shows them"
         )
-        return Finding("unproven", told, measured or None, "", expected)
+        return Finding("unproven", reason, measured or None, "", expected)
     if seen.silent:
-        told = "does not apply: clocks and idle states are those of this virtual machine's host"
-        return Finding("pass", told, None, "", expected)
+        reason = "does not apply: clocks and idle states are those of this virtual machine's host"
+        return Finding("pass", reason, None, "", expected)
     kept = f"; its host keeps its {lacking[0]}" if lacking else ""
     return Finding(
         "pass",
