@@ -17,7 +17,7 @@ from railbed.validate.scope import select
 from railbed.validate.validation_run import ValidationRun
 
 NODES = [f"h100-{at}" for at in range(4)]
-WAYS = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
+RATES = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
 PEER = 380.0
 """GB/s between two GPUs, as eight H100 copy (NVIDIA/nccl, issue 1264)."""
 TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius": 88.0, "reasons": 64}
@@ -34,14 +34,16 @@ def claims() -> list[Claim]:
     )
     wishes["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
     roles = ["compute", "spare"]
-    found = [Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.WAYS]
+    found = [
+        Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.RATES_OF
+    ]
     return [*found, Claim(id="node.gpus", statement="", roles=roles)]
 
 
 def part(node: str, gpus: int = 8, **changes: dict[str, Any]) -> dict[str, Any]:
     """What a healthy node measured; ``gpu3={…}`` changes GPU 3."""
     listed = [
-        {"index": at, "model": "H100", "rates": dict(WAYS), "digests": ["r"] * 4, "errors": {}, "changed": [],
+        {"index": at, "model": "H100", "rates": dict(RATES), "digests": ["r"] * 4, "errors": {}, "changed": [],
          "peers": [None if at == other else PEER for other in range(gpus)]}
         for at in range(gpus)
     ]  # fmt: skip

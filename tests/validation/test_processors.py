@@ -80,7 +80,7 @@ def test_what_the_kernel_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_shows_nothing_has_nothing_to_set(tmp_path: Path) -> None:
-    assert processors.look(str(tmp_path)).silent
+    assert processors.inspect(str(tmp_path)).silent
     assert processors.settle(str(tmp_path), "performance", LIMIT_US, "madvise") == []
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel, Line
 from railbed.contract import scalars
-from railbed.contract.ways import Way
+from railbed.contract.proxies import Proxy
 
 
 class Nic(FrozenModel):
@@ -44,7 +44,7 @@ class Ssh(FrozenModel):
 
     user: scalars.Login
     port: int = Field(default=22, ge=1, le=65_535)
-    proxy: Way | None = None
+    proxy: Proxy | None = None
     """None: directly."""
     host_keys: list[scalars.PublicKey]
     """Public host keys, ``ssh-ed25519 AAAA…``."""

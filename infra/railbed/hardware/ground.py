@@ -16,7 +16,7 @@ from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Mapping, Wanted, Why,
 from railbed.text import few
 
 SecureBoot = Literal["off", "mok", "signed"]
-WAYS = (
+SIGNING_OPTIONS = (
     "Three ways (`software.module_signing` of the spec): `off`, turned off in the machine's firmware; `mok`, a key of the site "
     "that is enrolled on every node, and that DKMS signs with; `signed`, an image with the distribution's signed modules "
     "(linux-modules-nvidia-…-server-open of Ubuntu)"
@@ -65,7 +65,7 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
     if not seen.secure_boot:
         return ""
     if ground.secure_boot == "off":
-        return f"secure boot is on, and the kernel takes no module that is built on the node. {WAYS}"
+        return f"secure boot is on, and the kernel takes no module that is built on the node. {SIGNING_OPTIONS}"
     if ground.secure_boot == "mok" and ground.certificate_sha256 not in seen.enrolled:
         there = few([one[:12] for one in seen.enrolled]) or "none"
         return (
@@ -75,7 +75,7 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
         )
     if ground.secure_boot == "signed" and not seen.signers.get(DRIVER):
         has = "has no signer" if DRIVER in seen.signers else "is not installed"
-        return f"secure boot is on, and module {DRIVER} {has}: it comes signed with the image, or not at all. {WAYS}"
+        return f"secure boot is on, and module {DRIVER} {has}: it comes signed with the image, or not at all. {SIGNING_OPTIONS}"
     return ""
 
 

@@ -36,7 +36,7 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
     mean, or a management network that was busy beside whole rails."""
     unused, doubts, guilty, lowest = [], [], set(), 1.0
     for node in counters:
-        for way, counted in (("sent", node.sent), ("received", node.received)):
+        for direction, counted in (("sent", node.sent), ("received", node.received)):
             total = sum(counted.values())
             if len(counted) < rails:
                 doubts.append(f"{node.node} counts on {len(counted)} of {rails} rails")
@@ -44,13 +44,13 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
             # The bound is a mean over nodes: a tree gives some of them less.
             if total < least_bytes * LEAST_OF_MEAN:
                 doubts.append(
-                    f"{node.node} {way} {total} B over its rails, and nodes had to move {least_bytes:.0f} B"
+                    f"{node.node} {direction} {total} B over its rails, and nodes had to move {least_bytes:.0f} B"
                 )
                 continue
             for rail in range(rails):
                 share = counted.get(rail, 0) * rails / total if total else 0.0
                 lowest = min(lowest, share)
-                finding = f"{node.node} rail {rail} {way} {share:.0%} of an equal share"
+                finding = f"{node.node} rail {rail} {direction} {share:.0%} of an equal share"
                 if share < RAIL_SHARE_UNUSED:
                     unused.append(finding)
                     guilty.add((node.node, f"rail {rail}"))

@@ -148,14 +148,14 @@ def _lacking(table: _Table, quiet: _Table, node: str, rail: int, expectation: Ex
         return "nobody published what this rail must reach"
     for direction in SIDES:
         partners = table.rates.get((node, rail, direction), {})
-        way = "sent to" if direction == "out" else "received from"
+        verb = "sent to" if direction == "out" else "received from"
         if len(partners) < PARTNERS_NEEDED:
-            return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
+            return f"{verb} {len(partners)} partners, needs {PARTNERS_NEEDED}"
         if max(partners.values()) >= expectation.floor:
             for partner, rate in quiet.rates.get((node, rail, direction), {}).items():
                 doubt = _doubt(table, (partner, rail, OTHER[direction]), expectation)
                 if rate < expectation.floor and doubt:
-                    return f"{way} {partner} at {rate:.4g} Gb/s, {doubt}"
+                    return f"{verb} {partner} at {rate:.4g} Gb/s, {doubt}"
     return ""
 
 

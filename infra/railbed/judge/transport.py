@@ -81,12 +81,12 @@ def judge(
     want = counted_per_rail(payload_bytes, rails, payload_fraction)
     worst, deviations, guilty, beside = 0.0, [], set(), []
     for node in counters:
-        for way, counted in (("sent", node.sent), ("received", node.received)):
+        for direction, counted in (("sent", node.sent), ("received", node.received)):
             for rail in range(rails):
                 off = counted.get(rail, 0) / want - 1 if want else 0.0
                 worst = max(worst, abs(off))
                 if abs(off) > COUNTER_TOLERANCE:
-                    deviations.append(f"{node.node} rail {rail} {way} {off:+.1%}")
+                    deviations.append(f"{node.node} rail {rail} {direction} {off:+.1%}")
                     guilty.add((node.node, f"rail {rail}"))
         share = node.management / (2 * payload_bytes) if payload_bytes else 0.0
         if share > MANAGEMENT_SHARE:

@@ -48,7 +48,7 @@ class Past:
     """Why it does not take jobs: a repair or upgrade that failed, a run of the roles, drift."""
     last: Entry | None = None
     """The last step of a repair, an upgrade or a settlement."""
-    held: Entry | None = None
+    hold: Entry | None = None
     """A person drained it or gave it back, through railbed."""
     resumed: Entry | None = None
     """A person gave it back, through railbed."""
@@ -100,8 +100,8 @@ def _take(found: Past, entry: Entry) -> None:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:
         found.last = entry
-    if found.held is None and kind in ("drain", RESUME):
-        found.held = entry
+    if found.hold is None and kind in ("drain", RESUME):
+        found.hold = entry
     if found.resumed is None and kind == RESUME:
         found.resumed = entry
 

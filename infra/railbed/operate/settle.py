@@ -60,9 +60,9 @@ def _one(node: Node, seen: Picture) -> Settled | None:
 def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
     if stands.why.startswith(HEALTHCHECK_PREFIX):
         return "its health check gives it back itself, or says why not"
-    held = guards.refusals(seen, [name], Action.SETTLE)
-    if held:
-        return f"{held[0].guard}: {held[0].why}"
+    refusals = guards.refusals(seen, [name], Action.SETTLE)
+    if refusals:
+        return f"{refusals[0].guard}: {refusals[0].why}"
     wanted, has = seen.contract.software.release, seen.releases.get(name)
     if has != wanted:
         return f"it has {has or 'no whole release'}, and the cluster {wanted}: run the roles first, in a repair or an upgrade"

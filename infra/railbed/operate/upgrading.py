@@ -59,7 +59,7 @@ class Upgraded(FrozenModel):
     """Nodes that were not reached."""
     limited: str
     """Why a wave was not drained: automatic drains held too many nodes, or one is set aside for somebody's run."""
-    boot_wanted: list[str]
+    reboot_required: list[str]
     """Controllers that want a boot at a moment that their operator chooses."""
     report: str
     """Folder of the last validation."""
@@ -70,8 +70,8 @@ class Upgraded(FrozenModel):
 def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler) -> Planned:
     """Who has another release, or was left half-done, in waves; changes nothing."""
     states = scheduler.nodes()
-    held = scheduler.reservation(ACCEPTANCE_RESERVATION)
-    half_done = set(held.nodes) if held else set()
+    acceptance = scheduler.reservation(ACCEPTANCE_RESERVATION)
+    half_done = set(acceptance.nodes) if acceptance else set()
     half_done |= {
         name for name, one in states.items() if one.drained and one.reason.startswith(UPGRADE_PREFIX)
     }
@@ -127,8 +127,8 @@ class _Run:
         """
         seen = picture.take(self.contract, self.work, self.scheduler)
         states = seen.states
-        if held := guards.refusals(seen, names, Action.UPGRADE):
-            self.limited = "; ".join(f"{', '.join(one.nodes)}: {one.why}" for one in held)
+        if refusals := guards.refusals(seen, names, Action.UPGRADE):
+            self.limited = "; ".join(f"{', '.join(one.nodes)}: {one.why}" for one in refusals)
             self.say(f"not drained: {self.limited}")
             return
         for name in names:
@@ -157,7 +157,7 @@ class _Run:
             time.sleep(DRAIN_POLL_S)
         self._undrain({name: before[name] for name in pending})
 
-    def _look(self, names: Sequence[str]) -> dict[str, NodeState]:
+    def _read_states(self, names: Sequence[str]) -> dict[str, NodeState]:
         """Asks who drained ``names``: a person may do so at any moment, and that drain is neither ended nor written over."""
         states = self.scheduler.nodes()
         self.owners |= drain.owners(states, names)
@@ -168,7 +168,7 @@ class _Run:
 
         ``before``: node → reason for which it was drained then, empty where it was not.
         """
-        states = self._look(list(before)) if before else {}
+        states = self._read_states(list(before)) if before else {}
         for name, reason in before.items():
             ours = name in states and states[name].reason.startswith(UPGRADE_PREFIX)
             if owner := self.owners.get(name):
@@ -186,7 +186,7 @@ class _Run:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
         silent = evidence.save(self.remote, self.work, {name: self.step(name) for name in names})
         if silent:
-            self._look(list(silent))
+            self._read_states(list(silent))
         for name, why in silent.items():
             self._fail(name, why.message, Verdict.UNPROVEN)
         names = [name for name in names if name not in silent]
@@ -201,7 +201,7 @@ class _Run:
             moving=True,
             on_event=self.on_converge,
         )
-        self._look(names)
+        self._read_states(names)
         for name in done.broken:
             result = done.nodes[name]
             self._fail(
@@ -225,7 +225,7 @@ class _Run:
         accepted = validate.exceptions(self.contract, self.work)
         report = validate.run(self.contract, self.work, only=list(names), accept=accepted, progress=self.say)
         self.report = report.report_dir
-        self._look(names)
+        self._read_states(names)
         for name in names:
             wrong = [c for c in report.open_claims if c.node in (name, "")]
             if wrong:
@@ -308,7 +308,7 @@ def run(
     boot = [name for name in planned.controllers if _wants_boot(going.remote, name)]
     result = Upgraded(
         release=planned.release, verdict=going.verdict, moved=going.moved, kept_drained=going.kept,
-        waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, boot_wanted=boot, report=going.report,
+        waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, reboot_required=boot, report=going.report,
         certificate=certificate, seconds=round(time.monotonic() - start, 1),
     )  # fmt: skip
     going.journal.write("upgrade-done", **result.model_dump(mode="json"))

@@ -106,7 +106,7 @@ class Cluster:
     """Whether package sources of an image may stay."""
 
 
-class PlannedPart(FrozenModel):
+class PlannedComponent(FrozenModel):
     """The fields of the contract's: a component that an image brings."""
 
     accepts: str
@@ -120,7 +120,7 @@ class PlannedImage(FrozenModel):
     """The fields of the contract's."""
 
     profile: str
-    brings: dict[str, PlannedPart]
+    brings: dict[str, PlannedComponent]
     follows: dict[str, str]
     holds: list[str]
     apt_sources: list[str]
@@ -217,7 +217,7 @@ def _image(
     return PlannedImage(
         profile=profile.key,
         brings={
-            name: PlannedPart(
+            name: PlannedComponent(
                 accepts=part.accepts, kernel=part.kernel, module=part.module, packages=part.packages, file=part.file
             )
             for name, part in brought.items()

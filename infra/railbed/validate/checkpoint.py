@@ -45,7 +45,7 @@ Pair = tuple[str, str]
 """Ids of a claim about writing, and of the one about reading."""
 
 
-class Part(node_json.Reply):
+class CheckpointReply(node_json.Reply):
     """What one node says of its part: an error, or when it began and ended by its own clock."""
 
     node: node_json.Words
@@ -61,7 +61,7 @@ class Part(node_json.Reply):
         return known and self.bytes == share
 
 
-PART = TypeAdapter(Part)
+REPLY = TypeAdapter(CheckpointReply)
 
 
 def asked(validation: ValidationRun) -> bool:
@@ -79,8 +79,8 @@ def run(validation: ValidationRun) -> None:
 
 
 def _run(validation: ValidationRun, filesystem: Filesystem, pair: Pair) -> None:
-    wishes = [q.claim.expectation for claim in pair for q in validation.scope.get(claim)]
-    size = max((w.size_bytes or 0 for w in wishes if w), default=0)
+    expectations = [q.claim.expectation for claim in pair for q in validation.scope.get(claim)]
+    size = max((w.size_bytes or 0 for w in expectations if w), default=0)
     nodes, why = _nodes(validation)
     dead = validation.dead_clients[filesystem.name]
     why = why or next((dead[name] for name in nodes if name in dead), "")
@@ -195,7 +195,7 @@ class Found:
 
     nodes: list[str]
     size: int
-    replies: list[Part]
+    replies: list[CheckpointReply]
     last: str
     """The last words of what did not answer."""
     conditions: str
@@ -209,7 +209,7 @@ class Found:
         return broken + [f"{r.node}: {what}" for r in self.replies for what in r.wrong]
 
     @property
-    def whole(self) -> list[Part]:
+    def whole(self) -> list[CheckpointReply]:
         share = self.size // len(self.nodes)
         return list({r.node: r for r in self.replies if r.took(share)}.values())
 
@@ -232,7 +232,7 @@ def _answer(question: Question, found: Found) -> Judged:
     return disturbed(record, found.conditions)
 
 
-def gbytes_per_s(replies: list[Part]) -> float:
+def gbytes_per_s(replies: list[CheckpointReply]) -> float:
     """GB/s from the first node's begin to the last one's end: the slowest counts, and clocks that differ make it slower."""
     begins, ends = [r.begin or 0.0 for r in replies], [r.end or 0.0 for r in replies]
     longest = max(end - begin for begin, end in zip(begins, ends, strict=True))
@@ -241,7 +241,7 @@ def gbytes_per_s(replies: list[Part]) -> float:
 
 def _start(
     validation: ValidationRun, nodes: list[str], folder: str, argv: list[str], limit: float
-) -> tuple[list[Part], str]:
+) -> tuple[list[CheckpointReply], str]:
     """What each node said, and the last line of what went wrong."""
     program = ["timeout", "-k", "5", str(int(limit)), "python3", f"{folder}/probe.py", *argv]
     if validation.scheduler is None:
@@ -253,7 +253,7 @@ def _start(
             ),
         )
         tails = [ended.why(result, PROGRAM, name) for name, result in said.items() if not result.ok]
-        return node_json.lines("\n".join(result.stdout for result in said.values()), PART), "; ".join(
+        return node_json.lines("\n".join(result.stdout for result in said.values()), REPLY), "; ".join(
             tails[:3]
         )
     step = [
@@ -270,6 +270,6 @@ def _start(
         timeout_s=limit + STORAGE_TIMEOUT_S + STEP_WAIT_S,
         check=False,
     )
-    return node_json.lines(done.stdout, PART), "" if done.ok else ended.why(
+    return node_json.lines(done.stdout, REPLY), "" if done.ok else ended.why(
         done, PROGRAM, validation.scheduler.controller
     )

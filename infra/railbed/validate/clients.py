@@ -51,7 +51,7 @@ class Client:
     reason: str = ""
 
 
-def look(validation: ValidationRun, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
+def probe(validation: ValidationRun, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
     """Asks all clients at once. Those that cannot be reached are written down as such for the rest of the run."""
     script = SCRIPT.format(path=shlex.quote(filesystem.mount), tenths=int(CLIENT_STAT_S * 10))
 

@@ -249,22 +249,22 @@ def _nccl(validation: ValidationRun, text: str, nodes: list[str]) -> None:
     def judge(one: NcclLog) -> Judged:
         return nccl_transport.judge_log(one, transport, interfaces)
 
-    way = _named(judge(log), text, names, judge)
+    path = _named(judge(log), text, names, judge)
     direct = _named(nccl_transport.judge_gpudirect(log), text, names, nccl_transport.judge_gpudirect)
-    if way.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
-        reason = f"blocked by {way.claim}: {direct.reason}"
+    if path.verdict is Verdict.FAIL and direct.verdict is Verdict.FAIL:
+        reason = f"blocked by {path.claim}: {direct.reason}"
         direct = direct.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     if lost := nccl_hosts.silent(text, nodes):
         reason = f"NCCL's log of {', '.join(lost)} is missing"
-        way, direct = (
+        path, direct = (
             one.model_copy(
                 update={"verdict": Verdict.UNPROVEN, "reason": f"{reason}; beside it {one.reason}"}
             )
             if one.verdict is Verdict.PASS
             else one
-            for one in (way, direct)
+            for one in (path, direct)
         )
-    wanted = [record for record in (way, direct) if validation.scope.asks(record.claim)]
+    wanted = [record for record in (path, direct) if validation.scope.asks(record.claim)]
     if not wanted:
         return
     evidence, at = validation.keep("collectives/nccl.txt", text), now_iso()

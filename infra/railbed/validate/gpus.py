@@ -22,14 +22,14 @@ from railbed.judge import gpus as law
 from railbed.run import Result
 from railbed.validate import gpu_peers
 from railbed.validate.answers import judged
-from railbed.validate.gpu_answers import LINE, PROGRAM, Line, Part, joined
+from railbed.validate.gpu_answers import LINE, PROGRAM, GpuReply, Line, joined
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
 
 PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
 PATTERN = "gpu.*"
 DETERMINISM, PEERS = "gpu.determinism", "gpu.p2p"
-WAYS = {
+RATES_OF = {
     "gpu.gemm.bf16": ("bf16",),
     "gpu.gemm.fp8": ("fp8",),
     "gpu.gemm.fp64": ("fp64",),
@@ -39,7 +39,7 @@ WAYS = {
     PEERS: (),
 }
 """Claim → rates that answer it."""
-ASKED = {**{claim: claim.rpartition(".")[2] for claim in WAYS}, DETERMINISM: "digest"}
+ASKED = {**{claim: claim.rpartition(".")[2] for claim in RATES_OF}, DETERMINISM: "digest"}
 """Claim → what the probe calls it."""
 NEEDS = ("node.driver", "node.gpus")
 """Claims without which the GPUs cannot all compute."""
@@ -53,8 +53,8 @@ class Fleet:
     machine: Machine
     questions: dict[str, list[Question]] = field(default_factory=dict)
     """Node → what is asked of it."""
-    parts: dict[str, Part] = field(default_factory=dict)
-    peers: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, GpuReply] = field(default_factory=dict)
+    peers: dict[str, GpuReply] = field(default_factory=dict)
     """Of nodes that are not measured now, from the last whole run."""
     evidence: str = ""
 
@@ -77,7 +77,7 @@ def run(validation: ValidationRun) -> None:
         for nodes in _together(validation, list(fleet.questions)):
             validation.say(f"GPUs of {len(nodes)} nodes compute")
             _start(validation, fleet, nodes)
-        kept = {name: part.model_dump(mode="json") for name, part in sorted(fleet.parts.items())}
+        kept = {name: reply.model_dump(mode="json") for name, reply in sorted(fleet.parts.items())}
         fleet.evidence = validation.keep(gpu_peers.kept_as(fleet.machine), kept)
         fleet.peers = gpu_peers.last(validation, fleet.machine, fleet.parts, asked)
         validation.answers.add(*_answers(validation, fleet))
@@ -161,7 +161,7 @@ def _read(validation: ValidationRun, fleet: Fleet, nodes: list[str], said: Mappi
     for name in nodes:
         if lines := found.get(name):
             reply = joined(name, lines, validation.node(name).gpus, program)
-            if isinstance(reply, Part):
+            if isinstance(reply, GpuReply):
                 fleet.parts[name] = reply
                 continue
         else:
@@ -180,81 +180,83 @@ def _answers(validation: ValidationRun, fleet: Fleet) -> Iterator[Judged]:
     peers = {"report": gpu_peers.last_report(validation), "nodes": len(fleet.peers)} if fleet.peers else {}
     alike = not fleet.machine.stands_for
     claims = {q.claim.id: q.claim for asked in fleet.questions.values() for q in asked}
-    ways = {
+    rates = {
         claim: [
             law.compared(what, _rates(everyone, what), claims[claim].expectation, alike=alike)
-            for what in WAYS[claim]
+            for what in RATES_OF[claim]
         ]
         for claim in claims
-        if claim in WAYS
+        if claim in RATES_OF
     }
     digests = {
-        (name, gpu.index): (f"{gpu.model}, PyTorch {part.torch}, CUDA {part.cuda}", gpu.digests)
-        for name, part in everyone.items()
-        for gpu in part.gpus
+        (name, gpu.index): (f"{gpu.model}, PyTorch {reply.torch}, CUDA {reply.cuda}", gpu.digests)
+        for name, reply in everyone.items()
+        for gpu in reply.gpus
     }
     voices = law.voices(digests)
-    wish = claims[PEERS].expectation if PEERS in claims else None
-    pairs = gpu_pairs.compared(_pairs(everyone), wish, alike=alike)
-    for name, part in fleet.parts.items():
+    expectation = claims[PEERS].expectation if PEERS in claims else None
+    pairs = gpu_pairs.compared(_pairs(everyone), expectation, alike=alike)
+    for name, reply in fleet.parts.items():
         gpus = validation.node(name).gpus
         for question in fleet.questions[name]:
             claim = question.claim.id
-            if claim not in WAYS:
+            if claim not in RATES_OF:
                 continue
-            errors = {g.index: g.errors[ASKED[claim]] for g in part.gpus if ASKED[claim] in g.errors}
+            errors = {g.index: g.errors[ASKED[claim]] for g in reply.gpus if ASKED[claim] in g.errors}
             if claim == DETERMINISM:
                 outcome = law.digests(name, gpus, digests, voices, errors)
             elif claim == PEERS:
-                changed = [(gpu.index, other) for gpu in part.gpus for other in gpu.changed]
+                changed = [(gpu.index, other) for gpu in reply.gpus for other in gpu.changed]
                 outcome = gpu_pairs.judge(name, gpus, pairs, changed, question.claim.expectation, errors)
             else:
-                outcome = law.rates(name, gpus, ways[claim], question.claim.expectation, errors)
-            yield _judged(question, outcome, part, fleet.evidence, peers)
+                outcome = law.rates(name, gpus, rates[claim], question.claim.expectation, errors)
+            yield _judged(question, outcome, reply, fleet.evidence, peers)
 
 
-def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
+def _rates(parts: Mapping[str, GpuReply], what: str) -> dict[law.Gpu, float]:
     return {
         (name, gpu.index): gpu.rates[what]
-        for name, part in parts.items()
-        for gpu in part.gpus
+        for name, reply in parts.items()
+        for gpu in reply.gpus
         if what in gpu.rates
     }
 
 
-def _pairs(parts: Mapping[str, Part]) -> dict[gpu_pairs.Pair, float]:
+def _pairs(parts: Mapping[str, GpuReply]) -> dict[gpu_pairs.Pair, float]:
     return {
         (name, gpu.index, other): rate
-        for name, part in parts.items()
-        for gpu in part.gpus
+        for name, reply in parts.items()
+        for gpu in reply.gpus
         for other, rate in enumerate(gpu.peers)
         if rate is not None
     }
 
 
-def _shown(claim: str, part: Part) -> dict[str, object]:
+def _shown(claim: str, reply: GpuReply) -> dict[str, object]:
     """The rates of a verdict, for the report's tables: of each GPU, and of each pair."""
     if claim == PEERS:
-        return {"peers": {str(gpu.index): gpu.peers for gpu in part.gpus if gpu.peers}}
+        return {"peers": {str(gpu.index): gpu.peers for gpu in reply.gpus if gpu.peers}}
     found = {
-        what: {str(gpu.index): float(f"{gpu.rates[what]:.4g}") for gpu in part.gpus if what in gpu.rates}
-        for what in WAYS[claim]
+        what: {str(gpu.index): float(f"{gpu.rates[what]:.4g}") for gpu in reply.gpus if what in gpu.rates}
+        for what in RATES_OF[claim]
     }
     return {"rates": {what: rates for what, rates in found.items() if rates}}
 
 
 def _judged(
-    question: Question, outcome: law.Outcome, part: Part, evidence: str, peers: Mapping[str, object]
+    question: Question, outcome: law.Outcome, reply: GpuReply, evidence: str, peers: Mapping[str, object]
 ) -> Judged:
     """With the clocks, power and heat of GPUs that failed: they often say why. ``peers``: what else they were compared with."""
     detail: dict[str, object] = {
         "parts": outcome.parts,
-        "trace": {index: one.model_dump() for index, one in sorted(part.trace.items())},
+        "trace": {index: one.model_dump() for index, one in sorted(reply.trace.items())},
         **({"compared_with": peers} if peers else {}),
         **({"pairs": outcome.pairs} if outcome.pairs else {}),
-        **_shown(question.claim.id, part),
+        **_shown(question.claim.id, reply),
     }
-    traces = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
+    traces = [
+        f"{name} at {reply.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in reply.trace
+    ]
     reason = f"{outcome.reason} ({'; '.join(traces)})" if traces else outcome.reason
     return judged(
         question, outcome.verdict, reason, measured=outcome.measured, evidence=evidence, detail=detail

@@ -18,7 +18,7 @@ from railbed.validate import checkpoint as whole_checkpoint
 from railbed.validate import collective_start, job_program, old_folders
 from railbed.validate.answers import disturbed, judged
 from railbed.validate.conditions import watch, words
-from railbed.validate.job_log import Story, Work, checkpoint, pace, pace_in_words, resume
+from railbed.validate.job_log import JobLog, Work, checkpoint, pace, pace_in_words, resume
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
@@ -33,10 +33,10 @@ CREDENTIAL_S = 2.0
 class Seen:
     """What a run left, as evidence has it."""
 
-    story: Story
+    job_log: JobLog
     facts: dict[str, Any]
     """Job, nodes, state, log and output."""
-    aside: str
+    rails_unproven: str
     """Why it is not shown that GPUs met over the rails; empty where it is, and where ranks are on processors."""
 
 
@@ -134,7 +134,7 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
     text = validation.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
     output = validation.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
     digest = validation.remote.run(reader, ["sha256sum", f"{folder}/checkpoint.pt"], check=False).stdout[:64]
-    story = Story.read(text)
+    job_log = JobLog.read(text)
     facts = {
         "job": job,
         "nodes": nodes,
@@ -146,12 +146,12 @@ def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
         "sha256_read": digest,
         "progress": text.splitlines(),
         "output": output,
-        "pace": pace(story),
+        "pace": pace(job_log),
     }
-    return Seen(story, facts, _aside(validation, work, log))
+    return Seen(job_log, facts, _rails_unproven(validation, work, log))
 
 
-def _aside(validation: ValidationRun, work: Work, log: str) -> str:
+def _rails_unproven(validation: ValidationRun, work: Work, log: str) -> str:
     """Why NCCL's own log does not show that GPUs of different nodes met over the rails; empty where it does."""
     if work.device == "cpu":
         return ""
@@ -162,22 +162,24 @@ def _aside(validation: ValidationRun, work: Work, log: str) -> str:
     node = validation.node(work.nodes[0])
     interfaces = {nic.netdev: None for _, nic in validation.as_observed.nics(node) if nic.netdev}
     transport = validation.contract.machine(node.machine).transport
-    way = nccl_transport.judge_log(nccl_debug.read(text), transport, interfaces)
-    return "" if way.verdict is Verdict.PASS else way.reason
+    transport_record = nccl_transport.judge_log(nccl_debug.read(text), transport, interfaces)
+    return "" if transport_record.verdict is Verdict.PASS else transport_record.reason
 
 
 def _answer(question: Question, work: Work, seen: Seen, evidence: str, conditions: str) -> Judged:
     """What the job proved. That it was late proves nothing under bad conditions; wrong data fail under any."""
     saved, facts = question.claim.id == CHECKPOINT, seen.facts
-    outcome = checkpoint(seen.story, work, str(facts["sha256_read"])) if saved else resume(seen.story, work)
+    outcome = (
+        checkpoint(seen.job_log, work, str(facts["sha256_read"])) if saved else resume(seen.job_log, work)
+    )
     verdict, reason = outcome.verdict, outcome.reason
-    if not seen.story.starts:
+    if not seen.job_log.starts:
         last = str(facts["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
         reason = f"the job did not start ({facts['state'] or 'the scheduler forgot it'}): {last[0]}"
     elif outcome.going and facts["cut_after_s"]:
         verdict, reason = Verdict.UNPROVEN, f"it did not end within {facts['cut_after_s']:g} s: {reason}"
-    elif saved and verdict is Verdict.PASS and seen.aside:
-        verdict, reason = Verdict.UNPROVEN, f"{seen.aside}; beside it {reason}"
+    elif saved and verdict is Verdict.PASS and seen.rails_unproven:
+        verdict, reason = Verdict.UNPROVEN, f"{seen.rails_unproven}; beside it {reason}"
     elif saved and verdict is Verdict.PASS:
         reason = "; ".join(filter(None, [reason, pace_in_words(facts["pace"], work)]))
     record = judged(

@@ -38,7 +38,7 @@ class Counters:
         }
 
 
-def look(validation: ValidationRun, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
+def read_counters(validation: ValidationRun, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
     """The counters of these clients; none where ``claim``, this one of some filesystem, is not asked."""
     if not validation.scope.asks(claim):
         return {}

@@ -37,10 +37,13 @@ class Load:
     @property
     def shares(self) -> dict[str, float]:
         """Client → its smallest share of the median of the others, of its best round for each way."""
-        ways = {way for one in self.rounds for way in one}
-        by_way = [peers.best(peers.shares(one.get(way, {})) for one in self.rounds) for way in sorted(ways)]
-        names = [name for one in by_way for name in one]
-        return {name: min(one.get(name, 0.0) for one in by_way) for name in dict.fromkeys(names)}
+        operations = {operation for one in self.rounds for operation in one}
+        by_operation = [
+            peers.best(peers.shares(one.get(operation, {})) for one in self.rounds)
+            for operation in sorted(operations)
+        ]
+        names = [name for one in by_operation for name in one]
+        return {name: min(one.get(name, 0.0) for one in by_operation) for name in dict.fromkeys(names)}
 
     @property
     def rates(self) -> dict[str, dict[str, float]]:
@@ -90,7 +93,7 @@ def _start(
 
 def _random(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
     found = _start(validation, load, {name: fio.random_job(f"{folder}/{name}") for name in clients}, fio.JOBS)
-    load.rounds.append(_by_way(fio.JOBS, found))
+    load.rounds.append(_by_operation(fio.JOBS, found))
 
 
 def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
@@ -105,7 +108,7 @@ def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder
         if load.broken:
             break
         if verb in COMPARED:
-            rates |= _by_way([verb], found)
+            rates |= _by_operation([verb], found)
             span = max(one.end_s for one in found.values()) - min(one.begin_s for one in found.values())
             if span > 0:
                 rate = STORAGE_FILES * len(found) / span
@@ -113,5 +116,8 @@ def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder
     load.rounds.append(rates)
 
 
-def _by_way(ways: Sequence[str], replies: Mapping[str, Reply]) -> dict[str, dict[str, float]]:
-    return {way: {n: one.rates[way] for n, one in replies.items() if way in one.rates} for way in ways}
+def _by_operation(operations: Sequence[str], replies: Mapping[str, Reply]) -> dict[str, dict[str, float]]:
+    return {
+        operation: {n: one.rates[operation] for n, one in replies.items() if operation in one.rates}
+        for operation in operations
+    }

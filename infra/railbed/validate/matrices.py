@@ -61,8 +61,12 @@ def rails(claims: Iterable[Judged]) -> Grid:
 
 
 def _rail(record: Judged) -> Cell:
-    ways = record.detail.get("gbps") or {}
-    rates = ", ".join(f"{way} {rate:.4g} Gb/s" for way, rate in ways.items() if isinstance(rate, float | int))
+    by_direction = record.detail.get("gbps") or {}
+    rates = ", ".join(
+        f"{direction} {rate:.4g} Gb/s"
+        for direction, rate in by_direction.items()
+        if isinstance(rate, float | int)
+    )
     share = share_of(record, record.measured)
     return Cell(record.verdict.value, share, f"{record.claim}: {rates or record.reason}")
 
@@ -74,10 +78,10 @@ def pairs(claims: Iterable[Judged]) -> dict[tuple[str, str], tuple[float, int]]:
         if not record.claim.startswith("fabric.rail."):
             continue
         index = int(record.claim.split(".")[2])
-        for way, partners in (record.detail.get("partners") or {}).items():
+        for direction, partners in (record.detail.get("partners") or {}).items():
             for partner, rate in partners.items():
                 share = share_of(record, rate)
-                ends = (record.node, partner) if way == "out" else (partner, record.node)
+                ends = (record.node, partner) if direction == "out" else (partner, record.node)
                 if share is not None and (ends not in found or share < found[ends][0]):
                     found[ends] = share, index
     return found

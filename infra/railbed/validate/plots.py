@@ -142,11 +142,11 @@ def rails(claims: Sequence[Judged]) -> list[str]:
     """Every rail of every node, a panel for each direction; of very many the range, and those that did not pass."""
     seen = [r for r in claims if r.claim.startswith("fabric.rail.") and rates([r.measured])]
     drawn = []
-    for way in ("out", "in") if seen and plotting.available() else ():
+    for direction in ("out", "in") if seen and plotting.available() else ():
         figure, (axis,) = plotting.figure(*PANEL_IN, paper=False)
         found: dict[Verdict, list[tuple[int, float]]] = {}
         for record in seen:
-            for rate in rates([(record.detail.get("gbps") or {}).get(way)]):
+            for rate in rates([(record.detail.get("gbps") or {}).get(direction)]):
                 found.setdefault(record.verdict, []).append((int(record.claim.split(".")[2]), rate))
         if sum(map(len, found.values())) > POINTS_MOST:
             _ranges(axis, found.pop(Verdict.PASS, []))
@@ -156,11 +156,11 @@ def rails(claims: Sequence[Judged]) -> list[str]:
         for value, colour, style in ((seen[0].expected, EXPECTED, "-"), (seen[0].floor, FLOOR, "--")):
             for height in rates([value]):
                 axis.axhline(height, color=colour, linestyle=style, linewidth=1.2)
-        axis.set_title(f"{way}going")
+        axis.set_title(f"{direction}going")
         axis.set_xticks(sorted({int(r.claim.split(".")[2]) for r in seen}))
         axis.set_xlabel("rail")
         axis.set_ylabel("payload, Gb/s")
-        drawn.append(plotting.inline(figure, f"rails, {way}going: measured, expected, floor"))
+        drawn.append(plotting.inline(figure, f"rails, {direction}going: measured, expected, floor"))
     return drawn
 
 

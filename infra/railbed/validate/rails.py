@@ -60,7 +60,7 @@ class Survey:
         self.window = 0
 
     def measure(
-        self, wanted: Sequence[Flow], *, both_ways: bool, name: str, seconds: int = RAIL_SECONDS
+        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
     ) -> tuple[list[RailSample], Watch]:
         """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
         self.window += 1
@@ -70,7 +70,7 @@ class Survey:
         contract = self.validation.as_observed
         nodes = {name: contract.node(name) for name in self.nodes}
         tool = flows.tool_for(contract, nodes)
-        plans = flows.plans(tool, contract, nodes, shuffled, both_ways=both_ways, seconds=seconds)
+        plans = flows.plans(tool, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
         script, remote = PROBE.read_text(), self.validation.remote
         with watch(remote, plans) as seen:
             ends = meet(
@@ -86,7 +86,7 @@ class Survey:
             sample
             for flow in wanted
             for sample in flows.samples_of(
-                tool, flow, ends, both_ways=both_ways, window=self.window, seconds=seconds
+                tool, flow, ends, bidirectional=bidirectional, window=self.window, seconds=seconds
             )
         ]
         traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
@@ -96,7 +96,7 @@ class Survey:
         """Measures all rails of disjoint pairs, both directions."""
         self.validation.say(f"rails, {text}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
         wanted = [(a, b, rail.index) for a, b in pairs for rail in _shared(self.nodes[a], self.nodes[b])]
-        found, _ = self.measure(wanted, both_ways=True, name=f"rails/round-{self.window + 1}.json")
+        found, _ = self.measure(wanted, bidirectional=True, name=f"rails/round-{self.window + 1}.json")
         self.samples += found
 
 
@@ -138,7 +138,7 @@ def _each(validation: ValidationRun, able: Sequence[Node]) -> None:
             break
         # Slow is what is slow again: a path by itself, a node with other partners.
         paths = packed(_slow_paths(verdicts, doubtful))
-        others = meeting_rounds(doubtful, _by_soundness(survey, doubtful), turn=attempt)
+        others = meeting_rounds(doubtful, _by_soundness(survey, doubtful), attempt=attempt)
         for pairs in [*paths, *others]:
             survey.round(pairs, "once more")
         verdicts = _judge(validation, survey.samples, asked)
@@ -218,7 +218,7 @@ def _together(validation: ValidationRun, able: Sequence[Node]) -> None:
         again = f", once more, {seconds} s" if attempt > 1 else ""
         validation.say(f"all rails of {len(able)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
-        samples, seen = survey.measure(wanted, both_ways=False, name=name, seconds=seconds)
+        samples, seen = survey.measure(wanted, bidirectional=False, name=name, seconds=seconds)
         record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
         absent = [node.name for node in validation.rail_nodes() if node.name not in nodes]
         if absent:
@@ -247,7 +247,7 @@ def _judged_together(
         reason = "; ".join(missing[:3]) or "no flow carried anything"
         return unproven(question, reason, evidence, detail)
     detail |= {"rates": flows.sums(samples), "together_s": round(together_s, 3)}
-    slowest = min(rate for ways in detail["rates"].values() for rate in ways.values())
+    slowest = min(rate for by_direction in detail["rates"].values() for rate in by_direction.values())
     record = against_floor(question, slowest, evidence=evidence, detail=detail)
     if together_s < seconds * OVERLAP_FRACTION:
         reason = f"the flows ran side by side for {together_s:.2g} of {seconds} s only"

@@ -14,7 +14,7 @@ from railbed.validate.validation_run import ValidationRun
 CLAIM = "scheduler.state"
 
 
-def look(validation: ValidationRun) -> None:
+def read_scheduler(validation: ValidationRun) -> None:
     """Reads nodes, jobs and reservations once for the whole run, and answers ``scheduler.state``."""
     if validation.contract.scheduler != "slurm":
         return

@@ -45,7 +45,7 @@ from railbed.validate.validation_run import Progress, ValidationRun
 
 LATEST = "latest"
 STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
-    (measurements.SCHEDULER.step, schedule.look),
+    (measurements.SCHEDULER.step, schedule.read_scheduler),
     (measurements.NODE_SUITE.step, on_node.run),
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),

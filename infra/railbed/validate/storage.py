@@ -13,7 +13,7 @@ from railbed.defaults import STORAGE_CLEAR_S, STORAGE_PEERS_LEAST, STORAGE_TIMEO
 from railbed.run import TIMED_OUT
 from railbed.validate import fio, lnet, loads, old_folders, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
-from railbed.validate.clients import Client, Seen, look, outage, unreachable
+from railbed.validate.clients import Client, Seen, outage, probe, unreachable
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
@@ -41,7 +41,7 @@ def _run(trial: Trial) -> None:
     loading = [claim for claim in loads.CLAIMS if trial.asks(claim)]
     if not moving and not loading:
         return
-    trial.look()
+    trial.probe_clients()
     validation.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
     if trial.well:
         old_folders.clear(validation, trial.filesystem, trial.well[0])
@@ -109,11 +109,11 @@ class Trial:
             if one.seen in kinds and (not only or name in only)
         }
 
-    def look(self) -> bool:
+    def probe_clients(self) -> bool:
         """Asks the clients how they are, and says whether none is well."""
         names = [node.name for node in self.validation.contract.with_role(*WORKERS)]
         gone = self.validation.unreachable
-        found = look(self.validation, self.filesystem, [name for name in names if name not in gone])
+        found = probe(self.validation, self.filesystem, [name for name in names if name not in gone])
         self.clients = {name: found.get(name) or unreachable(name, gone[name]) for name in names}
         self._remember()
         return outage(self.clients)
@@ -133,10 +133,10 @@ class Trial:
             name, folder = maker
             try:
                 path = lnet.CLAIM + self.suffix
-                before = lnet.look(self.validation, self.well, path)
+                before = lnet.read_counters(self.validation, self.well, path)
                 with watch(self.validation.remote, self.well) as seen:
-                    self.moved = transfers.run(self.validation, self.well, folder, self.look)
-                self.network = lnet.Counters(before, lnet.look(self.validation, list(before), path))
+                    self.moved = transfers.run(self.validation, self.well, folder, self.probe_clients)
+                self.network = lnet.Counters(before, lnet.read_counters(self.validation, list(before), path))
                 if self.asks(SERVERS) and not outage(self.clients):
                     files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
                     self.servers = servers.ask(self.validation, self.filesystem, name, files)
@@ -157,7 +157,7 @@ class Trial:
             made = self.validation.remote.run(name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
             if made.ok:
                 return (name, folder) if len(self.well) > 1 else None
-            if made.returncode == TIMED_OUT and self.look():
+            if made.returncode == TIMED_OUT and self.probe_clients():
                 return None
             reason = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
             self.clients[name] = Client(name, Seen.BROKEN, reason)
@@ -228,7 +228,7 @@ def _load(trial: Trial, claim: str) -> loads.Load:
     finally:
         _clear(trial, name, folder, clients)
     if found.late:
-        trial.look()
+        trial.probe_clients()
     return found
 
 

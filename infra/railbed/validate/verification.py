@@ -180,17 +180,17 @@ def expiry(said: Certificate, now: datetime) -> Check:
 
 
 def _report(folder: Path | None, said: Certificate) -> Check:
-    def look(below: Path) -> tuple[Verdict, str]:
+    def check(below: Path) -> tuple[Verdict, str]:
         digest, _ = digests.of_file(below, manifest.REPORT, MAX_JSON_BYTES)
         if digest == said.report_sha256:
             return Verdict.PASS, f"{manifest.REPORT} is the one that was certified"
         return Verdict.FAIL, f"{manifest.REPORT} was changed since it was certified"
 
-    return _looked("report", folder, manifest.REPORT, look)
+    return _file_check("report", folder, manifest.REPORT, check)
 
 
 def _evidence(folder: Path | None, said: Certificate, differences: list[Difference]) -> Check:
-    def look(below: Path) -> tuple[Verdict, str]:
+    def check(below: Path) -> tuple[Verdict, str]:
         try:
             listed = manifest.read(below, said.manifest_sha256)
         except ValueError as wrong:
@@ -210,16 +210,18 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
         count = "1 file is" if len(differences) == 1 else f"{len(differences)} files are"
         return Verdict.FAIL, f"{count} not as certified: {named}"
 
-    return _looked("evidence", folder, manifest.NAME, look)
+    return _file_check("evidence", folder, manifest.NAME, check)
 
 
-def _looked(name: str, folder: Path | None, file: str, look: Callable[[Path], tuple[Verdict, str]]) -> Check:
+def _file_check(
+    name: str, folder: Path | None, file: str, check: Callable[[Path], tuple[Verdict, str]]
+) -> Check:
     """A check of files. One that is not there at all leaves it unproven; any other file in its place fails it."""
     if folder is None:
         reason = "the report's folder is not beside the certificate; name it with --report"
         return Check(name=name, verdict=Verdict.UNPROVEN, reason=reason)
     try:
-        verdict, reason = look(folder)
+        verdict, reason = check(folder)
     except FileNotFoundError:
         verdict, reason = Verdict.UNPROVEN, f"{file} is not in {folder}, so it cannot be checked"
     except digests.NotPlain as other:

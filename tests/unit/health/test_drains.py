@@ -9,7 +9,7 @@ from tests.unit.health.fleet import CLEAN, LOST, SETTINGS, SHARED, Node, Slurm, 
 
 from railbed.defaults import OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.validate.node.drains import REASON_LENGTH, Memory
-from railbed.validate.node.look import Look
+from railbed.validate.node.health import HealthResult
 
 NAME = "h100-0"
 PASSES = SETTINGS.passes
@@ -40,7 +40,9 @@ def drained() -> tuple[Slurm, Node]:
 
 def test_a_long_reason_has_no_room_for_its_runbook() -> None:
     slurm, node = one()
-    long = Look(faults=tuple(replace(one, text=f"{one.text} {'x' * REASON_LENGTH}") for one in LOST.faults))
+    long = HealthResult(
+        faults=tuple(replace(one, text=f"{one.text} {'x' * REASON_LENGTH}") for one in LOST.faults)
+    )
     with clock(slurm):
         node.look(long)
     reason = slurm.reasons[NAME][0]
@@ -65,8 +67,10 @@ def test_a_fault_that_went_away_in_between_starts_anew() -> None:
     assert slurm.reasons == {}
 
 
-@pytest.mark.parametrize("seen", [SHARED, Look(reports=(replace(SHARED.reports[0], code="unknown"),))])
-def test_what_is_shared_or_unknown_never_drains(seen: Look) -> None:
+@pytest.mark.parametrize(
+    "seen", [SHARED, HealthResult(reports=(replace(SHARED.reports[0], code="unknown"),))]
+)
+def test_what_is_shared_or_unknown_never_drains(seen: HealthResult) -> None:
     slurm, node = one()
     with clock(slurm):
         for _ in range(10):

@@ -86,7 +86,7 @@ def test_drift_cites_its_report_where_it_holds_a_node(
     monkeypatch.setattr(fallen, "Scheduler", lambda _: world)
     work.accepted.write(accepted(contract))
     fell = found([drift()], [culprit()])
-    assert fallen.hold(work, contract, fell.model_copy(update={"report": f"reports/{NAMES[0]}"})).held
+    assert fallen.hold(work, contract, fell.model_copy(update={"report": f"reports/{NAMES[0]}"})).reserved
     assert list(cited_reports(work)) == [NAMES[0]]
     more = found([drift(node="h100-0")], [culprit("h100-0")]).model_copy(update={"report": NAMES[1]})
     assert fallen.hold(work, contract, more).beyond_limit == ["h100-0"]

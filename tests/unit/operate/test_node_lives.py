@@ -214,7 +214,9 @@ class Life(RuleBasedStateMachine):
             return
         place = self.place
         if place.state in (State.HEALTHY, State.SUSPECT):
-            assert place.proven and NODE not in self.world.held | self.world.silent | set(self.world.drained)
+            assert place.proven and NODE not in self.world.reserved | self.world.silent | set(
+                self.world.drained
+            )
             assert acceptance.is_accepted(self.contract.node(NODE), acceptance.record(self.work))
 
     @invariant()

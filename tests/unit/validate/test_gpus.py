@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.gpu_answers import NODES, TRACE, WAYS, Run, healthy, part, runner, text
+from tests.support.gpu_answers import NODES, RATES, TRACE, Run, healthy, part, runner, text
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
@@ -46,7 +46,7 @@ def test_healthy_gpus_pass_all_claims(run: Run, scheduler: str) -> None:
 
 
 def test_a_machine_that_stands_for_another_computes_on_processors(run: Run) -> None:
-    slow = part("h100-2", gpu3={"rates": {**WAYS, "bf16": 510.0}})
+    slow = part("h100-2", gpu3={"rates": {**RATES, "bf16": 510.0}})
     found, ((_, line),) = run(healthy(h100_2=slow), real=False)
     assert "--device cpu" in line and set(verdicts(found).values()) == {"pass"}
 
@@ -59,11 +59,11 @@ def test_only_what_is_asked_is_measured(run: Run) -> None:
 @pytest.mark.refutes("gpu.gemm.bf16", "gpu.gemm.fp8", "gpu.gemm.fp64", "gpu.hbm", "gpu.copies")
 @pytest.mark.parametrize(
     ("claim", "way"),
-    [(claim, way) for claim, ways in gpus.WAYS.items() for way in ways],
+    [(claim, way) for claim, ways in gpus.RATES_OF.items() for way in ways],
 )
 @pytest.mark.parametrize("share", [0.3, 0.88])
 def test_a_slow_gpu_fails_its_claim_alone(run: Run, claim: str, way: str, share: float) -> None:
-    slow = part("h100-2", gpu3={"rates": {**WAYS, way: WAYS[way] * share}})
+    slow = part("h100-2", gpu3={"rates": {**RATES, way: RATES[way] * share}})
     found, _ = run(healthy(h100_2=slow))
     failed = [one for one in found.values() if one.verdict is not Verdict.PASS]
     assert [(one.claim, one.node, one.verdict) for one in failed] == [(claim, "h100-2", Verdict.FAIL)]
@@ -102,7 +102,7 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
         (healthy() + text(part("h100-1")).splitlines()[4], 0, "", "2 answers came in the name of h100-1"),
         (healthy(h100_1={**part("h100-1"), "trace": {8: TRACE}}), 0, "", "GPUs that it does not have"),
         (healthy(h100_1={**part("h100-1"), "gpus": []}), 0, "", "no rate of bf16"),
-        (healthy(h100_1=part("h100-1", gpu3={"rates": {**WAYS, "bf16": -1.0}})), 0, "", "negative"),
+        (healthy(h100_1=part("h100-1", gpu3={"rates": {**RATES, "bf16": -1.0}})), 0, "", "negative"),
         (healthy(h100_1=part("h100-1", gpu3={"errors": {"bf16": "CUDA error"}})), 0, "", "CUDA error"),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from railbed.run import Result
 from railbed.validate import checkpoint, on_node, port_counters, storage, transfers
 from railbed.validate.answers import Answers
 from railbed.validate.counters import prove
-from railbed.validate.job_log import Story, Work, pace, resume
+from railbed.validate.job_log import JobLog, Work, pace, resume
 from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.rendezvous import Counted
 from railbed.validate.scope import select
@@ -182,7 +182,7 @@ def check_checkpoint(ask: Ask, text: str) -> None:
 
     record = ask("storage.checkpoint", checkpoint.run, answer)["storage.checkpoint", ""]
     try:
-        fine = checkpoint.Part.model_validate(json.loads(text))
+        fine = checkpoint.CheckpointReply.model_validate(json.loads(text))
     except (ValueError, RecursionError):
         assert record.verdict is Verdict.UNPROVEN
     else:
@@ -252,17 +252,17 @@ EVENTS = PROGRESS.splitlines()
 )
 def test_progress_of_the_job(text: str) -> None:
     for place in range(0, len(EVENTS), 5):
-        story = Story.read("\n".join([*EVENTS[:place], text, *EVENTS[place + 1 :]]))
-        for outcome in (saved(story, WORK, "0" * 64), resume(story, WORK)):
+        log = JobLog.read("\n".join([*EVENTS[:place], text, *EVENTS[place + 1 :]]))
+        for outcome in (saved(log, WORK, "0" * 64), resume(log, WORK)):
             assert outcome.measured is None or math.isfinite(outcome.measured)
 
 
 @given(st.lists(st.sampled_from(EVENTS) | texts | st.sampled_from(odd.TEXTS[:30]), max_size=30))
 def test_any_progress(lines: list[str]) -> None:
-    story = Story.read("\n".join(lines))
-    saved(story, WORK, "")
-    resume(story, WORK)
-    pace(story)
+    log = JobLog.read("\n".join(lines))
+    saved(log, WORK, "")
+    resume(log, WORK)
+    pace(log)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
@@ -274,14 +274,14 @@ def test_losses_that_are_no_numbers_fail(number: str, attempts: tuple[int, ...])
             return line
         return json.dumps({**event, "loss": "@"}).replace('"@"', number)
 
-    outcome = resume(Story.read("\n".join(changed(line) for line in EVENTS)), WORK)
+    outcome = resume(JobLog.read("\n".join(changed(line) for line in EVENTS)), WORK)
     assert outcome.verdict is Verdict.FAIL
 
 
 def test_one_loss_that_is_no_number_fails() -> None:
     lines = [line.replace('"step": 5, "loss": 0.', '"step": 5, "loss": null, "was": 0.') for line in EVENTS]
     assert lines != EVENTS
-    outcome = resume(Story.read("\n".join(lines)), WORK)
+    outcome = resume(JobLog.read("\n".join(lines)), WORK)
     assert (outcome.verdict, outcome.reason) == (
         Verdict.FAIL,
         "the first run's loss of step 5 is not a number",

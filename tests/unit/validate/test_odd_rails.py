@@ -54,7 +54,9 @@ def check_rails(text: str) -> None:
     here = rendezvous.End(measured=answer) if not isinstance(answer, str) else rendezvous.End(error=answer)
     good = rendezvous.End(measured=rendezvous.Measured.model_validate(MEASURED))
     ends = {"h100-0": here, "h100-1": good}
-    samples = flows.samples_of(flows.TOOLS["tcp"], ("h100-0", "h100-1", 0), ends, both_ways=True, window=1)
+    samples = flows.samples_of(
+        flows.TOOLS["tcp"], ("h100-0", "h100-1", 0), ends, bidirectional=True, window=1
+    )
     wish = Expectation(unit="Gb/s", bound=0.1, expected=0.099, floor=0.095, basis="derived", derivation=[])
     for record in law.judge(samples, {0: wish}, ["h100-0", "h100-1"]):
         json.dumps(record.model_dump(mode="json"), allow_nan=False)

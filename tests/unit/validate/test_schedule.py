@@ -142,7 +142,7 @@ def test_a_scheduler_that_does_not_answer_leaves_its_claim_unproven(make: Any) -
         raise CommandError(f"`{line}` ended with 255")
 
     validation = make(silent, pattern="scheduler.state")
-    schedule.look(validation)
+    schedule.read_scheduler(validation)
     record = validation.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
     assert "does not answer" in record.reason
@@ -157,7 +157,7 @@ def test_a_scheduler_that_does_not_answer_leaves_its_claim_unproven(make: Any) -
 def test_new_and_old_nodes_are_tried_together_and_parted_again(make: Any) -> None:
     slurm = Slurm(["h100-3"])
     validation = make(slurm.answer)
-    schedule.look(validation)
+    schedule.read_scheduler(validation)
     assert validation.reserved == {"h100-3"}
     assert validation.usable(4)[0] == []
     with acceptance.together(validation, needed=True):
@@ -170,7 +170,7 @@ def test_new_and_old_nodes_are_tried_together_and_parted_again(make: Any) -> Non
 def test_accepted_nodes_are_not_reserved_without_need(make: Any) -> None:
     slurm = Slurm([])
     validation = make(slurm.answer)
-    schedule.look(validation)
+    schedule.read_scheduler(validation)
     with acceptance.together(validation, needed=True):
         assert slurm.reserved == []
         assert validation.reservation_for(NODES) == ""
@@ -180,7 +180,7 @@ def test_a_job_of_a_user_is_named_as_the_obstacle(make: Any) -> None:
     slurm = Slurm([])
     slurm.jobs = "7|alice|RUNNING|h100-[0-1]||train\n"
     validation = make(slurm.answer)
-    schedule.look(validation)
+    schedule.read_scheduler(validation)
     chosen, why = validation.usable(3)
     assert chosen == []
     assert (
@@ -191,7 +191,7 @@ def test_a_job_of_a_user_is_named_as_the_obstacle(make: Any) -> None:
 
 def test_nodes_that_passed_their_own_checks_come_first(make: Any) -> None:
     validation = make(Slurm([]).answer)
-    schedule.look(validation)
+    schedule.read_scheduler(validation)
     bad = next(q for q in validation.scope.questions if q.key == ("node.gpus", "h100-0"))
     validation.answers.add(judged(bad, Verdict.FAIL, "7 of 8 GPUs listed"))
     assert validation.usable(3)[0] == ["h100-1", "h100-2", "h100-3"]

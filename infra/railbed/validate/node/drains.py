@@ -16,10 +16,10 @@ from typing import Any, Optional, Protocol
 from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import Limit, Out, before, refusal
 from railbed.validate.node.faults import runbook
-from railbed.validate.node.look import Look
+from railbed.validate.node.health import HealthResult
 from railbed.validate.node.probe import Symptom
 
-HELD = "held"
+HOLD_DOWN = "held"
 """Word behind the mark of a drain that does not end by itself."""
 REASON_LENGTH = 200
 UNFIT_TO_RETURN = frozenset(
@@ -63,10 +63,10 @@ class Memory:
     settling: bool = False
     """The drain was ordered, and the second look at the limit is still to come."""
 
-    def after(self, look: Look, now_s: float) -> Memory:
+    def after(self, result: HealthResult, now_s: float) -> Memory:
         """Counts a look."""
-        since = None if not look.faults else now_s if self.faulty_since_s is None else self.faulty_since_s
-        return replace(self, faulty_since_s=since, passes=self.passes + 1 if look.clean else 0)
+        since = None if not result.faults else now_s if self.faulty_since_s is None else self.faulty_since_s
+        return replace(self, faulty_since_s=since, passes=self.passes + 1 if result.clean else 0)
 
 
 class Scheduler(Protocol):
@@ -112,13 +112,13 @@ class Drains:
     pause: Callable[[float], None] = time.sleep
     notes: list[Symptom] = field(default_factory=list)
 
-    def tend(self, look: Look, now_s: float) -> list[Symptom]:
+    def tend(self, result: HealthResult, now_s: float) -> list[Symptom]:
         """Drains the node or gives it back, as the look asks; returns what there is to report of that."""
-        self._remember(self.memory.after(look, now_s))
+        self._remember(self.memory.after(result, now_s))
         since = self.memory.faulty_since_s
         if since is not None and now_s - since >= self.settings.confirm_s:
-            self._keep_out(look.faults)
-        elif not look.faults and self.memory.drained is not False:
+            self._keep_out(result.faults)
+        elif not result.faults and self.memory.drained is not False:
             self._bring_back()
         return self.notes
 
@@ -193,7 +193,7 @@ class Drains:
         known = list(faults)
         texts = list(dict.fromkeys(f"{one.code}: {one.text}" for one in known))
         flapping = self._flapping()
-        prefix = f"{HELD}, came back {flapping} times: " if flapping else ""
+        prefix = f"{HOLD_DOWN}, came back {flapping} times: " if flapping else ""
         reason = f"{self.settings.mark} {prefix}{'; '.join(texts)}"
         pages = ", ".join(dict.fromkeys(runbook(one.code) for one in known))
         whole = f"{reason} (runbook {pages})"
@@ -213,7 +213,7 @@ class Drains:
             return
         mine = own.drained and own.reason.startswith(self.settings.mark)
         self._remember(replace(self.memory, drained=mine, settling=False))
-        if mine and own.reason.startswith(f"{self.settings.mark} {HELD}"):
+        if mine and own.reason.startswith(f"{self.settings.mark} {HOLD_DOWN}"):
             self._note(
                 "held", "the fault is gone, and came too often: railbed node repair, or railbed node resume"
             )

@@ -28,12 +28,12 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.
 from railbed.validate.node import store
 from railbed.validate.node.controller import Controller
 from railbed.validate.node.drains import Drains, Memory, Settings
-from railbed.validate.node.look import Look, look
+from railbed.validate.node.health import HealthResult, run_checks
 from railbed.validate.node.probe import Probe, Stuck, Symptom
 from railbed.validate.node.report import compose, parse
 
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
-LOOK_S = 14.0
+CHECKS_S = 14.0
 """Of the 25 s after which the script around this program ends it, what the checks may take together; a drain takes the rest."""
 HEALTHY, BROKEN, UNUSABLE, REPORTED = 0, 1, 2, 3
 """Exit statuses: of a report, and (2) where nobody can say what the node should be."""
@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
         return UNUSABLE
     before = store.load(root + store.MEMORY)
     stuck = {key: Stuck(**store.known(Stuck, one)) for key, one in before.get("stuck", {}).items()}
-    probe = Probe(root, time.monotonic() + LOOK_S, stuck)
-    seen = look(probe, want, by_hand=by_hand)
+    probe = Probe(root, time.monotonic() + CHECKS_S, stuck)
+    seen = run_checks(probe, want, by_hand=by_hand)
     if by_hand:
         return _print(seen)
     node = os.environ.get("SLURMD_NODENAME") or want["node"]
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     return HEALTHY
 
 
-def _print(seen: Look) -> int:
+def _print(seen: HealthResult) -> int:
     for word, symptoms in (("broken", seen.faults), ("reported", seen.reports)):
         for one in symptoms:
             print(f"{word}: {one.code} ({one.subject}): {one.text}")

@@ -52,8 +52,8 @@ def _interface(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str
     if rail["mtu"] and mtu != str(rail["mtu"]):  # 0: nobody published it
         found.append(Symptom("nic-mtu", subject, f"{name} has MTU {mtu or 'unknown'}, not {rail['mtu']}"))
     if rail["address"] and rail["address"] not in addresses.get(name, []):
-        held = ", ".join(addresses.get(name, [])) or "no address"
-        found.append(Symptom("nic-address", subject, f"{name} has {held}, not {rail['address']}"))
+        current = ", ".join(addresses.get(name, [])) or "no address"
+        found.append(Symptom("nic-address", subject, f"{name} has {current}, not {rail['address']}"))
     return found or _slow(probe, rail)
 
 

@@ -36,7 +36,7 @@ STEP = "slurmstepd"
 """Slurm's process above each step of a job."""
 LOGINS = ("sshd", "login", "ssm-session-wor")
 """What a login is below: SSH, a console, AWS' Session Manager. The kernel keeps 15 characters of a name."""
-LOOKS, PAUSE_S = 4, 1.0
+TRIES, PAUSE_S = 4, 1.0
 """A step that is over, and what it kept, may take seconds to end."""
 EXPECTED = "none"
 NAMED = 4
@@ -137,7 +137,7 @@ def _shared(probe: Probe, seen: Seen) -> None:
                 seen.found.append(f"System V {kind} {columns[1]} of user {columns[place]}")
 
 
-def look(probe: Probe, want: dict[str, Any]) -> Seen:
+def inspect(probe: Probe, want: dict[str, Any]) -> Seen:
     """All that is left of jobs, and what hides some of it."""
     seen = Seen()
     _processes(probe, seen)
@@ -151,12 +151,12 @@ def leftovers(probe: Probe, want: dict[str, Any]) -> Finding:
     """Nothing is left where no job runs; a node with a job is not accused."""
     if want["job"]:
         return Finding("unproven", want["job"], expected=EXPECTED)
-    seen = look(probe, want)
-    for _ in range(LOOKS - 1):
+    seen = inspect(probe, want)
+    for _ in range(TRIES - 1):
         if not (seen.found or STEP in seen.obstacle):
             break
         time.sleep(PAUSE_S)
-        seen = look(probe, want)
+        seen = inspect(probe, want)
     if STEP in seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     if seen.found:

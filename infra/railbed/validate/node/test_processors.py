@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from railbed.validate.node.probe import Finding, Probe
-from railbed.validate.node.processors import look, wrong
+from railbed.validate.node.processors import inspect, wrong
 
 PART = "processors"
 
@@ -19,7 +19,7 @@ def processors(probe: Probe, want: dict[str, Any]) -> Finding:
         want["processors"][key] for key in ("governor", "idle_latency_us", "huge_pages")
     )
     expected = f"{governor}, idle states of at most {latency_us} µs, huge pages {pages}, NUMA balancing off"
-    seen = look(probe.root or "/")
+    seen = inspect(probe.root or "/")
     measured = ", ".join(
         [
             *sorted(set(seen.governors.values())),

@@ -10,7 +10,7 @@ import pytest
 
 from railbed.validate.node import lockdown
 from railbed.validate.node.probe import Finding, Probe
-from railbed.validate.node.read_requests import look
+from railbed.validate.node.read_requests import read_cards
 
 PART = "pcie"
 ORDERING = re.compile(r"PCI_WR_ORDERING\s+(\S+)")
@@ -26,7 +26,7 @@ def _ordering(probe: Probe, address: str) -> str:
 def read_requests(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every card asks enough at once, and may order its writes freely."""
     least = int(want["read_request_bytes"])
-    found = look(probe.root or "/")
+    found = read_cards(probe.root or "/")
     expected = f"{least} bytes, relaxed ordering"
     if not found:
         return Finding("unproven", "no network card of a rail is there", expected=expected)

@@ -18,7 +18,7 @@ PING_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
-class Look:
+class HealthResult:
     """What the checks saw: faults for which the node may be drained, and what is only reported."""
 
     faults: tuple[Symptom, ...] = ()
@@ -70,7 +70,7 @@ def fast_checks(want: dict[str, Any], *, by_hand: bool) -> dict[str, Check]:
     return checks
 
 
-def look(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> Look:
+def run_checks(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> HealthResult:
     """Runs the checks, and sorts what they saw by the table of faults."""
     faults: list[Symptom] = []
     reports: list[Symptom] = []
@@ -80,4 +80,4 @@ def look(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> Look:
             continue
         for symptom in finding.symptoms or (Symptom("unknown", name, finding.reason),):
             (faults if drains(symptom.code) else reports).append(symptom)
-    return Look(tuple(faults), tuple(reports))
+    return HealthResult(tuple(faults), tuple(reports))
