@@ -25,17 +25,18 @@ TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius"
 
 def claims() -> list[Claim]:
     floors = {"gpu.gemm.bf16": 500.0, "gpu.gemm.fp8": 800.0, "gpu.gemm.fp64": 33.0, "gpu.hbm": 2500.0}
-    wishes = {
+    expectations = {
         name: Expectation(unit="T", floor=floor, basis="declared", derivation=["test"])
         for name, floor in floors.items()
     }
-    wishes["gpu.p2p"] = Expectation(
+    expectations["gpu.p2p"] = Expectation(
         unit="GB/s", floor=270.0, bound=450.0, basis="declared", derivation=["test"]
     )
-    wishes["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
+    expectations["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
     roles = ["compute", "spare"]
     found = [
-        Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.RATES_OF
+        Claim(id=name, statement="", roles=roles, expectation=expectations.get(name))
+        for name in gpus.RATES_OF
     ]
     return [*found, Claim(id="node.gpus", statement="", roles=roles)]
 
@@ -96,10 +97,10 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
                 states = {
                     n.name: "IDLE+DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails
                 }
-                told = [
+                rows = [
                     f"NodeName={n} Gres=gpu:{count} State={s} Partitions=batch" for n, s in states.items()
                 ]
-                return Result((), 0, "\n".join(told), "")
+                return Result((), 0, "\n".join(rows), "")
             if "--measure" in line:
                 mine = "".join(t + "\n" for t in said.splitlines() if f'"{node}"' in t)
                 return Result((), code, mine if scheduler == "none" else said, err)

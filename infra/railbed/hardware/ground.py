@@ -65,7 +65,9 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
     if not seen.secure_boot:
         return ""
     if ground.secure_boot == "off":
-        return f"secure boot is on, and the kernel takes no module that is built on the node. {SIGNING_OPTIONS}"
+        return (
+            f"secure boot is on, and the kernel takes no module that is built on the node. {SIGNING_OPTIONS}"
+        )
     if ground.secure_boot == "mok" and ground.certificate_sha256 not in seen.enrolled:
         there = few([one[:12] for one in seen.enrolled]) or "none"
         return (

@@ -94,7 +94,7 @@ class Node:
             self.slurm.reasons.pop(self.name, None)
         return not (self.slurm.silent or self.slurm.deaf)
 
-    def look(self, seen: HealthResult) -> list[Symptom]:
+    def run_check(self, seen: HealthResult) -> list[Symptom]:
         """One run of the program."""
         run = Drains(
             self.name, self.slurm.pools[self.name], self.settings, self, self.memory, list(self.returned), self._save,
@@ -135,7 +135,7 @@ class Runs:
         def run() -> None:
             go.acquire()
             try:
-                node.look(seen)
+                node.run_check(seen)
             except Killed:
                 pass
             finally:
@@ -161,7 +161,7 @@ class Runs:
 
 @contextmanager
 def clock(slurm: Slurm) -> Iterator[None]:
-    """The program's clock is the model's; nobody waits before the first look, which is the worst case."""
+    """The program's clock is the model's; nobody waits before the first check, which is the worst case."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drains, "time", SimpleNamespace(time=lambda: slurm.now_s))
         patch.setattr(drains, "random", SimpleNamespace(uniform=lambda low, high: low))

@@ -144,9 +144,9 @@ def test_an_open_breaker_is_said_with_its_reason_and_what_closes_it(
     monkeypatch.setattr(validate, "drift", lambda *_, **__: found([drift()], [culprit()]))
     app = typer.Typer()
     drift_commands.register(app)
-    told = json.loads(CliRunner().invoke(app, ["--hold", "--json"]).stdout)
-    assert (told["held"], told["beyond_limit"], slurm.reserved) == ([], ["h100-1"], set())
-    assert told["breaker"]["h100"].startswith("open since") and told["breaker"]["h100"].endswith("a driver")
+    reply = json.loads(CliRunner().invoke(app, ["--hold", "--json"]).stdout)
+    assert (reply["held"], reply["beyond_limit"], slurm.reserved) == ([], ["h100-1"], set())
+    assert reply["breaker"]["h100"].startswith("open since") and reply["breaker"]["h100"].endswith("a driver")
     said = CliRunner().invoke(app, ["--hold"]).stdout
     assert "h100-1 still take jobs: the circuit breaker of pool h100 is open" in said
     assert "a driver" in said and "railbed node breaker --reset h100" in said

@@ -139,11 +139,11 @@ def test_what_holds_a_node_back_is_said(contract: Contract, work: Workspace, wor
             "set_aside": [Reservation("run-of-months", (NODE,), ("ada",), frozenset())]
         },
     }
-    for told, state in cases.items():
+    for reason, state in cases.items():
         for key, value in state.items():
             setattr(world, key, value)
         done = run(contract, work)[NODE]
-        assert not done.tried and told in done.left
+        assert not done.tried and reason in done.left
         world.running, world.set_aside = {}, []
     world.silent = {NODE}
     assert run(contract, work) == {}, "unknown is not out of service by railbed's will"

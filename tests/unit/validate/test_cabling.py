@@ -91,7 +91,7 @@ def test_two_swapped_cables_are_named_and_jobs_leave_their_node_alone(judge: Jud
 
 
 @pytest.mark.parametrize(
-    ("code", "out", "told"),
+    ("code", "out", "reason"),
     [
         (127, "", "lldpcli"),
         (0, "", "h100-2 rail 0: nothing is heard"),
@@ -99,22 +99,22 @@ def test_two_swapped_cables_are_named_and_jobs_leave_their_node_alone(judge: Jud
         (0, "\x00\xff{{{{", "h100-2 rail 0: nothing is heard"),
     ],
 )
-def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: str, told: str) -> None:
+def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: str, reason: str) -> None:
     good = saying(heard("good"))
 
     def answer(node: str, line: str) -> Result:
         return Result((line,), code, out, "") if node == "h100-2" else good(node, line)
 
     verdict, _ = judge(answer, with_port)
-    assert verdict.verdict is Verdict.UNPROVEN and told in verdict.reason
+    assert verdict.verdict is Verdict.UNPROVEN and reason in verdict.reason
 
 
 def test_rails_that_are_down_explain_that_nothing_is_heard(judge: Judge) -> None:
     said = heard("good")
     said["h100-2"]["lldp"]["interface"] = said["h100-2"]["lldp"]["interface"][1:]
-    told = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
+    reason = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
     verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
-    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, told)
+    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, reason)
     verdict, _ = judge(saying(said), with_port, dead=("h100-2",), away=("h100-3",))
     assert verdict.verdict is Verdict.UNPROVEN
     assert verdict.reason.startswith(

@@ -70,11 +70,11 @@ def claims(
     rate: float | None = 80.0,
     pair: tuple[str, str] = ("storage.checkpoint", "storage.restore"),
 ) -> list[Claim]:
-    wish = Expectation(
+    expectation = Expectation(
         unit="GB/s", expected=rate, floor=None if rate is None else 0.9 * rate, derivation=["bought"],
         basis="none" if rate is None else "declared", size_bytes=size,
     )  # fmt: skip
-    return [Claim(id=name, statement="", roles=[], expectation=wish) for name in pair]
+    return [Claim(id=name, statement="", roles=[], expectation=expectation) for name in pair]
 
 
 def reply(node: str, begin: float, end: float, **more: Any) -> str:
@@ -90,22 +90,22 @@ def replies(seconds: float, **more: Any) -> str:
 @pytest.fixture
 def validation(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     def make(
-        said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **wishes: Any
+        said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **changes: Any
     ) -> Any:
-        scheduler = wishes.pop("scheduler", "slurm")
-        reading = wishes.pop("reading", None)
+        scheduler = changes.pop("scheduler", "slurm")
+        reading = changes.pop("reading", None)
         data = contract.filesystems[0].model_copy(update={"name": "data", "mount": "/data"})
         changed = contract.model_copy(
             update={
-                "claims": claims(**wishes), "scheduler": scheduler, "filesystems": [*contract.filesystems, data],
+                "claims": claims(**changes), "scheduler": scheduler, "filesystems": [*contract.filesystems, data],
             }
         )  # fmt: skip
 
         def answer(node: str, line: str) -> Result:
             if line.startswith("scontrol show node"):
                 states = {n.name: "DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails}
-                told = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
-                return Result((), 0, "\n".join(told), "")
+                rows = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
+                return Result((), 0, "\n".join(rows), "")
             if line.startswith("df "):
                 return Result((), 0, f"Avail\n{free}\n", "")
             if line.startswith("mkdir "):
@@ -189,16 +189,16 @@ def test_an_error_of_the_filesystem_fails_and_blocks_reading(validation: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "reason"),
     [
         ({"free": SIZE}, "does not fit"), ({"drained": "h100-1", "free": 0}, "GB free"), ({"made": 1}, "cannot be written"),
         ({"size": None}, "how much is to be written"),
     ],
 )  # fmt: skip
-def test_nothing_is_written_where_it_must_not_be(validation: Any, more: dict[str, Any], told: str) -> None:
+def test_nothing_is_written_where_it_must_not_be(validation: Any, more: dict[str, Any], reason: str) -> None:
     found, lines = validation({"write": replies(1), "read": replies(1)}, **more)
     assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
-    assert told in found["storage.checkpoint"].reason
+    assert reason in found["storage.checkpoint"].reason
     assert not any("probe.py write" in line for line in lines)
 
 

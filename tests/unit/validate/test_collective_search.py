@@ -49,9 +49,12 @@ def printed(nodes: list[str], busbw: float) -> str:
 @pytest.fixture
 def pairs(contract: Contract) -> Contract:
     """The cluster with its collective over two and over four nodes."""
-    wish = Expectation(unit="GB/s", bound=0.1, expected=0.0993, floor=0.09, basis="derived", derivation=[])
+    expectation = Expectation(
+        unit="GB/s", bound=0.1, expected=0.0993, floor=0.09, basis="derived", derivation=[]
+    )
     claims = [
-        Claim(id=f"collective.all_reduce@{k}", statement="", roles=[], expectation=wish) for k in (2, 4)
+        Claim(id=f"collective.all_reduce@{k}", statement="", roles=[], expectation=expectation)
+        for k in (2, 4)
     ]
     return contract.model_copy(update={"claims": claims})
 
@@ -63,7 +66,7 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     def validated(
         slow: Slow, *, busy: tuple[str, ...] = (), crashes: Slow = lambda _: False, rail: str = ""
     ) -> tuple[ValidationRun, list[str], list[str]]:
-        started, told = list[str](), list[str]()
+        started, lines = list[str](), list[str]()
 
         def answer(node: str, line: str) -> Result:
             if "_perf" in line:
@@ -81,7 +84,7 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         quiet = remote.reading
 
         def reading(node: str, at: int) -> str:
-            searching = any("a search among" in line for line in told)
+            searching = any("a search among" in line for line in lines)
             return loaded_reading(node, at) if node in busy and searching else quiet(node, at)
 
         remote.reading = reading
@@ -89,14 +92,14 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         if rail:
             claim = Claim(id="fabric.rail.0.bandwidth", statement="", roles=["compute"])
             scope = Scope((*scope.questions, Question(claim, rail)))
-        validation = ValidationRun(pairs, remote, scope, Answers(scope), tmp_path, told.append)
+        validation = ValidationRun(pairs, remote, scope, Answers(scope), tmp_path, lines.append)
         validation.scheduler = Scheduler(remote)
         if rail:
             validation.answers.add(
                 judged(Question(claim, rail), Verdict.FAIL, "slow", detail={"parts": ["rail 0"]})
             )
         collectives.run(validation)
-        return validation, started, told
+        return validation, started, lines
 
     return validated
 
@@ -114,7 +117,7 @@ def test_a_healthy_cluster_has_no_search(run: Any) -> None:
 
 
 def test_the_slow_node_is_named_and_the_record_is_kept(run: Any) -> None:
-    validation, started, told = run(lambda nodes: "h100-2" in nodes)
+    validation, started, lines = run(lambda nodes: "h100-2" in nodes)
     record = four(validation)
     assert record.verdict is Verdict.FAIL
     assert record.detail["guilty"] == [["h100-2", "node"]]
@@ -125,9 +128,9 @@ def test_the_slow_node_is_named_and_the_record_is_kept(run: Any) -> None:
     kept = read((validation.folder / "evidence/collectives/search-all_reduce.json").read_text(), "kept")
     assert {one.node for one in decide(kept).culprits} == {"h100-2"}
     assert any(
-        line.startswith(f"{FOUR} failed and nothing else explains it: a search among 4") for line in told
+        line.startswith(f"{FOUR} failed and nothing else explains it: a search among 4") for line in lines
     )
-    assert any(line.startswith("search, round 1: ") for line in told)
+    assert any(line.startswith("search, round 1: ") for line in lines)
     assert sum(one.count(",") == 1 for one in started) == record.detail["search"]["runs"]
 
 

@@ -27,11 +27,11 @@ NODES = [f"h100-{i}" for i in range(4)]
 
 
 def question(op: str, floor: float = 0.095) -> Question:
-    wish = Expectation(
+    expectation = Expectation(
         unit="GB/s", bound=0.1, expected=0.09927, floor=floor, basis="derived", derivation=["line"]
     )
     return Question(
-        Claim(id=f"collective.{op}@4", statement="", roles=[], expectation=wish, simulated=True), ""
+        Claim(id=f"collective.{op}@4", statement="", roles=[], expectation=expectation, simulated=True), ""
     )
 
 
@@ -179,10 +179,10 @@ def test_a_missed_floor_is_tried_once_more(contract: Contract, validation: Any) 
 
 @pytest.mark.refutes("collective.{name}@{nodes}")
 def test_a_floor_missed_every_time_fails(contract: Contract, validation: Any) -> None:
-    wish = contract.claims[-3].model_copy(
+    expectation = contract.claims[-3].model_copy(
         update={"expectation": question("all_reduce", floor=0.0999).claim.expectation}
     )
-    strict = contract.model_copy(update={"claims": [wish]})
+    strict = contract.model_copy(update={"claims": [expectation]})
     made, _ = validation(strict, [Result((), 0, LOG, "")] * COLLECTIVE_TRIES)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.FAIL
@@ -337,11 +337,11 @@ GIB8 = 8 << 30
 
 
 def sized(op: str, size_bytes: int | None, floor: float = 0.095) -> Claim:
-    wish = question(op, floor).claim.expectation
-    assert wish is not None
+    expectation = question(op, floor).claim.expectation
+    assert expectation is not None
     return Claim(
         id=f"collective.{op}@4", statement="", roles=[],
-        expectation=wish.model_copy(update={"size_bytes": size_bytes}), simulated=True,
+        expectation=expectation.model_copy(update={"size_bytes": size_bytes}), simulated=True,
     )  # fmt: skip
 
 
@@ -372,10 +372,10 @@ def test_a_log_below_the_size_of_its_reference_proves_nothing(contract: Contract
 
 
 def test_an_expectation_without_a_size_is_written_as_before() -> None:
-    wish = question("all_reduce").claim.expectation
-    assert wish is not None
-    assert "size_bytes" not in wish.model_dump_json()
-    assert Expectation.model_validate_json(wish.model_dump_json()) == wish
+    expectation = question("all_reduce").claim.expectation
+    assert expectation is not None
+    assert "size_bytes" not in expectation.model_dump_json()
+    assert Expectation.model_validate_json(expectation.model_dump_json()) == expectation
 
 
 def test_all_sizes_run_in_one_start_and_are_counted(contract: Contract, validation: Any) -> None:
@@ -383,11 +383,11 @@ def test_all_sizes_run_in_one_start_and_are_counted(contract: Contract, validati
         contract.model_copy(update={"claims": [curved(0.05).claim]}),
         [Result((), 0, with_small_row(0.08), "")],
     )
-    told: list[str] = []
-    made.say = told.append
+    lines: list[str] = []
+    made.say = lines.append
     collectives.run(made)
     # 9 times 68 MiB at 0.0993 GB/s, each byte 1.5 times.
-    assert told[0] == "collectives: 1 starts over 4 nodes, data move for about 10 s"
+    assert lines[0] == "collectives: 1 starts over 4 nodes, data move for about 10 s"
     assert starts(remote)[0].startswith("all_reduce_perf -b 4194304 -e 67108864 -f 16 -g 1 ")
     assert made.answers.of("collective.all_reduce@4").verdict is Verdict.PASS
     assert message_bytes([4 << 20, 64 << 20]) == 8 * (68 << 20) + (68 << 20)

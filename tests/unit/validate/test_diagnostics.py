@@ -71,7 +71,7 @@ def test_a_failed_test_fails_its_node_also_where_dcgmi_ends_with_an_error(run: R
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "reason"),
     [
         (Result(("dcgmi",), 3, "", "the host engine does not answer"), "the host engine does not answer"),
         (Result(("dcgmi",), 124, "", ""), "did not end"),
@@ -79,10 +79,10 @@ def test_a_failed_test_fails_its_node_also_where_dcgmi_ends_with_an_error(run: R
         (Result(("dcgmi",), 0, "\x00\xff{{{", ""), "dcgmi diag"),
     ],
 )
-def test_what_did_not_run_proves_nothing(run: Run, result: Result, told: str) -> None:
+def test_what_did_not_run_proves_nothing(run: Run, result: Result, reason: str) -> None:
     found, _ = run(lambda *_: result)
     assert {one.verdict for one in found.values()} == {Verdict.UNPROVEN}
-    assert told in found["h100-1"].reason
+    assert reason in found["h100-1"].reason
 
 
 def test_how_deep_follows_from_the_run(run: Run) -> None:

@@ -143,9 +143,9 @@ LONG = 'é\x00"\\' * 400
 
 @pytest.mark.parametrize("failed", [(), ("hbm",), ("bf16", "fp8", "fp64", "hbm", "copies", "digest")])
 def test_lines_are_short_with_the_longest_errors(failed: tuple[str, ...]) -> None:
-    ways = ("bf16", "fp8", "fp64", "hbm", "h2d", "d2h")
+    rates = ("bf16", "fp8", "fp64", "hbm", "h2d", "d2h")
     one = {
-        "model": LONG, "rates": dict.fromkeys(ways, 1 / 3 * 1e-9), "digests": ["f" * 64] * gpu_probe.REPEATS,
+        "model": LONG, "rates": dict.fromkeys(rates, 1 / 3 * 1e-9), "digests": ["f" * 64] * gpu_probe.REPEATS,
         "errors": dict.fromkeys(failed, LONG),
     }  # fmt: skip
     trace = {

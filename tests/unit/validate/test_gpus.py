@@ -59,7 +59,7 @@ def test_only_what_is_asked_is_measured(run: Run) -> None:
 @pytest.mark.refutes("gpu.gemm.bf16", "gpu.gemm.fp8", "gpu.gemm.fp64", "gpu.hbm", "gpu.copies")
 @pytest.mark.parametrize(
     ("claim", "way"),
-    [(claim, way) for claim, ways in gpus.RATES_OF.items() for way in ways],
+    [(claim, way) for claim, rates in gpus.RATES_OF.items() for way in rates],
 )
 @pytest.mark.parametrize("share", [0.3, 0.88])
 def test_a_slow_gpu_fails_its_claim_alone(run: Run, claim: str, way: str, share: float) -> None:
@@ -82,7 +82,7 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "err", "told"),
+    ("said", "code", "err", "reason"),
     [
         (healthy("h100-1"), 1, "srun: error: h100-1: task 1: Segmentation fault\n", "h100-1"),
         (healthy("h100-1"), 124, "stopped after 345 s\n", "did not end"),
@@ -106,10 +106,10 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
         (healthy(h100_1=part("h100-1", gpu3={"errors": {"bf16": "CUDA error"}})), 0, "", "CUDA error"),
     ],
 )  # fmt: skip
-def test_what_a_node_did_not_prove_is_its_own(run: Run, said: str, code: int, err: str, told: str) -> None:
+def test_what_a_node_did_not_prove_is_its_own(run: Run, said: str, code: int, err: str, reason: str) -> None:
     found, _ = run(said, code, err)
     assert verdicts(found) == {**dict.fromkeys(NODES, "pass"), "h100-1": "unproven"}
-    assert told in found["gpu.gemm.bf16", "h100-1"].reason
+    assert reason in found["gpu.gemm.bf16", "h100-1"].reason
 
 
 def test_lines_of_all_nodes_may_come_in_any_order(run: Run) -> None:

@@ -68,14 +68,16 @@ def test_no_claim_of_any_example_passes_by_it(value: float) -> None:
 
 @given(asked, st.floats() | st.sampled_from([*NO_NUMBERS, 0.0, -0.0]), st.floats(0.9, 3))
 def test_whatever_the_number_is(question: Question, value: float, times: float) -> None:
-    wish = question.claim.expectation
-    for number in (value, times * (wish.bound or wish.floor or 1.0) if wish else value):
+    expectation = question.claim.expectation
+    for number in (value, times * (expectation.bound or expectation.floor or 1.0) if expectation else value):
         for record in passes(question, number):
             if not possible(number, question.claim):
                 assert record.verdict is Verdict.UNPROVEN
                 assert "number" in record.reason
                 assert record.measured is None or math.isfinite(float(record.measured))
-        assert sound.doubt(number, wish.bound if wish else None) == "" or not possible(number, question.claim)
+        assert sound.doubt(number, expectation.bound if expectation else None) == "" or not possible(
+            number, question.claim
+        )
 
 
 def test_what_is_possible_is_judged_as_before() -> None:

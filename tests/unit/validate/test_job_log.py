@@ -22,7 +22,7 @@ def events() -> list[Event]:
     return [json.loads(line) for line in TEXT.splitlines()]
 
 
-def told(
+def job_log(
     keep: Callable[[Event], bool] = lambda _: True, change: Callable[[Event], Event] = lambda e: e
 ) -> JobLog:
     return JobLog.read("\n".join(json.dumps(change(e)) for e in events() if keep(e)))
@@ -45,7 +45,7 @@ def test_a_checkpoint_that_reads_differently_elsewhere_fails() -> None:
 
 
 def test_no_checkpoint_fails() -> None:
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").verdict is Verdict.FAIL
+    assert checkpoint(job_log(lambda e: e["event"] != "checkpoint"), WORK, "").verdict is Verdict.FAIL
 
 
 def test_a_job_that_never_started_proves_nothing() -> None:
@@ -59,14 +59,14 @@ def test_fewer_nodes_than_asked_prove_nothing() -> None:
 
 
 def test_a_job_that_does_not_start_again_fails() -> None:
-    assert resume(told(lambda e: e["attempt"] == 0), WORK).verdict is Verdict.FAIL
+    assert resume(job_log(lambda e: e["attempt"] == 0), WORK).verdict is Verdict.FAIL
 
 
 def test_starting_from_the_beginning_is_no_resume() -> None:
     def restarted(e: Event) -> Event:
         return {**e, "first_step": 1} if e["event"] == "start" and e["attempt"] == 1 else e
 
-    found = resume(told(change=restarted), WORK)
+    found = resume(job_log(change=restarted), WORK)
     assert found.verdict is Verdict.FAIL
     assert "went on at step 1" in found.reason
 
@@ -77,14 +77,14 @@ def test_another_loss_after_the_resume_fails() -> None:
             {**e, "loss": e["loss"] * 1.01} if e["attempt"] == 1 and e.get("step") == 8 and "loss" in e else e
         )
 
-    found = resume(told(change=other), WORK)
+    found = resume(job_log(change=other), WORK)
     assert found.verdict is Verdict.FAIL
     assert "step 8" in found.reason
 
 
 def test_a_second_run_that_stops_early_fails() -> None:
     assert (
-        resume(told(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), WORK).verdict
+        resume(job_log(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), WORK).verdict
         is Verdict.FAIL
     )
 
@@ -96,11 +96,14 @@ def no_number(e: Event) -> Event:
 @pytest.mark.parametrize(
     ("log", "late"),
     [
-        (told(lambda e: e["attempt"] == 0), True),
-        (told(lambda e: not (e["attempt"] == 1 and (e.get("step", 0) > 10 or e["event"] == "done"))), True),
-        (told(lambda e: e["event"] == "done" or not (e["attempt"] == 1 and e.get("step", 0) > 10)), False),
-        (told(lambda e: e["event"] != "done", no_number), False),
-        (told(change=no_number), False),
+        (job_log(lambda e: e["attempt"] == 0), True),
+        (
+            job_log(lambda e: not (e["attempt"] == 1 and (e.get("step", 0) > 10 or e["event"] == "done"))),
+            True,
+        ),
+        (job_log(lambda e: e["event"] == "done" or not (e["attempt"] == 1 and e.get("step", 0) > 10)), False),
+        (job_log(lambda e: e["event"] != "done", no_number), False),
+        (job_log(change=no_number), False),
     ],
     ids=["not again", "cut short", "says it is done", "no number and cut short", "no number"],
 )
@@ -117,20 +120,20 @@ def test_a_checkpoint_that_nobody_read_is_not_called_corrupt(digest: str) -> Non
 
 def test_one_that_was_replaced_when_the_job_was_cut_is_not_called_corrupt() -> None:
     assert checkpoint(JobLog.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
-    cut = told(lambda e: e["event"] != "done")
+    cut = job_log(lambda e: e["event"] != "done")
     assert checkpoint(cut, WORK, "0" * 64).verdict is Verdict.UNPROVEN
 
 
 def test_a_checkpoint_that_reads_differently_is_not_late_and_one_that_is_missing_is() -> None:
     assert not checkpoint(JobLog.read(TEXT), WORK, "0" * 64).late
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").late
+    assert checkpoint(job_log(lambda e: e["event"] != "checkpoint"), WORK, "").late
 
 
 def test_a_run_that_nobody_cut_proves_no_resume() -> None:
     def first(e: Event) -> Event:
         return {**e, "attempt": 0}
 
-    assert resume(told(change=first), WORK).verdict is Verdict.UNPROVEN
+    assert resume(job_log(change=first), WORK).verdict is Verdict.UNPROVEN
 
 
 def test_a_line_that_the_kill_cut_short_is_skipped() -> None:

@@ -70,12 +70,14 @@ def ask(contract: Contract, tmp_path: Path, fake_remote: Any, monkeypatch: pytes
     def run(
         pattern: str, step: Callable[[ValidationRun], Any], answer: Answer
     ) -> dict[tuple[str, str], Judged]:
-        wish = Expectation(
+        expectation = Expectation(
             unit="GB/s", bound=110.0, expected=80.0, floor=72.0, basis="declared", derivation=["bought"], size_bytes=3 * SHARE,
         )  # fmt: skip
-        more = [Claim(id=name, statement="", roles=[], expectation=wish) for name in checkpoint.PAIRS[0]]
+        more = [
+            Claim(id=name, statement="", roles=[], expectation=expectation) for name in checkpoint.PAIRS[0]
+        ]
         rates = [
-            Claim(id=name, statement="", roles=[], expectation=wish.model_copy(update={"unit": "MB/s", "floor": 20.0}))
+            Claim(id=name, statement="", roles=[], expectation=expectation.model_copy(update={"unit": "MB/s", "floor": 20.0}))
             for name in (storage.WRITE, storage.READ)
         ]  # fmt: skip
         known = contract.model_copy(update={"claims": [*contract.claims, *rates, *more]})
@@ -171,8 +173,8 @@ def test_storage_with_anything(contract: Contract, ask: Ask, text: str) -> None:
 def check_checkpoint(ask: Ask, text: str) -> None:
     def answer(_: str, line: str) -> Result:
         if line.startswith("scontrol show node"):
-            told = [f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES]
-            return Result((), 0, "\n".join(told), "")
+            rows = [f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES]
+            return Result((), 0, "\n".join(rows), "")
         if line.startswith("df "):
             return Result((), 0, f"Avail\n{10 * SHARE}\n", "")
         if "probe.py" in line:
@@ -186,8 +188,8 @@ def check_checkpoint(ask: Ask, text: str) -> None:
     except (ValueError, RecursionError):
         assert record.verdict is Verdict.UNPROVEN
     else:
-        told = bool(fine.error or fine.wrong)
-        assert record.verdict is not Verdict.PASS or (not told and fine.end is not None)
+        wrong = bool(fine.error or fine.wrong)
+        assert record.verdict is not Verdict.PASS or (not wrong and fine.end is not None)
 
 
 @parametrize(PART)
@@ -223,8 +225,8 @@ def check_counters(ask: Ask, text: str) -> Judged:
 
     record = ask("fabric.transport", step, answer)["fabric.transport", ""]
     if record.verdict is Verdict.PASS:
-        told = json.loads(text)
-        assert all(told[rail]["tx"] == pytest.approx(PER_RAIL, rel=0.021) for rail in RAILS)
+        reply = json.loads(text)
+        assert all(reply[rail]["tx"] == pytest.approx(PER_RAIL, rel=0.021) for rail in RAILS)
     return record
 
 

@@ -33,13 +33,13 @@ def test_idle_nodes_are_fit(contract: Contract) -> None:
 
 
 def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
-    held = [Reservation("railbed-acceptance", tuple(NODES), ("root",), frozenset({"MAINT"}))]
+    acceptance = [Reservation("railbed-acceptance", tuple(NODES), ("root",), frozenset({"MAINT"}))]
     states = {name: state(name, flags="MAINTENANCE RESERVED") for name in NODES}
-    assert schedule.faults(contract, states, held) == {}
+    assert schedule.faults(contract, states, acceptance) == {}
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "reason"),
     [
         (state("h100-1", flags="DRAIN", reason="disk"), "IDLE+DRAIN (disk)"),
         (state("h100-1", base="DOWN"), "DOWN"),
@@ -49,8 +49,8 @@ def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
     ],
 )
 @pytest.mark.refutes("scheduler.state")
-def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, told: str) -> None:
-    assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [told]}
+def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, reason: str) -> None:
+    assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [reason]}
 
 
 def test_an_unknown_node_and_a_foreign_reservation_are_named(contract: Contract) -> None:

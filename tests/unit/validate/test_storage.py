@@ -320,7 +320,7 @@ LNET = Path(__file__).parent.parent / "data" / "parse" / "lnetctl"
 def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
     cluster: Cluster, texts: tuple[str, str], code: int, verdict: Verdict
 ) -> None:
-    told = {name: [(LNET / one).read_text() for one in texts] for name in NODES}
+    counters = {name: [(LNET / one).read_text() for one in texts] for name in NODES}
     filesystem = cluster.contract.filesystems[0].model_copy(update={"network": "efa"})
     claims = [
         *cluster.contract.claims,
@@ -330,7 +330,7 @@ def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
     whole = cluster.answer
 
     def answer(node: str, line: str) -> Result:
-        return Result((), code, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+        return Result((), code, counters[node].pop(0), "") if "lnetctl" in line else whole(node, line)
 
     cluster.remote.answer = answer
     found = cluster.run("storage.path")["storage.path"]
@@ -348,7 +348,7 @@ def test_the_planned_address_of_the_storage_network_must_be_lnet_s(
     text = (LNET / "o2ib.txt").read_text()
     after = text.replace("send_count: 171621", "send_count: 172621")
     assert after != text
-    told = {name: [text, after] for name in NODES}
+    counters = {name: [text, after] for name in NODES}
     filesystem = cluster.contract.filesystems[0].model_copy(update={"source": "192.168.0.1@o2ib:/scratch"})
     link = StorageLink(address=address, interface="auto")
     nodes = [node.model_copy(update={"storage": link}) for node in cluster.contract.nodes]
@@ -362,7 +362,7 @@ def test_the_planned_address_of_the_storage_network_must_be_lnet_s(
     whole = cluster.answer
 
     def answer(node: str, line: str) -> Result:
-        return Result((), 0, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+        return Result((), 0, counters[node].pop(0), "") if "lnetctl" in line else whole(node, line)
 
     cluster.remote.answer = answer
     found = cluster.run("storage.path")["storage.path"]

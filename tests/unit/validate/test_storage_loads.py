@@ -187,10 +187,10 @@ def test_a_filesystem_that_freezes_under_load_is_to_blame(cluster: Loaded) -> No
 
 @pytest.mark.parametrize("claim", [RANDOM, METADATA])
 def test_beside_a_job_nothing_is_run(cluster: Loaded, monkeypatch: pytest.MonkeyPatch, claim: str) -> None:
-    told = {"h100-1": "blocked by job 77 of ada on h100-1"}
-    monkeypatch.setattr(ValidationRun, "busy", lambda _, name: told.get(name, ""))
+    jobs = {"h100-1": "blocked by job 77 of ada on h100-1"}
+    monkeypatch.setattr(ValidationRun, "busy", lambda _, name: jobs.get(name, ""))
     found = of(cluster, claim)
-    assert (found.verdict, found.reason) == (Verdict.UNPROVEN, told["h100-1"])
+    assert (found.verdict, found.reason) == (Verdict.UNPROVEN, jobs["h100-1"])
     assert not cluster.jobs
 
 
