@@ -25,7 +25,7 @@ def named(contract: Contract, observed: Mapping[str, NodeFacts]) -> Contract:
 
 
 def _placed(nodes: list[Node], observed: Mapping[str, NodeFacts]) -> list[Node]:
-    """With numbers for the blocks that nodes alone are told of, where the contract has none; 0 is a block that nobody tells."""
+    """Adds numbers for blocks that only nodes report, where the contract has none; 0: unknown block."""
     blocks = {node.name: seen.block for node in nodes if (seen := known(node, observed)) and seen.block}
     if not blocks or any(node.scalable_unit for node in nodes):
         return nodes

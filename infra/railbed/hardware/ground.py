@@ -40,9 +40,9 @@ class Ground(FrozenModel):
     bare_metal: bool = False
     """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
     rails_named: bool = False
-    """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be told apart."""
+    """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be inferred."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
-    """First number of a card's firmware, which tells its generation → the oldest that goes with the release."""
+    """First number of a card's firmware, which is its generation → the oldest that goes with the release."""
 
 
 def refused(
@@ -115,7 +115,7 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     """Rails that cannot be mapped though the cards' driver is there: a card is missing, or two are equally near to a GPU.
 
     One rail's card at its full rate shows that the driver knows this kind of card. Where cards have names, and on a cloud, only
-    what is not there counts: a guest's bridges may be the host's, and what tells of them may come with the installation.
+    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation.
     """
     if rails.why not in (Why.FEW, Why.AMBIGUOUS) or wanted.nic_gbps is None:
         return ""
@@ -128,7 +128,7 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     if rails.why is Why.FEW:
         return f"cards or GPUs are missing: {rails.unproven}. Repair the node, or take it out of its pool"
     return (
-        f"it cannot be told which cards are the rails: {rails.unproven}. Where no slot can be changed, an overlay of the "
+        f"it is not known which cards are the rails: {rails.unproven}. Where no slot can be changed, an overlay of the "
         "catalogue's machine names them (`rdma_devices`, `netdevs`)"
     )
 

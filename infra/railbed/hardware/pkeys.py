@@ -1,7 +1,7 @@
 """Where an InfiniBand partition is in the tables of a node's cards. Pure.
 
 A queue pair names its partition by a place in the port's table, which the subnet manager fills in an order of its own; NCCL takes
-one place for all cards (NCCL_IB_PKEY; its net_ib.cc gives it to ``pkey_index``), and 0 where it is told none. A limited member
+one place for all cards (NCCL_IB_PKEY; its net_ib.cc gives it to ``pkey_index``), and 0 by default. A limited member
 reaches full members only, so that nodes that share a partition are full ones (InfiniBand Architecture 1.4, 10.9.3).
 """
 

@@ -44,7 +44,7 @@ def listed(text: Read) -> tuple[int, ...]:
 
 
 def read(document: Document) -> Observation:
-    """Everything that the document tells."""
+    """Everything in the document."""
     cores = _cores(document)
     memory = MEMORY.match(document.meminfo)
     places = _places(document)
@@ -216,7 +216,7 @@ def _word(text: Read) -> str:
 
 
 def _link_layer(port: Port, function: PciFunction | None) -> LinkLayer:
-    """The kernel says ``Unspecified`` of EFA's: there the vendor tells."""
+    """The kernel says ``Unspecified`` of EFA's: there the vendor decides."""
     if port.link_layer == "InfiniBand":
         return "infiniband"
     if port.link_layer == "Ethernet":

@@ -1,6 +1,6 @@
-"""Which nodes' cards hang on the same InfiniBand leaf switches (Azure: a torset), by what SHARP's manager tells a node. Pure.
+"""Which nodes' cards hang on the same InfiniBand leaf switches (Azure: a torset), by SHARP's aggregation manager. Pure.
 
-The provider's API tells nothing of them. ``sharp_cmd topology`` (HPC-X) asks the fabric's aggregation manager where given ports
+The provider's API does not report them. ``sharp_cmd topology`` (HPC-X) asks the fabric's aggregation manager where given ports
 are, and writes a ``topology.conf`` whose nodes are port GUIDs without leading zeros (Azure/cyclecloud-slurm,
 azure-slurm/slurmcc/topology.py).
 """

@@ -47,7 +47,7 @@ def of_certificate(body: Mapping[str, Any], machine: str) -> Baseline:
 
 
 def compared(judged: Judged, samples: Sequence[float], baseline: Baseline, *, sound: bool) -> Judged:
-    """The verdict, held against the certificate's own value of the same claim.
+    """The verdict, compared with the certificate's own value of the same claim.
 
     ``samples`` repeat the measurement, ``sound`` says that nothing but a missing reference stood in its way. A loss fails;
     where there is nothing to compare with the claim is unproven.

@@ -23,7 +23,7 @@ LOSS = 0.03
 MATERIAL = 0.015
 """A smaller loss is no fault, however sure it is."""
 MIN_REPEATS = 3
-"""Fewer tell nothing about their own noise."""
+"""Fewer do not show their own noise."""
 MOST_REPEATS = 1000
 NORMAL = NormalDist()
 

@@ -18,7 +18,7 @@ LOCAL = "lo"
 
 
 def messages(document: Mapping[str, Any]) -> dict[str, int | None]:
-    """Network → messages sent and received since its interfaces are there; None where one does not tell."""
+    """Network → messages sent and received since its interfaces came up; None where one reports no count."""
     found: dict[str, int | None] = {}
     for network in document["networks"]:
         if network["net"] == LOCAL:
@@ -55,7 +55,7 @@ def judged(
         or "no other network"
     )
     if own is None:
-        return Verdict.UNPROVEN, f"the counters of {network} were not told, or began anew", None
+        return Verdict.UNPROVEN, f"the counters of {network} are missing, or restarted", None
     if own < least:
         reason = (
             f"{own} messages over {network}, where {least} MiB need at least {least}; beside it: {others}"

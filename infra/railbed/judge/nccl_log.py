@@ -67,7 +67,7 @@ class Judgement:
     """At least so many rails of every node carried data."""
     problems: list[str] = field(default_factory=list)
     causes: list[dict[str, Any]] = field(default_factory=list)
-    """Likely causes, each with the measurement that would tell it from the next."""
+    """Likely causes, each with the measurement that would separate it from the next."""
 
     @property
     def verdict(self) -> Verdict:

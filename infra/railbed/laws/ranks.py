@@ -1,4 +1,4 @@
-"""How many ranks a result speaks of: the factor between bus and algorithm bandwidth tells.
+"""How many ranks a result is of: by the factor between bus and algorithm bandwidth.
 
 Factors: NVIDIA/nccl-tests doc/PERFORMANCE.md. Labels of published logs are sometimes wrong; the factor is
 not, but it saturates: printed to two decimals, 1,016 and 1,024 ranks look alike. So the answer is a range.
@@ -42,7 +42,7 @@ class Ranks:
     """What the rows say about n."""
 
     nearest: int | None
-    """Nearest integer to the n of the row that rounding blurs least; None where no row tells."""
+    """Nearest integer to the n of the row that rounding blurs least; None where no row shows it."""
     low: int | None
     high: int | None
     """None: open. ``low`` above ``high``: the rows contradict each other."""

@@ -22,7 +22,7 @@ REASON_LENGTH = 240
 
 
 class Step(Protocol):
-    """Tells a person and the journal what was done on a node."""
+    """Reports what was done on a node, to the terminal and the journal."""
 
     def __call__(self, event: str, text: str, **fields: object) -> None: ...
 

@@ -46,14 +46,14 @@ def require_scheduler(contract: Contract) -> None:
     if contract.scheduler != "slurm":
         raise UsageError(
             f"stack {contract.stack} has no scheduler that could keep jobs from a node", code="NO_SCHEDULER", path="--hold",
-            hint="without --hold what drifted is told",
+            hint="without --hold drift is reported",
         )  # fmt: skip
 
 
 def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> list[str]:
     """Accepted nodes that today's validation blames for a claim that was certified and fails; most claims first. Pure.
 
-    A claim without a verdict, a slower rate that holds its floor and another version are told, and take no node away.
+    A claim without a verdict, a slower rate that holds its floor and another version are reported, and take no node away.
     """
     failing = {one.claim for one in found.drifted if one.kind == "fail" and one.claim != OF_SCHEDULER}
     blamed: dict[str, set[str]] = {}
@@ -97,7 +97,7 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> HoldResult:
 def breakers(
     work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]
 ) -> dict[str, str]:
-    """Pools whose circuit breaker is open, and why: their nodes that fell are told, and a person looks for the one cause."""
+    """Pools whose circuit breaker is open, and why: their failed nodes are reported, and a person finds the common cause."""
     index = Journal(work.journal_file).index()
     pools = {contract.node(name).pool for name in names}
     found = {

@@ -13,7 +13,7 @@ from railbed.validate.node.probe import Symptom
 
 
 class Incident(FrozenModel):
-    """One thing that is down, or that nobody can look at."""
+    """One thing that is down, or cannot be checked."""
 
     part: str
     """``filesystem scratch``, ``scheduler``, ``time``, …; where few nodes see it ``storage client of scratch``."""

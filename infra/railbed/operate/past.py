@@ -95,7 +95,7 @@ def _take(found: Past, entry: Entry) -> None:
         found.changed = entry
     if found.passed is None and (kind in PASSING or _passed(entry)):
         found.passed = entry
-    # A try that another entry does not follow was killed: the node may be held and not drained, and nobody else would look at it.
+    # A try that another entry does not follow was killed: the node may be held and not drained, and nothing else would check it.
     if found.unfit is None and kind in FAILED | UNFIT | {TRY}:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:

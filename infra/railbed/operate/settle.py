@@ -72,7 +72,7 @@ def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
 def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
 
-    Each node is looked at anew when its turn comes: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
+    Each node is checked again before its own turn: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
     Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
     """
     scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()

@@ -57,7 +57,7 @@ class Fabric:
         known["ports"] = known["ports"] or ports
 
     def link(self, one: End, other: End, width: int | None, speed: str | None) -> None:
-        """Adds a link as one end tells it; told twice, the slower telling holds."""
+        """Adds a link as one end reports it; of two reports the slower counts."""
         lane = LANE_GBPS.get(speed or "")
         rate = lane * width if lane and width else None
         ends = (one, other) if one <= other else (other, one)

@@ -210,7 +210,7 @@ PARSERS: tuple[Parser, ...] = (
     ),
     Parser(
         "nvidia-smi",
-        "nvidia-smi: --query-gpu=… --format=csv, -q -x or topo -m, told apart by what is there",
+        "nvidia-smi: --query-gpu=… --format=csv, -q -x or topo -m, recognized by content",
         _nvidia_smi,
         _holds("gpus"),
         ("nvidia-smi --query-gpu",),

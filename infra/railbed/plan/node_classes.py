@@ -212,7 +212,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
 def _image(
     profile: catalog.ImageProfile, brought: dict[str, catalog.Brought], follows: list[str], *, rails: bool
 ) -> PlannedImage:
-    """What nodes of a class are told of their image: nothing of what they do not get. Its services name the rails' cards."""
+    """Image settings of a class of nodes, without what they do not get. Its services name the rails' cards."""
     driver = profile.brings.get(catalog.DRIVER)
     return PlannedImage(
         profile=profile.key,
@@ -290,7 +290,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
         if kind.rails and machine and machine.transport in SPEAKS_LLDP and not cluster.imds:
-            # A provider's switches tell nobody what is cabled to them.
+            # A provider's switches do not report what is cabled to them.
             yield "lldp_nodes"
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's.

@@ -46,7 +46,7 @@ class Artefact(FrozenModel):
 
     ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``wheels``: PyPI's, by the hashes
     of a locked list. ``elsewhere``: another channel brings it (the distribution's mirror, another component).
-    ``unpinned``: no publisher tells by what a copy is checked, and nobody recorded it yet. ``refused``: a copy could not be
+    ``unpinned``: no digest is published, and none is recorded yet. ``refused``: a copy could not be
     checked, or is not for everybody.
     """
 

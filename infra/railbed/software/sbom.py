@@ -139,5 +139,5 @@ def _purl(
 
 
 def _checked(parts: list[tuple[str, Component]]) -> datetime:
-    """When somebody last looked at a source: the age of what the document says."""
+    """Date of the last check of a source: the age of the document's data."""
     return datetime.fromisoformat(max(part.provenance.checked for _, part in parts)).replace(tzinfo=UTC)

@@ -37,7 +37,7 @@ def _of(found: Mapping, contract: Contract, node: Node) -> tuple[Verdict, str, l
     other = _renamed(found, contract, node)
     if other:
         differences = "; ".join(f"rail {rail}: {', '.join(words)}" for rail, words in other.items())
-        hint = "jobs are told other names than the cards nearest to their GPUs have"
+        hint = "jobs use other names than the cards nearest to their GPUs have"
         return Verdict.FAIL, f"{hint}: {differences}", [f"rail {rail}" for rail in other]
     names = ", ".join(nic.device for nic in found.nics)
     return Verdict.PASS, f"each rail's cards are nearest to its GPU: {names}", []

@@ -1,7 +1,7 @@
 """Plays a search for the guilty to its end: rounds of tests that somebody measures, within a budget, until a name.
 
 Who is tested with whom, and what the results say, is decided in ``railbed.fault_search``, which is pure; the tests are run by the
-caller. Progress is told; what was found is kept after every round, in the form that `railbed blame decide` reads.
+caller. Progress is reported; results are kept after every round, in the form that `railbed blame decide` reads.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def stragglers(self) -> list[tuple[str, float]]:
-        """Nodes that were looked at, the slowest first, with the best rate of their pairs; whoever is named before its equals."""
+        """Nodes that were tested, the slowest first, with the best rate of their pairs; whoever is named before its equals."""
         named = {one.node for one in self.culprits}
         found = [(node, rate) for node, rate in self.rates.items() if node in set(self.record.nodes)]
         return sorted(found, key=lambda one: (one[1], one[0] not in named))
@@ -143,7 +143,7 @@ def across_units(outcome: Outcome, unit: Mapping[str, int]) -> str:
 
 
 def confidence(named: Named) -> float:
-    """No surer than what a measurement of the part alone finds: pairs tell of two nodes and the way between them."""
+    """No surer than what a measurement of the part alone finds: a pair measures two nodes and the path between them."""
     return min(named.confidence, blame.DIRECT)
 
 

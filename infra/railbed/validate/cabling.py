@@ -1,6 +1,6 @@
 """The claim `fabric.cabling`: where each rail's cable ends, by what its node hears (LLDP), or by the InfiniBand subnet itself.
 
-Only the cables of nodes: which spine a leaf is cabled to nobody tells a node. `railbed fabric verify` looks at those.
+Only the cables of nodes: no node learns which spine a leaf is cabled to. `railbed fabric verify` checks those.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _by_neighbours(
 
 
 def heard(name: str, said: Result, devices: set[str]) -> list[Link]:
-    """The links that one node tells of."""
+    """The links that one node reports."""
     if not said.ok:
         return []
     document = lldp.plain(f"{{{strict_json.dumps(name)}: {said.stdout}}}")
@@ -123,7 +123,7 @@ def heard(name: str, said: Result, devices: set[str]) -> list[Link]:
 
 
 def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
-    """With why nodes told nothing, where their program failed."""
+    """Adds why nodes reported nothing, where their program failed."""
     failed = {name: one for name, one in said.items() if not one.ok}
     if not failed or seen.verdict is Verdict.PASS:
         return seen

@@ -2,7 +2,7 @@
 rate that was bought, then read it back.
 
 Under the scheduler where there is one, else over SSH at once. What is written takes room, so free
-space is looked at first, and only the folder that was made here is removed.
+free space is checked first, and only the folder that was made here is removed.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def judge(name: str, answer: Result, filesystem: Filesystem) -> Client:
         reason = (
             "it does not answer"
             if answer.returncode == TIMED_OUT
-            else ended.why(answer, "the look at its filesystem", name)
+            else ended.why(answer, "the check of its filesystem", name)
         )
         return unreachable(name, f"blocked by {name}, which cannot be reached: {reason}")
     wrong = wrong_mount(mounted_as(table), filesystem.mount, filesystem.kind)

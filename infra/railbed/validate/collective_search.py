@@ -23,7 +23,7 @@ from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
 
 RULE = {"least_failing": 1.0, "most_rounds": 40}
-"""What is looked for missed its floor every time that it ran: it fails each of its tests."""
+"""The fault missed its floor in every run: it fails each of its tests."""
 WRONG = "wrong data"
 
 
@@ -95,7 +95,7 @@ def _search(validation: ValidationRun, failed: Judged, budget: Budget) -> Outcom
         ).nodes_per_nvlink_domain
         > 1
     ):
-        why = "a pair within one NVLink domain and one across two are not held against the same floor"
+        why = "a pair within one NVLink domain and one across two have different floors"
     if claim is None or claim.expectation is None or not usable or pairs_differ:
         validation.say(f"no search for who is to blame for {failed.claim}: {why or 'no claim for pairs'}")
         return None
@@ -127,7 +127,7 @@ def _keep(validation: ValidationRun, name: str, record: Record) -> None:
 
 
 def _players(given: Sequence[Judged], op: str, usable: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Who is looked at, and who is a trusted partner: nodes of groups that failed, and of groups that passed."""
+    """Suspects and trusted partners: nodes of groups that failed, and of groups that passed."""
     nodes: dict[Verdict, set[str]] = {Verdict.FAIL: set(), Verdict.PASS: set()}
     for one in given:
         if NAME.fullmatch(one.claim) and _op(one) == op and one.verdict in nodes:

@@ -86,7 +86,7 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
     rows = nccl_tests.plain_rows(tables[-1])
     largest = max(row.size_bytes for row in tables[-1].rows)
     if record.verdict is not Verdict.FAIL and largest < (expectation.size_bytes or 0) * SIZE_SLACK:
-        reason = f"its largest size is {largest} B; what it is held against was published at {expectation.size_bytes} B"
+        reason = f"its largest size is {largest} B; its reference was published at {expectation.size_bytes} B"
         record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     ran_on = sorted(tables[-1].nodes)
     if record.verdict is Verdict.PASS and ran_on != sorted(nodes):

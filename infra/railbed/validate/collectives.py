@@ -237,7 +237,7 @@ def _start(
 
 
 def _nccl(validation: ValidationRun, text: str, nodes: list[str]) -> None:
-    """Answers what NCCL's own log of the largest group tells; a program that failed proves nothing of the way of its data, nor
+    """Answers from NCCL's own log of the largest group; a program that failed proves nothing of the path of its data, nor
     does a log of which a node's lines are missing."""
     log, node = nccl_debug.read(text), validation.rail_nodes()[0]
     transport, names = (

@@ -45,7 +45,7 @@ def drift(
 ) -> Drifted:
     """Validates and compares.
 
-    Without ``room`` it does so on a full disk too: what failed is known then, and that no report tells it.
+    Without ``room`` it does so on a full disk too: the result is known then, and the missing report.
 
     Raises UnprovenError where no certificate stands for this contract today, Tampered for a changed one.
     """

@@ -86,7 +86,7 @@ def _answer(validation: ValidationRun, question: Question, result: Result, level
     evidence = validation.keep(f"{question.node}/dcgmi.txt", f"{result.stdout}\n{result.stderr}")
     text, _, watched = result.stdout.partition(f"\n{MARK}\n")
     diag = dcgmi_diag.plain(text)
-    # dcgmi ends with an error where a test failed: what it printed tells more than that.
+    # dcgmi ends with an error where a test failed: its output says more than that.
     if not diag["tests"] and not diag["error"]:
         reason = _blamed(validation, question.node, ended.why(result, "dcgmi diag", question.node))
         return judged(question, Verdict.UNPROVEN, reason, evidence=evidence)

@@ -125,7 +125,7 @@ EVENT: TypeAdapter[Start | Step | Checkpoint | Done] = TypeAdapter(
 
 @dataclass
 class JobLog:
-    """What the job's own log tells, attempt by attempt."""
+    """The job's own log, attempt by attempt."""
 
     starts: dict[int, Start] = field(default_factory=dict)
     losses: dict[int, dict[int, float | None]] = field(default_factory=dict)
@@ -223,8 +223,8 @@ def _no_number(losses: Mapping[int, float | None], steps: Sequence[int]) -> int:
 
 
 def pace(log: JobLog) -> dict[str, Any]:
-    """How fast it trained, to be reported and held against nothing: nobody published what this model should reach. Empty
-    where the log does not tell.
+    """How fast it trained, to be reported and compared with nothing: nobody published what this model should reach. Empty
+    where the log does not show it.
 
     ``jitter`` is a late step (99 of 100 are faster) over the one in the middle; ``slowest`` the node whose ranks computed
     longest, over the middle of all ranks.

@@ -55,7 +55,7 @@ def answer(
     evidence: str,
     nodes: Iterable[Node] = (),
 ) -> Judged:
-    """One verdict of all clients: a client whose bytes went elsewhere fails it, one that does not tell leaves it open.
+    """One verdict of all clients: a client whose bytes went elsewhere fails it, one without counters leaves it open.
 
     ``nodes``: of the contract, with the addresses that those on the storage network must have.
     """

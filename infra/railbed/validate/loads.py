@@ -1,4 +1,4 @@
-"""What all clients of a filesystem do at once: random reads and writes, and files made, looked at and deleted; by fio."""
+"""What all clients of a filesystem do at once: random reads and writes, and files created, statted and deleted; by fio."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _random(validation: ValidationRun, load: Load, clients: Sequence[str], folde
 
 
 def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
-    """A client looks at what the next one made: of its own files it knows everything already."""
+    """A client stats the files of the next one: its own are in its cache."""
     after = dict(zip(clients, [*clients[1:], *clients[:1]], strict=True))
     rates: dict[str, dict[str, float]] = {}
     for verb in ("create", "stat", "delete"):

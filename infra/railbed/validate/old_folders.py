@@ -46,7 +46,7 @@ class Unnamed(node_json.Reply):
 
 
 class Found(node_json.Reply):
-    """What a look at one filesystem came to."""
+    """Result of the sweep of one filesystem."""
 
     removed: list[Removed] = Field(max_length=OLD_FOLDERS_MOST)
     kept: list[Kept] = Field(max_length=OLD_FOLDERS_MOST)
@@ -65,7 +65,7 @@ def path(validation: ValidationRun, mount: str, kind: Kind) -> str:
 
 
 def clear(validation: ValidationRun, filesystem: Filesystem, node: str) -> None:
-    """Removes on a filesystem, from ``node``, what killed runs of this stack left there; the report tells it."""
+    """Removes on a filesystem, from ``node``, what killed runs of this stack left there, and reports it."""
     if not validation.stack_id:
         return
     limit_s = OLD_FOLDERS_LIMIT_S
@@ -78,7 +78,7 @@ def clear(validation: ValidationRun, filesystem: Filesystem, node: str) -> None:
     )
     where = f"{filesystem.mount} (seen from {node})"
     if not done.ok:
-        why = ended.why(done, "the look at old folders", node)
+        why = ended.why(done, "the sweep of old folders", node)
         validation.notes.append(f"{where}: folders that killed validations left were not looked for: {why}")
         return
     try:

@@ -104,7 +104,7 @@ def curves(claims: Sequence[Judged]) -> list[str]:
 
 
 def _limits(axis: Any, record: Judged, points: Sequence[tuple[int, float]], colour: str) -> None:
-    """What the sizes of a curve are held against."""
+    """References of a curve's sizes."""
     reaches = [(int(size), expected, floor) for size, expected, floor in record.detail.get("curve") or ()]
     for column, style, width in ((1, "-", 0.6), (2, "--", 0.8)):
         line = [(one[0], one[column]) for one in reaches if rates([one[column]])]

@@ -184,7 +184,7 @@ def _by_soundness(survey: Survey, doubtful: Sequence[str]) -> list[str]:
 def _judge(
     validation: ValidationRun, samples: Sequence[RailSample], asked: Sequence[Question]
 ) -> list[Judged]:
-    """The verdicts asked for, with all rails in view: siblings tell a slow rail from a slow node."""
+    """The verdicts asked for, with all rails in view: siblings separate a slow rail from a slow node."""
     found = []
     for question in asked:
         if question.claim.expectation is None:

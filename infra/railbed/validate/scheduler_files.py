@@ -1,4 +1,4 @@
-"""``node.scheduler``: what hosts are held against, and the case in which it is the controller that differs from all."""
+"""``node.scheduler``: the reference of hosts, and the case in which the controller differs from all of them."""
 
 from __future__ import annotations
 

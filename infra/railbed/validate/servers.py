@@ -1,4 +1,4 @@
-"""The servers of a shared filesystem, as its own tools tell them: MooseFS's."""
+"""The servers of a shared filesystem, by its own tools: MooseFS's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Servers:
     """What is known of them."""
 
     alive: int | None = None
-    """Data servers that serve, of those that the run is about; None where nobody told."""
+    """Data servers that serve, of those that the run is about; None: unknown."""
     problems: dict[str, Pair] = field(default_factory=dict)
     """What is wrong, and what is to blame."""
     unknown: list[str] = field(default_factory=list)

@@ -26,7 +26,7 @@ PATTERN = "storage.*"
 CLIENT = "storage client"
 """The part that is to blame where one node does not see what others do."""
 FILESYSTEM = ("", servers.SERVER)
-"""What is to blame where the client, another one and a server cannot be told apart."""
+"""What is to blame where the client, another one and a server cannot be separated."""
 
 
 def run(validation: ValidationRun) -> None:
@@ -233,7 +233,7 @@ def _load(trial: Trial, claim: str) -> loads.Load:
 
 
 def _clear(trial: Trial, maker: str, folder: str, clients: Sequence[str]) -> None:
-    """Each client removes its own files, which may be all of them where one broke off; what stays is told."""
+    """Each client removes its own files, which may be all of them where one broke off; what stays is reported."""
     remote = trial.validation.remote
     remote.each(
         clients,

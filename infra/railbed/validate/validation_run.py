@@ -55,7 +55,7 @@ class ValidationRun:
     stack_id: str = ""
     """In the names of folders on shared filesystems; empty where this checkout has no key of the stack."""
     notes: list[str] = field(default_factory=list)
-    """What the run did or saw that is no verdict; the report tells it."""
+    """What the run did or saw that is no verdict; it is in the report."""
     unkept: dict[str, str] = field(default_factory=dict)
     """Evidence that could not be written → why."""
     named: Contract | None = None

@@ -48,7 +48,7 @@ class Signer(FrozenModel):
 
 
 class Check(FrozenModel):
-    """One thing that was looked at."""
+    """One check."""
 
     name: str
     verdict: Verdict
@@ -60,7 +60,7 @@ class Verification(FrozenModel):
 
     path: str
     report: str
-    """The report's folder that it was held against; empty where there is none."""
+    """The report's folder that it was compared with; empty: none."""
     certificate: Certificate
     signer: Signer
     checks: list[Check]
@@ -125,7 +125,7 @@ def verify(
     report: Path | None = None,
     now: datetime | None = None,
 ) -> Verification:
-    """Checks all that a certificate covers; ``report`` is the report's folder, else it is looked for beside the file.
+    """Checks all that a certificate covers; ``report`` is the report's folder, else the one beside the file.
 
     Raises UsageError where there is no certificate or no such folder, Tampered where it is not what was signed.
     """

@@ -1,4 +1,4 @@
-"""The clock, as chrony tells it (`chronyc -c tracking`)."""
+"""The clock, as chrony reports it (`chronyc -c tracking`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """When a node takes itself out of service, and when it comes back. It touches no drain but its own.
 
-Rules: a fault must last (``confirm_s``); the limit on automatic drains must leave room, at two looks at the scheduler; where the
-scheduler does not answer nothing is done. The node's own drain ends after ``passes`` clean looks in a row, unless it came
-back ``returns`` times within ``returns_window_s``: then it stays drained until a person has looked.
+Rules: a fault must last (``confirm_s``); the limit on automatic drains must leave room, at two reads of the scheduler; where the
+scheduler does not answer nothing is done. The node's own drain ends after ``passes`` clean checks in a row, unless it came
+back ``returns`` times within ``returns_window_s``: then it stays drained until a person has checked it.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Memory:
     drained: Optional[bool] = None
     """Whether this program's drain holds the node; None: the scheduler has to be asked."""
     settling: bool = False
-    """The drain was ordered, and the second look at the limit is still to come."""
+    """The drain was ordered, and the second check of the limit is still to come."""
 
     def after(self, result: HealthResult, now_s: float) -> Memory:
-        """Counts a look."""
+        """Counts a check."""
         since = None if not result.faults else now_s if self.faulty_since_s is None else self.faulty_since_s
         return replace(self, faulty_since_s=since, passes=self.passes + 1 if result.clean else 0)
 
@@ -113,7 +113,7 @@ class Drains:
     notes: list[Symptom] = field(default_factory=list)
 
     def tend(self, result: HealthResult, now_s: float) -> list[Symptom]:
-        """Drains the node or gives it back, as the look asks; returns what there is to report of that."""
+        """Drains the node or gives it back, by the result; returns what there is to report of that."""
         self._remember(self.memory.after(result, now_s))
         since = self.memory.faulty_since_s
         if since is not None and now_s - since >= self.settings.confirm_s:
@@ -165,7 +165,7 @@ class Drains:
         self._settle(faults)
 
     def _settle(self, faults: Iterable[Symptom]) -> None:
-        """The second look: takes the drain back where those before it use up the limit."""
+        """The second check: takes the drain back where those before it use up the limit."""
         states = self.scheduler.nodes()
         if states is None or self.node not in states:
             self._silent()

@@ -1,4 +1,4 @@
-"""The GPUs of a node, their memory and their driver, as nvidia-smi tells them."""
+"""The GPUs of a node, their memory and their driver, as nvidia-smi reports them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIBRARY_MISMATCH = 18
 
 
 def _no_answer(answer: Answer, expected: Union[float, str]) -> Optional[Finding]:
-    """Why nvidia-smi told nothing, if it could not even be asked."""
+    """Why nvidia-smi gave no answer, if it could not run at all."""
     if answer.code == NOT_FOUND:
         return Finding("unproven", "nvidia-smi is not installed", expected=expected)
     if answer.code == TIMED_OUT:
@@ -26,7 +26,7 @@ LOST = "GPU is lost"
 
 
 def hidden_by(answer: Answer, rows: int = 0) -> str:
-    """Which claim stands in the way where nvidia-smi told of fewer GPUs than there should be: of ``rows``."""
+    """Which claim stands in the way where nvidia-smi listed fewer GPUs than there should be: ``rows``."""
     return "node.gpus" if rows or LOST in answer.out + answer.err else "node.driver"
 
 

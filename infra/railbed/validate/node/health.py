@@ -1,4 +1,4 @@
-"""One look at a node: the checks that are cheap enough to run every few seconds on a node in service, and what they saw."""
+"""Health check of a node: checks that are cheap enough to run every few seconds on a node in service, and their findings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def names(probe: Probe, want: dict[str, Any]) -> Finding:
 
 
 def scheduler(probe: Probe, _: dict[str, Any]) -> Finding:
-    """A controller of the scheduler answers; for a person who asks: the scheduler itself starts the other looks."""
+    """A controller of the scheduler answers; only by hand: otherwise the scheduler itself starts the check."""
     answer = probe.run(["scontrol", "ping"], PING_TIMEOUT_S)
     if answer.code in (NOT_FOUND, NOT_EXECUTABLE):
         return Finding("unproven", answer.first_line)

@@ -1,6 +1,6 @@
-"""The scheduler's health check, on the node: looks, drains the node for a fault of its own, and gives it back.
+"""The scheduler's health check, on the node: checks it, drains it for a fault of its own, and gives it back.
 
-What nodes share is reported and never drained for; what could not be looked at is neither healthy nor broken, and is reported
+What nodes share is reported and never drained for; what could not be checked is neither healthy nor broken, and is reported
 as well. The report is a line that the scheduler keeps with the node, and `/run/railbed/health.json`. With ``--report`` it
 only prints what it sees: exit 0 nothing, 1 a fault of the node, 3 something else (2: expectations that cannot be read).
 

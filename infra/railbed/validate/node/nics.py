@@ -28,7 +28,7 @@ def _port(probe: Probe, rail: dict[str, Any]) -> list[Symptom]:
 
 
 def _slow(probe: Probe, rail: dict[str, Any]) -> list[Symptom]:
-    """A link that is slower than the card; one without an RDMA port does not tell."""
+    """A link that is slower than the card; one without an RDMA port has no rate."""
     device, subject, wanted = rail.get("device"), f"rail {rail['index']}", float(rail.get("rate_gbps") or 0)
     rate = re.match(r"([0-9.]+) Gb/sec", (probe.read(f"{RDMA}/{device}/ports/1/rate") or "").strip())
     if wanted and rate and float(rate[1]) < wanted * (1 - RATE_TOLERANCE):
@@ -43,7 +43,7 @@ def _interface(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str
     if not state:
         return [Symptom("nic-missing", subject, f"{name} does not exist")]
     found = []
-    # "unknown" is what drivers without link detection report; the carrier then tells.
+    # "unknown" is what drivers without link detection report; the carrier then decides.
     carrier = (probe.read(f"{base}/carrier") or "").strip()
     if state not in ("up", "unknown") or carrier != "1":
         reason = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
@@ -58,7 +58,7 @@ def _interface(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str
 
 
 def _addresses(probe: Probe) -> dict[str, list[str]]:
-    """Interface → its IPv4 addresses. Raises ValueError where `ip` does not tell them."""
+    """Interface → its IPv4 addresses. Raises ValueError where `ip` does not list them."""
     answer = probe.run(["ip", "-j", "-4", "address", "show"])
     if answer.code != 0:
         raise ValueError(f"`ip address` failed: {answer.first_line}")

@@ -1,4 +1,4 @@
-"""Removes what killed validations of one stack left on a shared filesystem; tells what others left.
+"""Removes what killed validations of one stack left on a shared filesystem; reports what others left.
 
 Read from stdin by a node's Python: ``MOUNT STACK_ID NOW_S AGE_S FOLDERS_MOST LIMIT_S``. Prints one JSON object. A folder goes
 only if its name has the stack's id and began ``AGE_S`` ago or earlier, nothing in it changed since, it is of the user who runs
@@ -30,7 +30,7 @@ class Keep(Exception):
 
 
 class Sweep:
-    """One look at one filesystem."""
+    """One sweep of one filesystem."""
 
     def __init__(
         self, mount: str, stack_id: str, now_s: float, age_s: float, most: int, limit_s: float

@@ -1,6 +1,6 @@
 """Clocks, idle states and huge pages of the processors: read, and with ``--set`` set.
 
-Each setting is looked at only where the kernel offers it: a virtual machine's host may keep clocks and idle states to itself.
+Each setting is read only where the kernel offers it: a virtual machine's host may keep clocks and idle states to itself.
 Python 3.9, standard library only; role `processors` starts it by itself at every boot.
 """
 

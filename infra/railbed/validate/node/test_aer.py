@@ -1,7 +1,7 @@
 """Errors of the PCIe links of GPUs and rail cards since the boot, as the kernel counts them (advanced error reporting).
 
 Documentation/ABI/testing/sysfs-bus-pci-devices-aer of Linux: a file for each severity, a line for each kind of error, a total.
-Corrected errors slow a link and are told; nobody published how many are too many.
+Corrected errors slow a link and are reported; no limit is published.
 """
 
 from __future__ import annotations

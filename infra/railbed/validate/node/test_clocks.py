@@ -46,7 +46,7 @@ def clocks(probe: Probe, want: dict[str, Any]) -> Finding:
         shown = "; ".join(f"{gpu}: {', '.join(texts)}" for gpu, texts in bad.items())
         return Finding("fail", shown, len(rows) - len(bad), "GPUs", expected, tuple(bad))
     if len(rows) < count:
-        why = f"blocked by {hidden_by(answer, len(rows))}: nvidia-smi tells of {len(rows)} of {count} GPUs"
+        why = f"blocked by {hidden_by(answer, len(rows))}: nvidia-smi lists {len(rows)} of {count} GPUs"
         return Finding("unproven", f"{why}: {answer.first_line!r}", len(rows), "GPUs", expected)
     return Finding("pass", f"nothing holds {count} GPUs back", len(rows), "GPUs", expected)
 

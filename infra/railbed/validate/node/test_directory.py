@@ -47,7 +47,7 @@ def _wrong(reason: str, measured: str) -> Finding:
 
 
 def _silent(probe: Probe, said: str) -> Finding:
-    """sssctl tells nothing: a daemon that does not run is a fault, all else is not known."""
+    """sssctl reports nothing: a daemon that does not run is a fault, all else is not known."""
     unit = probe.run(["systemctl", "is-active", "sssd.service"]).out.strip()
     if unit in ("inactive", "failed"):
         return _wrong(f"sssd.service is {unit}", unit)

@@ -43,7 +43,7 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
     expected = str(want["fabric_manager"])
     version = _version(probe)
     if not version or not fits(version, expected):
-        reason = f"it is {version}, not {expected}" if version else "nv-fabricmanager tells no version"
+        reason = f"it is {version}, not {expected}" if version else "nv-fabricmanager prints no version"
         return Finding("fail", reason, version or None, "", expected, (PART,))
     report = probe.run(["nvidia-smi", "-q", "-x"])
     loaded = re.search(r"<driver_version>(.*?)</driver_version>", report.out)

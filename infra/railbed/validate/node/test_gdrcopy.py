@@ -18,7 +18,7 @@ MODE = "666"
 
 
 def _fits(found: str, wanted: str) -> bool:
-    """The module tells two numbers of its version (gdrdrv.h, GDRDRV_VERSION_STRING), a release and packages three."""
+    """The module has two numbers of its version (gdrdrv.h, GDRDRV_VERSION_STRING), a release and packages three."""
     if wanted.startswith((">=", "<")):
         return image.fits(found, wanted)
     return image.numbers(found)[:2] == image.numbers(wanted)[:2]
@@ -45,7 +45,7 @@ def gdrcopy(probe: Probe, want: dict[str, Any]) -> Finding:
         return _broken(f"{DEVICE} is not there", expected, version)
     node = re.fullmatch(r"([0-9a-f]+) (\d+)\s*", reply.out) if reply.code == 0 else None
     if node is None or len(numbers) != 1:
-        return Finding("unproven", f"{DEVICE} cannot be looked at: {reply.first_line}", version, "", expected)
+        return Finding("unproven", f"{DEVICE} cannot be read: {reply.first_line}", version, "", expected)
     if int(node[1], 16) != int(numbers[0]):
         return _broken(
             f"{DEVICE} is device {int(node[1], 16)}, and the module's is {numbers[0]}", expected, version

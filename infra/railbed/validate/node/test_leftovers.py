@@ -1,6 +1,6 @@
 """Leftovers: what a job left behind takes memory, processors or a GPU of the next one. Nothing is ended or removed here.
 
-Looked at only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
+Checked only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
 lie about. POSIX ones are files below /dev/shm (shm_overview(7), sem_overview(7)), System V ones stand in /proc/sysvipc
 (sysvipc(7)). Who is an ordinary user: systemd's "Users, Groups, UIDs and GIDs on systemd Systems".
 """
@@ -24,7 +24,7 @@ OF_SYSTEMD = range(61184, 65536)
 OF_DEBIAN = range(60000, 61184)
 """Given out to packages for good (Debian Policy, 9.2.2)."""
 ASK = ["nvidia-smi", "-q", "-x"]
-"""As other checks ask it. `--query-compute-apps` tells of no process and of none that it could see in the same way."""
+"""As other checks ask it. `--query-compute-apps` returns the same for no process and for none that it may see."""
 GPU = re.compile(r'<gpu id="([0-9A-Fa-f:.]+)">(.*?)</gpu>', re.S)
 LISTED = re.compile(r"<processes>(.*?)</processes>", re.S)
 APP = re.compile(r"<process_info>(.*?)</process_info>", re.S)
@@ -44,7 +44,7 @@ NAMED = 4
 
 @dataclass
 class Seen:
-    """One look. ``obstacle``: why it proves nothing."""
+    """One check. ``obstacle``: why it proves nothing."""
 
     obstacle: str = ""
     found: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ def ordinary(uid: int) -> bool:
 
 
 def _table(probe: Probe) -> dict[int, Process]:
-    """Process number → what /proc tells of it (proc_pid_status(5))."""
+    """Process number → what /proc shows of it (proc_pid_status(5))."""
     found = {}
     for number in probe.names("/proc"):
         status = (probe.read(f"/proc/{number}/status") or "") if number.isdigit() else ""
@@ -122,7 +122,7 @@ def _gpus(probe: Probe, seen: Seen) -> None:
 def _shared(probe: Probe, seen: Seen) -> None:
     files = probe.run(SHARED_FILES)
     if files.code:
-        seen.obstacle = seen.obstacle or f"/dev/shm cannot be looked at: {files.first_line}"
+        seen.obstacle = seen.obstacle or f"/dev/shm cannot be listed: {files.first_line}"
     for uid, size, name in SHARED_FILE.findall(files.out):
         if ordinary(int(uid)):
             seen.found.append(f"/dev/shm/{name} ({size} B) of user {uid}")

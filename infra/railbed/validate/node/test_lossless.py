@@ -1,4 +1,4 @@
-"""RoCE's classes on the rails: what a card sorts otherwise than the leaf switches is dropped under load, and nobody is told."""
+"""RoCE's classes on the rails: what a card sorts otherwise than the leaf switches is dropped under load without an error."""
 
 from __future__ import annotations
 

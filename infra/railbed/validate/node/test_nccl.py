@@ -35,7 +35,7 @@ def nccl(probe: Probe, want: dict[str, Any]) -> Finding:
     wanted: dict[str, str] = want["nccl"]
     expected = " ".join(f"{name}={value}" for name, value in sorted(wanted.items()))
     if not wanted:
-        return Finding("unproven", "nobody said what NCCL should be told here")
+        return Finding("unproven", "no NCCL settings are known for this node")
     text = probe.read(f"{FOLDER}/{FILE}")
     if text is None and FILE in probe.names(FOLDER):
         return Finding("unproven", f"{FOLDER}/{FILE} cannot be read", expected=expected)
@@ -52,7 +52,7 @@ def nccl(probe: Probe, want: dict[str, Any]) -> Finding:
     file = wanted.get(TOPOLOGY, "")
     if file and not SYSTEM.search(probe.read(file) or ""):
         return Finding("fail", f"{file} is no topology of NCCL's", file, "", expected, (PART,))
-    return Finding("pass", f"NCCL is told {len(wanted)} variables", len(wanted), "variables", len(wanted))
+    return Finding("pass", f"NCCL has {len(wanted)} variables", len(wanted), "variables", len(wanted))
 
 
 @pytest.mark.claim("node.nccl")

@@ -1,4 +1,4 @@
-"""InfiniBand partition: every rail's port is a full member, at the one place that NCCL is told (sysfs, `ports/*/pkeys`)."""
+"""InfiniBand partition: every rail's port is a full member, at the one place in NCCL's settings (sysfs, `ports/*/pkeys`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _table(probe: Probe, device: str) -> dict[int, int]:
 
 
 def partition(probe: Probe, want: dict[str, Any]) -> Finding:
-    """One place for all cards, as NCCL has one number for all of them, and 0 where it is told none."""
+    """One place for all cards: NCCL has one number for all of them, 0 by default."""
     pkey, rails = want["pkey"], [rail for rail in want["rails"] if rail.get("device")]
     expected = f"{pkey | FULL:#06x} on every rail"
     if not pkey or not rails:

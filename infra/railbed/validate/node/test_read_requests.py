@@ -17,7 +17,7 @@ ORDERING = re.compile(r"PCI_WR_ORDERING\s+(\S+)")
 
 
 def _ordering(probe: Probe, address: str) -> str:
-    """The firmware's own rule for writes, where its tool is installed: told, and no reason to fail. ``per_mkey`` leaves it to
+    """The firmware's own rule for writes, where its tool is installed: reported, no reason to fail. ``per_mkey`` leaves it to
     who registers the memory, which NCCL does."""
     match = ORDERING.search(probe.run(["mstconfig", "-d", address, "query", "PCI_WR_ORDERING"]).out)
     return f"; PCI_WR_ORDERING of {address} is {match[1]}" if match else ""

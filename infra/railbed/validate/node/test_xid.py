@@ -111,7 +111,7 @@ def _bus(place: str) -> str:
 def _gpus(probe: Probe, asked: set[str], count: int) -> dict[str, str]:
     """Place → ``gpu N``, by the driver's own numbers, which a GPU keeps when another is gone.
 
-    Of one that fell off the bus nvidia-smi tells nothing, and then reports on no other either, unless it is asked of those
+    nvidia-smi reports nothing on one that fell off the bus, and then on no other either, unless it is asked of those
     that are left. Numbers follow the places: those that nobody has are of the places that nobody has, where there are as many.
     """
     known = {}
