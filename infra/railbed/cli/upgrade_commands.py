@@ -71,7 +71,7 @@ def _show(result: operate.Upgraded) -> None:
         "not given back": "; ".join(f"{name}: {why}" for name, why in result.failed.items()),
         "not reached": ", ".join(result.left),
         "stopped by the limit on drains": result.limited,
-        "controllers that want a boot": ", ".join(result.reboot_required),
+        "controllers that want a boot": ", ".join(result.boot_wanted),
         "report": result.report,
         "certificate": result.certificate,
     }

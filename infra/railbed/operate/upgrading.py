@@ -59,7 +59,7 @@ class Upgraded(FrozenModel):
     """Nodes that were not reached."""
     limited: str
     """Why a wave was not drained: automatic drains held too many nodes, or one is set aside for somebody's run."""
-    reboot_required: list[str]
+    boot_wanted: list[str]
     """Controllers that want a boot at a moment that their operator chooses."""
     report: str
     """Folder of the last validation."""
@@ -308,7 +308,7 @@ def run(
     boot = [name for name in planned.controllers if _wants_boot(going.remote, name)]
     result = Upgraded(
         release=planned.release, verdict=going.verdict, moved=going.moved, kept_drained=going.kept,
-        waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, reboot_required=boot, report=going.report,
+        waiting=going.waiting, failed=going.failed, left=left, limited=going.limited, boot_wanted=boot, report=going.report,
         certificate=certificate, seconds=round(time.monotonic() - start, 1),
     )  # fmt: skip
     going.journal.write("upgrade-done", **result.model_dump(mode="json"))

@@ -390,8 +390,8 @@ class Machine(Probe):
     def _python(self, words: list[str]) -> Answer:
         """The probe of PAM, as roles set it up."""
         said = {
-            self.node.ssh.user: {"status": 0, "told": []},
-            "nobody": {"status": self.facts["logins"], "told": [NO_JOB] if self.facts["logins"] else []},
+            self.node.ssh.user: {"status": 0, "messages": []},
+            "nobody": {"status": self.facts["logins"], "messages": [NO_JOB] if self.facts["logins"] else []},
         }
         return Answer(0, json.dumps(said) + "\n", "")
 

@@ -1,7 +1,7 @@
 """Whether PAM would let accounts log in over SSH: the account part of the service's stack, as sshd asks it.
 
 ``login_probe.py [--folder FOLDER] SERVICE ACCOUNT…``; FOLDER is another one than /etc/pam.d. Prints one JSON object:
-account → ``status`` (0: let in; the numbers of pam(3)) and what it was ``told``. Nobody is authenticated and no session
+account → ``status`` (0: let in; the numbers of pam(3)) and its ``messages``. Nobody is authenticated and no session
 begins.
 """
 
@@ -61,7 +61,7 @@ def ask(service: str, account: str, folder: str = "") -> dict[str, Any]:
     if status == 0:
         status = pam.pam_acct_mgmt(handle, 0)
         pam.pam_end(handle, status)
-    return {"status": status, "told": texts}
+    return {"status": status, "messages": texts}
 
 
 def main() -> None:

@@ -34,12 +34,12 @@ def logins(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("unproven", f"PAM could not be asked: {answer.first_line}", expected=EXPECTED)
     if own["status"] != 0:
         reason = (
-            f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['told']) or 'nothing more'})"
+            f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['messages']) or 'nothing more'})"
         )
         return Finding("fail", reason, None, "", EXPECTED, ("logins",))
     if other["status"] == 0:
         return Finding("fail", "an account without a job may log in", "let in", "", EXPECTED, ("logins",))
-    words = " ".join(other["told"])
+    words = " ".join(other["messages"])
     if NO_JOB not in words:
         reason = f"an account without a job is refused, but not for that (PAM says {other['status']}: {words or 'nothing more'})"
         return Finding("unproven", reason, None, "", EXPECTED)
