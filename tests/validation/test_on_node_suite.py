@@ -155,7 +155,7 @@ BAD = [
     ("node.driver", gpus("no-driver"), ["driver"], "cannot reach the driver"),
     ("node.fabric_manager", says("nv-fabricmanager", "Fabric Manager version is : 595.71.05\n"),
      ["fabric manager"], "it is 595.71.05, not 570.124.06"),
-    ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "tells no version"),
+    ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "prints no version"),
     ("node.fabric_manager", says("systemctl", "failed\n", 3), ["fabric manager"],
      "nvidia-fabricmanager.service is failed"),
     ("node.fabric_manager", wants(nvlsm="2025.10.11"), ["fabric manager"], "module ib_umad is not loaded"),

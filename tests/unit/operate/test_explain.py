@@ -32,7 +32,7 @@ def explained(contract: Contract, work: Workspace, world: World) -> Callable[[st
         ("", [], "healthy", "", "nothing has to"),
         ("fan, ada", [], "maintenance", f"railbed node resume {NODE}", "only who drained it"),
         (f"{OPERATOR_PREFIX} rack", ["drain"], "maintenance", f"railbed node resume {NODE}", "only who drained it"),
-        (f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8", [], "draining", f"railbed node repair {NODE}", "three clean looks"),
+        (f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8", [], "draining", f"railbed node repair {NODE}", "three clean checks"),
         (f"{HEALTHCHECK_PREFIX} held, came back 3 times: gpu-lost: x", [], "draining", f"railbed node repair {NODE}",
          "came back too often"),
         (f"{REPAIR_PREFIX} x", ["repair-drain", "repair-wait"], "draining", f"railbed node repair {NODE}", "command"),

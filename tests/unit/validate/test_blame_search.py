@@ -26,7 +26,7 @@ class Nodes:
 
     def __init__(self, slow: Slow, disturbed: Slow = lambda _: False) -> None:
         self.slow, self.disturbed = slow, disturbed
-        self.told: list[str] = []
+        self.tested: list[str] = []
         self.rounds: list[list[Pair]] = []
 
     def measure(self, number: int, pairs: Sequence[Pair]) -> Mapping[Pair, Measured]:
@@ -49,7 +49,7 @@ def played(
 ) -> Outcome:  # fmt: skip
     record = fault_search.begin(Search(hosts=names(count), known_good=good, rule=RULE))
     log: list[Record] = [] if kept is None else kept
-    return find(record, nodes.measure, budget or Budget(), nodes.told.append, log.append, names(count))
+    return find(record, nodes.measure, budget or Budget(), nodes.tested.append, log.append, names(count))
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,7 +114,7 @@ def test_the_budget_of_seconds_ends_it_before_a_run() -> None:
     nodes = Nodes(lambda _: False)
     outcome = played(8, nodes, Budget(seconds=-1.0))
     assert outcome.stopped == "the budget of -1 s is used up after 0 runs"
-    assert nodes.rounds == [] and nodes.told == []
+    assert nodes.rounds == [] and nodes.tested == []
 
 
 @pytest.mark.parametrize("count", [8, 64])
@@ -123,7 +123,7 @@ def test_one_bad_node_takes_two_rounds_and_the_second_is_of_suspects(count: int)
     outcome = played(count, nodes)
     assert len(outcome.record.rounds) == 2
     assert outcome.runs <= count // 2 + 1 + 2 * 2
-    assert len(nodes.told) == len(nodes.rounds)
+    assert len(nodes.tested) == len(nodes.rounds)
     assert outcome.summary().startswith("pairs of nodes name h100-5 node, confidence 0.95 (")
 
 
