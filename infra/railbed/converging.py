@@ -24,7 +24,7 @@ def converge(
     pending = find(work, contract)
     if not check:
         require_admins(pending, work.stack)
-    with lock.held(work.dir / "lock", f"stack {work.stack} (converge)"):
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (converge)"):
         return configure.converge(contract, work, limit=limit, check=check, on_event=on_event), pending
 
 

@@ -81,8 +81,8 @@ class Systemd:
         timeout = ["timeout", str(self.module.params["timeout_s"])]
         code, out, err = self.module.run_command([*timeout, "systemctl", *argv])
         if code != 0:
-            told = "no answer in time" if code == 124 else (err or out).strip()
-            self._fail(argv[-1], f"systemctl {' '.join(argv)}: {told}")
+            reason = "no answer in time" if code == 124 else (err or out).strip()
+            self._fail(argv[-1], f"systemctl {' '.join(argv)}: {reason}")
 
     def _fail(self, name: str, message: str) -> None:
         argv = ["journalctl", "-q", "-n", JOURNAL_LINES, "-o", "cat", "-u", name]

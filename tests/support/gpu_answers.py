@@ -25,16 +25,18 @@ TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius"
 
 def claims() -> list[Claim]:
     floors = {"gpu.gemm.bf16": 500.0, "gpu.gemm.fp8": 800.0, "gpu.gemm.fp64": 33.0, "gpu.hbm": 2500.0}
-    wishes = {
+    fabric_requests = {
         name: Expectation(unit="T", floor=floor, basis="declared", derivation=["test"])
         for name, floor in floors.items()
     }
-    wishes["gpu.p2p"] = Expectation(
+    fabric_requests["gpu.p2p"] = Expectation(
         unit="GB/s", floor=270.0, bound=450.0, basis="declared", derivation=["test"]
     )
-    wishes["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
+    fabric_requests["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
     roles = ["compute", "spare"]
-    found = [Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.WAYS]
+    found = [
+        Claim(id=name, statement="", roles=roles, expectation=fabric_requests.get(name)) for name in gpus.WAYS
+    ]
     return [*found, Claim(id="node.gpus", statement="", roles=roles)]
 
 

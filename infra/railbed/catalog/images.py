@@ -142,7 +142,7 @@ class ImageProfile(Entry):
             raise ValueError(f"`follows` needs {DRIVER} in `brings`: there is no driver to follow")
         if twice := sorted(self.brings.keys() & (self.follows.keys() | self.not_asked.keys())):
             raise ValueError(f"{', '.join(twice)} is in `brings` and in `follows` or `not_asked` too")
-        told = {word for one in self.names.values() for word in re.compile(one.pattern).groupindex}
-        if strange := sorted(told - self.brings.keys()):
+        groups = {word for one in self.names.values() for word in re.compile(one.pattern).groupindex}
+        if strange := sorted(groups - self.brings.keys()):
             raise ValueError(f"`names` tells versions of {', '.join(strange)}, which `brings` has not")
         return self

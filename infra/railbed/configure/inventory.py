@@ -274,7 +274,7 @@ def _hosts(
         node.name: _host(contract, node, paths, checked)
         | _unnamed(contract, node, observed)
         | _partitioned(contract, node, observed)
-        | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
+        | ({"railbed_refused": refusal} if (refusal := _refused(node, observed)) else {})
         | storage_link.variables(contract, node)
         for node in nodes
     }
@@ -291,8 +291,8 @@ def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) 
     if not _to_route(contract, node) or _routed(contract, node):
         return {}
     seen = as_observed.known(node, observed)
-    told = seen.unproven if seen else "the node was not observed yet"
-    return {"railbed_rails_unnamed": told or "the cards nearest to its GPUs have no interfaces"}
+    reason = seen.unproven if seen else "the node was not observed yet"
+    return {"railbed_rails_unnamed": reason or "the cards nearest to its GPUs have no interfaces"}
 
 
 def _partitioned(

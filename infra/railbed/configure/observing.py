@@ -73,7 +73,7 @@ def refresh(
 
     ports: dict[str, _Ports] = {}
 
-    def look(name: str) -> NodeFacts | None:
+    def observe(name: str) -> NodeFacts | None:
         said = remote.run(name, SCRIPT, stdin=bundle, timeout_s=OBSERVE_TIMEOUT_S, check=False)
         try:
             document = node_json.read(said.stdout, DOCUMENT, name) if said.ok else None
@@ -90,12 +90,12 @@ def refresh(
             )
         return _facts(contract, nodes[name], observation)
 
-    seen = remote.each(nodes, look, SSH_FANOUT)
+    seen = remote.each(nodes, observe, SSH_FANOUT)
     if whole and _untold(contract, seen.values()):
-        told = _places(remote, ports)
-        if told is None and on_event:
+        places = _places(remote, ports)
+        if places is None and on_event:
             on_event(Event("note", message=UNPLACED))
-        called = torsets.named(told or {}, _called(nodes.values(), before, accepted))
+        called = torsets.named(places or {}, _called(nodes.values(), before, accepted))
         seen |= {
             name: one.model_copy(update={"block": called[name]})
             for name, one in seen.items()

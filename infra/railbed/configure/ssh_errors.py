@@ -21,4 +21,4 @@ REASONS = (
 
 def reason(said: str) -> str:
     """The reason that ``said`` gives; empty where it gives none of them."""
-    return next((told for told, words in REASONS if re.search(words, said)), "")
+    return next((known for known, words in REASONS if re.search(words, said)), "")

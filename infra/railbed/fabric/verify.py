@@ -122,8 +122,8 @@ class _Comparison:
             if shut:
                 yield Difference("down", (one, other), peers, tier, f"no link at {' and '.join(shut)}")
             else:
-                gone = [end.device for end in (one, other) if end.device not in self.observed.devices]
-                detail = f"{' and '.join(gone)} not seen at all" if gone else "no link seen at either end"
+                unseen = [end.device for end in (one, other) if end.device not in self.observed.devices]
+                detail = f"{' and '.join(unseen)} not seen at all" if unseen else "no link seen at either end"
                 yield Difference("missing", (one, other), peers, tier, detail)
 
     def strays(self) -> Iterator[Difference]:
@@ -136,8 +136,8 @@ class _Comparison:
             wanted = tuple(str(self.peer[end]) if end in self.peer else None for end in ends)
             tier = tiers.get(link.one) or tiers.get(link.other) or ""
             if open_ends:
-                told = "; ".join(f"{end} should meet {self.peer[end]}" for end in open_ends)
-                yield Difference("swapped", ends, wanted, tier, told)
+                detail = "; ".join(f"{end} should meet {self.peer[end]}" for end in open_ends)
+                yield Difference("swapped", ends, wanted, tier, detail)
             else:
                 yield Difference("extra", ends, wanted, tier, "no such cable is planned")
 
@@ -210,10 +210,10 @@ def _judge(
         return Verdict.UNPROVEN, f"{seen}: another cluster's file, or names differ"
     if differences:
         kinds = Counter(d.kind for d in differences)
-        told = ", ".join(
+        detail = ", ".join(
             f"{kinds[kind]} {kind}" for kind in ("missing", "extra", "swapped", "slow", "down") if kinds[kind]
         )
-        return Verdict.FAIL, f"{told}; {found} of {planned} cables are as planned"
+        return Verdict.FAIL, f"{detail}; {found} of {planned} cables are as planned"
     if hidden:
         return Verdict.UNPROVEN, f"{hidden} of {planned} cables run between devices that tell no neighbours"
     if rate_gbps is not None and rated < found:

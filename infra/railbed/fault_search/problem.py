@@ -144,7 +144,7 @@ def _of_links(record: Record, where: str) -> Problem:
 
 def _loadable(fabric: Fabric, names: Names) -> set[str]:
     """Leaves and spines whose uplinks flows between two nodes can load."""
-    shape, planes = Shape(fabric), range(fabric.wish.planes)
+    shape, planes = Shape(fabric), range(fabric.request.planes)
     if len(shape.peopled) < 2:
         return set()
     leaves = [names.switch_names("leaf", plane, fabric.leaf) for plane in planes]

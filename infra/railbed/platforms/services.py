@@ -31,9 +31,9 @@ def _directory(plan: ClusterPlan) -> site.Directory | None:
     wanted = plan.site.directory
     if wanted is None:
         return None
-    told = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
-    told["people_filter"] = wanted.people_filter or ""
-    return site.Directory(**told)
+    fields = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
+    fields["people_filter"] = wanted.people_filter or ""
+    return site.Directory(**fields)
 
 
 def _homes(plan: ClusterPlan) -> site.Homes | None:

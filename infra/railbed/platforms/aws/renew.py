@@ -31,13 +31,13 @@ def renew(plan: ClusterPlan, stack: str, names: Mapping[str, str]) -> list[str]:
         for group in scale_in.described(scaling, plan, stack, pool):
             counted += group["Instances"]
             for one in discover.lost(ec2, group["Instances"]):
-                if one.gone:
+                if one.terminated:
                     scale_in.terminate(scaling, one.id, lower=False)
                     said.append(
                         f"pool {pool.name}: {_called(one.id, names)} is {one.state}; its group launches another one"
                     )
                 else:
-                    said.append(f"pool {pool.name}: {_called(one.id, names)}: {one.told}")
+                    said.append(f"pool {pool.name}: {_called(one.id, names)}: {one.description}")
     return said + [
         f"{_called(one, names)}: EC2 says that its system is impaired; it was not ended, for it may have jobs: drain it, "
         f"`aws ec2 terminate-instances --instance-ids {one}`, and run `railbed up` again"

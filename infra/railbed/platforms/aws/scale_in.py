@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.aws import discover, reads
 from railbed.platforms.cloud import scale_in as shared
-from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, patiently
 from railbed.platforms.cloud.scale_in import Group, NodeToRemove
 from railbed.platforms.cloud.tags import PREFIX, tags
 from railbed.spec.platforms import AwsPlatform
@@ -23,12 +23,12 @@ CONTENDED = ("ResourceContention", "ScalingActivityInProgress")
 BUSY_STATUS = 429
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or AWS refuses."""
     assert isinstance(plan.place, AwsPlatform)
     scaling, ec2 = (reads.client(name, plan.place.region) for name in ("autoscaling", "ec2"))
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
+    for pool, mine in shared.by_pool(plan, to_remove):
         found = shared.leaving(
             pool, [_read(one) for one in described(scaling, plan, stack, pool)], [pool.size], mine,
             lambda ids: _alive(ec2, ids),
@@ -40,7 +40,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
                 lambda one=one: not set(one.ids) & set(_group(scaling, one.group.name).members),  # type: ignore[misc]
             )
             _lower(scaling, one.group.name, one.declared)
-        said += shared.told(pool, [name for one in found for name in one.ids], mine)
+        said += shared.summary(pool, [name for one in found for name in one.ids], mine)
     return said
 
 
@@ -104,17 +104,17 @@ def terminate(scaling: Any, name: str, *, lower: bool) -> None:
                 InstanceId=name, ShouldDecrementDesiredCapacity=lower
             ),
             (ClientError,),
-            _told,
+            _read_failure,
         )
 
 
-def _told(refusal: Exception) -> Told:
+def _read_failure(refusal: Exception) -> ApiFailure:
     error = getattr(refusal, "response", {}).get("Error", {})
     code = str(error.get("Code", ""))
     status = getattr(refusal, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in reads.INVALID:
         status = reads.REFUSED
-    return Told(BUSY_STATUS if code in CONTENDED else status, code, str(error.get("Message", "")))
+    return ApiFailure(BUSY_STATUS if code in CONTENDED else status, code, str(error.get("Message", "")))
 
 
 def _lower(scaling: Any, group: str, declared: int) -> None:

@@ -22,13 +22,13 @@ DELETING = "Deleting"
 SETTLED = "Succeeded"
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Azure refuses."""
     assert isinstance(plan.place, AzurePlatform)
     session = Session(plan.place.account)
     sets = list(session.pages(SETS))
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
+    for pool, mine in shared.by_pool(plan, to_remove):
         own = [one for one in sets if shared.is_of(plan, stack, pool, one.get("tags") or {})]
         numbers = {one["id"]: _members(session, one["id"]) for one in own}
         groups = [
@@ -47,7 +47,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
         )  # fmt: skip
         for one in found:
             _end(session, one, numbers[one.group.name])
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
+        said += shared.summary(pool, [key for one in found for key in one.ids], mine)
     return said
 
 

@@ -51,25 +51,29 @@ class Leaving(FrozenModel):
     declared: int
 
 
-def by_engine(plan: ClusterPlan, gone: Sequence[NodeToRemove], how: str) -> list[str]:
+def by_engine(plan: ClusterPlan, to_remove: Sequence[NodeToRemove], how: str) -> list[str]:
     """What the engine ends by itself, since each node has a name of its own in the program; ``how`` ends the sentence."""
     return [
         f"pool {pool.name}: the engine {how.format(some([one.name for one in mine]))}"
-        for pool, mine in by_pool(plan, gone)
+        for pool, mine in by_pool(plan, to_remove)
     ]
 
 
-def by_pool(plan: ClusterPlan, gone: Sequence[NodeToRemove]) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
-    """``gone`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
+def by_pool(
+    plan: ClusterPlan, to_remove: Sequence[NodeToRemove]
+) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
+    """``to_remove`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
     pools = {pool.name: pool for pool in plan.pools}
-    strangers = [one.name for one in gone if one.pool not in pools]
+    strangers = [one.name for one in to_remove if one.pool not in pools]
     kept = {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
-    if strangers or kept & {one.name for one in gone}:
+    if strangers or kept & {one.name for one in to_remove}:
         raise RailbedError(
             "these nodes do not leave a pool of the plan", code=CODE,
-            found=some(strangers or sorted(kept & {one.name for one in gone})), allowed="names beyond a pool's new size",
+            found=some(strangers or sorted(kept & {one.name for one in to_remove})), allowed="names beyond a pool's new size",
         )  # fmt: skip
-    return [(pool, mine) for pool in plan.pools if (mine := [one for one in gone if one.pool == pool.name])]
+    return [
+        (pool, mine) for pool in plan.pools if (mine := [one for one in to_remove if one.pool == pool.name])
+    ]
 
 
 def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str, str]) -> bool:
@@ -86,7 +90,7 @@ def leaving(
     pool: PlannedPool,
     groups: Sequence[Group],
     declared: Sequence[int],
-    gone: Sequence[NodeToRemove],
+    to_remove: Sequence[NodeToRemove],
     alive: Callable[[list[str]], Iterable[str]],
 ) -> list[Leaving]:
     """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
@@ -101,7 +105,7 @@ def leaving(
             f"no group of pool {pool.name} was found", code=CODE, found="none",
             hint="check that the credentials are those of the account in the spec",
         )  # fmt: skip
-    ids = {one.id for one in gone}
+    ids = {one.id for one in to_remove}
     foreign = sorted(alive(sorted(ids - {one for group in groups for one in group.members})))
     if foreign:
         raise RailbedError(
@@ -141,10 +145,10 @@ def until(what: str, done: Callable[[], bool]) -> None:
         time.sleep(CONSOLE_POLL_S)
 
 
-def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[NodeToRemove]) -> list[str]:
+def summary(pool: PlannedPool, ended: Sequence[str], to_remove: Sequence[NodeToRemove]) -> list[str]:
     """One sentence on what left a pool."""
-    names = {one.id: one.name for one in gone}
-    before = len(gone) - len(ended)
+    names = {one.id: one.name for one in to_remove}
+    before = len(to_remove) - len(ended)
     said = [f"pool {pool.name}: ended {some([names[one] for one in ended])}"] if ended else []
     return said + (
         [f"pool {pool.name}: {before} of the nodes that leave were gone already"] if before else []

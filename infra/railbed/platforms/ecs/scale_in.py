@@ -23,14 +23,14 @@ class Groups:
     sizes: dict[str, list[int]]
     """Pool → sizes of its groups in the program."""
 
-    def end(self, gone: Sequence[NodeToRemove]) -> list[str]:
+    def end(self, to_remove: Sequence[NodeToRemove]) -> list[str]:
         """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the cloud refuses."""
         said: list[str] = []
-        for pool, mine in scale_in.by_pool(self.plan, gone):
+        for pool, mine in scale_in.by_pool(self.plan, to_remove):
             found = scale_in.leaving(pool, self._of(pool), self.sizes[pool.name], mine, self._alive)
             for one in found:
                 self._remove(one)
-            said += scale_in.told(pool, [key for one in found for key in one.ids], mine)
+            said += scale_in.summary(pool, [key for one in found for key in one.ids], mine)
         return said
 
     def _of(self, pool: PlannedPool) -> list[Group]:

@@ -17,7 +17,7 @@ BUSY = ("CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING", "VERIFYING")
 SHOWN_REASONS = 3
 
 
-class Look:
+class PoolReader:
     """One run's look at a cluster: instances by id, as the provider lists them."""
 
     def __init__(self, session: Session, zone: str, labels: Mapping[str, str]) -> None:

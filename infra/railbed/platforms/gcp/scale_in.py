@@ -13,7 +13,7 @@ from railbed.platforms.cloud import scale_in as shared
 from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.gcp import capacity, names
-from railbed.platforms.gcp.discover import LEAVING, Look
+from railbed.platforms.gcp.discover import LEAVING, PoolReader
 from railbed.platforms.gcp.session import Session
 from railbed.spec.platforms import GcpPlatform
 
@@ -23,21 +23,23 @@ ORDER = re.compile(r"group (\d+)$")
 """In a group's description (``nodes``): its place among those of its pool."""
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Google refuses."""
     assert isinstance(plan.place, GcpPlatform)
     place = plan.place
     session = Session(place.account)
-    look = Look(session, place.zone, {PREFIX + "cluster": plain(plan.name), PREFIX + "stack": plain(stack)})
+    reader = PoolReader(
+        session, place.zone, {PREFIX + "cluster": plain(plan.name), PREFIX + "stack": plain(stack)}
+    )
     own = names.prefix(plan, stack)
     managers = [
         one
         for one in session.pages(f"zones/{place.zone}/instanceGroupManagers", "items")
         if one["baseInstanceName"].startswith(own)
     ]
-    managed = {one["name"]: look.managed(one["name"]) for one in managers}
+    managed = {one["name"]: reader.managed(one["name"]) for one in managers}
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
+    for pool, mine in shared.by_pool(plan, to_remove):
         bases = {names.base(plan, stack, name) for name in (pool.name, pool.formerly) if name}
         ids = {one.id for one in mine}
         # A pool that was renamed more than once still has the base of its first name: its members tell.
@@ -52,10 +54,10 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
             for one in managers
             if one["baseInstanceName"] in bases
         ]
-        found = shared.leaving(pool, groups, capacity.groups(pool), mine, lambda some: _alive(look, some))
+        found = shared.leaving(pool, groups, capacity.groups(pool), mine, lambda some: _alive(reader, some))
         for one in found:
             _end(session, place.zone, one, managed[one.group.name])
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
+        said += shared.summary(pool, [key for one in found for key in one.ids], mine)
     return said
 
 
@@ -63,9 +65,11 @@ def _ids(managed: Sequence[dict[str, Any]]) -> list[str]:
     return [one["id"] for one in managed if one.get("id") and one.get("currentAction") not in LEAVING]
 
 
-def _alive(look: Look, ids: list[str]) -> list[str]:
+def _alive(reader: PoolReader, ids: list[str]) -> list[str]:
     there = (
-        {one["id"] for one in look.session.pages(f"zones/{look.zone}/instances", "items")} if ids else set()
+        {one["id"] for one in reader.session.pages(f"zones/{reader.zone}/instances", "items")}
+        if ids
+        else set()
     )
     return [one for one in ids if one in there]
 
@@ -86,11 +90,11 @@ def _end(session: Session, zone: str, one: Leaving, managed: Sequence[dict[str, 
 
 
 def _done(session: Session, zone: str, operation: str) -> bool:
-    told = session.get(f"zones/{zone}/operations/{operation}") or {}
-    if told.get("error"):
+    state = session.get(f"zones/{zone}/operations/{operation}") or {}
+    if state.get("error"):
         raise RailbedError(
             "Google Cloud did not delete the instances", code=shared.CODE,
-            found="; ".join(one.get("message", one.get("code", "")) for one in told["error"].get("errors", [])),
+            found="; ".join(one.get("message", one.get("code", "")) for one in state["error"].get("errors", [])),
             hint="what was not deleted is still there: run the same command again",
         )  # fmt: skip
-    return bool(told.get("status") == "DONE")
+    return bool(state.get("status") == "DONE")

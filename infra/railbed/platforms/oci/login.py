@@ -81,18 +81,18 @@ def command(made: Any, address: str, key: Path, known_hosts: Path) -> list[str]:
 
     Writes it to ``known_hosts``. Raises UnprovenError where the session tells no key or no address.
     """
-    told = str(made.bastion_public_host_key_info or "").strip()
+    host_key = str(made.bastion_public_host_key_info or "").strip()
     endpoint = ENDPOINT.search(str((made.ssh_metadata or {}).get("command", "")))
-    if not PUBLIC_KEY.match(told) or endpoint is None:
+    if not PUBLIC_KEY.match(host_key) or endpoint is None:
         raise UnprovenError(
             "the bastion's session tells no host key or no address: it is not connected to",
-            found=told or str(made.ssh_metadata),
+            found=host_key or str(made.ssh_metadata),
             hint="railbed takes no host key on first use; look at the session in the console",
             code="HOST_KEY_UNKNOWN",
         )
     host = endpoint.group(1)
     known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(known_hosts, f"{host} {told}\n")
+    files.replace(known_hosts, f"{host} {host_key}\n")
     options = (f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes",
                "BatchMode=yes", "IdentitiesOnly=yes")  # fmt: skip
     return [

@@ -23,7 +23,7 @@ ORDER = re.compile(r"-(\d+)$")
 """At the end of a GPU memory cluster's display name."""
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done.
 
     Raises Unsupported for a part of an NVLink domain: Oracle takes a smaller number for it, and no names. Raises
@@ -32,7 +32,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
     assert isinstance(plan.place, OciPlatform)
     cloud, place = session.clients(plan.place.region), plan.place
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
+    for pool, mine in shared.by_pool(plan, to_remove):
         pools = dict(_groups(cloud, plan, stack, pool))
         groups = [
             shared.Group(
@@ -52,7 +52,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
         about = {group.id: one for group, one in pools.items()}
         for one in found:
             _end(cloud, about[one.group.name].id, one)
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
+        said += shared.summary(pool, [key for one in found for key in one.ids], mine)
     return said
 
 

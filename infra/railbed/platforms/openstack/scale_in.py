@@ -24,13 +24,13 @@ NOT_FOUND = "NotFoundException"
 """What the SDK raises for a server that is not, or no longer, there."""
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these servers; says what was done. Raises RailbedError where it must not, or the cloud refuses."""
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)
     stacks = asked("the project's stacks", lambda: list(cloud.orchestration.stacks()))
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
+    for pool, mine in shared.by_pool(plan, to_remove):
         own = [_stack(cloud, one.id) for one in stacks if shared.is_of(plan, stack, pool, _labels(one))]
         places = {str(one.id): discover.places(cloud, str(one.id)) for one in own}
         found = shared.leaving(
@@ -42,7 +42,7 @@ def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> lis
         )
         for one in found:
             _end(cloud, one, places[one.group.name])
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
+        said += shared.summary(pool, [key for one in found for key in one.ids], mine)
     return said
 
 

@@ -12,10 +12,10 @@ from railbed.platforms.volcengine.session import Session
 from railbed.spec.platforms import VolcenginePlatform
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Volcengine refuses."""
     assert isinstance(plan.place, VolcenginePlatform)
     session = Session(plan.place.region)
     session.require_account(plan.place)
     sizes = {pool.name: capacity.group_sizes(pool.size) for pool in plan.pools}
-    return Groups(session, plan, stack, sizes).end(gone)
+    return Groups(session, plan, stack, sizes).end(to_remove)

@@ -109,8 +109,8 @@ class RailGroups:
                 timeout=timedelta(seconds=START_S), wait_for_workers=False,
             )  # fmt: skip
         except (RuntimeError, OSError) as error:
-            told = f"rank {place.rank} cannot reach {place.master}:{place.port}: {first_line(error)}"
-            raise Failure(told, NETWORK) from None
+            reason = f"rank {place.rank} cannot reach {place.master}:{place.port}: {first_line(error)}"
+            raise Failure(reason, NETWORK) from None
         self.exchange("started")
         self.store.set_timeout(limit)
         self.threads = ThreadPoolExecutor(max_workers=len(rails))
