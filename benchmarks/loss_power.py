@@ -1,4 +1,4 @@
-"""Measures how surely a loss of 3 % is told from noise, and how often noise is taken for a loss.
+"""Measures how surely a loss of 3 % is distinguished from noise, and how often noise is taken for a loss.
 
 usage: benchmarks/loss_power.py [--sets 20000] [--seed 1]
 

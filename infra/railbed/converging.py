@@ -43,7 +43,7 @@ class Unapplied(FrozenModel):
     """Why the two were not compared."""
 
     def as_text(self) -> str:
-        """What to tell an operator; empty where there is nothing to tell."""
+        """A note to the operator; empty where there is none."""
         if self.unknown:
             return f"{self.stack_file} was not compared with the contract: {self.unknown}"
         if not self.differs:

@@ -170,7 +170,7 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
 
 
 def _stands(work: Workspace, planned: plans.ClusterPlan) -> bool:
-    """Whether the stack has every node of the plan, as far as its contract tells: then nothing is bought or installed."""
+    """Whether the stack has every node of the plan, as far as its contract shows: then nothing is bought or installed."""
     if not work.contract_file.exists():
         return False
     renamed = {pool.formerly: pool.name for pool in planned.pools if pool.formerly}

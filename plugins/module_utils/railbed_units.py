@@ -101,7 +101,7 @@ class Systemd:
         known = self._digests(want["name"], unit).get(_key(want["files"]))
         if known is not None:
             return known != digest(want["files"])
-        # Started by someone else (the boot, a package): newer files tell. Timestamps are whole seconds.
+        # Started by someone else (the boot, a package): newer files show it. Timestamps are whole seconds.
         newest = max((os.stat(p).st_mtime for p in want["files"] if os.path.exists(p)), default=0.0)
         return newest >= unit.started_at + 1
 

@@ -281,7 +281,7 @@ def place(left: Path, keep: list[str], to: Path) -> None:
 
 
 def beside(path: Path) -> bool:
-    """Whether it is a link to a name in its own folder: ldconfig(8) tells a library's link from its file."""
+    """Whether it is a link to a name in its own folder: as ldconfig(8) does."""
     return path.is_symlink() and os.sep not in os.readlink(path)
 
 

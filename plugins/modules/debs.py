@@ -252,7 +252,7 @@ class Apt:
             self.fail(f"setting packages to {state} failed: {(err or out).strip()}")
 
     def fail(self, message: str, **more: Any) -> None:
-        """Ends, and tells whether the node still is what it was."""
+        """Ends with whether the node is unchanged."""
         broken, other = self.unfinished()
         if other:
             # What it has in hand is not this run's doing, and soon not true any more.

@@ -251,7 +251,7 @@ def _sureness(judged: Judged) -> float:
 
 
 def _candidates(judged: Judged) -> list[str]:
-    """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
+    """What a claim about many parts cannot distinguish: the nodes that were slow, or all of them, and what joins them."""
     if suspects := _searched(judged).get("suspects"):
         return [*suspects, (_explanation(judged.claim) or ANYTHING).beside]
     nodes, floor = sorted(_took_part(judged)), judged.floor

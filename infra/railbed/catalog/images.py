@@ -109,7 +109,7 @@ class ImageProfile(Entry):
     device_names: Literal["kernel", "image"] = "kernel"
     """Who names the RDMA devices: the kernel by their place, or a service of the image."""
     stamp: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")
-    """File by which such an image tells its release; empty where it holds no release. It is asked until a node was converged."""
+    """File with such an image's release; empty where it holds no release. It is asked until a node was converged."""
     mpi_home: str = Field(default="", pattern=r"^(/[A-Za-z0-9._*/-]+)?$")
     """Folder of the MPI that the image brings, which may have ``*``."""
     scratch: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")

@@ -79,7 +79,7 @@ def assemble(words: list[str]) -> typer.Typer:
 
 
 def _tell(error: RailbedError) -> None:
-    """As every error is told; on stderr where stdout itself is what refuses."""
+    """As every error; on stderr where stdout itself fails."""
     from railbed.cli import output
 
     try:

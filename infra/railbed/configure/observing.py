@@ -131,7 +131,7 @@ def _observable(contract: Contract) -> Iterable[Node]:
 
 
 def _untold(contract: Contract, seen: Iterable[NodeFacts | None]) -> bool:
-    """Whether nothing told where the nodes of a provider are: neither its API nor the nodes themselves."""
+    """Whether nothing says where the nodes of a provider are: neither its API nor the nodes themselves."""
     return bool(contract.imds) and not (
         any(node.scalable_unit for node in contract.nodes)
         or any(one is not None and one.block for one in seen)
@@ -148,7 +148,7 @@ class _Ports:
 
 
 def _places(remote: Remote, ports: Mapping[str, _Ports]) -> dict[str, str] | None:
-    """Node → its torset, as the first node was told that could ask; None where none of a few could, empty where none is to."""
+    """Node → its torset, from the first node that could ask; None where none of a few could, empty where none is to."""
     owners = {guid: name for name, own in ports.items() for guid in own.guids}
     if len(ports) < 2:
         return {}

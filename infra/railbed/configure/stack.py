@@ -34,7 +34,7 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:
-    """What a run on these nodes is told: ``inventory`` is the contract's, with the controllers' variables."""
+    """Variables of a run on these nodes: ``inventory`` is the contract's, with the controllers' variables."""
     return narrowed(inventory, contract, paths(work), nodes, observations.read(work))
 
 

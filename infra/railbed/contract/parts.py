@@ -181,7 +181,7 @@ class Machine(FrozenModel):
     netdevs: list[scalars.Device] = Field(default_factory=list)
     """Interface of each NIC, rail by rail; empty as above."""
     nccl_environment: dict[scalars.EnvironmentName, scalars.EnvironmentValue] = Field(default_factory=dict)
-    """What the provider says NCCL needs to be told."""
+    """What NCCL needs by the provider's documentation."""
     nvlink_links: int = 0
     """Of one GPU."""
     nvlink_gbytes_per_s: float = 0.0

@@ -35,7 +35,7 @@ class Seen:
     guilty: tuple[tuple[str, str], ...] = ()
     """Node and rail of each cable that ends elsewhere."""
     unseen: tuple[Planned, ...] = ()
-    """Cables of which nothing, or two things, are seen: a second look may tell."""
+    """Cables with no answer, or two: worth a second reading."""
 
 
 def compare(cables: Sequence[Planned], links: Iterable[Link]) -> Seen:

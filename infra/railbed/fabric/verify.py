@@ -1,6 +1,6 @@
 """An observed fabric against its plan: what is missing, extra, swapped, slow or down, by names and ports.
 
-A plain topology shows no port without a link: a pulled cable is then ``missing``; a report of ports tells ``down``.
+A plain topology shows no port without a link: a pulled cable is then ``missing``; a report of ports shows ``down``.
 A cable of the wrong place counts once, as ``swapped``, with what each of its ends should have met.
 """
 
@@ -108,7 +108,7 @@ class _Comparison:
                 yield one, other, tier
 
     def covered(self, one: Port, other: Port) -> bool:
-        """False where the file could not show this cable: neither device tells its neighbours."""
+        """False where the file could not show this cable: neither device reports its neighbours."""
         reporters = self.observed.reporters
         return reporters is None or bool({one.device, other.device} & reporters)
 
@@ -142,7 +142,7 @@ class _Comparison:
                 yield Difference("extra", ends, wanted, tier, "no such cable is planned")
 
     def _of_another_network(self, link: Link) -> bool:
-        """True where hosts tell of all their networks (LLDP) and neither end is a port of this fabric."""
+        """True where hosts report all their networks (LLDP) and neither end is a port of this fabric."""
         ends = (link.one, link.other)
         ours = any(end in self.peer or end.device in self.switches for end in ends)
         return self.observed.reporters is not None and not ours
@@ -205,7 +205,7 @@ def _judge(
         return Verdict.UNPROVEN, f"{share}: another cluster's file, or another plan?"
     ours, strangers = len(compared.nodes & compared.observed.devices), len(compared.strangers())
     if ours < SAME_CLUSTER_FRACTION * len(compared.nodes) and strangers > ours:
-        # Plans name their switches alike: what tells two clusters apart is the names of their nodes.
+        # Plans name their switches alike: only the names of nodes differ between clusters.
         seen = f"{ours} of {len(compared.nodes)} planned nodes are in this file, and {strangers} others"
         return Verdict.UNPROVEN, f"{seen}: another cluster's file, or names differ"
     if differences:

@@ -20,7 +20,7 @@ SUSPECT = 0.05
 FAILURES_NEEDED = 2
 """Different tests that must fail with a part before it is named: one bad partner, or one bad way, condemns nobody."""
 PARTNERS_TO_TELL = 3
-"""Nodes without which no pair can be told apart."""
+"""Fewest nodes with which pairs can be told apart."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class State:
 
     @property
     def open_parts(self) -> list[int]:
-        """Parts that another test may tell about."""
+        """Parts that another test may decide."""
         asked = (self.tested | self.untested) - self.guilty
         return sorted(part for part in asked if self.probability[part] > NEGLIGIBLE)
 
@@ -61,7 +61,7 @@ class Decision:
     verdict: Verdict
     reason: str
     next_round: bool
-    """True where another round would tell more."""
+    """True where another round would show more."""
     rounds: int
     tests: int
     missed: float

@@ -133,7 +133,7 @@ def _sum_states(
 
 
 class _Messages:
-    """Sum-product over one knot. A test tells each of its parts how likely it would have passed without that part."""
+    """Sum-product over one knot. A test's message to a part: how likely it would have passed without that part."""
 
     def __init__(self, knot: Sequence[tuple[int, ...]], weights: Sequence[Weights], law: Law) -> None:
         self.knot, self.weights, self.misses, self.good = knot, weights, law.misses, 1 - law.noise
@@ -144,7 +144,7 @@ class _Messages:
         self.messages = [dict.fromkeys(test, 0.0) for test in knot]
 
     def belief(self, part: int, without: int = -1) -> list[float]:
-        """Weights of the part's states by what all its failed tests tell, but ``without``."""
+        """Weights of the part's states by the messages of its failed tests, but ``without``."""
         weights = list(self.weights[part])
         for index in self.of_part[part]:
             if index != without:
@@ -162,7 +162,7 @@ class _Messages:
         return {part: 1 - self.belief(part)[0] for part in self.of_part}
 
     def _update(self, index: int, damping: float) -> float:
-        """Renews what one test tells its parts; the largest change."""
+        """Renews one test's messages to its parts; the largest change."""
         test = self.knot[index]
         passes = []
         for part in test:

@@ -31,7 +31,7 @@ class Problem:
     """The tests as they stand in the record."""
     groups: list[str] = field(default_factory=lambda: ["fabric"])
     hosts: set[str] = field(default_factory=set)
-    """Of a search among links: the nodes, to be told from switches."""
+    """Of a search among links: the nodes, as distinct from switches."""
     wanted: set[int] = field(default_factory=set)
     """Parts that need a result before anything is sure."""
     unloadable: dict[str, int] = field(default_factory=dict)

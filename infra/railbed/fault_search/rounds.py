@@ -15,7 +15,7 @@ from railbed.fault_search.shape import Sweep
 from railbed.fault_search.sweep import sweep, variants
 
 WORTH_IT = 0.05
-"""A sweep must tell so much more about the suspects to be taken instead of one that stays nearer to the rails."""
+"""A sweep must gain so much more on the suspects to be taken instead of one that stays nearer to the rails."""
 
 
 def next_round(record: Record, where: str = "") -> Round:
@@ -127,7 +127,7 @@ def _links(record: Record, state: State) -> Round:
                 kept.append(test)
                 for part in asked:
                     company[part] = min(company[part], len(asked))
-        # A suspect that is alone in a test is told about for sure; in company the less, the more there are.
+        # A test decides a suspect that is alone in it; with others the less, the more there are.
         worth = sum(1 / count for count in company.values())
         if worth > best[0] * (1 + WORTH_IT):
             best = (worth, kept)

@@ -22,7 +22,7 @@ class Flow(NamedTuple):
     """Node; its NIC is that of the leaf's rail."""
     leaf: int
     uplink: int
-    """Of that leaf: it tells the spine."""
+    """Of that leaf: it determines the spine."""
     core_uplink: int
     """Of the first spine, and of the second; -1 where the flow turns at a spine."""
     to_leaf: int

@@ -37,7 +37,7 @@ SINGLE = ("lab", "metal")
 """Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
 left the plan."""
 RENEWED = ("aws",)
-"""Platforms whose groups go on counting an instance that is gone, unless they are told."""
+"""Platforms whose groups count a terminated instance until it is reported to them."""
 Say = Callable[[str], None]
 
 

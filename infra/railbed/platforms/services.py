@@ -8,7 +8,7 @@ from railbed.spec.services import certificates
 
 
 def of(plan: ClusterPlan) -> site.Services:
-    """What nodes are told of the site's services."""
+    """The site's services, as nodes need them."""
     dns = plan.site.dns
     return site.Services(
         dns=site.Dns(servers=dns.servers, search=dns.search) if dns else None,

@@ -1,4 +1,4 @@
-"""Nodes of an Ironic, by openstacksdk: seen as ``states.Seen``, and told what ``node`` made of the spec."""
+"""Nodes of an Ironic, by openstacksdk: read as ``states.Seen``, written as ``node`` made them of the spec."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Nodes:
 
 
 def seen(reply: Mapping[str, Any]) -> Seen:
-    """A node as the API tells it."""
+    """A node from the API's record."""
     extra, way = reply["extra"], reply["driver_info"]
     own = bool(reply["fault"]) or reply["maintenance_reason"] == LEAVING
     return Seen(

@@ -105,7 +105,7 @@ RETRIED = {
     "enroll": Action.MANAGE, "inspect failed": Action.MANAGE, "clean failed": Action.MANAGE, "error": Action.UNDEPLOY,
     "deploy failed": Action.DEPLOY,
 }  # fmt: skip
-"""What a run asks for that finds a state of failure; ``FAILS`` tells which of its own requests has failed there."""
+"""What a run asks for that finds a state of failure; ``FAILS`` has the request that failed there."""
 FAILS = {
     "enroll": Action.MANAGE, "inspect failed": Action.INSPECT, "clean failed": Action.PREPARE, "error": Action.UNDEPLOY,
     "deploy failed": Action.DEPLOY,

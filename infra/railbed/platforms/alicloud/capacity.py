@@ -125,7 +125,7 @@ class Bought:
     machine_type: str
     nodes: list[str]
     until: datetime.date | None
-    """The first day on which one of them ends; None: not told."""
+    """The first day on which one of them ends; None: unknown."""
 
 
 def group_name(plan: ClusterPlan, pool: PlannedPool) -> str:

@@ -69,7 +69,7 @@ def asking(what: str) -> Iterator[None]:
 
 
 def reservation(region: str, name: str) -> dict[str, Any]:
-    """One capacity reservation or block as EC2 tells it. Raises ProviderError."""
+    """One capacity reservation or block as EC2 describes it. Raises ProviderError."""
     with asking(f"AWS on capacity {name}"):
         answer = client("ec2", region).describe_capacity_reservations(CapacityReservationIds=[name])
     found: dict[str, Any] = answer["CapacityReservations"][0]

@@ -2,7 +2,7 @@
 
 The process by which a group replaces what is unhealthy is suspended (`nodes`), since it would end nodes that have jobs. So a
 group goes on counting an instance that is gone, and launches none for it: Amazon EC2 Auto Scaling User Guide, "How suspended
-processes affect other processes". railbed tells it of exactly those that no job can run on any more; an instance that is
+processes affect other processes". railbed reports exactly those that no job can run on any more; an instance that is
 stopped, or whose hardware fails under it, may still have data or jobs, and ending it is an operator's to say.
 """
 

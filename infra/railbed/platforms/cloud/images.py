@@ -70,7 +70,7 @@ def compared(place: CloudPlatform, names: Iterable[str]) -> list[Finding]:
 def _versions(about: str, profile: catalog.ImageProfile, name: str, groups: dict[str, str | None]) -> Finding:
     for component, version in groups.items():
         part = profile.brings[component]
-        # A name tells the beginning of a version: 580 may be 580.126.
+        # A name has the beginning of a version: 580 may be 580.126.
         least = ".".join(part.at_least.split(".")[: (version or "").count(".") + 1])
         if version and (order(version, least) < 0 or (part.below and order(version, part.below) >= 0)):
             hint = "take an image in that range, or another profile"

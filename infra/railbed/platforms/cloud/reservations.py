@@ -12,7 +12,7 @@ from railbed.platforms.findings import Finding
 
 @dataclass(frozen=True)
 class ReservationState:
-    """A reservation as the provider tells of it; None where it does not."""
+    """A reservation as the provider reports it; None where it does not."""
 
     id: str
     active: bool

@@ -1,6 +1,6 @@
 """Nodes that leave a pool, each by its instance id: what may go, and of which group. Pure, but for the waiting.
 
-A group that is only told a smaller size picks the instances that end by itself, whatever runs on them. So what leaves is
+A group that gets only a smaller size chooses itself which instances end, whatever runs on them. So what leaves is
 ended first, one by one, and the group's size goes down with it: the engine then finds the size that it wants.
 """
 

@@ -115,7 +115,7 @@ def member(instance: Mapping[str, Any], places: tuple[int, int] | None = None) -
 
 
 def _block(topology: Mapping[str, Any]) -> str:
-    """Cluster, block and sub-block of the host that an instance runs on; empty where one of them is not told.
+    """Cluster, block and sub-block of the host that an instance runs on; empty where one of them is unknown.
 
     Fields of `ResourceStatusPhysicalHostTopology` (Compute Engine API v1, revision 20261106).
     """

@@ -202,7 +202,7 @@ def _network(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Fi
 
 
 def _quota(plan: ClusterPlan) -> Finding:
-    """The Compute API does not tell quotas of a GPU family; reserved capacity has its own."""
+    """The Compute API does not list quotas of a GPU family; reserved capacity has its own."""
     free = all(isinstance(pool.capacity, (Reservation, Block)) for pool in plan.pools)
     gpus = sum(pool.size * pool.machine.gpus for pool in plan.pools)
     if free:

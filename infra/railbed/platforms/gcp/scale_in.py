@@ -42,7 +42,7 @@ def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -
     for pool, mine in shared.by_pool(plan, to_remove):
         bases = {names.base(plan, stack, name) for name in (pool.name, pool.formerly) if name}
         ids = {one.id for one in mine}
-        # A pool that was renamed more than once still has the base of its first name: its members tell.
+        # A pool that was renamed more than once still has the base of its first name: found by its members.
         bases |= {one["baseInstanceName"] for one in managers if ids & set(_ids(managed[one["name"]]))}
         groups = [
             Group(

@@ -112,7 +112,7 @@ def read_failure(status: int, text: str, kind: str) -> ApiFailure:
         message = str(error.get("message") or text[:200])
     except (ValueError, KeyError, TypeError, IndexError):
         reason, message = "", text[:200]
-    # Google tells of too many calls by 403 as well as by 429.
+    # Google reports too many calls by 403 as well as by 429.
     return ApiFailure(
         429 if reason in ("rateLimitExceeded", "userRateLimitExceeded") else status, reason, message
     )

@@ -23,7 +23,7 @@ TTL_S = 10_800
 """What the bastion was made with (``fabric.BASTION_SESSION_S``): a session lasts no longer."""
 PUBLIC_KEY = re.compile(r"^(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*")
 ENDPOINT = re.compile(r"@(host\.bastion\.[a-z0-9.-]+)")
-"""In the command that a session tells its user (``ssh_metadata``)."""
+"""In a session's ssh command (``ssh_metadata``)."""
 ARGUMENTS = 5
 
 
@@ -61,7 +61,7 @@ def opened(cloud: Clients, bastion: str, address: str, public_key: str) -> Any:
 def require_sessions(cloud: Clients, bastion: str, hosts: int) -> None:
     """Raises RailbedError where the bastion takes fewer sessions than there are hosts, each of which needs one at a time.
 
-    The limit is the service's, and the bastion tells it (`maxSessionsAllowed`, Oracle's Bastion API), or does not: None.
+    The service's limit, as the bastion has it (`maxSessionsAllowed`, Oracle's Bastion API); None where it has none.
     """
     with asked(f"the bastion {bastion}"):
         allowed = cloud.bastion.get_bastion(bastion).data.max_sessions_allowed
@@ -77,9 +77,9 @@ def require_sessions(cloud: Clients, bastion: str, hosts: int) -> None:
 
 
 def command(made: Any, address: str, key: Path, known_hosts: Path) -> list[str]:
-    """The ssh command that carries the connection; the bastion's key, told by its API, is the only one taken.
+    """The ssh command that carries the connection; the bastion's key, from its API, is the only one accepted.
 
-    Writes it to ``known_hosts``. Raises UnprovenError where the session tells no key or no address.
+    Writes it to ``known_hosts``. Raises UnprovenError where the session has no key or no address.
     """
     host_key = str(made.bastion_public_host_key_info or "").strip()
     endpoint = ENDPOINT.search(str((made.ssh_metadata or {}).get("command", "")))

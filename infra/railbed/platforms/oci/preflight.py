@@ -177,7 +177,7 @@ def _reserved(cloud: Clients, plan: ClusterPlan, pool: PlannedPool, today: datet
 
 
 def _state_of(found: Any, pool: PlannedPool) -> ReservationState:
-    """Oracle's reservations have no dates: the last day is the one that the spec was told."""
+    """Oracle's reservations have no dates: the last day is the spec's."""
     parts = [one for one in found.instance_reservation_configs if one.instance_shape == pool.machine.shape]
     others = [str(one.instance_shape) for one in found.instance_reservation_configs]
     return ReservationState(

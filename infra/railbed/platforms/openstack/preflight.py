@@ -95,7 +95,7 @@ def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> list[Find
 
 
 def _quota(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:
-    """Servers in all, and members of one server group, of which Nova allows ten unless told otherwise."""
+    """Servers in all, and members of one server group, of which Nova allows ten by default."""
     limits = asked("the quota", lambda: cloud.compute.get_limits()).absolute
     wanted = sum(pool.size for pool in plan.pools) + plan.controllers + int(has_bastion(plan, place))
     largest = max(pool.size for pool in plan.pools)

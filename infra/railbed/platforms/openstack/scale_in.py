@@ -1,4 +1,4 @@
-"""Nodes that leave a pool's stacks: Heat is told by name which of its group go, together with the smaller size."""
+"""Nodes that leave a pool's stacks: Heat gets the names of the members to remove together with the smaller size."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ UNSUPPORTED = "NotImplemented"
 
 
 def _read_failure(refusal: Exception) -> ApiFailure:
-    """Status and name of a refusal. Those that never reached the cloud are told by their class alone."""
+    """Status and name of a refusal. Those that never reached the cloud have only their class."""
     name = type(refusal).__name__
     status = int(getattr(refusal, "status_code", None) or getattr(refusal, "http_status", None) or 0)
     if name in NO_CREDENTIALS:

@@ -138,7 +138,7 @@ def addresses(planned: Sequence[Switch], views: Views, os: NetworkOs) -> Iterato
 
 
 def sessions(planned: Sequence[Switch], views: Views, os: NetworkOs) -> Iterator[Finding]:
-    """BGP runs over every cable between switches and over no other, and each switch tells its prefixes."""
+    """BGP runs over every cable between switches and over no other, and each switch advertises its prefixes."""
     for switch, name, port, view in _ports(planned, views, os):
         if port.to_switch and not view.neighbor:
             yield Finding("bgp-session", switch.name, name, f"no session with {port.peer}")

@@ -128,7 +128,7 @@ def _config(subnet: Subnet, manager: Manager, *, known: bool) -> str:
 
 
 def _partitions(keys: Mapping[int, tuple[Partition, dict[str, str]]]) -> str:
-    """A partition is told in several lines where one would be longer than UFM takes."""
+    """A partition takes several lines where one would be longer than UFM accepts."""
     lines = [DEFAULT]
     for key, (partition, found) in sorted(keys.items()):
         flags = ", ipoib" if partition.ipoib else ""

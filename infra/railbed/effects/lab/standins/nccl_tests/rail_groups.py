@@ -83,7 +83,7 @@ class Place:
 
     @classmethod
     def from_environment(cls) -> Place:
-        """As Slurm's PMIx plugin tells it; without PMIx a process is alone, as one of an MPI program is."""
+        """From Slurm's PMIx plugin; without PMIx a process is alone, as one of an MPI program is."""
         env = os.environ
         if "PMIX_RANK" not in env:
             return cls(0, 1, "127.0.0.1", FIRST_PORT)
