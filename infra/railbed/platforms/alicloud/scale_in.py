@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from railbed.plan import ClusterPlan
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud.scale_in import NodeToRemove, by_engine
+from railbed.platforms.cloud.scale_in import NodeToRemove, by_engine, end
 from railbed.platforms.ecs.scale_in import Groups
 from railbed.spec.platforms import AlicloudPlatform
 
@@ -22,5 +22,4 @@ def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -
     session.require_account(plan.place)
     if capacity.needs_lingjun(plan):
         return by_engine(plan, to_remove, "takes {} out of its node group")
-    sizes = {pool.name: capacity.group_sizes(pool.size) for pool in plan.pools}
-    return Groups(session, plan, stack, sizes).end(to_remove)
+    return end(Groups(session, plan, stack), plan, to_remove, lambda _, pool: capacity.group_sizes(pool.size))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Protocol
 
 from railbed.claims import FrozenModel
 from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
@@ -16,6 +17,8 @@ from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.cloud.tags import PREFIX, plain, tags
 
+Sizes = Callable[[ClusterPlan, PlannedPool], Sequence[int]]
+"""Sizes of a pool's groups in the program, by their order; none for those that it no longer has."""
 CODE = "NOT_RELEASED"
 SHOWN = 8
 
@@ -49,6 +52,39 @@ class Leaving(FrozenModel):
     group: Group
     ids: list[str]
     declared: int
+
+
+class ScalingGroups(Protocol):
+    """A provider's groups of one stack. Each call raises ProviderError where the provider refuses it."""
+
+    def of_pool(self, pool: PlannedPool, leaving: Set[str], /) -> list[Group]:
+        """The pool's groups, by their tags or names; ``leaving``: ids of nodes that leave, by which a group may be found too."""
+
+    def alive(self, ids: Sequence[str], /) -> Iterable[str]:
+        """Instances that live, at least those of ``ids``, which no group of the pool has."""
+
+    def remove(self, one: Leaving) -> None:
+        """Ends these members, lowers the group's size to the declared one, and waits for both."""
+
+
+def end(
+    groups: ScalingGroups, plan: ClusterPlan, to_remove: Sequence[NodeToRemove], sizes: Sizes
+) -> list[str]:
+    """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the provider refuses."""
+    said: list[str] = []
+    for pool, mine in by_pool(plan, to_remove):
+        found = leaving(pool, groups, mine, sizes(plan, pool))
+        for one in found:
+            groups.remove(one)
+        said += summary(pool, [key for one in found for key in one.ids], mine)
+    return said
+
+
+def ending(
+    start: Callable[[ClusterPlan, str], ScalingGroups], sizes: Sizes
+) -> Callable[[ClusterPlan, str, Sequence[NodeToRemove]], list[str]]:
+    """A platform's ``scale_in``: ``end`` with the groups of a plan and stack."""
+    return lambda plan, stack, to_remove: end(start(plan, stack), plan, to_remove, sizes)
 
 
 def by_engine(plan: ClusterPlan, to_remove: Sequence[NodeToRemove], how: str) -> list[str]:
@@ -87,26 +123,22 @@ def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str,
 
 
 def leaving(
-    pool: PlannedPool,
-    groups: Sequence[Group],
-    declared: Sequence[int],
-    to_remove: Sequence[NodeToRemove],
-    alive: Callable[[list[str]], Iterable[str]],
+    pool: PlannedPool, all_groups: ScalingGroups, to_remove: Sequence[NodeToRemove], declared: Sequence[int]
 ) -> list[Leaving]:
-    """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
+    """What is to be done to each of the pool's groups; ids that are gone already are left out.
 
-    ``declared``: the groups' sizes in the program, by their order; none for those that it no longer has. ``alive``: which
-    of some ids are instances that live, although no group of the pool has them. Raises RailbedError for such an id; where no
-    group was found (another account, or another stack, was looked at); and where a group would be left with more members
-    than the program declares: the provider would choose then.
+    Raises RailbedError for an id that lives in no group of the pool; where no group was found (another account, or another
+    stack); and where a group would be left with more members than the program declares: the provider would choose then.
     """
+    ids = {one.id for one in to_remove}
+    groups = all_groups.of_pool(pool, ids)
     if not groups:
         raise RailbedError(
             f"no group of pool {pool.name} was found", code=CODE, found="none",
             hint="check that the credentials are those of the account in the spec",
         )  # fmt: skip
-    ids = {one.id for one in to_remove}
-    foreign = sorted(alive(sorted(ids - {one for group in groups for one in group.members})))
+    unknown = sorted(ids - {one for group in groups for one in group.members})
+    foreign = sorted(set(unknown) & set(all_groups.alive(unknown))) if unknown else []
     if foreign:
         raise RailbedError(
             f"these instances are no members of pool {pool.name}, and are not ended", code=CODE, found=some(foreign),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.scale_in import NodeToRemove
+from railbed.platforms.cloud.scale_in import NodeToRemove, end
 from railbed.platforms.ecs.scale_in import Groups
 from railbed.platforms.volcengine import capacity
 from railbed.platforms.volcengine.session import Session
@@ -17,5 +17,4 @@ def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -
     assert isinstance(plan.place, VolcenginePlatform)
     session = Session(plan.place.region)
     session.require_account(plan.place)
-    sizes = {pool.name: capacity.group_sizes(pool.size) for pool in plan.pools}
-    return Groups(session, plan, stack, sizes).end(to_remove)
+    return end(Groups(session, plan, stack), plan, to_remove, lambda _, pool: capacity.group_sizes(pool.size))
