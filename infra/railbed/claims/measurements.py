@@ -35,6 +35,7 @@ NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
+NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
@@ -48,6 +49,7 @@ MEASUREMENTS = (
     NODE_SUITE,
     DIAGNOSTICS,
     GPU_PROBE,
+    NODE_COLLECTIVES,
     CABLING,
     RAILS,
     COLLECTIVES,
