@@ -40,6 +40,7 @@ CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
+PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
 STORAGE = Measurement("storage", "storage_probe")
 FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
@@ -54,6 +55,7 @@ MEASUREMENTS = (
     RAILS,
     COLLECTIVES,
     NCCL_LOG,
+    PORT_COUNTERS,
     STORAGE,
     FIO,
     CHECKPOINT,

@@ -33,6 +33,7 @@ from railbed.validate import (
     manifest,
     node_collectives,
     on_node,
+    port_errors,
     rails,
     records,
     schedule,
@@ -54,6 +55,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.PORT_COUNTERS.step, port_errors.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.JOB.step, job.run),
@@ -159,6 +161,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         or checkpoint.asked(validation)
     )
     with acceptance.together(validation, needed=shared and widen):
+        step(measurements.PORT_COUNTERS.step, port_errors.begin)
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds
