@@ -209,18 +209,18 @@ def test_controllers_serve_and_nodes_ask_them(recorded: Recorded) -> None:
 def test_the_inventory_names_a_page_of_each_controller() -> None:
     made = serving()
     paths = inventory.Paths(ssh_config=Path("c"), secrets=Path("s"), wheels=Path("/cache/wheels"))
-    told = inventory.build(made, {}, paths).variables
+    variables = inventory.build(made, {}, paths).variables
     torch = made.software.versions["torch"]
-    assert told["railbed_wheels"] == [f"http://10.90.0.10:8480/{DIGEST}/{torch}/index.html"]
-    assert told["railbed_wheels_carried"] == {
+    assert variables["railbed_wheels"] == [f"http://10.90.0.10:8480/{DIGEST}/{torch}/index.html"]
+    assert variables["railbed_wheels_carried"] == {
         "from": f"/cache/wheels/{DIGEST}",
         "to": f"/opt/railbed/wheels/{DIGEST}",
     }
-    assert "wheels" not in told["railbed_repositories"][0]
+    assert "wheels" not in variables["railbed_repositories"][0]
     page = f"https://mirror.test/wheels/{torch}/index.html"
     mirrored = cluster()
     mirrored = sealed(
         mirrored.model_copy(update={"software": mirrored.software.model_copy(update={"wheels": page})})
     )
-    told = inventory.build(mirrored, {}, paths).variables
-    assert told["railbed_wheels"] == [page] and told["railbed_wheels_carried"] == {}
+    variables = inventory.build(mirrored, {}, paths).variables
+    assert variables["railbed_wheels"] == [page] and variables["railbed_wheels_carried"] == {}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.mirror import mirror
 from railbed.errors import HostError
 from railbed.software.artefacts import Artefact
@@ -48,7 +48,7 @@ def ensure(
     name = digest_of(wanted, lists)
     place = wheels_dir(cache) / name
     if not place.is_dir():
-        with held(
+        with acquire(
             place.parent / "lock", "the fetching of the training stack's wheels", wait_s=BUILD_TIMEOUT_S
         ):
             if not place.is_dir():

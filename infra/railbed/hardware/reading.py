@@ -46,7 +46,7 @@ def listed(text: Read) -> tuple[int, ...]:
 
 
 def read(document: Document) -> Observation:
-    """Everything that the document tells."""
+    """Everything in the document."""
     cores = _cores(document)
     memory = MEMORY.match(document.meminfo)
     places = _places(document)
@@ -93,10 +93,10 @@ def _cores(document: Document) -> Cores:
 
 
 @lru_cache(KINDS)
-def _sorted_cores(told: tuple[tuple[str, tuple[str, ...]], ...]) -> Cores:
+def _sorted_cores(by_socket: tuple[tuple[str, tuple[str, ...]], ...]) -> Cores:
     found = {
         (int(socket), cpus)
-        for socket, cores in told
+        for socket, cores in by_socket
         if socket.isdecimal() and len(socket) < 6
         for cpus in map(listed, cores)
         if cpus
@@ -146,8 +146,8 @@ def _places(document: Document) -> Places:
         for one in document.pci
         if one.kind.startswith((GPU_CLASS, NETWORK_CLASS)) and pci.is_address(one.address)
     }
-    told = nccl_topology.plain(document.topology)["devices"] if document.topology else []
-    for device in told:
+    listed_devices = nccl_topology.plain(document.topology)["devices"] if document.topology else []
+    for device in listed_devices:
         if device["address"] in found:
             found[device["address"]] = (tuple(device["above"]), device["numa"])
     return found
@@ -160,7 +160,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
         if one.address in places and one.kind.startswith(GPU_CLASS) and one.vendor == NVIDIA
     ]
     functions.sort(key=lambda one: pci.order(one.address))
-    told = {
+    topology_rows = {
         pci.normal(str(row.get("pci.bus_id"))): row
         for row in nvidia_smi.plain(document.gpus, GPU_FIELDS)["gpus"]
     }
@@ -168,7 +168,7 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
     near = _near_cores(cores, tuple(sorted({one.local_cpulist or "" for one in functions})))
     found = []
     for index, one in enumerate(functions):
-        row = told.get(one.address, {})
+        row = topology_rows.get(one.address, {})
         memory = row.get("memory.total")
         found.append(
             Gpu(
@@ -200,7 +200,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
         for port in device.ports:
             number = int(port.number) if port.number.isdecimal() and len(port.number) < 6 else 0
             # Soft RoCE says 2.5 Gb/s of every interface (Linux, drivers/infiniband/sw/rxe/rxe_param.h: RXE_PORT_ACTIVE_SPEED).
-            told = _word(port.phys_state) == "LinkUp" and not device.software
+            up = _word(port.phys_state) == "LinkUp" and not device.software
             found.append(
                 Nic(
                     device=device.name,
@@ -208,7 +208,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     netdev=_netdev(beside, number, len(device.ports)),
                     address=address,
                     link_layer=_link_layer(port, function),
-                    rate_gbps=_rate(port.rate) if told else None,
+                    rate_gbps=_rate(port.rate) if up else None,
                     state=_word(port.state),
                     physical_state=_word(port.phys_state),
                     gids=list(_gids(port)),
@@ -239,8 +239,8 @@ def _near(
 
 @lru_cache(pci.KEPT)
 def _rate(text: Read) -> float | None:
-    told = RATE.match(text or "")
-    return float(told[1]) if told else None
+    found = RATE.match(text or "")
+    return float(found[1]) if found else None
 
 
 @lru_cache(pci.KEPT)
@@ -250,7 +250,7 @@ def _word(text: Read) -> str:
 
 
 def _link_layer(port: Port, function: PciFunction | None) -> LinkLayer:
-    """The kernel says ``Unspecified`` of EFA's: there the vendor tells."""
+    """The kernel says ``Unspecified`` of EFA's: there the vendor decides."""
     if port.link_layer == "InfiniBand":
         return "infiniband"
     if port.link_layer == "Ethernet":

@@ -30,7 +30,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     timeout = IDLE_TIMEOUT_S
 
     def list_directory(self, path: object) -> None:  # noqa: ARG002 - the base class's
-        """Not told."""
+        """No list."""
         self.send_error(http.HTTPStatus.NOT_FOUND)
 
     def copyfile(self, source: Any, outputfile: object) -> None:  # noqa: ARG002 - the base class's
@@ -48,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base class's
-        """A node that went away is no fault of the server's; another error is told in one line."""
+        """A node that went away is no fault of the server's; another error is one line."""
         wrong = sys.exc_info()[1]
         if not isinstance(wrong, (ConnectionError, socket.timeout)):
             print(f"{client_address}: {wrong!r}", file=sys.stderr)

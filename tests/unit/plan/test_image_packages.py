@@ -29,13 +29,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     return Root(tmp_path_factory.mktemp("apt"), SYSTEM, [one for one in known() if one.system == SYSTEM])
 
 
-def resolved(root: Root, release: str, image: str, profile: str, *, held: bool = True) -> Result:
-    """On a node of ``image`` that is converged with ``profile``. ``held``: with what the profile keeps from moving."""
+def resolved(root: Root, release: str, image: str, profile: str, *, pinned: bool = True) -> Result:
+    """On a node of ``image`` that is converged with ``profile``. ``pinned``: with what the profile keeps from moving."""
     known = catalog.load_image(profile)
     asked = of(release, IMAGES[image]["machine"], SYSTEM, image=profile)
     kept = {name for part in known.brings.values() for name in (*part.packages, *part.holds)}
     with having(root, IMAGES[image]["packages"]):
-        return root.resolve(asked, kept=kept if held else ())
+        return root.resolve(asked, kept=kept if pinned else ())
 
 
 def changed(done: Result) -> set[str]:
@@ -58,7 +58,7 @@ def test_with_its_profile_nothing_of_an_image_is_removed_or_replaced(
     ("image", "lost"), [("aws-dlami", "nvidia-container-toolkit"), ("oci-gpu", "openmpi")]
 )
 def test_as_a_plain_image_a_vendors_would_lose_some(root: Root, image: str, lost: str) -> None:
-    done = resolved(root, "2026.12", image, catalog.STOCK, held=False)
+    done = resolved(root, "2026.12", image, catalog.STOCK, pinned=False)
     assert not done.ok or lost in changed(done), done.stdout
 
 

@@ -48,9 +48,9 @@ def published(wheel: Wheel, work: Path) -> dict[str, tuple[str, str]]:
         page.feed(answer.read_text(errors="replace"))
     if not page.files:
         raise Unreachable("the answer is not PyPI's", path=wheel.url, hint="does a proxy stand before it?")
-    if gone := sorted(wheel.sha256 - page.files.keys()):
+    if missing := sorted(wheel.sha256 - page.files.keys()):
         raise FetchError(
-            f"PyPI has no file of {len(gone)} of the list's hashes", path=wheel.url, found=gone[:3],
+            f"PyPI has no file of {len(missing)} of the list's hashes", path=wheel.url, found=missing[:3],
             hint="do not use the list; lock it again and look what changed",
         )  # fmt: skip
     return {sha256: page.files[sha256] for sha256 in sorted(wheel.sha256)}
