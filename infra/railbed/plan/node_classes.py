@@ -100,6 +100,8 @@ class Cluster:
     """Whether the site has a directory of people."""
     homes: bool = False
     """Whether their homes are on a filesystem of the cluster."""
+    alerts: bool = False
+    """Whether somebody is told of alerts."""
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
     image_sources: bool = True
@@ -285,6 +287,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "directory_nodes"
     if cluster.homes and kind.role == "controller":
         yield "homes_nodes"
+    if cluster.alerts and kind.role == "controller":
+        yield "alerting_nodes"
     if kind.role in WORKERS:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":
