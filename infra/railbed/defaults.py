@@ -138,8 +138,8 @@ DRAIN_SETTLE_S = 2.0
 """From a drain to the second look at the limit. More than the second in which Slurm keeps times: none earlier is to come."""
 HEALTH_CONFIRM_S = 15.0
 """How long a fault must last: a link that trains, or a driver that is being loaded, is none."""
-HEALTH_START_LOOK_S = 1.8
-"""What the look at a node may take before each job: the whole start is to take 2 s at most, and Python starts in the rest."""
+HEALTH_START_CHECK_S = 1.8
+"""What the check of a node may take before each job: the whole start is to take 2 s at most, and Python starts in the rest."""
 HEALTH_START_CONFIRM_S = 4.0
 """The same at the start of a job, which waits meanwhile: Slurm wants its Prolog done within MessageTimeout, 20 s here."""
 HEALTH_RETURN_PASSES = 3
@@ -214,6 +214,8 @@ GPU_BOUND = 1.1
 """Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
 STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
 """What a processor in a GPU's place must reach: it shows that the program computed, and nothing of speed."""
+STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
+"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and tell no more."""
 GPU_PROBE_S = {"cuda": 300, "cpu": 60}
 """A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
 NOFILE_MIN = 16384

@@ -43,8 +43,8 @@ ALERTS = site.Alerts(
 
 def variables(folder: Path, alerts: site.Alerts | None) -> dict[str, Any]:
     """Of the role; the receivers' files are in ``folder``."""
-    told = alerts.model_dump() if alerts else {}
-    of_alerts = {f"monitoring_{name}": value for name, value in told.items()}
+    given = alerts.model_dump() if alerts else {}
+    of_alerts = {f"monitoring_{name}": value for name, value in given.items()}
     nodes = [{"name": "h100-0", "address": "127.0.0.1", "role": "compute", "pool": "h100"}]
     return {
         "monitoring_nodes": nodes, "monitoring_cluster": "small", "monitoring_secret_files": str(folder / "alerts"), **of_alerts

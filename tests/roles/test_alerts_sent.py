@@ -1,4 +1,4 @@
-"""From Prometheus' rules through Alertmanager to whoever is told: the real programs, with the files of role monitoring."""
+"""From Prometheus' rules through Alertmanager to whoever is sent: the real programs, with the files of role monitoring."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ RAIL_DOWN = {
 
 
 @pytest.mark.parametrize(
-    ("cause", "muted", "told"),
+    ("cause", "muted", "sent"),
     [
         (
             NODE_DOWN,
@@ -167,10 +167,10 @@ RAIL_DOWN = {
     ids=lambda one: one["alertname"],
 )  # fmt: skip
 def test_a_cause_mutes_what_follows_from_it_and_nothing_else(
-    chain: Chain, cause: dict[str, str], muted: dict[str, str], told: dict[str, str]
+    chain: Chain, cause: dict[str, str], muted: dict[str, str], sent: dict[str, str]
 ) -> None:
     fire(chain.api, cause)
-    fire(chain.api, muted, told)
+    fire(chain.api, muted, sent)
     found = {
         (one["labels"]["alertname"], one["labels"].get("instance"), one["labels"].get("device")): one[
             "status"
@@ -182,7 +182,7 @@ def test_a_cause_mutes_what_follows_from_it_and_nothing_else(
         inhibited: list[str] = found[one["alertname"], one.get("instance"), one.get("device")]["inhibitedBy"]
         return inhibited
 
-    assert by(muted) and not by(told) and not by(cause)
+    assert by(muted) and not by(sent) and not by(cause)
 
 
 def test_prometheus_hands_over_what_its_rules_say_and_sees_its_alertmanager(chain: Chain) -> None:

@@ -243,7 +243,7 @@ def world(tmp_path: Path, installed: Path) -> World:
         "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
         "imds": [IMDS, "fd00:ec2::254"],
         "health": {
-            **health.settings(), "confirm_s": 0.0, "start_look_s": 20.0, "start_confirm_s": 0.0, "spread_s": 0.0,
+            **health.settings(), "confirm_s": 0.0, "start_check_s": 20.0, "start_confirm_s": 0.0, "spread_s": 0.0,
             "settle_s": 0.0,
         },
     }  # fmt: skip

@@ -75,8 +75,8 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_process_is_ended_only_while_it_is_the_users(sleeper: subprocess.Popen[bytes]) -> None:
     assert epilog.end(Probe(), [sleeper.pid], BOB) == [] and sleeper.poll() is None
-    (told,) = epilog.end(Probe(), [sleeper.pid], ADA)
-    assert told.startswith(f"ended process {sleeper.pid} (") and sleeper.wait(20) == -9
+    (lines,) = epilog.end(Probe(), [sleeper.pid], ADA)
+    assert lines.startswith(f"ended process {sleeper.pid} (") and sleeper.wait(20) == -9
     assert epilog.end(Probe(), [sleeper.pid], ADA) == [], "it is gone"
 
 
@@ -94,10 +94,10 @@ def test_shared_memory_that_was_there_goes_and_what_came_since_stays(world: Any)
     os.chown(shm / "nccl-0", ADA, ADA)
     times = {name: (shm / name).lstat().st_ctime for name in ("nccl-0", "new")}
     assert all(times.values())
-    told = epilog.free(Probe(str(world.root)), ADA, since - 3600)
-    assert told == [] and len(list(shm.iterdir())) == 4, "all of it came since"
-    told = epilog.free(Probe(str(world.root)), ADA, max(times.values()) + 1)
-    assert sorted(told) == [f"removed /dev/shm/{name} of user {ADA}" for name in ("nccl-0", "new")]
+    lines = epilog.free(Probe(str(world.root)), ADA, since - 3600)
+    assert lines == [] and len(list(shm.iterdir())) == 4, "all of it came since"
+    lines = epilog.free(Probe(str(world.root)), ADA, max(times.values()) + 1)
+    assert sorted(lines) == [f"removed /dev/shm/{name} of user {ADA}" for name in ("nccl-0", "new")]
     assert sorted(one.name for one in shm.iterdir()) == ["folder", "other"]
 
 

@@ -116,7 +116,7 @@ def test_a_drain_of_a_person_keeps_its_reason_and_without_a_fault_stops_no_job(n
 
 @pytest.mark.parametrize("what", ["hang", "garbage", "no program"])
 def test_what_cannot_be_looked_at_starts_the_job(node: Any, what: str) -> None:
-    node.want["health"]["start_look_s"] = 1.5
+    node.want["health"]["start_check_s"] = 1.5
     if what == "hang":
         node.script("nvidia-smi", "import time\ntime.sleep(60)\n")
     elif what == "garbage":
@@ -127,7 +127,7 @@ def test_what_cannot_be_looked_at_starts_the_job(node: Any, what: str) -> None:
     assert done.returncode == 0 and state(node) == {"state": "IDLE", "pool": "h100"}
 
 
-def test_a_fault_that_is_gone_at_the_second_look_is_none(node: Any) -> None:
+def test_a_fault_that_is_gone_at_the_second_check_is_none(node: Any) -> None:
     carrier = node.root / "sys/class/net/rail3/carrier"
     breaks(node, "no carrier")
     node.want["health"]["start_confirm_s"] = 1.5

@@ -1,4 +1,4 @@
-"""What nodes are told of drains: `health` of their expectations (`validate/node/drains.py` reads it). Pure."""
+"""Nodes' drain settings: `health` of their expectations (`validate/node/drains.py` reads it). Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def settings() -> dict[str, Any]:
         "report_mark": defaults.HEALTH_REPORT_PREFIX,
         "automatic": list(defaults.AUTOMATIC_DRAINS),
         "confirm_s": defaults.HEALTH_CONFIRM_S,
-        "start_look_s": defaults.HEALTH_START_LOOK_S,
+        "start_check_s": defaults.HEALTH_START_CHECK_S,
         "start_confirm_s": defaults.HEALTH_START_CONFIRM_S,
         "passes": defaults.HEALTH_RETURN_PASSES,
         "returns": defaults.HEALTH_RETURNS,

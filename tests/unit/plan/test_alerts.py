@@ -29,8 +29,8 @@ def apart(alerts: Any) -> Any:
 
 def test_nobody_is_paged_and_the_plan_says_so(tmp_path: Path) -> None:
     assert "NO_ALERT_RECEIVER" in codes(planned(CLUSTER, tmp_path, site={}))
-    told = codes(planned(CLUSTER, tmp_path, site={"alerts": ALERTS}))
-    assert "NO_ALERT_RECEIVER" not in told and "NO_HEARTBEAT" not in told
+    found = codes(planned(CLUSTER, tmp_path, site={"alerts": ALERTS}))
+    assert "NO_ALERT_RECEIVER" not in found and "NO_HEARTBEAT" not in found
     bare = {key: value for key, value in ALERTS.items() if key != "heartbeat"}
     assert "NO_HEARTBEAT" in codes(planned(CLUSTER, tmp_path, site={"alerts": bare}))
 

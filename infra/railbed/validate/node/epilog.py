@@ -1,7 +1,7 @@
 """Slurm's Epilog, on each node of a job after it: ends processes that the job left, and frees shared memory that it left.
 
 Only of an ordinary user with no other job on the node and no login to it: what is left then is nobody's. Where that cannot be
-told all is left as it is, and claim ``node.leftovers`` finds it. GPUs are set back at the start of the next job (``prolog.py``).
+lines all is left as it is, and claim ``node.leftovers`` finds it. GPUs are set back at the start of the next job (``prolog.py``).
 Exit status always 0: another one would drain the node (slurm.conf(5), Epilog).
 
 Reads Slurm's SLURM_JOB_ID and SLURM_JOB_UID. Python 3.9, standard library only.
@@ -57,7 +57,7 @@ def steps_of(probe: Probe, table: dict[int, Process]) -> dict[int, str]:
 
 def end(probe: Probe, numbers: Iterable[int], uid: int) -> list[str]:
     """Ends processes, each only while it is still that user's: its number may be another one's by now."""
-    told = []
+    lines = []
     for number in numbers:
         try:
             handle = os.pidfd_open(number)
@@ -67,12 +67,12 @@ def end(probe: Probe, numbers: Iterable[int], uid: int) -> list[str]:
             one = table_of(probe, [number]).get(number)
             if one and one.uid == uid:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
-                told.append(f"ended process {number} ({one.name}) of user {uid}")
+                lines.append(f"ended process {number} ({one.name}) of user {uid}")
         except OSError as refused:
-            told.append(f"process {number} of user {uid} cannot be ended: {refused.strerror}")
+            lines.append(f"process {number} of user {uid} cannot be ended: {refused.strerror}")
         finally:
             os.close(handle)
-    return told
+    return lines
 
 
 def free(probe: Probe, uid: int, before_s: float) -> list[str]:
@@ -80,7 +80,7 @@ def free(probe: Probe, uid: int, before_s: float) -> list[str]:
 
     Only what was there before the processes were looked at: what came since is of a job that came since.
     """
-    told = []
+    lines = []
     folder = probe.root + SHARED
     for name in probe.names(SHARED):
         path = os.path.join(folder, name)
@@ -88,9 +88,9 @@ def free(probe: Probe, uid: int, before_s: float) -> list[str]:
             found = os.lstat(path)
             if found.st_uid == uid and found.st_ctime < before_s and not stat.S_ISDIR(found.st_mode):
                 os.unlink(path)
-                told.append(f"removed {SHARED}/{name} of user {uid}")
+                lines.append(f"removed {SHARED}/{name} of user {uid}")
         except OSError as refused:
-            told.append(f"{SHARED}/{name} of user {uid} stays: {refused.strerror}")
+            lines.append(f"{SHARED}/{name} of user {uid} stays: {refused.strerror}")
     for kind, option in (("shm", "-m"), ("sem", "-s")):
         rows = [row.split() for row in (probe.read(f"/proc/sysvipc/{kind}") or "").splitlines()]
         for row in rows[1:]:
@@ -103,8 +103,8 @@ def free(probe: Probe, uid: int, before_s: float) -> list[str]:
             ):
                 answer = probe.run(["ipcrm", option, known[f"{kind}id"]], ANSWER_S)
                 done = answer.first_line if answer.code else "done"
-                told.append(f"ipcrm {option} {known[f'{kind}id']} of user {uid}: {done}")
-    return told
+                lines.append(f"ipcrm {option} {known[f'{kind}id']} of user {uid}: {done}")
+    return lines
 
 
 def main() -> int:
@@ -117,12 +117,12 @@ def main() -> int:
     numbers = left(table, int(uid), job, steps_of(probe, table)) if 1 in table else None
     if numbers is None:
         return 0
-    told = [*end(probe, numbers, int(uid)), *free(probe, int(uid), before_s)]
-    if told:
+    lines = [*end(probe, numbers, int(uid)), *free(probe, int(uid), before_s)]
+    if lines:
         import syslog
 
         syslog.openlog("railbed-epilog")
-        for line in told:
+        for line in lines:
             syslog.syslog(syslog.LOG_WARNING, f"job {job}: {line}")
             print(line, file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""Slurm's Prolog, on each node of a job before it starts: a quick look at rails and GPUs, and GPUs as a job finds them.
+"""Slurm's Prolog, on each node of a job before it starts: a quick check of rails and GPUs, and GPUs as a job finds them.
 
 A fault for which a node may drain itself (``faults.py``), seen twice, goes through the health check's own guards
 (``drains.py``): the node's drain, its reason, and the limit. Only where the node is drained then, and the job can start
@@ -31,12 +31,14 @@ from railbed.validate.node.probe import Finding, Probe, Symptom
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
 START, REQUEUE = 0, 10
 """Exit statuses: the job starts; Slurm requeues it (the script around this makes 1 of it)."""
-SECOND_LOOK_S = 6.0
+SECOND_CHECK_S = 6.0
 """There is a fault by then, and nobody wants the node."""
 ANSWER_S = 5.0
 
 
-def look(probe: Probe, want: dict[str, Any], job_gpus: str) -> tuple[list[Symptom], list[gpu_state.Gpu]]:
+def quick_check(
+    probe: Probe, want: dict[str, Any], job_gpus: str
+) -> tuple[list[Symptom], list[gpu_state.Gpu]]:
     """Faults for which the node may be drained, and the job's GPUs as they are set."""
     findings: list[Finding] = [nics(probe, want)] if want.get("rails") else []
     gpus: list[gpu_state.Gpu] = []
@@ -54,11 +56,11 @@ def minors(probe: Probe) -> dict[str, int]:
     """PCI bus id → number of the device file, as the driver tells; empty where it does not (nvidia driver README, /proc)."""
     found = {}
     for place in probe.names("/proc/driver/nvidia/gpus"):
-        told = re.search(
+        match = re.search(
             r"^Device Minor:\s+(\d+)", probe.read(f"/proc/driver/nvidia/gpus/{place}/information") or "", re.M
         )
-        if told:
-            found[_short(place)] = int(told[1])
+        if match:
+            found[_short(place)] = int(match[1])
     return found
 
 
@@ -86,13 +88,13 @@ def main() -> int:
     if not want:
         return _say(f"job {job}: nobody can say what this node should be")
     try:
-        look_s, confirm_s = (float(want["health"][key]) for key in ("start_look_s", "start_confirm_s"))
+        check_s, confirm_s = (float(want["health"][key]) for key in ("start_check_s", "start_confirm_s"))
     except (KeyError, TypeError, ValueError) as wrong:
         return _say(f"job {job}: the expectations of this node are not those of this program: {wrong!r}")
-    faults, mine = look(Probe(root, time.monotonic() + look_s), want, gpus)
+    faults, mine = quick_check(Probe(root, time.monotonic() + check_s), want, gpus)
     if faults:
         time.sleep(confirm_s)
-        again, mine = look(Probe(root, time.monotonic() + SECOND_LOOK_S), want, gpus)
+        again, mine = quick_check(Probe(root, time.monotonic() + SECOND_CHECK_S), want, gpus)
         seen = {(one.code, one.subject) for one in faults}
         faults = [one for one in again if (one.code, one.subject) in seen]
     if faults:
@@ -118,9 +120,9 @@ def set_back(probe: Probe, gpus: Sequence[gpu_state.Gpu]) -> list[str]:
     ]
 
 
-def _say(*told: str | int) -> int:
+def _say(*said: str | int) -> int:
     """Lines for the system's log; an exit status among them is given back."""
-    lines = [one for one in told if isinstance(one, str)]
+    lines = [one for one in said if isinstance(one, str)]
     if lines:
         import syslog
 
@@ -128,7 +130,7 @@ def _say(*told: str | int) -> int:
         for line in lines:
             syslog.syslog(syslog.LOG_WARNING, line)
             print(line, file=sys.stderr)
-    return next((one for one in told if isinstance(one, int)), START)
+    return next((one for one in said if isinstance(one, int)), START)
 
 
 if __name__ == "__main__":

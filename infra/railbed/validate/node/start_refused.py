@@ -13,7 +13,7 @@ from typing import Any, Union
 from railbed.validate.node import store
 from railbed.validate.node.controller import SCONTROL, Controller
 from railbed.validate.node.drains import Drains, Memory, Settings
-from railbed.validate.node.look import Look
+from railbed.validate.node.health import HealthResult
 from railbed.validate.node.probe import Probe, Symptom
 
 ANSWER_S = 5.0
@@ -31,21 +31,21 @@ def refuse(
     root: str, want: dict[str, Any], faults: Sequence[Symptom], job: str, requeue: int
 ) -> list[Union[str, int]]:
     """Drains the node where the guards allow it. What is to be said, and ``requeue`` where the job is to go elsewhere."""
-    told: list[Union[str, int]] = [f"job {job}: {one.code} ({one.subject}): {one.text}" for one in faults]
+    lines: list[Union[str, int]] = [f"job {job}: {one.code} ({one.subject}): {one.text}" for one in faults]
     try:
         settings = replace(Settings.read(want["health"]), confirm_s=0.0)
     except (KeyError, TypeError) as wrong:
-        return [*told, f"nobody can say when this node may drain itself: {wrong!r}"]
+        return [*lines, f"nobody can say when this node may drain itself: {wrong!r}"]
     controller = Controller(Probe(root), os.environ.get("SLURMD_NODENAME") or want["node"])
     with store.locked(root + store.LOCK, LOCK_S):
         _drain(root, want, controller, settings, faults)
         own = controller.own()
     if own is None or not own.drained:
-        return [*told, "the node was not drained for it, and the job starts: see its health report"]
+        return [*lines, "the node was not drained for it, and the job starts: see its health report"]
     answer = Probe(root).execute([*SCONTROL, "show", "job", job, "--oneliner"], ANSWER_S)
     if answer.code or not may_requeue(answer.out):
-        return [*told, f"job {job} cannot be requeued, and starts: its user should end it"]
-    return [*told, f"job {job} is requeued: {own.reason}", requeue]
+        return [*lines, f"job {job} cannot be requeued, and starts: its user should end it"]
+    return [*lines, f"job {job} is requeued: {own.reason}", requeue]
 
 
 def _drain(
@@ -62,4 +62,4 @@ def _drain(
     drains = Drains(
         controller.node, want["pool"], settings, controller, memory, returned, save, lambda _: False
     )
-    drains.tend(Look(faults=tuple(faults)), time.monotonic())
+    drains.tend(HealthResult(faults=tuple(faults)), time.monotonic())

@@ -72,16 +72,16 @@ def locked(path: str, wait_s: float) -> Iterator[bool]:
     except OSError:
         yield False
         return
-    end, held = time.monotonic() + wait_s, False
+    end, locked_now = time.monotonic() + wait_s, False
     try:
-        while not held:
+        while not locked_now:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held = True
+                locked_now = True
             except OSError:
                 if time.monotonic() >= end:
                     break
                 time.sleep(LOCK_POLL_S)
-        yield held
+        yield locked_now
     finally:
         os.close(handle)

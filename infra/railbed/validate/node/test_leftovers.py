@@ -1,6 +1,6 @@
 """Leftovers: what a job left behind takes memory, processors or a GPU of the next one. Nothing is ended or removed here.
 
-Looked at only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
+Checked only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
 lie about. POSIX ones are files below /dev/shm (shm_overview(7), sem_overview(7)), System V ones stand in /proc/sysvipc
 (sysvipc(7)). Whose processes are: ``process_table.py``.
 """
@@ -20,7 +20,7 @@ from railbed.validate.node.probe import Finding, Probe
 from railbed.validate.node.process_table import STEP, in_login, ordinary, table_of
 
 ASK = ["nvidia-smi", "-q", "-x"]
-"""As other checks ask it. `--query-compute-apps` tells of no process and of none that it could see in the same way."""
+"""As other checks ask it. `--query-compute-apps` returns the same for no process and for none that it may see."""
 GPU = re.compile(r'<gpu id="([0-9A-Fa-f:.]+)">(.*?)</gpu>', re.S)
 LISTED = re.compile(r"<processes>(.*?)</processes>", re.S)
 APP = re.compile(r"<process_info>(.*?)</process_info>", re.S)
@@ -28,7 +28,7 @@ COMPUTES = "C"
 """In a process' type: C, C+G or M+C (nvidia-smi manual); G alone draws."""
 SHARED_FILES = ["find", "/dev/shm", "-xdev", "-mindepth", "1", "!", "-type", "d", "-printf", r"%U %s %f\n"]
 SHARED_FILE = re.compile(r"^(\d+) (\d+) (.*)$", re.M)
-LOOKS, PAUSE_S = 4, 1.0
+TRIES, PAUSE_S = 4, 1.0
 """A step that is over, and what it kept, may take seconds to end."""
 EXPECTED = "none"
 NAMED = 4
@@ -36,7 +36,7 @@ NAMED = 4
 
 @dataclass
 class Seen:
-    """One look. ``obstacle``: why it proves nothing."""
+    """One check. ``obstacle``: why it proves nothing."""
 
     obstacle: str = ""
     found: list[str] = field(default_factory=list)
@@ -58,17 +58,17 @@ def _processes(probe: Probe, seen: Seen) -> None:
 
 def _gpus(probe: Probe, seen: Seen) -> None:
     answer = probe.run(ASK)
-    lists = [(gpu, LISTED.search(told)) for gpu, told in GPU.findall(answer.out)]
-    told = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
+    lists = [(gpu, LISTED.search(text)) for gpu, text in GPU.findall(answer.out)]
+    listings = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
     if (
         answer.code
         or not lists
-        or len(told) < len(lists)
-        or any(text and not APP.search(text) for _, text in told)
+        or len(listings) < len(lists)
+        or any(text and not APP.search(text) for _, text in listings)
     ):
         why = f"blocked by {hidden_by(answer)}: nvidia-smi does not list the processes of every GPU"
         seen.obstacle = seen.obstacle or why
-    for gpu, text in told:
+    for gpu, text in listings:
         for app in APP.findall(text):
             known = dict(re.findall(r"<(pid|type|process_name)>([^<]*)<", app))
             if COMPUTES in known.get("type", COMPUTES):
@@ -78,7 +78,7 @@ def _gpus(probe: Probe, seen: Seen) -> None:
 def _shared(probe: Probe, seen: Seen) -> None:
     files = probe.run(SHARED_FILES)
     if files.code:
-        seen.obstacle = seen.obstacle or f"/dev/shm cannot be looked at: {files.first_line}"
+        seen.obstacle = seen.obstacle or f"/dev/shm cannot be listed: {files.first_line}"
     for uid, size, name in SHARED_FILE.findall(files.out):
         if ordinary(int(uid)):
             seen.found.append(f"/dev/shm/{name} ({size} B) of user {uid}")
@@ -93,7 +93,7 @@ def _shared(probe: Probe, seen: Seen) -> None:
                 seen.found.append(f"System V {kind} {columns[1]} of user {columns[place]}")
 
 
-def look(probe: Probe, want: dict[str, Any]) -> Seen:
+def inspect(probe: Probe, want: dict[str, Any]) -> Seen:
     """All that is left of jobs, and what hides some of it."""
     seen = Seen()
     _processes(probe, seen)
@@ -107,18 +107,18 @@ def leftovers(probe: Probe, want: dict[str, Any]) -> Finding:
     """Nothing is left where no job runs; a node with a job is not accused."""
     if want["job"]:
         return Finding("unproven", want["job"], expected=EXPECTED)
-    seen = look(probe, want)
-    for _ in range(LOOKS - 1):
+    seen = inspect(probe, want)
+    for _ in range(TRIES - 1):
         if not (seen.found or STEP in seen.obstacle):
             break
         time.sleep(PAUSE_S)
-        seen = look(probe, want)
+        seen = inspect(probe, want)
     if STEP in seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     if seen.found:
         more = f" and {len(seen.found) - NAMED} more" if len(seen.found) > NAMED else ""
-        told = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
-        return Finding("fail", told, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
+        reason = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
+        return Finding("fail", reason, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
     if seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     return Finding(
