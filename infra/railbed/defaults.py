@@ -143,6 +143,10 @@ DRAIN_SETTLE_S = 2.0
 """From a drain to the second look at the limit. More than the second in which Slurm keeps times: none earlier is to come."""
 HEALTH_CONFIRM_S = 15.0
 """How long a fault must last: a link that trains, or a driver that is being loaded, is none."""
+HEALTH_START_CHECK_S = 1.8
+"""What the check of a node may take before each job: the whole start is to take 2 s at most, and Python starts in the rest."""
+HEALTH_START_CONFIRM_S = 4.0
+"""The same at the start of a job, which waits meanwhile: Slurm wants its Prolog done within MessageTimeout, 20 s here."""
 HEALTH_RETURN_PASSES = 3
 """Clean looks in a row before a node gives itself back: at 30 s each it was well for a minute."""
 HEALTH_RETURNS = 3

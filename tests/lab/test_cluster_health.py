@@ -66,6 +66,26 @@ def test_frozen_clients_drain_nobody_and_a_lost_gpu_beside_them_comes_back_by_it
     cluster("lab", "fault", "clear")
 
 
+def test_a_job_on_a_node_that_has_just_lost_a_gpu_is_queued_again_and_starts_elsewhere(cluster: Cli) -> None:
+    """Released at once after the fault: the health check wants to see it for 15 s."""
+    submitted = "sbatch --parsable --hold -w h100-2 --gpus-per-node=8 -o /dev/null -D /tmp --wrap hostname"
+    job = cluster.ssh("ctl0", submitted).strip()
+    try:
+        cluster("lab", "fault", "inject", "gpu-lost", "h100-2", "4")
+        cluster.ssh("ctl0", f"scontrol release {job}")
+        wait_for(lambda: " Restarts=1 " in cluster.ssh("ctl0", f"scontrol show job -o {job}"))
+        assert drained(cluster)["h100-2"].startswith("[railbed:healthcheck] gpu-lost: ")
+        assert "(runbook xid)" in drained(cluster)["h100-2"]
+        # Slurm lets it wait for two minutes.
+        cluster.ssh("ctl0", f"scontrol update jobid={job} reqnodelist= starttime=now")
+        wait_for(lambda: " JobState=COMPLETED " in cluster.ssh("ctl0", f"scontrol show job -o {job}"))
+    finally:
+        cluster.ssh("ctl0", f"scancel {job}", may_fail=True)
+        cluster.ssh("h100-2", f"cp {hardware.HARDWARE} {hardware.STATE}")
+    wait_for(lambda: drained(cluster) == {})
+    cluster("lab", "fault", "clear")
+
+
 def test_one_frozen_client_is_the_one_that_is_blamed(cluster: Cli) -> None:
     cluster.ssh("h100-1", "kill -STOP $(pidof mfsmount)")
     try:

@@ -1,4 +1,4 @@
-"""Programs with which tests check rules of alerts: this machine's, or those that `tests/roles/setup.py` unpacked."""
+"""Programs with which tests check alerts and send them: this machine's, or those that `tests/roles/setup.py` unpacked."""
 
 from __future__ import annotations
 

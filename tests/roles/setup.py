@@ -1,5 +1,5 @@
 """Brings what the roles tier runs and this machine lacks: nftables, whose rules one test loads in a network of its own, and the
-program that checks rules of alerts, unpacked from its package beside the caches, so that no service is installed.
+programs that check and send alerts, unpacked from their packages beside the caches, so that no service is installed.
 
 usage: tests/roles/setup.py      does nothing where nobody is root; no service starts, now or at boot
 """
@@ -18,7 +18,9 @@ from railbed.platforms.lab.machine import install
 from railbed.run import run
 
 NFT = Path("/usr/sbin/nft")
-PACKAGES = {"promtool": "prometheus"}
+PACKAGES = {
+    "promtool": "prometheus", "amtool": "prometheus-alertmanager", "prometheus-alertmanager": "prometheus-alertmanager",
+}  # fmt: skip
 """Program → its package."""
 FOLDER = cache_dir() / "alerting-tools"
 
@@ -45,7 +47,7 @@ def main() -> int:
         if not NFT.exists():
             sys.stderr.write("installing nftables\n")
             install(["nftables"])
-        missing = [package for name, package in PACKAGES.items() if program(name) is None]
+        missing = sorted({package for name, package in PACKAGES.items() if program(name) is None})
         if missing:
             run(["apt-get", "-q", "update"])
         for package in missing:

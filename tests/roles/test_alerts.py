@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,10 +15,14 @@ from tests.unit.claims.test_runbooks import subjects
 
 from railbed.defaults import DRAIN_ALL_SHARE, TIME_OFFSET_S
 from railbed.run import Result, run
+from railbed.spec.alerts import Team
 from railbed.validate.node import faults, xids
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "roles/monitoring/files/rules").glob("*.yml"))
+ALWAYS_THERE = sorted((ROOT / "roles/monitoring/files/rules").glob("*.yml"))
+SENDING = ROOT / "roles/monitoring/files/sending.yml"
+"""Where somebody is told of alerts."""
+FILES = [*ALWAYS_THERE, SENDING]
 CASES: dict[str, Any] = yaml.safe_load((ROOT / "tests/roles/data/alerts.yaml").read_text())
 EVERY: list[dict[str, Any]] = [
     rule for file in FILES for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]
@@ -48,8 +52,14 @@ RAW_NODE = {
 }  # fmt: skip
 """Metric of the node exporter → its collector; all are on by default (prometheus/node_exporter 1.5 and 1.7, README and the
 collectors' sources)."""
-OF_PROMETHEUS = {"up", "prometheus_rule_evaluation_failures_total"}
-"""Prometheus, "Jobs and instances"; its own rules/manager.go."""
+OF_PROMETHEUS = {
+    "up", "prometheus_rule_evaluation_failures_total", "prometheus_notifications_alertmanagers_discovered",
+    "prometheus_notifications_errors_total", "prometheus_notifications_dropped_total",
+    "alertmanager_notifications_failed_total",
+}  # fmt: skip
+"""Prometheus, "Jobs and instances"; its own rules/manager.go and notifier/notifier.go; Alertmanager's notify/notify.go."""
+TEAMS = set(get_args(Team))
+"""Who routes of a spec may name."""
 
 
 def asked(expression: str) -> set[str]:
@@ -85,7 +95,7 @@ def test_there_are_alerts_and_cases_for_each() -> None:
 @pytest.mark.parametrize("name", RULES)
 def test_an_alert_has_its_labels_and_a_runbook_that_names_it(name: str) -> None:
     rule = RULES[name]
-    assert rule["labels"]["severity"] in ("critical", "warning", "none")
+    assert rule["labels"]["severity"] in ("critical", "warning", "none") and rule["labels"]["team"] in TEAMS
     assert set(rule["annotations"]) == {"summary", "runbook_url"}
     page = rule["annotations"]["runbook_url"]
     assert page.startswith(PLACE)
@@ -160,7 +170,7 @@ def told(folder: Path, tests: list[dict[str, Any]], step_min: int = 1) -> Result
     file.write_text(
         yaml.safe_dump({"rule_files": files, "evaluation_interval": f"{step_min}m", "tests": tests})
     )
-    return run([str(program("promtool")), "test", "rules", file], check=False)
+    return run([str(program("promtool")), "test", "rules", file], check=False, timeout_s=600)
 
 
 @needs("promtool")
@@ -208,7 +218,9 @@ def test_an_alert_of_slurms_nodes_is_about_the_node_and_says_so(tmp_path: Path) 
         "eval_time": "10m", "alertname": "SlurmNodeDown",
         "exp_alerts": [
             {
-                "exp_labels": {"severity": "critical", "node": "h100-3", "instance": "h100-3"},
+                "exp_labels": {
+                    "severity": "critical", "team": "compute", "node": "h100-3", "instance": "h100-3",
+                },
                 "exp_annotations": {"summary": "Slurm has h100-3 down", "runbook_url": "RUNBOOKS/scheduler.md"},
             }
         ],
@@ -223,7 +235,7 @@ def test_an_alert_of_slurms_nodes_is_about_the_node_and_says_so(tmp_path: Path) 
 
 
 def test_the_controller_gets_every_rule_checked_and_restarts_for_it(lab: Recorded) -> None:
-    for file in FILES:
+    for file in ALWAYS_THERE:
         path = f"/etc/prometheus/railbed-rules/{file.name}"
         assert lab.files["ctl0"][path]["validate"] == ["promtool", "check", "rules", "%s"]
         text = lab.text("ctl0", path)
@@ -231,7 +243,7 @@ def test_the_controller_gets_every_rule_checked_and_restarts_for_it(lab: Recorde
         assert yaml.safe_load(text)["groups"]
         assert path not in lab.files["h100-0"]
     server, timer = lab.asked["ctl0"]["monitoring: Keep the metrics of all nodes"]["units"]
-    assert {f"/etc/prometheus/railbed-rules/{file.name}" for file in FILES} < set(server["files"])
+    assert {f"/etc/prometheus/railbed-rules/{file.name}" for file in ALWAYS_THERE} < set(server["files"])
     assert timer["name"] == "railbed-cluster-metrics.timer"
     assert 'rule_files: ["/etc/prometheus/railbed-rules/*.yml"]' in lab.text(
         "ctl0", "/etc/prometheus/prometheus.yml"

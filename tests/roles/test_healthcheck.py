@@ -123,3 +123,63 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for(node: Node) -> None:
     node.slurm_file.write_text(json.dumps({**known, "silent": True}))
     node.finds("", 2)
     assert node.run_check().returncode == 0 and node.comment == ""
+
+
+HOOKS = ("prolog", "epilog")
+
+
+def hook(node: Node, name: str, program: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """What slurmd gets of the script around a program; ``text``: of the script, where it is changed."""
+    script = node.folder / f"opt/railbed/checks/{name}"
+    place = f"{node.folder}{INSTALLED}"
+    changed = (
+        (text or script.read_text()).replace(INSTALLED, place).replace("/usr/bin/python3", sys.executable)
+    )
+    script.write_text(changed.replace("PATH=/usr/local", f"PATH={node.folder}/bin:/usr/local"))
+    (node.folder / "bin/logger").write_text(f'#!/bin/sh\necho "$*" >> {node.folder}/logged\n')
+    (node.folder / "bin/logger").chmod(0o755)
+    (node.folder / f"opt/railbed/checks/railbed/validate/node/{name}.py").write_text(program)
+    return subprocess.run(
+        ["sh", script], env={"SLURM_JOB_ID": "17"}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("status", [0, 1, 2, 3, 10, 137])
+def test_only_a_start_that_is_refused_fails(node: Node, name: str, status: int) -> None:
+    done = hook(node, name, f"import sys\nsys.exit({status})\n")
+    assert done.returncode == (1 if (name, status) == ("prolog", 10) else 0), done.stderr
+    assert (node.folder / "logged").exists() == (bool(status) and not done.returncode), (
+        "what gave no result is in the log"
+    )
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_program_that_hangs_is_ended_and_the_job_goes_on(node: Node, name: str) -> None:
+    short = (
+        (node.folder / f"opt/railbed/checks/{name}")
+        .read_text()
+        .replace("=1 18", "=1 1")
+        .replace("=1 10", "=1 1")
+    )
+    done = hook(node, name, "import time\ntime.sleep(50)\n", short)
+    assert done.returncode == 0 and "exit 124" in (node.folder / "logged").read_text()
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_what_the_role_installs_runs_with_nothing_else_and_slurmds_environment(node: Node, name: str) -> None:
+    program = (node.folder / f"opt/railbed/checks/railbed/validate/node/{name}.py").read_text()
+    done = hook(node, name, program)
+    assert (done.returncode, (node.folder / "logged").exists()) == (0, False), done.stderr
+
+
+def test_slurm_runs_them_and_queues_a_refused_job_again(lab: Recorded) -> None:
+    settings = lab.text("ctl0", "/etc/slurm/slurm.conf").splitlines()
+    for line in (
+        "PrologFlags=Contain,DeferBatch", "Prolog=/opt/railbed/checks/prolog", "Epilog=/opt/railbed/checks/epilog",
+        "SchedulerParameters=nohold_on_prolog_fail",
+    ):  # fmt: skip
+        assert line in settings
+    for name in HOOKS:
+        assert lab.files[NODE][f"{INSTALLED}/{name}"]["mode"] == "0755"
+    assert "PrologEpilogTimeout" not in "".join(settings), "Slurm would drain a node for what is unknown"

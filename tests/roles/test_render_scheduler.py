@@ -134,7 +134,9 @@ def test_jobs_have_their_own_tmp_where_the_node_is_a_machine(lab: Recorded, mach
     """In a container it would fail by chance: docs/adr/0011-jobs-have-their-own-tmp-on-machines.md."""
     container, machine = (values(one.text("h100-0", "/etc/slurm/slurm.conf")) for one in (lab, machines))
     assert machine["JobContainerType"] == "job_container/tmpfs" and "JobContainerType" not in container
-    assert container["PrologFlags"] == machine["PrologFlags"] == "Contain", "and no X11, which needs cgroups"
+    assert container["PrologFlags"] == machine["PrologFlags"] == "Contain,DeferBatch", (
+        "no X11: it needs cgroups"
+    )
     said = values(machines.text("h100-0", "/etc/slurm/job_container.conf"))
     assert said == {"AutoBasePath": "true", "BasePath": "/var/lib/slurm/jobs"}
     for host, task in (

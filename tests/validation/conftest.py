@@ -159,6 +159,18 @@ class World:
             env=environment, timeout=60,
         )  # fmt: skip
 
+    def hook(self, name: str, **of_slurm: str) -> subprocess.CompletedProcess[str]:
+        """Runs the program of Slurm's Prolog or Epilog as slurmd does, with these variables."""
+        path = self.folder / "expectations.json"
+        path.write_text(json.dumps(self.want))
+        environment = {
+            **self.environment(), "RAILBED_EXPECTATIONS": str(path), "FAKE_SLURM": str(self.slurm_file), **of_slurm,
+        }  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-ISB", self.installed.with_name(f"{name}.py")], capture_output=True, text=True, check=False,
+            env=environment, timeout=60,
+        )  # fmt: skip
+
     @property
     def slurm_file(self) -> Path:
         return self.folder / "slurm.json"
@@ -230,7 +242,10 @@ def world(tmp_path: Path, installed: Path) -> World:
         "nofile_min": 16384, "memlock_min_kib": None, "time_offset_s": 0.05,
         "reservation": "railbed-acceptance", "pool": "h100", "names": ["ctl0"], "login": "root",
         "imds": [IMDS, "fd00:ec2::254"],
-        "health": {**health.settings(), "confirm_s": 0.0, "spread_s": 0.0, "settle_s": 0.0},
+        "health": {
+            **health.settings(), "confirm_s": 0.0, "start_check_s": 20.0, "start_confirm_s": 0.0, "spread_s": 0.0,
+            "settle_s": 0.0,
+        },
     }  # fmt: skip
     made.recorded("nvidia-smi", DATA / "nvidia-smi/good")
     made.command("ip", (DATA / "ip-address.json").read_text())

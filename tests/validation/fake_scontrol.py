@@ -25,6 +25,11 @@ def main(words):
         return 1
     if words[0] == "ping":
         sys.stdout.write("Slurmctld(primary) at ctl0 is UP\n")
+    elif words[:2] == ["show", "job"]:
+        if words[2] not in slurm.get("jobs", {}):
+            sys.stderr.write("slurm_load_jobs error: Invalid job id specified\n")
+            return 1
+        sys.stdout.write(slurm["jobs"][words[2]] + "\n")
     elif words[0] == "show":
         names = [word for word in words[2:] if not word.startswith("-")] or sorted(slurm["nodes"])
         for name in names:

@@ -1,4 +1,4 @@
-"""`railbed node explain | settle | breaker | rma`: where a node stands in its life, and what moves it on."""
+"""`railbed node explain | settle | breaker | rma | summary`: where nodes stand in their life, and what moves them on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from railbed.operate import breaker as breaking
 from railbed.operate import explain as explaining
 from railbed.operate import picture, retire
 from railbed.operate import settle as settling
+from railbed.operate import summary as summing
 from railbed.text import few
 
 NAME = typer.Argument(..., help="Node name.")
@@ -28,7 +29,7 @@ SHOWN = 8
 
 def register(app: typer.Typer) -> None:
     """Adds the words to the noun."""
-    for command in (explain, settle, breaker, rma):
+    for command in (explain, settle, breaker, rma, summary):
         app.command()(command)
 
 
@@ -142,3 +143,37 @@ def rma(
     with flow.operating(work, f"rma of {name}"):
         retire.retire(contract, work, name, scheduler, reason)
     output.out.print(f"{name} is out until another machine has its name")
+
+
+def summary(
+    days: float = typer.Option(7.0, "--days", min=0.01, max=366.0, help="So far back."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """What became of the nodes in the last days, where they stand now, and which have trouble again and again."""
+    work, contract, scheduler = _open(stack)
+    found = summing.of(picture.take(contract, work, scheduler), days)
+    if as_json:
+        output.print_json(found.model_dump(mode="json"))
+        return
+    output.out.print(f"{found.since} to {found.until}")
+    for title, counted in (
+        ("nodes now", found.nodes),
+        ("happened", found.events),
+        ("validations of all", found.validations),
+    ):
+        output.out.print(
+            f"  {title:19} {', '.join(f'{many} {what}' for what, many in counted.items()) or 'none'}",
+            soft_wrap=True,
+        )
+    if found.breaker_opened:
+        output.out.print(
+            f"  {'circuit breaker':19} opened {found.breaker_opened} times: railbed node breaker"
+        )
+    if found.often:
+        table = Table("node", "state", "trouble")
+        for one in found.often:
+            table.add_row(
+                one.node, one.lifecycle, ", ".join(f"{many} × {what}" for what, many in one.events.items())
+            )
+        output.out.print(table)

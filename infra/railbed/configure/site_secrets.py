@@ -15,8 +15,12 @@ DIRECTORY_FILE = "directory.password"
 
 PROXY_FILE = "proxy.login"
 """``USER:PASSWORD`` of the proxy."""
+RECEIVER_FILE = "alerts.{}"
+"""Of one receiver of alerts, by its name: a password, a token, a key or an address."""
 LOGIN = re.compile(r"[^\s:\"']+:[^\s\"']+")
 """As apt_auth.conf(5) takes them: words, without quotes."""
+ADDRESS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9._~:/?#@!&'()*+,;=%-]*")
+"""RFC 3986; whoever reads it on the way may write to the receiver."""
 
 
 def wanted(services: Services) -> dict[str, str]:
@@ -25,7 +29,16 @@ def wanted(services: Services) -> dict[str, str]:
     found = (
         {DIRECTORY_FILE: f"the password of {directory.bind_dn}"} if directory and directory.bind_dn else {}
     )
-    return found | ({PROXY_FILE: "the login of the proxy"} if proxy and proxy.authenticated else {})
+    receivers = services.alerts.receivers if services.alerts else []
+    return {
+        **found,
+        **({PROXY_FILE: "the login of the proxy"} if proxy and proxy.authenticated else {}),
+        **{
+            RECEIVER_FILE.format(one.name): f"the {one.file} of the receiver {one.name}"
+            for one in receivers
+            if one.file != "none"
+        },
+    }
 
 
 def require_secrets(work: Workspace, services: Services) -> None:
@@ -35,6 +48,8 @@ def require_secrets(work: Workspace, services: Services) -> None:
         wrong = flaw_of_file(file) or _flaw(file)
         if not wrong and name == PROXY_FILE and not LOGIN.fullmatch(file.read_text().strip()):
             wrong = "is not USER:PASSWORD without blanks or quotes"
+        if not wrong and what.startswith("the url ") and not ADDRESS.fullmatch(file.read_text().strip()):
+            wrong = "is not an address that begins with https://"
         if wrong:
             raise SecretError(
                 f"{what} {wrong}", path=str(file), allowed="one line, mode 0600",

@@ -40,6 +40,12 @@ Address = Annotated[str, Field(pattern=rf"^({_IPV4})?$")]
 Interface = Annotated[str, Field(pattern=rf"^({_IPV4}/[0-9]{{1,2}})?$")]
 """IPv4 with prefix length, or empty."""
 DirectoryServer = Annotated[str, Field(max_length=255, pattern=r"^ldaps?://[A-Za-z0-9][A-Za-z0-9.:-]*$")]
+Mailbox = Annotated[str, Field(max_length=254, pattern=r"^([A-Za-z0-9._+-]+@[A-Za-z0-9][A-Za-z0-9.-]*)?$")]
+Smarthost = Annotated[str, Field(max_length=260, pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5})?$")]
+SmtpLogin = Annotated[str, Field(max_length=254, pattern=r"^([A-Za-z0-9][A-Za-z0-9._@+-]*)?$")]
+HookUrl = Annotated[str, Field(max_length=2048, pattern=r"^(https?://[A-Za-z0-9][A-Za-z0-9._~:/?@+,=-]*)?$")]
+Channel = Annotated[str, Field(max_length=80, pattern=r"^([#@]?[a-z0-9][a-z0-9._-]*)?$")]
+"""Of Slack."""
 ProxyUrl = Annotated[str, Field(max_length=255, pattern=r"^(http://[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]{1,5})?$")]
 DirectHost = Annotated[str, Field(max_length=255, pattern=r"^[.]?[A-Za-z0-9][A-Za-z0-9.-]*(/[0-9]{1,2})?$")]
 """A host, a ``.domain`` or a network."""

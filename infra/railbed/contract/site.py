@@ -1,8 +1,10 @@
-"""Services of the site in the contract: settings for nodes, never a secret."""
+"""Services of the site in the contract: settings for nodes and controllers, never a secret."""
 
 from __future__ import annotations
 
 from typing import Literal
+
+from pydantic import Field
 
 from railbed.claims import FrozenModel
 from railbed.contract import scalars
@@ -53,6 +55,43 @@ class Homes(FrozenModel):
     """Folder of the homes, below the mount."""
 
 
+class Receiver(FrozenModel):
+    """Who can be told of alerts; what a kind does not have is empty."""
+
+    name: scalars.Name
+    kind: Literal["email", "webhook", "pagerduty", "slack"]
+    file: Literal["none", "password", "url", "token", "key"]
+    """What its file on the operator's machine holds."""
+    smarthost: scalars.Smarthost = ""
+    sender: scalars.Mailbox = ""
+    to: list[scalars.Mailbox] = Field(default_factory=list)
+    login: scalars.SmtpLogin = ""
+    require_tls: bool = True
+    url: scalars.HookUrl = ""
+    channel: scalars.Channel = ""
+
+
+class AlertRoute(FrozenModel):
+    """Alerts that go to receivers of their own."""
+
+    severity: Literal["", "critical", "warning"]
+    """Empty: any."""
+    teams: list[Literal["compute", "network", "storage", "scheduler", "monitoring"]]
+    """None: any."""
+    receivers: list[scalars.Name]
+
+
+class Alerts(FrozenModel):
+    """Who is told of alerts; its fields are those of the spec."""
+
+    receivers: list[Receiver]
+    default: list[scalars.Name]
+    routes: list[AlertRoute]
+    heartbeat: scalars.NameOrNone
+    """Empty: the alert that always fires reaches nobody."""
+    repeat_h: int
+
+
 class Services(FrozenModel):
     """What the site serves; a service that is None is left as the host has it."""
 
@@ -60,3 +99,4 @@ class Services(FrozenModel):
     proxy: Proxy | None = None
     directory: Directory | None = None
     homes: Homes | None = None
+    alerts: Alerts | None = None

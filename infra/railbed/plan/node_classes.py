@@ -100,6 +100,8 @@ class Cluster:
     """Whether the site has a directory of people."""
     homes: bool = False
     """Whether their homes are on a filesystem of the cluster."""
+    alerts: bool = False
+    """Whether somebody is told of alerts."""
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
     wheels: bool = False
@@ -290,6 +292,8 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         yield "homes_nodes"
     if cluster.wheels and kind.role == "controller":
         yield "wheels_nodes"
+    if cluster.alerts and kind.role == "controller":
+        yield "alerting_nodes"
     if kind.role in WORKERS:
         yield "gpu_nodes"
         if kind.rails and machine and machine.transport != "tcp":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from railbed.plan.parts import Warned
-from railbed.spec import ClusterSpec
-from railbed.spec.platforms import CLOUDS
+from railbed.spec import ClusterSpec, controllers
+from railbed.spec.platforms import CLOUDS, LabPlatform
 
 
 def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
@@ -27,6 +27,7 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
         yield Warned(code="PROXY_LOGIN", path=f"{where}.site.proxy.authenticated", message=message)
     if spec.site.directory is not None:
         yield from _directory(spec, where)
+    yield from _alerts(spec, where)
 
 
 def _directory(spec: ClusterSpec, where: str) -> Iterator[Warned]:
@@ -39,3 +40,18 @@ def _directory(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     if spec.scheduler != "slurm":
         message = "without Slurm every member of the directory's groups may log in to every host at any time"
         yield Warned(code="OPEN_LOGINS", path=f"{where}.site.directory.groups", message=message)
+
+
+def _alerts(spec: ClusterSpec, where: str) -> Iterator[Warned]:
+    """Nobody is on call for a lab, and a site watches hosts by themselves."""
+    if not controllers.count(spec) or isinstance(spec.platform, LabPlatform):
+        return
+    if spec.site.alerts is None:
+        message = (
+            "nobody is paged: alerts show in Prometheus on the controllers and are sent to nobody. Name who is told in "
+            "`site.alerts`"
+        )
+        yield Warned(code="NO_ALERT_RECEIVER", path=f"{where}.site.alerts", message=message)
+    elif spec.site.alerts.heartbeat is None:
+        message = "nobody notices that no alert arrives any more: send the one that always fires to a service that misses it"
+        yield Warned(code="NO_HEARTBEAT", path=f"{where}.site.alerts.heartbeat", message=message)

@@ -152,6 +152,7 @@ def classified(
         signs=made.software.secure_boot == "mok",
         directory=made.services.directory is not None,
         homes=made.services.homes is not None,
+        alerts=made.services.alerts is not None,
         scheduler_api=made.scheduler_api != "none",
         lnet=frozenset(filter(None, map(mounts.network, made.filesystems))),
         lnet_controllers=_controllers_have_storage(made),

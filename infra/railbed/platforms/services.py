@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from railbed.contract import site
 from railbed.plan import ClusterPlan
+from railbed.spec.alerts import Email, PagerDuty, Receiver, Slack
 from railbed.spec.services import certificates
 
 
@@ -15,6 +18,7 @@ def of(plan: ClusterPlan) -> site.Services:
         proxy=_proxy(plan),
         directory=_directory(plan),
         homes=_homes(plan),
+        alerts=_alerts(plan),
     )
 
 
@@ -42,3 +46,32 @@ def _homes(plan: ClusterPlan) -> site.Homes | None:
         return None
     mount = next(one.mount for one in plan.filesystems if one.name == wanted.filesystem)
     return site.Homes(mount=mount, path=f"{mount}/{wanted.path}")
+
+
+def _alerts(plan: ClusterPlan) -> site.Alerts | None:
+    wanted = plan.site.alerts
+    if wanted is None:
+        return None
+    return site.Alerts(
+        receivers=[_receiver(one) for one in wanted.receivers],
+        default=wanted.default,
+        routes=[
+            site.AlertRoute(severity=one.severity or "", teams=one.teams, receivers=one.receivers) for one in wanted.routes
+        ],
+        heartbeat=wanted.heartbeat or "",
+        repeat_h=wanted.repeat_h,
+    )  # fmt: skip
+
+
+def _receiver(one: Receiver) -> site.Receiver:
+    if isinstance(one, Email):
+        return site.Receiver(
+            name=one.name, kind=one.kind, file="password" if one.login else "none", smarthost=one.smarthost,
+            sender=one.sender, to=one.to, login=one.login or "", require_tls=one.require_tls,
+        )  # fmt: skip
+    if isinstance(one, PagerDuty):
+        return site.Receiver(name=one.name, kind=one.kind, file="key")
+    if isinstance(one, Slack):
+        return site.Receiver(name=one.name, kind=one.kind, file="url", channel=one.channel)
+    kept: Literal["none", "url", "token"] = "token" if one.authenticated else "none" if one.url else "url"
+    return site.Receiver(name=one.name, kind=one.kind, file=kept, url=one.url or "")

@@ -6,6 +6,7 @@ import re
 import ssl
 
 from railbed.errors import SpecError
+from railbed.spec import alert_checks, controllers
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.problems import key_path
 from railbed.spec.site import Directory, Homes, Proxy
@@ -24,6 +25,8 @@ def check(spec: ClusterSpec, where: str) -> None:
         _directory(spec.site.directory, f"{site}.directory")
     if spec.site.homes is not None:
         _homes(spec, spec.site.homes, f"{site}.homes")
+    if spec.site.alerts is not None:
+        alert_checks.check(spec.site.alerts, f"{site}.alerts", controllers.count(spec))
 
 
 def certificates(text: str) -> list[str]:

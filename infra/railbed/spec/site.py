@@ -1,4 +1,4 @@
-"""Services of the site that nodes use: time, names, a proxy, the directory of people and their homes."""
+"""Services of the site that the cluster uses: time, names, a proxy, the directory of people, their homes, whom alerts reach."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from railbed.spec.alerts import Alerts
 from railbed.spec.model import SpecModel
 from railbed.spec.scalars import Address, DnsDomain, Name, Server
 
@@ -132,7 +133,7 @@ class Homes(SpecModel):
 
 
 class Site(SpecModel):
-    """Services of the site that nodes use."""
+    """Services of the site that the cluster uses."""
 
     ntp: list[Server] = Field(default=[], max_length=8)
     """NTP servers that the controllers follow; empty: the provider's, where it has one at a fixed address."""
@@ -144,3 +145,5 @@ class Site(SpecModel):
     """The directory of people; without it only admins log in."""
     homes: Homes | None = None
     """Where people of the directory have their homes; without it where the directory says, and nothing makes them."""
+    alerts: Alerts | None = None
+    """Who is told of alerts; without it they show on the controllers and reach nobody."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.contract.conftest import SERVICES
 
-from railbed.configure.site_secrets import DIRECTORY_FILE, PROXY_FILE, require_secrets
-from railbed.contract.site import Services
+from railbed.configure.site_secrets import DIRECTORY_FILE, PROXY_FILE, RECEIVER_FILE, require_secrets
+from railbed.contract.site import Alerts, Receiver, Services
 from railbed.effects.secret_files import SecretError
 from railbed.effects.workspace import Workspace
 
@@ -40,7 +41,8 @@ def test_what_is_not_a_secret_is_refused(work: Workspace, text: str | None, mode
 
 def test_those_that_are_whole_or_not_asked_for_are_taken(work: Workspace) -> None:
     require_secrets(work, Services())
-    for name, text in ((DIRECTORY_FILE, "hunter2\n"), (PROXY_FILE, "node:hunter2\n")):
+    of_mail = RECEIVER_FILE.format("mail")
+    for name, text in ((DIRECTORY_FILE, "hunter2\n"), (PROXY_FILE, "node:hunter2\n"), (of_mail, "hunter2\n")):
         (work.secrets / name).write_text(text)
         (work.secrets / name).chmod(0o600)
     require_secrets(work, SERVICES)
@@ -53,3 +55,26 @@ def test_a_login_that_apt_would_read_otherwise_is_refused(work: Workspace, text:
     file.chmod(0o600)
     with pytest.raises(SecretError, match="USER:PASSWORD"):
         require_secrets(work, Services(proxy=SERVICES.proxy))
+
+
+@pytest.mark.parametrize(
+    ("kept", "text", "says"),
+    [
+        ("url", "http://hooks.corp.example/x", "begins with https://"), ("url", "https://hooks.corp.example/{{x}}", "https://"),
+        ("url", "https://hooks.corp.example/services/T0/B0/x", ""), ("key", "0123abcd", ""), ("none", None, ""),
+        ("token", None, "the token of the receiver chat is missing"),
+    ],
+)  # fmt: skip
+def test_a_receiver_has_its_file(work: Workspace, kept: Any, text: str | None, says: str) -> None:
+    receiver = Receiver(name="chat", kind="webhook", file=kept)
+    alerts = Alerts(receivers=[receiver], default=["chat"], routes=[], heartbeat="", repeat_h=4)
+    file = work.secrets / RECEIVER_FILE.format("chat")
+    if text is not None:
+        file.write_text(text + "\n")
+        file.chmod(0o600)
+    if not says:
+        require_secrets(work, Services(alerts=alerts))
+        return
+    with pytest.raises(SecretError, match=says) as wrong:
+        require_secrets(work, Services(alerts=alerts))
+    assert text is None or text not in wrong.value.as_text()

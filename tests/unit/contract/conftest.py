@@ -33,6 +33,16 @@ SERVICES = site.Services(
         authenticated=True,
     ),
     homes=site.Homes(mount="/scratch", path="/scratch/home"),
+    alerts=site.Alerts(
+        receivers=[
+            site.Receiver(
+                name="mail", kind="email", file="password", smarthost="smtp.corp.example:587", sender="railbed@corp.example",
+                to=["ops@corp.example"], login="railbed", url="https://tickets.corp.example/alerts", channel="#cluster",
+            )
+        ],
+        default=["mail"], routes=[site.AlertRoute(severity="critical", teams=["network"], receivers=["mail"])],
+        heartbeat="mail", repeat_h=4,
+    ),
 )  # fmt: skip
 
 

@@ -169,3 +169,42 @@ def test_what_is_not_proven_is_held_before_it_is_given_back(run: Run, world: Wor
     world.drained = {"h100-2": "fan, ada"}
     run("resume", "h100-2")
     assert world.drained == {} and world.reserved == {NODE}, "one that is proven goes to users"
+
+
+def test_a_summary_counts_what_happened_and_names_who_has_trouble_again_and_again(
+    run: Run, work: Workspace
+) -> None:
+    journal = Journal(work.journal_file)
+    for event in ("repair-drain", "repair-hold", "repair-failed", "repair-drain", "repair-resumed"):
+        journal.write(event, node=NODE)
+    journal.write("repair-drain", node="h100-2")
+    journal.write("drift-hold", nodes=["h100-0", "gone-1"])
+    journal.write("quarantine", nodes=["gone-1"])
+    journal.write("validated", verdict="pass")
+    journal.write("validated", verdict="fail", quick=True)
+    journal.write("validated", verdict="fail", node=NODE)
+    journal.write("breaker-open", pool="h100", why="x")
+    said = run("summary", "--json")
+    assert said["events"] == {
+        "repair begun": 3, "repair passed": 1, "repair failed": 1, "held by drift": 2, "left half done": 1,
+    }  # fmt: skip
+    assert said["validations"] == {"pass": 1} and said["breaker_opened"] == 1
+    assert [(one["node"], one["lifecycle"]) for one in said["often"]] == [
+        (NODE, "healthy"),
+        ("gone-1", "gone"),
+    ]
+    assert said["often"][0]["events"] == {"repair begun": 2, "repair failed": 1, "repair passed": 1}
+    assert sum(said["nodes"].values()) == len(NODES)
+    shown = run("summary")
+    assert "3 repair begun" in shown and "2 × repair begun" in shown and "opened 1 times" in shown
+
+
+def test_a_summary_leaves_out_what_is_older_than_it_asks(
+    run: Run, work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("railbed.effects.journal.now_iso", lambda: "2020-01-01T00:00:00+00:00")
+    for _ in range(3):
+        Journal(work.journal_file).write("repair-drain", node=NODE)
+    said = run("summary", "--json")
+    assert (said["events"], said["often"], said["validations"], said["breaker_opened"]) == ({}, [], {}, 0)
+    assert "none" in run("summary")

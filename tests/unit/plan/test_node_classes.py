@@ -153,7 +153,8 @@ def test_every_group_of_a_package_exists(machine: str) -> None:
         Kind("controller", first_controller=True),
     ]  # fmt: skip
     site = {
-        "imds": True, "directory": True, "homes": True, "signs": True, "scheduler_api": True, "lnet": frozenset({"o2ib"}),
+        "imds": True, "directory": True, "homes": True, "alerts": True, "signs": True, "scheduler_api": True,
+        "lnet": frozenset({"o2ib"}),
     }  # fmt: skip
     groups = {group for kind in kinds for group in of(kind, **site).groups}
     optional = set(node_classes.OF_COMPONENTS) | {"rdma_nodes", "lldp_nodes"}

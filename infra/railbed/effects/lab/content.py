@@ -47,24 +47,25 @@ STANDINS = Path(__file__).parent / "standins"
 def role_packages() -> tuple[str, ...]:
     """Packages of the distribution that the roles install on any host of a lab, of any release. Baked into the image, as an
     image bake does, and offered by the lab's signed repository."""
-    return (*sorted(_packages(MACHINE, "container", directory=False)), *TOOLS)
+    return (*sorted(_packages(MACHINE, "container", asked=False)), *TOOLS)
 
 
 @cache
 def offered_packages() -> tuple[str, ...]:
     """Those that a lab installs only where its spec asks for them: in the repository, and not in the image."""
-    asked = _packages(MACHINE, "container", directory=True)
-    return tuple(sorted(asked - _packages(MACHINE, "container", directory=False)))
+    asked = _packages(MACHINE, "container", asked=True)
+    return tuple(sorted(asked - _packages(MACHINE, "container", asked=False)))
 
 
 @cache
 def machine_packages() -> tuple[str, ...]:
     """Those that roles install on virtual machines alone; a name that ends in ``@kernel`` is of the kernel that runs there."""
-    found = {name for key in ON_MACHINES for name in _packages(key, "machine", directory=False)}
+    found = {name for key in ON_MACHINES for name in _packages(key, "machine", asked=False)}
     return tuple(sorted(found - set(role_packages())))
 
 
-def _packages(key: str, hosts: node_classes.Hosts, *, directory: bool) -> set[str]:
+def _packages(key: str, hosts: node_classes.Hosts, *, asked: bool) -> set[str]:
+    """``asked``: with what a spec may ask for beside, a directory of people and receivers of alerts."""
     machine = catalog.load_machine(key)
     found: set[str] = set()
     for key in catalog.keys("software"):
@@ -74,7 +75,7 @@ def _packages(key: str, hosts: node_classes.Hosts, *, directory: bool) -> set[st
         )
         lab = node_classes.Cluster(
             release=release, os=SYSTEM, installed=in_lab, scheduler="slurm", mounts=frozenset({FILESYSTEM}), imds=False,
-            hosts=hosts, vendor=machine.vendor, directory=directory,
+            hosts=hosts, vendor=machine.vendor, directory=asked, alerts=asked,
         )  # fmt: skip
         for kind, facts in (
             (Kind("controller", first_controller=True, metadata=(FILESYSTEM,)), None),

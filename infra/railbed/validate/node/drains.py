@@ -38,6 +38,10 @@ class Settings:
     automatic: tuple[str, ...]
     """Marks of all automatic drains, this one's too."""
     confirm_s: float
+    start_check_s: float
+    """What the check at the start of a job may take; what did not answer by then is unknown."""
+    start_confirm_s: float
+    """Between the two checks of the start of a job."""
     passes: int
     returns: int
     returns_window_s: float

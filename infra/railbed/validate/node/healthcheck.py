@@ -35,6 +35,8 @@ from railbed.validate.node.report import compose, parse
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
 CHECKS_S = 14.0
 """Of the 25 s after which the script around this program ends it, what the checks may take together; a drain takes the rest."""
+LOCK_S = 3.0
+"""For the start of a job that is just draining the node; afterwards this run goes on, and both keep the limit."""
 HEALTHY, BROKEN, UNUSABLE, REPORTED = 0, 1, 2, 3
 """Exit statuses: of a report, and (2) where nobody can say what the node should be."""
 
@@ -69,10 +71,12 @@ def main(arguments: list[str]) -> int:
     def save_returned(at: list[float]) -> bool:
         return store.save(root + store.RETURNS, json.dumps({"at": at}))
 
-    memory = Memory(**store.known(Memory, before.get("memory")))
-    returned = store.load(root + store.RETURNS).get("at", [])
-    drains = Drains(node, want["pool"], settings, controller, memory, returned, save, save_returned)
-    notes = drains.tend(seen, time.monotonic())
+    with store.locked(root + store.LOCK, LOCK_S):
+        # Anew: the start of a job may have drained the node since (prolog.py).
+        memory = Memory(**store.known(Memory, store.load(root + store.MEMORY).get("memory")))
+        returned = store.load(root + store.RETURNS).get("at", [])
+        drains = Drains(node, want["pool"], settings, controller, memory, returned, save, save_returned)
+        notes = drains.tend(seen, time.monotonic())
     _publish(root, controller, [*seen.reports, *notes], settings.report_mark)
     return HEALTHY
 

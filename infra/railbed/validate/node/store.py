@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Optional
 
@@ -15,6 +19,9 @@ MEMORY = f"{RUN}/health.json"
 REPORTED = f"{RUN}/health-reported"
 """The line that the scheduler has; the shell script around this program writes it too."""
 RETURNS = f"{STATE}/health-returns.json"
+LOCK = f"{RUN}/health.lock"
+"""Of whoever drains the node or gives it back: the health check, or the start of a job."""
+LOCK_POLL_S = 0.2
 
 
 def load(path: str) -> dict[str, Any]:
@@ -54,3 +61,27 @@ def save(path: str, content: str) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def locked(path: str, wait_s: float) -> Iterator[bool]:
+    """Holds the lock, which ends with its process; False where another one kept it for ``wait_s``, or it cannot be had."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield False
+        return
+    end, locked_now = time.monotonic() + wait_s, False
+    try:
+        while not locked_now:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked_now = True
+            except OSError:
+                if time.monotonic() >= end:
+                    break
+                time.sleep(LOCK_POLL_S)
+        yield locked_now
+    finally:
+        os.close(handle)

@@ -2,7 +2,7 @@
 
 Checked only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
 lie about. POSIX ones are files below /dev/shm (shm_overview(7), sem_overview(7)), System V ones stand in /proc/sysvipc
-(sysvipc(7)). Who is an ordinary user: systemd's "Users, Groups, UIDs and GIDs on systemd Systems".
+(sysvipc(7)). Whose processes are: ``process_table.py``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ import pytest
 
 from railbed.validate.node.gpus import hidden_by
 from railbed.validate.node.probe import Finding, Probe
+from railbed.validate.node.process_table import STEP, in_login, ordinary, table_of
 
-FIRST_UID = 1000
-OF_SYSTEMD = range(61184, 65536)
-"""Dynamic users of services, nobody, and those of Debian's packages from 60000 on that are near it."""
-OF_DEBIAN = range(60000, 61184)
-"""Given out to packages for good (Debian Policy, 9.2.2)."""
 ASK = ["nvidia-smi", "-q", "-x"]
 """As other checks ask it. `--query-compute-apps` returns the same for no process and for none that it may see."""
 GPU = re.compile(r'<gpu id="([0-9A-Fa-f:.]+)">(.*?)</gpu>', re.S)
@@ -32,10 +28,6 @@ COMPUTES = "C"
 """In a process' type: C, C+G or M+C (nvidia-smi manual); G alone draws."""
 SHARED_FILES = ["find", "/dev/shm", "-xdev", "-mindepth", "1", "!", "-type", "d", "-printf", r"%U %s %f\n"]
 SHARED_FILE = re.compile(r"^(\d+) (\d+) (.*)$", re.M)
-STEP = "slurmstepd"
-"""Slurm's process above each step of a job."""
-LOGINS = ("sshd", "login", "ssm-session-wor")
-"""What a login is below: SSH, a console, AWS' Session Manager. The kernel keeps 15 characters of a name."""
 TRIES, PAUSE_S = 4, 1.0
 """A step that is over, and what it kept, may take seconds to end."""
 EXPECTED = "none"
@@ -50,47 +42,11 @@ class Seen:
     found: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Process:
-    """A row of /proc."""
-
-    name: str
-    parent: int
-    uid: int
-
-
-def ordinary(uid: int) -> bool:
-    """Whether a person's."""
-    return uid >= FIRST_UID and uid not in OF_SYSTEMD and uid not in OF_DEBIAN
-
-
-def _table(probe: Probe) -> dict[int, Process]:
-    """Process number → what /proc shows of it (proc_pid_status(5))."""
-    found = {}
-    for number in probe.names("/proc"):
-        status = (probe.read(f"/proc/{number}/status") or "") if number.isdigit() else ""
-        fields = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
-        if fields.get("PPid", "").isdigit() and fields.get("Uid", "").isdigit():
-            found[int(number)] = Process(fields["Name"], int(fields["PPid"]), int(fields["Uid"]))
-    return found
-
-
-def _in_login(number: int, table: dict[int, Process]) -> bool:
-    """Whether it is below a login, which without a job only administrators have (claim ``node.logins``)."""
-    seen: set[int] = set()
-    while number in table and number not in seen:
-        if table[number].name.startswith(LOGINS):
-            return True
-        seen.add(number)
-        number = table[number].parent
-    return False
-
-
 def _processes(probe: Probe, seen: Seen) -> None:
-    table = _table(probe)
+    table = table_of(probe)
     if 1 not in table:
         seen.obstacle = seen.obstacle or "/proc does not show the processes of others"
-    inside = {number for number in table if _in_login(number, table)}
+    inside = {number for number in table if in_login(number, table)}
     # All of theirs: a manager of the user's services and a terminal that outlives a connection are below no login.
     logged_in = {table[number].uid for number in inside}
     for number, one in sorted(table.items()):
