@@ -506,3 +506,20 @@ CLOUD_POOL_TIMEOUT_S = 7200
 """From a pool's request to its nodes: racks of bare metal are handed over one after another."""
 RELEASE_TIMEOUT_S = 1800.0
 """For a provider to end the instances that leave a pool, and to count them out of their group."""
+
+# --- Kubernetes ------------------------------------------------------------------------------------------------
+KUBERNETES_MIN = (1, 34)
+"""First version with ``resource.k8s.io/v1`` (dynamic resource allocation; Kubernetes 1.34 release notes)."""
+KUBERNETES_CONNECT_TIMEOUT_S = 10.0
+KUBERNETES_READ_TIMEOUT_S = 60.0
+KUBERNETES_PAGE = 500
+"""Objects that one answer lists, as kubectl asks for."""
+KUBERNETES_RESPONSE_BYTES = 256 * 2**20
+"""Of one answer: 500 nodes of a busy cluster take some tens of MB."""
+KUBERNETES_FIELD_MANAGER = "railbed"
+KUBERNETES_PREFIX = "railbed"
+"""Begins the keys of railbed's own labels, taints and annotations."""
+KUBERNETES_TRIES = 5
+"""How often a change is tried again where somebody else changed the object between reading and writing."""
+KUBERNETES_LEASE_S = 60
+"""A Lease that its holder has not renewed for so long is taken over; what is done under one takes seconds."""

@@ -17,7 +17,7 @@ from typing import Any
 from railbed import configure, operate, platforms, spec, validate
 from railbed import plan as plans
 from railbed.contract import Contract, Missing
-from railbed.effects import contract_store, control_sockets, files, lock
+from railbed.effects import acceptance, contract_store, control_sockets, files, lock, schedulers
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
@@ -155,7 +155,7 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     going = operate.leaving(known, plans.names(planned), renamed)
     if not going:
         return
-    scheduler = Scheduler(Remote(work, known)) if known.scheduler == "slurm" else None
+    scheduler = schedulers.of(work, known) if known.scheduler != "none" else None
     operate.require_idle(known, work, going, scheduler, removed)
     kept = {pool.name for pool in planned.pools}
     to_remove = [
@@ -166,6 +166,8 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     Journal(work.journal_file).write("shrink", nodes=[node.name for node in going])
     for line in platforms.scale_in(planned, work.stack, to_remove):
         say(line)
+    if known.kubernetes and scheduler:
+        acceptance.release(scheduler, [node.name for node in going])
     configure.let_go(work, [node.name for node in going])
 
 
@@ -240,7 +242,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         with timings.stage("hosts"):
             changes, contract = make(work, say, on_engine)
         with timings.stage("converge"):
-            converged = configure.converge(contract, work, on_event=on_converge)
+            converged = _configured(contract, work, on_converge)
         if converged.broken:
             raise configure.broken(converged)
         lapse = validate.lapse(contract, work)
@@ -254,6 +256,28 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
             "up-done", changes=changes.by_kind, verdict=str(report.verdict), timings=timings.seconds
         )
     return UpResult(changes, converged, report, quick, timings.seconds, lapse, contract.missing)
+
+
+def _configured(
+    contract: Contract, work: Workspace, on_event: configure.OnEvent | None
+) -> configure.ConvergeResult:
+    """Runs the roles. Nodes of a Kubernetes cluster are their owners' to install; where the spec has a gate, pods stay away."""
+    if contract.kubernetes is None:
+        return configure.converge(contract, work, on_event=on_event)
+    if contract.kubernetes.gate:
+        accepted = acceptance.record(work)
+        names = [one.name for one in contract.nodes if not acceptance.is_accepted(one, accepted)]
+        acceptance.hold(schedulers.of(work, contract), names)
+    else:
+        _open_gate(work, contract)
+    return configure.ConvergeResult(nodes={}, seconds=0.0)
+
+
+def _open_gate(work: Workspace, contract: Contract) -> None:
+    """Takes railbed's taint from nodes that others own: without a gate, or without the stack, nobody else would."""
+    scheduler = schedulers.of(work, contract)
+    if reservation := scheduler.reservation():
+        acceptance.release(scheduler, reservation.nodes)
 
 
 def plan_upgrade(work: Workspace, release: str) -> operate.PlannedUpgrade:
@@ -304,6 +328,7 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
     wanted = spec.load(work.stack_file)
     software = wanted.software.model_copy(update={"release": release})
     planned = plans.plan(wanted.model_copy(update={"software": software}))
+    configure.require_roles(known)
     if known.scheduler != "slurm":
         raise Unsupported(
             f"scheduler {known.scheduler}", "an upgrade in waves",
@@ -342,6 +367,8 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
         Journal(work.journal_file).write("destroy", stack=work.stack, jobs=found.jobs)
         session = keep_state(work, say, "destroy")
         control_sockets.close(work)
+        if work.contract_file.exists() and (known := contract_store.load(work)).kubernetes:
+            _open_gate(work, known)
         session.drop_stale_locks()
         try:
             _, kept = session.destroy(on_event)

@@ -109,6 +109,8 @@ class Facts(FrozenModel):
     """Hosts with rails: compute nodes and spares."""
     has_fabric: bool
     has_scheduler: bool
+    kubernetes: bool = False
+    """Whether that is Kubernetes: nodes take no login then."""
     filesystems: list[Filesystem]
     """The first is the one that jobs save on."""
     checkpoint: Checkpoint | None
@@ -231,8 +233,8 @@ class Definition:
             roles=list(self.roles),
             expectation=found.reach,
             simulated=self.hardware and facts.stands_in,
-            measured_by=self.by.tool_for(facts.transports),
-            unmeasured=self.by.lacking,
+            measured_by=self.by.tool_for(facts.transports, kubernetes=facts.kubernetes),
+            unmeasured=self.by.lacking(kubernetes=facts.kubernetes),
         )
 
 

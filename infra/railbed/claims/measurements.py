@@ -16,23 +16,30 @@ class Measurement:
     """The program that measures, for people; without a step the one that would."""
     instead: Mapping[str, str] = field(default_factory=dict)
     """Transport → the program that measures there in place of ``tool``."""
+    on_kubernetes: str = ""
+    """What measures where Kubernetes is the scheduler, and nodes take no login; empty: nothing of this release does."""
 
-    def tool_for(self, transports: Iterable[str]) -> str:
+    def tool_for(self, transports: Iterable[str], *, kubernetes: bool = False) -> str:
         """The program; empty where nothing can answer."""
+        if kubernetes:
+            return self.on_kubernetes
         if not self.step:
             return ""
         return ", ".join(sorted({self.instead.get(name, self.tool) for name in transports})) or self.tool
 
-    @property
-    def lacking(self) -> str:
+    def lacking(self, *, kubernetes: bool = False) -> str:
         """Why nothing can answer; empty where something can."""
-        return "" if self.step else f"this release does not run {self.tool} yet"
+        if not self.step:
+            return f"this release does not run {self.tool} yet"
+        if kubernetes and not self.on_kubernetes:
+            return f"this release does not run {self.tool} on Kubernetes yet"
+        return ""
 
 
 PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw"}
 
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
-SCHEDULER = Measurement("scheduler", "scontrol")
+SCHEDULER = Measurement("scheduler", "scontrol", on_kubernetes="the Kubernetes API")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
 NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")

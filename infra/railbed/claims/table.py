@@ -40,14 +40,14 @@ def page_of(claim: str) -> str:
     return found.page if found else ""
 
 
-def measured(claim: Claim, transports: Iterable[str]) -> Claim:
+def measured(claim: Claim, transports: Iterable[str], *, kubernetes: bool = False) -> Claim:
     """The claim with what of this release answers it where the rails are ``transports``, or why nothing does."""
     one = find(claim.id)
     if one is None:
         return claim.model_copy(
             update={"measured_by": "", "unmeasured": "this release does not know the claim"}
         )
-    tool, lacking = one.by.tool_for(transports), one.by.lacking
+    tool, lacking = one.by.tool_for(transports, kubernetes=kubernetes), one.by.lacking(kubernetes=kubernetes)
     return claim.model_copy(update={"measured_by": tool, "unmeasured": lacking})
 
 

@@ -10,10 +10,9 @@ from railbed.claims import WORKERS, Verdict
 from railbed.cli import output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
-from railbed.effects import contract_store
+from railbed.effects import contract_store, schedulers
 from railbed.effects.journal import Journal
-from railbed.effects.remote import Remote
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.operate import breaker as breaking
@@ -33,10 +32,10 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
+def _open(stack: str) -> tuple[Workspace, Contract, NodeScheduler]:
     work = workspace(stack)
     contract = contract_store.load(work)
-    return work, contract, Scheduler(Remote(work, contract))
+    return work, contract, schedulers.of(work, contract)
 
 
 def explain(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:

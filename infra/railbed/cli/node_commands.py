@@ -10,10 +10,9 @@ from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
-from railbed.effects import acceptance, contract_store
+from railbed.effects import acceptance, contract_store, schedulers
 from railbed.effects.journal import Journal
-from railbed.effects.remote import Remote
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.operate import guards, lifecycle, nodes, picture, standing
@@ -32,10 +31,10 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="node")
 
 
-def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
+def _open(stack: str) -> tuple[Workspace, Contract, NodeScheduler]:
     work = workspace(stack)
     contract = contract_store.load(work)
-    return work, contract, Scheduler(Remote(work, contract))
+    return work, contract, schedulers.of(work, contract)
 
 
 @app.command("list")
@@ -120,9 +119,11 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
           stack: str = output.STACK_OPTION) -> None:  # fmt: skip
     """Start no new jobs on a node; running ones go on. Only `node resume` takes this back."""
     work, contract, scheduler = _open(stack)
-    scheduler.drain(contract.node(name).name, f"{OPERATOR_PREFIX} {reason}")
+    stays = scheduler.drain(contract.node(name).name, f"{OPERATOR_PREFIX} {reason}")
     Journal(work.journal_file).write("drain", node=name, reason=reason)
     output.out.print(f"{name} is draining")
+    for one in stays:
+        output.out.print(f"  {one}", soft_wrap=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from railbed.configure import progress
 from railbed.configure.events import Event, OnEvent
-from railbed.configure.playbook import converge
+from railbed.configure.playbook import converge, require_roles
 from railbed.configure.releases import learn, refuse_move
 from railbed.configure.results import ConvergeResult, NodeResult, NodeState, broken
 from railbed.configure.site_secrets import require_secrets
@@ -27,5 +27,6 @@ __all__ = [
     "let_go",
     "progress",
     "refuse_move",
+    "require_roles",
     "require_secrets",
 ]

@@ -26,10 +26,20 @@ from railbed.effects.lock import leased
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace
-from railbed.errors import CommandError, ContractError, RailbedError, refused
+from railbed.errors import CommandError, ContractError, RailbedError, Unsupported, refused
 
 SHOWN_LINES = 20
 FULL = os.strerror(errno.ENOSPC)
+
+
+def require_roles(contract: Contract) -> None:
+    """Raises Unsupported for nodes that no role configures: those of a Kubernetes cluster are installed by its owners."""
+    if contract.kubernetes is not None:
+        raise Unsupported(
+            f"stack {contract.stack} on Kubernetes",
+            "a run of the roles",
+            "its nodes are installed by the cluster's owners",
+        )
 
 
 def converge(
@@ -44,6 +54,7 @@ def converge(
     would move, or a signing key that is not there, Busy where another railbed is at work on a node, and CommandError where
     Ansible itself did not run.
     """
+    require_roles(contract)
     if contracts.hash_on_disk(work.contract_file) != contract.hash:
         raise ContractError(
             "the contract on disk is not the one to converge", path=str(work.contract_file),

@@ -4,6 +4,7 @@ Everything after the platforms (inventory, configure, validate, operate) reads t
 secret value, and at most 2 KB a node.
 """
 
+from railbed.contract.kubernetes import Kubernetes
 from railbed.contract.parts import (
     Brought,
     File,
@@ -44,6 +45,7 @@ __all__ = [
     "Iap",
     "Identity",
     "Jump",
+    "Kubernetes",
     "MacError",
     "Machine",
     "Missing",

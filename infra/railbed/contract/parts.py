@@ -47,7 +47,7 @@ class Ssh(FrozenModel):
     proxy: Proxy | None = None
     """None: directly."""
     host_keys: list[scalars.PublicKey]
-    """Public host keys, ``ssh-ed25519 AAAA…``."""
+    """Public host keys, ``ssh-ed25519 AAAA…``; none where nothing logs in to the node."""
 
 
 class Identity(FrozenModel):
@@ -92,6 +92,8 @@ class Node(FrozenModel):
     """Name of one of the contract's ``classes``."""
     storage: StorageLink | None = Field(default=None, exclude_if=lambda link: link is None)
     """None where railbed gives no address. Left out then, so that contracts of the time before keep their hash."""
+    api_name: scalars.HostOrNone = Field(default="", exclude_if=lambda name: not name)
+    """Its name at the Kubernetes API; empty elsewhere, and left out as above."""
 
 
 class Brought(FrozenModel):

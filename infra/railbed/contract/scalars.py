@@ -32,6 +32,7 @@ NameOrNone = Annotated[str, Field(max_length=LONGEST_NAME, pattern=rf"^({_NAME})
 Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 Host = Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
 """A DNS name or an address."""
+HostOrNone = Annotated[str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?)?$")]
 Domain = Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$")]
 NameServer = Annotated[str, Field(max_length=45, pattern=r"^[0-9a-fA-F][0-9a-fA-F:.]*$|^::[0-9a-fA-F:.]*$")]
 """IPv4 or IPv6."""

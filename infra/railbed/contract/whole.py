@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from railbed.claims import Claim, FrozenModel, OutOfScope
 from railbed.contract import scalars
+from railbed.contract.kubernetes import Kubernetes
 from railbed.contract.parts import Filesystem, Machine, Missing, Nic, Node, NodeClass, Rail, Software
 from railbed.contract.site import Services
 from railbed.errors import ContractError
@@ -56,6 +57,9 @@ class Contract(FrozenModel):
     """NTP servers that the controllers follow; empty: the cluster keeps a time of its own."""
     services: Services = Field(default_factory=Services)
     """Of the site, beside time."""
+    kubernetes: Kubernetes | None = Field(default=None, exclude_if=lambda place: place is None)
+    """The cluster that is the scheduler; None where it is another. Left out then, so that contracts of the time before keep
+    their hash."""
     spec_hash: scalars.Sha256
     hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 over the canonical JSON of everything else; set by ``sealed``."""

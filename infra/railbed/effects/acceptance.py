@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from railbed.contract import Node
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 
 
@@ -27,19 +27,19 @@ def is_accepted(node: Node, accepted: Mapping[str, str]) -> bool:
     return accepted.get(node.name) == node.identity.value
 
 
-def admit(work: Workspace, nodes: Sequence[Node], scheduler: Scheduler | None) -> None:
+def admit(work: Workspace, nodes: Sequence[Node], scheduler: NodeScheduler | None) -> None:
     """Records that the nodes passed and gives them to users. Without a scheduler nothing holds them."""
     work.accepted.write({**record(work), **{node.name: node.identity.value for node in nodes}})
     if scheduler is not None:
         release(scheduler, [node.name for node in nodes])
 
 
-def hold(scheduler: Scheduler, names: Iterable[str]) -> None:
+def hold(scheduler: NodeScheduler, names: Iterable[str]) -> None:
     """No new job of a user starts on these nodes; running ones are left alone."""
     scheduler.reserve(names)
 
 
-def release(scheduler: Scheduler, names: Iterable[str]) -> None:
+def release(scheduler: NodeScheduler, names: Iterable[str]) -> None:
     """Ends what `hold` did; the record stays."""
     scheduler.release(names)
 

@@ -73,9 +73,10 @@ class Scheduler:
         text = self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout
         return self._read("squeue", slurm_text.jobs, text)
 
-    def drain(self, node: str, reason: str) -> None:
-        """Gives the node no new job; running ones go on to their end."""
+    def drain(self, node: str, reason: str) -> list[str]:
+        """Gives the node no new job; running ones go on to their end. Nothing else is on a node of Slurm: gives nothing."""
         self._run(["scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason}"])
+        return []
 
     def resume(self, node: str, reason: str | None = None) -> bool:
         """Gives the node back to the scheduler; a node that is not drained stays as it is.

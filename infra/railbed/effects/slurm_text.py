@@ -28,7 +28,7 @@ class NodeState:
     base: str
     """IDLE, ALLOCATED, MIXED, DOWN, UNKNOWN, …"""
     flags: frozenset[str]
-    """DRAIN, RESERVED, MAINTENANCE, NOT_RESPONDING, …"""
+    """DRAIN, RESERVED, MAINTENANCE, NOT_RESPONDING, …; of Kubernetes TAINTED: a taint that nobody announced keeps pods away."""
     gres: str
     partitions: tuple[str, ...]
     reason: str = ""
@@ -51,7 +51,9 @@ class NodeState:
     def usable(self) -> bool:
         """True when a job could be placed there as soon as others leave."""
         return (
-            self.responding and not self.drained and not self.flags & {"INVALID_REG", "POWERED_DOWN", "FAIL"}
+            self.responding
+            and not self.drained
+            and not self.flags & {"INVALID_REG", "POWERED_DOWN", "FAIL", "TAINTED"}
         )
 
     @property

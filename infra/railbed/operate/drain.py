@@ -13,7 +13,7 @@ from railbed.defaults import (
     HEALTHCHECK_PREFIX,
 )
 from railbed.effects.journal import now_iso
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.errors import RailbedError, UnprovenError
 
@@ -33,7 +33,9 @@ def owners(states: Mapping[str, NodeState], names: Iterable[str]) -> dict[str, s
     return {name: one.reason for name, one in drained if not one.reason.startswith(AUTOMATIC_DRAINS)}
 
 
-def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step) -> str:
+def drain(
+    scheduler: NodeScheduler, name: str, states: Mapping[str, NodeState], prefix: str, step: Step
+) -> str:
     """Drains the node unless it is; gives the reason of a person's own drain, which is kept.
 
     ``states`` is what the scheduler said of its nodes just now: asking costs as much for one as for all. A node that its
@@ -56,7 +58,7 @@ def drain(scheduler: Scheduler, name: str, states: Mapping[str, NodeState], pref
     return ""
 
 
-def busy(scheduler: Scheduler, names: Iterable[str]) -> dict[str, list[str]]:
+def busy(scheduler: NodeScheduler, names: Iterable[str]) -> dict[str, list[str]]:
     """Node → jobs that hold it (``<id> of <user>``); a node without any is absent."""
     found: dict[str, list[str]] = {}
     wanted = set(names)
@@ -66,7 +68,7 @@ def busy(scheduler: Scheduler, names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def wait(scheduler: Scheduler, name: str, step: Step) -> float:
+def wait(scheduler: NodeScheduler, name: str, step: Step) -> float:
     """Waits until no job holds the node; says once which ones it waits for. Gives the seconds."""
     start, shown = time.monotonic(), ""
     while jobs := scheduler.jobs(name):

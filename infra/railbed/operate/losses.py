@@ -9,9 +9,8 @@ from pydantic import Field
 from railbed.claims import FrozenModel
 from railbed.contract import Contract, Filesystem
 from railbed.defaults import LOSS_TIMEOUT_S
-from railbed.effects import contract_store
+from railbed.effects import contract_store, schedulers
 from railbed.effects.remote import Remote
-from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
@@ -97,11 +96,11 @@ def refuse_jobs(found: Losses, stack: str) -> None:
 
 
 def _jobs(work: Workspace, contract: Contract) -> tuple[list[Job], str]:
-    if contract.scheduler != "slurm":
+    if contract.scheduler == "none":
         return [], "the stack has no scheduler, and nobody else knows who uses a host"
     try:
-        return Scheduler(Remote(work, contract), LOSS_TIMEOUT_S).jobs(), ""
-    except (CommandError, ContractError) as silent:
+        return schedulers.of(work, contract, LOSS_TIMEOUT_S).jobs(), ""
+    except (CommandError, UsageError) as silent:
         return [], f"the scheduler does not answer: {silent.message.splitlines()[-1]}"
 
 

@@ -8,7 +8,7 @@ from railbed.claims import FrozenModel
 from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.operate import picture, standing
@@ -43,7 +43,7 @@ class Overview(FrozenModel):
     incidents: list[Incident]
 
 
-def overview(contract: Contract, work: Workspace, scheduler: Scheduler) -> Overview:
+def overview(contract: Contract, work: Workspace, scheduler: NodeScheduler) -> Overview:
     """Every node of the contract, and what they report. Raises CommandError when the scheduler does not answer: no guess."""
     seen = picture.take(contract, work, scheduler)
     return Overview(

@@ -12,7 +12,7 @@ from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.journal_index import Entry, Index
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
 from railbed.operate import past
@@ -80,7 +80,7 @@ def holding(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     return found
 
 
-def take(contract: Contract, work: Workspace, scheduler: Scheduler) -> Picture:
+def take(contract: Contract, work: Workspace, scheduler: NodeScheduler) -> Picture:
     """Asks the scheduler and reads the records. Raises CommandError where the scheduler does not answer: no guess instead."""
     return Picture(
         contract=contract, states=scheduler.nodes(), jobs=holding(scheduler.jobs()),

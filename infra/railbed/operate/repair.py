@@ -16,6 +16,7 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
 from railbed.operate import breaker, drain, evidence, guards, lifecycle, picture, standing
@@ -44,8 +45,9 @@ class Repaired(FrozenModel):
     """Reason of a person's drain that was left in place."""
 
 
-def plan(contract: Contract, name: str, scheduler: Scheduler) -> list[Step]:
-    """What a repair would do, with the jobs that it would wait for; changes nothing."""
+def plan(contract: Contract, name: str, scheduler: NodeScheduler) -> list[Step]:
+    """What a repair would do, with the jobs that it would wait for; changes nothing. Raises Unsupported on Kubernetes."""
+    configure.require_roles(contract)
     node = contract.node(name)
     if node.role == "controller":
         raise UsageError(f"{name} is a controller; the repair of this release is for nodes that run jobs", found=node.role,
@@ -71,6 +73,7 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
     person's reason to override those guards that may be (``guards.FORCED``). Raises Refused where the life of a node has no
     repair now, RailbedError ``REPORT_ROOM`` where its validation could not be written.
     """
+    configure.require_roles(contract)
     remote = Remote(work, contract)
     scheduler, journal = Scheduler(remote), Journal(work.journal_file)
     plan(contract, name, scheduler)

@@ -7,7 +7,7 @@ from railbed.contract import Contract, Node
 from railbed.defaults import OPERATOR_PREFIX
 from railbed.effects import acceptance
 from railbed.effects.journal import Journal, operator
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
 from railbed.operate import drain, lifecycle, picture, standing
@@ -25,7 +25,7 @@ def require(node: Node, seen: Picture) -> None:
         )  # fmt: skip
 
 
-def retire(contract: Contract, work: Workspace, name: str, scheduler: Scheduler, reason: str) -> None:
+def retire(contract: Contract, work: Workspace, name: str, scheduler: NodeScheduler, reason: str) -> None:
     """Does it: written down first, then not accepted and held, then drained where it is not, with every earlier reason kept."""
     node = contract.node(name)
     seen = picture.take(contract, work, scheduler)

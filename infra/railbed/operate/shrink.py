@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from railbed.contract import Contract, Node
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.operate import nodes
@@ -28,7 +28,7 @@ def require_idle(
     contract: Contract,
     work: Workspace,
     going: Sequence[Node],
-    scheduler: Scheduler | None,
+    scheduler: NodeScheduler | None,
     named: Collection[str],
 ) -> None:
     """Raises UsageError where a node that leaves may still have work on it; nothing was done then.

@@ -14,6 +14,7 @@ from railbed.plan import (
     clock,
     facts,
     images,
+    kubernetes,
     purchase,
     scheduler_api,
     services,
@@ -41,6 +42,7 @@ from railbed.software import compat
 from railbed.software.artefacts import Artefact
 from railbed.spec import ClusterSpec, controllers, spares, spec_hash
 from railbed.spec.cluster import FilesystemSpec, Pool
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.platforms import CloudPlatform, LabPlatform
 
 KEY = "railbed:cluster"
@@ -110,6 +112,7 @@ def plan(spec: ClusterSpec, where: str = KEY) -> ClusterPlan:
             *warnings.of(spec, pools, filesystems, cost, where),
             *_of_software(spec, choice, where),
             *services.warnings(spec, where),
+            *kubernetes.warnings(spec, where),
             *warnings.of_claims(in_scope, where),
             *workloads.warnings(spec, jobs, sum(p.spares for p in pools), where),
             *purchase.warnings(purchases),
@@ -146,7 +149,7 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
     brought = images.everywhere(spec, chosen)
     lab = isinstance(spec.platform, LabPlatform)
     installed = software.planned(release, chosen, lab=lab)
-    if lab:
+    if lab or isinstance(spec.platform, KubernetesPlatform):
         return Choice(chosen, brought, installed, [], [], {})
     places = sources.of(release, machines, filesystems, spec.software.mirror, os, brought)
     needs = {"slurm": spec.scheduler == "slurm", "rdma": spec.fabric is not None}
@@ -159,13 +162,13 @@ def _software(spec: ClusterSpec, pools: list[PlannedPool], filesystems: list[str
 
 
 def _of_software(spec: ClusterSpec, choice: Choice, where: str) -> Iterator[Warned]:
-    """What the software of a plan lacks, and what is still to be pinned; a lab makes its own."""
-    lab = isinstance(spec.platform, LabPlatform)
-    if not lab:
+    """What the software of a plan lacks, and what is still to be pinned; a lab makes its own, and others' nodes have theirs."""
+    own = isinstance(spec.platform, LabPlatform | KubernetesPlatform)
+    if not own:
         yield from clock.warnings(spec, where)
         yield from warnings.of_software(spec, choice.parts, choice.brought, where)
     yield from warnings.of_images(spec, images.doubtful(spec, choice.parts), where)
-    if not lab:
+    if not own:
         yield from warnings.of_pins(choice.installed.release, choice.unpinned, where)
 
 

@@ -41,6 +41,7 @@ def of(
         rail_hosts=computes + sum(pool.spares for pool in pools),
         has_fabric=spec.fabric is not None,
         has_scheduler=spec.scheduler != "none",
+        kubernetes=spec.scheduler == "kubernetes",
         filesystems=[
             _filesystem(one, offer, given.rates, pools)
             for one, offer, given in zip(filesystems, offers, storage, strict=True)

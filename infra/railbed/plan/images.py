@@ -11,6 +11,7 @@ from railbed.plan.parts import ClusterPlan
 from railbed.software import compat
 from railbed.spec import ClusterSpec
 from railbed.spec.cluster import Pool
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.platforms import LabPlatform
 
 CONTROLLER_GROUPS = frozenset(
@@ -26,8 +27,10 @@ class ImageUnfit(UsageError):
 
 
 def of_platform(spec: ClusterSpec) -> str:
-    """Profile of the platform's image, which controllers start from; a lab's is the distribution's."""
-    return STOCK if isinstance(spec.platform, LabPlatform) else spec.platform.image.profile
+    """Profile of the platform's image, which controllers start from. A lab, and nodes that are there already, have none."""
+    if isinstance(spec.platform, LabPlatform | KubernetesPlatform):
+        return STOCK
+    return spec.platform.image.profile
 
 
 def of_pool(spec: ClusterSpec, pool: Pool) -> str:

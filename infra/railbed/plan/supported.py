@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from railbed import catalog
 from railbed.errors import Unsupported
-from railbed.plan import images
+from railbed.plan import images, kubernetes
 from railbed.spec import ClusterSpec
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import LabPlatform
@@ -52,12 +52,7 @@ def _refused(spec: ClusterSpec) -> Iterator[Refusal]:
         and catalog.load_machine(spec.pools[0].machine).transport != "infiniband"
     ):
         yield "a partition of rails that are not InfiniBand", "fabric.pkey", "leave it out"
-    if spec.scheduler == "kubernetes":
-        yield (
-            "scheduler kubernetes",
-            "scheduler",
-            "use scheduler: slurm; Kubernetes comes with a later release",
-        )
+    yield from kubernetes.refused(spec)
     if spec.service == "metal" and not spec.platform.whole_machines:
         hint = "its GPU shapes are virtual machines: use service: cluster or hosts"
         yield "service metal", "service", hint

@@ -10,6 +10,7 @@ from railbed.errors import CatalogError, SpecError
 from railbed.software import compat
 from railbed.spec import (
     controllers,
+    kubernetes_checks,
     metal_checks,
     networks,
     offers,
@@ -19,6 +20,7 @@ from railbed.spec import (
     storage_network,
 )
 from railbed.spec.cluster import ClusterSpec, Fabric, Pool
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import OpenstackPlatform, machines_of
 from railbed.spec.problems import key_path
@@ -45,6 +47,8 @@ RATE_TOLERANCE_GBPS = 1e-6
 def check(spec: ClusterSpec, where: str) -> None:
     """Raises the first SpecError that ``spec`` deserves."""
     _service(spec, where)
+    if isinstance(spec.platform, KubernetesPlatform):
+        kubernetes_checks.check(spec, spec.platform, where)
     _unique("pools", [p.name for p in spec.pools], where, "name")
     _fabric(spec, where)
     if isinstance(spec.platform, MetalPlatform):
@@ -158,7 +162,8 @@ def _pool(spec: ClusterSpec, pool: Pool, where: str) -> None:
     except CatalogError as unknown:
         raise offers.at(unknown, f"{where}.machine") from None
     vendor = machines_of(spec.platform)
-    if machine.vendor != vendor:
+    # A Kubernetes cluster may be anybody's, on any machines.
+    if machine.vendor != vendor and not isinstance(spec.platform, KubernetesPlatform):
         offered = [key for key in catalog.keys("machines") if key.startswith(vendor + "/")]
         raise SpecError(
             f"platform {spec.platform.kind} has no machine {pool.machine}",

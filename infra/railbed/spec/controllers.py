@@ -11,8 +11,9 @@ ONE, PAIR = 1, 2
 
 
 def count(spec: ClusterSpec) -> int:
-    """0 without a scheduler; 2 where there are nodes enough for a pair, and a filesystem to share its state on; else 1."""
-    if spec.scheduler == "none":
+    """0 without Slurm: Kubernetes' control plane is not railbed's. 2 where there are nodes enough for a pair, and a filesystem to
+    share its state on; else 1."""
+    if spec.scheduler != "slurm":
         return 0
     return PAIR if wants_pair(spec) and spec.filesystems else ONE
 

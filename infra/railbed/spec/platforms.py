@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.model import PlatformModel, ProfileOnly
 from railbed.spec.scalars import Name, NetworkV4, Tag, TagKey
@@ -160,9 +161,9 @@ Cloud = (
     | OpenstackPlatform
 )
 """Every cloud is registered here, and nowhere else: its kind names its package in ``railbed.platforms``."""
-Platform = Annotated[LabPlatform | MetalPlatform | Cloud, Field(discriminator="kind")]
+Platform = Annotated[LabPlatform | MetalPlatform | KubernetesPlatform | Cloud, Field(discriminator="kind")]
 CLOUDS: tuple[str, ...] = tuple(get_args(one.model_fields["kind"].annotation)[0] for one in get_args(Cloud))
-KINDS = ("lab", "metal", *CLOUDS)
+KINDS = ("lab", "metal", "kubernetes", *CLOUDS)
 
 
 def machines_of(platform: Platform) -> str:

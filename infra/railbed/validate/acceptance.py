@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from railbed.claims import Verdict
 from railbed.contract import Contract, Node
 from railbed.effects import acceptance
-from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
 from railbed.validate import certificate, identity, records, verification
@@ -20,7 +20,7 @@ LATEST_FULL = "latest-full"
 """Link to the last full run, next to ``latest``."""
 
 
-def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None, report: Report) -> None:
+def accept(work: Workspace, nodes: list[Node], scheduler: NodeScheduler | None, report: Report) -> None:
     """Records that the nodes passed in ``report``, and which machines they were, and gives them to users."""
     identity.remember(work, {node.name: report.identity(node.name) for node in nodes})
     acceptance.admit(work, nodes, scheduler)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from railbed.claims import WORKERS, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
+from railbed.effects import schedulers
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import RailbedError
 from railbed.validate.answers import judged
@@ -16,10 +18,11 @@ CLAIM = "scheduler.state"
 
 def read_scheduler(validation: ValidationRun) -> None:
     """Reads nodes, jobs and reservations once for the whole run, and answers ``scheduler.state``."""
-    if validation.contract.scheduler != "slurm":
+    if validation.contract.scheduler == "none":
         return
     try:
-        scheduler = Scheduler(validation.remote)
+        slurm = Scheduler(validation.remote) if validation.contract.kubernetes is None else None
+        scheduler: NodeScheduler = slurm or schedulers.of(validation.remote.work, validation.contract)
         validation.schedule, validation.jobs = scheduler.nodes(), scheduler.jobs()
         reservations = scheduler.reservations()
     except RailbedError as silent:
@@ -27,7 +30,7 @@ def read_scheduler(validation: ValidationRun) -> None:
         validation.answers.why("*", "blocked: the scheduler does not answer", [])
         validation.answers.why(CLAIM, f"the scheduler does not answer: {silent.message}")
         return
-    validation.scheduler = scheduler
+    validation.scheduler, validation.gate = slurm, scheduler
     validation.reserved = frozenset(
         node for r in reservations if r.name == ACCEPTANCE_RESERVATION for node in r.nodes
     )

@@ -89,7 +89,7 @@ def every_question(contract: Contract) -> list[Question]:
     questions = []
     transports = {machine.transport for machine in contract.machines}
     for planned in contract.claims:
-        claim = table.measured(planned, transports)
+        claim = table.measured(planned, transports, kubernetes=contract.kubernetes is not None)
         if not claim.roles:
             questions.append(Question(claim, ""))
         questions += [Question(claim, node.name) for node in contract.nodes if applies(claim, node)]

@@ -18,6 +18,7 @@ from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_COMMENT, S
 from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
+from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
 from railbed.parse.port_errors import Counts
@@ -41,6 +42,9 @@ class ValidationRun:
     """The report's folder."""
     say: Progress
     scheduler: Scheduler | None = None
+    """Slurm, which starts jobs for measurements; None also on Kubernetes, where this release starts none."""
+    gate: NodeScheduler | None = None
+    """Who keeps users' jobs from nodes that did not pass; None where nobody does."""
     schedule: dict[str, NodeState] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     reserved: frozenset[str] = frozenset()

@@ -18,8 +18,11 @@ KEY = (ROOT / "tests/unit/data/openpgp/mirror.asc").read_text()
 FINGERPRINT = "580CBAC7DFB05A91941864000995C39870050A04"
 MIRROR = {"url": "https://mirror.example.org/railbed", "key": KEY, "fingerprint": FINGERPRINT}
 EXAMPLES = sorted(
-    path.stem for path in (ROOT / "examples").glob("*.yaml") if not path.stem.startswith("lab-")
+    path.stem
+    for path in (ROOT / "examples").glob("*.yaml")
+    if not path.stem.startswith(("lab-", "kubernetes-"))
 )
+"""Of platforms whose nodes railbed installs from vendors."""
 
 
 def example(name: str = "aws-cluster", **mirror: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from railbed.certificate.identity import CLAIM, Identity
 from railbed.claims import Culprit, Judged, Verdict
 from railbed.cli import certificate_commands, node_commands, output, validate_commands, verdicts
 from railbed.contract import Contract
-from railbed.effects import contract_store
+from railbed.effects import contract_store, schedulers
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.run import Result
@@ -302,7 +302,7 @@ def test_a_drained_node_s_reason_is_shown_as_it_is(
     def answer(_: str, line: str) -> Result:
         return Result((), 0, "\n".join(lines) if "show node" in line else "", "")
 
-    monkeypatch.setattr(node_commands, "Remote", lambda *_: fake_remote(answer))
+    monkeypatch.setattr(schedulers, "Remote", lambda *_: fake_remote(answer))
     for console in (output.out, output.err):
         monkeypatch.setattr(console, "_width", 400)
     for words in (["node", "list"], ["node", "show", "h100-1"]):

@@ -1,0 +1,154 @@
+"""Looks at a Kubernetes cluster before anything is declared in it: version, rights, driver, namespaces, nodes. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from railbed.defaults import KUBERNETES_MIN
+from railbed.effects.kubernetes import api as apis
+from railbed.effects.kubernetes import objects
+from railbed.effects.kubernetes.api import Api
+from railbed.effects.kubernetes.scheduler import NODES
+from railbed.errors import RailbedError, Unsupported
+from railbed.plan import ClusterPlan
+from railbed.platforms.kubernetes import members
+from railbed.platforms.kubernetes.members import PoolNodes
+from railbed.spec.kubernetes import KubernetesPlatform
+
+CLUSTER_LABEL = "railbed/cluster"
+POLICY_CRD = "clusterpolicies.nvidia.com"
+POLICIES = "/apis/nvidia.com/v1/clusterpolicies"
+"""ClusterPolicy of NVIDIA's GPU Operator; ``spec.driver.enabled`` says whether it installs drivers (its documentation,
+"Installing the GPU Operator", chart customisation options; true by default)."""
+RIGHTS = (
+    ("", "nodes", "list"), ("", "nodes", "patch"), ("", "pods", "list"), ("", "namespaces", "create"),
+    ("", "resourcequotas", "create"), ("", "serviceaccounts", "create"), ("networking.k8s.io", "networkpolicies", "create"),
+    ("rbac.authorization.k8s.io", "roles", "create"), ("rbac.authorization.k8s.io", "rolebindings", "create"),
+    ("rbac.authorization.k8s.io", "clusterroles", "create"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
+    ("scheduling.k8s.io", "priorityclasses", "create"), ("coordination.k8s.io", "leases", "create"),
+)  # fmt: skip
+"""API group, resource and verb that a run of `up` needs, on the cluster as a whole."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What there is."""
+
+    server: str
+    version: str
+    cluster_id: str
+    pools: Mapping[str, PoolNodes]
+
+
+def place_of(plan: ClusterPlan) -> KubernetesPlatform:
+    """The plan's own cluster. Raises Unsupported for a plan of another platform."""
+    if not isinstance(plan.place, KubernetesPlatform):
+        raise Unsupported("platform kubernetes", f"a plan of platform {plan.platform}")
+    return plan.place
+
+
+def read_cluster(plan: ClusterPlan, known: Collection[str] = (), before: str = "") -> Cluster:
+    """All of it. ``known``: machine ids of the contract's nodes; ``before``: the contract's cluster, empty before the first one.
+
+    Raises RailbedError for a cluster that is another one, too old, lacks rights, whose driver has two owners, or where a
+    namespace is somebody else's.
+    """
+    place = place_of(plan)
+    api = apis.opened(place.kubeconfig, place.context)
+    version = require_version(api)
+    found = apis.cluster_id(api)
+    if before and before != found:
+        raise RailbedError(
+            "the context leads to another cluster than before", code="OTHER_CLUSTER", path=api.where, found=found,
+            allowed=before, hint="mend the kubeconfig; for another cluster use another stack",
+        )  # fmt: skip
+    require_driver(api, place)
+    require_namespaces(api, plan, place)
+    nodes = list(api.items(NODES))
+    return Cluster(api.server, version, found, members.of_pools(plan, place, nodes, known))
+
+
+def require_version(api: Api) -> str:
+    """The version as text. Raises RailbedError for one that is too old."""
+    version = apis.version(api)
+    text = ".".join(map(str, version))
+    if version < KUBERNETES_MIN:
+        raise RailbedError(
+            f"the API server is of Kubernetes {text}", code="KUBERNETES_OLD", path=api.where, found=text,
+            allowed=f"≥ {'.'.join(map(str, KUBERNETES_MIN))}", hint="upgrade the cluster's control plane",
+        )  # fmt: skip
+    return text
+
+
+def require_rights(api: Api) -> None:
+    """Raises RailbedError naming the rights that the context's user lacks."""
+    lacking = []
+    for group, resource, verb in RIGHTS:
+        asked = {"group": group, "resource": resource, "verb": verb}
+        answer = api.request(
+            "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            body={
+                "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": asked},
+            },
+        )  # fmt: skip
+        if not (answer.get("status") or {}).get("allowed"):
+            lacking.append(f"{verb} {resource}{'.' if group else ''}{group}")
+    if lacking:
+        raise RailbedError(
+            "the context's user lacks rights in the cluster", code="API_DENIED", path=api.where, found=lacking,
+            allowed="all that docs/platforms/kubernetes.md lists", hint="ask the cluster's owners for them",
+        )  # fmt: skip
+
+
+def require_driver(api: Api, place: KubernetesPlatform) -> None:
+    """Raises RailbedError where the GPU driver has two owners, or the GPU Operator that should own it is not there."""
+    crd = api.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{POLICY_CRD}")
+    if crd is None and place.driver == "gpu_operator":
+        raise RailbedError(
+            "the GPU Operator should own the driver, and the cluster does not have it", code="CRD_MISSING",
+            path="railbed:cluster.platform.driver", found=None, allowed=f"the resource definition {POLICY_CRD}",
+            hint="install NVIDIA's GPU Operator, or say `driver: image` where the nodes' image brings the driver",
+        )  # fmt: skip
+    managing = [] if crd is None else list(_managing(api))
+    if managing and place.driver == "image":
+        raise RailbedError(
+            "the GPU driver would have two owners: the nodes' image, and the GPU Operator", code="DRIVER_OWNERS",
+            path="railbed:cluster.platform.driver", found=f"ClusterPolicy {', '.join(managing)} installs drivers",
+            allowed="one owner",
+            hint="say `driver: gpu_operator`, or set `spec.driver.enabled: false` in the ClusterPolicy",
+        )  # fmt: skip
+    if not managing and place.driver == "gpu_operator":
+        raise RailbedError(
+            "the GPU Operator should own the driver, and no ClusterPolicy lets it install one", code="DRIVER_OWNERS",
+            path="railbed:cluster.platform.driver", found="spec.driver.enabled: false, or no ClusterPolicy",
+            allowed="a ClusterPolicy with `spec.driver.enabled: true`",
+            hint="make one, or say `driver: image` where the nodes' image brings the driver",
+        )  # fmt: skip
+
+
+def _managing(api: Api) -> Iterator[str]:
+    for policy in api.items(POLICIES):
+        driver = (policy.get("spec") or {}).get("driver") or {}
+        if driver.get("enabled", True):
+            yield objects.api_name(policy)
+
+
+def require_namespaces(api: Api, plan: ClusterPlan, place: KubernetesPlatform) -> None:
+    """Raises RailbedError for a namespace of the plan that is there and was not made for it: its owner would lose it."""
+    for name in place.tenants:
+        there = api.get(f"/api/v1/namespaces/{apis.name(name)}")
+        if there is not None and objects.labels(there).get(CLUSTER_LABEL) != plan.name:
+            raise RailbedError(
+                f"the namespace {name} is there already and is not this cluster's", code="NAMESPACE_TAKEN",
+                path=f"railbed:cluster.platform.tenants.{name}", found=dict(_few(there)),
+                allowed=f"none of that name, or one with the label {CLUSTER_LABEL}={plan.name}",
+                hint="choose another name, or let its owner put that label on it, which gives it to railbed",
+            )  # fmt: skip
+
+
+def _few(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from list(objects.labels(one).items())[:5]
