@@ -33,9 +33,7 @@ def logins(probe: Probe, want: dict[str, Any]) -> Finding:
     except (ValueError, KeyError, TypeError):
         return Finding("unproven", f"PAM could not be asked: {answer.first_line}", expected=EXPECTED)
     if own["status"] != 0:
-        reason = (
-            f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['messages']) or 'nothing more'})"
-        )
+        reason = f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['messages']) or 'nothing more'})"
         return Finding("fail", reason, None, "", EXPECTED, ("logins",))
     if other["status"] == 0:
         return Finding("fail", "an account without a job may log in", "let in", "", EXPECTED, ("logins",))
