@@ -62,8 +62,8 @@ def arguments(argv: list[str], program: str) -> argparse.Namespace:
     if args.help:
         raise Unknown("")
     if args.minbytes > args.maxbytes:
-        told = f"invalid sizes for 'minbytes' and 'maxbytes': {args.minbytes} > {args.maxbytes}"
-        raise Failure(told, INVALID)
+        reason = f"invalid sizes for 'minbytes' and 'maxbytes': {args.minbytes} > {args.maxbytes}"
+        raise Failure(reason, INVALID)
     if args.iters < 1 or args.warmup_iters < 0 or args.check < 0:
         raise Failure("needs -n >= 1, -w >= 0 and -c >= 0", INVALID)
     return args

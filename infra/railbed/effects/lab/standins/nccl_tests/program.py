@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from .bench import Bench, measure, warm_up
+from .benchmark import Benchmark, measure, warm_up
 from .nccl_log import NcclLog
 from .options import Unknown, arguments, parser, sizes
 from .rail_groups import INTERNAL, NETWORK, Failure, Place, RailGroups, first_line, leave, rails_of, settings
@@ -28,17 +28,19 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(bench: Bench, op: str, args: argparse.Namespace) -> int:
+def table(benchmark: Benchmark, op: str, args: argparse.Namespace) -> int:
     """Runs the collective and prints its rows; returns the number of wrong elements."""
     wrong, bandwidths = 0, []
-    warm_up(bench, op, args)
+    warm_up(benchmark, op, args)
     for nbytes in sizes(args):
-        row = measure(bench, op, nbytes, args)
+        row = measure(benchmark, op, nbytes, args)
         wrong += sum(half["wrong"] or 0 for half in row["halves"])
-        bandwidths += [busbw(op, bench.size, row["size_bytes"], half["time_us"])[1] for half in row["halves"]]
-        if bench.rank == 0:
-            say(line(op, bench.size, row))
-    if bench.rank == 0:
+        bandwidths += [
+            busbw(op, benchmark.size, row["size_bytes"], half["time_us"])[1] for half in row["halves"]
+        ]
+        if benchmark.rank == 0:
+            say(line(op, benchmark.size, row))
+    if benchmark.rank == 0:
         say(tail(op, wrong, bandwidths))
     return wrong
 
@@ -61,7 +63,7 @@ def run(op: str, args: argparse.Namespace, log: NcclLog, version: str) -> int:
     members = groups.exchange({"node": socket.gethostname(), "pid": os.getpid()})
     if place.rank == 0:
         say(head(op, args, members, version))
-    wrong = table(Bench(groups, args.maxbytes), op, args)
+    wrong = table(Benchmark(groups, args.maxbytes), op, args)
     # The store lives in rank 0: it leaves last.
     groups.exchange("done")
     if place.rank == 0:
@@ -85,14 +87,14 @@ def main(version: str) -> None:
         _failed(log, program, first_line(error), NETWORK)
 
 
-def _failed(log: NcclLog, program: str, told: str, status: int) -> None:
+def _failed(log: NcclLog, program: str, message: str, status: int) -> None:
     if status == NETWORK:
-        log.warn(told)
+        log.warn(message)
         host, pid = socket.gethostname(), os.getpid()
         say(
-            f"{host}: Test NCCL failure {program} 'remote process exited or there was a network error / {told}'"
+            f"{host}: Test NCCL failure {program} 'remote process exited or there was a network error / {message}'"
         )
         say(f" .. {host} pid {pid}: Test failure {program}")
     else:
-        sys.stderr.write(f"{program}: {told}\n")
+        sys.stderr.write(f"{program}: {message}\n")
     leave(status)

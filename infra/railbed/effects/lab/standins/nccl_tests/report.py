@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from .bench import FACTORS
+from .benchmark import FACTORS
 
 REDOP = {"all_reduce": "sum", "reduce_scatter": "sum", "all_gather": "none", "alltoall": "none"}
 
