@@ -168,6 +168,8 @@ SHOWN_CHARACTERS = 500
 # --- validate --------------------------------------------------------------------------------------------------
 FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
 """What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
+STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
+"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and show no more."""
 PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}
 """What processors of nodes with GPUs are set to; why, and from where: roles/processors/vars/main.yml."""
 ROCE = {"priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
