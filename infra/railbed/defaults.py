@@ -168,8 +168,6 @@ SHOWN_CHARACTERS = 500
 # --- validate --------------------------------------------------------------------------------------------------
 FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
 """What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
-STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
-"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and show no more."""
 PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}
 """What processors of nodes with GPUs are set to; why, and from where: roles/processors/vars/main.yml."""
 ROCE = {"priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
@@ -180,6 +178,11 @@ READ_REQUEST_BYTES = 4096
 and above ("Network Performance Tuning")."""
 TIME_OFFSET_S = 0.05
 """Largest accepted distance of a node's clock from its source; logs of several nodes stay in order."""
+COLLECTIVE_TIMEOUT_S, COLLECTIVE_NODES_PER_S = 120, 2
+"""How long one start may take, and how many nodes it may have for each further second: processes start, and find each other, one
+node after the other at worst."""
+COLLECTIVE_TRIES = 3
+"""A collective's floor counts as missed when it is missed so many times in a row."""
 STEP_COMMENT = "railbed validate"
 """On every step that a validation starts; no user's job has it."""
 NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"

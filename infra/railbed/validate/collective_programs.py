@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railbed.contract import Machine
-from railbed.defaults import NCCL_LOG_FOLDER, NCCL_TESTS_FOLDER, STEP_COMMENT, STEP_WAIT_S
+from railbed.defaults import (
+    COLLECTIVE_NODES_PER_S,
+    COLLECTIVE_TIMEOUT_S,
+    NCCL_LOG_FOLDER,
+    NCCL_TESTS_FOLDER,
+    STEP_COMMENT,
+    STEP_WAIT_S,
+)
 
-COLLECTIVE_TIMEOUT_S, COLLECTIVE_NODES_PER_S = 120, 2
-"""How long one start may take, and how many nodes it may have for each further second: processes start, and find each other, one
-node after the other at worst."""
 NCCL_LOG_BYTES = 192 * 1024
 """How much of each log is read: eight processes fit into what is kept of a node's answer."""
 COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from railbed.claims import Judged, Verdict
-from railbed.defaults import GATING_SIZE_BYTES
+from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES
 from railbed.effects.journal import now_iso
 from railbed.judge import nccl_hosts, nccl_transport
 from railbed.judge.proof import RINGED
@@ -20,9 +20,6 @@ from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, prove
 from railbed.validate.patience import Patience
 from railbed.validate.validation_run import ValidationRun
-
-COLLECTIVE_TRIES = 3
-"""A collective's floor counts as missed when it is missed so many times in a row."""
 
 PATTERN = "collective.*"
 BESIDE = (TRANSPORT, nccl_transport.LOG, nccl_transport.GPUDIRECT)
