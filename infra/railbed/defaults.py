@@ -1,4 +1,4 @@
-"""Every timeout, retry, tolerance and path of railbed that is not a fact of the hardware (those are in the catalogue)."""
+"""Timeouts, retries, tolerances and paths that several modules use. Facts of the hardware are in the catalogue."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ PUBLISHED_KEY_AGE_S = 30 * 86_400.0
 """Age at which a publisher's signing key is fetched again: vendors add a subkey about once a year."""
 HTTP_TIMEOUT_S = 60.0
 """Longest silence of a server while a file is fetched."""
-PYPI_URL = "https://pypi.org/simple"
-"""PyPI's page of a package's files is below it."""
 PYPI_PAGE_BYTES = 64 * 2**20
-"""The largest that is read; the page of numpy, with thousands of files, has about a fiftieth."""
+"""The largest page of a package's files that is read; that of numpy, with thousands of files, has about a fiftieth."""
 RELEASE_CHECK_MIB = 64
 """Files of a release up to this size are fetched when it is checked; larger ones only where that is asked for."""
 RELEASE_CHECK_WORKERS = 8
@@ -105,9 +103,6 @@ HOSTLIST_MAX = 65_536
 """Names that a host list of Slurm may stand for: far more than a cluster has, few enough to hold."""
 HOSTLIST_NAME_MAX = 256
 """Characters of one of them: host names have up to 253."""
-CONTROLLER_PAIR_NODES = 64
-"""Nodes, spares included, from which Slurm gets a second controller: no job starts or ends while the only one is away, and
-with 64 nodes of eight that holds 512 GPUs up. Below, a pair costs more care (shared state) than it saves."""
 SCHEDULED_MEMORY_SHARE = 0.95
 """Of a machine's nominal memory; Linux reports less, and a node that registers with less than RealMemory takes no jobs. AWS
 ParallelCluster's share (docs.aws.amazon.com/parallelcluster, SchedulableMemory: 95 % of the type's memory)."""
@@ -116,12 +111,7 @@ ACCEPTANCE_RESERVATION = "railbed-acceptance"
 
 # --- operate ---------------------------------------------------------------------------------------------------
 DRAIN_POLL_S = 2.0
-DRAIN_TIMEOUT_S = 3600.0
-"""How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""
 
-LOSS_TIMEOUT_S = 10.0
-"""How long a destroy waits for what the scheduler, or a node, says of jobs and data; afterwards that is not known. Short, so
-that a cluster which is down can be destroyed; one connection may take ``SSH_CONNECT_TIMEOUT_S``."""
 UPGRADE_WAIT_S = 3600.0
 """How long a wave of an upgrade waits for running jobs; afterwards it stops, and its busy nodes stay draining."""
 UPGRADE_WAVE_FRACTION = 0.25
@@ -174,9 +164,6 @@ SETTLES_PER_DAY = 3
 SETTLE_BUDGET_S = 1200.0
 """After this no further node begins in one run of `railbed node settle`: it holds the stack's lock, and drift comes every hour. A
 third of that leaves room for the node that has begun; the next run goes on with the others."""
-CLOCK_SLACK_S = 300.0
-"""How far ahead a time of the journal may be and still counts as now: the operators' machines differ. One further ahead is of a
-clock that was wrong, and says nothing: it would else hold every action back until that time has come."""
 DAY_S = 86_400.0
 
 # --- what a node prints ----------------------------------------------------------------------------------------
@@ -186,48 +173,10 @@ REPLY_MAX_WHOLE = 2**63 - 1
 """Largest whole number in it: byte counters of the kernel are smaller, and it has a floating point."""
 SHOWN_CHARACTERS = 500
 """So much of one sentence or value of a node is shown; the whole of it is in the evidence."""
-REASON_CHARACTERS = 4000
-"""Longest reason of a verdict, which may name many nodes."""
 
 # --- validate --------------------------------------------------------------------------------------------------
-NODE_CHECK_TIMEOUT_S = 60
-LLDP_HEARD_S = 35.0
-"""A switch speaks every 30 s (IEEE 802.1AB-2016, 9.2.5.7: msgTxInterval): so long a rail may have heard nothing since its link
-came up."""
-LLDP_PAUSE_S = 2.0
-"""Between two looks at who is heard."""
-IBNETDISCOVER_TIMEOUT_S = 120.0
-"""Of one subnet; its sweep asks every port of every switch."""
 FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
 """What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
-DCGM_DEADLINES_S = {1: 120.0, 2: 600.0, 3: 3600.0}
-"""Level of `dcgmi diag` → what it may take, at least twice what NVIDIA says that it takes (DCGM Diagnostics, "Run Levels and
-Tests": seconds, 2 minutes, 30 minutes)."""
-DCGM_PROBE_S = 20.0
-"""For the host engine to list the GPUs, or to say what its watches saw."""
-DCGM_SLACK_S = 75.0
-"""For what comes before and after the diagnosis."""
-GPU_FLOOR = {"bf16": 0.5, "fp8": 0.4, "fp64": 0.5, "hbm": 0.6}
-"""Of a GPU's published peak, what it must reach. Declared: products are held back by the power limit, more so in FP8; published
-healthy copies reach 0.74 to 0.75 (NVIDIA/nccl, issue 1264: eight H100 SXM, 2475 to 2515 of 3350 GB/s) and 0.867
-(aigatech/vpbenchmarking, eight H100). It finds a GPU that is far off; comparing finds others."""
-PEER_FLOOR = 0.6
-"""Of NVLink's rate in one direction, what a copy between two GPUs must reach. Declared: eight healthy H100 copy 380 of 450 GB/s
-(NVIDIA/nccl, issue 1264, p2pBandwidthLatencyTest), and Azure takes ND H100 v5 into service from 335 on
-(Azure/azurehpc-health-checks, conf/nd96isr_h100_v5.conf). Over PCIe instead of NVLink it is 64 GB/s at most."""
-GPU_BOUND = 1.1
-"""Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
-STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
-"""What a processor in a GPU's place must reach: it shows that the program computed, and nothing of speed."""
-STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
-"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and tell no more."""
-GPU_PROBE_S = {"cuda": 300, "cpu": 60}
-"""A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
-NOFILE_MIN = 16384
-"""Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
-MEMLOCK_MIN_KIB = 8192
-"""Memory that a step must be able to lock where no RDMA is used: systemd's own default (systemd-system.conf(5)).
-RDMA pins whatever it moves, so there the limit must be off."""
 PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}
 """What processors of nodes with GPUs are set to; why, and from where: roles/processors/vars/main.yml."""
 ROCE = {"priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
@@ -243,54 +192,21 @@ COLLECTIVE_TIMEOUT_S, COLLECTIVE_NODES_PER_S = 120, 2
 node after the other at worst."""
 COLLECTIVE_TRIES = 3
 """A collective's floor counts as missed when it is missed so many times in a row."""
-CURVE_FACTOR, SLOW_LINE_FACTOR = 4, 16
-"""From one message size of a collective to the next. All sizes together take a third longer than the largest alone, on the lab's
-slow line a sixteenth."""
-CURVE_LEAST_BYTES, CURVE_BYTES_PER_RANK = 1024, 64
-"""Smallest message of a collective: nccl-tests cut a size to whole elements of 4 B for every rank."""
-SEARCH_RUNS, SEARCH_S = 600, 900.0
-"""What the search for who is to blame for a slow collective may cost: 512 nodes take 256 pairs in their first round, each pair
-that fails runs twice, and later rounds are of suspects only. Pairs run SSH_FANOUT at a time, of some 20 s each."""
-SEARCH_WAYS_NODES = 16
-"""Of a group of at most so many nodes every pair is tried where no node is to blame: 120 pairs, eight at a time."""
-SEARCH_TRIES = 2
-"""How often a pair must miss its floor in a row to count."""
 STEP_COMMENT = "railbed validate"
 """On every step that a validation starts; no user's job has it."""
 NCCL_TESTS_FOLDER = "/opt/railbed/nccl-tests/bin"
 """Where role ``nccl_tests`` has its programs."""
 NCCL_LOG_FOLDER = "/var/tmp"  # noqa: S108  nobody can guess the names in it
 """Where NCCL's processes log on a node. A job's /tmp is gone with the job, and not every operator is root."""
-NCCL_LOG_BYTES = 192 * 1024
-"""How much of each log is read: eight processes fit into what is kept of a node's answer."""
-COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 STEP_WAIT_S = 15
 """How long the scheduler may take to start a step of ours; afterwards the claim is unproven."""
-JOB_NODES = 4
-"""Most nodes that the reference job takes."""
-JOB_TIMEOUT_S = {"cpu": 60.0, "cuda": 300.0}
-"""Submission to end, both runs, by what the ranks compute on. Measured in the lab (cpu); on GPUs a guess, as no run was seen
-there: each run loads torch in every rank, sets up CUDA and NCCL, and writes checkpoints of 1.75 GB."""
 JOB_POLL_S = 0.5
-MANAGEMENT_MBYTES_PER_S = 118.0
-"""Payload of TCP over Ethernet of 1 Gb/s: 1448 of 1538 bytes on the wire (IEEE 802.3 with its gap, TCP with time stamps)."""
 STORAGE_PROBE_BYTES = 16 * 1024 * 1024
 """One client's file: bounded, so that a probe never fills or burdens a filesystem in use."""
-CLIENT_STAT_S = 10.0
-"""A filesystem in service answers a `stat -f` within milliseconds; MooseFS's client waits 5 s before it asks its master again."""
 STORAGE_TIMEOUT_S = 20.0
 """A full or broken filesystem can block a write for minutes."""
-STORAGE_RANDOM_S, STORAGE_RANDOM_BYTES, STORAGE_RANDOM_DEPTH = 1, 4096, 16
-"""Each direction of a client's random reads and writes: time, bytes of one, and how many are under way at once."""
 STORAGE_FILES = 500
 """Files that each client makes, looks at and deletes: tenths of a second."""
-STORAGE_CLEAR_S = 60.0
-"""For a client to remove its files: ten times what 500 creates take where a filesystem makes 100 a second."""
-OLD_FOLDER_AGE_S = 86_400.0
-"""From which on a folder of this stack that nothing changed in is nobody's any more: four times the 6 h after which a validation
-of a timer is ended."""
-OLD_FOLDERS_MOST = 32
-"""So many are removed in one run, within ``OLD_FOLDERS_LIMIT_S``: users wait for the same metadata server."""
 OLD_FOLDERS_LIMIT_S = 30.0
 STORAGE_PEERS_LEAST = 3
 """Of two clients that differ nobody knows which one is wrong."""
@@ -299,21 +215,6 @@ STORAGE_PEER_FLOOR = 0.25
 slowest wrote 0.60 and read 0.27 of it: clients that share everything are that unlike for a second."""
 STORAGE_ROUNDS = 3
 """Rounds in which a client may show that it is no slower than the others; the second and third only where one was."""
-STORAGE_TOGETHER_S = 30.0
-"""For which all nodes together write at the rate that was bought: long beside opening, syncing and closing files."""
-CHECKPOINT_ROOM = 1.25
-"""A checkpoint is tried only where so many of it are free: a filesystem in use must not run full."""
-CHECKPOINT_LEAST_S, CHECKPOINT_SLOWEST = 60.0, 5.0
-"""A checkpoint that takes longer than its planned time so often, and a minute, is stuck."""
-CHECKPOINT_FLOOR = 0.9
-"""Of the rate that was bought, what all nodes together must reach with the files of a checkpoint."""
-RENDEZVOUS_READY_S = 30.0
-"""How long an end of a measurement may take to prepare, its connection included: seconds on a node that is not overloaded."""
-RENDEZVOUS_STOP_S = 10.0
-"""How long it may take to end."""
-OVERLAP_FRACTION = 0.5
-"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
-process takes up to a second on a busy node, and what is left of two is enough for a rate."""
 CPU_PRESSURE_LIMIT = 0.7
 """Share of a window in which a task waited for a processor. On two processors with nothing else running, a lab's own rails came
 to 0.14-0.39, its collectives and job to 0.25-0.61; beside four busy loops all came to 0.87-0.97, but for one window of 0.56 in
@@ -326,62 +227,27 @@ machine, where it took nothing from the rails (all within 0.3 %), and 0.001 besi
 an idle processor."""
 CLOCK_STEP_S = 0.05
 """A clock that is set by more while something is measured makes times, and rates, wrong by per cents."""
-RAIL_IDLE_S = 0.3
-"""How long a rail is watched before its flows start: what it carries then is other traffic."""
 OTHER_TRAFFIC_LIMIT = 0.01
 """Of a rail's rate, what others may use: a third of SIBLING_TOLERANCE."""
-CONDITIONS_TIMEOUT_S = 10.0
 PAIRED_WINDOWS = 6
-PAIRED_SIBLINGS = 3
-"""A rail is slow by itself, on a busy node too, when it is the slowest in so many windows, each with so many others: see
-judge/windows.py."""
-RAIL_ATTEMPTS = 4
-"""Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
-MEASURE_PAUSE_S = 4.0
-"""Pause before what failed under bad conditions is measured again; doubles each time."""
 MEASURE_BUDGET_S = 60.0
 """How long such pauses may take together in one step of a validation."""
-SILENT_BYTES = 10_000
-"""What a rail may count while nothing of a flow arrives: address resolution, others' broadcasts. A window of TCP is more."""
-ARRIVED_LIMIT = 0.05
-"""Where less of what was sent than this was counted at the other end, the rail carries nothing."""
 RAIL_SECONDS = 2
 """Measured seconds of one flow; on a quiet machine its rates spread by 0.3 %."""
-TOGETHER_SECONDS_MOST = 8
-"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
-busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
-RAIL_SECONDS_LEAST, RAIL_SECONDS_MOST = 0.75, 2.0
-"""Of the measured seconds, what iperf3's receiver may have counted: buffers that empty late make it more, a machine that stood
-still in between makes it next to nothing, or more than twice as much."""
 RAIL_OMIT_S = 1
 """Seconds at the start of a flow that do not count: the shaper's burst and TCP's ramp lie in them."""
 RAIL_SLACK_S = 20
 """How much longer than its data a flow may take, its start and its end included: on a busy node seconds each."""
 RAIL_PORT = 35200
 """First port of the rail probes; rail i uses this plus i."""
-RAIL_CONNECT_MS = 5000
-"""SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
-PERFTEST_CARDS_MOST = 8
-"""Cards of one rail; each has a port of its own."""
-PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
-"""Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
-carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
-PERFTEST_QUEUED_S = 0.05
-"""The most that may be under way at once: a fortieth of what RAIL_SECONDS carry, and what the shaper of a lab's rail queues."""
-RAIL_GATE_FRACTION = 0.95
-"""A rail passes at or above this fraction of its wire payload (design §5)."""
 SIBLING_TOLERANCE = 0.03
 """A rail this far below the median of its sibling rails, or of the same rail elsewhere, fails."""
-COLLECTIVE_STEADY = 0.05
-"""Of a collective's certified rate, what a later run may lack: three runs differ by up to 4.35 % (docs/performance.md)."""
 COUNTER_TOLERANCE = 0.02
 """Each rail's byte counter must be within this fraction of the bytes that the collective must move."""
 MANAGEMENT_SHARE = 0.01
 """At most this share of a collective's bytes may cross the management network."""
 RDMA_SIZE_BYTES = 1024**3
 """Where nobody published the size of a reference: so large that NCCL's own start and its log are next to nothing."""
-RAIL_SHARE_UNUSED, RAIL_SHARE_DOUBTFUL = 0.1, 0.5
-"""Of an equal share of a node's bytes: what NCCL's own choice of rings leaves no used rail below, and what needs a reason."""
 GATING_SIZE_BYTES = 64 * 1024 * 1024
 """Smaller messages inform, they do not gate: the shaper's burst shows in them."""
 BOUND_TOLERANCE = 0.02
@@ -389,35 +255,16 @@ BOUND_TOLERANCE = 0.02
 CERTIFICATE_DAYS = 90
 """How long a certificate stands: the length of one training campaign. Between two of them the nodes are idle, and everything
 can be measured again without waiting for a job."""
-CLOCK_AHEAD_S = 300.0
-"""A certificate that was issued so far in the future shows that one of two clocks is wrong."""
 MAX_EVIDENCE_BYTES = 16 * 1024**3
 """Evidence that is read to verify a certificate. A full run of four nodes keeps 1 MB; of four thousand it would be 1 GB."""
-MAX_EXTRA_FILES = 1000
-"""Files beside the certified ones that are looked at; each is named."""
-REPORT_ROOM_BYTES, REPORT_NODE_BYTES = 64 * 1024**2, 1024**2
-"""What must be free before anything is measured. Whole runs of the lab (five nodes, eight rails) wrote up to 0.4 MB a node
-(2026-12-01), evidence included; the first figure is for what does not grow with nodes."""
-REPORT_PART_ROOM_BYTES, REPORT_PART_NODE_BYTES = 8 * 1024**2, 256 * 1024
-"""The same for a run with a filter. On a replayed cluster of nine nodes (2026-12-01) quick checks wrote 69 KiB a node, ``node.*``
-72, ``fabric.rail.*`` 44, and all claims of one node 249 KiB; a whole run 230 KiB a node, so that any filter fits."""
 KEPT_REPORTS = 200
 """Reports that stay: a timer writes 25 a day, so this is a week in which somebody can look at what it saw."""
-FAILED_REPORT_DAYS = CERTIFICATE_DAYS
-"""How long reports of failed runs stay beyond that: as long as a certificate stands, so that what failed while one campaign ran
-can be compared until its end."""
-RECOMPUTE_TOLERANCE = 0.002
-"""Printed bandwidths follow from size and time within this fraction and print rounding (published logs: 5e-4)."""
 
 # --- addresses of lab hosts -------------------------------------------------------------------------------------
-CONTROLLER_OCTET = 10
 FIRST_HOST_OCTET = 11
 LAST_HOST_OCTET = 254
 """Last octet, in every network of the lab: the controller, the first and the last other host."""
 CONTROLLER_NAME = "ctl"
-CONTROLLER_CPUS = 2
-CONTROLLER_MEMORY_MIB = 1024
-"""What the lab's controller says it has; the metadata server of the filesystem takes about 470 MB of it."""
 
 # --- lab faults ------------------------------------------------------------------------------------------------
 FAULT_CLEAR_TIMEOUT_S = 60.0
@@ -432,16 +279,10 @@ AUTOMATIC_DRAINS = (HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX)
 """Drains that railbed set: it may take them back, and their number is limited."""
 OPERATOR_PREFIX = "[railbed:operator]"
 """`railbed node drain`: a person's will, given through railbed; only `railbed node resume` takes it back."""
-EVIDENCE_TIMEOUT_S = 240.0
-"""Longer than the sections together, each of which has a limit of its own."""
-BUG_REPORT_TIMEOUT_S = 300.0
-BUG_REPORT_BYTES = 32 * 1024**2
 
 # --- logs that a user names ---------------------------------------------------------------------------------------
 MAX_LOG_BYTES = 64 * 1024 * 1024
 """Larger files are no logs of the tools that railbed reads."""
-MAX_KEY_BYTES = 64 * 1024
-"""A public key in a file: the longest, RSA of 16,384 bits, has 3 KB."""
 
 # --- JSON from outside: answers of nodes, files that a user names ---------------------------------------------------
 MAX_JSON_BYTES = 256 * 1024 * 1024

@@ -15,11 +15,11 @@ from tests.unit.validate.conftest import contract
 from railbed import flow, platforms, spec
 from railbed import plan as plans
 from railbed.contract import Contract
-from railbed.defaults import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
 from railbed.effects import contract_store
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.operate.losses import Losses
+from railbed.validate.room import REPORT_NODE_BYTES, REPORT_ROOM_BYTES
 
 __all__ = ["contract"]
 ROOT = Path(__file__).resolve().parents[2]

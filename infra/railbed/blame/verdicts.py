@@ -101,7 +101,7 @@ def _whole_nodes(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> Non
     """A node of which every rail fails is itself the part."""
     rails: dict[str, set[str]] = {}
     for one in judged:
-        if one.claim.startswith("fabric.rail."):
+        if one.rail is not None:
             rails.setdefault(one.node, set()).update(named_parts(one))
     for node, parts in rails.items():
         keys = [(node, part) for part in sorted(parts)]
@@ -113,7 +113,7 @@ def _whole_rails(suspects: dict[Key, _Suspect], judged: Sequence[Judged]) -> Non
     """A rail that fails on every node that was measured is a fault of its switch: no node is to blame."""
     nodes: dict[str, set[str]] = {}
     for one in judged:
-        if one.claim.startswith("fabric.rail.") and one.verdict is not Verdict.UNPROVEN:
+        if one.rail is not None and one.verdict is not Verdict.UNPROVEN:
             for part in named_parts(one):
                 nodes.setdefault(part, set()).add(one.node)
     for part, members in nodes.items():

@@ -10,9 +10,13 @@ from railbed.claims.definition import CLUSTER, Explanation, Facts, Having, In, I
 from railbed.claims.fabric import ALONE, TRAFFIC
 from railbed.claims.measurements import COLLECTIVES, NODE_COLLECTIVES
 from railbed.claims.records import WORKERS, Expectation
-from railbed.defaults import COLLECTIVE_STEADY, GATING_SIZE_BYTES, STAND_IN_ALL_REDUCE_BYTES
+from railbed.defaults import GATING_SIZE_BYTES
 from railbed.laws import bandwidth, curve
 
+COLLECTIVE_STEADY = 0.05
+"""Of a collective's certified rate, what a later run may lack: three runs differ by up to 4.35 % (docs/performance.md)."""
+STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
+"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and show no more."""
 INSIDE = Explanation(only=frozenset({"gpu", "gpus", "nvlink", "fabric manager", "pcie"}), first="gpu")
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 
@@ -73,8 +77,10 @@ def all_reduce_in_node(facts: Facts) -> Instances:
 def _in_node(machine: Machine) -> Expectation:
     """What all_reduce over the GPUs of one node must reach; without a published rate right data count."""
     if machine.stands_for:
-        told = "a stand-in adds in the memory of the host: right data, and nothing of speed"
-        return Expectation(unit="GB/s", basis="data", size_bytes=STAND_IN_ALL_REDUCE_BYTES, derivation=[told])
+        reason = "a stand-in adds in the memory of the host: right data, and nothing of speed"
+        return Expectation(
+            unit="GB/s", basis="data", size_bytes=STAND_IN_ALL_REDUCE_BYTES, derivation=[reason]
+        )
     reach = expectations.by_law(machine, "GB/s", _law("all_reduce", 1))
     return reach if reach.floor is not None else reach.model_copy(update={"basis": "data"})
 

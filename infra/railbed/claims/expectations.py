@@ -6,21 +6,26 @@ from collections.abc import Callable
 
 from railbed.catalog import FilesystemOffer, Machine, Unpublished
 from railbed.claims.records import Expectation
-from railbed.defaults import (
-    CHECKPOINT_FLOOR,
-    COUNTER_TOLERANCE,
-    GPU_BOUND,
-    GPU_FLOOR,
-    MANAGEMENT_MBYTES_PER_S,
-    PEER_FLOOR,
-    SCHEDULED_MEMORY_SHARE,
-    STAND_IN_GBYTES_PER_S,
-    STAND_IN_TFLOPS,
-    STORAGE_PEER_FLOOR,
-    STORAGE_ROUNDS,
-)
+from railbed.defaults import COUNTER_TOLERANCE, SCHEDULED_MEMORY_SHARE, STORAGE_PEER_FLOOR, STORAGE_ROUNDS
 from railbed.laws import bandwidth
 from railbed.laws.bandwidth import BandwidthMachine
+
+GPU_FLOOR = {"bf16": 0.5, "fp8": 0.4, "fp64": 0.5, "hbm": 0.6}
+"""Of a GPU's published peak, what it must reach. Declared: products are held back by the power limit, more so in FP8; published
+healthy copies reach 0.74 to 0.75 (NVIDIA/nccl, issue 1264: eight H100 SXM, 2475 to 2515 of 3350 GB/s) and 0.867
+(aigatech/vpbenchmarking, eight H100). It finds a GPU that is far off; comparing finds others."""
+PEER_FLOOR = 0.6
+"""Of NVLink's rate in one direction, what a copy between two GPUs must reach. Declared: eight healthy H100 copy 380 of 450 GB/s
+(NVIDIA/nccl, issue 1264, p2pBandwidthLatencyTest), and Azure takes ND H100 v5 into service from 335 on
+(Azure/azurehpc-health-checks, conf/nd96isr_h100_v5.conf). Over PCIe instead of NVLink it is 64 GB/s at most."""
+GPU_BOUND = 1.1
+"""Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
+STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
+"""What a processor in a GPU's place must reach: it shows that the program computed, and nothing of speed."""
+MANAGEMENT_MBYTES_PER_S = 118.0
+"""Payload of TCP over Ethernet of 1 Gb/s: 1448 of 1538 bytes on the wire (IEEE 802.3 with its gap, TCP with time stamps)."""
+CHECKPOINT_FLOOR = 0.9
+"""Of the rate that was bought, what all nodes together must reach with the files of a checkpoint."""
 
 
 def count(unit: str, number: int, of: str) -> Expectation:

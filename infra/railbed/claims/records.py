@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -24,6 +25,8 @@ class FrozenModel(BaseModel):
 Line = Annotated[str, Field(max_length=8192, pattern=LINE_PATTERN)]
 """Words for people: one line, without characters that a terminal obeys."""
 ClaimId = Annotated[str, Field(max_length=255, pattern=r"^[a-z0-9][a-z0-9_.@-]*$")]
+RAIL_CLAIM = re.compile(r"fabric\.rail\.(\d+)\.")
+"""What claims of the subject `rail` begin with; ``claims.fabric`` declares them."""
 
 
 class Verdict(StrEnum):
@@ -132,6 +135,12 @@ class Judged(FrozenModel):
     """ISO time of the measurement, UTC."""
     detail: dict[str, Any] = {}
     """What blame needs beyond the verdict: rates per rail, per partner, per node."""
+
+    @property
+    def rail(self) -> int | None:
+        """Index of the rail that the claim is about; None for claims of another subject."""
+        found = RAIL_CLAIM.match(self.claim)
+        return int(found[1]) if found else None
 
 
 class Culprit(FrozenModel):

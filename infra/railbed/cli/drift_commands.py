@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def drift(
     stack: str = output.STACK_OPTION,
-    quick: bool = typer.Option(False, "--quick", help="Seconds: on-node checks, scheduler, mounts."),
+    quick: bool = typer.Option(False, "--quick", help="Only claims of level fast or quick: seconds."),
     hold: bool = typer.Option(
         False,
         "--hold",

@@ -5,18 +5,16 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from railbed import configure, flow
+from railbed import configure, servicing
 from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
-from railbed.defaults import OPERATOR_PREFIX
-from railbed.effects import acceptance, contract_store, schedulers
+from railbed.effects import contract_store, schedulers
 from railbed.effects.journal import Journal
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
-from railbed.operate import guards, lifecycle, nodes, picture, standing
-from railbed.operate import repair as repairing
+from railbed.operate import nodes, picture
 from railbed.text import few
 
 app = typer.Typer(no_args_is_help=True, help="Nodes: what state they are in, drain, repair, give back.")
@@ -119,8 +117,7 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
           stack: str = output.STACK_OPTION) -> None:  # fmt: skip
     """Start no new jobs on a node; running ones go on. Only `node resume` takes this back."""
     work, contract, scheduler = _open(stack)
-    stays = scheduler.drain(contract.node(name).name, f"{OPERATOR_PREFIX} {reason}")
-    Journal(work.journal_file).write("drain", node=name, reason=reason)
+    stays = servicing.drain(contract, work, scheduler, name, reason)
     output.out.print(f"{name} is draining")
     for one in stays:
         output.out.print(f"  {one}", soft_wrap=True)
@@ -130,14 +127,7 @@ def drain(name: str = NAME, reason: str = typer.Option(..., "--reason", help="Wh
 def resume(name: str = NAME, stack: str = output.STACK_OPTION) -> None:
     """Give a drained node back to the scheduler; one that did not pass since it was worked on stays held."""
     work, contract, scheduler = _open(stack)
-    with flow.operating(work, f"resume of {name}"):
-        stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
-        back = lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
-        if back.state not in (lifecycle.State.HEALTHY, lifecycle.State.SUSPECT):
-            # It may have left the reservation meanwhile, and without its drain it would take jobs unproven.
-            acceptance.hold(scheduler, [name])
-        scheduler.resume(name)
-        Journal(work.journal_file).write("resume", node=name)
+    servicing.resume(contract, work, scheduler, name)
     output.out.print(f"{name} is given back")
 
 
@@ -155,9 +145,8 @@ def repair(
         raise UsageError("--force and --reason go together", path="--force", code="REASON_MISSING",
                          hint="say why: the journal keeps it, with who did it")  # fmt: skip
     work, contract, scheduler = _open(stack)
-    steps = repairing.plan(contract, name, scheduler)
     if not yes:
-        refused = guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
+        steps, refused = servicing.plan_repair(contract, work, scheduler, name)
         if as_json:
             output.print_json(
                 {
@@ -174,8 +163,8 @@ def repair(
             output.out.print(f"held back by {one.guard}: {one.why}; {one.way}", soft_wrap=True)
         output.out.print("dry run: nothing was changed; add --yes to do it")
         return
-    with flow.operating(work, f"repair of {name}"), configure.progress.shown(output.err) as on_converge:
-        result = repairing.repair(contract, work, name, say, force=reason, on_converge=on_converge)
+    with configure.progress.shown(output.err) as on_converge:
+        result = servicing.repair(contract, work, name, say, force=reason, on_converge=on_converge)
     if as_json:
         output.print_json(result.model_dump(mode="json"))
     else:

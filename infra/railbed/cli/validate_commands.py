@@ -36,7 +36,7 @@ def run_validate(
     claim: str = typer.Option(
         None, "--claim", help="Only claims that match this glob, e.g. 'fabric.rail.*'."
     ),
-    quick: bool = typer.Option(False, "--quick", help="Seconds: on-node checks, scheduler, mounts."),
+    quick: bool = typer.Option(False, "--quick", help="Only claims of level fast or quick: seconds."),
     accept_unproven: list[str] = typer.Option(  # noqa: B008 - typer reads its options from defaults
         [],
         "--accept-unproven",

@@ -14,7 +14,7 @@ from railbed.effects.workspace import Workspace
 from railbed.text import few
 from railbed.validate import Report
 
-RAIL = "fabric.rail."
+RAILS = "fabric.rail.*.bandwidth"
 SHOWN_NODES = 8
 SHOWN_RUNBOOKS = 3
 
@@ -62,8 +62,8 @@ def lines(report: Report) -> list[Line]:
     """Rails by node, other claims of nodes by claim; a node that did not pass has a line of its own."""
     found: dict[tuple[str, str, str], Line] = {}
     for record in report.claims:
-        if record.claim.startswith(RAIL):
-            title, where, key = f"{RAIL}*.bandwidth", record.node, ("rail", record.node, "")
+        if record.rail is not None:
+            title, where, key = RAILS, record.node, ("rail", record.node, "")
         elif not record.node:
             title, where, key = record.claim, "cluster", (record.claim, "", "")
         elif record.verdict is Verdict.PASS:

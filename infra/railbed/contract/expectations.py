@@ -8,16 +8,14 @@ from typing import Any
 from railbed.contract import nccl
 from railbed.contract.parts import Nic, Node, Rail
 from railbed.contract.whole import Contract
-from railbed.defaults import (
-    MEMLOCK_MIN_KIB,
-    NOFILE_MIN,
-    PROCESSORS,
-    READ_REQUEST_BYTES,
-    ROCE,
-    SCHEDULED_MEMORY_SHARE,
-    TIME_OFFSET_S,
-)
+from railbed.defaults import PROCESSORS, READ_REQUEST_BYTES, ROCE, SCHEDULED_MEMORY_SHARE, TIME_OFFSET_S
 from railbed.software import slurm_api, training
+
+NOFILE_MIN = 16384
+"""Files that a job step must be able to open: one socket per peer and rail, and the data loaders' own."""
+MEMLOCK_MIN_KIB = 8192
+"""Memory that a step must be able to lock where no RDMA is used: systemd's own default (systemd-system.conf(5)).
+RDMA pins whatever it moves, so there the limit must be off."""
 
 PINNED = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",

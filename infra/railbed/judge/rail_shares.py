@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from railbed.claims import Judged, Verdict
-from railbed.defaults import MANAGEMENT_SHARE, RAIL_SHARE_DOUBTFUL, RAIL_SHARE_UNUSED
+from railbed.defaults import MANAGEMENT_SHARE
 from railbed.judge.transport import CLAIM, NodeBytes, payload_per_node
 from railbed.text import few
+
+RAIL_SHARE_UNUSED, RAIL_SHARE_DOUBTFUL = 0.1, 0.5
+"""Of an equal share of a node's bytes: what NCCL's own choice of rings leaves no used rail below, and what needs a reason."""
 
 LEAST_OF_MEAN = 0.5
 

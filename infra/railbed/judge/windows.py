@@ -12,7 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from railbed.defaults import PAIRED_SIBLINGS, PAIRED_WINDOWS, SIBLING_TOLERANCE
+from railbed.defaults import PAIRED_WINDOWS, SIBLING_TOLERANCE
+
+PAIRED_SIBLINGS = 3
+"""A rail is slow by itself, on a busy node too, when it is the slowest in so many windows, each with so many others: see
+judge/windows.py."""
 
 Flow = tuple[int, str, str, int, float]
 """Window, sender, receiver, rail, Gb/s."""

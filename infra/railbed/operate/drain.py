@@ -6,16 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from railbed.defaults import (
-    AUTOMATIC_DRAINS,
-    DRAIN_POLL_S,
-    DRAIN_TIMEOUT_S,
-    HEALTHCHECK_PREFIX,
-)
+from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_POLL_S, HEALTHCHECK_PREFIX
 from railbed.effects.journal import now_iso
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.slurm_text import NodeState
 from railbed.errors import RailbedError, UnprovenError
+
+DRAIN_TIMEOUT_S = 3600.0
+"""How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""
 
 Say = Callable[[str], None]
 REASON_LENGTH = 240

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from railbed import ended
-from railbed.defaults import BUG_REPORT_BYTES, BUG_REPORT_TIMEOUT_S, EVIDENCE_TIMEOUT_S, SSH_FANOUT
+from railbed.defaults import SSH_FANOUT
 from railbed.effects import files
 from railbed.effects.journal import now_iso
 from railbed.effects.remote import Remote
@@ -17,6 +17,11 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
 from railbed.operate.drain import Step
 from railbed.run import Result
+
+EVIDENCE_TIMEOUT_S = 240.0
+"""Longer than the sections together, each of which has a limit of its own."""
+BUG_REPORT_TIMEOUT_S = 300.0
+BUG_REPORT_BYTES = 32 * 1024**2
 
 AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi'
 """Kernel log, event log and the vendor's report are root's; the script comes by standard input."""

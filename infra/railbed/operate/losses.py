@@ -8,13 +8,16 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel
 from railbed.contract import Contract, Filesystem
-from railbed.defaults import LOSS_TIMEOUT_S
 from railbed.effects import contract_store, schedulers
 from railbed.effects.remote import Remote
 from railbed.effects.slurm_text import Job
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
 from railbed.units import GIB
+
+LOSS_TIMEOUT_S = 10.0
+"""How long a destroy waits for what the scheduler, or a node, says of jobs and data; afterwards that is not known. Short, so
+that a cluster which is down can be destroyed; one connection may take ``SSH_CONNECT_TIMEOUT_S``."""
 
 SHOWN = 8
 COMPLETING = "COMPLETING"

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from railbed.defaults import CLOCK_SLACK_S, REPAIRS_WINDOW_S
+from railbed.defaults import REPAIRS_WINDOW_S
 from railbed.effects.journal_index import Entry
+
+CLOCK_SLACK_S = 300.0
+"""How far ahead a time of the journal may be and still counts as now: the operators' machines differ. One further ahead is of a
+clock that was wrong, and says nothing: it would else hold every action back until that time has come."""
 
 CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
 """The node is being changed, or was."""

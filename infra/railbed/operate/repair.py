@@ -7,6 +7,8 @@ is saved before anything is changed; the node is held in a reservation until a v
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from railbed import configure, validate
 from railbed.claims import WORKERS, FrozenModel, Verdict
@@ -17,12 +19,13 @@ from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
+from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
 from railbed.operate import breaker, drain, evidence, guards, lifecycle, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action, Guard
-from railbed.operate.lifecycle import Event
+from railbed.operate.lifecycle import Event, Place
 
 
 class Step(FrozenModel):
@@ -75,77 +78,114 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
     """
     configure.require_roles(contract)
     remote = Remote(work, contract)
-    scheduler, journal = Scheduler(remote), Journal(work.journal_file)
-    plan(contract, name, scheduler)
+    run = _Run(contract, work, name, say, remote, Scheduler(remote), Journal(work.journal_file))
+    plan(contract, name, run.scheduler)
     validate.require_room(work.reports, 1, part=True)
     start = time.monotonic()
-
-    def step(event: str, text: str, **fields: object) -> None:
-        journal.write(f"repair-{event}", node=name, **fields)
-        say(f"{name}: {text}")
-
-    seen = picture.take(contract, work, scheduler)
-    before = standing.of(contract.node(name), seen).place
-    lifecycle.transition(before, Event.DRAINED)
-    refusals = guards.refusals(seen, [name], Action.REPAIR)
-    for one in refusals:
-        if one.guard is Guard.BREAKER:
-            breaker.note(journal, contract.node(name).pool, one.why)
-    if overridden := guards.require(refusals, force):
-        journal.write(
-            "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)
-        )
-        say(f"{name}: forced over {', '.join(one.guard for one in overridden)}: {force}")
-    owner = drain.drain(scheduler, name, seen.states, REPAIR_PREFIX, step)
-    waited = drain.wait(scheduler, name, step)
-    if silent := evidence.save(remote, work, {name: step}):
-        raise silent[name]
-    evidence.bug_report(remote, work, name, step)
-    acceptance.hold(scheduler, [name])
-    if lost := _lost(scheduler, name):
-        if before.proven:
-            acceptance.release(scheduler, [name])
-        step("untouched", f"not changed: {lost}", reason=lost)
-        raise UnprovenError(
-            f"{name} was given back while its repair went on: {lost}", code="GIVEN_BACK", found=lost,
-            hint="nothing was changed on it; run the repair again where it is still wanted",
-        )  # fmt: skip
-    step("hold", "held in the acceptance reservation")
-    converged = configure.converge(
-        contract, work, limit=name, playbook="repair.yml", moving=True, on_event=on_converge
-    )
-    if converged.broken:
-        step("failed", "the roles failed; the node stays drained", error=converged.as_json())
-        raise configure.broken(converged)
-    owner = _owner(scheduler, name, owner)
-    step("converged", "roles ran", changed=sum(node.changed for node in converged.nodes.values()))
-    if owner:
-        # A drained node runs no step, so part of its validation cannot be seen until its owner gives it back.
-        step("kept", f"left drained, as a person drained it: {owner}")
-    else:
-        scheduler.resume(name)
-    accepted = validate.exceptions(contract, work)
-    report = validate.run(contract, work, only=[name], accept=accepted, progress=say)
-    owner = _owner(scheduler, name, owner)
-    step(
-        "validated",
-        f"validation says {report.verdict}",
-        verdict=str(report.verdict),
-        report=report.report_dir,
-    )
-    if report.verdict == Verdict.PASS:
-        acceptance.release(scheduler, [name])
-        step("resumed", "back in service" if not owner else "repaired; still drained by its owner")
-    elif not owner:
-        first = report.open_claims[0]
-        scheduler.drain(
-            name, f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"[: drain.REASON_LENGTH]
-        )
-        step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
+    before, states = run.pass_guards(force)
+    owner, waited = run.take_out(states)
+    run.hold(proven=before.proven)
+    owner = run.converge(owner, on_converge)
+    report, owner = run.give_back(owner)
     return Repaired(
         node=name, verdict=report.verdict, seconds=round(time.monotonic() - start, 1), waited_s=round(waited, 1),
         report=report.report_dir, kept_drained_by=owner,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One repair. ``owner`` is the reason of a person's drain, empty where there is none."""
+
+    contract: Contract
+    work: Workspace
+    name: str
+    say: Say
+    remote: Remote
+    scheduler: Scheduler
+    journal: Journal
+
+    def step(self, event: str, text: str, **fields: object) -> None:
+        self.journal.write(f"repair-{event}", node=self.name, **fields)
+        self.say(f"{self.name}: {text}")
+
+    def pass_guards(self, force: str) -> tuple[Place, Mapping[str, NodeState]]:
+        """Where the node stands, and what the scheduler says of all nodes. Raises where something holds the repair back."""
+        name, journal = self.name, self.journal
+        seen = picture.take(self.contract, self.work, self.scheduler)
+        before = standing.of(self.contract.node(name), seen).place
+        lifecycle.transition(before, Event.DRAINED)
+        refusals = guards.refusals(seen, [name], Action.REPAIR)
+        for one in refusals:
+            if one.guard is Guard.BREAKER:
+                breaker.note(journal, self.contract.node(name).pool, one.why)
+        if overridden := guards.require(refusals, force):
+            journal.write(
+                "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)
+            )
+            self.say(f"{name}: forced over {', '.join(one.guard for one in overridden)}: {force}")
+        return before, seen.states
+
+    def take_out(self, states: Mapping[str, NodeState]) -> tuple[str, float]:
+        """Drains the node, waits for its jobs and saves evidence; gives the owner, and the seconds of the wait."""
+        owner = drain.drain(self.scheduler, self.name, states, REPAIR_PREFIX, self.step)
+        waited = drain.wait(self.scheduler, self.name, self.step)
+        if silent := evidence.save(self.remote, self.work, {self.name: self.step}):
+            raise silent[self.name]
+        evidence.bug_report(self.remote, self.work, self.name, self.step)
+        return owner, waited
+
+    def hold(self, *, proven: bool) -> None:
+        """Puts the node into the acceptance reservation. Raises UnprovenError where somebody gave it back meanwhile."""
+        acceptance.hold(self.scheduler, [self.name])
+        if lost := _lost(self.scheduler, self.name):
+            if proven:
+                acceptance.release(self.scheduler, [self.name])
+            self.step("untouched", f"not changed: {lost}", reason=lost)
+            raise UnprovenError(
+                f"{self.name} was given back while its repair went on: {lost}", code="GIVEN_BACK", found=lost,
+                hint="nothing was changed on it; run the repair again where it is still wanted",
+            )  # fmt: skip
+        self.step("hold", "held in the acceptance reservation")
+
+    def converge(self, owner: str, on_converge: configure.OnEvent | None) -> str:
+        """Runs the roles, and ends railbed's own drain; gives the owner as of now."""
+        converged = configure.converge(
+            self.contract,
+            self.work,
+            limit=self.name,
+            playbook="repair.yml",
+            moving=True,
+            on_event=on_converge,
+        )
+        if converged.broken:
+            self.step("failed", "the roles failed; the node stays drained", error=converged.as_json())
+            raise configure.broken(converged)
+        owner = _owner(self.scheduler, self.name, owner)
+        self.step("converged", "roles ran", changed=sum(node.changed for node in converged.nodes.values()))
+        if owner:
+            # A drained node runs no step, so part of its validation cannot be seen until its owner gives it back.
+            self.step("kept", f"left drained, as a person drained it: {owner}")
+        else:
+            self.scheduler.resume(self.name)
+        return owner
+
+    def give_back(self, owner: str) -> tuple[validate.Report, str]:
+        """Validates the node, and gives it back or drains it with the reason; gives report, and owner as of now."""
+        accepted = validate.exceptions(self.contract, self.work)
+        report = validate.run(self.contract, self.work, only=[self.name], accept=accepted, progress=self.say)
+        owner = _owner(self.scheduler, self.name, owner)
+        said = f"validation says {report.verdict}"
+        self.step("validated", said, verdict=str(report.verdict), report=report.report_dir)
+        if report.verdict == Verdict.PASS:
+            acceptance.release(self.scheduler, [self.name])
+            self.step("resumed", "repaired; still drained by its owner" if owner else "back in service")
+        elif not owner:
+            first = report.open_claims[0]
+            reason = f"{REPAIR_PREFIX} {first.claim} {first.verdict}: {first.reason}"
+            self.scheduler.drain(self.name, reason[: drain.REASON_LENGTH])
+            self.step("drained", f"not given back: {first.claim} {first.verdict}", claim=first.claim)
+        return report, owner
 
 
 def _lost(scheduler: Scheduler, name: str) -> str:

@@ -6,13 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from railbed.catalog import Machine
-from railbed.defaults import (
-    CONTROLLER_CPUS,
-    CONTROLLER_MEMORY_MIB,
-    CONTROLLER_NAME,
-    CONTROLLER_OCTET,
-    FIRST_HOST_OCTET,
-)
+from railbed.defaults import CONTROLLER_NAME, FIRST_HOST_OCTET
 from railbed.plan.parts import (
     Addresses,
     ClusterPlan,
@@ -23,6 +17,11 @@ from railbed.plan.parts import (
     PlannedRail,
 )
 from railbed.spec.metal import MetalPlatform
+
+CONTROLLER_OCTET = 10
+CONTROLLER_CPUS = 2
+CONTROLLER_MEMORY_MIB = 1024
+"""What the lab's controller says it has; the metadata server of the filesystem takes about 470 MB of it."""
 
 CONTROLLER_POOL = "controller"
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from railbed.defaults import PYPI_URL
+PYPI_URL = "https://pypi.org/simple"
+"""PyPI's page of a package's files is below it."""
+
 
 PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+_-]+)")
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")

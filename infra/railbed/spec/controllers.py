@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from railbed.defaults import CONTROLLER_PAIR_NODES
 from railbed.spec import spares
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.platforms import LabPlatform
+
+CONTROLLER_PAIR_NODES = 64
+"""Nodes, spares included, from which Slurm gets a second controller: no job starts or ends while the only one is away, and
+with 64 nodes of eight that holds 512 GPUs up. Below, a pair costs more care (shared state) than it saves."""
 
 ONE, PAIR = 1, 2
 

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from railbed.claims import Judged, Verdict, overall, withholds
-from railbed.defaults import REASON_CHARACTERS
 from railbed.effects.journal import now_iso
 from railbed.judge import sound
 from railbed.text import shown
 from railbed.validate.scope import Question, Scope
+
+REASON_CHARACTERS = 4000
+"""Longest reason of a verdict, which may name many nodes."""
 
 NOT_MEASURED = "nothing measured it"
 

@@ -14,12 +14,17 @@ from typing import Any
 
 from railbed import blame, fault_search
 from railbed.claims import Verdict
-from railbed.defaults import SEARCH_RUNS, SEARCH_S, SEARCH_WAYS_NODES
 from railbed.fault_search import Decision, Record
 from railbed.fault_search.naming import Named
 from railbed.fault_search.record import Planned, Round
 from railbed.text import few
 from railbed.validate.pairs import packed
+
+SEARCH_RUNS, SEARCH_S = 600, 900.0
+"""What the search for who is to blame for a slow collective may cost: 512 nodes take 256 pairs in their first round, each pair
+that fails runs twice, and later rounds are of suspects only. Pairs run SSH_FANOUT at a time, of some 20 s each."""
+SEARCH_WAYS_NODES = 16
+"""Of a group of at most so many nodes every pair is tried where no node is to blame: 120 pairs, eight at a time."""
 
 NAMED = 4
 """Pairs and suspects that a line names."""

@@ -12,14 +12,7 @@ from typing import Any
 from railbed import ended, strict_json
 from railbed.claims import Verdict
 from railbed.contract import Contract, Node
-from railbed.defaults import (
-    COMMAND_TIMEOUT_S,
-    FABRIC_OUTPUT_BYTES,
-    IBNETDISCOVER_TIMEOUT_S,
-    LLDP_HEARD_S,
-    LLDP_PAUSE_S,
-    SSH_FANOUT,
-)
+from railbed.defaults import COMMAND_TIMEOUT_S, FABRIC_OUTPUT_BYTES, SSH_FANOUT
 from railbed.fabric import ends, observed
 from railbed.fabric.ends import Planned, Seen
 from railbed.fabric.observed import Link, Port
@@ -28,6 +21,14 @@ from railbed.run import Result
 from railbed.text import few
 from railbed.validate.answers import judged
 from railbed.validate.validation_run import ValidationRun
+
+LLDP_HEARD_S = 35.0
+"""A switch speaks every 30 s (IEEE 802.1AB-2016, 9.2.5.7: msgTxInterval): so long a rail may have heard nothing since its link
+came up."""
+LLDP_PAUSE_S = 2.0
+"""Between two looks at who is heard."""
+IBNETDISCOVER_TIMEOUT_S = 120.0
+"""Of one subnet; its sweep asks every port of every switch."""
 
 CLAIM = "fabric.cabling"
 MOST_CAUSES = 3

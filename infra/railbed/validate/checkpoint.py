@@ -18,15 +18,7 @@ from pydantic import Field, TypeAdapter
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Filesystem, further
-from railbed.defaults import (
-    CHECKPOINT_LEAST_S,
-    CHECKPOINT_ROOM,
-    CHECKPOINT_SLOWEST,
-    MEASURE_BUDGET_S,
-    STEP_COMMENT,
-    STEP_WAIT_S,
-    STORAGE_TIMEOUT_S,
-)
+from railbed.defaults import MEASURE_BUDGET_S, STEP_COMMENT, STEP_WAIT_S, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.parse.numbers import integer
 from railbed.validate import old_folders
@@ -35,6 +27,11 @@ from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+CHECKPOINT_ROOM = 1.25
+"""A checkpoint is tried only where so many of it are free: a filesystem in use must not run full."""
+CHECKPOINT_LEAST_S, CHECKPOINT_SLOWEST = 60.0, 5.0
+"""A checkpoint that takes longer than its planned time so often, and a minute, is stuck."""
 
 PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
 PAIRS = (("storage.checkpoint", "storage.restore"), ("storage.all_write", "storage.all_read"))

@@ -9,12 +9,15 @@ from enum import StrEnum
 
 from railbed import ended
 from railbed.contract import Filesystem, further
-from railbed.defaults import CLIENT_STAT_S, SSH_FANOUT, STORAGE_TIMEOUT_S
+from railbed.defaults import SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
 from railbed.validate.node.mounts import mounted_as, wrong_mount
 from railbed.validate.validation_run import ValidationRun
+
+CLIENT_STAT_S = 10.0
+"""A filesystem in service answers a `stat -f` within milliseconds; MooseFS's client waits 5 s before it asks its master again."""
 
 SCRIPT = """
 set -u

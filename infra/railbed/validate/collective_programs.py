@@ -11,16 +11,17 @@ from collections.abc import Sequence
 
 from railbed.contract import Machine
 from railbed.defaults import (
-    COLLECTIVE_ITERATIONS,
     COLLECTIVE_NODES_PER_S,
     COLLECTIVE_TIMEOUT_S,
-    COLLECTIVE_WARMUP,
-    NCCL_LOG_BYTES,
     NCCL_LOG_FOLDER,
     NCCL_TESTS_FOLDER,
     STEP_COMMENT,
     STEP_WAIT_S,
 )
+
+NCCL_LOG_BYTES = 192 * 1024
+"""How much of each log is read: eight processes fit into what is kept of a node's answer."""
+COLLECTIVE_ITERATIONS, COLLECTIVE_WARMUP = 2, 1
 
 RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
 """How often a start moves the data of each size. Out of place and in place each: one to synchronise, -n, one for the check

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from railbed import blame, fault_search
 from railbed.claims import Claim, Judged, Verdict
-from railbed.defaults import SEARCH_TRIES, SSH_FANOUT
+from railbed.defaults import SSH_FANOUT
 from railbed.errors import RailbedError
 from railbed.fault_search import Record, Search
 from railbed.fault_search.decision import PARTNERS_TO_TELL
@@ -21,6 +21,9 @@ from railbed.validate.collective_table import NAME, judged_log, sizes_of
 from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+SEARCH_TRIES = 2
+"""How often a pair must miss its floor in a row to count."""
 
 RULE = {"least_failing": 1.0, "most_rounds": 40}
 """The fault missed its floor in every run: it fails each of its tests."""

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from railbed.defaults import CONDITIONS_TIMEOUT_S, SSH_FANOUT
+from railbed.defaults import SSH_FANOUT
 from railbed.effects.remote import Remote
 from railbed.judge import conditions
 from railbed.judge.conditions import Conditions, Reading
+
+CONDITIONS_TIMEOUT_S = 10.0
 
 
 @dataclass

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.defaults import DCGM_DEADLINES_S, DCGM_PROBE_S, DCGM_SLACK_S
 from railbed.judge import dcgm as law
 from railbed.parse import dcgmi_diag, dcgmi_health
 from railbed.run import Result
 from railbed.validate.answers import judged
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+DCGM_DEADLINES_S = {1: 120.0, 2: 600.0, 3: 3600.0}
+"""Level of `dcgmi diag` → what it may take, at least twice what NVIDIA says that it takes (DCGM Diagnostics, "Run Levels and
+Tests": seconds, 2 minutes, 30 minutes)."""
+DCGM_PROBE_S = 20.0
+"""For the host engine to list the GPUs, or to say what its watches saw."""
+DCGM_SLACK_S = 75.0
+"""For what comes before and after the diagnosis."""
 
 CLAIM = "node.dcgm"
 NEEDS = ("node.driver", "node.gpus")

@@ -8,18 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from railbed import ended
-from railbed.defaults import (
-    STORAGE_FILES,
-    STORAGE_PROBE_BYTES,
-    STORAGE_RANDOM_BYTES,
-    STORAGE_RANDOM_DEPTH,
-    STORAGE_RANDOM_S,
-    STORAGE_TIMEOUT_S,
-)
+from railbed.defaults import STORAGE_FILES, STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
 from railbed.effects.remote import Remote
 from railbed.parse import fio
 from railbed.run import Result
 from railbed.validate.transfers import LATE
+
+STORAGE_RANDOM_S, STORAGE_RANDOM_BYTES, STORAGE_RANDOM_DEPTH = 1, 4096, 16
+"""Each direction of a client's random reads and writes: time, bytes of one, and how many are under way at once."""
 
 PROGRAM = "fio"
 ERRNO_MOST = 4096

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from railbed.defaults import RAIL_CONNECT_MS, RAIL_OMIT_S, RAIL_PORT
+from railbed.defaults import RAIL_OMIT_S, RAIL_PORT
 from railbed.parse import iperf3
 from railbed.validate.flow_tool import Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End
+
+RAIL_CONNECT_MS = 5000
+"""SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
 
 
 class Iperf3:

@@ -13,18 +13,19 @@ from collections.abc import Mapping
 from typing import Literal
 
 from railbed.contract import Nic
-from railbed.defaults import (
-    PERFTEST_CARDS_MOST,
-    PERFTEST_DEPTH,
-    PERFTEST_QUEUED_S,
-    PERFTEST_SIZE_BYTES,
-    RAIL_OMIT_S,
-    RAIL_PORT,
-)
+from railbed.defaults import RAIL_OMIT_S, RAIL_PORT
 from railbed.parse import perftest
 from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End, FlowRun
+
+PERFTEST_CARDS_MOST = 8
+"""Cards of one rail; each has a port of its own."""
+PERFTEST_SIZE_BYTES, PERFTEST_DEPTH = 65_536, 128
+"""Message size and queue depth of ib_write_bw by default (linux-rdma/perftest); at these one queue pair of a 400 Gb/s card
+carries 392.1 Gb/s (NVIDIA/nccl issue 2409)."""
+PERFTEST_QUEUED_S = 0.05
+"""The most that may be under way at once: a fortieth of what RAIL_SECONDS carry, and what the shaper of a lab's rail queues."""
 
 SRD = ("-c", "SRD", "-x", "0", "-Q", "1")
 """As public guides to EFA call perftest: without it queue pairs cannot be made (linux-rdma/perftest pull requests 57 and 206)."""

@@ -6,23 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from railbed.contract import Contract, Node
-from railbed.defaults import (
-    ARRIVED_LIMIT,
-    OTHER_TRAFFIC_LIMIT,
-    RAIL_IDLE_S,
-    RAIL_OMIT_S,
-    RAIL_SECONDS,
-    RAIL_SECONDS_LEAST,
-    RAIL_SECONDS_MOST,
-    RAIL_SLACK_S,
-    SILENT_BYTES,
-)
+from railbed.defaults import OTHER_TRAFFIC_LIMIT, RAIL_OMIT_S, RAIL_SECONDS, RAIL_SLACK_S
 from railbed.judge.rails import RailSample
 from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_iperf3 import Iperf3
 from railbed.validate.flow_perftest import Perftest
 from railbed.validate.flow_tool import Flow, Place, Reading, Tool, counted_by
 from railbed.validate.rendezvous import Counted, End, FlowRun
+
+RAIL_IDLE_S = 0.3
+"""How long a rail is watched before its flows start: what it carries then is other traffic."""
+SILENT_BYTES = 10_000
+"""What a rail may count while nothing of a flow arrives: address resolution, others' broadcasts. A window of TCP is more."""
+ARRIVED_LIMIT = 0.05
+"""Where less of what was sent than this was counted at the other end, the rail carries nothing."""
+RAIL_SECONDS_LEAST, RAIL_SECONDS_MOST = 0.75, 2.0
+"""Of the measured seconds, what iperf3's receiver may have counted: buffers that empty late make it more, a machine that stood
+still in between makes it next to nothing, or more than twice as much."""
 
 TOOLS: Mapping[str, Tool] = {
     "tcp": Iperf3(),

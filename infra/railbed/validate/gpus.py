@@ -15,7 +15,7 @@ from pathlib import Path
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
-from railbed.defaults import FABRIC_OUTPUT_BYTES, GPU_PROBE_S, STEP_COMMENT, STEP_WAIT_S
+from railbed.defaults import FABRIC_OUTPUT_BYTES, STEP_COMMENT, STEP_WAIT_S
 from railbed.effects import node_json
 from railbed.judge import gpu_pairs
 from railbed.judge import gpus as law
@@ -25,6 +25,9 @@ from railbed.validate.answers import judged
 from railbed.validate.gpu_answers import LINE, PROGRAM, GpuReply, Line, joined
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+GPU_PROBE_S = {"cuda": 300, "cpu": 60}
+"""A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
 
 PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
 PATTERN = "gpu.*"

@@ -11,7 +11,7 @@ from typing import Any
 
 from railbed import ended
 from railbed.claims import Judged, Verdict
-from railbed.defaults import JOB_NODES, JOB_POLL_S
+from railbed.defaults import JOB_POLL_S
 from railbed.judge import nccl_hosts, nccl_transport
 from railbed.parse import nccl_debug
 from railbed.validate import checkpoint as whole_checkpoint
@@ -22,6 +22,9 @@ from railbed.validate.job_log import JobLog, Work, checkpoint, pace, pace_in_wor
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+JOB_NODES = 4
+"""Most nodes that the reference job takes."""
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
 PATTERN = "job.*"

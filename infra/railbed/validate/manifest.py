@@ -12,9 +12,12 @@ from pydantic import ValidationError
 from railbed import strict_json
 from railbed.certificate.manifest import Entry, Manifest
 from railbed.claims import FrozenModel
-from railbed.defaults import MAX_EVIDENCE_BYTES, MAX_EXTRA_FILES, MAX_JSON_BYTES
+from railbed.defaults import MAX_EVIDENCE_BYTES, MAX_JSON_BYTES
 from railbed.effects import digests, files
 from railbed.text import shown
+
+MAX_EXTRA_FILES = 1000
+"""Files beside the certified ones that are looked at; each is named."""
 
 NAME = "manifest.json"
 REPORT = "report.json"

@@ -53,8 +53,8 @@ def rails(claims: Iterable[Judged]) -> Grid:
     """Node × rail: the slower direction's share of what was expected."""
     found: dict[str, dict[int, Cell]] = {}
     for record in claims:
-        if record.claim.startswith("fabric.rail."):
-            found.setdefault(record.node, {})[int(record.claim.split(".")[2])] = _rail(record)
+        if record.rail is not None:
+            found.setdefault(record.node, {})[record.rail] = _rail(record)
     indices = sorted({index for cells in found.values() for index in cells})
     rows = [(node, [cells.get(index, Cell("")) for index in indices]) for node, cells in found.items()]
     return bounded([f"rail {index}" for index in indices], rows)
@@ -75,9 +75,9 @@ def pairs(claims: Iterable[Judged]) -> dict[tuple[str, str], tuple[float, int]]:
     """Sender and receiver → share of what was expected on the slowest rail between them, and that rail."""
     found: dict[tuple[str, str], tuple[float, int]] = {}
     for record in claims:
-        if not record.claim.startswith("fabric.rail."):
+        index = record.rail
+        if index is None:
             continue
-        index = int(record.claim.split(".")[2])
         for direction, partners in (record.detail.get("partners") or {}).items():
             for partner, rate in partners.items():
                 share = share_of(record, rate)
@@ -114,7 +114,7 @@ def slowest_pairs(
 def rail_floor(claims: Iterable[Judged]) -> float | None:
     """The least share of what is expected with which a rail passes; None where no rail has a floor."""
     for record in claims:
-        if record.claim.startswith("fabric.rail.") and record.floor is not None:
+        if record.rail is not None and record.floor is not None:
             return share_of(record, record.floor)
     return None
 

@@ -13,10 +13,16 @@ from pydantic import Field, TypeAdapter
 
 from railbed import ended
 from railbed.contract import Filesystem
-from railbed.defaults import OLD_FOLDER_AGE_S, OLD_FOLDERS_LIMIT_S, OLD_FOLDERS_MOST, STORAGE_TIMEOUT_S
+from railbed.defaults import OLD_FOLDERS_LIMIT_S, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.text import few, shown
 from railbed.validate.validation_run import ValidationRun
+
+OLD_FOLDER_AGE_S = 86_400.0
+"""From which on a folder of this stack that nothing changed in is nobody's any more: four times the 6 h after which a validation
+of a timer is ended."""
+OLD_FOLDERS_MOST = 32
+"""So many are removed in one run, within ``OLD_FOLDERS_LIMIT_S``: users wait for the same metadata server."""
 
 PROGRAM = Path(__file__).parent / "node" / "old_folders.py"
 Kind = Literal["probe", "checkpoint", "job"]

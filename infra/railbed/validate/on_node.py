@@ -12,7 +12,6 @@ from railbed import ended
 from railbed.certificate.identity import CLAIM, Shown
 from railbed.claims import Judged, Verdict
 from railbed.contract import expectations
-from railbed.defaults import NODE_CHECK_TIMEOUT_S
 from railbed.effects import node_bundle, node_json
 from railbed.hardware import Document
 from railbed.run import TIMED_OUT
@@ -21,6 +20,8 @@ from railbed.validate.answers import judged
 from railbed.validate.pools import compared
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+NODE_CHECK_TIMEOUT_S = 60
 
 SUITE = node_bundle.PROGRAMS
 PACKAGE = node_bundle.PACKAGE

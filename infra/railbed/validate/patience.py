@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S
+from railbed.defaults import MEASURE_BUDGET_S
+
+MEASURE_PAUSE_S = 4.0
+"""Pause before what failed under bad conditions is measured again; doubles each time."""
 
 
 class Patience:

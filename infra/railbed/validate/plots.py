@@ -140,24 +140,24 @@ def _sizes(values: Iterable[int]) -> list[str]:
 
 def rails(claims: Sequence[Judged]) -> list[str]:
     """Every rail of every node, a panel for each direction; of very many the range, and those that did not pass."""
-    seen = [r for r in claims if r.claim.startswith("fabric.rail.") and rates([r.measured])]
+    seen = [(r, r.rail) for r in claims if r.rail is not None and rates([r.measured])]
     drawn = []
     for direction in ("out", "in") if seen and plotting.available() else ():
         figure, (axis,) = plotting.figure(*PANEL_IN, paper=False)
         found: dict[Verdict, list[tuple[int, float]]] = {}
-        for record in seen:
+        for record, rail in seen:
             for rate in rates([(record.detail.get("gbps") or {}).get(direction)]):
-                found.setdefault(record.verdict, []).append((int(record.claim.split(".")[2]), rate))
+                found.setdefault(record.verdict, []).append((rail, rate))
         if sum(map(len, found.values())) > POINTS_MOST:
             _ranges(axis, found.pop(Verdict.PASS, []))
         for verdict, points in found.items():
             xs, ys = zip(*points[:POINTS_MOST], strict=True)
             axis.plot(xs, ys, "o", color=COLOURS[verdict], markersize=4, alpha=0.8)
-        for value, colour, style in ((seen[0].expected, EXPECTED, "-"), (seen[0].floor, FLOOR, "--")):
+        for value, colour, style in ((seen[0][0].expected, EXPECTED, "-"), (seen[0][0].floor, FLOOR, "--")):
             for height in rates([value]):
                 axis.axhline(height, color=colour, linestyle=style, linewidth=1.2)
         axis.set_title(f"{direction}going")
-        axis.set_xticks(sorted({int(r.claim.split(".")[2]) for r in seen}))
+        axis.set_xticks(sorted({rail for _, rail in seen}))
         axis.set_xlabel("rail")
         axis.set_ylabel("payload, Gb/s")
         drawn.append(plotting.inline(figure, f"rails, {direction}going: measured, expected, floor"))
@@ -179,8 +179,8 @@ def heat(claims: Sequence[Judged]) -> str:
     shares: dict[str, dict[int, float]] = {}
     indices: set[int] = set()
     for record in claims:
-        if record.claim.startswith("fabric.rail."):
-            index, share = int(record.claim.split(".")[2]), share_of(record, record.measured)
+        if (index := record.rail) is not None:
+            share = share_of(record, record.measured)
             indices.add(index)
             shares.setdefault(record.node, {})[index] = math.nan if share is None else share
     if len(shares) < HEAT_ROWS_LEAST or not plotting.available():

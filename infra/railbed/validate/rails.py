@@ -8,14 +8,7 @@ from typing import Any
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Node, Rail
-from railbed.defaults import (
-    OVERLAP_FRACTION,
-    RAIL_ATTEMPTS,
-    RAIL_OMIT_S,
-    RAIL_SECONDS,
-    RAIL_SLACK_S,
-    TOGETHER_SECONDS_MOST,
-)
+from railbed.defaults import RAIL_OMIT_S, RAIL_SECONDS, RAIL_SLACK_S
 from railbed.effects.journal import now_iso
 from railbed.judge import rails as law
 from railbed.judge.rails import RailSample
@@ -28,6 +21,15 @@ from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import argv, meet, plain
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
+
+OVERLAP_FRACTION = 0.5
+"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
+process takes up to a second on a busy node, and what is left of two is enough for a rate."""
+RAIL_ATTEMPTS = 4
+"""Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
+TOGETHER_SECONDS_MOST = 8
+"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
+busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
 
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"

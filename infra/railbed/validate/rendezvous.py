@@ -17,9 +17,13 @@ from typing import Any, Protocol, TypeVar
 from pydantic import Field, TypeAdapter
 
 from railbed import ended
-from railbed.defaults import RENDEZVOUS_READY_S, RENDEZVOUS_STOP_S
 from railbed.effects import node_json
 from railbed.run import Result
+
+RENDEZVOUS_READY_S = 30.0
+"""How long an end of a measurement may take to prepare, its connection included: seconds on a node that is not overloaded."""
+RENDEZVOUS_STOP_S = 10.0
+"""How long it may take to end."""
 
 T = TypeVar("T")
 

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from railbed.claims import Verdict
-from railbed.defaults import FAILED_REPORT_DAYS
+from railbed.defaults import CERTIFICATE_DAYS
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import refused
 from railbed.validate import certificate, history, manifest
 from railbed.validate.acceptance import LATEST_FULL
+
+FAILED_REPORT_DAYS = CERTIFICATE_DAYS
+"""How long reports of failed runs stay beyond that: as long as a certificate stands, so that what failed while one campaign ran
+can be compared until its end."""
 
 LATEST = "latest"
 NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z", re.ASCII)

@@ -141,8 +141,7 @@ class ValidationRun:
     def rail_failed(self, nodes: Collection[str]) -> bool:
         """Whether a rail of these nodes failed by itself: what they lack together then has its reason."""
         return any(
-            c.verdict is Verdict.FAIL and c.node in nodes and c.claim.startswith("fabric.rail.")
-            for c in self.answers.given()
+            c.verdict is Verdict.FAIL and c.node in nodes and c.rail is not None for c in self.answers.given()
         )
 
     def usable(self, wanted: int) -> tuple[list[str], str]:

@@ -13,13 +13,18 @@ from railbed import inputs
 from railbed.certificate.document import Certificate, PublicKey, comment, fingerprint
 from railbed.certificate.identity import CLAIM
 from railbed.claims import FrozenModel, Verdict, overall
-from railbed.defaults import CLOCK_AHEAD_S, MAX_EVIDENCE_BYTES, MAX_JSON_BYTES, MAX_KEY_BYTES
+from railbed.defaults import MAX_EVIDENCE_BYTES, MAX_JSON_BYTES
 from railbed.effects import digests
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.text import few
 from railbed.validate import certificate, manifest
 from railbed.validate.manifest import Difference
+
+CLOCK_AHEAD_S = 300.0
+"""A certificate that was issued so far in the future shows that one of two clocks is wrong."""
+MAX_KEY_BYTES = 64 * 1024
+"""A public key in a file: the longest, RSA of 16,384 bits, has 3 KB."""
 
 NAMED = 3
 """Files that a reason names; the JSON has all of them."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from railbed import plan, spec
-from railbed.claims import Claim, table
-from railbed.claims.definition import Level
+from railbed.claims import Claim, Judged, Verdict, table
+from railbed.claims.definition import Level, Subject
 from railbed.claims.measurements import MEASUREMENTS, NODE_SUITE
 from railbed.validate.node import health
 
@@ -93,6 +93,14 @@ def test_each_transport_has_its_own_program() -> None:
     assert table.measured(claim, ["roce"]).measured_by == "ib_write_bw"
     assert table.measured(claim, ["infiniband", "tcp"]).measured_by == "ib_write_bw, iperf3"
     assert table.measured(claim, ["efa"]).measured_by == "ib_write_bw"
+
+
+def test_a_verdict_knows_its_rail_by_the_table() -> None:
+    """The id's form is declared in the table; what reads a verdict takes the rail from it."""
+    for one in table.every():
+        claim = one.id.format(rail=3, name="all_reduce", nodes=2)
+        judged = Judged(claim=claim, node="h100-0", verdict=Verdict.PASS, reason="")
+        assert judged.rail == (3 if one.subject is Subject.RAIL else None), claim
 
 
 def test_the_page_is_current() -> None:

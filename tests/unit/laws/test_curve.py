@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.catalog import load_machine
-from railbed.defaults import CURVE_BYTES_PER_RANK, CURVE_FACTOR, CURVE_LEAST_BYTES, GATING_SIZE_BYTES
+from railbed.defaults import GATING_SIZE_BYTES
 from railbed.laws import bandwidth, curve, latency, published
+from railbed.laws.curve import CURVE_BYTES_PER_RANK, CURVE_FACTOR, CURVE_LEAST_BYTES
 
 P5 = bandwidth.of(load_machine("aws/p5.48xlarge"))
 HGX = bandwidth.of(load_machine("metal/hgx-h100-ib"))

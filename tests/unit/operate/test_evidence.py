@@ -43,7 +43,7 @@ def test_a_section_without_end_is_cut() -> None:
 
 
 def test_all_sections_end_before_the_whole_does() -> None:
-    from railbed.defaults import EVIDENCE_TIMEOUT_S
+    from railbed.operate.evidence import EVIDENCE_TIMEOUT_S
 
     assert sum(one.timeout_s + 2 for one in evidence.SECTIONS) < EVIDENCE_TIMEOUT_S
 

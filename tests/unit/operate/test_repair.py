@@ -11,11 +11,12 @@ from tests.unit.operate.world import World
 
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
+from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UnprovenError
 from railbed.operate import repair
+from railbed.validate.room import REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 
 NODE = "h100-1"
 

@@ -13,13 +13,7 @@ from tests.unit.operate.world import NODES, Killed, World
 from railbed.claims import Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
-from railbed.defaults import (
-    HEALTHCHECK_PREFIX,
-    REPAIR_PREFIX,
-    REPORT_PART_NODE_BYTES,
-    REPORT_PART_ROOM_BYTES,
-    UPGRADE_PREFIX,
-)
+from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
 from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
@@ -27,6 +21,7 @@ from railbed.errors import CommandError, RailbedError
 from railbed.operate import breaker, picture, settle, standing
 from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
+from railbed.validate.room import REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 
 NODE = "h100-1"
 FAILED = f"{REPAIR_PREFIX} node.driver fail: told"

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from railbed import plan, spec
-from railbed.defaults import CONTROLLER_PAIR_NODES
 from railbed.errors import SpecError
+from railbed.spec.controllers import CONTROLLER_PAIR_NODES
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -25,11 +25,12 @@ from railbed.contract import (
     Software,
     Ssh,
 )
-from railbed.defaults import MEASURE_BUDGET_S, MEASURE_PAUSE_S, RAIL_OMIT_S
+from railbed.defaults import MEASURE_BUDGET_S, RAIL_OMIT_S
 from railbed.effects.workspace import Workspace
 from railbed.judge import conditions
 from railbed.run import Result
 from railbed.validate import certificate, records
+from railbed.validate.patience import MEASURE_PAUSE_S
 from railbed.validate.records import Report
 
 DATA = Path(__file__).parent / "data"

@@ -12,13 +12,13 @@ from tests.unit.validate.test_collective_table import curved, with_small_row
 
 from railbed.claims import Claim, Expectation, Verdict
 from railbed.contract import Contract, Rail
-from railbed.defaults import COLLECTIVE_TRIES
 from railbed.effects.scheduler import Scheduler
 from railbed.judge import transport
 from railbed.run import Result
 from railbed.validate import collective_table, collectives
 from railbed.validate.answers import Answers, judged
 from railbed.validate.collective_programs import message_bytes
+from railbed.validate.collectives import COLLECTIVE_TRIES
 from railbed.validate.scope import Question, Scope, select
 from railbed.validate.validation_run import ValidationRun
 

@@ -16,12 +16,12 @@ from tests.unit.validate.conftest import FakeRemote
 from tests.unit.validate.test_storage import Cluster
 
 from railbed.contract import Contract
-from railbed.defaults import OLD_FOLDER_AGE_S, OLD_FOLDERS_MOST
 from railbed.effects import secrets
 from railbed.effects.workspace import Workspace
 from railbed.run import Result
 from railbed.validate import old_folders
 from railbed.validate.node import old_folders as program
+from railbed.validate.old_folders import OLD_FOLDER_AGE_S, OLD_FOLDERS_MOST
 from railbed.validate.validation_run import ValidationRun
 
 OURS, THEIRS = "0123456789ab", "ba9876543210"

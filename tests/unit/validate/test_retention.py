@@ -11,12 +11,11 @@ from typer.testing import CliRunner
 
 from railbed.cli import validate_commands
 from railbed.contract import Contract
-from railbed.defaults import FAILED_REPORT_DAYS
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
 from railbed.validate import certificate, history, retention
-from railbed.validate.retention import prune
+from railbed.validate.retention import FAILED_REPORT_DAYS, prune
 
 
 def name(at: int) -> str:

@@ -11,16 +11,16 @@ import pytest
 
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.defaults import (
+from railbed.effects import files, lock
+from railbed.effects.workspace import Workspace
+from railbed.errors import Exit, RailbedError, refused
+from railbed.validate import answers, drift, room, run, stage, validation_run
+from railbed.validate.room import (
     REPORT_NODE_BYTES,
     REPORT_PART_NODE_BYTES,
     REPORT_PART_ROOM_BYTES,
     REPORT_ROOM_BYTES,
 )
-from railbed.effects import files, lock
-from railbed.effects.workspace import Workspace
-from railbed.errors import Exit, RailbedError, refused
-from railbed.validate import answers, drift, room, run, stage, validation_run
 
 Usage = namedtuple("Usage", "total used free")
 NODES = 5

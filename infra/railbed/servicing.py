@@ -1,0 +1,48 @@
+"""One node out of service and back, under the stack's lock: drain, repair, return."""
+
+from __future__ import annotations
+
+from railbed import configure
+from railbed.contract import Contract
+from railbed.defaults import OPERATOR_PREFIX
+from railbed.effects import acceptance, lock
+from railbed.effects.journal import Journal
+from railbed.effects.schedulers import NodeScheduler
+from railbed.effects.workspace import Workspace
+from railbed.operate import guards, lifecycle, picture, standing
+from railbed.operate import repair as repairing
+from railbed.operate.drain import Say
+
+
+def drain(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, reason: str) -> list[str]:
+    """Drains a node by a person's will; running jobs go on. Gives what stays on it, where the scheduler says so."""
+    stays = scheduler.drain(contract.node(name).name, f"{OPERATOR_PREFIX} {reason}")
+    Journal(work.journal_file).write("drain", node=name, reason=reason)
+    return stays
+
+
+def resume(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str) -> None:
+    """Gives a drained node back; one that is not proven stays in the acceptance reservation. Raises Busy, Refused."""
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (resume of {name})"):
+        stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
+        back = lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        if back.state not in (lifecycle.State.HEALTHY, lifecycle.State.SUSPECT):
+            # It may have left the reservation meanwhile, and without its drain it would take jobs unproven.
+            acceptance.hold(scheduler, [name])
+        scheduler.resume(name)
+        Journal(work.journal_file).write("resume", node=name)
+
+
+def plan_repair(
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str
+) -> tuple[list[repairing.Step], list[guards.Refusal]]:
+    """The steps of a repair, and the guards that hold it back now; changes nothing."""
+    steps = repairing.plan(contract, name, scheduler)
+    return steps, guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
+
+
+def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: str = "",
+           on_converge: configure.OnEvent | None = None) -> repairing.Repaired:  # fmt: skip
+    """Repairs a node, as ``operate.repair.repair``. Raises Busy too, where another command works on the stack."""
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (repair of {name})"):
+        return repairing.repair(contract, work, name, say, force=force, on_converge=on_converge)
