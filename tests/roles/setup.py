@@ -1,5 +1,6 @@
 """Brings what the roles tier runs and this machine lacks: nftables, whose rules one test loads in a network of its own, and the
-program that checks rules of alerts, unpacked from its package beside the caches, so that no service is installed.
+programs that check rules of alerts and ask for addresses, unpacked from their packages beside the caches, so that no service is
+installed.
 
 usage: tests/roles/setup.py      does nothing where nobody is root; no service starts, now or at boot
 """
@@ -18,13 +19,13 @@ from railbed.platforms.lab.machine import install
 from railbed.run import run
 
 NFT = Path("/usr/sbin/nft")
-PACKAGES = {"promtool": "prometheus"}
+PACKAGES = {"promtool": "prometheus", "arping": "iputils-arping"}
 """Program → its package."""
 FOLDER = cache_dir() / "alerting-tools"
 
 
 def program(name: str) -> str | None:
-    """Path of a program that checks alerts: this machine's, or an unpacked one; None where it is not there."""
+    """Path of a program: this machine's, or an unpacked one; None where it is not there."""
     return shutil.which(name) or shutil.which(name, path=str(FOLDER / "usr/bin"))
 
 
