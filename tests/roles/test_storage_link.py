@@ -282,6 +282,6 @@ def test_a_child_whose_address_is_taken_goes_away_again(node: Node) -> None:
 def test_what_no_child_can_be_made_of_is_refused(node: Node) -> None:
     node.card("ens1", "mlx5_0", kind=1)
     node.card("ibp198s0f0np", "mlx5_1")
-    for interface, told in (("ens1", "ens1 is Ethernet"), ("mlx5_1", "ibp198s0f0np.8021 is too long")):
+    for interface, reason in (("ens1", "ens1 is Ethernet"), ("mlx5_1", "ibp198s0f0np.8021 is too long")):
         done = node.run(interface, [], 0x21)
-        assert done.returncode == 1 and told in done.stderr and node.written == ""
+        assert done.returncode == 1 and reason in done.stderr and node.written == ""

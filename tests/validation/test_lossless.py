@@ -48,7 +48,7 @@ DEBUG = "/sys/kernel/debug/mlx5/0000:{}a:00.0/cc_params/np_cnp_dscp"
 
 @pytest.mark.refutes("node.lossless")
 @pytest.mark.parametrize(
-    ("files", "verdict", "told"),
+    ("files", "verdict", "reason"),
     [
         (
             {f"{ECN}/roce_np/enable/3": "1", f"{ECN}/roce_rp/enable/3": "1", f"{ECN}/roce_np/cnp_dscp": "48"},
@@ -72,7 +72,7 @@ DEBUG = "/sys/kernel/debug/mlx5/0000:{}a:00.0/cc_params/np_cnp_dscp"
     ],
 )
 def test_the_card_answers_marks_as_far_as_its_driver_shows(
-    world: Any, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], verdict: str, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], verdict: str, reason: str
 ) -> None:
     """Files of NVIDIA's driver (DOCA 2.10, Explicit Congestion Notification), and of the kernel's own (mlx5, cong.c)."""
     rails = [{"index": at, "netdev": f"rail{at}", "device": f"roce_{at}"} for at in range(2)]
@@ -90,7 +90,7 @@ def test_the_card_answers_marks_as_far_as_its_driver_shows(
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text + "\n")
     found = world.check("node.lossless", monkeypatch)
-    assert found.verdict == verdict and told in found.reason
+    assert found.verdict == verdict and reason in found.reason
     assert ("switch of congestion control" in found.reason) is (
         verdict == "pass" and f"{ECN}/roce_np/enable/3" not in files
     )

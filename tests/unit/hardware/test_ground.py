@@ -237,7 +237,7 @@ def test_rails_that_cannot_be_mapped_are_refused_before_anything_is_installed(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reason"),
     [
         (seven_cards, "cards or GPUs are missing: gpu 3: the nearest card is NODE away"),
         (seven_gpus, "7 of 8 GPUs are on the PCI bus"),
@@ -246,10 +246,10 @@ def test_rails_that_cannot_be_mapped_are_refused_before_anything_is_installed(
     ],
 )
 def test_infiniband_nodes_are_refused_as_early_though_storage_cards_are_there(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], told: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
     found = lacking(tmp_path, "hgx-h100-ib", change)
-    assert (found == []) is (told == "") and told in "".join(found)
+    assert (found == []) is (reason == "") and reason in "".join(found)
 
 
 def test_a_guest_whose_topology_file_is_still_to_come_is_not_refused(tmp_path: Path) -> None:

@@ -92,12 +92,12 @@ def lossless(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("fail", told, None, "", expected, tuple(wrong))
     if unread:
         return Finding("unproven", f"dcb does not tell the classes of {', '.join(unread)}", expected=expected)
-    told = (
+    default_on = (
         f"; on {unshown} the driver shows no switch of congestion control, which firmware has on"
         if unshown
         else ""
     )
-    return Finding("pass", f"{len(rails)} interfaces have both classes{told}", expected, "", expected)
+    return Finding("pass", f"{len(rails)} interfaces have both classes{default_on}", expected, "", expected)
 
 
 @pytest.mark.claim("node.lossless")
