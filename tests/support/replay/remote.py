@@ -77,6 +77,7 @@ class Cluster:
         self.silent: set[str] = set(self.table.get("silent", []))
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
+        self.counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
         self.lock = Lock()
@@ -122,12 +123,12 @@ class Cluster:
         if "dcgmi diag" in line:
             return dcgm.diagnosed(self.machines[name], line)
         if "lldpcli" in line or "ibnetdiscover" in line:
-            return self.cables.told(name, line)
+            return self.cables.answer(name, line)
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
             ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
-            ("sha256sum", self.training.read),
+            ("sha256sum", self.training.read), ("grep", self._port_counters),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -193,13 +194,26 @@ class Cluster:
         return 0, "", ""
 
     def _node_line(self, name: str) -> str:
-        told = self.table.get("slurm", {}).get(name, {})
-        reason = f" Reason={told['reason']} [root@2026-11-30T08:00:00]" if "reason" in told else ""
+        known = self.table.get("slurm", {}).get(name, {})
+        reason = f" Reason={known['reason']} [root@2026-11-30T08:00:00]" if "reason" in known else ""
         line = NODE_LINE.substitute(
-            node=name, pool="h100", gpus=told.get("gpus", node.GPUS), state=told.get("state", "IDLE+MAINTENANCE+RESERVED"),
+            node=name, pool="h100", gpus=known.get("gpus", node.GPUS), state=known.get("state", "IDLE+MAINTENANCE+RESERVED"),
             partition=PARTITION, reason=reason,
         )  # fmt: skip
-        return "" if told.get("unknown") else line
+        return "" if known.get("unknown") else line
+
+    def _port_counters(self, name: str, words: list[str]) -> Said:
+        """Error counters of its ports: all steady, but for ``port_errors: {node: {device: {counter: [first, second]}}}``."""
+        with self.lock:
+            self.counted[name] += 1
+        rises = self.table.get("port_errors", {}).get(name, {})
+        said = []
+        for path in words[3:]:
+            device, counter = path.split("/")[4], path.rpartition("/")[2]
+            values = rises.get(device, {}).get(counter, [0, 0])
+            if values:
+                said.append(f"{path}:{values[min(self.counted[name], len(values)) - 1]}\n")
+        return (0 if said else 1), "".join(said), ""
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""
@@ -247,8 +261,8 @@ class Cluster:
         if name in self.table.get("no_fio", []):
             return 127, "", "timeout: failed to run command ‘fio’: No such file or directory\n"
         found = json.loads((FIO_DATA / f"moosefs-{FIO.get(verb, 'random')}.json").read_text())
-        told = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
-        factor = told.get(verb, 0.05 if state == "slow" else 1.0)
+        recorded = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
+        factor = recorded.get(verb, 0.05 if state == "slow" else 1.0)
         for one in found["jobs"]:
             for way in ("read", "write"):
                 one[way]["iops"] *= factor
