@@ -1,5 +1,6 @@
 """Brings what the roles tier runs and this machine lacks: nftables, whose rules one test loads in a network of its own, and the
-programs that check and send alerts, unpacked from their packages beside the caches, so that no service is installed.
+programs that check and send alerts and ask for addresses, unpacked from their packages beside the caches, so that no service is
+installed.
 
 usage: tests/roles/setup.py      does nothing where nobody is root; no service starts, now or at boot
 """
@@ -18,15 +19,14 @@ from railbed.platforms.lab.machine import install
 from railbed.run import run
 
 NFT = Path("/usr/sbin/nft")
-PACKAGES = {
-    "promtool": "prometheus", "amtool": "prometheus-alertmanager", "prometheus-alertmanager": "prometheus-alertmanager",
-}  # fmt: skip
+programs that check and send alerts and ask for addresses, unpacked from their packages beside the caches, so that no service is
+installed.
 """Program → its package."""
 FOLDER = cache_dir() / "alerting-tools"
 
 
 def program(name: str) -> str | None:
-    """Path of a program that checks alerts: this machine's, or an unpacked one; None where it is not there."""
+    """Path of a program: this machine's, or an unpacked one; None where it is not there."""
     return shutil.which(name) or shutil.which(name, path=str(FOLDER / "usr/bin"))
 
 

@@ -219,6 +219,49 @@ def test_cards_get_the_class_that_the_leaves_keep_lossless(roce: Recorded, dcb: 
     assert (port / "default_roce_tos").read_text() == str(known.roce_dscp * 4)
 
 
+WANT = {"links": ["rail0"], "priority": 3, "dscp": 26, "cnp_priority": 6, "cnp_dscp": 48}
+
+
+def test_the_driver_s_switches_of_congestion_control_are_on(dcb: Path, tmp_path: Path) -> None:
+    """Files of NVIDIA's driver, made: DOCA 2.10, Explicit Congestion Notification."""
+    settings, root = tmp_path / "rails.json", tmp_path / "sys"
+    settings.write_text(json.dumps(WANT))
+    card(root, "rail0", "mlx5_0")
+    ecn = root / "class/net/rail0/ecn"
+    for point in ("roce_np", "roce_rp"):
+        (ecn / point / "enable").mkdir(parents=True)
+        for priority in range(8):
+            (ecn / point / "enable" / str(priority)).write_text("0")
+    assert LOSSLESS.main(settings, root) == 0
+    for point in ("roce_np", "roce_rp"):
+        on = {one.name for one in (ecn / point / "enable").iterdir() if one.read_text() == "1"}
+        assert on == {"3"}, point
+    assert (ecn / "roce_np/cnp_dscp").read_text() == "48" and (
+        ecn / "roce_np/cnp_802p_prio"
+    ).read_text() == "6"
+
+
+def test_the_kernel_s_own_driver_is_told_the_notices_dscp_alone(
+    dcb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, root = tmp_path / "rails.json", tmp_path / "sys"
+    settings.write_text(json.dumps(WANT))
+    card(root, "rail0", "mlx5_0")
+    real = tmp_path / "0000:1a:00.0"
+    (root / "class/infiniband/mlx5_0/device").rename(real)
+    (root / "class/infiniband/mlx5_0/device").symlink_to(real)
+    dscp = root / "kernel/debug/mlx5/0000:1a:00.0/cc_params/np_cnp_dscp"
+    dscp.parent.mkdir(parents=True)
+    dscp.write_text("46\n")
+    assert LOSSLESS.main(settings, root) == 0 and dscp.read_text() == "48"
+    dscp.unlink()
+    assert LOSSLESS.main(settings, root) == 0, "a kernel in lockdown shows no debugfs"
+    dscp.mkdir()
+    (root / "class/net/rail0/ecn/roce_np").mkdir(parents=True)
+    assert LOSSLESS.main(settings, root) == 1
+    assert "roce_np/enable/3 does not take '1'" in capsys.readouterr().err
+
+
 def test_a_card_that_cannot_be_set_is_named_and_the_others_are_set(
     dcb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

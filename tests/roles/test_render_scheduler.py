@@ -47,11 +47,27 @@ def test_the_topology_follows_the_scalable_units(lab: Recorded) -> None:
 def test_cgroups_hold_jobs_only_where_the_node_has_its_own(lab: Recorded, machines: Recorded) -> None:
     container, machine = (values(one.text("ctl0", "/etc/slurm/slurm.conf")) for one in (lab, machines))
     assert (
-        container["ProctrackType"] == "proctrack/linuxproc"
-        and container["SlurmdParameters"] == "config_overrides"
+        container["ProctrackType"] == "proctrack/linuxproc" and machine["ProctrackType"] == "proctrack/cgroup"
     )
-    assert machine["ProctrackType"] == "proctrack/cgroup" and "SlurmdParameters" not in machine
+    for one in (container, machine):
+        assert one["SlurmctldParameters"] == "node_reg_mem_percent=90" and "SlurmdParameters" not in one
     assert "ConstrainDevices=yes" in machines.text("ctl0", "/etc/slurm/cgroup.conf")
+
+
+CPUS = "/etc/systemd/system/slurmd.service.d/20-railbed-cpus.conf"
+
+
+def test_a_container_registers_with_the_cpus_that_the_scheduler_counts_on(
+    lab: Recorded, machines: Recorded
+) -> None:
+    assert "NodeName=h100-0 NodeAddr=10.90.0.11 CPUs=8 " in lab.text("ctl0", "/etc/slurm/slurm.conf")
+    assert 'Environment="HWLOC_SYNTHETIC=package:8 core:1 pu:1"\n' in lab.text("h100-0", CPUS)
+    assert CPUS not in machines.files["h100-0"] and CPUS not in lab.files["ctl0"]
+    for one, absent in ((lab, []), (machines, [CPUS])):
+        (asked,) = [
+            task for name, task in one.asked["h100-0"].items() if name.startswith("slurm_node: Take jobs")
+        ]
+        assert asked["absent"] == absent and CPUS in asked["units"][0]["files"]
 
 
 def test_a_controller_in_a_container_does_not_let_jobs_out_of_their_cgroups(tmp_path: Path) -> None:
@@ -125,8 +141,6 @@ def test_a_machine_offers_less_than_its_nominal_memory_and_may_be_silent_for_min
     """Linux reports less than the modules hold; with RealMemory above that Slurm refuses the node (slurm.conf(5))."""
     container, machine = (one.text("h100-0", "/etc/slurm/slurm.conf") for one in (lab, machines))
     assert " RealMemory=4096 " in container and " RealMemory=3891 " in machine
-    assert values(machine)["SlurmctldParameters"] == "node_reg_mem_percent=90"
-    assert "SlurmctldParameters" not in values(container)
     assert (values(machine)["SlurmdTimeout"], values(container)["SlurmdTimeout"]) == ("300", "30")
 
 

@@ -1,4 +1,5 @@
-"""The program of role lnet that gives an address of the storage network: stand-ins for ip and networkctl, a made sysfs."""
+"""The program of role lnet that gives an address of the storage network: stand-ins for ip, networkctl and arping, a
+made sysfs. Real probes: `test_storage_probe.py`."""
 
 from __future__ import annotations
 
@@ -18,9 +19,27 @@ PROGRAMS = """#!/bin/sh
 echo "$(basename "$0") $*" >> {folder}/log
 case "$(basename "$0") $*" in
 "ip -json -4 address show") cat {folder}/addresses ;;
+"ip link add "*) d={folder}/sys/class/net/$6; mkdir -p $d; echo ib0 > $d/parent; echo 0x1002 > $d/flags; echo 1 > $d/carrier ;;
+"ip link delete "*) rm -r {folder}/sys/class/net/$4 ;;
+"arping "*) cat {folder}/arping; exit "$(cat {folder}/arping.status)" ;;
 "networkctl reload") if [ -f {folder}/after ]; then cp {folder}/after {folder}/addresses; else echo "no bus" >&2; exit 1; fi ;;
 esac
 """
+
+
+FREE = """ARPING 10.82.0.11 from 0.0.0.0 ibp65s0
+Sent 3 probes (3 broadcast(s))
+Received 0 response(s)
+"""
+TAKER = ":".join(
+    ["80", "00", "08", "4A", "FE", "80", *["00"] * 6, "94", "6D", "AE", "03", "00", "A1", "B2", "C0"]
+)
+TAKEN = f"""ARPING 10.82.0.11 from 0.0.0.0 ibp65s0
+Unicast reply from 10.82.0.11 [{TAKER}]  0.632ms
+Sent 1 probes (1 broadcast(s))
+Received 1 response(s)
+"""
+"""What iputils 20221126 prints, built from its source; an IPoIB address has 20 bytes (RFC 4391, 9.1.1)."""
 
 
 class Node:
@@ -29,19 +48,30 @@ class Node:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "bin").mkdir()
-        for name in ("ip", "networkctl"):
+        for name in ("ip", "networkctl", "arping"):
             program = folder / "bin" / name
             program.write_text(PROGRAMS.format(folder=folder))
             program.chmod(0o755)
         (folder / "addresses").write_text("[{}]")
+        self.answers(FREE, 0)
 
-    def card(self, name: str, device: str, *, link: bool = True, kind: int = 32) -> None:
+    def answers(self, words: str, status: int) -> None:
+        (self.folder / "arping").write_text(words)
+        (self.folder / "arping.status").write_text(f"{status}\n")
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def card(self, name: str, device: str, *, link: bool = True, kind: int = 32, up: bool = True) -> None:
         folder = self.folder / "sys/class/net" / name
         port = folder / "device/infiniband" / device / "ports/1"
         port.mkdir(parents=True)
         (port / "state").write_text("4: ACTIVE\n" if link else "1: DOWN\n")
         (folder / "type").write_text(f"{kind}\n")
         (folder / "dev_port").write_text("0\n")
+        (folder / "flags").write_text("0x1003\n" if up else "0x1002\n")
+        (folder / "carrier").write_text("1\n" if link else "0\n")
 
     def rails(self, *, link: bool = True) -> None:
         for at, (device,) in enumerate(RAILS):
@@ -53,10 +83,10 @@ class Node:
         (self.folder / file).write_text(json.dumps(told))
 
     def run(
-        self, interface: str = "auto", rails: list[list[str]] = RAILS
+        self, interface: str = "auto", rails: list[list[str]] = RAILS, pkey: int = 0
     ) -> subprocess.CompletedProcess[str]:
         settings = self.folder / "settings.json"
-        link = {"address": ADDRESS, "interface": interface, "rails": rails}
+        link = {"address": ADDRESS, "interface": interface, "rails": rails, "pkey": pkey}
         settings.write_text(json.dumps({"link": link}))
         return subprocess.run(
             [sys.executable, "-I", PROGRAM, settings, self.folder, "0.2"], text=True, capture_output=True, check=False,
@@ -85,8 +115,10 @@ def test_the_card_that_is_no_rail_s_gets_it(node: Node) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "Name=ibp65s0\n" in node.written and f"Address={ADDRESS}\n" in node.written
     assert "[IPoIB]\nMode=datagram\n" in node.written and "MTU" not in node.written
-    again = (node.folder / "log").read_text().count("networkctl")
-    assert node.run().returncode == 0 and (node.folder / "log").read_text().count("networkctl") == again == 1
+    assert "arping -D -c 3 -I ibp65s0 10.82.0.11\n" in node.log and "link set" not in node.log
+    again = node.log.count("networkctl"), node.log.count("arping")
+    assert node.run().returncode == 0
+    assert (node.log.count("networkctl"), node.log.count("arping")) == again == (1, 1)
 
 
 def test_a_machine_with_rails_alone_takes_the_first(node: Node) -> None:
@@ -196,3 +228,60 @@ def test_interfaces_of_partitions_are_not_cards(node: Node) -> None:
     (node.folder / "sys/class/net/ib0.8012/parent").write_text("ib0\n")
     node.has("ib0", "after")
     assert node.run(rails=[]).returncode == 0 and "Name=ib0\n" in node.written
+
+
+def test_an_address_that_another_machine_has_is_refused_by_its_hardware_address(node: Node) -> None:
+    node.card("ib0", "mlx5_0", up=False)
+    node.answers(TAKEN, 1)
+    refused(node, f"10.82.0.11 is taken: {TAKER} answers for it on ib0. Nothing was configured", rails=[])
+    assert (
+        node.log.index("link set dev ib0 up")
+        < node.log.index("arping")
+        < node.log.index("link set dev ib0 down")
+    )
+    assert "networkctl" not in node.log
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [('Interface "ib0" is not ARPable\n', 0), ("arping: Device ib0 not available.\n", 2)],
+)
+def test_what_could_not_be_asked_is_not_free(node: Node, words: str, status: int) -> None:
+    node.card("ib0", "mlx5_0")
+    node.answers(words, status)
+    refused(node, f"whether 10.82.0.11 is free cannot be asked on ib0: {words.strip()}", rails=[])
+
+
+def test_without_a_carrier_nobody_is_asked(node: Node) -> None:
+    node.card("ens1", "mlx5_0", kind=1, link=False, up=False)
+    refused(node, "ens1 has no carrier", "ens1", rails=[])
+    assert "arping" not in node.log and "link set dev ens1 down" in node.log
+
+
+def test_a_partition_has_a_child_of_the_card_that_gets_the_address(node: Node) -> None:
+    node.card("ib0", "mlx5_0", up=False)
+    node.has("ib0.8021", "after")
+    done = node.run(rails=[], pkey=0x21)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ip link add link ib0 name ib0.8021 type ipoib pkey 0x8021\n" in node.log
+    assert "ip link set dev ib0.8021 up" in node.log and "arping -D -c 3 -I ib0.8021 " in node.log
+    assert "Name=ib0.8021\n" in node.written and "Mode=datagram\n" in node.written
+    assert node.run(rails=[], pkey=0x21).returncode == 0 and node.log.count("link add") == 1
+
+
+def test_a_child_whose_address_is_taken_goes_away_again(node: Node) -> None:
+    node.card("ib0", "mlx5_0", up=False)
+    node.answers(TAKEN, 1)
+    done = node.run(rails=[], pkey=0x21)
+    assert (
+        done.returncode == 1 and f"{TAKER} answers for it on ib0.8021" in done.stderr and node.written == ""
+    )
+    assert not (node.folder / "sys/class/net/ib0.8021").exists() and "link set dev ib0 down" in node.log
+
+
+def test_what_no_child_can_be_made_of_is_refused(node: Node) -> None:
+    node.card("ens1", "mlx5_0", kind=1)
+    node.card("ibp198s0f0np", "mlx5_1")
+    for interface, reason in (("ens1", "ens1 is Ethernet"), ("mlx5_1", "ibp198s0f0np.8021 is too long")):
+        done = node.run(interface, [], 0x21)
+        assert done.returncode == 1 and reason in done.stderr and node.written == ""

@@ -64,6 +64,8 @@ class StorageLink(FrozenModel):
     """IPv4 with prefix length."""
     interface: scalars.Word
     """``auto``, ``rail-N``, or the RDMA device or interface by its name."""
+    pkey: Annotated[int, Field(ge=0, lt=0x7FFF)] = 0
+    """Key of the InfiniBand partition, without the bit of full members; 0: the default one."""
 
 
 class Node(FrozenModel):

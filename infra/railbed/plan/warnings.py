@@ -87,8 +87,8 @@ def _storage_network(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     if network is not None and network.cidr and not network.taken:
         message = (
             f"machines get addresses in {network.cidr}, and only the servers that a mount names were compared with them. Name "
-            "all others there (Lustre's metadata and data servers, gateways) in `taken`: nothing asks the network whether an "
-            "address is free"
+            "all others there (Lustre's metadata and data servers, gateways) in `taken`: a node asks the network before it takes "
+            "its address, but who is switched off does not answer"
         )
         yield Warned(code="STORAGE_TAKEN", path=f"{where}.platform.storage_network.taken", message=message)
     if network is not None and network.controllers and (count := controllers.count(spec)):

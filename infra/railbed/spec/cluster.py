@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from railbed.spec.model import SpecModel
 from railbed.spec.platforms import Id, Platform, PoolImageOrId
@@ -17,6 +17,7 @@ from railbed.spec.scalars import (
     Name,
     Network,
     NodeCount,
+    PartitionKey,
     PublicKey,
     RailCount,
     RateGbps,
@@ -87,19 +88,6 @@ class Pool(SpecModel):
     """Whose hosts these are (service ``hosts``): tenants do not reach each other."""
     formerly: Name | None = None
     """Its name before it was renamed: nodes stay, nothing is replaced."""
-
-
-def _of_a_tenant(key: str) -> str:
-    if int(key, 16) in NO_TENANTS:
-        raise ValueError(
-            "0x0 is no key, and 0x7fff is the default partition's, of which nodes are limited members"
-        )
-    return key
-
-
-NO_TENANTS = (0, 0x7FFF)
-PartitionKey = Annotated[str, Field(pattern=r"^0x[0-7]?[0-9a-f]{1,3}$"), AfterValidator(_of_a_tenant)]
-"""Of an InfiniBand partition, without the bit of full members, e.g. ``0x12``."""
 
 
 class Fabric(SpecModel):

@@ -12,7 +12,7 @@ from railbed.spec.address_span import AddressSpan
 from railbed.spec.installers import Installer
 from railbed.spec.machine_setup import BiosAttribute, BiosValue, Component, MachineSetup, Version
 from railbed.spec.model import PlatformModel, ProfileOnly, SpecModel
-from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PublicKey
+from railbed.spec.scalars import AddressV4, Key, Name, NetworkV4, PartitionKey, PublicKey
 from railbed.text import LINE_PATTERN
 
 
@@ -54,6 +54,9 @@ class StorageNetwork(SpecModel):
     metadata and of data belong here: a mount names only the one of management."""
     given: bool = False
     """The site's own installer gives the addresses, and keeps them; then there is no ``cidr``."""
+    pkey: PartitionKey | None = None
+    """Key of the InfiniBand partition that the servers are in, e.g. ``0x21``: the address is that of an IPoIB child there
+    (``ib0.8021``). Without it the default partition."""
     controllers: bool = True
     """Whether controllers are on it too. Those without the card mount over TCP, by a ``@tcp`` address of the same servers."""
 

@@ -14,6 +14,9 @@ from railbed.defaults import NAME_MAX, NAME_PATTERN
 MAX_NODES = 65_536
 """Endpoints of one rail plane in the largest three-tier fabric of 64-port switches (64³/4)."""
 
+NO_TENANTS = (0, 0x7FFF)
+"""Keys of InfiniBand partitions that no spec names: none, and the default partition's."""
+
 _KEY_TYPES = "ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\\.com"
 _KEY = re.compile(rf"(?:{_KEY_TYPES}) [A-Za-z0-9+/]{{60,}}={{0,3}}( .*)?")
 _SYSTEM_FOLDERS = (
@@ -30,6 +33,14 @@ _SYSTEM_FOLDERS = (
     "/usr",
     "/var",
 )
+
+
+def _of_a_tenant(key: str) -> str:
+    if int(key, 16) in NO_TENANTS:
+        raise ValueError(
+            "0x0 is no key, and 0x7fff is the default partition's, of which nodes are limited members"
+        )
+    return key
 
 
 def _network(text: str) -> str:
@@ -116,3 +127,5 @@ Day = Annotated[datetime.date, BeforeValidator(_day)]
 TagKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 """What every provider takes as a tag's or label's key."""
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+PartitionKey = Annotated[str, Field(pattern=r"^0x[0-7]?[0-9a-f]{1,3}$"), AfterValidator(_of_a_tenant)]
+"""Of an InfiniBand partition, without the bit of full members, e.g. ``0x12``."""

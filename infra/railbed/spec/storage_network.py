@@ -67,11 +67,12 @@ def check(spec: ClusterSpec, where: str) -> None:
             f"the addresses are {'both given by the installer and planned' if network.given else 'nobody’s to give'}",
             path=path, found=network.model_dump(), allowed="one of `cidr` and `given: true`", hint="write one of them",
         )  # fmt: skip
-    if network.given and network.taken:
-        raise SpecError(
-            "railbed gives no address, and need not know which are taken", path=f"{path}.taken", found=network.taken,
-            allowed="`taken` beside `cidr`", hint="remove it",
-        )  # fmt: skip
+    for key, found in (("taken", network.taken), ("pkey", network.pkey)):
+        if network.given and found:
+            raise SpecError(
+                f"railbed gives no address, and need not know `{key}`", path=f"{path}.{key}", found=found,
+                allowed=f"`{key}` beside `cidr`", hint="remove it",
+            )  # fmt: skip
     if not mounted and all(one.existing for one in spec.filesystems):
         raise SpecError(
             "no filesystem is mounted over it", path=path, found=network.cidr or "given: true",

@@ -3,18 +3,26 @@
 
 usage: storage_link.py SETTINGS [ROOT [WAIT_S]]
 
-SETTINGS is JSON; of it ``link``: address with prefix length, interface (``auto``, ``rail-N``, an RDMA device or an interface)
-and rails (RDMA devices of each). Exit status 1, with the reason: there is no such interface, others may be meant too, or it is
-an Ethernet rail.
+SETTINGS is JSON; of it ``link``: address with prefix length, interface (``auto``, ``rail-N``, an RDMA device or an interface),
+rails (RDMA devices of each) and pkey (of an InfiniBand partition, 0: the default one). Exit status 1, with the reason: there is
+no such interface, others may be meant too, it is an Ethernet rail, or another machine has the address.
 
-Over InfiniBand the interface is one of IPoIB in datagram mode. Its MTU is left to the kernel, which takes the multicast group's
-of the subnet manager less 4 bytes (docs.kernel.org, infiniband/ipoib). The file is in /run: it is made anew at every boot, by
-what the machine has then.
+Over InfiniBand the interface is one of IPoIB in datagram mode; in a partition its child, named as the kernel's own way names it
+(ib0.8012, docs.kernel.org, infiniband/ipoib). Its MTU is left to the kernel, which takes the multicast group's of the subnet
+manager less 4 bytes (the same page). The file is in /run: it is made anew at every boot, by what the machine has then.
+
+Before the address is set, the network is asked for it, with ARP probes (RFC 5227, 2.1.1): three, a second apart, by `arping -D`
+of iputils, which takes hardware addresses of any length, IPoIB's 20 bytes too (iputils at 021d77f, arping.c: sll_halen). Red
+Hat's own ifup for InfiniBand asks so (rdma-core, redhat/rdma.ifup-ib). systemd-networkd asks on Ethernet alone (systemd,
+networkd-ipv4acd.c: link_ipv4acd_supported). Two machines that probe for one address at the same time do not see each other: that
+no two of a spec have one is the plan's.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -45,6 +53,16 @@ Address={address}
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
+PROBES = "3"
+"""RFC 5227, 1.1: PROBE_NUM."""
+ANSWER = re.compile(r"^\w+ (?:reply|request) from \S+ \[([0-9A-F:]+)\]", re.M)
+"""A line of arping's: who has the address."""
+TAKEN, UP = 1, 0x1
+"""Exit status of `arping -D` (arping(8)); IFF_UP (netdevice(7))."""
+LONGEST = 15
+"""Of an interface's name (IFNAMSIZ less its end)."""
+FULL = 0x8000
+"""The bit of a full member; the kernel sets it in every child (drivers/infiniband/ulp/ipoib/ipoib_netlink.c)."""
 IPOIB = """
 [IPoIB]
 Mode=datagram
@@ -156,32 +174,110 @@ def addresses() -> dict[str, list[str]]:
     }
 
 
-def run(*argv: str) -> str:
-    """A program that must succeed. Raises Refused with its words."""
+def started(*argv: str) -> subprocess.CompletedProcess[str]:
+    """A program that ended. Raises Refused where it could not be run."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S, check=False)
+        return subprocess.run(
+            argv, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S, check=False, env={**os.environ, "LC_ALL": "C"}
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise Refused(f"{argv[0]}: {failed}") from None
+
+
+def run(*argv: str) -> str:
+    """A program that must succeed. Raises Refused with its words."""
+    done = started(*argv)
     if done.returncode:
         raise Refused(f"{' '.join(argv)}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
 
 
-def give(root: Path, link: Link, address: str, until: float) -> None:
-    """Writes the file where it is not so already, and waits for the address. Raises Refused for an Ethernet rail."""
+def probe(name: str, address: str) -> None:
+    """Raises Refused where another machine has the address, or where the network could not be asked."""
+    own = address.split("/")[0]
+    done = started("arping", "-D", "-c", PROBES, "-I", name, own)
+    words = (done.stderr or done.stdout).strip()
+    if taker := ANSWER.search(done.stdout):
+        raise Refused(
+            f"{own} is taken: {taker[1]} answers for it on {name}. Nothing was configured. Take it from that machine, or name it "
+            "in `storage_network.taken` and give this one a management address with another host part"
+        )
+    # An interface that cannot be asked ends with 0 too (arping.c: "is not ARPable").
+    if done.returncode or "Sent " not in done.stdout:
+        raise Refused(f"whether {own} is free cannot be asked on {name}: {words}")
+
+
+def child(link: Link, pkey: int) -> str:
+    """Name of the interface that gets the address. Raises Refused where it can be none."""
+    if not pkey:
+        return link.name
+    name = f"{link.name}.{FULL | pkey:04x}"
+    if not link.infiniband:
+        raise Refused(f"{link.name} is Ethernet, which has no partition {pkey:#06x} of InfiniBand")
+    if len(name) > LONGEST:
+        raise Refused(f"{name} is too long for an interface's name, {LONGEST} bytes: rename {link.name}")
+    return name
+
+
+def asked(root: Path, link: Link, name: str, pkey: int, address: str, until: float) -> None:
+    """Asks for the address on ``name``, and leaves its interfaces as they were where it is refused."""
+    net = root / "sys/class/net"
+    undo = []
+    try:
+        if not (net / name).exists():
+            run(
+                "ip",
+                "link",
+                "add",
+                "link",
+                link.name,
+                "name",
+                name,
+                "type",
+                "ipoib",
+                "pkey",
+                f"{FULL | pkey:#06x}",
+            )
+            undo.append(("ip", "link", "delete", "dev", name))
+        for one in dict.fromkeys([link.name, name]):
+            if not int(read(net / one / "flags") or "0", 16) & UP:
+                run("ip", "link", "set", "dev", one, "up")
+                undo.append(("ip", "link", "set", "dev", one, "down"))
+        while read(net / name / "carrier") != "1":
+            if time.monotonic() > until:
+                why = (
+                    f", or its port is no member of partition {pkey:#06x} or that has no IP over InfiniBand"
+                    if pkey
+                    else ""
+                )
+                raise Refused(
+                    f"{name} has no carrier: nobody can be asked for {address}. The subnet manager has not let it in{why}"
+                )
+            time.sleep(PAUSE_S)
+        probe(name, address)
+    except Refused as refused:
+        left = [" ".join(step) for step in reversed(undo) if started(*step).returncode]
+        raise Refused(f"{refused}{''.join(f'; `{step}` failed' for step in left)}") from None
+
+
+def give(root: Path, link: Link, address: str, pkey: int, until: float) -> str:
+    """Asks for the address, writes the file where it is not so already, and waits. The interface; raises Refused for a rail."""
+    name = child(link, pkey)
     if (root / RAIL.format(name=link.name)).exists():
         raise Refused(
             f"{link.name} is an Ethernet rail, a routed link to its leaf switch: it would lose the rail's address and routes. "
             "Name a card that is no rail's (`storage_interface`)"
         )
-    holds = [name for name, own in addresses().items() if address in own and name != link.name]
-    if holds:
+    holds = [one for one, own in addresses().items() if address in own]
+    if others := [one for one in holds if one != name]:
         raise Refused(
-            f"{holds[0]} has {address} already, and {link.name} should: boot the machine once no job is on it"
+            f"{others[0]} has {address} already, and {name} should: boot the machine once no job is on it"
         )
+    if not holds:
+        asked(root, link, name, pkey, address, until)
     path, text = (
         root / NETWORK,
-        TEXT.format(name=link.name, address=address) + (IPOIB if link.infiniband else ""),
+        TEXT.format(name=name, address=address) + (IPOIB if link.infiniband else ""),
     )
     if read(path) != text.strip():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,10 +287,11 @@ def give(root: Path, link: Link, address: str, until: float) -> None:
         beside.chmod(0o644)
         beside.replace(path)
         run("networkctl", "reload")
-    while address not in addresses().get(link.name, ()):
+    while address not in addresses().get(name, ()):
         if time.monotonic() > until:
-            raise Refused(f"{link.name} did not get {address}: `networkctl status {link.name}` tells why")
+            raise Refused(f"{name} did not get {address}: `networkctl status {name}` tells why")
         time.sleep(PAUSE_S)
+    return name
 
 
 def main(settings_file: Path, root: Path, wait_s: float = WAIT_S) -> int:
@@ -206,14 +303,14 @@ def main(settings_file: Path, root: Path, wait_s: float = WAIT_S) -> int:
         try:
             settled = time.monotonic() > begun + min(SETTLE_S, wait_s)
             one = chosen(links(root), link["interface"], link["rails"], settled=settled)
-            give(root, one, link["address"], until + wait_s)
+            name = give(root, one, link["address"], link["pkey"], until + wait_s)
         except Refused as refused:
             if isinstance(refused, NotYet) and time.monotonic() < until:
                 time.sleep(PAUSE_S)
                 continue
             print(refused, file=sys.stderr)
             return 1
-        print(f"{one} has {link['address']}")
+        print(f"{name} ({one.device}) has {link['address']}")
         return 0
 
 

@@ -5,7 +5,12 @@ usage: lossless.py SETTINGS
 
 SETTINGS is JSON: links (interfaces), priority and dscp of data, cnp_priority and cnp_dscp of congestion notices. For each
 interface, through the kernel's own interfaces: both DSCP values have their priority, so that the card sorts by DSCP; the data's
-priority alone pauses; connections of the RDMA connection manager are RoCE v2 and marked. Exit status 1: one could not be set.
+priority alone pauses; connections of the RDMA connection manager are RoCE v2 and marked; the card slows down where switches
+mark (DCQCN), and its notices have their DSCP. Exit status 1: one could not be set.
+
+DCQCN is on by the firmware's default (NVIDIA DOCA 3.4, DCQCN CC Parameters: ROCE_CC_PRIO_MASK). NVIDIA's driver has a switch for
+each priority (DOCA 2.10, Explicit Congestion Notification: /sys/class/net/<interface>/ecn); the kernel's own has none, only the
+notices' DSCP in debugfs (Linux, drivers/infiniband/hw/mlx5/cong.c), which a kernel in lockdown keeps to itself.
 """
 
 from __future__ import annotations
@@ -20,6 +25,8 @@ SYS = Path("/sys")
 PROGRAM_TIMEOUT_S = 30
 ROCE_MODE = "RoCE v2"
 PORT = "1"
+POINTS = ("roce_np", "roce_rp")
+"""Who sends notices, and who slows down on them: every card does both."""
 
 
 class Refused(Exception):
@@ -74,6 +81,26 @@ def connections(netdev: str, want: dict[str, Any], root: Path) -> None:
         write(folder / "ports" / PORT / "default_roce_tos", str(int(want["dscp"]) << 2))
 
 
+def congestion(netdev: str, want: dict[str, Any], root: Path) -> None:
+    """Notification and reaction point for the data's priority, and the notices' DSCP: as far as the driver lets them be set."""
+    ecn = root / "class/net" / netdev / "ecn"
+    if ecn.is_dir():
+        for point in POINTS:
+            write(ecn / point / "enable" / str(want["priority"]), "1")
+        write(ecn / "roce_np/cnp_dscp", str(want["cnp_dscp"]))
+        write(ecn / "roce_np/cnp_802p_prio", str(want["cnp_priority"]))
+        return
+    for device in devices(netdev, root):
+        slot = (root / "class/infiniband" / device / "device").resolve().name
+        dscp = root / "kernel/debug/mlx5" / slot / "cc_params/np_cnp_dscp"
+        try:
+            has = dscp.read_text().strip()
+        except OSError:
+            continue
+        if has != str(want["cnp_dscp"]):
+            write(dscp, str(want["cnp_dscp"]))
+
+
 def main(settings: Path, root: Path) -> int:
     """Every interface is tried; those that failed are named."""
     want = json.loads(settings.read_text())
@@ -82,6 +109,7 @@ def main(settings: Path, root: Path) -> int:
         try:
             traffic(netdev, want)
             connections(netdev, want, root)
+            congestion(netdev, want, root)
         except Refused as refused:
             failed.append(str(refused))
     print("\n".join(failed), file=sys.stderr, end="\n" if failed else "")

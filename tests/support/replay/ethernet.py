@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 CLASSES = [[26, 3], [48, 6]]
 """DSCP → priority of data and of congestion notifications, as role `rails` sets them."""
 PAUSED = 3
+POINTS = ("roce_np", "roce_rp")
 LINK_LOCAL = "fe80:0000:0000:0000:a288:c2ff:fe03:0001"
 
 
@@ -33,6 +34,9 @@ def write(machine: Machine) -> None:
             machine.tree.write(f"{base}/operstate", "up\n" if up else "down\n")
             machine.tree.write(f"{base}/carrier", "1\n" if up else "0\n")
             machine.tree.write(f"{base}/mtu", f"{card['mtu'] or machine.node.rails[rail].mtu}\n")
+            # As NVIDIA's driver shows it; the kernel's own shows nothing.
+            for point in POINTS if card["congestion"] != "not shown" else ():
+                machine.tree.write(f"{base}/ecn/{point}/enable/{PAUSED}", f"{card['congestion']}\n")
             _gids(machine, device, card["address"] or machine.node.rails[rail].address)
 
 

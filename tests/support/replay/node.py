@@ -87,7 +87,8 @@ def facts(cluster: str) -> dict[str, Any]:
     cards = {
         nic["rdma"]: {
             "state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
-            "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True, "errors": {},
+            "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True,
+            "congestion": "not shown", "errors": {},
             "keys": ["0xffff", "0x8012"],
         }
         for switch in machine["switches"] for nic in switch["nics"]

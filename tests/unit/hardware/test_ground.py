@@ -236,6 +236,22 @@ def test_rails_that_cannot_be_mapped_are_refused_before_anything_is_installed(
     assert bool(lacking(tmp_path / "named", "hgx-h100-roce", change, named)) is cloud
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (seven_cards, "cards or GPUs are missing: gpu 3: the nearest card is NODE away"),
+        (seven_gpus, "7 of 8 GPUs are on the PCI bus"),
+        (two_at_one_distance, "2 cards are equally near (PIX) to gpu 2"),
+        (as_it_is, ""),
+    ],
+)
+def test_infiniband_nodes_are_refused_as_early_though_storage_cards_are_there(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    found = lacking(tmp_path, "hgx-h100-ib", change)
+    assert (found == []) is (reason == "") and reason in "".join(found)
+
+
 def test_a_guest_whose_topology_file_is_still_to_come_is_not_refused(tmp_path: Path) -> None:
     def bare_image(one: dict[str, Any]) -> None:
         del one["topology"]

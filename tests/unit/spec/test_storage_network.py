@@ -93,6 +93,14 @@ def test_the_installer_s_addresses_are_its_own() -> None:
             "need not know",
         ),
         (
+            {"storage_network": {"given": True, "pkey": "0x21"}}, None, "platform.storage_network.pkey",
+            "need not know `pkey`",
+        ),
+        (
+            {"storage_network": {"cidr": "10.82.0.0/16", "pkey": "0x7fff"}}, None, "platform.storage_network.pkey",
+            "default partition",
+        ),
+        (
             {"storage_network": {"cidr": "10.82.0.0/16", "taken": ["10.82.0.9-10.82.0.1"]}}, None,
             "platform.storage_network.taken[0]", "10.82.0.1 comes before 10.82.0.9",
         ),
@@ -168,8 +176,11 @@ def test_the_contract_has_address_and_interface_and_leaves_them_out_where_there_
     made = example_clusters.metal(plans.plan(spec.from_config(data, WHERE)))
     addresses = {node.name: node.storage for node in made.nodes}
     assert addresses["ctl1"] is not None and addresses["h100-0"] is not None
-    assert addresses["ctl1"].model_dump() == {"address": "10.82.0.80/16", "interface": "mlx5_1"}
+    assert addresses["ctl1"].model_dump() == {"address": "10.82.0.80/16", "interface": "mlx5_1", "pkey": 0}
     assert addresses["h100-0"].interface == "rail-3"
+    parted = cluster(storage_network={"cidr": "10.82.0.0/16", "pkey": "0x21"})
+    made = example_clusters.metal(plans.plan(spec.from_config(parted, WHERE)))
+    assert {node.storage.pkey for node in made.nodes if node.storage} == {0x21}
     given = example_clusters.metal(
         plans.plan(spec.from_config(cluster(storage_network={"given": True}), WHERE))
     )

@@ -117,4 +117,9 @@ def _storage(place: MetalPlatform, machine: MetalMachine, *, controller: bool) -
     address = storage_network.address_of(place, machine)
     if not address or (controller and place.storage_network and not place.storage_network.controllers):
         return None
-    return contract.StorageLink(address=address, interface=place.setup_of(machine).storage_interface)
+    said = place.storage_network.pkey if place.storage_network else None
+    return contract.StorageLink(
+        address=address,
+        interface=place.setup_of(machine).storage_interface,
+        pkey=int(said, 16) if said else 0,
+    )
