@@ -100,10 +100,10 @@ def test_rails_come_from_nccls_settings(
 
 
 def test_a_place_under_srun(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {
+    reply = {
         "SLURM_NTASKS": "4", "SLURM_STEP_NODELIST": "h100-[1-4]", "SLURM_JOB_ID": "17", "SLURM_STEP_ID": "3",
     }  # fmt: skip
-    for name, value in told.items():
+    for name, value in reply.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PMIX_RANK", raising=False)
     assert program.rail_groups.Place.from_environment().size == 1, "without PMIx every process is alone"
@@ -116,7 +116,7 @@ def test_a_place_under_srun(program: SimpleNamespace, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("how", [0, 1, 2, 3])
 def test_times_of_ranks_are_combined_as_asked(program: SimpleNamespace, how: int) -> None:
-    assert program.bench.combine([2.0, 1.0, 4.0, 1.0], how) == [2.0, 2.0, 1.0, 4.0][how]
+    assert program.benchmark.combine([2.0, 1.0, 4.0, 1.0], how) == [2.0, 2.0, 1.0, 4.0][how]
 
 
 class Moves:
