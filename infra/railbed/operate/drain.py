@@ -14,8 +14,8 @@ from railbed.defaults import (
 )
 from railbed.effects.journal import now_iso
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.errors import RailbedError, UnprovenError
+from railbed.parse.slurm import NodeState
 
 Say = Callable[[str], None]
 REASON_LENGTH = 240

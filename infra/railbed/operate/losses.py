@@ -12,9 +12,9 @@ from railbed.defaults import LOSS_TIMEOUT_S
 from railbed.effects import contract_store
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import Job
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
+from railbed.parse.slurm import Job
 from railbed.units import GIB
 
 SHOWN = 8

@@ -6,8 +6,8 @@ from railbed.claims import WORKERS, Verdict
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import RailbedError
+from railbed.parse.slurm import NodeState, Reservation
 from railbed.validate.answers import judged
 from railbed.validate.validation_run import ValidationRun
 

@@ -18,8 +18,8 @@ from railbed.defaults import ACCEPTANCE_RESERVATION, JOB_POLL_S, STEP_COMMENT, S
 from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
+from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 

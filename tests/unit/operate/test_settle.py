@@ -21,12 +21,12 @@ from railbed.defaults import (
     UPGRADE_PREFIX,
 )
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, RailbedError
 from railbed.operate import breaker, picture, settle, standing
 from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
+from railbed.parse.slurm import Reservation
 
 NODE = "h100-1"
 FAILED = f"{REPAIR_PREFIX} node.driver fail: told"
