@@ -15,7 +15,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS
+from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, PORT_COUNTERS, RAILS
 from railbed.claims.records import WORKERS
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.laws import bandwidth
@@ -143,3 +143,19 @@ def nccl_log(facts: Facts) -> Instances:
 def gpudirect(facts: Facts) -> Instances:
     if facts.has_fabric:
         yield Out(ALONE) if facts.computes < 2 else In("the rail NICs read GPU memory directly")
+
+
+@define(
+    id="fabric.port_errors", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=PORT_COUNTERS,
+    holds="while the rails were loaded, no port of a rail lost its link, and none counted more symbol errors, recoveries or "
+    "buffer errors than is healthy", accuses="rails", runbook="rail-errors",
+)  # fmt: skip
+def port_errors(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.machine.transport == "efa":
+        yield Out("EFA devices count no errors of their links, which are the provider's")
+    elif facts.rail_hosts < 2:
+        yield Out("there is one node with rails: nothing loads them")
+    else:
+        yield In("no port of a rail loses its link or counts errors under load")

@@ -35,10 +35,12 @@ NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
+NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
+PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
 STORAGE = Measurement("storage", "storage_probe")
 FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
@@ -48,10 +50,12 @@ MEASUREMENTS = (
     NODE_SUITE,
     DIAGNOSTICS,
     GPU_PROBE,
+    NODE_COLLECTIVES,
     CABLING,
     RAILS,
     COLLECTIVES,
     NCCL_LOG,
+    PORT_COUNTERS,
     STORAGE,
     FIO,
     CHECKPOINT,

@@ -31,7 +31,9 @@ from railbed.validate import (
     identity,
     job,
     manifest,
+    node_collectives,
     on_node,
+    port_errors,
     rails,
     records,
     schedule,
@@ -49,9 +51,11 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.NODE_SUITE.step, on_node.run),
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
+    (measurements.NODE_COLLECTIVES.step, node_collectives.run),
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.PORT_COUNTERS.step, port_errors.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.JOB.step, job.run),
@@ -157,6 +161,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         or checkpoint.asked(validation)
     )
     with acceptance.together(validation, needed=shared and widen):
+        step(measurements.PORT_COUNTERS.step, port_errors.begin)
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds

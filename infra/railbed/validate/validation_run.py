@@ -19,6 +19,7 @@ from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import RailbedError
+from railbed.parse.port_errors import Counts
 from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
@@ -50,6 +51,8 @@ class ValidationRun:
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
+    port_counts: Mapping[str, Counts | str] = field(default_factory=dict)
+    """Node → error counters of its rails' ports before anything loaded them, or why there are none."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
     stack_id: str = ""

@@ -49,7 +49,7 @@ def parser(program: str) -> Parser:
     found.add_argument("-o", "--op", choices=("sum",), default="sum")
     found.add_argument("-m", "--agg_iters", type=int, choices=(1,), default=1)
     found.add_argument("-t", "--nthreads", type=int, choices=(1,), default=1)
-    found.add_argument("-g", "--ngpus", type=int, choices=(1,), default=1)
+    found.add_argument("-g", "--ngpus", type=int, choices=range(1, 9), default=1)
     found.add_argument("-h", "--help", action="store_true")
     for names in IGNORED:
         found.add_argument(*names, type=int, default=0)

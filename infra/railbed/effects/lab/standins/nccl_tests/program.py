@@ -1,7 +1,8 @@
 """SIMULATED: the collectives of NVIDIA's nccl-tests over a lab's rails: their arguments, table and exit statuses.
 
 One rank a node, one gloo group a rail, each rail moves its share of the buffer. Every rail is timed by itself and the slowest
-one counts. Ranks come from Slurm's PMIx plugin, rails from NCCL's own settings.
+one counts. Ranks come from Slurm's PMIx plugin, rails from NCCL's own settings. One process with several GPUs (-g) is a node by
+itself, and moves nothing over rails.
 
 Exit status: 0 done and right, or asked for its usage; 1 wrong data; 3 a rail or a rank did not answer; 255 invalid sizes.
 """
@@ -16,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from . import in_node
 from .benchmark import Benchmark, measure, warm_up
 from .nccl_log import NcclLog
 from .options import Unknown, arguments, parser, sizes
@@ -48,6 +50,8 @@ def table(benchmark: Benchmark, op: str, args: argparse.Namespace) -> int:
 def run(op: str, args: argparse.Namespace, log: NcclLog, version: str) -> int:
     """The whole program; returns its exit status."""
     rails, place = rails_of(log.settings), Place.from_environment()
+    if args.ngpus > 1:
+        return alone(op, args, place, version)
     if not rails:
         raise Failure("NCCL_SOCKET_IFNAME names no rail, in the environment or /etc/nccl.conf", NETWORK)
     if place.size < 2:
@@ -68,6 +72,18 @@ def run(op: str, args: argparse.Namespace, log: NcclLog, version: str) -> int:
     groups.exchange("done")
     if place.rank == 0:
         time.sleep(0.2)
+    return 1 if wrong else 0
+
+
+def alone(op: str, args: argparse.Namespace, place: Place, version: str) -> int:
+    """The GPUs of one node, in this process."""
+    if place.size > 1:
+        raise Failure(
+            "a lab's nodes have one rank each: several GPUs in a process are a node by itself", INTERNAL
+        )
+    lines, wrong = in_node.run(op, args, sizes(args), version)
+    for text in lines:
+        say(text)
     return 1 if wrong else 0
 
 
