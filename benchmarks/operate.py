@@ -24,10 +24,10 @@ from tests.unit.validate.conftest import make_contract, make_node
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX, HEALTHCHECK_PREFIX
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import NodeState
 from railbed.operate import guards, nodes, picture
 from railbed.operate.guards import Action
 from railbed.operate.incidents import incidents
+from railbed.parse.slurm import NodeState
 from railbed.validate.node.probe import Symptom
 from railbed.validate.node.report import compose
 

@@ -3,6 +3,7 @@
 import pulumi
 
 from railbed import plan, platforms, spec
+from railbed.effects.workspace import Workspace, find_root
 from railbed.errors import RailbedError
 
 
@@ -15,9 +16,10 @@ def program() -> None:
         pulumi.log.info(f"price: {planned.price.as_text() if planned.price else 'unknown'}")
         for warning in planned.warnings:
             pulumi.log.warn(f"{warning.code}: {warning.message}")
-        pulumi.export("contract", platforms.build(planned, stack))
+        work = Workspace(find_root(), stack)
+        pulumi.export("contract", platforms.build(planned, work))
         if planned.platform != platforms.LOCAL:
-            pulumi.export("secrets", platforms.shared(stack))
+            pulumi.export("secrets", platforms.shared(work))
     except RailbedError as error:
         raise pulumi.RunError(error.as_text()) from None
 

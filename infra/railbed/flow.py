@@ -119,9 +119,9 @@ def require(
             raise HostError(f"{lacks}: {finding.name}", found=finding.found, hint=finding.hint, code=code)
 
 
-def preflight(planned: plans.ClusterPlan) -> list[Finding]:
-    """Looks at account, zone, shapes, quota and reservations as they are today; reads only."""
-    return platforms.preflight(planned, datetime.date.today())
+def preflight(planned: plans.ClusterPlan, root: Callable[[], Path]) -> list[Finding]:
+    """Checks account, zone, shapes, quota and reservations as they are today; reads only. ``root``: the checkout's."""
+    return platforms.preflight(planned, datetime.date.today(), root)
 
 
 def write_env(work: Workspace, variables: dict[str, str]) -> Path:
@@ -232,7 +232,9 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
             require(
-                preflight(planned), "the platform cannot give what it needs; nothing was made", "PREFLIGHT"
+                preflight(planned, lambda: work.root),
+                "the platform cannot give what it needs; nothing was made",
+                "PREFLIGHT",
             )
         configure.refuse_move(work, plans.names(planned), planned.software.release)
         platforms.fetch(planned, work, say)

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from railbed.effects import slurm_text
 from railbed.effects.workspace import Workspace
+from railbed.parse import slurm
 
 ROOT = Path(__file__).resolve().parents[2]
 RAILBED = Path(sys.prefix) / "bin" / "railbed"
@@ -112,9 +112,9 @@ def wait_for(what: Callable[[], bool], seconds: float = 150) -> None:
         time.sleep(2)
 
 
-def scheduled(cluster: Cli) -> dict[str, slurm_text.NodeState]:
+def scheduled(cluster: Cli) -> dict[str, slurm.NodeState]:
     """What the scheduler says of each node."""
-    return slurm_text.nodes(cluster.ssh("ctl0", "scontrol show node -o"))
+    return slurm.nodes(cluster.ssh("ctl0", "scontrol show node -o"))
 
 
 def failing(report: dict[str, Any]) -> set[tuple[str, str]]:

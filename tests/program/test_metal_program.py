@@ -37,7 +37,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def made(example: str) -> tuple[plans.ClusterPlan, Run]:
     planned = plans.plan(spec.load(ROOT / f"examples/{example}.yaml"))
-    return planned, run(lambda: platforms.build(planned, "test"), answers, no_calls)
+    return planned, run(lambda: platforms.build(planned, Workspace(Path.cwd(), "test")), answers, no_calls)
 
 
 def test_sixty_four_nodes_spares_and_a_pair_of_controllers(checkout: Path) -> None:
@@ -83,7 +83,7 @@ def declared(**platform: Any) -> list[dict[str, Any]]:
     data = spec.load(ROOT / "examples/metal-hosts.yaml").model_dump(mode="json", exclude_unset=True)
     data["platform"] |= platform
     planned = plans.plan(spec.from_config(data, "x"))
-    done = run(lambda: platforms.build(planned, "test"), answers, no_calls)
+    done = run(lambda: platforms.build(planned, Workspace(Path.cwd(), "test")), answers, no_calls)
     return [one.inputs for one in done.of(":Machine")]
 
 

@@ -19,8 +19,10 @@ from railbed.platforms.lab.machine import install
 from railbed.run import run
 
 NFT = Path("/usr/sbin/nft")
-programs that check and send alerts and ask for addresses, unpacked from their packages beside the caches, so that no service is
-installed.
+PACKAGES = {
+    "promtool": "prometheus", "amtool": "prometheus-alertmanager", "prometheus-alertmanager": "prometheus-alertmanager",
+    "arping": "iputils-arping",
+}  # fmt: skip
 """Program → its package."""
 FOLDER = cache_dir() / "alerting-tools"
 

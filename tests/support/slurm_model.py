@@ -9,7 +9,7 @@ from typing import Any
 
 from railbed.contract import Contract
 from railbed.effects.scheduler import NO_NODES
-from railbed.effects.slurm_text import hostlist
+from railbed.parse.slurm import hostlist
 from railbed.run import Result
 
 

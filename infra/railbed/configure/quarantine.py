@@ -18,10 +18,10 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState as SchedulerState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
 from railbed.laws.drain_limit import most
+from railbed.parse.slurm import NodeState as SchedulerState
 
 UNFIT = ("nvidia_driver", "nvidia_fabric_manager", "nvidia_imex")
 """Roles whose failure leaves a driver that jobs cannot use, whatever the packages say."""

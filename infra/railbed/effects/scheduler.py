@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from railbed import ended
 from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
-from railbed.effects import slurm_text
 from railbed.effects.remote import Remote
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.errors import CommandError, ContractError
+from railbed.parse import slurm
+from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 
 T = TypeVar("T")
@@ -65,13 +65,13 @@ class Scheduler:
 
     def nodes(self) -> dict[str, NodeState]:
         """Every node by name."""
-        return slurm_text.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
+        return slurm.nodes(self._run(["scontrol", "show", "node", "-o"]).stdout)
 
     def jobs(self, node: str | None = None) -> list[Job]:
         """Jobs that hold, or wait for, nodes; with ``node`` those that hold it, completing ones too."""
         where = ["-w", node] if node else []
-        text = self._run(["squeue", "-h", "-o", slurm_text.JOB_FORMAT, *where]).stdout
-        return self._read("squeue", slurm_text.jobs, text)
+        text = self._run(["squeue", "-h", "-o", slurm.JOB_FORMAT, *where]).stdout
+        return self._read("squeue", slurm.jobs, text)
 
     def drain(self, node: str, reason: str) -> list[str]:
         """Gives the node no new job; running ones go on to their end. Nothing else is on a node of Slurm: gives nothing."""
@@ -100,7 +100,7 @@ class Scheduler:
         answer = self._run(["scontrol", "show", "reservation", "-o"], check=False)
         if not answer.ok and NO_NODES not in (answer.stdout + answer.stderr).lower():
             raise CommandError(ended.why(answer, "scontrol", self.controller))
-        return self._read("scontrol", slurm_text.reservations, answer.stdout)
+        return self._read("scontrol", slurm.reservations, answer.stdout)
 
     def reserve(self, nodes: Iterable[str], name: str = ACCEPTANCE_RESERVATION) -> None:
         """Adds nodes to the reservation, making it where there is none. Running jobs are left alone."""

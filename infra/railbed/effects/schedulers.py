@@ -10,8 +10,8 @@ from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects.kubernetes.scheduler import KubernetesScheduler
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import TALK_TIMEOUT_S, Scheduler
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
+from railbed.parse.slurm import Job, NodeState, Reservation
 
 
 class NodeScheduler(Protocol):

@@ -23,9 +23,9 @@ from railbed.defaults import (
 )
 from railbed.effects.journal import Journal, operator
 from railbed.effects.journal_index import Entry, Index, named
-from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import most
 from railbed.operate import past
+from railbed.parse.slurm import NodeState
 from railbed.text import few
 from railbed.validate.node import faults, report
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_POLL_S, HEALTHCHECK_PREFIX
 from railbed.effects.journal import now_iso
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.errors import RailbedError, UnprovenError
+from railbed.parse.slurm import NodeState
 
 DRAIN_TIMEOUT_S = 3600.0
 """How long a repair waits for a running job; afterwards it gives up and leaves the node draining."""

@@ -13,10 +13,10 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, RailbedError, UsageError
 from railbed.operate import breaker
+from railbed.parse.slurm import NodeState
 from railbed.validate import Drifted
 
 SURE = 0.9

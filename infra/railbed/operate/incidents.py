@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from railbed.claims import WORKERS, FrozenModel
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX
-from railbed.effects.slurm_text import NodeState
+from railbed.parse.slurm import NodeState
 from railbed.validate.node import faults, report
 from railbed.validate.node.probe import Symptom
 

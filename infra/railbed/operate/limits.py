@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from railbed.claims import WORKERS
 from railbed.contract import Contract
 from railbed.defaults import AUTOMATIC_DRAINS, DRAIN_ALL_SHARE
-from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import Out, crowded
+from railbed.parse.slurm import NodeState
 
 
 def taken_out(contract: Contract, states: Mapping[str, NodeState]) -> dict[str, list[str]]:

@@ -10,9 +10,9 @@ from railbed.claims import FrozenModel
 from railbed.contract import Contract, Filesystem
 from railbed.effects import contract_store, schedulers
 from railbed.effects.remote import Remote
-from railbed.effects.slurm_text import Job
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
+from railbed.parse.slurm import Job
 from railbed.units import GIB
 
 LOSS_TIMEOUT_S = 10.0

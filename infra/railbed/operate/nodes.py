@@ -9,11 +9,11 @@ from railbed.contract import Contract, Node
 from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.operate import picture, standing
 from railbed.operate.incidents import Incident, incidents
 from railbed.operate.picture import Picture
+from railbed.parse.slurm import NodeState
 
 
 class NodeView(FrozenModel):

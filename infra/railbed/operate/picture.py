@@ -13,9 +13,9 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.journal_index import Entry, Index
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
 from railbed.operate import past
+from railbed.parse.slurm import Job, NodeState, Reservation
 
 
 @dataclass(frozen=True)

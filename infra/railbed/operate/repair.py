@@ -19,13 +19,13 @@ from railbed.effects.journal import Journal, operator
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError, UsageError
 from railbed.operate import breaker, drain, evidence, guards, lifecycle, picture, standing
 from railbed.operate.drain import Say
 from railbed.operate.guards import Action, Guard
 from railbed.operate.lifecycle import Event, Place
+from railbed.parse.slurm import NodeState
 
 
 class Step(FrozenModel):

@@ -13,11 +13,11 @@ from railbed.defaults import (
     OPERATOR_PREFIX,
 )
 from railbed.effects.journal_index import Entry
-from railbed.effects.slurm_text import NodeState
 from railbed.operate import past
 from railbed.operate.lifecycle import Place, State
 from railbed.operate.past import Past
 from railbed.operate.picture import Picture
+from railbed.parse.slurm import NodeState
 from railbed.validate.node import report
 from railbed.validate.node.probe import Symptom
 

@@ -19,12 +19,12 @@ from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.judge.rails import PARTNERS_NEEDED
 from railbed.operate import drain, evidence, guards, limits, picture
 from railbed.operate.guards import Action
 from railbed.operate.waves import waves
+from railbed.parse.slurm import NodeState
 
 PLAYBOOK = "upgrade.yml"
 

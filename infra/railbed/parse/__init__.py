@@ -1,5 +1,5 @@
-"""What tools print, read: one parser for each tool, all in ``registry``.
+"""Output of tools as data: one parser for each tool, those of `railbed parse` in ``registry``.
 
-Pure, and it never raises: what could not be read is kept. Imports inputs and what is below; no verdicts here, those are in
-``railbed.judge``.
+Pure. A parser of the registry never raises: what it could not read is kept. Imports inputs and what is below; no verdicts
+here, those are in ``railbed.judge``.
 """

@@ -10,12 +10,13 @@ import datetime
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from railbed.contract import MacError
 from railbed.effects import contract_store, secrets
 from railbed.effects.journal import Journal
-from railbed.effects.workspace import Workspace, find_root
+from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError, Unsupported
 from railbed.plan import hosts
 from railbed.platforms import repositories, tools
@@ -47,11 +48,11 @@ def _part(kind: str, part: str) -> Any:
     return importlib.import_module(f"railbed.platforms.{kind}.{part}")
 
 
-def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
+def build(plan: ClusterPlan, work: Workspace) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
     from railbed.platforms.cloud.engine_errors import without_traceback
 
-    site = site_of(plan.platform, Workspace(find_root(), stack))
+    site = site_of(plan.platform, work)
     # Before anything is made: without its keys no node could install anything.
     repositories.of(plan, site.work.published_keys)
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, site)
@@ -74,11 +75,11 @@ def site_of(kind: str, work: Workspace) -> Site:
         return Site(work)
 
 
-def shared(stack: str) -> pulumi.Output[Any]:
+def shared(work: Workspace) -> pulumi.Output[Any]:
     """The stack's secrets, which the engine keeps encrypted in its state, so that a team's operators have the same."""
     import pulumi
 
-    return pulumi.Output.secret(secrets.shared(Workspace(find_root(), stack)))
+    return pulumi.Output.secret(secrets.shared(work))
 
 
 def examine(plan: ClusterPlan, count: int | None = None) -> list[Finding]:
@@ -115,11 +116,15 @@ def sweep(kind: str, work: Workspace) -> list[str]:
     return left
 
 
-def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
-    """Looks at the account, zone, shapes, quota and reservations (or BMCs) that the plan needs. Reads only."""
+def preflight(plan: ClusterPlan, today: datetime.date, root: Callable[[], Path]) -> list[Finding]:
+    """Checks the account, zone, shapes, quota and reservations that the plan needs, or BMCs; reads only.
+
+    ``root``: the checkout's, asked only where BMCs' passwords are read from it: owned machines have no dates.
+    """
     if plan.platform == LOCAL:
         return examine(plan)
-    found: list[Finding] = _part(plan.platform, "preflight").check(plan, today)
+    part = _part(plan.platform, "preflight")
+    found: list[Finding] = part.check(plan, root()) if plan.platform in SINGLE else part.check(plan, today)
     return found
 
 

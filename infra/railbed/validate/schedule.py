@@ -8,8 +8,8 @@ from railbed.defaults import ACCEPTANCE_RESERVATION, PARTITION
 from railbed.effects import schedulers
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import RailbedError
+from railbed.parse.slurm import NodeState, Reservation
 from railbed.validate.answers import judged
 from railbed.validate.validation_run import ValidationRun
 

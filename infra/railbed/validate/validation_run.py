@@ -19,9 +19,9 @@ from railbed.effects import files
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
-from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
 from railbed.parse.port_errors import Counts
+from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 

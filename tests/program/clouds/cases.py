@@ -122,7 +122,7 @@ def run(
     for place in ("cloud.consoles.CONSOLE_TIMEOUT_S", "cloud.pool_wait.CLOUD_POOL_TIMEOUT_S"):
         monkeypatch.setattr(f"railbed.platforms.{place}", 0.0)
     view.members(monkeypatch, pools or members(plan), reasons or {})
-    made = recording.run(lambda: platforms.build(plan, STACK), view.answers, view.call)
+    made = recording.run(lambda: platforms.build(plan, Workspace(Path.cwd(), STACK)), view.answers, view.call)
     return Case(view, plan, made, tuple(_forms(Workspace(Path.cwd(), STACK))))
 
 

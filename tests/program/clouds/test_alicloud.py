@@ -19,6 +19,7 @@ from tests.program.clouds.alicloud_view import VIEW
 from tests.program.clouds.view import Node
 
 from railbed import platforms
+from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.platforms.alicloud import capacity, preflight, session
 
@@ -78,7 +79,7 @@ def test_nodes_of_several_machine_types_are_no_pool(workdir: Path, monkeypatch: 
     one = Api.whole(monkeypatch, plan)
     one.free_nodes[5] = eflo_node(one.free_nodes[5].node_id, machine_type="efg1.other")
     with pytest.raises(SpecError, match="several machine types"):
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
 
 
 def test_too_few_bought_nodes_are_a_partial_contract_and_a_finding(
@@ -134,7 +135,7 @@ def test_a_shape_without_erdma_is_on_no_fabric(workdir: Path, monkeypatch: pytes
     plan = planned(erdma, name=HOSTS)
     Api.whole(monkeypatch, plan).interfaces = 0
     with pytest.raises(SpecError, match="no eRDMA interface"):
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
     assert any("eRDMA" in one.name and not one.ok for one in preflight.check(plan, TODAY))
 
 
@@ -179,7 +180,7 @@ def test_what_is_lacking_is_refused_with_the_way_round(
     plan = planned(change, name=example)
     Api.whole(monkeypatch, plan)
     with pytest.raises(Unsupported, match=said) as lacking:
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
     assert lacking.value.hint
 
 
@@ -187,7 +188,7 @@ def test_lingjun_nodes_need_an_image_of_their_own(workdir: Path, monkeypatch: py
     plan = planned(lambda data: data["platform"].pop("lingjun_image"))
     Api.whole(monkeypatch, plan)
     with pytest.raises(SpecError, match="image of their own"):
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
 
 
 def test_a_member_with_another_host_key_than_before_is_not_trusted(
@@ -207,7 +208,7 @@ def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.Monk
     plan = planned()
     Api.whole(monkeypatch, plan).account = "1000000000000009"
     with pytest.raises(RailbedError) as wrong:
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
     assert wrong.value.code == "ACCOUNT"
     assert [finding.ok for finding in preflight.check(plan, TODAY)] == [False]
 

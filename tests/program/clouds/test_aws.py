@@ -16,6 +16,7 @@ from tests.program.clouds.aws_specs import Change, small, spec_of
 from tests.program.clouds.aws_view import VIEW
 
 from railbed import catalog, plan, platforms, spec
+from railbed.effects.workspace import Workspace
 from railbed.errors import SpecError, Unsupported
 from railbed.plan import PlannedFilesystem
 from railbed.platforms.aws import filesystems, layout
@@ -283,7 +284,7 @@ def test_networks_that_cannot_be_are_refused(
 def test_what_destroy_cannot_give_back_must_be_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small(lambda data: data["pools"][0].update(capacity=BLOCK))
     with pytest.raises(SpecError, match="acknowledge"):
-        platforms.build(plan.plan(spec.from_config(data, "test")), "test")
+        platforms.build(plan.plan(spec.from_config(data, "test")), Workspace(Path.cwd(), "test"))
 
 
 def test_support_answers_every_feature() -> None:

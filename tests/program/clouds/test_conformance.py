@@ -19,6 +19,7 @@ from tests.program.clouds.view import View
 
 from railbed import catalog, errors, platforms
 from railbed.configure import inventory
+from railbed.effects.workspace import Workspace
 from railbed.platforms.cloud.support import FEATURES, Lacks
 
 KINDS = sorted(cases.views())
@@ -120,7 +121,7 @@ def test_capacity_is_taken_as_asked_or_refused(
     plan = cases.planned(cases.with_capacity(cases.small(kind), CAPACITIES[wanted]))
     if isinstance(checks.support(kind)[wanted], Lacks):
         with pytest.raises(errors.Unsupported):
-            platforms.build(plan, cases.STACK)
+            platforms.build(plan, Workspace(Path.cwd(), cases.STACK))
         return
     try:
         case = cases.run(view_of(kind), plan, monkeypatch)
@@ -335,7 +336,7 @@ def test_what_a_platform_lacks_is_refused_by_name(kind: str, workdir: Path) -> N
         if data is None:
             continue
         with pytest.raises(errors.RailbedError) as refused:
-            platforms.build(cases.planned(data), cases.STACK)
+            platforms.build(cases.planned(data), Workspace(Path.cwd(), cases.STACK))
         assert refused.value.hint or refused.value.allowed, feature
 
 

@@ -17,6 +17,7 @@ from tests.program.clouds.nebius_view import HELD, VIEW
 from railbed import plan, platforms, spec
 from railbed.catalog import load_machine
 from railbed.contract import Jump
+from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import PreviousContract
@@ -47,8 +48,9 @@ def few(data: dict[str, Any]) -> None:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
-    return lambda wanted: recording.run(lambda: platforms.build(wanted, "test"), VIEW.answers, VIEW.call)
+    return lambda wanted: recording.run(
+        lambda: platforms.build(wanted, Workspace(tmp_path, "test")), VIEW.answers, VIEW.call
+    )
 
 
 def with_keys(data: dict[str, Any]) -> None:

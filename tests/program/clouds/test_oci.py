@@ -22,6 +22,7 @@ from tests.program.clouds.oci_view import VIEW
 from tests.program.clouds.view import Node
 
 from railbed import platforms
+from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import PreviousContract
@@ -33,13 +34,14 @@ from railbed.platforms.oci.support import SUPPORT
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
 
     def run(
         wanted: ClusterPlan, there: dict[str, list[Node]] | None = None, **reasons: list[str]
     ) -> recording.Run:
         VIEW.members(monkeypatch, there if there is not None else members(wanted), reasons)
-        return recording.run(lambda: platforms.build(wanted, "test"), VIEW.answers, VIEW.call)
+        return recording.run(
+            lambda: platforms.build(wanted, Workspace(tmp_path, "test")), VIEW.answers, VIEW.call
+        )
 
     return run
 

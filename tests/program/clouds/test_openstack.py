@@ -17,6 +17,7 @@ from tests.program.clouds.openstack_view import VIEW
 from tests.program.clouds.view import Node
 
 from railbed import plan, platforms, spec
+from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud.cluster import PreviousContract
@@ -63,13 +64,14 @@ def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
 
 @pytest.fixture
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., recording.Run]:
-    monkeypatch.setattr(platforms, "find_root", lambda: tmp_path)
 
     def run(
         wanted: ClusterPlan, there: dict[str, list[Node]] | None = None, **reasons: list[str]
     ) -> recording.Run:
         VIEW.members(monkeypatch, there if there is not None else members(wanted), reasons)
-        return recording.run(lambda: platforms.build(wanted, "test"), VIEW.answers, VIEW.call)
+        return recording.run(
+            lambda: platforms.build(wanted, Workspace(tmp_path, "test")), VIEW.answers, VIEW.call
+        )
 
     return run
 

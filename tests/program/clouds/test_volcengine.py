@@ -19,6 +19,7 @@ from tests.program.clouds.volcengine_api import Api, reserved
 from tests.program.clouds.volcengine_view import VIEW
 
 from railbed import catalog, platforms
+from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.platforms.volcengine import capacity, preflight
 
@@ -127,7 +128,7 @@ def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.Monk
     plan = planned()
     Api.whole(monkeypatch, plan).account = "2100000009"
     with pytest.raises(RailbedError) as wrong:
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
     assert (wrong.value.code, wrong.value.found) == ("ACCOUNT", "2100000009")
     assert [finding.ok for finding in preflight.check(plan, TODAY)] == [False]
 
@@ -161,7 +162,7 @@ def test_reservations_in_two_hpc_clusters_are_no_fabric(
         reserved(plan, hpc_cluster_id="hpc-a"), reserved(plan, reserved_instance_id="ri-other", hpc_cluster_id="hpc-b")
     ]  # fmt: skip
     with pytest.raises(SpecError, match="different HPC clusters"):
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_what_is_lacking_is_refused_with_the_way_round(
         plan = planned(lambda spec: (change(spec), spec.update(acknowledge=words))[0])
     Api.whole(monkeypatch, plan)
     with pytest.raises(Unsupported, match=feature) as lacking:
-        platforms.build(plan, "test")
+        platforms.build(plan, Workspace(Path.cwd(), "test"))
     assert lacking.value.hint
 
 

@@ -101,7 +101,7 @@ class Bench:
 
     def _program(self) -> None:
         assert self.plan is not None
-        made = platforms.build(self.plan, cases.STACK)
+        made = platforms.build(self.plan, Workspace(Path.cwd(), cases.STACK))
         pulumi.export("contract", made)
 
     def wants(self, data: dict[str, Any]) -> None:

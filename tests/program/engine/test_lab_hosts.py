@@ -84,7 +84,9 @@ class Bench:
         )  # fmt: skip
 
     def program(self) -> None:
-        pulumi.export("contract", platforms.build(cases.planned(self.data), cases.STACK))
+        pulumi.export(
+            "contract", platforms.build(cases.planned(self.data), Workspace(Path.cwd(), cases.STACK))
+        )
 
     def up(self, kind: str) -> list[Step]:
         self.data = cases.example("lab-cluster")

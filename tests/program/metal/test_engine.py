@@ -120,7 +120,7 @@ def site(
 
 
 def test_from_powered_off_to_a_contract_and_back(site: Site, redfish: Emulator) -> None:
-    looked = flow.preflight(flow.plan_of(site.work))
+    looked = flow.preflight(flow.plan_of(site.work), lambda: site.work.root)
     assert [one.name for one in looked if one.ok] == ["h100-0", "h100-1"]
     assert site.preview() == 3
     assert redfish.writes() == [], "preflight and preview only read"
@@ -147,7 +147,10 @@ def test_from_powered_off_to_a_contract_and_back(site: Site, redfish: Emulator) 
     other = copy.deepcopy(site.spec)
     other["platform"]["machines"][1]["serial"] = "SN-OF-A-NEW-BOARD"
     site.declare(other)
-    assert [one.ok for one in flow.preflight(flow.plan_of(site.work))] == [True, False]
+    assert [one.ok for one in flow.preflight(flow.plan_of(site.work), lambda: site.work.root)] == [
+        True,
+        False,
+    ]
     with pytest.raises(EngineError, match="MACHINE_IDENTITY") as refused:
         site.up()
     assert serial_of(1) in refused.value.as_text()

@@ -13,9 +13,9 @@ from railbed.configure.events import Collector
 from railbed.contract import Contract
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
-from railbed.effects.slurm_text import NodeState as SchedulerState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
+from railbed.parse.slurm import NodeState as SchedulerState
 
 PACKAGES = "packages: Install the packages of all roles"
 

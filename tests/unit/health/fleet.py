@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from railbed.configure.health import settings
-from railbed.effects.slurm_text import NodeState
+from railbed.parse.slurm import NodeState
 from railbed.validate.node import drains
 from railbed.validate.node.drains import Drains, Memory, Settings
 from railbed.validate.node.health import HealthResult

@@ -41,7 +41,7 @@ local_wheels.ensure = lambda release, wanted, lists, cache, say: "0" * 12
 made = plan.plan(spec.load(Path("rented.yaml")), "rented.yaml")
 json.dump(CALLED, sys.stdout)
 """
-CONTRACT = 'platform.contract(made, Site(Workspace(Path.cwd(), "test")))'
+CONTRACT = 'platform.contract(made, Site(Workspace(Path(), "test")))'
 
 
 def test_a_platform_is_its_package_and_the_registry(follow: Callable[..., Any]) -> None:
@@ -70,6 +70,8 @@ def test_what_it_lacks_is_refused_with_the_way_round(follow: Callable[..., Any])
     (tree.root / "rented.yaml").write_text(
         yaml.safe_dump({"config": {"railbed:cluster": {**SPEC, "pools": held}}})
     )
-    refused = tree.run(sys.executable, "-c", BUILD.replace("CALLED", 'platforms.build(made, "test")'))
+    refused = tree.run(
+        sys.executable, "-c", BUILD.replace("CALLED", 'platforms.build(made, Workspace(Path(), "test"))')
+    )
     assert refused.returncode == 1
     assert "Unsupported" in refused.stderr and "the provider has no API" in refused.stderr

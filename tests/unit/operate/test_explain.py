@@ -11,10 +11,10 @@ from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.operate import explain, nodes, picture
 from railbed.operate.explain import Explained
+from railbed.parse.slurm import Reservation
 
 NODE = "h100-1"
 

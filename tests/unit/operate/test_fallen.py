@@ -16,11 +16,11 @@ from railbed.cli import drift_commands
 from railbed.contract import Contract
 from railbed.effects import contract_store, files
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UsageError, refused
 from railbed.judge.drift import Drift
 from railbed.operate import fallen
+from railbed.parse.slurm import NodeState
 from railbed.validate import Drifted
 
 RAIL = "fabric.rail.3.bandwidth"

@@ -12,11 +12,11 @@ from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX, HEALTHCHECK_PREFIX
 from railbed.effects import journal as journals
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import UnprovenError
 from railbed.operate import breaker, fallen, guards, picture, repair, upgrading
 from railbed.operate.guards import Action, Guard
+from railbed.parse.slurm import Reservation
 from railbed.validate.node.probe import Symptom
 from railbed.validate.node.report import compose
 

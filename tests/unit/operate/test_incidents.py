@@ -6,11 +6,11 @@ import pytest
 
 from railbed.contract import Contract
 from railbed.defaults import HEALTH_REPORT_PREFIX
-from railbed.effects import slurm_text
-from railbed.effects.slurm_text import NodeState
 from railbed.effects.workspace import Workspace
 from railbed.operate import nodes
 from railbed.operate.incidents import incidents
+from railbed.parse import slurm
+from railbed.parse.slurm import NodeState
 from railbed.validate.node.probe import Symptom
 from railbed.validate.node.report import compose
 
@@ -25,7 +25,7 @@ def states(reports: dict[str, list[Symptom]]) -> dict[str, NodeState]:
         f" Comment={compose(reports.get(name, []), HEALTH_REPORT_PREFIX)} "
         for name in NODES
     ]
-    return slurm_text.nodes("\n".join(lines))
+    return slurm.nodes("\n".join(lines))
 
 
 def test_nothing_reported_is_no_incident(contract: Contract) -> None:

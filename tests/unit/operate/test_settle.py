@@ -15,12 +15,12 @@ from railbed.configure import releases
 from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
-from railbed.effects.slurm_text import Reservation
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, RailbedError
 from railbed.operate import breaker, picture, settle, standing
 from railbed.operate.lifecycle import State
 from railbed.operate.settle import Settled
+from railbed.parse.slurm import Reservation
 from railbed.validate.room import REPORT_PART_NODE_BYTES, REPORT_PART_ROOM_BYTES
 
 NODE = "h100-1"

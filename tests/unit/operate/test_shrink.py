@@ -10,9 +10,9 @@ import pytest
 
 from railbed import operate
 from railbed.contract import Contract
-from railbed.effects.slurm_text import Job, NodeState
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
+from railbed.parse.slurm import Job, NodeState
 
 KEPT = {"ctl0", "h100-0", "h100-1"}
 

@@ -16,9 +16,9 @@ from railbed.defaults import ACCEPTANCE_RESERVATION
 from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.effects.workspace import Workspace
 from railbed.operate import drain, repair, settle, upgrading
+from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 from railbed.validate.answers import total
 from railbed.validate.records import Report

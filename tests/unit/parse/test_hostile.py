@@ -21,6 +21,8 @@ SAMPLES = [
     for file in sorted(DATA.rglob("*"))
     if file.is_file() and file.suffix != ".md" and file.stat().st_size < 40_000
 ]
+CARRIED = ("railbed.defaults", "railbed.text")
+"""What the health check's bundle brings beside the parsers (roles/checks), with no library but the standard one."""
 WORDS = sorted({word for text in SAMPLES for word in text.split()})
 each_parser = pytest.mark.parametrize("parser", registry.PARSERS, ids=lambda p: p.tool)
 
@@ -99,7 +101,8 @@ def test_readers_run_on_nodes(source: Path) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("railbed")
     ]
-    assert all(module.startswith("railbed.parse") for module in own if module)
+    allowed = ("railbed.parse", *CARRIED)
+    assert all(module.startswith(allowed) for module in own if module)
 
 
 def test_every_tool_of_a_data_folder_has_good_degraded_truncated_and_hostile_samples() -> None:

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from railbed.catalog import strict_yaml
-from railbed.effects import slurm_text
-from railbed.parse import registry
+from railbed.parse import registry, slurm
 
 DATA = Path(__file__).parent.parent / "data"
 FOLDERS = {"lldp": "fabric", "iblinkinfo": "fabric", "ibnetdiscover": "fabric", "ibsim": "fabric"}
@@ -220,7 +219,7 @@ SLURM = {
 @pytest.mark.parametrize("case", SLURM)
 def test_what_slurm_prints(case: str) -> None:
     text = "\n".join([SLURM[case]] * 4)
-    assert spent_s(slurm_text.nodes, text) < SHORTEST_S
+    assert spent_s(slurm.nodes, text) < SHORTEST_S
 
 
 @pytest.mark.parametrize(
@@ -234,5 +233,5 @@ def test_what_slurm_prints(case: str) -> None:
 def test_host_lists_that_are_none(text: str) -> None:
     begin = time.process_time()
     with pytest.raises(ValueError, match="not a host list"):
-        slurm_text.hostlist(text)
+        slurm.hostlist(text)
     assert time.process_time() - begin < SHORTEST_S

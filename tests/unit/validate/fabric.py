@@ -11,7 +11,7 @@ from tests.unit.validate.conftest import iperf3
 
 from railbed.claims import Judged
 from railbed.contract import Contract
-from railbed.effects.slurm_text import Job
+from railbed.parse.slurm import Job
 from railbed.validate import rails
 from railbed.validate.answers import Answers
 from railbed.validate.scope import select

@@ -10,7 +10,7 @@ import pytest
 
 from railbed.claims import Claim, Verdict
 from railbed.contract import Contract
-from railbed.effects.slurm_text import Job
+from railbed.parse.slurm import Job
 from railbed.run import Result
 from railbed.validate import diagnostics
 from railbed.validate.answers import Answers, judged

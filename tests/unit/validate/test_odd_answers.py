@@ -18,10 +18,10 @@ from tests.unit.validate.test_storage import WELL
 from railbed.claims import Claim, Expectation, Judged, Verdict
 from railbed.contract import Contract
 from railbed.defaults import STORAGE_PROBE_BYTES
-from railbed.effects import slurm_text
 from railbed.effects.scheduler import Scheduler
 from railbed.errors import CommandError
 from railbed.judge import transport
+from railbed.parse import slurm
 from railbed.parse.moosefs import data_servers, fewest_copies
 from railbed.run import Result
 from railbed.validate import checkpoint, on_node, port_counters, storage, transfers
@@ -295,7 +295,7 @@ def test_one_loss_that_is_no_number_fails() -> None:
 )
 def test_host_lists_of_a_hostile_user_are_refused(contract: Contract, fake_remote: Any, where: str) -> None:
     with pytest.raises(ValueError, match="not a host list"):
-        slurm_text.hostlist(where)
+        slurm.hostlist(where)
     remote = fake_remote(lambda *_: Result((), 0, f"1|eve|RUNNING|{where}||x", ""))
     with pytest.raises(CommandError, match="printed what nobody can read"):
         Scheduler(remote).jobs()
@@ -303,9 +303,9 @@ def test_host_lists_of_a_hostile_user_are_refused(contract: Contract, fake_remot
 
 @given(texts | st.sampled_from(odd.TEXTS))
 def test_any_text_of_slurm_and_moosefs(text: str) -> None:
-    slurm_text.nodes(text)
-    slurm_text.nodes(f"NodeName=a Gres=gpu:{'9' * 5000} State={text} Reason={text}")["a"].gpus  # noqa: B018
-    for read in (slurm_text.jobs, slurm_text.reservations):
+    slurm.nodes(text)
+    slurm.nodes(f"NodeName=a Gres=gpu:{'9' * 5000} State={text} Reason={text}")["a"].gpus  # noqa: B018
+    for read in (slurm.jobs, slurm.reservations):
         try:
             read(f"1|a|R|{text}|{text}|{text}\nReservationName=a Nodes={text}")
         except ValueError as refused:
@@ -316,7 +316,7 @@ def test_any_text_of_slurm_and_moosefs(text: str) -> None:
 
 def test_a_reason_of_a_node_is_shown_as_text() -> None:
     reason = "a\x1b[2Jb\u202e [x] [/bold] " + "y" * 5000
-    state = slurm_text.nodes(f"NodeName=n State=IDLE Reason={reason} [root@2026-11-24T08:25:55]")["n"]
+    state = slurm.nodes(f"NodeName=n State=IDLE Reason={reason} [root@2026-11-24T08:25:55]")["n"]
     assert state.reason.startswith("ab? [x] [/bold] yyy")
     assert (len(state.reason), state.reason_by) == (500, "root")
 
@@ -324,4 +324,4 @@ def test_a_reason_of_a_node_is_shown_as_text() -> None:
 @pytest.mark.parametrize("filler", [" ", " [a@", " [a@b", "a", " a=", "[", " Reason="])
 def test_a_long_line_of_slurm_is_read_in_time(filler: str) -> None:
     line = "NodeName=n State=IDLE Reason=" + filler * (200_000 // len(filler)) + "x"
-    assert slurm_text.nodes(line)["n"].base == "IDLE"
+    assert slurm.nodes(line)["n"].base == "IDLE"

@@ -12,7 +12,7 @@ from tests.unit.validate.fabric import Fabric, measured, option
 from railbed.blame import culprits
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.effects.slurm_text import Job
+from railbed.parse.slurm import Job
 from railbed.validate import rails
 
 

@@ -9,8 +9,8 @@ import pytest
 from railbed.claims import Verdict
 from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
-from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import CommandError
+from railbed.parse.slurm import NodeState, Reservation
 from railbed.run import Result
 from railbed.validate import acceptance, schedule
 from railbed.validate.answers import Answers, judged

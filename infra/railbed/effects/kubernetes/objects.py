@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from railbed.defaults import ACCEPTANCE_RESERVATION, KUBERNETES_PREFIX, PARTITION
-from railbed.effects.slurm_text import Job, NodeState
+from railbed.parse.slurm import Job, NodeState
 from railbed.text import shown
 
 Object = Mapping[str, Any]

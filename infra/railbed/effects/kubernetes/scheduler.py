@@ -10,8 +10,8 @@ from railbed.effects.journal import now_iso
 from railbed.effects.kubernetes import api as apis
 from railbed.effects.kubernetes import lease, objects
 from railbed.effects.kubernetes.api import CONFLICT, GONE, TOO_MANY, Api, ApiError, Object
-from railbed.effects.slurm_text import Job, NodeState, Reservation
 from railbed.errors import CommandError, ContractError, UsageError
+from railbed.parse.slurm import Job, NodeState, Reservation
 
 ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,6 @@ from railbed.effects.bmc.firmware import differences
 from railbed.effects.bmc.login import login
 from railbed.effects.bmc.target import Target, Trust
 from railbed.effects.ironic import process
-from railbed.effects.workspace import find_root
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.findings import Finding
@@ -23,14 +21,10 @@ from railbed.spec.installers import IronicInstaller, IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
 
-def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
-    """One finding for each machine, and one for an Ironic of railbed's own; reads only.
-
-    ``today`` decides nothing: owned machines have no dates.
-    """
-    del today
+def check(plan: ClusterPlan, root: Path) -> list[Finding]:
+    """One finding for each machine, and one for an Ironic of railbed's own; reads only. ``root``: the checkout's."""
     place = nodes.place_of(plan)
-    logins = nodes.credentials(find_root())
+    logins = nodes.credentials(root)
     own = (
         [_embedded(place.installer)]
         if isinstance(place.installer, IronicInstaller) and place.installer.embedded

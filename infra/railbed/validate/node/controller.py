@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from railbed.effects import slurm_text
-from railbed.effects.slurm_text import NodeState
+from railbed.parse import slurm
+from railbed.parse.slurm import NodeState
 from railbed.validate.node.probe import Answer, Probe
 
 ANSWER_S = 5
@@ -24,13 +24,13 @@ class Controller:
     def nodes(self) -> Optional[dict[str, NodeState]]:
         """Every node by name; None where the scheduler does not answer."""
         answer = self._ask("show", "node", "--oneliner")
-        found = slurm_text.nodes(answer.out) if answer.code == 0 else {}
+        found = slurm.nodes(answer.out) if answer.code == 0 else {}
         return found or None
 
     def own(self) -> Optional[NodeState]:
         """This node; None where the scheduler does not answer, or does not know it."""
         answer = self._ask("show", "node", self.node, "--oneliner")
-        return slurm_text.nodes(answer.out).get(self.node) if answer.code == 0 else None
+        return slurm.nodes(answer.out).get(self.node) if answer.code == 0 else None
 
     def drain(self, reason: str) -> bool:
         """Takes this node out of service; jobs on it go on."""

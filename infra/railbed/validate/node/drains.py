@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional, Protocol
 
-from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import Limit, Out, before, refusal
+from railbed.parse.slurm import NodeState
 from railbed.validate.node.faults import runbook
 from railbed.validate.node.health import HealthResult
 from railbed.validate.node.probe import Symptom

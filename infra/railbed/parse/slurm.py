@@ -1,4 +1,4 @@
-"""What Slurm 22.05 prints (`squeue`, `scontrol show -o`), as data. Pure.
+"""Slurm 22.05: `squeue`, `scontrol show -o`. Pure.
 
 Not JSON: its `scontrol` prints none (docs/adr/0013-what-stays-our-own.md).
 """

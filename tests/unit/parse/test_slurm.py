@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.effects import slurm_text
+from railbed.parse import slurm
 
 DATA = Path(__file__).parent / "data"
 NODE = (
@@ -15,12 +15,12 @@ NODE = (
 )
 
 
-def one(state: str, *, gres: str = "gpu:8", tail: str = "") -> slurm_text.NodeState:
-    return slurm_text.nodes(NODE.format(state=state, gres=gres, tail=tail))["n1"]
+def one(state: str, *, gres: str = "gpu:8", tail: str = "") -> slurm.NodeState:
+    return slurm.nodes(NODE.format(state=state, gres=gres, tail=tail))["n1"]
 
 
 def test_real_nodes_in_a_reservation() -> None:
-    nodes = slurm_text.nodes((DATA / "scontrol-show-node.txt").read_text())
+    nodes = slurm.nodes((DATA / "scontrol-show-node.txt").read_text())
     assert list(nodes) == [f"h100-{i}" for i in range(5)]
     first = nodes["h100-0"]
     assert (first.base, first.gpus, first.partitions) == ("IDLE", 8, ("batch",))
@@ -47,7 +47,7 @@ def test_a_comment_and_the_pool_of_a_node() -> None:
     node = one("IDLE+DRAIN", tail=tail)
     assert (node.reason, node.reason_at) == ("[railbed:healthcheck] gpu-lost: 7 of 8", "1795966012")
     assert node.comment.endswith("no answer within 8 s")
-    assert slurm_text.nodes("NodeName=n AvailableFeatures=h100,big State=IDLE")["n"].features == (
+    assert slurm.nodes("NodeName=n AvailableFeatures=h100,big State=IDLE")["n"].features == (
         "h100",
         "big",
     )
@@ -78,16 +78,16 @@ def test_gpus_of_a_gres(gres: str, gpus: int) -> None:
 
 
 def test_real_reservation() -> None:
-    found = slurm_text.reservations((DATA / "scontrol-show-reservation.txt").read_text())
+    found = slurm.reservations((DATA / "scontrol-show-reservation.txt").read_text())
     assert [r.name for r in found] == ["railbed-acceptance"]
     assert found[0].nodes == tuple(f"h100-{i}" for i in range(5))
     assert {"MAINT", "IGNORE_JOBS"} <= found[0].flags
-    assert slurm_text.reservations("No reservations in the system\n") == []
+    assert slurm.reservations("No reservations in the system\n") == []
 
 
 def test_jobs() -> None:
     text = "26|root|RUNNING|h100-[0-1]|hello|a|b\n27|alice|PENDING||(null)|train\ngarbage\n"
-    running, pending = slurm_text.jobs(text)
+    running, pending = slurm.jobs(text)
     assert (running.id, running.nodes, running.comment, running.name) == (
         "26",
         ("h100-0", "h100-1"),
@@ -107,9 +107,9 @@ def test_jobs() -> None:
     ],
 )
 def test_host_lists(text: str, names: tuple[str, ...]) -> None:
-    assert slurm_text.hostlist(text) == names
+    assert slurm.hostlist(text) == names
 
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_readers(text: str) -> None:
-    slurm_text.nodes(text)
+    slurm.nodes(text)
