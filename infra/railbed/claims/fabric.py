@@ -15,7 +15,7 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, RAILS
+from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, OPTICS, RAILS
 from railbed.claims.records import WORKERS
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.laws import bandwidth
@@ -66,6 +66,23 @@ def cabling(facts: Facts) -> Instances:
         yield In("every cable of a node ends in the leaf switch and port of its rail")
     else:
         yield Out("the provider does not show its switches and cables")
+
+
+@define(
+    id="fabric.optics", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=OPTICS,
+    holds="the optical modules of a node's rails are within the alarm limits that they name themselves, bit errors are as few as "
+    "the error correction was made for, and while the fabric is loaded no error is left and no link goes down; copper cables "
+    "have no optics",
+    accuses="rails", runbook="optics", hardware=True,
+    hidden={"lab": "the lab's cables are made of software: no module, no bit errors"},
+)  # fmt: skip
+def optics(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.platform in ("lab", "metal"):
+        yield In("the rails' optical modules are within their limits, and their links lose nothing under load")
+    else:
+        yield Out("the provider looks after the modules and cables of its network")
 
 
 @define(

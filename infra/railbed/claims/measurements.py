@@ -36,6 +36,7 @@ SCHEDULER = Measurement("scheduler", "scontrol")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
+OPTICS = Measurement("optics", "mlxlink")
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
@@ -49,6 +50,7 @@ MEASUREMENTS = (
     DIAGNOSTICS,
     GPU_PROBE,
     CABLING,
+    OPTICS,
     RAILS,
     COLLECTIVES,
     NCCL_LOG,

@@ -20,6 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
+from railbed.judge.optics import Port
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 
@@ -48,6 +49,8 @@ class Bench:
     """Node → how reaching it failed."""
     known: Mapping[str, Identity] = field(default_factory=dict)
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
+    ports_before: dict[str, dict[str, Port]] = field(default_factory=dict)
+    """Node → its rails' ports by device, as they were before the rails carried data."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))

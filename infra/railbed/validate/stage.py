@@ -32,6 +32,7 @@ from railbed.validate import (
     job,
     manifest,
     on_node,
+    optics,
     rails,
     records,
     schedule,
@@ -50,13 +51,16 @@ STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
     (measurements.CABLING.step, cabling.run),
+    (measurements.OPTICS.step, optics.before),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.JOB.step, job.run),
 )
-"""In this order: what breaks a later step is known before it. Each asks only what is in scope."""
+"""In this order: what breaks a later step is known before it. Each asks only what is in scope. Ports are read on both sides
+of the load."""
 
 
 def run(
@@ -148,7 +152,7 @@ def _ask(bench: Bench, *, widen: bool) -> dict[str, float]:
         except RailbedError as broken:
             for pattern in table.answered_in(name) or ["*"]:
                 bench.answers.why(pattern, f"{name} broke off: {broken.message}")
-        seconds[name] = round(time.monotonic() - began, 1)
+        seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - began, 1)
 
     step(*STEPS[0])
     shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN) or checkpoint.asked(bench)
