@@ -29,6 +29,20 @@ Progress = Callable[[str], None]
 EVIDENCE = "evidence"
 
 
+@dataclass(frozen=True)
+class Crash:
+    """A collective that crashed."""
+
+    claim: str
+    op: str
+    nodes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    problem: str
+    accused: tuple[str, ...]
+    """Nodes that its errors name."""
+    evidence: str
+
+
 @dataclass
 class Bench:
     """One run's state. ``schedule`` is what Slurm said at the start; empty where it did not answer."""
@@ -51,6 +65,8 @@ class Bench:
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
     ports_before: dict[str, dict[str, Port]] = field(default_factory=dict)
     """Node → its rails' ports by device, as they were before the rails carried data."""
+    crashes: list[Crash] = field(default_factory=list)
+    """Collectives that crashed; one that ran to its end in a later try has its verdict all the same."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES
 from railbed.effects.journal import now_iso
@@ -13,9 +14,10 @@ from railbed.judge.proof import RINGED
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug
 from railbed.parse.nccl_debug import NcclLog
-from railbed.validate import collective_search, collective_start, group_choice
+from railbed.validate import collective_search, collective_start, crash_search, group_choice
 from railbed.validate.answers import disturbed
-from railbed.validate.bench import Bench
+from railbed.validate.bench import Bench, Crash
+from railbed.validate.blame_search import Budget
 from railbed.validate.collective_table import NAME, data_s, judged_log, missed, sizes_of
 from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, prove
@@ -68,7 +70,9 @@ def run(bench: Bench) -> None:
             bench.answers.why(claim, f"no collective came to its end: {problem}")
     if bench.scope.asks(TRANSPORT):
         _transport(bench, largest)
-    collective_search.run(bench)
+    budget = Budget()
+    crash_search.run(bench, budget)
+    collective_search.run(bench, budget)
 
 
 def _estimate(bench: Bench, wanted: dict[int, list[str]]) -> str:
@@ -219,6 +223,10 @@ def _start(
     for one in starts:
         if one.problem:
             bench.answers.why(f"collective.{one.op}@{k}", one.problem)
+        if one.crashed:
+            named = ended.accused(f"{one.stdout}\n{one.stderr}", nodes, one.nccl)
+            claim, told = f"collective.{one.op}@{k}", one.problem
+            bench.crashes.append(Crash(claim, one.op, tuple(nodes), sizes, told, tuple(named), evidence))
         for question in bench.scope.get(f"collective.{one.op}@{k}"):
             record = judged_log(one.stdout, question, nodes, machine)
             if record is not None:
