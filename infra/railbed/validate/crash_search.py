@@ -60,6 +60,12 @@ def _search(bench: Bench, crash: Crash, budget: Budget) -> Outcome | None:
         bench.say(f"no search for who made {crash.claim} crash: {few(broken)} failed claims of its own")
         return None
     usable, why = bench.usable(2)
+    if away := [name for name in crash.accused if name not in usable]:
+        # It rebooted, or the health check drained it: pairs of the others would say nothing of it.
+        told = bench.obstacle(away[0]) or why or f"{away[0]} runs no job together with the others"
+        bench.answers.open(crash.claim, f"{crash.problem}; {told}")
+        bench.say(f"no search for who made {crash.claim} crash: {told}")
+        return None
     hosts = [name for name in usable if name in crash.nodes]
     if len(hosts) < 2:
         bench.say(f"no search for who made {crash.claim} crash: {why or 'its nodes cannot run pairs'}")

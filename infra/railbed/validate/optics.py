@@ -2,7 +2,7 @@
 
 Each node is read twice, before the rails carry data and after the collectives. mlxlink is NVIDIA's (MFT, part of DOCA); mstlink
 of the package `mstflint` is built of the same source (Mellanox/mstflint, mlxlink/) with the same options and JSON. Where a node
-has neither, ethtool tells of Ethernet what it can.
+has neither, or they fail (a kernel that is locked down, another maker's card), ethtool tells of Ethernet what it can.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 ask() {{
   if [ -n "$link" ]; then
-    echo "=== $1 {link}"; $root timeout -k 2 {card_s:g} "$link" -d "$1" -m -c --json
-  elif [ -n "$2" ]; then
+    echo "=== $1 {link}"
+    $root timeout -k 2 {card_s:g} "$link" -d "$1" -m -c --json && {{ echo; return; }}
+    echo
+  fi
+  if [ -n "$2" ]; then
     echo "=== $1 {module}"; $root timeout -k 2 {card_s:g} ethtool -m "$2"
     echo; echo "=== $1 {statistics}"; $root timeout -k 2 {card_s:g} ethtool -S "$2"
-  else
+  elif [ -z "$link" ]; then
     echo "=== $1 {nothing}"
   fi
   echo
@@ -97,17 +100,22 @@ def _read(bench: Bench, nodes: Sequence[Node]) -> dict[str, tuple[Result, dict[s
     by_name = {node.name: node for node in nodes}
 
     def ask(name: str) -> Result:
-        calls = [
-            f'ask {shlex.quote(device)} {shlex.quote(netdev)} > "$folder/{at:03d}" 2>&1 &'
-            for at, (_, device, netdev) in enumerate(_cards(bench, by_name[name]))
-        ]
-        script = SCRIPT.format(
-            card_s=OPTICS_CARD_S, link=LINK, module=MODULE, statistics=STATISTICS, nothing=NOTHING, calls="\n".join(calls)
-        )  # fmt: skip
-        return bench.remote.run(name, script, timeout_s=OPTICS_NODE_S, check=False)
+        asked = script(_cards(bench, by_name[name]))
+        return bench.remote.run(name, asked, timeout_s=OPTICS_NODE_S, check=False)
 
     said = bench.remote.each(list(by_name), ask, SSH_FANOUT)
     return {name: (result, ports(result.stdout)) for name, result in said.items()}
+
+
+def script(cards: Sequence[tuple[int, str, str]]) -> str:
+    """What a node runs to tell of its cards: rail, device and interface of each."""
+    calls = [
+        f'ask {shlex.quote(device)} {shlex.quote(netdev)} > "$folder/{at:03d}" 2>&1 &'
+        for at, (_, device, netdev) in enumerate(cards)
+    ]
+    return SCRIPT.format(
+        card_s=OPTICS_CARD_S, link=LINK, module=MODULE, statistics=STATISTICS, nothing=NOTHING, calls="\n".join(calls)
+    )  # fmt: skip
 
 
 def ports(text: str) -> dict[str, Port]:
@@ -120,10 +128,13 @@ def ports(text: str) -> dict[str, Port]:
 
 
 def _port(sections: dict[str, str]) -> Port:
-    if LINK in sections:
-        return law.of_link(sections[LINK])
+    told = law.of_link(sections[LINK]) if LINK in sections else None
+    if told is not None and not told.problem:
+        return told
     if MODULE in sections:
         return law.of_interface(sections[MODULE], sections.get(STATISTICS, ""))
+    if told is not None:
+        return told
     return Port(
         problem="neither mlxlink nor mstlink is installed, and the card has no interface that ethtool could read"
     )

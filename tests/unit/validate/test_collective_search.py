@@ -66,7 +66,7 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         busy: tuple[str, ...] = (),
         crashes: Slow = lambda _: False,
         rail: str = "",
-        said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)",
+        said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)", drained: str = "",
     ) -> tuple[Bench, list[str], list[str]]:
         started, told = list[str](), list[str]()
 
@@ -78,7 +78,8 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
                     return Result((), 139, "", said)
                 return Result((), 0, printed(nodes, 0.05 if slow(nodes) else HEALTHY), "")
             states = [
-                f"NodeName={n.name} Gres=gpu:8 State=IDLE Partitions=batch" for n in pairs.nodes if n.rails
+                f"NodeName={n.name} Gres=gpu:8 State={'IDLE+DRAIN' if n.name == drained and started else 'IDLE'} Partitions=batch"
+                for n in pairs.nodes if n.rails
             ]
             return Result((), 0, "\n".join(states) if line.startswith("scontrol show node") else "", "")
 
@@ -200,6 +201,13 @@ def test_a_crash_that_no_node_makes_alone_names_nobody(run: Any, crashes: Slow, 
 def test_pairs_that_crash_on_busy_nodes_name_nobody(run: Any) -> None:
     bench, _, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, busy=("h100-2",))
     assert next(one for one in bench.answers.complete() if one.claim == FOUR).verdict is Verdict.UNPROVEN
+
+
+def test_a_node_that_crashed_and_was_drained_since_is_named_as_the_obstacle(run: Any) -> None:
+    bench, started, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, drained="h100-2")
+    found = next(one for one in bench.answers.complete() if one.claim == FOUR)
+    assert found.verdict is Verdict.UNPROVEN and all(one.count(",") == 3 for one in started)
+    assert found.reason.endswith("; blocked by scheduler.state: h100-2 is IDLE+DRAIN")
 
 
 def test_a_node_that_failed_by_itself_explains_a_crash(run: Any) -> None:

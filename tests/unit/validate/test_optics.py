@@ -11,6 +11,7 @@ import pytest
 from railbed.claims import Claim, Judged, Verdict
 from railbed.contract import Contract
 from railbed.run import Result
+from railbed.run import run as shell
 from railbed.validate import optics
 from railbed.validate.answers import Answers, judged
 from railbed.validate.bench import Bench
@@ -131,6 +132,38 @@ def test_ethtool_serves_where_mlxlink_is_missing(run: Run) -> None:
     assert found.verdict is Verdict.FAIL
     for told in ("below its module's alarm limit", "41 errors were left", "went down 3 times"):
         assert told in found.reason
+
+
+def test_ethtool_serves_where_the_firmware_lets_nobody_ask_it(run: Run) -> None:
+    refused = section("rail0", (DATA / "mlxlink/no-access.txt").read_text())
+    module, quiet = (
+        (DATA / name).read_text() for name in ("ethtool_module/qsfp.txt", "ethtool_statistics/good.txt")
+    )
+    told = refused + section("rail0", module, optics.MODULE) + section("rail0", quiet, optics.STATISTICS)
+    assert (
+        run(told + section("rail1", GOOD), told + section("rail1", GOOD))[0]["h100-1"].verdict is Verdict.PASS
+    )
+
+
+def test_the_script_runs_what_is_there(tmp_path: Path) -> None:
+    """The script itself, in a shell: mstlink that answers for one card of two, and ethtool for the other."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    scripts = {
+        "mstlink": 'echo "link $2"; [ "$2" = mlx5_0 ]', "ethtool": 'echo "ethtool $1 $2"', "sudo": 'shift; exec "$@"',
+    }  # fmt: skip
+    for name, body in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+    cards = [(0, "mlx5_0", "ens1"), (1, "mlx5_1", "ens2"), (2, "mlx5_2", "")]
+    told = shell(["sh", "-c", optics.script(cards)], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
+    assert [line for line in told.splitlines() if line] == [
+        "=== mlx5_0 link", "link mlx5_0", "=== mlx5_1 link", "link mlx5_1", "=== mlx5_1 module", "ethtool -m ens2",
+        "=== mlx5_1 statistics", "ethtool -S ens2", "=== mlx5_2 link", "link mlx5_2",
+    ]  # fmt: skip
+    (programs / "mstlink").unlink()
+    told = shell(["sh", "-c", optics.script(cards[1:])], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
+    assert told.startswith("=== mlx5_1 module\nethtool -m ens2\n") and "=== mlx5_2 nothing" in told
 
 
 @pytest.mark.parametrize(
