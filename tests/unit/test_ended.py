@@ -173,7 +173,9 @@ def test_long_texts_are_read_in_time(filler: str) -> None:
 
 NODES = ["h100-1", "h100-10", "h100-4"]
 ENDED = "srun: error: h100-1: tasks 0-7: Killed\n"
-CANCELLED = "slurmstepd: error: *** STEP 12.0 ON h100-1 CANCELLED AT 2026-12-01T06:00:00 DUE TO TIME LIMIT ***\n"
+CANCELLED = (
+    "slurmstepd: error: *** STEP 12.0 ON h100-1 CANCELLED AT 2026-12-01T06:00:00 DUE TO TIME LIMIT ***\n"
+)
 
 
 @pytest.mark.parametrize(

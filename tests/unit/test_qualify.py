@@ -85,7 +85,19 @@ def test_the_library_is_wide_and_mostly_real() -> None:
     assert len(set(families) - simulated) * 2 >= len(families)
     layers = Counter(fault.layer for fault in families.values())
     assert all(count >= 2 for count in layers.values()), layers
-    asked = {"gpu", "pcie", "nvlink", "nic", "rail", "cable", "filesystem", "scheduler", "software", "time", "job"}
+    asked = {
+        "gpu",
+        "pcie",
+        "nvlink",
+        "nic",
+        "rail",
+        "cable",
+        "filesystem",
+        "scheduler",
+        "software",
+        "time",
+        "job",
+    }
     assert asked <= set(layers)
 
 

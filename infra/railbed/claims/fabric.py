@@ -80,7 +80,9 @@ def optics(facts: Facts) -> Instances:
     if not facts.has_fabric:
         return
     if facts.platform in ("lab", "metal"):
-        yield In("the rails' optical modules are within their limits, and their links lose nothing under load")
+        yield In(
+            "the rails' optical modules are within their limits, and their links lose nothing under load"
+        )
     else:
         yield Out("the provider looks after the modules and cables of its network")
 

@@ -66,7 +66,8 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         busy: tuple[str, ...] = (),
         crashes: Slow = lambda _: False,
         rail: str = "",
-        said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)", drained: str = "",
+        said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)",
+        drained: str = "",
     ) -> tuple[Bench, list[str], list[str]]:
         started, told = list[str](), list[str]()
 
@@ -79,7 +80,8 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
                 return Result((), 0, printed(nodes, 0.05 if slow(nodes) else HEALTHY), "")
             states = [
                 f"NodeName={n.name} Gres=gpu:8 State={'IDLE+DRAIN' if n.name == drained and started else 'IDLE'} Partitions=batch"
-                for n in pairs.nodes if n.rails
+                for n in pairs.nodes
+                if n.rails
             ]
             return Result((), 0, "\n".join(states) if line.startswith("scontrol show node") else "", "")
 
