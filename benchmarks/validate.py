@@ -47,8 +47,8 @@ from railbed.effects.secrets import ensure_stack_secrets  # noqa: E402
 from railbed.effects.workspace import Workspace  # noqa: E402
 from railbed.validate import on_node  # noqa: E402
 from railbed.validate.answers import Answers  # noqa: E402
-from railbed.validate.bench import Bench  # noqa: E402
 from railbed.validate.scope import Question, Scope  # noqa: E402
+from railbed.validate.validation_run import ValidationRun  # noqa: E402
 
 AIM_AFTER, AIM_PARALLEL, AIM_GROWTH_S, AIM_EXPONENT = 20.0, 5.0, 60.0, 1.05
 CHECKS = 100
@@ -109,11 +109,11 @@ def site(count: int, program: Callable[[Path], str]) -> Iterator[tuple[Contract,
             yield contract, work
 
 
-def bench_of(contract: Contract, work: Workspace, claims: Sequence[Claim]) -> Bench:
+def run_of(contract: Contract, work: Workspace, claims: Sequence[Claim]) -> ValidationRun:
     """A run that asks every compute node these claims."""
     asked = Scope(tuple(Question(c, n.name) for n in contract.with_role("compute") for c in claims))
     remote = Remote(work, contract)
-    return Bench(contract, remote, asked, Answers(asked), work.root / "report", lambda _: None)
+    return ValidationRun(contract, remote, asked, Answers(asked), work.root / "report", lambda _: None)
 
 
 def measured(work: Callable[[], object]) -> tuple[float, float]:
@@ -180,15 +180,15 @@ def facts(count: int, some: int, delay_ms: float) -> None:
             looked_at(contract, claims, work.root / "tree"),
             [n.name for n in contract.with_role("compute")],
         )
-        bench = bench_of(contract, work, claims)
+        validation = run_of(contract, work, claims)
         print(
             f"{count} nodes, {len(claims)} claims, {len(known)} files, folders, links and commands of each, "
             f"{delay_ms:g} ms a command",
             flush=True,
         )
-        ours = measured(lambda: on_node.run(bench))
+        ours = measured(lambda: on_node.run(validation))
         _told("railbed, one round trip a node", ours, ours, 0)
-        found = bench.answers.complete()
+        found = validation.answers.complete()
         crashed = [
             c for c in found if "gave no result" in c.reason or "cannot be reached" in c.reason or not c.at
         ]
@@ -234,11 +234,11 @@ def growth(sizes: Sequence[int]) -> None:
     costs: dict[int, float] = {}
     for count in sizes:
         with site(count, program) as (contract, work):
-            bench = bench_of(contract, work, claims)
+            validation = run_of(contract, work, claims)
             itself = time.process_time()
-            wall_s, costs[count] = measured(lambda: on_node.run(bench))  # noqa: B023 - called at once
+            wall_s, costs[count] = measured(lambda: on_node.run(validation))  # noqa: B023 - called at once
             itself = time.process_time() - itself
-            passed = sum(c.verdict is Verdict.PASS for c in bench.answers.complete())
+            passed = sum(c.verdict is Verdict.PASS for c in validation.answers.complete())
         if passed != count * CHECKS:
             print(f"  {count * CHECKS - passed} of {count * CHECKS} verdicts did not pass", flush=True)
         each_ms = costs[count] / count * 1000

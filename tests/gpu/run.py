@@ -3,7 +3,7 @@
 usage: python -m tests.gpu.run [--python PYTHON] [--output FOLDER]    PYTHON: an interpreter with PyTorch for these GPUs
 
 Exit status 0: all of it ran; 1: something that ran could not be read, or gave wrong data; 3: there is no GPU here, or a part of
-it could not run, which is said. What is healthy nobody knows of a machine without a contract: the suite is told what the driver
+it could not run, which is said. What is healthy nobody knows of a machine without a contract: the suite expects what the driver
 says, and its verdicts are kept, not judged.
 """
 
@@ -69,14 +69,14 @@ def asked(argv: Sequence[str | Path], **how: Any) -> Result:
 def anonymous(text: str) -> str:
     """The text with other UUIDs and serial numbers: the same one stays the same."""
     known: dict[str, str] = {}
-    told = UUID.sub(
+    text = UUID.sub(
         lambda one: known.setdefault(one[0], f"GPU-00000000-0000-4000-8000-{len(known):012d}"), text
     )
-    return SERIAL.sub(lambda one: f"{one[1]}0", told)
+    return SERIAL.sub(lambda one: f"{one[1]}0", text)
 
 
 def expectations(listed: str) -> dict[str, Any]:
-    """What the suite is told of the machine, from `LISTED`. Raises ValueError for another form."""
+    """What the suite expects of the machine, from `LISTED`. Raises ValueError for another form."""
     rows = [[word.strip() for word in line.split(",")] for line in listed.splitlines() if line.strip()]
     if not rows or any(len(row) != 3 or not row[1].isdigit() for row in rows):
         raise ValueError(f"nvidia-smi listed no GPUs: {listed.strip()[:200]!r}")
@@ -89,13 +89,13 @@ def expectations(listed: str) -> dict[str, Any]:
 def suite(wanted: dict[str, Any], kept: Outputs) -> None:
     """The on-node suite, as its bundle runs on nodes."""
     script = on_node.SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=on_node.PACKAGE)
-    told = run(
+    result = run(
         ["sh", "-c", script], stdin=on_node.bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )
     try:
-        records = on_node.RECORDS.validate_json(told.stdout)
+        records = on_node.RECORDS.validate_json(result.stdout)
     except ValueError:
-        kept.wrong.append(f"the on-node suite gave no result: {told.tail()}")
+        kept.wrong.append(f"the on-node suite gave no result: {result.tail()}")
         return
     kept.keep("suite.json", json.dumps([one.model_dump(mode="json") for one in records], indent=1) + "\n")
     for one in records:
@@ -110,12 +110,12 @@ def suite(wanted: dict[str, Any], kept: Outputs) -> None:
 def performance(python: str, count: int, kept: Outputs) -> None:
     """The probe of GPUs: rates, pairs, equal results."""
     argv = [python, "-", "--device", "cuda", "--gpus", str(count), "--measure", MEASURED]
-    told = asked(argv, stdin=gpus.PROBE.read_bytes(), timeout_s=GPU_PROBE_S["cuda"])
-    if not told.ok or not told.stdout.strip():
-        kept.lacking.append(f"GPU performance: {ended.why(told, 'the probe of GPUs', 'this machine')}")
+    result = asked(argv, stdin=gpus.PROBE.read_bytes(), timeout_s=GPU_PROBE_S["cuda"])
+    if not result.ok or not result.stdout.strip():
+        kept.lacking.append(f"GPU performance: {ended.why(result, 'the probe of GPUs', 'this machine')}")
         return
-    kept.keep("gpu_probe.txt", told.stdout)
-    errors = [one for line in told.stdout.splitlines() if (one := json.loads(line).get("error"))]
+    kept.keep("gpu_probe.txt", result.stdout)
+    errors = [one for line in result.stdout.splitlines() if (one := json.loads(line).get("error"))]
     if errors:
         kept.lacking.append(f"GPU performance: {errors[0]}")
 
@@ -127,17 +127,17 @@ def collectives(count: int, kept: Outputs) -> None:
         if not program.exists():
             kept.lacking.append(f"collectives: {program} is not there (role nccl_tests builds it)")
             return
-        told = asked([program, *SIZES, "-g", str(count)], timeout_s=COLLECTIVE_S)
-        kept.keep(f"{op}.txt", told.stdout + told.stderr)
-        kept.wrong += _wrong(op, told)
+        result = asked([program, *SIZES, "-g", str(count)], timeout_s=COLLECTIVE_S)
+        kept.keep(f"{op}.txt", result.stdout + result.stderr)
+        kept.wrong += _wrong(op, result)
 
 
-def _wrong(op: str, told: Result) -> list[str]:
-    if not told.ok:
-        return [ended.why(told, f"{op}_perf", "this machine")]
-    read = nccl_tests.plain(told.stdout)
+def _wrong(op: str, result: Result) -> list[str]:
+    if not result.ok:
+        return [ended.why(result, f"{op}_perf", "this machine")]
+    read = nccl_tests.plain(result.stdout)
     rows = [row for table in read["tables"] for row in table["rows"]]
-    return [] if rows and "FAILED" not in told.stdout else [f"{op}_perf gave wrong data or no table"]
+    return [] if rows and "FAILED" not in result.stdout else [f"{op}_perf gave wrong data or no table"]
 
 
 def origin(wanted: dict[str, Any], kept: Outputs, of: str) -> str:
@@ -169,8 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = re.sub(r"[^a-z0-9]+", "-", f"{wanted['gpus']} {wanted['gpu_model']}".lower())
     kept = Outputs(given.output / name)
     for command in RECORDED:
-        told = asked(command)
-        kept.keep(re.sub(r"[^a-zA-Z0-9]", "_", " ".join(command[1:])) + ".out", told.stdout)
+        result = asked(command)
+        kept.keep(re.sub(r"[^a-zA-Z0-9]", "_", " ".join(command[1:])) + ".out", result.stdout)
     suite(wanted, kept)
     performance(given.python, wanted["gpus"], kept)
     collectives(wanted["gpus"], kept)

@@ -50,7 +50,7 @@ def measured(
     made = contract()
     nodes = {node.name: node for node in made.nodes}
     tool, flow, script = flows.tool_for(made, nodes), (NAMES[0], NAMES[1], rail), PROBE.read_text()
-    plans = flows.plans(tool, made, nodes, [flow], both_ways=True, seconds=SECONDS)
+    plans = flows.plans(tool, made, nodes, [flow], bidirectional=True, seconds=SECONDS)
     if change:
         change(plans)
 
@@ -58,7 +58,7 @@ def measured(
         return Session([*lab.login(name), shlex.join(rendezvous.argv(script, "rail_probe"))])
 
     ends = rendezvous.meet(opened, script, plans, 3 * flows.deadline_s(SECONDS))
-    return flows.samples_of(tool, flow, ends, both_ways=True, window=1, seconds=SECONDS), ends
+    return flows.samples_of(tool, flow, ends, bidirectional=True, window=1, seconds=SECONDS), ends
 
 
 def best(lab: Lab, rail: int, enough_gbps: float) -> list[float]:

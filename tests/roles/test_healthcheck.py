@@ -43,7 +43,7 @@ class Node:
     def finds(self, text: str, status: int) -> None:
         self.check.write_text(f"import sys\nprint({text!r})\nsys.exit({status})\n")
 
-    def look(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run_check(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = {
             **os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "SLURMD_NODENAME": NODE,
             "FAKE_SLURM": str(self.slurm_file), "RAILBED_EXPECTATIONS": str(self.expectations),
@@ -70,10 +70,10 @@ def node(tmp_path: Path, lab: Recorded) -> Node:
 
 def test_the_program_runs_with_what_the_role_installs_and_nothing_else(node: Node) -> None:
     """On this machine, which has none of the node's hardware."""
-    told = node.look("--report")
+    told = node.run_check("--report")
     assert told.returncode in (1, 3), told.stderr
     assert "filesystem-absent (/scratch): /scratch is not mounted" in told.stdout
-    done = node.look()
+    done = node.run_check()
     assert (done.returncode, done.stderr) == (0, "")
     assert "filesystem-absent(/scratch)" in node.comment
     assert (node.folder / "run/railbed/health.json").exists()
@@ -84,7 +84,7 @@ def test_a_report_ends_with_the_programs_status_and_tells_the_scheduler_nothing(
     node: Node, status: int
 ) -> None:
     node.finds("broken: nic-down (rail 3): rail3 is down", status)
-    told = node.look("--report")
+    told = node.run_check("--report")
     assert (told.returncode, node.comment) == (status, "") and "rail3 is down" in told.stdout
 
 
@@ -92,29 +92,29 @@ def test_a_report_ends_with_the_programs_status_and_tells_the_scheduler_nothing(
 def test_a_program_that_gave_no_result_is_reported_once(node: Node, status: int) -> None:
     node.finds("", status)
     for _ in range(2):
-        assert node.look().returncode == 0
+        assert node.run_check().returncode == 0
     assert node.comment == f"[railbed:health] unknown(health check) it gave no result: exit {status}"
     assert len(json.loads(node.slurm_file.read_text())["orders"]) == 1
 
 
 def test_a_python_that_cannot_be_run_is_reported(node: Node) -> None:
     node.script.write_text(node.script.read_text().replace(sys.executable, "/etc/passwd"))
-    assert node.look().returncode == 0
+    assert node.run_check().returncode == 0
     assert node.comment.endswith("exit 126")
 
 
 def test_what_a_person_wrote_stays(node: Node) -> None:
     node.says("ask ada")
     node.finds("", 2)
-    assert node.look().returncode == 0 and node.comment == "ask ada"
+    assert node.run_check().returncode == 0 and node.comment == "ask ada"
 
 
 def test_a_program_that_works_again_takes_the_report_back(node: Node, lab: Recorded) -> None:
     program = node.check.read_text()
     node.finds("", 2)
-    node.look()
+    node.run_check()
     node.check.write_text(program)
-    node.look()
+    node.run_check()
     assert "gave no result" not in node.comment
 
 
@@ -122,4 +122,4 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for(node: Node) -> None:
     known = json.loads(node.slurm_file.read_text())
     node.slurm_file.write_text(json.dumps({**known, "silent": True}))
     node.finds("", 2)
-    assert node.look().returncode == 0 and node.comment == ""
+    assert node.run_check().returncode == 0 and node.comment == ""

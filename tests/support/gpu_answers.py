@@ -12,12 +12,12 @@ from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
 from railbed.validate import gpus
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.node import gpu_probe
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 NODES = [f"h100-{at}" for at in range(4)]
-WAYS = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
+RATES = {"bf16": 700.0, "fp8": 1300.0, "fp64": 50.0, "hbm": 2900.0, "h2d": 52.0, "d2h": 52.0}
 PEER = 380.0
 """GB/s between two GPUs, as eight H100 copy (NVIDIA/nccl, issue 1264)."""
 TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius": 88.0, "reasons": 64}
@@ -25,23 +25,26 @@ TRACE = {"lowest_mhz": 345.0, "highest_mhz": 1980.0, "power_w": 699.0, "celsius"
 
 def claims() -> list[Claim]:
     floors = {"gpu.gemm.bf16": 500.0, "gpu.gemm.fp8": 800.0, "gpu.gemm.fp64": 33.0, "gpu.hbm": 2500.0}
-    wishes = {
+    expectations = {
         name: Expectation(unit="T", floor=floor, basis="declared", derivation=["test"])
         for name, floor in floors.items()
     }
-    wishes["gpu.p2p"] = Expectation(
+    expectations["gpu.p2p"] = Expectation(
         unit="GB/s", floor=270.0, bound=450.0, basis="declared", derivation=["test"]
     )
-    wishes["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
+    expectations["gpu.copies"] = Expectation(unit="GB/s", basis="none", derivation=["test"])
     roles = ["compute", "spare"]
-    found = [Claim(id=name, statement="", roles=roles, expectation=wishes.get(name)) for name in gpus.WAYS]
+    found = [
+        Claim(id=name, statement="", roles=roles, expectation=expectations.get(name))
+        for name in gpus.RATES_OF
+    ]
     return [*found, Claim(id="node.gpus", statement="", roles=roles)]
 
 
 def part(node: str, gpus: int = 8, **changes: dict[str, Any]) -> dict[str, Any]:
     """What a healthy node measured; ``gpu3={…}`` changes GPU 3."""
     listed = [
-        {"index": at, "model": "H100", "rates": dict(WAYS), "digests": ["r"] * 4, "errors": {}, "changed": [],
+        {"index": at, "model": "H100", "rates": dict(RATES), "digests": ["r"] * 4, "errors": {}, "changed": [],
          "peers": [None if at == other else PEER for other in range(gpus)]}
         for at in range(gpus)
     ]  # fmt: skip
@@ -72,7 +75,7 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
 
     def runs(
         said: str, code: int = 0, err: str = "", *, scheduler: str = "slurm", drained: str = "", real: bool = True,
-        prepare: Callable[[Bench], None] = lambda _: None, pattern: str = "", only: Sequence[str] = (),
+        prepare: Callable[[ValidationRun], None] = lambda _: None, pattern: str = "", only: Sequence[str] = (),
         count: int = 8, name: str = "now",
     ) -> Any:  # fmt: skip
         machines = [
@@ -94,10 +97,10 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
                 states = {
                     n.name: "IDLE+DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails
                 }
-                told = [
+                rows = [
                     f"NodeName={n} Gres=gpu:{count} State={s} Partitions=batch" for n, s in states.items()
                 ]
-                return Result((), 0, "\n".join(told), "")
+                return Result((), 0, "\n".join(rows), "")
             if "--measure" in line:
                 mine = "".join(t + "\n" for t in said.splitlines() if f'"{node}"' in t)
                 return Result((), code, mine if scheduler == "none" else said, err)
@@ -105,11 +108,11 @@ def runner(contract: Contract, fake_remote: Any, reports: Path) -> Run:
 
         remote = fake_remote(answer)
         scope = select(made, only=only, pattern=pattern or None)
-        bench = Bench(made, remote, scope, Answers(scope), reports / name, lambda _: None)
-        bench.scheduler = Scheduler(remote) if scheduler == "slurm" else None
-        prepare(bench)
-        gpus.run(bench)
-        found = {(c.claim, c.node): c for c in bench.answers.complete() if c.claim.startswith("gpu.")}
+        validation = ValidationRun(made, remote, scope, Answers(scope), reports / name, lambda _: None)
+        validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
+        prepare(validation)
+        gpus.run(validation)
+        found = {(c.claim, c.node): c for c in validation.answers.complete() if c.claim.startswith("gpu.")}
         return found, [(node, line) for node, line in remote.commands if "--measure" in line]
 
     return runs

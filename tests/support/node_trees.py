@@ -46,8 +46,8 @@ class Driver(Probe):
         self.table = table
 
     def run(self, argv: Any, timeout_s: float = 0.0) -> Answer:
-        told = {tuple(GPU_QUERY): self.table, tuple(DOMAIN_QUERY): self.domain}.get(tuple(argv))
-        return Answer(NOT_FOUND, "", "not found") if told is None else Answer(0, told, "")
+        reply = {tuple(GPU_QUERY): self.table, tuple(DOMAIN_QUERY): self.domain}.get(tuple(argv))
+        return Answer(NOT_FOUND, "", "not found") if reply is None else Answer(0, reply, "")
 
     def get(self, url: str, headers: dict[str, str], timeout_s: float) -> str | None:
         assert url.startswith("http://169.254.169.254/opc/v2/host/") and headers == {
@@ -154,8 +154,8 @@ class Tree:
 
     def _function(self, above: list[str], numa: int, address: str, facts: dict[str, str]) -> str:
         folder = "/sys/devices/" + "/".join([*above, address])
-        told = {"numa_node": str(numa), "local_cpulist": self._local(numa), **facts}
-        for name, value in told.items():
+        files = {"numa_node": str(numa), "local_cpulist": self._local(numa), **facts}
+        for name, value in files.items():
             self.write(f"{folder}/{name}", value + "\n")
         self._link(f"/sys/bus/pci/devices/{address}", folder)
         return folder

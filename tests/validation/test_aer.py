@@ -89,5 +89,5 @@ def test_a_card_that_is_gone_is_explained_by_another_claim(
 ) -> None:
     node.want["rails"].append({"index": 2, "device": "mlx5_2", "netdev": ""})
     found = node.check("node.aer", monkeypatch)
-    told = "blocked by node.nics: the kernel counts no errors of rail 2"
-    assert (found.verdict, found.reason) == ("unproven", told)
+    reason = "blocked by node.nics: the kernel counts no errors of rail 2"
+    assert (found.verdict, found.reason) == ("unproven", reason)

@@ -29,7 +29,7 @@ def test_whole_gpus_at_full_power_pass(world: Any, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.refutes("node.clocks")
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reason"),
     [
         (
             "{index}, 0x0000000000000048, 700.00, 700.00, Disabled\n",
@@ -42,12 +42,12 @@ def test_whole_gpus_at_full_power_pass(world: Any, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_gpu_that_is_held_back_is_named(
-    world: Any, monkeypatch: pytest.MonkeyPatch, row: str, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, row: str, reason: str
 ) -> None:
     world.command("nvidia-smi", rows(gpu3=row))
     found = world.check("node.clocks", monkeypatch)
     assert (found.verdict, found.parts, found.measured) == ("fail", ("gpu 3",), 7)
-    assert found.reason == f"gpu 3: {told}"
+    assert found.reason == f"gpu 3: {reason}"
 
 
 def test_the_contract_says_how_much_power(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

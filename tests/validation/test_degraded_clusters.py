@@ -49,8 +49,8 @@ def test_a_degraded_cluster(
     )
     asked = {(one.claim, one.node) for one in report.claims}
     for verdict in (Verdict.FAIL, Verdict.UNPROVEN):
-        told = {(one.claim, one.node) for one in report.of(verdict)}
-        assert told == expected(site, table, verdict.value, asked)
+        found = {(one.claim, one.node) for one in report.of(verdict)}
+        assert found == expected(site, table, verdict.value, asked)
     assert sorted(f"{one.node or 'cluster'}: {one.part}" for one in report.culprits) == sorted(
         table.get("culprits", [])
     )

@@ -41,7 +41,7 @@ def test_an_address_that_the_provider_gave_may_be_any(table: Any) -> None:
 
 @pytest.mark.refutes("fabric.gid")
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "reason"),
     [
         (GOOD[:2], "mlx5_3 has none of IPv4, not 10.91.3.11"),
         (GOOD[:3], "mlx5_3 has none of IPv4"),
@@ -50,10 +50,10 @@ def test_an_address_that_the_provider_gave_may_be_any(table: Any) -> None:
     ],
     ids=["no address", "RoCE v1 alone", "another address", "no device"],
 )
-def test_a_rail_without_it_is_named(table: Any, rows: list[tuple[str, str]], told: str) -> None:
+def test_a_rail_without_it_is_named(table: Any, rows: list[tuple[str, str]], reason: str) -> None:
     found = table(rows)
     assert (found.verdict, found.parts, found.measured) == ("fail", ("rail 3",), 0)
-    assert told in found.reason
+    assert reason in found.reason
 
 
 def test_without_an_address_a_link_s_own_gid_is_not_enough(table: Any) -> None:

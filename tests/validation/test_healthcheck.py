@@ -216,8 +216,8 @@ def test_the_table_says_why_of_every_fault_and_shared_ones_never_drain() -> None
 
 
 def test_a_report_survives_what_scontrol_makes_of_it() -> None:
-    told = [Symptom("filesystem-silent", "/scratch", 'a=b | [x@y] "it\'s" \x1b[2J State=DOWN')] * 9
-    line = compose(told, MARK)
+    symptoms = [Symptom("filesystem-silent", "/scratch", 'a=b | [x@y] "it\'s" \x1b[2J State=DOWN')] * 9
+    line = compose(symptoms, MARK)
     assert "=" not in line and '"' not in line and "\x1b" not in line
     assert (
         parse(line, MARK)[0].subject == "/scratch"

@@ -68,7 +68,7 @@ def test_a_good_image_has_nothing_wrong_and_tells_its_versions(root: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reason"),
     [
         (
             {"modinfo": "570.124.06\n"},
@@ -84,8 +84,8 @@ def test_a_good_image_has_nothing_wrong_and_tells_its_versions(root: Path) -> No
         ({"systemctl": "disabled\n"}, "naming.service: found disabled, expected enabled"),
     ],
 )
-def test_what_is_missing_or_out_of_range_is_named(root: Path, answers: dict[str, str], told: str) -> None:
-    assert compared(root, answers)["wrong"] == [told]
+def test_what_is_missing_or_out_of_range_is_named(root: Path, answers: dict[str, str], reason: str) -> None:
+    assert compared(root, answers)["wrong"] == [reason]
 
 
 def test_a_missing_file_and_a_missing_mpi_are_named(root: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_source_that_stays_must_ask_for_signatures(root: Path, option: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reasons"),
     [
         ('{"release": "2026.12"}', []),
         ('{"release": "2026.11"}', ["/etc/railbed/image.json: found 2026.11, expected release 2026.12"]),
@@ -137,11 +137,11 @@ def test_a_source_that_stays_must_ask_for_signatures(root: Path, option: str) ->
         (None, ["/etc/railbed/image.json: found nothing, expected release 2026.12"]),
     ],
 )
-def test_a_baked_image_is_of_the_release(root: Path, text: str | None, told: list[str]) -> None:
+def test_a_baked_image_is_of_the_release(root: Path, text: str | None, reasons: list[str]) -> None:
     if text is not None:
         (root / "etc/railbed").mkdir()
         (root / "etc/railbed/image.json").write_text(text)
-    assert compared(root, stamp="/etc/railbed/image.json")["wrong"] == told
+    assert compared(root, stamp="/etc/railbed/image.json")["wrong"] == reasons
 
 
 def test_a_node_that_was_converged_may_have_another_release_than_its_image(root: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_node_after_its_jobs(idle: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.refutes("node.leftovers")
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "reason"),
     [
         ({"processes": [OLD]}, "process 4242 (python3) of user 10007"),
         ({"apps": APP}, "process 4242 (python3) on GPU 00000000:3B:00.0"),
@@ -68,7 +68,9 @@ def test_a_node_after_its_jobs(idle: Any, monkeypatch: pytest.MonkeyPatch) -> No
         ({"processes": [(70, "train", 1, 200_000)]}, "of user 200000"),
     ],
 )  # fmt: skip
-def test_what_a_job_left(idle: Any, monkeypatch: pytest.MonkeyPatch, what: dict[str, Any], told: str) -> None:
+def test_what_a_job_left(
+    idle: Any, monkeypatch: pytest.MonkeyPatch, what: dict[str, Any], reason: str
+) -> None:
     for one in what.get("processes", []):
         process(idle, *one)
     idle.command("nvidia-smi", what.get("apps", smi("\n", "\n")))
@@ -77,7 +79,7 @@ def test_what_a_job_left(idle: Any, monkeypatch: pytest.MonkeyPatch, what: dict[
     idle.write("/proc/sysvipc/sem", SEM + what.get("sem", ""))
     found = idle.check("node.leftovers", monkeypatch)
     assert (found.verdict, found.parts) == ("fail", ("leftovers",)), found
-    assert told in found.reason
+    assert reason in found.reason
 
 
 def test_logins_and_services_are_no_leftovers(idle: Any, monkeypatch: pytest.MonkeyPatch) -> None:

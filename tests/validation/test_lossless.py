@@ -20,7 +20,7 @@ ALL = json.dumps({"prio_pfc": [True] * 8})
 
 @pytest.mark.refutes("node.lossless")
 @pytest.mark.parametrize(
-    ("sorts", "pauses", "verdict", "told"),
+    ("sorts", "pauses", "verdict", "reason"),
     [
         (SORTS, PAUSES, "pass", ""),
         ('{"dscp_prio":[[26,3]]}', PAUSES, "fail", "rail1 gives DSCP 48 priority none, not 6"),
@@ -31,14 +31,14 @@ ALL = json.dumps({"prio_pfc": [True] * 8})
     ],
 )
 def test_lossless(
-    world: Any, monkeypatch: pytest.MonkeyPatch, sorts: str, pauses: str, verdict: str, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, sorts: str, pauses: str, verdict: str, reason: str
 ) -> None:
     world.want |= {"roce": dict(ROCE), "rails": [{"index": at, "netdev": f"rail{at}"} for at in range(2)]}
     for at in range(2):
         world.command("dcb", sorts, arguments=f"-j app show dev rail{at} dscp-prio")
         world.command("dcb", pauses, arguments=f"-j pfc show dev rail{at} prio-pfc")
     found = world.check("node.lossless", monkeypatch)
-    assert found.verdict == verdict and told in found.reason
+    assert found.verdict == verdict and reason in found.reason
     assert (found.parts == ("rail 0", "rail 1")) == (verdict == "fail")
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support import example_clusters
 
 from railbed.contract import as_observed, nccl
-from railbed.validate.node.test_nccl import told
+from railbed.validate.node.test_nccl import read_variables
 
 GOLDENS = Path(__file__).parents[1] / "roles/goldens"
 TOPOLOGY = "/etc/railbed/nccl-topology-azure-nd-h100-v5.xml"
@@ -66,6 +66,6 @@ def test_what_is_asked_is_what_the_role_writes(example: str) -> None:
     seen = as_observed.named(made, example_clusters.observed(made))
     wanted = nccl.settings(seen, seen.with_role("compute")[0])
     golden = (GOLDENS / f"{example}.txt").read_text()
-    written = told(golden.split(" /etc/nccl.conf\n")[1].split("\n==> ")[0])
+    written = read_variables(golden.split(" /etc/nccl.conf\n")[1].split("\n==> ")[0])
     assert wanted and wanted.items() <= written.items()
     assert written.keys() - wanted.keys() <= {"NCCL_IB_TC"}

@@ -155,7 +155,7 @@ BAD = [
     ("node.driver", gpus("no-driver"), ["driver"], "cannot reach the driver"),
     ("node.fabric_manager", says("nv-fabricmanager", "Fabric Manager version is : 595.71.05\n"),
      ["fabric manager"], "it is 595.71.05, not 570.124.06"),
-    ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "tells no version"),
+    ("node.fabric_manager", lacks("nv-fabricmanager"), ["fabric manager"], "prints no version"),
     ("node.fabric_manager", says("systemctl", "failed\n", 3), ["fabric manager"],
      "nvidia-fabricmanager.service is failed"),
     ("node.fabric_manager", wants(nvlsm="2025.10.11"), ["fabric manager"], "module ib_umad is not loaded"),
@@ -228,7 +228,7 @@ def test_what_an_image_brings_is_blamed_by_its_part_and_only_where_it_was_read(
     assert (found.verdict, list(found.parts)) == (verdict, parts), found
 
 
-@pytest.mark.parametrize(("claim", "harm", "parts", "told"), BAD)
+@pytest.mark.parametrize(("claim", "harm", "parts", "reason"), BAD)
 @pytest.mark.refutes(
     "node.containers",
     "node.dcgm_engine",
@@ -251,14 +251,14 @@ def test_a_bad_node_fails_and_names_the_part(
     claim: str,
     harm: Break,
     parts: list[str],
-    told: str,
+    reason: str,
 ) -> None:
     assert set(request.node.get_closest_marker("refutes").args) == {row[0] for row in BAD}
     harm(world)
     found = world.check(claim, monkeypatch)
     assert found.verdict == "fail", found
     assert list(found.parts) == parts
-    assert told in found.reason
+    assert reason in found.reason
 
 
 UNKNOWN = [
@@ -310,14 +310,14 @@ UNKNOWN = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "harm", "told"), UNKNOWN)
+@pytest.mark.parametrize(("claim", "harm", "reason"), UNKNOWN)
 def test_what_cannot_be_seen_is_unproven(
-    world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, claim: str, harm: Break, reason: str
 ) -> None:
     harm(world)
     found = world.check(claim, monkeypatch)
     assert found.verdict == "unproven", found
-    assert told in found.reason
+    assert reason in found.reason
 
 
 def test_the_suite_tells_good_bad_unknown_and_crashed_apart(world: Any) -> None:

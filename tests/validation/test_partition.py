@@ -20,7 +20,7 @@ def tables(world: Any, *keys: list[str]) -> None:
 
 @pytest.mark.refutes("node.partition")
 @pytest.mark.parametrize(
-    ("keys", "told", "verdict", "parts"),
+    ("keys", "reason", "verdict", "parts"),
     [
         ([[LIMITED, FULL], [LIMITED, FULL]], "NCCL_IB_PKEY=1\n", "pass", ()),
         ([[FULL], [FULL]], "NCCL_DEBUG=WARN\n", "pass", ()),
@@ -36,12 +36,12 @@ def test_every_rail_is_a_full_member_where_nccl_looks(
     world: Any,
     monkeypatch: pytest.MonkeyPatch,
     keys: list[list[str]],
-    told: str,
+    reason: str,
     verdict: str,
     parts: tuple[str, ...],
 ) -> None:
     tables(world, *keys)
-    world.write("/etc/nccl.conf", told)
+    world.write("/etc/nccl.conf", reason)
     found = world.check("node.partition", monkeypatch)
     assert (found.verdict, found.parts) == (verdict, parts), found.reason
 

@@ -80,13 +80,13 @@ def test_what_the_kernel_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_shows_nothing_has_nothing_to_set(tmp_path: Path) -> None:
-    assert processors.look(str(tmp_path)).silent
+    assert processors.inspect(str(tmp_path)).silent
     assert processors.settle(str(tmp_path), "performance", LIMIT_US, "madvise") == []
 
 
 @pytest.mark.refutes("node.processors")
 @pytest.mark.parametrize(
-    ("made", "off", "bare", "verdict", "told"),
+    ("made", "off", "bare", "verdict", "reason"),
     [
         ({"governor": "performance"}, "1", True, "pass", ""),
         ({"governor": "schedutil"}, "1", True, "fail", "governor schedutil on 2 of 2"),
@@ -99,14 +99,14 @@ def test_a_machine_that_shows_nothing_has_nothing_to_set(tmp_path: Path) -> None
     ],
 )
 def test_processors(
-    world: Any, monkeypatch: pytest.MonkeyPatch, made: Any, off: str, bare: bool, verdict: str, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, made: Any, off: str, bare: bool, verdict: str, reason: str
 ) -> None:
     tree = Tree(world.root, **made)
     if off:
         tree.off(off)
     world.want |= {"processors": {**PROCESSORS, "idle_latency_us": LIMIT_US}, "bare_metal": bare}
     found = world.check("node.processors", monkeypatch)
-    assert found.verdict == verdict and told in found.reason
+    assert found.verdict == verdict and reason in found.reason
     assert (found.parts == ("processors",)) == (verdict == "fail")
 
 

@@ -78,7 +78,7 @@ def test_the_program_raises_the_request_and_changes_nothing_else(tmp_path: Path)
 
 @pytest.mark.refutes("node.read_requests")
 @pytest.mark.parametrize(
-    ("control", "length", "verdict", "told"),
+    ("control", "length", "verdict", "reason"),
     [
         (WANTED, program.STANDARD_END, "pass", "PCI_WR_ORDERING of 0000:1c:00.0 is per_mkey(0)"),
         (FIRMWARE, program.STANDARD_END, "fail", "asks 512 bytes"),
@@ -87,13 +87,13 @@ def test_the_program_raises_the_request_and_changes_nothing_else(tmp_path: Path)
     ],
 )
 def test_read_requests(
-    world: Any, monkeypatch: pytest.MonkeyPatch, control: int, length: int, verdict: str, told: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, control: int, length: int, verdict: str, reason: str
 ) -> None:
     Tree(world.root, control, length)
     world.want["read_request_bytes"] = 4096
     world.command("mstconfig", "         PCI_WR_ORDERING                     per_mkey(0)\n")
     found = world.check("node.read_requests", monkeypatch)
-    assert found.verdict == verdict and told in found.reason
+    assert found.verdict == verdict and reason in found.reason
     assert (found.parts == ("pcie",)) == (verdict == "fail")
 
 

@@ -45,8 +45,8 @@ CASES = {
 
 def entries(text: str, **fields: str) -> str:
     """The lines as the journal has them: the kernel's, or as ``fields`` say."""
-    told = fields or {"_TRANSPORT": "kernel"}
-    return "".join(json.dumps({"MESSAGE": line, **told}) + "\n" for line in text.splitlines())
+    matched = fields or {"_TRANSPORT": "kernel"}
+    return "".join(json.dumps({"MESSAGE": line, **matched}) + "\n" for line in text.splitlines())
 
 
 def report(places: dict[int, str]) -> str:

@@ -210,11 +210,11 @@ def judge(kind: str, wanted: str, seen: Identity) -> tuple[Verdict, str, str | N
         if value and _same(value, wanted):
             return Verdict.PASS, f"its {KINDS[kind]} is the contract's; {seen.described}", value
     if own and (kind != "instance_id" or _form(own) == _form(wanted)):
-        told = f"another machine answers: its {KINDS[kind]} is {own}, and the contract has {wanted}"
-        return Verdict.FAIL, told, own
+        reason = f"another machine answers: its {KINDS[kind]} is {own}, and the contract has {wanted}"
+        return Verdict.FAIL, reason, own
     if own:
-        told = f"{own} cannot be compared with the contract's {KINDS[kind]} {wanted}"
-        return Verdict.UNPROVEN, told, own
+        reason = f"{own} cannot be compared with the contract's {KINDS[kind]} {wanted}"
+        return Verdict.UNPROVEN, reason, own
     return Verdict.UNPROVEN, f"the node shows no {KINDS[kind]}: {seen.absent.get(kind, 'unknown')}", None
 
 

@@ -59,7 +59,7 @@ class Explanation:
     first: str = ""
     """The kind that is likelier than the others."""
     beside: str = "all nodes"
-    """What else may have failed, where no node can be told apart."""
+    """What else may have failed, where no node can be singled out."""
 
 
 class Filesystem(FrozenModel):

@@ -39,9 +39,9 @@ def memory(machine: Machine) -> Expectation:
     """MiB that the kernel of a node must have: the share that the scheduler offers."""
     nominal = machine.known_memory_mib
     if nominal is None:
-        told = machine.unpublished.get("memory_mib", "no source")
+        absence = machine.unpublished.get("memory_mib", "no source")
         return Expectation(
-            unit="MiB", basis="none", derivation=[f"nobody published how much memory it has: {told}"]
+            unit="MiB", basis="none", derivation=[f"nobody published how much memory it has: {absence}"]
         )
     return Expectation(
         unit="MiB",
@@ -108,15 +108,15 @@ def stream(floor_mbytes_per_s: float | None, offer: FilesystemOffer) -> Expectat
             basis="declared",
             derivation=[f"floor of {offer.key}: {offer.floor_reason}"],
         )
-    told = f"{offer.key}: no rate of one client is published"
+    reason = f"{offer.key}: no rate of one client is published"
     if offer.kind != "lustre" and offer.node_write_gbytes_per_s is None:
-        return Expectation(unit="MB/s", basis="none", derivation=[told])
+        return Expectation(unit="MB/s", basis="none", derivation=[reason])
     return Expectation(
         unit="MB/s",
         floor=2 * MANAGEMENT_MBYTES_PER_S,
         basis="declared",
         derivation=[
-            told,
+            reason,
             f"floor: twice the {MANAGEMENT_MBYTES_PER_S:g} MB/s that a management port of 1 Gb/s carries: it finds a client "
             "whose data take the wrong network, and says nothing of what was bought",
         ],
@@ -156,10 +156,10 @@ def peer_rate(machine: Machine) -> Expectation:
         return gpu_rate(machine, "GB/s", None, "peer copy")
     line = machine.nvlink_gbytes_per_s / 2
     if not line:
-        told = (
+        reason = (
             f"no NVLink rate of {machine.gpu_model} is in the catalogue: pairs are compared with each other"
         )
-        return Expectation(unit="GB/s", basis="none", derivation=[told])
+        return Expectation(unit="GB/s", basis="none", derivation=[reason])
     return Expectation(
         unit="GB/s",
         bound=line,
@@ -180,11 +180,13 @@ def gpu_rate(machine: Machine, unit: str, peak: float | None, what: str) -> Expe
     """
     if machine.stands_for:
         least = STAND_IN_TFLOPS if unit == "TFLOPS" else STAND_IN_GBYTES_PER_S
-        told = f"a processor stands in for each GPU: {least:g} {unit} shows that the program computed, and nothing of speed"
-        return Expectation(unit=unit, floor=least, basis="declared", derivation=[told])
+        reason = f"a processor stands in for each GPU: {least:g} {unit} shows that the program computed, and nothing of speed"
+        return Expectation(unit=unit, floor=least, basis="declared", derivation=[reason])
     if peak is None:
-        told = f"no {what} rate of {machine.gpu_model} is in the catalogue: GPUs are compared with each other"
-        return Expectation(unit=unit, basis="none", derivation=[told])
+        reason = (
+            f"no {what} rate of {machine.gpu_model} is in the catalogue: GPUs are compared with each other"
+        )
+        return Expectation(unit=unit, basis="none", derivation=[reason])
     share = GPU_FLOOR[what]
     return Expectation(
         unit=unit,

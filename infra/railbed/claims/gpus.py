@@ -148,7 +148,7 @@ def aer(facts: Facts) -> Instances:
 @define(
     id="node.affinity", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
     holds="every rail's cards are those nearest to its GPU on the PCIe tree, as many and as fast as wanted, under the names that "
-    "jobs are told",
+    "jobs use",
     accuses="rails", runbook="affinity", hardware=True,
     hidden={"container": "a container's GPUs and rails are no PCI devices, so nothing says which is near which"},
 )  # fmt: skip

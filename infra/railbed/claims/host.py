@@ -71,7 +71,7 @@ def lossless(facts: Facts) -> Instances:
 @define(
     id="node.partition", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, level=Level.QUICK, by=NODE_SUITE,
     holds="every InfiniBand rail is a full member of the partition that the spec names, at one place in the tables of all cards, "
-    "and NCCL is told that place",
+    "and NCCL is set to that place",
     accuses="rails", runbook="partition",
 )  # fmt: skip
 def partition(facts: Facts) -> Instances:
@@ -88,9 +88,11 @@ def partition(facts: Facts) -> Instances:
 )  # fmt: skip
 def nccl(facts: Facts) -> Instances:
     if facts.transports == ["efa"] and not facts.machine.nccl_environment:
-        yield Out("the catalogue knows nothing that NCCL should be told on these machines")
+        yield Out("the catalogue has no NCCL settings for these machines")
     elif facts.has_fabric:
-        yield In("NCCL is told what the machine and its cards ask, by the file that every job reads")
+        yield In(
+            "NCCL has the settings that the machine and its cards need, in the file that every job reads"
+        )
     else:
         yield Out("the hosts have no rails")
 

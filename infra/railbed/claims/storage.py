@@ -128,13 +128,13 @@ def random(facts: Facts) -> Instances:
 
 @define(
     id="storage.metadata", subject=Subject.FILESYSTEM, roles=CLUSTER, by=FIO, explained=FILES,
-    holds="all clients at once make files, and look at those of another one (`fio`, filecreate and filestat); none is below a "
+    holds="all clients at once create files, and stat those of another one (`fio`, filecreate and filestat); none is below a "
     "quarter of the median of the others in all of three rounds",
     accuses="storage client", runbook="storage-clients",
 )  # fmt: skip
 def metadata(facts: Facts) -> Instances:
     return _peers(
-        facts, "no client makes far fewer files a second on {mount}, or looks at fewer, than the others",
+        facts, "no client makes far fewer files a second on {mount}, or stats fewer, than the others",
         "file creates and stats",
     )  # fmt: skip
 

@@ -50,15 +50,15 @@ def drift(
     with flow.operating(work, "drift"):
         # With --hold a full disk is no reason to leave a broken node to users.
         found = validate.drift(contract, work, quick=quick, progress=say, room=not hold)
-        held = operate.hold_fallen(work, contract, found) if hold else operate.Held([], [])
+        result = operate.hold_fallen(work, contract, found) if hold else operate.HoldResult([], [])
     if as_json:
         output.print_json(
             {
-                **found.as_json(), "held": held.held, "beyond_limit": held.beyond_limit, "trouble": held.trouble,
-                "unwritten_hold": held.unwritten, "breaker": held.breaker,
+                **found.as_json(), "held": result.reserved, "beyond_limit": result.beyond_limit, "trouble": result.trouble,
+                "unwritten_hold": result.unwritten, "breaker": result.breaker,
             }
         )  # fmt: skip
-        output.leave(_status(found, held))
+        output.leave(_status(found, result))
         return
     if found.drifted:
         table = Table("", "claim", "node", "certified", "now", "why")
@@ -73,34 +73,34 @@ def drift(
         f"{len(found.drifted)} of {found.compared} claims are not as certified on {found.issued_at}; {found.report}"
     )
     option = output.stack_words(stack)
-    for name in held.held:
+    for name in result.reserved:
         output.out.print(
             f"{name} takes no new job until it has passed a full validation: `railbed node repair {name} --yes{option}`",
             soft_wrap=True,
         )
-    for pool, why in held.breaker.items():
-        names = ", ".join(name for name in held.beyond_limit if contract.node(name).pool == pool)
+    for pool, why in result.breaker.items():
+        names = ", ".join(name for name in result.beyond_limit if contract.node(name).pool == pool)
         output.out.print(
             f"{names} still take jobs: the circuit breaker of pool {pool} is open: {why}; find the one cause, then "
             f"`railbed node breaker --reset {pool} --reason TEXT{option}`", soft_wrap=True,
         )  # fmt: skip
-    limited = [name for name in held.beyond_limit if contract.node(name).pool not in held.breaker]
+    limited = [name for name in result.beyond_limit if contract.node(name).pool not in result.breaker]
     if limited:
         output.out.print(
             f"{', '.join(limited)} still take jobs: no more nodes may leave service at once; `railbed node drain` "
             "takes one out", soft_wrap=True,
         )  # fmt: skip
-    if held.trouble:
-        output.out.print(f"no node is held: {held.trouble}; the next run tries again", soft_wrap=True)
-    for what, why in (("report", found.unwritten), ("record of who is held", held.unwritten)):
+    if result.trouble:
+        output.out.print(f"no node is held: {result.trouble}; the next run tries again", soft_wrap=True)
+    for what, why in (("report", found.unwritten), ("record of who is held", result.unwritten)):
         if why:
             output.err.print(output.line((f"no {what} was written", "red"), f": {why}"), soft_wrap=True)
-    output.leave(_status(found, held))
+    output.leave(_status(found, result))
 
 
-def _status(found: validate.Drifted, held: operate.Held) -> Exit:
+def _status(found: validate.Drifted, result: operate.HoldResult) -> Exit:
     """What could not be written is a failure, whatever was measured."""
-    return Exit.FAIL if found.unwritten or held.unwritten else found.verdict.exit_status
+    return Exit.FAIL if found.unwritten or result.unwritten else found.verdict.exit_status
 
 
 def _write_units(work: Workspace, folder: Path) -> None:

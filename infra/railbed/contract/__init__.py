@@ -21,6 +21,7 @@ from railbed.contract.parts import (
     Ssh,
     StorageLink,
 )
+from railbed.contract.proxies import Iap, Jump, Netns, OciBastion, Proxy, Ssm, Through
 from railbed.contract.reading import (
     MAC,
     MacError,
@@ -31,7 +32,6 @@ from railbed.contract.reading import (
     read_json,
     validated,
 )
-from railbed.contract.ways import Iap, Jump, Netns, OciBastion, Ssm, Through, Way
 from railbed.contract.whole import SCHEMA, Contract, digest_of
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "NodeClass",
     "NodeImage",
     "OciBastion",
+    "Proxy",
     "Rail",
     "Repository",
     "Software",
@@ -60,7 +61,6 @@ __all__ = [
     "Ssm",
     "StorageLink",
     "Through",
-    "Way",
     "authenticated",
     "digest_of",
     "hash_on_disk",

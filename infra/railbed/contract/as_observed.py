@@ -25,7 +25,7 @@ def named(contract: Contract, observed: Mapping[str, NodeFacts]) -> Contract:
 
 
 def _placed(nodes: list[Node], observed: Mapping[str, NodeFacts]) -> list[Node]:
-    """With numbers for the blocks that nodes alone are told of, where the contract has none; 0 is a block that nobody tells."""
+    """Adds numbers for blocks that only nodes report, where the contract has none; 0: unknown block."""
     blocks = {node.name: seen.block for node in nodes if (seen := known(node, observed)) and seen.block}
     if not blocks or any(node.scalable_unit for node in nodes):
         return nodes
@@ -44,8 +44,8 @@ def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:
         cards.setdefault(rail.index, []).append(nic)
     rails: list[Rail] = []
     for rail, names in zip(sorted(node.rails, key=lambda one: one.index), seen.rails, strict=True):
-        told = cards.get(rail.index, [])
-        if len(told) != len(names.devices):
+        cards_of_rail = cards.get(rail.index, [])
+        if len(cards_of_rail) != len(names.devices):
             return node
         own = [
             # An interface counts where the rail carries IP: InfiniBand's is one that nobody configures.
@@ -56,7 +56,7 @@ def _named(contract: Contract, node: Node, seen: NodeFacts | None) -> Node:
                     "pkey_place": seen.pkey_place or 0,
                 }
             )
-            for nic, device, netdev in zip(told, names.devices, names.netdevs, strict=True)
+            for nic, device, netdev in zip(cards_of_rail, names.devices, names.netdevs, strict=True)
         ]
         rails.append(rail.model_copy(update={"nics": own}))
     return node.model_copy(update={"rails": rails})

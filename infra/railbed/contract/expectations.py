@@ -19,7 +19,7 @@ from railbed.defaults import (
 )
 from railbed.software import slurm_api, training
 
-HELD = {
+PINNED = {
     "nvidia_driver": "driver", "fabric_manager": "fabric manager", "nvlsm": "fabric manager", "cuda": "cuda",
     "dcgm": "dcgm", "container_toolkit": "container runtime", "nccl": "nccl",
 }  # fmt: skip
@@ -73,8 +73,8 @@ def of(contract: Contract, node: Node) -> dict[str, Any]:
         "containers": {name: versions[name] for name in CONTAINERS if name in versions},
         "image": image.model_dump(mode="json"),
         "release": software.release,
-        "held_packages": {named[name]: blamed for name, blamed in HELD.items() if name in named},
-        "image_parts": {name: blamed for name, blamed in HELD.items() if name in image.brings},
+        "held_packages": {named[name]: blamed for name, blamed in PINNED.items() if name in named},
+        "image_parts": {name: blamed for name, blamed in PINNED.items() if name in image.brings},
         "rails": _nics(contract.nics(node)),
         "mounts": [
             {"path": one.mount, "kind": one.kind, "server": one.metadata_server} for one in contract.filesystems

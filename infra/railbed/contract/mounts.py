@@ -42,8 +42,8 @@ def client(filesystem: Filesystem) -> dict[str, Any]:
 
 def network(filesystem: Filesystem) -> str:
     """LNet network that a Lustre filesystem is reached over, where that is not TCP: ``o2ib``, ``o2ib1``, ``efa``; else empty."""
-    told = O2IB.search(filesystem.source)
-    return filesystem.network or (told[0] if told else "")
+    match = O2IB.search(filesystem.source)
+    return filesystem.network or (match[0] if match else "")
 
 
 def servers(filesystem: Filesystem) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a node's NCCL must be told, as role nccl tells it: for what compares it afterwards. Pure."""
+"""NCCL settings that role nccl writes on a node, for the check that compares them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLUGIN = "NCCL_NET"
 
 def settings(contract: Contract, node: Node) -> dict[str, str]:
     """Variable → value: the machine's own, and which cards are the rails'. Without the place of a partition and the class of
-    RoCE's traffic: claims node.partition and node.lossless look at these."""
+    RoCE's traffic: claims node.partition and node.lossless check these."""
     if not node.rails or not node.machine:
         return {}
     machine = contract.machine(node.machine)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from railbed.claims import FrozenModel, Line
 from railbed.contract import scalars
-from railbed.contract.ways import Way
+from railbed.contract.proxies import Proxy
 
 
 class Nic(FrozenModel):
@@ -20,7 +20,7 @@ class Nic(FrozenModel):
     """Linux interface name on the node; empty: read from the node."""
     rate_gbps: float
     switch: scalars.Port
-    """Name of the leaf that it is cabled to; empty where the provider does not tell."""
+    """Name of the leaf that it is cabled to; empty: not published by the provider."""
     port: scalars.Port
     pkey_place: int = 0
     """Place of the cluster's InfiniBand partition in the card's table, as it was observed; 0 without a partition."""
@@ -36,7 +36,7 @@ class Rail(FrozenModel):
     """0 where nobody published it: read from the node."""
     rate_gbps: float
     nics: list[Nic]
-    """Empty where the provider tells neither devices nor switches of single nodes: the machine's facts hold."""
+    """Empty where the provider reports neither devices nor switches per node: the machine's facts apply."""
 
 
 class Ssh(FrozenModel):
@@ -44,7 +44,7 @@ class Ssh(FrozenModel):
 
     user: scalars.Login
     port: int = Field(default=22, ge=1, le=65_535)
-    proxy: Way | None = None
+    proxy: Proxy | None = None
     """None: directly."""
     host_keys: list[scalars.PublicKey]
     """Public host keys, ``ssh-ed25519 AAAA…``."""
@@ -129,7 +129,7 @@ class NodeImage(FrozenModel):
     names_devices: bool = False
     """Whether a service of the image names the RDMA devices."""
     stamp: scalars.Path = ""
-    """File that tells which release the image holds; empty where it holds none."""
+    """File with the release of the image; empty: none."""
     mpi_home: scalars.FolderPattern = ""
     """Folder of the image's MPI."""
 
@@ -177,11 +177,11 @@ class Machine(FrozenModel):
     scale: float = 1.0
     """Rates of the simulated machine times this are the real one's."""
     rdma_devices: list[scalars.Device] = Field(default_factory=list)
-    """RDMA device of each NIC, rail by rail; empty where nodes tell them."""
+    """RDMA device of each NIC, rail by rail; empty: read from the nodes."""
     netdevs: list[scalars.Device] = Field(default_factory=list)
     """Interface of each NIC, rail by rail; empty as above."""
     nccl_environment: dict[scalars.EnvironmentName, scalars.EnvironmentValue] = Field(default_factory=dict)
-    """What the provider says NCCL needs to be told."""
+    """NCCL settings that the provider publishes."""
     nvlink_links: int = 0
     """Of one GPU."""
     nvlink_gbytes_per_s: float = 0.0
@@ -211,7 +211,7 @@ class Filesystem(FrozenModel):
     options: scalars.MountOptions = ""
     """Mount options that the provider asks for."""
     network: Literal["", "efa"] = ""
-    """LNet network beside TCP that its servers have, where its source does not tell."""
+    """LNet network of its servers beside TCP, where its source does not name one."""
 
 
 class Missing(FrozenModel):

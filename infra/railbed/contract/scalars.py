@@ -63,7 +63,7 @@ PublicKey = Annotated[
 Device = Annotated[str, Field(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:-]*)?$")]
 """An RDMA device or an interface; empty: read from the node."""
 Port = Annotated[str, Field(max_length=255, pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:/ -]*)?$")]
-"""A switch, or one of its ports, as its maker or its owner calls it; empty where nobody told."""
+"""A switch, or one of its ports, as its maker or owner calls it; empty: unknown."""
 Id = Annotated[str, Field(max_length=512, pattern=r"^[A-Za-z0-9/]([A-Za-z0-9._:/+ -]*[A-Za-z0-9._:/+-])?$")]
 """What a provider or a maker calls one machine."""
 Word = Annotated[str, Field(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]

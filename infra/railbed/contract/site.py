@@ -1,4 +1,4 @@
-"""Services of the site, as the contract carries them: what nodes are told, and never a secret."""
+"""Services of the site in the contract: settings for nodes, never a secret."""
 
 from __future__ import annotations
 

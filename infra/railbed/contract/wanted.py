@@ -1,4 +1,4 @@
-"""What the contract says of a node, as what was observed of it is held against. Pure."""
+"""What the contract says of a node, for comparison with what was observed. Pure."""
 
 from __future__ import annotations
 

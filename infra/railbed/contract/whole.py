@@ -93,7 +93,7 @@ class Contract(FrozenModel):
         )  # fmt: skip
 
     def nics(self, node: Node) -> list[tuple[Rail, Nic]]:
-        """Every NIC of ``node``, rail by rail; from the machine's facts where the provider tells none of single nodes."""
+        """Every NIC of ``node``, rail by rail; from the machine's facts where the provider reports none per node."""
         return [(rail, nic) for rail in node.rails for nic in (rail.nics or self._nics(node.machine, rail))]
 
     def _nics(self, machine: str, rail: Rail) -> list[Nic]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from railbed.contract import Iap, Jump, Netns, Node, OciBastion, Ssm, Through, Way
+from railbed.contract import Iap, Jump, Netns, Node, OciBastion, Proxy, Ssm, Through
 from railbed.effects.workspace import Workspace
 
 ALIAS = "railbed-gate"
@@ -15,12 +15,12 @@ HOST, PORT = "%h", "%p"
 
 def lines(work: Workspace, node: Node) -> list[str]:
     """Lines for the node's block in the stack's ssh config; none where it is reached directly."""
-    way = node.ssh.proxy
-    if way is None:
+    proxy = node.ssh.proxy
+    if proxy is None:
         return []
-    words = (word if word in (HOST, PORT) else _quoted(word) for word in _words(work, node, way))
+    words = (word if word in (HOST, PORT) else _quoted(word) for word in _words(work, node, proxy))
     command = [f"  ProxyCommand {' '.join(words)}"]
-    return [*command, "  ProxyUseFdpass yes"] if isinstance(way, Netns) else command
+    return [*command, "  ProxyUseFdpass yes"] if isinstance(proxy, Netns) else command
 
 
 def _quoted(word: str) -> str:
@@ -28,16 +28,16 @@ def _quoted(word: str) -> str:
     return word if word == f"{HOST}:{PORT}" else shlex.quote(word).replace("%", "%%")
 
 
-def _words(work: Workspace, node: Node, way: Way) -> list[str]:
-    match way:
+def _words(work: Workspace, node: Node, proxy: Proxy) -> list[str]:
+    match proxy:
         case Netns():
-            return ["ip", "netns", "exec", way.namespace, "nc", "-F", HOST, PORT]
+            return ["ip", "netns", "exec", proxy.namespace, "nc", "-F", HOST, PORT]
         case Jump():
-            return _jump(work, way)
+            return _jump(work, proxy)
         case Through():
-            return ["ssh", "-F", str(work.ssh_config), "-W", f"{HOST}:{PORT}", way.node]
+            return ["ssh", "-F", str(work.ssh_config), "-W", f"{HOST}:{PORT}", proxy.node]
         case Ssm():
-            session = ["aws", "ssm", "start-session", "--region", way.region, "--target", way.instance]
+            session = ["aws", "ssm", "start-session", "--region", proxy.region, "--target", proxy.instance]
             return [
                 *session,
                 "--document-name",
@@ -46,14 +46,14 @@ def _words(work: Workspace, node: Node, way: Way) -> list[str]:
                 f"portNumber={node.ssh.port}",
             ]
         case Iap():
-            tunnel = ["gcloud", "compute", "start-iap-tunnel", way.instance, PORT, "--listen-on-stdin"]
-            return [*tunnel, "--project", way.project, "--zone", way.zone, "--verbosity", "error"]
+            tunnel = ["gcloud", "compute", "start-iap-tunnel", proxy.instance, PORT, "--listen-on-stdin"]
+            return [*tunnel, "--project", proxy.project, "--zone", proxy.zone, "--verbosity", "error"]
         case OciBastion():
             login = [sys.executable, "-m", "railbed.platforms.oci.login"]
-            return [*login, way.bastion, way.region, node.address, str(work.operator_key)]
+            return [*login, proxy.bastion, proxy.region, node.address, str(work.operator_key)]
 
 
-def _jump(work: Workspace, way: Jump) -> list[str]:
+def _jump(work: Workspace, proxy: Jump) -> list[str]:
     """Through a gate whose host key comes with the command (``KnownHostsCommand``, OpenSSH 8.5 and later).
 
     It was read over the provider's own channel; neither a file of the user nor a first use decides on it.
@@ -65,8 +65,8 @@ def _jump(work: Workspace, way: Jump) -> list[str]:
         "UserKnownHostsFile": "/dev/null",
         "GlobalKnownHostsFile": "/dev/null",
         "HostKeyAlias": ALIAS,
-        "KnownHostsCommand": f"/bin/echo {ALIAS} {' '.join(way.host_key.split()[:2])}",
+        "KnownHostsCommand": f"/bin/echo {ALIAS} {' '.join(proxy.host_key.split()[:2])}",
     }
-    words = ["ssh", "-F", "/dev/null", "-i", str(work.operator_key), "-l", way.user, "-p", str(way.port)]
+    words = ["ssh", "-F", "/dev/null", "-i", str(work.operator_key), "-l", proxy.user, "-p", str(proxy.port)]
     words += [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    return [*words, "-W", f"{HOST}:{PORT}", way.host]
+    return [*words, "-W", f"{HOST}:{PORT}", proxy.host]

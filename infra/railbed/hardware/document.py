@@ -13,7 +13,7 @@ MOST_DEVICES = 256
 Short = Annotated[str, Field(max_length=4096)]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Read = Short | None
-"""What a file held; None where there is none, or no right to read it."""
+"""Content of a file; None: absent, or not readable."""
 
 
 class Printed(BaseModel):

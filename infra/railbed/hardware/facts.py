@@ -37,17 +37,17 @@ class NodeFacts(FrozenModel):
     """For each GPU's device file, by its number, the cores near it, as Slurm numbers cores, e.g. ``0-55``; empty text where the
     firmware does not say. None at all where a device file's number is not known."""
     block: Words = ""
-    """Innermost part of the provider's network that it is in; empty where nobody tells."""
+    """Innermost part of the provider's network that it is in; empty: unknown."""
     rails: list[RailNames] = Field(default_factory=list)
     """Empty where they could not be mapped."""
     unproven: Words = ""
-    """Why the last look could not map them."""
+    """Why the last observation could not map them."""
     pkey_place: int | None = None
     """Place of the rails' partition in the tables of all their cards; None where none is asked for, or it has no such place."""
     refused: list[Words] = Field(default_factory=list)
-    """Why nothing may be installed: what was seen at the last look would stop it half-way, or make it useless."""
+    """Why nothing may be installed: the last observation has what would stop the installation half-way, or make it useless."""
     no_devices: bool = False
-    """The last look saw no RDMA device, or no GPU: drivers may be missing."""
+    """The last observation has no RDMA device, or no GPU: drivers may be missing."""
 
 
 def facts(seen: Observation, wanted: Wanted | None, identity: str, ground: Ground | None = None) -> NodeFacts:
@@ -78,7 +78,7 @@ def _by_device_file(gpus: Sequence[Gpu]) -> list[str]:
 def kept(before: NodeFacts | None, now: NodeFacts, *, settled: bool = False) -> NodeFacts:
     """``now``, with what counts of ``before``.
 
-    Rails that cannot be mapped any more keep their names, as does a card that died. What the scheduler was told of a node that
+    Rails that cannot be mapped any more keep their names, as does a card that died. What the scheduler knows of a node that
     is ``settled`` stays as it is, unknown too: Slurm ends the jobs of a node whose sockets or cores are said otherwise.
     """
     same = before if before is not None and before.identity == now.identity else None

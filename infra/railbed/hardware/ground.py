@@ -16,7 +16,7 @@ from railbed.hardware.rails import LAYERS, RATE_TOLERANCE, Mapping, Wanted, Why,
 from railbed.text import few
 
 SecureBoot = Literal["off", "mok", "signed"]
-WAYS = (
+SIGNING_OPTIONS = (
     "Three ways (`software.module_signing` of the spec): `off`, turned off in the machine's firmware; `mok`, a key of the site "
     "that is enrolled on every node, and that DKMS signs with; `signed`, an image with the distribution's signed modules "
     "(linux-modules-nvidia-…-server-open of Ubuntu)"
@@ -40,9 +40,9 @@ class Ground(FrozenModel):
     bare_metal: bool = False
     """Whether links and firmware of the cards are the site's to set; a cloud's are not."""
     rails_named: bool = False
-    """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be told apart."""
+    """Whether the catalogue, or a site's overlay of it, names the rails' cards: then nothing has to be inferred."""
     nic_firmware: dict[str, str] = Field(default_factory=dict)
-    """First number of a card's firmware, which tells its generation → the oldest that goes with the release."""
+    """First number of a card's firmware, which is its generation → the oldest that goes with the release."""
 
 
 def refused(
@@ -58,14 +58,16 @@ def refused(
         other = _link_type(seen, wanted) if ground.bare_metal else ""
         found += [other, "" if other else _lacking(seen, ground, wanted, rails)]
         found += [_firmware(seen, ground, rails) if ground.bare_metal else ""]
-    return [told for told in found if told]
+    return [problem for problem in found if problem]
 
 
 def _secure_boot(seen: Observation, ground: Ground) -> str:
     if not seen.secure_boot:
         return ""
     if ground.secure_boot == "off":
-        return f"secure boot is on, and the kernel takes no module that is built on the node. {WAYS}"
+        return (
+            f"secure boot is on, and the kernel takes no module that is built on the node. {SIGNING_OPTIONS}"
+        )
     if ground.secure_boot == "mok" and ground.certificate_sha256 not in seen.enrolled:
         there = few([one[:12] for one in seen.enrolled]) or "none"
         return (
@@ -75,7 +77,7 @@ def _secure_boot(seen: Observation, ground: Ground) -> str:
         )
     if ground.secure_boot == "signed" and not seen.signers.get(DRIVER):
         has = "has no signer" if DRIVER in seen.signers else "is not installed"
-        return f"secure boot is on, and module {DRIVER} {has}: it comes signed with the image, or not at all. {WAYS}"
+        return f"secure boot is on, and module {DRIVER} {has}: it comes signed with the image, or not at all. {SIGNING_OPTIONS}"
     return ""
 
 
@@ -113,7 +115,7 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     """Rails that cannot be mapped though the cards' driver is there: a card is missing, or two are equally near to a GPU.
 
     One rail's card at its full rate shows that the driver knows this kind of card. Where cards have names, and on a cloud, only
-    what is not there counts: a guest's bridges may be the host's, and what tells of them may come with the installation.
+    what is not there counts: a guest's bridges may be the host's, and what shows them may come with the installation.
     """
     if rails.why not in (Why.FEW, Why.AMBIGUOUS) or wanted.nic_gbps is None:
         return ""
@@ -126,7 +128,7 @@ def _lacking(seen: Observation, ground: Ground, wanted: Wanted, rails: Mapping) 
     if rails.why is Why.FEW:
         return f"cards or GPUs are missing: {rails.unproven}. Repair the node, or take it out of its pool"
     return (
-        f"it cannot be told which cards are the rails: {rails.unproven}. Where no slot can be changed, an overlay of the "
+        f"it is not known which cards are the rails: {rails.unproven}. Where no slot can be changed, an overlay of the "
         "catalogue's machine names them (`rdma_devices`, `netdevs`)"
     )
 
@@ -144,7 +146,7 @@ def _firmware(seen: Observation, ground: Ground, rails: Mapping) -> str:
         least = VERSION.match(ground.nic_firmware.get(has[1], "")) if has else None
         if has and least and tuple(map(int, has.groups())) < tuple(map(int, least.groups())):
             old[nic.device] = f"{nic.device} has {nic.firmware}, not {least[0]} or newer"
-    told = [old[nic.device] for nic in rails.nics if nic.device in old]
-    if not told:
+    outdated = [old[nic.device] for nic in rails.nics if nic.device in old]
+    if not outdated:
         return ""
-    return f"firmware of rails' cards is older than the release allows: {few(told)}. Bring it up with the maker's tool"
+    return f"firmware of rails' cards is older than the release allows: {few(outdated)}. Bring it up with the maker's tool"

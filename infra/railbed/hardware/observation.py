@@ -136,4 +136,4 @@ class Observation(FrozenModel):
     driver_said: Words
     """What nvidia-smi said in place of a table; empty where it listed GPUs."""
     block: Words = ""
-    """Innermost part of the provider's network that the node is in, where the node alone is told."""
+    """Innermost part of the provider's network that the node is in, where only the node reports it."""

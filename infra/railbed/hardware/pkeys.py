@@ -1,7 +1,7 @@
 """Where an InfiniBand partition is in the tables of a node's cards. Pure.
 
 A queue pair names its partition by a place in the port's table, which the subnet manager fills in an order of its own; NCCL takes
-one place for all cards (NCCL_IB_PKEY; its net_ib.cc gives it to ``pkey_index``), and 0 where it is told none. A limited member
+one place for all cards (NCCL_IB_PKEY; its net_ib.cc gives it to ``pkey_index``), and 0 by default. A limited member
 reaches full members only, so that nodes that share a partition are full ones (InfiniBand Architecture 1.4, 10.9.3).
 """
 
@@ -22,10 +22,10 @@ def place(nics: Sequence[Nic], pkey: int) -> tuple[int | None, str]:
         at = [index for index, key in sorted(nic.pkeys.items()) if key == pkey | FULL]
         if not at:
             limited = pkey in nic.pkeys.values()
-            told = "is a limited member of" if limited else "is not in"
-            return None, f"{nic.device} {told} partition {pkey:#06x}"
+            membership = "is a limited member of" if limited else "is not in"
+            return None, f"{nic.device} {membership} partition {pkey:#06x}"
         found[nic.device] = at[0]
     if len(set(found.values())) > 1:
-        told = ", ".join(f"{device} at {index}" for device, index in found.items())
-        return None, f"partition {pkey:#06x} is not at one place in the tables of all cards: {told}"
+        places = ", ".join(f"{device} at {index}" for device, index in found.items())
+        return None, f"partition {pkey:#06x} is not at one place in the tables of all cards: {places}"
     return (next(iter(found.values())), "") if found else (None, "no card was mapped")

@@ -97,8 +97,8 @@ def _rails(seen: Observation, wanted: Wanted) -> list[MappedRail]:
     if not seen.nics:
         raise _Unproven(Why.NONE, "no RDMA device is there: the cards' driver is not loaded")
     if len(nics) < wanted.rails * each:
-        told = f"{len(nics)} of {wanted.rails * each} {_kind(wanted)} are there: {_listing(seen)}"
-        raise _Unproven(Why.FEW, told)
+        reason = f"{len(nics)} of {wanted.rails * each} {_kind(wanted)} are there: {_listing(seen)}"
+        raise _Unproven(Why.FEW, reason)
     found: dict[int, MappedRail] = {}
     for members, chosen, rank in _groups(seen, gpus, nics, each):
         for at, gpu in enumerate(members):
@@ -152,8 +152,8 @@ def _groups(seen: Observation, gpus: Sequence[Gpu], nics: Sequence[Nic], each: i
     farthest = max(ranks.values(), key=lambda rank: rank.order)
     far = [f"gpu {at}" for at, rank in ranks.items() if rank is farthest]
     if len(far) < len(gpus):
-        told = f"{few(far)}: the nearest card is {farthest} away, nearer at the others: {_listing(seen)}"
-        raise _Unproven(Why.FEW, told)
+        reason = f"{few(far)}: the nearest card is {farthest} away, nearer at the others: {_listing(seen)}"
+        raise _Unproven(Why.FEW, reason)
     if any(count > 1 for count in Counter(number for chosen in nearest for number in chosen).values()):
         raise _Unproven(Why.AMBIGUOUS, f"GPUs share some of their nearest cards: {_listing(seen)}")
     for chosen, members in nearest.items():
@@ -170,8 +170,8 @@ def _refuse_choice(cards: Sequence[Nic], gpus: Sequence[int], rank: Rank, each: 
     names = f"gpu {', '.join(map(str, gpus))}"
     devices = few([f"{nic.device} ({nic.address})" for nic in cards])
     if len(cards) != len(gpus) * each:
-        told = f"{len(cards)} cards are equally near ({rank}) to {names}, where {len(gpus) * each} are wanted: {devices}"
-        raise _Unproven(Why.AMBIGUOUS if len(cards) > len(gpus) * each else Why.FEW, told)
+        reason = f"{len(cards)} cards are equally near ({rank}) to {names}, where {len(gpus) * each} are wanted: {devices}"
+        raise _Unproven(Why.AMBIGUOUS if len(cards) > len(gpus) * each else Why.FEW, reason)
     if len(gpus) > 1 and not rank.behind_one_switch:
         raise _Unproven(
             Why.AMBIGUOUS,
@@ -206,9 +206,9 @@ def _kind(wanted: Wanted) -> str:
 
 def _listing(seen: Observation) -> str:
     """What is there, for a person."""
-    told = []
+    shown = []
     for nic in sorted(seen.nics, key=lambda nic: (pci.order(nic.address), nic.port)):
         rate = f"{nic.rate_gbps:g} Gb/s" if nic.rate_gbps is not None else nic.physical_state or "no link"
         function = ", virtual function" if nic.virtual else ""
-        told.append(f"{nic.device} ({nic.link_layer or 'unknown'}, {rate}{function})")
-    return few(told, most=16)
+        shown.append(f"{nic.device} ({nic.link_layer or 'unknown'}, {rate}{function})")
+    return few(shown, most=16)

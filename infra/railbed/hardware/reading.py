@@ -44,7 +44,7 @@ def listed(text: Read) -> tuple[int, ...]:
 
 
 def read(document: Document) -> Observation:
-    """Everything that the document tells."""
+    """Everything in the document."""
     cores = _cores(document)
     memory = MEMORY.match(document.meminfo)
     places = _places(document)
@@ -132,8 +132,8 @@ def _places(document: Document) -> Places:
         for one in document.pci
         if one.kind.startswith((GPU_CLASS, NETWORK_CLASS)) and pci.ADDRESS.fullmatch(one.address)
     }
-    told = nccl_topology.plain(document.topology)["devices"] if document.topology else []
-    for device in told:
+    listed_devices = nccl_topology.plain(document.topology)["devices"] if document.topology else []
+    for device in listed_devices:
         if device["address"] in found:
             found[device["address"]] = (tuple(device["above"]), device["numa"])
     return found
@@ -146,14 +146,14 @@ def _gpus(document: Document, places: Places, cores: Cores) -> list[Gpu]:
         if one.address in places and one.kind.startswith(GPU_CLASS) and one.vendor == NVIDIA
     ]
     functions.sort(key=lambda one: pci.order(one.address))
-    told = {
+    topology_rows = {
         pci.normal(str(row.get("pci.bus_id"))): row
         for row in nvidia_smi.plain(document.gpus, GPU_FIELDS)["gpus"]
     }
     minors = {pci.normal(address): int(text) for address, text in document.minors.items() if text.isdecimal()}
     found = []
     for index, one in enumerate(functions):
-        row = told.get(one.address, {})
+        row = topology_rows.get(one.address, {})
         memory = row.get("memory.total")
         found.append(
             Gpu(
@@ -183,7 +183,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
             number = int(port.number) if port.number.isdecimal() and len(port.number) < 6 else 0
             rate = RATE.match(port.rate or "")
             # Soft RoCE says 2.5 Gb/s of every interface (Linux, drivers/infiniband/sw/rxe/rxe_param.h: RXE_PORT_ACTIVE_SPEED).
-            told = _word(port.phys_state) == "LinkUp" and not device.software
+            up = _word(port.phys_state) == "LinkUp" and not device.software
             found.append(
                 Nic(
                     device=device.name,
@@ -191,7 +191,7 @@ def _nics(document: Document, gpus: list[Gpu], places: Places) -> list[Nic]:
                     netdev=_netdev(beside, number, len(device.ports)),
                     address=address,
                     link_layer=_link_layer(port, function),
-                    rate_gbps=float(rate[1]) if rate and told else None,
+                    rate_gbps=float(rate[1]) if rate and up else None,
                     state=_word(port.state),
                     physical_state=_word(port.phys_state),
                     gids=list(_gids(port)),
@@ -216,7 +216,7 @@ def _word(text: Read) -> str:
 
 
 def _link_layer(port: Port, function: PciFunction | None) -> LinkLayer:
-    """The kernel says ``Unspecified`` of EFA's: there the vendor tells."""
+    """The kernel says ``Unspecified`` of EFA's: there the vendor decides."""
     if port.link_layer == "InfiniBand":
         return "infiniband"
     if port.link_layer == "Ethernet":

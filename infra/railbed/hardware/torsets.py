@@ -1,6 +1,6 @@
-"""Which nodes' cards hang on the same InfiniBand leaf switches (Azure: a torset), by what SHARP's manager tells a node. Pure.
+"""Which nodes' cards hang on the same InfiniBand leaf switches (Azure: a torset), by SHARP's aggregation manager. Pure.
 
-The provider's API tells nothing of them. ``sharp_cmd topology`` (HPC-X) asks the fabric's aggregation manager where given ports
+The provider's API does not report them. ``sharp_cmd topology`` (HPC-X) asks the fabric's aggregation manager where given ports
 are, and writes a ``topology.conf`` whose nodes are port GUIDs without leading zeros (Azure/cyclecloud-slurm,
 azure-slurm/slurmcc/topology.py).
 """
@@ -34,10 +34,10 @@ def torsets(text: str, owners: Mapping[str, str]) -> dict[str, str]:
     """
     together: dict[str, set[str]] = {}
     for line in text.splitlines():
-        told = LEAF.match(line[:LONGEST_LINE].strip())
+        match = LEAF.match(line[:LONGEST_LINE].strip())
         names = (
-            {owners[one] for one in told[1].split(",") if GUID.match(one) and one in owners}
-            if told
+            {owners[one] for one in match[1].split(",") if GUID.match(one) and one in owners}
+            if match
             else set()
         )
         others = _distinct(together[name] for name in names if name in together)

@@ -47,7 +47,7 @@ def of_certificate(body: Mapping[str, Any], machine: str) -> Baseline:
 
 
 def compared(judged: Judged, samples: Sequence[float], baseline: Baseline, *, sound: bool) -> Judged:
-    """The verdict, held against the certificate's own value of the same claim.
+    """The verdict, compared with the certificate's own value of the same claim.
 
     ``samples`` repeat the measurement, ``sound`` says that nothing but a missing reference stood in its way. A loss fails;
     where there is nothing to compare with the claim is unproven.
@@ -56,16 +56,16 @@ def compared(judged: Judged, samples: Sequence[float], baseline: Baseline, *, so
     if judged.verdict is Verdict.FAIL or (judged.verdict is Verdict.UNPROVEN and not sound):
         return judged
     if reference is None or not samples:
-        told = f"the certificate has no {judged.claim}" if reference is None else judged.reason
-        return judged.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"the certificate has no {judged.claim}" if reference is None else judged.reason
+        return judged.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     found = compare.against(samples, [reference])
     own = reference * (1 - found.threshold)
     side = f"{abs(found.loss):.2%} {'below' if found.loss > 0 else 'above'} the certificate's {reference:.5g} GB/s"
-    told = f"{side}; mean of {found.repeats}, a loss counts from {found.threshold:.2%} on (one false alarm in 1000)"
+    reason = f"{side}; mean of {found.repeats}, a loss counts from {found.threshold:.2%} on (one false alarm in 1000)"
     if not found.lost and found.power < compare.POWER:
         needed = compare.repeats_for(compare.Noise(share=found.noise), 1)
-        told += f"; a loss of {compare.LOSS:.0%} is seen in {found.power:.0%} of cases"
-        told += f", with {needed} repeats in {compare.POWER:.0%}" if needed else ""
+        reason += f"; a loss of {compare.LOSS:.0%} is seen in {found.power:.0%} of cases"
+        reason += f", with {needed} repeats in {compare.POWER:.0%}" if needed else ""
     return judged.model_copy(
         update={
             "verdict": Verdict.FAIL if found.lost else Verdict.PASS,
@@ -77,8 +77,8 @@ def compared(judged: Judged, samples: Sequence[float], baseline: Baseline, *, so
                 *judged.derivation,
                 f"floor: this cluster's certificate less {found.threshold:.2%}",
             ],
-            "reason": told
+            "reason": reason
             if found.lost or judged.verdict is Verdict.UNPROVEN
-            else f"{judged.reason}; {told}",
+            else f"{judged.reason}; {reason}",
         }
     )

@@ -2,7 +2,7 @@
 
 Every cause says between which shares of the healthy value each measurement would lie. A measurement speaks for a cause by the
 density of that range at its value: narrow ranges that fit count more than wide ones. Where two causes explain all of it alike,
-one curve cannot tell them apart; each names the measurement that would separate it from the next.
+one curve cannot separate them; each names the measurement that would separate it from the next.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LEAST_LEFT = 0.03
 FLOOR_DENSITY = 1e-4
 """No measurement excludes a cause for good."""
 CERTAIN = 0.9
-"""Below this weight of the first cause the measurements do not tell it from the others."""
+"""Below this weight of the first cause the measurements do not separate it from the others."""
 SHOWN_WEIGHT = 0.02
 SOCKET_NODE_GBYTES_PER_S = (0.05, 25.0)
 """TCP over one Ethernet interface of 1 to 200 Gb/s."""
@@ -73,7 +73,7 @@ class Cause(FrozenModel):
     """What would separate it from the next."""
     separates_from: str
     ambiguous: bool
-    """True where what was measured does not tell the causes apart."""
+    """True where the measurements do not separate the causes."""
 
 
 class Evidence(FrozenModel):
@@ -89,12 +89,12 @@ def nccl_says(log: NcclLog | None) -> dict[str, bool]:
     """What NCCL's own log says about the causes that it knows."""
     if log is None or not log.lines:
         return {}
-    told = {
+    values = {
         SOCKETS: log.uses_sockets,
         GPUDIRECT_OFF: None if log.uses_sockets else (None if log.gpudirect is None else not log.gpudirect),
         NVLS_OFF: None if log.nvls is None else not log.nvls,
     }
-    return {cause: value for cause, value in told.items() if value is not None}
+    return {cause: value for cause, value in values.items() if value is not None}
 
 
 def predictions(
@@ -227,7 +227,7 @@ def separating(
 def rank(
     machine: BandwidthMachine, nodes: int, collective: str, healthy_gbytes_per_s: float, evidence: Evidence
 ) -> list[Cause]:
-    """Causes of a slow result, likeliest first, each with the measurement that would tell it from the next."""
+    """Causes of a slow result, likeliest first, each with the measurement that would separate it from the next."""
     expected = predictions(machine, nodes, collective, healthy_gbytes_per_s)
     if "small" not in evidence.shares:
         expected.pop(SMALL, None)
@@ -239,7 +239,7 @@ def rank(
     ambiguous = found[ordered[0]] < CERTAIN
     causes = []
     for place, cause in enumerate(shown):
-        # The last one is told from the one before it.
+        # The last one is separated from the one before it.
         other = shown[place + 1] if place + 1 < len(shown) else shown[place - 1] if place else ""
         name = separating(cause, other, expected, done) if other else _confirming(cause, one)
         causes.append(
@@ -268,8 +268,8 @@ def _confirming(cause: str, one_domain: bool) -> str:
 
 def _why(cause: str, evidence: Evidence, expected: Mapping[str, Range]) -> str:
     """What speaks for a cause."""
-    told = ["NCCL's log shows it"] if evidence.nccl_says.get(cause) else []
+    reasons = ["NCCL's log shows it"] if evidence.nccl_says.get(cause) else []
     for name, share in evidence.shares.items():
         low, high = expected.get(name, HEALTHY)
-        told.append(f"{name} at {share:.0%} of healthy, this would give {low:.0%} to {high:.0%}")
-    return "; ".join(told)
+        reasons.append(f"{name} at {share:.0%} of healthy, this would give {low:.0%} to {high:.0%}")
+    return "; ".join(reasons)

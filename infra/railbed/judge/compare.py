@@ -23,7 +23,7 @@ LOSS = 0.03
 MATERIAL = 0.015
 """A smaller loss is no fault, however sure it is."""
 MIN_REPEATS = 3
-"""Fewer tell nothing about their own noise."""
+"""Fewer do not show their own noise."""
 MOST_REPEATS = 1000
 NORMAL = NormalDist()
 
@@ -68,11 +68,11 @@ class Comparison(FrozenModel):
 
 def noise_of(*series: Sequence[float]) -> Noise:
     """Noise of series that each repeat one measurement, pooled; the given one unless they clearly show more."""
-    told = [v for v in series if len(v) >= MIN_REPEATS and fmean(v) > 0]
-    degrees = sum(len(values) - 1 for values in told)
+    repeated = [v for v in series if len(v) >= MIN_REPEATS and fmean(v) > 0]
+    degrees = sum(len(values) - 1 for values in repeated)
     if not degrees:
         return GIVEN
-    estimate = math.sqrt(sum((len(v) - 1) * (stdev(v) / fmean(v)) ** 2 for v in told) / degrees)
+    estimate = math.sqrt(sum((len(v) - 1) * (stdev(v) / fmean(v)) ** 2 for v in repeated) / degrees)
     return Noise(share=estimate, degrees=degrees) if estimate > NOISE * _chance(degrees) else GIVEN
 
 

@@ -36,7 +36,7 @@ class Conditions(FrozenModel):
 
     seconds: float
     cpu_pressure: float | None
-    """Share of the time in which some task waited for a processor; None where the kernel does not tell."""
+    """Share of the time in which some task waited for a processor; None where the kernel does not report it."""
     cpu_busy: float
     """Share of processor time that was not idle."""
     steal: float

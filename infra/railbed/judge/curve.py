@@ -1,4 +1,4 @@
-"""A collective's table held against what is expected at each of its sizes. Pure.
+"""A collective's table compared with the expectation at each of its sizes. Pure.
 
 Large sizes count by their slower half, as the size that decides does. Of small ones, whose time is latency, the faster half
 counts: two iterations of some tens of microseconds show every interrupt.

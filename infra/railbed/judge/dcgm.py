@@ -9,7 +9,7 @@ from railbed.claims import Verdict
 from railbed.text import few
 
 PART = "dcgm"
-MOST_TOLD = 6
+MAX_LISTED = 6
 GPU = re.compile(r"^GPU ([\d, ]+)$")
 SKIPPED = ("Skip", "Not Run", "")
 
@@ -27,7 +27,7 @@ def judge(diag: dict[str, Any], health: dict[str, Any], gpus: int) -> tuple[Verd
             failed.append(f"{one['system']}, {one['entity']}: {one['message']}")
             broken += _parts(one["entity"])
     if failed:
-        return Verdict.FAIL, few(failed, MOST_TOLD, "; "), list(dict.fromkeys(broken))
+        return Verdict.FAIL, few(failed, MAX_LISTED, "; "), list(dict.fromkeys(broken))
     run = [test for test in diag["tests"] if test["status"] not in SKIPPED]
     doubts = []
     if diag["error"] or not run:
@@ -37,8 +37,8 @@ def judge(diag: dict[str, Any], health: dict[str, Any], gpus: int) -> tuple[Verd
         doubts.append(f"tests of {len(seen)} of {gpus} GPUs")
     for test in run:
         if test["status"] != "Pass":
-            told = "; ".join(words for one in test["results"] for words in one["warnings"])
-            doubts.append(f"{test['name']} says {test['status']}: {told}")
+            warnings = "; ".join(words for one in test["results"] for words in one["warnings"])
+            doubts.append(f"{test['name']} says {test['status']}: {warnings}")
     doubts += [
         f"{one['system']}, {one['entity']}: {one['message']}"
         for one in health["incidents"]
@@ -47,7 +47,7 @@ def judge(diag: dict[str, Any], health: dict[str, Any], gpus: int) -> tuple[Verd
     if health["overall"] != "Healthy" and not health["incidents"]:
         doubts.append(f"the watches say {health['overall'] or 'nothing'}")
     if doubts:
-        return Verdict.UNPROVEN, few(doubts, MOST_TOLD, "; "), []
+        return Verdict.UNPROVEN, few(doubts, MAX_LISTED, "; "), []
     names = ", ".join(test["name"] for test in run)
     return Verdict.PASS, f"DCGM {diag['version'] or ''} passes {names} on {gpus} GPUs", []
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from railbed.claims import Expectation, Verdict
 from railbed.judge import sound
-from railbed.judge.gpus import MOST_TOLD, Outcome
+from railbed.judge.gpus import MAX_LISTED, Outcome
 from railbed.laws import outliers
 from railbed.text import few
 
@@ -65,8 +65,8 @@ def judge(
         if rate is None:
             doubts += [] if here in errors else [f"{words}: no rate"]
             continue
-        if told := sound.doubt(rate, bound, unit):
-            doubts.append(f"{words}: {told}")
+        if doubt := sound.doubt(rate, bound, unit):
+            doubts.append(f"{words}: {doubt}")
             continue
         lowest = rate if lowest is None else min(lowest, rate)
         loss = pairs.low.get((node, here, there))
@@ -77,13 +77,13 @@ def judge(
                 (here, there), f"{words}: {rate:.4g} {unit}, {loss:.1%} below the median of all pairs"
             )
     if bad:
-        told, found = few([bad[one] for one in sorted(bad)], MOST_TOLD, "; "), guilty(gpus, list(bad))
-        return Outcome(Verdict.FAIL, told, found, lowest, sorted(bad))
+        reason, found = few([bad[one] for one in sorted(bad)], MAX_LISTED, "; "), guilty(gpus, list(bad))
+        return Outcome(Verdict.FAIL, reason, found, lowest, sorted(bad))
     if floor is None and pairs.lacking:
         doubts.append(f"nobody published what it must reach, and {pairs.lacking}")
     if doubts or lowest is None:
         return Outcome(
-            Verdict.UNPROVEN, few(doubts, MOST_TOLD, "; ") if doubts else "no pair gave a rate", [], lowest
+            Verdict.UNPROVEN, few(doubts, MAX_LISTED, "; ") if doubts else "no pair gave a rate", [], lowest
         )
     said = [] if floor is None else [f"holds the floor of {floor:.4g}"]
     said.append(pairs.lacking or f"none is an outlier among {len(pairs.of)}")

@@ -13,7 +13,7 @@ from railbed.text import few
 
 Gpu = tuple[str, int]
 """Node and number of the GPU."""
-MOST_TOLD = 6
+MAX_LISTED = 6
 LEAST_ALIKE = 2
 """GPUs whose digests can be compared."""
 
@@ -66,7 +66,7 @@ def compared(what: str, of: Mapping[Gpu, float], expectation: Expectation | None
 
 
 def rates(
-    node: str, gpus: int, ways: Sequence[Rates], expectation: Expectation | None, errors: Mapping[int, str]
+    node: str, gpus: int, series: Sequence[Rates], expectation: Expectation | None, errors: Mapping[int, str]
 ) -> Outcome:
     """The verdict on the rates of one node's GPUs, of which there are ``gpus``.
 
@@ -77,42 +77,42 @@ def rates(
     slow: dict[int, str] = {}
     doubts = [f"gpu {index}: {why}" for index, why in sorted(errors.items())]
     lowest: float | None = None
-    for way in ways:
-        mine = {index: rate for (name, index), rate in way.of.items() if name == node}
+    for one in series:
+        mine = {index: rate for (name, index), rate in one.of.items() if name == node}
         doubts += [
-            f"gpu {i}: no rate of {way.what}" for i in range(gpus) if i not in mine and i not in errors
+            f"gpu {i}: no rate of {one.what}" for i in range(gpus) if i not in mine and i not in errors
         ]
         for index, rate in sorted(mine.items()):
-            told = sound.doubt(rate, bound, way.unit)
-            if told:
-                doubts.append(f"gpu {index}: {told}")
+            doubt = sound.doubt(rate, bound, one.unit)
+            if doubt:
+                doubts.append(f"gpu {index}: {doubt}")
                 continue
             lowest = rate if lowest is None else min(lowest, rate)
-            loss = (way.low or {}).get((node, index))
+            loss = (one.low or {}).get((node, index))
             if floor is not None and rate < floor:
-                slow[index] = f"gpu {index}: {way.what} {rate:.4g} {way.unit}, below the floor of {floor:.4g}"
+                slow[index] = f"gpu {index}: {one.what} {rate:.4g} {one.unit}, below the floor of {floor:.4g}"
             elif loss is not None:
                 slow[index] = (
-                    f"gpu {index}: {way.what} {rate:.4g} {way.unit}, {loss:.1%} below the median of all"
+                    f"gpu {index}: {one.what} {rate:.4g} {one.unit}, {loss:.1%} below the median of all"
                 )
     if slow:
         parts = [f"gpu {index}" for index in sorted(slow)]
-        return Outcome(Verdict.FAIL, few([slow[i] for i in sorted(slow)], MOST_TOLD, "; "), parts, lowest)
-    lacking = next((way.lacking for way in ways if way.lacking), "")
+        return Outcome(Verdict.FAIL, few([slow[i] for i in sorted(slow)], MAX_LISTED, "; "), parts, lowest)
+    lacking = next((one.lacking for one in series if one.lacking), "")
     if floor is None and lacking:
         doubts.append(f"nobody published what it must reach, and {lacking}")
     if doubts or lowest is None:
         return Outcome(
             Verdict.UNPROVEN,
-            few(doubts, MOST_TOLD, "; ") if doubts else "no GPU gave a rate",
+            few(doubts, MAX_LISTED, "; ") if doubts else "no GPU gave a rate",
             [],
             lowest,
         )
     said = [] if floor is None else [f"holds the floor of {floor:.4g}"]
-    said.append(lacking or f"none is an outlier among {max(len(way.of) for way in ways)}")
+    said.append(lacking or f"none is an outlier among {max(len(one.of) for one in series)}")
     return Outcome(
         Verdict.PASS,
-        f"the slowest of {gpus} GPUs, {lowest:.4g} {ways[0].unit}: {'; '.join(said)}",
+        f"the slowest of {gpus} GPUs, {lowest:.4g} {series[0].unit}: {'; '.join(said)}",
         [],
         lowest,
     )
@@ -177,8 +177,8 @@ def digests(
             agreeing = all_of.count
     if wrong:
         parts = [f"gpu {index}" for index in sorted(wrong)]
-        return Outcome(Verdict.FAIL, few([wrong[i] for i in sorted(wrong)], MOST_TOLD, "; "), parts)
+        return Outcome(Verdict.FAIL, few([wrong[i] for i in sorted(wrong)], MAX_LISTED, "; "), parts)
     if doubts:
-        return Outcome(Verdict.UNPROVEN, few(doubts, MOST_TOLD, "; "))
+        return Outcome(Verdict.UNPROVEN, few(doubts, MAX_LISTED, "; "))
     reason = f"each of {gpus} GPUs computed the same bits every time, the same as {agreeing} GPUs together"
     return Outcome(Verdict.PASS, reason, measured="equal")

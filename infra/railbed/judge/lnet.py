@@ -18,7 +18,7 @@ LOCAL = "lo"
 
 
 def messages(document: Mapping[str, Any]) -> dict[str, int | None]:
-    """Network → messages sent and received since its interfaces are there; None where one does not tell."""
+    """Network → messages sent and received since its interfaces came up; None where one reports no count."""
     found: dict[str, int | None] = {}
     for network in document["networks"]:
         if network["net"] == LOCAL:
@@ -46,8 +46,8 @@ def judged(
         str(nid.get("nid", "")) for one in after["networks"] if one["net"] == network for nid in one["nids"]
     ]
     if address and f"{address}@{network}" not in nids:
-        told = f"LNet has {', '.join(nids) or 'no address'}, and not {address}@{network}, which was planned"
-        return Verdict.FAIL, told, None
+        reason = f"LNet has {', '.join(nids) or 'no address'}, and not {address}@{network}, which was planned"
+        return Verdict.FAIL, reason, None
     delta = {net: _delta(was.get(net, 0), count) for net, count in has.items()}
     own, least = delta[network], -(-moved_bytes // MESSAGE_BYTES)
     others = (
@@ -55,10 +55,12 @@ def judged(
         or "no other network"
     )
     if own is None:
-        return Verdict.UNPROVEN, f"the counters of {network} were not told, or began anew", None
+        return Verdict.UNPROVEN, f"the counters of {network} are missing, or restarted", None
     if own < least:
-        told = f"{own} messages over {network}, where {least} MiB need at least {least}; beside it: {others}"
-        return Verdict.FAIL, told, own
+        reason = (
+            f"{own} messages over {network}, where {least} MiB need at least {least}; beside it: {others}"
+        )
+        return Verdict.FAIL, reason, own
     return Verdict.PASS, f"{own} messages over {network} for {least} MiB; beside it: {others}", own
 
 

@@ -17,8 +17,8 @@ HOST = re.compile(r"(?:^|\s)([A-Za-z0-9][A-Za-z0-9-]{0,62}):\d{1,10}:\d{1,10} \[
 
 def silent(text: str, nodes: Sequence[str]) -> list[str]:
     """The nodes of which the log has no line."""
-    told = {found[1] for line in bare_lines(text) if (found := HOST.search(line))}
-    return [node for node in nodes if node not in told]
+    logged = {found[1] for line in bare_lines(text) if (found := HOST.search(line))}
+    return [node for node in nodes if node not in logged]
 
 
 def guilty(text: str, nodes: Sequence[str], judge: Callable[[NcclLog], Judged]) -> list[str]:

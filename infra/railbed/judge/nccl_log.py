@@ -25,7 +25,7 @@ from railbed.parse.nccl_debug import NcclLog
 from railbed.parse.nccl_tests import Log, Table
 
 __all__ = [
-    "TOLD",
+    "PROBLEM_TEXT",
     "ExpectationAt",
     "Judgement",
     "judge",
@@ -34,7 +34,7 @@ __all__ = [
     "wrong_elements",
 ]  # fmt: skip
 
-TOLD = {
+PROBLEM_TEXT = {
     "COLLECTIVE_UNKNOWN": "the log does not say which collective ran",
     "RANKS_MISMATCH": "it ran over another number of ranks than asked",
     "BANDWIDTH_MISMATCH": "printed bandwidths do not follow from size and time",
@@ -67,7 +67,7 @@ class Judgement:
     """At least so many rails of every node carried data."""
     problems: list[str] = field(default_factory=list)
     causes: list[dict[str, Any]] = field(default_factory=list)
-    """Likely causes, each with the measurement that would tell it from the next."""
+    """Likely causes, each with the measurement that would separate it from the next."""
 
     @property
     def verdict(self) -> Verdict:
@@ -103,10 +103,10 @@ def wrong_elements(table: Table) -> int:
 
 
 def _explain(problems: Sequence[str], table: Table) -> str:
-    told = "; ".join(TOLD[p] for p in problems)
+    text = "; ".join(PROBLEM_TEXT[p] for p in problems)
     if "RANKS_MISMATCH" in problems and len(table.group_sizes) > 1:
-        told += f" (a split mask: {len(table.group_sizes)} groups of {table.labelled_ranks} ranks ran at the same time)"
-    return told
+        text += f" (a split mask: {len(table.group_sizes)} groups of {table.labelled_ranks} ranks ran at the same time)"
+    return text
 
 
 def judge_table(
@@ -127,20 +127,20 @@ def judge_table(
     if by_data:
         problems = [p for p in problems if p != "NO_GATING_SIZE"]
     wrong, unusable = wrong_elements(table), any(p in WRONG_CONDITIONS for p in problems)
-    told = _explain(problems, table)
+    problem_text = _explain(problems, table)
     if wrong:
         verdict, reason = Verdict.FAIL, f"{wrong} elements with wrong data"
     elif unusable or worst is None:
-        verdict, reason = Verdict.UNPROVEN, told
+        verdict, reason = Verdict.UNPROVEN, problem_text
     elif "DIP" in problems:
-        verdict, reason = Verdict.UNPROVEN, f"{worst.describe()} is below the floor; {told}"
+        verdict, reason = Verdict.UNPROVEN, f"{worst.describe()} is below the floor; {problem_text}"
     elif worst.margin < 1:
         verdict, reason = Verdict.FAIL, f"{worst.describe()} is below the floor"
     elif problems:
-        verdict, reason = Verdict.UNPROVEN, told
+        verdict, reason = Verdict.UNPROVEN, problem_text
     elif by_data and worst.busbw < DATA_SHARE * (worst.expectation.bound or 0.0):
-        told = f"{worst.rate()} is less than {DATA_SHARE:g} of the {worst.expectation.bound:.4g} that the lines allow"
-        verdict, reason = Verdict.UNPROVEN, f"right data, but {told}; no floor was published"
+        problem_text = f"{worst.rate()} is less than {DATA_SHARE:g} of the {worst.expectation.bound:.4g} that the lines allow"
+        verdict, reason = Verdict.UNPROVEN, f"right data, but {problem_text}; no floor was published"
     elif by_data:
         verdict, reason = Verdict.PASS, f"right data at {worst.rate()}; no floor was published"
     else:
@@ -273,6 +273,6 @@ def _causes(
 
 
 def _unknown(name: str | None, nodes: int, problem: str) -> Judged:
-    told = TOLD[problem] if name is None else f"railbed has no law for {name}"
+    reason = PROBLEM_TEXT[problem] if name is None else f"railbed has no law for {name}"
     claim = f"collective.{name or 'unknown'}@{nodes}"
-    return Judged(claim=claim, node="", verdict=Verdict.UNPROVEN, unit="GB/s", reason=told)
+    return Judged(claim=claim, node="", verdict=Verdict.UNPROVEN, unit="GB/s", reason=reason)

@@ -27,20 +27,20 @@ def judge_log(log: NcclLog, transport: str, interfaces: Collection[str] = ()) ->
     detail = {"connections": used, "network": log.network, "plugin": log.plugin, "version": log.version}
     known = (SOCKETS,) if transport == "tcp" else NETWORKS.get(transport, ())
     foreign = sorted(name for name in used if not name.startswith(known))
-    told = ", ".join(f"{number} over {name}" for name, number in sorted(used.items()))
+    connections = ", ".join(f"{number} over {name}" for name, number in sorted(used.items()))
     if log.uses_sockets and transport != "tcp":
-        verdict, reason = Verdict.FAIL, f"NCCL uses sockets: {told or log.network}"
+        verdict, reason = Verdict.FAIL, f"NCCL uses sockets: {connections or log.network}"
     elif not used:
         verdict, reason = Verdict.UNPROVEN, SILENT
     elif foreign:
         verdict, reason = (
             Verdict.UNPROVEN,
-            f"{', '.join(foreign)} is no name known for {transport} rails: {told}",
+            f"{', '.join(foreign)} is no name known for {transport} rails: {connections}",
         )
     elif transport == "tcp" and (wrong := _other_interfaces(log, interfaces)):
         verdict, reason = Verdict.FAIL, wrong
     else:
-        verdict, reason = Verdict.PASS, f"connections between nodes: {told}"
+        verdict, reason = Verdict.PASS, f"connections between nodes: {connections}"
     return Judged(claim=LOG, node="", verdict=verdict, reason=reason, detail=detail)
 
 
@@ -48,8 +48,8 @@ def _other_interfaces(log: NcclLog, interfaces: Collection[str]) -> str:
     """What NCCL's sockets use that is no rail, or do not use of the rails; empty where they are the rails'."""
     beside = [name for name in log.devices if name not in interfaces]
     missing = [name for name in interfaces if name not in log.devices]
-    told = [f"NCCL's sockets use {', '.join(beside)}, which is no rail"] if beside else []
-    return "; ".join([*told, *([f"they do not use {', '.join(missing)}"] if missing else [])])
+    problems = [f"NCCL's sockets use {', '.join(beside)}, which is no rail"] if beside else []
+    return "; ".join([*problems, *([f"they do not use {', '.join(missing)}"] if missing else [])])
 
 
 def judge_gpudirect(log: NcclLog) -> Judged:

@@ -16,7 +16,7 @@ from railbed.parse import ethtool_module, ethtool_statistics, mlxlink
 from railbed.parse.json_text import whole
 from railbed.text import few
 
-MOST_TOLD = 6
+MOST_SHOWN = 6
 KP4 = "(544,514)"
 """How mlxlink names the code that PRE_FEC_BER is the limit of; InfiniBand's low-latency code (272,257+1) has none published."""
 NAMES = {
@@ -67,8 +67,8 @@ def of_interface(module: str, statistics: str) -> Port:
     """The port as `ethtool -m` and `ethtool -S` tell it."""
     found, counted = ethtool_module.plain(module), ethtool_statistics.plain(statistics)
     counters = counted["counters"]
-    if told := [*found["errors"], *counted["errors"]]:
-        return Port(problem=told[0])
+    if errors := [*found["errors"], *counted["errors"]]:
+        return Port(problem=errors[0])
     if found["identifier"] is None and not counters:
         return Port(problem="its answer holds no port")
     return Port(
@@ -96,7 +96,7 @@ def judge(cards: list[Card]) -> tuple[Verdict, str, list[str]]:
 
     Fail: a reading beyond an alarm limit of its module, more bit errors than the error correction was made for, errors that were
     left, or a link that went down between the readings. Unproven: a port that could not be read, or of which something of this is
-    not told. What lies beyond a warning limit only is told.
+    not known. What lies beyond a warning limit only is mentioned.
     """
     broken: dict[str, list[str]] = {}
     doubts, notes = [], []
@@ -104,21 +104,21 @@ def judge(cards: list[Card]) -> tuple[Verdict, str, list[str]]:
         part, name = f"rail {card.rail}", f"rail {card.rail} ({card.device})"
         wrong = [*_beyond(card.after, "alarm"), *_errors(card)]
         if wrong:
-            broken.setdefault(part, []).append(f"{name}: {few(wrong, MOST_TOLD)}")
-        doubts += [f"{name}: {told}" for told in _untold(card)]
-        notes += [f"{name}: {told}" for told in _beyond(card.after, "warning")]
+            broken.setdefault(part, []).append(f"{name}: {few(wrong, MOST_SHOWN)}")
+        doubts += [f"{name}: {reason}" for reason in _unknown(card)]
+        notes += [f"{name}: {reason}" for reason in _beyond(card.after, "warning")]
     if broken:
         return (
             Verdict.FAIL,
-            few([told for some in broken.values() for told in some], MOST_TOLD, "; "),
+            few([reason for some in broken.values() for reason in some], MOST_SHOWN, "; "),
             list(broken),
         )
     if doubts:
-        return Verdict.UNPROVEN, few(doubts, MOST_TOLD, "; "), []
+        return Verdict.UNPROVEN, few(doubts, MOST_SHOWN, "; "), []
     copper = sum(card.after.copper for card in cards)
     kinds = [f"{len(cards) - copper} optical modules within their limits"] if len(cards) > copper else []
     kinds += [f"{copper} copper cables, which have no optics"] if copper else []
-    beside = f"; {few(notes, MOST_TOLD, '; ')}" if notes else ""
+    beside = f"; {few(notes, MOST_SHOWN, '; ')}" if notes else ""
     return (
         Verdict.PASS,
         f"{' and '.join(kinds)}; no error was left and no link went down under load{beside}",
@@ -162,7 +162,7 @@ def _more(before: int | None, after: int | None) -> int:
     return after - before if after >= before else after
 
 
-def _untold(card: Card) -> list[str]:
+def _unknown(card: Card) -> list[str]:
     """What keeps a port from being proven well."""
     after, before = card.after, card.before
     if after.problem:

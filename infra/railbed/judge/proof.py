@@ -13,7 +13,7 @@ RINGED = ("all_reduce", "all_gather", "reduce_scatter")
 
 
 class Case(FrozenModel):
-    """What was to be run, and the machine facts that its result is held against."""
+    """What was to be run, and the machine facts that its result is compared with."""
 
     collective: str
     nodes: int

@@ -36,7 +36,7 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
     mean, or a management network that was busy beside whole rails."""
     unused, doubts, guilty, lowest = [], [], set(), 1.0
     for node in counters:
-        for way, counted in (("sent", node.sent), ("received", node.received)):
+        for direction, counted in (("sent", node.sent), ("received", node.received)):
             total = sum(counted.values())
             if len(counted) < rails:
                 doubts.append(f"{node.node} counts on {len(counted)} of {rails} rails")
@@ -44,18 +44,18 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
             # The bound is a mean over nodes: a tree gives some of them less.
             if total < least_bytes * LEAST_OF_MEAN:
                 doubts.append(
-                    f"{node.node} {way} {total} B over its rails, and nodes had to move {least_bytes:.0f} B"
+                    f"{node.node} {direction} {total} B over its rails, and nodes had to move {least_bytes:.0f} B"
                 )
                 continue
             for rail in range(rails):
                 share = counted.get(rail, 0) * rails / total if total else 0.0
                 lowest = min(lowest, share)
-                told = f"{node.node} rail {rail} {way} {share:.0%} of an equal share"
+                finding = f"{node.node} rail {rail} {direction} {share:.0%} of an equal share"
                 if share < RAIL_SHARE_UNUSED:
-                    unused.append(told)
+                    unused.append(finding)
                     guilty.add((node.node, f"rail {rail}"))
                 elif share < RAIL_SHARE_DOUBTFUL:
-                    doubts.append(told)
+                    doubts.append(finding)
         if node.management > 2 * least_bytes * MANAGEMENT_SHARE:
             doubts.append(f"{node.node} moved {node.management} B over the management network")
     if not counters or least_bytes <= 0:
@@ -64,11 +64,11 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
             if not counters
             else "NVLink joins these nodes, so that nothing has to cross their rails"
         )
-        verdict, told_all = Verdict.UNPROVEN, [why]
+        verdict, findings = Verdict.UNPROVEN, [why]
     elif unused:
-        verdict, told_all = Verdict.FAIL, unused + doubts
+        verdict, findings = Verdict.FAIL, unused + doubts
     else:
-        verdict, told_all = (Verdict.UNPROVEN if doubts else Verdict.PASS), doubts
+        verdict, findings = (Verdict.UNPROVEN if doubts else Verdict.PASS), doubts
     return Judged(
         claim=CLAIM, node="", verdict=verdict, measured=lowest if counters else None, unit="of an equal share", expected=1.0,
         floor=RAIL_SHARE_DOUBTFUL, basis="derived",
@@ -77,7 +77,7 @@ def judge(counters: Sequence[NodeBytes], least_bytes: float, rails: int) -> Judg
             f"a rail below {RAIL_SHARE_UNUSED:g} of an equal share is not used, below {RAIL_SHARE_DOUBTFUL:g} it is doubtful",
             f"management at most {MANAGEMENT_SHARE:.0%}",
         ],
-        reason=few(told_all, 8, "; ") or f"every rail carried {lowest:.0%} of an equal share or more; management idle",
+        reason=few(findings, 8, "; ") or f"every rail carried {lowest:.0%} of an equal share or more; management idle",
         detail={
             "guilty": sorted(list(pair) for pair in guilty),
             "nodes": [node.model_dump(mode="json") for node in counters],

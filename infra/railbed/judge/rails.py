@@ -117,8 +117,8 @@ def _slower_by_their_means(flows: Flows) -> dict[Key, list[str]]:
         values = {name: series[key] for name, key in keys.items()}
         for name, found in compare.among(values, comparisons=2 * len(series)).items():
             if found.lost:
-                told = f"{found.loss:.1%} below {what} ({found.reference:.4g}) in the mean of {found.repeats} flows"
-                slower.setdefault(keys[name], []).append(told)
+                finding = f"{found.loss:.1%} below {what} ({found.reference:.4g}) in the mean of {found.repeats} flows"
+                slower.setdefault(keys[name], []).append(finding)
     return slower
 
 
@@ -148,14 +148,14 @@ def _lacking(table: _Table, quiet: _Table, node: str, rail: int, expectation: Ex
         return "nobody published what this rail must reach"
     for direction in SIDES:
         partners = table.rates.get((node, rail, direction), {})
-        way = "sent to" if direction == "out" else "received from"
+        verb = "sent to" if direction == "out" else "received from"
         if len(partners) < PARTNERS_NEEDED:
-            return f"{way} {len(partners)} partners, needs {PARTNERS_NEEDED}"
+            return f"{verb} {len(partners)} partners, needs {PARTNERS_NEEDED}"
         if max(partners.values()) >= expectation.floor:
             for partner, rate in quiet.rates.get((node, rail, direction), {}).items():
                 doubt = _doubt(table, (partner, rail, OTHER[direction]), expectation)
                 if rate < expectation.floor and doubt:
-                    return f"{way} {partner} at {rate:.4g} Gb/s, {doubt}"
+                    return f"{verb} {partner} at {rate:.4g} Gb/s, {doubt}"
     return ""
 
 
@@ -276,6 +276,6 @@ def _undecided(table: _Table, node: str, rail: int, slow: Sequence[str]) -> str:
 
 def _why_not(samples: Sequence[RailSample], node: str, rail: int) -> str:
     """The first reason given by a flow of this rail that was not run."""
-    told = (s.reason for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.reason)
-    first = next(told, "")
+    reasons = (s.reason for s in samples if s.rail == rail and node in (s.sender, s.receiver) and s.reason)
+    first = next(reasons, "")
     return f" ({first})" if first else ""

@@ -70,13 +70,13 @@ def named(table: Table) -> Named:
             "the log names none, and its rows lack a size, type, count or factor, or contradict each other",
         )
     name = _reducing(columns) if columns.reduces else _moving(columns)
-    told = (
+    reason = (
         f"the log names none; its rows have {'a' if columns.reduces else 'no'} reduction, "
         f"{'a' if columns.rooted else 'no'} root, busbw/algbw of {columns.low:.4g} to {columns.high:.4g}, "
         f"and counts of {'the whole size' if columns.shares == 1 else f'1/{columns.shares} of the size'}: "
     )
     return Named(
-        name, told + (f"only {name} prints that" if name else "more than one collective may print that")
+        name, reason + (f"only {name} prints that" if name else "more than one collective may print that")
     )
 
 

@@ -17,11 +17,11 @@ def doubt(measured: Any, bound: float | None = None, unit: str = "", limit: str 
     """
     if not finite(measured):
         return "the measured value is not a number"
-    told = f"{measured:.4g} {unit}".strip()
+    rate = f"{measured:.4g} {unit}".strip()
     if measured < 0:
-        return f"{told} is negative: a wrong number"
+        return f"{rate} is negative: a wrong number"
     if bound is not None and measured > bound * (1 + BOUND_TOLERANCE):
-        return f"{told} is above {limit} of {bound:.4g}: a wrong number"
+        return f"{rate} is above {limit} of {bound:.4g}: a wrong number"
     return ""
 
 
@@ -32,10 +32,10 @@ def guarded(record: Judged) -> Judged:
     """
     if not isinstance(record.measured, (int, float)):
         return record
-    told = doubt(record.measured, record.bound, record.unit)
+    reason = doubt(record.measured, record.bound, record.unit)
     changes: dict[str, Any] = {}
-    if told and record.verdict is Verdict.PASS:
-        changes = {"verdict": Verdict.UNPROVEN, "reason": told}
+    if reason and record.verdict is Verdict.PASS:
+        changes = {"verdict": Verdict.UNPROVEN, "reason": reason}
     if not finite(record.measured):
         changes["measured"] = None
     return record.model_copy(update=changes) if changes else record

@@ -79,29 +79,29 @@ def judge(
     the management network was busy all the same, those bytes were another program's: unproven.
     """
     want = counted_per_rail(payload_bytes, rails, payload_fraction)
-    worst, told, guilty, beside = 0.0, [], set(), []
+    worst, deviations, guilty, beside = 0.0, [], set(), []
     for node in counters:
-        for way, counted in (("sent", node.sent), ("received", node.received)):
+        for direction, counted in (("sent", node.sent), ("received", node.received)):
             for rail in range(rails):
                 off = counted.get(rail, 0) / want - 1 if want else 0.0
                 worst = max(worst, abs(off))
                 if abs(off) > COUNTER_TOLERANCE:
-                    told.append(f"{node.node} rail {rail} {way} {off:+.1%}")
+                    deviations.append(f"{node.node} rail {rail} {direction} {off:+.1%}")
                     guilty.add((node.node, f"rail {rail}"))
         share = node.management / (2 * payload_bytes) if payload_bytes else 0.0
         if share > MANAGEMENT_SHARE:
             beside.append(f"{node.node} moved {share:.1%} over the management network")
     verdict = Verdict.PASS
     if not counters or payload_bytes <= 0:
-        verdict, told = Verdict.UNPROVEN, ["no counters"]
-    elif told:
-        verdict, told = Verdict.FAIL, told + beside
+        verdict, deviations = Verdict.UNPROVEN, ["no counters"]
+    elif deviations:
+        verdict, deviations = Verdict.FAIL, deviations + beside
     elif beside:
-        verdict, told = (
+        verdict, deviations = (
             Verdict.UNPROVEN,
             [*beside, "yet every rail carried its share: another program's bytes"],
         )
-    reason = few(told, 8, "; ")
+    reason = few(deviations, 8, "; ")
     return Judged(
         claim=CLAIM,
         node="",

@@ -97,8 +97,8 @@ def _bound(
             continue
         value, why = across[name]
         if inside is not None and inside[0] < value:
-            told = [why + f" = {value:.5g}", "capped by " + inside[1] + f" = {inside[0]:.5g}"]
-            candidates.append((inside[0], told))
+            steps = [why + f" = {value:.5g}", "capped by " + inside[1] + f" = {inside[0]:.5g}"]
+            candidates.append((inside[0], steps))
         else:
             candidates.append((value, [why + f" = {value:.5g}"]))
     if not candidates:
@@ -139,10 +139,10 @@ def expect(
     if algorithm is None and _modelled(machine, nodes, collective, size_bytes):
         return _model(most, [*why, found.reason])
     if not gates(size_bytes):
-        told = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
+        step = f"{size_bytes} B is below {GATING_SIZE_BYTES} B: such a size informs and does not gate"
     else:
-        told = found.reason
-    return _ramp(machine, nodes, collective, size_bytes, algorithm, most, [*why, told])
+        step = found.reason
+    return _ramp(machine, nodes, collective, size_bytes, algorithm, most, [*why, step])
 
 
 def expectations(
@@ -315,13 +315,13 @@ def _line(machine: BandwidthMachine, rails: int) -> Expectation:
     share, gate = (
         (published.RAIL_SHARE, 1 - published.RAIL_SLACK) if known is None else (known, RAIL_GATE_FRACTION)
     )
-    told = f"payload {share:g} of it; floor {gate:g} of the payload"
+    step = f"payload {share:g} of it; floor {gate:g} of the payload"
     if known is None:
-        told = (
+        step = (
             f"nobody published its headers: {share:g} of the line, as EFA of p5en was measured (stas00/ml-engineering); floor "
             f"{gate:g} of that, the slack of a public gate (imbue-ai/cluster-health)"
         )
     return Expectation(
         unit="Gb/s", bound=line, expected=line * share, floor=line * share * gate, basis="derived",
-        derivation=[f"{rails} × line {rate:g} Gb/s = {line:g} Gb/s, each direction", told],
+        derivation=[f"{rails} × line {rate:g} Gb/s = {line:g} Gb/s, each direction", step],
     )  # fmt: skip

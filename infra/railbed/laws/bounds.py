@@ -58,8 +58,8 @@ def _trees(g: Group, w: float, b: float) -> Bound:
     """
     k, n = g.domains, g.ranks
     if k > 2 and not g.even:
-        told = f"trees, domains of unequal size: B(n-1)/(k-1) with B = {b:g}, n = {n}, k = {k}"
-        return b * (n - 1) / (k - 1), told
+        derivation = f"trees, domains of unequal size: B(n-1)/(k-1) with B = {b:g}, n = {n}, k = {k}"
+        return b * (n - 1) / (k - 1), derivation
     times = 2 / TREE_LOAD.get(k, 2.0)
     sign = {2: "2", 3: "4/3 "}.get(k, "")
     return times * w * (n - 1) / n, f"tree: {sign}W(n-1)/n with W = {w:g}, n = {n}"
@@ -101,8 +101,8 @@ def _reduced(machine: BandwidthMachine, g: Group) -> Bound | None:
         return None
     if machine.nvls:
         algbw = line * r / (r + 1)
-        told = f"in-switch reduction, by its bytes: algorithm bandwidth L·r/(r+1) = {algbw:.4g} with L = {line:g}, r = {r}"
-        return algbw * across, told
+        derivation = f"in-switch reduction, by its bytes: algorithm bandwidth L·r/(r+1) = {algbw:.4g} with L = {line:g}, r = {r}"
+        return algbw * across, derivation
     ring = machine.ring_busbw_cap_gbytes_per_s or line
     algbw = ring * r / (2 * (r - 1))
     return algbw * across, f"reduce_scatter and all_gather inside a domain: algorithm bandwidth {algbw:.4g}"

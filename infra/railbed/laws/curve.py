@@ -10,7 +10,7 @@ from railbed.laws.machine import BandwidthMachine, group
 DIGITS = 5
 """Significant digits that a contract keeps of a rate."""
 LEAST_FLOOR_US = 1000.0
-"""A size that should take less has no floor: two iterations of it, of the slowest rank, tell of how processes start as well."""
+"""A size that should take less has no floor: two iterations of the slowest rank include process start."""
 
 
 def sizes(machine: BandwidthMachine, nodes: int, largest_bytes: int) -> list[int]:
@@ -37,7 +37,7 @@ def curve(machine: BandwidthMachine, nodes: int, collective: str, largest_bytes:
         reach = bandwidth.expect(machine, nodes, collective, size)
         expected = reach.expected
         if expected is None and plateau and not machine.network_only:
-            # Nobody published a smaller size of it: the model draws what to look for, and gives no floor.
+            # Nobody published a smaller size of it: the model draws the expectation, and gives no floor.
             expected = latency.busbw_gbytes_per_s(group(machine, nodes), collective, size, plateau)
         scale = ranks.factor(collective, group(machine, nodes).ranks)
         short = scale is not None and expected is not None and size * scale / expected / 1000 < LEAST_FLOOR_US

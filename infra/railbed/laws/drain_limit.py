@@ -3,7 +3,7 @@
 Nodes have no view of the whole, so each asks the scheduler: before it drains itself (``refusal`` of all that are out), and
 once more when the scheduler's clock has moved on (``refusal`` of those that were out ``before`` it); where the second answer
 is no, it takes its own drain back. However many try at once, no more than the limit stay: of those that stay, the one that
-the scheduler wrote down last saw all the others in its second look.
+the scheduler wrote down last saw all the others in its second read.
 """
 
 from __future__ import annotations

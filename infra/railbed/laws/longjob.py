@@ -105,31 +105,38 @@ class JobRequest(FrozenModel):
     read_gbytes_per_s: float | None = None
 
 
-def plan(wish: JobRequest, known: Reliability | None = None) -> LongJob:
+def plan(request: JobRequest, known: Reliability | None = None) -> LongJob:
     """The plan of a long job. Raises UsageError for numbers out of range."""
-    _check(wish)
+    _check(request)
     known = known or load_reliability()
-    nodes = math.ceil(wish.gpus / wish.gpus_per_node)
-    stops, removals = _per_day(known, "job_stops", wish.gpus), _per_day(known, "node_removals", wish.gpus)
+    nodes = math.ceil(request.gpus / request.gpus_per_node)
+    stops, removals = (
+        _per_day(known, "job_stops", request.gpus),
+        _per_day(known, "node_removals", request.gpus),
+    )
     between = Three(**{name: SECONDS_PER_DAY / rate for name, rate in stops})
-    sure = known.spare_probability if wish.spare_probability is None else wish.spare_probability
-    away = known.return_days if wish.return_days is None else wish.return_days
-    write, read, assumed = _storage(wish, known, nodes)
-    gbytes = checkpoint_gbytes(known, wish.gpus) if wish.checkpoint_gbytes is None else wish.checkpoint_gbytes
-    detection = known.detection_s if wish.detection_s is None else wish.detection_s
-    start = known.restart_s if wish.restart_s is None else wish.restart_s
+    sure = known.spare_probability if request.spare_probability is None else request.spare_probability
+    away = known.return_days if request.return_days is None else request.return_days
+    write, read, assumed = _storage(request, known, nodes)
+    gbytes = (
+        checkpoint_gbytes(known, request.gpus)
+        if request.checkpoint_gbytes is None
+        else request.checkpoint_gbytes
+    )
+    detection = known.detection_s if request.detection_s is None else request.detection_s
+    start = known.restart_s if request.restart_s is None else request.restart_s
     write_s, restore_s = gbytes / write, gbytes / read
     interval = failures.checkpoint_interval_s(write_s, between.central)
     recovery = detection + start + restore_s
     worth = Three(**{name: failures.goodput(interval, write_s, recovery, m) for name, m in between})
     spares = _spares(removals, away, sure)
     return LongJob(
-        gpus=wish.gpus,
+        gpus=request.gpus,
         nodes=nodes,
-        days=wish.days,
+        days=request.days,
         interruptions=None
-        if wish.days is None
-        else Three(**{name: rate * wish.days for name, rate in stops}),
+        if request.days is None
+        else Three(**{name: rate * request.days for name, rate in stops}),
         interruptions_per_day=stops,
         between_interruptions_s=between,
         node_removals_per_day=removals,
@@ -150,7 +157,7 @@ def plan(wish: JobRequest, known: Reliability | None = None) -> LongJob:
             restart=(start + restore_s) / between.central,
         ),
         sensitivity=[Sensitivity(return_days=d, spare_nodes=_spares(removals, d, sure)) for d in RETURN_DAYS],
-        assumptions=_assumptions(wish, known, write, read),
+        assumptions=_assumptions(request, known, write, read),
         storage_is_assumed=assumed,
     )
 
@@ -178,44 +185,44 @@ def _spares(removals: Three, return_days: float, probability: float) -> ThreeCou
     return ThreeCounts(**{name: failures.spares(rate * return_days, probability) for name, rate in removals})
 
 
-def _storage(wish: JobRequest, known: Reliability, nodes: int) -> tuple[float, float, bool]:
+def _storage(request: JobRequest, known: Reliability, nodes: int) -> tuple[float, float, bool]:
     """Write and read GB/s of all nodes, and whether the published reference stands in for either."""
     units = max(1.0, nodes / known.storage_nodes)
     write = min(known.storage_write_gbytes_per_s * units, known.storage_node_write_gbytes_per_s * nodes)
     read = min(known.storage_read_gbytes_per_s * units, known.storage_node_read_gbytes_per_s * nodes)
-    assumed = wish.write_gbytes_per_s is None or wish.read_gbytes_per_s is None
-    return wish.write_gbytes_per_s or write, wish.read_gbytes_per_s or read, assumed
+    assumed = request.write_gbytes_per_s is None or request.read_gbytes_per_s is None
+    return request.write_gbytes_per_s or write, request.read_gbytes_per_s or read, assumed
 
 
-def _assumptions(wish: JobRequest, known: Reliability, write: float, read: float) -> list[Assumed]:
+def _assumptions(request: JobRequest, known: Reliability, write: float, read: float) -> list[Assumed]:
     named = [f"{rate}_{name}" for rate in ("job_stops", "node_removals") for name in Three.model_fields]
     made = [
         Assumed(name=name, value=known.fact(name), source=known.provenance[name].source) for name in named
     ]
     for name in ("spare_probability", "return_days", "detection_s", "restart_s"):
-        given = getattr(wish, name)
+        given = getattr(request, name)
         source = known.provenance[name].source if given is None else "given"
         made.append(Assumed(name=name, value=known.fact(name) if given is None else given, source=source))
-    if wish.checkpoint_gbytes is None:
-        size, source = checkpoint_gbytes(known, wish.gpus), known.provenance["checkpoint_gbytes"].source
+    if request.checkpoint_gbytes is None:
+        size, source = checkpoint_gbytes(known, request.gpus), known.provenance["checkpoint_gbytes"].source
         made.append(Assumed(name="checkpoint_gbytes", value=size, source=source))
     for name, value in (("write_gbytes_per_s", write), ("read_gbytes_per_s", read)):
-        source = "given" if getattr(wish, name) is not None else known.provenance[f"storage_{name}"].source
+        source = "given" if getattr(request, name) is not None else known.provenance[f"storage_{name}"].source
         made.append(Assumed(name=name, value=value, source=source))
     return made
 
 
-def _check(wish: JobRequest) -> None:
+def _check(request: JobRequest) -> None:
     limits: list[tuple[str, float | None, float, float]] = [
-        ("gpus", wish.gpus, 1, MAX_GPUS),
-        ("gpus-per-node", wish.gpus_per_node, 1, 1024),
-        ("days", wish.days, 0, MAX_DAYS),
-        ("checkpoint-gbytes", wish.checkpoint_gbytes, 0, 10_000_000),
-        ("return-days", wish.return_days, 0, MAX_DAYS),
-        ("detection-s", wish.detection_s, 0, SECONDS_PER_DAY),
-        ("restart-s", wish.restart_s, 0, SECONDS_PER_DAY),
-        ("write-gbytes-per-s", wish.write_gbytes_per_s, 0, 1_000_000),
-        ("read-gbytes-per-s", wish.read_gbytes_per_s, 0, 1_000_000),
+        ("gpus", request.gpus, 1, MAX_GPUS),
+        ("gpus-per-node", request.gpus_per_node, 1, 1024),
+        ("days", request.days, 0, MAX_DAYS),
+        ("checkpoint-gbytes", request.checkpoint_gbytes, 0, 10_000_000),
+        ("return-days", request.return_days, 0, MAX_DAYS),
+        ("detection-s", request.detection_s, 0, SECONDS_PER_DAY),
+        ("restart-s", request.restart_s, 0, SECONDS_PER_DAY),
+        ("write-gbytes-per-s", request.write_gbytes_per_s, 0, 1_000_000),
+        ("read-gbytes-per-s", request.read_gbytes_per_s, 0, 1_000_000),
     ]
     may_be_none_at_all = ("detection-s", "restart-s", "return-days")
     for name, value, least, most in limits:
@@ -228,7 +235,7 @@ def _check(wish: JobRequest) -> None:
                 allowed=f"{'0 or more' if name in may_be_none_at_all else f'more than 0, at least {least:g}'}, ≤ {most:g}",
                 hint="choose a value within the range",
             )  # fmt: skip
-    sure = wish.spare_probability
+    sure = request.spare_probability
     if sure is not None and not 0 < sure < 1:
         raise UsageError(
             "a probability lies between 0 and 1", path="--spare-probability", found=str(sure), allowed="0 < p < 1",

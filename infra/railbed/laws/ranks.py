@@ -1,4 +1,4 @@
-"""How many ranks a result speaks of: the factor between bus and algorithm bandwidth tells.
+"""How many ranks a result is of: by the factor between bus and algorithm bandwidth.
 
 Factors: NVIDIA/nccl-tests doc/PERFORMANCE.md. Labels of published logs are sometimes wrong; the factor is
 not, but it saturates: printed to two decimals, 1,016 and 1,024 ranks look alike. So the answer is a range.
@@ -42,7 +42,7 @@ class Ranks:
     """What the rows say about n."""
 
     nearest: int | None
-    """Nearest integer to the n of the row that rounding blurs least; None where no row tells."""
+    """Nearest integer to the n of the row that rounding blurs least; None where no row shows it."""
     low: int | None
     high: int | None
     """None: open. ``low`` above ``high``: the rows contradict each other."""
@@ -126,8 +126,8 @@ def problems(table: Table, found: Ranks, requested: int | None) -> list[str]:
     """``RANKS_MISMATCH``: label or request lies outside the range, or the rows contradict each other."""
     if found.contradictory:
         return ["RANKS_MISMATCH"]
-    told = [n for n in (table.labelled_ranks, requested) if n is not None]
-    wrong = found.rows_used > 0 and any(not found.allows(n) for n in told)
+    stated = [n for n in (table.labelled_ranks, requested) if n is not None]
+    wrong = found.rows_used > 0 and any(not found.allows(n) for n in stated)
     # Where both lie inside a wide range they must still agree: the rank lines decide there.
-    wrong = wrong or len(set(told)) > 1
+    wrong = wrong or len(set(stated)) > 1
     return ["RANKS_MISMATCH"] if wrong else []

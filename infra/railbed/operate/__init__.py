@@ -5,7 +5,7 @@ Imports the stages configure and validate, effects and the contract; never a spe
 
 from railbed.operate import losses
 from railbed.operate.cited import cited_reports
-from railbed.operate.fallen import Held, require_scheduler
+from railbed.operate.fallen import HoldResult, require_scheduler
 from railbed.operate.fallen import hold as hold_fallen
 from railbed.operate.joining import joining
 from railbed.operate.shrink import leaving, require_idle
@@ -16,7 +16,7 @@ from railbed.operate.upgrading import plan as plan_upgrade
 from railbed.operate.upgrading import run as upgrade
 
 __all__ = [
-    "Held",
+    "HoldResult",
     "PlannedUpgrade",
     "Upgraded",
     "cited_reports",

@@ -69,12 +69,12 @@ def codes(state: NodeState | None) -> set[str]:
     """Faults of the node itself for which it drained, or would have where the limit had let it go."""
     if state is None:
         return set()
-    told = [
+    reasons = [
         one.text for one in report.parse(state.comment, HEALTH_REPORT_PREFIX) if one.code == "not-drained"
     ]
     if state.drained and state.reason.startswith(HEALTHCHECK_PREFIX):
-        told += state.reason.removeprefix(HEALTHCHECK_PREFIX).split("; ")
-    words = {word.strip() for text in told for word in text.split(": ")}
+        reasons += state.reason.removeprefix(HEALTHCHECK_PREFIX).split("; ")
+    words = {word.strip() for text in reasons for word in text.split(": ")}
     return {word for word in words if faults.drains(word)}
 
 

@@ -22,7 +22,7 @@ REASON_LENGTH = 240
 
 
 class Step(Protocol):
-    """Tells a person and the journal what was done on a node."""
+    """Reports what was done on a node, to the terminal and the journal."""
 
     def __call__(self, event: str, text: str, **fields: object) -> None: ...
 
@@ -68,12 +68,12 @@ def busy(scheduler: Scheduler, names: Iterable[str]) -> dict[str, list[str]]:
 
 def wait(scheduler: Scheduler, name: str, step: Step) -> float:
     """Waits until no job holds the node; says once which ones it waits for. Gives the seconds."""
-    start, told = time.monotonic(), ""
+    start, shown = time.monotonic(), ""
     while jobs := scheduler.jobs(name):
         listed = ", ".join(f"{job.id} of {job.user}" for job in jobs)
-        if listed != told:
+        if listed != shown:
             step("wait", f"waiting for job {listed} to end by itself", jobs=listed)
-            told = listed
+            shown = listed
         if time.monotonic() - start > DRAIN_TIMEOUT_S:
             raise UnprovenError(
                 f"{name} still runs {listed} after {DRAIN_TIMEOUT_S:g} s", code="STILL_BUSY",

@@ -1,4 +1,4 @@
-"""What a node says of itself, saved before anything on it is changed: of its kernel, its devices and its services."""
+"""State of a node's kernel, devices and services, saved before anything on it is changed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, 
             follows = (
                 "nothing: it came back too often"
                 if latched
-                else "its health check gives it back after three clean looks"
+                else "its health check gives it back after three clean checks"
             )
             return follows, command, Action.REPAIR
         waits = "its jobs end by themselves; " if busy else ""

@@ -27,10 +27,10 @@ these end without railbed."""
 
 
 @dataclass(frozen=True)
-class Held:
+class HoldResult:
     """What became of the nodes that fell."""
 
-    held: list[str]
+    reserved: list[str]
     beyond_limit: list[str]
     """Nodes that still take jobs: with them too many of their pool would be out of service at once, or ``breaker`` says why."""
     trouble: str = ""
@@ -46,14 +46,14 @@ def require_scheduler(contract: Contract) -> None:
     if contract.scheduler != "slurm":
         raise UsageError(
             f"stack {contract.stack} has no scheduler that could keep jobs from a node", code="NO_SCHEDULER", path="--hold",
-            hint="without --hold what drifted is told",
+            hint="without --hold drift is reported",
         )  # fmt: skip
 
 
 def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> list[str]:
     """Accepted nodes that today's validation blames for a claim that was certified and fails; most claims first. Pure.
 
-    A claim without a verdict, a slower rate that holds its floor and another version are told, and take no node away.
+    A claim without a verdict, a slower rate that holds its floor and another version are reported, and take no node away.
     """
     failing = {one.claim for one in found.drifted if one.kind == "fail" and one.claim != OF_SCHEDULER}
     blamed: dict[str, set[str]] = {}
@@ -68,7 +68,7 @@ def fallen(contract: Contract, found: Drifted, accepted: Mapping[str, str]) -> l
     return sorted(names, key=lambda name: -len(blamed[name]))
 
 
-def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
+def hold(work: Workspace, contract: Contract, found: Drifted) -> HoldResult:
     """Holds the nodes that fell, as many as the limit on automatic drains lets go; running jobs go on.
 
     Where the scheduler does not do so, nothing is written down, so that the next run tries again. Nodes that are not accepted
@@ -82,22 +82,22 @@ def hold(work: Workspace, contract: Contract, found: Drifted) -> Held:
         states = scheduler.nodes()
         opened = breakers(work, contract, names, states)
         closed = [name for name in names if contract.node(name).pool not in opened]
-        held = quarantine.within_limit(contract, closed, states, away)
-        acceptance.hold(scheduler, [*held, *away])
+        reserved = quarantine.within_limit(contract, closed, states, away)
+        acceptance.hold(scheduler, [*reserved, *away])
     except CommandError as silent:
         unwritten = _written(work, [], {}, wanted=names, scheduler=silent.message)
-        return Held([], [], silent.message if names else "", unwritten)
-    left = [name for name in names if name not in held]
+        return HoldResult([], [], silent.message if names else "", unwritten)
+    left = [name for name in names if name not in reserved]
     # One that holds nobody is no evidence: where a pool is at its limit there is one an hour.
-    told = {"beyond_limit": left, "scheduler": "", "report": found.report if held else ""}
-    unwritten = _written(work, held, opened, **told) if names else ""
-    return Held(held, left, unwritten=unwritten, breaker=opened)
+    fields = {"beyond_limit": left, "scheduler": "", "report": found.report if reserved else ""}
+    unwritten = _written(work, reserved, opened, **fields) if names else ""
+    return HoldResult(reserved, left, unwritten=unwritten, breaker=opened)
 
 
 def breakers(
     work: Workspace, contract: Contract, names: list[str], states: Mapping[str, NodeState]
 ) -> dict[str, str]:
-    """Pools whose circuit breaker is open, and why: their nodes that fell are told, and a person looks for the one cause."""
+    """Pools whose circuit breaker is open, and why: their failed nodes are reported, and a person finds the common cause."""
     index = Journal(work.journal_file).index()
     pools = {contract.node(name).pool for name in names}
     found = {
@@ -106,14 +106,14 @@ def breakers(
     return {pool: why for pool, why in found.items() if why}
 
 
-def _written(work: Workspace, held: list[str], opened: Mapping[str, str], **told: object) -> str:
+def _written(work: Workspace, reserved: list[str], opened: Mapping[str, str], **fields: object) -> str:
     """Writes down who is held; why not, where the disk is full. The scheduler holds them all the same."""
     journal = Journal(work.journal_file)
     try:
-        acceptance.revoke(work, held)
+        acceptance.revoke(work, reserved)
         for pool, why in opened.items():
             breaker.note(journal, pool, why)
-        journal.write("drift-hold", nodes=held, **told)
+        journal.write("drift-hold", nodes=reserved, **fields)
     except RailbedError as full:
         return full.message
     return ""

@@ -13,7 +13,7 @@ from railbed.validate.node.probe import Symptom
 
 
 class Incident(FrozenModel):
-    """One thing that is down, or that nobody can look at."""
+    """One thing that is down, or cannot be checked."""
 
     part: str
     """``filesystem scratch``, ``scheduler``, ``time``, …; where few nodes see it ``storage client of scratch``."""
@@ -47,11 +47,11 @@ def _incident(
 ) -> Incident:
     symptom = next(iter(by_node.values()))
     everywhere = 2 * len(by_node) > asked
-    title, told = part, symptom.text
+    title, reason = part, symptom.text
     if part == "filesystem":
         known = next((f for f in contract.filesystems if f.mount == subject), None)
         name = known.name if known else subject
         title = f"filesystem {name}" if everywhere else f"storage client of {name}"
         if everywhere and known and known.metadata_server:
-            told = f"{told}; look at {known.metadata_server}, which serves it"
-    return Incident(part=title, nodes=list(by_node), asked=asked, reason=told)
+            reason = f"{reason}; look at {known.metadata_server}, which serves it"
+    return Incident(part=title, nodes=list(by_node), asked=asked, reason=reason)

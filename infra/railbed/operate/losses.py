@@ -49,21 +49,21 @@ class Losses(FrozenModel):
     def lines(self) -> list[str]:
         """For a person, most important first."""
         jobs = self.jobs[:SHOWN] + ([f"{len(self.jobs) - SHOWN} more"] if len(self.jobs) > SHOWN else [])
-        told = [
+        lines = [
             f"running jobs: {'; '.join(jobs) or 'none'}" + (f"; {self.waiting} wait" if self.waiting else "")
         ]
         if self.jobs_unknown:
-            told = [f"running jobs: not known ({self.jobs_unknown})"]
+            lines = [f"running jobs: not known ({self.jobs_unknown})"]
         for one in self.filesystems:
             holds = (
                 f"not known what it holds ({one.unknown})"
                 if one.used_gib is None
                 else f"df shows {one.used_gib:.3g} GiB used"
             )
-            told.append(
+            lines.append(
                 f"filesystem {one.name} ({one.mount}): {holds}; {'it stays' if one.kept else 'its data goes'}"
             )
-        return [*told, f"nodes and their disks: {', '.join(self.nodes) or 'none known'}"]
+        return [*lines, f"nodes and their disks: {', '.join(self.nodes) or 'none known'}"]
 
 
 def find(work: Workspace, kept: Collection[str]) -> Losses:

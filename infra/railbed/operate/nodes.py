@@ -55,7 +55,7 @@ def view(node: Node, seen: Picture) -> NodeView:
     """One node."""
     jobs = seen.jobs.get(node.name, [])
     state, reason = _state(
-        node, seen.states.get(node.name), node.name in seen.held, bool(jobs), seen.accepted
+        node, seen.states.get(node.name), node.name in seen.reserved, bool(jobs), seen.accepted
     )
     stands = standing.of(node, seen)
     return NodeView(
@@ -65,7 +65,7 @@ def view(node: Node, seen: Picture) -> NodeView:
 
 
 def _state(
-    node: Node, seen: NodeState | None, held: bool, busy: bool, accepted: Mapping[str, str]
+    node: Node, seen: NodeState | None, reserved: bool, busy: bool, accepted: Mapping[str, str]
 ) -> tuple[str, str]:
     if node.role == "controller":
         return "healthy", "the scheduler answers on it"
@@ -75,7 +75,7 @@ def _state(
         return "unknown", seen.reason or f"the scheduler says {seen.text}"
     if seen.drained:
         return ("draining" if busy else "drained"), seen.reason
-    if held:
+    if reserved:
         return "validating", f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation"
     if not acceptance.is_accepted(node, accepted):
         return "validating", "has not passed a full validation yet"

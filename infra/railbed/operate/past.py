@@ -48,7 +48,7 @@ class Past:
     """Why it does not take jobs: a repair or upgrade that failed, a run of the roles, drift."""
     last: Entry | None = None
     """The last step of a repair, an upgrade or a settlement."""
-    held: Entry | None = None
+    hold: Entry | None = None
     """A person drained it or gave it back, through railbed."""
     resumed: Entry | None = None
     """A person gave it back, through railbed."""
@@ -95,13 +95,13 @@ def _take(found: Past, entry: Entry) -> None:
         found.changed = entry
     if found.passed is None and (kind in PASSING or _passed(entry)):
         found.passed = entry
-    # A try that another entry does not follow was killed: the node may be held and not drained, and nobody else would look at it.
+    # A try that another entry does not follow was killed: the node may be held and not drained, and nothing else would check it.
     if found.unfit is None and kind in FAILED | UNFIT | {TRY}:
         found.unfit = entry
     if found.last is None and kind in OPEN | FAILED | ENDED:
         found.last = entry
-    if found.held is None and kind in ("drain", RESUME):
-        found.held = entry
+    if found.hold is None and kind in ("drain", RESUME):
+        found.hold = entry
     if found.resumed is None and kind == RESUME:
         found.resumed = entry
 

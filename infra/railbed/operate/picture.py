@@ -34,7 +34,7 @@ class Picture:
     _pasts: dict[str, past.Past] = field(default_factory=dict)
 
     @cached_property
-    def held(self) -> frozenset[str]:
+    def reserved(self) -> frozenset[str]:
         """Nodes in the acceptance reservation."""
         return frozenset(
             name for one in self.reservations if one.name == ACCEPTANCE_RESERVATION for name in one.nodes

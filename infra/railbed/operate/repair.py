@@ -84,11 +84,11 @@ def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: s
     seen = picture.take(contract, work, scheduler)
     before = standing.of(contract.node(name), seen).place
     lifecycle.transition(before, Event.DRAINED)
-    held = guards.refusals(seen, [name], Action.REPAIR)
-    for one in held:
+    refusals = guards.refusals(seen, [name], Action.REPAIR)
+    for one in refusals:
         if one.guard is Guard.BREAKER:
             breaker.note(journal, contract.node(name).pool, one.why)
-    if overridden := guards.require(held, force):
+    if overridden := guards.require(refusals, force):
         journal.write(
             "break-glass", node=name, reason=force, by=operator(), guards=guards.overridden(overridden)
         )

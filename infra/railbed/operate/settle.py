@@ -60,9 +60,9 @@ def _one(node: Node, seen: Picture) -> Settled | None:
 def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
     if stands.why.startswith(HEALTHCHECK_PREFIX):
         return "its health check gives it back itself, or says why not"
-    held = guards.refusals(seen, [name], Action.SETTLE)
-    if held:
-        return f"{held[0].guard}: {held[0].why}"
+    refusals = guards.refusals(seen, [name], Action.SETTLE)
+    if refusals:
+        return f"{refusals[0].guard}: {refusals[0].why}"
     wanted, has = seen.contract.software.release, seen.releases.get(name)
     if has != wanted:
         return f"it has {has or 'no whole release'}, and the cluster {wanted}: run the roles first, in a repair or an upgrade"
@@ -72,7 +72,7 @@ def _left(name: str, seen: Picture, stands: standing.Standing) -> str:
 def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     """Does it, one node after the other. A run that is ended leaves the node held: in no case does it take jobs unproven.
 
-    Each node is looked at anew when its turn comes: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
+    Each node is checked again before its own turn: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
     Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
     """
     scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()
@@ -130,10 +130,10 @@ def _try(
     owner = drain.owners(scheduler.nodes(), [name]).get(name, "")
     if report.verdict is not Verdict.PASS:
         first = report.open_claims[0]
-        told = f"{first.claim} {first.verdict}: {first.reason}"
+        reason = f"{first.claim} {first.verdict}: {first.reason}"
         if before.drained:
-            _drain_again(scheduler, name, f"{REPAIR_PREFIX} {told}")
-        return _stays(journal, one, told, report.verdict, report.report_dir)
+            _drain_again(scheduler, name, f"{REPAIR_PREFIX} {reason}")
+        return _stays(journal, one, reason, report.verdict, report.report_dir)
     acceptance.release(scheduler, [name])
     journal.write("settle-returned", node=name, report=report.report_dir, kept_drained_by=owner)
     say(f"{name}: {'passed; still drained by its owner' if owner else 'passed, back in service'}")

@@ -46,12 +46,12 @@ def of(node: Node, seen: Picture) -> Standing:
     if node.role == "controller":
         return Standing(Place(State.HEALTHY, proven=True), "the scheduler answers on it")
     state, known = seen.states.get(node.name), seen.past(node.name)
-    proven = seen.is_accepted(node) and node.name not in seen.held and known.proven
+    proven = seen.is_accepted(node) and node.name not in seen.reserved and known.proven
     return (
         _by_person(node, seen, state, known, proven)
         or _unheard(node, seen, state, proven)
         or _drained(state, known, bool(seen.jobs.get(node.name)), proven)
-        or _held(node, seen, known, proven)
+        or _without_jobs(node, seen, known, proven)
         or _serving(state, known)
     )
 
@@ -64,7 +64,7 @@ def _by_person(
         return Standing(Place(State.RMA), f"sent to its vendor: {gone.event.get('reason', '')}", gone.at)
     if state is None or not state.drained or state.reason.startswith(AUTOMATIC_DRAINS):
         return None
-    through_us = known.held if state.reason.startswith(OPERATOR_PREFIX) else None
+    through_us = known.hold if state.reason.startswith(OPERATOR_PREFIX) else None
     mine = through_us if through_us and through_us.kind == "drain" else None
     return Standing(
         Place(State.MAINTENANCE, proven), state.reason or "drained without a reason", _at(mine, state)
@@ -105,7 +105,7 @@ def _drained(state: NodeState | None, known: Past, busy: bool, proven: bool) -> 
     return Standing(Place(State.DRAINING, proven), state.reason, _at(step, state))
 
 
-def _held(node: Node, seen: Picture, known: Past, proven: bool) -> Standing | None:
+def _without_jobs(node: Node, seen: Picture, known: Past, proven: bool) -> Standing | None:
     """Not drained, and yet without jobs."""
     if proven:
         return None
@@ -113,12 +113,12 @@ def _held(node: Node, seen: Picture, known: Past, proven: bool) -> Standing | No
     if step and step.kind in past.CHANGING:
         return Standing(Place(State.REPAIRING), f"last step {step.kind}", step.at)
     if known.unfit and _unfit(known):
-        return Standing(Place(State.QUARANTINED), told(known.unfit), known.unfit.at)
+        return Standing(Place(State.QUARANTINED), describe(known.unfit), known.unfit.at)
     if not seen.is_accepted(node):
         if node.name not in seen.releases:
             return Standing(Place(State.PROVISIONING), "no run of the roles was whole on it yet")
         return Standing(Place(State.VALIDATING), "has not passed a full validation yet")
-    if node.name in seen.held:
+    if node.name in seen.reserved:
         return Standing(
             Place(State.VALIDATING),
             f"in reservation {ACCEPTANCE_RESERVATION} until it passes a full validation",
@@ -145,7 +145,7 @@ def _unfit(known: Past) -> bool:
     return known.unfit is not None and (known.passed is None or known.unfit.place > known.passed.place)
 
 
-def told(entry: Entry) -> str:
+def describe(entry: Entry) -> str:
     """What the journal says of a failure, in a few words."""
     said = entry.event
     if entry.kind == past.TRY:

@@ -67,7 +67,7 @@ WantedBy=timers.target
 
 
 def units(stack: str, root: Path, program: Path, user: str, path: str) -> dict[str, str]:
-    """File name → content. ``root`` is the checkout, ``program`` its `railbed`, ``path`` where programs are looked for, such as
+    """File name → content. ``root`` is the checkout, ``program`` its `railbed`, ``path`` the search path of programs, such as
     that of a provider's login service. Raises UsageError for a path that systemd does not start programs from.
 
     Each waits for the units of which ``after`` has the names where these run (systemd.unit(5), "After="): all hold the lock.

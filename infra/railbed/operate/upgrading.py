@@ -70,8 +70,8 @@ class Upgraded(FrozenModel):
 def plan(contract: Contract, work: Workspace, release: str, scheduler: Scheduler) -> Planned:
     """Who has another release, or was left half-done, in waves; changes nothing."""
     states = scheduler.nodes()
-    held = scheduler.reservation(ACCEPTANCE_RESERVATION)
-    half_done = set(held.nodes) if held else set()
+    acceptance = scheduler.reservation(ACCEPTANCE_RESERVATION)
+    half_done = set(acceptance.nodes) if acceptance else set()
     half_done |= {
         name for name, one in states.items() if one.drained and one.reason.startswith(UPGRADE_PREFIX)
     }
@@ -127,8 +127,8 @@ class _Run:
         """
         seen = picture.take(self.contract, self.work, self.scheduler)
         states = seen.states
-        if held := guards.refusals(seen, names, Action.UPGRADE):
-            self.limited = "; ".join(f"{', '.join(one.nodes)}: {one.why}" for one in held)
+        if refusals := guards.refusals(seen, names, Action.UPGRADE):
+            self.limited = "; ".join(f"{', '.join(one.nodes)}: {one.why}" for one in refusals)
             self.say(f"not drained: {self.limited}")
             return
         for name in names:
@@ -138,7 +138,7 @@ class _Run:
         # A drain from before, of the health check say, has a cause that another node's failure does not end.
         before = {name: states[name].reason if states[name].drained else "" for name in names}
         pending, start = list(names), time.monotonic()
-        told: dict[str, list[str]] = {}
+        reported: dict[str, list[str]] = {}
         while pending and not self.failed:
             busy = drain.busy(self.scheduler, pending)
             ready = [name for name in pending if name not in busy]
@@ -146,18 +146,18 @@ class _Run:
                 self.move(ready)
                 pending = [name for name in pending if name in busy]
                 continue
-            for name in [n for n in pending if busy[n] != told.get(n)]:
+            for name in [n for n in pending if busy[n] != reported.get(n)]:
                 self.step(name)(
                     "wait", f"waiting for job {', '.join(busy[name])} to end by itself", jobs=busy[name]
                 )
-            told = busy
+            reported = busy
             if time.monotonic() - start > self.wait_s:
                 self.waiting = busy
                 return
             time.sleep(DRAIN_POLL_S)
         self._undrain({name: before[name] for name in pending})
 
-    def _look(self, names: Sequence[str]) -> dict[str, NodeState]:
+    def _read_states(self, names: Sequence[str]) -> dict[str, NodeState]:
         """Asks who drained ``names``: a person may do so at any moment, and that drain is neither ended nor written over."""
         states = self.scheduler.nodes()
         self.owners |= drain.owners(states, names)
@@ -168,7 +168,7 @@ class _Run:
 
         ``before``: node → reason for which it was drained then, empty where it was not.
         """
-        states = self._look(list(before)) if before else {}
+        states = self._read_states(list(before)) if before else {}
         for name, reason in before.items():
             ours = name in states and states[name].reason.startswith(UPGRADE_PREFIX)
             if owner := self.owners.get(name):
@@ -186,7 +186,7 @@ class _Run:
         """Brings idle, drained nodes to the release, validates them and gives back those that pass."""
         silent = evidence.save(self.remote, self.work, {name: self.step(name) for name in names})
         if silent:
-            self._look(list(silent))
+            self._read_states(list(silent))
         for name, why in silent.items():
             self._fail(name, why.message, Verdict.UNPROVEN)
         names = [name for name in names if name not in silent]
@@ -201,7 +201,7 @@ class _Run:
             moving=True,
             on_event=self.on_converge,
         )
-        self._look(names)
+        self._read_states(names)
         for name in done.broken:
             result = done.nodes[name]
             self._fail(
@@ -225,7 +225,7 @@ class _Run:
         accepted = validate.exceptions(self.contract, self.work)
         report = validate.run(self.contract, self.work, only=list(names), accept=accepted, progress=self.say)
         self.report = report.report_dir
-        self._look(names)
+        self._read_states(names)
         for name in names:
             wrong = [c for c in report.open_claims if c.node in (name, "")]
             if wrong:
@@ -245,7 +245,7 @@ class _Run:
         with_rails = [node.name for node in self.contract.with_role(*WORKERS) if node.rails]
         others = [name for name in with_rails if name not in names]
         lacking = PARTNERS_NEEDED + 1 - len(set(with_rails) & set(names))
-        start, told = time.monotonic(), False
+        start, reported = time.monotonic(), False
         while 0 < lacking <= len(others) and time.monotonic() - start < self.wait_s:
             busy, states = drain.busy(self.scheduler, others), self.scheduler.nodes()
             idle = [
@@ -253,11 +253,11 @@ class _Run:
             ]
             if len(idle) >= lacking:
                 return
-            if not told:
+            if not reported:
                 self.step(names[0])(
                     "partners", f"waiting for {lacking} idle nodes to measure its rails with", jobs=busy
                 )
-            told = True
+            reported = True
             time.sleep(DRAIN_POLL_S)
 
     def _fail(self, name: str, why: str, verdict: Verdict, report: str = "") -> None:
@@ -297,8 +297,8 @@ def run(
         what = "the canary" if number == 1 else f"wave {number} of {len(planned.waves)}"
         say(f"{what}: {', '.join(names)}")
         going.wave(names)
-    told = {*going.moved, *going.kept, *going.waiting, *going.failed}
-    left = [name for wave in planned.waves for name in wave if name not in told]
+    handled = {*going.moved, *going.kept, *going.waiting, *going.failed}
+    left = [name for wave in planned.waves for name in wave if name not in handled]
     certificate = ""
     if not (going.failed or going.waiting or left):
         whole = validate.run(contract, work, accept=validate.exceptions(contract, work), progress=say)

@@ -24,7 +24,7 @@ WORST = ("Fail", "Warn", "Pass", "Skip", "Not Run")
 """Statuses from worst to the one that says nothing."""
 
 
-def _told_of(result: dict[str, Any]) -> list[str]:
+def _warnings(result: dict[str, Any]) -> list[str]:
     """What a result warns of: text, or objects with error codes, one or a list of them."""
     warnings = result.get("warnings", result.get("warning"))
     found = []
@@ -48,7 +48,7 @@ def _result(body: dict[str, Any]) -> dict[str, Any]:
     return {
         "entity": _entity(body),
         "status": text_or_none(body.get("status")) or "",
-        "warnings": _told_of(body),
+        "warnings": _warnings(body),
     }
 
 
@@ -89,7 +89,7 @@ def plain(text: str) -> dict[str, Any]:
                 for r in bad
             ]
             if test["status"] == "Fail" and not bad:
-                warned = _told_of(mapping(body.get("test_summary")))
+                warned = _warnings(mapping(body.get("test_summary")))
                 failed.append({"test": test["name"], "entity": "", "message": "; ".join(warned)})
     error = text_or_none(root.get("runtime_error"))
     return {

@@ -23,11 +23,11 @@ def plain(text: str) -> dict[str, Any]:
     body = mapping(mapping(found).get("body"))
     incidents = []
     for group, number, entity in _entities(body):
-        for system, told in _children(mapping(_children(entity).get(ERRORS))).items():
+        for system, incident in _children(mapping(_children(entity).get(ERRORS))).items():
             incidents.append(
                 {
-                    "entity": f"{group} {number}", "system": system, "status": text_or_none(told.get("value")) or "",
-                    "message": " ".join(line for line in items(told.get("overflow")) if isinstance(line, str)),
+                    "entity": f"{group} {number}", "system": system, "status": text_or_none(incident.get("value")) or "",
+                    "message": " ".join(line for line in items(incident.get("overflow")) if isinstance(line, str)),
                 }
             )  # fmt: skip
     return {

@@ -49,7 +49,7 @@ def _value(name: str, text: str) -> float | None:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """The module as JSON data; what it does not tell is null, or an empty list of values. ``outside``: lanes beyond a limit."""
+    """The module as JSON data; what it does not report is null, or an empty list of values. ``outside``: lanes beyond a limit."""
     words: dict[str, Any] = dict.fromkeys(TEXTS.values())
     values: dict[str, dict[int, float | None]] = {name: {} for name in optics.READINGS}
     limits: dict[str, dict[str, float | None]] = {name: {} for name in optics.READINGS}

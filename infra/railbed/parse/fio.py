@@ -12,7 +12,7 @@ KNOWN = frozenset(
         "job options",
     )
 )  # fmt: skip
-WAYS = ("read", "write", "trim")
+DIRECTIONS = ("read", "write", "trim")
 
 
 def _rate(body: dict[str, Any]) -> Any:
@@ -32,7 +32,7 @@ def _latency(body: dict[str, Any]) -> tuple[Any, Any]:
     return (None if mean is None else mean / scale), (None if p99 is None else p99 / scale)
 
 
-def _way(body: dict[str, Any]) -> dict[str, Any] | None:
+def _direction(body: dict[str, Any]) -> dict[str, Any] | None:
     """One direction of a job; None where the job did not do it."""
     moved = real(body.get("io_bytes"))
     if not body or not (moved or real(body.get("total_ios"))):
@@ -54,7 +54,7 @@ def _job(body: dict[str, Any]) -> dict[str, Any]:
         "name": text_or_none(body.get("jobname")) or "",
         "error": whole(body.get("error")),
         "options": {str(k): str(v) for k, v in mapping(body.get("job options")).items()},
-        **{way: _way(mapping(body.get(way))) for way in WAYS},
+        **{direction: _direction(mapping(body.get(direction))) for direction in DIRECTIONS},
     }
 
 

@@ -23,7 +23,7 @@ LINE_GBPS = {
 
 
 def _port(line: str, device: str, found: Fabric) -> bool:
-    """Takes in a port of ``device``; False where the line tells of none."""
+    """Takes in a port of ``device``; False where the line has none."""
     before, _, after = line.partition(ARROW)
     near, far = NEAR.match(before), FAR.match(after)
     if near is None or far is None:

@@ -57,14 +57,14 @@ class Fabric:
         known["ports"] = known["ports"] or ports
 
     def link(self, one: End, other: End, width: int | None, speed: str | None) -> None:
-        """Adds a link as one end tells it; told twice, the slower telling holds."""
+        """Adds a link as one end reports it; of two reports the slower counts."""
         lane = LANE_GBPS.get(speed or "")
         rate = lane * width if lane and width else None
         ends = (one, other) if one <= other else (other, one)
-        told = {"ends": [list(end) for end in ends], "width": width, "speed": speed, "gbps": rate}
-        known = self.links.setdefault(ends, told)
+        link = {"ends": [list(end) for end in ends], "width": width, "speed": speed, "gbps": rate}
+        known = self.links.setdefault(ends, link)
         if known["gbps"] is None or (rate is not None and rate < known["gbps"]):
-            self.links[ends] = told
+            self.links[ends] = link
 
     def plain(self, form: str) -> dict[str, Any]:
         """As JSON data."""
@@ -105,11 +105,11 @@ def topology(text: str, found: Fabric, *, report: bool) -> None:
             found.device(current, device[1], int(device[2]))
         elif (port := PORT.match(line)) and current is not None:
             comment = port[4] or ""
-            told = names.get(port[2]) or next(iter(NAME.findall(comment)), port[2])
+            remote = names.get(port[2]) or next(iter(NAME.findall(comment)), port[2])
             width, speed = rate_of(comment)
-            found.link(End(current, int(port[1])), End(told, int(port[3])), width, speed)
-        elif report and (told_port := REPORT.match(line)):
-            _report(told_port, found)
+            found.link(End(current, int(port[1])), End(remote, int(port[3])), width, speed)
+        elif report and (report_line := REPORT.match(line)):
+            _report(report_line, found)
         elif not HEADER.match(line):
             found.not_read(line)
 

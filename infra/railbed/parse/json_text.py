@@ -10,7 +10,7 @@ from railbed.parse.lines import bounded
 from railbed.parse.numbers import finite, number
 
 TRIES = 50
-"""Places where a document is looked for."""
+"""Places of a document in a text."""
 
 
 def document(text: str, opening: str = "{[") -> Any:

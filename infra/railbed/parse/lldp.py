@@ -1,6 +1,6 @@
 """Reads neighbours as `lldpcli -f json show neighbors` and `-f json0` print them (lldpd).
 
-One such document tells what one host sees, not which host: of several hosts it must be one object, host name →
+One such document holds what one host sees, not which host: of several hosts it must be one object, host name →
 document; or documents one after another, each after the host's own `lldpcli -f json show chassis`. Never raises on
 any text.
 """
@@ -26,7 +26,7 @@ class End(NamedTuple):
 def plain(text: str) -> dict[str, Any]:
     """The neighbours as JSON data: links (each once), ports without a neighbour (``down``), what was not understood.
 
-    ``reporters`` are the devices whose own view the text holds. LLDP tells no speed: ``gbps`` is null.
+    ``reporters`` are the devices whose own view the text holds. LLDP reports no speed: ``gbps`` is null.
     """
     links: dict[tuple[End, End], None] = {}
     down: dict[End, None] = {}
@@ -130,8 +130,8 @@ def _neighbour(body: dict[str, Any]) -> End | None:
     identifier, description = _first(port.get("id")), port.get("descr")
     name = identifier.get("value")
     # A host's lldpd identifies a port by its address; the interface's name is then its description.
-    if identifier.get("type") in ("mac", "local") and (told := _text(description)):
-        name = told
+    if identifier.get("type") in ("mac", "local") and (described := _text(description)):
+        name = described
     return End(device, name) if device and isinstance(name, str) and name else None
 
 

@@ -79,7 +79,7 @@ def _reading(text: str | None) -> dict[str, Any]:
 
 
 def plain(text: str) -> dict[str, Any]:
-    """The port as JSON data; what it does not tell is null, or an empty list of values. ``outside``: lanes beyond the alarm
+    """The port as JSON data; what it does not report is null, or an empty list of values. ``outside``: lanes beyond the alarm
     limits that the module names."""
     root = document(text, "{")
     if isinstance(root, dict):

@@ -36,7 +36,7 @@ GDR = re.compile(r"GPU ?Direct RDMA (Enabled|Disabled)|^NET/\w+ ?: GPU Direct RD
 CHOICE = re.compile(r"(\d{1,18}) Bytes -> Algo (\w+) proto (\w+)")
 NAME_KEPT = 40
 COLLECTIVE = re.compile(r"(\w+): $")
-"""What stands in front of a choice, of which so many characters are looked at."""
+"""What stands in front of a choice, of which so many characters are read."""
 SET = re.compile(r"^(NCCL_\w+) set (?:by environment )?to (.*?)\.?$")
 FURNITURE = re.compile(
     r"Bootstrap ?:|Channel \d+/\d+ :(?: +\d+)+$|Trees \[|Connected (?:all|NVLS|binomial)|Setting affinity|threadThresholds|"

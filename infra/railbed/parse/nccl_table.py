@@ -23,7 +23,7 @@ class Measurement:
     broken: bool = False
     """True where a number was NaN, infinite or negative."""
     printed: dict[str, str] = field(default_factory=dict)
-    """``time``, ``algbw`` and ``busbw`` as printed: their rounding tells the range of ranks."""
+    """``time``, ``algbw`` and ``busbw`` as printed: their rounding limits the range of ranks."""
 
     @property
     def present(self) -> bool:
@@ -93,7 +93,7 @@ class Table:
     def labelled_ranks(self) -> int | None:
         """Ranks of one collective by the log's own rank lines; under a split mask, of the group that prints.
 
-        Where the first lines are missing the highest number tells.
+        Where the first lines are missing the highest number counts.
         """
         if not self.groups:
             return None

@@ -174,8 +174,8 @@ class _Reader:
         head, halves = fields
         size, count = integer(head[0]), integer(head[1])
         names = [name for name in self.columns.names if name != "redop" or len(head) == self.columns.heads[0]]
-        told = {names[place]: text for place, text in enumerate(head[3 : 3 + len(names)])}
-        root = integer(told.get("root", ""))
+        columns = {names[place]: text for place, text in enumerate(head[3 : 3 + len(names)])}
+        root = integer(columns.get("root", ""))
         if size is None or size < 0 or count is None or (root is None and "root" in names):
             return None
         read: list[Measurement] = []
@@ -192,7 +192,7 @@ class _Reader:
             size_bytes=size,
             count=count,
             type=head[2],
-            redop=told.get("redop", ""),
+            redop=columns.get("redop", ""),
             root=root,
             out_of_place=read[0],
             in_place=read[1] if len(read) > 1 else Measurement(),

@@ -68,9 +68,9 @@ def _pairs(line: str) -> dict[str, str]:
         elif not value or gap == " ":
             value.append(piece)
         else:
-            told = " ".join(name)
-            if NAME.match(told):
-                found[told] = " ".join(value)
+            key = " ".join(name)
+            if NAME.match(key):
+                found[key] = " ".join(value)
             before, colon, after = piece.partition(":")
             name, value = ([before] if before else []), ([after] if after else []) if colon else None
     return found

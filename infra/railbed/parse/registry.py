@@ -60,8 +60,11 @@ def _holds(*keys: str) -> Callable[[Document], bool]:
     return lambda document: any(document.get(key) for key in keys)
 
 
-def _ways(document: Document) -> bool:
-    return any(document[way] and document[way]["received_gbps"] is not None for way in ("forward", "reverse"))
+def _has_rates(document: Document) -> bool:
+    return any(
+        document[direction] and document[direction]["received_gbps"] is not None
+        for direction in ("forward", "reverse")
+    )
 
 
 def _rows(key: str) -> Callable[[Document], bool]:
@@ -160,7 +163,7 @@ PARSERS: tuple[Parser, ...] = (
         ("ibv_devinfo -v",),
     ),
     Parser(
-        "iperf3", "iperf3 -J: rates of both directions, errors", iperf3.plain, _ways, ("iperf3 -J", "iperf")
+        "iperf3", "iperf3 -J: rates of both directions, errors", iperf3.plain, _has_rates, ("iperf3 -J", "iperf")
     ),
     Parser(
         "lnetctl",
@@ -215,7 +218,7 @@ PARSERS: tuple[Parser, ...] = (
     ),
     Parser(
         "nvidia-smi",
-        "nvidia-smi: --query-gpu=… --format=csv, -q -x or topo -m, told apart by what is there",
+        "nvidia-smi: --query-gpu=… --format=csv, -q -x or topo -m, recognized by content",
         _nvidia_smi,
         _holds("gpus"),
         ("nvidia-smi --query-gpu",),

@@ -168,7 +168,7 @@ def _of_software(spec: ClusterSpec, choice: Choice, where: str) -> Iterator[Warn
 def _of_site(
     spec: ClusterSpec, installed: PlannedSoftware, repositories: list[PlannedRepository]
 ) -> dict[str, object]:
-    """What nodes that are no lab's are told besides: where packages and wheels come from, and who signs modules."""
+    """Settings of nodes outside the lab: sources of packages and wheels, and the signer of modules."""
     signing = spec.software.module_signing
     return {
         "repositories": repositories,

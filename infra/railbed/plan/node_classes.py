@@ -106,7 +106,7 @@ class Cluster:
     """Whether package sources of an image may stay."""
 
 
-class PlannedPart(FrozenModel):
+class PlannedComponent(FrozenModel):
     """The fields of the contract's: a component that an image brings."""
 
     accepts: str
@@ -120,7 +120,7 @@ class PlannedImage(FrozenModel):
     """The fields of the contract's."""
 
     profile: str
-    brings: dict[str, PlannedPart]
+    brings: dict[str, PlannedComponent]
     follows: dict[str, str]
     holds: list[str]
     apt_sources: list[str]
@@ -160,14 +160,14 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
         return _is_in(trait.nodes, groups) and not set(trait.brought_with) & {*selected, *profile.brings}
 
     brought = {
-        name: part
-        for name, part in profile.brings.items()
-        if gets(name) and (part.always or name in selected)
+        name: component
+        for name, component in profile.brings.items()
+        if gets(name) and (component.always or name in selected)
     }
     follows = {name: one for name, one in profile.follows.items() if gets(name) and name in selected}
     chosen = {
-        name: part
-        for name, part in selected.items()
+        name: component
+        for name, component in selected.items()
         if name in cluster.installed and gets(name) and name not in {*brought, *follows, *profile.not_asked}
     }
     groups += _groups_of_components(groups, chosen, {*brought, *follows})
@@ -181,7 +181,7 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
             name: chosen[name].version if name in chosen else compat.NONE
             for name in cluster.release.components
         },
-        **{name: part.at_least for name, part in brought.items()},
+        **{name: component.at_least for name, component in brought.items()},
         **dict.fromkeys(follows, brought[catalog.DRIVER].at_least if follows else ""),
     }
     packages: dict[str, str] = {}
@@ -190,9 +190,9 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
             if _is_in(some.nodes, groups) and compat.holds(some.when, known, f"packages.{name}"):
                 packages.update(dict.fromkeys(some.packages, ""))
     parts: dict[str, str] = {}
-    for part in chosen.values():
-        packages.update(part.node_packages)
-        parts.update(part.part_packages)
+    for component in chosen.values():
+        packages.update(component.node_packages)
+        parts.update(component.part_packages)
     for one in follows.values():
         packages.update(dict.fromkeys(one.packages, OF_THE_DRIVER))
     packages = {name: pin for name, pin in packages.items() if name not in profile.not_asked}
@@ -205,25 +205,26 @@ def of(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> Planned
     return PlannedClass(
         name=kind.name, groups=groups, packages=packages, parts=parts, boot_line=words,
         huge_pages_gib=kind.huge_pages_gib, image=image,
-        components={name: part.version for name, part in chosen.items()},
+        components={name: component.version for name, component in chosen.items()},
     )  # fmt: skip
 
 
 def _image(
     profile: catalog.ImageProfile, brought: dict[str, catalog.Brought], follows: list[str], *, rails: bool
 ) -> PlannedImage:
-    """What nodes of a class are told of their image: nothing of what they do not get. Its services name the rails' cards."""
+    """Image settings of a class of nodes, without what they do not get. Its services name the rails' cards."""
     driver = profile.brings.get(catalog.DRIVER)
     return PlannedImage(
         profile=profile.key,
         brings={
-            name: PlannedPart(
-                accepts=part.accepts, kernel=part.kernel, module=part.module, packages=part.packages, file=part.file
+            name: PlannedComponent(
+                accepts=component.accepts, kernel=component.kernel, module=component.module,
+                packages=component.packages, file=component.file
             )
-            for name, part in brought.items()
+            for name, component in brought.items()
         },
         follows=dict.fromkeys(follows, driver.accepts if driver else ""),
-        holds=sorted({name for part in brought.values() for name in (*part.packages, *part.holds)}),
+        holds=sorted({name for component in brought.values() for name in (*component.packages, *component.holds)}),
         apt_sources=sorted(profile.apt_sources) if brought else [],
         apt_preferences=sorted(profile.apt_preferences),
         services=sorted(profile.services) if rails else [],
@@ -290,7 +291,7 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         if kind.rails and machine and machine.transport != "tcp":
             yield "rdma_nodes"
         if kind.rails and machine and machine.transport in SPEAKS_LLDP and not cluster.imds:
-            # A provider's switches tell nobody what is cabled to them.
+            # A provider's switches do not report what is cabled to them.
             yield "lldp_nodes"
         if cluster.hosts == "machine":
             # Drives that a container sees are its host's.
@@ -316,19 +317,21 @@ def _groups(kind: Kind, machine: catalog.Machine | None, cluster: Cluster) -> It
         theirs = kind.role in WORKERS or (cluster.lnet_controllers and cluster.lnet != {"efa"})
         if cluster.lnet and cluster.hosts == "machine" and theirs:
             yield "lnet_nodes"
-    for part, served in (("metadata", kind.metadata), ("data", kind.data)):
+    for service, served in (("metadata", kind.metadata), ("data", kind.data)):
         if served:
-            yield f"{part}_servers"
+            yield f"{service}_servers"
         for one in served:
-            yield f"{one}_{part}"
+            yield f"{one}_{service}"
 
 
 def _groups_of_components(
     groups: list[str], chosen: dict[str, catalog.Component], brought: set[str]
 ) -> Iterator[str]:
     # What has neither a package nor a file with a hash cannot be brought to a node.
-    there = {name for name, part in chosen.items() if part.node_packages or part.sha256} | brought
-    built = {name for name, part in chosen.items() if part.built}
+    there = {
+        name for name, component in chosen.items() if component.node_packages or component.sha256
+    } | brought
+    built = {name for name, component in chosen.items() if component.built}
     if "gpu_nodes" in groups:
         yield from (
             group

@@ -66,9 +66,9 @@ class PlannedFabric(FrozenModel):
     mtu: int
     """0 where nobody published it: read from the node."""
     scalable_unit_nodes: int
-    """Nodes whose rail i is on one and the same leaf switch; 0 where the provider does not tell."""
+    """Nodes whose rail i is on one and the same leaf switch; 0: not published by the provider."""
     leaf_names: list[str]
-    """Leaf of rail i of the first scalable unit; empty where the provider does not tell."""
+    """Leaf of rail i of the first scalable unit; empty: not published by the provider."""
 
 
 class PlannedFilesystem(FrozenModel):

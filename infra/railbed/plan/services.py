@@ -14,7 +14,7 @@ def warnings(spec: ClusterSpec, where: str) -> Iterator[Warned]:
     dns = spec.site.dns
     if dns is not None and not dns.search and spec.platform.kind in CLOUDS:
         message = (
-            "no domain of `site.dns.search` tells which names are the site's: systemd-resolved asks the site's servers and the "
+            "no domain of `site.dns.search` says which names are the site's: systemd-resolved asks the site's servers and the "
             "provider's for every name, and takes the first that knows it"
         )
         yield Warned(code="DNS_UNDIVIDED", path=f"{where}.site.dns.search", message=message)

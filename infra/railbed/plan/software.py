@@ -47,23 +47,25 @@ def loadable(chosen: dict[str, catalog.Component], *, signing: str) -> dict[str,
     if signing != "signed":
         return chosen
     modules = {name for rules in catalog.load_rules() for name, one in rules.components.items() if one.module}
-    return {name: part for name, part in chosen.items() if name not in modules}
+    return {name: component for name, component in chosen.items() if name not in modules}
 
 
 def planned(release: catalog.Release, chosen: dict[str, catalog.Component], *, lab: bool) -> PlannedSoftware:
     """What the contract says of the release. A lab has only what its repository has a stand-in for."""
-    installed = {name: part for name, part in chosen.items() if part.in_lab or not lab}
+    installed = {name: component for name, component in chosen.items() if component.in_lab or not lab}
     return PlannedSoftware(
         release=release.key,
-        versions={name: part.version for name, part in installed.items()},
-        packages={name: part.package for name, part in installed.items() if part.package},
+        versions={name: component.version for name, component in installed.items()},
+        packages={name: component.package for name, component in installed.items() if component.package},
         package_versions={
-            name: part.package_version for name, part in installed.items() if part.package_version
+            name: component.package_version
+            for name, component in installed.items()
+            if component.package_version
         },
         files={
-            name: PlannedFile(url=part.url, sha256=part.sha256)
-            for name, part in installed.items()
-            if part.sha256
+            name: PlannedFile(url=component.url, sha256=component.sha256)
+            for name, component in installed.items()
+            if component.sha256
         },
         training_stack_path=release.training_stack_path,
         nic_firmware={

@@ -66,9 +66,9 @@ def without(
 ) -> dict[str, str]:
     """Package → component and version: what nodes install and no source of a cluster has. Of several packages the first."""
     return {
-        next(iter(part.node_packages)): f"{name} {part.version}"
-        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)
-        if part.node_packages and part.served_by == "none"
+        next(iter(component.node_packages)): f"{name} {component.version}"
+        for name, component in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)
+        if component.node_packages and component.served_by == "none"
     }
 
 
@@ -87,12 +87,14 @@ def unpinned(
     for machine in {one.key: one for one in machines}.values():
         system = os or compat.system_of(release, machine)
         chosen = compat.select(release, machine, system, filesystems)
-        for name, part in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought):
-            vendor = compat.repository_of(release, part, machine, system) if part.repository else None
+        for name, component in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought):
+            vendor = (
+                compat.repository_of(release, component, machine, system) if component.repository else None
+            )
             if vendor and release.keys[vendor.signing_key].unpinned:
-                found[vendor.signing_key] = f"the key that signs {name} {part.version}"
-            if part.unpinned:
-                found[name] = f"the file of {name} {part.version}"
+                found[vendor.signing_key] = f"the key that signs {name} {component.version}"
+            if component.unpinned:
+                found[name] = f"the file of {name} {component.version}"
     return found
 
 
@@ -105,12 +107,12 @@ def _on_nodes(
         *(() if slurm else ("scheduler_slurm", "slurm_nodes", "slurm_controllers")),
         *(() if rdma else ("rdma_nodes",)),
     }
-    for name, part in chosen.items():
+    for name, component in chosen.items():
         trait = traits.get(name)
         if name in brought or (trait and set(trait.brought_with) & {*chosen, *brought}):
             continue
         if trait is None or not set(trait.nodes or ["all"]) <= absent:
-            yield name, part
+            yield name, component
 
 
 def files(
@@ -135,13 +137,13 @@ def _vendors(
     release: catalog.Release, machine: catalog.Machine, system: str, filesystems: list[str],
     brought: Collection[str],
 ) -> Iterator[tuple[str, catalog.Repository]]:  # fmt: skip
-    for name, part in compat.select(release, machine, system, filesystems).items():
+    for name, component in compat.select(release, machine, system, filesystems).items():
         if (
             name not in brought
-            and part.repository
-            and (vendor := compat.repository_of(release, part, machine, system))
+            and component.repository
+            and (vendor := compat.repository_of(release, component, machine, system))
         ):
-            yield part.repository, vendor
+            yield component.repository, vendor
 
 
 def _distribution(system: str, archive: catalog.Archive, mirror: MirrorSpec | None) -> PlannedRepository:

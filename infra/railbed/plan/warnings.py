@@ -106,9 +106,9 @@ def of_software(
     """Warnings about the parts of a release; a lab has its own source of all that it installs. ``brought``: by images."""
     slurm, rdma = spec.scheduler == "slurm", spec.fabric is not None
     if lacking := sources.without(chosen, slurm=slurm, rdma=rdma, brought=brought):
-        told = ", ".join(f"{package} ({part})" for package, part in lacking.items())
+        absent = ", ".join(f"{package} ({part})" for package, part in lacking.items())
         message = (
-            f"no source of this plan has {told}: a node without them stops at its packages, and `up` makes no new one. Name a "
+            f"no source of this plan has {absent}: a node without them stops at its packages, and `up` makes no new one. Name a "
             "profile of its `image` that brings them, or a `software.mirror` of yours that has them in a folder of its own"
         )
         yield Warned(code="NO_SOURCE", path=f"{where}.software.release", message=message)
@@ -129,9 +129,9 @@ def of_images(spec: ClusterSpec, doubts: Mapping[str, Mapping[str, str]], where:
 def of_pins(release: str, lacking: Mapping[str, str], where: str) -> Iterator[Warned]:
     """A warning about keys and files that no publisher gives a fingerprint or hash of; ``lacking`` as `sources.unpinned`."""
     if lacking:
-        told = ", ".join(lacking.values())
+        missing = ", ".join(lacking.values())
         message = (
-            f"nobody has pinned {told}: a node without it stops at its packages, and `up` makes no new one. See what is "
+            f"nobody has pinned {missing}: a node without it stops at its packages, and `up` makes no new one. See what is "
             f"published, and record it once: `railbed software pin {release} {' '.join(lacking)}`. Or name an image profile that "
             "brings it, or a `software.mirror` of yours that has it in a folder of its own"
         )

@@ -46,7 +46,7 @@ class Artefact(FrozenModel):
 
     ``package``: from a vendor's signed repository at ``url``. ``file``: the file at ``url``. ``wheels``: PyPI's, by the hashes
     of a locked list. ``elsewhere``: another channel brings it (the distribution's mirror, another component).
-    ``unpinned``: no publisher tells by what a copy is checked, and nobody recorded it yet. ``refused``: a copy could not be
+    ``unpinned``: no digest is published, and none is recorded yet. ``refused``: a copy could not be
     checked, or is not for everybody.
     """
 
@@ -85,15 +85,15 @@ def artefacts(
     """Those of one machine and system; without a machine, of every alternative and every repository."""
     if machine is None:
         parts = [
-            (name, part)
+            (name, component)
             for name in release.components
             if name != SYSTEM
-            for part in release.alternatives(name)
+            for component in release.alternatives(name)
         ]
     else:
         parts = list(select(release, machine, os, filesystems).items())
     python = dict(parts)["python"].version if machine and "python" in dict(parts) else ""
-    found = [one for name, part in parts for one in _of(release, name, part, machine, os)]
+    found = [one for name, component in parts for one in _of(release, name, component, machine, os)]
     found = [
         one.model_copy(update={"python": python, "system": os}) if one.kind == "wheels" else one
         for one in found
@@ -101,60 +101,84 @@ def artefacts(
     return list({one.model_dump_json(): one for one in found}.values())
 
 
-def _of(release: Release, name: str, part: Component, machine: Machine | None, os: str) -> Iterable[Artefact]:
-    if part.repository:
-        yield from _packages(release, name, part, machine, os)
-    elif part.unverifiable:
-        yield _made(name, part, "refused", url=part.url, note=part.unverifiable)
-    elif part.unpinned:
-        yield _made(name, part, "unpinned", url=part.url, note=f"{part.unpinned}; {_pin(release, name)}")
-    elif part.opens and machine is None:
-        note = "its archive has builds of several systems: `--machine` says which (and `--os`, where it is not the machine's own)"
-        yield _made(name, part, "refused", url=part.url, note=note)
-    elif part.url:
-        signed = _signed(release.keys.get(part.signing_key))
-        opens = part.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
-        made = _made(name, part, "file", url=part.url, sha256=part.sha256, signature=part.signature, **signed)
-        yield made.model_copy(update={"opens": opens, "built": part.built, "optional": part.optional})
-    elif part.purl and machine is not None:
+def _of(
+    release: Release, name: str, component: Component, machine: Machine | None, os: str
+) -> Iterable[Artefact]:
+    if component.repository:
+        yield from _packages(release, name, component, machine, os)
+    elif component.unverifiable:
+        yield _made(name, component, "refused", url=component.url, note=component.unverifiable)
+    elif component.unpinned:
         yield _made(
-            name, part, "wheels", architecture=DEBIAN_NAMES[machine.cpu_architecture], note=_elsewhere(part)
+            name,
+            component,
+            "unpinned",
+            url=component.url,
+            note=f"{component.unpinned}; {_pin(release, name)}",
+        )
+    elif component.opens and machine is None:
+        note = "its archive has builds of several systems: `--machine` says which (and `--os`, where it is not the machine's own)"
+        yield _made(name, component, "refused", url=component.url, note=note)
+    elif component.url:
+        signed = _signed(release.keys.get(component.signing_key))
+        opens = component.opens.format(system=_spelt(os), machine=_cpu(machine)) if machine else ""
+        made = _made(
+            name,
+            component,
+            "file",
+            url=component.url,
+            sha256=component.sha256,
+            signature=component.signature,
+            **signed,
+        )
+        yield made.model_copy(
+            update={"opens": opens, "built": component.built, "optional": component.optional}
+        )
+    elif component.purl and machine is not None:
+        yield _made(
+            name,
+            component,
+            "wheels",
+            architecture=DEBIAN_NAMES[machine.cpu_architecture],
+            note=_elsewhere(component),
         )
     else:
-        yield _made(name, part, "elsewhere", package=part.package, note=_elsewhere(part))
+        yield _made(name, component, "elsewhere", package=component.package, note=_elsewhere(component))
 
 
 def _packages(
-    release: Release, name: str, part: Component, machine: Machine | None, os: str
+    release: Release, name: str, component: Component, machine: Machine | None, os: str
 ) -> Iterable[Artefact]:
     if machine is None:
-        found = [one for one in release.repositories_of(part.repository) if _together(release, part, one)]
+        found = [
+            one for one in release.repositories_of(component.repository) if _together(release, component, one)
+        ]
     else:
-        one = repository_of(release, part, machine, os)
+        one = repository_of(release, component, machine, os)
         found = [one] if one else []
     if not found:
-        note = f"the release has no repository {part.repository} for that system and machine"
-        yield _made(name, part, "refused", package=part.package, note=note)
+        note = f"the release has no repository {component.repository} for that system and machine"
+        yield _made(name, component, "refused", package=component.package, note=note)
     for repository in found:
-        yield _of_repository(release, name, part, repository, machine)
+        yield _of_repository(release, name, component, repository, machine)
 
 
 def _of_repository(
-    release: Release, name: str, part: Component, repository: Repository, machine: Machine | None
+    release: Release, name: str, component: Component, repository: Repository, machine: Machine | None
 ) -> Artefact:
     key = release.keys[repository.signing_key]
     if key.unpinned:
         note = f"key {repository.signing_key}: {key.unpinned}; {_pin(release, repository.signing_key)}"
-        return _made(name, part, "unpinned", url=repository.url, package=part.package, note=note)
-    if not part.package:
+        return _made(name, component, "unpinned", url=repository.url, package=component.package, note=note)
+    if not component.package:
         note = f"packages follow each node's kernel: mirror the whole of {repository.url} {repository.suite}"
-        return _made(name, part, "elsewhere", url=repository.url, note=note)
+        return _made(name, component, "elsewhere", url=repository.url, note=note)
     cpu = machine.cpu_architecture if machine else repository.when.get("machine.cpu_architecture", "x86_64")
     return index_of(release, repository, str(cpu)).model_copy(
         update={
             "component": name,
-            "version": part.version,
-            "package": f"{part.package}={part.package_version}",
+            "version": component.version,
+            "package": f"{component.package}={component.package_version}",
         }
     )
 
@@ -168,11 +192,11 @@ def index_of(release: Release, repository: Repository, cpu_architecture: str) ->
     )  # fmt: skip
 
 
-def _together(release: Release, part: Component, repository: Repository) -> bool:
+def _together(release: Release, component: Component, repository: Repository) -> bool:
     """Whether both are for one of the release's systems: a package's suffix differs from system to system."""
-    named = [one.when[SYSTEM] for one in (part, repository) if SYSTEM in one.when]
+    named = [one.when[SYSTEM] for one in (component, repository) if SYSTEM in one.when]
     return any(
-        all(parse(condition, part.package).holds(system, {}) for condition in named)
+        all(parse(condition, component.package).holds(system, {}) for condition in named)
         for system in release.systems
     )
 
@@ -195,11 +219,11 @@ def _signed(key: Key | None) -> dict[str, Any]:
     return {"fingerprint": key.fingerprint, "key_url": key.url} if key else {}
 
 
-def _elsewhere(part: Component) -> str:
-    if part.purl:
-        return f"{part.purl}: its own index, with the hashes of a lock file"
-    return "the distribution's own mirror" if part.package else part.reason
+def _elsewhere(component: Component) -> str:
+    if component.purl:
+        return f"{component.purl}: its own index, with the hashes of a lock file"
+    return "the distribution's own mirror" if component.package else component.reason
 
 
-def _made(name: str, part: Component, kind: Kind, **more: Any) -> Artefact:
-    return Artefact(component=name, version=part.version, kind=kind, **more)
+def _made(name: str, component: Component, kind: Kind, **more: Any) -> Artefact:
+    return Artefact(component=name, version=component.version, kind=kind, **more)

@@ -36,7 +36,9 @@ def sbom(
     """JSON of one machine and system; without a machine, of every alternative (of ``os`` alone where it is given)."""
     licenses = {name: trait.license for file in rules for name, trait in file.components.items()}
     parts = list(_parts(release, machine, os, list(filesystems)))
-    materials = [_material(release, name, part, machine, os, licenses.get(name, "")) for name, part in parts]
+    materials = [
+        _material(release, name, component, machine, os, licenses.get(name, "")) for name, component in parts
+    ]
     root = Material(
         type=ComponentType.PLATFORM, name="railbed-release", version=release.key, description=release.title,
         bom_ref=f"release@{release.key}",
@@ -53,44 +55,48 @@ def _parts(
     release: Release, machine: Machine | None, os: str, filesystems: list[str]
 ) -> Iterator[tuple[str, Component]]:
     """Programs and systems; what is only a choice (a kind of module, a way to GPU memory) is no material."""
-    systems = [part for part in release.alternatives(SYSTEM) if os in ("", part.version)]
-    yield from ((SYSTEM, part) for part in {part.version: part for part in systems}.values())
+    systems = [component for component in release.alternatives(SYSTEM) if os in ("", component.version)]
+    yield from (
+        (SYSTEM, component) for component in {component.version: component for component in systems}.values()
+    )
     if machine is not None:
-        found = [(name, [part]) for name, part in select(release, machine, os, filesystems).items()]
+        found = [(name, [component]) for name, component in select(release, machine, os, filesystems).items()]
     else:
         found = [(name, release.alternatives(name)) for name in release.components if name != SYSTEM]
     for name, alternatives in found:
-        for part in alternatives:
-            if numbers(part.version) and (not os or _is_for(part, os)):
-                yield name, part
+        for component in alternatives:
+            if numbers(component.version) and (not os or _is_for(component, os)):
+                yield name, component
 
 
-def _is_for(part: Component, system: str) -> bool:
-    return SYSTEM not in part.when or bool(parse(part.when[SYSTEM], part.package).holds(system, {}))
+def _is_for(component: Component, system: str) -> bool:
+    return SYSTEM not in component.when or bool(
+        parse(component.when[SYSTEM], component.package).holds(system, {})
+    )
 
 
 def _material(
-    release: Release, name: str, part: Component, machine: Machine | None, os: str, license_name: str
+    release: Release, name: str, component: Component, machine: Machine | None, os: str, license_name: str
 ) -> Material:
-    purl = _purl(release, name, part, machine, os)
-    ref = f"{name}@{part.version}" + (f"?{_when(part)}" if part.when else "")
+    purl = _purl(release, name, component, machine, os)
+    ref = f"{name}@{component.version}" + (f"?{_when(component)}" if component.when else "")
     return Material(
         type=ComponentType.OPERATING_SYSTEM if name == SYSTEM else _type(name),
-        name=part.version.partition(" ")[0] if name == SYSTEM else name,
-        version=part.version.partition(" ")[2] if name == SYSTEM else part.version,
-        description=part.reason,
+        name=component.version.partition(" ")[0] if name == SYSTEM else name,
+        version=component.version.partition(" ")[2] if name == SYSTEM else component.version,
+        description=component.reason,
         bom_ref=ref,
         purl=purl,
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=part.sha256)] if part.sha256 else [],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)] if component.sha256 else [],
         licenses=[LicenseFactory().make_from_string(license_name)] if license_name else [],
         external_references=[
             ExternalReference(type=kind, url=XsUri(url))
             for kind, url in (
-                (ExternalReferenceType.DISTRIBUTION, part.url), (ExternalReferenceType.ATTESTATION, part.signature),
+                (ExternalReferenceType.DISTRIBUTION, component.url), (ExternalReferenceType.ATTESTATION, component.signature),
             )
             if url
         ],
-        properties=[Property(name=f"railbed:{key}", value=value) for key, value in _properties(release, part) if value],
+        properties=[Property(name=f"railbed:{key}", value=value) for key, value in _properties(release, component) if value],
     )  # fmt: skip
 
 
@@ -100,44 +106,48 @@ def _type(name: str) -> ComponentType:
     return _TYPES.get(name, ComponentType.APPLICATION)
 
 
-def _properties(release: Release, part: Component) -> Iterator[tuple[str, str]]:
-    yield "source", f"{part.provenance.source} ({part.provenance.checked})"
-    yield "when", _when(part)
-    yield "unverifiable", part.unverifiable
-    keys = {repository.signing_key for repository in release.repositories_of(part.repository)}
-    for key in sorted(keys | {part.signing_key} - {""}):
+def _properties(release: Release, component: Component) -> Iterator[tuple[str, str]]:
+    yield "source", f"{component.provenance.source} ({component.provenance.checked})"
+    yield "when", _when(component)
+    yield "unverifiable", component.unverifiable
+    keys = {repository.signing_key for repository in release.repositories_of(component.repository)}
+    for key in sorted(keys | {component.signing_key} - {""}):
         if key:
             yield "signing-key", release.keys[key].fingerprint
 
 
-def _when(part: Component) -> str:
-    return "&".join(f"{subject}={condition}" for subject, condition in sorted(part.when.items()))
+def _when(component: Component) -> str:
+    return "&".join(f"{subject}={condition}" for subject, condition in sorted(component.when.items()))
 
 
 def _purl(
-    release: Release, name: str, part: Component, machine: Machine | None, os: str
+    release: Release, name: str, component: Component, machine: Machine | None, os: str
 ) -> PackageURL | None:
     """A package of a distribution or a vendor's repository, what the file says, or the plain file."""
     if name == SYSTEM:
         return None
-    if part.purl:
-        return PackageURL.from_string(part.purl)
-    if part.package:
-        named = part.when.get(SYSTEM, os)
+    if component.purl:
+        return PackageURL.from_string(component.purl)
+    if component.package:
+        named = component.when.get(SYSTEM, os)
         system = os or (named if isinstance(named, str) else "")
         qualifiers = {"distro": system.replace(" ", "-")} if system else {}
-        repository = repository_of(release, part, machine, os) if machine is not None else None
+        repository = repository_of(release, component, machine, os) if machine is not None else None
         if repository is not None:
             qualifiers["repository_url"] = repository.url
         maker = system.partition(" ")[0]
-        vendor = "nvidia" if part.repository in NVIDIA else part.repository or maker or None
-        return PackageURL("deb", vendor, part.package, part.package_version or part.version, qualifiers)
-    qualifiers = {"download_url": part.url} if part.url else {}
-    if part.sha256:
-        qualifiers["checksum"] = f"sha256:{part.sha256}"
-    return PackageURL("generic", None, name, part.version, qualifiers)
+        vendor = "nvidia" if component.repository in NVIDIA else component.repository or maker or None
+        return PackageURL(
+            "deb", vendor, component.package, component.package_version or component.version, qualifiers
+        )
+    qualifiers = {"download_url": component.url} if component.url else {}
+    if component.sha256:
+        qualifiers["checksum"] = f"sha256:{component.sha256}"
+    return PackageURL("generic", None, name, component.version, qualifiers)
 
 
 def _checked(parts: list[tuple[str, Component]]) -> datetime:
-    """When somebody last looked at a source: the age of what the document says."""
-    return datetime.fromisoformat(max(part.provenance.checked for _, part in parts)).replace(tzinfo=UTC)
+    """Date of the last check of a source: the age of the document's data."""
+    return datetime.fromisoformat(max(component.provenance.checked for _, component in parts)).replace(
+        tzinfo=UTC
+    )

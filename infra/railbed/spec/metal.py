@@ -117,6 +117,6 @@ class MetalPlatform(PlatformModel):
         return {**self.firmware, **(self.firmware_baselines[name] if name else {})}
 
     def bios_of(self, machine: MetalMachine) -> dict[str, BiosValue]:
-        """BIOS settings that ``machine`` must have; empty: none are looked at."""
+        """BIOS settings that ``machine`` must have; empty: none are checked."""
         name = self.setup_of(machine).bios
         return self.bios_settings[name] if name else {}

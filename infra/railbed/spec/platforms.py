@@ -50,7 +50,7 @@ class LabPlatform(PlatformModel):
 
 
 class CloudPlatform(PlatformModel):
-    """What every cloud needs to be told."""
+    """Settings of every cloud."""
 
     region: Id
     """The provider's name of the region."""

@@ -45,10 +45,10 @@ def _dates(spec: ClusterSpec, capacity: Reservation | Block, where: str) -> None
     longest = max((one.days for one in spec.workloads if one.days is not None), default=None)
     if longest is None or capacity.starts is None:
         return
-    held = (capacity.ends - capacity.starts).days
-    if held < longest:
+    reserved_days = (capacity.ends - capacity.starts).days
+    if reserved_days < longest:
         raise SpecError(
-            f"the capacity is held for {held} days and the longest workload takes {longest:g}",
+            f"the capacity is held for {reserved_days} days and the longest workload takes {longest:g}",
             path=f"{where}.capacity.ends",
             found=str(capacity.ends),
             allowed=f"{longest:g} days or more after {capacity.starts}",

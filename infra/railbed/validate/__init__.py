@@ -5,7 +5,6 @@ Python's standard library only.
 """
 
 from railbed.validate.acceptance import accept, exceptions, lapse
-from railbed.validate.bench import Progress
 from railbed.validate.comparison import Drifted, drift
 from railbed.validate.history import path as history_file
 from railbed.validate.records import Report
@@ -13,6 +12,7 @@ from railbed.validate.records import json_schema as report_schema
 from railbed.validate.retention import Pruned, prune
 from railbed.validate.room import require as require_room
 from railbed.validate.stage import latest, run
+from railbed.validate.validation_run import Progress
 
 __all__ = [
     "Drifted",

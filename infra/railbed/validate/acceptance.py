@@ -13,8 +13,8 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError
 from railbed.validate import certificate, identity, records, verification
-from railbed.validate.bench import Bench
 from railbed.validate.records import Report
+from railbed.validate.validation_run import ValidationRun
 
 LATEST_FULL = "latest-full"
 """Link to the last full run, next to ``latest``."""
@@ -27,25 +27,25 @@ def accept(work: Workspace, nodes: list[Node], scheduler: Scheduler | None, repo
 
 
 @contextmanager
-def together(bench: Bench, *, needed: bool) -> Iterator[None]:
+def together(validation: ValidationRun, *, needed: bool) -> Iterator[None]:
     """Takes idle nodes into the acceptance reservation, if it holds some but not all, until the run ends.
 
     Slurm starts no job across the border of a reservation: new nodes could not be tried with old ones.
     """
-    scheduler = bench.scheduler
-    names = [node.name for node in bench.rail_nodes()]
-    outside = [n for n in names if n not in bench.reserved and not bench.obstacle(n)]
-    if scheduler is None or not needed or not bench.reserved or not outside:
+    scheduler = validation.scheduler
+    names = [node.name for node in validation.rail_nodes()]
+    outside = [n for n in names if n not in validation.reserved and not validation.obstacle(n)]
+    if scheduler is None or not needed or not validation.reserved or not outside:
         yield
         return
-    before = bench.reserved
+    before = validation.reserved
     acceptance.hold(scheduler, outside)
-    bench.reserved = before | set(outside)
+    validation.reserved = before | set(outside)
     try:
         yield
     finally:
         acceptance.release(scheduler, outside)
-        bench.reserved = before
+        validation.reserved = before
 
 
 def exceptions(contract: Contract, work: Workspace) -> dict[str, str]:

@@ -36,9 +36,9 @@ def _of(found: Mapping, contract: Contract, node: Node) -> tuple[Verdict, str, l
         return Verdict.UNPROVEN, found.unproven, []
     other = _renamed(found, contract, node)
     if other:
-        told = "; ".join(f"rail {rail}: {', '.join(words)}" for rail, words in other.items())
-        hint = "jobs are told other names than the cards nearest to their GPUs have"
-        return Verdict.FAIL, f"{hint}: {told}", [f"rail {rail}" for rail in other]
+        differences = "; ".join(f"rail {rail}: {', '.join(words)}" for rail, words in other.items())
+        hint = "jobs use other names than the cards nearest to their GPUs have"
+        return Verdict.FAIL, f"{hint}: {differences}", [f"rail {rail}" for rail in other]
     names = ", ".join(nic.device for nic in found.nics)
     return Verdict.PASS, f"each rail's cards are nearest to its GPU: {names}", []
 
@@ -55,6 +55,6 @@ def _renamed(found: Mapping, contract: Contract, node: Node) -> dict[int, list[s
         for column in (0, 1):
             said = {name[column] for name in names} - {""}
             if said and said != seen[column]:
-                told = f"{', '.join(sorted(said))} is {', '.join(sorted(seen[column])) or 'nothing'}"
-                wrong.setdefault(mapped_rail.index, []).append(told)
+                difference = f"{', '.join(sorted(said))} is {', '.join(sorted(seen[column])) or 'nothing'}"
+                wrong.setdefault(mapped_rail.index, []).append(difference)
     return wrong

@@ -28,18 +28,18 @@ def judged(
     detail: dict[str, Any] | None = None,
 ) -> Judged:
     """The verdict on a question, with what its claim expects."""
-    claim, wish = question.claim, question.claim.expectation
+    claim, expectation = question.claim, question.claim.expectation
     return Judged(
         claim=claim.id,
         node=question.node,
         verdict=verdict,
         measured=measured,
-        unit=unit or (wish.unit if wish else ""),
-        expected=expected if expected is not None or wish is None else wish.expected,
-        floor=wish.floor if wish else None,
-        bound=wish.bound if wish else None,
-        basis=wish.basis if wish else "none",
-        derivation=wish.derivation if wish else [],
+        unit=unit or (expectation.unit if expectation else ""),
+        expected=expected if expected is not None or expectation is None else expectation.expected,
+        floor=expectation.floor if expectation else None,
+        bound=expectation.bound if expectation else None,
+        basis=expectation.basis if expectation else "none",
+        derivation=expectation.derivation if expectation else [],
         reason=reason,
         evidence=evidence,
         simulated=claim.simulated,
@@ -56,16 +56,24 @@ def against_floor(
 
     Unproven where the number cannot be true (``sound.doubt``), and without a floor: nobody knows what is healthy.
     """
-    wish = question.claim.expectation
-    told = sound.doubt(measured, wish.bound if wish else None, wish.unit if wish else "")
-    if told:
-        verdict, reason = Verdict.UNPROVEN, told
-    elif wish is None or wish.floor is None:
+    expectation = question.claim.expectation
+    doubt = sound.doubt(
+        measured, expectation.bound if expectation else None, expectation.unit if expectation else ""
+    )
+    if doubt:
+        verdict, reason = Verdict.UNPROVEN, doubt
+    elif expectation is None or expectation.floor is None:
         verdict, reason = Verdict.UNPROVEN, "measured, but nothing says what it must reach"
-    elif measured < wish.floor:
-        verdict, reason = Verdict.FAIL, f"{measured:.4g} {wish.unit} is below the floor of {wish.floor:.4g}"
+    elif measured < expectation.floor:
+        verdict, reason = (
+            Verdict.FAIL,
+            f"{measured:.4g} {expectation.unit} is below the floor of {expectation.floor:.4g}",
+        )
     else:
-        verdict, reason = Verdict.PASS, f"{measured:.4g} {wish.unit} holds the floor of {wish.floor:.4g}"
+        verdict, reason = (
+            Verdict.PASS,
+            f"{measured:.4g} {expectation.unit} holds the floor of {expectation.floor:.4g}",
+        )
     return sound.guarded(
         judged(question, verdict, reason, measured=measured, evidence=evidence, detail=detail)
     )

@@ -1,7 +1,7 @@
 """Plays a search for the guilty to its end: rounds of tests that somebody measures, within a budget, until a name.
 
 Who is tested with whom, and what the results say, is decided in ``railbed.fault_search``, which is pure; the tests are run by the
-caller. Progress is told; what was found is kept after every round, in the form that `railbed blame decide` reads.
+caller. Progress is reported; results are kept after every round, in the form that `railbed blame decide` reads.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ class Outcome:
 
     @property
     def stragglers(self) -> list[tuple[str, float]]:
-        """Nodes that were looked at, the slowest first, with the best rate of their pairs; whoever is named before its equals."""
+        """Nodes that were tested, the slowest first, with the best rate of their pairs; whoever is named before its equals."""
         named = {one.node for one in self.culprits}
         found = [(node, rate) for node, rate in self.rates.items() if node in set(self.record.nodes)]
         return sorted(found, key=lambda one: (one[1], one[0] not in named))
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words: whom it names, how surely, and what it took; else why nobody."""
         took = f"{self.runs} runs in {len(self.record.rounds)} rounds"
         if self.culprits:
@@ -148,7 +148,7 @@ def across_units(outcome: Outcome, unit: Mapping[str, int]) -> str:
 
 
 def confidence(named: Named) -> float:
-    """No surer than what a measurement of the part alone finds: pairs tell of two nodes and the way between them."""
+    """No surer than what a measurement of the part alone finds: a pair measures two nodes and the path between them."""
     return min(named.confidence, blame.DIRECT)
 
 
@@ -177,14 +177,14 @@ def find(
                 say(f"search, round {number}: {few([' + '.join(pair) for pair in pairs], NAMED)}")
             found = {} if stopped else measure(number, pairs)
             for test in (one for one in planned.tests if one.stage == stage):
-                told = found.get(test.nodes)
-                tests.append(test.model_copy(update={"verdict": told.verdict if told else None}))
-                if told is None:
+                measured = found.get(test.nodes)
+                tests.append(test.model_copy(update={"verdict": measured.verdict if measured else None}))
+                if measured is None:
                     continue
-                budget.used += told.runs
-                reasons += [told.reason] if told.verdict is Verdict.UNPROVEN else []
-                for node in test.nodes if told.measured is not None else ():
-                    rates[node] = max(told.measured or 0.0, rates.get(node, 0.0))
+                budget.used += measured.runs
+                reasons += [measured.reason] if measured.verdict is Verdict.UNPROVEN else []
+                for node in test.nodes if measured.measured is not None else ():
+                    rates[node] = max(measured.measured or 0.0, rates.get(node, 0.0))
         if any(test.ran for test in tests):
             record = record.with_round(planned.model_copy(update={"tests": tests}))
             decision = fault_search.decide(record)

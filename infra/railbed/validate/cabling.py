@@ -1,6 +1,6 @@
 """The claim `fabric.cabling`: where each rail's cable ends, by what its node hears (LLDP), or by the InfiniBand subnet itself.
 
-Only the cables of nodes: which spine a leaf is cabled to nobody tells a node. `railbed fabric verify` looks at those.
+Only the cables of nodes: no node learns which spine a leaf is cabled to. `railbed fabric verify` checks those.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from railbed.parse import ibnetdiscover, lldp
 from railbed.run import Result
 from railbed.text import few
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.cabling"
 MOST_CAUSES = 3
@@ -36,32 +36,32 @@ NEIGHBOURS = AS_ROOT.format("lldpcli -f json show neighbors")
 SUBNET = AS_ROOT.format("ibnetdiscover -C {device} -P 1")
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Answers the claim, where it is asked."""
-    questions = bench.scope.get(CLAIM)
+    questions = validation.scope.get(CLAIM)
     if not questions:
         return
-    nodes = [node for node in bench.rail_nodes() if node.name not in bench.unreachable]
+    nodes = [node for node in validation.rail_nodes() if node.name not in validation.unreachable]
     if not nodes:
-        bench.answers.why(CLAIM, "no node with rails can be reached")
+        validation.answers.why(CLAIM, "no node with rails can be reached")
         return
-    contract = bench.as_observed
+    contract = validation.as_observed
     infiniband = contract.machine(nodes[0].machine).transport == "infiniband"
-    cables = planned(contract, [node.name for node in bench.rail_nodes()], by_device=infiniband)
+    cables = planned(contract, [node.name for node in validation.rail_nodes()], by_device=infiniband)
     if unnamed := [cable for cable in cables if not cable.card.port or not cable.leaf.device]:
         where = f"{unnamed[0].card.device} rail {unnamed[0].rail}"
-        bench.answers.why(CLAIM, f"nobody knows the card or the switch of {len(unnamed)} rails: {where}")
+        validation.answers.why(CLAIM, f"nobody knows the card or the switch of {len(unnamed)} rails: {where}")
         return
-    bench.say(f"cabling of {len(nodes)} nodes")
-    seen, said = (_by_subnet if infiniband else _by_neighbours)(bench, contract, nodes, cables)
-    evidence = bench.keep("cabling.json", said)
+    validation.say(f"cabling of {len(nodes)} nodes")
+    seen, said = (_by_subnet if infiniband else _by_neighbours)(validation, contract, nodes, cables)
+    evidence = validation.keep("cabling.json", said)
     for name, part in seen.guilty:
         # Its packets reach another rail's switch, which has no way to the rail's own network.
         if not infiniband:
-            bench.dead_rails.setdefault(name, f"blocked by {CLAIM} on {name}, {part}")
-    reason = f"{_causes(bench, seen)}{seen.reason}"
+            validation.dead_rails.setdefault(name, f"blocked by {CLAIM} on {name}, {part}")
+    reason = f"{_causes(validation, seen)}{seen.reason}"
     detail = {"guilty": [list(pair) for pair in seen.guilty]} if seen.guilty else {}
-    bench.answers.add(
+    validation.answers.add(
         judged(
             questions[0], seen.verdict, reason, measured=seen.right, unit="cables", expected=len(cables), evidence=evidence,
             detail=detail,
@@ -69,13 +69,13 @@ def run(bench: Bench) -> None:
     )  # fmt: skip
 
 
-def _causes(bench: Bench, seen: Seen) -> str:
+def _causes(validation: ValidationRun, seen: Seen) -> str:
     """What stands before the reason where nothing is seen of cables because their nodes are away, or their rails down."""
     silent = dict.fromkeys(cable.card.device for cable in seen.unseen)
-    told = [bench.unreachable.get(name) or bench.dead_rails.get(name, "") for name in silent]
-    if seen.verdict is not Verdict.UNPROVEN or not told or not all(told):
+    causes = [validation.unreachable.get(name) or validation.dead_rails.get(name, "") for name in silent]
+    if seen.verdict is not Verdict.UNPROVEN or not causes or not all(causes):
         return ""
-    return f"{few(told, MOST_CAUSES, '; ')}: "
+    return f"{few(causes, MOST_CAUSES, '; ')}: "
 
 
 def planned(contract: Contract, names: Sequence[str], *, by_device: bool) -> list[Planned]:
@@ -92,22 +92,22 @@ def _devices(cables: Sequence[Planned]) -> set[str]:
 
 
 def _by_neighbours(
-    bench: Bench, _: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
+    validation: ValidationRun, _: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
 ) -> tuple[Seen, dict[str, Any]]:
     """What every node hears. One whose rail just came up may have heard nothing yet, and is asked again."""
     deadline = time.monotonic() + LLDP_HEARD_S
     said: dict[str, Result] = {}
     asked = [node.name for node in nodes]
     while True:
-        said |= bench.remote.each(
-            asked, lambda name: bench.remote.run(name, NEIGHBOURS, timeout_s=COMMAND_TIMEOUT_S, check=False), SSH_FANOUT
+        said |= validation.remote.each(
+            asked, lambda name: validation.remote.run(name, NEIGHBOURS, timeout_s=COMMAND_TIMEOUT_S, check=False), SSH_FANOUT
         )  # fmt: skip
         links = [link for name, one in said.items() for link in heard(name, one, _devices(cables))]
         seen = _with_reasons(ends.compare(cables, links), said)
         # A rail that is down hears nothing however long one waits.
         asked = sorted(
             {cable.card.device for cable in seen.unseen}
-            & {name for name, one in said.items() if one.ok} - set(bench.dead_rails)
+            & {name for name, one in said.items() if one.ok} - set(validation.dead_rails)
         )
         if not asked or time.monotonic() >= deadline:
             return seen, {name: f"{one.stdout}{one.stderr}" for name, one in said.items()}
@@ -115,7 +115,7 @@ def _by_neighbours(
 
 
 def heard(name: str, said: Result, devices: set[str]) -> list[Link]:
-    """The links that one node tells of."""
+    """The links that one node reports."""
     if not said.ok:
         return []
     document = lldp.plain(f"{{{strict_json.dumps(name)}: {said.stdout}}}")
@@ -123,17 +123,17 @@ def heard(name: str, said: Result, devices: set[str]) -> list[Link]:
 
 
 def _with_reasons(seen: Seen, said: dict[str, Result]) -> Seen:
-    """With why nodes told nothing, where their program failed."""
+    """Adds why nodes reported nothing, where their program failed."""
     failed = {name: one for name, one in said.items() if not one.ok}
     if not failed or seen.verdict is Verdict.PASS:
         return seen
     name, one = next(iter(failed.items()))
-    told = f"{ended.why(one, 'lldpcli', name)} ({len(failed)} of {len(said)} nodes)"
-    return Seen(seen.verdict, f"{told}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
+    reason = f"{ended.why(one, 'lldpcli', name)} ({len(failed)} of {len(said)} nodes)"
+    return Seen(seen.verdict, f"{reason}; {seen.reason}", seen.right, seen.guilty, seen.unseen)
 
 
 def _by_subnet(
-    bench: Bench, contract: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
+    validation: ValidationRun, contract: Contract, nodes: Sequence[Node], cables: Sequence[Planned]
 ) -> tuple[Seen, dict[str, Any]]:
     """The subnets as a node's cards see them; a card is asked only while nothing shows the cable of its own node's rail.
 
@@ -142,11 +142,11 @@ def _by_subnet(
     links: list[Link] = []
     said: dict[str, str] = {}
     failed = ""
-    name = next((node.name for node in nodes if node.name not in bench.dead_rails), nodes[0].name)
+    name = next((node.name for node in nodes if node.name not in validation.dead_rails), nodes[0].name)
     for _, nic in contract.nics(contract.node(name)):
         if any(Port(name, nic.device) in (link.one, link.other) for link in links):
             continue
-        one = bench.remote.run(
+        one = validation.remote.run(
             name, SUBNET.format(device=nic.device), timeout_s=IBNETDISCOVER_TIMEOUT_S, check=False,
             keep_bytes=FABRIC_OUTPUT_BYTES,
         )  # fmt: skip

@@ -166,7 +166,7 @@ def of_stack(work: Workspace) -> Certificate:
 
 
 def verify(path: Path, trusted_key: str = "") -> Certificate:
-    """The certificate in ``path`` if its signature holds. Looks at nothing beside it, and at no clock.
+    """The certificate in ``path`` if its signature holds. Reads no other file, and no clock.
 
     ``trusted_key`` is the public key that must have signed it; without one the key in the certificate itself
     is used, which proves that nobody changed it, not who made it. Raises Tampered, and as `read` does.

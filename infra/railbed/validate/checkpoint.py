@@ -2,7 +2,7 @@
 rate that was bought, then read it back.
 
 Under the scheduler where there is one, else over SSH at once. What is written takes room, so free
-space is looked at first, and only the folder that was made here is removed.
+free space is checked first, and only the folder that was made here is removed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from railbed.effects import node_json
 from railbed.parse.numbers import integer
 from railbed.validate import old_folders
 from railbed.validate.answers import against_floor, disturbed, judged
-from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 PROBE = Path(__file__).parent / "node" / "checkpoint_probe.py"
 PAIRS = (("storage.checkpoint", "storage.restore"), ("storage.all_write", "storage.all_read"))
@@ -45,7 +45,7 @@ Pair = tuple[str, str]
 """Ids of a claim about writing, and of the one about reading."""
 
 
-class Part(node_json.Reply):
+class CheckpointReply(node_json.Reply):
     """What one node says of its part: an error, or when it began and ended by its own clock."""
 
     node: node_json.Words
@@ -61,79 +61,83 @@ class Part(node_json.Reply):
         return known and self.bytes == share
 
 
-PART = TypeAdapter(Part)
+REPLY = TypeAdapter(CheckpointReply)
 
 
-def asked(bench: Bench) -> bool:
+def asked(validation: ValidationRun) -> bool:
     """Whether a run has a question that this answers."""
-    return any(bench.scope.asks(f"{claim}*") for pair in PAIRS for claim in pair)
+    return any(validation.scope.asks(f"{claim}*") for pair in PAIRS for claim in pair)
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Writes and reads on every filesystem of which a pair of claims is asked."""
-    for filesystem in bench.contract.filesystems:
-        suffix = further.suffix(bench.contract, filesystem)
+    for filesystem in validation.contract.filesystems:
+        suffix = further.suffix(validation.contract, filesystem)
         for write, read in PAIRS:
-            if bench.scope.asks(write + suffix) or bench.scope.asks(read + suffix):
-                _run(bench, filesystem, (write + suffix, read + suffix))
+            if validation.scope.asks(write + suffix) or validation.scope.asks(read + suffix):
+                _run(validation, filesystem, (write + suffix, read + suffix))
 
 
-def _run(bench: Bench, filesystem: Filesystem, pair: Pair) -> None:
-    wishes = [q.claim.expectation for claim in pair for q in bench.scope.get(claim)]
-    size = max((w.size_bytes or 0 for w in wishes if w), default=0)
-    nodes, why = _nodes(bench)
-    dead = bench.dead_clients[filesystem.name]
+def _run(validation: ValidationRun, filesystem: Filesystem, pair: Pair) -> None:
+    expectations = [q.claim.expectation for claim in pair for q in validation.scope.get(claim)]
+    size = max((w.size_bytes or 0 for w in expectations if w), default=0)
+    nodes, why = _nodes(validation)
+    dead = validation.dead_clients[filesystem.name]
     why = why or next((dead[name] for name in nodes if name in dead), "")
     if not size:
         why = "the contract does not say how much is to be written"
     if why:
-        _open(bench, pair, why)
+        _open(validation, pair, why)
         return
     mount = filesystem.mount
-    told = no_room(bench, nodes[0], mount, size)
-    if told:
-        _open(bench, pair, told)
+    reason = no_room(validation, nodes[0], mount, size)
+    if reason:
+        _open(validation, pair, reason)
         return
-    folder = old_folders.path(bench, mount, "checkpoint")
+    folder = old_folders.path(validation, mount, "checkpoint")
     script = f"mkdir {shlex.quote(folder)} && cat > {shlex.quote(folder)}/probe.py"
-    made = bench.remote.run(
+    made = validation.remote.run(
         nodes[0], script, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S, check=False
     )
     if not made.ok:
-        _open(bench, pair, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}")
+        _open(
+            validation, pair, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
+        )
         return
     try:
-        if _measure(bench, filesystem, "write", pair[0], nodes, folder, size):
-            _measure(bench, filesystem, "read", pair[1], nodes, folder, size)
+        if _measure(validation, filesystem, "write", pair[0], nodes, folder, size):
+            _measure(validation, filesystem, "read", pair[1], nodes, folder, size)
         else:
-            bench.answers.why(pair[1], f"blocked by {pair[0]}: what was to be read was not written whole")
+            validation.answers.why(
+                pair[1], f"blocked by {pair[0]}: what was to be read was not written whole"
+            )
     finally:
-        bench.remote.run(
-            nodes[0], ["rm", "-rf", folder], timeout_s=_patience(bench, pair[1], size), check=False
+        validation.remote.run(
+            nodes[0], ["rm", "-rf", folder], timeout_s=_patience(validation, pair[1], size), check=False
         )
 
 
-def _open(bench: Bench, pair: Pair, why: str) -> None:
+def _open(validation: ValidationRun, pair: Pair, why: str) -> None:
     for claim in pair:
-        bench.answers.why(claim, why)
+        validation.answers.why(claim, why)
 
 
-def _nodes(bench: Bench) -> tuple[list[str], str]:
+def _nodes(validation: ValidationRun) -> tuple[list[str], str]:
     """As many nodes as the pools have, that can all start now; or none and why."""
-    computes = [node.name for node in bench.contract.with_role("compute")]
+    computes = [node.name for node in validation.contract.with_role("compute")]
     if len(computes) < 2:
         return [], f"{len(computes)} compute nodes, needs 2: one reads what another one wrote"
-    if bench.contract.scheduler == "slurm":
-        free, why = bench.usable(len(computes))
+    if validation.contract.scheduler == "slurm":
+        free, why = validation.usable(len(computes))
         return free[: len(computes)], why
-    gone = [f"{name}: {bench.unreachable[name]}" for name in computes if name in bench.unreachable]
+    gone = [f"{name}: {validation.unreachable[name]}" for name in computes if name in validation.unreachable]
     return computes, "; ".join(gone)
 
 
-def no_room(bench: Bench, node: str, mount: str, size: int) -> str:
+def no_room(validation: ValidationRun, node: str, mount: str, size: int) -> str:
     """Why the checkpoint must not be written; empty where it fits and leaves room."""
     argv = ["df", "--block-size=1", "--output=avail", mount]
-    found = bench.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
+    found = validation.remote.run(node, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
     free = integer(found.stdout.split()[-1]) if found.ok and found.stdout.strip() else None
     if free is None:
         return f"{node} does not tell how much of {mount} is free: {ended.why(found, 'df', node)}"
@@ -144,38 +148,44 @@ def no_room(bench: Bench, node: str, mount: str, size: int) -> str:
     return ""
 
 
-def _patience(bench: Bench, claim: str, size: int) -> float:
+def _patience(validation: ValidationRun, claim: str, size: int) -> float:
     """Seconds that a checkpoint may take before it counts as stuck."""
-    rates = [w.expected for q in bench.scope.get(claim) if (w := q.claim.expectation) and w.expected]
+    rates = [w.expected for q in validation.scope.get(claim) if (w := q.claim.expectation) and w.expected]
     return CHECKPOINT_LEAST_S + CHECKPOINT_SLOWEST * size / (min(rates) * GBYTE if rates else GBYTE)
 
 
 def _measure(
-    bench: Bench, filesystem: Filesystem, verb: str, claim: str, nodes: list[str], folder: str, size: int
+    validation: ValidationRun,
+    filesystem: Filesystem,
+    verb: str,
+    claim: str,
+    nodes: list[str],
+    folder: str,
+    size: int,
 ) -> bool:
     """One direction; True where all of it went through. It is written even where only reading is asked."""
     name = claim.partition("@")[0]
-    bench.say(f"{claim}: {verb} {size / GBYTE:.4g} GB on {len(nodes)} nodes")
-    files = bench.node(nodes[0]).gpus or 1
+    validation.say(f"{claim}: {verb} {size / GBYTE:.4g} GB on {len(nodes)} nodes")
+    files = validation.node(nodes[0]).gpus or 1
     argv = [verb, folder, str(size // len(nodes)), str(files)]
-    limit = _patience(bench, claim, size)
-    patience = Patience(bench.say)
+    limit = _patience(validation, claim, size)
+    patience = Patience(validation.say)
     while True:
         began = time.monotonic()
-        with watch(bench.remote, nodes) as seen:
-            replies, last = _start(bench, nodes, folder, argv, limit)
+        with watch(validation.remote, nodes) as seen:
+            replies, last = _start(validation, nodes, folder, argv, limit)
         conditions = words(seen.problems(clocks=True))
-        place = f"{further.folder(bench.contract, filesystem)}/{name.removeprefix('storage.')}.json"
+        place = f"{further.folder(validation.contract, filesystem)}/{name.removeprefix('storage.')}.json"
         kept = {"nodes": nodes, "conditions": seen.plain(), "replies": [r.model_dump() for r in replies]}
         found = Found(
-            nodes, size, replies, f"within {limit:.0f} s: {last}", conditions, bench.keep(place, kept)
+            nodes, size, replies, f"within {limit:.0f} s: {last}", conditions, validation.keep(place, kept)
         )
-        records = [_answer(q, found) for q in bench.scope.get(claim)]
+        records = [_answer(q, found) for q in validation.scope.get(claim)]
         short = time.monotonic() - began < MEASURE_BUDGET_S
         again = conditions and short and any(r.verdict is Verdict.UNPROVEN for r in records)
         if not again or not patience.pause(conditions):
             break
-    bench.answers.add(*records)
+    validation.answers.add(*records)
     return not found.trouble and not found.absent
 
 
@@ -185,7 +195,7 @@ class Found:
 
     nodes: list[str]
     size: int
-    replies: list[Part]
+    replies: list[CheckpointReply]
     last: str
     """The last words of what did not answer."""
     conditions: str
@@ -199,7 +209,7 @@ class Found:
         return broken + [f"{r.node}: {what}" for r in self.replies for what in r.wrong]
 
     @property
-    def whole(self) -> list[Part]:
+    def whole(self) -> list[CheckpointReply]:
         share = self.size // len(self.nodes)
         return list({r.node: r for r in self.replies if r.took(share)}.values())
 
@@ -222,7 +232,7 @@ def _answer(question: Question, found: Found) -> Judged:
     return disturbed(record, found.conditions)
 
 
-def gbytes_per_s(replies: list[Part]) -> float:
+def gbytes_per_s(replies: list[CheckpointReply]) -> float:
     """GB/s from the first node's begin to the last one's end: the slowest counts, and clocks that differ make it slower."""
     begins, ends = [r.begin or 0.0 for r in replies], [r.end or 0.0 for r in replies]
     longest = max(end - begin for begin, end in zip(begins, ends, strict=True))
@@ -230,20 +240,20 @@ def gbytes_per_s(replies: list[Part]) -> float:
 
 
 def _start(
-    bench: Bench, nodes: list[str], folder: str, argv: list[str], limit: float
-) -> tuple[list[Part], str]:
+    validation: ValidationRun, nodes: list[str], folder: str, argv: list[str], limit: float
+) -> tuple[list[CheckpointReply], str]:
     """What each node said, and the last line of what went wrong."""
     program = ["timeout", "-k", "5", str(int(limit)), "python3", f"{folder}/probe.py", *argv]
-    if bench.scheduler is None:
+    if validation.scheduler is None:
         place = {name: [str(i), str(len(nodes))] for i, name in enumerate(nodes)}
-        said = bench.remote.each(
+        said = validation.remote.each(
             nodes,
-            lambda name: bench.remote.run(
+            lambda name: validation.remote.run(
                 name, [*program, *place[name]], timeout_s=limit + STORAGE_TIMEOUT_S, check=False
             ),
         )
         tails = [ended.why(result, PROGRAM, name) for name, result in said.items() if not result.ok]
-        return node_json.lines("\n".join(result.stdout for result in said.values()), PART), "; ".join(
+        return node_json.lines("\n".join(result.stdout for result in said.values()), REPLY), "; ".join(
             tails[:3]
         )
     step = [
@@ -251,15 +261,15 @@ def _start(
         f"--nodelist={','.join(nodes)}", f"--time={int(limit) // 60 + 1}", "--job-name=railbed-checkpoint",
         f"--comment={STEP_COMMENT}",
     ]  # fmt: skip
-    reservation = bench.reservation_for(nodes)
+    reservation = validation.reservation_for(nodes)
     if reservation:
         step.append(f"--reservation={reservation}")
-    done = bench.remote.run(
-        bench.scheduler.controller,
+    done = validation.remote.run(
+        validation.scheduler.controller,
         [*step, *program],
         timeout_s=limit + STORAGE_TIMEOUT_S + STEP_WAIT_S,
         check=False,
     )
-    return node_json.lines(done.stdout, PART), "" if done.ok else ended.why(
-        done, PROGRAM, bench.scheduler.controller
+    return node_json.lines(done.stdout, REPLY), "" if done.ok else ended.why(
+        done, PROGRAM, validation.scheduler.controller
     )

@@ -13,8 +13,8 @@ from railbed.defaults import CLIENT_STAT_S, SSH_FANOUT, STORAGE_TIMEOUT_S
 from railbed.parse.numbers import integer
 from railbed.run import TIMED_OUT, Result
 from railbed.text import shown
-from railbed.validate.bench import Bench
 from railbed.validate.node.mounts import mounted_as, wrong_mount
+from railbed.validate.validation_run import ValidationRun
 
 SCRIPT = """
 set -u
@@ -51,22 +51,22 @@ class Client:
     reason: str = ""
 
 
-def look(bench: Bench, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
+def probe(validation: ValidationRun, filesystem: Filesystem, names: Sequence[str]) -> dict[str, Client]:
     """Asks all clients at once. Those that cannot be reached are written down as such for the rest of the run."""
     script = SCRIPT.format(path=shlex.quote(filesystem.mount), tenths=int(CLIENT_STAT_S * 10))
 
     def ask(name: str) -> Result:
-        return bench.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
+        return validation.remote.run(name, script, timeout_s=CLIENT_STAT_S + STORAGE_TIMEOUT_S, check=False)
 
-    answers = bench.remote.each(names, ask, SSH_FANOUT)
-    bench.keep(
-        f"{further.folder(bench.contract, filesystem)}/clients.json",
+    answers = validation.remote.each(names, ask, SSH_FANOUT)
+    validation.keep(
+        f"{further.folder(validation.contract, filesystem)}/clients.json",
         {name: f"{one.stdout}\n{one.stderr}" for name, one in answers.items()},
     )
     found = {name: judge(name, answer, filesystem) for name, answer in answers.items()}
     for name, client in found.items():
         if client.seen is Seen.UNREACHABLE:
-            bench.unreachable.setdefault(name, client.reason)
+            validation.unreachable.setdefault(name, client.reason)
     return found
 
 
@@ -76,12 +76,12 @@ def judge(name: str, answer: Result, filesystem: Filesystem) -> Client:
     stat, _, table = rest.partition("\n")
     words, said = python.split(" ", 2), stat.split(" ", 2)
     if not answer.ok or words[0] != "python" or said[0] != "stat" or len(words) < 2 or len(said) < 2:
-        told = (
+        reason = (
             "it does not answer"
             if answer.returncode == TIMED_OUT
-            else ended.why(answer, "the look at its filesystem", name)
+            else ended.why(answer, "the check of its filesystem", name)
         )
-        return unreachable(name, f"blocked by {name}, which cannot be reached: {told}")
+        return unreachable(name, f"blocked by {name}, which cannot be reached: {reason}")
     wrong = wrong_mount(mounted_as(table), filesystem.mount, filesystem.kind)
     if not wrong and said[1] == "silent":
         wrong = f"{filesystem.mount} does not answer within {CLIENT_STAT_S:g} s"

@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from railbed.claims import Verdict
 from railbed.defaults import SEARCH_TRIES, SSH_FANOUT
 from railbed.validate import collective_start
-from railbed.validate.bench import Bench
 from railbed.validate.blame_search import Measured, Pair
 from railbed.validate.collective_start import Start
 from railbed.validate.conditions import Watch, watch, words
+from railbed.validate.validation_run import ValidationRun
 
 
 class Pairs:
     """``tested`` says what one start over a pair comes to; ``name`` is that of the search in the evidence."""
 
     def __init__(
-        self, bench: Bench, op: str, sizes: Sequence[int], tested: Callable[[Start, Pair], Measured], name: str
+        self, validation: ValidationRun, op: str, sizes: Sequence[int], tested: Callable[[Start, Pair], Measured], name: str
     ) -> None:  # fmt: skip
-        self.bench, self.op, self.sizes, self.tested, self.name = bench, op, sizes, tested, name
-        self.machine = bench.contract.machine(bench.rail_nodes()[0].machine)
+        self.validation, self.op, self.sizes, self.tested, self.name = validation, op, sizes, tested, name
+        self.machine = validation.contract.machine(validation.rail_nodes()[0].machine)
         self.stages = 0
 
     def measure(self, number: int, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
@@ -30,31 +30,31 @@ class Pairs:
         pending = list(pairs)
         for attempt in range(1, SEARCH_TRIES + 1):
             name = f"collectives/{self.name}-{number}-{self.stages}" + (f"-{attempt}" if attempt > 1 else "")
-            for pair, told in self._once(pending, name).items():
-                runs = told.runs + (found[pair].runs if pair in found else 0)
-                found[pair] = Measured(told.verdict, runs, told.measured, told.reason)
+            for pair, measured in self._once(pending, name).items():
+                runs = measured.runs + (found[pair].runs if pair in found else 0)
+                found[pair] = Measured(measured.verdict, runs, measured.measured, measured.reason)
             pending = [pair for pair in pending if found[pair].verdict is Verdict.FAIL]
             if not pending:
                 break
         return found
 
     def _once(self, pairs: Sequence[Pair], name: str) -> dict[Pair, Measured]:
-        bench, by_name = self.bench, {"+".join(pair): pair for pair in pairs}
-        with watch(bench.remote, [node for pair in pairs for node in pair]) as seen:
-            starts = bench.remote.each(
+        validation, by_name = self.validation, {"+".join(pair): pair for pair in pairs}
+        with watch(validation.remote, [node for pair in pairs for node in pair]) as seen:
+            starts = validation.remote.each(
                 by_name,
                 lambda one: collective_start.run(
-                    bench, self.machine, self.op, by_name[one], self.sizes, counted=False
+                    validation, self.machine, self.op, by_name[one], self.sizes, counted=False
                 ),
                 SSH_FANOUT,
             )
-        bench.keep(f"{name}.txt", "\n".join(f"# {one}\n{start.stdout}" for one, start in starts.items()))
-        told = {one: start.stderr for one, start in starts.items() if start.stderr.strip()}
-        if told:
-            bench.keep(
-                f"{name}.stderr.txt", "\n".join(f"# {one}\n{text.strip()}" for one, text in told.items())
+        validation.keep(f"{name}.txt", "\n".join(f"# {one}\n{start.stdout}" for one, start in starts.items()))
+        errors = {one: start.stderr for one, start in starts.items() if start.stderr.strip()}
+        if errors:
+            validation.keep(
+                f"{name}.stderr.txt", "\n".join(f"# {one}\n{text.strip()}" for one, text in errors.items())
             )
-        bench.keep(f"{name}.conditions.json", seen.plain())
+        validation.keep(f"{name}.conditions.json", seen.plain())
         return {pair: self._judged(starts[one], pair, seen) for one, pair in by_name.items()}
 
     def _judged(self, start: Start, pair: Pair, seen: Watch) -> Measured:

@@ -2,7 +2,7 @@
 
 One rank a GPU, one program a collective, started by Slurm over PMIx (NVIDIA/nccl-tests README, "Running with multiple
 processes"; Slurm, mpi_guide). Ranks get the whole of their nodes: a rank that is bound to one processor starves NCCL's own
-threads. What NCCL is told of the fabric is in /etc/nccl.conf (role ``nccl``).
+threads. NCCL's settings for the fabric are in /etc/nccl.conf (role ``nccl``).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def limit_s(nodes: int) -> int:
 def start(
     machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, log: str, reservation: str = ""
 ) -> tuple[str, ...]:
-    """Runs a collective at message sizes in bytes, ascending, each as many times the one before. ``log`` tells the logs of this
-    start from those of another.
+    """Runs a collective at message sizes in bytes, ascending, each as many times the one before. ``log`` marks the logs of this
+    start.
 
     Every process has a file of its own (NCCL, "Environment Variables", NCCL_DEBUG_FILE): on standard output the lines of
     one would fall into the table of another.

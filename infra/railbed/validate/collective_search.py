@@ -14,29 +14,29 @@ from railbed.claims import Judged, Verdict
 from railbed.errors import RailbedError
 from railbed.fault_search import Record, Search
 from railbed.fault_search.decision import PARTNERS_TO_TELL
-from railbed.validate.bench import Bench
 from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, across_units, confidence, find
 from railbed.validate.collective_pairs import Pairs
 from railbed.validate.collective_start import Start
 from railbed.validate.collective_table import NAME, judged_log, sizes_of
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 RULE = {"least_failing": 1.0, "most_rounds": 40}
-"""What is looked for missed its floor every time that it ran: it fails each of its tests."""
+"""The fault missed its floor in every run: it fails each of its tests."""
 WRONG = "wrong data"
 
 
-def run(bench: Bench, budget: Budget) -> None:
+def run(validation: ValidationRun, budget: Budget) -> None:
     """Searches until every failed collective that nothing else explains has had its search, within the budget."""
     searched = set[str]()
-    while failed := [one for one in unexplained(bench.answers.given()) if _op(one) not in searched]:
+    while failed := [one for one in unexplained(validation.answers.given()) if _op(one) not in searched]:
         worst = min(failed, key=_severity)
         searched.add(_op(worst))
-        outcome = _search(bench, worst, budget)
+        outcome = _search(validation, worst, budget)
         if outcome is None:
             continue
         for one in failed:
-            bench.answers.amend(explained(one, outcome, own=_op(one) == _op(worst)))
+            validation.answers.amend(explained(one, outcome, own=_op(one) == _op(worst)))
 
 
 def unexplained(given: Sequence[Judged]) -> list[Judged]:
@@ -63,7 +63,7 @@ def explained(record: Judged, outcome: Outcome, *, own: bool) -> Judged:
     if mine:
         detail["guilty"] = [[one.node, one.part] for one in mine]
         detail["confidence"] = min(confidence(one) for one in mine)
-    return record.model_copy(update={"reason": f"{record.reason}; {outcome.told()}", "detail": detail})
+    return record.model_copy(update={"reason": f"{record.reason}; {outcome.summary()}", "detail": detail})
 
 
 def _ends(part: str) -> list[str]:
@@ -83,22 +83,27 @@ def _severity(record: Judged) -> tuple[bool, float]:
     return WRONG not in record.reason, share
 
 
-def _search(bench: Bench, failed: Judged, budget: Budget) -> Outcome | None:
+def _search(validation: ValidationRun, failed: Judged, budget: Budget) -> Outcome | None:
     """None where too few nodes can run a pair, or nothing says what a pair must reach."""
     op = _op(failed)
-    claim = next((one for one in bench.contract.claims if one.id == f"collective.{op}@2"), None)
-    usable, why = bench.usable(2)
-    if pairs_differ := bench.contract.machine(bench.rail_nodes()[0].machine).nodes_per_nvlink_domain > 1:
-        why = "a pair within one NVLink domain and one across two are not held against the same floor"
+    claim = next((one for one in validation.contract.claims if one.id == f"collective.{op}@2"), None)
+    usable, why = validation.usable(2)
+    if (
+        pairs_differ := validation.contract.machine(
+            validation.rail_nodes()[0].machine
+        ).nodes_per_nvlink_domain
+        > 1
+    ):
+        why = "a pair within one NVLink domain and one across two have different floors"
     if claim is None or claim.expectation is None or not usable or pairs_differ:
-        bench.say(f"no search for who is to blame for {failed.claim}: {why or 'no claim for pairs'}")
+        validation.say(f"no search for who is to blame for {failed.claim}: {why or 'no claim for pairs'}")
         return None
-    hosts, good = _players(bench.answers.given(), op, usable)
-    bench.say(
+    hosts, good = _players(validation.answers.given(), op, usable)
+    validation.say(
         f"{failed.claim} failed and nothing else explains it: a search among {len(hosts)} nodes, "
         f"at most {budget.runs - budget.used} runs"
     )
-    machine = bench.contract.machine(bench.rail_nodes()[0].machine)
+    machine = validation.contract.machine(validation.rail_nodes()[0].machine)
 
     def tested(start: Start, pair: Pair) -> Measured:
         found = None if start.problem else judged_log(start.stdout, Question(claim, ""), list(pair), machine)
@@ -107,28 +112,30 @@ def _search(bench: Bench, failed: Judged, budget: Budget) -> Outcome | None:
         rate = found.measured if isinstance(found.measured, float) else None
         return Measured(found.verdict, 1, rate, found.reason)
 
-    pairs = Pairs(bench, op, sizes_of(machine, claim), tested, f"search-{op}")
+    pairs = Pairs(validation, op, sizes_of(machine, claim), tested, f"search-{op}")
     record = fault_search.begin(Search(hosts=hosts, known_good=good, rule=RULE))
     name = f"collectives/search-{op}.json"
     try:
         together = [node for node in failed.detail.get("nodes") or () if node in usable]
         outcome = find(
-            record, pairs.measure, budget, bench.say, lambda one: _keep(bench, name, one), together
+            record, pairs.measure, budget, validation.say, lambda one: _keep(validation, name, one), together
         )
     except RailbedError as broken:
-        bench.say(f"the search broke off: {broken.message}")
+        validation.say(f"the search broke off: {broken.message}")
         return None
-    outcome.withheld = across_units(outcome, {node.name: node.scalable_unit for node in bench.rail_nodes()})
-    bench.say(outcome.told())
+    outcome.withheld = across_units(
+        outcome, {node.name: node.scalable_unit for node in validation.rail_nodes()}
+    )
+    validation.say(outcome.summary())
     return outcome
 
 
-def _keep(bench: Bench, name: str, record: Record) -> None:
-    bench.keep(name, fault_search.lines(record))
+def _keep(validation: ValidationRun, name: str, record: Record) -> None:
+    validation.keep(name, fault_search.lines(record))
 
 
 def _players(given: Sequence[Judged], op: str, usable: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Who is looked at, and who is a trusted partner: nodes of groups that failed, and of groups that passed."""
+    """Suspects and trusted partners: nodes of groups that failed, and of groups that passed."""
     nodes: dict[Verdict, set[str]] = {Verdict.FAIL: set(), Verdict.PASS: set()}
     for one in given:
         if NAME.fullmatch(one.claim) and _op(one) == op and one.verdict in nodes:

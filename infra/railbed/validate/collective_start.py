@@ -11,8 +11,8 @@ from railbed.contract import Machine
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug, nccl_tests
 from railbed.validate import collective_programs, port_counters
-from railbed.validate.bench import Bench
 from railbed.validate.counters import Record
+from railbed.validate.validation_run import ValidationRun
 
 LOGS_S = 20.0
 
@@ -35,19 +35,25 @@ class Start:
 
 
 def run(
-    bench: Bench, machine: Machine, op: str, nodes: Sequence[str], sizes: Sequence[int], *, counted: bool
+    validation: ValidationRun,
+    machine: Machine,
+    op: str,
+    nodes: Sequence[str],
+    sizes: Sequence[int],
+    *,
+    counted: bool,
 ) -> Start:
     """Runs the collective at message sizes in bytes. A program that failed gives no counters."""
-    assert bench.scheduler is not None
-    controller, log = bench.scheduler.controller, secrets.token_hex(8)
-    reservation = bench.reservation_for(list(nodes))
+    assert validation.scheduler is not None
+    controller, log = validation.scheduler.controller, secrets.token_hex(8)
+    reservation = validation.reservation_for(list(nodes))
     argv = collective_programs.start(machine, op, nodes, sizes, log=log, reservation=reservation)
-    before = port_counters.read(bench, nodes) if counted else {}
-    result = bench.remote.run(
+    before = port_counters.read(validation, nodes) if counted else {}
+    result = validation.remote.run(
         controller, argv, timeout_s=collective_programs.limit_s(len(nodes)) + 10, check=False
     )
-    after = port_counters.read(bench, nodes) if counted else {}
-    nccl, problem = logs(bench, nodes, log), ""
+    after = port_counters.read(validation, nodes) if counted else {}
+    nccl, problem = logs(validation, nodes, log), ""
     crashed = not result.ok and ended.crashed(result, nodes, nccl)
     if not result.ok:
         warnings = nccl_debug.read(nccl).warnings
@@ -56,14 +62,16 @@ def run(
         problem = f"{op}_perf printed no result"
     counters: list[Record] = []
     if isinstance(before, str) or isinstance(after, str):
-        bench.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
+        validation.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
     elif counted and not problem:
         counters = port_counters.between(before, after, op, sizes)
     return Start(op, result.stdout, result.stderr, nccl, problem, crashed, counters)
 
 
-def logs(bench: Bench, nodes: Sequence[str], log: str) -> str:
+def logs(validation: ValidationRun, nodes: Sequence[str], log: str) -> str:
     """NCCL's logs of one start from all nodes; of a node that does not answer nothing."""
     argv = collective_programs.take_logs(log)
-    told = bench.remote.each(nodes, lambda name: bench.remote.run(name, argv, timeout_s=LOGS_S, check=False))
-    return "".join(one.stdout for one in told.values())
+    replies = validation.remote.each(
+        nodes, lambda name: validation.remote.run(name, argv, timeout_s=LOGS_S, check=False)
+    )
+    return "".join(one.stdout for one in replies.values())

@@ -26,16 +26,18 @@ SHOWN = 4
 
 def gating_size(machine: Machine, claim: Claim | None) -> int:
     """The message size in bytes that a collective is judged at: that of its reference, else what is usual for its rails."""
-    wish = claim.expectation if claim else None
+    expectation = claim.expectation if claim else None
     usual = GATING_SIZE_BYTES if machine.transport == "tcp" else RDMA_SIZE_BYTES
-    return (wish and wish.size_bytes) or usual
+    return (expectation and expectation.size_bytes) or usual
 
 
 def sizes_of(machine: Machine, claim: Claim | None) -> tuple[int, ...]:
     """The message sizes in bytes that a collective runs at, ascending: those of its curve; the last one decides."""
-    wish = claim.expectation if claim else None
+    expectation = claim.expectation if claim else None
     return (
-        tuple(one.size_bytes for one in wish.curve) if wish and wish.curve else (gating_size(machine, claim),)
+        tuple(one.size_bytes for one in expectation.curve)
+        if expectation and expectation.curve
+        else (gating_size(machine, claim),)
     )
 
 
@@ -67,34 +69,32 @@ def case_of(op: str, nodes: int, machine: Machine) -> Case:
 def judged_log(text: str, question: Question, nodes: list[str], machine: Machine) -> Judged | None:
     """The verdict on the question's table in a log; None without a row for it or an expectation."""
     match = NAME.fullmatch(question.claim.id)
-    wish = question.claim.expectation
+    expectation = question.claim.expectation
     tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]
-    if match is None or not tables or wish is None or machine.nic_gbps is None:
+    if match is None or not tables or expectation is None or machine.nic_gbps is None:
         return None
     case = case_of(match[1], len(nodes), machine)
     deciding = gating_size(machine, question.claim)
-    informing = wish.model_copy(update={"expected": None, "floor": None})
+    informing = expectation.model_copy(update={"expected": None, "floor": None})
 
     def expectation_at(size_bytes: int) -> Expectation:
         """One size decides, so that runs can be compared; what the others must reach is the curve's."""
-        return wish if size_bytes >= deciding * SIZE_SLACK or not wish.curve else informing
+        return expectation if size_bytes >= deciding * SIZE_SLACK or not expectation.curve else informing
 
     record, problems, proven = nccl_log.judge_table(tables[-1], case, expectation_at)
-    record = _on_the_curve(record, tables[-1], case, wish.curve)
+    record = _on_the_curve(record, tables[-1], case, expectation.curve)
     rows = nccl_tests.plain_rows(tables[-1])
     largest = max(row.size_bytes for row in tables[-1].rows)
-    if record.verdict is not Verdict.FAIL and largest < (wish.size_bytes or 0) * SIZE_SLACK:
-        told = (
-            f"its largest size is {largest} B; what it is held against was published at {wish.size_bytes} B"
-        )
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+    if record.verdict is not Verdict.FAIL and largest < (expectation.size_bytes or 0) * SIZE_SLACK:
+        reason = f"its largest size is {largest} B; its reference was published at {expectation.size_bytes} B"
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     ran_on = sorted(tables[-1].nodes)
     if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
-        told = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
-        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
+        record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     detail = {
         **record.detail, "nodes": nodes, "problems": problems, "rails_proven": proven, "rows": rows,
-        "curve": [[one.size_bytes, one.expected, one.floor] for one in wish.curve],
+        "curve": [[one.size_bytes, one.expected, one.floor] for one in expectation.curve],
     }  # fmt: skip
     return record.model_copy(update={"simulated": question.claim.simulated, "detail": detail})
 
@@ -116,8 +116,8 @@ def _on_the_curve(record: Judged, table: nccl_tests.Table, case: Case, reaches: 
         }
         return record.model_copy(update=changes)
     if missing := curve.missing(found, reaches):
-        told = f"no result at {few([f'{size} B' for size in missing], SHOWN)}; {record.reason}"
-        return record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"no result at {few([f'{size} B' for size in missing], SHOWN)}; {record.reason}"
+        return record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     return record
 
 

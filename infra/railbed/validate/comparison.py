@@ -12,8 +12,8 @@ from railbed.errors import UnprovenError
 from railbed.judge import drift as law
 from railbed.judge.drift import Drift
 from railbed.validate import certificate, stage, verification
-from railbed.validate.bench import Progress
 from railbed.validate.room import Unwritten
+from railbed.validate.validation_run import Progress
 
 EVERY = "*"
 """As a filter: all claims, but a run that earns no certificate. Else what drifts slowly would be certified bit by bit."""
@@ -45,7 +45,7 @@ def drift(
 ) -> Drifted:
     """Validates and compares.
 
-    Without ``room`` it does so on a full disk too: what failed is known then, and that no report tells it.
+    Without ``room`` it does so on a full disk too: the result is known then, and the missing report.
 
     Raises UnprovenError where no certificate stands for this contract today, Tampered for a changed one.
     """

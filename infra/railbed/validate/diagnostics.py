@@ -13,8 +13,8 @@ from railbed.judge import dcgm as law
 from railbed.parse import dcgmi_diag, dcgmi_health
 from railbed.run import Result
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "node.dcgm"
 NEEDS = ("node.driver", "node.gpus")
@@ -34,26 +34,26 @@ exit $code
 """A diagnosis ends by SIGINT: then dcgmi stops it in the host engine too."""
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Diagnoses every node of which the claim is asked, all at once."""
-    questions = {question.node: question for question in bench.scope.get(CLAIM)}
+    questions = {question.node: question for question in validation.scope.get(CLAIM)}
     for name in list(questions):
-        if told := bench.unreachable.get(name) or bench.busy(name) or _obstacle(bench, name):
-            bench.answers.why(CLAIM, told, [name])
+        if reason := validation.unreachable.get(name) or validation.busy(name) or _obstacle(validation, name):
+            validation.answers.why(CLAIM, reason, [name])
             del questions[name]
     if not questions:
         return
-    levels = {name: _level(bench, name) for name in questions}
-    bench.say(f"DCGM's diagnostics of level {max(levels.values())} on {len(questions)} nodes")
-    said = bench.remote.each(list(questions), lambda name: _ask(bench, name, levels[name]))
+    levels = {name: _level(validation, name) for name in questions}
+    validation.say(f"DCGM's diagnostics of level {max(levels.values())} on {len(questions)} nodes")
+    said = validation.remote.each(list(questions), lambda name: _ask(validation, name, levels[name]))
     for name, result in said.items():
-        bench.answers.add(_answer(bench, questions[name], result, levels[name]))
+        validation.answers.add(_answer(validation, questions[name], result, levels[name]))
 
 
-def _obstacle(bench: Bench, name: str) -> str:
+def _obstacle(validation: ValidationRun, name: str) -> str:
     """Why the tests would not end, or say nothing: nobody could ask the driver."""
     for claim in NEEDS:
-        known = bench.answers.of(claim, name)
+        known = validation.answers.of(claim, name)
         if known is None or known.verdict is Verdict.PASS:
             continue
         if known.verdict is Verdict.UNPROVEN or claim == "node.driver":
@@ -61,40 +61,40 @@ def _obstacle(bench: Bench, name: str) -> str:
     return ""
 
 
-def _blamed(bench: Bench, name: str, told: str) -> str:
+def _blamed(validation: ValidationRun, name: str, reason: str) -> str:
     """Why the tests prove nothing, after what is known of the node that explains it."""
     for claim in EXPLAINING:
-        known = bench.answers.of(claim, name)
+        known = validation.answers.of(claim, name)
         if known is not None and known.verdict is Verdict.FAIL:
-            return f"blocked by {claim} on {name}: {told}"
-    return told
+            return f"blocked by {claim} on {name}: {reason}"
+    return reason
 
 
-def _level(bench: Bench, name: str) -> int:
-    if bench.scope.quick:
+def _level(validation: ValidationRun, name: str) -> int:
+    if validation.scope.quick:
         return 1
-    return 3 if bench.scheduler is None or name in bench.reserved else 2
+    return 3 if validation.scheduler is None or name in validation.reserved else 2
 
 
-def _ask(bench: Bench, name: str, level: int) -> Result:
+def _ask(validation: ValidationRun, name: str, level: int) -> Result:
     deadline_s = DCGM_DEADLINES_S[level]
     script = ASK.format(probe_s=DCGM_PROBE_S, deadline_s=deadline_s, level=level, mark=MARK)
-    return bench.remote.run(name, script, timeout_s=deadline_s + DCGM_SLACK_S, check=False)
+    return validation.remote.run(name, script, timeout_s=deadline_s + DCGM_SLACK_S, check=False)
 
 
-def _answer(bench: Bench, question: Question, result: Result, level: int) -> Judged:
-    evidence = bench.keep(f"{question.node}/dcgmi.txt", f"{result.stdout}\n{result.stderr}")
+def _answer(validation: ValidationRun, question: Question, result: Result, level: int) -> Judged:
+    evidence = validation.keep(f"{question.node}/dcgmi.txt", f"{result.stdout}\n{result.stderr}")
     text, _, watched = result.stdout.partition(f"\n{MARK}\n")
     diag = dcgmi_diag.plain(text)
-    # dcgmi ends with an error where a test failed: what it printed tells more than that.
+    # dcgmi ends with an error where a test failed: its output says more than that.
     if not diag["tests"] and not diag["error"]:
-        told = _blamed(bench, question.node, ended.why(result, "dcgmi diag", question.node))
-        return judged(question, Verdict.UNPROVEN, told, evidence=evidence)
-    gpus = bench.node(question.node).gpus
+        reason = _blamed(validation, question.node, ended.why(result, "dcgmi diag", question.node))
+        return judged(question, Verdict.UNPROVEN, reason, evidence=evidence)
+    gpus = validation.node(question.node).gpus
     verdict, reason, parts = law.judge(diag, dcgmi_health.plain(watched), gpus)
     reason = f"level {level}: {reason}"
     if verdict is Verdict.UNPROVEN:
-        reason = _blamed(bench, question.node, reason)
+        reason = _blamed(validation, question.node, reason)
     detail = {"level": level} | ({"parts": parts} if parts else {})
     return judged(
         question,

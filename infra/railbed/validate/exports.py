@@ -20,7 +20,7 @@ from railbed.validate.records import Report
 CTRF = "ctrf.json"
 METRICS = "metrics.txt"
 CTRF_VERSION = "0.1.0"
-"""Of the specification, as its examples/minimal.json names it (ctrf-io/ctrf, looked at 2026-11-30)."""
+"""Of the specification, as its examples/minimal.json names it (ctrf-io/ctrf, read 2026-11-30)."""
 STATUS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNPROVEN: "failed"}
 """Unproven is failed, with its own word in ``rawStatus``: skipped or other would read as harmless."""
 MS = 1000

@@ -61,7 +61,7 @@ def random_job(folder: str) -> str:
 
 
 def files_job(folder: str, verb: str) -> str:
-    """Makes (``create``), looks at (``stat``) or deletes (``delete``) files in ``folder``."""
+    """Creates (``create``), stats (``stat``) or deletes (``delete``) files in ``folder``."""
     return _text(
         {
             "directory": folder, "filename_format": "file.$filenum", "ioengine": f"file{verb}", "nrfiles": STORAGE_FILES,

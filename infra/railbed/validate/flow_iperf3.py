@@ -18,12 +18,14 @@ class Iperf3:
     def data_s(self, seconds: int) -> int:
         return seconds + RAIL_OMIT_S
 
-    def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
+    def runs(
+        self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
+    ) -> list[Run]:
         sender, receiver, rail = flow
         local, remote, port = places[sender].address(rail), places[receiver].address(rail), RAIL_PORT + rail
         argv = [
             self.program, "-J", "-c", remote, "-B", local, "-p", str(port), "-t", str(seconds),
-            "-O", str(RAIL_OMIT_S), "--connect-timeout", str(RAIL_CONNECT_MS), *(["--bidir"] if both_ways else []),
+            "-O", str(RAIL_OMIT_S), "--connect-timeout", str(RAIL_CONNECT_MS), *(["--bidir"] if bidirectional else []),
         ]  # fmt: skip
         server = {
             "address": remote, "port": port, "once": False,
@@ -32,13 +34,13 @@ class Iperf3:
         client = {"id": f"{rail}:{receiver}", "partner": receiver, "argv": argv}
         return [Run(sender, receiver, client, server)]
 
-    def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
+    def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
         sender, receiver, rail = flow
         run = entry(ends[sender], f"{rail}:{receiver}")
         found = iperf3.plain(run.output if run else "")
         readings = []
-        for way in [found["forward"], found["reverse"]][: 2 if both_ways else 1]:
-            rate, took_s = (way["received_gbps"], way["seconds"]) if way else (None, None)
+        for direction in [found["forward"], found["reverse"]][: 2 if bidirectional else 1]:
+            rate, took_s = (direction["received_gbps"], direction["seconds"]) if direction else (None, None)
             readings.append(
                 Reading(
                     client=sender, server=receiver, gbps=rate, took_s=took_s,

@@ -55,10 +55,12 @@ class Perftest:
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
 
-    def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
+    def runs(
+        self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
+    ) -> list[Run]:
         sender, receiver, rail = flow
         found = []
-        for origin, target in [(sender, receiver), (receiver, sender)][: 2 if both_ways else 1]:
+        for origin, target in [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]:
             cards = zip(places[origin].cards, places[target].cards, strict=False)
             for number, (here, there) in enumerate(cards):
                 port, remote = _port(rail, number), places[target].node.address
@@ -87,10 +89,10 @@ class Perftest:
         address = place.address(rail) if len(place.cards) == 1 else ""
         return {"device": card.device, "gid": {"device": card.device, "address": address}}
 
-    def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
+    def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
         sender, receiver, rail = flow
-        ways = [(sender, receiver), (receiver, sender)][: 2 if both_ways else 1]
-        return [_direction(origin, target, rail, ends) for origin, target in ways]
+        directions = [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]
+        return [_direction(origin, target, rail, ends) for origin, target in directions]
 
 
 def _partition(card: Nic) -> list[str]:

@@ -85,11 +85,13 @@ class Tool(Protocol):
         """For how long a run of so many measured seconds sends."""
         ...
 
-    def runs(self, flow: Flow, places: Mapping[str, Place], *, both_ways: bool, seconds: int) -> list[Run]:
+    def runs(
+        self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
+    ) -> list[Run]:
         """Clients and servers of one flow; ``places`` has its two nodes."""
         ...
 
-    def read(self, flow: Flow, ends: Mapping[str, End], *, both_ways: bool) -> list[Reading]:
+    def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
         """One reading for each direction, from sender to receiver first."""
         ...
 

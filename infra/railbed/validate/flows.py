@@ -53,7 +53,7 @@ def plans(
     nodes: Mapping[str, Node],
     flows: Iterable[Flow],
     *,
-    both_ways: bool,
+    bidirectional: bool,
     seconds: int = RAIL_SECONDS,
 ) -> dict[str, dict[str, Any]]:
     """What each node's probe (``validate/node/rail_probe.py``) is to do; its clients are in the order of ``flows``."""
@@ -66,7 +66,7 @@ def plans(
             places[name] = Place(nodes[name], cards)
             rails = found.setdefault(name, _plan(tool, seconds))["rails"]
             rails[str(rail)] = counted_by(cards, rdma=tool.rdma)
-        for run in tool.runs(flow, places, both_ways=both_ways, seconds=seconds):
+        for run in tool.runs(flow, places, bidirectional=bidirectional, seconds=seconds):
             found[run.server_node]["servers"].append(run.server)
             found[run.client_node]["clients"].append(run.client)
     return found
@@ -84,7 +84,7 @@ def samples_of(
     flow: Flow,
     ends: Mapping[str, End],
     *,
-    both_ways: bool,
+    bidirectional: bool,
     window: int,
     seconds: int = RAIL_SECONDS,
 ) -> list[RailSample]:
@@ -94,9 +94,11 @@ def samples_of(
     """
     sender, receiver, rail = flow
     absent = ends[sender].error or ends[receiver].error
-    ways = ((sender, receiver), (receiver, sender))
+    directions = ((sender, receiver), (receiver, sender))
     samples = []
-    for (origin, target), reading in zip(ways, tool.read(flow, ends, both_ways=both_ways), strict=False):
+    for (origin, target), reading in zip(
+        directions, tool.read(flow, ends, bidirectional=bidirectional), strict=False
+    ):
         here, there = ends[reading.client], ends[reading.server]
         path = (reading.client, reading.server, rail)
         error = absent or _ended(tool, path, there, reading)
@@ -246,8 +248,8 @@ def sums(samples: Sequence[RailSample]) -> dict[str, dict[str, float]]:
     """Node → Gb/s over all rails, ``out`` and ``in``. Every flow must have a rate."""
     found: dict[str, dict[str, float]] = {}
     for s in samples:
-        for node, way in ((s.sender, "out"), (s.receiver, "in")):
+        for node, direction in ((s.sender, "out"), (s.receiver, "in")):
             entry = found.setdefault(node, {"out": 0.0, "in": 0.0})
             assert s.gbps is not None
-            entry[way] += s.gbps
+            entry[direction] += s.gbps
     return found

@@ -40,7 +40,7 @@ class Gpu(node_json.Reply):
     """GPUs at which other bytes arrived than were sent."""
 
 
-class Part(node_json.Reply):
+class GpuReply(node_json.Reply):
     """What the GPUs of one node did, and what they did it with; kept as evidence."""
 
     node: node_json.Words
@@ -93,10 +93,10 @@ class PeersLine(node_json.Reply):
 
 Line = HeadLine | GpuLine | TraceLine | PeersLine
 LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
-PART = TypeAdapter(Part)
+REPLY = TypeAdapter(GpuReply)
 
 
-def joined(name: str, lines: Sequence[Line], gpus: int, program: str) -> Part | str:
+def joined(name: str, lines: Sequence[Line], gpus: int, program: str) -> GpuReply | str:
     """The answer of a node that has ``gpus``, or why its ``lines`` are none: it counts only whole."""
     times = Counter((line.kind, None if isinstance(line, HeadLine) else line.index) for line in lines)
     if (most := max(times.values(), default=0)) > 1:
@@ -117,7 +117,7 @@ def joined(name: str, lines: Sequence[Line], gpus: int, program: str) -> Part | 
             f"{name}'s answer is not whole: lines of {len(found)} GPUs, {len(traces)} traces and {len(pairs)} GPUs' peers came, "
             f"its first line says {head.gpus}, {head.traces} and {head.peers}"
         )
-    return Part(
+    return GpuReply(
         node=name,
         program=program,
         torch=head.torch,

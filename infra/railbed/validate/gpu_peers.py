@@ -14,8 +14,8 @@ from railbed import inputs
 from railbed.contract import Machine
 from railbed.errors import RailbedError
 from railbed.validate.acceptance import LATEST_FULL
-from railbed.validate.bench import EVIDENCE, Bench
-from railbed.validate.gpu_answers import PART, Part
+from railbed.validate.gpu_answers import REPLY, GpuReply
+from railbed.validate.validation_run import EVIDENCE, ValidationRun
 
 
 def kept_as(machine: Machine) -> str:
@@ -23,34 +23,34 @@ def kept_as(machine: Machine) -> str:
     return f"gpus/{machine.key.replace('/', '-')}.json"
 
 
-def last_report(bench: Bench) -> str:
+def last_report(validation: ValidationRun) -> str:
     """The name of the last whole run's folder."""
-    return (bench.folder.parent / LATEST_FULL).resolve().name
+    return (validation.folder.parent / LATEST_FULL).resolve().name
 
 
 def last(
-    bench: Bench, machine: Machine, parts: Mapping[str, Part], asked: Collection[str]
-) -> dict[str, Part]:
+    validation: ValidationRun, machine: Machine, parts: Mapping[str, GpuReply], asked: Collection[str]
+) -> dict[str, GpuReply]:
     """Node → its answer in the last whole run, of nodes that nobody asked now, measured by the program and the libraries that
     some of ``parts`` have. Empty where that run kept none, or what it kept cannot be read."""
-    path = bench.folder.parent / LATEST_FULL / EVIDENCE / kept_as(machine)
+    path = validation.folder.parent / LATEST_FULL / EVIDENCE / kept_as(machine)
     try:
         document = inputs.read_json(path)
     except RailbedError:
         return {}
     if not isinstance(document, dict):
         return {}
-    comparable = {(part.program, part.torch, part.cuda) for part in parts.values()}
+    comparable = {(reply.program, reply.torch, reply.cuda) for reply in parts.values()}
     found = {}
-    for node in bench.contract.nodes:
+    for node in validation.contract.nodes:
         if node.machine != machine.key or node.name in asked:
             continue
         try:
-            part = PART.validate_python(document.get(node.name))
+            reply = REPLY.validate_python(document.get(node.name))
         except ValidationError:
             continue
-        if part.node != node.name or not part.has_only(node.gpus):
+        if reply.node != node.name or not reply.has_only(node.gpus):
             continue
-        if (part.program, part.torch, part.cuda) in comparable:
-            found[node.name] = part
+        if (reply.program, reply.torch, reply.cuda) in comparable:
+            found[node.name] = reply
     return found

@@ -22,14 +22,14 @@ from railbed.judge import gpus as law
 from railbed.run import Result
 from railbed.validate import gpu_peers
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
-from railbed.validate.gpu_answers import LINE, PROGRAM, Line, Part, joined
+from railbed.validate.gpu_answers import LINE, PROGRAM, GpuReply, Line, joined
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 PROBE = Path(__file__).parent / "node" / "gpu_probe.py"
 PATTERN = "gpu.*"
 DETERMINISM, PEERS = "gpu.determinism", "gpu.p2p"
-WAYS = {
+RATES_OF = {
     "gpu.gemm.bf16": ("bf16",),
     "gpu.gemm.fp8": ("fp8",),
     "gpu.gemm.fp64": ("fp64",),
@@ -39,7 +39,7 @@ WAYS = {
     PEERS: (),
 }
 """Claim → rates that answer it."""
-ASKED = {**{claim: claim.rpartition(".")[2] for claim in WAYS}, DETERMINISM: "digest"}
+ASKED = {**{claim: claim.rpartition(".")[2] for claim in RATES_OF}, DETERMINISM: "digest"}
 """Claim → what the probe calls it."""
 NEEDS = ("node.driver", "node.gpus")
 """Claims without which the GPUs cannot all compute."""
@@ -53,99 +53,101 @@ class Fleet:
     machine: Machine
     questions: dict[str, list[Question]] = field(default_factory=dict)
     """Node → what is asked of it."""
-    parts: dict[str, Part] = field(default_factory=dict)
-    peers: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, GpuReply] = field(default_factory=dict)
+    peers: dict[str, GpuReply] = field(default_factory=dict)
     """Of nodes that are not measured now, from the last whole run."""
     evidence: str = ""
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Measures every node that can take a step, and answers the claims of all of them."""
-    if not bench.scope.asks(PATTERN):
+    if not validation.scope.asks(PATTERN):
         return
-    bench.refresh()
+    validation.refresh()
     fleets: dict[str, Fleet] = {}
-    asked = {question.node for question in bench.scope.get(PATTERN)}
-    for question in bench.scope.get(PATTERN):
-        if told := _obstacle(bench, question.node):
-            bench.answers.why(PATTERN, told, [question.node])
+    asked = {question.node for question in validation.scope.get(PATTERN)}
+    for question in validation.scope.get(PATTERN):
+        if reason := _obstacle(validation, question.node):
+            validation.answers.why(PATTERN, reason, [question.node])
             continue
-        key = bench.node(question.node).machine
-        fleet = fleets.setdefault(key, Fleet(bench.contract.machine(key)))
+        key = validation.node(question.node).machine
+        fleet = fleets.setdefault(key, Fleet(validation.contract.machine(key)))
         fleet.questions.setdefault(question.node, []).append(question)
     for fleet in fleets.values():
-        for nodes in _together(bench, list(fleet.questions)):
-            bench.say(f"GPUs of {len(nodes)} nodes compute")
-            _start(bench, fleet, nodes)
-        kept = {name: part.model_dump(mode="json") for name, part in sorted(fleet.parts.items())}
-        fleet.evidence = bench.keep(gpu_peers.kept_as(fleet.machine), kept)
-        fleet.peers = gpu_peers.last(bench, fleet.machine, fleet.parts, asked)
-        bench.answers.add(*_answers(bench, fleet))
+        for nodes in _together(validation, list(fleet.questions)):
+            validation.say(f"GPUs of {len(nodes)} nodes compute")
+            _start(validation, fleet, nodes)
+        kept = {name: reply.model_dump(mode="json") for name, reply in sorted(fleet.parts.items())}
+        fleet.evidence = validation.keep(gpu_peers.kept_as(fleet.machine), kept)
+        fleet.peers = gpu_peers.last(validation, fleet.machine, fleet.parts, asked)
+        validation.answers.add(*_answers(validation, fleet))
 
 
-def _obstacle(bench: Bench, name: str) -> str:
+def _obstacle(validation: ValidationRun, name: str) -> str:
     """Why the node cannot be measured; empty where it can."""
-    if told := bench.unreachable.get(name) or bench.busy(name):
-        return told
+    if reason := validation.unreachable.get(name) or validation.busy(name):
+        return reason
     for claim in NEEDS:
-        known = bench.answers.of(claim, name)
+        known = validation.answers.of(claim, name)
         if known is not None and known.verdict is not Verdict.PASS:
             return f"blocked by {claim} on {name}"
-    if bench.contract.scheduler != "slurm":
+    if validation.contract.scheduler != "slurm":
         return ""
-    told, gpus = bench.obstacle(name), bench.node(name).gpus
-    if not told and bench.schedule[name].gpus < gpus:
-        told = f"blocked by scheduler.state: it offers {bench.schedule[name].gpus} of {gpus} GPUs of {name}"
-    return told
+    reason, gpus = validation.obstacle(name), validation.node(name).gpus
+    if not reason and validation.schedule[name].gpus < gpus:
+        reason = (
+            f"blocked by scheduler.state: it offers {validation.schedule[name].gpus} of {gpus} GPUs of {name}"
+        )
+    return reason
 
 
-def _together(bench: Bench, nodes: Sequence[str]) -> Iterator[list[str]]:
+def _together(validation: ValidationRun, nodes: Sequence[str]) -> Iterator[list[str]]:
     """Nodes that one step can take: Slurm starts none across the border of a reservation, nor with other numbers of GPUs."""
     groups: dict[tuple[bool, int], list[str]] = {}
     for name in nodes:
-        groups.setdefault((name in bench.reserved, bench.node(name).gpus), []).append(name)
+        groups.setdefault((name in validation.reserved, validation.node(name).gpus), []).append(name)
     yield from groups.values()
 
 
-def _start(bench: Bench, fleet: Fleet, nodes: list[str]) -> None:
+def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
     """Runs the probe on the nodes; keeps the parts of those that answered, and why the others did not."""
     wanted = sorted(
         {ASKED[q.claim.id] for name in nodes for q in fleet.questions[name] if q.claim.id in ASKED}
     )
-    device, gpus = fleet.machine.trains_on, bench.node(nodes[0]).gpus
+    device, gpus = fleet.machine.trains_on, validation.node(nodes[0]).gpus
     limit_s = GPU_PROBE_S[device]
     program = (
-        "env", f"PYTHONPATH={bench.contract.software.training_stack_path}", "PYTHONDONTWRITEBYTECODE=1",
+        "env", f"PYTHONPATH={validation.contract.software.training_stack_path}", "PYTHONDONTWRITEBYTECODE=1",
         "timeout", "-k", "5", str(limit_s), "python3", "-", "--device", device, "--gpus", str(gpus),
         "--measure", ",".join(wanted),
     )  # fmt: skip
     text = PROBE.read_text()
-    if bench.contract.scheduler == "slurm" and bench.scheduler is not None:
-        reservation = bench.reservation_for(nodes)
+    if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
+        reservation = validation.reservation_for(nodes)
         step = (
             "srun", "--mpi=none", "--exclusive", "--mem=0", f"--gpus-per-node={gpus}", "--cpu-bind=none",
             f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=0", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
             f"--nodelist={','.join(nodes)}", f"--time={limit_s // 60 + 1}", "--job-name=railbed-gpus",
             f"--comment={STEP_COMMENT}", *([f"--reservation={reservation}"] if reservation else []),
         )  # fmt: skip
-        controller = bench.scheduler.controller
+        controller = validation.scheduler.controller
         said: Mapping[str, Result] = {
-            controller: bench.remote.run(
+            controller: validation.remote.run(
                 controller, [*step, *program], stdin=text, timeout_s=limit_s + STEP_WAIT_S + SSH_S, check=False,
                 keep_bytes=FABRIC_OUTPUT_BYTES,
             )
         }  # fmt: skip
     else:
-        said = bench.remote.each(
+        said = validation.remote.each(
             nodes,
-            lambda name: bench.remote.run(
+            lambda name: validation.remote.run(
                 name, [*program, "--node", name], stdin=text, timeout_s=limit_s + SSH_S, check=False
             ),
         )
-    _read(bench, fleet, nodes, said)
+    _read(validation, fleet, nodes, said)
 
 
-def _read(bench: Bench, fleet: Fleet, nodes: list[str], said: Mapping[str, Result]) -> None:
+def _read(validation: ValidationRun, fleet: Fleet, nodes: list[str], said: Mapping[str, Result]) -> None:
     """``said``: where the program was started → what came back."""
     found: dict[str, list[Line]] = {}
     for place, result in said.items():
@@ -154,106 +156,108 @@ def _read(bench: Bench, fleet: Fleet, nodes: list[str], said: Mapping[str, Resul
             if line.node in nodes and (place not in nodes or place == line.node):
                 found.setdefault(line.node, []).append(line)
         if result.stderr.strip():
-            bench.keep(f"gpus/{place}.stderr.txt", result.stderr)
+            validation.keep(f"gpus/{place}.stderr.txt", result.stderr)
     program = hashlib.sha256(PROBE.read_bytes()).hexdigest()
     for name in nodes:
         if lines := found.get(name):
-            told = joined(name, lines, bench.node(name).gpus, program)
-            if isinstance(told, Part):
-                fleet.parts[name] = told
+            reply = joined(name, lines, validation.node(name).gpus, program)
+            if isinstance(reply, GpuReply):
+                fleet.parts[name] = reply
                 continue
         else:
             place = name if name in said else next(iter(said))
-            told = (
+            reply = (
                 f"{PROGRAM} printed no answer on {name}"
                 if said[place].ok
                 else f"no answer of {name}: {ended.why(said[place], PROGRAM, place)}"
             )
-        bench.answers.why(PATTERN, told, [name])
+        validation.answers.why(PATTERN, reply, [name])
 
 
-def _answers(bench: Bench, fleet: Fleet) -> Iterator[Judged]:
+def _answers(validation: ValidationRun, fleet: Fleet) -> Iterator[Judged]:
     """Verdicts on the nodes that answered."""
     everyone = {**fleet.peers, **fleet.parts}
-    peers = {"report": gpu_peers.last_report(bench), "nodes": len(fleet.peers)} if fleet.peers else {}
+    peers = {"report": gpu_peers.last_report(validation), "nodes": len(fleet.peers)} if fleet.peers else {}
     alike = not fleet.machine.stands_for
     claims = {q.claim.id: q.claim for asked in fleet.questions.values() for q in asked}
-    ways = {
+    rates = {
         claim: [
             law.compared(what, _rates(everyone, what), claims[claim].expectation, alike=alike)
-            for what in WAYS[claim]
+            for what in RATES_OF[claim]
         ]
         for claim in claims
-        if claim in WAYS
+        if claim in RATES_OF
     }
     digests = {
-        (name, gpu.index): (f"{gpu.model}, PyTorch {part.torch}, CUDA {part.cuda}", gpu.digests)
-        for name, part in everyone.items()
-        for gpu in part.gpus
+        (name, gpu.index): (f"{gpu.model}, PyTorch {reply.torch}, CUDA {reply.cuda}", gpu.digests)
+        for name, reply in everyone.items()
+        for gpu in reply.gpus
     }
     voices = law.voices(digests)
-    wish = claims[PEERS].expectation if PEERS in claims else None
-    pairs = gpu_pairs.compared(_pairs(everyone), wish, alike=alike)
-    for name, part in fleet.parts.items():
-        gpus = bench.node(name).gpus
+    expectation = claims[PEERS].expectation if PEERS in claims else None
+    pairs = gpu_pairs.compared(_pairs(everyone), expectation, alike=alike)
+    for name, reply in fleet.parts.items():
+        gpus = validation.node(name).gpus
         for question in fleet.questions[name]:
             claim = question.claim.id
-            if claim not in WAYS:
+            if claim not in RATES_OF:
                 continue
-            errors = {g.index: g.errors[ASKED[claim]] for g in part.gpus if ASKED[claim] in g.errors}
+            errors = {g.index: g.errors[ASKED[claim]] for g in reply.gpus if ASKED[claim] in g.errors}
             if claim == DETERMINISM:
                 outcome = law.digests(name, gpus, digests, voices, errors)
             elif claim == PEERS:
-                changed = [(gpu.index, other) for gpu in part.gpus for other in gpu.changed]
+                changed = [(gpu.index, other) for gpu in reply.gpus for other in gpu.changed]
                 outcome = gpu_pairs.judge(name, gpus, pairs, changed, question.claim.expectation, errors)
             else:
-                outcome = law.rates(name, gpus, ways[claim], question.claim.expectation, errors)
-            yield _judged(question, outcome, part, fleet.evidence, peers)
+                outcome = law.rates(name, gpus, rates[claim], question.claim.expectation, errors)
+            yield _judged(question, outcome, reply, fleet.evidence, peers)
 
 
-def _rates(parts: Mapping[str, Part], what: str) -> dict[law.Gpu, float]:
+def _rates(parts: Mapping[str, GpuReply], what: str) -> dict[law.Gpu, float]:
     return {
         (name, gpu.index): gpu.rates[what]
-        for name, part in parts.items()
-        for gpu in part.gpus
+        for name, reply in parts.items()
+        for gpu in reply.gpus
         if what in gpu.rates
     }
 
 
-def _pairs(parts: Mapping[str, Part]) -> dict[gpu_pairs.Pair, float]:
+def _pairs(parts: Mapping[str, GpuReply]) -> dict[gpu_pairs.Pair, float]:
     return {
         (name, gpu.index, other): rate
-        for name, part in parts.items()
-        for gpu in part.gpus
+        for name, reply in parts.items()
+        for gpu in reply.gpus
         for other, rate in enumerate(gpu.peers)
         if rate is not None
     }
 
 
-def _shown(claim: str, part: Part) -> dict[str, object]:
+def _shown(claim: str, reply: GpuReply) -> dict[str, object]:
     """The rates of a verdict, for the report's tables: of each GPU, and of each pair."""
     if claim == PEERS:
-        return {"peers": {str(gpu.index): gpu.peers for gpu in part.gpus if gpu.peers}}
+        return {"peers": {str(gpu.index): gpu.peers for gpu in reply.gpus if gpu.peers}}
     found = {
-        what: {str(gpu.index): float(f"{gpu.rates[what]:.4g}") for gpu in part.gpus if what in gpu.rates}
-        for what in WAYS[claim]
+        what: {str(gpu.index): float(f"{gpu.rates[what]:.4g}") for gpu in reply.gpus if what in gpu.rates}
+        for what in RATES_OF[claim]
     }
     return {"rates": {what: rates for what, rates in found.items() if rates}}
 
 
 def _judged(
-    question: Question, outcome: law.Outcome, part: Part, evidence: str, peers: Mapping[str, object]
+    question: Question, outcome: law.Outcome, reply: GpuReply, evidence: str, peers: Mapping[str, object]
 ) -> Judged:
     """With the clocks, power and heat of GPUs that failed: they often say why. ``peers``: what else they were compared with."""
     detail: dict[str, object] = {
         "parts": outcome.parts,
-        "trace": {index: one.model_dump() for index, one in sorted(part.trace.items())},
+        "trace": {index: one.model_dump() for index, one in sorted(reply.trace.items())},
         **({"compared_with": peers} if peers else {}),
         **({"pairs": outcome.pairs} if outcome.pairs else {}),
-        **_shown(question.claim.id, part),
+        **_shown(question.claim.id, reply),
     }
-    told = [f"{name} at {part.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in part.trace]
-    reason = f"{outcome.reason} ({'; '.join(told)})" if told else outcome.reason
+    traces = [
+        f"{name} at {reply.trace[name[4:]].words()}" for name in outcome.parts if name[4:] in reply.trace
+    ]
+    reason = f"{outcome.reason} ({'; '.join(traces)})" if traces else outcome.reason
     return judged(
         question, outcome.verdict, reason, measured=outcome.measured, evidence=evidence, detail=detail
     )

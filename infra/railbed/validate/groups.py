@@ -48,9 +48,9 @@ def rates(values: Iterable[float | str | None]) -> list[float]:
 
 def span(values: Sequence[float | str | None]) -> str:
     """What all have; for numbers that differ the least and the most; nothing for other texts that differ."""
-    told = list(dict.fromkeys(number(v) for v in values if v is not None))
-    if len(told) < 2:
-        return "".join(told)
+    distinct = list(dict.fromkeys(number(v) for v in values if v is not None))
+    if len(distinct) < 2:
+        return "".join(distinct)
     found = rates(values)
     if len(found) < len(values):
         return ""
@@ -93,8 +93,8 @@ class Row:
     @cached_property
     def reason(self) -> str:
         """The reason that all have; else nothing, and the lines say it."""
-        told = {one.reason for one in self.records}
-        return told.pop() if len(told) == 1 else ""
+        reasons = {one.reason for one in self.records}
+        return reasons.pop() if len(reasons) == 1 else ""
 
     def values(self, attribute: str) -> list[float | str | None]:
         return [getattr(one, attribute) for one in self.records]

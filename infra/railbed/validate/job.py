@@ -17,11 +17,11 @@ from railbed.parse import nccl_debug
 from railbed.validate import checkpoint as whole_checkpoint
 from railbed.validate import collective_start, job_program, old_folders
 from railbed.validate.answers import disturbed, judged
-from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
-from railbed.validate.job_log import Story, Work, checkpoint, pace, pace_in_words, resume
+from railbed.validate.job_log import JobLog, Work, checkpoint, pace, pace_in_words, resume
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 TRAIN = Path(__file__).parent / "node" / "train.py"
 PATTERN = "job.*"
@@ -33,81 +33,81 @@ CREDENTIAL_S = 2.0
 class Seen:
     """What a run left, as evidence has it."""
 
-    story: Story
+    job_log: JobLog
     facts: dict[str, Any]
     """Job, nodes, state, log and output."""
-    aside: str
+    rails_unproven: str
     """Why it is not shown that GPUs met over the rails; empty where it is, and where ranks are on processors."""
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Runs the job on free nodes and answers ``job.checkpoint`` and ``job.resume``."""
-    if not bench.scope.asks(PATTERN):
+    if not validation.scope.asks(PATTERN):
         return
-    if bench.scheduler is None or not bench.contract.filesystems:
-        bench.answers.why(
-            PATTERN, "blocked: no scheduler answers" if bench.contract.filesystems else "no filesystem"
+    if validation.scheduler is None or not validation.contract.filesystems:
+        validation.answers.why(
+            PATTERN, "blocked: no scheduler answers" if validation.contract.filesystems else "no filesystem"
         )
         return
-    free, why = bench.usable(2)
-    known = bench.dead_clients[bench.contract.filesystems[0].name]
+    free, why = validation.usable(2)
+    known = validation.dead_clients[validation.contract.filesystems[0].name]
     dead = [known[name] for name in free if name in known]
     free = [name for name in free if name not in known]
     if len(free) < 2:
         free, why = [], why or "; ".join(dead)
     if not free:
-        bench.answers.why(PATTERN, why)
+        validation.answers.why(PATTERN, why)
         return
-    machine = bench.contract.machine(bench.node(free[0]).machine)
+    machine = validation.contract.machine(validation.node(free[0]).machine)
     # Contracts of before the job trained on GPUs know one rank a node.
     ranks = machine.collective_ranks_per_node if machine.trains_on == "cuda" else 1
     work = Work(free[:JOB_NODES], ranks, machine.trains_on)
-    mount = bench.contract.filesystems[0].mount
-    if told := whole_checkpoint.no_room(bench, work.nodes[0], mount, work.course.room_bytes):
-        bench.answers.why(PATTERN, told)
+    mount = validation.contract.filesystems[0].mount
+    if reason := whole_checkpoint.no_room(validation, work.nodes[0], mount, work.course.room_bytes):
+        validation.answers.why(PATTERN, reason)
         return
-    patience = Patience(bench.say)
+    patience = Patience(validation.say)
     while True:
-        bench.say(f"reference job on {', '.join(work.nodes)}: trains, loses a rank, resumes")
-        records, conditions = _once(bench, work)
+        validation.say(f"reference job on {', '.join(work.nodes)}: trains, loses a rank, resumes")
+        records, conditions = _once(validation, work)
         open_still = any(record.verdict is Verdict.UNPROVEN for record in records)
         if not (conditions and open_still and patience.pause(conditions)):
             break
-    bench.answers.add(*records)
+    validation.answers.add(*records)
 
 
-def _once(bench: Bench, work: Work) -> tuple[list[Judged], str]:
+def _once(validation: ValidationRun, work: Work) -> tuple[list[Judged], str]:
     """Runs the job once: its verdicts and its conditions; no verdicts, and why, where it could not be started."""
     nodes = list(work.nodes)
-    mount = bench.contract.filesystems[0].mount
-    folder = old_folders.path(bench, mount, "job")
-    made = bench.remote.run(
+    mount = validation.contract.filesystems[0].mount
+    folder = old_folders.path(validation, mount, "job")
+    made = validation.remote.run(
         nodes[0], f"mkdir -p {shlex.quote(folder)} && cat > {shlex.quote(folder)}/train.py",
         stdin=TRAIN.read_text(), check=False,
     )  # fmt: skip
     if not made.ok:
-        bench.answers.why(
+        validation.answers.why(
             PATTERN, f"{mount} cannot be written on {nodes[0]}: {ended.why(made, 'mkdir', nodes[0])}"
         )
         return [], ""
     try:
-        with watch(bench.remote, nodes) as watched:
-            seen = _follow(bench, work, folder)
-        evidence = bench.keep("job/progress.json", {**seen.facts, "conditions": watched.plain()})
+        with watch(validation.remote, nodes) as watched:
+            seen = _follow(validation, work, folder)
+        evidence = validation.keep("job/progress.json", {**seen.facts, "conditions": watched.plain()})
         conditions = words(watched.problems())
-        records = [_answer(q, work, seen, evidence, conditions) for q in bench.scope.get(PATTERN)]
+        records = [_answer(q, work, seen, evidence, conditions) for q in validation.scope.get(PATTERN)]
         return records, conditions
     finally:
-        bench.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
+        validation.remote.run(nodes[0], ["rm", "-rf", folder], check=False)
 
 
-def _follow(bench: Bench, work: Work, folder: str) -> Seen:
+def _follow(validation: ValidationRun, work: Work, folder: str) -> Seen:
     """Submits the job, waits for its end, and reads its log on another node than the one that wrote it."""
-    scheduler, nodes, log = bench.scheduler, list(work.nodes), secrets.token_hex(8)
+    scheduler, nodes, log = validation.scheduler, list(work.nodes), secrets.token_hex(8)
     assert scheduler is not None
-    stack = bench.contract.software.training_stack_path
+    stack = validation.contract.software.training_stack_path
     batch = job_program.batch(
-        work, stack=stack, folder=folder, log=log, reservation=bench.reservation_for(nodes)
+        work, stack=stack, folder=folder, log=log, reservation=validation.reservation_for(nodes)
     )
     job = scheduler.submit(batch.script, batch.options)
     began = time.monotonic()
@@ -131,10 +131,10 @@ def _follow(bench: Bench, work: Work, folder: str) -> Seen:
             break
         time.sleep(JOB_POLL_S)
     scheduler.cancel_own(job, job_program.NAME)
-    text = bench.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
-    output = bench.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
-    digest = bench.remote.run(reader, ["sha256sum", f"{folder}/checkpoint.pt"], check=False).stdout[:64]
-    story = Story.read(text)
+    text = validation.remote.run(reader, ["cat", f"{folder}/progress.jsonl"], check=False).stdout
+    output = validation.remote.run(reader, ["tail", "-c", "4000", f"{folder}/job.out"], check=False).stdout
+    digest = validation.remote.run(reader, ["sha256sum", f"{folder}/checkpoint.pt"], check=False).stdout[:64]
+    job_log = JobLog.read(text)
     facts = {
         "job": job,
         "nodes": nodes,
@@ -146,38 +146,40 @@ def _follow(bench: Bench, work: Work, folder: str) -> Seen:
         "sha256_read": digest,
         "progress": text.splitlines(),
         "output": output,
-        "pace": pace(story),
+        "pace": pace(job_log),
     }
-    return Seen(story, facts, _aside(bench, work, log))
+    return Seen(job_log, facts, _rails_unproven(validation, work, log))
 
 
-def _aside(bench: Bench, work: Work, log: str) -> str:
+def _rails_unproven(validation: ValidationRun, work: Work, log: str) -> str:
     """Why NCCL's own log does not show that GPUs of different nodes met over the rails; empty where it does."""
     if work.device == "cpu":
         return ""
-    text = collective_start.logs(bench, work.nodes, log)
-    bench.keep("job/nccl.txt", text)
+    text = collective_start.logs(validation, work.nodes, log)
+    validation.keep("job/nccl.txt", text)
     if lost := nccl_hosts.silent(text, work.nodes):
         return f"NCCL's log of {', '.join(lost)} is missing"
-    node = bench.node(work.nodes[0])
-    interfaces = {nic.netdev: None for _, nic in bench.as_observed.nics(node) if nic.netdev}
-    transport = bench.contract.machine(node.machine).transport
-    way = nccl_transport.judge_log(nccl_debug.read(text), transport, interfaces)
-    return "" if way.verdict is Verdict.PASS else way.reason
+    node = validation.node(work.nodes[0])
+    interfaces = {nic.netdev: None for _, nic in validation.as_observed.nics(node) if nic.netdev}
+    transport = validation.contract.machine(node.machine).transport
+    transport_record = nccl_transport.judge_log(nccl_debug.read(text), transport, interfaces)
+    return "" if transport_record.verdict is Verdict.PASS else transport_record.reason
 
 
 def _answer(question: Question, work: Work, seen: Seen, evidence: str, conditions: str) -> Judged:
     """What the job proved. That it was late proves nothing under bad conditions; wrong data fail under any."""
     saved, facts = question.claim.id == CHECKPOINT, seen.facts
-    outcome = checkpoint(seen.story, work, str(facts["sha256_read"])) if saved else resume(seen.story, work)
+    outcome = (
+        checkpoint(seen.job_log, work, str(facts["sha256_read"])) if saved else resume(seen.job_log, work)
+    )
     verdict, reason = outcome.verdict, outcome.reason
-    if not seen.story.starts:
+    if not seen.job_log.starts:
         last = str(facts["output"]).strip().splitlines()[-1:] or ["it printed nothing"]
         reason = f"the job did not start ({facts['state'] or 'the scheduler forgot it'}): {last[0]}"
     elif outcome.going and facts["cut_after_s"]:
         verdict, reason = Verdict.UNPROVEN, f"it did not end within {facts['cut_after_s']:g} s: {reason}"
-    elif saved and verdict is Verdict.PASS and seen.aside:
-        verdict, reason = Verdict.UNPROVEN, f"{seen.aside}; beside it {reason}"
+    elif saved and verdict is Verdict.PASS and seen.rails_unproven:
+        verdict, reason = Verdict.UNPROVEN, f"{seen.rails_unproven}; beside it {reason}"
     elif saved and verdict is Verdict.PASS:
         reason = "; ".join(filter(None, [reason, pace_in_words(facts["pace"], work)]))
     record = judged(

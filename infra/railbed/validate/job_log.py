@@ -124,8 +124,8 @@ EVENT: TypeAdapter[Start | Step | Checkpoint | Done] = TypeAdapter(
 
 
 @dataclass
-class Story:
-    """What the job's own log tells, attempt by attempt."""
+class JobLog:
+    """The job's own log, attempt by attempt."""
 
     starts: dict[int, Start] = field(default_factory=dict)
     losses: dict[int, dict[int, float | None]] = field(default_factory=dict)
@@ -134,78 +134,78 @@ class Story:
     done: dict[int, Done] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str) -> Story:
+    def read(cls, text: str) -> JobLog:
         """From ``progress.jsonl``; lines that a kill cut short are skipped."""
-        story = cls()
+        log = cls()
         for event in node_json.lines(text, EVENT):
             match event:
                 case Start():
-                    story.starts[event.attempt] = event
+                    log.starts[event.attempt] = event
                 case Step():
-                    story.losses.setdefault(event.attempt, {})[event.step] = event.loss
-                    story.step_s.setdefault(event.attempt, []).append(event.seconds)
+                    log.losses.setdefault(event.attempt, {})[event.step] = event.loss
+                    log.step_s.setdefault(event.attempt, []).append(event.seconds)
                 case Checkpoint():
-                    story.checkpoints.setdefault(event.attempt, []).append(event)
+                    log.checkpoints.setdefault(event.attempt, []).append(event)
                 case Done():
-                    story.done[event.attempt] = event
-        return story
+                    log.done[event.attempt] = event
+        return log
 
 
-def checkpoint(story: Story, work: Work, sha256_read: str) -> Outcome:
+def checkpoint(log: JobLog, work: Work, sha256_read: str) -> Outcome:
     """Whole checkpoints were written, and the last one reads back the same on another node."""
-    start = story.starts.get(0)
+    start = log.starts.get(0)
     if start is None:
         return Outcome(Verdict.UNPROVEN, "the job did not start", None, "s")
     if few := work.missing(start.hosts):
         return Outcome(Verdict.UNPROVEN, f"it ran on {few}", None, "s")
-    written = [event for events in story.checkpoints.values() for event in events]
+    written = [event for events in log.checkpoints.values() for event in events]
     if not written:
         return Outcome(Verdict.FAIL, "no checkpoint was written", None, "s", late=True, going=True)
     slowest = max(event.seconds for event in written)
     if not re.fullmatch("[0-9a-f]{64}", sha256_read):
         return Outcome(Verdict.UNPROVEN, "nobody read the last checkpoint on another node", slowest, "s")
     if sha256_read != written[-1].sha256:
-        if max(story.starts) not in story.done:
-            told = "it was cut short, maybe between a checkpoint and the line about it"
-            return Outcome(Verdict.UNPROVEN, told, slowest, "s")
+        if max(log.starts) not in log.done:
+            reason = "it was cut short, maybe between a checkpoint and the line about it"
+            return Outcome(Verdict.UNPROVEN, reason, slowest, "s")
         return Outcome(Verdict.FAIL, "the last checkpoint reads differently on another node", slowest, "s")
-    told = f"{len(written)} checkpoints of {written[-1].bytes / 1e6:.1f} MB, read back on another node"
-    return Outcome(Verdict.PASS, told, slowest, "s")
+    reason = f"{len(written)} checkpoints of {written[-1].bytes / 1e6:.1f} MB, read back on another node"
+    return Outcome(Verdict.PASS, reason, slowest, "s")
 
 
-def resume(story: Story, work: Work) -> Outcome:
+def resume(log: JobLog, work: Work) -> Outcome:
     """After a rank died the job went on right after the last checkpoint, with the losses it had before."""
     course = work.course
-    saved = [event.step for event in story.checkpoints.get(0, [])]
-    reached = max(story.losses.get(0, {}), default=0)
-    silent = _no_number(story.losses.get(0, {}), range(1, max([reached, *saved]) + 1))
+    saved = [event.step for event in log.checkpoints.get(0, [])]
+    reached = max(log.losses.get(0, {}), default=0)
+    silent = _no_number(log.losses.get(0, {}), range(1, max([reached, *saved]) + 1))
     if silent:
         return Outcome(Verdict.FAIL, f"the first run's loss of step {silent} is not a number", None, "steps")
-    if 0 in story.done or not saved or reached < course.dies_at - 1:
-        told = f"the first run was not cut as planned: it reached step {reached} of {course.dies_at - 1}"
-        return Outcome(Verdict.UNPROVEN, told, None, "steps")
-    again = story.starts.get(1)
+    if 0 in log.done or not saved or reached < course.dies_at - 1:
+        reason = f"the first run was not cut as planned: it reached step {reached} of {course.dies_at - 1}"
+        return Outcome(Verdict.UNPROVEN, reason, None, "steps")
+    again = log.starts.get(1)
     if again is None:
         return Outcome(Verdict.FAIL, "the job did not start again", None, "steps", late=True)
     first = again.first_step
     lost = float(reached - first + 1)
-    wrong = _broken_resume(story, first, saved[-1], course.steps)
+    wrong = _broken_resume(log, first, saved[-1], course.steps)
     if wrong:
-        after = story.losses.get(1, {})
-        late = 1 not in story.done and first == saved[-1] + 1 and not _no_number(after, list(after))
+        after = log.losses.get(1, {})
+        late = 1 not in log.done and first == saved[-1] + 1 and not _no_number(after, list(after))
         return Outcome(Verdict.FAIL, wrong, lost, "steps", late, going=late)
     if few := work.missing(again.hosts):
         return Outcome(Verdict.UNPROVEN, f"it went on with {few}", lost, "steps")
-    told = f"went on at step {first} of {course.steps} from the checkpoint; {lost:g} steps done again, losses equal"
-    return Outcome(Verdict.PASS, told, lost, "steps")
+    reason = f"went on at step {first} of {course.steps} from the checkpoint; {lost:g} steps done again, losses equal"
+    return Outcome(Verdict.PASS, reason, lost, "steps")
 
 
-def _broken_resume(story: Story, first: int, saved: int, steps: int) -> str:
+def _broken_resume(log: JobLog, first: int, saved: int, steps: int) -> str:
     """What is wrong with the second run; empty where nothing is."""
     if first != saved + 1:
         return f"it went on at step {first}, the last checkpoint was of step {saved}"
-    before, after = story.losses[0], story.losses.get(1, {})
-    if 1 not in story.done or sorted(after) != list(range(first, steps + 1)):
+    before, after = log.losses[0], log.losses.get(1, {})
+    if 1 not in log.done or sorted(after) != list(range(first, steps + 1)):
         return f"the second run ended at step {max(after, default=0)} of {steps}"
     silent = _no_number(after, range(first, steps + 1))
     if silent:
@@ -222,18 +222,18 @@ def _no_number(losses: Mapping[int, float | None], steps: Sequence[int]) -> int:
     return next((step for step in steps if losses.get(step) is None), 0)
 
 
-def pace(story: Story) -> dict[str, Any]:
-    """How fast it trained, to be reported and held against nothing: nobody published what this model should reach. Empty
-    where the log does not tell.
+def pace(log: JobLog) -> dict[str, Any]:
+    """How fast it trained, to be reported and compared with nothing: nobody published what this model should reach. Empty
+    where the log does not show it.
 
     ``jitter`` is a late step (99 of 100 are faster) over the one in the middle; ``slowest`` the node whose ranks computed
     longest, over the middle of all ranks.
     """
-    took = [s for steps in story.step_s.values() for s in steps[WARM_STEPS:]]
-    last = max(story.done, default=None)
-    if not took or last is None or last not in story.starts or not story.starts[last].tokens:
+    took = [s for steps in log.step_s.values() for s in steps[WARM_STEPS:]]
+    last = max(log.done, default=None)
+    if not took or last is None or last not in log.starts or not log.starts[last].tokens:
         return {}
-    start, done, middle = story.starts[last], story.done[last], median(took)
+    start, done, middle = log.starts[last], log.done[last], median(took)
     if middle <= 0:
         return {}
     late = sorted(took)[min(int(LATE_SHARE * len(took)), len(took) - 1)]
@@ -254,5 +254,5 @@ def pace_in_words(found: Mapping[str, Any], work: Work) -> str:
     if not found:
         return ""
     one = "GPU" if work.device == "cuda" else "rank"
-    told = f"{found['tokens_per_s_per_rank']:.4g} tokens/s per {one}, step {found['step_ms']:.3g} ms"
-    return f"{told}, jitter {found['jitter']:.2f} (reported only)"
+    speed = f"{found['tokens_per_s_per_rank']:.4g} tokens/s per {one}, step {found['step_ms']:.3g} ms"
+    return f"{speed}, jitter {found['jitter']:.2f} (reported only)"

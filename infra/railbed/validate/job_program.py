@@ -1,7 +1,7 @@
 """The reference job for the scheduler: its batch script and options. Pure.
 
 Ranks on GPUs get the whole of their nodes, as in collectives: one rank a GPU, all GPUs of a node in sight of each of its ranks,
-and no rank bound to one processor. What NCCL is told of the fabric is in /etc/nccl.conf (role ``nccl``), for both.
+and no rank bound to one processor. NCCL's settings for the fabric are in /etc/nccl.conf (role ``nccl``), for both.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Batch:
 
 
 def batch(work: Work, *, stack: str, folder: str, log: str, reservation: str = "") -> Batch:
-    """``stack``: where the training stack is. ``log`` tells NCCL's logs of this job from those of others."""
+    """``stack``: where the training stack is. ``log`` separates NCCL's logs of this job from those of others."""
     course, ranks, timeout_s = work.course, work.ranks_per_node, JOB_TIMEOUT_S[work.device]
     gpus = work.device == "cuda"
     placed = [f"--ntasks-per-node={ranks}", *([f"--gpus-per-node={ranks}"] if gpus else [])]

@@ -14,9 +14,9 @@ from railbed.judge import lnet as law
 from railbed.parse import lnetctl
 from railbed.run import Result
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question
 from railbed.validate.transfers import Transfers
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "storage.path"
 PART = "storage client"
@@ -38,12 +38,12 @@ class Counters:
         }
 
 
-def look(bench: Bench, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
+def read_counters(validation: ValidationRun, clients: Sequence[str], claim: str = CLAIM) -> dict[str, Result]:
     """The counters of these clients; none where ``claim``, this one of some filesystem, is not asked."""
-    if not bench.scope.asks(claim):
+    if not validation.scope.asks(claim):
         return {}
-    return bench.remote.each(
-        clients, lambda name: bench.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT
+    return validation.remote.each(
+        clients, lambda name: validation.remote.run(name, SHOW, timeout_s=STORAGE_TIMEOUT_S, check=False), SSH_FANOUT
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def answer(
     evidence: str,
     nodes: Iterable[Node] = (),
 ) -> Judged:
-    """One verdict of all clients: a client whose bytes went elsewhere fails it, one that does not tell leaves it open.
+    """One verdict of all clients: a client whose bytes went elsewhere fails it, one without counters leaves it open.
 
     ``nodes``: of the contract, with the addresses that those on the storage network must have.
     """
@@ -65,22 +65,22 @@ def answer(
     unknown: list[str] = []
     sent: dict[str, int] = {}
     for name, size in _moved(moved).items():
-        verdict, told, count = _one(name, counters, network, size, addresses.get(name, ""))
+        verdict, reason, count = _one(name, counters, network, size, addresses.get(name, ""))
         if count is not None:
             sent[name] = count
         if verdict is Verdict.FAIL:
-            failed[name] = f"{name}: {told}"
+            failed[name] = f"{name}: {reason}"
         elif verdict is Verdict.UNPROVEN:
-            unknown.append(f"{name}: {told}")
+            unknown.append(f"{name}: {reason}")
     detail: dict[str, Any] = {"messages": sent, "network": network}
     if failed:
         detail["guilty"] = [[name, PART] for name in failed]
         return judged(question, Verdict.FAIL, "; ".join(failed.values()), evidence=evidence, detail=detail)
     if unknown or not sent:
-        told = "; ".join(unknown) or "no client moved anything"
-        return judged(question, Verdict.UNPROVEN, told, evidence=evidence, detail=detail)
-    told = f"what {len(sent)} clients moved went over {network}"
-    return judged(question, Verdict.PASS, told, evidence=evidence, detail=detail)
+        reason = "; ".join(unknown) or "no client moved anything"
+        return judged(question, Verdict.UNPROVEN, reason, evidence=evidence, detail=detail)
+    reason = f"what {len(sent)} clients moved went over {network}"
+    return judged(question, Verdict.PASS, reason, evidence=evidence, detail=detail)
 
 
 def _moved(moved: Transfers) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What all clients of a filesystem do at once: random reads and writes, and files made, looked at and deleted; by fio."""
+"""What all clients of a filesystem do at once: random reads and writes, and files created, statted and deleted; by fio."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from railbed.defaults import SSH_FANOUT, STORAGE_FILES, STORAGE_PEER_FLOOR, STORAGE_ROUNDS
 from railbed.judge import peers
 from railbed.validate import fio
-from railbed.validate.bench import Bench
 from railbed.validate.conditions import watch, words
 from railbed.validate.fio import Reply
+from railbed.validate.validation_run import ValidationRun
 
 RANDOM, METADATA = "storage.random", "storage.metadata"
 CLAIMS = (RANDOM, METADATA)
@@ -37,10 +37,13 @@ class Load:
     @property
     def shares(self) -> dict[str, float]:
         """Client → its smallest share of the median of the others, of its best round for each way."""
-        ways = {way for one in self.rounds for way in one}
-        by_way = [peers.best(peers.shares(one.get(way, {})) for one in self.rounds) for way in sorted(ways)]
-        names = [name for one in by_way for name in one]
-        return {name: min(one.get(name, 0.0) for one in by_way) for name in dict.fromkeys(names)}
+        operations = {operation for one in self.rounds for operation in one}
+        by_operation = [
+            peers.best(peers.shares(one.get(operation, {})) for one in self.rounds)
+            for operation in sorted(operations)
+        ]
+        names = [name for one in by_operation for name in one]
+        return {name: min(one.get(name, 0.0) for one in by_operation) for name in dict.fromkeys(names)}
 
     @property
     def rates(self) -> dict[str, dict[str, float]]:
@@ -58,14 +61,14 @@ class Load:
         return any(one.error or one.unknown for replies in self.replies for one in replies.values())
 
 
-def run(bench: Bench, claim: str, clients: Sequence[str], folder: str, place: str) -> Load:
+def run(validation: ValidationRun, claim: str, clients: Sequence[str], folder: str, place: str) -> Load:
     """Rounds of one load, until no client is slow. Each client has a folder of its name below ``folder``; evidence goes to
     ``place``."""
-    bench.say(f"{claim}: {len(clients)} clients at once")
+    validation.say(f"{claim}: {len(clients)} clients at once")
     load = Load()
-    with watch(bench.remote, clients) as seen:
+    with watch(validation.remote, clients) as seen:
         for _ in range(STORAGE_ROUNDS):
-            (_random if claim == RANDOM else _files)(bench, load, clients, folder)
+            (_random if claim == RANDOM else _files)(validation, load, clients, folder)
             if load.broken or min(load.shares.values(), default=0.0) >= STORAGE_PEER_FLOOR:
                 break
     load.conditions = words(seen.problems())
@@ -73,33 +76,39 @@ def run(bench: Bench, claim: str, clients: Sequence[str], folder: str, place: st
         "rounds": load.rounds, "together_per_s": load.together_per_s, "conditions": seen.plain(),
         "replies": [{name: asdict(one) for name, one in replies.items()} for replies in load.replies],
     }  # fmt: skip
-    load.evidence = bench.keep(f"{place}/{claim.removeprefix('storage.')}.json", kept)
+    load.evidence = validation.keep(f"{place}/{claim.removeprefix('storage.')}.json", kept)
     return load
 
 
-def _start(bench: Bench, load: Load, jobs: Mapping[str, str], names: Sequence[str]) -> dict[str, Reply]:
+def _start(
+    validation: ValidationRun, load: Load, jobs: Mapping[str, str], names: Sequence[str]
+) -> dict[str, Reply]:
     """Starts fio on all clients at once, or on as many as SSH reaches at once."""
-    found = bench.remote.each(jobs, lambda name: fio.run(bench.remote, name, jobs[name], names), SSH_FANOUT)
+    found = validation.remote.each(
+        jobs, lambda name: fio.run(validation.remote, name, jobs[name], names), SSH_FANOUT
+    )
     load.replies.append(found)
     return found
 
 
-def _random(bench: Bench, load: Load, clients: Sequence[str], folder: str) -> None:
-    found = _start(bench, load, {name: fio.random_job(f"{folder}/{name}") for name in clients}, fio.JOBS)
-    load.rounds.append(_by_way(fio.JOBS, found))
+def _random(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
+    found = _start(validation, load, {name: fio.random_job(f"{folder}/{name}") for name in clients}, fio.JOBS)
+    load.rounds.append(_by_operation(fio.JOBS, found))
 
 
-def _files(bench: Bench, load: Load, clients: Sequence[str], folder: str) -> None:
-    """A client looks at what the next one made: of its own files it knows everything already."""
+def _files(validation: ValidationRun, load: Load, clients: Sequence[str], folder: str) -> None:
+    """A client stats the files of the next one: its own are in its cache."""
     after = dict(zip(clients, [*clients[1:], *clients[:1]], strict=True))
     rates: dict[str, dict[str, float]] = {}
     for verb in ("create", "stat", "delete"):
         owner = after if verb == "stat" else {name: name for name in clients}
-        found = _start(bench, load, {n: fio.files_job(f"{folder}/{owner[n]}", verb) for n in clients}, [verb])
+        found = _start(
+            validation, load, {n: fio.files_job(f"{folder}/{owner[n]}", verb) for n in clients}, [verb]
+        )
         if load.broken:
             break
         if verb in COMPARED:
-            rates |= _by_way([verb], found)
+            rates |= _by_operation([verb], found)
             span = max(one.end_s for one in found.values()) - min(one.begin_s for one in found.values())
             if span > 0:
                 rate = STORAGE_FILES * len(found) / span
@@ -107,5 +116,8 @@ def _files(bench: Bench, load: Load, clients: Sequence[str], folder: str) -> Non
     load.rounds.append(rates)
 
 
-def _by_way(ways: Sequence[str], replies: Mapping[str, Reply]) -> dict[str, dict[str, float]]:
-    return {way: {n: one.rates[way] for n, one in replies.items() if way in one.rates} for way in ways}
+def _by_operation(operations: Sequence[str], replies: Mapping[str, Reply]) -> dict[str, dict[str, float]]:
+    return {
+        operation: {n: one.rates[operation] for n, one in replies.items() if operation in one.rates}
+        for operation in operations
+    }

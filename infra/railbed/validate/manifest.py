@@ -1,4 +1,4 @@
-"""The manifest of a report's folder: made when a certificate is issued, held against the folder when it is verified."""
+"""The manifest of a report's folder: made when a certificate is issued, compared with the folder when it is verified."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read(folder: Path, sha256: str) -> Manifest:
 def differences(folder: Path, manifest: Manifest) -> list[Difference]:
     """Files of the folder that are missing, changed or not in the manifest.
 
-    Reads at most the bytes that the manifest lists, and looks at MAX_EXTRA_FILES more names than it has.
+    Reads at most the bytes that the manifest lists, and at most MAX_EXTRA_FILES more names.
     """
     found = [one for entry in manifest.files if (one := _difference(folder, entry)) is not None]
     listed = {entry.path for entry in manifest.files} | UNLISTED

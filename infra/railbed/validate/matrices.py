@@ -61,10 +61,14 @@ def rails(claims: Iterable[Judged]) -> Grid:
 
 
 def _rail(record: Judged) -> Cell:
-    ways = record.detail.get("gbps") or {}
-    told = ", ".join(f"{way} {rate:.4g} Gb/s" for way, rate in ways.items() if isinstance(rate, float | int))
+    by_direction = record.detail.get("gbps") or {}
+    rates = ", ".join(
+        f"{direction} {rate:.4g} Gb/s"
+        for direction, rate in by_direction.items()
+        if isinstance(rate, float | int)
+    )
     share = share_of(record, record.measured)
-    return Cell(record.verdict.value, share, f"{record.claim}: {told or record.reason}")
+    return Cell(record.verdict.value, share, f"{record.claim}: {rates or record.reason}")
 
 
 def pairs(claims: Iterable[Judged]) -> dict[tuple[str, str], tuple[float, int]]:
@@ -74,10 +78,10 @@ def pairs(claims: Iterable[Judged]) -> dict[tuple[str, str], tuple[float, int]]:
         if not record.claim.startswith("fabric.rail."):
             continue
         index = int(record.claim.split(".")[2])
-        for way, partners in (record.detail.get("partners") or {}).items():
+        for direction, partners in (record.detail.get("partners") or {}).items():
             for partner, rate in partners.items():
                 share = share_of(record, rate)
-                ends = (record.node, partner) if way == "out" else (partner, record.node)
+                ends = (record.node, partner) if direction == "out" else (partner, record.node)
                 if share is not None and (ends not in found or share < found[ends][0]):
                     found[ends] = share, index
     return found
@@ -148,8 +152,8 @@ def bounded(columns: list[str], rows: list[tuple[str, list[Cell]]]) -> Grid:
     """All rows, or of too many those that have something to show."""
     if len(rows) <= ROWS_MOST:
         return Grid(columns, rows)
-    told = [row for row in rows if any(cell.verdict not in ("", "pass") for cell in row[1])][:ROWS_MOST]
-    return Grid(columns, told, len(rows) - len(told))
+    shown = [row for row in rows if any(cell.verdict not in ("", "pass") for cell in row[1])][:ROWS_MOST]
+    return Grid(columns, shown, len(rows) - len(shown))
 
 
 @dataclass(frozen=True)

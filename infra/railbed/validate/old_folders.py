@@ -16,14 +16,14 @@ from railbed.contract import Filesystem
 from railbed.defaults import OLD_FOLDER_AGE_S, OLD_FOLDERS_LIMIT_S, OLD_FOLDERS_MOST, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.text import few, shown
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 PROGRAM = Path(__file__).parent / "node" / "old_folders.py"
 Kind = Literal["probe", "checkpoint", "job"]
 UNKNOWN = "unknown"
 """In the place of the id where a checkout has no key: nothing of that name is ever removed."""
 HOUR_S = 3600.0
-NAMES_TOLD = 3
+MAX_NAMES = 3
 Name = Annotated[str, Field(max_length=255)]
 
 
@@ -46,7 +46,7 @@ class Unnamed(node_json.Reply):
 
 
 class Found(node_json.Reply):
-    """What a look at one filesystem came to."""
+    """Result of the sweep of one filesystem."""
 
     removed: list[Removed] = Field(max_length=OLD_FOLDERS_MOST)
     kept: list[Kept] = Field(max_length=OLD_FOLDERS_MOST)
@@ -59,47 +59,47 @@ class Found(node_json.Reply):
 FOUND = TypeAdapter(Found)
 
 
-def path(bench: Bench, mount: str, kind: Kind) -> str:
+def path(validation: ValidationRun, mount: str, kind: Kind) -> str:
     """A new folder's: nobody has it yet."""
-    return f"{mount}/.railbed-{kind}-{bench.stack_id or UNKNOWN}-{time.time_ns():x}"
+    return f"{mount}/.railbed-{kind}-{validation.stack_id or UNKNOWN}-{time.time_ns():x}"
 
 
-def clear(bench: Bench, filesystem: Filesystem, node: str) -> None:
-    """Removes on a filesystem, from ``node``, what killed runs of this stack left there; the report tells it."""
-    if not bench.stack_id:
+def clear(validation: ValidationRun, filesystem: Filesystem, node: str) -> None:
+    """Removes on a filesystem, from ``node``, what killed runs of this stack left there, and reports it."""
+    if not validation.stack_id:
         return
     limit_s = OLD_FOLDERS_LIMIT_S
     argv = [
-        "timeout", "-k", "2", str(int(limit_s + STORAGE_TIMEOUT_S)), "python3", "-", filesystem.mount, bench.stack_id,
+        "timeout", "-k", "2", str(int(limit_s + STORAGE_TIMEOUT_S)), "python3", "-", filesystem.mount, validation.stack_id,
         f"{time.time():.3f}", f"{OLD_FOLDER_AGE_S:.0f}", str(OLD_FOLDERS_MOST), f"{limit_s:.0f}",
     ]  # fmt: skip
-    done = bench.remote.run(
+    done = validation.remote.run(
         node, argv, stdin=PROGRAM.read_text(), timeout_s=limit_s + STORAGE_TIMEOUT_S + 5, check=False
     )
     where = f"{filesystem.mount} (seen from {node})"
     if not done.ok:
-        why = ended.why(done, "the look at old folders", node)
-        bench.notes.append(f"{where}: folders that killed validations left were not looked for: {why}")
+        why = ended.why(done, "the sweep of old folders", node)
+        validation.notes.append(f"{where}: folders that killed validations left were not looked for: {why}")
         return
     try:
         found = node_json.read(done.stdout, FOUND, node)
     except node_json.Unreadable as wrong:
-        bench.notes.append(f"{where}: {wrong.message}")
+        validation.notes.append(f"{where}: {wrong.message}")
         return
-    bench.notes += [f"{where}: {said}" for said in told(found)]
+    validation.notes += [f"{where}: {said}" for said in sentences(found)]
 
 
-def told(found: Found) -> list[str]:
+def sentences(found: Found) -> list[str]:
     """In sentences; pure."""
     said = []
     if found.removed:
-        names = few([f"{shown(one.name)} ({age(one.age_s)})" for one in found.removed], NAMES_TOLD)
+        names = few([f"{shown(one.name)} ({age(one.age_s)})" for one in found.removed], MAX_NAMES)
         said.append(f"removed {len(found.removed)} folders that killed validations left: {names}")
     if found.kept:
-        names = few([f"{shown(one.name)}: {shown(one.why)}" for one in found.kept], NAMES_TOLD, "; ")
+        names = few([f"{shown(one.name)}: {shown(one.why)}" for one in found.kept], MAX_NAMES, "; ")
         said.append(f"left {len(found.kept)} old folders of this stack in place: {names}")
     if found.unnamed.count:
-        names = few([shown(one) for one in found.unnamed.names], NAMES_TOLD)
+        names = few([shown(one) for one in found.unnamed.names], MAX_NAMES)
         said.append(
             f"{found.unnamed.count} folders whose names do not say of which stack they are, the oldest unchanged for "
             f"{age(found.unnamed.oldest_s)}, such as {names}; remove them where no validation runs"

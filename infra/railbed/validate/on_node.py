@@ -18,9 +18,9 @@ from railbed.hardware import Document
 from railbed.run import TIMED_OUT
 from railbed.validate import affinity, identity, scheduler_files
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
 from railbed.validate.pools import compared
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 SUITE = node_bundle.PROGRAMS
 PACKAGE = node_bundle.PACKAGE
@@ -52,87 +52,95 @@ def bundle(wanted: dict[str, Any]) -> bytes:
     return node_bundle.packed({"expectations.json": json.dumps(wanted).encode()})
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Asks every node its own claims in scope and adds what they answer."""
     questions: dict[str, list[Question]] = {}
     for pattern in PATTERNS:
-        for question in bench.scope.get(pattern):
+        for question in validation.scope.get(pattern):
             questions.setdefault(question.node, []).append(question)
     nodes = list(questions)
     if not nodes:
         return
-    bench.say(f"on-node checks on {len(nodes)} nodes")
-    asked = bench.scope.asks(scheduler_files.CLAIM)
-    configured = scheduler_files.reference(bench) if asked else {}
+    validation.say(f"on-node checks on {len(nodes)} nodes")
+    asked = validation.scope.asks(scheduler_files.CLAIM)
+    configured = scheduler_files.reference(validation) if asked else {}
     found = [
         record
-        for records in bench.remote.each(nodes, lambda n: _ask(bench, n, questions[n], configured)).values()
+        for records in validation.remote.each(
+            nodes, lambda n: _ask(validation, n, questions[n], configured)
+        ).values()
         for record in records
     ]
     found = scheduler_files.odd_controller(found, configured.get("controller", ""))
     if any(record.claim in IN_A_STEP and record.verdict is Verdict.UNPROVEN for record in found):
-        bench.refresh()
-    for record in identity.apart(compared(bench.contract, found)):
-        bench.answers.add(_with_obstacle(bench, record))
+        validation.refresh()
+    for record in identity.apart(compared(validation.contract, found)):
+        validation.answers.add(_with_obstacle(validation, record))
         if record.claim == "node.nics" and record.verdict is Verdict.FAIL:
-            bench.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
+            validation.dead_rails[record.node] = f"blocked by node.nics on {record.node}"
 
 
-def _with_obstacle(bench: Bench, record: Judged) -> Judged:
+def _with_obstacle(validation: ValidationRun, record: Judged) -> Judged:
     """A step that did not start is explained by the scheduler, and by what srun's words mean where that is known."""
     if record.claim not in IN_A_STEP or record.verdict is not Verdict.UNPROVEN:
         return record
-    obstacle = bench.obstacle(record.node)
+    obstacle = validation.obstacle(record.node)
     cause = ended.meaning("srun", 1, record.reason, record.node)
     return record.model_copy(update={"reason": ": ".join(filter(None, [obstacle, cause])) or record.reason})
 
 
-def _ask(bench: Bench, name: str, questions: list[Question], configured: dict[str, Any]) -> list[Judged]:
-    named = bench.as_observed
+def _ask(
+    validation: ValidationRun, name: str, questions: list[Question], configured: dict[str, Any]
+) -> list[Judged]:
+    named = validation.as_observed
     wanted = expectations.of(named, named.node(name)) | {
-        "reservation": bench.reservation_for([name]),
+        "reservation": validation.reservation_for([name]),
         "claims": [q.claim.id for q in questions],
         "scheduler": configured,
-        "job": bench.busy(name)
-        if bench.scheduler
+        "job": validation.busy(name)
+        if validation.scheduler
         else "blocked by scheduler.state: the scheduler does not answer",
     }
     script = SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=shlex.quote(PACKAGE))
-    result = bench.remote.run(
+    result = validation.remote.run(
         name, script, stdin=bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
     )
-    evidence = bench.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
+    evidence = validation.keep(f"{name}/checks.txt", result.stdout + "\n" + result.stderr)
     # A node whose processes are stopped takes a connection and says nothing: ssh runs out of time.
     if result.returncode in (ended.SSH_FAILED, TIMED_OUT):
         why = (
             ended.why(result, "ssh", name) if result.returncode == ended.SSH_FAILED else "it does not answer"
         )
-        bench.unreachable[name] = f"blocked by {name}, which cannot be reached: {why}"
-        bench.answers.why("*", bench.unreachable[name], [name])
+        validation.unreachable[name] = f"blocked by {name}, which cannot be reached: {why}"
+        validation.answers.why("*", validation.unreachable[name], [name])
         return []
     try:
         records = node_json.read(result.stdout, RECORDS, name)
     except node_json.Unreadable as wrong:
-        told = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
+        reason = wrong.message if result.ok else ended.why(result, "the on-node suite", name)
         for pattern in PATTERNS:
-            bench.answers.why(pattern, f"the on-node checks gave no result: {told}", [name])
+            validation.answers.why(pattern, f"the on-node checks gave no result: {reason}", [name])
         return []
     by_claim = {record.claim: record for record in records}
-    return [_judged_here(bench, one, by_claim[one.claim]) for one in answers(questions, records, evidence)]
+    return [
+        _judged_here(validation, one, by_claim[one.claim]) for one in answers(questions, records, evidence)
+    ]
 
 
-def _judged_here(bench: Bench, one: Judged, record: Record) -> Judged:
+def _judged_here(validation: ValidationRun, one: Judged, record: Record) -> Judged:
     """What a node only shows is judged here."""
     if one.claim == CLAIM and record.shown is not None:
-        return _identified(bench, one, record.shown)
+        return _identified(validation, one, record.shown)
     if one.claim == affinity.CLAIM and record.observed is not None:
-        return affinity.judged(one, bench.as_observed, bench.as_observed.node(one.node), record.observed)
+        return affinity.judged(
+            one, validation.as_observed, validation.as_observed.node(one.node), record.observed
+        )
     return one
 
 
-def _identified(bench: Bench, one: Judged, shown: Shown) -> Judged:
-    known, simulated = bench.known.get(one.node), bench.contract.simulated
-    return identity.judged(one, bench.node(one.node), shown, known, simulated=simulated)
+def _identified(validation: ValidationRun, one: Judged, shown: Shown) -> Judged:
+    known, simulated = validation.known.get(one.node), validation.contract.simulated
+    return identity.judged(one, validation.node(one.node), shown, known, simulated=simulated)
 
 
 class Record(node_json.Reply):

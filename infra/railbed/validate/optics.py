@@ -19,8 +19,8 @@ from railbed.judge import optics as law
 from railbed.judge.optics import Card, Port
 from railbed.run import Result
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "fabric.optics"
 NICS = "node.nics"
@@ -54,56 +54,58 @@ cat "$folder"/*
 """All cards of a node at once, since firmware takes a second or more to answer for one."""
 
 
-def before(bench: Bench) -> None:
+def before(validation: ValidationRun) -> None:
     """Reads every port for the first time."""
-    nodes = _nodes(bench)
+    nodes = _nodes(validation)
     if nodes:
-        bench.say(f"modules and errors of the rails' ports of {len(nodes)} nodes, before the load")
-        bench.ports_before = {name: ports for name, (_, ports) in _read(bench, nodes).items()}
+        validation.say(f"modules and errors of the rails' ports of {len(nodes)} nodes, before the load")
+        validation.ports_before = {name: ports for name, (_, ports) in _read(validation, nodes).items()}
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Reads them again, and answers the claim of every node that could be read."""
-    nodes = _nodes(bench)
+    nodes = _nodes(validation)
     if not nodes:
         return
-    bench.say(f"modules and errors of the rails' ports of {len(nodes)} nodes, after the load")
-    questions = {question.node: question for question in bench.scope.get(CLAIM)}
-    for name, (result, ports) in _read(bench, nodes).items():
-        evidence = bench.keep(f"{name}/ports.txt", f"{result.stdout}\n{result.stderr}")
+    validation.say(f"modules and errors of the rails' ports of {len(nodes)} nodes, after the load")
+    questions = {question.node: question for question in validation.scope.get(CLAIM)}
+    for name, (result, ports) in _read(validation, nodes).items():
+        evidence = validation.keep(f"{name}/ports.txt", f"{result.stdout}\n{result.stderr}")
         if ports:
-            bench.answers.add(_judged(bench, questions[name], ports, evidence))
+            validation.answers.add(_judged(validation, questions[name], ports, evidence))
         else:
-            told = ended.why(result, "the reading of ports", name)
-            bench.answers.why(CLAIM, told if not result.ok else f"{name} told nothing of its ports", [name])
+            reason = ended.why(result, "the reading of ports", name)
+            validation.answers.why(
+                CLAIM, reason if not result.ok else f"{name} printed nothing of its ports", [name]
+            )
 
 
-def _nodes(bench: Bench) -> list[Node]:
+def _nodes(validation: ValidationRun) -> list[Node]:
     """Nodes of which the claim is asked, with the names that their own cards have."""
-    asked = {question.node for question in bench.scope.get(CLAIM)}
-    for name in asked & set(bench.unreachable):
-        bench.answers.why(CLAIM, bench.unreachable[name], [name])
-    return [bench.as_observed.node(name) for name in sorted(asked - set(bench.unreachable))]
+    asked = {question.node for question in validation.scope.get(CLAIM)}
+    for name in asked & set(validation.unreachable):
+        validation.answers.why(CLAIM, validation.unreachable[name], [name])
+    return [validation.as_observed.node(name) for name in sorted(asked - set(validation.unreachable))]
 
 
-def _cards(bench: Bench, node: Node) -> list[tuple[int, str, str]]:
+def _cards(validation: ValidationRun, node: Node) -> list[tuple[int, str, str]]:
     """Rail, device and interface of each card; the interface is empty where the rail carries no IP."""
     return [
         (rail.index, nic.device or nic.netdev, nic.netdev)
-        for rail, nic in bench.as_observed.nics(node)
+        for rail, nic in validation.as_observed.nics(node)
         if nic.device or nic.netdev
     ]
 
 
-def _read(bench: Bench, nodes: Sequence[Node]) -> dict[str, tuple[Result, dict[str, Port]]]:
+def _read(validation: ValidationRun, nodes: Sequence[Node]) -> dict[str, tuple[Result, dict[str, Port]]]:
     """Node → what it said, and its ports by the cards' devices."""
     by_name = {node.name: node for node in nodes}
 
     def ask(name: str) -> Result:
-        asked = script(_cards(bench, by_name[name]))
-        return bench.remote.run(name, asked, timeout_s=OPTICS_NODE_S, check=False)
+        asked = script(_cards(validation, by_name[name]))
+        return validation.remote.run(name, asked, timeout_s=OPTICS_NODE_S, check=False)
 
-    said = bench.remote.each(list(by_name), ask, SSH_FANOUT)
+    said = validation.remote.each(list(by_name), ask, SSH_FANOUT)
     return {name: (result, ports(result.stdout)) for name, result in said.items()}
 
 
@@ -128,28 +130,28 @@ def ports(text: str) -> dict[str, Port]:
 
 
 def _port(sections: dict[str, str]) -> Port:
-    told = law.of_link(sections[LINK]) if LINK in sections else None
-    if told is not None and not told.problem:
-        return told
+    port = law.of_link(sections[LINK]) if LINK in sections else None
+    if port is not None and not port.problem:
+        return port
     if MODULE in sections:
         return law.of_interface(sections[MODULE], sections.get(STATISTICS, ""))
-    if told is not None:
-        return told
+    if port is not None:
+        return port
     return Port(
         problem="neither mlxlink nor mstlink is installed, and the card has no interface that ethtool could read"
     )
 
 
-def _judged(bench: Bench, question: Question, seen: dict[str, Port], evidence: str) -> Judged:
+def _judged(validation: ValidationRun, question: Question, seen: dict[str, Port], evidence: str) -> Judged:
     """The verdict on one node; cards that are gone or down are explained by the claim that finds them so."""
-    first = bench.ports_before.get(question.node, {})
+    first = validation.ports_before.get(question.node, {})
     silent = Port(problem="it was not read")
     cards = [
         Card(rail, device, first.get(device), seen.get(device, silent))
-        for rail, device, _ in _cards(bench, bench.as_observed.node(question.node))
+        for rail, device, _ in _cards(validation, validation.as_observed.node(question.node))
     ]
     verdict, reason, parts = law.judge(cards)
-    nics = bench.answers.of(NICS, question.node)
+    nics = validation.answers.of(NICS, question.node)
     if verdict is Verdict.UNPROVEN and nics is not None and nics.verdict is Verdict.FAIL:
         reason = f"blocked by {NICS} on {question.node}: {reason}"
     detail = {"parts": parts} if parts else {}

@@ -40,7 +40,7 @@ def ring_flows(nodes: Sequence[str]) -> list[Pair]:
     return [(name, names[(i + 1) % len(names)]) for i, name in enumerate(names)]
 
 
-def meeting_rounds(doubtful: Sequence[str], nodes: Sequence[str], turn: int) -> list[list[Pair]]:
+def meeting_rounds(doubtful: Sequence[str], nodes: Sequence[str], attempt: int) -> list[list[Pair]]:
     """Rounds of disjoint pairs in which each of ``doubtful`` meets two of ``nodes``, which are in order of trust.
 
     Partners are taken from the front of ``nodes``, each as often as any other, and moved on by ``turn``: so that a node
@@ -56,7 +56,7 @@ def meeting_rounds(doubtful: Sequence[str], nodes: Sequence[str], turn: int) -> 
             others = [n for n in nodes if n != name and n not in met[name]]
             if not others:
                 continue
-            shift = (turn + at) % len(others)
+            shift = (attempt + at) % len(others)
             partner = min([*others[shift:], *others[:shift]], key=lambda n: (n in met, used[n]))
             edges.append((name, partner))
             met[name].add(partner)

@@ -104,7 +104,7 @@ def curves(claims: Sequence[Judged]) -> list[str]:
 
 
 def _limits(axis: Any, record: Judged, points: Sequence[tuple[int, float]], colour: str) -> None:
-    """What the sizes of a curve are held against."""
+    """References of a curve's sizes."""
     reaches = [(int(size), expected, floor) for size, expected, floor in record.detail.get("curve") or ()]
     for column, style, width in ((1, "-", 0.6), (2, "--", 0.8)):
         line = [(one[0], one[column]) for one in reaches if rates([one[column]])]
@@ -131,22 +131,22 @@ def _points(record: Judged) -> list[tuple[int, float]]:
 
 
 def _sizes(values: Iterable[int]) -> list[str]:
-    told = []
+    labels = []
     for value in values:
         power = min((value.bit_length() - 1) // 10, 4)
-        told.append(f"{value / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}")
-    return told
+        labels.append(f"{value / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}")
+    return labels
 
 
 def rails(claims: Sequence[Judged]) -> list[str]:
     """Every rail of every node, a panel for each direction; of very many the range, and those that did not pass."""
     seen = [r for r in claims if r.claim.startswith("fabric.rail.") and rates([r.measured])]
     drawn = []
-    for way in ("out", "in") if seen and plotting.available() else ():
+    for direction in ("out", "in") if seen and plotting.available() else ():
         figure, (axis,) = plotting.figure(*PANEL_IN, paper=False)
         found: dict[Verdict, list[tuple[int, float]]] = {}
         for record in seen:
-            for rate in rates([(record.detail.get("gbps") or {}).get(way)]):
+            for rate in rates([(record.detail.get("gbps") or {}).get(direction)]):
                 found.setdefault(record.verdict, []).append((int(record.claim.split(".")[2]), rate))
         if sum(map(len, found.values())) > POINTS_MOST:
             _ranges(axis, found.pop(Verdict.PASS, []))
@@ -156,11 +156,11 @@ def rails(claims: Sequence[Judged]) -> list[str]:
         for value, colour, style in ((seen[0].expected, EXPECTED, "-"), (seen[0].floor, FLOOR, "--")):
             for height in rates([value]):
                 axis.axhline(height, color=colour, linestyle=style, linewidth=1.2)
-        axis.set_title(f"{way}going")
+        axis.set_title(f"{direction}going")
         axis.set_xticks(sorted({int(r.claim.split(".")[2]) for r in seen}))
         axis.set_xlabel("rail")
         axis.set_ylabel("payload, Gb/s")
-        drawn.append(plotting.inline(figure, f"rails, {way}going: measured, expected, floor"))
+        drawn.append(plotting.inline(figure, f"rails, {direction}going: measured, expected, floor"))
     return drawn
 
 

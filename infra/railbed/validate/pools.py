@@ -41,12 +41,12 @@ def _explain(
     if one.verdict is Verdict.PASS and (as_others or one.measured == one.expected):
         return one
     here = [other for other in found if other.claim == one.claim and pools.get(other.node) == pool]
-    told = ", ".join(f"{version} on {_names(here, version)}" for version in versions)
+    versions_text = ", ".join(f"{version} on {_names(here, version)}" for version in versions)
     part = table.defined(one.claim).accuses
     return one.model_copy(
         update={
             "verdict": Verdict.FAIL if one.verdict is Verdict.PASS else one.verdict,
-            "reason": f"{one.reason}; pool {pool} has a mixed {part}: {told}",
+            "reason": f"{one.reason}; pool {pool} has a mixed {part}: {versions_text}",
             "detail": {**one.detail, "parts": one.detail.get("parts") or [part]},
         }
     )

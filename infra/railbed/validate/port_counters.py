@@ -11,10 +11,10 @@ from railbed import ended
 from railbed.contract import Node
 from railbed.effects import node_json
 from railbed.validate import collective_programs
-from railbed.validate.bench import Bench
 from railbed.validate.counters import Record
 from railbed.validate.flow_tool import PROBE, Document, counted_by
 from railbed.validate.rendezvous import Counted, argv
+from railbed.validate.validation_run import ValidationRun
 
 MANAGEMENT = "management"
 COUNTS = TypeAdapter(dict[str, Counted])
@@ -23,13 +23,13 @@ Counts = Mapping[str, Mapping[str, Counted]]
 COUNT_S = 20.0
 
 
-def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
+def read(validation: ValidationRun, nodes: Sequence[str]) -> Counts | str:
     """The counters of all nodes now, or why there are none."""
-    contract, script = bench.as_observed, PROBE.read_text()
+    contract, script = validation.as_observed, PROBE.read_text()
 
     def ask(name: str) -> dict[str, Counted] | str:
-        parts = json.dumps(_parts(bench, contract.node(name)))
-        found = bench.remote.run(
+        parts = json.dumps(_parts(validation, contract.node(name)))
+        found = validation.remote.run(
             name, [*argv(script, "rail_probe"), "count", parts], stdin=script, timeout_s=COUNT_S, check=False
         )
         if not found.ok:
@@ -39,15 +39,18 @@ def read(bench: Bench, nodes: Sequence[str]) -> Counts | str:
         except node_json.Unreadable as wrong:
             return f"{name}: {wrong.message}"
 
-    answers = bench.remote.each(nodes, ask)
+    answers = validation.remote.each(nodes, ask)
     failed = [answer for answer in answers.values() if isinstance(answer, str)]
     if failed:
         return f"the byte counters were not read: {failed[0]}"
     return {name: answer for name, answer in answers.items() if not isinstance(answer, str)}
 
 
-def _parts(bench: Bench, node: Node) -> dict[str, Document]:
-    nics, rdma = bench.as_observed.nics(node), bench.contract.machine(node.machine).transport != "tcp"
+def _parts(validation: ValidationRun, node: Node) -> dict[str, Document]:
+    nics, rdma = (
+        validation.as_observed.nics(node),
+        validation.contract.machine(node.machine).transport != "tcp",
+    )
     rails = {
         str(rail.index): counted_by((nic for of, nic in nics if of == rail), rdma=rdma) for rail in node.rails
     }

@@ -21,57 +21,57 @@ from railbed.judge import rails as law
 from railbed.judge.rails import RailSample
 from railbed.validate import flows
 from railbed.validate.answers import against_floor, disturbed, unproven
-from railbed.validate.bench import Bench
 from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.flow_tool import PROBE, Flow
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import argv, meet, plain
 from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
 
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Measures what is asked of the rails. Nodes with a job on them are left alone."""
-    if not (bench.scope.asks(EACH) or bench.scope.asks(TOGETHER)):
+    if not (validation.scope.asks(EACH) or validation.scope.asks(TOGETHER)):
         return
     able = []
-    for node in bench.rail_nodes():
-        why = bench.unreachable.get(node.name) or bench.busy(node.name)
+    for node in validation.rail_nodes():
+        why = validation.unreachable.get(node.name) or validation.busy(node.name)
         if why:
-            bench.answers.why(EACH, why, [node.name])
+            validation.answers.why(EACH, why, [node.name])
         else:
             able.append(node)
-    if bench.scope.asks(EACH):
-        _each(bench, able)
-    if bench.scope.asks(TOGETHER):
-        _together(bench, able)
+    if validation.scope.asks(EACH):
+        _each(validation, able)
+    if validation.scope.asks(TOGETHER):
+        _together(validation, able)
 
 
 class Survey:
     """The flows of one run: each call of ``measure`` is a window in which its flows start together."""
 
-    def __init__(self, bench: Bench, nodes: Sequence[Node]) -> None:
-        self.bench = bench
+    def __init__(self, validation: ValidationRun, nodes: Sequence[Node]) -> None:
+        self.validation = validation
         self.nodes = {node.name: node for node in nodes}
         self.samples: list[RailSample] = []
         self.window = 0
 
     def measure(
-        self, wanted: Sequence[Flow], *, both_ways: bool, name: str, seconds: int = RAIL_SECONDS
+        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
     ) -> tuple[list[RailSample], Watch]:
         """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
         self.window += 1
         shuffled = list(wanted)
         # Which program starts first must not be the same rail's each time (judge/windows.py).
         SystemRandom().shuffle(shuffled)
-        contract = self.bench.as_observed
+        contract = self.validation.as_observed
         nodes = {name: contract.node(name) for name in self.nodes}
         tool = flows.tool_for(contract, nodes)
-        plans = flows.plans(tool, contract, nodes, shuffled, both_ways=both_ways, seconds=seconds)
-        script, remote = PROBE.read_text(), self.bench.remote
+        plans = flows.plans(tool, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
+        script, remote = PROBE.read_text(), self.validation.remote
         with watch(remote, plans) as seen:
             ends = meet(
                 lambda node: remote.session(node, argv(script, "rail_probe")),
@@ -79,14 +79,14 @@ class Survey:
                 plans,
                 flows.deadline_s(seconds) + RAIL_SLACK_S,
             )
-        self.bench.keep(
+        self.validation.keep(
             name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
         )
         found = [
             sample
             for flow in wanted
             for sample in flows.samples_of(
-                tool, flow, ends, both_ways=both_ways, window=self.window, seconds=seconds
+                tool, flow, ends, bidirectional=bidirectional, window=self.window, seconds=seconds
             )
         ]
         traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
@@ -94,9 +94,9 @@ class Survey:
 
     def round(self, pairs: Sequence[Pair], text: str) -> None:
         """Measures all rails of disjoint pairs, both directions."""
-        self.bench.say(f"rails, {text}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
+        self.validation.say(f"rails, {text}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
         wanted = [(a, b, rail.index) for a, b in pairs for rail in _shared(self.nodes[a], self.nodes[b])]
-        found, _ = self.measure(wanted, both_ways=True, name=f"rails/round-{self.window + 1}.json")
+        found, _ = self.measure(wanted, bidirectional=True, name=f"rails/round-{self.window + 1}.json")
         self.samples += found
 
 
@@ -112,49 +112,49 @@ def _beside(sample: RailSample, seen: Watch, traffic: dict[str, dict[int, str]])
     return sample.model_copy(update={"disturbed": words(problems)})
 
 
-def _rounds(bench: Bench, names: Sequence[str]) -> list[list[Pair]]:
+def _rounds(validation: ValidationRun, names: Sequence[str]) -> list[list[Pair]]:
     """Every node in a ring; one node with partners; some nodes in a ring, with a partner from outside where they are two."""
-    only = [name for name in names if name in bench.scope.only]
-    if not bench.scope.only:
+    only = [name for name in names if name in validation.scope.only]
+    if not validation.scope.only:
         return ring_rounds(names)
     others = [name for name in names if name not in only]
     # Those with a dead rail of their own say less and come last.
-    others.sort(key=lambda name: name in bench.dead_rails)
+    others.sort(key=lambda name: name in validation.dead_rails)
     if len(only) == 1:
         return star_rounds(only[0], others[: law.PARTNERS_NEEDED])
     return ring_rounds([*only, *others[: max(0, law.PARTNERS_NEEDED + 1 - len(only))]])
 
 
-def _each(bench: Bench, able: Sequence[Node]) -> None:
-    survey, patience = Survey(bench, able), Patience(bench.say)
-    asked = [q for q in bench.scope.get(EACH) if q.node in survey.nodes]
-    rounds = _rounds(bench, list(survey.nodes)) if asked else []
+def _each(validation: ValidationRun, able: Sequence[Node]) -> None:
+    survey, patience = Survey(validation, able), Patience(validation.say)
+    asked = [q for q in validation.scope.get(EACH) if q.node in survey.nodes]
+    rounds = _rounds(validation, list(survey.nodes)) if asked else []
     for number, pairs in enumerate(rounds, 1):
         survey.round(pairs, f"round {number} of {len(rounds)}")
-    verdicts = _judge(bench, survey.samples, asked)
+    verdicts = _judge(validation, survey.samples, asked)
     for attempt in range(RAIL_ATTEMPTS):
-        doubtful = _doubtful(bench, verdicts, confirmed=attempt > 0)
+        doubtful = _doubtful(validation, verdicts, confirmed=attempt > 0)
         if not doubtful or not _may_go_on(survey, patience):
             break
         # Slow is what is slow again: a path by itself, a node with other partners.
         paths = packed(_slow_paths(verdicts, doubtful))
-        others = meeting_rounds(doubtful, _by_soundness(survey, doubtful), turn=attempt)
+        others = meeting_rounds(doubtful, _by_soundness(survey, doubtful), attempt=attempt)
         for pairs in [*paths, *others]:
             survey.round(pairs, "once more")
-        verdicts = _judge(bench, survey.samples, asked)
-    evidence = bench.keep("rails/samples.json", [s.model_dump(mode="json") for s in survey.samples])
+        verdicts = _judge(validation, survey.samples, asked)
+    evidence = validation.keep("rails/samples.json", [s.model_dump(mode="json") for s in survey.samples])
     for verdict in verdicts:
-        bench.answers.add(verdict.model_copy(update={"evidence": evidence, "at": now_iso()}))
+        validation.answers.add(verdict.model_copy(update={"evidence": evidence, "at": now_iso()}))
         if verdict.measured == 0:
             reason = f"blocked by {verdict.claim} on {verdict.node}"
-            bench.dead_rails.setdefault(verdict.node, reason)
+            validation.dead_rails.setdefault(verdict.node, reason)
 
 
-def _doubtful(bench: Bench, verdicts: Sequence[Judged], *, confirmed: bool) -> list[str]:
+def _doubtful(validation: ValidationRun, verdicts: Sequence[Judged], *, confirmed: bool) -> list[str]:
     """Nodes to measure again: a rail is not proved, or, unless ``confirmed``, failed for the first time."""
     settled = (Verdict.PASS, Verdict.FAIL) if confirmed else (Verdict.PASS,)
     names = dict.fromkeys(v.node for v in verdicts if v.verdict not in settled and v.floor is not None)
-    return [name for name in names if name not in bench.dead_rails]
+    return [name for name in names if name not in validation.dead_rails]
 
 
 def _slow_paths(verdicts: Sequence[Judged], doubtful: Sequence[str]) -> list[Pair]:
@@ -181,13 +181,15 @@ def _by_soundness(survey: Survey, doubtful: Sequence[str]) -> list[str]:
     return sorted(survey.nodes, key=lambda name: name in doubtful)
 
 
-def _judge(bench: Bench, samples: Sequence[RailSample], asked: Sequence[Question]) -> list[Judged]:
-    """The verdicts asked for, with all rails in view: siblings tell a slow rail from a slow node."""
+def _judge(
+    validation: ValidationRun, samples: Sequence[RailSample], asked: Sequence[Question]
+) -> list[Judged]:
+    """The verdicts asked for, with all rails in view: siblings separate a slow rail from a slow node."""
     found = []
     for question in asked:
         if question.claim.expectation is None:
             reason = "the contract does not say what this rail must reach"
-            bench.answers.why(question.claim.id, reason, [question.node])
+            validation.answers.why(question.claim.id, reason, [question.node])
             continue
         index = int(question.claim.id.split(".")[2])
         found += law.judge(
@@ -202,23 +204,23 @@ def _shared(a: Node, b: Node) -> list[Rail]:
     return [rail for rail in a.rails if rail.index in there]
 
 
-def _together(bench: Bench, able: Sequence[Node]) -> None:
-    question = bench.scope.get(TOGETHER)[0]
+def _together(validation: ValidationRun, able: Sequence[Node]) -> None:
+    question = validation.scope.get(TOGETHER)[0]
     if len(able) < 2:
-        bench.answers.why(TOGETHER, f"{len(able)} nodes can take part, needs 2")
+        validation.answers.why(TOGETHER, f"{len(able)} nodes can take part, needs 2")
         return
-    survey, patience = Survey(bench, able), Patience(bench.say)
+    survey, patience = Survey(validation, able), Patience(validation.say)
     nodes = survey.nodes
     wanted = [(a, b, rail.index) for a, b in ring_flows(list(nodes)) for rail in _shared(nodes[a], nodes[b])]
-    explained = bench.rail_failed(nodes)
+    explained = validation.rail_failed(nodes)
     failed, seconds = 0, RAIL_SECONDS
     for attempt in range(1, RAIL_ATTEMPTS + 1):
         again = f", once more, {seconds} s" if attempt > 1 else ""
-        bench.say(f"all rails of {len(able)} nodes at once{again}")
+        validation.say(f"all rails of {len(able)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
-        samples, seen = survey.measure(wanted, both_ways=False, name=name, seconds=seconds)
+        samples, seen = survey.measure(wanted, bidirectional=False, name=name, seconds=seconds)
         record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
-        absent = [node.name for node in bench.rail_nodes() if node.name not in nodes]
+        absent = [node.name for node in validation.rail_nodes() if node.name not in nodes]
         if absent:
             record = record.model_copy(update={"reason": f"without {', '.join(absent)}: {record.reason}"})
         failed += record.verdict is Verdict.FAIL
@@ -230,7 +232,7 @@ def _together(bench: Bench, able: Sequence[Node]) -> None:
             seconds = min(2 * seconds, TOGETHER_SECONDS_MOST)
             if not patience.pause(record.reason):
                 break
-    bench.answers.add(record)
+    validation.answers.add(record)
 
 
 def _judged_together(
@@ -245,7 +247,7 @@ def _judged_together(
         reason = "; ".join(missing[:3]) or "no flow carried anything"
         return unproven(question, reason, evidence, detail)
     detail |= {"rates": flows.sums(samples), "together_s": round(together_s, 3)}
-    slowest = min(rate for ways in detail["rates"].values() for rate in ways.values())
+    slowest = min(rate for by_direction in detail["rates"].values() for rate in by_direction.values())
     record = against_floor(question, slowest, evidence=evidence, detail=detail)
     if together_s < seconds * OVERLAP_FRACTION:
         reason = f"the flows ran side by side for {together_s:.2g} of {seconds} s only"

@@ -180,32 +180,32 @@ def junit(report: Report) -> bytes:
         suite = ElementTree.SubElement(
             root, "testsuite", name=kind, tests=str(len(records)), failures=str(failed), errors=str(unproven)
         )
-        for told in records:
-            _case(suite, told)
+        for case in records:
+            _case(suite, case)
     if report.out_of_scope:
         count = str(len(report.out_of_scope))
         suite = ElementTree.SubElement(root, "testsuite", name="out of scope", tests=count, skipped=count)
         for outside in report.out_of_scope:
-            case = ElementTree.SubElement(suite, "testcase", classname="out of scope", name=outside.id)
-            ElementTree.SubElement(case, "skipped", message=outside.reason)
+            element = ElementTree.SubElement(suite, "testcase", classname="out of scope", name=outside.id)
+            ElementTree.SubElement(element, "skipped", message=outside.reason)
     ElementTree.indent(root)
     data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return data
 
 
-def _case(suite: ElementTree.Element, told: Case) -> None:
-    record = told.first
-    case = ElementTree.SubElement(suite, "testcase", classname=told.place, name=record.claim)
+def _case(suite: ElementTree.Element, case: Case) -> None:
+    record = case.first
+    element = ElementTree.SubElement(suite, "testcase", classname=case.place, name=record.claim)
     facts = {
-        "measured": told.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
+        "measured": case.measured, "unit": record.unit, "expected": record.expected, "floor": record.floor,
         "basis": record.basis, "simulated": record.simulated, "measured_by": record.measured_by,
         "evidence": record.evidence,
     }  # fmt: skip
-    properties = ElementTree.SubElement(case, "properties")
+    properties = ElementTree.SubElement(element, "properties")
     for name, value in facts.items():
         if value not in (None, ""):
             ElementTree.SubElement(properties, "property", name=name, value=plain(str(value)))
     if record.verdict is Verdict.FAIL:
-        ElementTree.SubElement(case, "failure", message=plain(told.reason))
+        ElementTree.SubElement(element, "failure", message=plain(case.reason))
     elif record.verdict is Verdict.UNPROVEN:
-        ElementTree.SubElement(case, "error", type="unproven", message=plain(told.reason))
+        ElementTree.SubElement(element, "error", type="unproven", message=plain(case.reason))

@@ -1,7 +1,7 @@
 """One measurement with several ends: every end prepares, all start at one moment, none ends before the last is done.
 
 SSH connections of many nodes come up seconds apart, so programs that are started by them do not measure together. Here each
-node's probe prepares (servers listen) and reports; when all have, or the time for it is over, all are told to start, and
+node's probe prepares (servers listen) and reports; when all have, or the time for it is over, all start, and
 servers serve until every end has finished.
 """
 

@@ -9,45 +9,45 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import NodeState, Reservation
 from railbed.errors import RailbedError
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "scheduler.state"
 
 
-def look(bench: Bench) -> None:
+def read_scheduler(validation: ValidationRun) -> None:
     """Reads nodes, jobs and reservations once for the whole run, and answers ``scheduler.state``."""
-    if bench.contract.scheduler != "slurm":
+    if validation.contract.scheduler != "slurm":
         return
     try:
-        scheduler = Scheduler(bench.remote)
-        bench.schedule, bench.jobs = scheduler.nodes(), scheduler.jobs()
+        scheduler = Scheduler(validation.remote)
+        validation.schedule, validation.jobs = scheduler.nodes(), scheduler.jobs()
         reservations = scheduler.reservations()
     except RailbedError as silent:
-        bench.keep("scheduler/error.txt", silent.as_text())
-        bench.answers.why("*", "blocked: the scheduler does not answer", [])
-        bench.answers.why(CLAIM, f"the scheduler does not answer: {silent.message}")
+        validation.keep("scheduler/error.txt", silent.as_text())
+        validation.answers.why("*", "blocked: the scheduler does not answer", [])
+        validation.answers.why(CLAIM, f"the scheduler does not answer: {silent.message}")
         return
-    bench.scheduler = scheduler
-    bench.reserved = frozenset(
+    validation.scheduler = scheduler
+    validation.reserved = frozenset(
         node for r in reservations if r.name == ACCEPTANCE_RESERVATION for node in r.nodes
     )
-    evidence = bench.keep(
+    evidence = validation.keep(
         "scheduler/nodes.json",
         {
-            "nodes": {name: state.text for name, state in bench.schedule.items()},
-            "reasons": {name: state.reason for name, state in bench.schedule.items() if state.reason},
+            "nodes": {name: state.text for name, state in validation.schedule.items()},
+            "reasons": {name: state.reason for name, state in validation.schedule.items() if state.reason},
             "reservations": {r.name: list(r.nodes) for r in reservations},
         },
     )
-    for question in bench.scope.get(CLAIM):
-        problems = faults(bench.contract, bench.schedule, reservations)
-        nodes = [n.name for n in bench.contract.with_role(*WORKERS)]
+    for question in validation.scope.get(CLAIM):
+        problems = faults(validation.contract, validation.schedule, reservations)
+        nodes = [n.name for n in validation.contract.with_role(*WORKERS)]
         fit = len(nodes) - len(set(problems) & set(nodes))
         verdict = Verdict.FAIL if problems else Verdict.PASS
-        told = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
-        bench.answers.add(
+        reason = "; ".join(f"{name}: {', '.join(found)}" for name, found in problems.items())
+        validation.answers.add(
             judged(
-                question, verdict, told or f"all {len(nodes)} nodes are fit for work", measured=fit,
+                question, verdict, reason or f"all {len(nodes)} nodes are fit for work", measured=fit,
                 unit="nodes", expected=len(nodes), evidence=evidence,
                 detail={"problems": problems, "guilty_nodes": sorted(problems)},
             )
@@ -61,21 +61,21 @@ def faults(
     found: dict[str, list[str]] = {}
     for node in contract.with_role(*WORKERS):
         state = states.get(node.name)
-        told = []
+        problems = []
         if state is None:
-            told.append("the scheduler does not know it")
+            problems.append("the scheduler does not know it")
         else:
             if not state.usable:
-                told.append(state.text + (f" ({state.reason})" if state.reason else ""))
+                problems.append(state.text + (f" ({state.reason})" if state.reason else ""))
             if state.gpus != node.gpus:
-                told.append(f"offers {state.gpus} GPUs, not {node.gpus}")
+                problems.append(f"offers {state.gpus} GPUs, not {node.gpus}")
             if PARTITION not in state.partitions:
-                told.append(f"not in partition {PARTITION}")
-        told += [
+                problems.append(f"not in partition {PARTITION}")
+        problems += [
             f"held by reservation {r.name}"
             for r in reservations
             if r.name != ACCEPTANCE_RESERVATION and node.name in r.nodes
         ]
-        if told:
-            found[node.name] = told
+        if problems:
+            found[node.name] = problems
     return found

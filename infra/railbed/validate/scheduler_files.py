@@ -1,4 +1,4 @@
-"""``node.scheduler``: what hosts are held against, and the case in which it is the controller that differs from all."""
+"""``node.scheduler``: the reference of hosts, and the case in which the controller differs from all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from railbed.claims import Judged, Verdict
 from railbed.effects import node_json
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 CLAIM = "node.scheduler"
 PROGRAM = Path(__file__).parent / "node" / "scheduler_files.py"
@@ -27,12 +27,12 @@ class Configuration(node_json.Reply):
 CONFIGURATION = TypeAdapter(Configuration)
 
 
-def reference(bench: Bench) -> dict[str, Any]:
+def reference(validation: ValidationRun) -> dict[str, Any]:
     """The first controller's digests and a credential of its munge, for the hosts' expectations; or why there are none."""
-    if bench.scheduler is None:
+    if validation.scheduler is None:
         return {"error": "the scheduler does not answer"}
-    name = bench.scheduler.controller
-    result = bench.remote.run(name, ["python3", "-"], stdin=PROGRAM.read_text(), check=False)
+    name = validation.scheduler.controller
+    result = validation.remote.run(name, ["python3", "-"], stdin=PROGRAM.read_text(), check=False)
     try:
         known = node_json.read(result.stdout, CONFIGURATION, name)
     except node_json.Unreadable as wrong:
@@ -58,9 +58,9 @@ def odd_controller(found: list[Judged], controller: str) -> list[Judged]:
 
 def _turned(one: Judged, controller: str, others: list[Judged]) -> Judged:
     if one.node != controller:
-        told = f"blocked by {CLAIM} on {controller}: {one.reason}"
-        return one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": told})
+        reason = f"blocked by {CLAIM} on {controller}: {one.reason}"
+        return one.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
     parts = others[0].detail.get("parts")
-    told = f"{', '.join(parts or [])} of {controller} differs from that of all {len(others)} other hosts"
+    reason = f"{', '.join(parts or [])} of {controller} differs from that of all {len(others)} other hosts"
     detail = {**one.detail, "parts": parts}
-    return one.model_copy(update={"verdict": Verdict.FAIL, "reason": told, "detail": detail})
+    return one.model_copy(update={"verdict": Verdict.FAIL, "reason": reason, "detail": detail})

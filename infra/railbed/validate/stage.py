@@ -40,13 +40,13 @@ from railbed.validate import (
 )
 from railbed.validate import room as space
 from railbed.validate.answers import Answers, total
-from railbed.validate.bench import Bench, Progress
 from railbed.validate.records import Report
 from railbed.validate.scope import select
+from railbed.validate.validation_run import Progress, ValidationRun
 
 LATEST = "latest"
-STEPS: tuple[tuple[str, Callable[[Bench], None]], ...] = (
-    (measurements.SCHEDULER.step, schedule.look),
+STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
+    (measurements.SCHEDULER.step, schedule.read_scheduler),
     (measurements.NODE_SUITE.step, on_node.run),
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
@@ -95,25 +95,25 @@ def run(
     started, folder = now_iso(), _folder(work, must=room)
     accepts = bool(only) and not (quick or claim)
     known = {} if scope.whole or accepts else identity.accepted(work)
-    bench = Bench(
+    validation = ValidationRun(
         contract, Remote(work, contract), scope, answers := Answers(scope), folder, say, known=known,
         named=as_observed.named(contract, observations.read(work)), stack_id=secrets.stack_id(work),
     )  # fmt: skip
-    seconds = _ask(bench, widen=widen)
+    seconds = _ask(validation, widen=widen)
     claims = answers.complete()
     verdict = total(claims, accepting)
-    if bench.unkept:
-        name, why = next(iter(bench.unkept.items()))
-        bench.notes.append(
-            f"{len(bench.unkept)} files of evidence could not be written, such as {name}: {why}"
+    if validation.unkept:
+        name, why = next(iter(validation.unkept.items()))
+        validation.notes.append(
+            f"{len(validation.unkept)} files of evidence could not be written, such as {name}: {why}"
         )
-    earned = scope.whole and verdict is Verdict.PASS and not bench.unkept
+    earned = scope.whole and verdict is Verdict.PASS and not validation.unkept
     report = Report(
         stack=contract.stack, contract_hash=contract.hash, verdict=verdict, claims=claims,
         culprits=blame.culprits(claims), out_of_scope=contract.out_of_scope, accepted_unproven=accepting,
         quick=quick, node=",".join(only), pattern=claim or "", simulated=contract.simulated, started=started,
         ended=now_iso(), seconds=seconds, report_dir=str(folder),
-        certificate=str(work.certificate_file) if earned else "", notes=bench.notes,
+        certificate=str(work.certificate_file) if earned else "", notes=validation.notes,
     )  # fmt: skip
     try:
         _write(report, contract, work, folder)
@@ -122,9 +122,9 @@ def run(
             raise
         raise space.Unwritten(report, full) from None
     if earned:
-        acceptance.accept(work, contract.nodes, bench.scheduler, report)
+        acceptance.accept(work, contract.nodes, validation.scheduler, report)
     elif accepts and verdict is Verdict.PASS:
-        acceptance.accept(work, [contract.node(name) for name in only], bench.scheduler, report)
+        acceptance.accept(work, [contract.node(name) for name in only], validation.scheduler, report)
     Journal(work.journal_file).write(
         "validated", stack=work.stack, verdict=str(verdict), node=report.node, claim=claim or "", quick=quick,
         report=str(folder), culprits=[f"{c.node} {c.part}".strip() for c in report.culprits],
@@ -141,22 +141,26 @@ def _silent(_: str) -> None:
     return
 
 
-def _ask(bench: Bench, *, widen: bool) -> dict[str, float]:
+def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
     """Runs every step; returns the seconds of each. One that breaks off leaves its claims open, and the next goes on."""
     seconds: dict[str, float] = {}
 
-    def step(name: str, work: Callable[[Bench], None]) -> None:
+    def step(name: str, work: Callable[[ValidationRun], None]) -> None:
         began = time.monotonic()
         try:
-            work(bench)
+            work(validation)
         except RailbedError as broken:
             for pattern in table.answered_in(name) or ["*"]:
-                bench.answers.why(pattern, f"{name} broke off: {broken.message}")
+                validation.answers.why(pattern, f"{name} broke off: {broken.message}")
         seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - began, 1)
 
     step(*STEPS[0])
-    shared = bench.scope.asks("collective.*") or bench.scope.asks(job.PATTERN) or checkpoint.asked(bench)
-    with acceptance.together(bench, needed=shared and widen):
+    shared = (
+        validation.scope.asks("collective.*")
+        or validation.scope.asks(job.PATTERN)
+        or checkpoint.asked(validation)
+    )
+    with acceptance.together(validation, needed=shared and widen):
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds

@@ -13,38 +13,38 @@ from railbed.defaults import STORAGE_CLEAR_S, STORAGE_PEERS_LEAST, STORAGE_TIMEO
 from railbed.run import TIMED_OUT
 from railbed.validate import fio, lnet, loads, old_folders, servers, transfers
 from railbed.validate.answers import against_floor, disturbed, judged
-from railbed.validate.bench import Bench
-from railbed.validate.clients import Client, Seen, look, outage, unreachable
+from railbed.validate.clients import Client, Seen, outage, probe, unreachable
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
 from railbed.validate.servers import Pair, Servers
 from railbed.validate.transfers import Reply, Transfers
+from railbed.validate.validation_run import ValidationRun
 
 WRITE, READ, SERVERS = "storage.write", "storage.read", "storage.servers"
 PATTERN = "storage.*"
 CLIENT = "storage client"
 """The part that is to blame where one node does not see what others do."""
 FILESYSTEM = ("", servers.SERVER)
-"""What is to blame where the client, another one and a server cannot be told apart."""
+"""What is to blame where the client, another one and a server cannot be separated."""
 
 
-def run(bench: Bench) -> None:
+def run(validation: ValidationRun) -> None:
     """Every filesystem, one after the other: asks all clients how they are, and measures with those that are well."""
-    for filesystem in bench.contract.filesystems:
-        _run(Trial(bench, filesystem))
+    for filesystem in validation.contract.filesystems:
+        _run(Trial(validation, filesystem))
 
 
 def _run(trial: Trial) -> None:
-    bench = trial.bench
+    validation = trial.validation
     moving = any(trial.asks(claim) for claim in (WRITE, READ, SERVERS, lnet.CLAIM))
     loading = [claim for claim in loads.CLAIMS if trial.asks(claim)]
     if not moving and not loading:
         return
-    trial.look()
-    bench.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
+    trial.probe_clients()
+    validation.say(f"storage: {trial.filesystem.mount} from {len(trial.well)} clients")
     if trial.well:
-        old_folders.clear(bench, trial.filesystem, trial.well[0])
+        old_folders.clear(validation, trial.filesystem, trial.well[0])
     if moving and len(trial.well) > 1:
         trial.measure()
     measured = {} if outage(trial.clients) else {claim: _load(trial, claim) for claim in loading}
@@ -53,24 +53,24 @@ def _run(trial: Trial) -> None:
         return
     for claim, replies in ((WRITE, trial.moved.writes), (READ, trial.moved.reads)):
         for question in trial.questions(claim):
-            bench.answers.add(_rate(trial, question, replies))
+            validation.answers.add(_rate(trial, question, replies))
     for question in trial.questions(SERVERS):
-        bench.answers.add(_served(trial, question))
+        validation.answers.add(_served(trial, question))
     for question in trial.questions(lnet.CLAIM):
-        told = lnet.answer(
-            question, trial.filesystem, trial.moved, trial.network, trial.evidence, bench.contract.nodes
+        record = lnet.answer(
+            question, trial.filesystem, trial.moved, trial.network, trial.evidence, validation.contract.nodes
         )
-        bench.answers.add(told)
+        validation.answers.add(record)
     for claim, load in measured.items():
         for question in trial.questions(claim):
-            bench.answers.add(_alike(trial, question, load))
+            validation.answers.add(_alike(trial, question, load))
 
 
 @dataclass
 class Trial:
     """One filesystem under test."""
 
-    bench: Bench
+    validation: ValidationRun
     filesystem: Filesystem
     clients: dict[str, Client] = field(default_factory=dict)
     moved: Transfers = field(default_factory=Transfers)
@@ -82,16 +82,16 @@ class Trial:
     @property
     def suffix(self) -> str:
         """What the ids of its claims end with."""
-        return further.suffix(self.bench.contract, self.filesystem)
+        return further.suffix(self.validation.contract, self.filesystem)
 
     @property
     def place(self) -> str:
         """Where its evidence goes."""
-        return further.folder(self.bench.contract, self.filesystem)
+        return further.folder(self.validation.contract, self.filesystem)
 
     def questions(self, claim: str) -> list[Question]:
         """Those of a claim about this filesystem."""
-        return self.bench.scope.get(claim + self.suffix)
+        return self.validation.scope.get(claim + self.suffix)
 
     def asks(self, claim: str) -> bool:
         return bool(self.questions(claim))
@@ -102,18 +102,18 @@ class Trial:
 
     def seen(self, *kinds: Seen) -> dict[str, str]:
         """Client → what is wrong. A run of some nodes judges those: another one's fault must not condemn them."""
-        only = self.bench.scope.only
+        only = self.validation.scope.only
         return {
             name: one.reason
             for name, one in self.clients.items()
             if one.seen in kinds and (not only or name in only)
         }
 
-    def look(self) -> bool:
+    def probe_clients(self) -> bool:
         """Asks the clients how they are, and says whether none is well."""
-        names = [node.name for node in self.bench.contract.with_role(*WORKERS)]
-        gone = self.bench.unreachable
-        found = look(self.bench, self.filesystem, [name for name in names if name not in gone])
+        names = [node.name for node in self.validation.contract.with_role(*WORKERS)]
+        gone = self.validation.unreachable
+        found = probe(self.validation, self.filesystem, [name for name in names if name not in gone])
         self.clients = {name: found.get(name) or unreachable(name, gone[name]) for name in names}
         self._remember()
         return outage(self.clients)
@@ -122,43 +122,45 @@ class Trial:
         """Whatever uses the filesystem on a broken client later would hang."""
         for name, one in self.clients.items():
             if one.seen is Seen.BROKEN:
-                dead = self.bench.dead_clients[self.filesystem.name]
+                dead = self.validation.dead_clients[self.filesystem.name]
                 dead[name] = f"blocked by {SERVERS}{self.suffix} on {name}: {one.reason}"
 
     def measure(self) -> None:
         """Writes, reads and asks the servers; again while the conditions are bad and a rate proves nothing."""
-        patience = Patience(self.bench.say)
+        patience = Patience(self.validation.say)
         again = True
         while again and (maker := self.folder()):
             name, folder = maker
             try:
                 path = lnet.CLAIM + self.suffix
-                before = lnet.look(self.bench, self.well, path)
-                with watch(self.bench.remote, self.well) as seen:
-                    self.moved = transfers.run(self.bench, self.well, folder, self.look)
-                self.network = lnet.Counters(before, lnet.look(self.bench, list(before), path))
+                before = lnet.read_counters(self.validation, self.well, path)
+                with watch(self.validation.remote, self.well) as seen:
+                    self.moved = transfers.run(self.validation, self.well, folder, self.probe_clients)
+                self.network = lnet.Counters(before, lnet.read_counters(self.validation, list(before), path))
                 if self.asks(SERVERS) and not outage(self.clients):
                     files = [f"{folder}/{one}" for one, wrote in self.moved.writes.items() if wrote.transfer]
-                    self.servers = servers.ask(self.bench, self.filesystem, name, files)
+                    self.servers = servers.ask(self.validation, self.filesystem, name, files)
             finally:
-                self.bench.remote.run(name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False)
+                self.validation.remote.run(
+                    name, ["rm", "-rf", folder], timeout_s=STORAGE_TIMEOUT_S, check=False
+                )
             self.conditions = words(seen.problems())
             kept = {**self.moved.plain(), "conditions": seen.plain(), "lnet": self.network.plain()}
-            self.evidence = self.bench.keep(f"{self.place}/rates.json", kept)
+            self.evidence = self.validation.keep(f"{self.place}/rates.json", kept)
             again = bool(self.conditions) and self._misses() and patience.pause(self.conditions)
 
     def folder(self, parts: Sequence[str] = ()) -> tuple[str, str] | None:
         """A client and a folder that it made, with ``parts`` in it; one that cannot is broken."""
-        folder = old_folders.path(self.bench, self.filesystem.mount, "probe")
+        folder = old_folders.path(self.validation, self.filesystem.mount, "probe")
         for name in self.well:
             argv = ["mkdir", folder, *(f"{folder}/{part}" for part in parts)]
-            made = self.bench.remote.run(name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
+            made = self.validation.remote.run(name, argv, timeout_s=STORAGE_TIMEOUT_S, check=False)
             if made.ok:
                 return (name, folder) if len(self.well) > 1 else None
-            if made.returncode == TIMED_OUT and self.look():
+            if made.returncode == TIMED_OUT and self.probe_clients():
                 return None
-            told = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
-            self.clients[name] = Client(name, Seen.BROKEN, told)
+            reason = f"{self.filesystem.mount} cannot be written: {ended.why(made, 'mkdir', name)}"
+            self.clients[name] = Client(name, Seen.BROKEN, reason)
             self._remember()
         return None
 
@@ -182,11 +184,11 @@ class Trial:
 def _down(trial: Trial) -> None:
     """The filesystem itself: one fault, whatever is asked of it."""
     reasons = [one.reason for one in trial.clients.values() if one.seen is Seen.BROKEN]
-    told, guilty = servers.outage(trial.bench, trial.filesystem, reasons)
-    for question in trial.bench.scope.get(PATTERN + trial.suffix):
+    reason, guilty = servers.outage(trial.validation, trial.filesystem, reasons)
+    for question in trial.validation.scope.get(PATTERN + trial.suffix):
         if not trial.suffix and "@" in question.claim.id:
             continue
-        trial.bench.answers.add(_failed(question, {told: guilty}, trial.evidence))
+        trial.validation.answers.add(_failed(question, {reason: guilty}, trial.evidence))
 
 
 def _failed(question: Question, problems: dict[str, Pair], evidence: str) -> Judged:
@@ -215,24 +217,24 @@ def _rate(trial: Trial, question: Question, replies: dict[str, Reply]) -> Judged
 def _load(trial: Trial, claim: str) -> loads.Load:
     """All clients at once, in a folder of their own. Beside somebody's job nothing is run: not all clients could be compared, and
     the job would feel it."""
-    busy = {name: why for name in trial.well if (why := trial.bench.busy(name))}
+    busy = {name: why for name in trial.well if (why := trial.validation.busy(name))}
     clients = list(trial.well)
     maker = trial.folder(clients) if not busy and len(clients) >= STORAGE_PEERS_LEAST else None
     if maker is None:
         return loads.Load(absent=busy)
     name, folder = maker
     try:
-        found = loads.run(trial.bench, claim, clients, folder, trial.place)
+        found = loads.run(trial.validation, claim, clients, folder, trial.place)
     finally:
         _clear(trial, name, folder, clients)
     if found.late:
-        trial.look()
+        trial.probe_clients()
     return found
 
 
 def _clear(trial: Trial, maker: str, folder: str, clients: Sequence[str]) -> None:
-    """Each client removes its own files, which may be all of them where one broke off; what stays is told."""
-    remote = trial.bench.remote
+    """Each client removes its own files, which may be all of them where one broke off; what stays is reported."""
+    remote = trial.validation.remote
     remote.each(
         clients,
         lambda name: remote.run(
@@ -240,7 +242,7 @@ def _clear(trial: Trial, maker: str, folder: str, clients: Sequence[str]) -> Non
         ),
     )
     if not remote.run(maker, ["rm", "-rf", folder], timeout_s=STORAGE_CLEAR_S, check=False).ok:
-        trial.bench.say(f"storage: {folder} could not be removed")
+        trial.validation.say(f"storage: {folder} could not be removed")
 
 
 def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
@@ -251,8 +253,8 @@ def _alike(trial: Trial, question: Question, load: loads.Load) -> Judged:
     unknown += load.absent.values()
     shares = load.shares
     if unknown or not shares:
-        told = "; ".join(dict.fromkeys(unknown)) or "fewer than 3 clients can be compared"
-        return judged(question, Verdict.UNPROVEN, told, evidence=load.evidence)
+        why = "; ".join(dict.fromkeys(unknown)) or "fewer than 3 clients can be compared"
+        return judged(question, Verdict.UNPROVEN, why, evidence=load.evidence)
     slowest = min(shares, key=lambda name: shares[name])
     detail: dict[str, Any] = {
         "shares": shares, "slowest": slowest, "together_per_s": load.together_per_s, "per_s": load.rates,

@@ -13,7 +13,7 @@ from railbed import ended
 from railbed.defaults import STORAGE_PROBE_BYTES, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.run import TIMED_OUT
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 PROBE = Path(__file__).parent / "node" / "storage_probe.py"
 MBYTE = 1e6
@@ -75,7 +75,9 @@ class Transfers:
         }  # fmt: skip
 
 
-def run(bench: Bench, clients: Sequence[str], folder: str, hung: Callable[[], bool]) -> Transfers:
+def run(
+    validation: ValidationRun, clients: Sequence[str], folder: str, hung: Callable[[], bool]
+) -> Transfers:
     """One client after the other, so that none slows the next.
 
     ``hung`` is asked whenever a client does not end: true stops the rest, which would only wait as long.
@@ -83,7 +85,7 @@ def run(bench: Bench, clients: Sequence[str], folder: str, hung: Callable[[], bo
     found = Transfers()
     for seed, name in enumerate(clients):
         argv = ["write", f"{folder}/{name}", str(STORAGE_PROBE_BYTES), str(seed)]
-        found.writes[name], late = _ask(bench, name, argv)
+        found.writes[name], late = _ask(validation, name, argv)
         if late and hung():
             return found
     for at, name in enumerate(clients):
@@ -92,17 +94,17 @@ def run(bench: Bench, clients: Sequence[str], folder: str, hung: Callable[[], bo
         if writer is None:
             found.reads[name] = Reply(unknown=f"there was no file of another client for {name} to read")
             continue
-        found.reads[name], late = _ask(bench, name, ["read", f"{folder}/{writer}"])
+        found.reads[name], late = _ask(validation, name, ["read", f"{folder}/{writer}"])
         found.writers[name] = writer
         if late and hung():
             return found
     return found
 
 
-def _ask(bench: Bench, node: str, arguments: list[str]) -> tuple[Reply, bool]:
+def _ask(validation: ValidationRun, node: str, arguments: list[str]) -> tuple[Reply, bool]:
     """What the probe on a node said, and whether it had to be ended."""
     argv = ["timeout", "-k", "2", str(int(STORAGE_TIMEOUT_S)), "python3", "-", *arguments]
-    result = bench.remote.run(
+    result = validation.remote.run(
         node, argv, stdin=PROBE.read_text(), timeout_s=STORAGE_TIMEOUT_S + 5, check=False
     )
     if result.returncode in LATE:

@@ -48,7 +48,7 @@ class Signer(FrozenModel):
 
 
 class Check(FrozenModel):
-    """One thing that was looked at."""
+    """One check."""
 
     name: str
     verdict: Verdict
@@ -60,7 +60,7 @@ class Verification(FrozenModel):
 
     path: str
     report: str
-    """The report's folder that it was held against; empty where there is none."""
+    """The report's folder that it was compared with; empty: none."""
     certificate: Certificate
     signer: Signer
     checks: list[Check]
@@ -125,7 +125,7 @@ def verify(
     report: Path | None = None,
     now: datetime | None = None,
 ) -> Verification:
-    """Checks all that a certificate covers; ``report`` is the report's folder, else it is looked for beside the file.
+    """Checks all that a certificate covers; ``report`` is the report's folder, else the one beside the file.
 
     Raises UsageError where there is no certificate or no such folder, Tampered where it is not what was signed.
     """
@@ -162,35 +162,35 @@ def _folder(path: Path, said: Certificate, asked: Path | None) -> Path | None:
 def _key(signer: Signer) -> Check:
     if signer.pinned:
         return Check(name="key", verdict=Verdict.PASS, reason=signer.described)
-    told = f"{signer.described}; say with --key whose it must be"
-    return Check(name="key", verdict=Verdict.UNPROVEN, reason=told)
+    reason = f"{signer.described}; say with --key whose it must be"
+    return Check(name="key", verdict=Verdict.UNPROVEN, reason=reason)
 
 
 def expiry(said: Certificate, now: datetime) -> Check:
     """Whether it stands today."""
     issued, expires = datetime.fromisoformat(said.issued_at), datetime.fromisoformat(said.expires)
     if now >= expires:
-        told = f"it expired on {said.expires}; measure again with `railbed validate`"
-        return Check(name="expiry", verdict=Verdict.FAIL, reason=told)
+        reason = f"it expired on {said.expires}; measure again with `railbed validate`"
+        return Check(name="expiry", verdict=Verdict.FAIL, reason=reason)
     if issued > now + timedelta(seconds=CLOCK_AHEAD_S):
-        told = f"it was issued on {said.issued_at}, which is to come: one of two clocks is wrong"
-        return Check(name="expiry", verdict=Verdict.UNPROVEN, reason=told)
-    told = f"until {said.expires}, {(expires - now).days} days"
-    return Check(name="expiry", verdict=Verdict.PASS, reason=told)
+        reason = f"it was issued on {said.issued_at}, which is to come: one of two clocks is wrong"
+        return Check(name="expiry", verdict=Verdict.UNPROVEN, reason=reason)
+    reason = f"until {said.expires}, {(expires - now).days} days"
+    return Check(name="expiry", verdict=Verdict.PASS, reason=reason)
 
 
 def _report(folder: Path | None, said: Certificate) -> Check:
-    def look(below: Path) -> tuple[Verdict, str]:
+    def check(below: Path) -> tuple[Verdict, str]:
         digest, _ = digests.of_file(below, manifest.REPORT, MAX_JSON_BYTES)
         if digest == said.report_sha256:
             return Verdict.PASS, f"{manifest.REPORT} is the one that was certified"
         return Verdict.FAIL, f"{manifest.REPORT} was changed since it was certified"
 
-    return _looked("report", folder, manifest.REPORT, look)
+    return _file_check("report", folder, manifest.REPORT, check)
 
 
 def _evidence(folder: Path | None, said: Certificate, differences: list[Difference]) -> Check:
-    def look(below: Path) -> tuple[Verdict, str]:
+    def check(below: Path) -> tuple[Verdict, str]:
         try:
             listed = manifest.read(below, said.manifest_sha256)
         except ValueError as wrong:
@@ -210,16 +210,18 @@ def _evidence(folder: Path | None, said: Certificate, differences: list[Differen
         count = "1 file is" if len(differences) == 1 else f"{len(differences)} files are"
         return Verdict.FAIL, f"{count} not as certified: {named}"
 
-    return _looked("evidence", folder, manifest.NAME, look)
+    return _file_check("evidence", folder, manifest.NAME, check)
 
 
-def _looked(name: str, folder: Path | None, file: str, look: Callable[[Path], tuple[Verdict, str]]) -> Check:
+def _file_check(
+    name: str, folder: Path | None, file: str, check: Callable[[Path], tuple[Verdict, str]]
+) -> Check:
     """A check of files. One that is not there at all leaves it unproven; any other file in its place fails it."""
     if folder is None:
-        told = "the report's folder is not beside the certificate; name it with --report"
-        return Check(name=name, verdict=Verdict.UNPROVEN, reason=told)
+        reason = "the report's folder is not beside the certificate; name it with --report"
+        return Check(name=name, verdict=Verdict.UNPROVEN, reason=reason)
     try:
-        verdict, reason = look(folder)
+        verdict, reason = check(folder)
     except FileNotFoundError:
         verdict, reason = Verdict.UNPROVEN, f"{file} is not in {folder}, so it cannot be checked"
     except digests.NotPlain as other:
@@ -233,13 +235,13 @@ def _identities(said: Certificate) -> Check:
     """Whether each node showed who it is. That it is the contract's machine is a claim, and judged."""
     without = [node.name for node in said.nodes if not node.measured.measured]
     if not without:
-        told = f"{len(said.nodes)} nodes, each measured on itself"
-        return Check(name="identities", verdict=Verdict.PASS, reason=told)
-    told = f"nothing identifies {few(without, NAMED)}"
+        reason = f"{len(said.nodes)} nodes, each measured on itself"
+        return Check(name="identities", verdict=Verdict.PASS, reason=reason)
+    reason = f"nothing identifies {few(without, NAMED)}"
     accepted = said.accepted_unproven.get(CLAIM)
     verdict = Verdict.UNPROVEN if accepted is None else Verdict.PASS
     return Check(
         name="identities",
         verdict=verdict,
-        reason=told if accepted is None else f"{told}; accepted: {accepted}",
+        reason=reason if accepted is None else f"{reason}; accepted: {accepted}",
     )

@@ -52,7 +52,7 @@ class Cables:
         named: dict[str, str] = table.get("leaves", {})
         self.ends = {card: (named.get(leaf, leaf), port) for card, (leaf, port) in self.ends.items()}
 
-    def told(self, name: str, line: str) -> tuple[int, str, str]:
+    def answer(self, name: str, line: str) -> tuple[int, str, str]:
         """What the program in the command line says on a node."""
         asked = re.search(r"ibnetdiscover -C (\S+) -P 1", line)
         if asked:

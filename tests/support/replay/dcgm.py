@@ -41,12 +41,12 @@ def diagnosed(machine: Machine, line: str) -> tuple[int, str, str]:
     tests = [
         _test(name, {at: there[at]["diag"] for at in answering(machine)}) for name in LEVELS[int(asked[1])]
     ]
-    told = {
+    reply = {
         "DCGM Diagnostic": {"test_categories": [{"category": "Hardware", "tests": tests}]},
         "metadata": {"Driver Version Detected": machine.facts["driver"], "version": machine.facts["dcgm"]},
     }
     code = FAILED if any(test["test_summary"]["status"] == "Fail" for test in tests) else 0
-    return code, f"{json.dumps(told)}\n\n{MARK}\n{json.dumps(_health(machine.facts['watches']))}\n", ""
+    return code, f"{json.dumps(reply)}\n\n{MARK}\n{json.dumps(_health(machine.facts['watches']))}\n", ""
 
 
 def _test(name: str, said: dict[int, str]) -> dict[str, Any]:

@@ -54,10 +54,10 @@ def _gpu(
     errors = {what: why for rule in rules for what, why in rule.get("errors", {}).items()}
     results = next((rule["digests"] for rule in rules if "digests" in rule), [RESULT] * REPEATS)
     several = {"copies": ("h2d", "d2h"), "digest": (), "p2p": ()}
-    ways = [way for what in asked for way in several.get(what, (what,))]
+    measured = [way for what in asked for way in several.get(what, (what,))]
     rates = {
-        way: HEALTHY[cluster]["gpu_rates"][way] * slow.get(way, 1.0) * (1 + _noise(node, index, way))
-        for way in ways if way not in errors and not ("copies" in errors and way in ("h2d", "d2h"))
+        rate: HEALTHY[cluster]["gpu_rates"][rate] * slow.get(rate, 1.0) * (1 + _noise(node, index, rate))
+        for rate in measured if rate not in errors and not ("copies" in errors and rate in ("h2d", "d2h"))
     }  # fmt: skip
     done = "digest" in asked and "digest" not in errors
     return {

@@ -18,8 +18,8 @@ USUAL = {1: ("systemd", 0, 0), 812: ("chronyd", 1, 110), 911: ("slurmd", 1, 0), 
 
 def write(machine: Machine) -> None:
     """``processes``: number → name, parent and user. ``semaphores``: rows of /proc/sysvipc/sem."""
-    told = {**USUAL, **{int(pid): tuple(one) for pid, one in machine.facts["processes"].items()}}
-    for pid, (name, parent, uid) in told.items():
+    processes = {**USUAL, **{int(pid): tuple(one) for pid, one in machine.facts["processes"].items()}}
+    for pid, (name, parent, uid) in processes.items():
         machine.tree.write(f"/proc/{pid}/status", STATUS.format(name=name, pid=pid, parent=parent, uid=uid))
     machine.tree.write("/proc/sysvipc/shm", SHM)
     machine.tree.write("/proc/sysvipc/sem", SEM + "".join(f"{row}\n" for row in machine.facts["semaphores"]))

@@ -244,10 +244,10 @@ class Machine(Probe):
         every = [(at, gpu) for at, gpu in enumerate(self.facts["gpus"]) if gpu["there"]]
         lost = next((at for at, gpu in every if gpu["lost"]), None)
         line = " ".join(words[1:])
-        told = f"Unable to determine the device handle for GPU{lost}: {self.buses[lost or 0]}: GPU is lost.  Reboot the system\n"
+        text = f"Unable to determine the device handle for GPU{lost}: {self.buses[lost or 0]}: GPU is lost.  Reboot the system\n"
         chosen = re.search(r" --id=([\d,]+)", line)
         if lost is not None and line != "-L" and not chosen:
-            return Answer(15, told, "")
+            return Answer(15, text, "")
         rows = [
             self._row(line, number, at, gpu) for number, (at, gpu) in enumerate(every)
             if not gpu["lost"] and (chosen is None or str(number) in chosen[1].split(","))
@@ -255,7 +255,7 @@ class Machine(Probe):
         out = "".join(rows)
         if line == "-q -x":
             out = f"<nvidia_smi_log>\n\t<driver_version>{self.facts['driver']}</driver_version>\n{out}</nvidia_smi_log>\n"
-        return Answer(0, out + (told if lost is not None and line == "-L" else ""), "")
+        return Answer(0, out + (text if lost is not None and line == "-L" else ""), "")
 
     def _row(self, line: str, number: int, at: int, gpu: dict[str, Any]) -> str:
         uuid = f"GPU-{self.number:08x}-0000-0000-0000-{at:012x}"
@@ -366,8 +366,8 @@ class Machine(Probe):
                 0, "".join(f"{name}\t{version}-1\tinstalled\n" for name, version in names.items()), ""
             )
         locked = {**self.want["packages"], **self.facts["packages"]}
-        held = self.want["held_packages"]
-        rows = [f"{n}\t{locked[n]}\t{'hi' if n in held else 'ii'} \n" for n in words[4:] if locked.get(n)]
+        pinned = self.want["held_packages"]
+        rows = [f"{n}\t{locked[n]}\t{'hi' if n in pinned else 'ii'} \n" for n in words[4:] if locked.get(n)]
         return Answer(0, "".join(rows), "")
 
     def _ip(self, words: list[str]) -> Answer:
@@ -390,8 +390,8 @@ class Machine(Probe):
     def _python(self, words: list[str]) -> Answer:
         """The probe of PAM, as roles set it up."""
         said = {
-            self.node.ssh.user: {"status": 0, "told": []},
-            "nobody": {"status": self.facts["logins"], "told": [NO_JOB] if self.facts["logins"] else []},
+            self.node.ssh.user: {"status": 0, "messages": []},
+            "nobody": {"status": self.facts["logins"], "messages": [NO_JOB] if self.facts["logins"] else []},
         }
         return Answer(0, json.dumps(said) + "\n", "")
 

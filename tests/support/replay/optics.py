@@ -39,7 +39,7 @@ def asked(line: str) -> bool:
     return CALL.search(line) is not None
 
 
-def told(machine: Machine, line: str, reading: int) -> str:
+def printed(machine: Machine, line: str, reading: int) -> str:
     """What the script prints at its first reading (0) or its second one (1)."""
     parts = []
     for device, quoted in CALL.findall(line):

@@ -126,9 +126,9 @@ class Cluster:
             with self.lock:
                 self.ports_read[name] += 1
                 reading = min(self.ports_read[name], 2) - 1
-            return 0, optics.told(self.machines[name], line, reading), ""
+            return 0, optics.printed(self.machines[name], line, reading), ""
         if "lldpcli" in line or "ibnetdiscover" in line:
-            return self.cables.told(name, line)
+            return self.cables.answer(name, line)
         words = shlex.split(line)
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
@@ -199,13 +199,13 @@ class Cluster:
         return 0, "", ""
 
     def _node_line(self, name: str) -> str:
-        told = self.table.get("slurm", {}).get(name, {})
-        reason = f" Reason={told['reason']} [root@2026-11-30T08:00:00]" if "reason" in told else ""
+        known = self.table.get("slurm", {}).get(name, {})
+        reason = f" Reason={known['reason']} [root@2026-11-30T08:00:00]" if "reason" in known else ""
         line = NODE_LINE.substitute(
-            node=name, pool="h100", gpus=told.get("gpus", node.GPUS), state=told.get("state", "IDLE+MAINTENANCE+RESERVED"),
+            node=name, pool="h100", gpus=known.get("gpus", node.GPUS), state=known.get("state", "IDLE+MAINTENANCE+RESERVED"),
             partition=PARTITION, reason=reason,
         )  # fmt: skip
-        return "" if told.get("unknown") else line
+        return "" if known.get("unknown") else line
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""
@@ -253,8 +253,8 @@ class Cluster:
         if name in self.table.get("no_fio", []):
             return 127, "", "timeout: failed to run command ‘fio’: No such file or directory\n"
         found = json.loads((FIO_DATA / f"moosefs-{FIO.get(verb, 'random')}.json").read_text())
-        told = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
-        factor = told.get(verb, 0.05 if state == "slow" else 1.0)
+        recorded = {} if "=/data/" in job else self.table.get("fio", {}).get(name, {})
+        factor = recorded.get(verb, 0.05 if state == "slow" else 1.0)
         for one in found["jobs"]:
             for way in ("read", "write"):
                 one[way]["iops"] *= factor

@@ -12,7 +12,7 @@ from railbed import plan, spec
 from railbed.claims import Claim, table
 from railbed.claims.definition import Level
 from railbed.claims.measurements import MEASUREMENTS, NODE_SUITE
-from railbed.validate.node import look
+from railbed.validate.node import health
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -62,7 +62,7 @@ def test_every_claim_of_the_on_node_suite_has_a_test_there() -> None:
 
 def test_the_health_check_asks_the_fast_claims() -> None:
     wanted = {"mounts": ["/"], "rails": [1], "time_offset_s": 1, "names": ["a"], "gpus": 8}
-    asked = {f"node.{name}" for name in look.fast_checks(wanted, by_hand=False)}
+    asked = {f"node.{name}" for name in health.fast_checks(wanted, by_hand=False)}
     assert asked - {"node.names"} == {one.id for one in table.every() if one.level is Level.FAST}
 
 

@@ -100,10 +100,10 @@ def test_rails_come_from_nccls_settings(
 
 
 def test_a_place_under_srun(program: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {
+    reply = {
         "SLURM_NTASKS": "4", "SLURM_STEP_NODELIST": "h100-[1-4]", "SLURM_JOB_ID": "17", "SLURM_STEP_ID": "3",
     }  # fmt: skip
-    for name, value in told.items():
+    for name, value in reply.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("PMIX_RANK", raising=False)
     assert program.rail_groups.Place.from_environment().size == 1, "without PMIx every process is alone"

@@ -107,7 +107,7 @@ def test_rails_are_measured_in_the_partition(contract: Contract) -> None:
         first = named.rails[0].nics[0]
         flow = (node.name, "other", named.rails[0].index)
         places = {name: SimpleNamespace(cards=[first], node=named) for name in (node.name, "other")}
-        (run,) = Perftest("infiniband").runs(flow, places, both_ways=False, seconds=1)
+        (run,) = Perftest("infiniband").runs(flow, places, bidirectional=False, seconds=1)
         for end in (run.client, run.server):
             assert end["argv"][-2:] == ["--pkey_index", "1"] if place else "--pkey_index" not in end["argv"]
 

@@ -12,7 +12,7 @@ from railbed.claims import Claim, Expectation, OutOfScope
 from railbed.contract import site
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIc"
-WAYS: list[contracts.Way] = [
+PROXIES: list[contracts.Proxy] = [
     contracts.Netns(namespace="rb-1a2b3c-c"),
     contracts.Jump(host="198.51.100.7", user="railbed", host_key=HOST_KEY),
     contracts.Through(node="ctl0"),
@@ -44,10 +44,10 @@ def full() -> contracts.Contract:
         node.model_copy(
             update={
                 "name": f"h100-{place}", "bmc": "https://bmc-0.example.org",
-                "ssh": node.ssh.model_copy(update={"proxy": way}),
+                "ssh": node.ssh.model_copy(update={"proxy": proxy}),
             }
         )
-        for place, way in enumerate(WAYS)
+        for place, proxy in enumerate(PROXIES)
     ]  # fmt: skip
     software = made.software.model_copy(
         update={

@@ -33,8 +33,8 @@ def filesystem(source: str, kind: str = "external") -> Filesystem:
     ],
 )
 def test_the_form_of_a_source_says_what_it_is(source: str, kind: str, mounted: str | None) -> None:
-    told = client(filesystem(source))
-    assert (told["kind"], told["source"]) == (kind, source if mounted is None else mounted)
+    mount = client(filesystem(source))
+    assert (mount["kind"], mount["source"]) == (kind, source if mounted is None else mounted)
 
 
 def test_a_known_kind_is_taken_at_its_word() -> None:

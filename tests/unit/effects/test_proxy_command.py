@@ -10,25 +10,25 @@ from pathlib import Path
 
 import pytest
 from tests.unit.configure.conftest import small
-from tests.unit.contract.conftest import HOST_KEY, WAYS
+from tests.unit.contract.conftest import HOST_KEY, PROXIES
 
-from railbed.contract import Identity, Jump, Node, Ssh, Through, Way
+from railbed.contract import Identity, Jump, Node, Proxy, Ssh, Through
 from railbed.effects import proxy_command
 from railbed.effects.remote import write_ssh_files
 from railbed.effects.workspace import Workspace
 
 
-def node(way: Way | None) -> Node:
-    ssh = Ssh(user="railbed", proxy=way, host_keys=[HOST_KEY])
+def node(proxy: Proxy | None) -> Node:
+    ssh = Ssh(user="railbed", proxy=proxy, host_keys=[HOST_KEY])
     return Node(
         name="h100-0", pool="h100", role="compute", machine="", gpus=0, cpus=0, memory_mib=0, address="10.0.0.9", ssh=ssh,
         rails=[], scalable_unit=0, identity=Identity(kind="instance_id", value="i-0abc"),
     )  # fmt: skip
 
 
-def words(work: Workspace, way: Way) -> list[str]:
+def words(work: Workspace, proxy: Proxy) -> list[str]:
     """As a shell splits the command, tokens of OpenSSH put in."""
-    command = proxy_command.lines(work, node(way))[0].removeprefix("  ProxyCommand ")
+    command = proxy_command.lines(work, node(proxy))[0].removeprefix("  ProxyCommand ")
     text = command.replace("%%", "\0").replace("%h", "10.0.0.9").replace("%p", "22").replace("\0", "%")
     return shlex.split(text)
 
@@ -40,7 +40,7 @@ def work(tmp_path: Path) -> Workspace:
 
 
 def test_each_way_has_its_command(work: Workspace) -> None:
-    netns, jump, through, ssm, iap, bastion = (words(work, way) for way in WAYS)
+    netns, jump, through, ssm, iap, bastion = (words(work, proxy) for proxy in PROXIES)
     assert netns == ["ip", "netns", "exec", "rb-1a2b3c-c", "nc", "-F", "10.0.0.9", "22"]
     assert jump[:9] == ["ssh", "-F", "/dev/null", "-i", str(work.operator_key), "-l", "railbed", "-p", "22"]
     assert jump[-3:] == ["-W", "10.0.0.9:22", "198.51.100.7"]
@@ -60,8 +60,8 @@ def test_each_way_has_its_command(work: Workspace) -> None:
 
 
 def test_only_a_namespace_hands_back_a_descriptor(work: Workspace) -> None:
-    assert [len(proxy_command.lines(work, node(way))) for way in WAYS] == [2, 1, 1, 1, 1, 1]
-    assert proxy_command.lines(work, node(WAYS[0]))[1] == "  ProxyUseFdpass yes"
+    assert [len(proxy_command.lines(work, node(proxy))) for proxy in PROXIES] == [2, 1, 1, 1, 1, 1]
+    assert proxy_command.lines(work, node(PROXIES[0]))[1] == "  ProxyUseFdpass yes"
     assert proxy_command.lines(work, node(None)) == []
 
 
@@ -78,8 +78,8 @@ def test_openssh_understands_the_way_through_a_gate(work: Workspace) -> None:
 
 
 def test_a_comment_of_a_host_key_is_no_word_of_the_command(work: Workspace) -> None:
-    way = Jump(host="198.51.100.7", user="railbed", host_key=f"{HOST_KEY} $(touch made); touch made")
-    (line,) = proxy_command.lines(Workspace(Path("/plain"), "prod"), node(way))
+    proxy = Jump(host="198.51.100.7", user="railbed", host_key=f"{HOST_KEY} $(touch made); touch made")
+    (line,) = proxy_command.lines(Workspace(Path("/plain"), "prod"), node(proxy))
     assert HOST_KEY in line and "touch" not in line
 
 

@@ -60,7 +60,7 @@ def test_a_node_as_it_should_be_is_not_refused(seen: Observation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ground", "more", "told"),
+    ("ground", "more", "reason"),
     [
         (Ground(), {}, "Three ways"),
         (Ground(secure_boot="mok", certificate_sha256=SHA), {}, "is not enrolled (enrolled: none)"),
@@ -71,11 +71,11 @@ def test_a_node_as_it_should_be_is_not_refused(seen: Observation) -> None:
     ],
 )
 def test_secure_boot_asks_one_of_three_ways(
-    seen: Observation, ground: Ground, more: dict[str, Any], told: str
+    seen: Observation, ground: Ground, more: dict[str, Any], reason: str
 ) -> None:
     on = seen.model_copy(update={"secure_boot": True, **more})
     found = refused(on, ground, None)
-    assert (found == []) is (told == "") and told in "".join(found)
+    assert (found == []) is (reason == "") and reason in "".join(found)
     for quiet in (False, None):
         assert refused(on.model_copy(update={"secure_boot": quiet}), ground, None) == []
 
@@ -138,8 +138,8 @@ def test_cards_of_the_other_protocol_are_named(seen: Observation) -> None:
 def test_a_card_that_died_is_no_wrong_protocol(seen: Observation) -> None:
     """A storage card beside a GPU speaks Ethernet, as fast as a rail."""
     gone = seen.model_copy(update={"nics": [nic for nic in seen.nics if nic.device != "mlx5_0"]})
-    told = refused(gone, BARE, H100)
-    assert len(told) == 1 and told[0].startswith("cards or GPUs are missing: gpu 0")
+    reason = refused(gone, BARE, H100)
+    assert len(reason) == 1 and reason[0].startswith("cards or GPUs are missing: gpu 0")
     storage = next(nic for nic in seen.nics if nic.device == "mlx5_0").model_copy(
         update={"device": "mlx5_20", "link_layer": "ethernet"}
     )

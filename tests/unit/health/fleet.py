@@ -17,13 +17,13 @@ from railbed.configure.health import settings
 from railbed.effects.slurm_text import NodeState
 from railbed.validate.node import drains
 from railbed.validate.node.drains import Drains, Memory, Settings
-from railbed.validate.node.look import Look
+from railbed.validate.node.health import HealthResult
 from railbed.validate.node.probe import Symptom
 
 SETTINGS = Settings.read(settings())
-LOST = Look(faults=(Symptom("gpu-lost", "gpu 3", "7 of 8 GPUs listed"),))
-CLEAN = Look()
-SHARED = Look(reports=(Symptom("filesystem-silent", "/scratch", "it does not answer"),))
+LOST = HealthResult(faults=(Symptom("gpu-lost", "gpu 3", "7 of 8 GPUs listed"),))
+CLEAN = HealthResult()
+SHARED = HealthResult(reports=(Symptom("filesystem-silent", "/scratch", "it does not answer"),))
 POOL = "h100"
 
 
@@ -94,7 +94,7 @@ class Node:
             self.slurm.reasons.pop(self.name, None)
         return not (self.slurm.silent or self.slurm.deaf)
 
-    def look(self, seen: Look) -> list[Symptom]:
+    def run_check(self, seen: HealthResult) -> list[Symptom]:
         """One run of the program."""
         run = Drains(
             self.name, self.slurm.pools[self.name], self.settings, self, self.memory, list(self.returned), self._save,
@@ -122,7 +122,7 @@ class Runs:
         self._stopped = threading.Semaphore(0)
         self._kill: set[str] = set()
 
-    def start(self, node: Node, seen: Look) -> None:
+    def start(self, node: Node, seen: HealthResult) -> None:
         go = self._go[node.name] = threading.Semaphore(0)
 
         def step(seconds: float) -> None:
@@ -135,7 +135,7 @@ class Runs:
         def run() -> None:
             go.acquire()
             try:
-                node.look(seen)
+                node.run_check(seen)
             except Killed:
                 pass
             finally:
@@ -161,7 +161,7 @@ class Runs:
 
 @contextmanager
 def clock(slurm: Slurm) -> Iterator[None]:
-    """The program's clock is the model's; nobody waits before the first look, which is the worst case."""
+    """The program's clock is the model's; nobody waits before the first check, which is the worst case."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drains, "time", SimpleNamespace(time=lambda: slurm.now_s))
         patch.setattr(drains, "random", SimpleNamespace(uniform=lambda low, high: low))

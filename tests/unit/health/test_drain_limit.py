@@ -95,7 +95,7 @@ def test_all_at_once_leaves_as_many_as_the_limit_allows() -> None:
         runs = Runs(slurm)
         for node in nodes.values():
             runs.start(node, LOST)
-        for _ in range(4):  # everybody has looked before anybody drains
+        for _ in range(4):  # every node has checked before anybody drains
             for name in list(nodes):
                 runs.turn(name)
         for name in list(nodes):
@@ -110,14 +110,14 @@ def test_who_is_refused_says_so() -> None:
     slurm, nodes = fleet(8)
     slurm.drain("h100-0", f"{SETTINGS.mark} nic-down: rail3 is down")
     with clock(slurm):
-        (told,) = nodes["h100-1"].look(LOST)
-        assert told.code == "not-drained" and "gpu-lost" in told.text and "1 of 8 nodes" in told.text
+        (symptom,) = nodes["h100-1"].run_check(LOST)
+        assert symptom.code == "not-drained" and "gpu-lost" in symptom.text and "1 of 8 nodes" in symptom.text
         assert list(slurm.reasons) == ["h100-0"]
         slurm.now_s += HOUR_S
-        assert nodes["h100-1"].look(LOST) == []
+        assert nodes["h100-1"].run_check(LOST) == []
         slurm.now_s += HOUR_S
-        (told,) = nodes["h100-2"].look(LOST)
-    assert "circuit breaker" in told.text
+        (symptom,) = nodes["h100-2"].run_check(LOST)
+    assert "circuit breaker" in symptom.text
 
 
 def test_pools_do_not_share_a_limit() -> None:
@@ -125,7 +125,7 @@ def test_pools_do_not_share_a_limit() -> None:
     slurm.pools["h200-0"] = "h200"
     slurm.drain("h200-0", f"{SETTINGS.mark} nic-down: rail3 is down")
     with clock(slurm):
-        assert nodes["h100-1"].look(LOST) == []
+        assert nodes["h100-1"].run_check(LOST) == []
     assert "h100-1" in slurm.reasons
 
 
@@ -135,11 +135,11 @@ def test_other_automatic_drains_count_and_a_persons_do_not(prefix: str) -> None:
     for name in ("h100-0", "h100-1", "h100-2"):
         slurm.drain(name, f"{OPERATOR_PREFIX} disk")
     with clock(slurm):
-        assert nodes["h100-7"].look(LOST) == []
+        assert nodes["h100-7"].run_check(LOST) == []
         assert "h100-7" in slurm.reasons
         del slurm.reasons["h100-7"]
         slurm.drain("h100-0", f"{prefix} x")
         slurm.drain("h100-1", f"{prefix} x")
         nodes["h100-7"].memory = Memory(slurm.now_s - SETTINGS.confirm_s, 0, False)
-        (told,) = nodes["h100-7"].look(LOST)
-    assert "automatic drains hold 2 of 8" in told.text
+        (symptom,) = nodes["h100-7"].run_check(LOST)
+    assert "automatic drains hold 2 of 8" in symptom.text

@@ -44,7 +44,7 @@ def test_a_watch_that_failed_meanwhile_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "watched", "gpus", "told"),
+    ("document", "watched", "gpus", "words"),
     [
         ("version-4.json", "healthy.json", 8, "tests of 2 of 8 GPUs"),
         ("version-4.json", "truncated.json", 2, "the watches say nothing"),
@@ -54,9 +54,9 @@ def test_a_watch_that_failed_meanwhile_fails() -> None:
         ("hostile.json", "hostile.json", 2, ""),
     ],
 )
-def test_what_says_too_little_proves_nothing(document: str, watched: str, gpus: int, told: str) -> None:
+def test_what_says_too_little_proves_nothing(document: str, watched: str, gpus: int, words: str) -> None:
     verdict, reason, _ = judge(diag(document), health(watched), gpus)
-    assert verdict is not Verdict.PASS and told in reason
+    assert verdict is not Verdict.PASS and words in reason
 
 
 def test_a_test_that_only_warns_proves_nothing() -> None:

@@ -31,11 +31,13 @@ def rates(slow: Slow, nodes: tuple[str, ...] = NODES, gpus: int = GPUS) -> dict[
 
 
 def judged(
-    slow: Slow, wish: Expectation | None = WISH, *, gpus: int = GPUS, alike: bool = True, **more: Any
+    slow: Slow, expectation: Expectation | None = WISH, *, gpus: int = GPUS, alike: bool = True, **more: Any
 ) -> Outcome:
     of = {k: v for k, v in rates(slow, gpus=gpus).items() if v >= 0 or v < -1}
-    pairs = gpu_pairs.compared(of, wish, alike=alike)
-    return gpu_pairs.judge("h100-0", gpus, pairs, more.get("changed", ()), wish, more.get("errors", {}))
+    pairs = gpu_pairs.compared(of, expectation, alike=alike)
+    return gpu_pairs.judge(
+        "h100-0", gpus, pairs, more.get("changed", ()), expectation, more.get("errors", {})
+    )
 
 
 def all_of(*gpus: int, rate: float = 200.0) -> Slow:
@@ -50,7 +52,7 @@ def test_healthy_pairs_pass() -> None:
     )
 
 
-@pytest.mark.parametrize("wish", [WISH, FREE])
+@pytest.mark.parametrize("expectation", [WISH, FREE])
 @pytest.mark.parametrize(
     ("slow", "parts"),
     [(all_of(3, rate=330.0), ["gpu 3"]), (all_of(3), ["gpu 3"]), (all_of(1, 6), ["gpu 1", "gpu 6"]),
@@ -59,10 +61,10 @@ def test_healthy_pairs_pass() -> None:
      (all_of(*range(GPUS)), ["nvlink"])],
     ids=["slightly", "one gpu", "two gpus", "one way", "one pair", "sends slowly", "a gpu and a pair", "all"],
 )  # fmt: skip
-def test_who_is_to_blame(slow: Slow, parts: list[str], wish: Expectation) -> None:
-    if wish is FREE and len(slow) == 56:
+def test_who_is_to_blame(slow: Slow, parts: list[str], expectation: Expectation) -> None:
+    if expectation is FREE and len(slow) == 56:
         pytest.skip("half of the fleet is slow: without a floor nobody knows")
-    said = judged(slow, wish)
+    said = judged(slow, expectation)
     assert (said.verdict, said.parts) == (Verdict.FAIL, parts)
     assert said.pairs == sorted(pair for pair in slow if pair[0] != pair[1])
 
@@ -74,13 +76,13 @@ def test_other_bytes_fail_whatever_the_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slow", "more", "told"),
+    ("slow", "more", "reason"),
     [({(0, 1): -1.0}, {}, "gpu 0 to gpu 1: no rate"), ({(0, 1): -5.0}, {}, "negative"), ({(0, 1): 500.0}, {}, "above"),
      ({}, {"errors": {4: "CUDA error: peer access is not supported"}}, "gpu 4: CUDA error")],
 )  # fmt: skip
-def test_what_is_not_known_is_unproven(slow: Slow, more: dict[str, Any], told: str) -> None:
+def test_what_is_not_known_is_unproven(slow: Slow, more: dict[str, Any], reason: str) -> None:
     said = judged(slow, **more)
-    assert said.verdict is Verdict.UNPROVEN and told in said.reason and said.parts == []
+    assert said.verdict is Verdict.UNPROVEN and reason in said.reason and said.parts == []
 
 
 def test_stand_ins_are_not_compared() -> None:

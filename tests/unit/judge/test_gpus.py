@@ -22,12 +22,14 @@ def fleet(**changes: float) -> dict[law.Gpu, float]:
 
 def outcome(
     rates: dict[law.Gpu, float],
-    wish: Expectation = WISH,
+    expectation: Expectation = WISH,
     errors: dict[int, str] | None = None,
     *,
     alike: bool = True,
 ) -> law.Outcome:
-    return law.rates("a", 8, [law.compared("bf16", rates, wish, alike=alike)], wish, errors or {})
+    return law.rates(
+        "a", 8, [law.compared("bf16", rates, expectation, alike=alike)], expectation, errors or {}
+    )
 
 
 def test_healthy_gpus_pass() -> None:

@@ -10,10 +10,10 @@ NODES = ["a-0", "a-1", "a-2"]
 VERBS, SOCKET = "NET/IB/0/GDRDMA", "NET/Socket/0"
 
 
-def log(*ways: str) -> str:
+def log(*lines: str) -> str:
     return "".join(
         f"{node}:40:41 [0] NCCL INFO Channel 00/0 : 7[7] -> 8[0] [send] via {way}\n"
-        for node, way in zip(NODES, ways, strict=False)
+        for node, way in zip(NODES, lines, strict=False)
     )
 
 

@@ -102,8 +102,8 @@ def test_wrong_data_fail_whatever_the_speed() -> None:
 def by_data(name: str, nodes: int = 2, bound: float = 500.0) -> Verdict:
     """The verdict on the first table of a log where nobody published a rate."""
     (table, *_) = nccl_tests.read((DATA / "parse/nccl_tests" / name).read_text()).tables
-    wish = Expectation(unit="GB/s", bound=bound, basis="data", derivation=[])
-    return nccl_log.judge_table(table, case_of(HGX, nodes, "all_reduce"), lambda _: wish)[0].verdict
+    expectation = Expectation(unit="GB/s", bound=bound, basis="data", derivation=[])
+    return nccl_log.judge_table(table, case_of(HGX, nodes, "all_reduce"), lambda _: expectation)[0].verdict
 
 
 def test_where_nobody_published_a_rate_right_data_pass_and_nothing_else() -> None:

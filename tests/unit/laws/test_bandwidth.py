@@ -65,12 +65,12 @@ def test_nobody_published_the_inside() -> None:
 def test_the_lab_holds_what_lies_above_a_lost_rail() -> None:
     for collective in ("all_reduce", "all_gather", "reduce_scatter"):
         for nodes in (2, 3, 4, 8):
-            wish = expect(LAB, nodes, collective, 64 * MIB)
-            assert wish.bound == pytest.approx(0.1)
-            assert wish.expected == pytest.approx(0.09927)
-            assert wish.floor == pytest.approx(0.09)
-            assert wish.basis == "declared"
-            assert wish.derivation
+            expectation = expect(LAB, nodes, collective, 64 * MIB)
+            assert expectation.bound == pytest.approx(0.1)
+            assert expectation.expected == pytest.approx(0.09927)
+            assert expectation.floor == pytest.approx(0.09)
+            assert expectation.basis == "declared"
+            assert expectation.derivation
     pairwise = expect(LAB, 4, "alltoall", 64 * MIB)
     assert (pairwise.floor, pairwise.basis) == (pytest.approx(0.075), "declared")
 
@@ -137,15 +137,15 @@ def test_every_rdma_machine_has_floors(key: str) -> None:
     for nodes in (2, 3, 4):
         for collective in ("all_reduce", "all_gather", "reduce_scatter", "alltoall"):
             size = bandwidth.gating_size(machine, nodes, collective)
-            wish = expect(machine, nodes, collective, size)
+            expectation = expect(machine, nodes, collective, size)
             assert bandwidth.expect_rail(machine).floor and bandwidth.expect_all_rails(machine).floor
-            assert wish.floor and wish.derivation and wish.basis != "none"
+            assert expectation.floor and expectation.derivation and expectation.basis != "none"
 
 
 def test_a_rail_alone() -> None:
-    wish = bandwidth.expect_rail(LAB)
-    assert wish.unit == "Gb/s"
-    assert wish.floor == pytest.approx(0.1 * 0.9927 * 0.95)
+    expectation = bandwidth.expect_rail(LAB)
+    assert expectation.unit == "Gb/s"
+    assert expectation.floor == pytest.approx(0.1 * 0.9927 * 0.95)
 
 
 @pytest.mark.parametrize(
@@ -247,9 +247,9 @@ def test_racks_that_are_not_full() -> None:
     found, why = bound(RACK, 20, "alltoall")
     assert found == pytest.approx(50 * 79 / 40, abs=0.01)
     assert any("not all full" in line for line in why)
-    uneven, told = bound(RACK.model_copy(update=UNKNOWN_INSIDE), 37, "all_gather")
+    uneven, derivation = bound(RACK.model_copy(update=UNKNOWN_INSIDE), 37, "all_gather")
     assert uneven == pytest.approx(12 * 200 * 147 / (148 - 48), abs=0.1)
-    assert any("unequal size" in line for line in told)
+    assert any("unequal size" in line for line in derivation)
     assert not any("not all full" in line for line in bound(RACK, 36, "alltoall")[1])
 
 
@@ -338,11 +338,11 @@ def test_a_machine_whose_headers_nobody_published() -> None:
 @given(st.integers(2, 4000), st.sampled_from(bandwidth.COLLECTIVES), st.integers(1, 1 << 40))
 def test_floor_below_expected_below_bound(nodes: int, collective: str, size: int) -> None:
     for machine in (LAB, HGX, P5):
-        wish = expect(machine, nodes, collective, size)
-        assert wish.bound is not None
-        assert wish.bound > 0
-        if wish.floor is not None and wish.expected is not None:
-            assert 0 < wish.floor <= wish.expected <= wish.bound
+        expectation = expect(machine, nodes, collective, size)
+        assert expectation.bound is not None
+        assert expectation.bound > 0
+        if expectation.floor is not None and expectation.expected is not None:
+            assert 0 < expectation.floor <= expectation.expected <= expectation.bound
 
 
 @given(st.integers(2, 2000))

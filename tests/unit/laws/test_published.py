@@ -38,14 +38,14 @@ def name(entry: dict[str, Any]) -> str:
 @pytest.mark.parametrize("entry", REFERENCE["results"], ids=name)
 def test_no_published_result_is_above_its_bound_or_below_its_floor(entry: dict[str, Any]) -> None:
     machine = machine_of(entry["machine"], entry.get("gpus_per_node"))
-    wish = bandwidth.expect(
+    expectation = bandwidth.expect(
         machine, entry["nodes"], entry["collective"], entry["size_bytes"], entry["algorithm"]
     )
-    assert wish.bound is not None
+    assert expectation.bound is not None
     # A ceiling inside a domain is the highest that was published, rounded to what its source prints.
-    assert entry["busbw_gbytes_per_s"] <= wish.bound * 1.0002
+    assert entry["busbw_gbytes_per_s"] <= expectation.bound * 1.0002
     if entry.get("gpus_per_node") in (None, 8):
-        assert wish.floor is None or entry["busbw_gbytes_per_s"] >= wish.floor
+        assert expectation.floor is None or entry["busbw_gbytes_per_s"] >= expectation.floor
 
 
 @pytest.mark.parametrize("entry", REFERENCE["results"], ids=name)
@@ -132,9 +132,9 @@ def test_operators_gates_lie_below_our_bounds(entry: dict[str, Any]) -> None:
 def test_seven_of_eight_rails_pass_a_published_gate_and_not_ours() -> None:
     """A3 Ultra's gate is 250 GB/s; 325.7 with one rail gone can still be 285."""
     gate = next(e["gate"] for e in REFERENCE["gates"] if e["operator"] == "GCP A3 Ultra")
-    wish = bandwidth.expect(machine_of("gcp/a3-ultragpu-8g"), 2, "all_gather", 8 << 30)
-    assert wish.floor is not None
-    assert gate < 325.7 * 7 / 8 < wish.floor
+    expectation = bandwidth.expect(machine_of("gcp/a3-ultragpu-8g"), 2, "all_gather", 8 << 30)
+    assert expectation.floor is not None
+    assert gate < 325.7 * 7 / 8 < expectation.floor
 
 
 CURVES = [

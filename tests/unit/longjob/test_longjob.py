@@ -136,7 +136,7 @@ def test_nodes_of_four_gpus_fail_half_as_often() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "path"),
+    ("job", "path"),
     [
         (JobRequest(gpus=0, days=1), "--gpus"),
         (JobRequest(gpus=-8, days=1), "--gpus"),
@@ -151,9 +151,9 @@ def test_nodes_of_four_gpus_fail_half_as_often() -> None:
         (JobRequest(gpus=8, days=1, write_gbytes_per_s=0), "--write-gbytes-per-s"),
     ],
 )  # fmt: skip
-def test_numbers_out_of_range_are_usage_errors(wish: JobRequest, path: str) -> None:
+def test_numbers_out_of_range_are_usage_errors(job: JobRequest, path: str) -> None:
     with pytest.raises(UsageError) as refused:
-        plan(wish)
+        plan(job)
     assert refused.value.path == path
     assert refused.value.allowed and refused.value.hint
     json.dumps(refused.value.as_json(), allow_nan=False)

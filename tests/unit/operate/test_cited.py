@@ -54,7 +54,7 @@ def test_the_newest_entry_says_why_and_a_cut_line_nothing(work: Workspace, journ
     assert list(said) == [NAMES[1], NAMES[0]] and said[NAMES[0]].endswith("(repair-validated)")
 
 
-def told(work: Workspace, world: World, patch: pytest.MonkeyPatch) -> None:
+def write_journal(work: Workspace, world: World, patch: pytest.MonkeyPatch) -> None:
     """Each validation from now on has a report of its own name."""
     made = world.validate
 
@@ -68,7 +68,7 @@ def told(work: Workspace, world: World, patch: pytest.MonkeyPatch) -> None:
 def test_a_repair_and_an_upgrade_cite_each_validation_that_decided(
     contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told(work, world, monkeypatch)
+    write_journal(work, world, monkeypatch)
     repair.repair(contract, work, "h100-1", lambda _: None)
     assert [Path(one).name for one in cited_reports(work)] == [f"run-{len(world.order)}"]
     world.wrong = {"h100-2": Verdict.FAIL}
@@ -86,7 +86,7 @@ def test_drift_cites_its_report_where_it_holds_a_node(
     monkeypatch.setattr(fallen, "Scheduler", lambda _: world)
     work.accepted.write(accepted(contract))
     fell = found([drift()], [culprit()])
-    assert fallen.hold(work, contract, fell.model_copy(update={"report": f"reports/{NAMES[0]}"})).held
+    assert fallen.hold(work, contract, fell.model_copy(update={"report": f"reports/{NAMES[0]}"})).reserved
     assert list(cited_reports(work)) == [NAMES[0]]
     more = found([drift(node="h100-0")], [culprit("h100-0")]).model_copy(update={"report": NAMES[1]})
     assert fallen.hold(work, contract, more).beyond_limit == ["h100-0"]

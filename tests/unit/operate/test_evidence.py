@@ -25,20 +25,20 @@ with gzip.open(folder + ".gz", "wb") as out:
 """
 
 
-def told(*sections: Asked) -> str:
+def output_of(*sections: Asked) -> str:
     return subprocess.run(
         ["sh", "-c", evidence.script(sections)], capture_output=True, text=True, check=False, timeout=60
     ).stdout
 
 
 def test_a_section_that_hangs_and_a_program_that_is_not_there_cost_no_other() -> None:
-    said = told(Asked("sleep", "echo before; sleep 60", 1), Asked("no-such-program", "no-such-program", 1),
+    said = output_of(Asked("sleep", "echo before; sleep 60", 1), Asked("no-such-program", "no-such-program", 1),
                 Asked("sh", "echo 'it''s' \"here\"", 5))  # fmt: skip
     assert said.index("before") < said.index("not installed") < said.index("its here")
 
 
 def test_a_section_without_end_is_cut() -> None:
-    said = told(Asked("yes", "yes", 20), Asked("sh", "echo after", 5))
+    said = output_of(Asked("yes", "yes", 20), Asked("sh", "echo after", 5))
     assert SECTION_BYTES < len(said) < SECTION_BYTES + 200 and said.endswith("after\n")
 
 

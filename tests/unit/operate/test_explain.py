@@ -20,7 +20,7 @@ NODE = "h100-1"
 
 
 @pytest.fixture
-def told(contract: Contract, work: Workspace, world: World) -> Callable[[str], Explained]:
+def explained(contract: Contract, work: Workspace, world: World) -> Callable[[str], Explained]:
     releases.record(work, ["ctl0", *NODES], contract.software.release)
     work.accepted.write({node.name: node.identity.value for node in contract.nodes})
     return lambda name: explain.explain(contract.node(name), picture.take(contract, work, world))  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def told(contract: Contract, work: Workspace, world: World) -> Callable[[str], E
         ("", [], "healthy", "", "nothing has to"),
         ("fan, ada", [], "maintenance", f"railbed node resume {NODE}", "only who drained it"),
         (f"{OPERATOR_PREFIX} rack", ["drain"], "maintenance", f"railbed node resume {NODE}", "only who drained it"),
-        (f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8", [], "draining", f"railbed node repair {NODE}", "three clean looks"),
+        (f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8", [], "draining", f"railbed node repair {NODE}", "three clean checks"),
         (f"{HEALTHCHECK_PREFIX} held, came back 3 times: gpu-lost: x", [], "draining", f"railbed node repair {NODE}",
          "came back too often"),
         (f"{REPAIR_PREFIX} x", ["repair-drain", "repair-wait"], "draining", f"railbed node repair {NODE}", "command"),
@@ -42,49 +42,51 @@ def told(contract: Contract, work: Workspace, world: World) -> Callable[[str], E
     ],
 )  # fmt: skip
 def test_every_cause_has_its_state_and_its_way_on(
-    told: Callable[[str], Explained], work: Workspace, world: World, reason: str, steps: list[str], state: str,
+    explained: Callable[[str], Explained], work: Workspace, world: World, reason: str, steps: list[str], state: str,
     command: str, follows: str,
 ) -> None:  # fmt: skip
     for step in steps:
         Journal(work.journal_file).write(step, node=NODE)
     world.drained = {NODE: reason} if reason else {}
-    said = told(NODE)
+    said = explained(NODE)
     assert (said.lifecycle, said.command, said.drain) == (state, command, reason)
     assert follows in said.next
     assert [line.split()[-1] for line in said.steps] == steps
 
 
 def test_an_upgrade_that_broke_off_goes_on_as_one(
-    told: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
+    explained: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
 ) -> None:
     Journal(work.journal_file).write("upgrade-converged", node=NODE)
     world.drained = {NODE: f"{UPGRADE_PREFIX} x"}
     releases.record(work, [NODE], "another")
-    assert told(NODE).command == f"railbed upgrade --to {contract.software.release}"
+    assert explained(NODE).command == f"railbed upgrade --to {contract.software.release}"
 
 
-def test_guards_that_hold_the_command_back_are_named(told: Callable[[str], Explained], world: World) -> None:
+def test_guards_that_hold_the_command_back_are_named(
+    explained: Callable[[str], Explained], world: World
+) -> None:
     world.drained = {NODE: f"{HEALTHCHECK_PREFIX} gpu-lost: 7 of 8"}
-    assert told(NODE).held_back == []
+    assert explained(NODE).held_back == []
     world.set_aside = [Reservation("run-of-months", (NODE,), ("ada",), frozenset())]
-    assert [str(one.guard) for one in told(NODE).held_back] == ["job-awareness"]
-    assert told(NODE).reservations == ["run-of-months"]
+    assert [str(one.guard) for one in explained(NODE).held_back] == ["job-awareness"]
+    assert explained(NODE).reservations == ["run-of-months"]
 
 
 def test_new_silent_and_unproven_nodes(
-    told: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
+    explained: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
 ) -> None:
     work.accepted.write({})
-    assert (told(NODE).lifecycle, told(NODE).proven) == ("validating", False)
+    assert (explained(NODE).lifecycle, explained(NODE).proven) == ("validating", False)
     work.releases.write({})
-    assert told(NODE).lifecycle == "provisioning" and told(NODE).command == "railbed converge"
+    assert explained(NODE).lifecycle == "provisioning" and explained(NODE).command == "railbed converge"
     world.silent = {NODE}
-    assert told(NODE).lifecycle == "unknown"
-    assert told("ctl0").lifecycle == "healthy"
+    assert explained(NODE).lifecycle == "unknown"
+    assert explained("ctl0").lifecycle == "healthy"
 
 
 def test_a_list_has_the_life_of_each_node(
-    told: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
+    explained: Callable[[str], Explained], work: Workspace, world: World, contract: Contract
 ) -> None:
     Journal(work.journal_file).write("validated", verdict="pass", node="", claim="", quick=False)
     (at,) = [event["at"] for event in Journal(work.journal_file).read()]

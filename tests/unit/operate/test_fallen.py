@@ -77,11 +77,11 @@ def test_one_that_takes_no_jobs_is_left(contract: Contract) -> None:
 class Slurm:
     """A controller that is asked to hold nodes."""
 
-    held: set[str]
+    reserved: set[str]
     silent = ""
 
     def __init__(self) -> None:
-        self.held = set()
+        self.reserved = set()
 
     def nodes(self) -> dict[str, NodeState]:
         if self.silent == "nodes":
@@ -91,7 +91,7 @@ class Slurm:
     def reserve(self, nodes: Iterable[str]) -> None:
         if self.silent:
             raise CommandError("scontrol did not answer")
-        self.held.update(nodes)
+        self.reserved.update(nodes)
 
 
 @pytest.fixture
@@ -107,10 +107,10 @@ def test_those_held_before_count(contract: Contract, work: Workspace, slurm: Slu
     first = fallen.hold(
         work, contract, found([drift(), drift(node="h100-0")], [culprit(), culprit("h100-0")])
     )
-    assert (first.held, first.beyond_limit, slurm.held) == (["h100-0"], ["h100-1"], {"h100-0"})
+    assert (first.reserved, first.beyond_limit, slurm.reserved) == (["h100-0"], ["h100-1"], {"h100-0"})
     assert "h100-0" not in work.accepted.read()
     again = fallen.hold(work, contract, found([drift()], [culprit()]))
-    assert (again.held, again.beyond_limit, slurm.held) == ([], ["h100-1"], {"h100-0"})
+    assert (again.reserved, again.beyond_limit, slurm.reserved) == ([], ["h100-1"], {"h100-0"})
 
 
 @pytest.mark.parametrize("silent", ["nodes", "reserve"])
@@ -120,18 +120,18 @@ def test_a_silent_scheduler_is_asked_again_by_the_next_run(
     work.accepted.path.write_text(json.dumps(accepted(contract)))
     fell = found([drift()], [culprit()])
     slurm.silent = silent
-    assert fallen.hold(work, contract, fell) == fallen.Held([], [], "scontrol did not answer")
+    assert fallen.hold(work, contract, fell) == fallen.HoldResult([], [], "scontrol did not answer")
     assert work.accepted.read() == accepted(contract)
     slurm.silent = ""
-    assert fallen.hold(work, contract, fell).held == ["h100-1"] and slurm.held == {"h100-1"}
+    assert fallen.hold(work, contract, fell).reserved == ["h100-1"] and slurm.reserved == {"h100-1"}
 
 
 def test_one_that_a_run_left_outside_the_reservation_is_put_back(
     contract: Contract, work: Workspace, slurm: Slurm
 ) -> None:
     work.accepted.path.write_text(json.dumps(accepted(contract, "h100-1")))
-    assert fallen.hold(work, contract, found([], [])) == fallen.Held([], [])
-    assert slurm.held == {"h100-1"}
+    assert fallen.hold(work, contract, found([], [])) == fallen.HoldResult([], [])
+    assert slurm.reserved == {"h100-1"}
 
 
 def test_an_open_breaker_is_said_with_its_reason_and_what_closes_it(
@@ -144,9 +144,9 @@ def test_an_open_breaker_is_said_with_its_reason_and_what_closes_it(
     monkeypatch.setattr(validate, "drift", lambda *_, **__: found([drift()], [culprit()]))
     app = typer.Typer()
     drift_commands.register(app)
-    told = json.loads(CliRunner().invoke(app, ["--hold", "--json"]).stdout)
-    assert (told["held"], told["beyond_limit"], slurm.held) == ([], ["h100-1"], set())
-    assert told["breaker"]["h100"].startswith("open since") and told["breaker"]["h100"].endswith("a driver")
+    reply = json.loads(CliRunner().invoke(app, ["--hold", "--json"]).stdout)
+    assert (reply["held"], reply["beyond_limit"], slurm.reserved) == ([], ["h100-1"], set())
+    assert reply["breaker"]["h100"].startswith("open since") and reply["breaker"]["h100"].endswith("a driver")
     said = CliRunner().invoke(app, ["--hold"]).stdout
     assert "h100-1 still take jobs: the circuit breaker of pool h100 is open" in said
     assert "a driver" in said and "railbed node breaker --reset h100" in said
@@ -171,5 +171,5 @@ def test_a_full_disk_holds_nobody_back(
 
     monkeypatch.setattr(files, "replace", full)
     said = fallen.hold(work, contract, found([drift()], [culprit()]))
-    assert said.held == ["h100-1"] and "No space left" in said.unwritten
+    assert said.reserved == ["h100-1"] and "No space left" in said.unwritten
     assert work.accepted.read() == accepted(contract), "the next run holds it again"

@@ -37,7 +37,7 @@ def ago(monkeypatch: pytest.MonkeyPatch, **before: float) -> None:
     monkeypatch.setattr(journals, "now_iso", lambda: at)
 
 
-def held(
+def refusals(
     contract: Contract, work: Workspace, world: World, action: Action = Action.REPAIR
 ) -> dict[Guard, str]:
     seen = picture.take(contract, work, world)  # type: ignore[arg-type]
@@ -48,25 +48,25 @@ def held(
 def test_nothing_holds_a_node_back_of_which_nothing_is_known(
     contract: Contract, work: Workspace, world: World, action: Action
 ) -> None:
-    assert held(contract, work, world, action) == {}
+    assert refusals(contract, work, world, action) == {}
 
 
 def test_max_unavailable(contract: Contract, work: Workspace, world: World) -> None:
     world.drained = {"h100-0": LOST}
-    assert "hold 1 of 4 nodes" in held(contract, work, world)[Guard.MAX_UNAVAILABLE]
-    assert Guard.MAX_UNAVAILABLE not in held(contract, work, world, Action.SETTLE), "it is out already"
+    assert "hold 1 of 4 nodes" in refusals(contract, work, world)[Guard.MAX_UNAVAILABLE]
+    assert Guard.MAX_UNAVAILABLE not in refusals(contract, work, world, Action.SETTLE), "it is out already"
 
 
 def test_one_action_per_node(contract: Contract, work: Workspace, world: World) -> None:
     journal = Journal(work.journal_file)
     journal.write("upgrade-drain", node=NODE)
-    assert "upgrade-drain" in held(contract, work, world)[Guard.ONE_ACTION]
-    assert Guard.ONE_ACTION not in held(contract, work, world, Action.UPGRADE), "it goes on with its own"
-    assert Guard.ONE_ACTION in held(contract, work, world, Action.SETTLE)
+    assert "upgrade-drain" in refusals(contract, work, world)[Guard.ONE_ACTION]
+    assert Guard.ONE_ACTION not in refusals(contract, work, world, Action.UPGRADE), "it goes on with its own"
+    assert Guard.ONE_ACTION in refusals(contract, work, world, Action.SETTLE)
     journal.write("upgrade-moved", node=NODE)
-    assert held(contract, work, world) == {}
+    assert refusals(contract, work, world) == {}
     journal.write("repair-wait", node=NODE)
-    assert held(contract, work, world) == {} == held(contract, work, world, Action.SETTLE)
+    assert refusals(contract, work, world) == {} == refusals(contract, work, world, Action.SETTLE)
 
 
 def test_rate_limit_of_a_node(
@@ -77,18 +77,18 @@ def test_rate_limit_of_a_node(
         ago(earlier, minutes=61)
         journal.write("repair-drain", node=NODE)
     journal.write("repair-drain", node=NODE)
-    assert Guard.RATE_LIMIT not in held(contract, work, world)
+    assert Guard.RATE_LIMIT not in refusals(contract, work, world)
     journal.write("repair-drain", node=NODE)
-    assert "2 repairs of it" in held(contract, work, world)[Guard.RATE_LIMIT]
+    assert "2 repairs of it" in refusals(contract, work, world)[Guard.RATE_LIMIT]
 
 
 def test_rate_limit_of_a_pool(contract: Contract, work: Workspace, world: World) -> None:
     journal = Journal(work.journal_file)
     for name in ("h100-0", "h100-2", "h100-3"):
         journal.write("repair-drain", node=name)
-    assert Guard.RATE_LIMIT not in held(contract, work, world)
+    assert Guard.RATE_LIMIT not in refusals(contract, work, world)
     journal.write("repair-drain", node="h100-0")
-    assert "4 repairs in pool h100" in held(contract, work, world)[Guard.RATE_LIMIT]
+    assert "4 repairs in pool h100" in refusals(contract, work, world)[Guard.RATE_LIMIT]
 
 
 def test_flapping(contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,13 +100,13 @@ def test_flapping(contract: Contract, work: Workspace, world: World, monkeypatch
     for _ in range(4):
         journal.write("repair-drain", node=NODE)
         journal.write("repair-resumed", node=NODE)
-    assert held(contract, work, world) == {}, "what is older than a week does not count"
+    assert refusals(contract, work, world) == {}, "what is older than a week does not count"
     journal.write("repair-drain", node=NODE)
-    assert "5 repairs of it began within 7 days" in held(contract, work, world)[Guard.FLAPPING]
+    assert "5 repairs of it began within 7 days" in refusals(contract, work, world)[Guard.FLAPPING]
     ago(monkeypatch, hours=1)
     for _ in range(3):
         journal.write("settle-returned", node=NODE)
-    assert "came back 3 times" in held(contract, work, world, Action.SETTLE)[Guard.FLAPPING]
+    assert "came back 3 times" in refusals(contract, work, world, Action.SETTLE)[Guard.FLAPPING]
 
 
 @pytest.mark.parametrize("action", Action)
@@ -114,7 +114,7 @@ def test_a_reservation_of_somebody_else_is_a_hard_stop(
     contract: Contract, work: Workspace, world: World, action: Action
 ) -> None:
     world.set_aside = [MONTHS]
-    assert "run-of-months" in held(contract, work, world, action)[Guard.JOBS]
+    assert "run-of-months" in refusals(contract, work, world, action)[Guard.JOBS]
     seen = picture.take(contract, work, world)  # type: ignore[arg-type]
     with pytest.raises(UnprovenError) as refused:
         guards.require(guards.refusals(seen, [NODE], action), force="I know")
@@ -125,20 +125,20 @@ def test_a_running_job_is_waited_for_and_never_passed_over(
     contract: Contract, work: Workspace, world: World
 ) -> None:
     world.running = {NODE: 9}
-    assert Guard.JOBS not in held(contract, work, world), "a repair waits for it"
-    assert "job 7 of ada" in held(contract, work, world, Action.SETTLE)[Guard.JOBS]
+    assert Guard.JOBS not in refusals(contract, work, world), "a repair waits for it"
+    assert "job 7 of ada" in refusals(contract, work, world, Action.SETTLE)[Guard.JOBS]
 
 
 def test_unknown_is_never_given_back(contract: Contract, work: Workspace, world: World) -> None:
     world.silent = {NODE}
-    assert Guard.UNKNOWN in held(contract, work, world, Action.SETTLE)
-    assert Guard.UNKNOWN not in held(contract, work, world), "the node itself is asked for evidence first"
+    assert Guard.UNKNOWN in refusals(contract, work, world, Action.SETTLE)
+    assert Guard.UNKNOWN not in refusals(contract, work, world), "the node itself is asked for evidence first"
 
 
 def test_ownership_of_drains(contract: Contract, work: Workspace, world: World) -> None:
     for reason, ours in (("fan, ada", False), (LOST, False), ("[railbed:repair] x", True)):
         world.drained = {NODE: reason}
-        assert (Guard.OWNERSHIP not in held(contract, work, world, Action.SETTLE)) is ours
+        assert (Guard.OWNERSHIP not in refusals(contract, work, world, Action.SETTLE)) is ours
 
 
 def test_the_breaker_opens_for_one_fault_on_many_nodes_and_stays_open_until_it_is_reset(
@@ -148,16 +148,16 @@ def test_the_breaker_opens_for_one_fault_on_many_nodes_and_stays_open_until_it_i
         [Symptom("not-drained", n, "gpu-lost: 7 of 8: the limit") for n in ["x"]], HEALTH_REPORT_PREFIX
     )
     world.comments = dict.fromkeys(NODES[:3], shy)
-    assert Guard.BREAKER not in held(contract, work, world), "three are many single faults"
+    assert Guard.BREAKER not in refusals(contract, work, world), "three are many single faults"
     world.drained = {"h100-3": LOST}
-    assert "4 of 4 nodes have the fault gpu-lost" in held(contract, work, world)[Guard.BREAKER]
+    assert "4 of 4 nodes have the fault gpu-lost" in refusals(contract, work, world)[Guard.BREAKER]
     with pytest.raises(UnprovenError):
         repair.repair(contract, work, NODE, lambda _: None)
     assert world.order == [] and NODE not in world.drained
     world.comments, world.drained = {}, {}
-    assert held(contract, work, world)[Guard.BREAKER].startswith("open since"), "a person has to look"
+    assert refusals(contract, work, world)[Guard.BREAKER].startswith("open since"), "a person has to look"
     Journal(work.journal_file).write(breaker.RESET, pool="h100", nodes=[], reason="a driver", by="fan")
-    assert held(contract, work, world) == {}
+    assert refusals(contract, work, world) == {}
 
 
 def test_a_reset_is_about_the_faults_that_were_seen_and_holds_for_a_day(
@@ -169,17 +169,19 @@ def test_a_reset_is_about_the_faults_that_were_seen_and_holds_for_a_day(
         )
 
     world.comments = shy("gpu-lost")
-    assert Guard.BREAKER in held(contract, work, world)
+    assert Guard.BREAKER in refusals(contract, work, world)
     known = breaker.counted(contract, world.nodes(), "h100")
     assert known == {name: ["gpu-lost"] for name in NODES}
     with monkeypatch.context() as earlier:
         ago(earlier, hours=25)
         breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
-    assert "gpu-lost" in held(contract, work, world)[Guard.BREAKER], "yesterday's reset is over"
+    assert "gpu-lost" in refusals(contract, work, world)[Guard.BREAKER], "yesterday's reset is over"
     breaker.reset(Journal(work.journal_file), "h100", known, "a driver")
-    assert held(contract, work, world) == {}, "they may be repaired now"
+    assert refusals(contract, work, world) == {}, "they may be repaired now"
     world.comments = shy("nic-down")
-    assert "nic-down" in held(contract, work, world)[Guard.BREAKER], "another fault of the same nodes counts"
+    assert "nic-down" in refusals(contract, work, world)[Guard.BREAKER], (
+        "another fault of the same nodes counts"
+    )
 
 
 def test_the_breaker_opens_for_many_that_failed_within_the_hour(
@@ -191,15 +193,15 @@ def test_the_breaker_opens_for_many_that_failed_within_the_hour(
         journal.write("drift-hold", nodes=["h100-0"])
     journal.write("upgrade-failed", node="h100-2")
     journal.write("quarantine", nodes=["h100-3"])
-    assert Guard.BREAKER not in held(contract, work, world)
+    assert Guard.BREAKER not in refusals(contract, work, world)
     journal.write("repair-failed", node="h100-0")
-    assert "3 of 4 nodes failed" in held(contract, work, world)[Guard.BREAKER]
+    assert "3 of 4 nodes failed" in refusals(contract, work, world)[Guard.BREAKER]
     seen = picture.take(contract, work, world)  # type: ignore[arg-type]
     opened = fallen.breakers(work, contract, [NODE], dict(seen.states))
     assert set(opened) == {"h100"}
     breaker.note(journal, "h100", opened["h100"])
     assert [e["pool"] for e in journal.read() if e["event"] == breaker.OPENED] == ["h100"]
-    assert Guard.BREAKER not in held(contract, work, world, Action.UPGRADE), "it may be the remedy"
+    assert Guard.BREAKER not in refusals(contract, work, world, Action.UPGRADE), "it may be the remedy"
 
 
 def test_a_try_to_settle_that_fails_opens_no_breaker(
@@ -208,7 +210,7 @@ def test_a_try_to_settle_that_fails_opens_no_breaker(
     """These nodes are out already: else drift could hold no other one, for a cause that is not new."""
     for name in NODES:
         Journal(work.journal_file).write("settle-failed", node=name, verdict="unproven")
-    assert Guard.BREAKER not in held(contract, work, world)
+    assert Guard.BREAKER not in refusals(contract, work, world)
 
 
 def test_a_clock_that_was_ahead_holds_nothing_back(
@@ -225,7 +227,7 @@ def test_a_clock_that_was_ahead_holds_nothing_back(
         for event in ("settle", "settle-returned") * 3:
             journal.write(event, node=NODE)
     for action in Action:
-        assert held(contract, work, world, action) == {}
+        assert refusals(contract, work, world, action) == {}
 
 
 @pytest.mark.parametrize("wrong", ["2099-01-01T00:00:00+00:00", "yesterday"])
@@ -240,7 +242,7 @@ def test_a_time_that_is_wrong_hides_none_before_it(
         broken.setattr(journals, "now_iso", lambda: wrong)
         journal.write("repair-drain", node="h100-0")
         journal.write("repair-failed", node="h100-0")
-    assert set(held(contract, work, world)) == {Guard.BREAKER, Guard.RATE_LIMIT}
+    assert set(refusals(contract, work, world)) == {Guard.BREAKER, Guard.RATE_LIMIT}
 
 
 def test_break_glass_is_written_down_with_who_and_why(

@@ -76,8 +76,8 @@ def test_unknown_is_neither_repaired_nor_given_back_by_a_validation() -> None:
 
 
 def test_what_is_done_to_a_node_takes_its_proof_away() -> None:
-    held = Place(State.MAINTENANCE, proven=True)
-    repaired = transition(held, Event.CHANGED)
+    maintenance = Place(State.MAINTENANCE, proven=True)
+    repaired = transition(maintenance, Event.CHANGED)
     assert repaired == Place(State.MAINTENANCE)
     assert transition(repaired, Event.GIVEN_BACK) == Place(State.VALIDATING)
     assert transition(transition(repaired, Event.PASSED), Event.GIVEN_BACK).state is State.HEALTHY

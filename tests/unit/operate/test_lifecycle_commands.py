@@ -48,7 +48,7 @@ def run(contract: Contract, work: Workspace, world: World, monkeypatch: pytest.M
 def failed(world: World, work: Workspace) -> None:
     for event in ("repair-hold", "repair-drained"):
         Journal(work.journal_file).write(event, node=NODE)
-    world.drained, world.held = {NODE: f"{REPAIR_PREFIX} node.driver fail"}, {NODE}
+    world.drained, world.reserved = {NODE: f"{REPAIR_PREFIX} node.driver fail"}, {NODE}
 
 
 def test_explain(run: Run, world: World, work: Workspace) -> None:
@@ -107,7 +107,7 @@ def test_a_machine_goes_to_its_vendor_only_out_of_service_and_idle(
     run("rma", NODE, "--reason", "row remap", "--yes")
     assert run("explain", NODE, "--json")["lifecycle"] == "rma"
     assert NODE not in work.accepted.read() and "rma: row remap" in world.drained[NODE]
-    assert NODE in world.held
+    assert NODE in world.reserved
     with pytest.raises(Refused):
         run("repair", NODE, "--yes")
     assert NODE in world.drained
@@ -123,11 +123,11 @@ def test_the_same_machine_comes_back_from_its_vendor(
     if resumed:
         run("resume", NODE)
         assert run("explain", NODE, "--json")["lifecycle"] == "validating"
-        assert world.drained == {} and world.held == {NODE}, "to no user before it has passed"
+        assert world.drained == {} and world.reserved == {NODE}, "to no user before it has passed"
     else:
         world.drained = {}
     world.validate(contract, work, only=[NODE])
-    assert run("explain", NODE, "--json")["lifecycle"] == "healthy" and world.held == set()
+    assert run("explain", NODE, "--json")["lifecycle"] == "healthy" and world.reserved == set()
 
 
 @pytest.mark.parametrize("words", [["--force"], ["--reason", "x"], ["--force", "--reason", " "]])
@@ -163,9 +163,9 @@ def test_nothing_is_given_back_while_another_command_works_on_the_stack(
 def test_what_is_not_proven_is_held_before_it_is_given_back(run: Run, world: World, work: Workspace) -> None:
     """Somebody deleted the reservation, or it was lost with the scheduler's state."""
     failed(world, work)
-    world.held = set()
+    world.reserved = set()
     run("resume", NODE)
-    assert world.drained == {} and world.held == {NODE}
+    assert world.drained == {} and world.reserved == {NODE}
     world.drained = {"h100-2": "fan, ada"}
     run("resume", "h100-2")
-    assert world.drained == {} and world.held == {NODE}, "one that is proven goes to users"
+    assert world.drained == {} and world.reserved == {NODE}, "one that is proven goes to users"

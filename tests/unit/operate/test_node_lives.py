@@ -56,13 +56,13 @@ class Life(RuleBasedStateMachine):
         seen = picture.take(self.contract, self.work, self.world)  # type: ignore[arg-type]
         return standing.of(self.contract.node(NODE), seen).place
 
-    def moved(self, before: Place, *ways: list[Event]) -> None:
+    def moved(self, before: Place, *paths: list[Event]) -> None:
         """One of ``ways`` leads from ``before`` to what is said now."""
-        if before.state is State.RMA and not any(E.GIVEN_BACK in way for way in ways):
+        if before.state is State.RMA and not any(E.GIVEN_BACK in way for way in paths):
             assert self.place == before, "whatever happens to a machine that is away"
             return
         ends = []
-        for way in ways:
+        for way in paths:
             place = before
             try:
                 for event in way:
@@ -214,7 +214,9 @@ class Life(RuleBasedStateMachine):
             return
         place = self.place
         if place.state in (State.HEALTHY, State.SUSPECT):
-            assert place.proven and NODE not in self.world.held | self.world.silent | set(self.world.drained)
+            assert place.proven and NODE not in self.world.reserved | self.world.silent | set(
+                self.world.drained
+            )
             assert acceptance.is_accepted(self.contract.node(NODE), acceptance.record(self.work))
 
     @invariant()

@@ -31,7 +31,7 @@ def test_a_node_that_passes_is_given_back(
     world.drained, world.running = dict(before), {NODE: 4}
     done = run(contract, work)
     assert (done.verdict, done.kept_drained_by) == (Verdict.PASS, "")
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
 
 
 def test_a_node_that_does_not_pass_is_drained_with_the_reason(
@@ -39,7 +39,7 @@ def test_a_node_that_does_not_pass_is_drained_with_the_reason(
 ) -> None:
     world.wrong = {NODE: Verdict.FAIL}
     assert run(contract, work).verdict is Verdict.FAIL
-    assert world.drained[NODE].startswith(REPAIR_PREFIX) and world.held == {NODE}
+    assert world.drained[NODE].startswith(REPAIR_PREFIX) and world.reserved == {NODE}
 
 
 @pytest.mark.parametrize("wrong", [{}, {NODE: Verdict.FAIL}])
@@ -80,7 +80,7 @@ def test_the_roles_never_run_on_a_node_that_was_given_back_meanwhile(
         run(contract, work)
     assert stopped.value.code == "GIVEN_BACK"
     assert world.order == [] and world.drained == ({NODE: "fan, ada"} if busy else {})
-    assert world.held == (set() if accepted else {NODE}), "as it was; one that never passed stays held"
+    assert world.reserved == (set() if accepted else {NODE}), "as it was; one that never passed stays held"
     last = list(Journal(work.journal_file).read())[-1]
     assert last["event"] == "repair-untouched"
 
@@ -120,11 +120,11 @@ def test_what_the_certificate_accepted_unproven_does_not_keep_a_node_out(
     contract: Contract, work: Workspace, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.wrong = {NODE: Verdict.UNPROVEN}
-    assert run(contract, work).verdict is Verdict.UNPROVEN and world.held == {NODE}
-    world.drained, world.held = {}, set()
+    assert run(contract, work).verdict is Verdict.UNPROVEN and world.reserved == {NODE}
+    world.drained, world.reserved = {}, set()
     monkeypatch.setattr(repair.validate, "exceptions", lambda *_: {"node.driver": "no tool for it yet"})
     assert run(contract, work).verdict is Verdict.PASS
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
     work.journal_file.unlink()  # else a third repair within the hour is held back
     world.wrong = {NODE: Verdict.FAIL}
     assert run(contract, work).verdict is Verdict.FAIL, "what fails is accepted by nobody"
@@ -139,7 +139,7 @@ def test_a_disk_that_is_too_full_for_its_report_is_told_before_the_node_is_touch
     with pytest.raises(RailbedError, match="nothing was changed") as small:
         run(contract, work)
     assert small.value.code == "REPORT_ROOM"
-    assert (world.order, world.drained, world.held) == ([], {}, set())
+    assert (world.order, world.drained, world.reserved) == ([], {}, set())
     assert not work.journal_file.exists()
     free += 1
     assert run(contract, work).verdict is Verdict.PASS

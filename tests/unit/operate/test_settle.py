@@ -44,7 +44,7 @@ def failed(world: World, work: Workspace, reason: str = FAILED) -> None:
     for event in ("repair-drain", "repair-hold", "repair-converged", "repair-drained"):
         Journal(work.journal_file).write(event, node=NODE)
     world.drained[NODE] = reason
-    world.held = {NODE}
+    world.reserved = {NODE}
 
 
 def run(contract: Contract, work: Workspace) -> dict[str, Settled]:
@@ -62,7 +62,7 @@ def test_a_node_that_passes_again_is_given_back(
     failed(world, work, reason)
     done = run(contract, work)
     assert (done[NODE].tried, done[NODE].verdict, done[NODE].left) == (True, Verdict.PASS, "")
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
     assert [step for step, _ in world.order] == ["quick", "validate"], "seconds first, then every claim"
     assert events(work)[-1] == "settle-returned"
     assert run(contract, work) == {}
@@ -78,7 +78,7 @@ def test_a_node_whose_cause_is_still_there_stays_out(
     world.wrong, world.slow_to_see = {NODE: Verdict.FAIL}, {NODE} if hidden else set()
     done = run(contract, work)
     assert done[NODE].verdict is Verdict.FAIL and done[NODE].left == "node.driver fail: told"
-    assert world.drained == {NODE: FAILED} and world.held == {NODE}
+    assert world.drained == {NODE: FAILED} and world.reserved == {NODE}
     assert [step for step, _ in world.order] == ["quick", "validate"][: 1 + hidden]
 
 
@@ -87,12 +87,12 @@ def test_one_that_drift_holds_is_validated_though_it_is_not_drained(
 ) -> None:
     Journal(work.journal_file).write("drift-hold", nodes=[NODE], beyond_limit=[], scheduler="")
     work.accepted.write({name: value for name, value in work.accepted.read().items() if name != NODE})
-    world.held, world.wrong = {NODE}, {NODE: Verdict.FAIL}
+    world.reserved, world.wrong = {NODE}, {NODE: Verdict.FAIL}
     assert run(contract, work)[NODE].verdict is Verdict.FAIL
-    assert world.held == {NODE} and world.drained == {}, "held as before"
+    assert world.reserved == {NODE} and world.drained == {}, "held as before"
     world.wrong = {}
     assert run(contract, work)[NODE].verdict is Verdict.PASS
-    assert world.held == set() and NODE in work.accepted.read()
+    assert world.reserved == set() and NODE in work.accepted.read()
 
 
 @pytest.mark.parametrize("reason", ["fan, ada", "Kill task failed", "[railbed:operator] rack moves"])
@@ -121,7 +121,7 @@ def test_a_drain_that_a_person_sets_just_before_the_node_would_be_given_back_sta
     world.meanwhile = {"resume": {NODE: "fan, ada"}}
     done = run(contract, work)
     assert done[NODE].left == "somebody drained it just now" and done[NODE].verdict is Verdict.UNPROVEN
-    assert world.drained == {NODE: "fan, ada"} and world.held == {NODE} and world.order == []
+    assert world.drained == {NODE: "fan, ada"} and world.reserved == {NODE} and world.order == []
 
 
 def test_the_health_check_s_drain_is_left_to_it(contract: Contract, work: Workspace, world: World) -> None:
@@ -139,11 +139,11 @@ def test_what_holds_a_node_back_is_said(contract: Contract, work: Workspace, wor
             "set_aside": [Reservation("run-of-months", (NODE,), ("ada",), frozenset())]
         },
     }
-    for told, state in cases.items():
+    for reason, state in cases.items():
         for key, value in state.items():
             setattr(world, key, value)
         done = run(contract, work)[NODE]
-        assert not done.tried and told in done.left
+        assert not done.tried and reason in done.left
         world.running, world.set_aside = {}, []
     world.silent = {NODE}
     assert run(contract, work) == {}, "unknown is not out of service by railbed's will"
@@ -171,7 +171,7 @@ def test_each_node_is_looked_at_when_its_turn_comes(
     for name in others:
         Journal(work.journal_file).write("repair-hold", node=name)
         world.drained[name] = FAILED
-    world.held |= set(others)
+    world.reserved |= set(others)
     months = Reservation("run-of-months", ("h100-3",), ("ada",), frozenset())
     first = world.validate
 
@@ -205,7 +205,7 @@ def test_a_run_that_is_ended_leaves_the_node_held(
     world.killed = moment
     with pytest.raises(Killed):
         run(contract, work)
-    assert world.held == {NODE} and world.drained == {NODE: FAILED}
+    assert world.reserved == {NODE} and world.drained == {NODE: FAILED}
     world.killed = ""
     assert run(contract, work)[NODE].verdict is Verdict.PASS, "the next run goes on"
 
@@ -219,14 +219,14 @@ def test_a_node_whose_run_was_killed_hard_is_tried_again(
     with monkeypatch.context() as gone, pytest.raises(Killed):
         gone.setattr(world, "drain", lambda *_: None)
         run(contract, work)
-    assert (world.drained, world.held) == ({}, {NODE})
+    assert (world.drained, world.reserved) == ({}, {NODE})
     seen = picture.take(contract, work, world)  # type: ignore[arg-type]
     stands = standing.of(contract.node(NODE), seen)
     assert stands.state is State.QUARANTINED and "ended before it was through" in stands.why
     assert not breaker.refusal(contract, seen.states, seen.index, "h100", seen.now)
     world.killed = ""
     assert run(contract, work)[NODE].verdict is Verdict.PASS
-    assert (world.drained, world.held) == ({}, set()) and run(contract, work) == {}
+    assert (world.drained, world.reserved) == ({}, set()) and run(contract, work) == {}
 
 
 def test_where_the_scheduler_does_not_answer_nothing_is_done(
@@ -249,7 +249,7 @@ def test_the_plan_changes_nothing(contract: Contract, work: Workspace, world: Wo
     (one,) = settle.plan(picture.take(contract, work, world))  # type: ignore[arg-type]
     assert one.tried and one.lifecycle == "quarantined"
     assert {file: file.read_bytes() for file in work.dir.rglob("*") if file.is_file()} == before
-    assert (world.drained, world.held, world.order) == ({NODE: FAILED}, {NODE}, [])
+    assert (world.drained, world.reserved, world.order) == ({NODE: FAILED}, {NODE}, [])
     assert json.loads(one.model_dump_json())["verdict"] is None
 
 

@@ -42,7 +42,7 @@ def test_controllers_then_the_canary_then_the_rest_and_a_certificate(
     assert [names for what, names in world.order if what == "converge"][:2] == [("ctl0",), ("h100-3",)]
     assert world.order[-1] == ("validate", ()), "the whole cluster at the end"
     assert (done.verdict, done.certificate, sorted(done.moved)) == (Verdict.PASS, "cert", NODES)
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
     assert set(work.releases.read().values()) == {NEW}
     assert to(contract, work, world).moved == [], "again: nobody is drained"
 
@@ -90,7 +90,7 @@ def test_the_first_node_that_does_not_pass_stops_it(
     assert {work.releases.read()[name] for name in done.left} == {OLD}
     world.broken, world.wrong = {}, {}
     assert to(contract, work, world, OLD).moved == ["h100-3"], "back: only what was touched moves"
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
 
 
 def test_the_rest_of_a_wave_is_given_back_when_one_of_it_fails(
@@ -220,7 +220,7 @@ def test_a_controller_that_does_not_take_it_leaves_every_node_alone(
     world.broken = {"ctl0": "repository down"}
     with pytest.raises(CommandError, match="repository down"):
         to(contract, work, world)
-    assert (world.drained, world.held) == ({}, set())
+    assert (world.drained, world.reserved) == ({}, set())
 
 
 def test_evidence_of_a_wave_is_saved_at_once_and_silence_is_one_node_s(

@@ -36,7 +36,7 @@ class World:
     """Slurm and the nodes; ``running`` maps a node to how often it is seen busy before its job ends."""
 
     drained: dict[str, str] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
+    reserved: set[str] = field(default_factory=set)
     running: dict[str, int] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     """Node → message of the roles."""
@@ -95,24 +95,26 @@ class World:
         return True
 
     def reservation(self, name: str = ACCEPTANCE_RESERVATION) -> Reservation | None:
-        return Reservation(name, tuple(sorted(self.held)), ("root",), frozenset()) if self.held else None
+        return (
+            Reservation(name, tuple(sorted(self.reserved)), ("root",), frozenset()) if self.reserved else None
+        )
 
     def reservations(self) -> list[Reservation]:
         own = self.reservation()
         return [*([own] if own else []), *self.set_aside]
 
     def reserve(self, names: Sequence[str]) -> None:
-        self.held |= set(names)
+        self.reserved |= set(names)
 
     def release(self, names: Sequence[str]) -> None:
-        self.held -= set(names)
+        self.reserved -= set(names)
 
     def converge(self, of: Contract, work: Workspace, *, limit: str, moving: bool, **_: Any) -> Any:
         names = limit.split(",")
         assert moving
         for name in names:
             if name != "ctl0":
-                assert name in self.drained and name in self.held and not self.running.get(name), (
+                assert name in self.drained and name in self.reserved and not self.running.get(name), (
                     "only idle ones"
                 )
         self.order.append(("converge", tuple(names)))

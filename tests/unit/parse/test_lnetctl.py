@@ -37,8 +37,8 @@ def test_a_negative_or_endless_counter_is_none() -> None:
 
 def test_bytes_over_efa_are_proven_by_its_messages() -> None:
     before, after = parsed("efa-before.txt"), parsed("efa-after-1000-mib.txt")
-    verdict, told, count = lnet.judged(before, after, "efa", 1000 * MIB)
-    assert (verdict, count) == (Verdict.PASS, 3000) and "beside it: tcp 19" in told
+    verdict, reason, count = lnet.judged(before, after, "efa", 1000 * MIB)
+    assert (verdict, count) == (Verdict.PASS, 3000) and "beside it: tcp 19" in reason
     assert lnet.judged(before, after, "tcp", 1000 * MIB)[0] is Verdict.FAIL, (
         "what went over EFA did not go over TCP"
     )
@@ -50,8 +50,8 @@ def test_a_fall_back_to_tcp_fails() -> None:
                             for network in after["networks"]]}  # fmt: skip
     other = {"networks": [{**network, "net": {"efa": "tcp", "tcp": "efa"}.get(network["net"], "lo")}
                           for network in before["networks"]]}  # fmt: skip
-    verdict, told, _ = lnet.judged(other, swapped, "efa", 1000 * MIB)
-    assert verdict is Verdict.FAIL and "tcp 3000" in told
+    verdict, reason, _ = lnet.judged(other, swapped, "efa", 1000 * MIB)
+    assert verdict is Verdict.FAIL and "tcp 3000" in reason
     assert lnet.judged(before, after, "o2ib", MIB)[0] is Verdict.FAIL, "LNet has no such network"
 
 
@@ -66,9 +66,9 @@ def test_the_address_that_was_planned_must_be_lnet_s() -> None:
         ("192.168.1.7", Verdict.FAIL),
         ("", Verdict.PASS),
     ):
-        found, told, _ = lnet.judged(before, {"networks": more}, "o2ib", 1000 * MIB, address)
-        assert found is verdict, told
-        assert (f"not {address}@o2ib, which was planned" in told) is (verdict is Verdict.FAIL)
+        found, reason, _ = lnet.judged(before, {"networks": more}, "o2ib", 1000 * MIB, address)
+        assert found is verdict, reason
+        assert (f"not {address}@o2ib, which was planned" in reason) is (verdict is Verdict.FAIL)
 
 
 @pytest.mark.parametrize("name", ["truncated.txt", "hostile.txt"])

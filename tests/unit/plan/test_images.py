@@ -82,18 +82,18 @@ def test_metal_takes_a_profile_and_no_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("example", "profile", "told"),
+    ("example", "profile", "reason"),
     [
         ("gcp-cluster", "azure-hpc", "google-accelerator"),
         ("azure-cluster", "azure-hcp", "did you mean azure-hpc"),
     ],
 )
 def test_a_profile_that_is_not_for_the_machines_is_named_with_those_that_are(
-    example: str, profile: str, told: str
+    example: str, profile: str, reason: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
         made(example, image={"profile": profile, "id": "x"})
-    assert refused.value.code == "IMAGE_PROFILE" and told in refused.value.hint
+    assert refused.value.code == "IMAGE_PROFILE" and reason in refused.value.hint
     assert refused.value.path.endswith("platform.image.profile")
 
 
@@ -174,8 +174,8 @@ def test_nodes_of_a_baked_image_keep_the_sources_that_repair_them() -> None:
 
 
 def test_claims_name_the_range_of_the_image() -> None:
-    told = {claim.id: claim.statement for claim in made("azure-cluster").claims}
-    assert ">=580, <600 (from the image)" in told["node.driver"]
+    statements = {claim.id: claim.statement for claim in made("azure-cluster").claims}
+    assert ">=580, <600 (from the image)" in statements["node.driver"]
     assert "570.124.06" in {c.id: c.statement for c in made("metal-cluster").claims}["node.driver"]
 
 
@@ -199,8 +199,10 @@ def test_a_release_whose_torch_needs_a_newer_driver_than_the_image_can_have_is_a
         return
     with pytest.raises(SoftwareConflict) as refused:
         made("metal-cluster", **wanted)
-    told = " ".join(map(str, refused.value.found))
-    assert "profile site" in refused.value.message and "image profile site" in told and ">=570, <575" in told
+    reason = " ".join(map(str, refused.value.found))
+    assert (
+        "profile site" in refused.value.message and "image profile site" in reason and ">=570, <575" in reason
+    )
 
 
 def test_the_plan_says_what_comes_from_where() -> None:

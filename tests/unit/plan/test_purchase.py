@@ -18,7 +18,7 @@ BLOCK = {"kind": "block", "id": "cr-1", "starts": "2027-01-01", "ends": "2027-06
 WORDS = "16 x aws/p5.48xlarge in cr-1 from 2027-01-01 to 2027-06-01"
 
 
-def wish(**changed: Any) -> dict[str, Any]:
+def changes(**changed: Any) -> dict[str, Any]:
     """Sixteen p5 nodes on AWS for 75 days of pre-training."""
     base = {
         "version": 1, "name": "a", "service": "cluster", "scheduler": "slurm",
@@ -40,7 +40,7 @@ def planned(data: dict[str, Any]) -> plans.ClusterPlan:
 
 
 def test_a_block_is_bought_only_with_its_own_words() -> None:
-    bare = planned(wish(pools=pool(**BLOCK)))
+    bare = planned(changes(pools=pool(**BLOCK)))
     assert [one.words for one in bare.purchases] == [WORDS]
     assert "NOT_ACKNOWLEDGED" in [one.code for one in bare.warnings]
     with pytest.raises(SpecError) as refused:
@@ -48,9 +48,9 @@ def test_a_block_is_bought_only_with_its_own_words() -> None:
     assert (refused.value.code, refused.value.allowed) == ("NOT_ACKNOWLEDGED", WORDS)
     with pytest.raises(SpecError):
         plans.require_acknowledged(
-            planned(wish(pools=pool(**BLOCK), acknowledge=[WORDS.replace("16", "15")]))
+            planned(changes(pools=pool(**BLOCK), acknowledge=[WORDS.replace("16", "15")]))
         )
-    plans.require_acknowledged(planned(wish(pools=pool(**BLOCK), acknowledge=[WORDS])))
+    plans.require_acknowledged(planned(changes(pools=pool(**BLOCK), acknowledge=[WORDS])))
 
 
 def test_overwriting_disks_is_acknowledged_too() -> None:
@@ -66,24 +66,27 @@ def test_overwriting_disks_is_acknowledged_too() -> None:
 )
 def test_a_budget_refuses_the_plan(budget: dict[str, float], key: str) -> None:
     with pytest.raises(SpecError) as refused:
-        planned(wish(budget=budget))
+        planned(changes(budget=budget))
     assert refused.value.code == "BUDGET"
     assert refused.value.path == f"x.budget.{key}"
     assert refused.value.found > next(iter(budget.values()))
 
 
 def test_a_budget_that_holds_changes_nothing() -> None:
-    free, held = planned(wish()), planned(wish(budget={"hourly_usd": 1000.0, "term_usd": 2_000_000.0}))
-    assert free.price == held.price
-    assert held.price is not None
-    assert held.price.hourly == pytest.approx(16 * 55.04)
+    free, reserved = (
+        planned(changes()),
+        planned(changes(budget={"hourly_usd": 1000.0, "term_usd": 2_000_000.0})),
+    )
+    assert free.price == reserved.price
+    assert reserved.price is not None
+    assert reserved.price.hourly == pytest.approx(16 * 55.04)
 
 
 def test_spot_is_refused_under_pretraining_and_taken_without() -> None:
     with pytest.raises(SpecError) as refused:
-        planned(wish(pools=pool(kind="spot")))
+        planned(changes(pools=pool(kind="spot")))
     assert refused.value.code == "SPOT_PRETRAINING"
-    assert planned(wish(pools=pool(kind="spot"), workloads=[])).pools[0].capacity.kind == "spot"
+    assert planned(changes(pools=pool(kind="spot"), workloads=[])).pools[0].capacity.kind == "spot"
 
 
 @pytest.mark.parametrize(
@@ -96,14 +99,14 @@ def test_spot_is_refused_under_pretraining_and_taken_without() -> None:
 )
 def test_capacity_that_ends_before_the_job_is_refused(dates: dict[str, str], code: str) -> None:
     with pytest.raises(SpecError) as refused:
-        planned(wish(pools=pool(kind="reservation", id="cr-1", **dates)))
+        planned(changes(pools=pool(kind="reservation", id="cr-1", **dates)))
     assert refused.value.code == code
-    planned(wish(pools=pool(kind="reservation", id="cr-1", starts="2027-01-01", ends="2027-03-17")))
+    planned(changes(pools=pool(kind="reservation", id="cr-1", starts="2027-01-01", ends="2027-03-17")))
 
 
 def test_the_fabric_s_rate_must_be_the_shape_s() -> None:
     with pytest.raises(SpecError) as refused:
-        planned(wish(platform={**wish()["platform"], "kind": "gcp", "account": "acme-train"},
+        planned(changes(platform={**changes()["platform"], "kind": "gcp", "account": "acme-train"},
                      pools=[{"name": "h100", "machine": "gcp/a3-megagpu-8g", "nodes": 14}]))  # fmt: skip
     assert refused.value.code == "SPEC_SUM"
     assert refused.value.allowed == 1600
@@ -111,15 +114,15 @@ def test_the_fabric_s_rate_must_be_the_shape_s() -> None:
 
 def test_dates_are_read_from_yaml_and_from_the_engine_alike() -> None:
     text = yaml.safe_load("{kind: reservation, id: cr-1, starts: 2027-01-01, ends: 2027-06-01}")
-    as_dates = spec.from_config(wish(pools=pool(**text)), "x")
+    as_dates = spec.from_config(changes(pools=pool(**text)), "x")
     as_text = spec.from_config(
-        wish(pools=pool(kind="reservation", id="cr-1", starts="2027-01-01", ends="2027-06-01")), "x"
+        changes(pools=pool(kind="reservation", id="cr-1", starts="2027-01-01", ends="2027-06-01")), "x"
     )
     assert spec.spec_hash(as_dates) == spec.spec_hash(as_text)
 
 
 def test_a_price_says_where_and_when_it_was_read() -> None:
-    price = planned(wish()).price
+    price = planned(changes()).price
     assert price is not None
     assert "us-east-1, as of 2026-" in price.note
     assert price.as_text().startswith("880.64 USD/h, 1,585,152 USD for the term (list price")

@@ -66,10 +66,14 @@ def test_a_directory_and_homes_bring_claim_groups_and_packages_and_the_contract_
     both = {"directory": {**DIRECTORY, "bind_dn": bind}, "homes": HOMES}
     made = planned("metal-cluster.yaml", tmp_path, site=both)
     assert "node.directory" in [claim.id for claim in made.claims] and "NO_HOMES" not in codes(made)
-    told = services.of(made)
-    assert told.homes == contract_site.Homes(mount="/scratch", path="/scratch/home")
-    assert told.directory is not None and told.directory.bind_dn == bind and told.directory.ca == AUTHORITY
-    assert told.directory.people_filter == ""
+    settings = services.of(made)
+    assert settings.homes == contract_site.Homes(mount="/scratch", path="/scratch/home")
+    assert (
+        settings.directory is not None
+        and settings.directory.bind_dn == bind
+        and settings.directory.ca == AUTHORITY
+    )
+    assert settings.directory.people_filter == ""
     assert "NO_HOMES" in codes(planned("metal-cluster.yaml", tmp_path, site={"directory": DIRECTORY}))
 
 
@@ -83,16 +87,18 @@ def test_a_directory_and_homes_bring_claim_groups_and_packages_and_the_contract_
     ],
 )
 def test_filters_of_the_published_form_are_taken(fits: str, tmp_path: Path) -> None:
-    told = services.of(
+    settings = services.of(
         planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "people_filter": fits}})
     )
-    assert told.directory is not None and told.directory.people_filter == fits
+    assert settings.directory is not None and settings.directory.people_filter == fits
 
 
 def test_an_authority_with_windows_line_ends_is_written_as_openssl_has_it(tmp_path: Path) -> None:
     ca = AUTHORITY.replace("\n", "\r\n") * 2
-    told = services.of(planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "ca": ca}}))
-    assert told.directory is not None and told.directory.ca == AUTHORITY * 2
+    settings = services.of(
+        planned("metal-cluster.yaml", tmp_path, site={"directory": {**DIRECTORY, "ca": ca}})
+    )
+    assert settings.directory is not None and settings.directory.ca == AUTHORITY * 2
 
 
 @pytest.mark.parametrize(
@@ -181,10 +187,10 @@ def test_a_proxy_is_shown_and_its_login_warned_of(tmp_path: Path) -> None:
     given = {"http": PROXY, "https": PROXY, "no_proxy": [".corp.example", "10.0.0.0/8"]}
     plain = planned("metal-cluster.yaml", tmp_path, site={"proxy": given})
     assert plain.as_json()["site"] == {"proxy": given} and "PROXY_LOGIN" not in codes(plain)
-    told = services.of(
+    settings = services.of(
         planned("metal-cluster.yaml", tmp_path, site={"proxy": {**given, "authenticated": True}})
     )
-    assert told.proxy is not None and told.proxy.authenticated
+    assert settings.proxy is not None and settings.proxy.authenticated
     with_login = planned(
         "metal-cluster.yaml", tmp_path, site={"proxy": {"http": PROXY, "authenticated": True}}
     )

@@ -187,9 +187,9 @@ def test_only_sources_that_some_node_builds_are_fetched() -> None:
 def test_no_module_is_built_where_only_the_distributions_own_are_loaded() -> None:
     """The image has the driver: what nodes would build, a kernel in secure boot would not load."""
     for kind, there in (("off", True), ("signed", False)):
-        told = example("oci-cluster")
-        told["software"]["module_signing"] = {"kind": kind}
-        made = plan.plan(spec.from_config(told, "x"))
+        other = example("oci-cluster")
+        other["software"]["module_signing"] = {"kind": kind}
+        made = plan.plan(spec.from_config(other, "x"))
         assert ("gdrcopy" in made.software.versions) is there
         assert ("node.gdrcopy" in {one.id for one in made.claims}) is there
 

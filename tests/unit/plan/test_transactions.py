@@ -67,14 +67,14 @@ def of(name: str, key: str, system: str, kind: Kind | None = None, image: str = 
 
 
 def stanza(package: str, fields: dict[str, Any]) -> str:
-    told = {
+    answers = {
         "Version": "1",
         **{name: value for name, value in fields.items() if name not in ("from", "parts")},
     }
-    own = str(told["Version"])
+    own = str(answers["Version"])
     lines = "".join(
         f"{name}: {' '.join(str(value).split()).replace('@version', own)}\n"
-        for name, value in told.items()
+        for name, value in answers.items()
         if value
     )
     return (

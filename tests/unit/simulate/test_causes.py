@@ -15,7 +15,7 @@ from railbed.laws import bandwidth
 HGX = bandwidth.of(load_machine("metal/hgx-h100"))
 SIZE = 16e9
 SMALL = 1 << 20
-NAMES = {told: name for name, told in causes.MEASUREMENTS.items()}
+NAMES = {description: name for name, description in causes.MEASUREMENTS.items()}
 
 
 def rail_shares(rates: Mapping[tuple[str, int], float], healthy: float) -> dict[str, float]:
@@ -30,7 +30,7 @@ def rail_shares(rates: Mapping[tuple[str, int], float], healthy: float) -> dict[
     }
 
 
-class Bench:
+class FaultyFabric:
     """Takes measurements on a simulated cluster; shares are of what the same cluster gives without its troubles."""
 
     def __init__(self, nodes: int, troubles: Sequence[Trouble]) -> None:
@@ -50,11 +50,11 @@ class Bench:
         for node in range(self.nodes):
             partners = [(node + step) % self.nodes for step in (1, 2) if self.nodes > step]
             for rail in range(8):
-                ways = [
+                paths = [
                     max(self.sick.rail_gbps(*ends, rail, gpu_memory=gpu_memory) for ends in both)
                     for both in zip(*[((node, p), (p, node)) for p in partners], strict=True)
                 ]
-                found[f"node-{node}", rail] = min(ways)
+                found[f"node-{node}", rail] = min(paths)
         return found
 
     def measure(self, name: str) -> dict[str, float]:
@@ -78,20 +78,20 @@ class Bench:
         }
 
 
-def follow(bench: Bench) -> tuple[causes.Cause, list[str]]:
+def follow(fabric: FaultyFabric) -> tuple[causes.Cause, list[str]]:
     """The first cause once it is certain, and the measurements that it took."""
-    shares, says, taken = {"curve": bench.share()}, {}, []
-    healthy = bench.busbw(bench.well)
+    shares, says, taken = {"curve": fabric.share()}, {}, []
+    healthy = fabric.busbw(fabric.well)
     while True:
         evidence = causes.Evidence(shares=shares, nccl_says=says)
-        first = causes.rank(HGX, bench.nodes, "all_reduce", healthy, evidence)[0]
+        first = causes.rank(HGX, fabric.nodes, "all_reduce", healthy, evidence)[0]
         name = NAMES[first.measure]
         if not first.ambiguous or name in taken:
             return first, taken
         taken.append(name)
         if name == "nccl_log":
-            says = bench.says()
-        shares = {**shares, **bench.measure(name)}
+            says = fabric.says()
+        shares = {**shares, **fabric.measure(name)}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,6 @@ def follow(bench: Bench) -> tuple[causes.Cause, list[str]]:
 def test_the_right_cause_after_the_separating_measurements(
     nodes: int, troubles: list[Trouble], cause: str
 ) -> None:
-    found, taken = follow(Bench(nodes, troubles))
+    found, taken = follow(FaultyFabric(nodes, troubles))
     assert (found.cause, found.ambiguous) == (cause, False)
     assert len(taken) <= 3

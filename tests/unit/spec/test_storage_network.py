@@ -56,7 +56,7 @@ def test_the_installer_s_addresses_are_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "source", "path", "told"),
+    ("changes", "source", "path", "reason"),
     [
         ({"storage_network": {}}, None, "platform.storage_network", "nobody’s to give"),
         ({"storage_network": {"cidr": "10.82.0.0/16", "given": True}}, None, "platform.storage_network", "both given"),
@@ -100,8 +100,8 @@ def test_the_installer_s_addresses_are_its_own() -> None:
         ({"roce": "rail-0"}, None, "platform.machines[2].storage_interface", "rail-0 of h100-0 is a routed link"),
     ],
 )  # fmt: skip
-def test_bad_networks(changes: dict[str, Any], source: str | None, path: str, told: str) -> None:
-    with pytest.raises(SpecError, match=told) as caught:
+def test_bad_networks(changes: dict[str, Any], source: str | None, path: str, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason) as caught:
         spec.from_config(cluster(source, **changes), WHERE)
     assert caught.value.path == f"{WHERE}.{path}" and caught.value.hint
 
@@ -123,13 +123,13 @@ def codes(data: dict[str, Any]) -> set[str]:
 def test_without_the_network_the_installer_gives_the_addresses_and_the_plan_says_so() -> None:
     silent = cluster(storage_network=None)
     assert set(given(silent).values()) == {""}
-    (told,) = [
+    (problem,) = [
         one for one in plans.plan(spec.from_config(silent, WHERE)).warnings if one.code == "STORAGE_ADDRESSES"
     ]
     assert (
-        told.path == "railbed:cluster.platform.storage_network"
-        and "@o2ib" in told.message
-        and "cidr" in told.message
+        problem.path == "railbed:cluster.platform.storage_network"
+        and "@o2ib" in problem.message
+        and "cidr" in problem.message
     )
     made = example_clusters.metal(plans.plan(spec.from_config(silent, WHERE)))
     assert all("lnet_nodes" in made.class_of(node).groups and node.storage is None for node in made.nodes)
@@ -137,8 +137,8 @@ def test_without_the_network_the_installer_gives_the_addresses_and_the_plan_says
 
 def test_servers_that_no_mount_names_are_asked_for_and_get_past_the_machines() -> None:
     assert "STORAGE_TAKEN" in codes(cluster(storage_network={"cidr": "10.82.0.0/16"}))
-    told = ["10.82.250.0/24", "10.82.251.1-10.82.251.9", "10.82.252.1"]
-    named = cluster(storage_network={"cidr": "10.82.0.0/16", "taken": told})
+    ranges = ["10.82.250.0/24", "10.82.251.1-10.82.251.9", "10.82.252.1"]
+    named = cluster(storage_network={"cidr": "10.82.0.0/16", "taken": ranges})
     assert "STORAGE_TAKEN" not in codes(named) and given(named) == given(cluster())
     assert "STORAGE_TAKEN" not in codes(cluster(storage_network={"given": True}))
 
@@ -166,10 +166,10 @@ def test_the_contract_has_address_and_interface_and_leaves_them_out_where_there_
     data = cluster(pools={"ctl": {"storage_interface": "mlx5_1"}})
     data["platform"]["machines"][2]["storage_interface"] = "rail-3"
     made = example_clusters.metal(plans.plan(spec.from_config(data, WHERE)))
-    told = {node.name: node.storage for node in made.nodes}
-    assert told["ctl1"] is not None and told["h100-0"] is not None
-    assert told["ctl1"].model_dump() == {"address": "10.82.0.80/16", "interface": "mlx5_1"}
-    assert told["h100-0"].interface == "rail-3"
+    addresses = {node.name: node.storage for node in made.nodes}
+    assert addresses["ctl1"] is not None and addresses["h100-0"] is not None
+    assert addresses["ctl1"].model_dump() == {"address": "10.82.0.80/16", "interface": "mlx5_1"}
+    assert addresses["h100-0"].interface == "rail-3"
     given = example_clusters.metal(
         plans.plan(spec.from_config(cluster(storage_network={"given": True}), WHERE))
     )

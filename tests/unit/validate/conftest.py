@@ -62,7 +62,7 @@ def make_node(name: str, role: str, octet: int) -> Node:
 
 def claims() -> list[Claim]:
     nodes = ["compute", "spare"]
-    told = [
+    rows = [
         Claim(
             id="node.gpus", statement="GPUs", roles=nodes, expectation=expectation("GPUs", 8), simulated=True
         ),
@@ -70,7 +70,7 @@ def claims() -> list[Claim]:
         Claim(id=identity.CLAIM, statement="identity", roles=["controller", *nodes]),
         Claim(id="scheduler.state", statement="scheduler", roles=[]),
     ]
-    told += [
+    rows += [
         Claim(
             id=f"fabric.rail.{i}.bandwidth", statement=f"rail {i}", roles=nodes, simulated=True,
             expectation=Expectation(
@@ -79,7 +79,7 @@ def claims() -> list[Claim]:
         )
         for i in range(RAILS)
     ]  # fmt: skip
-    told += [
+    rows += [
         Claim(id="fabric.all_rails", statement="all", roles=[], expectation=expectation("Gb/s", 0.19), simulated=True),
         Claim(id="fabric.transport", statement="way", roles=[], simulated=True),
         Claim(
@@ -91,7 +91,7 @@ def claims() -> list[Claim]:
         Claim(id="storage.servers", statement="servers", roles=[], expectation=expectation("data servers", 3)),
         Claim(id="job.resume", statement="resume", roles=[], simulated=True),
     ]  # fmt: skip
-    return told
+    return rows
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from railbed.contract import Contract
 from railbed.effects.slurm_text import Job
 from railbed.validate import rails
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 TABLE = (Path(__file__).parents[1] / "data/parse/perftest/ib_write_bw.txt").read_text()
 MARGIN_S = 1
@@ -87,8 +87,8 @@ def measured(
     jobs: list[Job] | None = None,
     pressure: Any = None,
     **filters: Any,
-) -> tuple[dict[tuple[str, str], Judged], Fabric, Bench]:
-    """Runs the stage's rail step: verdicts by claim and node, the fabric, the bench."""
+) -> tuple[dict[tuple[str, str], Judged], Fabric, ValidationRun]:
+    """Runs the stage's rail step: verdicts by claim and node, the fabric, the run."""
     fabric = Fabric(contract, rate)
     scope = select(contract, **{"pattern": "fabric.*", **filters})
     answers = Answers(scope)
@@ -96,7 +96,7 @@ def measured(
     remote.measure = fabric.measure
     if pressure:
         remote.reading = pressure
-    bench = Bench(contract, remote, scope, answers, folder, lambda _: None)
-    bench.jobs = jobs or []
-    rails.run(bench)
-    return {(c.claim, c.node): c for c in answers.complete()}, fabric, bench
+    validation = ValidationRun(contract, remote, scope, answers, folder, lambda _: None)
+    validation.jobs = jobs or []
+    rails.run(validation)
+    return {(c.claim, c.node): c for c in answers.complete()}, fabric, validation

@@ -10,12 +10,12 @@ NAMES = ["node.gpus", "fabric.rail.0.bandwidth", "job.resume"]
 
 
 def question(claim: str = "storage.write", node: str = "", floor: float | None = None) -> Question:
-    wish = (
+    expectation = (
         None
         if floor is None
         else Expectation(unit="MB/s", floor=floor, basis="declared", derivation=["it is"])
     )
-    return Question(Claim(id=claim, statement="", roles=[], expectation=wish, simulated=True), node)
+    return Question(Claim(id=claim, statement="", roles=[], expectation=expectation, simulated=True), node)
 
 
 QUESTIONS = tuple(question(claim, node) for claim in NAMES for node in NODES)

@@ -26,7 +26,7 @@ class Nodes:
 
     def __init__(self, slow: Slow, disturbed: Slow = lambda _: False) -> None:
         self.slow, self.disturbed = slow, disturbed
-        self.told: list[str] = []
+        self.tested: list[str] = []
         self.rounds: list[list[Pair]] = []
 
     def measure(self, number: int, pairs: Sequence[Pair]) -> Mapping[Pair, Measured]:
@@ -49,7 +49,7 @@ def played(
 ) -> Outcome:  # fmt: skip
     record = fault_search.begin(Search(hosts=names(count), known_good=good, rule=RULE))
     log: list[Record] = [] if kept is None else kept
-    return find(record, nodes.measure, budget or Budget(), nodes.told.append, log.append, names(count))
+    return find(record, nodes.measure, budget or Budget(), nodes.tested.append, log.append, names(count))
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,7 +83,7 @@ def test_pairs_that_all_hold_their_floor_accuse_nobody() -> None:
     assert outcome.culprits == [] and outcome.decision.verdict is Verdict.PASS
     tried = [frozenset(pair) for one in nodes.rounds for pair in one]
     assert len(tried) == len(set(tried)) == outcome.runs == 8 * 7 // 2, "each pair once"
-    assert outcome.told().startswith("every pair of nodes that ran holds its floor: ")
+    assert outcome.summary().startswith("every pair of nodes that ran holds its floor: ")
 
 
 def test_pairs_under_bad_conditions_accuse_nobody() -> None:
@@ -91,7 +91,7 @@ def test_pairs_under_bad_conditions_accuse_nobody() -> None:
     outcome = played(8, nodes)
     assert outcome.culprits == []
     assert outcome.decision.verdict is Verdict.UNPROVEN
-    assert "unproven" in outcome.told()
+    assert "unproven" in outcome.summary()
 
 
 def test_a_round_that_says_nothing_ends_it_with_the_reason() -> None:
@@ -106,7 +106,7 @@ def test_the_budget_of_runs_ends_it_and_says_so() -> None:
     outcome = played(8, nodes, Budget(runs=5), kept=kept)
     assert outcome.culprits == []
     assert "budget of 5 runs is used up after 5" in outcome.stopped
-    assert "under suspicion: " in outcome.told() and "h100-3" in outcome.told()
+    assert "under suspicion: " in outcome.summary() and "h100-3" in outcome.summary()
     assert len(kept) == 1 and fault_search.read(fault_search.lines(kept[0]), "kept") == kept[0]
 
 
@@ -114,7 +114,7 @@ def test_the_budget_of_seconds_ends_it_before_a_run() -> None:
     nodes = Nodes(lambda _: False)
     outcome = played(8, nodes, Budget(seconds=-1.0))
     assert outcome.stopped == "the budget of -1 s is used up after 0 runs"
-    assert nodes.rounds == [] and nodes.told == []
+    assert nodes.rounds == [] and nodes.tested == []
 
 
 @pytest.mark.parametrize("count", [8, 64])
@@ -123,8 +123,8 @@ def test_one_bad_node_takes_two_rounds_and_the_second_is_of_suspects(count: int)
     outcome = played(count, nodes)
     assert len(outcome.record.rounds) == 2
     assert outcome.runs <= count // 2 + 1 + 2 * 2
-    assert len(nodes.told) == len(nodes.rounds)
-    assert outcome.told().startswith("pairs of nodes name h100-5 node, confidence 0.95 (")
+    assert len(nodes.tested) == len(nodes.rounds)
+    assert outcome.summary().startswith("pairs of nodes name h100-5 node, confidence 0.95 (")
 
 
 @pytest.mark.parametrize("count", [64, 128])
@@ -135,7 +135,7 @@ def test_what_joins_the_units_accuses_no_node(count: int) -> None:
     outcome = played(count, slow, Budget(runs=100_000, seconds=1e9))
     outcome.withheld = across_units(outcome, unit)
     assert outcome.culprits == []
-    assert not outcome.decision.culprits or "what joins the units" in outcome.told()
+    assert not outcome.decision.culprits or "what joins the units" in outcome.summary()
 
 
 def test_slow_nodes_of_one_unit_stand_where_pairs_within_it_show_them() -> None:

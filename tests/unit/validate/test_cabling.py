@@ -17,8 +17,8 @@ from railbed.fabric.cables import cables
 from railbed.run import Result
 from railbed.validate import cabling
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parent / "data/cabling"
 NODES = [f"h100-{i}" for i in range(4)]
@@ -57,11 +57,11 @@ def judge(contract: Contract, fake_remote: Any, tmp_path: Path) -> Judge:
             update={"nodes": nodes, "machines": machines, "claims": [*contract.claims, CLAIM]}
         )
         scope = select(made, pattern=cabling.CLAIM)
-        bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
-        bench.unreachable = {name: f"blocked by {name}, which cannot be reached" for name in away}
-        bench.dead_rails = {name: f"blocked by node.nics on {name}" for name in dead}
-        cabling.run(bench)
-        return bench.answers.complete()[0], bench
+        validation = ValidationRun(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        validation.unreachable = {name: f"blocked by {name}, which cannot be reached" for name in away}
+        validation.dead_rails = {name: f"blocked by node.nics on {name}" for name in dead}
+        cabling.run(validation)
+        return validation.answers.complete()[0], validation
 
     return judged
 
@@ -83,15 +83,15 @@ def test_what_every_node_hears_is_the_plan(judge: Judge) -> None:
 
 @pytest.mark.refutes("fabric.cabling")
 def test_two_swapped_cables_are_named_and_jobs_leave_their_node_alone(judge: Judge) -> None:
-    verdict, bench = judge(saying(heard("swapped")), with_port)
+    verdict, validation = judge(saying(heard("swapped")), with_port)
     assert verdict.verdict is Verdict.FAIL
     assert verdict.detail["guilty"] == [["h100-1", "rail 0"], ["h100-1", "rail 1"]]
     assert "h100-1 rail 0 ends in leaf1 port 2 (of h100-1 rail 1), not in leaf0 port 2" in verdict.reason
-    assert list(bench.dead_rails) == ["h100-1"]
+    assert list(validation.dead_rails) == ["h100-1"]
 
 
 @pytest.mark.parametrize(
-    ("code", "out", "told"),
+    ("code", "out", "reason"),
     [
         (127, "", "lldpcli"),
         (0, "", "h100-2 rail 0: nothing is heard"),
@@ -99,22 +99,22 @@ def test_two_swapped_cables_are_named_and_jobs_leave_their_node_alone(judge: Jud
         (0, "\x00\xff{{{{", "h100-2 rail 0: nothing is heard"),
     ],
 )
-def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: str, told: str) -> None:
+def test_a_node_that_tells_nothing_proves_nothing(judge: Judge, code: int, out: str, reason: str) -> None:
     good = saying(heard("good"))
 
     def answer(node: str, line: str) -> Result:
         return Result((line,), code, out, "") if node == "h100-2" else good(node, line)
 
     verdict, _ = judge(answer, with_port)
-    assert verdict.verdict is Verdict.UNPROVEN and told in verdict.reason
+    assert verdict.verdict is Verdict.UNPROVEN and reason in verdict.reason
 
 
 def test_rails_that_are_down_explain_that_nothing_is_heard(judge: Judge) -> None:
     said = heard("good")
     said["h100-2"]["lldp"]["interface"] = said["h100-2"]["lldp"]["interface"][1:]
-    told = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
+    reason = "blocked by node.nics on h100-2: h100-2 rail 0: nothing is heard from its switch"
     verdict, _ = judge(saying(said), with_port, dead=("h100-2",))
-    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, told)
+    assert (verdict.verdict, verdict.reason) == (Verdict.UNPROVEN, reason)
     verdict, _ = judge(saying(said), with_port, dead=("h100-2",), away=("h100-3",))
     assert verdict.verdict is Verdict.UNPROVEN
     assert verdict.reason.startswith(
@@ -203,10 +203,10 @@ def test_swapped_cables_of_a_subnet_are_named(judge: Judge) -> None:
     text = subnet()
     one, other = '"h100-2 mlx5_0"', '"h100-2 mlx5_1"'
     text = text.replace(one, "@").replace(other, one).replace("@", other)
-    verdict, bench = judge(lambda _, line: Result((line,), 0, text, ""), in_subnet, "infiniband")
+    verdict, validation = judge(lambda _, line: Result((line,), 0, text, ""), in_subnet, "infiniband")
     assert verdict.verdict is Verdict.FAIL
     assert verdict.detail["guilty"] == [["h100-2", "rail 0"], ["h100-2", "rail 1"]]
-    assert not bench.dead_rails, "the subnet carries packets to wherever the card is"
+    assert not validation.dead_rails, "the subnet carries packets to wherever the card is"
 
 
 def test_a_subnet_that_cannot_be_seen_proves_nothing(judge: Judge) -> None:

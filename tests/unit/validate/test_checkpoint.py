@@ -15,9 +15,9 @@ from railbed.effects.scheduler import Scheduler
 from railbed.run import Result
 from railbed.validate import checkpoint
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.node import checkpoint_probe as probe
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 SIZE = 912_000_000_000
 FREE = 4 * SIZE
@@ -70,11 +70,11 @@ def claims(
     rate: float | None = 80.0,
     pair: tuple[str, str] = ("storage.checkpoint", "storage.restore"),
 ) -> list[Claim]:
-    wish = Expectation(
+    expectation = Expectation(
         unit="GB/s", expected=rate, floor=None if rate is None else 0.9 * rate, derivation=["bought"],
         basis="none" if rate is None else "declared", size_bytes=size,
     )  # fmt: skip
-    return [Claim(id=name, statement="", roles=[], expectation=wish) for name in pair]
+    return [Claim(id=name, statement="", roles=[], expectation=expectation) for name in pair]
 
 
 def reply(node: str, begin: float, end: float, **more: Any) -> str:
@@ -88,24 +88,24 @@ def replies(seconds: float, **more: Any) -> str:
 
 
 @pytest.fixture
-def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
+def validation(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     def make(
-        said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **wishes: Any
+        said: dict[str, str], *, free: int = FREE, drained: str = "", made: int = 0, **changes: Any
     ) -> Any:
-        scheduler = wishes.pop("scheduler", "slurm")
-        reading = wishes.pop("reading", None)
+        scheduler = changes.pop("scheduler", "slurm")
+        reading = changes.pop("reading", None)
         data = contract.filesystems[0].model_copy(update={"name": "data", "mount": "/data"})
         changed = contract.model_copy(
             update={
-                "claims": claims(**wishes), "scheduler": scheduler, "filesystems": [*contract.filesystems, data],
+                "claims": claims(**changes), "scheduler": scheduler, "filesystems": [*contract.filesystems, data],
             }
         )  # fmt: skip
 
         def answer(node: str, line: str) -> Result:
             if line.startswith("scontrol show node"):
                 states = {n.name: "DRAIN" if n.name == drained else "IDLE" for n in contract.nodes if n.rails}
-                told = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
-                return Result((), 0, "\n".join(told), "")
+                rows = [f"NodeName={n} Gres=gpu:8 State={s} Partitions=batch" for n, s in states.items()]
+                return Result((), 0, "\n".join(rows), "")
             if line.startswith("df "):
                 return Result((), 0, f"Avail\n{free}\n", "")
             if line.startswith("mkdir "):
@@ -121,7 +121,7 @@ def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         remote = fake_remote(answer)
         remote.reading = reading or remote.reading
         scope = select(changed, pattern="storage.*")
-        run = Bench(changed, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        run = ValidationRun(changed, remote, scope, Answers(scope), tmp_path, lambda _: None)
         run.scheduler = Scheduler(remote) if scheduler == "slurm" else None
         checkpoint.run(run)
         return {c.claim: c for c in run.answers.complete()}, [line for _, line in remote.commands]
@@ -130,8 +130,8 @@ def bench(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "none"])
-def test_as_fast_as_was_bought_passes(bench: Any, scheduler: str) -> None:
-    found, lines = bench({"write": replies(11.4), "read": replies(11.0)}, scheduler=scheduler)
+def test_as_fast_as_was_bought_passes(validation: Any, scheduler: str) -> None:
+    found, lines = validation({"write": replies(11.4), "read": replies(11.0)}, scheduler=scheduler)
     assert {c.verdict for c in found.values()} == {Verdict.PASS}
     assert found["storage.checkpoint"].measured == pytest.approx(80.0)
     started = [line for line in lines if "probe.py write" in line]
@@ -140,17 +140,17 @@ def test_as_fast_as_was_bought_passes(bench: Any, scheduler: str) -> None:
     assert f" {SIZE // 3} 8" in started[0]
 
 
-def test_only_the_folder_that_was_made_is_removed(bench: Any) -> None:
-    _, lines = bench({"write": replies(11.4), "read": replies(11.0)})
+def test_only_the_folder_that_was_made_is_removed(validation: Any) -> None:
+    _, lines = validation({"write": replies(11.4), "read": replies(11.0)})
     folder = next(line.split()[1] for line in lines if line.startswith("mkdir "))
     assert [line for line in lines if line.startswith("rm ")] == [f"rm -rf {folder}"]
     assert folder.startswith("/scratch/.railbed-checkpoint-")
 
 
 @pytest.mark.refutes("storage.checkpoint")
-def test_too_slow_fails_and_the_last_node_counts(bench: Any) -> None:
+def test_too_slow_fails_and_the_last_node_counts(validation: Any) -> None:
     late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 101, 113)
-    found, _ = bench({"write": late, "read": replies(10)})
+    found, _ = validation({"write": late, "read": replies(10)})
     assert (found["storage.checkpoint"].verdict, found["storage.restore"].verdict) == (
         Verdict.FAIL,
         Verdict.PASS,
@@ -159,26 +159,26 @@ def test_too_slow_fails_and_the_last_node_counts(bench: Any) -> None:
 
 
 @pytest.mark.refutes("storage.restore")
-def test_wrong_bytes_fail_whatever_the_rate(bench: Any) -> None:
-    found, _ = bench(
+def test_wrong_bytes_fail_whatever_the_rate(validation: Any) -> None:
+    found, _ = validation(
         {"write": replies(10), "read": replies(5, wrong=["part-1-0: block 7 holds other bytes"])}
     )
     record = found["storage.restore"]
     assert (record.verdict, "block 7" in record.reason) == (Verdict.FAIL, True)
 
 
-def test_wrong_bytes_fail_on_busy_nodes_too(bench: Any) -> None:
+def test_wrong_bytes_fail_on_busy_nodes_too(validation: Any) -> None:
     """Load makes files slow, never wrong."""
     wrong = replies(5, wrong=["part-1-0: block 7 holds other bytes"])
-    found, lines = bench({"write": replies(10), "read": wrong}, reading=loaded_reading)
+    found, lines = validation({"write": replies(10), "read": wrong}, reading=loaded_reading)
     record = found["storage.restore"]
     assert (record.verdict, "block 7" in record.reason) == (Verdict.FAIL, True)
     assert sum("probe.py read" in line for line in lines) == 1
 
 
-def test_an_error_of_the_filesystem_fails_and_blocks_reading(bench: Any) -> None:
+def test_an_error_of_the_filesystem_fails_and_blocks_reading(validation: Any) -> None:
     broken = json.dumps({"node": NODES[0], "error": "write: No space left on device"}) + "\n"
-    found, lines = bench(
+    found, lines = validation(
         {"write": broken + reply(NODES[1], 0, 1) + reply(NODES[2], 0, 1), "read": replies(1)}
     )
     assert found["storage.checkpoint"].verdict is Verdict.FAIL
@@ -189,30 +189,30 @@ def test_an_error_of_the_filesystem_fails_and_blocks_reading(bench: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "reason"),
     [
         ({"free": SIZE}, "does not fit"), ({"drained": "h100-1", "free": 0}, "GB free"), ({"made": 1}, "cannot be written"),
         ({"size": None}, "how much is to be written"),
     ],
 )  # fmt: skip
-def test_nothing_is_written_where_it_must_not_be(bench: Any, more: dict[str, Any], told: str) -> None:
-    found, lines = bench({"write": replies(1), "read": replies(1)}, **more)
+def test_nothing_is_written_where_it_must_not_be(validation: Any, more: dict[str, Any], reason: str) -> None:
+    found, lines = validation({"write": replies(1), "read": replies(1)}, **more)
     assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
-    assert told in found["storage.checkpoint"].reason
+    assert reason in found["storage.checkpoint"].reason
     assert not any("probe.py write" in line for line in lines)
 
 
-def test_a_run_that_gives_nothing_or_has_no_reference_is_unproven(bench: Any) -> None:
-    found, _ = bench({"write": "", "read": ""})
+def test_a_run_that_gives_nothing_or_has_no_reference_is_unproven(validation: Any) -> None:
+    found, _ = validation({"write": "", "read": ""})
     assert "0 of 3 nodes gave a result" in found["storage.checkpoint"].reason
-    found, _ = bench({"write": replies(1), "read": replies(1)}, rate=None)
+    found, _ = validation({"write": replies(1), "read": replies(1)}, rate=None)
     assert {c.verdict for c in found.values()} == {Verdict.UNPROVEN}
     assert found["storage.checkpoint"].measured == pytest.approx(912)
 
 
-def test_a_rate_of_busy_nodes_is_measured_again_and_accuses_nobody(bench: Any) -> None:
+def test_a_rate_of_busy_nodes_is_measured_again_and_accuses_nobody(validation: Any) -> None:
     late = reply(NODES[0], 100, 111) + reply(NODES[1], 100, 111) + reply(NODES[2], 101, 113)
-    found, lines = bench({"write": late, "read": replies(10)}, reading=loaded_reading)
+    found, lines = validation({"write": late, "read": replies(10)}, reading=loaded_reading)
     record = found["storage.checkpoint"]
     assert record.verdict is Verdict.UNPROVEN
     assert record.reason.startswith("conditions: tasks waited for a processor 9")
@@ -225,12 +225,12 @@ ALL = [("storage.all_write", "storage.all_read"), ("storage.all_write@data", "st
 
 @pytest.mark.refutes("storage.all_write", "storage.all_read")
 @pytest.mark.parametrize("pair", ALL)
-def test_all_nodes_of_every_filesystem_move_what_was_bought(bench: Any, pair: tuple[str, str]) -> None:
-    found, lines = bench({"write": replies(11.4), "read": replies(11.0)}, pair=pair)
+def test_all_nodes_of_every_filesystem_move_what_was_bought(validation: Any, pair: tuple[str, str]) -> None:
+    found, lines = validation({"write": replies(11.4), "read": replies(11.0)}, pair=pair)
     assert {name: c.verdict for name, c in found.items()} == dict.fromkeys(pair, Verdict.PASS)
     mount = "/data" if "@" in pair[0] else "/scratch"
     assert {line.split()[1].rpartition("/")[0] for line in lines if line.startswith("mkdir ")} == {mount}
-    found, _ = bench({"write": replies(20), "read": replies(20)}, pair=pair)
+    found, _ = validation({"write": replies(20), "read": replies(20)}, pair=pair)
     assert {c.verdict for c in found.values()} == {Verdict.FAIL}
-    found, _ = bench({"write": replies(10), "read": ""}, pair=pair)
+    found, _ = validation({"write": replies(10), "read": ""}, pair=pair)
     assert [found[one].verdict for one in pair] == [Verdict.PASS, Verdict.UNPROVEN]

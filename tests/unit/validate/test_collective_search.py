@@ -19,8 +19,8 @@ from railbed.fault_search import decide, read
 from railbed.run import Result
 from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question, Scope, select
+from railbed.validate.validation_run import ValidationRun
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
 ALL_REDUCE = next(
@@ -49,9 +49,12 @@ def printed(nodes: list[str], busbw: float) -> str:
 @pytest.fixture
 def pairs(contract: Contract) -> Contract:
     """The cluster with its collective over two and over four nodes."""
-    wish = Expectation(unit="GB/s", bound=0.1, expected=0.0993, floor=0.09, basis="derived", derivation=[])
+    expectation = Expectation(
+        unit="GB/s", bound=0.1, expected=0.0993, floor=0.09, basis="derived", derivation=[]
+    )
     claims = [
-        Claim(id=f"collective.all_reduce@{k}", statement="", roles=[], expectation=wish) for k in (2, 4)
+        Claim(id=f"collective.all_reduce@{k}", statement="", roles=[], expectation=expectation)
+        for k in (2, 4)
     ]
     return contract.model_copy(update={"claims": claims})
 
@@ -68,8 +71,8 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         rail: str = "",
         said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)",
         drained: str = "",
-    ) -> tuple[Bench, list[str], list[str]]:
-        started, told = list[str](), list[str]()
+    ) -> tuple[ValidationRun, list[str], list[str]]:
+        started, lines = list[str](), list[str]()
 
         def answer(node: str, line: str) -> Result:
             if "_perf" in line:
@@ -89,7 +92,7 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         quiet = remote.reading
 
         def reading(node: str, at: int) -> str:
-            searching = any("a search among" in line for line in told)
+            searching = any("a search among" in line for line in lines)
             return loaded_reading(node, at) if node in busy and searching else quiet(node, at)
 
         remote.reading = reading
@@ -97,89 +100,89 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
         if rail:
             claim = Claim(id="fabric.rail.0.bandwidth", statement="", roles=["compute"])
             scope = Scope((*scope.questions, Question(claim, rail)))
-        bench = Bench(pairs, remote, scope, Answers(scope), tmp_path, told.append)
-        bench.scheduler = Scheduler(remote)
+        validation = ValidationRun(pairs, remote, scope, Answers(scope), tmp_path, lines.append)
+        validation.scheduler = Scheduler(remote)
         if rail:
-            bench.answers.add(
+            validation.answers.add(
                 judged(Question(claim, rail), Verdict.FAIL, "slow", detail={"parts": ["rail 0"]})
             )
-        collectives.run(bench)
-        return bench, started, told
+        collectives.run(validation)
+        return validation, started, lines
 
     return validated
 
 
-def four(bench: Bench) -> Judged:
-    record = bench.answers.of(FOUR)
+def four(validation: ValidationRun) -> Judged:
+    record = validation.answers.of(FOUR)
     assert record is not None
     return record
 
 
 def test_a_healthy_cluster_has_no_search(run: Any) -> None:
-    bench, started, _ = run(lambda _: False)
-    assert four(bench).verdict is Verdict.PASS
+    validation, started, _ = run(lambda _: False)
+    assert four(validation).verdict is Verdict.PASS
     assert len(started) == 1
 
 
 def test_the_slow_node_is_named_and_the_record_is_kept(run: Any) -> None:
-    bench, started, told = run(lambda nodes: "h100-2" in nodes)
-    record = four(bench)
+    validation, started, lines = run(lambda nodes: "h100-2" in nodes)
+    record = four(validation)
     assert record.verdict is Verdict.FAIL
     assert record.detail["guilty"] == [["h100-2", "node"]]
     assert "; pairs of nodes name h100-2 node, confidence 0.95 (" in record.reason
     assert record.detail["search"]["stragglers"][0][0] == "h100-2"
-    (culprit,) = blame.culprits(bench.answers.complete())
+    (culprit,) = blame.culprits(validation.answers.complete())
     assert (culprit.node, culprit.part, culprit.confidence) == ("h100-2", "node", blame.DIRECT)
-    kept = read((bench.folder / "evidence/collectives/search-all_reduce.json").read_text(), "kept")
+    kept = read((validation.folder / "evidence/collectives/search-all_reduce.json").read_text(), "kept")
     assert {one.node for one in decide(kept).culprits} == {"h100-2"}
     assert any(
-        line.startswith(f"{FOUR} failed and nothing else explains it: a search among 4") for line in told
+        line.startswith(f"{FOUR} failed and nothing else explains it: a search among 4") for line in lines
     )
-    assert any(line.startswith("search, round 1: ") for line in told)
+    assert any(line.startswith("search, round 1: ") for line in lines)
     assert sum(one.count(",") == 1 for one in started) == record.detail["search"]["runs"]
 
 
 def test_a_way_between_two_nodes_is_named(run: Any) -> None:
-    bench, _, _ = run(lambda nodes: {"h100-0", "h100-3"} <= set(nodes))
-    (culprit,) = blame.culprits(bench.answers.complete())
+    validation, _, _ = run(lambda nodes: {"h100-0", "h100-3"} <= set(nodes))
+    (culprit,) = blame.culprits(validation.answers.complete())
     assert culprit.node == ""
     assert culprit.part in ("way h100-0 h100-3", "way h100-3 h100-0")
 
 
 def test_what_shows_over_four_nodes_only_accuses_nobody(run: Any) -> None:
-    bench, _, _ = run(lambda nodes: len(nodes) == 4)
-    record = four(bench)
+    validation, _, _ = run(lambda nodes: len(nodes) == 4)
+    record = four(validation)
     assert "guilty" not in record.detail
     assert "every pair of nodes that ran holds its floor" in record.reason
-    (culprit,) = blame.culprits(bench.answers.complete())
+    (culprit,) = blame.culprits(validation.answers.complete())
     assert (culprit.node, culprit.part, culprit.confidence) == ("", "fabric", blame.INFERRED)
 
 
 def test_pairs_on_busy_nodes_accuse_nobody(run: Any) -> None:
-    bench, _, _ = run(lambda nodes: "h100-2" in nodes, busy=("h100-2",))
-    record = four(bench)
+    validation, _, _ = run(lambda nodes: "h100-2" in nodes, busy=("h100-2",))
+    record = four(validation)
     assert record.verdict is Verdict.FAIL, "its own runs were on quiet nodes"
     assert "guilty" not in record.detail
     assert "the search for who is to blame is unproven" in record.reason
 
 
 def test_pairs_that_crash_say_nothing(run: Any) -> None:
-    bench, _, _ = run(lambda _: True, crashes=lambda nodes: len(nodes) == 2)
-    record = four(bench)
+    validation, _, _ = run(lambda _: True, crashes=lambda nodes: len(nodes) == 2)
+    record = four(validation)
     assert "guilty" not in record.detail
     assert "no test of round 1 says anything" in record.detail["search"]["stopped"]
 
 
 def test_a_node_with_which_every_pair_crashes_is_named(run: Any) -> None:
-    bench, started, told = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes)
-    record = four(bench)
+    validation, started, lines = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes)
+    record = four(validation)
     assert (record.verdict, record.detail["guilty"]) == (Verdict.FAIL, [["h100-2", "node"]])
     assert record.reason.startswith("it crashed: all_reduce_perf on h100-2 crashed (SIGSEGV)")
     assert "; pairs of nodes name h100-2 node, confidence 0.95 (" in record.reason
-    (culprit,) = blame.culprits(bench.answers.complete())
+    (culprit,) = blame.culprits(validation.answers.complete())
     assert (culprit.node, culprit.part, culprit.confidence) == ("h100-2", "node", blame.DIRECT)
-    assert (bench.folder / "evidence/collectives/crash-all_reduce.json").exists()
-    assert any(line.startswith(f"{FOUR} crashed: a search among 4 nodes") for line in told)
+    assert (validation.folder / "evidence/collectives/crash-all_reduce.json").exists()
+    assert any(line.startswith(f"{FOUR} crashed: a search among 4 nodes") for line in lines)
     assert sum(one.count(",") == 1 for one in started) == record.detail["search"]["runs"] > 0
 
 
@@ -192,43 +195,43 @@ def test_a_node_with_which_every_pair_crashes_is_named(run: Any) -> None:
     ],
 )
 def test_a_crash_that_no_node_makes_alone_names_nobody(run: Any, crashes: Slow, said: str) -> None:
-    bench, _, told = run(lambda _: False, crashes=crashes)
-    found = next(one for one in bench.answers.complete() if one.claim == FOUR)
-    assert found.verdict is Verdict.UNPROVEN and blame.culprits(bench.answers.complete()) == []
+    validation, _, lines = run(lambda _: False, crashes=crashes)
+    found = next(one for one in validation.answers.complete() if one.claim == FOUR)
+    assert found.verdict is Verdict.UNPROVEN and blame.culprits(validation.answers.complete()) == []
     assert found.reason.startswith("all_reduce_perf on h100-2 crashed") and any(
-        said in one for one in told
-    ), told
+        said in one for one in lines
+    ), lines
 
 
 def test_pairs_that_crash_on_busy_nodes_name_nobody(run: Any) -> None:
-    bench, _, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, busy=("h100-2",))
-    assert next(one for one in bench.answers.complete() if one.claim == FOUR).verdict is Verdict.UNPROVEN
+    validation, _, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, busy=("h100-2",))
+    assert next(one for one in validation.answers.complete() if one.claim == FOUR).verdict is Verdict.UNPROVEN
 
 
 def test_a_node_that_crashed_and_was_drained_since_is_named_as_the_obstacle(run: Any) -> None:
-    bench, started, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, drained="h100-2")
-    found = next(one for one in bench.answers.complete() if one.claim == FOUR)
+    validation, started, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, drained="h100-2")
+    found = next(one for one in validation.answers.complete() if one.claim == FOUR)
     assert found.verdict is Verdict.UNPROVEN and all(one.count(",") == 3 for one in started)
     assert found.reason.endswith("; blocked by scheduler.state: h100-2 is IDLE+DRAIN")
 
 
 def test_a_node_that_failed_by_itself_explains_a_crash(run: Any) -> None:
-    bench, started, told = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, rail="h100-2")
-    assert bench.answers.of(FOUR) is None and all(one.count(",") == 3 for one in started)
-    assert f"no search for who made {FOUR} crash: h100-2 failed claims of its own" in told
+    validation, started, lines = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, rail="h100-2")
+    assert validation.answers.of(FOUR) is None and all(one.count(",") == 3 for one in started)
+    assert f"no search for who made {FOUR} crash: h100-2 failed claims of its own" in lines
 
 
 def test_a_slow_rail_explains_it_and_nothing_is_searched(run: Any) -> None:
-    bench, started, _ = run(lambda nodes: "h100-2" in nodes, rail="h100-2")
-    assert "search" not in four(bench).detail
+    validation, started, _ = run(lambda nodes: "h100-2" in nodes, rail="h100-2")
+    assert "search" not in four(validation).detail
     assert all(one.count(",") == 3 for one in started)
 
 
 def test_the_budget_is_said_where_it_ends_a_search(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collectives, "Budget", lambda: _budget(2))
-    bench, _, _ = run(lambda nodes: "h100-2" in nodes)
-    assert "the budget of 2 runs is used up" in four(bench).reason
-    assert json.loads(json.dumps(four(bench).detail["search"]))["verdict"] == "unproven"
+    validation, _, _ = run(lambda nodes: "h100-2" in nodes)
+    assert "the budget of 2 runs is used up" in four(validation).reason
+    assert json.loads(json.dumps(four(validation).detail["search"]))["verdict"] == "unproven"
 
 
 def _budget(runs: int) -> Any:

@@ -21,14 +21,16 @@ NODES = [f"h100-{i}" for i in range(4)]
 
 def curved(floor_small: float | None) -> Question:
     """all_reduce over four nodes at 64 MiB, and at 4 MiB with this floor."""
-    wish = Expectation(unit="GB/s", bound=0.1, expected=0.09927, floor=0.095, basis="derived", derivation=[])
+    expectation = Expectation(
+        unit="GB/s", bound=0.1, expected=0.09927, floor=0.095, basis="derived", derivation=[]
+    )
     curve = [
         Reach(size_bytes=4 << 20, expected=floor_small, floor=floor_small),
-        Reach(size_bytes=64 << 20, expected=wish.expected, floor=wish.floor),
+        Reach(size_bytes=64 << 20, expected=expectation.expected, floor=expectation.floor),
     ]
     claim = Claim(
         id="collective.all_reduce@4", statement="", roles=[],
-        expectation=wish.model_copy(update={"curve": curve}), simulated=True,
+        expectation=expectation.model_copy(update={"curve": curve}), simulated=True,
     )  # fmt: skip
     return Question(claim, "")
 

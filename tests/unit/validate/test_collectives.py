@@ -18,20 +18,20 @@ from railbed.judge import transport
 from railbed.run import Result
 from railbed.validate import collective_table, collectives
 from railbed.validate.answers import Answers, judged
-from railbed.validate.bench import Bench
 from railbed.validate.collective_programs import message_bytes
 from railbed.validate.scope import Question, Scope, select
+from railbed.validate.validation_run import ValidationRun
 
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
 
 
 def question(op: str, floor: float = 0.095) -> Question:
-    wish = Expectation(
+    expectation = Expectation(
         unit="GB/s", bound=0.1, expected=0.09927, floor=floor, basis="derived", derivation=["line"]
     )
     return Question(
-        Claim(id=f"collective.{op}@4", statement="", roles=[], expectation=wish, simulated=True), ""
+        Claim(id=f"collective.{op}@4", statement="", roles=[], expectation=expectation, simulated=True), ""
     )
 
 
@@ -135,12 +135,12 @@ def halve(moved: Counts) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, fake_remote: Any) -> Any:
+def validation(tmp_path: Path, fake_remote: Any) -> Any:
     """A scheduler that runs anything at once; each start gets the next reply, and each counts by the next of ``counted``."""
 
     def make(
         contract: Contract, replies: list[Result], drained: str = "", counted: Sequence[Change] = ()
-    ) -> tuple[Bench, Any]:
+    ) -> tuple[ValidationRun, Any]:
         said, ports = iter(replies), Ports(counted)
 
         def answer(node: str, line: str) -> Result:
@@ -160,16 +160,16 @@ def bench(tmp_path: Path, fake_remote: Any) -> Any:
 
         remote = fake_remote(answer)
         scope = select(contract, pattern="collective.*")
-        made = Bench(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        made = ValidationRun(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
         made.scheduler = Scheduler(remote)
         return made, remote
 
     return make
 
 
-def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> None:
+def test_a_missed_floor_is_tried_once_more(contract: Contract, validation: Any) -> None:
     slow = slowed(LOG)
-    made, remote = bench(contract, [Result((), 0, slow, ""), Result((), 0, LOG, "")])
+    made, remote = validation(contract, [Result((), 0, slow, ""), Result((), 0, LOG, "")])
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.PASS
@@ -178,12 +178,12 @@ def test_a_missed_floor_is_tried_once_more(contract: Contract, bench: Any) -> No
 
 
 @pytest.mark.refutes("collective.{name}@{nodes}")
-def test_a_floor_missed_every_time_fails(contract: Contract, bench: Any) -> None:
-    wish = contract.claims[-3].model_copy(
+def test_a_floor_missed_every_time_fails(contract: Contract, validation: Any) -> None:
+    expectation = contract.claims[-3].model_copy(
         update={"expectation": question("all_reduce", floor=0.0999).claim.expectation}
     )
-    strict = contract.model_copy(update={"claims": [wish]})
-    made, _ = bench(strict, [Result((), 0, LOG, "")] * COLLECTIVE_TRIES)
+    strict = contract.model_copy(update={"claims": [expectation]})
+    made, _ = validation(strict, [Result((), 0, LOG, "")] * COLLECTIVE_TRIES)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.FAIL
 
@@ -199,8 +199,8 @@ def load(remote: Any, busy_runs: int) -> None:
     remote.reading = reading
 
 
-def test_a_floor_missed_on_busy_nodes_is_no_fault(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")] * 9)
+def test_a_floor_missed_on_busy_nodes_is_no_fault(contract: Contract, validation: Any) -> None:
+    made, remote = validation(contract, [Result((), 0, slowed(LOG), "")] * 9)
     load(remote, 99)
     collectives.run(made)
     record = made.answers.complete()[0]
@@ -211,24 +211,24 @@ def test_a_floor_missed_on_busy_nodes_is_no_fault(contract: Contract, bench: Any
 
 
 def test_a_floor_missed_on_nodes_that_become_quiet_fails_by_the_quiet_runs_alone(
-    contract: Contract, bench: Any
+    contract: Contract, validation: Any
 ) -> None:
-    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")] * 9)
+    made, remote = validation(contract, [Result((), 0, slowed(LOG), "")] * 9)
     load(remote, 1)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.FAIL
     assert len(starts(remote)) == 1 + COLLECTIVE_TRIES
 
 
-def test_a_floor_that_holds_on_busy_nodes_passes(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [Result((), 0, LOG, "")])
+def test_a_floor_that_holds_on_busy_nodes_passes(contract: Contract, validation: Any) -> None:
+    made, remote = validation(contract, [Result((), 0, LOG, "")])
     load(remote, 99)
     collectives.run(made)
     assert made.answers.complete()[0].verdict is Verdict.PASS
 
 
-def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [Result((), 0, slowed(LOG), "")])
+def test_a_slow_rail_explains_a_missed_floor_at_once(contract: Contract, validation: Any) -> None:
+    made, remote = validation(contract, [Result((), 0, slowed(LOG), "")])
     rail = Claim(id="fabric.rail.0.bandwidth", statement="", roles=["compute"])
     made.answers = Answers(Scope((*made.scope.questions, Question(rail, "h100-1"))))
     made.answers.add(judged(Question(rail, "h100-1"), Verdict.FAIL, "slow"))
@@ -255,9 +255,9 @@ def eight_rails(contract: Contract) -> Contract:
 
 
 def asking_for_transport(
-    contract: Contract, bench: Any, replies: int, counted: list[Change]
-) -> tuple[Bench, Any]:
-    made, remote = bench(
+    contract: Contract, validation: Any, replies: int, counted: list[Change]
+) -> tuple[ValidationRun, Any]:
+    made, remote = validation(
         eight_rails(contract), [Result((), 0, table("all_reduce"), "")] * replies, counted=counted
     )
     claim = Claim(id="fabric.transport", statement="way", roles=[], simulated=True)
@@ -278,9 +278,9 @@ def asking_for_transport(
 )
 @pytest.mark.refutes("fabric.transport")
 def test_counters_that_look_wrong_are_taken_again(
-    contract: Contract, bench: Any, counted: list[Change], verdict: Verdict
+    contract: Contract, validation: Any, counted: list[Change], verdict: Verdict
 ) -> None:
-    made, remote = asking_for_transport(contract, bench, len(counted), counted)
+    made, remote = asking_for_transport(contract, validation, len(counted), counted)
     collectives.run(made)
     record = made.answers.of("fabric.transport")
     assert record is not None
@@ -291,8 +291,8 @@ def test_counters_that_look_wrong_are_taken_again(
     assert len(kept) == len(counted), "every try is kept"
 
 
-def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contract, bench: Any) -> None:
-    made, remote = asking_for_transport(contract, bench, 9, [halve] * 9)
+def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contract, validation: Any) -> None:
+    made, remote = asking_for_transport(contract, validation, 9, [halve] * 9)
     load(remote, 99)
     collectives.run(made)
     record = made.answers.of("fabric.transport")
@@ -301,22 +301,22 @@ def test_counters_that_look_wrong_on_busy_nodes_accuse_nothing(contract: Contrac
     assert record.reason.startswith("conditions: ")
 
 
-def test_nothing_is_counted_where_nobody_asks(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [Result((), 0, LOG, "")])
+def test_nothing_is_counted_where_nobody_asks(contract: Contract, validation: Any) -> None:
+    made, remote = validation(contract, [Result((), 0, LOG, "")])
     collectives.run(made)
     assert not [line for _, line in remote.commands if " count " in line]
 
 
-def test_a_program_that_ends_badly_proves_nothing(contract: Contract, bench: Any) -> None:
-    made, _ = bench(contract, [Result((), 3, "h100-1: Test NCCL failure: rail3", "")] * 2)
+def test_a_program_that_ends_badly_proves_nothing(contract: Contract, validation: Any) -> None:
+    made, _ = validation(contract, [Result((), 3, "h100-1: Test NCCL failure: rail3", "")] * 2)
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
     assert "rail3" in record.reason
 
 
-def test_too_few_free_nodes_say_whose_job_is_in_the_way(contract: Contract, bench: Any) -> None:
-    made, remote = bench(contract, [], drained="h100-0")
+def test_too_few_free_nodes_say_whose_job_is_in_the_way(contract: Contract, validation: Any) -> None:
+    made, remote = validation(contract, [], drained="h100-0")
     collectives.run(made)
     record = made.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
@@ -337,19 +337,19 @@ GIB8 = 8 << 30
 
 
 def sized(op: str, size_bytes: int | None, floor: float = 0.095) -> Claim:
-    wish = question(op, floor).claim.expectation
-    assert wish is not None
+    expectation = question(op, floor).claim.expectation
+    assert expectation is not None
     return Claim(
         id=f"collective.{op}@4", statement="", roles=[],
-        expectation=wish.model_copy(update={"size_bytes": size_bytes}), simulated=True,
+        expectation=expectation.model_copy(update={"size_bytes": size_bytes}), simulated=True,
     )  # fmt: skip
 
 
-def test_each_collective_runs_at_the_size_of_its_reference(contract: Contract, bench: Any) -> None:
+def test_each_collective_runs_at_the_size_of_its_reference(contract: Contract, validation: Any) -> None:
     claims = [sized("all_reduce", None), sized("all_gather", GIB8), sized("reduce_scatter", GIB8)]
     big = LOG.replace("67108864", str(GIB8))
     replies = [table("all_reduce"), *[table(op, big) for op in ("all_gather", "reduce_scatter") * 3]]
-    made, remote = bench(
+    made, remote = validation(
         contract.model_copy(update={"claims": claims}), [Result((), 0, text, "") for text in replies]
     )
     collectives.run(made)
@@ -372,22 +372,22 @@ def test_a_log_below_the_size_of_its_reference_proves_nothing(contract: Contract
 
 
 def test_an_expectation_without_a_size_is_written_as_before() -> None:
-    wish = question("all_reduce").claim.expectation
-    assert wish is not None
-    assert "size_bytes" not in wish.model_dump_json()
-    assert Expectation.model_validate_json(wish.model_dump_json()) == wish
+    expectation = question("all_reduce").claim.expectation
+    assert expectation is not None
+    assert "size_bytes" not in expectation.model_dump_json()
+    assert Expectation.model_validate_json(expectation.model_dump_json()) == expectation
 
 
-def test_all_sizes_run_in_one_start_and_are_counted(contract: Contract, bench: Any) -> None:
-    made, remote = bench(
+def test_all_sizes_run_in_one_start_and_are_counted(contract: Contract, validation: Any) -> None:
+    made, remote = validation(
         contract.model_copy(update={"claims": [curved(0.05).claim]}),
         [Result((), 0, with_small_row(0.08), "")],
     )
-    told: list[str] = []
-    made.say = told.append
+    lines: list[str] = []
+    made.say = lines.append
     collectives.run(made)
     # 9 times 68 MiB at 0.0993 GB/s, each byte 1.5 times.
-    assert told[0] == "collectives: 1 starts over 4 nodes, data move for about 10 s"
+    assert lines[0] == "collectives: 1 starts over 4 nodes, data move for about 10 s"
     assert starts(remote)[0].startswith("all_reduce_perf -b 4194304 -e 67108864 -f 16 -g 1 ")
     assert made.answers.of("collective.all_reduce@4").verdict is Verdict.PASS
     assert message_bytes([4 << 20, 64 << 20]) == 8 * (68 << 20) + (68 << 20)

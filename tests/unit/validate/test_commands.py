@@ -51,9 +51,9 @@ def identified(one: Judged) -> Judged:
 
 
 def judge_all(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    def step(bench: Any) -> None:
-        found = [answers.judged(q, verdict, "seen", measured=0.1) for q in bench.scope.questions]
-        bench.answers.add(*(identified(one) for one in found))
+    def step(validation: Any) -> None:
+        found = [answers.judged(q, verdict, "seen", measured=0.1) for q in validation.scope.questions]
+        validation.answers.add(*(identified(one) for one in found))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
 
@@ -67,9 +67,9 @@ def test_the_verdict_is_the_exit_status(
     app: typer.Typer, checkout: Workspace, monkeypatch: pytest.MonkeyPatch, verdict: Verdict, status: int
 ) -> None:
     judge_all(monkeypatch, verdict)
-    told = invoke(app, "validate", "--json")
-    assert told.exit_code == status
-    body = json.loads(told.stdout)
+    reply = invoke(app, "validate", "--json")
+    assert reply.exit_code == status
+    body = json.loads(reply.stdout)
     assert body["verdict"] == verdict.value
     assert bool(body["certificate"]) == (verdict is Verdict.PASS)
     again = invoke(app, "report", "--json")
@@ -78,8 +78,8 @@ def test_the_verdict_is_the_exit_status(
 
 def test_accepting_needs_a_reason(app: typer.Typer, checkout: Workspace) -> None:
     for words in (["--accept-unproven", "job.resume"], ["--reason", "because"]):
-        told = invoke(app, "validate", *words)
-        assert isinstance(told.exception, UsageError)
+        reply = invoke(app, "validate", *words)
+        assert isinstance(reply.exception, UsageError)
 
 
 def test_one_reason_may_serve_several_claims() -> None:
@@ -89,27 +89,27 @@ def test_one_reason_may_serve_several_claims() -> None:
 
 
 def test_the_schema_of_a_report_needs_no_stack(app: typer.Typer) -> None:
-    told = invoke(app, "report", "--schema")
-    assert told.exit_code == 0
-    assert json.loads(told.stdout)["properties"]["schema"] == {
+    reply = invoke(app, "report", "--schema")
+    assert reply.exit_code == 0
+    assert json.loads(reply.stdout)["properties"]["schema"] == {
         "const": "railbed/report/v1", "description": "Version of this form.",
     }  # fmt: skip
 
 
 def test_no_report_yet(app: typer.Typer, checkout: Workspace) -> None:
-    told = invoke(app, "report")
-    assert isinstance(told.exception, RailbedError)
-    assert told.exception.exit_status == 3
+    reply = invoke(app, "report")
+    assert isinstance(reply.exception, RailbedError)
+    assert reply.exception.exit_status == 3
 
 
 def test_the_certificate_that_stands(app: typer.Typer, checkout: Workspace, contract: Contract) -> None:
-    told = invoke(app, "certificate", "verify")
-    assert isinstance(told.exception, RailbedError)
-    assert told.exception.exit_status == 3
+    reply = invoke(app, "certificate", "verify")
+    assert isinstance(reply.exception, RailbedError)
+    assert reply.exception.exit_status == 3
     run(contract, checkout)
-    told = invoke(app, "certificate", "verify", "--json")
-    assert told.exit_code == 0
-    assert json.loads(told.stdout)["pinned"] is True
+    reply = invoke(app, "certificate", "verify", "--json")
+    assert reply.exit_code == 0
+    assert json.loads(reply.stdout)["pinned"] is True
     shown = invoke(app, "certificate", "show")
     assert shown.exit_code == 0
     assert "pinned: the key of stack test" in shown.stdout.replace("\n", " ")
@@ -123,9 +123,9 @@ def test_a_tampered_certificate_is_a_failure(
     copy.write_text(
         checkout.certificate_file.read_text().replace('"simulated": true', '"simulated": false', 1)
     )
-    told = invoke(app, "certificate", "verify", str(copy))
-    assert isinstance(told.exception, RailbedError)
-    assert told.exception.exit_status == 1
+    reply = invoke(app, "certificate", "verify", str(copy))
+    assert isinstance(reply.exception, RailbedError)
+    assert reply.exception.exit_status == 1
 
 
 @pytest.fixture
@@ -148,9 +148,9 @@ def test_a_certificate_of_ones_own_is_never_shown_as_anothers(
     body = json.loads(invoke(app, "certificate", "show", file, "--json").stdout)
     assert (body["pinned"], body["owner"], body["key"]) == (False, "", "railbed certificate test")
     assert body["fingerprint"].startswith("SHA256:")
-    told = invoke(app, "certificate", "verify", file, "--json")
-    assert told.exit_code == 3
-    said = json.loads(told.stdout)
+    reply = invoke(app, "certificate", "verify", file, "--json")
+    assert reply.exit_code == 3
+    said = json.loads(reply.stdout)
     assert (said["valid"], said["pinned"]) == (None, False)
     key = str(Workspace(foreign.parents[3], "test").signing_key.with_suffix(".pub"))
     assert invoke(app, "certificate", "verify", file, "--key", key).exit_code == 0
@@ -163,16 +163,16 @@ def test_verify_looks_at_the_folder(app: typer.Typer, checkout: Workspace, contr
     report = folder / "report.json"
     whole = report.read_text()
     report.write_text(whole.replace('"measured": 0.1', '"measured": 400.0'))
-    told = invoke(app, "certificate", "verify", "--json")
-    assert (told.exit_code, json.loads(told.stdout)["valid"]) == (1, False)
+    reply = invoke(app, "certificate", "verify", "--json")
+    assert (reply.exit_code, json.loads(reply.stdout)["valid"]) == (1, False)
     report.write_text(whole)
     added = folder / "evidence" / "[" / "x] more.txt"
     added.parent.mkdir(parents=True)
     added.write_text("")
-    told = invoke(app, "certificate", "verify")
-    assert told.exit_code == 1
-    assert "not valid" in told.stdout
-    assert "evidence/[/x] more.txt" in told.stdout
+    reply = invoke(app, "certificate", "verify")
+    assert reply.exit_code == 1
+    assert "not valid" in reply.stdout
+    assert "evidence/[/x] more.txt" in reply.stdout
     added.unlink()
     alone = shutil.copy(folder / "certificate.json", str(checkout.root / "alone.json"))
     assert invoke(app, "certificate", "verify", alone).exit_code == 3
@@ -184,12 +184,12 @@ def test_words_in_square_brackets_are_words(
 ) -> None:
     """Finding 8 (e): `[/x]` was a MarkupError."""
 
-    def step(bench: Any) -> None:
+    def step(validation: Any) -> None:
         found = [
             identified(answers.judged(q, Verdict.PASS, "seen", measured="[/x]"))
-            for q in bench.scope.questions
+            for q in validation.scope.questions
         ]
-        bench.answers.add(*(one for one in found if one.claim != "job.resume"))
+        validation.answers.add(*(one for one in found if one.claim != "job.resume"))
 
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
     run(contract, checkout, accept={"job.resume": "[/x] ticket"})
@@ -202,10 +202,10 @@ def test_a_key_that_is_none_is_refused(
     app: typer.Typer, checkout: Workspace, foreign: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_bytes("ssh-ed25519".encode("utf-16"))
-    told = invoke(
+    reply = invoke(
         app, "certificate", "verify", str(foreign / "certificate.json"), "--key", str(tmp_path / "key")
     )
-    assert isinstance(told.exception, UsageError)
+    assert isinstance(reply.exception, UsageError)
 
 
 def test_the_table_groups_rails_by_node_and_keeps_what_failed_apart(
@@ -268,21 +268,21 @@ REASON = "x [/bold] y [railbed:healthcheck] :smile: [red]z"
 def test_a_reason_is_shown_as_it_is_in_every_table(
     app: typer.Typer, checkout: Workspace, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    def step(bench: Any) -> None:
-        bench.answers.add(
-            *(answers.judged(q, Verdict.FAIL, reason, measured=reason) for q in bench.scope.questions)
+    def step(validation: Any) -> None:
+        validation.answers.add(
+            *(answers.judged(q, Verdict.FAIL, reason, measured=reason) for q in validation.scope.questions)
         )
 
     for console in (output.out, output.err):
         monkeypatch.setattr(console, "_width", 400)
     monkeypatch.setattr(stage, "STEPS", (("all", step),))
     for words in (["validate"], ["report"], ["report", "--json"]):
-        told = invoke(app, *words)
-        assert told.exit_code == (1 if words == ["validate"] else 0), told.exception
-        assert REASON in told.stdout
-        assert "\x1b" not in told.output
-        assert "\\u001b" not in told.output
-    folder = Path(json.loads(told.stdout)["report"])
+        reply = invoke(app, *words)
+        assert reply.exit_code == (1 if words == ["validate"] else 0), reply.exception
+        assert REASON in reply.stdout
+        assert "\x1b" not in reply.output
+        assert "\\u001b" not in reply.output
+    folder = Path(json.loads(reply.stdout)["report"])
     for name in ("report.json", "junit.xml", "report.html"):
         assert "[/bold] y [railbed:healthcheck]" in (folder / name).read_text()
 
@@ -306,7 +306,7 @@ def test_a_drained_node_s_reason_is_shown_as_it_is(
     for console in (output.out, output.err):
         monkeypatch.setattr(console, "_width", 400)
     for words in (["node", "list"], ["node", "show", "h100-1"]):
-        told = invoke(app, *words)
-        assert told.exit_code == 0, told.exception
-        assert REASON in told.stdout
-        assert "\x1b" not in told.output
+        reply = invoke(app, *words)
+        assert reply.exit_code == 0, reply.exception
+        assert REASON in reply.stdout
+        assert "\x1b" not in reply.output

@@ -14,8 +14,8 @@ from railbed.effects.slurm_text import Job
 from railbed.run import Result
 from railbed.validate import diagnostics
 from railbed.validate.answers import Answers, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parent.parent / "data/parse"
 CLAIM = Claim(
@@ -39,17 +39,19 @@ def said(diag: str, health: str = "healthy.json", code: int = 0) -> Callable[[st
 
 @pytest.fixture
 def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
-    """Node → verdict, and what was run; ``prepare`` gets the bench first."""
+    """Node → verdict, and what was run; ``prepare`` changes the run first."""
 
-    def runs(answer: Any, prepare: Callable[[Bench], None] = lambda _: None, *, quick: bool = False) -> Any:
+    def runs(
+        answer: Any, prepare: Callable[[ValidationRun], None] = lambda _: None, *, quick: bool = False
+    ) -> Any:
         nodes = [node.model_copy(update={"gpus": min(node.gpus, 2)}) for node in contract.nodes]
         made = contract.model_copy(update={"nodes": nodes, "claims": [*contract.claims, CLAIM, ENGINE]})
         scope = select(made, quick=quick)
-        bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
-        prepare(bench)
-        diagnostics.run(bench)
-        found = {one.node: one for one in bench.answers.complete() if one.claim == diagnostics.CLAIM}
-        return found, bench.remote.commands
+        validation = ValidationRun(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        prepare(validation)
+        diagnostics.run(validation)
+        found = {one.node: one for one in validation.answers.complete() if one.claim == diagnostics.CLAIM}
+        return found, validation.remote.commands
 
     return runs
 
@@ -69,7 +71,7 @@ def test_a_failed_test_fails_its_node_also_where_dcgmi_ends_with_an_error(run: R
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "reason"),
     [
         (Result(("dcgmi",), 3, "", "the host engine does not answer"), "the host engine does not answer"),
         (Result(("dcgmi",), 124, "", ""), "did not end"),
@@ -77,15 +79,15 @@ def test_a_failed_test_fails_its_node_also_where_dcgmi_ends_with_an_error(run: R
         (Result(("dcgmi",), 0, "\x00\xff{{{", ""), "dcgmi diag"),
     ],
 )
-def test_what_did_not_run_proves_nothing(run: Run, result: Result, told: str) -> None:
+def test_what_did_not_run_proves_nothing(run: Run, result: Result, reason: str) -> None:
     found, _ = run(lambda *_: result)
     assert {one.verdict for one in found.values()} == {Verdict.UNPROVEN}
-    assert told in found["h100-1"].reason
+    assert reason in found["h100-1"].reason
 
 
 def test_how_deep_follows_from_the_run(run: Run) -> None:
-    def in_service(bench: Bench) -> None:
-        bench.scheduler, bench.reserved = object(), frozenset({"h100-3"})  # type: ignore[assignment]
+    def in_service(validation: ValidationRun) -> None:
+        validation.scheduler, validation.reserved = object(), frozenset({"h100-3"})  # type: ignore[assignment]
 
     found, commands = run(said("version-4.json"), in_service)
     assert {name: one.detail["level"] for name, one in found.items()} == {
@@ -96,11 +98,11 @@ def test_how_deep_follows_from_the_run(run: Run) -> None:
 
 
 def test_a_node_at_work_or_whose_driver_is_silent_is_left_alone(run: Run) -> None:
-    def prepare(bench: Bench) -> None:
-        bench.jobs = [Job(7, "ada", "train", "RUNNING", ("h100-1",), "")]
-        bench.unreachable = {"h100-2": "blocked by h100-2, which cannot be reached"}
-        question = next(q for q in bench.scope.get("node.gpus") if q.node == "h100-3")
-        bench.answers.add(judged(question, Verdict.UNPROVEN, "nvidia-smi: no answer"))
+    def prepare(validation: ValidationRun) -> None:
+        validation.jobs = [Job(7, "ada", "train", "RUNNING", ("h100-1",), "")]
+        validation.unreachable = {"h100-2": "blocked by h100-2, which cannot be reached"}
+        question = next(q for q in validation.scope.get("node.gpus") if q.node == "h100-3")
+        validation.answers.add(judged(question, Verdict.UNPROVEN, "nvidia-smi: no answer"))
 
     found, commands = run(said("version-4.json"), prepare)
     assert [node for node, _ in commands] == ["h100-0"]
@@ -110,9 +112,9 @@ def test_a_node_at_work_or_whose_driver_is_silent_is_left_alone(run: Run) -> Non
 
 @pytest.mark.parametrize("claim", diagnostics.EXPLAINING)
 def test_what_is_known_of_the_node_explains_a_diagnosis_that_proves_nothing(run: Run, claim: str) -> None:
-    def prepare(bench: Bench) -> None:
-        question = next(q for q in bench.scope.get(claim) if q.node == "h100-3")
-        bench.answers.add(judged(question, Verdict.FAIL, "broken"))
+    def prepare(validation: ValidationRun) -> None:
+        question = next(q for q in validation.scope.get(claim) if q.node == "h100-3")
+        validation.answers.add(judged(question, Verdict.FAIL, "broken"))
 
     silent = Result(("dcgmi",), 3, "", "the host engine does not answer")
     found, _ = run(lambda *_: silent, prepare)

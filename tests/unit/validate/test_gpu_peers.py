@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.gpu_answers import NODES, WAYS, Run, part, runner, text
+from tests.support.gpu_answers import NODES, RATES, Run, part, runner, text
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
@@ -44,7 +44,7 @@ def alone(run: Run, said: dict[str, Any], count: int = 8) -> Found:
 
 def slow(count: int) -> dict[str, Any]:
     """All GPUs of the node multiply at 0.85 of the others' rate, above every floor."""
-    rates: dict[str, Any] = {"rates": {**WAYS, "bf16": WAYS["bf16"] * 0.85}}
+    rates: dict[str, Any] = {"rates": {**RATES, "bf16": RATES["bf16"] * 0.85}}
     changes: dict[str, Any] = {f"gpu{at}": rates for at in range(count)}
     return part(NODE, count, **changes)
 

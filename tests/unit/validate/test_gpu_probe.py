@@ -28,7 +28,7 @@ def started(*arguments: str, stack: str = "") -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-def answered(printed: str, count: int) -> gpu_answers.Part | str:
+def answered(printed: str, count: int) -> gpu_answers.GpuReply | str:
     """What a node's lines come to; each is short enough."""
     assert max(len(line.encode()) for line in printed.splitlines()) < 1000
     return gpu_answers.joined("h100-3", node_json.lines(printed, gpu_answers.LINE), count, "program")
@@ -50,7 +50,7 @@ def test_the_real_program_computes_on_processors(stack: Path) -> None:
     done = started("--gpus", "2", "--measure", ASKED, stack=str(stack))
     assert done.returncode == 0, done.stderr
     part = answered(done.stdout, 2)
-    assert isinstance(part, gpu_answers.Part)
+    assert isinstance(part, gpu_answers.GpuReply)
     assert (part.node, [gpu.index for gpu in part.gpus]) == ("h100-3", [0, 1])
     assert part.torch.startswith(training.TORCH)
     for gpu in part.gpus:
@@ -118,7 +118,7 @@ def test_copies_between_gpus_are_a_line_of_each_sender(monkeypatch: pytest.Monke
     found = gpu_probe.measured(None, "cuda", 4, ["p2p"])
     said = {"node": "h100-3", "error": "", "torch": "", "cuda": "", "gpus": found, "trace": {}}
     part = answered("\n".join(gpu_probe.lines(said)), 4)
-    assert isinstance(part, gpu_answers.Part)
+    assert isinstance(part, gpu_answers.GpuReply)
     assert [gpu.peers for gpu in part.gpus][:2] == [[None, 380.1, 380.1, 380.1], [380.1, None, 380.1, 380.1]]
     assert [gpu.changed for gpu in part.gpus] == [[], [2], [], []]
     assert part.gpus[3].peers == [] and "peer access is not supported" in part.gpus[3].errors["p2p"]
@@ -143,9 +143,9 @@ LONG = 'é\x00"\\' * 400
 
 @pytest.mark.parametrize("failed", [(), ("hbm",), ("bf16", "fp8", "fp64", "hbm", "copies", "digest")])
 def test_lines_are_short_with_the_longest_errors(failed: tuple[str, ...]) -> None:
-    ways = ("bf16", "fp8", "fp64", "hbm", "h2d", "d2h")
+    rates = ("bf16", "fp8", "fp64", "hbm", "h2d", "d2h")
     one = {
-        "model": LONG, "rates": dict.fromkeys(ways, 1 / 3 * 1e-9), "digests": ["f" * 64] * gpu_probe.REPEATS,
+        "model": LONG, "rates": dict.fromkeys(rates, 1 / 3 * 1e-9), "digests": ["f" * 64] * gpu_probe.REPEATS,
         "errors": dict.fromkeys(failed, LONG),
     }  # fmt: skip
     trace = {

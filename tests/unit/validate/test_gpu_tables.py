@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.gpu_answers import PEER, WAYS, Run, healthy, part, runner
+from tests.support.gpu_answers import PEER, RATES, Run, healthy, part, runner
 
 from railbed.claims import Judged
 from railbed.contract import Contract
@@ -25,14 +25,14 @@ def records(run: Run, said: str) -> list[Judged]:
 def slow() -> dict[str, Any]:
     """h100-2, whose GPU 3 multiplies slowly and copies slowly to GPU 5."""
     peers = [None if at == 3 else 200.0 if at == 5 else PEER for at in range(8)]
-    return part("h100-2", gpu3={"rates": {**WAYS, "bf16": 350.0}, "peers": peers})
+    return part("h100-2", gpu3={"rates": {**RATES, "bf16": 350.0}, "peers": peers})
 
 
 @pytest.mark.refutes("gpu.p2p")
 def test_rates_stand_in_the_cells(run: Run) -> None:
     found = records(run, healthy(h100_2=slow()))
     tables = {one.title: one for one in gpu_tables.alone(found)}
-    assert list(tables) == list(WAYS)
+    assert list(tables) == list(RATES)
     table = tables["bf16"]
     assert (table.unit, table.median, table.grid.columns[3]) == ("T", 700.0, "gpu 3")
     rows = dict(table.grid.rows)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.gpu_answers import NODES, TRACE, WAYS, Run, healthy, part, runner, text
+from tests.support.gpu_answers import NODES, RATES, TRACE, Run, healthy, part, runner, text
 
 from railbed.claims import Judged, Verdict
 from railbed.contract import Contract
 from railbed.validate import gpus
 from railbed.validate.answers import judged
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_healthy_gpus_pass_all_claims(run: Run, scheduler: str) -> None:
 
 
 def test_a_machine_that_stands_for_another_computes_on_processors(run: Run) -> None:
-    slow = part("h100-2", gpu3={"rates": {**WAYS, "bf16": 510.0}})
+    slow = part("h100-2", gpu3={"rates": {**RATES, "bf16": 510.0}})
     found, ((_, line),) = run(healthy(h100_2=slow), real=False)
     assert "--device cpu" in line and set(verdicts(found).values()) == {"pass"}
 
@@ -59,11 +59,11 @@ def test_only_what_is_asked_is_measured(run: Run) -> None:
 @pytest.mark.refutes("gpu.gemm.bf16", "gpu.gemm.fp8", "gpu.gemm.fp64", "gpu.hbm", "gpu.copies")
 @pytest.mark.parametrize(
     ("claim", "way"),
-    [(claim, way) for claim, ways in gpus.WAYS.items() for way in ways],
+    [(claim, way) for claim, rates in gpus.RATES_OF.items() for way in rates],
 )
 @pytest.mark.parametrize("share", [0.3, 0.88])
 def test_a_slow_gpu_fails_its_claim_alone(run: Run, claim: str, way: str, share: float) -> None:
-    slow = part("h100-2", gpu3={"rates": {**WAYS, way: WAYS[way] * share}})
+    slow = part("h100-2", gpu3={"rates": {**RATES, way: RATES[way] * share}})
     found, _ = run(healthy(h100_2=slow))
     failed = [one for one in found.values() if one.verdict is not Verdict.PASS]
     assert [(one.claim, one.node, one.verdict) for one in failed] == [(claim, "h100-2", Verdict.FAIL)]
@@ -82,7 +82,7 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "err", "told"),
+    ("said", "code", "err", "reason"),
     [
         (healthy("h100-1"), 1, "srun: error: h100-1: task 1: Segmentation fault\n", "h100-1"),
         (healthy("h100-1"), 124, "stopped after 345 s\n", "did not end"),
@@ -102,14 +102,14 @@ def test_other_bits_fail_and_name_the_gpu(run: Run, digests: list[str]) -> None:
         (healthy() + text(part("h100-1")).splitlines()[4], 0, "", "2 answers came in the name of h100-1"),
         (healthy(h100_1={**part("h100-1"), "trace": {8: TRACE}}), 0, "", "GPUs that it does not have"),
         (healthy(h100_1={**part("h100-1"), "gpus": []}), 0, "", "no rate of bf16"),
-        (healthy(h100_1=part("h100-1", gpu3={"rates": {**WAYS, "bf16": -1.0}})), 0, "", "negative"),
+        (healthy(h100_1=part("h100-1", gpu3={"rates": {**RATES, "bf16": -1.0}})), 0, "", "negative"),
         (healthy(h100_1=part("h100-1", gpu3={"errors": {"bf16": "CUDA error"}})), 0, "", "CUDA error"),
     ],
 )  # fmt: skip
-def test_what_a_node_did_not_prove_is_its_own(run: Run, said: str, code: int, err: str, told: str) -> None:
+def test_what_a_node_did_not_prove_is_its_own(run: Run, said: str, code: int, err: str, reason: str) -> None:
     found, _ = run(said, code, err)
     assert verdicts(found) == {**dict.fromkeys(NODES, "pass"), "h100-1": "unproven"}
-    assert told in found["gpu.gemm.bf16", "h100-1"].reason
+    assert reason in found["gpu.gemm.bf16", "h100-1"].reason
 
 
 def test_lines_of_all_nodes_may_come_in_any_order(run: Run) -> None:
@@ -139,17 +139,17 @@ def test_a_node_that_takes_no_step_is_left_out(run: Run) -> None:
 
 
 def test_without_a_scheduler_that_answers_nothing_runs(run: Run) -> None:
-    def silent(bench: Bench) -> None:
-        bench.scheduler = None
+    def silent(validation: ValidationRun) -> None:
+        validation.scheduler = None
 
     found, started = run(healthy(), prepare=silent)
     assert started == [] and "the scheduler does not answer" in found["gpu.hbm", "h100-0"].reason
 
 
 def test_a_node_whose_gpus_are_not_all_there_is_not_tried(run: Run) -> None:
-    def gone(bench: Bench) -> None:
-        (question,) = (q for q in bench.scope.get("node.gpus") if q.node == "h100-1")
-        bench.answers.add(judged(question, Verdict.FAIL, "GPU 5 is not there"))
+    def gone(validation: ValidationRun) -> None:
+        (question,) = (q for q in validation.scope.get("node.gpus") if q.node == "h100-1")
+        validation.answers.add(judged(question, Verdict.FAIL, "GPU 5 is not there"))
 
     found, ((_, line),) = run(healthy("h100-1"), prepare=gone)
     assert "h100-1" not in line
@@ -157,8 +157,8 @@ def test_a_node_whose_gpus_are_not_all_there_is_not_tried(run: Run) -> None:
 
 
 def test_no_step_crosses_the_border_of_a_reservation(run: Run) -> None:
-    def split(bench: Bench) -> None:
-        bench.reserved = frozenset({"h100-0", "h100-1"})
+    def split(validation: ValidationRun) -> None:
+        validation.reserved = frozenset({"h100-0", "h100-1"})
 
     _, started = run(healthy(), prepare=split)
     lines = [line for _, line in started]

@@ -76,12 +76,12 @@ def test_many_failures_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "span"),
     [([], ""), ([None], ""), (["x", "x"], "x"), (["x", "y"], ""), ([1.0, 2.5], "1 … 2.5"), ([2063856.0], "2063856"),
      ([1.0001, 1.0002], "1"), ([1.0, "x"], ""), ([float("inf")], "inf"), ([True], "")],
 )  # fmt: skip
-def test_a_span(values: list[float | str | None], told: str) -> None:
-    assert groups.span(values) == told
+def test_a_span(values: list[float | str | None], span: str) -> None:
+    assert groups.span(values) == span
 
 
 @given(

@@ -12,7 +12,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import ContractError
 from railbed.run import Result
 from railbed.validate import answers, certificate, identity, lapse, on_node, run, stage
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 
 class Nodes:
@@ -64,9 +64,9 @@ def validated(
 ) -> Any:
     """Runs the stage on the nodes: only who they are is measured, everything else passes."""
 
-    def rest(bench: Bench) -> None:
-        asked = [q for q in bench.scope.questions if q.claim.id != CLAIM]
-        bench.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=0.1) for q in asked))
+    def rest(validation: ValidationRun) -> None:
+        asked = [q for q in validation.scope.questions if q.claim.id != CLAIM]
+        validation.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=0.1) for q in asked))
 
     monkeypatch.setattr(stage, "Remote", lambda *_: fake_remote(nodes.answer))
     monkeypatch.setattr(stage, "STEPS", (("rest", rest), ("on-node checks", on_node.run)))

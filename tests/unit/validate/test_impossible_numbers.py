@@ -22,8 +22,8 @@ from railbed.laws import bandwidth
 from railbed.parse import nccl_tests
 from railbed.validate import records
 from railbed.validate.answers import Answers, against_floor, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import Question, Scope
+from railbed.validate.validation_run import ValidationRun
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 LOG = (Path(__file__).parent / "data" / "nccl-4-nodes.txt").read_text()
@@ -68,14 +68,16 @@ def test_no_claim_of_any_example_passes_by_it(value: float) -> None:
 
 @given(asked, st.floats() | st.sampled_from([*NO_NUMBERS, 0.0, -0.0]), st.floats(0.9, 3))
 def test_whatever_the_number_is(question: Question, value: float, times: float) -> None:
-    wish = question.claim.expectation
-    for number in (value, times * (wish.bound or wish.floor or 1.0) if wish else value):
+    expectation = question.claim.expectation
+    for number in (value, times * (expectation.bound or expectation.floor or 1.0) if expectation else value):
         for record in passes(question, number):
             if not possible(number, question.claim):
                 assert record.verdict is Verdict.UNPROVEN
                 assert "number" in record.reason
                 assert record.measured is None or math.isfinite(float(record.measured))
-        assert sound.doubt(number, wish.bound if wish else None) == "" or not possible(number, question.claim)
+        assert sound.doubt(number, expectation.bound if expectation else None) == "" or not possible(
+            number, question.claim
+        )
 
 
 def test_what_is_possible_is_judged_as_before() -> None:
@@ -146,8 +148,8 @@ def test_reports_and_evidence_have_no_bare_nan(contract: Contract, tmp_path: Pat
     )  # fmt: skip
     records.write_json(report, tmp_path)
     text = (tmp_path / "report.json").read_text()
-    bench = Bench(contract, None, Scope(()), Answers(Scope(())), tmp_path, print)  # type: ignore[arg-type]
-    kept = (tmp_path / bench.keep("x.json", bad)).read_text()
+    validation = ValidationRun(contract, None, Scope(()), Answers(Scope(())), tmp_path, print)  # type: ignore[arg-type]
+    kept = (tmp_path / validation.keep("x.json", bad)).read_text()
     for written in (text, kept):
         assert not {"NaN", "Infinity"} & set(written.replace(",", " ").split())
         json.loads(written, parse_constant=pytest.fail)

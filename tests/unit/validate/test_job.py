@@ -9,7 +9,7 @@ import pytest
 
 from railbed.claims import Claim, Judged, Verdict
 from railbed.validate import job
-from railbed.validate.job_log import Story, Work
+from railbed.validate.job_log import JobLog, Work
 from railbed.validate.scope import Question
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
@@ -17,12 +17,12 @@ WORK = Work([f"h100-{i}" for i in range(4)], 1, "cpu")
 BUSY = "conditions: tasks waited for a processor 95% of the time on h100-0"
 
 
-def answer(claim: str, text: str, digest: str, conditions: str, aside: str = "") -> Judged:
-    story = Story.read(text)
+def answer(claim: str, text: str, digest: str, conditions: str, rails_unproven: str = "") -> Judged:
+    job_log = JobLog.read(text)
     facts = {"sha256_read": digest, "output": "", "state": "COMPLETED", "pace": {}}
     question = Question(Claim(id=claim, statement="", roles=[]), "")
     return job._answer(
-        question, WORK, job.Seen(story, facts, aside), "evidence/job/progress.json", conditions
+        question, WORK, job.Seen(job_log, facts, rails_unproven), "evidence/job/progress.json", conditions
     )
 
 

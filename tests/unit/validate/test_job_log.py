@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from railbed.claims import Verdict
-from railbed.validate.job_log import Story, Work, checkpoint, pace, pace_in_words, resume
+from railbed.validate.job_log import JobLog, Work, checkpoint, pace, pace_in_words, resume
 
 TEXT = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 WORK = Work([f"h100-{i}" for i in range(4)], 1, "cpu")
@@ -22,10 +22,10 @@ def events() -> list[Event]:
     return [json.loads(line) for line in TEXT.splitlines()]
 
 
-def told(
+def job_log(
     keep: Callable[[Event], bool] = lambda _: True, change: Callable[[Event], Event] = lambda e: e
-) -> Story:
-    return Story.read("\n".join(json.dumps(change(e)) for e in events() if keep(e)))
+) -> JobLog:
+    return JobLog.read("\n".join(json.dumps(change(e)) for e in events() if keep(e)))
 
 
 def last_digest() -> str:
@@ -33,7 +33,7 @@ def last_digest() -> str:
 
 
 def test_a_real_run_proves_both() -> None:
-    saved, resumed = checkpoint(Story.read(TEXT), WORK, last_digest()), resume(Story.read(TEXT), WORK)
+    saved, resumed = checkpoint(JobLog.read(TEXT), WORK, last_digest()), resume(JobLog.read(TEXT), WORK)
     assert saved.verdict is resumed.verdict is Verdict.PASS
     assert resumed.measured == 2.0
     assert saved.measured is not None
@@ -41,32 +41,32 @@ def test_a_real_run_proves_both() -> None:
 
 
 def test_a_checkpoint_that_reads_differently_elsewhere_fails() -> None:
-    assert checkpoint(Story.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
+    assert checkpoint(JobLog.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
 
 
 def test_no_checkpoint_fails() -> None:
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").verdict is Verdict.FAIL
+    assert checkpoint(job_log(lambda e: e["event"] != "checkpoint"), WORK, "").verdict is Verdict.FAIL
 
 
 def test_a_job_that_never_started_proves_nothing() -> None:
-    assert checkpoint(Story.read(""), WORK, "").verdict is Verdict.UNPROVEN
-    assert resume(Story.read(""), WORK).verdict is Verdict.UNPROVEN
+    assert checkpoint(JobLog.read(""), WORK, "").verdict is Verdict.UNPROVEN
+    assert resume(JobLog.read(""), WORK).verdict is Verdict.UNPROVEN
 
 
 def test_fewer_nodes_than_asked_prove_nothing() -> None:
-    assert checkpoint(Story.read(TEXT), MORE, last_digest()).verdict is Verdict.UNPROVEN
-    assert resume(Story.read(TEXT), MORE).verdict is Verdict.UNPROVEN
+    assert checkpoint(JobLog.read(TEXT), MORE, last_digest()).verdict is Verdict.UNPROVEN
+    assert resume(JobLog.read(TEXT), MORE).verdict is Verdict.UNPROVEN
 
 
 def test_a_job_that_does_not_start_again_fails() -> None:
-    assert resume(told(lambda e: e["attempt"] == 0), WORK).verdict is Verdict.FAIL
+    assert resume(job_log(lambda e: e["attempt"] == 0), WORK).verdict is Verdict.FAIL
 
 
 def test_starting_from_the_beginning_is_no_resume() -> None:
     def restarted(e: Event) -> Event:
         return {**e, "first_step": 1} if e["event"] == "start" and e["attempt"] == 1 else e
 
-    found = resume(told(change=restarted), WORK)
+    found = resume(job_log(change=restarted), WORK)
     assert found.verdict is Verdict.FAIL
     assert "went on at step 1" in found.reason
 
@@ -77,14 +77,14 @@ def test_another_loss_after_the_resume_fails() -> None:
             {**e, "loss": e["loss"] * 1.01} if e["attempt"] == 1 and e.get("step") == 8 and "loss" in e else e
         )
 
-    found = resume(told(change=other), WORK)
+    found = resume(job_log(change=other), WORK)
     assert found.verdict is Verdict.FAIL
     assert "step 8" in found.reason
 
 
 def test_a_second_run_that_stops_early_fails() -> None:
     assert (
-        resume(told(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), WORK).verdict
+        resume(job_log(lambda e: not (e["attempt"] == 1 and e.get("step", 0) > 10)), WORK).verdict
         is Verdict.FAIL
     )
 
@@ -94,63 +94,66 @@ def no_number(e: Event) -> Event:
 
 
 @pytest.mark.parametrize(
-    ("story", "late"),
+    ("log", "late"),
     [
-        (told(lambda e: e["attempt"] == 0), True),
-        (told(lambda e: not (e["attempt"] == 1 and (e.get("step", 0) > 10 or e["event"] == "done"))), True),
-        (told(lambda e: e["event"] == "done" or not (e["attempt"] == 1 and e.get("step", 0) > 10)), False),
-        (told(lambda e: e["event"] != "done", no_number), False),
-        (told(change=no_number), False),
+        (job_log(lambda e: e["attempt"] == 0), True),
+        (
+            job_log(lambda e: not (e["attempt"] == 1 and (e.get("step", 0) > 10 or e["event"] == "done"))),
+            True,
+        ),
+        (job_log(lambda e: e["event"] == "done" or not (e["attempt"] == 1 and e.get("step", 0) > 10)), False),
+        (job_log(lambda e: e["event"] != "done", no_number), False),
+        (job_log(change=no_number), False),
     ],
     ids=["not again", "cut short", "says it is done", "no number and cut short", "no number"],
 )
-def test_a_job_is_late_only_where_it_did_not_come_so_far(story: Story, late: bool) -> None:
-    found = resume(story, WORK)
+def test_a_job_is_late_only_where_it_did_not_come_so_far(log: JobLog, late: bool) -> None:
+    found = resume(log, WORK)
     assert (found.verdict, found.late) == (Verdict.FAIL, late)
-    assert found.going == (late and 1 in story.starts), "one that never began again was not slow"
+    assert found.going == (late and 1 in log.starts), "one that never began again was not slow"
 
 
 @pytest.mark.parametrize("digest", ["", "sha256sum: /scratch/x: No such file", "0" * 63])
 def test_a_checkpoint_that_nobody_read_is_not_called_corrupt(digest: str) -> None:
-    assert checkpoint(Story.read(TEXT), WORK, digest).verdict is Verdict.UNPROVEN
+    assert checkpoint(JobLog.read(TEXT), WORK, digest).verdict is Verdict.UNPROVEN
 
 
 def test_one_that_was_replaced_when_the_job_was_cut_is_not_called_corrupt() -> None:
-    assert checkpoint(Story.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
-    cut = told(lambda e: e["event"] != "done")
+    assert checkpoint(JobLog.read(TEXT), WORK, "0" * 64).verdict is Verdict.FAIL
+    cut = job_log(lambda e: e["event"] != "done")
     assert checkpoint(cut, WORK, "0" * 64).verdict is Verdict.UNPROVEN
 
 
 def test_a_checkpoint_that_reads_differently_is_not_late_and_one_that_is_missing_is() -> None:
-    assert not checkpoint(Story.read(TEXT), WORK, "0" * 64).late
-    assert checkpoint(told(lambda e: e["event"] != "checkpoint"), WORK, "").late
+    assert not checkpoint(JobLog.read(TEXT), WORK, "0" * 64).late
+    assert checkpoint(job_log(lambda e: e["event"] != "checkpoint"), WORK, "").late
 
 
 def test_a_run_that_nobody_cut_proves_no_resume() -> None:
     def first(e: Event) -> Event:
         return {**e, "attempt": 0}
 
-    assert resume(told(change=first), WORK).verdict is Verdict.UNPROVEN
+    assert resume(job_log(change=first), WORK).verdict is Verdict.UNPROVEN
 
 
 def test_a_line_that_the_kill_cut_short_is_skipped() -> None:
     cut = TEXT + '{"event": "step", "attempt": 1, "st'
-    assert resume(Story.read(cut), WORK).verdict is Verdict.PASS
+    assert resume(JobLog.read(cut), WORK).verdict is Verdict.PASS
 
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    Story.read(text)
+    JobLog.read(text)
 
 
 @pytest.mark.parametrize(
     "line", ["null", "[]", "1", '{"event": "step", "attempt": 0, "step": "x", "loss": 1}']
 )
 def test_odd_lines_are_skipped(line: str) -> None:
-    assert Story.read(line) == Story()
+    assert JobLog.read(line) == JobLog()
 
 
-def paced(step_s: list[float], compute_s: list[float], ranks: int = 2) -> Story:
+def paced(step_s: list[float], compute_s: list[float], ranks: int = 2) -> JobLog:
     """Two nodes with half of the ranks each."""
     hosts = [f"h100-{rank * 2 // ranks}" for rank in range(ranks)]
     start = {
@@ -166,7 +169,7 @@ def paced(step_s: list[float], compute_s: list[float], ranks: int = 2) -> Story:
         for at, s in enumerate(step_s, 1)
     ]
     done = {"event": "done", "attempt": 0, "compute_s": compute_s, "peak_bytes": 7}
-    return Story.read("\n".join(json.dumps(one) for one in [start, *steps, done]))
+    return JobLog.read("\n".join(json.dumps(one) for one in [start, *steps, done]))
 
 
 def test_the_pace_leaves_the_first_steps_out_and_names_the_slowest_node() -> None:
@@ -178,14 +181,14 @@ def test_the_pace_leaves_the_first_steps_out_and_names_the_slowest_node() -> Non
 
 
 @pytest.mark.parametrize(
-    "story", [Story.read(""), paced([0.1, 0.1], [0.1, 0.1]), paced([0.0] * 5, [0.0, 0.0])]
+    "log", [JobLog.read(""), paced([0.1, 0.1], [0.1, 0.1]), paced([0.0] * 5, [0.0, 0.0])]
 )
-def test_a_pace_that_the_log_does_not_tell(story: Story) -> None:
-    assert pace(story) == {}
+def test_a_pace_that_the_log_does_not_tell(log: JobLog) -> None:
+    assert pace(log) == {}
     assert pace_in_words({}, WORK) == ""
 
 
 def test_a_rank_that_is_missing_proves_nothing() -> None:
     ranks = Work(WORK.nodes, 8, "cpu")
-    found = checkpoint(Story.read(TEXT), ranks, last_digest())
+    found = checkpoint(JobLog.read(TEXT), ranks, last_digest())
     assert found.verdict is Verdict.UNPROVEN and "4 of 32 ranks" in found.reason

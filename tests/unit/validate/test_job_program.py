@@ -16,7 +16,7 @@ from railbed.claims import Verdict
 from railbed.contract import Machine
 from railbed.effects.lab.training import training_path
 from railbed.validate import job, job_program
-from railbed.validate.job_log import Story, Work, checkpoint, pace, resume
+from railbed.validate.job_log import JobLog, Work, checkpoint, pace, resume
 
 DATA = Path(__file__).parent / "data"
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
@@ -64,11 +64,11 @@ def test_the_program_loses_a_rank_and_repeats_its_losses(tmp_path: Path) -> None
     assert -signal.SIGKILL in _run(tmp_path, 0)
     assert _run(tmp_path, 1) == [0, 0], (tmp_path / "stderr").read_text()
     events = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
-    story, work = Story.read("\n".join(map(json.dumps, events))), Work([socket.gethostname()], 2, "cpu")
-    assert len(story.losses[0]) == 8 and len(story.losses[1]) == 6, "every line is read"
+    log, work = JobLog.read("\n".join(map(json.dumps, events))), Work([socket.gethostname()], 2, "cpu")
+    assert len(log.losses[0]) == 8 and len(log.losses[1]) == 6, "every line is read"
     last = [e["sha256"] for e in events if e["event"] == "checkpoint"][-1]
-    for outcome in (checkpoint(story, work, last), resume(story, work)):
+    for outcome in (checkpoint(log, work, last), resume(log, work)):
         assert outcome.verdict is Verdict.PASS, outcome.reason
-    assert story.losses[1][8] == story.losses[0][8] and story.losses[1][12] < story.losses[0][1]
-    found = pace(story)
+    assert log.losses[1][8] == log.losses[0][8] and log.losses[1][12] < log.losses[0][1]
+    found = pace(log)
     assert (found["backend"], found["ranks"], found["steps"], found["peak_bytes"]) == ("gloo", 2, 10, None)

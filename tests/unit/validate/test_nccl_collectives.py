@@ -19,8 +19,8 @@ from railbed.run import Result
 from railbed.run import run as railbed_run
 from railbed.validate import collective_programs, collectives
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parents[1] / "data/parse"
 SIZE = 17_179_869_184
@@ -50,7 +50,7 @@ def cluster(contract: Contract) -> Contract:
         for i in RAILS
     ]  # fmt: skip
     nodes = [n.model_copy(update={"rails": rails if n.rails else []}) for n in contract.nodes]
-    wish = Expectation(
+    expectation = Expectation(
         unit="GB/s",
         bound=800.0,
         expected=480.0,
@@ -59,7 +59,7 @@ def cluster(contract: Contract) -> Contract:
         derivation=[],
         size_bytes=SIZE,
     )
-    claims = [Claim(id="collective.all_reduce@2", statement="", roles=[], expectation=wish)]
+    claims = [Claim(id="collective.all_reduce@2", statement="", roles=[], expectation=expectation)]
     claims += [Claim(id=name, statement="", roles=[]) for name in collectives.BESIDE]
     kept = [n for n in nodes if n.role == "controller" or n.name in NODES]
     return contract.model_copy(update={"machines": [machine], "nodes": kept, "claims": claims})
@@ -113,10 +113,10 @@ def run(cluster: Contract, tmp_path: Path, fake_remote: Any) -> Any:
 
         remote = fake_remote(answer)
         scope = select(of, pattern="*")
-        bench = Bench(of, remote, scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote)
-        collectives.run(bench)
-        return {one.claim: one for one in bench.answers.complete()}, started
+        validation = ValidationRun(of, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        validation.scheduler = Scheduler(remote)
+        collectives.run(validation)
+        return {one.claim: one for one in validation.answers.complete()}, started
 
     return validated
 
@@ -152,8 +152,8 @@ def test_the_logs_of_a_start_are_read_and_all_are_removed(tmp_path: Path, monkey
     for name, text in (("ab.h100-0.7", "mine\n"), ("ab.h100-0.8", "too\n"), ("cd.h100-0.9", "of another\n")):
         (tmp_path / f"{collective_programs.LOG}{name}").write_text(text)
     (tmp_path / "kept").write_text("a user's\n")
-    told = railbed_run(collective_programs.take_logs("ab")).stdout
-    assert sorted(told.splitlines()) == ["mine", "too"]
+    output = railbed_run(collective_programs.take_logs("ab")).stdout
+    assert sorted(output.splitlines()) == ["mine", "too"]
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 

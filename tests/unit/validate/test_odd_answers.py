@@ -26,12 +26,12 @@ from railbed.parse.moosefs import data_servers, fewest_copies
 from railbed.run import Result
 from railbed.validate import checkpoint, on_node, port_counters, storage, transfers
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.counters import prove
-from railbed.validate.job_log import Story, Work, pace, resume
+from railbed.validate.job_log import JobLog, Work, pace, resume
 from railbed.validate.job_log import checkpoint as saved
 from railbed.validate.rendezvous import Counted
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 ODD, OTHERS = "h100-1", ("h100-0", "h100-2", "h100-3")
 RECORD = {"claim": "node.gpus", "verdict": "pass", "reason": "8 answer", "measured": 8, "unit": "GPUs", "expected": 8,
@@ -50,7 +50,7 @@ PROGRESS = (Path(__file__).parent / "data" / "progress.jsonl").read_text()
 NODES = [f"h100-{i}" for i in range(4)]
 WORK = Work(NODES, 1, "cpu")
 Answer = Callable[[str, str], Result | None]
-Ask = Callable[[str, Callable[[Bench], Any], Answer], dict[tuple[str, str], Judged]]
+Ask = Callable[[str, Callable[[ValidationRun], Any], Answer], dict[tuple[str, str], Judged]]
 
 
 def parametrize(good: dict[str, Any]) -> Any:
@@ -67,21 +67,27 @@ fuzzed = settings(
 def ask(contract: Contract, tmp_path: Path, fake_remote: Any, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setattr(on_node, "bundle", lambda _: b"")
 
-    def run(pattern: str, step: Callable[[Bench], Any], answer: Answer) -> dict[tuple[str, str], Judged]:
-        wish = Expectation(
+    def run(
+        pattern: str, step: Callable[[ValidationRun], Any], answer: Answer
+    ) -> dict[tuple[str, str], Judged]:
+        expectation = Expectation(
             unit="GB/s", bound=110.0, expected=80.0, floor=72.0, basis="declared", derivation=["bought"], size_bytes=3 * SHARE,
         )  # fmt: skip
-        more = [Claim(id=name, statement="", roles=[], expectation=wish) for name in checkpoint.PAIRS[0]]
+        more = [
+            Claim(id=name, statement="", roles=[], expectation=expectation) for name in checkpoint.PAIRS[0]
+        ]
         rates = [
-            Claim(id=name, statement="", roles=[], expectation=wish.model_copy(update={"unit": "MB/s", "floor": 20.0}))
+            Claim(id=name, statement="", roles=[], expectation=expectation.model_copy(update={"unit": "MB/s", "floor": 20.0}))
             for name in (storage.WRITE, storage.READ)
         ]  # fmt: skip
         known = contract.model_copy(update={"claims": [*contract.claims, *rates, *more]})
         scope = select(known, pattern=pattern)
-        bench = Bench(known, remote := fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote)
-        step(bench)
-        found = {(c.claim, c.node): c for c in bench.answers.complete()}
+        validation = ValidationRun(
+            known, remote := fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None
+        )
+        validation.scheduler = Scheduler(remote)
+        step(validation)
+        found = {(c.claim, c.node): c for c in validation.answers.complete()}
         for record in found.values():
             json.dumps(record.model_dump(mode="json"), allow_nan=False)
             assert "\x1b" not in record.reason
@@ -167,8 +173,8 @@ def test_storage_with_anything(contract: Contract, ask: Ask, text: str) -> None:
 def check_checkpoint(ask: Ask, text: str) -> None:
     def answer(_: str, line: str) -> Result:
         if line.startswith("scontrol show node"):
-            told = [f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES]
-            return Result((), 0, "\n".join(told), "")
+            rows = [f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES]
+            return Result((), 0, "\n".join(rows), "")
         if line.startswith("df "):
             return Result((), 0, f"Avail\n{10 * SHARE}\n", "")
         if "probe.py" in line:
@@ -178,12 +184,12 @@ def check_checkpoint(ask: Ask, text: str) -> None:
 
     record = ask("storage.checkpoint", checkpoint.run, answer)["storage.checkpoint", ""]
     try:
-        fine = checkpoint.Part.model_validate(json.loads(text))
+        fine = checkpoint.CheckpointReply.model_validate(json.loads(text))
     except (ValueError, RecursionError):
         assert record.verdict is Verdict.UNPROVEN
     else:
-        told = bool(fine.error or fine.wrong)
-        assert record.verdict is not Verdict.PASS or (not told and fine.end is not None)
+        wrong = bool(fine.error or fine.wrong)
+        assert record.verdict is not Verdict.PASS or (not wrong and fine.end is not None)
 
 
 @parametrize(PART)
@@ -202,16 +208,16 @@ def test_one_node_does_not_answer_for_another(ask: Ask) -> None:
 
 
 def check_counters(ask: Ask, text: str) -> Judged:
-    def step(bench: Bench) -> None:
-        machines = [one.model_copy(update={"rails": len(RAILS)}) for one in bench.contract.machines]
-        bench.contract = bench.contract.model_copy(update={"machines": machines})
-        counts, none = port_counters.read(bench, NODES), Counted(carrier=True, tx=0, rx=0)
+    def step(validation: ValidationRun) -> None:
+        machines = [one.model_copy(update={"rails": len(RAILS)}) for one in validation.contract.machines]
+        validation.contract = validation.contract.model_copy(update={"machines": machines})
+        counts, none = port_counters.read(validation, NODES), Counted(carrier=True, tx=0, rx=0)
         if isinstance(counts, str):
-            bench.answers.why(transport.CLAIM, counts)
+            validation.answers.why(transport.CLAIM, counts)
             return
         began = {node: dict.fromkeys(COUNTED, none) for node in NODES}
-        record = prove(bench, {"all_reduce": port_counters.between(began, counts, "all_reduce", [SIZE])})
-        bench.answers.add(*([record] if record else []))
+        record = prove(validation, {"all_reduce": port_counters.between(began, counts, "all_reduce", [SIZE])})
+        validation.answers.add(*([record] if record else []))
 
     def answer(node: str, line: str) -> Result | None:
         said = text if node == ODD else json.dumps(COUNTED)
@@ -219,8 +225,8 @@ def check_counters(ask: Ask, text: str) -> Judged:
 
     record = ask("fabric.transport", step, answer)["fabric.transport", ""]
     if record.verdict is Verdict.PASS:
-        told = json.loads(text)
-        assert all(told[rail]["tx"] == pytest.approx(PER_RAIL, rel=0.021) for rail in RAILS)
+        reply = json.loads(text)
+        assert all(reply[rail]["tx"] == pytest.approx(PER_RAIL, rel=0.021) for rail in RAILS)
     return record
 
 
@@ -248,17 +254,17 @@ EVENTS = PROGRESS.splitlines()
 )
 def test_progress_of_the_job(text: str) -> None:
     for place in range(0, len(EVENTS), 5):
-        story = Story.read("\n".join([*EVENTS[:place], text, *EVENTS[place + 1 :]]))
-        for outcome in (saved(story, WORK, "0" * 64), resume(story, WORK)):
+        log = JobLog.read("\n".join([*EVENTS[:place], text, *EVENTS[place + 1 :]]))
+        for outcome in (saved(log, WORK, "0" * 64), resume(log, WORK)):
             assert outcome.measured is None or math.isfinite(outcome.measured)
 
 
 @given(st.lists(st.sampled_from(EVENTS) | texts | st.sampled_from(odd.TEXTS[:30]), max_size=30))
 def test_any_progress(lines: list[str]) -> None:
-    story = Story.read("\n".join(lines))
-    saved(story, WORK, "")
-    resume(story, WORK)
-    pace(story)
+    log = JobLog.read("\n".join(lines))
+    saved(log, WORK, "")
+    resume(log, WORK)
+    pace(log)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
@@ -270,14 +276,14 @@ def test_losses_that_are_no_numbers_fail(number: str, attempts: tuple[int, ...])
             return line
         return json.dumps({**event, "loss": "@"}).replace('"@"', number)
 
-    outcome = resume(Story.read("\n".join(changed(line) for line in EVENTS)), WORK)
+    outcome = resume(JobLog.read("\n".join(changed(line) for line in EVENTS)), WORK)
     assert outcome.verdict is Verdict.FAIL
 
 
 def test_one_loss_that_is_no_number_fails() -> None:
     lines = [line.replace('"step": 5, "loss": 0.', '"step": 5, "loss": null, "was": 0.') for line in EVENTS]
     assert lines != EVENTS
-    outcome = resume(Story.read("\n".join(lines)), WORK)
+    outcome = resume(JobLog.read("\n".join(lines)), WORK)
     assert (outcome.verdict, outcome.reason) == (
         Verdict.FAIL,
         "the first run's loss of step 5 is not a number",

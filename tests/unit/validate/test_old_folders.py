@@ -21,8 +21,8 @@ from railbed.effects import secrets
 from railbed.effects.workspace import Workspace
 from railbed.run import Result
 from railbed.validate import old_folders
-from railbed.validate.bench import Bench
 from railbed.validate.node import old_folders as program
+from railbed.validate.validation_run import ValidationRun
 
 OURS, THEIRS = "0123456789ab", "ba9876543210"
 OLD_S = OLD_FOLDER_AGE_S * 3
@@ -178,14 +178,14 @@ class Nodes(Cluster):
         return super().answer(node, line)
 
     def notes(self, monkeypatch: pytest.MonkeyPatch, stack_id: str = OURS) -> list[str]:
-        made = Bench.__init__
+        made = ValidationRun.__init__
 
-        def named(self: Bench, *given: Any, **more: Any) -> None:
+        def named(self: ValidationRun, *given: Any, **more: Any) -> None:
             made(self, *given, **more, stack_id=stack_id)
 
-        monkeypatch.setattr(Bench, "__init__", named)
+        monkeypatch.setattr(ValidationRun, "__init__", named)
         self.run("storage.write")
-        return self.bench.notes
+        return self.validation.notes
 
 
 def test_the_report_tells_what_was_removed_and_what_nobody_knows(
@@ -219,7 +219,7 @@ def test_odd_answers_are_told_and_stop_nothing(
     nodes.said = said
     (note,) = nodes.notes(monkeypatch)
     assert note.startswith("/scratch (seen from h100-0): ") and len(note) < 1000
-    assert nodes.bench.answers.of("storage.write", "") is not None
+    assert nodes.validation.answers.of("storage.write", "") is not None
 
 
 def test_without_a_key_nothing_is_looked_at(

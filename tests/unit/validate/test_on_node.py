@@ -15,8 +15,8 @@ from railbed.errors import ContractError
 from railbed.run import Result
 from railbed.validate import on_node
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 
 def test_the_bundle_holds_the_suite_and_what_to_expect(contract: Contract) -> None:
@@ -106,16 +106,16 @@ RECORD = {
 
 @pytest.fixture
 def ask(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
-    def run(said: Any) -> tuple[dict[tuple[str, str], Any], Bench]:
+    def run(said: Any) -> tuple[dict[tuple[str, str], Any], ValidationRun]:
         def answer(node: str, line: str) -> Result:
             return said(node) if "pytest" in line else Result((), 0, "", "")
 
         remote = fake_remote(answer)
         scope = select(contract, pattern="node.*")
-        bench = Bench(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
-        bench.scheduler = Scheduler(remote)
-        on_node.run(bench)
-        return {(c.claim, c.node): c for c in bench.answers.complete()}, bench
+        validation = ValidationRun(contract, remote, scope, Answers(scope), tmp_path, lambda _: None)
+        validation.scheduler = Scheduler(remote)
+        on_node.run(validation)
+        return {(c.claim, c.node): c for c in validation.answers.complete()}, validation
 
     return run
 
@@ -143,12 +143,12 @@ def test_a_verdict_that_is_none_of_the_three_proves_nothing(ask: Any) -> None:
 
 
 def test_a_node_that_cannot_be_reached_takes_no_part(ask: Any) -> None:
-    found, bench = ask(lambda node: Result((), 255, "", "No route to host") if node == "h100-2" else
+    found, validation = ask(lambda node: Result((), 255, "", "No route to host") if node == "h100-2" else
                        Result((), 0, json.dumps([{**RECORD, "verdict": "pass"}]), ""))  # fmt: skip
     assert found["node.gpus", "h100-2"].verdict is Verdict.UNPROVEN
     assert "cannot be reached" in found["node.gpus", "h100-2"].reason
     assert found["node.gpus", "h100-1"].verdict is Verdict.PASS
-    assert list(bench.unreachable) == ["h100-2"]
+    assert list(validation.unreachable) == ["h100-2"]
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_a_munge_key_that_differs_is_named_beside_the_state_of_the_node(
 
     remote = fake_remote(answer)
     scope = select(known, pattern="node.*")
-    bench = Bench(known, remote, scope, Answers(scope), tmp_path, lambda _: None)
-    bench.scheduler = Scheduler(remote)
-    on_node.run(bench)
-    reasons = {c.node: c.reason for c in bench.answers.complete()}
+    validation = ValidationRun(known, remote, scope, Answers(scope), tmp_path, lambda _: None)
+    validation.scheduler = Scheduler(remote)
+    on_node.run(validation)
+    reasons = {c.node: c.reason for c in validation.answers.complete()}
     assert reasons["h100-1"] == (
         "blocked by scheduler.state: h100-1 is DOWN+NOT_RESPONDING: "
         "the munge key or clock of h100-1 differs from the controller's"

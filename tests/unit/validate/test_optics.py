@@ -14,8 +14,8 @@ from railbed.run import Result
 from railbed.run import run as shell
 from railbed.validate import optics
 from railbed.validate.answers import Answers, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parent.parent / "data/parse"
 CLAIM = Claim(id=optics.CLAIM, statement="optics", roles=["compute"], measured_by="mlxlink")
@@ -41,7 +41,7 @@ def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
     """What h100-1 says before and after the load; the others are well."""
 
     def runs(
-        before: str, after: str, *, code: int = 0, prepare: Callable[[Bench], None] = lambda _: None
+        before: str, after: str, *, code: int = 0, prepare: Callable[[ValidationRun], None] = lambda _: None
     ) -> tuple[dict[str, Judged], Any]:
         made = contract.model_copy(update={"claims": [*contract.claims, CLAIM, NICS]})
         scope = select(made, pattern=optics.CLAIM)
@@ -51,30 +51,30 @@ def run(contract: Contract, fake_remote: Any, tmp_path: Path) -> Run:
             text = (after if loaded else before) if name == "h100-1" else node(GOOD)
             return Result((), code if name == "h100-1" else 0, text, "")
 
-        bench = Bench(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
-        prepare(bench)
-        optics.before(bench)
+        validation = ValidationRun(made, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        prepare(validation)
+        optics.before(validation)
         loaded.append(True)
-        optics.run(bench)
-        found = [one for one in bench.answers.complete() if one.claim == optics.CLAIM]
-        return {one.node: one for one in found}, bench
+        optics.run(validation)
+        found = [one for one in validation.answers.complete() if one.claim == optics.CLAIM]
+        return {one.node: one for one in found}, validation
 
     return runs
 
 
 def test_ports_within_their_limits_pass_and_each_node_is_asked_twice(run: Run) -> None:
-    found, bench = run(node(GOOD), node(GOOD))
+    found, validation = run(node(GOOD), node(GOOD))
     assert {one.verdict for one in found.values()} == {Verdict.PASS}
     assert found["h100-1"].reason.startswith("2 optical modules within their limits; no error was left")
-    assert [name for name, _ in bench.remote.commands].count("h100-1") == 2
-    line = bench.remote.commands[0][1]
+    assert [name for name, _ in validation.remote.commands].count("h100-1") == 2
+    line = validation.remote.commands[0][1]
     assert 'ask rail0 rail0 > "$folder/000" 2>&1 &' in line and "-m -c --json" in line and "sudo -n" in line
-    assert (bench.folder / "evidence/h100-1/ports.txt").read_text().startswith("=== rail0 link")
+    assert (validation.folder / "evidence/h100-1/ports.txt").read_text().startswith("=== rail0 link")
 
 
 @pytest.mark.refutes("fabric.optics")
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "reason"),
     [
         (GOOD, (DATA / "mlxlink/dim-and-hot.json").read_text(), "receive power of lane 2 is -9.41 dBm, below its module's alarm"),
         (GOOD, GOOD.replace('"3E-9"', '"3E-4"'), "a bit error ratio of 0.0003 before the error correction"),
@@ -84,11 +84,11 @@ def test_ports_within_their_limits_pass_and_each_node_is_asked_twice(run: Run) -
     ],
 )  # fmt: skip
 def test_what_is_beyond_a_limit_fails_and_names_its_rail(
-    run: Run, before: str, after: str, told: str
+    run: Run, before: str, after: str, reason: str
 ) -> None:
     found = run(node(before), node(after))[0]["h100-1"]
     assert (found.verdict, found.detail) == (Verdict.FAIL, {"parts": ["rail 0"]})
-    assert found.reason.startswith("rail 0 (rail0): ") and told in found.reason
+    assert found.reason.startswith("rail 0 (rail0): ") and reason in found.reason
 
 
 def test_errors_of_earlier_days_do_not_fail(run: Run) -> None:
@@ -130,8 +130,8 @@ def test_ethtool_serves_where_mlxlink_is_missing(run: Run) -> None:
     assert run(well, well)[0]["h100-1"].verdict is Verdict.PASS
     found = run(well, port(dark, errors) + section("rail1", GOOD))[0]["h100-1"]
     assert found.verdict is Verdict.FAIL
-    for told in ("below its module's alarm limit", "41 errors were left", "went down 3 times"):
-        assert told in found.reason
+    for reason in ("below its module's alarm limit", "41 errors were left", "went down 3 times"):
+        assert reason in found.reason
 
 
 def test_ethtool_serves_where_the_firmware_lets_nobody_ask_it(run: Run) -> None:
@@ -139,9 +139,10 @@ def test_ethtool_serves_where_the_firmware_lets_nobody_ask_it(run: Run) -> None:
     module, quiet = (
         (DATA / name).read_text() for name in ("ethtool_module/qsfp.txt", "ethtool_statistics/good.txt")
     )
-    told = refused + section("rail0", module, optics.MODULE) + section("rail0", quiet, optics.STATISTICS)
+    reason = refused + section("rail0", module, optics.MODULE) + section("rail0", quiet, optics.STATISTICS)
     assert (
-        run(told + section("rail1", GOOD), told + section("rail1", GOOD))[0]["h100-1"].verdict is Verdict.PASS
+        run(reason + section("rail1", GOOD), reason + section("rail1", GOOD))[0]["h100-1"].verdict
+        is Verdict.PASS
     )
 
 
@@ -156,18 +157,18 @@ def test_the_script_runs_what_is_there(tmp_path: Path) -> None:
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
     cards = [(0, "mlx5_0", "ens1"), (1, "mlx5_1", "ens2"), (2, "mlx5_2", "")]
-    told = shell(["sh", "-c", optics.script(cards)], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
-    assert [line for line in told.splitlines() if line] == [
+    reason = shell(["sh", "-c", optics.script(cards)], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
+    assert [line for line in reason.splitlines() if line] == [
         "=== mlx5_0 link", "link mlx5_0", "=== mlx5_1 link", "link mlx5_1", "=== mlx5_1 module", "ethtool -m ens2",
         "=== mlx5_1 statistics", "ethtool -S ens2", "=== mlx5_2 link", "link mlx5_2",
     ]  # fmt: skip
     (programs / "mstlink").unlink()
-    told = shell(["sh", "-c", optics.script(cards[1:])], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
-    assert told.startswith("=== mlx5_1 module\nethtool -m ens2\n") and "=== mlx5_2 nothing" in told
+    reason = shell(["sh", "-c", optics.script(cards[1:])], env={"PATH": f"{programs}:/usr/bin:/bin"}).stdout
+    assert reason.startswith("=== mlx5_1 module\nethtool -m ens2\n") and "=== mlx5_2 nothing" in reason
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("", "it was not read"),
         ("\x00\xff{{{", "it was not read"),
@@ -181,11 +182,11 @@ def test_the_script_runs_what_is_there(tmp_path: Path) -> None:
         (node(GOOD.replace('"Rx Power Current [dBm]"', '"Other"')), "its module tells no receive power"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_proves_nothing(run: Run, text: str, told: str) -> None:
+def test_what_cannot_be_read_proves_nothing(run: Run, text: str, reason: str) -> None:
     found = run(node(GOOD), text)[0]["h100-1"]
     assert found.verdict is Verdict.UNPROVEN
-    assert told in found.reason or (
-        not text.startswith("===") and "told nothing of its ports" in found.reason
+    assert reason in found.reason or (
+        not text.startswith("===") and "printed nothing of its ports" in found.reason
     )
 
 
@@ -199,16 +200,18 @@ def test_a_node_that_did_not_answer_says_why(run: Run) -> None:
     assert found["h100-1"].reason == "the reading of ports on h100-1 did not end in its time"
     assert found["h100-0"].verdict is Verdict.PASS
     away = "blocked by h100-2, which cannot be reached"
-    found, bench = run(node(GOOD), node(GOOD), prepare=lambda one: one.unreachable.update({"h100-2": away}))
-    assert found["h100-2"].reason == away and "h100-2" not in {name for name, _ in bench.remote.commands}
+    found, validation = run(
+        node(GOOD), node(GOOD), prepare=lambda one: one.unreachable.update({"h100-2": away})
+    )
+    assert found["h100-2"].reason == away and "h100-2" not in {name for name, _ in validation.remote.commands}
 
 
 def test_a_card_that_is_gone_is_explained_by_its_own_claim(run: Run) -> None:
-    def prepare(bench: Bench) -> None:
-        whole = select(bench.contract, pattern="node.nics")
-        bench.answers._asked |= {one.key: one for one in whole.questions}
+    def prepare(validation: ValidationRun) -> None:
+        whole = select(validation.contract, pattern="node.nics")
+        validation.answers._asked |= {one.key: one for one in whole.questions}
         question = next(one for one in whole.questions if one.node == "h100-1")
-        bench.answers.add(judged(question, Verdict.FAIL, "rail0 is gone"))
+        validation.answers.add(judged(question, Verdict.FAIL, "rail0 is gone"))
 
     gone = node('-E- Failed to open device: "rail0", No such file or directory\n')
     found = run(gone, gone, prepare=prepare)[0]["h100-1"]

@@ -36,16 +36,16 @@ def eight(contract: Contract) -> Contract:
 
 @pytest.fixture
 def measure(tmp_path: Path, contract: Contract, fake_remote: Any) -> Any:
-    """Runs the stage's rail step: verdicts by claim and node, the fabric, the bench."""
+    """Runs the stage's rail step: verdicts by claim and node, the fabric, the run."""
     return lambda rate, of=contract, **options: measured(of, rate, fake_remote, tmp_path, **options)
 
 
 def test_healthy_rails_pass(measure: Any) -> None:
-    found, fabric, bench = measure(lambda *_: 0.099)
+    found, fabric, validation = measure(lambda *_: 0.099)
     verdicts = {key: c.verdict for key, c in found.items() if key[0] != "fabric.transport"}
     assert set(verdicts.values()) == {Verdict.PASS}
     assert found["fabric.rail.0.bandwidth", "h100-0"].evidence == "evidence/rails/samples.json"
-    assert (bench.folder / "evidence/rails/samples.json").exists()
+    assert (validation.folder / "evidence/rails/samples.json").exists()
     # Every server port of a node is used once per round, and all rails of a pair run at once.
     for _, plan in fabric.plans:
         ports = [s["port"] for s in plan["servers"]]
@@ -91,10 +91,10 @@ def test_a_rate_above_the_line_is_measured_again(measure: Any) -> None:
 
 
 def test_a_dead_rail_keeps_the_node_out_of_collectives(measure: Any) -> None:
-    found, _, bench = measure(lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else 0.099)
+    found, _, validation = measure(lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else 0.099)
     assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
     assert found["fabric.rail.0.bandwidth", "h100-1"].verdict is Verdict.PASS
-    assert list(bench.dead_rails) == ["h100-2"]
+    assert list(validation.dead_rails) == ["h100-2"]
 
 
 def test_a_node_with_a_job_is_left_alone(measure: Any) -> None:
@@ -126,11 +126,11 @@ def test_all_rails_are_tried_again_where_a_tool_gave_up(
         return said
 
     monkeypatch.setattr(Fabric, "measure", gives_up)
-    found, fabric, bench = measure(lambda *_: 0.099)
+    found, fabric, validation = measure(lambda *_: 0.099)
     record = found["fabric.all_rails", ""]
     assert record.verdict is verdict, record.reason
-    assert (bench.folder / "evidence/rails/together-1.json").exists()
-    assert (bench.folder / "evidence/rails/together-2.json").exists()
+    assert (validation.folder / "evidence/rails/together-1.json").exists()
+    assert (validation.folder / "evidence/rails/together-2.json").exists()
     windows = [
         int(option(p["clients"][0]["argv"], "-t"))
         for node, p in fabric.plans

@@ -84,10 +84,12 @@ def test_a_slow_way_out_condemns_only_its_rail(rdma: Contract, measure: Any) -> 
 
 
 def test_a_port_that_is_not_active_fails(rdma: Contract, measure: Any) -> None:
-    found, _, bench = measure(rdma, lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else HOLDS)
+    found, _, validation = measure(
+        rdma, lambda a, b, rail: 0.0 if rail == 0 and "h100-2" in (a, b) else HOLDS
+    )
     assert found["fabric.rail.0.bandwidth", "h100-2"].verdict is Verdict.FAIL
     assert found["fabric.rail.0.bandwidth", "h100-1"].verdict is Verdict.PASS
-    assert list(bench.dead_rails) == ["h100-2"]
+    assert list(validation.dead_rails) == ["h100-2"]
 
 
 def test_a_rate_of_nothing_is_no_rate(rdma: Contract, measure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +109,7 @@ def test_an_error_of_the_tool_is_no_rate_and_is_named() -> None:
         "a": End(measured=Measured(flows=[run], rails={})),
         "b": End(measured=Measured(flows=[], rails={})),
     }
-    (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, both_ways=False, window=1)
+    (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, bidirectional=False, window=1)
     assert sample.gbps is None
     assert "ib_write_bw from a to b, rail 0: " in sample.reason
     assert "Unable to init the socket connection" in sample.reason
@@ -125,9 +127,9 @@ def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> Non
         }
 
     tool = flows.TOOLS["roce"]
-    (both,) = flows.samples_of(tool, ("a", "b", 0), ends(perftest(0.05, 2)), both_ways=False, window=1)
+    (both,) = flows.samples_of(tool, ("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1)
     assert both.gbps == pytest.approx(0.1)
-    (half,) = flows.samples_of(tool, ("a", "b", 0), ends("garbage"), both_ways=False, window=1)
+    (half,) = flows.samples_of(tool, ("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
     assert half.gbps is None
 
 
@@ -144,7 +146,7 @@ def test_a_server_that_failed_blinds_no_other_rail() -> None:
             "a": End(measured=Measured(flows=[run], rails=moved)),
             "b": End(measured=Measured(flows=[], rails=lost), problems=[problem]),
         }
-        (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, both_ways=False, window=1)
+        (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, bidirectional=False, window=1)
         assert sample.gbps == gbps, sample.reason
 
 
@@ -154,7 +156,7 @@ def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> N
     tool = flows.TOOLS["roce"]
     for cards, address in (([card], "10.91.0.11"), ([card, card], "")):
         places = {"a": Place(node, cards), "b": Place(node, cards)}
-        (run, *_) = tool.runs(("a", "b", 0), places, both_ways=False, seconds=2)
+        (run, *_) = tool.runs(("a", "b", 0), places, bidirectional=False, seconds=2)
         assert run.client["gid"] == {"device": "mlx5_0", "address": address}
         assert run.client["device"] == "mlx5_0"
 

@@ -100,9 +100,9 @@ def test_one_that_cannot_be_removed_is_named(filled: Workspace, monkeypatch: pyt
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(retention.shutil, "rmtree", stays)
-    with pytest.raises(RailbedError) as told:
+    with pytest.raises(RailbedError) as refused:
         prune(filled, 1, dry_run=False, cited={})
-    assert (told.value.code, told.value.path) == ("SYSTEM", str(filled.reports / name(0)))
+    assert (refused.value.code, refused.value.path) == ("SYSTEM", str(filled.reports / name(0)))
 
 
 def test_no_reports_at_all(work: Workspace, contract: Contract) -> None:

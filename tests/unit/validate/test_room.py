@@ -20,7 +20,7 @@ from railbed.defaults import (
 from railbed.effects import files, lock
 from railbed.effects.workspace import Workspace
 from railbed.errors import Exit, RailbedError, refused
-from railbed.validate import answers, bench, drift, room, run, stage
+from railbed.validate import answers, drift, room, run, stage, validation_run
 
 Usage = namedtuple("Usage", "total used free")
 NODES = 5
@@ -35,7 +35,7 @@ class Disk:
         self.free, self.full, self.finds, self.asked = 10 * ENOUGH, False, Verdict.PASS, 0
         plain = files.replace
 
-        def step(one: bench.Bench) -> None:
+        def step(one: validation_run.ValidationRun) -> None:
             self.asked += 1
             for question in one.scope.questions:
                 verdict = self.finds if question.node == "h100-1" else Verdict.PASS
@@ -114,7 +114,7 @@ def test_without_its_evidence_nothing_is_certified(
 ) -> None:
     (step,) = stage.STEPS
 
-    def short(one: bench.Bench) -> None:
+    def short(one: validation_run.ValidationRun) -> None:
         disk.full = True
         step[1](one)
         disk.full = False

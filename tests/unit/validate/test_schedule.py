@@ -14,8 +14,8 @@ from railbed.errors import CommandError
 from railbed.run import Result
 from railbed.validate import acceptance, schedule
 from railbed.validate.answers import Answers, judged
-from railbed.validate.bench import Bench
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 NODES = [f"h100-{i}" for i in range(4)]
 
@@ -33,13 +33,13 @@ def test_idle_nodes_are_fit(contract: Contract) -> None:
 
 
 def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
-    held = [Reservation("railbed-acceptance", tuple(NODES), ("root",), frozenset({"MAINT"}))]
+    acceptance = [Reservation("railbed-acceptance", tuple(NODES), ("root",), frozenset({"MAINT"}))]
     states = {name: state(name, flags="MAINTENANCE RESERVED") for name in NODES}
-    assert schedule.faults(contract, states, held) == {}
+    assert schedule.faults(contract, states, acceptance) == {}
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "reason"),
     [
         (state("h100-1", flags="DRAIN", reason="disk"), "IDLE+DRAIN (disk)"),
         (state("h100-1", base="DOWN"), "DOWN"),
@@ -49,8 +49,8 @@ def test_the_acceptance_reservation_is_no_fault(contract: Contract) -> None:
     ],
 )
 @pytest.mark.refutes("scheduler.state")
-def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, told: str) -> None:
-    assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [told]}
+def test_a_node_that_gets_no_work_is_named(contract: Contract, bad: NodeState, reason: str) -> None:
+    assert schedule.faults(contract, healthy(bad=bad), []) == {"h100-1": [reason]}
 
 
 def test_an_unknown_node_and_a_foreign_reservation_are_named(contract: Contract) -> None:
@@ -88,11 +88,11 @@ class Slurm:
 
 @pytest.fixture
 def make(contract: Contract, tmp_path: Path, fake_remote: Any) -> Any:
-    def bench(answer: Any, **filters: Any) -> Bench:
+    def validation(answer: Any, **filters: Any) -> ValidationRun:
         scope = select(contract, **filters)
-        return Bench(contract, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
+        return ValidationRun(contract, fake_remote(answer), scope, Answers(scope), tmp_path, lambda _: None)
 
-    return bench
+    return validation
 
 
 def test_reserve_adds_and_release_takes_away(fake_remote: Any) -> None:
@@ -141,13 +141,13 @@ def test_a_scheduler_that_does_not_answer_leaves_its_claim_unproven(make: Any) -
     def silent(_: str, line: str) -> Result:
         raise CommandError(f"`{line}` ended with 255")
 
-    bench = make(silent, pattern="scheduler.state")
-    schedule.look(bench)
-    record = bench.answers.complete()[0]
+    validation = make(silent, pattern="scheduler.state")
+    schedule.read_scheduler(validation)
+    record = validation.answers.complete()[0]
     assert record.verdict is Verdict.UNPROVEN
     assert "does not answer" in record.reason
-    assert bench.scheduler is None
-    assert bench.usable(1) == (
+    assert validation.scheduler is None
+    assert validation.usable(1) == (
         [],
         "0 of 1 nodes can run it: "
         + "; ".join(["blocked by scheduler.state: the scheduler does not answer"] * 4),
@@ -156,32 +156,32 @@ def test_a_scheduler_that_does_not_answer_leaves_its_claim_unproven(make: Any) -
 
 def test_new_and_old_nodes_are_tried_together_and_parted_again(make: Any) -> None:
     slurm = Slurm(["h100-3"])
-    bench = make(slurm.answer)
-    schedule.look(bench)
-    assert bench.reserved == {"h100-3"}
-    assert bench.usable(4)[0] == []
-    with acceptance.together(bench, needed=True):
+    validation = make(slurm.answer)
+    schedule.read_scheduler(validation)
+    assert validation.reserved == {"h100-3"}
+    assert validation.usable(4)[0] == []
+    with acceptance.together(validation, needed=True):
         assert slurm.reserved == NODES
-        assert bench.usable(4)[0] == NODES
-        assert bench.reservation_for(NODES) == "railbed-acceptance"
+        assert validation.usable(4)[0] == NODES
+        assert validation.reservation_for(NODES) == "railbed-acceptance"
     assert slurm.reserved == ["h100-3"]
 
 
 def test_accepted_nodes_are_not_reserved_without_need(make: Any) -> None:
     slurm = Slurm([])
-    bench = make(slurm.answer)
-    schedule.look(bench)
-    with acceptance.together(bench, needed=True):
+    validation = make(slurm.answer)
+    schedule.read_scheduler(validation)
+    with acceptance.together(validation, needed=True):
         assert slurm.reserved == []
-        assert bench.reservation_for(NODES) == ""
+        assert validation.reservation_for(NODES) == ""
 
 
 def test_a_job_of_a_user_is_named_as_the_obstacle(make: Any) -> None:
     slurm = Slurm([])
     slurm.jobs = "7|alice|RUNNING|h100-[0-1]||train\n"
-    bench = make(slurm.answer)
-    schedule.look(bench)
-    chosen, why = bench.usable(3)
+    validation = make(slurm.answer)
+    schedule.read_scheduler(validation)
+    chosen, why = validation.usable(3)
     assert chosen == []
     assert (
         why
@@ -190,9 +190,9 @@ def test_a_job_of_a_user_is_named_as_the_obstacle(make: Any) -> None:
 
 
 def test_nodes_that_passed_their_own_checks_come_first(make: Any) -> None:
-    bench = make(Slurm([]).answer)
-    schedule.look(bench)
-    bad = next(q for q in bench.scope.questions if q.key == ("node.gpus", "h100-0"))
-    bench.answers.add(judged(bad, Verdict.FAIL, "7 of 8 GPUs listed"))
-    assert bench.usable(3)[0] == ["h100-1", "h100-2", "h100-3"]
-    assert bench.usable(4)[0] == ["h100-1", "h100-2", "h100-3", "h100-0"]
+    validation = make(Slurm([]).answer)
+    schedule.read_scheduler(validation)
+    bad = next(q for q in validation.scope.questions if q.key == ("node.gpus", "h100-0"))
+    validation.answers.add(judged(bad, Verdict.FAIL, "7 of 8 GPUs listed"))
+    assert validation.usable(3)[0] == ["h100-1", "h100-2", "h100-3"]
+    assert validation.usable(4)[0] == ["h100-1", "h100-2", "h100-3", "h100-0"]

@@ -21,27 +21,27 @@ CLAIM = scheduler_files.CLAIM
 KNOWN = {"files": {"slurm.conf": "ab" * 32, "job_container.conf": "missing"}, "credential": "MUNGE:AwQDAA==:"}
 
 
-def bench(result: Result) -> Any:
+def validation(result: Result) -> Any:
     remote = SimpleNamespace(run=lambda *_, **__: result)
     return SimpleNamespace(scheduler=SimpleNamespace(controller="ctl0"), remote=remote)
 
 
 def test_the_controller_says_what_others_are_held_against() -> None:
-    found = scheduler_files.reference(bench(Result(("ssh",), 0, json.dumps(KNOWN), "")))
+    found = scheduler_files.reference(validation(Result(("ssh",), 0, json.dumps(KNOWN), "")))
     assert found == {"controller": "ctl0", **KNOWN}
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "reason"),
     [
         (Result(("ssh",), 127, "", "python3: not found"), "python3: not found"),
         (Result(("ssh",), 0, "garbage", ""), "ctl0 printed an answer that"),
         (Result(("ssh",), 0, json.dumps({**KNOWN, "credential": "x; y"}), ""), "credential"),
     ],
 )
-def test_a_controller_that_says_nothing_else_is_named(result: Result, told: str) -> None:
-    found = scheduler_files.reference(bench(result))
-    assert found["controller"] == "ctl0" and told in found["error"] and "files" not in found
+def test_a_controller_that_says_nothing_else_is_named(result: Result, reason: str) -> None:
+    found = scheduler_files.reference(validation(result))
+    assert found["controller"] == "ctl0" and reason in found["error"] and "files" not in found
 
 
 def test_without_a_scheduler_there_is_nothing_to_hold_against() -> None:

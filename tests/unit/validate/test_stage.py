@@ -14,7 +14,6 @@ from railbed.errors import CommandError, UnprovenError, UsageError
 from railbed.run import Result
 from railbed.validate import (
     answers,
-    bench,
     certificate,
     drift,
     exceptions,
@@ -23,6 +22,7 @@ from railbed.validate import (
     latest,
     run,
     stage,
+    validation_run,
 )
 
 
@@ -39,7 +39,7 @@ def silent(monkeypatch: pytest.MonkeyPatch, fake_remote: Any) -> None:
 def healthy(monkeypatch: pytest.MonkeyPatch, fake_remote: Any) -> None:
     """A stage whose only step finds everything well."""
 
-    def step(one: bench.Bench) -> None:
+    def step(one: validation_run.ValidationRun) -> None:
         one.answers.add(*(answers.judged(q, Verdict.PASS, "seen", measured=0.1) for q in one.scope.questions))
 
     monkeypatch.setattr(stage, "Remote", lambda work, contract: fake_remote(lambda *_: None))
@@ -118,7 +118,7 @@ def test_a_later_full_run_that_fails_ends_a_certificate(
 ) -> None:
     run(contract, work)
 
-    def broken(one: bench.Bench) -> None:
+    def broken(one: validation_run.ValidationRun) -> None:
         one.answers.add(*(answers.judged(q, Verdict.FAIL, "broken") for q in one.scope.questions))
 
     monkeypatch.setattr(stage, "STEPS", (("all", broken),))
@@ -131,7 +131,7 @@ def test_a_later_full_run_that_fails_ends_a_certificate(
 def test_what_is_accepted_unproven_is_told_and_certified(
     contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, healthy: None
 ) -> None:
-    def most(one: bench.Bench) -> None:
+    def most(one: validation_run.ValidationRun) -> None:
         found = [answers.judged(q, Verdict.PASS, "seen") for q in one.scope.questions]
         one.answers.add(*(record for record in found if record.claim != "job.resume"))
 
@@ -189,7 +189,7 @@ def test_drift_compares_with_the_certificate_and_leaves_it(
     same = drift(contract, work, quick=False, progress=lambda _: None)
     assert (same.verdict, same.drifted, same.compared) == (Verdict.PASS, [], len(latest(work).claims))
 
-    def slower(one: bench.Bench) -> None:
+    def slower(one: validation_run.ValidationRun) -> None:
         one.answers.add(
             *(answers.judged(q, Verdict.PASS, "seen", measured=0.096) for q in one.scope.questions)
         )
@@ -217,10 +217,10 @@ def test_a_certificate_of_another_contract_says_nothing_of_drift(
 def test_a_step_that_breaks_off_leaves_its_claims_open_and_the_next_goes_on(
     contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, healthy: None
 ) -> None:
-    def broken(_: bench.Bench) -> None:
+    def broken(_: validation_run.ValidationRun) -> None:
         raise CommandError("sbatch failed on ctl0: invalid partition")
 
-    def rest(one: bench.Bench) -> None:
+    def rest(one: validation_run.ValidationRun) -> None:
         found = [answers.judged(q, Verdict.PASS, "seen") for q in one.scope.questions]
         one.answers.add(*(record for record in found if record.claim != "job.resume"))
 

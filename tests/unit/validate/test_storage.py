@@ -20,9 +20,9 @@ from railbed.effects.scheduler import Scheduler
 from railbed.run import TIMED_OUT, Result
 from railbed.validate import checkpoint, clients, patience, storage
 from railbed.validate.answers import Answers
-from railbed.validate.bench import Bench
 from railbed.validate.clients import Client, Seen
 from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
 
 NODES = ["h100-0", "h100-1", "h100-2", "h100-3"]
 MOUNT = "ctl0:9421 /scratch fuse.mfs rw 0 0"
@@ -77,15 +77,15 @@ class Cluster:
 
     def run(self, pattern: str = "storage.*", only: tuple[str, ...] = ()) -> dict[str, Judged]:
         scope = select(self.contract, pattern=pattern, only=only)
-        self.bench = Bench(
+        self.validation = ValidationRun(
             self.contract, self.remote, scope, Answers(scope), self.folder, lambda _: None,
             unreachable={n: f"blocked by {n}, which cannot be reached: x" for n in self.gone},
         )  # fmt: skip
-        storage.run(self.bench)
-        return {one.claim: one for one in self.bench.answers.complete()}
+        storage.run(self.validation)
+        return {one.claim: one for one in self.validation.answers.complete()}
 
     def blamed(self) -> set[tuple[str, str]]:
-        return {(one.node, one.part) for one in blame.culprits(self.bench.answers.complete())}
+        return {(one.node, one.part) for one in blame.culprits(self.validation.answers.complete())}
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_one_broken_client_among_healthy_ones_is_to_blame(cluster: Cluster, sees
     assert cluster.blamed() == {("h100-1", "storage client")}
     asked = {node for node, line in cluster.remote.commands if " write " in line}
     assert asked == {"h100-0", "h100-2", "h100-3"}, "the others are measured"
-    assert "h100-1" in cluster.bench.dead_clients["scratch"]
+    assert "h100-1" in cluster.validation.dead_clients["scratch"]
 
 
 def test_two_broken_clients_are_both_named(cluster: Cluster) -> None:
@@ -247,8 +247,8 @@ def test_a_broken_client_blocks_the_checkpoint_and_nobody_else_is_blamed(cluster
     )
     cluster.sees["h100-1"] = SILENT
     cluster.run()
-    checkpoint.run(cluster.bench)
-    (record,) = [one for one in cluster.bench.answers.complete() if one.claim == "storage.checkpoint"]
+    checkpoint.run(cluster.validation)
+    (record,) = [one for one in cluster.validation.answers.complete() if one.claim == "storage.checkpoint"]
     assert record.reason.startswith("blocked by storage.servers on h100-1")
     assert cluster.blamed() == {("h100-1", "storage client")}
 
@@ -301,7 +301,7 @@ def test_the_script_does_not_wait_for_a_stat_that_hangs(shell: Callable[[str], C
 
 def test_the_scheduler_is_not_needed(cluster: Cluster) -> None:
     assert cluster.run()["storage.servers"].verdict is Verdict.PASS
-    assert not isinstance(cluster.bench.scheduler, Scheduler)
+    assert not isinstance(cluster.validation.scheduler, Scheduler)
 
 
 LNET = Path(__file__).parent.parent / "data" / "parse" / "lnetctl"
@@ -320,7 +320,7 @@ LNET = Path(__file__).parent.parent / "data" / "parse" / "lnetctl"
 def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
     cluster: Cluster, texts: tuple[str, str], code: int, verdict: Verdict
 ) -> None:
-    told = {name: [(LNET / one).read_text() for one in texts] for name in NODES}
+    counters = {name: [(LNET / one).read_text() for one in texts] for name in NODES}
     filesystem = cluster.contract.filesystems[0].model_copy(update={"network": "efa"})
     claims = [
         *cluster.contract.claims,
@@ -330,7 +330,7 @@ def test_bytes_must_take_the_network_that_the_filesystem_is_reached_over(
     whole = cluster.answer
 
     def answer(node: str, line: str) -> Result:
-        return Result((), code, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+        return Result((), code, counters[node].pop(0), "") if "lnetctl" in line else whole(node, line)
 
     cluster.remote.answer = answer
     found = cluster.run("storage.path")["storage.path"]
@@ -348,7 +348,7 @@ def test_the_planned_address_of_the_storage_network_must_be_lnet_s(
     text = (LNET / "o2ib.txt").read_text()
     after = text.replace("send_count: 171621", "send_count: 172621")
     assert after != text
-    told = {name: [text, after] for name in NODES}
+    counters = {name: [text, after] for name in NODES}
     filesystem = cluster.contract.filesystems[0].model_copy(update={"source": "192.168.0.1@o2ib:/scratch"})
     link = StorageLink(address=address, interface="auto")
     nodes = [node.model_copy(update={"storage": link}) for node in cluster.contract.nodes]
@@ -362,7 +362,7 @@ def test_the_planned_address_of_the_storage_network_must_be_lnet_s(
     whole = cluster.answer
 
     def answer(node: str, line: str) -> Result:
-        return Result((), 0, told[node].pop(0), "") if "lnetctl" in line else whole(node, line)
+        return Result((), 0, counters[node].pop(0), "") if "lnetctl" in line else whole(node, line)
 
     cluster.remote.answer = answer
     found = cluster.run("storage.path")["storage.path"]

@@ -18,7 +18,7 @@ from railbed.claims import Claim, Judged, Verdict, expectations
 from railbed.contract import Contract
 from railbed.run import TIMED_OUT, Result
 from railbed.validate import fio
-from railbed.validate.bench import Bench
+from railbed.validate.validation_run import ValidationRun
 
 DATA = Path(__file__).parent.parent / "data" / "parse" / "fio"
 RANDOM, METADATA = "storage.random", "storage.metadata"
@@ -187,10 +187,10 @@ def test_a_filesystem_that_freezes_under_load_is_to_blame(cluster: Loaded) -> No
 
 @pytest.mark.parametrize("claim", [RANDOM, METADATA])
 def test_beside_a_job_nothing_is_run(cluster: Loaded, monkeypatch: pytest.MonkeyPatch, claim: str) -> None:
-    told = {"h100-1": "blocked by job 77 of ada on h100-1"}
-    monkeypatch.setattr(Bench, "busy", lambda _, name: told.get(name, ""))
+    jobs = {"h100-1": "blocked by job 77 of ada on h100-1"}
+    monkeypatch.setattr(ValidationRun, "busy", lambda _, name: jobs.get(name, ""))
     found = of(cluster, claim)
-    assert (found.verdict, found.reason) == (Verdict.UNPROVEN, told["h100-1"])
+    assert (found.verdict, found.reason) == (Verdict.UNPROVEN, jobs["h100-1"])
     assert not cluster.jobs
 
 
@@ -239,8 +239,8 @@ def test_a_second_filesystem_that_is_not_there_fails_its_own_claims_only(two: Lo
     found = two.run("storage.*")
     assert all((one.verdict is Verdict.FAIL) is name.endswith("@data") for name, one in found.items())
     assert two.blamed() == {("h100-1", "storage client")}
-    assert not two.bench.dead_clients["scratch"], "jobs save on the first one"
-    assert list(two.bench.dead_clients["data"]) == ["h100-1"]
+    assert not two.validation.dead_clients["scratch"], "jobs save on the first one"
+    assert list(two.validation.dead_clients["data"]) == ["h100-1"]
 
 
 def test_a_second_filesystem_that_is_down_says_nothing_of_the_first(two: Loaded) -> None:

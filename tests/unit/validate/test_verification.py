@@ -32,12 +32,12 @@ NOW = ISSUED + timedelta(days=1)
 
 
 @pytest.fixture
-def look(certified: Path, work: Workspace) -> Callable[..., Verification]:
-    def verify(**changed: Any) -> Verification:
+def verify(certified: Path, work: Workspace) -> Callable[..., Verification]:
+    def run_on(**changed: Any) -> Verification:
         given = {"work": work, "now": NOW, **changed}
         return verification.verify(given.pop("path", certified / "certificate.json"), **given)
 
-    return verify
+    return run_on
 
 
 def reasons(found: Verification, verdict: Verdict) -> dict[str, str]:
@@ -48,16 +48,16 @@ def differing(found: Verification) -> dict[str, str]:
     return {one.path: one.kind for one in found.differences}
 
 
-def test_an_untouched_folder_is_valid(look: Callable[..., Verification]) -> None:
-    found = look()
+def test_an_untouched_folder_is_valid(verify: Callable[..., Verification]) -> None:
+    found = verify()
     assert found.outcome is Verdict.PASS, reasons(found, Verdict.FAIL)
     assert [one.name for one in found.checks] == [
         "signature", "key", "expiry", "report", "evidence", "identities",
     ]  # fmt: skip
-    told = reasons(found, Verdict.PASS)
-    assert "stack test" in told["key"]
-    assert told["evidence"].startswith("3 files")
-    assert told["expiry"].endswith("89 days")
+    given = reasons(found, Verdict.PASS)
+    assert "stack test" in given["key"]
+    assert given["evidence"].startswith("3 files")
+    assert given["expiry"].endswith("89 days")
     assert found.as_json()["valid"] is True
 
 
@@ -149,13 +149,13 @@ RAILS, CHECKS = "evidence/rails.json", "evidence/h100-0/checks.txt"
 )
 def test_what_was_changed_fails_and_is_named(
     certified: Path,
-    look: Callable[..., Verification],
+    verify: Callable[..., Verification],
     harm: Callable[[Path], None],
     check: str,
     files: dict[str, str],
 ) -> None:
     harm(certified)
-    found = look()
+    found = verify()
     assert found.outcome is Verdict.FAIL
     failed = reasons(found, Verdict.FAIL)
     assert list(failed) == [check]
@@ -165,20 +165,20 @@ def test_what_was_changed_fails_and_is_named(
 
 
 def test_a_manifest_that_was_changed_with_its_evidence_fails(
-    certified: Path, look: Callable[..., Verification]
+    certified: Path, verify: Callable[..., Verification]
 ) -> None:
     edit_evidence(certified)
     manifest.write(certified)
-    assert list(reasons(look(), Verdict.FAIL)) == ["evidence"]
+    assert list(reasons(verify(), Verdict.FAIL)) == ["evidence"]
 
 
 @pytest.mark.parametrize("name", ["report.json", "manifest.json"])
 def test_a_list_that_is_a_link_is_not_followed(
-    certified: Path, look: Callable[..., Verification], name: str, tmp_path: Path
+    certified: Path, verify: Callable[..., Verification], name: str, tmp_path: Path
 ) -> None:
     shutil.move(certified / name, tmp_path / "outside")
     (certified / name).symlink_to(tmp_path / "outside")
-    assert "it is a link" in " ".join(reasons(look(), Verdict.FAIL).values())
+    assert "it is a link" in " ".join(reasons(verify(), Verdict.FAIL).values())
 
 
 @pytest.mark.parametrize(
@@ -220,66 +220,68 @@ def test_a_path_that_is_taken_stays_below(path: str) -> None:
     ],
 )
 def test_what_is_not_beside_it_is_unproven_and_said(
-    certified: Path, look: Callable[..., Verification], removed: list[str], unproven: list[str]
+    certified: Path, verify: Callable[..., Verification], removed: list[str], unproven: list[str]
 ) -> None:
     for name in removed:
         (certified / name).unlink()
-    found = look()
+    found = verify()
     assert found.outcome is Verdict.UNPROVEN
     assert list(reasons(found, Verdict.UNPROVEN)) == unproven
     assert found.as_json()["valid"] is None
 
 
 def test_a_copied_folder_is_checked_where_it_is(
-    certified: Path, look: Callable[..., Verification], tmp_path: Path
+    certified: Path, verify: Callable[..., Verification], tmp_path: Path
 ) -> None:
     copy = tmp_path / "for acceptance"
     shutil.copytree(certified, copy)
-    assert look(path=copy / "certificate.json").report == str(copy)
+    assert verify(path=copy / "certificate.json").report == str(copy)
     edit_evidence(copy)
-    assert look(path=copy / "certificate.json").outcome is Verdict.FAIL
-    assert look().outcome is Verdict.PASS, "the original is whole"
+    assert verify(path=copy / "certificate.json").outcome is Verdict.FAIL
+    assert verify().outcome is Verdict.PASS, "the original is whole"
 
 
-def test_the_folder_can_be_named(certified: Path, look: Callable[..., Verification], tmp_path: Path) -> None:
+def test_the_folder_can_be_named(
+    certified: Path, verify: Callable[..., Verification], tmp_path: Path
+) -> None:
     alone = Path(shutil.copy(certified / "certificate.json", tmp_path / "alone.json"))
-    assert list(reasons(look(path=alone), Verdict.UNPROVEN)) == ["report", "evidence"]
-    assert look(path=alone, report=certified).outcome is Verdict.PASS
+    assert list(reasons(verify(path=alone), Verdict.UNPROVEN)) == ["report", "evidence"]
+    assert verify(path=alone, report=certified).outcome is Verdict.PASS
     with pytest.raises(UsageError):
-        look(path=alone, report=tmp_path / "nothing")
+        verify(path=alone, report=tmp_path / "nothing")
 
 
 def test_the_standing_certificate_finds_its_report(
-    certified: Path, work: Workspace, look: Callable[..., Verification]
+    certified: Path, work: Workspace, verify: Callable[..., Verification]
 ) -> None:
     standing = Path(shutil.copy(certified / "certificate.json", work.certificate_file))
-    found = look(path=standing)
+    found = verify(path=standing)
     assert (found.outcome, found.report) == (Verdict.PASS, str(certified))
 
 
 def test_a_foreign_certificate_is_not_pinned(
-    certified: Path, contract: Contract, passing: Report, look: Callable[..., Verification], tmp_path: Path
+    certified: Path, contract: Contract, passing: Report, verify: Callable[..., Verification], tmp_path: Path
 ) -> None:
     """Finding 8 (b): somebody's own certificate was shown like any other."""
     other = Workspace(tmp_path / "other", "test")
     certificate.write(certified / "certificate.json", certificate.issue(other, contract, passing, certified))
-    found = look()
+    found = verify()
     assert found.outcome is Verdict.UNPROVEN
     assert "not pinned" in reasons(found, Verdict.UNPROVEN)["key"]
     said = found.as_json()
     assert (said["pinned"], said["owner"], said["key"]) == (False, "", "railbed certificate test")
-    pinned = look(key=certificate.trusted_key(other))
+    pinned = verify(key=certificate.trusted_key(other))
     assert pinned.outcome is Verdict.PASS
     assert pinned.signer.owner == "railbed certificate test"
 
 
-def test_the_fingerprint_is_that_of_ssh_keygen(work: Workspace, look: Callable[..., Verification]) -> None:
-    told = run(["ssh-keygen", "-l", "-f", work.signing_key.with_suffix(".pub")]).stdout.split()
-    assert look().signer.fingerprint == told[1]
+def test_the_fingerprint_is_that_of_ssh_keygen(work: Workspace, verify: Callable[..., Verification]) -> None:
+    printed = run(["ssh-keygen", "-l", "-f", work.signing_key.with_suffix(".pub")]).stdout.split()
+    assert verify().signer.fingerprint == printed[1]
 
 
-def test_without_a_checkout_and_a_key_nobody_knows_whose_it_is(look: Callable[..., Verification]) -> None:
-    assert list(reasons(look(work=None), Verdict.UNPROVEN)) == ["key"]
+def test_without_a_checkout_and_a_key_nobody_knows_whose_it_is(verify: Callable[..., Verification]) -> None:
+    assert list(reasons(verify(work=None), Verdict.UNPROVEN)) == ["key"]
 
 
 @pytest.mark.parametrize(
@@ -292,16 +294,16 @@ def test_without_a_checkout_and_a_key_nobody_knows_whose_it_is(look: Callable[..
         (timedelta(days=-400), Verdict.UNPROVEN),
     ],
 )
-def test_a_certificate_ends(look: Callable[..., Verification], after: timedelta, verdict: Verdict) -> None:
+def test_a_certificate_ends(verify: Callable[..., Verification], after: timedelta, verdict: Verdict) -> None:
     """Finding 8 (d)."""
-    found = look(now=ISSUED + after)
+    found = verify(now=ISSUED + after)
     assert found.outcome is verdict
     if verdict is not Verdict.PASS:
         assert list(reasons(found, verdict)) == ["expiry"]
 
 
 def test_nodes_that_showed_nothing_are_named(
-    certified: Path, work: Workspace, contract: Contract, passing: Report, look: Callable[..., Verification]
+    certified: Path, work: Workspace, contract: Contract, passing: Report, verify: Callable[..., Verification]
 ) -> None:
     """Finding 8 (c): identities were the contract's own, for all that was measured."""
     silent = [c for c in passing.claims if (c.claim, c.node) != ("node.identity", "h100-2")]
@@ -311,7 +313,7 @@ def test_nodes_that_showed_nothing_are_named(
         certificate.write(
             certified / "certificate.json", certificate.issue(work, contract, report, certified)
         )
-        return look()
+        return verify()
 
     assert "h100-2" in reasons(issued(), Verdict.UNPROVEN)["identities"]
     accepted = issued(accepted_unproven={"node.identity": "its firmware is blank, ticket 7"})
@@ -328,8 +330,8 @@ def test_a_file_without_one_public_key_is_refused(tmp_path: Path, content: bytes
         verification.read_key(tmp_path / "key")
 
 
-def test_the_json_is_plain(look: Callable[..., Verification]) -> None:
-    json.dumps(look().as_json(), allow_nan=False)
+def test_the_json_is_plain(verify: Callable[..., Verification]) -> None:
+    json.dumps(verify().as_json(), allow_nan=False)
 
 
 def test_the_check_by_hand_is_as_the_page_says(certified: Path, work: Workspace) -> None:

@@ -16,7 +16,7 @@ from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.site import Site
 
 CONTROLLER_POOL = "controller"
-Proxy = Callable[[Member], contract.Way | None]
+Proxy = Callable[[Member], contract.Proxy | None]
 """The way to a member; None: directly."""
 
 

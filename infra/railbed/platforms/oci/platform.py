@@ -77,7 +77,7 @@ def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[s
     through = contract.Through(node=controller_name())
     region = plan.place.region
 
-    def proxy(member: Member) -> contract.Way | None:
+    def proxy(member: Member) -> contract.Proxy | None:
         """Through the bastion to a controller, and through the first to the nodes; where there is none, to each node."""
         if not known["bastion"]:
             return None

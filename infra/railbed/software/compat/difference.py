@@ -74,11 +74,11 @@ def _parts(
 ) -> dict[str, list[Component]]:
     if machine is None and not os:
         return {name: release.alternatives(name) for name in release.components if name != SYSTEM}
-    return {name: [part] for name, part in select(release, machine, os, filesystems).items()}
+    return {name: [component] for name, component in select(release, machine, os, filesystems).items()}
 
 
 def _text(parts: list[Component]) -> str:
-    return " | ".join(dict.fromkeys(part.package_version or part.version for part in parts))
+    return " | ".join(dict.fromkeys(component.package_version or component.version for component in parts))
 
 
 def _change(

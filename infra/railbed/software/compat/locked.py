@@ -89,7 +89,7 @@ def of_release(
         if name not in named and name not in brought
     }
     ranges = [Wanted(name, condition) for name, condition in brought.items()]
-    least = {name: part.at_least for name, part in image.brings.items()} if image else {}
+    least = {name: component.at_least for name, component in image.brings.items()} if image else {}
     problem = build(files, machine, os, [*asked, *ranges, *(Wanted(n, v) for n, v in locked.items())], least)
     demands = [
         _of_image(image, demand)
@@ -106,16 +106,20 @@ def _brought(image: ImageProfile | None, chosen: Mapping[str, Component], ruled:
     """Component → versions that the image may have it in; empty for one that follows the image's driver."""
     if image is None:
         return {}
-    there = {name: part.accepts for name, part in image.brings.items() if part.always or name in chosen}
+    there = {
+        name: component.accepts
+        for name, component in image.brings.items()
+        if component.always or name in chosen
+    }
     there |= {name: "" for name in image.follows if name in chosen}
     return {name: condition for name, condition in there.items() if name in ruled}
 
 
 def _of_image(image: ImageProfile, wanted: Demand) -> Demand:
     name = _name(wanted)
-    part = image.brings.get(name) or image.follows[name]
-    source = f"{part.provenance.source} ({part.provenance.checked})"
-    return Demand(wanted.name, {}, wanted.require, f"image profile {image.key}: {part.reason}", source)
+    component = image.brings.get(name) or image.follows[name]
+    source = f"{component.provenance.source} ({component.provenance.checked})"
+    return Demand(wanted.name, {}, wanted.require, f"image profile {image.key}: {component.reason}", source)
 
 
 def _name(demand: Demand) -> str:
@@ -127,9 +131,9 @@ def _demand(release: Release, wanted: Demand, chosen: Mapping[str, Component]) -
     if name not in chosen:
         reason = f"release {release.key} has no {name} for this machine and system"
         return Demand(f"{name}={NONE}", {}, wanted.require, reason, f"software/{release.key}.yaml")
-    part = chosen[name]
-    source = f"{part.provenance.source} ({part.provenance.checked})"
-    return Demand(wanted.name, {}, wanted.require, f"release {release.key}: {part.reason}", source)
+    component = chosen[name]
+    source = f"{component.provenance.source} ({component.provenance.checked})"
+    return Demand(wanted.name, {}, wanted.require, f"release {release.key}: {component.reason}", source)
 
 
 def _applying(among: Iterable[C], known: Mapping[str, str], where: str) -> list[C]:

@@ -67,10 +67,10 @@ def run(verb: str, folder: str, total: int, files: int, index: int, count: int) 
     began = time.time()
     try:
         with ThreadPoolExecutor(max_workers=files) as ranks:
-            told = list(ranks.map(write if verb == "write" else read, paths, sizes(total, files), buffers))
+            results = list(ranks.map(write if verb == "write" else read, paths, sizes(total, files), buffers))
     except OSError as broken:
         return {"node": os.uname().nodename, "error": f"{verb}: {broken.strerror or broken}"}
-    wrong = [one for one in told if one]
+    wrong = [one for one in results if one]
     return {
         "node": os.uname().nodename, "begin": began, "end": time.time(), "bytes": total, "wrong": wrong,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The clock, as chrony tells it (`chronyc -c tracking`)."""
+"""The clock, as chrony reports it (`chronyc -c tracking`)."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def clock_now(probe: Probe, want: dict[str, Any]) -> Finding:
     if offset_s > bound:
         return _wrong(f"{offset_s:g} s off {fields[1]}, more than {bound:g} s", offset_s, bound)
     if fields[0] == OWN_CLOCK and want.get("time_source"):
-        told = "the node follows its own clock and no NTP server (`site.ntp` of the spec)"
-        return Finding("unproven", told, offset_s, "s", bound)
+        reason = "the node follows its own clock and no NTP server (`site.ntp` of the spec)"
+        return Finding("unproven", reason, offset_s, "s", bound)
     source = fields[1] or "its own reference"
     return Finding("pass", f"synchronised to {source}, stratum {fields[2]}", offset_s, "s", bound)
 
 
-def _wrong(told: str, offset_s: float | None, bound: float) -> Finding:
-    return Finding("fail", told, offset_s, "s", bound, ("time",), (Symptom("time-wrong", "clock", told),))
+def _wrong(reason: str, offset_s: float | None, bound: float) -> Finding:
+    return Finding("fail", reason, offset_s, "s", bound, ("time",), (Symptom("time-wrong", "clock", reason),))

@@ -1,4 +1,4 @@
-"""How the on-node suite hears what to expect and tells what it found: one JSON in, one JSON out.
+"""Input and output of the on-node suite: one JSON of expectations in, one JSON of findings out.
 
 ``RAILBED_EXPECTATIONS`` names the expectations file, ``RAILBED_RESULTS`` the file to write: one record per
 claim. A test says which claim it answers with ``claim(id)`` and what it saw with ``judge(finding)``; a test
@@ -23,7 +23,7 @@ KILL_AFTER_S = 2
 
 
 class HostProbe(Probe):
-    """Looks at the node through testinfra's ``host``; what did not answer one test is not asked by the next."""
+    """Probes the node through testinfra's ``host``; what did not answer one test is not asked by the next."""
 
     known_silent: ClassVar[dict[str, Answer]] = {}
 

@@ -15,7 +15,7 @@ SCONTROL = ("env", "SLURM_TIME_FORMAT=%s", "scontrol")
 
 
 class Controller:
-    """What one node asks and tells the scheduler about itself."""
+    """One node's requests to the scheduler about itself."""
 
     def __init__(self, probe: Probe, node: str) -> None:
         self.probe = probe

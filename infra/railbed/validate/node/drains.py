@@ -1,8 +1,8 @@
 """When a node takes itself out of service, and when it comes back. It touches no drain but its own.
 
-Rules: a fault must last (``confirm_s``); the limit on automatic drains must leave room, at two looks at the scheduler; where the
-scheduler does not answer nothing is done. The node's own drain ends after ``passes`` clean looks in a row, unless it came
-back ``returns`` times within ``returns_window_s``: then it stays drained until a person has looked.
+Rules: a fault must last (``confirm_s``); the limit on automatic drains must leave room, at two reads of the scheduler; where the
+scheduler does not answer nothing is done. The node's own drain ends after ``passes`` clean checks in a row, unless it came
+back ``returns`` times within ``returns_window_s``: then it stays drained until a person has checked it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Optional, Protocol
 from railbed.effects.slurm_text import NodeState
 from railbed.laws.drain_limit import Limit, Out, before, refusal
 from railbed.validate.node.faults import runbook
-from railbed.validate.node.look import Look
+from railbed.validate.node.health import HealthResult
 from railbed.validate.node.probe import Symptom
 
-HELD = "held"
+HOLD_DOWN = "held"
 """Word behind the mark of a drain that does not end by itself."""
 REASON_LENGTH = 200
 UNFIT_TO_RETURN = frozenset(
@@ -61,12 +61,12 @@ class Memory:
     drained: Optional[bool] = None
     """Whether this program's drain holds the node; None: the scheduler has to be asked."""
     settling: bool = False
-    """The drain was ordered, and the second look at the limit is still to come."""
+    """The drain was ordered, and the second check of the limit is still to come."""
 
-    def after(self, look: Look, now_s: float) -> Memory:
-        """Counts a look."""
-        since = None if not look.faults else now_s if self.faulty_since_s is None else self.faulty_since_s
-        return replace(self, faulty_since_s=since, passes=self.passes + 1 if look.clean else 0)
+    def after(self, result: HealthResult, now_s: float) -> Memory:
+        """Counts a check."""
+        since = None if not result.faults else now_s if self.faulty_since_s is None else self.faulty_since_s
+        return replace(self, faulty_since_s=since, passes=self.passes + 1 if result.clean else 0)
 
 
 class Scheduler(Protocol):
@@ -112,13 +112,13 @@ class Drains:
     pause: Callable[[float], None] = time.sleep
     notes: list[Symptom] = field(default_factory=list)
 
-    def tend(self, look: Look, now_s: float) -> list[Symptom]:
-        """Drains the node or gives it back, as the look asks; returns what there is to report of that."""
-        self._remember(self.memory.after(look, now_s))
+    def tend(self, result: HealthResult, now_s: float) -> list[Symptom]:
+        """Drains the node or gives it back, by the result; returns what there is to report of that."""
+        self._remember(self.memory.after(result, now_s))
         since = self.memory.faulty_since_s
         if since is not None and now_s - since >= self.settings.confirm_s:
-            self._keep_out(look.faults)
-        elif not look.faults and self.memory.drained is not False:
+            self._keep_out(result.faults)
+        elif not result.faults and self.memory.drained is not False:
             self._bring_back()
         return self.notes
 
@@ -165,7 +165,7 @@ class Drains:
         self._settle(faults)
 
     def _settle(self, faults: Iterable[Symptom]) -> None:
-        """The second look: takes the drain back where those before it use up the limit."""
+        """The second check: takes the drain back where those before it use up the limit."""
         states = self.scheduler.nodes()
         if states is None or self.node not in states:
             self._silent()
@@ -193,8 +193,8 @@ class Drains:
         known = list(faults)
         texts = list(dict.fromkeys(f"{one.code}: {one.text}" for one in known))
         flapping = self._flapping()
-        told = f"{HELD}, came back {flapping} times: " if flapping else ""
-        reason = f"{self.settings.mark} {told}{'; '.join(texts)}"
+        prefix = f"{HOLD_DOWN}, came back {flapping} times: " if flapping else ""
+        reason = f"{self.settings.mark} {prefix}{'; '.join(texts)}"
         pages = ", ".join(dict.fromkeys(runbook(one.code) for one in known))
         whole = f"{reason} (runbook {pages})"
         return whole if len(whole) <= REASON_LENGTH else reason[:REASON_LENGTH]
@@ -213,7 +213,7 @@ class Drains:
             return
         mine = own.drained and own.reason.startswith(self.settings.mark)
         self._remember(replace(self.memory, drained=mine, settling=False))
-        if mine and own.reason.startswith(f"{self.settings.mark} {HELD}"):
+        if mine and own.reason.startswith(f"{self.settings.mark} {HOLD_DOWN}"):
             self._note(
                 "held", "the fault is gone, and came too often: railbed node repair, or railbed node resume"
             )
@@ -228,8 +228,8 @@ class Drains:
         window = time.time() - self.settings.returns_window_s
         returned = [at for at in self.returned if at > window]
         if not self.save_returned([*returned, time.time()]):
-            told = "the fault is gone, but the return cannot be written down: the node stays drained"
-            self._note("unknown", told)
+            reason = "the fault is gone, but the return cannot be written down: the node stays drained"
+            self._note("unknown", reason)
             return
         if self.scheduler.resume():
             self._remember(replace(self.memory, drained=False, passes=0))

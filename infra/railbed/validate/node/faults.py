@@ -46,8 +46,8 @@ FAULTS = _table(
     Fault("time-wrong", False, "time", "shared: all nodes follow the same source"),
     Fault("names-silent", False, "name service", "shared: all nodes ask the same servers"),
     Fault("not-drained", False, "drain limit", "a fault that would drain, held back by the limit"),
-    Fault("held", False, "hold-down", "a fault that came back too often: a person has to look"),
-    Fault("unknown", False, "health check", "what could not be looked at is neither healthy nor broken"),
+    Fault("held", False, "hold-down", "a fault that came back too often: a person has to check"),
+    Fault("unknown", False, "health check", "what could not be checked is neither healthy nor broken"),
 )
 
 

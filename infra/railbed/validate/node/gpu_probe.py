@@ -100,7 +100,7 @@ class Gpu:
         return "cpu" if self.kind == "cpu" else str(self.torch.cuda.get_device_name(self.index))
 
     def settle(self) -> None:
-        """Waits until the GPU has done what it was told."""
+        """Waits until the GPU has finished its queue."""
         if self.kind != "cpu":
             self.torch.cuda.synchronize(self.device)
 
@@ -178,7 +178,7 @@ class Gpu:
         return found, bool(torch.equal(target, wanted))
 
     def device_address(self) -> str:
-        """Of the PCI device, as sysfs names it; empty where there is none, or torch does not tell."""
+        """Of the PCI device, as sysfs names it; empty: none, or not reported by torch."""
         if self.kind == "cpu":
             return ""
         found = self.torch.cuda.get_device_properties(self.index)
@@ -201,7 +201,7 @@ class Gpu:
 
 @contextmanager
 def beside(address: str) -> Iterator[None]:
-    """Keeps this thread on the processors nearest to a PCI device, where sysfs tells which those are."""
+    """Keeps this thread on the processors nearest to a PCI device, where sysfs lists them."""
     allowed = os.sched_getaffinity(0)
     try:
         with open(f"/sys/bus/pci/devices/{address}/local_cpulist") as source:

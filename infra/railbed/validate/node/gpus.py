@@ -1,4 +1,4 @@
-"""The GPUs of a node, their memory and their driver, as nvidia-smi tells them."""
+"""The GPUs of a node, their memory and their driver, as nvidia-smi reports them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIBRARY_MISMATCH = 18
 
 
 def _no_answer(answer: Answer, expected: Union[float, str]) -> Optional[Finding]:
-    """Why nvidia-smi told nothing, if it could not even be asked."""
+    """Why nvidia-smi gave no answer, if it could not run at all."""
     if answer.code == NOT_FOUND:
         return Finding("unproven", "nvidia-smi is not installed", expected=expected)
     if answer.code == TIMED_OUT:
@@ -26,7 +26,7 @@ LOST = "GPU is lost"
 
 
 def hidden_by(answer: Answer, rows: int = 0) -> str:
-    """Which claim stands in the way where nvidia-smi told of fewer GPUs than there should be: of ``rows``."""
+    """Which claim stands in the way where nvidia-smi listed fewer GPUs than there should be: ``rows``."""
     return "node.gpus" if rows or LOST in answer.out + answer.err else "node.driver"
 
 
@@ -55,18 +55,18 @@ def gpus(probe: Probe, want: dict[str, Any]) -> Finding:
         return silent
     listed = _listed(answer.out)
     if not listed and answer.code != 0:
-        told = f"blocked by node.driver: nvidia-smi says {answer.first_line!r}"
-        return Finding("unproven", told, expected=count)
+        reason = f"blocked by node.driver: nvidia-smi says {answer.first_line!r}"
+        return Finding("unproven", reason, expected=count)
     wrong = sorted(i for i, name in listed.items() if model not in name)
     measured = len(listed) - len(wrong)
     if len(listed) != count:
         missing = _missing(probe, listed, count)
         lost = next((line.strip() for line in answer.out.splitlines() if LOST in line), "")
-        told = f"{len(listed)} of {count} GPUs listed"
-        told += f"; missing: {', '.join(f'gpu {i}' for i in missing)}" if missing else ""
-        told += f" ({lost})" if lost else ""
+        reason = f"{len(listed)} of {count} GPUs listed"
+        reason += f"; missing: {', '.join(f'gpu {i}' for i in missing)}" if missing else ""
+        reason += f" ({lost})" if lost else ""
         parts = tuple(f"gpu {i}" for i in missing) or ("gpu",)
-        return _broken("gpu-lost" if lost else "gpu-missing", told, measured, count, parts)
+        return _broken("gpu-lost" if lost else "gpu-missing", reason, measured, count, parts)
     if wrong:
         names = ", ".join(f"gpu {i} is {listed[i]!r}" for i in wrong)
         return _broken(
@@ -75,9 +75,9 @@ def gpus(probe: Probe, want: dict[str, Any]) -> Finding:
     return _memory(probe, want)
 
 
-def _broken(code: str, told: str, measured: int, count: int, parts: tuple[str, ...]) -> Finding:
+def _broken(code: str, reason: str, measured: int, count: int, parts: tuple[str, ...]) -> Finding:
     return Finding(
-        "fail", told, measured, "GPUs", count, parts, (Symptom(code, ", ".join(parts), told),)
+        "fail", reason, measured, "GPUs", count, parts, (Symptom(code, ", ".join(parts), reason),)
     )  # fmt: skip
 
 
@@ -86,12 +86,12 @@ def _memory(probe: Probe, want: dict[str, Any]) -> Finding:
     answer = probe.run(["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"])
     sizes = {int(i): int(mib) for i, mib in re.findall(r"^(\d+), (\d+)\s*$", answer.out, re.M)}
     if wanted and len(sizes) != count:
-        told = f"nvidia-smi named the memory of {len(sizes)} GPUs: {answer.first_line!r}"
-        return Finding("unproven", told, None, "GPUs", count)
+        reason = f"nvidia-smi named the memory of {len(sizes)} GPUs: {answer.first_line!r}"
+        return Finding("unproven", reason, None, "GPUs", count)
     less = sorted(i for i, mib in sizes.items() if wanted and mib < int(wanted))
     if less:
-        told = ", ".join(f"gpu {i} has {sizes[i]} MiB" for i in less) + f", not {wanted}"
-        return _broken("gpu-memory", told, count - len(less), count, tuple(f"gpu {i}" for i in less))
+        reason = ", ".join(f"gpu {i} has {sizes[i]} MiB" for i in less) + f", not {wanted}"
+        return _broken("gpu-memory", reason, count - len(less), count, tuple(f"gpu {i}" for i in less))
     return Finding("pass", f"{count} × {want['gpu_model']} answer", count, "GPUs", count)
 
 
@@ -116,21 +116,21 @@ def driver(probe: Probe, want: dict[str, Any]) -> Finding:
     measured = " | ".join(sorted(set(rows.values()))) or None
     if other:
         versions = " | ".join(sorted(set(other.values())))
-        told = f"driver {versions} on {len(other)} of {len(rows)} GPUs, not {expected}"
-        return _wrong_driver("driver-version", told, measured, expected)
+        reason = f"driver {versions} on {len(other)} of {len(rows)} GPUs, not {expected}"
+        return _wrong_driver("driver-version", reason, measured, expected)
     if answer.code == LIBRARY_MISMATCH or "version mismatch" in answer.out + answer.err:
-        told = "the loaded driver and its library are of different versions: " + answer.first_line
-        return _wrong_driver("driver-library", told, measured, expected)
+        reason = "the loaded driver and its library are of different versions: " + answer.first_line
+        return _wrong_driver("driver-library", reason, measured, expected)
     if not rows:
         if "couldn't communicate" in answer.out + answer.err:
             return _wrong_driver("driver-silent", "nvidia-smi cannot reach the driver", None, expected)
-        told = f"nvidia-smi named no driver version: {answer.first_line!r}"
-        return Finding("unproven", told, expected=expected)
+        reason = f"nvidia-smi named no driver version: {answer.first_line!r}"
+        return Finding("unproven", reason, expected=expected)
     return Finding("pass", f"driver {measured} on {len(rows)} GPUs{whose(expected)}", measured, "", expected)
 
 
-def _wrong_driver(code: str, told: str, measured: Optional[str], expected: str) -> Finding:
-    return Finding("fail", told, measured, "", expected, ("driver",), (Symptom(code, "driver", told),))
+def _wrong_driver(code: str, reason: str, measured: Optional[str], expected: str) -> Finding:
+    return Finding("fail", reason, measured, "", expected, ("driver",), (Symptom(code, "driver", reason),))
 
 
 TROUBLES = (
@@ -147,16 +147,16 @@ These, and uncorrectable errors of the SRAM, are what Azure's node health check 
 def _troubles(block: str, gpu: str) -> list[Symptom]:
     """What is wrong with the memory of one GPU, from its part of the report."""
     found = [
-        Symptom(code, gpu, told)
-        for name, bad, code, told in TROUBLES
+        Symptom(code, gpu, reason)
+        for name, bad, code, reason in TROUBLES
         if re.search(f"<{name}>{bad}</{name}>", block)
     ]
     volatile = re.search(r"<volatile>(.*?)</volatile>", block, re.S)
     errors = re.findall(r"<sram_uncorrectable\w*>(\d+)<", volatile[1] if volatile else "")
     count = sum(int(number) for number in errors)
     if count:
-        told = f"{count} uncorrectable errors of the SRAM since the driver was loaded"
-        found.append(Symptom("gpu-ecc", gpu, told))
+        reason = f"{count} uncorrectable errors of the SRAM since the driver was loaded"
+        found.append(Symptom("gpu-ecc", gpu, reason))
     return found
 
 
@@ -169,8 +169,8 @@ def healthy(probe: Probe, want: dict[str, Any]) -> Finding:
     report = probe.run(["nvidia-smi", "-q", "-x"])
     blocks = re.findall(r"<gpu id=.*?</gpu>", report.out, re.S)
     if len(blocks) != count:
-        told = f"nvidia-smi -q reports on {len(blocks)} of {count} GPUs: {report.first_line!r}"
-        return Finding("unproven", told, None, "GPUs", count)
+        reason = f"nvidia-smi -q reports on {len(blocks)} of {count} GPUs: {report.first_line!r}"
+        return Finding("unproven", reason, None, "GPUs", count)
     symptoms: list[Symptom] = []
     for index, block in enumerate(blocks):
         minor = re.search(r"<minor_number>(\d+)</minor_number>", block)
@@ -179,6 +179,6 @@ def healthy(probe: Probe, want: dict[str, Any]) -> Finding:
         bad: dict[str, list[str]] = {}
         for one in symptoms:
             bad.setdefault(one.subject, []).append(one.text)
-        told = ", ".join(f"{gpu}: {'; '.join(texts)}" for gpu, texts in bad.items())
-        return Finding("fail", told, count - len(bad), "GPUs", count, tuple(bad), tuple(symptoms))
+        reason = ", ".join(f"{gpu}: {'; '.join(texts)}" for gpu, texts in bad.items())
+        return Finding("fail", reason, count - len(bad), "GPUs", count, tuple(bad), tuple(symptoms))
     return finding

@@ -1,6 +1,6 @@
-"""The scheduler's health check, on the node: looks, drains the node for a fault of its own, and gives it back.
+"""The scheduler's health check, on the node: checks it, drains it for a fault of its own, and gives it back.
 
-What nodes share is reported and never drained for; what could not be looked at is neither healthy nor broken, and is reported
+What nodes share is reported and never drained for; what could not be checked is neither healthy nor broken, and is reported
 as well. The report is a line that the scheduler keeps with the node, and `/run/railbed/health.json`. With ``--report`` it
 only prints what it sees: exit 0 nothing, 1 a fault of the node, 3 something else (2: expectations that cannot be read).
 
@@ -28,12 +28,12 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.
 from railbed.validate.node import store
 from railbed.validate.node.controller import Controller
 from railbed.validate.node.drains import Drains, Memory, Settings
-from railbed.validate.node.look import Look, look
+from railbed.validate.node.health import HealthResult, run_checks
 from railbed.validate.node.probe import Probe, Stuck, Symptom
 from railbed.validate.node.report import compose, parse
 
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
-LOOK_S = 14.0
+CHECKS_S = 14.0
 """Of the 25 s after which the script around this program ends it, what the checks may take together; a drain takes the rest."""
 HEALTHY, BROKEN, UNUSABLE, REPORTED = 0, 1, 2, 3
 """Exit statuses: of a report, and (2) where nobody can say what the node should be."""
@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
         return UNUSABLE
     before = store.load(root + store.MEMORY)
     stuck = {key: Stuck(**store.known(Stuck, one)) for key, one in before.get("stuck", {}).items()}
-    probe = Probe(root, time.monotonic() + LOOK_S, stuck)
-    seen = look(probe, want, by_hand=by_hand)
+    probe = Probe(root, time.monotonic() + CHECKS_S, stuck)
+    seen = run_checks(probe, want, by_hand=by_hand)
     if by_hand:
         return _print(seen)
     node = os.environ.get("SLURMD_NODENAME") or want["node"]
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     return HEALTHY
 
 
-def _print(seen: Look) -> int:
+def _print(seen: HealthResult) -> int:
     for word, symptoms in (("broken", seen.faults), ("reported", seen.reports)):
         for one in symptoms:
             print(f"{word}: {one.code} ({one.subject}): {one.text}")

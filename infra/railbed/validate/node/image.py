@@ -82,7 +82,7 @@ def version_of(part: dict[str, Any], run: Run, packages: dict[str, str], root: s
 
 
 def shown_by(part: dict[str, Any]) -> str:
-    """Where the version was looked for."""
+    """Where the version was read."""
     if part["kernel"]:
         return "the running kernel"
     return (

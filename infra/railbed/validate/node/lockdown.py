@@ -14,12 +14,12 @@ LOCKDOWN = "/sys/kernel/security/lockdown"
 MODE = re.compile(r"\[(integrity|confidentiality)\]")
 
 
-def told(probe: Probe, way: str) -> str:
-    """What a person can do about a register that nobody may write, ``way`` first; empty without lockdown."""
+def remedy(probe: Probe, first: str) -> str:
+    """What a person can do about a register that nobody may write, ``first`` before the others; empty without lockdown."""
     mode = MODE.search(probe.read(LOCKDOWN) or "")
     if not mode:
         return ""
     return (
-        f"the kernel is in lockdown ({mode[1]}, secure boot) and lets nobody write PCI registers: {way}, or turn secure boot "
+        f"the kernel is in lockdown ({mode[1]}, secure boot) and lets nobody write PCI registers: {first}, or turn secure boot "
         "off; else this stays unproven"
     )

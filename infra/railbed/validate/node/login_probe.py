@@ -1,7 +1,7 @@
 """Whether PAM would let accounts log in over SSH: the account part of the service's stack, as sshd asks it.
 
 ``login_probe.py [--folder FOLDER] SERVICE ACCOUNT…``; FOLDER is another one than /etc/pam.d. Prints one JSON object:
-account → ``status`` (0: let in; the numbers of pam(3)) and what it was ``told``. Nobody is authenticated and no session
+account → ``status`` (0: let in; the numbers of pam(3)) and its ``messages``. Nobody is authenticated and no session
 begins.
 """
 
@@ -43,10 +43,10 @@ def ask(service: str, account: str, folder: str = "") -> dict[str, Any]:
     # To all, as where a program is linked with it: pam_slurm_adopt does not name the library that it needs.
     pam, c = ctypes.CDLL(LIBRARY, mode=ctypes.RTLD_GLOBAL), ctypes.CDLL(None)
     c.calloc.restype = ctypes.c_void_p
-    told: list[str] = []
+    texts: list[str] = []
 
     def talk(count: int, messages: Any, responses: Any, _: Any) -> int:
-        told.extend((messages[i].contents.text or b"").decode(errors="replace") for i in range(count))
+        texts.extend((messages[i].contents.text or b"").decode(errors="replace") for i in range(count))
         # PAM frees it.
         responses[0] = c.calloc(ctypes.c_size_t(count), ctypes.c_size_t(ctypes.sizeof(Response)))
         return 0
@@ -61,7 +61,7 @@ def ask(service: str, account: str, folder: str = "") -> dict[str, Any]:
     if status == 0:
         status = pam.pam_acct_mgmt(handle, 0)
         pam.pam_end(handle, status)
-    return {"status": status, "told": told}
+    return {"status": status, "messages": texts}
 
 
 def main() -> None:

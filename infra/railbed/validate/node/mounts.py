@@ -46,11 +46,11 @@ def mounts(probe: Probe, want: dict[str, Any]) -> Finding:
     for mount, answer in zip(asked, answers):  # noqa: B905 - Python 3.9
         if answer.code not in (0, NOT_RUN):
             server = f" (served by {mount['server']})" if mount.get("server") else ""
-            told = f"{mount['path']}{server} does not answer: {answer.first_line}"
-            symptoms.append(Symptom("filesystem-silent", mount["path"], told))
+            reason = f"{mount['path']}{server} does not answer: {answer.first_line}"
+            symptoms.append(Symptom("filesystem-silent", mount["path"], reason))
     if symptoms:
-        told = "; ".join(one.text for one in symptoms)
-        return Finding("fail", told, expected=expected, parts=("storage",), symptoms=tuple(symptoms))
+        reason = "; ".join(one.text for one in symptoms)
+        return Finding("fail", reason, expected=expected, parts=("storage",), symptoms=tuple(symptoms))
     if unknown:
         return Finding("unproven", unknown[0], expected=expected)
     return Finding("pass", "mounted and answering", expected, "", expected)

@@ -22,13 +22,13 @@ def _port(probe: Probe, rail: dict[str, Any]) -> list[Symptom]:
         return [Symptom("nic-missing", subject, f"{device} does not exist")]
     if not state.startswith("4:"):
         physical = (probe.read(f"{port}/phys_state") or "unknown").strip()
-        told = f"{device} is {state.split(': ')[-1]} ({physical.split(': ')[-1]})"
-        return [Symptom("nic-down", subject, told)]
+        state_text = f"{device} is {state.split(': ')[-1]} ({physical.split(': ')[-1]})"
+        return [Symptom("nic-down", subject, state_text)]
     return _slow(probe, rail)
 
 
 def _slow(probe: Probe, rail: dict[str, Any]) -> list[Symptom]:
-    """A link that is slower than the card; one without an RDMA port does not tell."""
+    """A link that is slower than the card; one without an RDMA port has no rate."""
     device, subject, wanted = rail.get("device"), f"rail {rail['index']}", float(rail.get("rate_gbps") or 0)
     rate = re.match(r"([0-9.]+) Gb/sec", (probe.read(f"{RDMA}/{device}/ports/1/rate") or "").strip())
     if wanted and rate and float(rate[1]) < wanted * (1 - RATE_TOLERANCE):
@@ -43,22 +43,22 @@ def _interface(probe: Probe, rail: dict[str, Any], addresses: dict[str, list[str
     if not state:
         return [Symptom("nic-missing", subject, f"{name} does not exist")]
     found = []
-    # "unknown" is what drivers without link detection report; the carrier then tells.
+    # "unknown" is what drivers without link detection report; the carrier then decides.
     carrier = (probe.read(f"{base}/carrier") or "").strip()
     if state not in ("up", "unknown") or carrier != "1":
-        told = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
-        found.append(Symptom("nic-down", subject, told))
+        reason = f"{name} is {state}, {'with' if carrier == '1' else 'no'} carrier"
+        found.append(Symptom("nic-down", subject, reason))
     mtu = (probe.read(f"{base}/mtu") or "").strip()
     if rail["mtu"] and mtu != str(rail["mtu"]):  # 0: nobody published it
         found.append(Symptom("nic-mtu", subject, f"{name} has MTU {mtu or 'unknown'}, not {rail['mtu']}"))
     if rail["address"] and rail["address"] not in addresses.get(name, []):
-        held = ", ".join(addresses.get(name, [])) or "no address"
-        found.append(Symptom("nic-address", subject, f"{name} has {held}, not {rail['address']}"))
+        current = ", ".join(addresses.get(name, [])) or "no address"
+        found.append(Symptom("nic-address", subject, f"{name} has {current}, not {rail['address']}"))
     return found or _slow(probe, rail)
 
 
 def _addresses(probe: Probe) -> dict[str, list[str]]:
-    """Interface → its IPv4 addresses. Raises ValueError where `ip` does not tell them."""
+    """Interface → its IPv4 addresses. Raises ValueError where `ip` does not list them."""
     answer = probe.run(["ip", "-j", "-4", "address", "show"])
     if answer.code != 0:
         raise ValueError(f"`ip address` failed: {answer.first_line}")
@@ -87,10 +87,10 @@ def nics(probe: Probe, want: dict[str, Any]) -> Finding:
     bad = tuple(dict.fromkeys(one.subject for one in symptoms))
     measured = sum(not found for found in seen)
     if symptoms:
-        told = "; ".join(one.text for one in symptoms)
-        return Finding("fail", told, measured, "NICs", expected, bad, tuple(symptoms))
+        reason = "; ".join(one.text for one in symptoms)
+        return Finding("fail", reason, measured, "NICs", expected, bad, tuple(symptoms))
     ports = all(not rail["netdev"] for rail in rails)
-    told = (
+    reason = (
         "every rail's port is active, at its rate" if ports else "every rail is up with its address and MTU"
     )
-    return Finding("pass", told, measured, "NICs", expected)
+    return Finding("pass", reason, measured, "NICs", expected)

@@ -38,13 +38,13 @@ X509 = bytes.fromhex("a159c0a5e494a74a87b5ab155c2bf072")
 LIST, OWNER = struct.Struct("<16sIII"), 16
 """Head of a list: kind, its size, size of its own header, size of one signature; this begins with its owner (UEFI 2.10, 32.4)."""
 SIGNED = ("nvidia", "mlx5_core", "lnet")
-"""Kernel modules of which it is told who signed those that are installed."""
+"""Kernel modules whose signer is reported."""
 MODULES, LISTS = "/lib/modules", "/var/lib/apt/lists"
 ASK_S = 3.0
 NO_PACKAGE = ["E: No packages found"]
 """All that apt-cache(8) says where lists have no package of a name; with status 100, as for every error of apt."""
 KINDS = ("0x02", "0x03")
-"""PCI classes that are looked at: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
+"""PCI classes that are read: network cards, and displays and 3D controllers (PCI Code and ID Assignment)."""
 GPU_FIELDS = "index,uuid,pci.bus_id,name,memory.total"
 GPU_QUERY = ["nvidia-smi", "--query-gpu=" + GPU_FIELDS, "--format=csv,noheader,nounits"]
 OF_DOMAINS = re.compile(r"\bGB[23]00\b")
@@ -67,7 +67,7 @@ BLOCKS = {
         "http://169.254.169.254/opc/v2/host/rdmaTopologyData/customerLocalBlock", {"Authorization": "Bearer Oracle"},
     )
 }  # fmt: skip
-"""Chassis of a provider → where its metadata service tells an instance in which block of the network it is, which the provider's
+"""Chassis of a provider → where its metadata service has the instance's block of the network, which the provider's
 API does not (oracle-quickstart/oci-hpc; NVIDIA/topograph docs/providers/oci.md; cloud-init, DataSourceOracle)."""
 BLOCK_S = 2.0
 """The service is on the host itself, and answers within milliseconds."""
@@ -165,12 +165,12 @@ def _rdma(probe: Probe) -> list[dict[str, Any]]:
         one["ports"] = []
         for number in probe.names(f"{base}/ports"):
             port = f"{base}/ports/{number}"
-            told: dict[str, Any] = {"number": number}
-            told.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
-            told["gids"] = gids(probe, port)
-            if told["link_layer"] == "InfiniBand":
-                told["pkeys"] = _pkeys(probe, port)
-            one["ports"].append(told)
+            row: dict[str, Any] = {"number": number}
+            row.update(_fields(probe, port, ("link_layer", "state", "phys_state", "rate")))
+            row["gids"] = gids(probe, port)
+            if row["link_layer"] == "InfiniBand":
+                row["pkeys"] = _pkeys(probe, port)
+            one["ports"].append(row)
         found.append(one)
     return found[: MOST["devices"]]
 
@@ -212,9 +212,9 @@ def _minors(probe: Probe) -> dict[str, str]:
     """GPU → number of its device file, as the driver gave it (NVIDIA driver README, "/proc/driver/nvidia")."""
     found = {}
     for address in probe.names(DRIVER):
-        told = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{address}/information") or "")
-        if told:
-            found[address] = told.group(1)
+        minor = DEVICE_MINOR.search(probe.read(f"{DRIVER}/{address}/information") or "")
+        if minor:
+            found[address] = minor.group(1)
     return found
 
 
@@ -267,9 +267,9 @@ def _headers(probe: Probe, kernel: Optional[str]) -> Optional[bool]:
 
 
 def _topology(probe: Probe) -> str:
-    """The provider's topology file: of the place that NCCL is told, else of where its images keep it."""
-    told = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
-    for path in ([told.group(1)] if told else []) + list(TOPOLOGY):
+    """The provider's topology file: at the path in nccl.conf, else where its images keep it."""
+    named = TOPOLOGY_NAMED.search(probe.read("/etc/nccl.conf") or "")
+    for path in ([named.group(1)] if named else []) + list(TOPOLOGY):
         text = probe.read(path) if path.startswith("/") else None
         if text:
             return text[: MOST["text"]]
@@ -277,13 +277,13 @@ def _topology(probe: Probe) -> str:
 
 
 def _block(probe: Probe, gpus: str) -> Optional[str]:
-    """The provider's word for the part of its network, else the NVLink domain; None where neither is told."""
-    told = BLOCKS.get(_line(probe, CHASSIS) or "")
-    answer = probe.get(*told, BLOCK_S) if told else None
+    """The provider's word for the part of its network, else the NVLink domain; None where neither is reported."""
+    argv = BLOCKS.get(_line(probe, CHASSIS) or "")
+    answer = probe.get(*argv, BLOCK_S) if argv else None
     if answer is not None:
         return answer.strip()[:4096]
     found = set(DOMAIN.findall(probe.run(DOMAIN_QUERY, GPU_S).out)) if OF_DOMAINS.search(gpus) else set()
-    # GPUs of one node that say several things tell nothing.
+    # GPUs of one node that disagree prove nothing.
     return ".".join(found.pop()) if len(found) == 1 and NO_DOMAIN not in next(iter(found)) else None
 
 
@@ -317,7 +317,7 @@ def observe(probe: Probe, *, driver: bool = True) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """One look."""
+    """One observation."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--root", default="", help="folder in front of all paths")
     given = options.parse_args(arguments)

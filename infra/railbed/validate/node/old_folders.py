@@ -1,4 +1,4 @@
-"""Removes what killed validations of one stack left on a shared filesystem; tells what others left.
+"""Removes what killed validations of one stack left on a shared filesystem; reports what others left.
 
 Read from stdin by a node's Python: ``MOUNT STACK_ID NOW_S AGE_S FOLDERS_MOST LIMIT_S``. Prints one JSON object. A folder goes
 only if its name has the stack's id and began ``AGE_S`` ago or earlier, nothing in it changed since, it is of the user who runs
@@ -21,7 +21,7 @@ NAME = re.compile(rf"\.railbed-(?:{'|'.join(KINDS)})-([0-9a-f]{{12}})-([0-9a-f]{
 PREFIXES = tuple(f".railbed-{kind}-" for kind in KINDS)
 DEEPEST = 8
 """Folders below each other; those of a validation are three at most."""
-NAMES_TOLD = 5
+MAX_NAMES = 5
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -30,7 +30,7 @@ class Keep(Exception):
 
 
 class Sweep:
-    """One look at one filesystem."""
+    """One sweep of one filesystem."""
 
     def __init__(
         self, mount: str, stack_id: str, now_s: float, age_s: float, most: int, limit_s: float
@@ -104,15 +104,15 @@ class Sweep:
 
     def _unnamed(self, name: str) -> None:
         """One of an earlier release, or of somebody else: its name does not say whose it is."""
-        told = self.said["unnamed"]
-        told["count"] += 1
-        if len(told["names"]) < NAMES_TOLD:
-            told["names"].append(ascii(name)[1:-1])
+        unnamed = self.said["unnamed"]
+        unnamed["count"] += 1
+        if len(unnamed["names"]) < MAX_NAMES:
+            unnamed["names"].append(ascii(name)[1:-1])
         try:
             changed_s = os.stat(name, dir_fd=self.root, follow_symlinks=False).st_mtime
         except OSError:
             return
-        told["oldest_s"] = max(told["oldest_s"], self.there_s - changed_s)
+        unnamed["oldest_s"] = max(unnamed["oldest_s"], self.there_s - changed_s)
 
     def _remove(self, name: str) -> None:
         folder = os.open(name, FOLDER, dir_fd=self.root)

@@ -1,4 +1,4 @@
-"""How a check looks at the node that it runs on, and what it can find. Python 3.9, standard library only."""
+"""How a check reads the node that it runs on, and what it can find. Python 3.9, standard library only."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Stuck:
 
 
 class Probe:
-    """How a check looks at the node it runs on.
+    """How a check reads the node it runs on.
 
     ``deadline_s`` (``time.monotonic``) bounds all commands together. ``stuck`` maps a command line to its process of an
     earlier run that could not be ended: while that lives the command is not started again, or one would be left at every run.
@@ -114,7 +114,7 @@ class Probe:
     def _start(self, argv: Sequence[str], end: float) -> Union[Answer, subprocess.Popen[str]]:
         if " ".join(argv) in self.stuck:
             return Answer(
-                TIMED_OUT, "", f"{argv[0]}: no answer, and the process of an earlier look cannot be ended"
+                TIMED_OUT, "", f"{argv[0]}: no answer, and the process of an earlier check cannot be ended"
             )
         if time.monotonic() >= end:
             return Answer(NOT_RUN, "", f"{argv[0]}: no time was left to run it")
@@ -153,7 +153,7 @@ class Probe:
 
     def get(self, url: str, headers: dict[str, str], timeout_s: float) -> Optional[str]:
         """What the provider's metadata service answers, never by a proxy; None where it does not."""
-        # Costs more than a look without it.
+        # Costs more than a check without it.
         import http.client
         import urllib.request
 

@@ -1,6 +1,6 @@
 """Clocks, idle states and huge pages of the processors: read, and with ``--set`` set.
 
-Each setting is looked at only where the kernel offers it: a virtual machine's host may keep clocks and idle states to itself.
+Each setting is read only where the kernel offers it: a virtual machine's host may keep clocks and idle states to itself.
 Python 3.9, standard library only; role `processors` starts it by itself at every boot.
 """
 
@@ -69,7 +69,7 @@ def _states(root: str) -> list[tuple[str, str, int]]:
     return found
 
 
-def look(root: str) -> Seen:
+def inspect(root: str) -> Seen:
     """Everything that the kernel offers."""
     seen = Seen(numa_balancing=_line(os.path.join(root, NUMA_BALANCING)))
     for policy in _names(os.path.join(root, POLICIES), r"policy\d+"):
@@ -124,7 +124,7 @@ def settle(root: str, governor: str, idle_latency_us: int, huge_pages: str) -> l
     for _, folder, latency_us in _states(root):
         if latency_us > idle_latency_us:
             _write(os.path.join(folder, "disable"), "1", refused)
-    if look(root).huge_pages not in (None, huge_pages):
+    if inspect(root).huge_pages not in (None, huge_pages):
         _write(os.path.join(root, HUGE_PAGES), huge_pages, refused)
     return refused
 
@@ -141,7 +141,7 @@ def main() -> int:
     if given.set:
         for why in settle(given.root, given.governor, given.idle_latency_us, given.huge_pages):
             print(why, file=sys.stderr)
-    print(json.dumps(asdict(look(given.root))))
+    print(json.dumps(asdict(inspect(given.root))))
     return 0
 
 

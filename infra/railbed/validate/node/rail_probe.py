@@ -214,20 +214,20 @@ def _carrier(rail: Document) -> Optional[bool]:
     return all(_read(f"/sys/class/net/{name}/carrier") == "1" for name in rail["netdevs"])
 
 
-def _bytes(rail: Document, way: str) -> Optional[int]:
+def _bytes(rail: Document, direction: str) -> Optional[int]:
     """What a rail's interfaces and RDMA ports counted; None where nothing counts. An InfiniBand port counts IP packets too."""
     names = rail["netdevs"] + (_interface(rail["address"]) if "address" in rail else [])
     counted = []
     for device in rail["devices"]:
         port = f"{INFINIBAND}/{device}/ports/1"
-        words = _read(f"{port}/counters/port_{'xmit' if way == 'tx' else 'rcv'}_data")
+        words = _read(f"{port}/counters/port_{'xmit' if direction == 'tx' else 'rcv'}_data")
         # EFA has no port counters (Linux, drivers/infiniband/hw/efa/efa_verbs.c).
-        own = _read(f"{port}/hw_counters/{way}_bytes")
+        own = _read(f"{port}/hw_counters/{direction}_bytes")
         counted += [int(words) * WORD_BYTES] if words else []
         counted += [int(own)] if own else []
         if _read(f"{port}/link_layer") == "InfiniBand":
             names = []
-    read = [_read(f"/sys/class/net/{name}/statistics/{way}_bytes") for name in names]
+    read = [_read(f"/sys/class/net/{name}/statistics/{direction}_bytes") for name in names]
     counted += [int(number) for number in read if number]
     return sum(counted) if counted else None
 

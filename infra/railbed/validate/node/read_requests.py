@@ -74,7 +74,7 @@ def _config(root: str, address: str) -> bytes:
         return b""
 
 
-def look(root: str) -> dict[str, Optional[Card]]:
+def read_cards(root: str) -> dict[str, Optional[Card]]:
     """Card → what it was given; None where its registers cannot be read: the kernel shows them to root only."""
     found: dict[str, Optional[Card]] = {}
     for address in cards(root):
@@ -95,7 +95,7 @@ def raise_to(root: str, read_request_bytes: int) -> dict[str, str]:
     A kernel in lockdown (secure boot) writes no registers.
     """
     refused = {}
-    for address, card in look(root).items():
+    for address, card in read_cards(root).items():
         if card is None:
             refused[address] = "its registers cannot be read"
         elif card.read_request_bytes < read_request_bytes:
@@ -131,7 +131,11 @@ def main() -> int:
     refused = raise_to(given.root, given.set) if given.set else {}
     for address, why in refused.items():
         print(f"{address}: {why}", file=sys.stderr)
-    print(json.dumps({address: asdict(card) if card else None for address, card in look(given.root).items()}))
+    print(
+        json.dumps(
+            {address: asdict(card) if card else None for address, card in read_cards(given.root).items()}
+        )
+    )
     return 0
 
 

@@ -1,7 +1,7 @@
 """What the scheduler's daemons of a host are configured with, and a credential that only its munge key can have made.
 
-As a program, ``python3 -`` on the controller, it prints one JSON object: what other hosts are held against. Neither the
-digests nor the credential tell anything of the key.
+As a program, ``python3 -`` on the controller, it prints one JSON object: the reference of the other hosts. Neither the
+digests nor the credential reveal anything of the key.
 """
 
 from __future__ import annotations

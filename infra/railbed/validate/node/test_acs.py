@@ -19,7 +19,7 @@ def acs(probe: Probe, _: dict[str, Any]) -> Finding:
     on = {address: value for address, value in found.items() if value}
     if on:
         shown = ", ".join(f"{address} ({value:#06x})" for address, value in sorted(on.items()))
-        if why := lockdown.told(probe, "turn ACS off in the machine's firmware setup"):
+        if why := lockdown.remedy(probe, "turn ACS off in the machine's firmware setup"):
             return Finding("unproven", f"ACS is on in {shown}; {why}", len(on), "bridges", 0)
         return Finding("fail", f"ACS is on in {shown}", len(on), "bridges", 0, ("pcie",))
     if unread:

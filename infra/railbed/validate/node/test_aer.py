@@ -1,7 +1,7 @@
 """Errors of the PCIe links of GPUs and rail cards since the boot, as the kernel counts them (advanced error reporting).
 
 Documentation/ABI/testing/sysfs-bus-pci-devices-aer of Linux: a file for each severity, a line for each kind of error, a total.
-Corrected errors slow a link and are told; nobody published how many are too many.
+Corrected errors slow a link and are reported; no limit is published.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def aer(probe: Probe, want: dict[str, Any]) -> Finding:
     }
     if len(devices) < count:
         claim = hidden_by(answer, len(devices))
-        told = f"blocked by {claim}: nvidia-smi names the places of {len(devices)} of {count} GPUs"
-        return Finding("unproven", f"{told}: {answer.first_line!r}", expected=expected)
+        reason = f"blocked by {claim}: nvidia-smi names the places of {len(devices)} of {count} GPUs"
+        return Finding("unproven", f"{reason}: {answer.first_line!r}", expected=expected)
     gone: list[str] = []
     for rail in want.get("rails") or []:
         device, netdev = rail.get("device"), rail.get("netdev")
@@ -46,17 +46,17 @@ def aer(probe: Probe, want: dict[str, Any]) -> Finding:
         counts = {name: _total(probe, folder, name) for name in SEVERITIES}
         if counts["fatal"] is None or counts["nonfatal"] is None:
             silent.append(part)
-        told_of = [f"{counts[name]} {name}" for name in ("fatal", "nonfatal") if counts[name]]
-        if told_of:
-            bad[part] = f"{' and '.join(told_of)} PCIe errors"
+        counted = [f"{counts[name]} {name}" for name in ("fatal", "nonfatal") if counts[name]]
+        if counted:
+            bad[part] = f"{' and '.join(counted)} PCIe errors"
         corrected += counts["correctable"] or 0
     if bad:
-        shown = "; ".join(f"{part}: {told}" for part, told in bad.items())
+        shown = "; ".join(f"{part}: {text}" for part, text in bad.items())
         return Finding("fail", shown, len(bad), "devices", expected, tuple(bad))
     if silent:
         blocked = "blocked by node.nics: " if set(silent) <= set(gone) else ""
-        told = f"{blocked}the kernel counts no errors of {', '.join(silent)}"
-        return Finding("unproven", told, expected=expected)
+        reason = f"{blocked}the kernel counts no errors of {', '.join(silent)}"
+        return Finding("unproven", reason, expected=expected)
     beside = f"; {corrected} were corrected" if corrected else ""
     return Finding("pass", f"none at {len(devices)} devices{beside}", 0, "devices", expected)
 

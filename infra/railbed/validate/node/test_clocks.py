@@ -34,22 +34,20 @@ def clocks(probe: Probe, want: dict[str, Any]) -> Finding:
     rows = ROW.findall(answer.out)
     bad: dict[str, list[str]] = {}
     for index, reasons, limit, default, mig in rows:
-        told = [words for bit, words in REASONS.items() if int(reasons, 16) & bit]
+        limits = [words for bit, words in REASONS.items() if int(reasons, 16) & bit]
         least = want.get("gpu_power_w") or (0.0 if default == "[N/A]" else float(default))
         if float(limit) < least - POWER_SLACK_W:
-            told.append(f"its power limit is {limit} W, not {least:g}")
+            limits.append(f"its power limit is {limit} W, not {least:g}")
         if mig == "Enabled":
-            told.append("MIG is on")
-        if told:
-            bad[f"gpu {index}"] = told
+            limits.append("MIG is on")
+        if limits:
+            bad[f"gpu {index}"] = limits
     if bad:
-        shown = "; ".join(f"{gpu}: {', '.join(told)}" for gpu, told in bad.items())
+        shown = "; ".join(f"{gpu}: {', '.join(texts)}" for gpu, texts in bad.items())
         return Finding("fail", shown, len(rows) - len(bad), "GPUs", expected, tuple(bad))
     if len(rows) < count:
-        told_of = (
-            f"blocked by {hidden_by(answer, len(rows))}: nvidia-smi tells of {len(rows)} of {count} GPUs"
-        )
-        return Finding("unproven", f"{told_of}: {answer.first_line!r}", len(rows), "GPUs", expected)
+        why = f"blocked by {hidden_by(answer, len(rows))}: nvidia-smi lists {len(rows)} of {count} GPUs"
+        return Finding("unproven", f"{why}: {answer.first_line!r}", len(rows), "GPUs", expected)
     return Finding("pass", f"nothing holds {count} GPUs back", len(rows), "GPUs", expected)
 
 

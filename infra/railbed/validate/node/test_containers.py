@@ -42,7 +42,9 @@ def containers(probe: Probe, want: dict[str, Any]) -> Finding:
     locked: dict[str, str] = want["containers"]
     expected = ", ".join(f"{component} {version}" for component, version in sorted(locked.items()))
     wrong = [
-        told for component, version in sorted(locked.items()) if (told := _wrong(probe, component, version))
+        problem
+        for component, version in sorted(locked.items())
+        if (problem := _wrong(probe, component, version))
     ]
     place = re.search(r"^ENROOT_DATA_PATH\s+(\S+)/user-", probe.read(SETTINGS) or "", re.M)
     if place:

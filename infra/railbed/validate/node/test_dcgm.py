@@ -22,23 +22,23 @@ def engine(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("fail", "dcgmi is not installed", None, "GPUs", count, (PART,))
     version = re.search(r"version:\s*(\d[\w.]*)", said.out)
     if not version or not fits(version[1], expected):
-        told = f"dcgmi is {version[1]}, not {expected}" if version else f"dcgmi says {said.first_line!r}"
-        return Finding("fail", told, None, "GPUs", count, (PART,))
+        reason = f"dcgmi is {version[1]}, not {expected}" if version else f"dcgmi says {said.first_line!r}"
+        return Finding("fail", reason, None, "GPUs", count, (PART,))
     answer = probe.run(["dcgmi", "discovery", "-l"])
     if answer.code == TIMED_OUT:
         return Finding("unproven", answer.err, None, "GPUs", count)
     found = re.search(r"^(\d+) GPUs? found", answer.out, re.M)
     if answer.code != 0 or not found:
-        told = f"the host engine does not answer: {answer.first_line}"
-        return Finding("fail", told, None, "GPUs", count, (PART,))
+        reason = f"the host engine does not answer: {answer.first_line}"
+        return Finding("fail", reason, None, "GPUs", count, (PART,))
     seen = int(found[1])
     if seen != count:
         listed = len(re.findall(r"^GPU \d+: ", probe.run(["nvidia-smi", "-L"]).out, re.M))
         if listed != count:
-            told = f"blocked by node.gpus: the driver lists {listed} of {count} GPUs, DCGM {seen}"
-            return Finding("unproven", told, seen, "GPUs", count)
-        told = f"DCGM sees {seen} of the {count} GPUs that the driver lists"
-        return Finding("fail", told, seen, "GPUs", count, (PART,))
+            reason = f"blocked by node.gpus: the driver lists {listed} of {count} GPUs, DCGM {seen}"
+            return Finding("unproven", reason, seen, "GPUs", count)
+        reason = f"DCGM sees {seen} of the {count} GPUs that the driver lists"
+        return Finding("fail", reason, seen, "GPUs", count, (PART,))
     return Finding("pass", f"DCGM {version[1]} sees {count} GPUs{whose(expected)}", seen, "GPUs", count)
 
 

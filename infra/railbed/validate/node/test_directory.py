@@ -23,8 +23,8 @@ ABSENT = 2
 
 def people(probe: Probe, want: dict[str, Any]) -> Finding:
     """SSSD is online, finds each group, and has nobody with the id of an admin of this host."""
-    told = want["directory"]
-    if not told:
+    directory = want["directory"]
+    if not directory:
         return Finding("unproven", "the contract names no directory", expected="online")
     root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     status = probe.run([*root, "sssctl", "domain-status", "--online", DOMAIN])
@@ -33,7 +33,9 @@ def people(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("unproven", reason, "offline", "", "online")
     if ONLINE not in status.out:
         return _silent(probe, status.first_line)
-    return _group(probe, told["groups"]) or _ids(probe, told["admins"]) or _well(told["groups"])
+    return (
+        _group(probe, directory["groups"]) or _ids(probe, directory["admins"]) or _well(directory["groups"])
+    )
 
 
 def _well(groups: list[str]) -> Finding:
@@ -45,7 +47,7 @@ def _wrong(reason: str, measured: str) -> Finding:
 
 
 def _silent(probe: Probe, said: str) -> Finding:
-    """sssctl tells nothing: a daemon that does not run is a fault, all else is not known."""
+    """sssctl reports nothing: a daemon that does not run is a fault, all else is not known."""
     unit = probe.run(["systemctl", "is-active", "sssd.service"]).out.strip()
     if unit in ("inactive", "failed"):
         return _wrong(f"sssd.service is {unit}", unit)

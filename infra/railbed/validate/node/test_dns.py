@@ -57,14 +57,14 @@ def name_servers(probe: Probe, want: dict[str, Any], port: int = DNS_PORT) -> Fi
     domain = str((want["name_search"] or ["."])[0])
     asked = ["python3", "-I", "-c", ASK, domain, str(port), f"{TRY_S:g}", str(TRIES), *servers]
     answer = probe.run(asked, TIMEOUT_S)
-    told = _read(answer.out, servers)
-    if answer.code != 0 or told is None:
+    replies = _read(answer.out, servers)
+    if answer.code != 0 or replies is None:
         return Finding("unproven", f"nobody could ask: {answer.first_line}", expected=expected)
-    serving = [one for one in servers if told[one] in KNOWN]
+    serving = [one for one in servers if replies[one] in KNOWN]
     # Of the root any server may know nothing: a site without a way out has such.
     if domain == ".":
-        serving = [one for one in servers if isinstance(told[one], int) and told[one] != REFUSED]
-    bad = [f"{one}: {_words(told[one])}" for one in servers if one not in serving]
+        serving = [one for one in servers if isinstance(replies[one], int) and replies[one] != REFUSED]
+    bad = [f"{one}: {_words(replies[one])}" for one in servers if one not in serving]
     measured = f"{len(serving)} of {len(servers)}"
     if bad:
         return Finding("fail", f"asked for {domain}, {'; '.join(bad)}", measured, "", expected, ("dns",))

@@ -43,25 +43,27 @@ def fabric_manager(probe: Probe, want: dict[str, Any]) -> Finding:
     expected = str(want["fabric_manager"])
     version = _version(probe)
     if not version or not fits(version, expected):
-        told = f"it is {version}, not {expected}" if version else "nv-fabricmanager tells no version"
-        return Finding("fail", told, version or None, "", expected, (PART,))
+        reason = f"it is {version}, not {expected}" if version else "nv-fabricmanager prints no version"
+        return Finding("fail", reason, version or None, "", expected, (PART,))
     report = probe.run(["nvidia-smi", "-q", "-x"])
     loaded = re.search(r"<driver_version>(.*?)</driver_version>", report.out)
     if not loaded:
         claim = "node.gpus" if LOST in report.out + report.err else "node.driver"
-        told = f"blocked by {claim}: nvidia-smi says {report.first_line!r}"
-        return Finding("unproven", told, version, "", expected)
+        reason = f"blocked by {claim}: nvidia-smi says {report.first_line!r}"
+        return Finding("unproven", reason, version, "", expected)
     if loaded[1] != version:
-        told = f"blocked by node.driver: driver {loaded[1]} is loaded, which fabric manager {version} refuses"
-        return Finding("unproven", told, version, "", expected)
+        reason = (
+            f"blocked by node.driver: driver {loaded[1]} is loaded, which fabric manager {version} refuses"
+        )
+        return Finding("unproven", reason, version, "", expected)
     state = probe.run(["systemctl", "is-active", UNIT])
     if state.code == NOT_FOUND:
         return Finding("unproven", "systemctl is not installed", version, "", expected)
     if state.code != 0:
         return Finding("fail", f"{UNIT} is {state.first_line}", version, "", expected, (PART,))
     if want.get("nvlsm") and MODULE not in probe.names("/sys/module"):
-        told = f"module {MODULE} is not loaded: it cannot reach the NVSwitches when it starts again"
-        return Finding("fail", told, version, "", expected, (PART,))
+        reason = f"module {MODULE} is not loaded: it cannot reach the NVSwitches when it starts again"
+        return Finding("fail", reason, version, "", expected, (PART,))
     apart = _apart(report.out)
     if apart:
         return Finding("fail", f"not in its fabric: {', '.join(apart)}", version, "", expected, (PART,))

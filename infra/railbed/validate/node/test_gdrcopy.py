@@ -18,7 +18,7 @@ MODE = "666"
 
 
 def _fits(found: str, wanted: str) -> bool:
-    """The module tells two numbers of its version (gdrdrv.h, GDRDRV_VERSION_STRING), a release and packages three."""
+    """The module has two numbers of its version (gdrdrv.h, GDRDRV_VERSION_STRING), a release and packages three."""
     if wanted.startswith((">=", "<")):
         return image.fits(found, wanted)
     return image.numbers(found)[:2] == image.numbers(wanted)[:2]
@@ -32,20 +32,20 @@ def gdrcopy(probe: Probe, want: dict[str, Any]) -> Finding:
     expected = f"{wanted}{image.whose(wanted)}"
     version = (probe.read(LOADED) or "").strip()
     if not version:
-        told = probe.run(["modinfo", "-F", "version", MODULE])
-        if told.code == 0:
+        reply = probe.run(["modinfo", "-F", "version", MODULE])
+        if reply.code == 0:
             return _broken(f"module {MODULE} is installed and not loaded", expected)
-        why = f"the running kernel has no module {MODULE}: {told.first_line}; `dkms status` and the last converge say more"
+        why = f"the running kernel has no module {MODULE}: {reply.first_line}; `dkms status` and the last converge say more"
         return Finding("unproven", why, "nothing", "", expected)
     if not _fits(version, wanted):
         return _broken(f"module {MODULE} is loaded in version {version}", expected, version)
     numbers = re.findall(rf"^ *(\d+) {MODULE}$", probe.read("/proc/devices") or "", re.M)
-    told = probe.run(["stat", "-L", "-c", "%t %a", probe.root + DEVICE])
-    if told.code and any(words in told.err for words in ABSENT):
+    reply = probe.run(["stat", "-L", "-c", "%t %a", probe.root + DEVICE])
+    if reply.code and any(words in reply.err for words in ABSENT):
         return _broken(f"{DEVICE} is not there", expected, version)
-    node = re.fullmatch(r"([0-9a-f]+) (\d+)\s*", told.out) if told.code == 0 else None
+    node = re.fullmatch(r"([0-9a-f]+) (\d+)\s*", reply.out) if reply.code == 0 else None
     if node is None or len(numbers) != 1:
-        return Finding("unproven", f"{DEVICE} cannot be looked at: {told.first_line}", version, "", expected)
+        return Finding("unproven", f"{DEVICE} cannot be read: {reply.first_line}", version, "", expected)
     if int(node[1], 16) != int(numbers[0]):
         return _broken(
             f"{DEVICE} is device {int(node[1], 16)}, and the module's is {numbers[0]}", expected, version

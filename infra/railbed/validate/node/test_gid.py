@@ -46,8 +46,8 @@ def rail_gids(probe: Probe, want: dict[str, Any]) -> Finding:
             )
     measured = expected - len(bad)
     if bad:
-        told = "; ".join(f"{part}: {why}" for part, why in bad.items())
-        return Finding("fail", told, measured, "NICs", expected, tuple(bad))
+        reason = "; ".join(f"{part}: {why}" for part, why in bad.items())
+        return Finding("fail", reason, measured, "NICs", expected, tuple(bad))
     return Finding("pass", "every rail has its RoCE v2 GID", measured, "NICs", expected)
 
 

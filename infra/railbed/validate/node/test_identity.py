@@ -18,7 +18,7 @@ FILES = {
     "machine_id": "/etc/machine-id",
     "instance_id": "/var/lib/cloud/data/instance-id",
 }
-"""systemd(1) and machine-id(5); cloud-init writes what the cloud's metadata service told it."""
+"""systemd(1) and machine-id(5); cloud-init writes what the cloud's metadata service returned."""
 NET, RDMA = "/sys/class/net", "/sys/class/infiniband"
 GPU_QUERY = ["nvidia-smi", "--query-gpu=index,uuid,serial", "--format=csv,noheader"]
 MOST_CARDS = 128

@@ -48,8 +48,8 @@ def kernel(probe: Probe, want: dict[str, Any]) -> Finding:
     answer = probe.run(["uname", "-r"])
     running = answer.out.strip()
     if not expected or not re.match(r"\d+\.\d+", running):
-        told = "the release names no kernel" if not expected else f"uname says {answer.first_line!r}"
-        return Finding("unproven", told, running or None, "", expected or None)
+        reason = "the release names no kernel" if not expected else f"uname says {answer.first_line!r}"
+        return Finding("unproven", reason, running or None, "", expected or None)
     problems = []
     ranged = expected.startswith(">=")
     if not (fits(running, expected) if ranged else re.match(re.escape(expected) + r"(?!\d)", running)):

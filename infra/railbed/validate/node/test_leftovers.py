@@ -1,6 +1,6 @@
 """Leftovers: what a job left behind takes memory, processors or a GPU of the next one. Nothing is ended or removed here.
 
-Looked at only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
+Checked only where no job runs: there ordinary users have no processes, no GPU has any, and nobody's shared memory or semaphores
 lie about. POSIX ones are files below /dev/shm (shm_overview(7), sem_overview(7)), System V ones stand in /proc/sysvipc
 (sysvipc(7)). Who is an ordinary user: systemd's "Users, Groups, UIDs and GIDs on systemd Systems".
 """
@@ -24,7 +24,7 @@ OF_SYSTEMD = range(61184, 65536)
 OF_DEBIAN = range(60000, 61184)
 """Given out to packages for good (Debian Policy, 9.2.2)."""
 ASK = ["nvidia-smi", "-q", "-x"]
-"""As other checks ask it. `--query-compute-apps` tells of no process and of none that it could see in the same way."""
+"""As other checks ask it. `--query-compute-apps` returns the same for no process and for none that it may see."""
 GPU = re.compile(r'<gpu id="([0-9A-Fa-f:.]+)">(.*?)</gpu>', re.S)
 LISTED = re.compile(r"<processes>(.*?)</processes>", re.S)
 APP = re.compile(r"<process_info>(.*?)</process_info>", re.S)
@@ -36,7 +36,7 @@ STEP = "slurmstepd"
 """Slurm's process above each step of a job."""
 LOGINS = ("sshd", "login", "ssm-session-wor")
 """What a login is below: SSH, a console, AWS' Session Manager. The kernel keeps 15 characters of a name."""
-LOOKS, PAUSE_S = 4, 1.0
+TRIES, PAUSE_S = 4, 1.0
 """A step that is over, and what it kept, may take seconds to end."""
 EXPECTED = "none"
 NAMED = 4
@@ -44,7 +44,7 @@ NAMED = 4
 
 @dataclass
 class Seen:
-    """One look. ``obstacle``: why it proves nothing."""
+    """One check. ``obstacle``: why it proves nothing."""
 
     obstacle: str = ""
     found: list[str] = field(default_factory=list)
@@ -65,13 +65,13 @@ def ordinary(uid: int) -> bool:
 
 
 def _table(probe: Probe) -> dict[int, Process]:
-    """Process number → what /proc tells of it (proc_pid_status(5))."""
+    """Process number → what /proc shows of it (proc_pid_status(5))."""
     found = {}
     for number in probe.names("/proc"):
         status = (probe.read(f"/proc/{number}/status") or "") if number.isdigit() else ""
-        told = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
-        if told.get("PPid", "").isdigit() and told.get("Uid", "").isdigit():
-            found[int(number)] = Process(told["Name"], int(told["PPid"]), int(told["Uid"]))
+        fields = dict(re.findall(r"^(Name|PPid|Uid):\t(\S*)", status, re.M))
+        if fields.get("PPid", "").isdigit() and fields.get("Uid", "").isdigit():
+            found[int(number)] = Process(fields["Name"], int(fields["PPid"]), int(fields["Uid"]))
     return found
 
 
@@ -102,17 +102,17 @@ def _processes(probe: Probe, seen: Seen) -> None:
 
 def _gpus(probe: Probe, seen: Seen) -> None:
     answer = probe.run(ASK)
-    lists = [(gpu, LISTED.search(told)) for gpu, told in GPU.findall(answer.out)]
-    told = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
+    lists = [(gpu, LISTED.search(text)) for gpu, text in GPU.findall(answer.out)]
+    listings = [(gpu, listed[1].strip()) for gpu, listed in lists if listed]
     if (
         answer.code
         or not lists
-        or len(told) < len(lists)
-        or any(text and not APP.search(text) for _, text in told)
+        or len(listings) < len(lists)
+        or any(text and not APP.search(text) for _, text in listings)
     ):
         why = f"blocked by {hidden_by(answer)}: nvidia-smi does not list the processes of every GPU"
         seen.obstacle = seen.obstacle or why
-    for gpu, text in told:
+    for gpu, text in listings:
         for app in APP.findall(text):
             known = dict(re.findall(r"<(pid|type|process_name)>([^<]*)<", app))
             if COMPUTES in known.get("type", COMPUTES):
@@ -122,7 +122,7 @@ def _gpus(probe: Probe, seen: Seen) -> None:
 def _shared(probe: Probe, seen: Seen) -> None:
     files = probe.run(SHARED_FILES)
     if files.code:
-        seen.obstacle = seen.obstacle or f"/dev/shm cannot be looked at: {files.first_line}"
+        seen.obstacle = seen.obstacle or f"/dev/shm cannot be listed: {files.first_line}"
     for uid, size, name in SHARED_FILE.findall(files.out):
         if ordinary(int(uid)):
             seen.found.append(f"/dev/shm/{name} ({size} B) of user {uid}")
@@ -137,7 +137,7 @@ def _shared(probe: Probe, seen: Seen) -> None:
                 seen.found.append(f"System V {kind} {columns[1]} of user {columns[place]}")
 
 
-def look(probe: Probe, want: dict[str, Any]) -> Seen:
+def inspect(probe: Probe, want: dict[str, Any]) -> Seen:
     """All that is left of jobs, and what hides some of it."""
     seen = Seen()
     _processes(probe, seen)
@@ -151,18 +151,18 @@ def leftovers(probe: Probe, want: dict[str, Any]) -> Finding:
     """Nothing is left where no job runs; a node with a job is not accused."""
     if want["job"]:
         return Finding("unproven", want["job"], expected=EXPECTED)
-    seen = look(probe, want)
-    for _ in range(LOOKS - 1):
+    seen = inspect(probe, want)
+    for _ in range(TRIES - 1):
         if not (seen.found or STEP in seen.obstacle):
             break
         time.sleep(PAUSE_S)
-        seen = look(probe, want)
+        seen = inspect(probe, want)
     if STEP in seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     if seen.found:
         more = f" and {len(seen.found) - NAMED} more" if len(seen.found) > NAMED else ""
-        told = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
-        return Finding("fail", told, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
+        reason = f"no job runs here, and it has {', '.join(seen.found[:NAMED])}{more}"
+        return Finding("fail", reason, float(len(seen.found)), "leftovers", EXPECTED, ("leftovers",))
     if seen.obstacle:
         return Finding("unproven", seen.obstacle, expected=EXPECTED)
     return Finding(

@@ -1,4 +1,4 @@
-"""The limits that a job gets, looked at inside a scheduler step: a login shell's say nothing about them."""
+"""The limits that a job gets, read inside a scheduler step: a login shell's say nothing about them."""
 
 from __future__ import annotations
 

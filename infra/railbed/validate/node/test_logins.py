@@ -33,16 +33,14 @@ def logins(probe: Probe, want: dict[str, Any]) -> Finding:
     except (ValueError, KeyError, TypeError):
         return Finding("unproven", f"PAM could not be asked: {answer.first_line}", expected=EXPECTED)
     if own["status"] != 0:
-        told = (
-            f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['told']) or 'nothing more'})"
-        )
-        return Finding("fail", told, None, "", EXPECTED, ("logins",))
+        reason = f"{insider} may not log in (PAM says {own['status']}: {' '.join(own['messages']) or 'nothing more'})"
+        return Finding("fail", reason, None, "", EXPECTED, ("logins",))
     if other["status"] == 0:
         return Finding("fail", "an account without a job may log in", "let in", "", EXPECTED, ("logins",))
-    words = " ".join(other["told"])
+    words = " ".join(other["messages"])
     if NO_JOB not in words:
-        told = f"an account without a job is refused, but not for that (PAM says {other['status']}: {words or 'nothing more'})"
-        return Finding("unproven", told, None, "", EXPECTED)
+        reason = f"an account without a job is refused, but not for that (PAM says {other['status']}: {words or 'nothing more'})"
+        return Finding("unproven", reason, None, "", EXPECTED)
     return Finding("pass", f"{insider} may log in, an account without a job may not", "refused", "", EXPECTED)
 
 

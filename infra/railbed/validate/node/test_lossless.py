@@ -1,4 +1,4 @@
-"""RoCE's classes on the rails: what a card sorts otherwise than the leaf switches is dropped under load, and nobody is told."""
+"""RoCE's classes on the rails: what a card sorts otherwise than the leaf switches is dropped under load without an error."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _wrong(rail: dict[str, Any], sorts: list[Any], pauses: list[Any], want: dict
     ]
     on = [priority for priority, paused in enumerate(pauses) if paused is True]
     if on != [want["priority"]]:
-        told = ", ".join(map(str, on)) or "none"
-        found.append(f"{rail['netdev']} pauses priority {told}, not {want['priority']} alone")
+        priorities = ", ".join(map(str, on)) or "none"
+        found.append(f"{rail['netdev']} pauses priority {priorities}, not {want['priority']} alone")
     return found
 
 
@@ -57,8 +57,8 @@ def lossless(probe: Probe, want: dict[str, Any]) -> Finding:
         elif bad := _wrong(rail, sorts, pauses, roce):
             wrong.setdefault(f"rail {rail['index']}", []).extend(bad)
     if wrong:
-        told = "; ".join(line for lines in wrong.values() for line in lines)
-        return Finding("fail", told, None, "", expected, tuple(wrong))
+        reason = "; ".join(line for lines in wrong.values() for line in lines)
+        return Finding("fail", reason, None, "", expected, tuple(wrong))
     if unread:
         return Finding("unproven", f"dcb does not tell the classes of {', '.join(unread)}", expected=expected)
     return Finding("pass", f"{len(rails)} interfaces have both classes", expected, "", expected)

@@ -23,10 +23,10 @@ def memory(probe: Probe, want: dict[str, Any]) -> Finding:
     if not found:
         return Finding("unproven", "/proc/meminfo names no MemTotal", expected=floor)
     total = int(found[1]) // KIB
-    told = f"{total} of {nominal} MiB are there"
+    amount = f"{total} of {nominal} MiB are there"
     if total < floor:
-        return Finding("fail", f"{told}, and {floor} are needed", total, "MiB", floor, ("memory",))
-    return Finding("pass", told, total, "MiB", floor)
+        return Finding("fail", f"{amount}, and {floor} are needed", total, "MiB", floor, ("memory",))
+    return Finding("pass", amount, total, "MiB", floor)
 
 
 @pytest.mark.claim("node.memory")

@@ -16,10 +16,10 @@ LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 SYSTEM = re.compile(r"<system\b")
 """The element that such a file is (NVIDIA/nccl, src/graph/xml.cc)."""
 PART = "nccl"
-MOST_TOLD = 4
+MAX_LISTED = 4
 
 
-def told(text: str) -> dict[str, str]:
+def read_variables(text: str) -> dict[str, str]:
     """Variable → value. Of one that is there twice the first counts: a later line takes no value's place (NVIDIA/nccl,
     src/misc/param.cc, setEnvFile)."""
     found: dict[str, str] = {}
@@ -35,24 +35,24 @@ def nccl(probe: Probe, want: dict[str, Any]) -> Finding:
     wanted: dict[str, str] = want["nccl"]
     expected = " ".join(f"{name}={value}" for name, value in sorted(wanted.items()))
     if not wanted:
-        return Finding("unproven", "nobody said what NCCL should be told here")
+        return Finding("unproven", "no NCCL settings are known for this node")
     text = probe.read(f"{FOLDER}/{FILE}")
     if text is None and FILE in probe.names(FOLDER):
         return Finding("unproven", f"{FOLDER}/{FILE} cannot be read", expected=expected)
-    found = told(text or "")
+    found = read_variables(text or "")
     wrong = [
         f"{name} is {found.get(name, 'not there')}, not {value}"
         for name, value in sorted(wanted.items())
         if found.get(name) != value
     ]
     if wrong:
-        more = f" and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
-        why = f"in {FOLDER}/{FILE} {'; '.join(wrong[:MOST_TOLD])}{more}"
+        more = f" and {len(wrong) - MAX_LISTED} more" if len(wrong) > MAX_LISTED else ""
+        why = f"in {FOLDER}/{FILE} {'; '.join(wrong[:MAX_LISTED])}{more}"
         return Finding("fail", why, len(wanted) - len(wrong), "variables", len(wanted), (PART,))
     file = wanted.get(TOPOLOGY, "")
     if file and not SYSTEM.search(probe.read(file) or ""):
         return Finding("fail", f"{file} is no topology of NCCL's", file, "", expected, (PART,))
-    return Finding("pass", f"NCCL is told {len(wanted)} variables", len(wanted), "variables", len(wanted))
+    return Finding("pass", f"NCCL has {len(wanted)} variables", len(wanted), "variables", len(wanted))
 
 
 @pytest.mark.claim("node.nccl")

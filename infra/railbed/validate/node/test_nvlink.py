@@ -30,11 +30,16 @@ def nvlink(probe: Probe, want: dict[str, Any]) -> Finding:
             "unproven", f"blocked by node.gpus: nvidia-smi says {answer.first_line!r}", expected=expected
         )
     wrong = {gpu: _wrong(found, links, rate) for gpu, found in seen.items()}
-    told = "; ".join(f"gpu {gpu}: {words}" for gpu, words in wrong.items() if words)
+    reason = "; ".join(f"gpu {gpu}: {words}" for gpu, words in wrong.items() if words)
     up = sum(speed is not None for found in seen.values() for speed in found.values())
-    if told:
+    if reason:
         return Finding(
-            "fail", told, up, "links", expected, tuple(f"gpu {gpu}" for gpu, words in wrong.items() if words)
+            "fail",
+            reason,
+            up,
+            "links",
+            expected,
+            tuple(f"gpu {gpu}" for gpu, words in wrong.items() if words),
         )
     if len(seen) < count:
         return Finding(

@@ -26,7 +26,7 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
     ``held_packages`` says of each of these which part is to blame, and ``image_parts`` of each component of the image.
     """
     locked: dict[str, str] = want["packages"]
-    held: dict[str, str] = want["held_packages"]
+    pinned: dict[str, str] = want["held_packages"]
     image: dict[str, Any] = want["image"]
     expected = len(locked) + len(image["brings"])
     if not expected:
@@ -49,7 +49,7 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
             bad[name] = f"{name} is not installed"
         elif not _same(installed, version):
             bad[name] = f"{name} is {installed}, not {version}"
-        elif name in held and not status.startswith("h"):
+        elif name in pinned and not status.startswith("h"):
             bad[name] = f"{name} is not held"
     unread = ""
     seen: dict[str, Any] = {"versions": {}, "wrong": []}
@@ -60,13 +60,13 @@ def packages(probe: Probe, want: dict[str, Any]) -> Finding:
     bad |= {line.split(":")[0]: line for line in seen["wrong"]}
     measured = expected - len(bad)
     if bad:
-        blamed = {**want["image_parts"], **held}
+        blamed = {**want["image_parts"], **pinned}
         parts = tuple(sorted({blamed.get(name, f"package {name}") for name in bad}))
         return Finding("fail", "; ".join(bad.values()), measured, "packages", expected, parts)
     if unread:
         return Finding("unproven", f"what the image brings is not known: {unread}", expected=expected)
-    told = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
-    brought = f"; from the image ({image['profile']}): {told}" if told else ""
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(seen["versions"].items()))
+    brought = f"; from the image ({image['profile']}): {versions}" if versions else ""
     return Finding("pass", f"every package has its locked version{brought}", measured, "packages", expected)
 
 

@@ -1,4 +1,4 @@
-"""InfiniBand partition: every rail's port is a full member, at the one place that NCCL is told (sysfs, `ports/*/pkeys`)."""
+"""InfiniBand partition: every rail's port is a full member, at the one place in NCCL's settings (sysfs, `ports/*/pkeys`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RDMA, NCCL = "/sys/class/infiniband", "/etc/nccl.conf"
 FULL = 0x8000
 """Bit of a key that makes its port a full member (InfiniBand Architecture 1.4, 10.9.3)."""
 KEY = re.compile(r"0x[0-9a-f]{4}")
-TOLD = re.compile(r"^NCCL_IB_PKEY=(\d+)\s*$", re.M)
+PKEY_LINE = re.compile(r"^NCCL_IB_PKEY=(\d+)\s*$", re.M)
 
 
 def _table(probe: Probe, device: str) -> dict[int, int]:
@@ -29,7 +29,7 @@ def _table(probe: Probe, device: str) -> dict[int, int]:
 
 
 def partition(probe: Probe, want: dict[str, Any]) -> Finding:
-    """One place for all cards, as NCCL has one number for all of them, and 0 where it is told none."""
+    """One place for all cards: NCCL has one number for all of them, 0 by default."""
     pkey, rails = want["pkey"], [rail for rail in want["rails"] if rail.get("device")]
     expected = f"{pkey | FULL:#06x} on every rail"
     if not pkey or not rails:
@@ -46,15 +46,17 @@ def partition(probe: Probe, want: dict[str, Any]) -> Finding:
             return Finding("unproven", why, expected=expected)
         at = [place for place, key in sorted(table.items()) if key == pkey | FULL]
         if not at:
-            told = "is a limited member of" if pkey in table.values() else "is not in"
-            why = f"rail {rail['index']} ({rail['device']}) {told} partition {pkey:#06x}"
+            membership = "is a limited member of" if pkey in table.values() else "is not in"
+            why = f"rail {rail['index']} ({rail['device']}) {membership} partition {pkey:#06x}"
             return Finding("fail", why, "", "", expected, (f"rail {rail['index']}",))
         places[rail["index"]] = at[0]
     if len(set(places.values())) > 1:
-        told = ", ".join(f"rail {index} at {place}" for index, place in places.items())
-        return Finding("fail", f"the partition has no one place: {told}", told, "", expected, ("rails",))
+        membership = ", ".join(f"rail {index} at {place}" for index, place in places.items())
+        return Finding(
+            "fail", f"the partition has no one place: {membership}", membership, "", expected, ("rails",)
+        )
     place = next(iter(places.values()))
-    found = TOLD.search(probe.read(NCCL) or "")
+    found = PKEY_LINE.search(probe.read(NCCL) or "")
     asked = int(found[1]) if found else 0
     if asked != place:
         why = f"NCCL takes place {asked} of the tables, and the partition is at {place}"

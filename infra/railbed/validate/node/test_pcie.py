@@ -33,16 +33,16 @@ def pcie(probe: Probe, want: dict[str, Any]) -> Finding:
     gpus = {f"gpu {index}": (int(now), int(most)) for index, now, most in ROW.findall(answer.out)}
     narrow = {gpu: f"x{now} of x{most}" for gpu, (now, most) in gpus.items() if now < most}
     cards = [(f"rail {rail['index']}", _card(probe, rail)) for rail in want.get("rails") or []]
-    narrow.update({rail: told for rail, told in cards if told})
-    seen = len(gpus) + sum(told is not None for _, told in cards)
+    narrow.update({rail: width for rail, width in cards if width})
+    seen = len(gpus) + sum(width is not None for _, width in cards)
     if narrow:
-        told = "; ".join(f"{part}: {words}" for part, words in narrow.items())
-        return Finding("fail", told, seen - len(narrow), "links", expected, tuple(narrow))
+        reason = "; ".join(f"{part}: {words}" for part, words in narrow.items())
+        return Finding("fail", reason, seen - len(narrow), "links", expected, tuple(narrow))
     if len(gpus) < count:
         claim = hidden_by(answer, len(gpus))
-        told = f"blocked by {claim}: nvidia-smi names the links of {len(gpus)} of {count} GPUs"
-        return Finding("unproven", f"{told}: {answer.first_line!r}", seen, "links", expected)
-    hidden = sum(told is None for _, told in cards)
+        reason = f"blocked by {claim}: nvidia-smi names the links of {len(gpus)} of {count} GPUs"
+        return Finding("unproven", f"{reason}: {answer.first_line!r}", seen, "links", expected)
+    hidden = sum(width is None for _, width in cards)
     beside = f"; {hidden} cards show no link" if hidden else ""
     return Finding("pass", f"{seen} links are whole{beside}", seen, "links", expected)
 

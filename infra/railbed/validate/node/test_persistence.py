@@ -20,12 +20,12 @@ def persistence(probe: Probe, _: dict[str, Any]) -> Finding:
     answer = probe.run(QUERY)
     rows = dict(re.findall(r"^(\d+), (Enabled|Disabled)\s*$", answer.out, re.M))
     if not rows:
-        told = f"blocked by {hidden_by(answer)}: nvidia-smi says {answer.first_line!r}"
-        return Finding("unproven", told, expected=ON)
+        reason = f"blocked by {hidden_by(answer)}: nvidia-smi says {answer.first_line!r}"
+        return Finding("unproven", reason, expected=ON)
     off = [index for index, mode in rows.items() if mode != ON]
     if off:
-        told = f"off on {', '.join(f'gpu {index}' for index in off)}"
-        return Finding("fail", told, f"{len(rows) - len(off)} of {len(rows)}", "", ON, ("persistence",))
+        reason = f"off on {', '.join(f'gpu {index}' for index in off)}"
+        return Finding("fail", reason, f"{len(rows) - len(off)} of {len(rows)}", "", ON, ("persistence",))
     return Finding("pass", f"on for {len(rows)} GPUs", f"{len(rows)} of {len(rows)}", "", ON)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from railbed.validate.node.probe import Finding, Probe
-from railbed.validate.node.processors import look, wrong
+from railbed.validate.node.processors import inspect, wrong
 
 PART = "processors"
 
@@ -19,7 +19,7 @@ def processors(probe: Probe, want: dict[str, Any]) -> Finding:
         want["processors"][key] for key in ("governor", "idle_latency_us", "huge_pages")
     )
     expected = f"{governor}, idle states of at most {latency_us} µs, huge pages {pages}, NUMA balancing off"
-    seen = look(probe.root or "/")
+    seen = inspect(probe.root or "/")
     measured = ", ".join(
         [
             *sorted(set(seen.governors.values())),
@@ -33,14 +33,14 @@ def processors(probe: Probe, want: dict[str, Any]) -> Finding:
         name for name, there in (("clocks", seen.governors), ("idle states", seen.deepest_us)) if not there
     ]
     if lacking and want["bare_metal"]:
-        told = (
+        reason = (
             f"the kernel shows no {' and no '.join(lacking)}: the firmware keeps them. "
             "A power profile that leaves them to the operating system shows them"
         )
-        return Finding("unproven", told, measured or None, "", expected)
+        return Finding("unproven", reason, measured or None, "", expected)
     if seen.silent:
-        told = "does not apply: clocks and idle states are those of this virtual machine's host"
-        return Finding("pass", told, None, "", expected)
+        reason = "does not apply: clocks and idle states are those of this virtual machine's host"
+        return Finding("pass", reason, None, "", expected)
     kept = f"; its host keeps its {lacking[0]}" if lacking else ""
     return Finding(
         "pass",

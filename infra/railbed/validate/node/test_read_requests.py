@@ -10,23 +10,23 @@ import pytest
 
 from railbed.validate.node import lockdown
 from railbed.validate.node.probe import Finding, Probe
-from railbed.validate.node.read_requests import look
+from railbed.validate.node.read_requests import read_cards
 
 PART = "pcie"
 ORDERING = re.compile(r"PCI_WR_ORDERING\s+(\S+)")
 
 
 def _ordering(probe: Probe, address: str) -> str:
-    """The firmware's own rule for writes, where its tool is installed: told, and no reason to fail. ``per_mkey`` leaves it to
+    """The firmware's own rule for writes, where its tool is installed: reported, no reason to fail. ``per_mkey`` leaves it to
     who registers the memory, which NCCL does."""
-    told = ORDERING.search(probe.run(["mstconfig", "-d", address, "query", "PCI_WR_ORDERING"]).out)
-    return f"; PCI_WR_ORDERING of {address} is {told[1]}" if told else ""
+    match = ORDERING.search(probe.run(["mstconfig", "-d", address, "query", "PCI_WR_ORDERING"]).out)
+    return f"; PCI_WR_ORDERING of {address} is {match[1]}" if match else ""
 
 
 def read_requests(probe: Probe, want: dict[str, Any]) -> Finding:
     """Every card asks enough at once, and may order its writes freely."""
     least = int(want["read_request_bytes"])
-    found = look(probe.root or "/")
+    found = read_cards(probe.root or "/")
     expected = f"{least} bytes, relaxed ordering"
     if not found:
         return Finding("unproven", "no network card of a rail is there", expected=expected)
@@ -42,7 +42,7 @@ def read_requests(probe: Probe, want: dict[str, Any]) -> Finding:
         f"{address} may not order its writes freely: a setting of the machine's firmware"
         for address in strict
     ]
-    why = lockdown.told(probe, f"set read requests of {least} bytes in the machine's firmware setup")
+    why = lockdown.remedy(probe, f"set read requests of {least} bytes in the machine's firmware setup")
     # Whether cards may order freely is firmware's own in any case.
     if small and not strict and why:
         return Finding("unproven", f"{'; '.join(bad)}; {why}", measured, "bytes", expected)
@@ -52,8 +52,10 @@ def read_requests(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding(
             "unproven", f"registers of {', '.join(unread)} cannot be read", measured, "bytes", expected
         )
-    told = f"{len(found)} cards ask {measured} bytes at once, and order freely{_ordering(probe, min(found))}"
-    return Finding("pass", told, measured, "bytes", expected)
+    reason = (
+        f"{len(found)} cards ask {measured} bytes at once, and order freely{_ordering(probe, min(found))}"
+    )
+    return Finding("pass", reason, measured, "bytes", expected)
 
 
 @pytest.mark.claim("node.read_requests")

@@ -67,8 +67,8 @@ def configuration(probe: Probe, want: dict[str, Any]) -> Finding:
     unknown = unknown or unseen
     problems += [one for one in (problem, stopped) if one]
     if problems:
-        told = "; ".join(text for _, text in problems)
-        return Finding("fail", told, parts=tuple(dict.fromkeys(part for part, _ in problems)))
+        reason = "; ".join(text for _, text in problems)
+        return Finding("fail", reason, parts=tuple(dict.fromkeys(part for part, _ in problems)))
     if unknown:
         return Finding("unproven", unknown)
     return Finding("pass", f"files and munge key are {where}'s")

@@ -30,14 +30,14 @@ UNANSWERED = (TIMED_OUT, NOT_RUN, NOT_FOUND, *KILLED)
 
 def _loaded(answer: Answer) -> Optional[dict[str, Any]]:
     try:
-        told = json.loads(answer.out.strip().splitlines()[-1])
+        reply = json.loads(answer.out.strip().splitlines()[-1])
     except (ValueError, IndexError):
         return None
-    if not isinstance(told, dict) or not isinstance(told.get("torch"), str):
+    if not isinstance(reply, dict) or not isinstance(reply.get("torch"), str):
         return None
-    numbers = told.get("nccl")
+    numbers = reply.get("nccl")
     fine = numbers is None or (isinstance(numbers, list) and all(isinstance(one, int) for one in numbers))
-    return told if fine and isinstance(told.get("gpus"), int) else None
+    return reply if fine and isinstance(reply.get("gpus"), int) else None
 
 
 def _listed(probe: Probe) -> int:
@@ -59,12 +59,12 @@ def training_stack(probe: Probe, want: dict[str, Any]) -> Finding:
             [line.strip() for line in answer.err.splitlines() if line.strip()] or [f"status {answer.code}"]
         )[-1]
         return Finding("fail", f"torch cannot be loaded: {last}", None, "", expected, (PART,))
-    told = _loaded(answer)
-    if told is None:
+    reply = _loaded(answer)
+    if reply is None:
         return Finding("unproven", "what torch says of itself cannot be read", expected=expected)
-    nccl = ".".join(str(number) for number in told["nccl"] or [])
-    found = f"torch {told['torch'].partition('+')[0]}" + (f", NCCL {nccl}" if nccl else "")
-    if told["torch"].partition("+")[0] != asked["torch"] or (
+    nccl = ".".join(str(number) for number in reply["nccl"] or [])
+    found = f"torch {reply['torch'].partition('+')[0]}" + (f", NCCL {nccl}" if nccl else "")
+    if reply["torch"].partition("+")[0] != asked["torch"] or (
         asked["nccl"] and nccl and nccl != asked["nccl"]
     ):
         return Finding("fail", f"{found} is loaded, not {expected}", found, "", expected, (PART,))
@@ -72,13 +72,13 @@ def training_stack(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding("pass", f"{found} is loaded; GPUs are not asked of it here", found, "", expected)
     if not nccl:
         return Finding("fail", f"{found} is a build without CUDA", found, "", expected, (PART,))
-    if told["gpus"] == 0:
+    if reply["gpus"] == 0:
         listed = _listed(probe)
         if listed == 0:
             return Finding("unproven", "blocked by node.driver: it lists no GPU", expected=expected)
         why = f"torch sees no GPU, and the driver lists {listed}"
         return Finding("fail", why, found, "", expected, (PART,))
-    return Finding("pass", f"{found} is loaded and sees {told['gpus']} GPUs", found, "", expected)
+    return Finding("pass", f"{found} is loaded and sees {reply['gpus']} GPUs", found, "", expected)
 
 
 @pytest.mark.claim("node.training_stack")

@@ -28,7 +28,7 @@ GPU_FOLDER = "/proc/driver/nvidia/gpus"
 XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:]+)(?:\.\d)?\): (\d{1,4}), ?(.*)")
 SXID = re.compile(r"SXid \(PCI:([0-9A-Fa-f:.]+)\): (\d{1,6}), (Non-fatal|Fatal)")
 RECOVERED = re.compile(r"changed from .* to 0x0\b")
-MOST_TOLD = 6
+MAX_LISTED = 6
 
 
 def xid(probe: Probe, want: dict[str, Any]) -> Finding:
@@ -43,7 +43,7 @@ def xid(probe: Probe, want: dict[str, Any]) -> Finding:
         return Finding(
             "unproven", f"the kernel log was not searched: {written.first_line}", expected=expected
         )
-    told: dict[str, list[str]] = {"fail": [], "unproven": [], "pass": []}
+    by_verdict: dict[str, list[str]] = {"fail": [], "unproven": [], "pass": []}
     parts: list[str] = []
     lines = "\n".join(_messages(written.out))
     standing = _standing(XID.findall(lines))
@@ -51,17 +51,17 @@ def xid(probe: Probe, want: dict[str, Any]) -> Finding:
     for place, code, words in standing:
         verdict, name = _of(int(code), words)
         part = gpus.get(_bus(place), f"gpu at {place}")
-        told[verdict].append(f"{part}: XID {code} ({name})")
+        by_verdict[verdict].append(f"{part}: XID {code} ({name})")
         parts += [part] if verdict == "fail" else []
     for place, code, severity in SXID.findall(lines):
         fatal = severity == "Fatal"
-        told["fail" if fatal else "pass"].append(f"NVLink switch at {place}: SXid {code}, {severity}")
+        by_verdict["fail" if fatal else "pass"].append(f"NVLink switch at {place}: SXid {code}, {severity}")
         parts += ["nvlink"] if fatal else []
     for verdict in ("fail", "unproven", "pass"):
-        found = list(dict.fromkeys(told[verdict]))
+        found = list(dict.fromkeys(by_verdict[verdict]))
         if found:
-            more = f" and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
-            shown = "; ".join(found[:MOST_TOLD]) + more
+            more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
+            shown = "; ".join(found[:MAX_LISTED]) + more
             return Finding(verdict, shown, len(found), "XIDs", expected, tuple(dict.fromkeys(parts)))
     return Finding("pass", "the driver wrote none since the node booted", 0, "XIDs", expected)
 
@@ -111,7 +111,7 @@ def _bus(place: str) -> str:
 def _gpus(probe: Probe, asked: set[str], count: int) -> dict[str, str]:
     """Place → ``gpu N``, by the driver's own numbers, which a GPU keeps when another is gone.
 
-    Of one that fell off the bus nvidia-smi tells nothing, and then reports on no other either, unless it is asked of those
+    nvidia-smi reports nothing on one that fell off the bus, and then on no other either, unless it is asked of those
     that are left. Numbers follow the places: those that nobody has are of the places that nobody has, where there are as many.
     """
     known = {}

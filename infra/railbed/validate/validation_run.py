@@ -44,7 +44,7 @@ class Crash:
 
 
 @dataclass
-class Bench:
+class ValidationRun:
     """One run's state. ``schedule`` is what Slurm said at the start; empty where it did not answer."""
 
     contract: Contract
@@ -74,7 +74,7 @@ class Bench:
     stack_id: str = ""
     """In the names of folders on shared filesystems; empty where this checkout has no key of the stack."""
     notes: list[str] = field(default_factory=list)
-    """What the run did or saw that is no verdict; the report tells it."""
+    """What the run did or saw that is no verdict; it is in the report."""
     unkept: dict[str, str] = field(default_factory=dict)
     """Evidence that could not be written → why."""
     named: Contract | None = None
@@ -175,7 +175,7 @@ class Bench:
         outside = [name for name in free if name not in self.reserved]
         chosen = sorted(inside if len(inside) > len(outside) else outside, key=self.broken)
         if len(chosen) < wanted:
-            told = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
-            return [], f"{len(chosen)} of {wanted} nodes can run it: {told}"
+            why_not = "; ".join(obstacles) or "the acceptance reservation splits the nodes"
+            return [], f"{len(chosen)} of {wanted} nodes can run it: {why_not}"
         sound = [name for name in chosen if not self.broken(name)]
         return sound if len(sound) >= wanted else chosen, ""

@@ -63,4 +63,4 @@ class OciBastion(FrozenModel):
     region: scalars.Word
 
 
-Way = Annotated[Netns | Jump | Through | Ssm | Iap | OciBastion, Field(discriminator="kind")]
+Proxy = Annotated[Netns | Jump | Through | Ssm | Iap | OciBastion, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""One look at a node: the checks that are cheap enough to run every few seconds on a node in service, and what they saw."""
+"""Health check of a node: checks that are cheap enough to run every few seconds on a node in service, and their findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PING_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
-class Look:
+class HealthResult:
     """What the checks saw: faults for which the node may be drained, and what is only reported."""
 
     faults: tuple[Symptom, ...] = ()
@@ -36,19 +36,19 @@ def names(probe: Probe, want: dict[str, Any]) -> Finding:
     answers = probe.together([["getent", "hosts", name] for name in asked], NAMES_TIMEOUT_S)
     lost = [name for name, answer in zip(asked, answers) if answer.code != 0]  # noqa: B905 - Python 3.9
     if lost:
-        told = f"no address for {', '.join(lost)}"
-        return Finding("fail", told, parts=("names",), symptoms=(Symptom("names-silent", lost[0], told),))
+        reason = f"no address for {', '.join(lost)}"
+        return Finding("fail", reason, parts=("names",), symptoms=(Symptom("names-silent", lost[0], reason),))
     return Finding("pass", "the controllers' names resolve")
 
 
 def scheduler(probe: Probe, _: dict[str, Any]) -> Finding:
-    """A controller of the scheduler answers; for a person who asks: the scheduler itself starts the other looks."""
+    """A controller of the scheduler answers; only by hand: otherwise the scheduler itself starts the check."""
     answer = probe.run(["scontrol", "ping"], PING_TIMEOUT_S)
     if answer.code in (NOT_FOUND, NOT_EXECUTABLE):
         return Finding("unproven", answer.first_line)
     if " is UP" not in answer.out:
-        told = f"no controller of the scheduler answers: {answer.first_line}"
-        return Finding("fail", told, symptoms=(Symptom("scheduler-silent", "slurmctld", told),))
+        reason = f"no controller of the scheduler answers: {answer.first_line}"
+        return Finding("fail", reason, symptoms=(Symptom("scheduler-silent", "slurmctld", reason),))
     return Finding("pass", "the scheduler answers")
 
 
@@ -70,7 +70,7 @@ def fast_checks(want: dict[str, Any], *, by_hand: bool) -> dict[str, Check]:
     return checks
 
 
-def look(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> Look:
+def run_checks(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> HealthResult:
     """Runs the checks, and sorts what they saw by the table of faults."""
     faults: list[Symptom] = []
     reports: list[Symptom] = []
@@ -80,4 +80,4 @@ def look(probe: Probe, want: dict[str, Any], *, by_hand: bool = False) -> Look:
             continue
         for symptom in finding.symptoms or (Symptom("unknown", name, finding.reason),):
             (faults if drains(symptom.code) else reports).append(symptom)
-    return Look(tuple(faults), tuple(reports))
+    return HealthResult(tuple(faults), tuple(reports))
