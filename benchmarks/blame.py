@@ -84,7 +84,7 @@ def nodes(runs: int) -> None:
         f"{NODES} nodes, 1 in 100 bad, {runs} runs each: railbed / baseline (random pairs, named at two failures)"
     )
     print(f"{'faults':34}{'found':>17}{'false per run':>19}{'all of a run':>15}{'rounds, most':>14}")
-    for told, share, noise in (
+    for label, share, noise in (
         ("always fail", 1.0, 0.0),
         ("fail half of their tests", 0.5, 0.0),
         ("the same, 1 in 10,000 by chance", 0.5, 1e-4),
@@ -92,7 +92,7 @@ def nodes(runs: int) -> None:
     ):
         ours, base = (summed(way, runs, share, noise) for way in (adaptive, counting))
         print(
-            f"{told:34}{ours[0]:9.4f} /{base[0]:6.4f}{ours[1]:9.3f} / {base[1]:7.3f}{ours[2]:9.3f} /{base[2]:5.3f}"
+            f"{label:34}{ours[0]:9.4f} /{base[0]:6.4f}{ours[1]:9.3f} / {base[1]:7.3f}{ours[2]:9.3f} /{base[2]:5.3f}"
             f"{ours[3]:7.2f}, {ours[4]:2}"
         )
     print("to reach: hard faults 1.0 in 2 rounds; flaky ≥ 0.99 found, ≤ 0.1 false, ≤ 12 rounds")
@@ -119,9 +119,9 @@ class Greedy:
         self.used: list[set[Link]] = []
         self.loaded: set[Link] = set()
         self.under: dict[int, list[int]] = {}
-        for node in range(fabric.wish.nodes):
-            for rail in range(fabric.wish.rails):
-                self.under.setdefault(node // fabric.down * fabric.wish.rails + rail, []).append(node)
+        for node in range(fabric.request.nodes):
+            for rail in range(fabric.request.rails):
+                self.under.setdefault(node // fabric.down * fabric.request.rails + rail, []).append(node)
         self.at_spine: dict[int, list[tuple[int, int]]] = {}
         for leaf in range(fabric.leaf):
             for uplink in range(fabric.up):
@@ -139,18 +139,21 @@ class Greedy:
         for spine, ports in self.at_spine.items():
             for port in ports:
                 self._place(
-                    ("up", *port), lambda stage, at=port, over=spine: self._turn(stage, at, over, True)
+                    ("up", *port), lambda stage, at=port, over=spine: self._leaf_flow(stage, at, over, True)
                 )
                 self._place(
-                    ("down", *port), lambda stage, at=port, over=spine: self._turn(stage, at, over, False)
+                    ("down", *port),
+                    lambda stage, at=port, over=spine: self._leaf_flow(stage, at, over, False),
                 )
-        for core, climbs in self.at_core.items():
-            for climb in climbs:
+        for core, uplinks in self.at_core.items():
+            for uplink in uplinks:
                 self._place(
-                    ("climb", *climb), lambda stage, at=climb, over=core: self._climb(stage, at, over, True)
+                    ("core up", *uplink),
+                    lambda stage, at=uplink, over=core: self._core_flow(stage, at, over, True),
                 )
                 self._place(
-                    ("fall", *climb), lambda stage, at=climb, over=core: self._climb(stage, at, over, False)
+                    ("core down", *uplink),
+                    lambda stage, at=uplink, over=core: self._core_flow(stage, at, over, False),
                 )
         return len(self.used)
 
@@ -167,29 +170,29 @@ class Greedy:
                 self.loaded.update(found)
                 return
 
-    def _turn(self, stage: set[Link], port: tuple[int, int], spine: int, up: bool) -> list[Link]:
+    def _leaf_flow(self, stage: set[Link], port: tuple[int, int], spine: int, up: bool) -> list[Link]:
         """A way up the port and down another leaf's (or the other way round); empty where none is free."""
         own = self._leaf(stage, port, up)
         others = (self._leaf(stage, other, not up) for other in self.at_spine[spine] if other[0] != port[0])
         far = next((way for way in others if way), [])
         return own + far if own and far else []
 
-    def _climb(self, stage: set[Link], climb: tuple[int, int], core: int, up: bool) -> list[Link]:
+    def _core_flow(self, stage: set[Link], uplink: tuple[int, int], core: int, up: bool) -> list[Link]:
         """The same over a core, by any leaf with a free NIC at both ends."""
-        own = self._spine(stage, climb, up)
+        own = self._spine(stage, uplink, up)
         if not own:
             return []
-        pod = climb[0] // self.fabric.up
+        pod = uplink[0] // self.fabric.up
         others = (self._spine(stage, c, not up) for c in self.at_core[core] if c[0] // self.fabric.up != pod)
         far = next((way for way in others if way), [])
         return own + far if far else []
 
-    def _spine(self, stage: set[Link], climb: tuple[int, int], up: bool) -> list[Link]:
-        link: Link = ("climb" if up else "fall", *climb)
+    def _spine(self, stage: set[Link], uplink: tuple[int, int], up: bool) -> list[Link]:
+        link: Link = ("core up" if up else "core down", *uplink)
         if link in stage:
             return []
-        ways = (self._leaf(stage, port, up) for port in self.at_spine.get(climb[0], ()))
-        found = next((way for way in ways if way), [])
+        paths = (self._leaf(stage, port, up) for port in self.at_spine.get(uplink[0], ()))
+        found = next((way for way in paths if way), [])
         return [link, *found] if found else []
 
     def _leaf(self, stage: set[Link], port: tuple[int, int], up: bool) -> list[Link]:
@@ -209,7 +212,7 @@ def links() -> None:
     print(
         f"{'fabric':34}{'cables':>8}{'railbed':>9}{'fewest':>8}{'greedy':>8}{'ratio':>7}{'crediting':>11}{'ratio':>7}"
     )
-    for told, wish in (
+    for label, request in (
         ("32 nodes, 1 unit", FabricRequest(nodes=32)),
         ("128 nodes, 2 tiers", FabricRequest(nodes=128)),
         ("127 nodes", FabricRequest(nodes=127)),
@@ -220,13 +223,13 @@ def links() -> None:
         ("500 nodes, 3 tiers", FabricRequest(nodes=500)),
         ("126 nodes, 2 down to 1 up", FabricRequest(nodes=126, oversubscription=Fraction(2))),
     ):
-        fabric = plan(wish)
+        fabric = plan(request)
         ours, least = sweep(fabric).stages, least_stages(fabric)
         base = Greedy(fabric, credit=False).stages()
         fair = Greedy(fabric, credit=True).stages()
         cables = fabric.cables["leaf_spine"] + fabric.cables["spine_core"]
         print(
-            f"{told:34}{cables:8}{ours:9}{least:8}{base:8}{ours / base:7.2f}{fair:11}{ours / fair:7.2f}",
+            f"{label:34}{cables:8}{ours:9}{least:8}{base:8}{ours / base:7.2f}{fair:11}{ours / fair:7.2f}",
             flush=True,
         )
     print("to reach: at most 0.5 of the baseline")
@@ -243,8 +246,8 @@ def memory() -> None:
         tracemalloc.stop()
         cables = fabric.cables["leaf_spine"] + fabric.cables["spine_core"]
         each.append(peak / cables)
-        told = f"{count} nodes, {cables} cables, {len(made.flows)} flows"
-        print(f"\nmemory: {told}: {peak / 2**20:.1f} MiB, {each[-1]:.0f} B a cable", end="")
+        size = f"{count} nodes, {cables} cables, {len(made.flows)} flows"
+        print(f"\nmemory: {size}: {peak / 2**20:.1f} MiB, {each[-1]:.0f} B a cable", end="")
     print(f"; ratio of the two {each[1] / each[0]:.2f} (linear: 1)")
 
 

@@ -39,9 +39,9 @@ def by_hand(fabric: Fabric) -> dict[str, dict[int, tuple[str, int]]]:
         graph[one][ends[0][1]] = ends[1]
         graph[other][ends[1][1]] = ends[0]
 
-    for node in range(fabric.wish.nodes):
-        for rail in range(fabric.wish.rails):
-            connect(f"node-{node}", f"leaf{node // fabric.down * fabric.wish.rails + rail}")
+    for node in range(fabric.request.nodes):
+        for rail in range(fabric.request.rails):
+            connect(f"node-{node}", f"leaf{node // fabric.down * fabric.request.rails + rail}")
     for leaf in range(fabric.leaf):
         for uplink in range(fabric.up):
             spine = leaf // fabric.half * fabric.up + uplink if fabric.core else uplink % fabric.spine
@@ -120,9 +120,9 @@ def report() -> Iterator[str]:
     slopes = {
         work: exponent([(n, found[work, n]["s"]) for n in SIZES]) for work in ("export", "kept", "baseline")
     }
-    told = f"{slopes['export']:.2f} (to reach: ≤ {TARGET_EXPONENT}); kept {slopes['kept']:.2f}, baseline {slopes['baseline']:.2f}"
+    others = f"kept {slopes['kept']:.2f}, baseline {slopes['baseline']:.2f}"
     last = found["export", SIZES[-1]]
-    yield f"growth exponent of the export: {told}"
+    yield f"growth exponent of the export: {slopes['export']:.2f} (to reach: ≤ {TARGET_EXPONENT}); {others}"
     yield f"{SIZES[-1]} nodes: {last['s']:.2f} s (≤ {TARGET_S:g}), {last['gbytes']:.2f} GB (≤ {TARGET_GBYTES:g})"
     seen = apart("verify", SIZES[-1])
     yield f"written as ibnetdiscover, read back and verified: {seen['s']:.1f} s, {seen['gbytes']:.2f} GB"

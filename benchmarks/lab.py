@@ -52,8 +52,8 @@ def times(rows: dict[str, float]) -> None:
     print(f"{'stage':22}{'seconds':>9}{'budget':>9}{'ratio':>8}")
     for name, seconds in rows.items():
         budget = BUDGET_S.get(name)
-        told = f"{budget:9.0f}{seconds / budget:8.2f}" if budget else ""
-        print(f"{name:22}{seconds:9.1f}{told}")
+        ratio = f"{budget:9.0f}{seconds / budget:8.2f}" if budget else ""
+        print(f"{name:22}{seconds:9.1f}{ratio}")
 
 
 def rates(reports: list[dict[str, Any]], bounds: dict[str, float]) -> None:
@@ -114,7 +114,11 @@ def main() -> None:
         wanted = [(one["id"], one["expectation"]) for one in railbed("plan")[0]["claims"]]
         rates(
             reports,
-            {name: wish["bound"] for name, wish in wanted if wish and wish["unit"] in ("Gb/s", "GB/s")},
+            {
+                name: expected["bound"]
+                for name, expected in wanted
+                if expected and expected["unit"] in ("Gb/s", "GB/s")
+            },
         )
     finally:
         if not chosen.keep:

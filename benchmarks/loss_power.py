@@ -1,4 +1,4 @@
-"""Measures how surely a loss of 3 % is told from noise, and how often noise is taken for a loss.
+"""Measures how surely a loss of 3 % is distinguished from noise, and how often noise is taken for a loss.
 
 usage: benchmarks/loss_power.py [--sets 20000] [--seed 1]
 
@@ -77,7 +77,7 @@ def siblings(draw: Draw, repeats: int, sets: int) -> tuple[float, float]:
 def rail_judge(dice: random.Random, repeats: int, sets: int) -> tuple[float, float]:
     """(power, runs with a false alarm) of the rail judge: three nodes, eight rails, both ways, one rail out of one node slow."""
     machine = bandwidth.of(load_machine("metal/hgx-h100"))
-    wish = {i: bandwidth.expect_rail(machine) for i in range(8)}
+    expected = {i: bandwidth.expect_rail(machine) for i in range(8)}
     nodes = ["a", "b", "c"]
     draw = even(dice)
     seen = false = 0
@@ -86,7 +86,7 @@ def rail_judge(dice: random.Random, repeats: int, sets: int) -> tuple[float, flo
             RailSample(rail=r, sender=x, receiver=y, omitted_s=1.0, gbps=388 * draw() * (1 - LOSS * ((x, r) == ("b", 3))))
             for _ in range(repeats) for r in range(8) for x in nodes for y in nodes if x != y
         ]  # fmt: skip
-        failed = {(j.node, j.claim) for j in rails.judge(flows, wish, nodes) if j.verdict is Verdict.FAIL}
+        failed = {(j.node, j.claim) for j in rails.judge(flows, expected, nodes) if j.verdict is Verdict.FAIL}
         seen += ("b", "fabric.rail.3.bandwidth") in failed
         false += bool(failed - {("b", "fabric.rail.3.bandwidth")})
     return seen / sets, false / sets
@@ -121,10 +121,10 @@ def main() -> None:
     print("\nnoise with a standard deviation of 1 %, against a certificate of as many measurements")
     print("                           power   false alarms   at most (95 % sure)   power by the law")
     wide = compare.Noise(share=0.01)
-    for repeats, told in ((1, wide), (5, wide), (9, wide), (9, None), (12, None)):
-        seen, false, _, _ = certificate(normal(dice), repeats, repeats, given.sets * NORMAL_SETS, told)
-        label = f"{repeats} repeats, {'told' if told else 'not told'}"
-        law = f"{compare.power(wide, repeats, repeats):18.4f}" if told else ""
+    for repeats, spread in ((1, wide), (5, wide), (9, wide), (9, None), (12, None)):
+        seen, false, _, _ = certificate(normal(dice), repeats, repeats, given.sets * NORMAL_SETS, spread)
+        label = f"{repeats} repeats, {'told' if spread else 'not told'}"
+        law = f"{compare.power(wide, repeats, repeats):18.4f}" if spread else ""
         most = at_most(false, given.sets * NORMAL_SETS)
         print(f"{label:24}{seen:8.4f}{false:15.5f}{most:22.5f}{law}")
     print(f"\n{time.perf_counter() - start:.1f} s")

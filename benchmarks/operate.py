@@ -46,13 +46,13 @@ def write_journal(path: Path, names: list[str], entries: int) -> None:
             name = choose.choice(names)
             for step, event in enumerate(STEPS[: entries - number]):
                 at = start + timedelta(days=DAYS) * ((number + step) / entries)
-                told = {
+                entry = {
                     "at": at.isoformat(timespec="seconds"),
                     "event": event,
                     "node": name,
                     "file": f"evidence/{name}.txt",
                 }
-                file.write(json.dumps(told) + "\n")
+                file.write(json.dumps(entry) + "\n")
 
 
 def cluster(count: int) -> Contract:

@@ -187,7 +187,7 @@ def facts(count: int, some: int, delay_ms: float) -> None:
             flush=True,
         )
         ours = measured(lambda: on_node.run(validation))
-        _told("railbed, one round trip a node", ours, ours, 0)
+        _print_row("railbed, one round trip a node", ours, ours, 0)
         found = validation.answers.complete()
         crashed = [
             c for c in found if "gave no result" in c.reason or "cannot be reached" in c.reason or not c.at
@@ -198,17 +198,17 @@ def facts(count: int, some: int, delay_ms: float) -> None:
             side = measured(
                 lambda: list(pool.map(lambda n: read_all(n, work, known, work.root / "tree"), names))
             )
-        _told("testinfra, nodes in parallel", side, ours, AIM_PARALLEL)
+        _print_row("testinfra, nodes in parallel", side, ours, AIM_PARALLEL)
         after = measured(lambda: [read_all(n, work, known, work.root / "tree") for n in names[:some]])
         whole = after[0] * count / some, after[1] * count / some
         if some < count:
             print(
                 f"  {some} of {count} nodes after another took {after[0]:.1f} s; in proportion, not measured:"
             )
-        _told("testinfra, node after node", whole, ours, AIM_AFTER)
+        _print_row("testinfra, node after node", whole, ours, AIM_AFTER)
 
 
-def _told(name: str, took: tuple[float, float], ours: tuple[float, float], aim: float) -> None:
+def _print_row(name: str, took: tuple[float, float], ours: tuple[float, float], aim: float) -> None:
     ratio = f"   {took[0] / ours[0]:6.1f} × (at least {aim:g})" if aim else ""
     print(f"  {name:32} {took[0]:8.1f} s {took[1]:8.1f} processor s of the controller{ratio}", flush=True)
 

@@ -61,8 +61,8 @@ def _wrapped(line: str) -> str:
 def _profile(one: ImageProfile) -> Iterator[str]:
     yield f"## {one.key}\n\n{one.title}.\n"
     for use in one.used_on.values():
-        told = ", ".join(f"`{subject}` {value}" for subject, value in use.when.items())
-        yield f"- For {told}: {use.reason}."
+        when = ", ".join(f"`{subject}` {value}" for subject, value in use.when.items())
+        yield f"- For {when}: {use.reason}."
     if one.device_names == "image":
         yield "- A service of the image names the RDMA devices; role `rdma` leaves names alone."
     if one.stamp:
@@ -86,8 +86,8 @@ def _profile(one: ImageProfile) -> Iterator[str]:
         yield f"- `{name}` is installed in the version of the image's driver: {follower.reason}."
     for name, doubt in one.doubts.items():
         yield f"- Doubt about `{name}`, of which the plan warns: {doubt.reason}."
-    for told in one.names.values():
-        yield f"- Its name, with which `railbed preflight` compares: {told.reason}."
+    for when in one.names.values():
+        yield f"- Its name, with which `railbed preflight` compares: {when.reason}."
     for image in one.published.values():
         name = image.name if " " in image.name else f"`{image.name}`"
         yield f"- Published: {name}; {image.how}."

@@ -202,7 +202,7 @@ def page(role: Role) -> str:
         "Runs on": ", ".join(f"`{group}`" for group in hosts().get(role.name, [])),
         "Packages": _code(role.packages), "Files": _code(role.files), "Units": _code(role.units),
     }  # fmt: skip
-    lines += ["| | |", "|---|---|", *(f"| {name} | {told} |" for name, told in facts.items() if told), ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items() if value), ""]
     for entry, spec in role.specs.items():
         if not spec["options"]:
             continue

@@ -48,7 +48,7 @@ def bake(
     work = Workspace(root, WORKSPACE)
     name = f"{recipes.image_name(plan, pool)}-{datetime.now(UTC):%Y%m%d%H%M%S}"
     start = time.monotonic()
-    with lock.held(work.dir / "lock", "the lab's image bake"), platforms.bake(plan, pool, work) as machine:
+    with lock.acquire(work.dir / "lock", "the lab's image bake"), platforms.bake(plan, pool, work) as machine:
         contract = contract_of(plan, pool, work.stack, machine.ssh, machine.address, machine.repositories)
         contract_store.write(work, contract)
         say(f"{contract.nodes[0].name} is up; running the roles")

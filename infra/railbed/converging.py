@@ -24,7 +24,7 @@ def converge(
     pending = find(work, contract)
     if not check:
         require_admins(pending, work.stack)
-    with lock.held(work.dir / "lock", f"stack {work.stack} (converge)"):
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} (converge)"):
         return configure.converge(contract, work, limit=limit, check=check, on_event=on_event), pending
 
 
@@ -43,7 +43,7 @@ class Unapplied(FrozenModel):
     """Why the two were not compared."""
 
     def as_text(self) -> str:
-        """What to tell an operator; empty where there is nothing to tell."""
+        """A note to the operator; empty where there is none."""
         if self.unknown:
             return f"{self.stack_file} was not compared with the contract: {self.unknown}"
         if not self.differs:

@@ -217,6 +217,8 @@ GPU_BOUND = 1.1
 """Of the peak, what no GPU exceeds: makers name it at a clock that a cool one may leave behind."""
 STAND_IN_TFLOPS, STAND_IN_GBYTES_PER_S = 1e-4, 0.01
 """What a processor in a GPU's place must reach: it shows that the program computed, and nothing of speed."""
+STAND_IN_ALL_REDUCE_BYTES = 256 * 1024
+"""Message of all_reduce inside a node of stand-ins, which add in memory: more would cost time and tell no more."""
 GPU_PROBE_S = {"cuda": 300, "cpu": 60}
 """A probe of all GPUs of a node that takes longer is stuck; expected: a minute, and some seconds."""
 NOFILE_MIN = 16384

@@ -139,7 +139,7 @@ def write_env(work: Workspace, variables: dict[str, str]) -> Path:
 @contextmanager
 def operating(work: Workspace, what: str) -> Iterator[None]:
     """One operator at a time on a stack; a second one gets Busy before anything is made."""
-    with lock.held(work.dir / "lock", f"stack {work.stack} ({what})"):
+    with lock.acquire(work.dir / "lock", f"stack {work.stack} ({what})"):
         yield
 
 
@@ -158,19 +158,19 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     scheduler = Scheduler(Remote(work, known)) if known.scheduler == "slurm" else None
     operate.require_idle(known, work, going, scheduler, removed)
     kept = {pool.name for pool in planned.pools}
-    gone = [
+    to_remove = [
         NodeToRemove(pool=renamed.get(node.pool, node.pool), name=node.name, id=node.identity.value)
         for node in going
         if renamed.get(node.pool, node.pool) in kept
     ]
     Journal(work.journal_file).write("shrink", nodes=[node.name for node in going])
-    for line in platforms.scale_in(planned, work.stack, gone):
+    for line in platforms.scale_in(planned, work.stack, to_remove):
         say(line)
     configure.let_go(work, [node.name for node in going])
 
 
 def _stands(work: Workspace, planned: plans.ClusterPlan) -> bool:
-    """Whether the stack has every node of the plan, as far as its contract tells: then nothing is bought or installed."""
+    """Whether the stack has every node of the plan, as far as its contract shows: then nothing is bought or installed."""
     if not work.contract_file.exists():
         return False
     renamed = {pool.formerly: pool.name for pool in planned.pools if pool.formerly}

@@ -17,7 +17,7 @@ KINDS = (
     ("missing (404)", r"\b404\b|\b410\b|File not found|(?:does not have|no longer has) a Release file"),
     ("down", r"onnect|resolv|timed out|[Nn]etwork is unreachable|\b50\d\b|reset by peer|closed"),
 )
-"""What is found, and the words of apt's own by which it is told; the first that fits."""
+"""Reason, and apt's own words for it; the first that fits."""
 BROKE = re.compile(r"^Err:\d+ (\S+)(?: (\S+))?.*\n[ \t]+(\S.*)$", re.M)
 """Progress of apt-get: the source, its suite, and why on the next line."""
 FETCH = re.compile(r"^[EW]: Failed to fetch (\S+)[ \t]+(\S.*)$", re.M)

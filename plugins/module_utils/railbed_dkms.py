@@ -53,8 +53,8 @@ def run(argv: list[str], timeout_s: int) -> str:
     except OSError as failed:
         raise Refused(f"{argv[0]}: {failed}") from None
     if done.returncode:
-        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
-        raise Refused(f"{' '.join(argv[:2])} ended with {done.returncode}: {told}")
+        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        raise Refused(f"{' '.join(argv[:2])} ended with {done.returncode}: {output}")
     return done.stdout
 
 

@@ -81,8 +81,8 @@ class Systemd:
         timeout = ["timeout", str(self.module.params["timeout_s"])]
         code, out, err = self.module.run_command([*timeout, "systemctl", *argv])
         if code != 0:
-            told = "no answer in time" if code == 124 else (err or out).strip()
-            self._fail(argv[-1], f"systemctl {' '.join(argv)}: {told}")
+            reason = "no answer in time" if code == 124 else (err or out).strip()
+            self._fail(argv[-1], f"systemctl {' '.join(argv)}: {reason}")
 
     def _fail(self, name: str, message: str) -> None:
         argv = ["journalctl", "-q", "-n", JOURNAL_LINES, "-o", "cat", "-u", name]
@@ -101,7 +101,7 @@ class Systemd:
         known = self._digests(want["name"], unit).get(_key(want["files"]))
         if known is not None:
             return known != digest(want["files"])
-        # Started by someone else (the boot, a package): newer files tell. Timestamps are whole seconds.
+        # Started by someone else (the boot, a package): newer files show it. Timestamps are whole seconds.
         newest = max((os.stat(p).st_mtime for p in want["files"] if os.path.exists(p)), default=0.0)
         return newest >= unit.started_at + 1
 

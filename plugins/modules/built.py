@@ -176,9 +176,9 @@ def run(argv: list[str], timeout_s: int, folder: Path | None = None) -> str:
     except OSError as failed:
         raise Refused(f"{argv[0]}: {failed}") from None
     if done.returncode:
-        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
         kind = Refused if done.returncode == NOT_FOUND else Failed
-        raise kind(f"{argv[0]} ended with {done.returncode}: {told}")
+        raise kind(f"{argv[0]} ended with {done.returncode}: {output}")
     return done.stdout
 
 
@@ -235,8 +235,8 @@ def configured(source: Path, words: list[str], defines: list[str]) -> None:
         )
     run(["./configure", *words], BUILD_TIMEOUT_S, source)
     header = source / "config.h"
-    told = header.read_text(errors="replace") if header.is_file() else ""
-    absent = [name for name in defines if not re.search(rf"^#define {re.escape(name)}\b", told, re.M)]
+    text = header.read_text(errors="replace") if header.is_file() else ""
+    absent = [name for name in defines if not re.search(rf"^#define {re.escape(name)}\b", text, re.M)]
     if absent:
         raise Failed(
             f"configure ended well and found no {', '.join(absent)}: a header or library is too old, or lacks"
@@ -281,7 +281,7 @@ def place(left: Path, keep: list[str], to: Path) -> None:
 
 
 def beside(path: Path) -> bool:
-    """Whether it is a link to a name in its own folder: ldconfig(8) tells a library's link from its file."""
+    """Whether it is a link to a name in its own folder: as ldconfig(8) does."""
     return path.is_symlink() and os.sep not in os.readlink(path)
 
 

@@ -200,13 +200,13 @@ class Apt:
     def unfinished(self) -> tuple[list[str], str]:
         """What dpkg did not finish, and who may still be at work on it after all waiting."""
 
-        def look() -> tuple[list[str], str]:
+        def check() -> tuple[list[str], str]:
             # Asked before and after: another one may end, or begin, while dpkg is asked.
             other = railbed_apt.holder(LOCKS)
             names = self._audit()
             return names, (other or railbed_apt.holder(LOCKS)) if names else ""
 
-        return self.patience.until(look)
+        return self.patience.until(check)
 
     def _audit(self) -> list[str]:
         """Packages that dpkg began with and did not finish, or what else it has to bring to an end."""
@@ -252,7 +252,7 @@ class Apt:
             self.fail(f"setting packages to {state} failed: {(err or out).strip()}")
 
     def fail(self, message: str, **more: Any) -> None:
-        """Ends, and tells whether the node still is what it was."""
+        """Ends with whether the node is unchanged."""
         broken, other = self.unfinished()
         if other:
             # What it has in hand is not this run's doing, and soon not true any more.
@@ -286,8 +286,8 @@ class Apt:
         if code != 0:
             found = railbed_apt.troubles(f"{out}\n{err}")
             last = "\n".join(f"{out}\n{err}".strip().splitlines()[-15:])
-            told = "; ".join(map(str, found)) or last
-            self.fail(f"{what} failed: {told}", rc=code, sources=[asdict(one) for one in found])
+            message = "; ".join(map(str, found)) or last
+            self.fail(f"{what} failed: {message}", rc=code, sources=[asdict(one) for one in found])
         return str(out)
 
 

@@ -65,7 +65,7 @@ def scontrol(module: AnsibleModule, *argv: str) -> str:
     return str(out)
 
 
-def held(module: AnsibleModule, name: str) -> tuple[bool, set[str]]:
+def read_reservation(module: AnsibleModule, name: str) -> tuple[bool, set[str]]:
     """Whether the reservation exists, and the nodes in it."""
     for line in scontrol(module, "show", "reservation", "-o").splitlines():
         fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
@@ -101,7 +101,7 @@ def main() -> None:
     )
     given = module.params
     if wait(module):
-        exists, before = held(module, given["name"])
+        exists, before = read_reservation(module, given["name"])
     elif module.check_mode:
         exists, before = False, set()
     else:

@@ -49,10 +49,10 @@ def unplaced(resources: Sequence[Declared]) -> Iterator[Finding]:
             _says(user.props, rdma.placed_on.get(user.token, ())) for user in users
         )
         if not placed:
-            ways = [*rdma.placed_by, *(token.rsplit(":", 1)[-1] for token in rdma.placed_on)]
+            placements = [*rdma.placed_by, *(token.rsplit(":", 1)[-1] for token in rdma.placed_on)]
             yield (
                 one.urn,
-                f"its nodes are on an RDMA fabric and nothing places them together ({', '.join(ways)})",
+                f"its nodes are on an RDMA fabric and nothing places them together ({', '.join(placements)})",
             )
 
 
@@ -82,11 +82,11 @@ def losing(known: Known, resources: Sequence[Declared]) -> Iterator[Finding]:
     which a preview shows. (What is protected the engine itself refuses to delete or replace.)
     """
     for what, names, kind in (("filesystem", known.filesystems, "data"), ("pool", known.pools, "pool")):
-        held = [one for one in resources if getattr(facts(one.token), kind)]
+        declared = [one for one in resources if getattr(facts(one.token), kind)]
         for name in names:
             its = [
                 one
-                for one in held
+                for one in declared
                 if any(_is_named(its_name, name) for its_name in (one.name, *one.formerly))
             ]
             if not its:

@@ -52,7 +52,7 @@ def test_two_clones_with_a_stack_of_the_same_name_do_not_meet(
 
 def test_a_second_operator_is_refused_before_anything_is_made(stack: Callable[..., Cli]) -> None:
     cli = stack("test-busy", nodes=1, spares=0)
-    with lock.held(cli.work.dir / "lock", "stack test-busy"):
+    with lock.acquire(cli.work.dir / "lock", "stack test-busy"):
         refused = cli("up", status=2)
     assert "BUSY" in refused.stderr
     assert not cli.work.lab_dir.exists()

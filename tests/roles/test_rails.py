@@ -281,7 +281,7 @@ def configured(folder: Path, names: list[str], paths: dict[str, str]) -> tuple[s
     actions.mkdir(parents=True)
     for module in ("tree", "sysctls"):
         shutil.copy(ROOT / "tests/roles/recorder.py", actions / f"{module}.py")
-    (actions / "boot_wanted.py").write_text(ANSWER.format(names=names))
+    (actions / "reboot_required.py").write_text(ANSWER.format(names=names))
     asked = []
 
     def take(event: dict[str, Any]) -> bool:
@@ -329,7 +329,7 @@ def test_a_card_that_may_not_have_its_name_yet_is_not_asked_for_it_before(
     assert done.status == "successful", done.stdout.read()
 
 
-BOOT = modules.load("boot_wanted")
+BOOT = modules.load("reboot_required")
 BOOTED = 1_700_000_000
 
 

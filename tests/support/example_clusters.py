@@ -56,8 +56,9 @@ def _cloud(planned: plan.ClusterPlan) -> contract.Contract:
             members=[_member(100 + 10 * at + node, f"block-{node}") for node in range(NODES)]
         )
     mounts = {one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}") for one in planned.filesystems}
-    made = cluster.made(
-        planned, Site(Workspace(Path(), "example")), statuses, mounts, lambda _: None, cluster.Before(names={}, host_keys={})
+    made = cluster.build_contract(
+        planned, Site(Workspace(Path(), "example")), statuses, mounts, lambda _: None,
+        cluster.PreviousContract(names={}, host_keys={}),
     )  # fmt: skip
     return contract.validated(made, "example")
 

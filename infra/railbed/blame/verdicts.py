@@ -56,9 +56,9 @@ def _accused(claim: str) -> str:
 
 def named_parts(judged: Judged) -> list[str]:
     """The parts that a verdict names: its ``parts``, else those in its reason, else its claim's subject."""
-    told = judged.detail.get("parts")
-    if isinstance(told, (list, tuple)) and told:
-        return [str(part) for part in told]
+    parts = judged.detail.get("parts")
+    if isinstance(parts, (list, tuple)) and parts:
+        return [str(part) for part in parts]
     found = [f"{kind.lower()} {index}" for kind, index in PART.findall(judged.reason)]
     if judged.claim == "node.gpus" and found:
         return [part for part in dict.fromkeys(found) if part.startswith("gpu")] or ["gpu"]
@@ -69,14 +69,14 @@ def named_nodes(judged: Judged) -> list[str]:
     """The nodes that a verdict is about: its own, else those it names as guilty, else the whole cluster."""
     if judged.node:
         return [judged.node]
-    told = judged.detail.get("guilty_nodes")
-    return [str(node) for node in told] if isinstance(told, (list, tuple)) and told else [""]
+    nodes = judged.detail.get("guilty_nodes")
+    return [str(node) for node in nodes] if isinstance(nodes, (list, tuple)) and nodes else [""]
 
 
 def named_pairs(judged: Judged) -> list[Key]:
     """The nodes and parts that a verdict names together (``guilty``); empty where it does not."""
-    told = judged.detail.get("guilty")
-    return [(str(node), str(part)) for node, part in told] if isinstance(told, list) else []
+    pairs = judged.detail.get("guilty")
+    return [(str(node), str(part)) for node, part in pairs] if isinstance(pairs, list) else []
 
 
 def _direct(failed: Sequence[Judged]) -> dict[Key, _Suspect]:
@@ -88,10 +88,10 @@ def _direct(failed: Sequence[Judged]) -> dict[Key, _Suspect]:
     return suspects
 
 
-def _merge(suspects: dict[Key, _Suspect], into: Key, gone: Iterable[Key], confidence: float) -> None:
+def _merge(suspects: dict[Key, _Suspect], into: Key, parts: Iterable[Key], confidence: float) -> None:
     merged = suspects.setdefault(into, _Suspect(confidence=confidence))
     merged.confidence = confidence
-    for key in gone:
+    for key in parts:
         if key != into and key in suspects:
             for claim in suspects.pop(key).claims:
                 merged.add(claim)
@@ -147,8 +147,8 @@ def _driver_hides_gpus(suspects: dict[Key, _Suspect]) -> None:
     """Without a working driver nothing is known about the GPUs: their failures are the driver's."""
     for node, part in list(suspects):
         if part == "driver":
-            gone = [key for key in suspects if key[0] == node and key[1].split(" ")[0] in ("gpu", "gpus")]
-            _merge(suspects, (node, "driver"), gone, suspects[node, part].confidence)
+            hidden = [key for key in suspects if key[0] == node and key[1].split(" ")[0] in ("gpu", "gpus")]
+            _merge(suspects, (node, "driver"), hidden, suspects[node, part].confidence)
 
 
 def _mount_hides_client(suspects: dict[Key, _Suspect]) -> None:
@@ -160,8 +160,8 @@ def _mount_hides_client(suspects: dict[Key, _Suspect]) -> None:
 
 def _took_part(judged: Judged) -> set[str]:
     """Nodes that a collective ran on; empty where the verdict does not say."""
-    told = judged.detail.get("nodes")
-    return {str(node) for node in told} if isinstance(told, (list, tuple)) else set()
+    nodes = judged.detail.get("nodes")
+    return {str(node) for node in nodes} if isinstance(nodes, (list, tuple)) else set()
 
 
 def _explains(key: Key, judged: Judged) -> bool:
@@ -240,24 +240,24 @@ def culprits(judged: Sequence[Judged]) -> list[Culprit]:
 
 def _searched(judged: Judged) -> dict[str, Any]:
     """How a search among pairs of nodes ended (``detail.search``); empty where there was none."""
-    told = judged.detail.get("search")
-    return told if isinstance(told, dict) else {}
+    search = judged.detail.get("search")
+    return search if isinstance(search, dict) else {}
 
 
 def _sureness(judged: Judged) -> float:
     """How sure a search is of the parts that a verdict names; INFERRED where there was none."""
-    told = judged.detail.get("confidence")
-    return told if isinstance(told, float) and 0 < told <= DIRECT else INFERRED
+    confidence = judged.detail.get("confidence")
+    return confidence if isinstance(confidence, float) and 0 < confidence <= DIRECT else INFERRED
 
 
 def _candidates(judged: Judged) -> list[str]:
-    """What a claim about many parts cannot tell apart: the nodes that were slow, or all of them, and what joins them."""
+    """What a claim about many parts cannot distinguish: the nodes that were slow, or all of them, and what joins them."""
     if suspects := _searched(judged).get("suspects"):
         return [*suspects, (_explanation(judged.claim) or ANYTHING).beside]
     nodes, floor = sorted(_took_part(judged)), judged.floor
     rates, clients = judged.detail.get("rates"), judged.detail.get("clients")
     if isinstance(rates, dict) and floor is not None:
-        nodes = sorted(node for node, ways in rates.items() if min(ways.values()) < floor)
+        nodes = sorted(node for node, directions in rates.items() if min(directions.values()) < floor)
     if isinstance(clients, dict) and floor is not None:
         nodes = sorted(node for node, rate in clients.items() if rate < floor)
     return [*nodes, (_explanation(judged.claim) or ANYTHING).beside]

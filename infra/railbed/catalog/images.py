@@ -109,7 +109,7 @@ class ImageProfile(Entry):
     device_names: Literal["kernel", "image"] = "kernel"
     """Who names the RDMA devices: the kernel by their place, or a service of the image."""
     stamp: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")
-    """File by which such an image tells its release; empty where it holds no release. It is asked until a node was converged."""
+    """File with such an image's release; empty where it holds no release. It is asked until a node was converged."""
     mpi_home: str = Field(default="", pattern=r"^(/[A-Za-z0-9._*/-]+)?$")
     """Folder of the MPI that the image brings, which may have ``*``."""
     scratch: str = Field(default="", pattern=r"^(/[A-Za-z0-9._/-]+)?$")
@@ -142,7 +142,7 @@ class ImageProfile(Entry):
             raise ValueError(f"`follows` needs {DRIVER} in `brings`: there is no driver to follow")
         if twice := sorted(self.brings.keys() & (self.follows.keys() | self.not_asked.keys())):
             raise ValueError(f"{', '.join(twice)} is in `brings` and in `follows` or `not_asked` too")
-        told = {word for one in self.names.values() for word in re.compile(one.pattern).groupindex}
-        if strange := sorted(told - self.brings.keys()):
+        groups = {word for one in self.names.values() for word in re.compile(one.pattern).groupindex}
+        if strange := sorted(groups - self.brings.keys()):
             raise ValueError(f"`names` tells versions of {', '.join(strange)}, which `brings` has not")
         return self

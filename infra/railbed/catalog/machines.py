@@ -109,7 +109,7 @@ class Machine(Gpus, Published):
     rail_affinity: str = ""
     """Which rail's NIC is nearest to which GPU on the PCIe tree."""
     nccl_environment: dict[str, str] = Field(default_factory=dict)
-    """What the provider says NCCL needs to be told."""
+    """What NCCL needs by the provider's documentation."""
     frontend_gbps: float | None = Field(default=None, gt=0)
     """Ethernet beside the rails, for storage and management."""
     collective_ranks_per_node: int = Field(ge=1)

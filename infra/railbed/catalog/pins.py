@@ -1,4 +1,4 @@
-"""What a site pinned itself: hashes and fingerprints that no publisher told, each confirmed by a person."""
+"""What a site pinned itself: hashes and fingerprints that no publisher lists, each confirmed by a person."""
 
 from __future__ import annotations
 

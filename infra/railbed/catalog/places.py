@@ -70,7 +70,7 @@ def _listed(folder: Path) -> set[str]:
 
 
 def place(kind: str, key: str) -> tuple[Path, str]:
-    """The file of an entry, and how people are told of it: a user's file by its path, railbed's by its place."""
+    """The file of an entry, and its name for people: a user's file by its path, railbed's by its place."""
     relative = f"{kind}/{key}.yaml"
     for folder in folders():
         file = folder / relative

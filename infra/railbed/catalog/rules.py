@@ -96,7 +96,7 @@ class NicFirmware(Facts):
     drivers: str = Field(min_length=2)
     """Component of a release whose drivers it goes with."""
     least: str = Field(pattern=r"^\d{2}\.\d{1,3}\.\d{1,6}$")
-    """Oldest version; the first number tells the generation."""
+    """Oldest version; the first number is the generation."""
     reason: str = Field(min_length=8)
     provenance: Source
 

@@ -1,17 +1,19 @@
-"""Claims about collectives over several nodes."""
+"""Claims about collectives: over several nodes, and inside each node."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from railbed.catalog import Machine
 from railbed.claims import expectations
-from railbed.claims.definition import CLUSTER, Facts, In, Instances, Out, Subject, define
+from railbed.claims.definition import CLUSTER, Explanation, Facts, Having, In, Instances, Out, Subject, define
 from railbed.claims.fabric import ALONE, TRAFFIC
-from railbed.claims.measurements import COLLECTIVES
-from railbed.claims.records import Expectation
-from railbed.defaults import COLLECTIVE_STEADY, GATING_SIZE_BYTES
+from railbed.claims.measurements import COLLECTIVES, NODE_COLLECTIVES
+from railbed.claims.records import WORKERS, Expectation
+from railbed.defaults import COLLECTIVE_STEADY, GATING_SIZE_BYTES, STAND_IN_ALL_REDUCE_BYTES
 from railbed.laws import bandwidth, curve
 
+INSIDE = Explanation(only=frozenset({"gpu", "gpus", "nvlink", "fabric manager", "pcie"}), first="gpu")
 GATED = ("all_reduce", "all_gather", "reduce_scatter", "alltoall")
 
 
@@ -47,6 +49,34 @@ def collective(facts: Facts) -> Instances:
                 reach = reach.model_copy(update={"basis": "data"})
                 statement = f"{name} over {nodes} nodes is correct; nobody published a rate over so many"
             yield In(statement, reach, name=name, nodes=nodes)
+
+
+@define(
+    id="gpu.all_reduce", subject=Subject.NODE, roles=WORKERS, having=Having.GPUS, by=NODE_COLLECTIVES,
+    holds="all_reduce over the GPUs of the node by itself, which NVLink carries, gives right data and holds its floor at the "
+    "message size that its reference was published at, and at each smaller size that published results or NCCL's latency "
+    "model speak of; of a machine of which nobody published a rate: right data, the rate recorded (lab: right data alone)",
+    accuses="nvlink", runbook="gpu-all-reduce", hardware=True, essential=True, explained=INSIDE, steady=COLLECTIVE_STEADY,
+)  # fmt: skip
+def all_reduce_in_node(facts: Facts) -> Instances:
+    machine = facts.machine
+    if not machine.nvlink_links:
+        yield Out(f"the GPUs of {machine.key} have no NVLink")
+    elif "nccl_tests" not in facts.installed:
+        yield Out("nodes get no nccl-tests")
+    else:
+        yield In(
+            "all_reduce over the GPUs of the node is correct and reaches its bus bandwidth", _in_node(machine)
+        )
+
+
+def _in_node(machine: Machine) -> Expectation:
+    """What all_reduce over the GPUs of one node must reach; without a published rate right data count."""
+    if machine.stands_for:
+        told = "a stand-in adds in the memory of the host: right data, and nothing of speed"
+        return Expectation(unit="GB/s", basis="data", size_bytes=STAND_IN_ALL_REDUCE_BYTES, derivation=[told])
+    reach = expectations.by_law(machine, "GB/s", _law("all_reduce", 1))
+    return reach if reach.floor is not None else reach.model_copy(update={"basis": "data"})
 
 
 def _law(name: str, nodes: int) -> Callable[[bandwidth.BandwidthMachine], Expectation]:

@@ -15,7 +15,15 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, OPTICS, RAILS
+from railbed.claims.measurements import (
+    CABLING,
+    COLLECTIVES,
+    NCCL_LOG,
+    NODE_SUITE,
+    OPTICS,
+    PORT_COUNTERS,
+    RAILS,
+)
 from railbed.claims.records import WORKERS
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.laws import bandwidth
@@ -66,25 +74,6 @@ def cabling(facts: Facts) -> Instances:
         yield In("every cable of a node ends in the leaf switch and port of its rail")
     else:
         yield Out("the provider does not show its switches and cables")
-
-
-@define(
-    id="fabric.optics", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=OPTICS,
-    holds="the optical modules of a node's rails are within the alarm limits that they name themselves, bit errors are as few as "
-    "the error correction was made for, and while the fabric is loaded no error is left and no link goes down; copper cables "
-    "have no optics",
-    accuses="rails", runbook="optics", hardware=True,
-    hidden={"lab": "the lab's cables are made of software: no module, no bit errors"},
-)  # fmt: skip
-def optics(facts: Facts) -> Instances:
-    if not facts.has_fabric:
-        return
-    if facts.platform in ("lab", "metal"):
-        yield In(
-            "the rails' optical modules are within their limits, and their links lose nothing under load"
-        )
-    else:
-        yield Out("the provider looks after the modules and cables of its network")
 
 
 @define(
@@ -162,3 +151,37 @@ def nccl_log(facts: Facts) -> Instances:
 def gpudirect(facts: Facts) -> Instances:
     if facts.has_fabric:
         yield Out(ALONE) if facts.computes < 2 else In("the rail NICs read GPU memory directly")
+
+
+@define(
+    id="fabric.port_errors", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=PORT_COUNTERS,
+    holds="while the rails were loaded, no port of a rail lost its link, and none counted more symbol errors, recoveries or "
+    "buffer errors than is healthy", accuses="rails", runbook="rail-errors",
+)  # fmt: skip
+def port_errors(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.machine.transport == "efa":
+        yield Out("EFA devices count no errors of their links, which are the provider's")
+    elif facts.rail_hosts < 2:
+        yield Out("there is one node with rails: nothing loads them")
+    else:
+        yield In("no port of a rail loses its link or counts errors under load")
+
+
+@define(
+    id="fabric.optics", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=OPTICS,
+    holds="the optical modules of a node's rails are within the alarm limits that they name themselves, bit errors are as few as "
+    "the error correction was made for, and while the fabric is loaded it leaves none; copper cables have no optics",
+    accuses="rails", runbook="optics", hardware=True,
+    hidden={"lab": "the lab's cables are made of software: no module, no bit errors"},
+)  # fmt: skip
+def optics(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.platform in ("lab", "metal"):
+        yield In(
+            "the rails' optical modules are within their limits, and the error correction leaves no bit error under load"
+        )
+    else:
+        yield Out("the provider looks after the modules and cables of its network")

@@ -35,11 +35,13 @@ NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
 GPU_PROBE = Measurement("GPU performance", "gpu_probe")
+NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
-OPTICS = Measurement("optics", "mlxlink")
 RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
+PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
+OPTICS = Measurement("optics", "mlxlink")
 STORAGE = Measurement("storage", "storage_probe")
 FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
@@ -49,11 +51,13 @@ MEASUREMENTS = (
     NODE_SUITE,
     DIAGNOSTICS,
     GPU_PROBE,
+    NODE_COLLECTIVES,
     CABLING,
-    OPTICS,
     RAILS,
     COLLECTIVES,
     NCCL_LOG,
+    PORT_COUNTERS,
+    OPTICS,
     STORAGE,
     FIO,
     CHECKPOINT,

@@ -111,8 +111,8 @@ def _show_judgement(judgement: nccl_log.Judgement) -> None:
         output.out.print("  this alone does not tell the causes apart:")
     for cause in judgement.causes:
         other = f", to tell it from {cause['separates_from']}" if cause["separates_from"] else ""
-        told = f"  {cause['weight']:4.0%} {cause['cause']}: measure {cause['measure']}{other}"
-        output.out.print(told, soft_wrap=True)
+        line = f"  {cause['weight']:4.0%} {cause['cause']}: measure {cause['measure']}{other}"
+        output.out.print(line, soft_wrap=True)
 
 
 def _certified(file: Path, machine: str) -> baseline.Baseline:

@@ -21,8 +21,8 @@ def shown() -> Iterator[Callable[[Any], None]]:
             step = event.res_outputs_event.metadata
             verb = VERBS.get(str(getattr(step.op, "value", step.op)))
             if verb and "pulumi:" not in step.type:
-                told = f" {verb} {step.type.rsplit(':', 1)[-1].lower()} {step.urn.rsplit('::', 1)[-1]}"
-                output.err.print(output.line(("·", "dim"), told))
+                line = f" {verb} {step.type.rsplit(':', 1)[-1].lower()} {step.urn.rsplit('::', 1)[-1]}"
+                output.err.print(output.line(("·", "dim"), line))
         elif event.diagnostic_event is not None and event.diagnostic_event.severity in ("warning", "error"):
             output.err.print(event.diagnostic_event.message.rstrip())
 

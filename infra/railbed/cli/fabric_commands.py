@@ -117,7 +117,7 @@ def verify(
 ) -> None:
     """Compare an observed fabric with the plan: exit 0 as planned, 1 differences, 3 unproven."""
     cables = list(fabrics.cables(chosen.fabric, chosen.names))
-    extras = {chosen.names.extra_name(index) for index in range(chosen.fabric.wish.extra_endpoints)}
+    extras = {chosen.names.extra_name(index) for index in range(chosen.fabric.request.extra_endpoints)}
     devices = {end for cable in cables for end in (cable.source, cable.target)} - extras
     found = observed.read(inputs.read_log(seen), str(seen), devices)
     rate = chosen.rate_gbps if chosen.rate_known else None

@@ -100,7 +100,7 @@ def options(
     mode = _mode(found, radix, asked.rate_gbps)
     if rate is None and mode:
         rate = mode.port_gbps
-    wish = FabricRequest(
+    request = FabricRequest(
         nodes=asked.nodes,
         rails=_first(rails, asked.rails, DEFAULT_RAILS),
         radix=_first(radix, mode.ports if mode else None, DEFAULT_RADIX),
@@ -111,7 +111,7 @@ def options(
         extra_endpoints=extra_endpoints,
     )
     return Chosen(
-        plan(wish), asked.names.checked(wish.planes), found, mode, rate or DEFAULT_LINK_GBPS, rate is not None,
+        plan(request), asked.names.checked(request.planes), found, mode, rate or DEFAULT_LINK_GBPS, rate is not None,
         asked.rails_network,
     )  # fmt: skip
 

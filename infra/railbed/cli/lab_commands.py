@@ -92,8 +92,8 @@ def clear(
     if name and name not in faults.FAULTS:
         raise UsageError(f"no fault is named {name}", found=name, allowed=sorted(faults.FAULTS))
     work = workspace(stack)
-    gone = faults.clear(work, contract_store.load(work), name or None)
-    Journal(work.journal_file).write("fault-clear", faults=[fault.name for fault in gone])
+    cleared = faults.clear(work, contract_store.load(work), name or None)
+    Journal(work.journal_file).write("fault-clear", faults=[fault.name for fault in cleared])
     output.out.print(
-        f"cleared {', '.join(f'{fault.name} on {fault.node}' for fault in gone) or 'nothing: no fault is in'}"
+        f"cleared {', '.join(f'{fault.name} on {fault.node}' for fault in cleared) or 'nothing: no fault is in'}"
     )

@@ -41,26 +41,28 @@ def _open(stack: str) -> tuple[Workspace, Contract, Scheduler]:
 def explain(name: str = NAME, stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OPTION) -> None:
     """Why a node is in the state it is in, since when, what holds it there, and which command moves it on."""
     work, contract, scheduler = _open(stack)
-    told = explaining.explain(contract.node(name), picture.take(contract, work, scheduler))
+    explanation = explaining.explain(contract.node(name), picture.take(contract, work, scheduler))
     if as_json:
-        output.print_json(told.model_dump(mode="json"))
+        output.print_json(explanation.model_dump(mode="json"))
         return
     rows = {
-        "why": told.why,
-        "since": told.since,
+        "why": explanation.why,
+        "since": explanation.since,
         "proven": "passed after whatever was done to it"
-        if told.proven
+        if explanation.proven
         else "not since something was done to it",
-        "signals": "; ".join(told.signals),
-        "drain": told.drain,
-        "reserved": ", ".join(told.reservations),
-        "jobs": ", ".join(told.jobs),
-        "steps": "; ".join(told.steps),
-        "next": told.next,
-        "command": told.command + (output.stack_words(stack) if told.command else ""),
-        "held back": "; ".join(f"{one.guard}: {one.why}" for one in told.held_back),
+        "signals": "; ".join(explanation.signals),
+        "drain": explanation.drain,
+        "reserved": ", ".join(explanation.reservations),
+        "jobs": ", ".join(explanation.jobs),
+        "steps": "; ".join(explanation.steps),
+        "next": explanation.next,
+        "command": explanation.command + (output.stack_words(stack) if explanation.command else ""),
+        "held back": "; ".join(f"{one.guard}: {one.why}" for one in explanation.held_back),
     }
-    output.out.print(output.line((name, "bold"), f"  {told.lifecycle}: {told.meaning}"), soft_wrap=True)
+    output.out.print(
+        output.line((name, "bold"), f"  {explanation.lifecycle}: {explanation.meaning}"), soft_wrap=True
+    )
     for word, text in rows.items():
         if text:
             output.out.print(f"  {word:9} {text}", soft_wrap=True)

@@ -79,7 +79,7 @@ def assemble(words: list[str]) -> typer.Typer:
 
 
 def _tell(error: RailbedError) -> None:
-    """As every error is told; on stderr where stdout itself is what refuses."""
+    """As every error; on stderr where stdout itself fails."""
     from railbed.cli import output
 
     try:
@@ -115,11 +115,11 @@ def main() -> None:
         except RailbedError as error:
             _tell(error)
         except TyperException as wrong:
-            told = wrong.format_message()
-            if told.startswith("Usage: "):  # a noun without a verb: the message is its help
-                _help(told)
+            message = wrong.format_message()
+            if message.startswith("Usage: "):  # a noun without a verb: the message is its help
+                _help(message)
                 raise typer.Exit(int(Exit.USAGE)) from None
-            _tell(UsageError(told, hint="see --help"))
+            _tell(UsageError(message, hint="see --help"))
         except OSError as error:
             _tell(refused(error))
         except SystemExit:  # click's answer to a reader (`| head`) that has enough: no failure of the command

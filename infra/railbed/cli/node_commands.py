@@ -156,20 +156,20 @@ def repair(
     work, contract, scheduler = _open(stack)
     steps = repairing.plan(contract, name, scheduler)
     if not yes:
-        held = guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
+        refused = guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
         if as_json:
             output.print_json(
                 {
                     "node": name,
                     "dry_run": True,
                     "steps": [step.model_dump() for step in steps],
-                    "held_back": [one.model_dump(mode="json") for one in held],
+                    "held_back": [one.model_dump(mode="json") for one in refused],
                 }
             )
             return
         for number, step in enumerate(steps, 1):
             output.out.print(f"{number}. {step.name:9} {step.what}")
-        for one in held:
+        for one in refused:
             output.out.print(f"held back by {one.guard}: {one.why}; {one.way}", soft_wrap=True)
         output.out.print("dry run: nothing was changed; add --yes to do it")
         return

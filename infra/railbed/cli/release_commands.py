@@ -127,10 +127,10 @@ def pin(
     published = catalog.load_published(release)
     seen = pinning.see(published, names)
     wanted = {value.replace(" ", "").lower() for value in confirm}
-    told = {value.lower() for one in seen for value in one.values}
-    if strange := sorted(wanted - told):
+    offered = {value.lower() for one in seen for value in one.values}
+    if strange := sorted(wanted - offered):
         raise UsageError(
-            "what you confirm is not what lies there", path="--confirm", found=strange, allowed=sorted(told),
+            "what you confirm is not what lies there", path="--confirm", found=strange, allowed=sorted(offered),
             hint="record nothing; ask the publisher which of the two is theirs",
         )  # fmt: skip
     agreed = [
@@ -146,12 +146,12 @@ def pin(
         except OSError as wrong:
             raise UsageError(f"cannot be written: {wrong.strerror}", path=str(file)) from None
     waiting = [one.name for one in seen if not pinning.unchanged(file, one)]
-    _told(release, file, seen, agreed, waiting, as_json)
+    _show_pins(release, file, seen, agreed, waiting, as_json)
     if waiting:
         output.leave(Exit.UNPROVEN)
 
 
-def _told(
+def _show_pins(
     release: str, file: Path, seen: Sequence[Seen], agreed: Sequence[Seen], waiting: list[str], as_json: bool
 ) -> None:  # fmt: skip
     if as_json:

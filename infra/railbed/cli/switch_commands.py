@@ -162,16 +162,16 @@ def _warnings(
         and step is None
         and facts().lanes(chosen.switch.key if chosen.switch else "") is None
     ):
-        told = f"EthernetN counts in steps of {facts().sonic_lanes_per_port}; compare with the switch's port_config.ini"
-        found.append({"code": "SWITCH_PORT_NAMES", "message": told, "path": "--port-step"})
+        message = f"EthernetN counts in steps of {facts().sonic_lanes_per_port}; compare with the switch's port_config.ini"
+        found.append({"code": "SWITCH_PORT_NAMES", "message": message, "path": "--port-step"})
     if system == "sonic" and adaptive:
-        told = f"adaptive routing takes the ARS tables of {facts().sonic_adaptive_model} and NICs that reorder packets"
-        found.append({"code": "SWITCH_ADAPTIVE", "message": told, "path": "--adaptive-routing"})
+        message = f"adaptive routing takes the ARS tables of {facts().sonic_adaptive_model} and NICs that reorder packets"
+        found.append({"code": "SWITCH_ADAPTIVE", "message": message, "path": "--adaptive-routing"})
     if system == "opensm" and observed is None:
-        told = (
+        message = (
             "GUIDs are unknown: no roots, partitions and names yet; render again with --observed once cabled"
         )
-        found.append({"code": "SWITCH_GUIDS", "message": told, "path": "--observed"})
+        found.append({"code": "SWITCH_GUIDS", "message": message, "path": "--observed"})
     return found
 
 

@@ -137,8 +137,8 @@ def show_converge(result: configure.ConvergeResult) -> None:
     )
     for name, node in result.nodes.items():
         colour = "red" if name in result.broken else "green"
-        told = f"{node.failed_task}: {node.message}" if node.failed_task else ""
-        table.add_row(name, output.line((node.state, colour)), str(node.changed), told)
+        failure = f"{node.failed_task}: {node.message}" if node.failed_task else ""
+        table.add_row(name, output.line((node.state, colour)), str(node.changed), failure)
     output.out.print(table)
     for task, names in result.changes().items():
         verb = "would change" if result.check else "changed"

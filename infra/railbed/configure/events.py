@@ -164,7 +164,7 @@ def _message(result: dict[str, Any], *, unreachable: bool) -> str:
     loops = [one for one in result.get("results") or [] if isinstance(one, dict) and one.get("failed")]
     words = [str(part.get("msg") or part.get("stderr") or "") for part in [result, *loops]]
     words += [str(result.get(key, "")) for key in ("stderr", "module_stderr") if result.get(key)]
-    told = " ".join(" ".join(words).split())
-    why = reason(told) if unreachable else ""
-    told = f"{why} ({told})" if why else told
-    return told[:MESSAGE_CHARACTERS] or "no reason given"
+    text = " ".join(" ".join(words).split())
+    why = reason(text) if unreachable else ""
+    text = f"{why} ({text})" if why else text
+    return text[:MESSAGE_CHARACTERS] or "no reason given"

@@ -1,4 +1,4 @@
-"""What nodes are told of drains: `health` of their expectations (`validate/node/drains.py` reads it). Pure."""
+"""Nodes' drain settings: `health` of their expectations (`validate/node/drains.py` reads it). Pure."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def narrowed(
 ) -> Inventory:
     """The same with variables of ``only`` these nodes and the controllers, and only those in its groups.
 
-    Groups that others ask for stay whole. A run on one node of thousands is then told little more than one on a small cluster.
+    Groups that others ask for stay whole. A run on one node of thousands then gets little more than one on a small cluster.
     """
     contract = as_observed.named(contract, {name: one for name, one in observed.items() if name in only})
     chosen = _hosts(contract, [node for node in contract.nodes if node.name in only], paths, observed)
@@ -274,7 +274,7 @@ def _hosts(
         node.name: _host(contract, node, paths, checked)
         | _unnamed(contract, node, observed)
         | _partitioned(contract, node, observed)
-        | ({"railbed_refused": told} if (told := _refused(node, observed)) else {})
+        | ({"railbed_refused": refusal} if (refusal := _refused(node, observed)) else {})
         | storage_link.variables(contract, node)
         for node in nodes
     }
@@ -291,8 +291,8 @@ def _unnamed(contract: Contract, node: Node, observed: Mapping[str, NodeFacts]) 
     if not _to_route(contract, node) or _routed(contract, node):
         return {}
     seen = as_observed.known(node, observed)
-    told = seen.unproven if seen else "the node was not observed yet"
-    return {"railbed_rails_unnamed": told or "the cards nearest to its GPUs have no interfaces"}
+    reason = seen.unproven if seen else "the node was not observed yet"
+    return {"railbed_rails_unnamed": reason or "the cards nearest to its GPUs have no interfaces"}
 
 
 def _partitioned(
@@ -385,7 +385,7 @@ def _network(interface: str) -> str:
 def _served(contract: Contract, node: Node) -> dict[str, Any]:
     """What a server must know of its filesystem; of the first one where a node serves several.
 
-    The other servers are told to Ceph's first node only: to all of them, an inventory would grow with their square.
+    Only Ceph's first node gets the other servers: with all of them everywhere, an inventory would grow with their square.
     """
     for one in contract.filesystems:
         if _serves(one, node):

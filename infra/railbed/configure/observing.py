@@ -73,7 +73,7 @@ def refresh(
 
     ports: dict[str, _Ports] = {}
 
-    def look(name: str) -> NodeFacts | None:
+    def observe(name: str) -> NodeFacts | None:
         said = remote.run(name, SCRIPT, stdin=bundle, timeout_s=OBSERVE_TIMEOUT_S, check=False)
         try:
             document = node_json.read(said.stdout, DOCUMENT, name) if said.ok else None
@@ -90,12 +90,12 @@ def refresh(
             )
         return _facts(contract, nodes[name], observation)
 
-    seen = remote.each(nodes, look, SSH_FANOUT)
+    seen = remote.each(nodes, observe, SSH_FANOUT)
     if whole and _untold(contract, seen.values()):
-        told = _places(remote, ports)
-        if told is None and on_event:
+        places = _places(remote, ports)
+        if places is None and on_event:
             on_event(Event("note", message=UNPLACED))
-        called = torsets.named(told or {}, _called(nodes.values(), before, accepted))
+        called = torsets.named(places or {}, _called(nodes.values(), before, accepted))
         seen |= {
             name: one.model_copy(update={"block": called[name]})
             for name, one in seen.items()
@@ -131,7 +131,7 @@ def _observable(contract: Contract) -> Iterable[Node]:
 
 
 def _untold(contract: Contract, seen: Iterable[NodeFacts | None]) -> bool:
-    """Whether nothing told where the nodes of a provider are: neither its API nor the nodes themselves."""
+    """Whether nothing says where the nodes of a provider are: neither its API nor the nodes themselves."""
     return bool(contract.imds) and not (
         any(node.scalable_unit for node in contract.nodes)
         or any(one is not None and one.block for one in seen)
@@ -148,7 +148,7 @@ class _Ports:
 
 
 def _places(remote: Remote, ports: Mapping[str, _Ports]) -> dict[str, str] | None:
-    """Node → its torset, as the first node was told that could ask; None where none of a few could, empty where none is to."""
+    """Node → its torset, from the first node that could ask; None where none of a few could, empty where none is to."""
     owners = {guid: name for name, own in ports.items() for guid in own.guids}
     if len(ports) < 2:
         return {}

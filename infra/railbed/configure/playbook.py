@@ -67,12 +67,12 @@ def converge(
             releases.forget(work, nodes)
         if not check:
             inventory = _observed(contract, work, nodes, playbook, inventory, on_event)
-        told = stack.of_run(work, contract, inventory, set(nodes))
-        held: list[str] = []
+        variables = stack.of_run(work, contract, inventory, set(nodes))
+        quarantined: list[str] = []
         beyond_limit: list[str] = []
         try:
             run = play(
-                work, playbook, _source(work, told), nodes, contract_hash=contract.hash,
+                work, playbook, _source(work, variables), nodes, contract_hash=contract.hash,
                 options="--check --diff" if check else "", forks=FORKS, redactor=Redactor(secrets_of(work)),
                 take=collector.take,
             )  # fmt: skip
@@ -80,14 +80,14 @@ def converge(
             # Also where the run was ended: a node that was left between two states must not take jobs meanwhile.
             if not check:
                 unfit = quarantine.unfit(contract, collector.nodes)
-                held = quarantine.hold(work, contract, unfit)
-                beyond_limit = [name for name in unfit if name not in held]
+                quarantined = quarantine.hold(work, contract, unfit)
+                beyond_limit = [name for name in unfit if name not in quarantined]
         seconds = round(time.monotonic() - start, 1)
         if not collector.finished:
-            raise _did_not_run(run, collector, held, beyond_limit)
+            raise _did_not_run(run, collector, quarantined, beyond_limit)
         result = ConvergeResult(
             nodes=collector.nodes, seconds=seconds, check=check, log=str(run.log),
-            task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])), quarantined=held,
+            task_seconds=dict(sorted(collector.task_seconds.items(), key=lambda item: -item[1])), quarantined=quarantined,
             beyond_limit=beyond_limit,
         )  # fmt: skip
         journal.write(
@@ -113,11 +113,11 @@ def _observed(
     new = observing.refresh(contract, work, nodes, whole=whole, on_event=on_event)
     bare = observing.without_devices(contract, work, nodes)
     if bare:
-        told = stack.of_run(work, contract, inventory, set(bare))
+        variables = stack.of_run(work, contract, inventory, set(bare))
         first = Collector(bare, on_event)
         try:
             play(
-                work, playbook, _source(work, told), bare, contract_hash=contract.hash,
+                work, playbook, _source(work, variables), bare, contract_hash=contract.hash,
                 options=f"--tags {','.join(observing.DRIVERS)}", forks=FORKS, redactor=Redactor(secrets_of(work)),
                 take=first.take,
             )  # fmt: skip
@@ -142,7 +142,9 @@ def _source(work: Workspace, inventory: Inventory) -> Path:
     return path
 
 
-def _did_not_run(run: Run, collector: Collector, held: list[str], beyond_limit: list[str]) -> RailbedError:
+def _did_not_run(
+    run: Run, collector: Collector, quarantined: list[str], beyond_limit: list[str]
+) -> RailbedError:
     text = run.log.read_text().splitlines() if run.log.exists() else collector.said
     if any(FULL in line for line in text):
         return refused(OSError(errno.ENOSPC, FULL), str(run.log.parent))
@@ -153,7 +155,7 @@ def _did_not_run(run: Run, collector: Collector, held: list[str], beyond_limit: 
             [
                 f"Ansible {why}:",
                 *_without_traceback(text)[-SHOWN_LINES:],
-                *taken_away(held, beyond_limit),
+                *taken_away(quarantined, beyond_limit),
             ]
         ),
         code="ANSIBLE",

@@ -19,7 +19,7 @@ STYLES = {
     NodeState.FAILED: "red",
     NodeState.UNREACHABLE: "red",
 }
-TOLD = ("changed", "failed", "unreachable")
+SHOWN_KINDS = ("changed", "failed", "unreachable")
 
 
 class Board:
@@ -65,9 +65,9 @@ def shown(console: Console) -> Iterator[OnEvent]:
             live.update(board.table())
         elif event.kind == "play":
             console.print(event.task)
-        elif event.kind in TOLD:
-            told = f": {event.message}" if event.message else ""
-            console.print(f"  {event.node} {event.kind}: {event.task}{told}")
+        elif event.kind in SHOWN_KINDS:
+            message = f": {event.message}" if event.message else ""
+            console.print(f"  {event.node} {event.kind}: {event.task}{message}")
 
     try:
         yield on_event

@@ -49,19 +49,19 @@ def within_limit(
     An operator whose network breaks off while packages are installed cuts off every node at once: that is no fault of theirs.
     """
     pools = {node.name: node.pool for node in contract.with_role(*WORKERS)}
-    gone = Counter(
+    unavailable = Counter(
         pools[name]
         for name in pools.keys() - set(names)
         if name in away
         or ((one := states.get(name)) and one.drained and one.reason.startswith(AUTOMATIC_DRAINS))
     )
-    sizes, held = Counter(pools.values()), []
+    sizes, chosen = Counter(pools.values()), []
     for name in names:
         pool = pools[name]
-        if gone[pool] < most(DRAIN_ALL_SHARE, sizes[pool]):
-            gone[pool] += 1
-            held.append(name)
-    return held
+        if unavailable[pool] < most(DRAIN_ALL_SHARE, sizes[pool]):
+            unavailable[pool] += 1
+            chosen.append(name)
+    return chosen
 
 
 def _between(one: NodeResult) -> bool:
@@ -85,13 +85,13 @@ def hold(work: Workspace, contract: Contract, names: list[str]) -> list[str]:
             states = scheduler.nodes()
         except CommandError as silent:
             trouble = silent.message
-    held = within_limit(contract, names, states)
-    acceptance.revoke(work, held)
+    chosen = within_limit(contract, names, states)
+    acceptance.revoke(work, chosen)
     if scheduler and not trouble:
         try:
-            acceptance.hold(scheduler, held)
+            acceptance.hold(scheduler, chosen)
         except CommandError as silent:
             trouble = silent.message
-    left = [name for name in names if name not in held]
-    Journal(work.journal_file).write("quarantine", nodes=held, beyond_limit=left, scheduler=trouble)
-    return held
+    left = [name for name in names if name not in chosen]
+    Journal(work.journal_file).write("quarantine", nodes=chosen, beyond_limit=left, scheduler=trouble)
+    return chosen

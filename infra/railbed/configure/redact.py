@@ -12,7 +12,7 @@ from railbed.effects.workspace import Workspace
 
 HIDDEN = "(secret)"
 SHORTEST = 12
-"""Shorter pieces are too common to be told from ordinary text."""
+"""Shorter pieces occur in ordinary text."""
 FRAME = "-----"
 """Lines of an armoured key that are no secret."""
 

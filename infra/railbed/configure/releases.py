@@ -56,8 +56,8 @@ def learn(contract: Contract, work: Workspace, names: Collection[str] | None = N
 
     wanted = [node.name for node in contract.nodes if names is None or node.name in names]
     asked = remote.each(wanted, ask, SSH_FANOUT)
-    told = {name: release for name, release in asked.items() if release}
-    work.releases.write({**work.releases.read(), **told})
+    known = {name: release for name, release in asked.items() if release}
+    work.releases.write({**work.releases.read(), **known})
 
 
 def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
@@ -72,9 +72,9 @@ def refuse_move(work: Workspace, names: Collection[str], release: str) -> None:
         learn(contract_store.load(work), work, unknown)
     others = {n: have for n, have in work.releases.read().items() if n in names and have != release}
     if others:
-        told = few([f"{name} {have}" for name, have in others.items()], SHOWN)
+        shown = few([f"{name} {have}" for name, have in others.items()], SHOWN)
         raise UsageError(
             f"{len(others)} nodes have another software release; changing it takes drained nodes",
-            code="RELEASE_MOVES", path="software.release", found=told,
+            code="RELEASE_MOVES", path="software.release", found=shown,
             allowed=release, hint=f"`railbed upgrade --to {release}` drains, changes and validates them in waves",
         )  # fmt: skip

@@ -99,9 +99,9 @@ class ConvergeResult:
         }
 
 
-def taken_away(held: list[str], beyond_limit: list[str]) -> list[str]:
+def taken_away(quarantined: list[str], beyond_limit: list[str]) -> list[str]:
     """What is said of nodes that a run left half done: those that it took out of service, and those that it must not."""
-    lines = [f"{name} takes no jobs until a full validation has passed on it" for name in held]
+    lines = [f"{name} takes no jobs until a full validation has passed on it" for name in quarantined]
     if beyond_limit:
         lines.append(
             f"{', '.join(beyond_limit)} may be half done as well and still take jobs: no more nodes may leave service"

@@ -16,9 +16,9 @@ REASONS = (
     (BROKE_OFF, r"closed by remote host|Broken pipe|Connection reset|client_loop|not responding"),
     ("no answer", r"timed out|Connection refused|No route to host|Network is unreachable|Could not resolve"),
 )  # fmt: skip
-"""Reason, and the words of OpenSSH's ssh(1) (or of Ansible around them) that tell it; the first that fits."""
+"""Reason, and OpenSSH's ssh(1) (or Ansible's) words for it; the first that fits."""
 
 
 def reason(said: str) -> str:
     """The reason that ``said`` gives; empty where it gives none of them."""
-    return next((told for told, words in REASONS if re.search(words, said)), "")
+    return next((known for known, words in REASONS if re.search(words, said)), "")

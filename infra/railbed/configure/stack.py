@@ -34,7 +34,7 @@ def of(work: Workspace, contract: Contract, only: Collection[str] | None = None)
 
 
 def of_run(work: Workspace, contract: Contract, inventory: Inventory, nodes: Collection[str]) -> Inventory:
-    """What a run on these nodes is told: ``inventory`` is the contract's, with the controllers' variables."""
+    """Variables of a run on these nodes: ``inventory`` is the contract's, with the controllers' variables."""
     return narrowed(inventory, contract, paths(work), nodes, observations.read(work))
 
 
@@ -67,11 +67,11 @@ def refuse_shrunken(contract: Contract, work: Workspace) -> None:
     if not last.exists():
         return
     before = {node.name for node in contract_store.load(work, last).nodes}
-    gone = sorted(before - {node.name for node in contract.nodes})
-    if len(gone) > MAX_SHRINK_FRACTION * len(before):
+    missing = sorted(before - {node.name for node in contract.nodes})
+    if len(missing) > MAX_SHRINK_FRACTION * len(before):
         raise ContractError(
-            f"the contract lost {len(gone)} of {len(before)} nodes since the last converge",
-            code="CONTRACT_SHRUNKEN", path=str(last), found=gone,
+            f"the contract lost {len(missing)} of {len(before)} nodes since the last converge",
+            code="CONTRACT_SHRUNKEN", path=str(last), found=missing,
             allowed=f"at most {MAX_SHRINK_FRACTION:.0%} at once",
             hint=f"if that is meant, remove {last} and run it again",
         )  # fmt: skip

@@ -14,5 +14,5 @@ def variables(contract: Contract, node: Node) -> dict[str, Any]:
     rails: dict[int, list[str]] = {rail.index: [] for rail in node.rails}
     for rail, nic in contract.nics(node):
         rails[rail.index] += [nic.device] if nic.device else []
-    told = {**node.storage.model_dump(), "rails": [rails[index] for index in sorted(rails)]}
-    return {"railbed_storage_link": told}
+    link = {**node.storage.model_dump(), "rails": [rails[index] for index in sorted(rails)]}
+    return {"railbed_storage_link": link}

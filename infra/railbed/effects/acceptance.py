@@ -46,6 +46,6 @@ def release(scheduler: Scheduler, names: Iterable[str]) -> None:
 
 def revoke(work: Workspace, names: Iterable[str]) -> None:
     """These nodes count as never accepted, so that the next converge holds them, whatever became of the scheduler."""
-    known, gone = record(work), set(names)
-    if gone & set(known):
-        work.accepted.write({name: identity for name, identity in known.items() if name not in gone})
+    known, revoked = record(work), set(names)
+    if revoked & set(known):
+        work.accepted.write({name: identity for name, identity in known.items() if name not in revoked})

@@ -67,8 +67,8 @@ def adopt(work: Workspace, file: Path, say: Callable[[str], None]) -> None:
     for repository in body["software"]["repositories"]:
         repository.pop("signs", None)
     write(work, contracts.validated(body, str(file)).sealed(), file)
-    gone = "" if had_mac else ", its proxy commands go"
-    say(f"{file.name} of an earlier railbed: its names and host keys stay{gone}")
+    lost = "" if had_mac else ", its proxy commands go"
+    say(f"{file.name} of an earlier railbed: its names and host keys stay{lost}")
 
 
 def _key(work: Workspace) -> bytes | None:

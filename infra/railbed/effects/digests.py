@@ -75,8 +75,8 @@ def _step(name: str, flags: int, here: int) -> int:
     except FileNotFoundError:
         raise
     except OSError as refused:
-        told = "it is a link" if _is_link(name, here) else f"it cannot be read: {refused.strerror}"
-        raise NotPlain(told) from None
+        reason = "it is a link" if _is_link(name, here) else f"it cannot be read: {refused.strerror}"
+        raise NotPlain(reason) from None
 
 
 def _is_link(name: str, here: int) -> bool:

@@ -26,7 +26,7 @@ class Unreachable(FetchError):
     """Nobody answered, or not to the end: nothing is known of what is published there."""
 
 
-GONE = (404, 410)
+NOT_FOUND = (404, 410)
 """Statuses by which a server says that there is no such thing; with others it, or a proxy before it, says nothing of it."""
 
 
@@ -82,17 +82,17 @@ def download(url: str, target: Path, sha256: str = "") -> str:
 
 
 def _announced(answer: http.client.HTTPResponse, url: str) -> int | None:
-    told = answer.headers.get("Content-Length")
-    if told is not None and not (told.isascii() and told.isdigit()):
+    length = answer.headers.get("Content-Length")
+    if length is not None and not (length.isascii() and length.isdigit()):
         raise Unreachable(
-            "the server names no size that is one", path=url, found=told[:40], hint="ask its owner"
+            "the server names no size that is one", path=url, found=length[:40], hint="ask its owner"
         )
-    return None if told is None else int(told)
+    return None if length is None else int(length)
 
 
 def _failed(url: str, wrong: Exception) -> FetchError:
     if isinstance(wrong, urllib.error.HTTPError):
-        kind = FetchError if wrong.code in GONE else Unreachable
+        kind = FetchError if wrong.code in NOT_FOUND else Unreachable
         return kind(f"the server answers {wrong.code}", path=url, hint="is it still published there?")
     reason = wrong.reason if isinstance(wrong, urllib.error.URLError) else wrong
     return Unreachable(f"cannot be fetched: {reason}", path=url, hint="check the network and run it again")

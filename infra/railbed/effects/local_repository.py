@@ -16,7 +16,7 @@ from pathlib import Path
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects import openpgp, signed_repository
 from railbed.effects.download import FetchError
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.mirror import LOCAL, empty, mirror
 from railbed.effects.mirror.debian import Index
 from railbed.errors import HostError
@@ -45,8 +45,8 @@ def repositories_dir(cache: Path) -> Path:
 
 def digest_of(wanted: Sequence[Artefact]) -> str:
     """Names a repository by what is in it."""
-    told = "\n".join(sorted(one.model_dump_json() for one in wanted))
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    text = "\n".join(sorted(one.model_dump_json() for one in wanted))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def ensure(
@@ -60,7 +60,9 @@ def ensure(
     """
     place = repositories_dir(cache) / digest_of(wanted)
     if not place.is_dir():
-        with held(place.parent / "lock", "the build of the cluster's own repository", wait_s=BUILD_TIMEOUT_S):
+        with acquire(
+            place.parent / "lock", "the build of the cluster's own repository", wait_s=BUILD_TIMEOUT_S
+        ):
             if not place.is_dir():
                 place = _build(release, wanted, place.parent, say)
     key = (place / KEY).read_text()

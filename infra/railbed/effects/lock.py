@@ -20,7 +20,7 @@ HOLDER_BYTES = 512
 
 
 @contextmanager
-def held(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+def acquire(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Holds the lock file ``path``; waits up to ``wait_s`` seconds, then raises Busy naming the holder's process and work."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -52,5 +52,5 @@ def leased(work: Workspace, nodes: Iterable[str]) -> Iterator[None]:
     with ExitStack() as stack:
         # Always in the same order, so that two runs that want the same nodes cannot each hold half of them.
         for name in sorted(set(nodes)):
-            stack.enter_context(held(work.dir / "leases" / f"{name}.lock", f"node {name}"))
+            stack.enter_context(acquire(work.dir / "leases" / f"{name}.lock", f"node {name}"))
         yield

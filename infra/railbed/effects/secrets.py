@@ -14,7 +14,7 @@ from pathlib import Path
 
 from railbed.defaults import SECRETS_WAIT_S
 from railbed.effects import files
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.secret_files import SecretError, flaw, flaw_of_file, stem
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError
@@ -45,7 +45,7 @@ def passphrase_file(work: Workspace) -> Path:
     if not flaw_of_file(file):
         return file
     work.local.mkdir(parents=True, exist_ok=True)
-    with held(work.local / "passphrase.lock", "the passphrase", wait_s=SECRETS_WAIT_S):
+    with acquire(work.local / "passphrase.lock", "the passphrase", wait_s=SECRETS_WAIT_S):
         wrong = flaw_of_file(file)
         if wrong and any((work.local / "state/.pulumi/stacks").rglob("*.json")):
             raise SecretError(
@@ -147,7 +147,7 @@ def take(work: Workspace, content: Mapping[str, str]) -> bool:
 def _writing(work: Workspace) -> Iterator[None]:
     """One writer at a time; what a killed one left half-made goes."""
     work.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with held(work.dir / "secrets.lock", f"the secrets of stack {work.stack}", wait_s=SECRETS_WAIT_S):
+    with acquire(work.dir / "secrets.lock", f"the secrets of stack {work.stack}", wait_s=SECRETS_WAIT_S):
         shutil.rmtree(work.secrets / BUILDING, ignore_errors=True)
         for left in work.secrets.glob(files.BESIDE):
             left.unlink()

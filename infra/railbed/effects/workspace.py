@@ -152,7 +152,7 @@ class Workspace:
 
     @property
     def lab_id(self) -> str:
-        """Six characters that tell this checkout's stack from every other on the machine (interface names are short)."""
+        """Six characters that distinguish this checkout's stack from every other on the machine (interface names are short)."""
         return hashlib.sha256(f"{self.root}\0{self.stack}".encode()).hexdigest()[:6]
 
     @property

@@ -25,12 +25,12 @@ def bill(
     ``ports_per_transceiver``: ports of one cage of the switch; ``node_ports_per_transceiver``: the same of a node.
     Cables and transceivers have no published price: the total stays unknown.
     """
-    wish = fabric.wish
+    request = fabric.request
     switches = sum(fabric.switches.values())
     node_cages = None
     if node_ports_per_transceiver:
         # A cage serves one node only; the devices on extra endpoints are not ours to equip.
-        node_cages = wish.nodes * -(-wish.rails * wish.planes // node_ports_per_transceiver)
+        node_cages = request.nodes * -(-request.rails * request.planes // node_ports_per_transceiver)
     priced = None if switch_price_usd is None else round(switches * switch_price_usd, 2)
     return {
         "switches": {**fabric.switches, "total": switches},
@@ -56,7 +56,7 @@ def _unknown(switch_ports: int | None, node_ports: int | None, price: float | No
 
 def transceivers(fabric: Fabric, ports_each: int) -> int:
     """Cages of all switches in which a port carries a cable, summed over planes."""
-    return fabric.wish.planes * sum(
+    return fabric.request.planes * sum(
         count * len({(port - 1) // ports_each for port in ports}) for count, ports in used_ports(fabric)
     )
 
@@ -68,7 +68,7 @@ def used_ports(fabric: Fabric) -> Iterator[tuple[int, Iterable[int]]]:
         return
     if not fabric.core:
         each = fabric.up // fabric.spine
-        step = room(fabric.wish.radix, each)
+        step = room(fabric.request.radix, each)
         yield fabric.spine, [leaf + step * k + 1 for leaf in range(fabric.leaf) for k in range(each)]
         return
     half = fabric.half
@@ -76,24 +76,24 @@ def used_ports(fabric: Fabric) -> Iterator[tuple[int, Iterable[int]]]:
         leaves = max(0, min(half, fabric.leaf - first))
         yield fabric.up, [*range(1, leaves + 1), *range(half + 1, 2 * half + 1)]
     most = -(-fabric.up // fabric.core_sets)
-    step = room(fabric.wish.radix, most)
+    step = room(fabric.request.radix, most)
     for one in range(fabric.core_sets):
         each = len(range(one, fabric.up, fabric.core_sets))
         yield half, [pod + step * k + 1 for pod in range(fabric.pods) for k in range(each)]
 
 
 def _leaves(fabric: Fabric) -> Iterator[tuple[int, list[int]]]:
-    wish, down = fabric.wish, fabric.down
+    request, down = fabric.request, fabric.down
     uplinks = range(down + 1, down + fabric.up + 1)
     mixed: dict[int, list[list[int]]] = {}
-    for extra in range(wish.extra_endpoints):
+    for extra in range(request.extra_endpoints):
         unit, place = divmod(extra_place(fabric, extra), down)
-        mixed.setdefault(unit, [[] for _ in range(wish.rails)])[extra % wish.rails].append(place + 1)
-    end = node_place(fabric, wish.nodes - 1) + 1
+        mixed.setdefault(unit, [[] for _ in range(request.rails)])[extra % request.rails].append(place + 1)
+    end = node_place(fabric, request.nodes - 1) + 1
     for unit in range(fabric.units):
         nodes = _nodes_of(fabric, unit, end)
         if unit not in mixed:
-            yield wish.rails, [*nodes, *uplinks]
+            yield request.rails, [*nodes, *uplinks]
             continue
         for ports in mixed[unit]:
             yield 1, [*nodes, *ports, *uplinks]
@@ -101,9 +101,9 @@ def _leaves(fabric: Fabric) -> Iterator[tuple[int, list[int]]]:
 
 def _nodes_of(fabric: Fabric, unit: int, end: int) -> range:
     """Leaf ports of a unit's nodes; extra endpoints come first over the units, and last within a unit."""
-    whole, rest = divmod(fabric.wish.reserved, fabric.down)
+    whole, rest = divmod(fabric.request.reserved, fabric.down)
     if unit < whole:
         return range(0)
     room_left = fabric.down - rest if unit == whole else fabric.down
-    before = fabric.wish.nodes if unit == whole else end - unit * fabric.down
+    before = fabric.request.nodes if unit == whole else end - unit * fabric.down
     return range(1, min(room_left, before) + 1)

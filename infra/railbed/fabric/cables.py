@@ -30,15 +30,15 @@ class Cable(NamedTuple):
 
 def cables(fabric: Fabric, names: Names | None = None) -> Iterator[Cable]:
     """Every cable: plane by plane, tier by tier, in the order of the lower end."""
-    wish = fabric.wish
-    named = (names or Names()).checked(wish.planes)
-    for plane in range(wish.planes):
+    request = fabric.request
+    named = (names or Names()).checked(request.planes)
+    for plane in range(request.planes):
         leaves = named.switch_names("leaf", plane, fabric.leaf)
         spines = named.switch_names("spine", plane, fabric.spine)
         cores = named.switch_names("core", plane, fabric.core)
         yield from _node_cables(fabric, named, plane, leaves)
         for leaf, name in enumerate(leaves):
-            rail = leaf % wish.rails
+            rail = leaf % request.rails
             for uplink in range(fabric.up):
                 spine, port = spine_end(fabric, leaf, uplink)
                 yield Cable("leaf_spine", plane, rail, name, fabric.down + uplink + 1, spines[spine], port)
@@ -51,18 +51,18 @@ def cables(fabric: Fabric, names: Names | None = None) -> Iterator[Cable]:
 
 
 def _node_cables(fabric: Fabric, named: Names, plane: int, leaves: list[str]) -> Iterator[Cable]:
-    wish = fabric.wish
-    nics = named.nic_names(wish.rails, wish.planes)[plane :: wish.planes]
-    for node in range(wish.nodes):
+    request = fabric.request
+    nics = named.nic_names(request.rails, request.planes)[plane :: request.planes]
+    for node in range(request.nodes):
         unit, place = divmod(node_place(fabric, node), fabric.down)
         name = named.node_name(node)
-        for rail in range(wish.rails):
-            leaf = leaves[unit * wish.rails + rail]
+        for rail in range(request.rails):
+            leaf = leaves[unit * request.rails + rail]
             yield Cable("node_leaf", plane, rail, name, nics[rail], leaf, place + 1)
-    for extra in range(wish.extra_endpoints):
+    for extra in range(request.extra_endpoints):
         unit, place = divmod(extra_place(fabric, extra), fabric.down)
-        rail = extra % wish.rails
-        leaf = leaves[unit * wish.rails + rail]
+        rail = extra % request.rails
+        leaf = leaves[unit * request.rails + rail]
         yield Cable("node_leaf", plane, rail, named.extra_name(extra), nics[0], leaf, place + 1)
 
 
@@ -71,15 +71,15 @@ def node_place(fabric: Fabric, node: int) -> int:
 
     Extra endpoints keep the first units' last ports, from the first unit on.
     """
-    whole, rest = divmod(fabric.wish.reserved, fabric.down)
+    whole, rest = divmod(fabric.request.reserved, fabric.down)
     first = fabric.down - rest
     return whole * fabric.down + node + (0 if node < first else rest)
 
 
 def extra_place(fabric: Fabric, extra: int) -> int:
     """The node's place whose port the extra endpoint takes, on leaf ``extra mod rails`` of that unit."""
-    whole, rest = divmod(fabric.wish.reserved, fabric.down)
-    taken = extra // fabric.wish.rails
+    whole, rest = divmod(fabric.request.reserved, fabric.down)
+    taken = extra // fabric.request.rails
     return taken if taken < whole * fabric.down else taken + fabric.down - rest
 
 
@@ -89,7 +89,7 @@ def spine_end(fabric: Fabric, leaf: int, uplink: int) -> tuple[int, int]:
         pod, place = divmod(leaf, fabric.half)
         return pod * fabric.up + uplink, place + 1
     bundle, spine = divmod(uplink, fabric.spine)
-    return spine, leaf + room(fabric.wish.radix, fabric.up // fabric.spine) * bundle + 1
+    return spine, leaf + room(fabric.request.radix, fabric.up // fabric.spine) * bundle + 1
 
 
 def core_end(fabric: Fabric, spine: int, uplink: int) -> tuple[int, int]:
@@ -100,7 +100,7 @@ def core_end(fabric: Fabric, spine: int, uplink: int) -> tuple[int, int]:
     pod, place = divmod(spine, fabric.up)
     bundle, within = divmod(place, fabric.core_sets)
     most = -(-fabric.up // fabric.core_sets)
-    return within * fabric.half + uplink, pod + room(fabric.wish.radix, most) * bundle + 1
+    return within * fabric.half + uplink, pod + room(fabric.request.radix, most) * bundle + 1
 
 
 def room(radix: int, cables_each: int) -> int:

@@ -13,7 +13,7 @@ from railbed.claims import Verdict
 from railbed.fabric.observed import Link, Port
 from railbed.text import few
 
-MOST_TOLD = 8
+MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Seen:
     guilty: tuple[tuple[str, str], ...] = ()
     """Node and rail of each cable that ends elsewhere."""
     unseen: tuple[Planned, ...] = ()
-    """Cables of which nothing, or two things, are seen: a second look may tell."""
+    """Cables with no answer, or two: worth a second reading."""
 
 
 def compare(cables: Sequence[Planned], links: Iterable[Link]) -> Seen:
@@ -48,8 +48,8 @@ def compare(cables: Sequence[Planned], links: Iterable[Link]) -> Seen:
     leaves = {cable.leaf.device for cable in cables}
     heard = {port.device for cable in cables for port in met.get(cable.card, ())}
     if heard and not heard & leaves:
-        told = f"the switches call themselves {few(sorted(heard), 3)}, the plan has {few(sorted(leaves), 3)}"
-        return Seen(Verdict.UNPROVEN, f"names differ: {told}", 0)
+        shown = f"the switches call themselves {few(sorted(heard), 3)}, the plan has {few(sorted(leaves), 3)}"
+        return Seen(Verdict.UNPROVEN, f"names differ: {shown}", 0)
     owner = {cable.leaf: cable for cable in cables}
     wrong: list[str] = []
     doubts: list[str] = []
@@ -67,9 +67,9 @@ def compare(cables: Sequence[Planned], links: Iterable[Link]) -> Seen:
         there = " and ".join(_owned(end, owner) for end in sorted(ends))
         wrong.append(f"{cable.card.device} rail {cable.rail} ends in {there}, not in {cable.leaf}")
     right = len(cables) - len(guilty) - len(unseen)
-    told = few(wrong + doubts, MOST_TOLD, "; ")
+    shown = few(wrong + doubts, MAX_LISTED, "; ")
     verdict = Verdict.FAIL if wrong else Verdict.UNPROVEN if doubts or not cables else Verdict.PASS
-    reason = told or (
+    reason = shown or (
         f"all {right} cables end where the plan has them" if cables else "the plan has no cables"
     )
     return Seen(verdict, reason, right, tuple(guilty), tuple(unseen))

@@ -37,16 +37,16 @@ def _mapping(cable: Cable) -> dict[str, Any]:
 
 def sizes(fabric: Fabric) -> dict[str, Any]:
     """What `railbed fabric plan --json` says of the fabric itself; counts are summed over planes."""
-    wish = fabric.wish
+    request = fabric.request
     return {
-        "nodes": wish.nodes,
-        "rails": wish.rails,
-        "radix": wish.radix,
-        "planes": wish.planes,
+        "nodes": request.nodes,
+        "rails": request.rails,
+        "radix": request.radix,
+        "planes": request.planes,
         "oversubscription": f"{fabric.down}:{fabric.up}" if fabric.up else None,
-        "rail_only": wish.rail_only,
-        "design_nodes": max(wish.nodes, wish.design_nodes),
-        "extra_endpoints": wish.extra_endpoints,
+        "rail_only": request.rail_only,
+        "design_nodes": max(request.nodes, request.design_nodes),
+        "extra_endpoints": request.extra_endpoints,
         "scalable_unit_nodes": fabric.down,
         "scalable_units": fabric.units,
         "tiers": fabric.tiers,

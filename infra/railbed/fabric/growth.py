@@ -36,19 +36,19 @@ class Move(NamedTuple):
 
 def before(fabric: Fabric, nodes: int) -> Fabric:
     """The same fabric when it had ``nodes`` nodes. Raises UsageError where that is more than now."""
-    if nodes > fabric.wish.nodes:
+    if nodes > fabric.request.nodes:
         raise UsageError(
             "a fabric grows from fewer nodes", code="FABRIC_RANGE", path="--grow-from", found=nodes,
-            allowed=f"≤ {fabric.wish.nodes}",
+            allowed=f"≤ {fabric.request.nodes}",
         )  # fmt: skip
-    return plan(replace(fabric.wish, nodes=nodes))
+    return plan(replace(fabric.request, nodes=nodes))
 
 
 def moves(old: Fabric, new: Fabric, names: Names | None = None) -> Iterator[Move]:
     """Every cable of ``old`` that must move for ``new``, tier by tier. Node cables never do."""
-    wish = new.wish
-    named = (names or Names()).checked(wish.planes)
-    for plane in range(wish.planes):
+    request = new.request
+    named = (names or Names()).checked(request.planes)
+    for plane in range(request.planes):
         leaves = named.switch_names("leaf", plane, old.leaf)
         spines = named.switch_names("spine", plane, max(old.spine, new.spine))
         cores = named.switch_names("core", plane, new.core)
@@ -56,7 +56,7 @@ def moves(old: Fabric, new: Fabric, names: Names | None = None) -> Iterator[Move
             for uplink in range(old.up):
                 was, now = spine_end(old, leaf, uplink), spine_end(new, leaf, uplink)
                 if was != now:
-                    rail, port = leaf % wish.rails, old.down + uplink + 1
+                    rail, port = leaf % request.rails, old.down + uplink + 1
                     ends = (spines[was[0]], was[1], spines[now[0]], now[1])
                     yield Move("leaf_spine", plane, rail, name, port, *ends)
         for spine in range(old.spine if old.core else 0):

@@ -43,7 +43,7 @@ def ibsim(fabric: Fabric, names: Names, rate_gbps: float) -> Iterator[str]:
     yield f"# railbed fabric plan for ibsim: simulated; a link of {real} is written as 4x{speed}\n\n"
     for device in devices(fabric, names):
         if device.is_switch:
-            yield f'Switch\t{fabric.wish.radix} "{device.id}"\t\t# "{device.description}" enhanced port 0 lid 0 lmc 0\n'
+            yield f'Switch\t{fabric.request.radix} "{device.id}"\t\t# "{device.description}" enhanced port 0 lid 0 lmc 0\n'
         else:
             yield f'Ca\t1 "{device.id}"\t\t# "{device.description}"\n'
         for port, (peer, far) in sorted(device.ports.items()):
@@ -62,7 +62,7 @@ def ibnetdiscover(fabric: Fabric, names: Names, rate_gbps: float) -> Iterator[st
         yield f"\nvendid=0x0\ndevid=0x0\nsysimgguid=0x{guid}\n"
         if device.is_switch:
             yield f"switchguid=0x{guid}({guid})\n"
-            yield f'Switch\t{fabric.wish.radix} "S-{guid}"\t\t# "{device.description}" enhanced port 0 lid 0 lmc 0\n'
+            yield f'Switch\t{fabric.request.radix} "S-{guid}"\t\t# "{device.description}" enhanced port 0 lid 0 lmc 0\n'
         else:
             yield f'caguid=0x{guid}\nCa\t1 "H-{guid}"\t\t# "{device.description}"\n'
         for port, (peer, far) in sorted(device.ports.items()):

@@ -62,7 +62,7 @@ READERS: tuple[tuple[str, Callable[[str], bool], Callable[[str], dict[str, Any]]
 
 
 def read(text: str, where: str, devices: Collection[str]) -> Observed:
-    """The fabric in ``text``; ``devices`` are the plan's, by which short names are told from long ones.
+    """The fabric in ``text``; ``devices`` are the plan's, by which short names are matched to long ones.
 
     Raises UsageError for a text in which no reader finds a link or a port.
     """

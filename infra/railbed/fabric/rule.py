@@ -47,9 +47,9 @@ class FabricRequest:
 
 @dataclass(frozen=True)
 class Fabric:
-    """The sizes of one plane, and the wish that they answer."""
+    """The sizes of one plane, and the request that they answer."""
 
-    wish: FabricRequest
+    request: FabricRequest
     tiers: int
     up: int
     """Uplinks of a leaf."""
@@ -66,126 +66,129 @@ class Fabric:
     @property
     def half(self) -> int:
         """Leaves of a pod, and uplinks of its spines."""
-        return self.wish.radix // 2
+        return self.request.radix // 2
 
     @property
     def units(self) -> int:
         """Scalable units built."""
-        return self.leaf // self.wish.rails
+        return self.leaf // self.request.rails
 
     @property
     def switches(self) -> dict[str, int]:
         """Switches of each tier, summed over planes."""
-        planes = self.wish.planes
+        planes = self.request.planes
         return {"leaf": planes * self.leaf, "spine": planes * self.spine, "core": planes * self.core}
 
     @property
     def cables(self) -> dict[str, int]:
         """Cables between tiers, summed over planes; all uplinks of built switches are cabled."""
-        wish = self.wish
+        request = self.request
         return {
-            "node_leaf": wish.planes * (wish.nodes * wish.rails + wish.extra_endpoints),
-            "leaf_spine": wish.planes * self.leaf * self.up,
-            "spine_core": wish.planes * self.spine * self.half if self.core else 0,
+            "node_leaf": request.planes * (request.nodes * request.rails + request.extra_endpoints),
+            "leaf_spine": request.planes * self.leaf * self.up,
+            "spine_core": request.planes * self.spine * self.half if self.core else 0,
         }
 
 
-def plan(wish: FabricRequest) -> Fabric:
-    """The fabric of ``wish``. Raises UsageError for numbers out of range, or past the radix limit with the reason."""
-    _check(wish)
-    up, down = (0, wish.radix) if wish.rail_only else ratio.split(wish.radix, wish.oversubscription)
-    if not up and not wish.rail_only:
+def plan(request: FabricRequest) -> Fabric:
+    """The fabric of ``request``. Raises UsageError for numbers out of range, or past the radix limit with the reason."""
+    _check(request)
+    up, down = (
+        (0, request.radix) if request.rail_only else ratio.split(request.radix, request.oversubscription)
+    )
+    if not up and not request.rail_only:
         raise UsageError(
             "this oversubscription leaves no port for an uplink",
-            code="FABRIC_OVERSUBSCRIPTION", path="--oversubscription", found=str(wish.oversubscription),
-            allowed=f"1 to {wish.radix - 1} with {wish.radix}-port switches", hint="or --rail-only",
+            code="FABRIC_OVERSUBSCRIPTION", path="--oversubscription", found=str(request.oversubscription),
+            allowed=f"1 to {request.radix - 1} with {request.radix}-port switches", hint="or --rail-only",
         )  # fmt: skip
-    leaf = wish.rails * -(-(wish.nodes + wish.reserved) // down)
-    design = wish.rails * -(-(max(wish.nodes, wish.design_nodes) + wish.reserved) // down)
-    if design > _leaf_limit(wish):
-        raise _past_limit(wish, design, down)
-    if max(wish.nodes, wish.design_nodes) > MAX_NODES:
+    leaf = request.rails * -(-(request.nodes + request.reserved) // down)
+    design = request.rails * -(-(max(request.nodes, request.design_nodes) + request.reserved) // down)
+    if design > _leaf_limit(request):
+        raise _past_limit(request, design, down)
+    if max(request.nodes, request.design_nodes) > MAX_NODES:
         raise UsageError("railbed plans no fabric of so many nodes", code="FABRIC_RANGE", path="--nodes",
-                         found=max(wish.nodes, wish.design_nodes), allowed=f"≤ {MAX_NODES}")  # fmt: skip
-    if wish.rail_only:
-        return Fabric(wish, 1, 0, down, leaf, 0, 0, 0, 0)
-    if design <= wish.radix:
-        return Fabric(wish, 2, up, down, leaf, _divisor(up, design * up, wish.radix), 0, 0, 0)
-    half = wish.radix // 2
+                         found=max(request.nodes, request.design_nodes), allowed=f"≤ {MAX_NODES}")  # fmt: skip
+    if request.rail_only:
+        return Fabric(request, 1, 0, down, leaf, 0, 0, 0, 0)
+    if design <= request.radix:
+        return Fabric(request, 2, up, down, leaf, _divisor(up, design * up, request.radix), 0, 0, 0)
+    half = request.radix // 2
     pods = -(-design // half)
     # A pod has a spine per uplink of a leaf, whether all its leaves are there or not: no cable moves when they come.
     # More core sets than spines in a pod would stand without a cable.
     sets = min(_divisor(half, pods, 2), up)
-    return Fabric(wish, 3, up, down, leaf, pods * up, half * sets, pods, sets)
+    return Fabric(request, 3, up, down, leaf, pods * up, half * sets, pods, sets)
 
 
-def _check(wish: FabricRequest) -> None:
+def _check(request: FabricRequest) -> None:
     least = {"nodes": 1, "rails": 1, "radix": 2, "planes": 1, "extra_endpoints": 0}
     for name, low in least.items():
-        if getattr(wish, name) < low:
+        if getattr(request, name) < low:
             raise UsageError(
                 f"a fabric needs at least {low} as {name.replace('_', ' ')}", code="FABRIC_RANGE",
-                path=f"--{name.replace('_', '-')}", found=getattr(wish, name), allowed=f"≥ {low}",
+                path=f"--{name.replace('_', '-')}", found=getattr(request, name), allowed=f"≥ {low}",
             )  # fmt: skip
-    if wish.design_nodes and wish.design_nodes < wish.nodes:
+    if request.design_nodes and request.design_nodes < request.nodes:
         raise UsageError(
             "the fabric would be designed for fewer nodes than it has", code="FABRIC_RANGE",
-            path="--design-nodes", found=wish.design_nodes, allowed=f"≥ {wish.nodes}",
+            path="--design-nodes", found=request.design_nodes, allowed=f"≥ {request.nodes}",
         )  # fmt: skip
     most = {"rails": MAX_RAILS, "planes": MAX_PLANES, "radix": MAX_RADIX}
     for name, high in most.items():
-        if getattr(wish, name) > high:
+        if getattr(request, name) > high:
             raise UsageError(
                 f"railbed plans no fabric of so many {'ports of a switch' if name == 'radix' else name}",
-                code="FABRIC_RANGE", path=f"--{name}", found=getattr(wish, name), allowed=f"≤ {high}",
+                code="FABRIC_RANGE", path=f"--{name}", found=getattr(request, name), allowed=f"≤ {high}",
             )  # fmt: skip
-    ratio.read(wish.oversubscription)
-    if wish.rail_only and wish.oversubscription != 1:
+    ratio.read(request.oversubscription)
+    if request.rail_only and request.oversubscription != 1:
         raise UsageError(
             "a rail-only fabric has no uplinks to oversubscribe", code="FABRIC_OVERSUBSCRIPTION",
-            path="--oversubscription", found=str(wish.oversubscription), allowed="1",
+            path="--oversubscription", found=str(request.oversubscription), allowed="1",
             hint="leave out --rail-only or --oversubscription",
         )  # fmt: skip
 
 
-def _leaf_limit(wish: FabricRequest) -> int:
+def _leaf_limit(request: FabricRequest) -> int:
     """Most leaves of a plane: r with two tiers, r pods of r/2 leaves with three, one per rail without a spine."""
-    half = wish.radix // 2
-    return wish.rails if wish.rail_only else max(wish.radix, 2 * half * half)
+    half = request.radix // 2
+    return request.rails if request.rail_only else max(request.radix, 2 * half * half)
 
 
-def _past_limit(wish: FabricRequest, leaf: int, down: int) -> UsageError:
-    nodes = max(wish.nodes, wish.design_nodes)
-    more = f" and {wish.extra_endpoints} extra endpoints" if wish.extra_endpoints else ""
-    if wish.rail_only:
-        why = f"without a spine a rail is one switch of {wish.radix} ports, and {nodes} nodes{more} need one each"
-        hint = f"the smallest radix that would do is {nodes + wish.reserved}; or leave out --rail-only"
+def _past_limit(request: FabricRequest, leaf: int, down: int) -> UsageError:
+    nodes = max(request.nodes, request.design_nodes)
+    more = f" and {request.extra_endpoints} extra endpoints" if request.extra_endpoints else ""
+    if request.rail_only:
+        why = f"without a spine a rail is one switch of {request.radix} ports, and {nodes} nodes{more} need one each"
+        hint = f"the smallest radix that would do is {nodes + request.reserved}; or leave out --rail-only"
     else:
+        half = request.radix // 2
         why = (
-            f"{nodes} nodes of {wish.rails} rails{more} need {leaf} leaf switches in units of {down} nodes; three tiers "
-            f"of {wish.radix}-port switches take at most {_leaf_limit(wish)} ({2 * (wish.radix // 2)} pods of {wish.radix // 2})"
+            f"{nodes} nodes of {request.rails} rails{more} need {leaf} leaf switches in units of {down} nodes; three tiers "
+            f"of {request.radix}-port switches take at most {_leaf_limit(request)} ({2 * half} pods of {half})"
         )
-        hint = f"the smallest radix that would do is {smallest_radix(wish)}; or raise --oversubscription"
+        hint = f"the smallest radix that would do is {smallest_radix(request)}; or raise --oversubscription"
     return UsageError(
         f"past the radix limit: {why}", code="FABRIC_RADIX_LIMIT", path="--nodes", found=nodes, hint=hint
     )
 
 
-def smallest_radix(wish: FabricRequest) -> int:
-    """The smallest radix that carries the wish in three tiers. Both sides of the limit grow with the radix."""
-    places = max(wish.nodes, wish.design_nodes) + wish.reserved
+def smallest_radix(request: FabricRequest) -> int:
+    """The smallest radix that carries the request in three tiers. Both sides of the limit grow with the radix."""
+    places = max(request.nodes, request.design_nodes) + request.reserved
     low, high = 2, 4
-    while not _carries(high, wish, places):
+    while not _carries(high, request, places):
         low, high = high + 1, high * 2
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _carries(middle, wish, places) else (middle + 1, high)
+        low, high = (low, middle) if _carries(middle, request, places) else (middle + 1, high)
     return low
 
 
-def _carries(radix: int, wish: FabricRequest, places: int) -> bool:
-    up, down = ratio.split(radix, wish.oversubscription)
-    return up > 0 and wish.rails * -(-places // down) <= max(radix, 2 * (radix // 2) ** 2)
+def _carries(radix: int, request: FabricRequest, places: int) -> bool:
+    up, down = ratio.split(radix, request.oversubscription)
+    return up > 0 and request.rails * -(-places // down) <= max(radix, 2 * (radix // 2) ** 2)
 
 
 def _divisor(of: int, numerator: int, denominator: int) -> int:
@@ -195,13 +198,13 @@ def _divisor(of: int, numerator: int, denominator: int) -> int:
 
 def warnings(fabric: Fabric) -> list[dict[str, str]]:
     """What the planner should know and that stops nothing."""
-    wish = fabric.wish
-    unused = wish.radix - fabric.up - fabric.down
+    request = fabric.request
+    unused = request.radix - fabric.up - fabric.down
     if not unused:
         return []
-    full = " or ".join(ratio.filling(wish.radix, fabric.up))
+    full = " or ".join(ratio.filling(request.radix, fabric.up))
     message = (
-        f"{fabric.down} ports down and {fabric.up} up leave {unused} of {wish.radix} ports of every leaf unused; "
+        f"{fabric.down} ports down and {fabric.up} up leave {unused} of {request.radix} ports of every leaf unused; "
         f"{full} uses all"
     )
     return [{"code": "FABRIC_PORTS_UNUSED", "message": message, "path": "--oversubscription"}]

@@ -54,7 +54,7 @@ def block(fabric: Fabric, names: Names) -> Iterator[str]:
 def units_of(fabric: Fabric, names: Names) -> Iterator[tuple[int, list[str]]]:
     """``(scalable unit, its nodes)`` of every unit that has nodes, in order."""
     current, members = -1, list[str]()
-    for node in range(fabric.wish.nodes):
+    for node in range(fabric.request.nodes):
         unit = node_place(fabric, node) // fabric.down
         if unit != current and members:
             yield current, members
@@ -66,7 +66,7 @@ def units_of(fabric: Fabric, names: Names) -> Iterator[tuple[int, list[str]]]:
 
 def _units_of_a_pod(fabric: Fabric) -> int:
     """Whole units of a pod; 0 where a unit's leaves lie in two pods."""
-    return 0 if fabric.half % fabric.wish.rails else fabric.half // fabric.wish.rails
+    return 0 if fabric.half % fabric.request.rails else fabric.half // fabric.request.rails
 
 
 def hostlist(names: Iterable[str]) -> str:

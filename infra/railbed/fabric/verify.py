@@ -1,6 +1,6 @@
 """An observed fabric against its plan: what is missing, extra, swapped, slow or down, by names and ports.
 
-A plain topology shows no port without a link: a pulled cable is then ``missing``; a report of ports tells ``down``.
+A plain topology shows no port without a link: a pulled cable is then ``missing``; a report of ports shows ``down``.
 A cable of the wrong place counts once, as ``swapped``, with what each of its ends should have met.
 """
 
@@ -108,7 +108,7 @@ class _Comparison:
                 yield one, other, tier
 
     def covered(self, one: Port, other: Port) -> bool:
-        """False where the file could not show this cable: neither device tells its neighbours."""
+        """False where the file could not show this cable: neither device reports its neighbours."""
         reporters = self.observed.reporters
         return reporters is None or bool({one.device, other.device} & reporters)
 
@@ -122,8 +122,8 @@ class _Comparison:
             if shut:
                 yield Difference("down", (one, other), peers, tier, f"no link at {' and '.join(shut)}")
             else:
-                gone = [end.device for end in (one, other) if end.device not in self.observed.devices]
-                detail = f"{' and '.join(gone)} not seen at all" if gone else "no link seen at either end"
+                unseen = [end.device for end in (one, other) if end.device not in self.observed.devices]
+                detail = f"{' and '.join(unseen)} not seen at all" if unseen else "no link seen at either end"
                 yield Difference("missing", (one, other), peers, tier, detail)
 
     def strays(self) -> Iterator[Difference]:
@@ -136,13 +136,13 @@ class _Comparison:
             wanted = tuple(str(self.peer[end]) if end in self.peer else None for end in ends)
             tier = tiers.get(link.one) or tiers.get(link.other) or ""
             if open_ends:
-                told = "; ".join(f"{end} should meet {self.peer[end]}" for end in open_ends)
-                yield Difference("swapped", ends, wanted, tier, told)
+                detail = "; ".join(f"{end} should meet {self.peer[end]}" for end in open_ends)
+                yield Difference("swapped", ends, wanted, tier, detail)
             else:
                 yield Difference("extra", ends, wanted, tier, "no such cable is planned")
 
     def _of_another_network(self, link: Link) -> bool:
-        """True where hosts tell of all their networks (LLDP) and neither end is a port of this fabric."""
+        """True where hosts report all their networks (LLDP) and neither end is a port of this fabric."""
         ends = (link.one, link.other)
         ours = any(end in self.peer or end.device in self.switches for end in ends)
         return self.observed.reporters is not None and not ours
@@ -205,15 +205,15 @@ def _judge(
         return Verdict.UNPROVEN, f"{share}: another cluster's file, or another plan?"
     ours, strangers = len(compared.nodes & compared.observed.devices), len(compared.strangers())
     if ours < SAME_CLUSTER_FRACTION * len(compared.nodes) and strangers > ours:
-        # Plans name their switches alike: what tells two clusters apart is the names of their nodes.
+        # Plans name their switches alike: only the names of nodes differ between clusters.
         seen = f"{ours} of {len(compared.nodes)} planned nodes are in this file, and {strangers} others"
         return Verdict.UNPROVEN, f"{seen}: another cluster's file, or names differ"
     if differences:
         kinds = Counter(d.kind for d in differences)
-        told = ", ".join(
+        detail = ", ".join(
             f"{kinds[kind]} {kind}" for kind in ("missing", "extra", "swapped", "slow", "down") if kinds[kind]
         )
-        return Verdict.FAIL, f"{told}; {found} of {planned} cables are as planned"
+        return Verdict.FAIL, f"{detail}; {found} of {planned} cables are as planned"
     if hidden:
         return Verdict.UNPROVEN, f"{hidden} of {planned} cables run between devices that tell no neighbours"
     if rate_gbps is not None and rated < found:

@@ -2,7 +2,7 @@
 
 Whoever hangs on something that is down fails with every partner. If all tests over one thing failed, and those of
 them that share nothing else are many, then that thing is to blame: so many parts going bad by themselves, each in
-another test, is far less likely. With two such things and the same tests nobody can tell which it is.
+another test, is far less likely. With two such things and the same tests it may be either.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SUSPECT = 0.05
 FAILURES_NEEDED = 2
 """Different tests that must fail with a part before it is named: one bad partner, or one bad way, condemns nobody."""
 PARTNERS_TO_TELL = 3
-"""Nodes without which no pair can be told apart."""
+"""Fewest nodes with which pairs can be told apart."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class State:
     """Parts that nothing can be said about: all their tests hang on a common cause."""
     untested: set[int]
     """Parts that should be tested and have no result."""
-    told: set[int]
+    tested: set[int]
     """Parts that are in any test that counts."""
     path_faults: PathFaults
     unsure: set[int]
@@ -44,8 +44,8 @@ class State:
 
     @property
     def open_parts(self) -> list[int]:
-        """Parts that another test may tell about."""
-        asked = (self.told | self.untested) - self.guilty
+        """Parts that another test may decide."""
+        asked = (self.tested | self.untested) - self.guilty
         return sorted(part for part in asked if self.probability[part] > NEGLIGIBLE)
 
     @property
@@ -61,7 +61,7 @@ class Decision:
     verdict: Verdict
     reason: str
     next_round: bool
-    """True where another round would tell more."""
+    """True where another round would show more."""
     rounds: int
     tests: int
     missed: float
@@ -91,7 +91,7 @@ class Decision:
         }
 
 
-def look(record: Record, where: str = "") -> State:
+def infer(record: Record, where: str = "") -> State:
     """Decodes all results of a record. Raises UsageError for tests that do not fit it."""
     problem, rule = problem_of(record, where), record.rule
     causes = common.common_causes(problem.tests, rule.prevalence, rule.confidence, problem.sharing)
@@ -102,19 +102,19 @@ def look(record: Record, where: str = "") -> State:
     prevalence = common.raised(first, problem.law.mean_share, rule.prevalence)
     priors = [0.0 if part in problem.trusted else prevalence for part in range(len(problem.parts))]
     probability = decode.probabilities(priors, tests, problem.law)
-    told = {part for test in tests for part in test.parts}
-    hidden = {part for place in explained for part in problem.tests[place].parts} - told
+    tested = {part for test in tests for part in test.parts}
+    hidden = {part for place in explained for part in problem.tests[place].parts} - tested
     guilty = {
         part
-        for part, ways in _failing_ways(tests).items()
-        if probability[part] >= rule.confidence and len(ways) >= FAILURES_NEEDED
+        for part, sets in _failing_sets(tests).items()
+        if probability[part] >= rule.confidence and len(sets) >= FAILURES_NEEDED
     }
-    untested = problem.wanted - told - hidden - problem.trusted
+    untested = problem.wanted - tested - hidden - problem.trusted
     path_faults = unexplained(trials, probability, guilty)
     needed = passes_needed(rule.least_failing, rule.confidence)
     passed = Counter(part for test in tests if not test.failed for part in test.parts)
     unsure = {part for part in problem.wanted - guilty - hidden if passed[part] < needed}
-    return State(problem, probability, causes, guilty, hidden, untested, told, path_faults, unsure, needed)
+    return State(problem, probability, causes, guilty, hidden, untested, tested, path_faults, unsure, needed)
 
 
 def passes_needed(least_failing: float, confidence: float) -> int:
@@ -124,19 +124,19 @@ def passes_needed(least_failing: float, confidence: float) -> int:
     return math.ceil(math.log(1 - confidence) / math.log(1 - least_failing))
 
 
-def _failing_ways(tests: list[decode.Trial]) -> dict[int, set[tuple[int, ...]]]:
+def _failing_sets(tests: list[decode.Trial]) -> dict[int, set[tuple[int, ...]]]:
     """Part → the different sets of parts that failed with it."""
-    ways: dict[int, set[tuple[int, ...]]] = {}
+    sets: dict[int, set[tuple[int, ...]]] = {}
     for test in tests:
         if test.failed:
             for part in test.parts:
-                ways.setdefault(part, set()).add(tuple(sorted(test.parts)))
-    return ways
+                sets.setdefault(part, set()).add(tuple(sorted(test.parts)))
+    return sets
 
 
 def decide(record: Record, where: str = "", state: State | None = None) -> Decision:
     """Who is to blame. ``pass``: nobody, and that is sure; ``fail``: culprits are named; ``unproven``: not decided."""
-    state = state or look(record, where)
+    state = state or infer(record, where)
     rule, count = record.rule, len(record.rounds)
     culprits = named_parts(record, state.problem, state.guilty, state.probability, state.causes)
     culprits += named_paths(record, state.problem, state.path_faults.broken)

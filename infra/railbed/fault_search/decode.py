@@ -133,7 +133,7 @@ def _sum_states(
 
 
 class _Messages:
-    """Sum-product over one knot. A test tells each of its parts how likely it would have passed without that part."""
+    """Sum-product over one knot. A test's message to a part: how likely it would have passed without that part."""
 
     def __init__(self, knot: Sequence[tuple[int, ...]], weights: Sequence[Weights], law: Law) -> None:
         self.knot, self.weights, self.misses, self.good = knot, weights, law.misses, 1 - law.noise
@@ -141,28 +141,28 @@ class _Messages:
         for index, test in enumerate(knot):
             for part in test:
                 self.of_part.setdefault(part, []).append(index)
-        self.told = [dict.fromkeys(test, 0.0) for test in knot]
+        self.messages = [dict.fromkeys(test, 0.0) for test in knot]
 
     def belief(self, part: int, without: int = -1) -> list[float]:
-        """Weights of the part's states by what all its failed tests tell, but ``without``."""
+        """Weights of the part's states by the messages of its failed tests, but ``without``."""
         weights = list(self.weights[part])
         for index in self.of_part[part]:
             if index != without:
-                told = self.told[index][part]
+                message = self.messages[index][part]
                 for state, miss in enumerate(self.misses):
-                    weights[state] *= 1 - told * miss
+                    weights[state] *= 1 - message * miss
         scale = sum(weights)
         return [weight / scale for weight in weights]
 
     def settle(self, damping: float) -> dict[int, float]:
         """Passes messages until they stand still; the probability that each part is bad."""
         for _ in range(MOST_ITERATIONS):
-            if max(self._tell(index, damping) for index in range(len(self.knot))) < SETTLED:
+            if max(self._update(index, damping) for index in range(len(self.knot))) < SETTLED:
                 break
         return {part: 1 - self.belief(part)[0] for part in self.of_part}
 
-    def _tell(self, index: int, damping: float) -> float:
-        """Renews what one test tells its parts; the largest change."""
+    def _update(self, index: int, damping: float) -> float:
+        """Renews one test's messages to its parts; the largest change."""
         test = self.knot[index]
         passes = []
         for part in test:
@@ -171,7 +171,7 @@ class _Messages:
         change = 0.0
         for place, part in enumerate(test):
             others = self.good * math.prod(passes[:place]) * math.prod(passes[place + 1 :])
-            new = damping * self.told[index][part] + (1 - damping) * others
-            change = max(change, abs(new - self.told[index][part]))
-            self.told[index][part] = new
+            new = damping * self.messages[index][part] + (1 - damping) * others
+            change = max(change, abs(new - self.messages[index][part]))
+            self.messages[index][part] = new
         return change

@@ -11,18 +11,18 @@ class Paths:
     """Names the ports of one plane's flows."""
 
     def __init__(self, fabric: Fabric, names: Names, plane: int) -> None:
-        wish = fabric.wish
+        request = fabric.request
         self.fabric = fabric
         self.leaves = names.switch_names("leaf", plane, fabric.leaf)
         self.spines = names.switch_names("spine", plane, fabric.spine)
         self.cores = names.switch_names("core", plane, fabric.core)
-        self.nics = names.nic_names(wish.rails, wish.planes)[plane :: wish.planes]
-        self.nodes = [names.node_name(node) for node in range(wish.nodes)]
-        self.places = [node_place(fabric, node) % fabric.down for node in range(wish.nodes)]
+        self.nics = names.nic_names(request.rails, request.planes)[plane :: request.planes]
+        self.nodes = [names.node_name(node) for node in range(request.nodes)]
+        self.places = [node_place(fabric, node) % fabric.down for node in range(request.nodes)]
 
     def _node(self, node: int, leaf: int) -> tuple[str, str]:
         """A node's NIC and the port of the leaf that it is cabled to."""
-        nic = self.nics[leaf % self.fabric.wish.rails]
+        nic = self.nics[leaf % self.fabric.request.rails]
         return f"{self.nodes[node]}:{nic}", f"{self.leaves[leaf]}:{self.places[node] + 1}"
 
     def _uplink(self, leaf: int, uplink: int) -> tuple[str, str, int]:
@@ -34,7 +34,7 @@ class Paths:
             spine,
         )
 
-    def _climb(self, spine: int, uplink: int) -> tuple[str, str]:
+    def _spine_to_core(self, spine: int, uplink: int) -> tuple[str, str]:
         core, port = core_end(self.fabric, spine, uplink)
         return f"{self.spines[spine]}:{self.fabric.half + uplink + 1}", f"{self.cores[core]}:{port}"
 
@@ -46,8 +46,8 @@ class Paths:
         to_nic, to_leaf_out = self._node(flow.receiver, flow.to_leaf)
         ports = [nic, leaf_in, leaf_out, spine_in]
         if flow.core_uplink >= 0:
-            spine_out, core_in = self._climb(spine, flow.core_uplink)
-            to_spine_in, core_out = self._climb(to_spine, flow.core_uplink)
+            spine_out, core_in = self._spine_to_core(spine, flow.core_uplink)
+            to_spine_in, core_out = self._spine_to_core(to_spine, flow.core_uplink)
             ports += [spine_out, core_in, core_out, to_spine_in]
         return " ".join([*ports, to_spine_out, to_leaf_in, to_leaf_out, to_nic])
 

@@ -31,7 +31,7 @@ class Problem:
     """The tests as they stand in the record."""
     groups: list[str] = field(default_factory=lambda: ["fabric"])
     hosts: set[str] = field(default_factory=set)
-    """Of a search among links: the nodes, to be told from switches."""
+    """Of a search among links: the nodes, as distinct from switches."""
     wanted: set[int] = field(default_factory=set)
     """Parts that need a result before anything is sure."""
     unloadable: dict[str, int] = field(default_factory=dict)
@@ -144,7 +144,7 @@ def _of_links(record: Record, where: str) -> Problem:
 
 def _loadable(fabric: Fabric, names: Names) -> set[str]:
     """Leaves and spines whose uplinks flows between two nodes can load."""
-    shape, planes = Shape(fabric), range(fabric.wish.planes)
+    shape, planes = Shape(fabric), range(fabric.request.planes)
     if len(shape.peopled) < 2:
         return set()
     leaves = [names.switch_names("leaf", plane, fabric.leaf) for plane in planes]

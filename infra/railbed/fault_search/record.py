@@ -114,13 +114,13 @@ class Record(FrozenModel):
     def sized(self) -> tuple[Fabric, Names]:
         """The fabric of a search among links. Raises UsageError past the radix limit."""
         size = self.fabric or FabricSize()
-        wish = FabricRequest(
+        request = FabricRequest(
             nodes=len(self.nodes), rails=self.rails, radix=size.radix, planes=size.planes,
             oversubscription=read_ratio(size.oversubscription), design_nodes=size.design_nodes,
             extra_endpoints=size.extra_endpoints,
         )  # fmt: skip
         names = Names(nodes=self.nodes, node=size.node_name, nic=size.nic_name, switch=size.switch_name)
-        return plan_fabric(wish), names.checked(size.planes)
+        return plan_fabric(request), names.checked(size.planes)
 
     def with_round(self, one: Round) -> Record:
         """The same search, one round on."""
@@ -181,10 +181,10 @@ def checked(record: Record, where: str = "") -> Record:
                              found=found, allowed=allowed)  # fmt: skip
     for number, one in enumerate(record.rounds):
         for index, test in enumerate(one.tests):
-            told = _wrong(test, record, players)
-            if told:
+            reason = _wrong(test, record, players)
+            if reason:
                 raise UsageError(
-                    told, code="BLAME_RECORD", path=f"{where}:rounds[{number}].tests[{index}]",
+                    reason, code="BLAME_RECORD", path=f"{where}:rounds[{number}].tests[{index}]",
                     found=list(test.nodes), hint="leave the tests as `railbed blame plan` made them",
                 )  # fmt: skip
     return record
@@ -213,5 +213,5 @@ def lines(record: Record) -> str:
 
 def _round_lines(one: dict[str, Any]) -> str:
     tests: Sequence[Any] = one["tests"]
-    told = ",\n".join("   " + json.dumps(test, ensure_ascii=False) for test in tests)
-    return f'\n  {{"stages": {one["stages"]}, "tests": [\n{told}\n  ]}}'
+    lines = ",\n".join("   " + json.dumps(test, ensure_ascii=False) for test in tests)
+    return f'\n  {{"stages": {one["stages"]}, "tests": [\n{lines}\n  ]}}'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from railbed.errors import UsageError
 from railbed.fabric import Fabric, Names
-from railbed.fault_search.decision import State, decide, look
+from railbed.fault_search.decision import State, decide, infer
 from railbed.fault_search.pairs import next_pairs
 from railbed.fault_search.paths import Paths, hops
 from railbed.fault_search.record import Planned, Record, Round
@@ -15,7 +15,7 @@ from railbed.fault_search.shape import Sweep
 from railbed.fault_search.sweep import sweep, variants
 
 WORTH_IT = 0.05
-"""A sweep must tell so much more about the suspects to be taken instead of one that stays nearer to the rails."""
+"""A sweep must gain so much more on the suspects to be taken instead of one that stays nearer to the rails."""
 
 
 def next_round(record: Record, where: str = "") -> Round:
@@ -27,7 +27,7 @@ def next_round(record: Record, where: str = "") -> Round:
         )  # fmt: skip
     if not record.rounds and record.what == "links":
         return _first_sweep(record)
-    state = look(record, where)
+    state = infer(record, where)
     so_far = decide(record, where, state)
     if record.rounds and not so_far.next_round:
         raise UsageError(
@@ -52,10 +52,10 @@ def _once_more(tests: Sequence[Planned], after: int) -> list[Planned]:
     return found
 
 
-def _some(found: Round, record: Record, told: str) -> Round:
+def _some(found: Round, record: Record, reason: str) -> Round:
     if not found.tests:
         raise UsageError(
-            told, code="BLAME_NOTHING_TO_RUN", path="nodes", found=f"{len(record.players)} nodes",
+            reason, code="BLAME_NOTHING_TO_RUN", path="nodes", found=f"{len(record.players)} nodes",
             hint="name more nodes, or known good partners",
         )  # fmt: skip
     return found
@@ -102,12 +102,12 @@ def _one_rail(record: Record, state: State, parts: Sequence[int], rail: int | No
 
 def _first_sweep(record: Record) -> Round:
     fabric, names = record.sized()
-    told = "no flow between two of these nodes crosses a cable between switches"
-    return _some(_round(_flows(sweep(fabric), _paths(fabric, names))), record, told)
+    reason = "no flow between two of these nodes crosses a cable between switches"
+    return _some(_round(_flows(sweep(fabric), _paths(fabric, names))), record, reason)
 
 
 def _paths(fabric: Fabric, names: Names) -> list[Paths]:
-    return [Paths(fabric, names, plane) for plane in range(fabric.wish.planes)]
+    return [Paths(fabric, names, plane) for plane in range(fabric.request.planes)]
 
 
 def _links(record: Record, state: State) -> Round:
@@ -127,7 +127,7 @@ def _links(record: Record, state: State) -> Round:
                 kept.append(test)
                 for part in asked:
                     company[part] = min(company[part], len(asked))
-        # A suspect that is alone in a test is told about for sure; in company the less, the more there are.
+        # A test decides a suspect that is alone in it; with others the less, the more there are.
         worth = sum(1 / count for count in company.values())
         if worth > best[0] * (1 + WORTH_IT):
             best = (worth, kept)

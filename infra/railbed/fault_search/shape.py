@@ -22,7 +22,7 @@ class Flow(NamedTuple):
     """Node; its NIC is that of the leaf's rail."""
     leaf: int
     uplink: int
-    """Of that leaf: it tells the spine."""
+    """Of that leaf: it determines the spine."""
     core_uplink: int
     """Of the first spine, and of the second; -1 where the flow turns at a spine."""
     to_leaf: int
@@ -44,9 +44,9 @@ class Shape:
     """The parts of one plane that flows need."""
 
     def __init__(self, fabric: Fabric) -> None:
-        self.fabric, self.rails, self.up = fabric, fabric.wish.rails, fabric.up
+        self.fabric, self.rails, self.up = fabric, fabric.request.rails, fabric.up
         units: list[list[int]] = [[] for _ in range(fabric.units)]
-        for node in range(fabric.wish.nodes):
+        for node in range(fabric.request.nodes):
             units[node_place(fabric, node) // fabric.down].append(node)
         self.below = [units[leaf // self.rails] for leaf in range(fabric.leaf)]
         """Leaf → its nodes."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from railbed.fault_search.shape import Entry, Flow, Shape, Stage, Sweep, most_of_one, turned
 
 
-class _Climb:
+class _UplinkUse:
     """One stage in the making."""
 
     def __init__(self, shape: Shape) -> None:
         self.stage = Stage(shape)
         self.ports: dict[int, list[int]] = {}
         """Spine → leaves whose uplink to it is used."""
-        self.climbs: dict[int, list[int]] = {}
+        self.core_uplinks: dict[int, list[int]] = {}
         """Spine → its uplinks to cores that are used."""
 
     def port(self, spine: int, leaf: int, uplink: int) -> None:
@@ -52,38 +52,38 @@ class ThreeTier:
                 del self.core_left[spine]
 
     def _stage(self, leaves: list[int], spines: list[int]) -> bool:
-        made = _Climb(self.shape)
+        used = _UplinkUse(self.shape)
         for leaf in leaves:
-            for uplink in self.left[leaf][: made.stage.room(leaf)]:
-                made.port(self.shape.spine(leaf, uplink), leaf, uplink)
+            for uplink in self.left[leaf][: used.stage.room(leaf)]:
+                used.port(self.shape.spine(leaf, uplink), leaf, uplink)
         for spine in spines:
-            self._fill(made, spine, len(self.core_left[spine]))
+            self._assign_uplinks(used, spine, len(self.core_left[spine]))
         at_core: dict[int, list[Entry]] = {}
-        for spine in sorted(made.ports):
+        for spine in sorted(used.ports):
             pod, place = divmod(spine, self.up)
-            made.climbs[spine] = climbs = self._choose(spine, len(made.ports[spine]))
+            used.core_uplinks[spine] = core_uplinks = self._choose(spine, len(used.ports[spine]))
             first = place % self.sets * self.half
-            for core_uplink in climbs:
+            for core_uplink in core_uplinks:
                 at_core.setdefault(first + core_uplink, []).append((pod, spine))
         pairs: list[tuple[int, int, int]] = []
         for core, entries in at_core.items():
-            fit = self._balanced(core, entries, made)
+            fit = self._balanced(core, entries, used)
             uplink = core % self.half
             turns = turned(fit, self.near, self.variant) if fit else []
             pairs += [(uplink, fit[a][1], fit[b][1]) for a, b in turns]
-        return self._keep(pairs, made)
+        return self._keep(pairs, used)
 
-    def _fill(self, made: _Climb, spine: int, wanted: int) -> None:
+    def _assign_uplinks(self, used: _UplinkUse, spine: int, wanted: int) -> None:
         """Lets leaves that are done send too, where a spine has more uplinks to load than leaves that are not."""
         pod, uplink = divmod(spine, self.up)
         leaves = self.shape.pods[pod]
-        lacking = min(wanted, len(leaves)) - len(made.ports.get(spine, ()))
+        lacking = min(wanted, len(leaves)) - len(used.ports.get(spine, ()))
         for step in range(len(leaves)):
             if lacking <= 0:
                 break
             leaf = leaves[(uplink + step) % len(leaves)]
-            if made.stage.free(leaf, uplink):
-                made.port(spine, leaf, uplink)
+            if used.stage.free(leaf, uplink):
+                used.port(spine, leaf, uplink)
                 lacking -= 1
 
     def _choose(self, spine: int, count: int) -> list[int]:
@@ -94,7 +94,7 @@ class ThreeTier:
             wanted = wanted + [k for k in range(self.half) if k not in there][: count - len(wanted)]
         return wanted
 
-    def _balanced(self, core: int, entries: list[Entry], made: _Climb) -> list[Entry]:
+    def _balanced(self, core: int, entries: list[Entry], used: _UplinkUse) -> list[Entry]:
         """The entries of one core, so that no pod has more than half: with other pods' help, else with fewer."""
         pod, most = most_of_one(entries)
         lacking = 2 * most - len(entries)
@@ -104,7 +104,7 @@ class ThreeTier:
         for step in range(len(self.pods)):
             helper = self.pods[(start + step) % len(self.pods)]
             if helper != pod and lacking:
-                found = self._help(core, helper, lacking, made)
+                found = self._help(core, helper, lacking, used)
                 entries += [(helper, spine) for spine in found]
                 lacking -= len(found)
         entries.sort()
@@ -112,7 +112,7 @@ class ThreeTier:
         own = [entry for entry in entries if entry[0] == pod]
         return sorted(others + own[: len(others)])
 
-    def _help(self, core: int, pod: int, wanted: int, made: _Climb) -> list[int]:
+    def _help(self, core: int, pod: int, wanted: int, used: _UplinkUse) -> list[int]:
         """Spines of a pod that lend their free uplink to the core, each with a leaf that has a NIC free."""
         core_set, core_uplink = divmod(core, self.half)
         leaves = self.shape.pods[pod]
@@ -121,28 +121,28 @@ class ThreeTier:
             spine = pod * self.up + place
             if len(found) == wanted:
                 break
-            if core_uplink in made.climbs.get(spine, ()):
+            if core_uplink in used.core_uplinks.get(spine, ()):
                 continue
             for step in range(len(leaves)):
                 leaf = leaves[(core_uplink + step) % len(leaves)]
-                if made.stage.free(leaf, place):
-                    made.port(spine, leaf, place)
-                    made.climbs.setdefault(spine, []).append(core_uplink)
+                if used.stage.free(leaf, place):
+                    used.port(spine, leaf, place)
+                    used.core_uplinks.setdefault(spine, []).append(core_uplink)
                     found.append(spine)
                     break
         return found
 
-    def _keep(self, pairs: list[tuple[int, int, int]], made: _Climb) -> bool:
+    def _keep(self, pairs: list[tuple[int, int, int]], used: _UplinkUse) -> bool:
         """Joins leaves and climbs at every spine; adds the stage's flows where they load anything new."""
-        climbs: dict[int, list[int]] = {}
+        core_uplinks: dict[int, list[int]] = {}
         for core_uplink, spine, _ in pairs:
-            climbs.setdefault(spine, []).append(core_uplink)
+            core_uplinks.setdefault(spine, []).append(core_uplink)
         above: dict[Entry, int] = {}
         below: dict[Entry, int] = {}
         carried: dict[int, list[int]] = {}
-        for spine, uplinks in climbs.items():
+        for spine, uplinks in core_uplinks.items():
             uplinks.sort()
-            leaves = sorted(made.ports[spine][: len(uplinks)])
+            leaves = sorted(used.ports[spine][: len(uplinks)])
             count = len(leaves)
             back = self.near * self.shape.rails - self.variant
             for place, core_uplink in enumerate(uplinks):
@@ -150,9 +150,9 @@ class ThreeTier:
                 below[spine, core_uplink] = leaves[(place - back) % count]
             for leaf in leaves:
                 carried.setdefault(leaf, []).append(spine % self.up)
-        if not self._count(carried, climbs):
+        if not self._count(carried, core_uplinks):
             return False
-        senders, receivers = made.stage.nics(carried, self.variant)
+        senders, receivers = used.stage.nics(carried, self.variant)
         number, up = self.sweep.stages, self.up
         for core_uplink, one, other in pairs:
             a, b = (above[one, core_uplink], one % up), (below[other, core_uplink], other % up)
@@ -160,10 +160,10 @@ class ThreeTier:
         self.sweep.stages += 1
         return True
 
-    def _count(self, carried: dict[int, list[int]], climbs: dict[int, list[int]]) -> bool:
+    def _count(self, carried: dict[int, list[int]], core_uplinks: dict[int, list[int]]) -> bool:
         """Takes off what the stage loads; True where that is anything new."""
         leaf_new = _take_off(self.left, carried)
-        core_new = _take_off(self.core_left, climbs)
+        core_new = _take_off(self.core_left, core_uplinks)
         self.loaded_leaf_spine += leaf_new
         self.loaded_spine_core += core_new
         return bool(leaf_new or core_new)

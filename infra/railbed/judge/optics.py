@@ -24,9 +24,12 @@ NAMES = {
     "rx_power_dbm": ("receive power", "dBm"), "tx_power_dbm": ("transmit power", "dBm"),
 }  # fmt: skip
 LIGHT = "rx_power_dbm"
-UNCORRECTED, LINK_DOWNS = "rx_pcs_symbol_err_phy", "link_down_events_phy"
-"""Of mlx5: symbols that the error correction did not mend, and links that went down (Linux, Documentation/networking/
-device_drivers/ethernet/mellanox/mlx5/counters.rst)."""
+SENDS_AGAIN = "PLR"
+"""How mlxlink names a link that sends again what the error correction left (physical layer retransmission). What is lost there
+all the same are symbol errors of the port, which ``fabric.port_errors`` holds."""
+UNCORRECTED = "rx_pcs_symbol_err_phy"
+"""Of mlx5: symbols that the error correction did not mend (Linux, Documentation/networking/device_drivers/ethernet/mellanox/mlx5/
+counters.rst)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,12 @@ class Port:
     raw_ber: float | None = None
     """Bit error ratio before the error correction; None where nobody tells."""
     uncorrected: int | None = None
-    """Errors that were left: on InfiniBand after the link sent again what was lost, else behind the error correction."""
-    link_downs: int | None = None
+    """Errors that the error correction left; None where nobody tells."""
+
+    @property
+    def sends_again(self) -> bool:
+        """Whether what the error correction leaves is no loss yet."""
+        return SENDS_AGAIN in self.fec
 
 
 def of_link(text: str) -> Port:
@@ -54,12 +61,12 @@ def of_link(text: str) -> Port:
     found = mlxlink.plain(text)
     if found["errors"]:
         return Port(problem=found["errors"][0])
-    errors = found["symbol_errors"] if found["symbol_errors"] is not None else found["effective_errors"]
+    errors = whole(found["effective_errors"])
     if found["state"] is None and errors is None:
         return Port(problem="its answer holds no port")
     return Port(
         copper=_copper(found["cable"], found["technology"]), readings=found, outside=tuple(found["outside"]),
-        fec=found["fec"] or "", raw_ber=found["raw_ber"], uncorrected=whole(errors), link_downs=whole(found["link_downs"]),
+        fec=found["fec"] or "", raw_ber=found["raw_ber"], uncorrected=errors,
     )  # fmt: skip
 
 
@@ -73,7 +80,7 @@ def of_interface(module: str, statistics: str) -> Port:
         return Port(problem="its answer holds no port")
     return Port(
         copper=_copper(found["technology"], found["connector"], found["type"]), readings=found,
-        outside=tuple(found["outside"]), uncorrected=counters.get(UNCORRECTED), link_downs=counters.get(LINK_DOWNS),
+        outside=tuple(found["outside"]), uncorrected=counters.get(UNCORRECTED),
     )  # fmt: skip
 
 
@@ -94,9 +101,9 @@ class Card:
 def judge(cards: list[Card]) -> tuple[Verdict, str, list[str]]:
     """Verdict, reason and the rails that are broken.
 
-    Fail: a reading beyond an alarm limit of its module, more bit errors than the error correction was made for, errors that were
-    left, or a link that went down between the readings. Unproven: a port that could not be read, or of which something of this is
-    not known. What lies beyond a warning limit only is mentioned.
+    Fail: a reading beyond an alarm limit of its module, more bit errors than the error correction was made for, or errors that it
+    left between the readings. Unproven: a port that could not be read, or of which something of this is not known. What lies
+    beyond a warning limit only is mentioned.
     """
     broken: dict[str, list[str]] = {}
     doubts, notes = [], []
@@ -121,7 +128,7 @@ def judge(cards: list[Card]) -> tuple[Verdict, str, list[str]]:
     beside = f"; {few(notes, MOST_SHOWN, '; ')}" if notes else ""
     return (
         Verdict.PASS,
-        f"{' and '.join(kinds)}; no error was left and no link went down under load{beside}",
+        f"{' and '.join(kinds)}; the error correction left no error under load{beside}",
         [],
     )
 
@@ -147,11 +154,9 @@ def _errors(card: Card) -> list[str]:
         found.append(
             f"a bit error ratio of {after.raw_ber:.2g} before the error correction, which is made for {PRE_FEC_BER:g}"
         )
-    if before is not None and not before.problem:
+    if before is not None and not after.sends_again:
         left = _more(before.uncorrected, after.uncorrected)
-        downs = _more(before.link_downs, after.link_downs)
         found += [f"{left} errors were left uncorrected under load"] if left else []
-        found += [f"its link went down {downs} times under load"] if downs else []
     return found
 
 
@@ -168,11 +173,12 @@ def _unknown(card: Card) -> list[str]:
     if after.problem:
         return [after.problem]
     found = []
-    if before is None or before.problem:
-        why = before.problem if before else "nobody read it"
-        found.append(f"what happened under load is not known: {why}")
-    if after.uncorrected is None or after.link_downs is None:
-        found.append("nobody tells its errors")
+    if not after.sends_again:
+        if before is None or before.problem:
+            why = before.problem if before else "nobody read it"
+            found.append(f"what happened under load is not known: {why}")
+        if after.uncorrected is None:
+            found.append("nobody knows what the error correction left")
     light = after.readings.get(LIGHT) or {}
     values, low, high = light.get("values") or [], light.get("low_alarm"), light.get("high_alarm")
     if not after.copper and (not values or None in values):

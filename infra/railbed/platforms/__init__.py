@@ -37,7 +37,7 @@ SINGLE = ("lab", "metal")
 """Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
 left the plan."""
 RENEWED = ("aws",)
-"""Platforms whose groups go on counting an instance that is gone, unless they are told."""
+"""Platforms whose groups count a terminated instance until it is reported to them."""
 Say = Callable[[str], None]
 
 
@@ -49,13 +49,13 @@ def _part(kind: str, part: str) -> Any:
 
 def build(plan: ClusterPlan, stack: str) -> pulumi.Output[Any]:
     """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
-    from railbed.platforms.cloud.told import told
+    from railbed.platforms.cloud.engine_errors import without_traceback
 
     site = site_of(plan.platform, Workspace(find_root(), stack))
     # Before anything is made: without its keys no node could install anything.
     repositories.of(plan, site.work.published_keys)
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, site)
-    return output.apply(told(lambda body: contract_store.authenticated(site.work, body)))
+    return output.apply(without_traceback(lambda body: contract_store.authenticated(site.work, body)))
 
 
 def site_of(kind: str, work: Workspace) -> Site:
@@ -119,20 +119,20 @@ def preflight(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Looks at the account, zone, shapes, quota and reservations (or BMCs) that the plan needs. Reads only."""
     if plan.platform == LOCAL:
         return examine(plan)
-    found: list[Finding] = _part(plan.platform, "preflight").look(plan, today)
+    found: list[Finding] = _part(plan.platform, "preflight").check(plan, today)
     return found
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
-    """Ends exactly the instances of ``gone``, before the engine makes the pools smaller; says what was done.
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
+    """Ends exactly the instances of ``to_remove``, before the engine makes the pools smaller; says what was done.
 
     They must be drained and idle: that is the caller's to know. Instances that are gone already are fine. Raises
     RailbedError where one is not a member of its pool, or the provider would choose others; Unsupported where it cannot be
     done for a platform.
     """
-    if not gone or plan.platform in SINGLE:
+    if not to_remove or plan.platform in SINGLE:
         return []
-    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, gone)
+    done: list[str] = _part(plan.platform, "scale_in").scale_in(plan, stack, to_remove)
     return done
 
 

@@ -17,7 +17,7 @@ from railbed.platforms.cloud import imds
 def machine(facts: Machine, *, with_fabric: bool = True) -> contract.Machine:
     """The catalogue's facts that checks and roles need; what nobody published is None.
 
-    Without a fabric NCCL is told nothing of it: a plugin that is named and finds no rails ends every job.
+    Without a fabric NCCL's configuration names none: a plugin that finds no rails ends every job.
     """
     return contract.Machine(
         key=facts.key,

@@ -8,7 +8,7 @@ from railbed.spec.services import certificates
 
 
 def of(plan: ClusterPlan) -> site.Services:
-    """What nodes are told of the site's services."""
+    """The site's services, as nodes need them."""
     dns = plan.site.dns
     return site.Services(
         dns=site.Dns(servers=dns.servers, search=dns.search) if dns else None,
@@ -31,9 +31,9 @@ def _directory(plan: ClusterPlan) -> site.Directory | None:
     wanted = plan.site.directory
     if wanted is None:
         return None
-    told = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
-    told["people_filter"] = wanted.people_filter or ""
-    return site.Directory(**told)
+    fields = wanted.model_dump() | {"ca": "".join(certificates(wanted.ca)), "bind_dn": wanted.bind_dn or ""}
+    fields["people_filter"] = wanted.people_filter or ""
+    return site.Directory(**fields)
 
 
 def _homes(plan: ClusterPlan) -> site.Homes | None:

@@ -88,5 +88,5 @@ def picture(
 
 
 def known(collective: str) -> bool:
-    """True where bus bandwidth can be told from size and time."""
+    """True where bus bandwidth follows from size and time."""
     return ranks.factor(collective, 2) is not None

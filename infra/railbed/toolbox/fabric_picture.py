@@ -37,11 +37,11 @@ class Row(NamedTuple):
 
 def svg(fabric: Fabric, names: Names) -> str:
     """The drawing of one plane; all planes are alike. Raises UsageError where matplotlib is missing."""
-    wish = fabric.wish
+    request = fabric.request
     counts = ", ".join(f"{count} {tier}" for tier, count in fabric.switches.items() if count)
     wires = ", ".join(f"{count} {tier.replace('_', '–')}" for tier, count in fabric.cables.items() if count)
-    planes = f"; {wish.planes} planes alike, one is drawn" if wish.planes > 1 else ""
-    title = f"{wish.nodes} nodes of {wish.rails} rails, {wish.radix}-port switches, tiers: {fabric.tiers}"
+    planes = f"; {request.planes} planes alike, one is drawn" if request.planes > 1 else ""
+    title = f"{request.nodes} nodes of {request.rails} rails, {request.radix}-port switches, tiers: {fabric.tiers}"
     figure, [axis] = plotting.figure(*SIZE_IN)
     axis.set(xlim=(0, 1), ylim=(-0.6, 3.6))
     axis.axis("off")
@@ -55,7 +55,7 @@ def svg(fabric: Fabric, names: Names) -> str:
 
 
 def _small(axis: Any, fabric: Fabric, names: Names) -> None:
-    rails = fabric.wish.rails
+    rails = fabric.request.rails
     colours = [RAILS[leaf % rails % len(RAILS)] for leaf in range(fabric.leaf)]
     spines, leaves = _row(fabric.spine, SPINE), _row(fabric.leaf, LEAF)
     pairs = Counter(
@@ -97,7 +97,7 @@ def _large(axis: Any, fabric: Fabric) -> None:
         labels[-1] = f"{fabric.pods - SHOWN + 1} more pods\n≤ {half} leaf × {up} spine"
     _boxes(axis, below, 0.5, ["#dbe9f6"] * len(pods), labels)
     axis.vlines(below.middles, UNIT, LEAF, colors="#999999", linewidth=1.5, zorder=1)
-    label = f"{fabric.wish.nodes} nodes in {fabric.units} scalable units of {fabric.down}"
+    label = f"{fabric.request.nodes} nodes in {fabric.units} scalable units of {fabric.down}"
     rule = "rail i of every node of a unit on leaf i of the unit"
     _boxes(axis, Row([0.5], 0.99, UNIT), 0.5, ["#f5f5f5"], [f"{label}\n{rule}"])
     axis.text(

@@ -1,6 +1,6 @@
 """nccl-tests over nodes, as command lines under the scheduler, and where NCCL writes its log. Pure.
 
-One rank a GPU, one program a collective, started by Slurm over PMIx (NVIDIA/nccl-tests README, "Running with multiple
+Over nodes one rank a GPU, one program a collective, started by Slurm over PMIx (NVIDIA/nccl-tests README, "Running with multiple
 processes"; Slurm, mpi_guide). Ranks get the whole of their nodes: a rank that is bound to one processor starves NCCL's own
 threads. NCCL's settings for the fabric are in /etc/nccl.conf (role ``nccl``).
 """
@@ -25,6 +25,7 @@ from railbed.defaults import (
 RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
 """How often a start moves the data of each size. Out of place and in place each: one to synchronise, -n, one for the check
 (NVIDIA/nccl-tests, src/common.cu, BenchTime)."""
+CLEAN_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOG = "railbed-nccl."
 """How the names of NCCL's logs begin."""
 
@@ -60,8 +61,38 @@ def start(
         "timeout", "-k", "5", str(limit),
         "env", "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=INIT,NET,ENV,GRAPH",
         f"NCCL_DEBUG_FILE={NCCL_LOG_FOLDER}/{LOG}{log}.%h.%p",
-        *step,
-        f"{NCCL_TESTS_FOLDER}/{op}_perf", "-b", str(sizes[0]), "-e", str(sizes[-1]), "-f", str(_factor(sizes)), "-g", "1",
+        *step, *_program(op, sizes, gpus=1),
+    )  # fmt: skip
+
+
+def inside(
+    op: str, gpus: int, sizes: Sequence[int], *, nodes: Sequence[str] = (), reservation: str = ""
+) -> tuple[str, ...]:
+    """Runs a collective over the GPUs of a node, in one process; on each of ``nodes`` by itself, all at once, where the scheduler
+    starts it. Without ``nodes`` on the node where this runs.
+
+    The process gets none of the scheduler's variables: an MPI program that sees those of a step takes itself for a rank of the
+    whole step, and here every node is a world of its own. Slurm's device cgroup is what gives it the GPUs.
+    """
+    program = ("env", "-i", CLEAN_PATH, *_program(op, sizes, gpus=gpus))
+    end = ("timeout", "-k", "5", str(COLLECTIVE_TIMEOUT_S))
+    if not nodes:
+        return (*end, *program)
+    limit = limit_s(len(nodes))
+    return (
+        "timeout", "-k", "5", str(limit),
+        "srun", "--mpi=none", "--label", "--exclusive", "--mem=0", f"--gpus-per-node={gpus}", "--cpu-bind=none",
+        f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=0", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
+        f"--nodelist={','.join(nodes)}", f"--time={limit // 60 + 1}", "--job-name=railbed-collectives",
+        f"--comment={STEP_COMMENT}", *([f"--reservation={reservation}"] if reservation else []),
+        *end, *program,
+    )  # fmt: skip
+
+
+def _program(op: str, sizes: Sequence[int], *, gpus: int) -> tuple[str, ...]:
+    """The program and its arguments. ``gpus``: of one process."""
+    return (
+        f"{NCCL_TESTS_FOLDER}/{op}_perf", "-b", str(sizes[0]), "-e", str(sizes[-1]), "-f", str(_factor(sizes)), "-g", str(gpus),
         "-n", str(COLLECTIVE_ITERATIONS), "-w", str(COLLECTIVE_WARMUP), "-a", "3", "-c", "1",
     )  # fmt: skip
 

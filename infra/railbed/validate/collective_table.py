@@ -69,26 +69,33 @@ def case_of(op: str, nodes: int, machine: Machine) -> Case:
 def judged_log(text: str, question: Question, nodes: list[str], machine: Machine) -> Judged | None:
     """The verdict on the question's table in a log; None without a row for it or an expectation."""
     match = NAME.fullmatch(question.claim.id)
-    expectation = question.claim.expectation
     tables = [t for t in nccl_tests.read(text).tables if match and t.collective == match[1] and t.rows]
-    if match is None or not tables or expectation is None or machine.nic_gbps is None:
+    if match is None or not tables or question.claim.expectation is None or machine.nic_gbps is None:
         return None
     case = case_of(match[1], len(nodes), machine)
-    deciding = gating_size(machine, question.claim)
+    return judged_table(tables[-1], question, nodes, case, gating_size(machine, question.claim))
+
+
+def judged_table(
+    table: nccl_tests.Table, question: Question, nodes: list[str], case: Case, deciding: int
+) -> Judged:
+    """The verdict on a table with rows, on a question with an expectation. ``deciding``: the message size in bytes."""
+    expectation = question.claim.expectation
+    assert expectation is not None
     informing = expectation.model_copy(update={"expected": None, "floor": None})
 
     def expectation_at(size_bytes: int) -> Expectation:
         """One size decides, so that runs can be compared; what the others must reach is the curve's."""
         return expectation if size_bytes >= deciding * SIZE_SLACK or not expectation.curve else informing
 
-    record, problems, proven = nccl_log.judge_table(tables[-1], case, expectation_at)
-    record = _on_the_curve(record, tables[-1], case, expectation.curve)
-    rows = nccl_tests.plain_rows(tables[-1])
-    largest = max(row.size_bytes for row in tables[-1].rows)
+    record, problems, proven = nccl_log.judge_table(table, case, expectation_at)
+    record = _on_the_curve(record, table, case, expectation.curve)
+    rows = nccl_tests.plain_rows(table)
+    largest = max(row.size_bytes for row in table.rows)
     if record.verdict is not Verdict.FAIL and largest < (expectation.size_bytes or 0) * SIZE_SLACK:
         reason = f"its largest size is {largest} B; its reference was published at {expectation.size_bytes} B"
         record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
-    ran_on = sorted(tables[-1].nodes)
+    ran_on = sorted(table.nodes)
     if record.verdict is Verdict.PASS and ran_on != sorted(nodes):
         reason = f"it ran on {', '.join(ran_on)}, not on {', '.join(sorted(nodes))}"
         record = record.model_copy(update={"verdict": Verdict.UNPROVEN, "reason": reason})
@@ -96,7 +103,13 @@ def judged_log(text: str, question: Question, nodes: list[str], machine: Machine
         **record.detail, "nodes": nodes, "problems": problems, "rails_proven": proven, "rows": rows,
         "curve": [[one.size_bytes, one.expected, one.floor] for one in expectation.curve],
     }  # fmt: skip
-    return record.model_copy(update={"simulated": question.claim.simulated, "detail": detail})
+    changes = {
+        "simulated": question.claim.simulated,
+        "claim": question.claim.id,
+        "node": question.node,
+        "detail": detail,
+    }
+    return record.model_copy(update=changes)
 
 
 def _on_the_curve(record: Judged, table: nccl_tests.Table, case: Case, reaches: list[Reach]) -> Judged:

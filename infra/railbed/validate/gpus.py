@@ -61,20 +61,21 @@ class Fleet:
 
 def run(validation: ValidationRun) -> None:
     """Measures every node that can take a step, and answers the claims of all of them."""
-    if not validation.scope.asks(PATTERN):
+    questions = [one for one in validation.scope.get(PATTERN) if one.claim.id in RATES_OF]
+    if not questions:
         return
     validation.refresh()
     fleets: dict[str, Fleet] = {}
-    asked = {question.node for question in validation.scope.get(PATTERN)}
-    for question in validation.scope.get(PATTERN):
-        if reason := _obstacle(validation, question.node):
+    asked = {question.node for question in questions}
+    for question in questions:
+        if reason := obstacle(validation, question.node):
             validation.answers.why(PATTERN, reason, [question.node])
             continue
         key = validation.node(question.node).machine
         fleet = fleets.setdefault(key, Fleet(validation.contract.machine(key)))
         fleet.questions.setdefault(question.node, []).append(question)
     for fleet in fleets.values():
-        for nodes in _together(validation, list(fleet.questions)):
+        for nodes in together(validation, list(fleet.questions)):
             validation.say(f"GPUs of {len(nodes)} nodes compute")
             _start(validation, fleet, nodes)
         kept = {name: reply.model_dump(mode="json") for name, reply in sorted(fleet.parts.items())}
@@ -83,7 +84,7 @@ def run(validation: ValidationRun) -> None:
         validation.answers.add(*_answers(validation, fleet))
 
 
-def _obstacle(validation: ValidationRun, name: str) -> str:
+def obstacle(validation: ValidationRun, name: str) -> str:
     """Why the node cannot be measured; empty where it can."""
     if reason := validation.unreachable.get(name) or validation.busy(name):
         return reason
@@ -101,7 +102,7 @@ def _obstacle(validation: ValidationRun, name: str) -> str:
     return reason
 
 
-def _together(validation: ValidationRun, nodes: Sequence[str]) -> Iterator[list[str]]:
+def together(validation: ValidationRun, nodes: Sequence[str]) -> Iterator[list[str]]:
     """Nodes that one step can take: Slurm starts none across the border of a reservation, nor with other numbers of GPUs."""
     groups: dict[tuple[bool, int], list[str]] = {}
     for name in nodes:

@@ -1,4 +1,4 @@
-"""The claim `fabric.optics`: optical modules within their limits, and links that lose nothing while the fabric is loaded.
+"""The claim `fabric.optics`: optical modules within their limits, and links whose errors are corrected under load.
 
 Each node is read twice, before the rails carry data and after the collectives. mlxlink is NVIDIA's (MFT, part of DOCA); mstlink
 of the package `mstflint` is built of the same source (Mellanox/mstflint, mlxlink/) with the same options and JSON. Where a node
@@ -54,7 +54,7 @@ cat "$folder"/*
 """All cards of a node at once, since firmware takes a second or more to answer for one."""
 
 
-def before(validation: ValidationRun) -> None:
+def begin(validation: ValidationRun) -> None:
     """Reads every port for the first time."""
     nodes = _nodes(validation)
     if nodes:

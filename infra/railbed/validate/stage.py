@@ -31,8 +31,10 @@ from railbed.validate import (
     identity,
     job,
     manifest,
+    node_collectives,
     on_node,
     optics,
+    port_errors,
     rails,
     records,
     schedule,
@@ -50,17 +52,17 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.NODE_SUITE.step, on_node.run),
     (measurements.DIAGNOSTICS.step, diagnostics.run),
     (measurements.GPU_PROBE.step, gpus.run),
+    (measurements.NODE_COLLECTIVES.step, node_collectives.run),
     (measurements.CABLING.step, cabling.run),
-    (measurements.OPTICS.step, optics.before),
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
+    (measurements.PORT_COUNTERS.step, port_errors.run),
     (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.JOB.step, job.run),
 )
-"""In this order: what breaks a later step is known before it. Each asks only what is in scope. Ports are read on both sides
-of the load."""
+"""In this order: what breaks a later step is known before it. Each asks only what is in scope."""
 
 
 def run(
@@ -152,7 +154,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         except RailbedError as broken:
             for pattern in table.answered_in(name) or ["*"]:
                 validation.answers.why(pattern, f"{name} broke off: {broken.message}")
-        seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - began, 1)
+        seconds[name] = round(time.monotonic() - began, 1)
 
     step(*STEPS[0])
     shared = (
@@ -161,6 +163,8 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         or checkpoint.asked(validation)
     )
     with acceptance.together(validation, needed=shared and widen):
+        step(measurements.PORT_COUNTERS.step, port_errors.begin)
+        step(measurements.OPTICS.step, optics.begin)
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds

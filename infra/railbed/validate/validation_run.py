@@ -21,6 +21,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.slurm_text import Job, NodeState
 from railbed.errors import RailbedError
 from railbed.judge.optics import Port
+from railbed.parse.port_errors import Counts
 from railbed.validate.answers import Answers
 from railbed.validate.scope import Scope
 
@@ -69,6 +70,8 @@ class ValidationRun:
     """Collectives that crashed; one that ran to its end in a later try has its verdict all the same."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
+    port_counts: Mapping[str, Counts | str] = field(default_factory=dict)
+    """Node → error counters of its rails' ports before anything loaded them, or why there are none."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
     stack_id: str = ""

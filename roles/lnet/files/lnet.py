@@ -68,11 +68,11 @@ def near(root: Path, servers: list[str]) -> list[str]:
             if any(server in own for server in wanted) and rdma(root, link["ifname"]):
                 found.append(str(link["ifname"]))
     if not found:
-        ways = {str(json.loads(run("ip", "-json", "route", "get", one))[0]["dev"]) for one in servers}
-        found = sorted(way for way in ways if rdma(root, way))
+        interfaces = {str(json.loads(run("ip", "-json", "route", "get", one))[0]["dev"]) for one in servers}
+        found = sorted(way for way in interfaces if rdma(root, way))
         if not found:
             raise Refused(
-                f"the way to {', '.join(servers)} is {', '.join(sorted(ways))}, which has no RDMA device: an InfiniBand "
+                f"the way to {', '.join(servers)} is {', '.join(sorted(interfaces))}, which has no RDMA device: an InfiniBand "
                 "interface (IPoIB) or a RoCE one needs an address of the servers' network"
             )
     return list(dict.fromkeys(found))

@@ -148,10 +148,10 @@ def _all(some: list[Link]) -> str:
 
 def addresses() -> dict[str, list[str]]:
     """Interface → its IPv4 addresses with prefix length."""
-    told = json.loads(run("ip", "-json", "-4", "address", "show"))
+    links = json.loads(run("ip", "-json", "-4", "address", "show"))
     return {
         link["ifname"]: [f"{one['local']}/{one['prefixlen']}" for one in link.get("addr_info", ())]
-        for link in told
+        for link in links
         if link
     }
 

@@ -63,7 +63,7 @@ def drives(network_models: list[str]) -> list[Drive]:
             continue
         if (disk["model"] or "").strip() in network_models or in_use(disk):
             continue
-        found.append(look(disk["path"], disk.get("children") or []))
+        found.append(inspect(disk["path"], disk.get("children") or []))
     return sorted(found, key=lambda drive: [int(n) for n in re.findall(r"\d+", drive.path)])
 
 
@@ -72,14 +72,14 @@ def in_use(disk: dict[str, Any]) -> bool:
     return any(disk.get("mountpoints") or []) or any(in_use(one) for one in disk.get("children") or [])
 
 
-def look(path: str, children: list[dict[str, Any]]) -> Drive:
+def inspect(path: str, children: list[dict[str, Any]]) -> Drive:
     """What is on a drive. A signature is read from the drive itself, not from what udev remembers."""
     examined = run("mdadm", "--examine", "--export", path, fine=(0, 1))
     said = dict(line.split("=", 1) for line in examined.splitlines() if "=" in line)
     if said.get("MD_NAME", "").rsplit(":", 1)[-1] == NAME and said.get("MD_LEVEL") == "raid0":
         up = next((one["path"] for one in children if one["type"] == "raid0"), "")
-        held = ", ".join(one["name"] for one in children if one["type"] != "raid0")
-        return Drive(path, said["MD_UUID"], int(said["MD_DEVICES"]), held, up)
+        foreign = ", ".join(one["name"] for one in children if one["type"] != "raid0")
+        return Drive(path, said["MD_UUID"], int(said["MD_DEVICES"]), foreign, up)
     signatures = json.loads(run("wipefs", "--no-act", "--json", path) or "{}").get("signatures") or []
     kinds = {one["type"] for one in signatures} | {one["name"] for one in children}
     return Drive(path, "", 0, ", ".join(sorted(kinds)))

@@ -52,8 +52,8 @@ def run(argv: list[str], timeout_s: int, **environment: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise Refused(f"{argv[0]}: {failed}") from None
     if done.returncode:
-        told = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
-        raise Refused(told or f"{argv[0]} ended with {done.returncode}")
+        output = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-LAST_LINES:])
+        raise Refused(output or f"{argv[0]} ended with {done.returncode}")
     return done.stdout.strip()
 
 

@@ -15,7 +15,7 @@ from tests.program.clouds.view import Node
 
 from railbed import plan, spec
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.oci import discover, session
 from railbed.platforms.oci.nodes import Group
 
@@ -56,12 +56,14 @@ def members(wanted: ClusterPlan) -> dict[str, list[Node]]:
     return found
 
 
-def looked_up(fake: Fake, monkeypatch: pytest.MonkeyPatch, known: Before | None = None, **more: Any) -> Any:
+def looked_up(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, known: PreviousContract | None = None, **more: Any
+) -> Any:
     names = ("identity", "compute", "management", "network", "limits", "lustre", "work", "bastion")
     monkeypatch.setattr(session, "clients", lambda region: session.Clients(**dict.fromkeys(names, fake)))
     monkeypatch.setattr("railbed.platforms.cloud.consoles.CONSOLE_TIMEOUT_S", 0.0)
     groups = {"h100": [Group("cluster_network", "h100-id")]}
-    empty = Before(names={}, host_keys={})
+    empty = PreviousContract(names={}, host_keys={})
     return discover.statuses("r", COMPARTMENT, "subnet", groups, {"h100": 2}, [], known or empty, {}, **more)[
         "h100"
     ]

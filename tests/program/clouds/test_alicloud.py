@@ -96,7 +96,7 @@ def test_too_few_bought_nodes_are_a_partial_contract_and_a_finding(
     (missing,) = done.contract["missing"]
     assert (missing["asked"], missing["found"]) == (68, 60)
     assert missing["reasons"] == ["8 more nodes must be bought in the HPN zone"]
-    bad = [one for one in preflight.look(plan, TODAY) if not one.ok and one.needed]
+    bad = [one for one in preflight.check(plan, TODAY) if not one.ok and one.needed]
     assert len(bad) == 1
     assert "60 of 68" in bad[0].found
 
@@ -105,7 +105,7 @@ def test_nodes_that_end_before_the_job_are_a_finding(workdir: Path, monkeypatch:
     plan = planned()
     one = Api.whole(monkeypatch, plan)
     one.free_nodes[3] = eflo_node(one.free_nodes[3].node_id, expired_time="2027-01-20T00:00Z")
-    bad = [finding for finding in preflight.look(plan, TODAY) if not finding.ok and finding.needed]
+    bad = [finding for finding in preflight.check(plan, TODAY) if not finding.ok and finding.needed]
     assert "one ends on 2027-01-20" in bad[0].found
 
 
@@ -135,7 +135,7 @@ def test_a_shape_without_erdma_is_on_no_fabric(workdir: Path, monkeypatch: pytes
     Api.whole(monkeypatch, plan).interfaces = 0
     with pytest.raises(SpecError, match="no eRDMA interface"):
         platforms.build(plan, "test")
-    assert any("eRDMA" in one.name and not one.ok for one in preflight.look(plan, TODAY))
+    assert any("eRDMA" in one.name and not one.ok for one in preflight.check(plan, TODAY))
 
 
 def test_a_rate_that_the_shape_has_not_is_refused() -> None:
@@ -209,7 +209,7 @@ def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.Monk
     with pytest.raises(RailbedError) as wrong:
         platforms.build(plan, "test")
     assert wrong.value.code == "ACCOUNT"
-    assert [finding.ok for finding in preflight.look(plan, TODAY)] == [False]
+    assert [finding.ok for finding in preflight.check(plan, TODAY)] == [False]
 
 
 def test_filesystems_outlive_the_cluster(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

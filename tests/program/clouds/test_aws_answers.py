@@ -202,7 +202,7 @@ def test_preflight_finds_refusals_and_does_not_raise(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str
 ) -> None:
     Wire(monkeypatch, status, code)
-    (finding,) = preflight.look(cases.planned(small()), TODAY)
+    (finding,) = preflight.check(cases.planned(small()), TODAY)
     assert (finding.ok, finding.needed, finding.name) == (False, True, "credentials and account")
     assert code in finding.found
     assert finding.hint
@@ -215,7 +215,7 @@ def test_without_credentials_preflight_says_so(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     reads._session.cache_clear()
-    (finding,) = preflight.look(cases.planned(small()), TODAY)
+    (finding,) = preflight.check(cases.planned(small()), TODAY)
     reads._session.cache_clear()
     assert not finding.ok
     assert "NoCredentials" in finding.found

@@ -237,7 +237,7 @@ def test_group_is_discovered_with_its_host_keys(
 
 def test_preflight_passes_on_what_is_there(account: None) -> None:
     held = reserve("p5.48xlarge", 3, EndDate=datetime.datetime(2027, 6, 1, tzinfo=datetime.UTC))
-    found = preflight.look(_small(held), TODAY)
+    found = preflight.check(_small(held), TODAY)
     assert [one.name for one in found if not one.ok] == []
     assert {one.name.split()[0] for one in found} == {
         "account",
@@ -292,7 +292,7 @@ def test_preflight_says_what_is_wrong(
     held = reserve(reservation.get("shape", "p5.48xlarge"), reservation.get("count", 3), **ends)
     if reservation.get("block"):
         block(boto3.client("ec2", region_name=REGION), held)
-    found = preflight.look(_small(reservation.get("id", held), **platform), TODAY)
+    found = preflight.check(_small(reservation.get("id", held), **platform), TODAY)
     wrong = [one for one in found if not one.ok]
     assert wrong
     assert all(one.needed for one in wrong)
@@ -311,7 +311,7 @@ def test_preflight_of_too_small_a_quota(cpus: float, interfaces: float, said: st
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "emulated")
         bound()
-        found = preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY)
+        found = preflight.check(_small(reserve("p5.48xlarge", 3)), TODAY)
     (wrong,) = [one for one in found if not one.ok]
     assert said in wrong.found
 
@@ -327,9 +327,9 @@ def test_preflight_finds_a_boundary_that_is_missing_or_another(monkeypatch: pyte
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "emulated")
     with emulated({QUOTA: 1_000_000.0, INTERFACES: 5000.0}):
-        (missing,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
+        (missing,) = [one for one in preflight.check(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
         bound(Statement=policies.document("node", "pretrain-a", REGION, ACCOUNT)["Statement"])
-        (another,) = [one for one in preflight.look(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
+        (another,) = [one for one in preflight.check(_small(reserve("p5.48xlarge", 3)), TODAY) if not one.ok]
     assert (missing.name, missing.needed) == ("permissions boundary", True)
     assert "boundary.json" in missing.hint and "no policy arn:aws:iam::" in missing.found
     assert (another.name, another.needed) == ("permissions boundary", False)

@@ -64,7 +64,7 @@ def looked(
 
     monkeypatch.setattr(Session, "_send", send)
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
-    return preflight.look(plan or planned(), TODAY)
+    return preflight.check(plan or planned(), TODAY)
 
 
 def bad(found: list[Any]) -> str:
@@ -156,7 +156,7 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
     monkeypatch.setattr(Session, "_send", lambda *args, **more: error(503, "ServiceUnavailable", "later"))
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
     with pytest.raises(ProviderError) as failed:
-        discover.Look(Session(SUBSCRIPTION), "g").status(["set"], 2, {}, {}, wait=True)
+        discover.PoolReader(Session(SUBSCRIPTION), "g").status(["set"], 2, {}, {}, wait=True)
     assert failed.value.code == "PROVIDER_BUSY"
 
 
@@ -169,7 +169,7 @@ def test_a_link_with_its_own_signature_never_gets_the_token(monkeypatch: pytest.
         return 200, "log" if url.startswith("https://x.") else body
 
     monkeypatch.setattr(Session, "_send", send)
-    look = discover.Look(Session(SUBSCRIPTION), "g")
+    look = discover.PoolReader(Session(SUBSCRIPTION), "g")
     look.paths["vm"] = "/x"
     assert look.console("vm") == "log"
     assert [signed for _, signed in sent] == [True, False]

@@ -108,7 +108,9 @@ def test_every_call_is_one_of_the_api_and_reads(workdir: Path, monkeypatch: pyte
     fake = FakeGoogle(cases.members(planned()), {})
     monkeypatch.setattr(Session, "_connection", lambda session: fake)
     plan = planned()
-    look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "pretrain-a"})
+    look = discover.PoolReader(
+        Session("example-project"), "europe-west1-b", {"railbed-cluster": "pretrain-a"}
+    )
     status = look.status(["h200-0-1a2b3c4"], plan.pools[0].size, {}, {}, wait=True)
     assert len(status.members) == plan.pools[0].size
     patterns = {

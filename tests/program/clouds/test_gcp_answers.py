@@ -83,7 +83,7 @@ def looked(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> list[Any]:
     answers = {key: value for key, value in answers.items() if value is not None}
     monkeypatch.setattr(Session, "_connection", lambda session: Scripted(answers))
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
-    return preflight.look(planned(), TODAY)
+    return preflight.check(planned(), TODAY)
 
 
 def bad(found: list[Any]) -> str:
@@ -158,7 +158,7 @@ def test_discovery_that_stays_busy_is_an_error_that_says_so(monkeypatch: pytest.
     down = Scripted({"": Answer(503, {"error": {"code": 503, "message": "backend error"}})})
     monkeypatch.setattr(Session, "_connection", lambda session: down)
     monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
-    look = discover.Look(Session("example-project"), "europe-west1-b", {"railbed-cluster": "a"})
+    look = discover.PoolReader(Session("example-project"), "europe-west1-b", {"railbed-cluster": "a"})
     with pytest.raises(ProviderError) as failed:
         look.status(["g"], 2, {}, {}, wait=True)
     assert failed.value.code == "PROVIDER_BUSY"

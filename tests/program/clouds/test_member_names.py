@@ -10,7 +10,7 @@ from tests.program.clouds.pools import planned
 from railbed import plan as plans
 from railbed.platforms.alicloud import capacity, session
 from railbed.platforms.cloud import members
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.nebius import discover as nebius_discover
 
@@ -46,7 +46,7 @@ def test_a_nebius_node_has_the_name_of_its_resource_whatever_is_missing() -> Non
         nebius_discover.Seen(id=f"id-{place}", address="" if place == 1 else "10.0.0.1") for place in range(4)
     ]
     status = nebius_discover.status(
-        plan, pool.name, there, Before(names={}, host_keys={}), ["ssh-ed25519 AAAA"] * 4
+        plan, pool.name, there, PreviousContract(names={}, host_keys={}), ["ssh-ed25519 AAAA"] * 4
     )
     named = members.named(plans.node_names(pool.name, 4, 0), status.members, {})
     assert {one.id: name for name, one in named.items()} == {

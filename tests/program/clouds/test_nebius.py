@@ -19,7 +19,7 @@ from railbed.catalog import load_machine
 from railbed.contract import Jump
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.nebius import discover, preflight, presets, seeds
 from railbed.platforms.nebius.support import SUPPORT
@@ -129,7 +129,7 @@ def test_keys_that_an_operator_read_bring_nodes_in(build: Callable[..., recordin
 def test_a_known_key_stays_and_another_one_is_for_the_operator_to_explain() -> None:
     wanted = made_plan("nebius-cluster", with_keys)
     made = [discover.Seen(id="h100-0-id", address="10.64.0.9"), discover.Seen(id="new", address="10.64.0.10")]
-    known = Before(names={}, host_keys={"h100-0-id": [key(9)], "new": [key(8)]})
+    known = PreviousContract(names={}, host_keys={"h100-0-id": [key(9)], "new": [key(8)]})
     made.append(discover.Seen(id="fresh", address="10.64.0.11"))
     found = discover.status(wanted, "h100", made, known, [key(5), key(6), key(7)])
     assert [one.host_keys for one in found.members] == [[key(0)], [key(8)], [key(7)]]
@@ -138,7 +138,7 @@ def test_a_known_key_stays_and_another_one_is_for_the_operator_to_explain() -> N
 def test_an_instance_without_an_address_is_missing_and_said() -> None:
     wanted = made_plan("nebius-cluster", with_keys)
     silent = discover.seen("h100-1-id", {"network_interfaces": []})
-    found = discover.status(wanted, "h100", [silent], Before(names={}, host_keys={}), [key(5)])
+    found = discover.status(wanted, "h100", [silent], PreviousContract(names={}, host_keys={}), [key(5)])
     assert (found.members, found.reasons) == ([], ["h100-1-id of h100 has no address yet"])
 
 
@@ -273,7 +273,7 @@ def test_what_nebius_has_not_is_refused(
 
 
 def test_preflight_names_what_it_could_not_look_at() -> None:
-    found = preflight.look(made_plan("nebius-cluster"), TODAY)
+    found = preflight.check(made_plan("nebius-cluster"), TODAY)
     unseen = [one for one in found if not one.ok]
     assert {one.name for one in unseen} == {"project", "image", "quota", "fabric"}
     assert all(not one.needed and one.hint for one in unseen)
@@ -281,12 +281,12 @@ def test_preflight_names_what_it_could_not_look_at() -> None:
 
 def test_preflight_names_the_image_of_a_pool_too() -> None:
     plan = made_plan("nebius-cluster", lambda data: data["pools"][0].update(image="computeimage-baked"))
-    hints = [one.hint for one in preflight.look(plan, TODAY) if one.name == "image"]
+    hints = [one.hint for one in preflight.check(plan, TODAY) if one.name == "image"]
     assert len(hints) == 2 and "computeimage-baked" in hints[1]
 
 
 def test_preflight_finds_capacity_that_ends_before_the_job() -> None:
-    found = preflight.look(made_plan("nebius-cluster"), datetime.date(2027, 2, 1))
+    found = preflight.check(made_plan("nebius-cluster"), datetime.date(2027, 2, 1))
     assert any("it ends on 2027-03-15" in one.found and one.needed for one in found if not one.ok)
 
 

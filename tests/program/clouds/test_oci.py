@@ -24,7 +24,7 @@ from tests.program.clouds.view import Node
 from railbed import platforms
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.oci import filesystems
@@ -314,14 +314,14 @@ def test_recordings_of_consoles_are_deleted_again(monkeypatch: pytest.MonkeyPatc
 
 def test_a_preview_records_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake({"h100": [Node("a", "10.0.0.1", console(1))]})
-    found = looked_up(fake, monkeypatch, Before(names={}, host_keys={"a": [key(7)]}), preview=True)
+    found = looked_up(fake, monkeypatch, PreviousContract(names={}, host_keys={"a": [key(7)]}), preview=True)
     assert fake.captured == []
     assert found.members == [Member(id="a", address="10.0.0.1", host_keys=[key(7)])]
 
 
 def test_a_console_that_scrolled_on_says_nothing_against_a_known_key(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake({"h100": [Node("a", "10.0.0.1", "login: "), Node("b", "10.0.0.2", console(2))]})
-    known = Before(names={}, host_keys={"a": [key(1)], "b": [key(9)]})
+    known = PreviousContract(names={}, host_keys={"a": [key(1)], "b": [key(9)]})
     found = looked_up(fake, monkeypatch, known)
     assert found.members[0].host_keys == [key(1)]
     assert found.members[1].host_keys == [key(2)]

@@ -113,7 +113,7 @@ def test_an_api_that_stays_busy_is_an_error_and_no_empty_pool(http: Callable[...
 
 def test_preflight_says_that_credentials_are_expired(http: Callable[..., Answering]) -> None:
     http((401, EXPIRED))
-    (finding,) = preflight.look(made_plan("oci-cluster"), TODAY)
+    (finding,) = preflight.check(made_plan("oci-cluster"), TODAY)
     assert not finding.ok
     assert "NotAuthenticated" in finding.found
     assert "log in" in finding.hint
@@ -121,7 +121,7 @@ def test_preflight_says_that_credentials_are_expired(http: Callable[..., Answeri
 
 def test_preflight_says_that_the_account_is_another_one(http: Callable[..., Answering]) -> None:
     http((404, HIDDEN))
-    (finding,) = preflight.look(made_plan("oci-cluster"), TODAY)
+    (finding,) = preflight.check(made_plan("oci-cluster"), TODAY)
     assert not finding.ok
     assert "OCI_CLI_PROFILE" in finding.hint
 
@@ -131,10 +131,10 @@ def test_preflight_without_any_credentials(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(
         oci.config, "from_file", lambda **kw: real(file_location=str(tmp_path / "none"), **kw)
     )
-    (finding,) = preflight.look(made_plan("oci-cluster"), TODAY)
+    (finding,) = preflight.check(made_plan("oci-cluster"), TODAY)
     assert (finding.name, finding.ok) == ("credentials", False)
     monkeypatch.setenv("OCI_CLI_AUTH", "guess")
-    (finding,) = preflight.look(made_plan("oci-cluster"), TODAY)
+    (finding,) = preflight.check(made_plan("oci-cluster"), TODAY)
     assert "not known" in finding.found
 
 
@@ -198,7 +198,7 @@ def preflighted(
     names = ("identity", "compute", "management", "network", "limits", "lustre", "work", "bastion")
     account = Account(**change)
     monkeypatch.setattr(session, "clients", lambda region: session.Clients(**dict.fromkeys(names, account)))
-    return [one for one in preflight.look(wanted, today) if not one.ok]
+    return [one for one in preflight.check(wanted, today) if not one.ok]
 
 
 def test_preflight_of_an_account_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

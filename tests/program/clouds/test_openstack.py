@@ -19,7 +19,7 @@ from tests.program.clouds.view import Node
 from railbed import plan, platforms, spec
 from railbed.errors import RailbedError, SpecError, Unsupported
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.cloud.support import FEATURES
 from railbed.platforms.openstack import discover
 from railbed.platforms.openstack.support import SUPPORT
@@ -278,7 +278,7 @@ def test_sixty_of_sixty_eight_is_a_partial_contract(build: Callable[..., recordi
 
 def looked_up(fake: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Any:
     monkeypatch.setattr("railbed.platforms.cloud.consoles.CONSOLE_TIMEOUT_S", 0.0)
-    known = more.pop("known", Before(names={}, host_keys={}))
+    known = more.pop("known", PreviousContract(names={}, host_keys={}))
     given = more.pop("given", {})
     more.setdefault("preview", False)
     return discover.statuses(fake, {"h100": ["h100-0-id"]}, {"h100": 1}, {}, NETWORK, known, given, **more)[
@@ -302,6 +302,6 @@ def test_a_cloud_without_consoles_takes_the_keys_that_an_operator_read(
 
 def test_a_forged_key_is_seen_on_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake({"h100": [Node("a", "10.64.0.11", console(2))]})
-    found = looked_up(fake, monkeypatch, known=Before(names={}, host_keys={"a": [key(1)]}))
+    found = looked_up(fake, monkeypatch, known=PreviousContract(names={}, host_keys={"a": [key(1)]}))
     assert found.members[0].host_keys == [key(2)]
     assert found.members[0].address == "10.64.0.11"

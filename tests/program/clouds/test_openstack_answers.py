@@ -48,7 +48,7 @@ UNAUTHORIZED = {"error": {"code": 401, "message": "The request you have made req
 
 def test_preflight_says_that_credentials_are_expired(http: Callable[..., Answering]) -> None:
     http((401, UNAUTHORIZED))
-    (finding,) = preflight.look(planned(), TODAY)
+    (finding,) = preflight.check(planned(), TODAY)
     assert not finding.ok
     assert "requires authentication" in finding.found
     assert "log in" in finding.hint
@@ -80,7 +80,7 @@ def preflighted(
 ) -> Any:
     fake = Fake({}, project=change.pop("project", PROJECT), change=change)
     monkeypatch.setattr(session, "connect", lambda region: fake)
-    return [one for one in preflight.look(wanted, today) if not one.ok]
+    return [one for one in preflight.check(wanted, today) if not one.ok]
 
 
 def test_preflight_of_a_project_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def test_the_wrong_account_makes_nothing(workdir: Path, monkeypatch: pytest.Monk
     with pytest.raises(RailbedError) as wrong:
         platforms.build(plan, "test")
     assert (wrong.value.code, wrong.value.found) == ("ACCOUNT", "2100000009")
-    assert [finding.ok for finding in preflight.look(plan, TODAY)] == [False]
+    assert [finding.ok for finding in preflight.check(plan, TODAY)] == [False]
 
 
 def test_nodes_join_the_hpc_cluster_that_their_reservation_is_bound_to(

@@ -25,7 +25,7 @@ planned = functools.partial(cases.changed, name="volcengine-cluster")
 def test_preflight_of_a_good_account(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned()
     Api.whole(monkeypatch, plan).reserved = [reserved(plan)]
-    found = preflight.look(plan, TODAY)
+    found = preflight.check(plan, TODAY)
     assert [one.name for one in found if not one.ok] == ["quota"]
     assert not found[-1].needed
 
@@ -46,7 +46,7 @@ def test_preflight_refuses_a_reservation_that_does_not_fit(
 ) -> None:
     plan = planned()
     Api.whole(monkeypatch, plan).reserved = [reserved(plan, **changed)]
-    bad = [one for one in preflight.look(plan, TODAY) if not one.ok and one.needed]
+    bad = [one for one in preflight.check(plan, TODAY) if not one.ok and one.needed]
     assert len(bad) == 1
     assert said in bad[0].found
 
@@ -74,7 +74,7 @@ def test_a_busy_provider_is_asked_again(wire: Answers) -> None:
 
 def test_a_provider_that_stays_busy_is_a_finding(wire: Answers, workdir: Path) -> None:
     wire += [(503, error("ServiceUnavailable"))] * 6
-    (finding,) = preflight.look(planned(), TODAY)
+    (finding,) = preflight.check(planned(), TODAY)
     assert (finding.name, finding.ok) == ("account", False)
     assert "503 ServiceUnavailable" in finding.found
     assert wire == []

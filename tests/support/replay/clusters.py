@@ -85,9 +85,9 @@ def p5(folder: Path) -> contract.Contract:
         one.name: cluster.Mount(source=f"198.51.100.1@tcp:/{one.name}", network="efa")
         for one in planned.filesystems
     }
-    before = cluster.Before(names={}, host_keys={})
+    before = cluster.PreviousContract(names={}, host_keys={})
     with mock.patch.object(repositories, "of", return_value=[]):
-        made = cluster.made(
+        made = cluster.build_contract(
             planned, Site(Workspace(folder, "replay")), statuses, mounts, lambda _: None, before
         )
     return contract.validated(made, "replay")

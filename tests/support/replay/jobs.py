@@ -52,6 +52,8 @@ class Jobs:
     def __init__(self, contract: Contract, cluster: str, fabric: Fabric, table: dict[str, Any]) -> None:
         self.contract, self.cluster, self.fabric = contract, cluster, fabric
         self.rules: list[dict[str, Any]] = table.get("collectives", [])
+        self.in_nodes: list[dict[str, Any]] = table.get("inside", [])
+        """The same of nodes by themselves, ``{node, share, below | wrong | code, err, out, cut}``; node ``all`` is each."""
         self.network: dict[str, str] = table.get("nccl", {})
         self.unused: dict[str, list[int]] = table.get("unused_rails", {})
         self.gpu_rules: list[dict[str, Any]] = table.get("gpus", [])
@@ -63,6 +65,8 @@ class Jobs:
 
     def collective(self, words: list[str]) -> Said:
         """One start of one program of nccl-tests."""
+        if "--mpi=none" in words:
+            return self.inside(words)
         named = {word.partition("=")[0]: word.partition("=")[2] for word in words if "=" in word}
         nodes = named["--nodelist"].split(",")
         program = next(word for word in words if word.endswith("_perf"))
@@ -79,6 +83,22 @@ class Jobs:
         self.fabric.moved(nodes, sum(sizes) * 2 * (timed + 2) + warm * (sizes[0] + sizes[-1]), self.unused)
         text = self._table(op, sizes, nodes, rule)
         return 0, text[: int(len(text) * rule.get("cut", 1.0))], ""
+
+    def inside(self, words: list[str]) -> Said:
+        """One process with all GPUs on each node by itself, labelled by task (srun(1), --label)."""
+        nodes = next(word for word in words if word.startswith("--nodelist=")).partition("=")[2].split(",")
+        program = next(word for word in words if word.endswith("_perf"))
+        op, sizes = program.rpartition("/")[2].removesuffix("_perf"), _sizes(words)
+        assert "--label" in words and "--ntasks-per-node=1" in words and f"--gpus-per-node={RANKS}" in words
+        assert words[words.index("-g") + 1] == str(RANKS) and words[words.index("env") :][1] == "-i"
+        code, said, err = 0, "", ""
+        for task, name in enumerate(nodes):
+            rule = next((one for one in self.in_nodes if one.get("node") in (name, "all")), {})
+            code, err = max(code, int(rule.get("code", 0))), err + rule.get("err", "")
+            text = rule.get("out", "") if rule.get("code") else self._table(op, sizes, [name], rule)
+            text = text[: int(len(text) * rule.get("cut", 1.0))]
+            said += "".join(f"{task}: {line}\n" for line in text.splitlines())
+        return code, said, err
 
     def gpus(self, words: list[str]) -> Said:
         """One step of the probe of GPUs; `gpu_programs.py` has the rules."""
@@ -119,7 +139,9 @@ class Jobs:
     def _row(self, op: str, size: int, largest: int, nodes: list[str], rule: dict[str, Any]) -> str:
         """A size by the rate of the largest one, and a time that no message undercuts (built)."""
         k, n = len(nodes), RANKS * len(nodes)
-        whole = HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k] * self.fabric.share(nodes)
+        whole = HEALTHY[self.cluster]["busbw_gbytes_per_s"][op][k] * (
+            self.fabric.share(nodes) if k > 1 else 1.0
+        )
         whole *= rule.get("share", 1.0) if size < rule.get("below", size + 1) else 1.0
         busbw = whole * size / (size + LATENCY_BYTES) * (largest + LATENCY_BYTES) / largest
         algbw = busbw / ((2 if op == "all_reduce" else 1) * (n - 1) / n)

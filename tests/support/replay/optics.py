@@ -21,7 +21,6 @@ PORT = {
     "copper": False,
     "raw_ber": "3E-9",
     "errors": [0, 0],
-    "downs": [0, 0],
 }
 """A healthy port: receive power of its lanes in dBm, and counters before and after the load."""
 LOW, HIGH, LOW_WARNING, HIGH_WARNING = -8.0, 6.0, -6.0, 4.0
@@ -71,10 +70,9 @@ def _link(machine: Machine, device: str, card: dict[str, Any], reading: int) -> 
             "Identifier": "OSFP", "Cable Technology": "Copper cable, passive, unequalized", "Cable Type": "Passive copper cable",
             "Rx Power Current [dBm]": "0,0,0,0 [0..0]",
         }  # fmt: skip
-    left = "Symbol Errors" if machine.cluster == "hgx" else "Effective Physical Errors"
     counters: dict[str, Any] = {
-        "Time Since Last Clear [Min]": "25074.8", left: str(port["errors"][reading]) if up else "N/A",
-        "Raw Physical BER": port["raw_ber"] if up else "N/A", "Link Down Counter": str(port["downs"][reading]) if up else "N/A",
+        "Time Since Last Clear [Min]": "25074.8", "Effective Physical Errors": str(port["errors"][reading]) if up else "N/A",
+        "Raw Physical BER": port["raw_ber"] if up else "N/A",
     }  # fmt: skip
     state = {
         "State": "Active" if up else "Polling", "Physical state": "LinkUp" if up else "ETH_AN_FSM_AN_ENABLE",
@@ -105,8 +103,4 @@ def _statistics(card: dict[str, Any], reading: int) -> str:
     if not card["there"]:
         return "no stats available\n"
     port = card["port"]
-    counted = {
-        "rx_pcs_symbol_err_phy": port["errors"][reading],
-        "link_down_events_phy": port["downs"][reading],
-    }
-    return "NIC statistics:\n" + "".join(f"     {name}: {count}\n" for name, count in counted.items())
+    return f"NIC statistics:\n     rx_pcs_symbol_err_phy: {port['errors'][reading]}\n"

@@ -78,6 +78,7 @@ class Cluster:
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
         self.ports_read: dict[str, int] = dict.fromkeys(machines, 0)
+        self.counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
         self.lock = Lock()
@@ -133,7 +134,7 @@ class Cluster:
         for asked, answer in (
             ("scontrol", self._scontrol), ("squeue", self._squeue), ("df", self._df), ("mkdir", self._mkdir),
             ("find", self.jobs.take_logs), ("cat", self.training.read), ("tail", self.training.read),
-            ("sha256sum", self.training.read),
+            ("sha256sum", self.training.read), ("grep", self._port_counters),
         ):  # fmt: skip
             if words[0] == asked:
                 return answer(name, words)
@@ -206,6 +207,19 @@ class Cluster:
             partition=PARTITION, reason=reason,
         )  # fmt: skip
         return "" if known.get("unknown") else line
+
+    def _port_counters(self, name: str, words: list[str]) -> Said:
+        """Error counters of its ports: all steady, but for ``port_errors: {node: {device: {counter: [first, second]}}}``."""
+        with self.lock:
+            self.counted[name] += 1
+        rises = self.table.get("port_errors", {}).get(name, {})
+        said = []
+        for path in words[3:]:
+            device, counter = path.split("/")[4], path.rpartition("/")[2]
+            values = rises.get(device, {}).get(counter, [0, 0])
+            if values:
+                said.append(f"{path}:{values[min(self.counted[name], len(values)) - 1]}\n")
+        return (0 if said else 1), "".join(said), ""
 
     def _squeue(self, name: str, words: list[str]) -> Said:
         return 0, self.table.get("squeue", ""), ""

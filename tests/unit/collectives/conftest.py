@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 STAND_IN = "railbed.effects.lab.standins.nccl_tests"
-MODULES = ("rings", "rail_groups", "bench", "options", "report", "nccl_log", "program")
+MODULES = ("rings", "rail_groups", "benchmark", "options", "report", "nccl_log", "program", "in_node")
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def test_a_place_under_srun(program: SimpleNamespace, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("how", [0, 1, 2, 3])
 def test_times_of_ranks_are_combined_as_asked(program: SimpleNamespace, how: int) -> None:
-    assert program.bench.combine([2.0, 1.0, 4.0, 1.0], how) == [2.0, 2.0, 1.0, 4.0][how]
+    assert program.benchmark.combine([2.0, 1.0, 4.0, 1.0], how) == [2.0, 2.0, 1.0, 4.0][how]
 
 
 class Moves:

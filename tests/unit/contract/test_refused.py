@@ -97,7 +97,7 @@ def test_converge_and_inventory_refuse_it(work: Workspace) -> None:
 
 def test_the_program_takes_no_names_and_keys_from_it(work: Workspace) -> None:
     def names() -> dict[str, str]:
-        return cluster.before(platforms.site_of("aws", work)).names
+        return cluster.previous_of(platforms.site_of("aws", work)).names
 
     assert len(names()) == 4
     work.contract_file.write_text(json.dumps(forged(work, "seen")))

@@ -16,7 +16,7 @@ from railbed.effects.ironic import client, course, node
 from railbed.effects.ironic.states import Goal, Seen
 
 TARGET = Target("h100-0", "SN0", "https://10.81.0.1/redfish/v1/Systems/1")
-WISH = node.Wish(
+SETUP = node.NodeSetup(
     "h100", "https://10.0.0.1/x.qcow2", "a" * 64, node.Port(["02:00:00:00:00:01"]), erase="metadata"
 )
 SYSTEM = System(
@@ -25,7 +25,7 @@ SYSTEM = System(
 )  # fmt: skip
 GOAL = Goal(
     "site/prod/abc123", 1, True, serial="SN0", bmc=node.way("https://10.81.0.1", "/redfish/v1/Systems/1"),
-    wish=node.digest_of(WISH, SYSTEM, 1), setup=node.digest_of_setup(WISH, 1), key=node.digest(SYSTEM.host_key),
+    digest=node.digest_of(SETUP, SYSTEM, 1), preparation=node.preparation_digest(SETUP, 1), key=node.digest(SYSTEM.host_key),
 )  # fmt: skip
 ROUTE = {"redfish_address": "https://10.81.0.1", "redfish_system_id": "/redfish/v1/Systems/1"}
 ENDS = {"manage": "manageable", "inspect": "manageable", "clean": "manageable", "provide": "available", "active": "active",
@@ -46,52 +46,52 @@ class Played:
     """Every request succeeds at once; all are kept in order."""
 
     def __init__(self, first: dict[str, Any] | None, serial: str = "SN0", deaf: bool = False) -> None:
-        self.told, self.serial, self.deaf = first, serial, deaf
+        self.record, self.serial, self.deaf = first, serial, deaf
         self.asked: list[str] = []
         self.cleaning: list[object] = []
         """What the node said of automated cleaning at each change of state."""
 
     def see(self, name: str) -> Seen | None:
-        return client.seen(self.told) if self.told else None
+        return client.seen(self.record) if self.record else None
 
     def inspected_serial(self, name: str) -> str:
         return self.serial
 
     def create(self, name: str, fields: Mapping[str, Any]) -> None:
         self.asked.append("create")
-        self.told = told("enroll", **fields)
+        self.record = told("enroll", **fields)
 
     def patch(self, name: str, values: Mapping[str, Any]) -> None:
-        assert self.told is not None
+        assert self.record is not None
         self.asked.append("patch")
         for path, value in values.items():
             top, _, key = path.partition("/")
             if self.deaf and top == "automated_clean":
                 continue
             if key:
-                self.told[top][key] = value
+                self.record[top][key] = value
             else:
-                self.told[top] = value
+                self.record[top] = value
 
     def provision(self, name: str, verb: str, **how: Any) -> None:
-        assert self.told is not None
+        assert self.record is not None
         self.asked.append(verb)
-        self.cleaning.append(self.told["automated_clean"])
-        self.told["provision_state"] = ENDS[verb]
+        self.cleaning.append(self.record["automated_clean"])
+        self.record["provision_state"] = ENDS[verb]
         if verb == "inspect":
-            self.told["inspection_finished_at"] = "now"
+            self.record["inspection_finished_at"] = "now"
 
     def forget(self, name: str) -> None:
         self.asked.append("forget")
-        self.told = None
+        self.record = None
 
 
 @pytest.fixture
 def follow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def go(nodes: Played, goal: Goal = GOAL, wish: node.Wish = WISH) -> None:
+    def go(nodes: Played, goal: Goal = GOAL, setup: node.NodeSetup = SETUP) -> None:
         monkeypatch.setattr(course, "identify", lambda bmc: nodes.asked.append("look"))
         bmc = Bmc(replace(TARGET, serial=goal.serial), Login("u", "p"), patience=Patience(ironic_poll_s=0))
-        one = course.Course(nodes, bmc, goal, wish, SYSTEM, lambda: dict(ROUTE))  # type: ignore[arg-type]
+        one = course.Course(nodes, bmc, goal, setup, SYSTEM, lambda: dict(ROUTE))  # type: ignore[arg-type]
         one.follow(lambda: nodes.asked.append("begin"))
 
     return go
@@ -110,15 +110,15 @@ def test_from_nothing_or_a_node_of_the_site_s_to_the_system(
         and {**first, "extra": {}, "properties": {"capabilities": "x", "root_device": {"name": "/dev/sda"}}}
     )
     follow(nodes)
-    assert nodes.told is not None
+    assert nodes.record is not None
     assert [one for one in verbs(nodes) if one not in ("create", "manage")] == [
         "inspect", "begin", "clean", "provide", "begin", "active",
     ]  # fmt: skip
     assert set(nodes.cleaning) == {False}, "never a change of state that could end in a cleaning"
-    assert nodes.told["extra"][node.KEY] == GOAL.key
+    assert nodes.record["extra"][node.KEY] == GOAL.key
     if first:
-        assert nodes.told["properties"]["root_device"] == {"name": "/dev/sda"}
-        assert node.ENROLLED not in nodes.told["extra"]
+        assert nodes.record["properties"]["root_device"] == {"name": "/dev/sda"}
+        assert node.ENROLLED not in nodes.record["extra"]
     before = list(nodes.asked)
     follow(nodes)
     assert nodes.asked == before, "a second run only reads"
@@ -166,11 +166,11 @@ def test_an_ironic_that_does_not_let_its_cleaning_be_turned_off_is_left_alone(
 def test_an_old_system_goes_only_once_its_node_is_not_cleaned(follow: Callable[..., None]) -> None:
     nodes = Played(None)
     follow(nodes)
-    assert nodes.told is not None
-    nodes.told["automated_clean"] = None
+    assert nodes.record is not None
+    nodes.record["automated_clean"] = None
     nodes.asked.clear()
     nodes.cleaning.clear()
-    follow(nodes, replace(GOAL, generation=2, wish="wish 2", setup="setup 2", key="key 2"))
+    follow(nodes, replace(GOAL, generation=2, digest="digest 2", preparation="preparation 2", key="key 2"))
     assert verbs(nodes)[:2] == ["begin", "deleted"]
     assert set(nodes.cleaning) == {False}
 
@@ -205,17 +205,19 @@ class Clock:
         self.now += max(seconds, 100.0) if self.now or seconds else 0.0
         if not self.now:
             self.now = 1.0
-        assert self.nodes.told is not None
-        self.nodes.told["provision_state"] = next(
+        assert self.nodes.record is not None
+        self.nodes.record["provision_state"] = next(
             state for until, state in self.states if self.now < until or until == self.states[-1][0]
         )
 
 
-def under_way(wish: node.Wish = WISH) -> tuple[dict[str, Any], Goal]:
+def under_way(setup: node.NodeSetup = SETUP) -> tuple[dict[str, Any], Goal]:
     """A node on which a run that was killed has everything under way, and what the next run wants."""
-    goal = replace(GOAL, wish=node.digest_of(wish, SYSTEM, 1), setup=node.digest_of_setup(wish, 1))
-    extra = {node.OWNER: goal.owner, node.SERIAL: "SN0", node.DESCRIBED: goal.wish, node.PREPARING: goal.setup,
-             node.DEPLOYED: 1, node.WRITTEN: goal.wish, node.KEY: goal.key}  # fmt: skip
+    goal = replace(
+        GOAL, digest=node.digest_of(setup, SYSTEM, 1), preparation=node.preparation_digest(setup, 1)
+    )
+    extra = {node.OWNER: goal.owner, node.SERIAL: "SN0", node.DESCRIBED: goal.digest, node.PREPARING: goal.preparation,
+             node.DEPLOYED: 1, node.WRITTEN: goal.digest, node.KEY: goal.key}  # fmt: skip
     return told(extra=extra, automated_clean=False, inspection_finished_at="now"), goal
 
 
@@ -235,18 +237,21 @@ def test_each_state_has_its_own_limit(follow: Callable[..., None], monkeypatch: 
 def test_a_full_erasure_has_a_limit_of_its_own_and_is_not_done_twice(
     follow: Callable[..., None], monkeypatch: pytest.MonkeyPatch, erase: str, ends: bool
 ) -> None:
-    wish = replace(WISH, erase=erase)
-    first, goal = under_way(wish)
+    setup = replace(SETUP, erase=erase)
+    first, goal = under_way(setup)
     nodes = Played(first)
     clock = Clock(monkeypatch, nodes, [(5000, "clean wait"), (9000, "manageable")])
     if not ends:
-        assert refused(follow, nodes, goal=goal, wish=wish) == "INSTALL_TIMEOUT"
+        assert refused(follow, nodes, goal=goal, setup=setup) == "INSTALL_TIMEOUT"
         return
-    follow(nodes, goal, wish)
+    follow(nodes, goal, setup)
     assert clock.now > 5000
     assert verbs(nodes) == ["provide", "begin", "active"]
-    assert nodes.told is not None
-    assert (nodes.told["extra"][node.PREPARED], nodes.told["extra"][node.PREPARING]) == (goal.setup, "")
+    assert nodes.record is not None
+    assert (nodes.record["extra"][node.PREPARED], nodes.record["extra"][node.PREPARING]) == (
+        goal.preparation,
+        "",
+    )
 
 
 def test_maintenance_of_a_removal_that_was_cut_short_is_nobody_s() -> None:

@@ -16,7 +16,7 @@ from railbed.effects.bmc.target import BmcError, Target
 from railbed.effects.ironic import node
 from railbed.effects.ironic.config import Where, rendered
 
-WISH = node.Wish("h100", "https://10.0.0.1/x.qcow2", "a" * 64, node.Port(["02:00:00:00:00:01"]))
+SETUP = node.NodeSetup("h100", "https://10.0.0.1/x.qcow2", "a" * 64, node.Port(["02:00:00:00:00:01"]))
 PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 SYSTEM = System(
     name="h100-0", instance="h100-0-SN0-1", address="10.80.0.11/16", authorized_keys=["ssh-ed25519 AAAAoperator"],
@@ -28,50 +28,50 @@ DRIVES = [Drive("d0", "PM893", 480, "D0"), Drive("d1", "PM893", 480, "D1"), Driv
 
 
 def test_without_anything_to_set_up_there_are_no_steps() -> None:
-    assert node.steps(WISH) == []
-    assert node.raid(WISH) == {}
-    told = node.described(WISH)
+    assert node.steps(SETUP) == []
+    assert node.raid(SETUP) == {}
+    told = node.described(SETUP)
     assert told["properties/capabilities"] == "boot_mode:uefi"
     assert "properties" not in told, "what the site wrote there stays"
 
 
 def test_disks_are_emptied_between_the_old_array_and_the_new_one() -> None:
-    wish = replace(WISH, mirror=HALVES, erase="full", bios={"B": True, "A": "x"})
-    assert [(one["interface"], one["step"]) for one in node.steps(wish)] == [
+    setup = replace(SETUP, mirror=HALVES, erase="full", bios={"B": True, "A": "x"})
+    assert [(one["interface"], one["step"]) for one in node.steps(setup)] == [
         ("bios", "apply_configuration"), ("raid", "delete_configuration"), ("deploy", "erase_devices"),
         ("raid", "create_configuration"),
     ]  # fmt: skip
-    assert node.steps(wish)[0]["args"] == {
+    assert node.steps(setup)[0]["args"] == {
         "settings": [{"name": "A", "value": "x"}, {"name": "B", "value": True}]
     }
-    (array,) = node.raid(wish)["logical_disks"]
+    (array,) = node.raid(setup)["logical_disks"]
     assert (array["raid_level"], array["is_root_volume"]) == ("1", True)
     assert array["physical_disks"] == [
         {"serial": "D0"},
         {"by_path": "/dev/disk/by-path/pci-0000:01:00.0-nvme-1"},
     ]
-    assert node.instance_info(wish)["root_device"] == {"name": "/dev/md0"}
+    assert node.instance_info(setup)["root_device"] == {"name": "/dev/md0"}
 
 
 def test_the_image_is_known_by_its_digest() -> None:
-    told = node.instance_info(WISH)
+    told = node.instance_info(SETUP)
     assert (told["image_os_hash_algo"], told["image_os_hash_value"]) == ("sha256", "a" * 64)
 
 
 def test_an_old_array_goes_before_its_disks_are_erased() -> None:
-    wish = replace(WISH, erase="metadata")
-    assert [one["step"] for one in node.steps(wish)] == ["delete_configuration", "erase_devices_metadata"]
-    assert node.described(wish)["raid_interface"] == "agent"
-    assert node.raid(wish) == {}
-    assert node.described(WISH)["raid_interface"] == "no-raid"
+    setup = replace(SETUP, erase="metadata")
+    assert [one["step"] for one in node.steps(setup)] == ["delete_configuration", "erase_devices_metadata"]
+    assert node.described(setup)["raid_interface"] == "agent"
+    assert node.raid(setup) == {}
+    assert node.described(SETUP)["raid_interface"] == "no-raid"
 
 
 @pytest.mark.parametrize("interface", ["direct", "ramdisk"])
 def test_the_disk_is_said_with_every_image(interface: str) -> None:
     """Ironic reads it there first, and what the site's ``properties`` say second."""
-    wish = replace(WISH, interface=interface, disk={"serial": "D0"})
-    assert node.instance_info(wish)["root_device"] == {"serial": "D0"}
-    assert "root_device" not in node.instance_info(replace(wish, disk={}))
+    setup = replace(SETUP, interface=interface, disk={"serial": "D0"})
+    assert node.instance_info(setup)["root_device"] == {"serial": "D0"}
+    assert "root_device" not in node.instance_info(replace(setup, disk={}))
 
 
 @pytest.mark.parametrize(
@@ -90,23 +90,25 @@ def test_a_bmc_is_the_same_however_a_site_wrote_its_address(
     assert node.way("https://[fd00::1]", "/s") == node.way("[FD00::1]:443", "/s")
 
 
-def test_a_wish_s_digest_changes_with_what_is_written_and_the_setup_s_with_what_is_prepared() -> None:
-    def digests(wish: node.Wish, generation: int = 1, system: System = SYSTEM) -> tuple[str, str]:
-        return node.digest_of(wish, system, generation), node.digest_of_setup(wish, generation)
+def test_the_setup_s_digest_changes_with_what_is_written_and_the_preparation_s_with_what_is_prepared() -> (
+    None
+):
+    def digests(setup: node.NodeSetup, generation: int = 1, system: System = SYSTEM) -> tuple[str, str]:
+        return node.digest_of(setup, system, generation), node.preparation_digest(setup, generation)
 
-    wish, setup = digests(WISH)
-    assert digests(WISH) == (wish, setup)
+    whole, preparation = digests(SETUP)
+    assert digests(SETUP) == (whole, preparation)
     for other in (
-        replace(WISH, disk={"serial": "D0"}), replace(WISH, mirror=HALVES), replace(WISH, bios={"A": 1}),
-        replace(WISH, erase="full"),
+        replace(SETUP, disk={"serial": "D0"}), replace(SETUP, mirror=HALVES), replace(SETUP, bios={"A": 1}),
+        replace(SETUP, erase="full"),
     ):  # fmt: skip
-        assert digests(other)[0] != wish
-        assert digests(other)[1] != setup
-    assert digests(WISH, 2)[1] != setup
-    image = digests(replace(WISH, image_sha256="b" * 64))
-    assert (image[0] != wish, image[1] == setup) == (True, True)
-    assert digests(WISH, system=replace(SYSTEM, address="10.80.0.12/16"))[0] != wish
-    assert digests(WISH, system=replace(SYSTEM, host_key="other", host_key_private=""))[0] == wish
+        assert digests(other)[0] != whole
+        assert digests(other)[1] != preparation
+    assert digests(SETUP, 2)[1] != preparation
+    image = digests(replace(SETUP, image_sha256="b" * 64))
+    assert (image[0] != whole, image[1] == preparation) == (True, True)
+    assert digests(SETUP, system=replace(SYSTEM, address="10.80.0.12/16"))[0] != whole
+    assert digests(SETUP, system=replace(SYSTEM, host_key="other", host_key_private=""))[0] == whole
 
 
 def test_a_hint_becomes_what_each_installer_understands() -> None:
@@ -134,13 +136,13 @@ def test_bond_vlan_and_mtu_are_layered() -> None:
 
 
 def test_an_untagged_card_without_gateway_has_no_more_than_its_address() -> None:
-    told = node.network_data(replace(SYSTEM, gateway="", nameservers=()), WISH.port)
+    told = node.network_data(replace(SYSTEM, gateway="", nameservers=()), SETUP.port)
     assert [one["id"] for one in told["links"]] == ["card0"]
     assert (told["networks"][0]["link"], told["networks"][0]["routes"], told["services"]) == ("card0", [], [])
 
 
 def test_the_config_drive_brings_the_host_key() -> None:
-    drive = node.config_drive(SYSTEM, WISH.port)
+    drive = node.config_drive(SYSTEM, SETUP.port)
     assert drive["meta_data"]["instance-id"] == "h100-0-SN0-1"
     assert drive["user_data"].startswith("#cloud-config\n")
     told = yaml.safe_load(drive["user_data"])

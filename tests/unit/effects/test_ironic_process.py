@@ -24,7 +24,7 @@ def left(tmp_path: Path) -> Path:
 def test_state_that_nobody_needs_goes_with_its_secrets(left: Path) -> None:
     process.tidy(left, lambda: ["h100-0"])
     assert (left / STATE / "ironic.sqlite").exists(), "a machine is half-way"
-    with lock.held(left.with_suffix(".lock"), "the embedded Ironic"):
+    with lock.acquire(left.with_suffix(".lock"), "the embedded Ironic"):
         process.tidy(left, list)
     assert left.exists(), "another railbed runs it"
     process.tidy(left, list)

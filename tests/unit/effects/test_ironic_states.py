@@ -20,7 +20,9 @@ from railbed.effects.ironic.states import (
 
 A = Action
 BMC = ("https://10.81.0.1:443", "/redfish/v1/Systems/1")
-OURS = Goal("site/prod", 2, True, serial="SN0", bmc=BMC, wish="wish", setup="setup", key="key")
+OURS = Goal(
+    "site/prod", 2, True, serial="SN0", bmc=BMC, digest="digest", preparation="preparation", key="key"
+)
 PLAIN, OWN = replace(OURS, steps=False), replace(OURS, embedded=True)
 SAID = frozenset({A.DESCRIBE})
 STATES = (
@@ -33,8 +35,9 @@ STATES = (
 
 def seen(state: str, **facts: object) -> Seen:
     """A node that is as OURS says, but for ``facts``."""
-    as_wanted = {"bmc": BMC, "owner": "site/prod", "serial": "SN0", "enrolled": True, "described": "wish", "prepared": "setup",
-                 "cleans": False, "inspected": True, "deployed": 2, "written": "wish", "key": "key"}  # fmt: skip
+    as_wanted = {"bmc": BMC, "owner": "site/prod", "serial": "SN0", "enrolled": True, "described": "digest",
+                 "prepared": "preparation", "cleans": False, "inspected": True, "deployed": 2,
+                 "written": "digest", "key": "key"}  # fmt: skip
     return Seen(state, **{**as_wanted, **facts})  # type: ignore[arg-type]
 
 
@@ -60,7 +63,7 @@ TABLE: list[tuple[Seen | None, Goal, frozenset[Action], Action]] = [
     (seen("deploy failed", prepared="before"), OURS, SAID, A.UNDEPLOY),
     (seen("error"), OURS, SAID, A.UNDEPLOY),
     (seen("active"), OURS, frozenset(), A.DONE),
-    # The same generation with another wish is a run that was cut short before the spec was mended.
+    # The same generation with another setup is a run that was cut short before the spec was mended.
     (seen("active", written="before"), OURS, frozenset(), A.UNDEPLOY),
     (seen("available", described="before"), OURS, SAID, A.DESCRIBE),
     (seen("manageable", described="before"), OURS, SAID, A.DESCRIBE),
@@ -70,7 +73,7 @@ TABLE: list[tuple[Seen | None, Goal, frozenset[Action], Action]] = [
     (seen("wait call-back", key="before"), OURS, frozenset({A.UNDEPLOY}), A.WAIT),
     (seen("clean wait", preparing="before"), OURS, frozenset(), A.ABORT),
     (seen("clean wait", preparing="before"), OURS, frozenset({A.ABORT}), A.WAIT),
-    (seen("clean wait", preparing="setup"), OURS, frozenset(), A.WAIT),
+    (seen("clean wait", preparing="preparation"), OURS, frozenset(), A.WAIT),
     # Its BMC's address is the spec's to say where railbed made the node.
     (seen("enroll", bmc=("https://10.81.0.2:443", BMC[1])), OURS, frozenset(), A.DESCRIBE),
     (seen("deploying", bmc=("https://10.81.0.2:443", BMC[1])), OWN, frozenset(), A.FORGET),
@@ -203,8 +206,8 @@ def test_every_course_ends() -> None:
              A.PREPARE: "manageable", A.NOTE: "", A.PROVIDE: "available", A.DEPLOY: "active", A.UNDEPLOY: "available",
              A.ABORT: "clean failed"}  # fmt: skip
     done: dict[Action, dict[str, object]] = {
-        A.ENROL: {"described": "wish", "cleans": False}, A.KEEP: {"cleans": False}, A.INSPECT: {"inspected": True},
-        A.NOTE: {"prepared": "setup"}, A.DEPLOY: {"deployed": 2, "written": "wish", "key": "key"},
+        A.ENROL: {"described": "digest", "cleans": False}, A.KEEP: {"cleans": False}, A.INSPECT: {"inspected": True},
+        A.NOTE: {"prepared": "preparation"}, A.DEPLOY: {"deployed": 2, "written": "digest", "key": "key"},
     }  # fmt: skip
     fresh = Seen("", bmc=BMC, owner="site/prod", serial="SN0", enrolled=True)
     for start in ["", *FAILS, "manageable", "available", "active", "clean wait", "wait call-back"]:
@@ -221,8 +224,8 @@ def test_every_course_ends() -> None:
             old = node or fresh
             told = done.get(action, {})
             if action is A.DESCRIBE:
-                told = {"cleans": False, **({"described": "wish"} if old.state in CHANGEABLE else {})}
+                told = {"cleans": False, **({"described": "digest"} if old.state in CHANGEABLE else {})}
             node = replace(old, state=after[action] or old.state, **told)  # type: ignore[arg-type]
             asked |= {action}
         assert node is not None
-        assert (node.state, node.deployed, node.prepared) == ("active", 2, "setup"), start
+        assert (node.state, node.deployed, node.prepared) == ("active", 2, "preparation"), start

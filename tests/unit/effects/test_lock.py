@@ -14,7 +14,7 @@ from railbed.errors import Busy, Exit
 def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with (
-        lock.held(path, "stack lab (upgrade)"), pytest.raises(Busy) as refused, lock.held(path, "stack lab (converge)")
+        lock.acquire(path, "stack lab (upgrade)"), pytest.raises(Busy) as refused, lock.acquire(path, "stack lab (converge)")
     ):  # fmt: skip
         pass
     assert refused.value.found == f"{os.getpid()}: stack lab (upgrade)"
@@ -25,5 +25,5 @@ def test_a_second_holder_is_refused_and_told_who_holds_it(tmp_path: Path) -> Non
 
 def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
-        with lock.held(tmp_path / "lock", "stack lab"):
+        with lock.acquire(tmp_path / "lock", "stack lab"):
             assert (tmp_path / "lock").read_text().startswith(f"{os.getpid()}:")

@@ -80,9 +80,11 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
         for at, name in enumerate(names)
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
-    before = cluster.Before(names={}, host_keys={})
+    before = cluster.PreviousContract(names={}, host_keys={})
     here = platforms.site_of("lab", Workspace(ROOT, "test"))
-    return contract.validated(cluster.made(wanted, here, statuses, mounts, lambda _: None, before), "test")
+    return contract.validated(
+        cluster.build_contract(wanted, here, statuses, mounts, lambda _: None, before), "test"
+    )
 
 
 def test_a_node_installs_from_the_mirror_and_believes_its_key_alone(

@@ -49,11 +49,12 @@ def test_csv_and_json_hold_the_same_map() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [FabricRequest(nodes=20), FabricRequest(nodes=6, rails=2, radix=4, planes=2, extra_endpoints=3)]
+    "requested",
+    [FabricRequest(nodes=20), FabricRequest(nodes=6, rails=2, radix=4, planes=2, extra_endpoints=3)],
 )
-def test_both_infiniband_forms_read_back_as_the_map(wish: FabricRequest) -> None:
-    fabric = plan(wish)
-    names = Names().checked(wish.planes)
+def test_both_infiniband_forms_read_back_as_the_map(requested: FabricRequest) -> None:
+    fabric = plan(requested)
+    names = Names().checked(requested.planes)
     expected = {
         frozenset(((infiniband.described(c) if c.tier == "node_leaf" else c.source), c.target))
         for c in cables(fabric, names)

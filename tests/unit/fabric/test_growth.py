@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from railbed.errors import UsageError
 from railbed.fabric import Cable, Fabric, FabricRequest, before, cables, moves, plan
 
-from .wishes import most, wishes
+from .fabric_requests import fabric_requests, most
 
 EXAMPLES = settings(max_examples=60, deadline=None)
 
 
 @st.composite
 def growths(draw: st.DrawFn) -> tuple[FabricRequest, int]:
-    """A wish, and the fewer nodes that it once had."""
-    wish = draw(wishes())
-    wish = replace(wish, nodes=most(wish, 60))
-    return wish, draw(st.integers(1, wish.nodes))
+    """A requested, and the fewer nodes that it once had."""
+    requested = draw(fabric_requests())
+    requested = replace(requested, nodes=most(requested, 60))
+    return requested, draw(st.integers(1, requested.nodes))
 
 
 def uppers(fabric: Fabric) -> dict[tuple[str, str | int], tuple[str, int]]:
@@ -31,8 +31,8 @@ def uppers(fabric: Fabric) -> dict[tuple[str, str | int], tuple[str, int]]:
 @EXAMPLES
 @given(growths())
 def test_the_list_is_exactly_what_is_elsewhere(growth: tuple[FabricRequest, int]) -> None:
-    wish, fewer = growth
-    new = plan(wish)
+    requested, fewer = growth
+    new = plan(requested)
     old = before(new, fewer)
     was, now = uppers(old), uppers(new)
     assert was.keys() <= now.keys(), "a cable that was there has its lower end where it was"
@@ -43,8 +43,8 @@ def test_the_list_is_exactly_what_is_elsewhere(growth: tuple[FabricRequest, int]
 @EXAMPLES
 @given(growths())
 def test_node_cables_never_move(growth: tuple[FabricRequest, int]) -> None:
-    wish, fewer = growth
-    new = plan(wish)
+    requested, fewer = growth
+    new = plan(requested)
 
     def below(fabric: Fabric) -> set[Cable]:
         return {c for c in cables(fabric) if c.tier == "node_leaf"}
@@ -55,8 +55,8 @@ def test_node_cables_never_move(growth: tuple[FabricRequest, int]) -> None:
 @EXAMPLES
 @given(growths())
 def test_upper_cables_move_only_under_a_tier_with_more_switches(growth: tuple[FabricRequest, int]) -> None:
-    wish, fewer = growth
-    new = plan(wish)
+    requested, fewer = growth
+    new = plan(requested)
     old = before(new, fewer)
     tiers = {m.tier for m in moves(old, new)}
     assert "leaf_spine" not in tiers or new.spine > old.spine
@@ -66,8 +66,8 @@ def test_upper_cables_move_only_under_a_tier_with_more_switches(growth: tuple[Fa
 @EXAMPLES
 @given(growths())
 def test_designed_for_more_nothing_moves(growth: tuple[FabricRequest, int]) -> None:
-    wish, fewer = growth
-    new = plan(replace(wish, design_nodes=wish.nodes))
+    requested, fewer = growth
+    new = plan(replace(requested, design_nodes=requested.nodes))
     old = before(new, fewer)
     assert not list(moves(old, new))
     assert (old.spine, old.core, old.tiers) == (new.spine, new.core, new.tiers)

@@ -11,7 +11,7 @@ from railbed.fabric import FabricRequest, Names, plan, ratio, warnings
 
 
 @pytest.mark.parametrize(
-    ("wish", "option"),
+    ("requested", "option"),
     [
         (FabricRequest(nodes=0), "--nodes"),
         (FabricRequest(nodes=-1), "--nodes"),
@@ -24,9 +24,9 @@ from railbed.fabric import FabricRequest, Names, plan, ratio, warnings
         (FabricRequest(nodes=10**7, radix=4096), "--nodes"),
     ],
 )
-def test_numbers_out_of_range(wish: FabricRequest, option: str) -> None:
+def test_numbers_out_of_range(requested: FabricRequest, option: str) -> None:
     with pytest.raises(UsageError) as refused:
-        plan(wish)
+        plan(requested)
     assert refused.value.code == "FABRIC_RANGE"
     assert refused.value.path == option
     assert refused.value.allowed
@@ -34,7 +34,7 @@ def test_numbers_out_of_range(wish: FabricRequest, option: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "least"),
+    ("requested", "least"),
     [
         (FabricRequest(nodes=8193), 66),
         (FabricRequest(nodes=10**9), 3176),
@@ -43,13 +43,13 @@ def test_numbers_out_of_range(wish: FabricRequest, option: str) -> None:
         (FabricRequest(nodes=64, rail_only=True, extra_endpoints=4), 65),
     ],
 )
-def test_past_the_radix_limit_names_the_smallest_radix(wish: FabricRequest, least: int) -> None:
+def test_past_the_radix_limit_names_the_smallest_radix(requested: FabricRequest, least: int) -> None:
     with pytest.raises(UsageError, match="past the radix limit") as refused:
-        plan(wish)
+        plan(requested)
     assert refused.value.code == "FABRIC_RADIX_LIMIT"
     assert f"smallest radix that would do is {least}" in refused.value.hint
-    if wish.nodes < 10**9:
-        assert plan(FabricRequest(**{**wish.__dict__, "radix": least}))
+    if requested.nodes < 10**9:
+        assert plan(FabricRequest(**{**requested.__dict__, "radix": least}))
 
 
 @pytest.mark.parametrize(

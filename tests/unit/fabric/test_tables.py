@@ -32,7 +32,7 @@ def test_h100_table_4(
 ) -> None:
     fabric = plan(FabricRequest(nodes=nodes, extra_endpoints=4))
     assert fabric.units == units
-    assert nodes * fabric.wish.rails == gpus
+    assert nodes * fabric.request.rails == gpus
     assert fabric.switches == {"leaf": leaf, "spine": spine, "core": 0}
     assert fabric.cables == {"node_leaf": node_leaf, "leaf_spine": leaf_spine, "spine_core": 0}
 
@@ -53,7 +53,7 @@ def test_larger_superpods(
 ) -> None:
     fabric = plan(FabricRequest(nodes=nodes))
     assert fabric.units == units
-    assert nodes * fabric.wish.rails == gpus
+    assert nodes * fabric.request.rails == gpus
     assert fabric.tiers == (3 if core else 2)
     assert fabric.switches == {"leaf": leaf, "spine": spine, "core": core}
     assert fabric.cables == {"node_leaf": node_leaf, "leaf_spine": leaf_spine, "spine_core": spine_core}
@@ -74,8 +74,10 @@ def test_storage_fabric_of_four_units() -> None:
 
     They follow with 56 of a switch's 64 ports in use, 32 down and 24 up: 254 node and 240 leaf–spine cables.
     """
-    wish = FabricRequest(nodes=127, rails=2, radix=56, oversubscription=ratio.read("4:3"), extra_endpoints=48)
-    fabric = plan(wish)
+    requested = FabricRequest(
+        nodes=127, rails=2, radix=56, oversubscription=ratio.read("4:3"), extra_endpoints=48
+    )
+    fabric = plan(requested)
     assert (fabric.up, fabric.down) == (24, 32)
     assert sum(fabric.switches.values()) == 16
     assert fabric.cables["node_leaf"] - 48 + fabric.cables["leaf_spine"] == 494
@@ -113,7 +115,7 @@ def test_larger_radix_and_two_planes() -> None:
 def test_alibaba_hpn_7() -> None:
     """Two planes, two tiers, 1,024 GPUs a segment, 15 segments a pod (wuql20.bearblog.dev, atscaleconference.com)."""
     pod = plan(FabricRequest(nodes=1920, radix=248, planes=2, oversubscription=ratio.read("16:15")))
-    assert (pod.tiers, pod.units, pod.down * pod.wish.rails) == (2, 15, 1024)
+    assert (pod.tiers, pod.units, pod.down * pod.request.rails) == (2, 15, 1024)
     assert pod.cables["node_leaf"] == 2 * 15 * 1024
 
 
@@ -122,13 +124,13 @@ def test_hpn_variant_without_oversubscription() -> None:
     pod = plan(FabricRequest(nodes=1024, radix=256, planes=2))
     assert (pod.units, pod.down, pod.up) == (8, 128, 128)  # 64 ports of 400G carry 128 of 200G
     assert pod.switches["leaf"] == 8 * 16
-    assert pod.wish.nodes * pod.wish.rails == 8192
+    assert pod.request.nodes * pod.request.rails == 8192
 
 
 def test_imbue_s_cluster() -> None:
     """511 hosts with 4,088 H100, more than 12,000 connections, three tiers (imbue.com/research/70b-infrastructure)."""
     fabric = plan(FabricRequest(nodes=511))
-    assert (fabric.tiers, fabric.wish.nodes * fabric.wish.rails) == (3, 4088)
+    assert (fabric.tiers, fabric.request.nodes * fabric.request.rails) == (3, 4088)
     assert sum(fabric.cables.values()) > 12_000
 
 

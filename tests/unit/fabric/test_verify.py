@@ -15,7 +15,7 @@ from railbed.fabric import Cable, Fabric, FabricRequest, Names, cables, infiniba
 from railbed.fabric.observed import Link, Observed, Port, read
 from railbed.fabric.verify import Verification, verify
 
-from .wishes import wishes
+from .fabric_requests import fabric_requests
 
 DATA = Path(__file__).parents[1] / "data/fabric"
 EXAMPLES = settings(max_examples=50, deadline=None)
@@ -56,18 +56,18 @@ def told(cable: Cable) -> frozenset[str]:
 
 
 @EXAMPLES
-@given(wishes(), st.integers(0, 99))
-def test_as_planned_passes(wish: FabricRequest, seed: int) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests(), st.integers(0, 99))
+def test_as_planned_passes(requested: FabricRequest, seed: int) -> None:
+    map_ = list(cables(plan(requested)))
     result = verify(map_, seen(map_, seed))
     assert (result.verdict, result.differences) == (Verdict.PASS, [])
     assert (result.planned, result.found, result.rated) == (len(map_), len(map_), len(map_))
 
 
 @EXAMPLES
-@given(wishes(), st.data())
-def test_a_removed_cable_is_missing(wish: FabricRequest, data: st.DataObject) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests(), st.data())
+def test_a_removed_cable_is_missing(requested: FabricRequest, data: st.DataObject) -> None:
+    map_ = list(cables(plan(requested)))
     cable = data.draw(st.sampled_from(map_))
     result = verify(map_, observed(without(seen(map_).links, cable)))
     assert result.verdict is not Verdict.PASS
@@ -77,18 +77,20 @@ def test_a_removed_cable_is_missing(wish: FabricRequest, data: st.DataObject) ->
 
 
 @EXAMPLES
-@given(wishes(), st.data())
-def test_a_dead_port_is_down(wish: FabricRequest, data: st.DataObject) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests(), st.data())
+def test_a_dead_port_is_down(requested: FabricRequest, data: st.DataObject) -> None:
+    map_ = list(cables(plan(requested)))
     cable = data.draw(st.sampled_from(map_))
     result = verify(map_, observed(without(seen(map_).links, cable), {ends(cable)[1]}))
     assert found(result) == [("down", told(cable))]
 
 
 @EXAMPLES
-@given(wishes(), st.data())
-def test_two_swapped_cables_name_both_ends_and_both_peers(wish: FabricRequest, data: st.DataObject) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests(), st.data())
+def test_two_swapped_cables_name_both_ends_and_both_peers(
+    requested: FabricRequest, data: st.DataObject
+) -> None:
+    map_ = list(cables(plan(requested)))
     first = data.draw(st.sampled_from(map_))
     others = [c for c in map_ if c.tier == first.tier and c is not first]
     assume(others)
@@ -103,9 +105,9 @@ def test_two_swapped_cables_name_both_ends_and_both_peers(wish: FabricRequest, d
 
 
 @EXAMPLES
-@given(wishes(), st.data(), st.booleans())
-def test_a_slow_or_narrow_cable_is_slow(wish: FabricRequest, data: st.DataObject, narrow: bool) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests(), st.data(), st.booleans())
+def test_a_slow_or_narrow_cable_is_slow(requested: FabricRequest, data: st.DataObject, narrow: bool) -> None:
+    map_ = list(cables(plan(requested)))
     cable = data.draw(st.sampled_from(map_))
     assume(sum(c.tier == cable.tier for c in map_) > 2)
     link = Link(*ends(cable), 1, 50.0) if narrow else Link(*ends(cable), 4, 100.0)
@@ -117,9 +119,9 @@ def test_a_slow_or_narrow_cable_is_slow(wish: FabricRequest, data: st.DataObject
 
 
 @EXAMPLES
-@given(wishes())
-def test_a_cable_between_ports_without_a_plan_is_extra(wish: FabricRequest) -> None:
-    map_ = list(cables(plan(wish)))
+@given(fabric_requests())
+def test_a_cable_between_ports_without_a_plan_is_extra(requested: FabricRequest) -> None:
+    map_ = list(cables(plan(requested)))
     stranger = Link(Port("stranger", "mlx5_0"), Port(map_[0].target, "999"), 4, 200.0)
     result = verify(map_, observed([*seen(map_).links, stranger]))
     assert result.verdict is not Verdict.PASS
@@ -137,8 +139,8 @@ def test_a_cable_in_a_port_without_a_plan_is_swapped_and_not_missing_too() -> No
     assert fabric.tiers == 2
 
 
-def small(wish: FabricRequest = SMALL) -> tuple[Fabric, list[Cable]]:
-    fabric = plan(wish)
+def small(requested: FabricRequest = SMALL) -> tuple[Fabric, list[Cable]]:
+    fabric = plan(requested)
     return fabric, list(cables(fabric))
 
 
@@ -204,8 +206,8 @@ def test_this_cluster_within_a_much_larger_one_is_not_a_pass() -> None:
 
 
 def test_extra_endpoints_take_any_device_that_is_no_node() -> None:
-    wish = FabricRequest(nodes=3, rails=2, radix=4, extra_endpoints=2)
-    _, map_ = small(wish)
+    requested = FabricRequest(nodes=3, rails=2, radix=4, extra_endpoints=2)
+    _, map_ = small(requested)
     extras = {"extra-0", "extra-1"}
     renamed = [
         Link(
@@ -270,8 +272,8 @@ def test_lldp_that_names_no_host_or_no_neighbour_is_refused(file: str) -> None:
 
 
 def test_lldp_of_hosts_only_leaves_the_upper_tiers_unproven() -> None:
-    wish = FabricRequest(nodes=2, rails=2, radix=4)
-    map_ = list(cables(plan(wish), RAILS))
+    requested = FabricRequest(nodes=2, rails=2, radix=4)
+    map_ = list(cables(plan(requested), RAILS))
     devices = {end.device for c in map_ for end in ends(c)}
     result = verify(map_, read((DATA / "lldp-hosts.json").read_text(), "", devices))
     assert (result.verdict, result.differences) == (Verdict.UNPROVEN, [])

@@ -22,7 +22,7 @@ from .play import turned_around
 def fabrics(draw: Callable[..., int]) -> Fabric:
     """Any small fabric: partial units, pods of one leaf, bundles, oversubscription, ports for storage."""
     radix = draw(st.integers(3, 14))
-    wish = FabricRequest(
+    requested = FabricRequest(
         nodes=draw(st.integers(1, 60)),
         rails=draw(st.integers(1, 6)),
         radix=radix,
@@ -33,16 +33,16 @@ def fabrics(draw: Callable[..., int]) -> Fabric:
     )
     while True:
         try:
-            return plan(wish)
+            return plan(requested)
         except UsageError:
-            wish = FabricRequest(
-                **{**wish.__dict__, "nodes": max(1, wish.nodes // 2), "radix": wish.radix + 2}
+            requested = FabricRequest(
+                **{**requested.__dict__, "nodes": max(1, requested.nodes // 2), "radix": requested.radix + 2}
             )
 
 
 def planned(fabric: Fabric, variant: int) -> list[tuple[int, str]]:
     """Stage and path of each flow in the first plane."""
-    paths = Paths(fabric, Names().checked(fabric.wish.planes), 0)
+    paths = Paths(fabric, Names().checked(fabric.request.planes), 0)
     return [(flow.stage, paths.of(flow)) for flow in sweep(fabric, variant).flows]
 
 
@@ -100,7 +100,7 @@ def test_stages_are_as_few_as_can_be_or_nearly(fabric: Fabric) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "stages"),
+    ("requested", "stages"),
     [
         (FabricRequest(nodes=32), 1),
         (FabricRequest(nodes=128), 1),
@@ -112,9 +112,9 @@ def test_stages_are_as_few_as_can_be_or_nearly(fabric: Fabric) -> None:
     ],
     ids=str,
 )
-def test_published_sizes_take_the_fewest_stages(wish: FabricRequest, stages: int) -> None:
+def test_published_sizes_take_the_fewest_stages(requested: FabricRequest, stages: int) -> None:
     """The reference architectures' fabrics: full units in one stage; 31 of 32 nodes, or 8, in no more than must be."""
-    fabric = plan(wish)
+    fabric = plan(requested)
     assert sweep(fabric).stages == stages == least_stages(fabric)
 
 
@@ -125,12 +125,12 @@ def test_rails_stay_rails_where_units_are_whole() -> None:
 
 
 def test_nothing_to_load() -> None:
-    for wish in (
+    for requested in (
         FabricRequest(nodes=5, rails=1),
         FabricRequest(nodes=1, rails=1),
         FabricRequest(nodes=8, rail_only=True),
     ):
-        made = sweep(plan(wish))
+        made = sweep(plan(requested))
         assert (made.flows, made.stages) == ([], 0)
     assert sweep(plan(FabricRequest(nodes=5, rails=1))).unloaded_leaf_spine == 32
 

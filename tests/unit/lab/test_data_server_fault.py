@@ -10,7 +10,7 @@ import pytest
 
 from railbed.errors import RailbedError
 from railbed.platforms.lab import faults, service_faults
-from railbed.platforms.lab.fault import Bench, Injected
+from railbed.platforms.lab.fault import FaultContext, Injected
 from railbed.run import Result
 
 DATA = Path(__file__).parents[1] / "validate/data"
@@ -37,9 +37,9 @@ def _clear(lab: Lab) -> None:
         filesystems=[SimpleNamespace(metadata_server="h100-0", data_servers=["h100-0", "h100-1"])],
         node=lambda name: SimpleNamespace(name=name, address=nodes[name]),
     )
-    bench = cast(Bench, SimpleNamespace(contract=contract, remote=lab, ssh=lambda *_: None))
+    context = cast(FaultContext, SimpleNamespace(contract=contract, remote=lab, ssh=lambda *_: None))
     fault = Injected("fs-server-down", "h100-1", 0, 50.0, "node")
-    faults.FAULTS["fs-server-down"].clear(bench, fault)
+    faults.FAULTS["fs-server-down"].clear(context, fault)
 
 
 def test_it_is_asked_for_until_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:

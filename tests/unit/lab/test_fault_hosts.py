@@ -12,7 +12,7 @@ from railbed.contract import Contract
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.platforms.lab import faults
-from railbed.platforms.lab.fault import Bench, Injected
+from railbed.platforms.lab.fault import FaultContext, Injected
 
 SHARED = SimpleNamespace(metadata_server="ctl0", data_servers=["h100-0"], name="scratch", mount="/scratch")
 
@@ -89,9 +89,9 @@ def test_a_step_that_met_the_fault_is_waited_for_and_a_users_job_is_not(
     monkeypatch.setattr(faults, "Scheduler", lambda _: scheduler)
     monkeypatch.setattr(faults, "POLL_S", 0.0)
     monkeypatch.setattr(faults, "FAULT_CLEAR_TIMEOUT_S", 60.0 if ends else 0.0)
-    bench = cast(Bench, SimpleNamespace(remote=None))
+    context = cast(FaultContext, SimpleNamespace(remote=None))
     if ends:
-        faults.wait_free(bench, {"h100-0"})
+        faults.wait_free(context, {"h100-0"})
     else:
         with pytest.raises(RailbedError, match="job 7, a step of a validation, still holds h100-0, h100-1"):
-            faults.wait_free(bench, {"h100-0"})
+            faults.wait_free(context, {"h100-0"})

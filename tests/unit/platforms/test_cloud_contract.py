@@ -11,7 +11,7 @@ from railbed import contract, plan, spec
 from railbed.effects.workspace import Workspace, find_root
 from railbed.platforms import assemble
 from railbed.platforms.cloud import cluster
-from railbed.platforms.cloud.cluster import Before, Mount
+from railbed.platforms.cloud.cluster import Mount, PreviousContract
 from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.site import Site
 
@@ -37,13 +37,13 @@ def member(place: int) -> Member:
     )
 
 
-def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
+def made(wanted: plan.ClusterPlan, known: PreviousContract) -> dict[str, Any]:
     statuses = {wanted.pools[0].name: PoolStatus(members=[member(place) for place in range(NODES)])}
     statuses["controller"] = PoolStatus(
         members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 AAAA c"])]
     )
     mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
-    return cluster.made(
+    return cluster.build_contract(
         wanted,
         Site(Workspace(find_root(), "test")),
         statuses,
@@ -56,12 +56,14 @@ def made(wanted: plan.ClusterPlan, known: Before) -> dict[str, Any]:
 def test_a_renamed_pool_keeps_its_numbers() -> None:
     names = {f"i-{place:02d}": f"old-{(place * 5) % NODES}" for place in range(NODES)}
     after = contract.validated(
-        made(planned(name="new", formerly="old"), Before(names=names, host_keys={})), "test"
+        made(planned(name="new", formerly="old"), PreviousContract(names=names, host_keys={})), "test"
     )
     assert {node.identity.value: node.name for node in after.with_role("compute")} == {
         one: name.replace("old", "new") for one, name in names.items()
     }
-    without = contract.validated(made(planned(name="new"), Before(names=names, host_keys={})), "test")
+    without = contract.validated(
+        made(planned(name="new"), PreviousContract(names=names, host_keys={})), "test"
+    )
     assert {node.identity.value: node.name for node in without.with_role("compute")} == {
         f"i-{place:02d}": f"new-{place}" for place in range(NODES)
     }
@@ -69,7 +71,7 @@ def test_a_renamed_pool_keeps_its_numbers() -> None:
 
 def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
     wanted = planned()
-    written = made(wanted, Before(names={}, host_keys={}))
+    written = made(wanted, PreviousContract(names={}, host_keys={}))
     parsed = contract.validated(written, "test")
     places = parsed.software.repositories
     again = assemble.unsealed(wanted, "test", parsed.nodes, parsed.filesystems, places, [])
@@ -85,10 +87,10 @@ def test_one_pass_writes_what_two_do_and_shared_rails_once() -> None:
 def test_names_and_host_keys_stay_with_an_instance_but_for_a_key_that_may_change() -> None:
     wanted = planned(name="new")
     work = Workspace(find_root(), "test")
-    first = contract.validated(made(wanted, Before(names={}, host_keys={})), "test").sealed()
-    assert cluster.before(Site(work)) == Before(names={}, host_keys={})
-    known = cluster.before(Site(work, first))
+    first = contract.validated(made(wanted, PreviousContract(names={}, host_keys={})), "test").sealed()
+    assert cluster.previous_of(Site(work)) == PreviousContract(names={}, host_keys={})
+    known = cluster.previous_of(Site(work, first))
     assert known.names == {node.identity.value: node.name for node in first.nodes}
     assert known.host_keys["i-ctl"] == ["ssh-ed25519 AAAA c"]
-    changed = cluster.before(Site(work, first, frozenset({"i-ctl"})))
+    changed = cluster.previous_of(Site(work, first, frozenset({"i-ctl"})))
     assert "i-ctl" not in changed.host_keys and changed.names == known.names

@@ -15,9 +15,9 @@ from railbed import plan as plans
 from railbed import spec
 from railbed.errors import SpecError
 from railbed.platforms.cloud import addressing, calls, consoles, pool_wait, reservations
-from railbed.platforms.cloud.calls import ProviderError, Told
+from railbed.platforms.cloud.calls import ApiFailure, ProviderError
 from railbed.platforms.cloud.members import Member
-from railbed.platforms.cloud.reservations import Held
+from railbed.platforms.cloud.reservations import ReservationState
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAN = plans.plan(spec.load(ROOT / "examples/volcengine-cluster.yaml"))
@@ -28,7 +28,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5" + "A" * 48
 
 
 def test_a_reservation_that_fits_is_one_good_finding() -> None:
-    (found,) = reservations.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, "ends": UNTIL}), UNTIL)
+    (found,) = reservations.findings(POOL, SHAPE, ZONE, ReservationState(**{**GOOD, "ends": UNTIL}), UNTIL)
     assert found.ok
 
 
@@ -41,7 +41,7 @@ def test_a_reservation_that_fits_is_one_good_finding() -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said(changed: dict[str, Any], said: str) -> None:
-    (found,) = reservations.findings(POOL, SHAPE, ZONE, Held(**{**GOOD, **changed}), UNTIL)
+    (found,) = reservations.findings(POOL, SHAPE, ZONE, ReservationState(**{**GOOD, **changed}), UNTIL)
     assert not found.ok
     assert said in found.found
     assert found.hint
@@ -65,16 +65,16 @@ class Refused(Exception):
 
 
 @pytest.mark.parametrize(
-    ("told", "tries", "code"),
+    ("failure", "tries", "code"),
     [
-        (Told(429, "", ""), calls.CLOUD_TRIES, "PROVIDER_BUSY"), (Told(400, "Throttling.User", ""), calls.CLOUD_TRIES,
-        "PROVIDER_BUSY"), (Told(0, "timeout", ""), calls.CLOUD_TRIES, "PROVIDER_BUSY"),
-        (Told(403, "Forbidden", "no"), 1, "PROVIDER"), (Told(401, "", "who"), 1, "CREDENTIALS"),
-        (Told(400, "InvalidSecurityToken.Expired", ""), 1, "CREDENTIALS"),
+        (ApiFailure(429, "", ""), calls.CLOUD_TRIES, "PROVIDER_BUSY"), (ApiFailure(400, "Throttling.User", ""), calls.CLOUD_TRIES,
+        "PROVIDER_BUSY"), (ApiFailure(0, "timeout", ""), calls.CLOUD_TRIES, "PROVIDER_BUSY"),
+        (ApiFailure(403, "Forbidden", "no"), 1, "PROVIDER"), (ApiFailure(401, "", "who"), 1, "CREDENTIALS"),
+        (ApiFailure(400, "InvalidSecurityToken.Expired", ""), 1, "CREDENTIALS"),
     ],
 )  # fmt: skip
 def test_only_a_busy_provider_is_asked_again(
-    told: Told, tries: int, code: str, monkeypatch: pytest.MonkeyPatch
+    failure: ApiFailure, tries: int, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "CLOUD_RETRY_S", 0.0)
     asked: list[int] = []
@@ -84,7 +84,7 @@ def test_only_a_busy_provider_is_asked_again(
         raise Refused
 
     with pytest.raises(ProviderError) as failed:
-        calls.patiently("Call", ask, (Refused,), lambda _: told)
+        calls.patiently("Call", ask, (Refused,), lambda _: failure)
     assert (len(asked), failed.value.code) == (tries, code)
 
 
@@ -93,7 +93,7 @@ def test_what_the_sdk_did_not_say_goes_through() -> None:
         raise KeyError("a mistake of ours")
 
     with pytest.raises(KeyError):
-        calls.patiently("Call", ask, (Refused,), lambda _: Told(503, "", ""))
+        calls.patiently("Call", ask, (Refused,), lambda _: ApiFailure(503, "", ""))
 
 
 @given(st.integers(min_value=8, max_value=24))

@@ -23,7 +23,7 @@ def texts(document: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "requested",
     [
         FabricRequest(nodes=32),
         FabricRequest(nodes=3000),
@@ -32,13 +32,13 @@ def texts(document: str) -> set[str]:
         FabricRequest(nodes=31, extra_endpoints=260),
     ],
 )
-def test_drawings_say_the_counts(wish: FabricRequest) -> None:
-    fabric = plan(wish)
-    told = texts(fabric_picture.svg(fabric, Names(node="<$node>{node}").checked(wish.planes)))
+def test_drawings_say_the_counts(requested: FabricRequest) -> None:
+    fabric = plan(requested)
+    told = texts(fabric_picture.svg(fabric, Names(node="<$node>{node}").checked(requested.planes)))
     [counts] = (text for text in told if text.startswith("switches: "))
     assert f"{fabric.switches['leaf']} leaf" in counts
     assert f"{fabric.cables['node_leaf']} node–leaf" in counts
-    assert ("planes alike" in counts) == (wish.planes > 1)
+    assert ("planes alike" in counts) == (requested.planes > 1)
 
 
 def test_the_drawing_in_the_documentation_is_the_programs_own() -> None:

@@ -146,6 +146,6 @@ def test_a_lock_is_held_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(lock.os, "pwrite", full)
     path = tmp_path / "lock"
-    with lock.held(path, "stack x"), pytest.raises(RailbedError) as busy, lock.held(path, "stack x"):
+    with lock.acquire(path, "stack x"), pytest.raises(RailbedError) as busy, lock.acquire(path, "stack x"):
         pass
     assert (busy.value.code, busy.value.exit_status) == ("BUSY", Exit.USAGE)

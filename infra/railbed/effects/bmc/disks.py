@@ -15,7 +15,7 @@ Hint = Mapping[str, str]
 def require(target: Target, hints: Sequence[Hint], drives: Sequence[Drive], pattern: bool = False) -> None:
     """Raises BmcError ``DISK_HINT`` where a hint means no disk or several, or two hints mean the same one.
 
-    Passes what the BMC cannot tell: then the installer decides, on the machine itself. ``pattern``: as ``autoinstall``
+    Passes what the BMC does not show: then the installer decides, on the machine itself. ``pattern``: as ``autoinstall``
     compares, where a value that is part of another's means that one too.
     """
     meant: list[Drive] = []

@@ -29,7 +29,7 @@ def compare(url: str, sha256: str, folder: Path) -> None:
     HTTPS must not lead to one without, neither here nor for a BMC that follows it.
     """
     note = folder / f"{IMAGE_NOTE}{sha256}.json"
-    with lock.held(folder / "image.lock", "an installer's file", wait_s=DOWNLOAD_TIMEOUT_S):
+    with lock.acquire(folder / "image.lock", "an installer's file", wait_s=DOWNLOAD_TIMEOUT_S):
         try:
             head = requests.head(url, timeout=TIMEOUT_S, allow_redirects=True)
             _encrypted(url, head)

@@ -1,4 +1,4 @@
-"""Who a machine is and what is in it, as its BMC tells."""
+"""A machine's identity and inventory from its BMC."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Drive:
-    """One disk. ``gbytes`` is 10⁹ bytes; None where the BMC does not tell."""
+    """One disk. ``gbytes`` is 10⁹ bytes; None where the BMC does not show it."""
 
     name: str
     model: str

@@ -34,7 +34,7 @@ class Watched:
 
 
 def named(state: Any) -> str:
-    """``on``, ``off``, ``poweringon``, …; ``unknown`` where the BMC does not tell."""
+    """``on``, ``off``, ``poweringon``, …; ``unknown`` where the BMC does not show it."""
     return str(state.value).lower() if state is not None else "unknown"
 
 

@@ -1,4 +1,4 @@
-"""A machine's seed: what tells the installer who it is, as a small disc that cloud-init finds by its label.
+"""A machine's seed: its identity for the installer, as a small disc that cloud-init finds by its label.
 
 The disc is cloud-init's NoCloud source (docs.cloud-init.io: label ``cidata``, files ``user-data`` and ``meta-data``)
 with an Ubuntu 24.04 autoinstall file. It brings the SSH host key, so that the key is known before the first login.

@@ -1,4 +1,4 @@
-"""What a freshly installed machine is told, whichever installer writes it: its name, its address, its host key, root's keys."""
+"""First-boot configuration of an installed machine, for every installer: its name, its address, its host key, root's keys."""
 
 from __future__ import annotations
 

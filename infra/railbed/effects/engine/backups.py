@@ -19,7 +19,7 @@ from railbed.errors import ContractError, RailbedError, UsageError
 SCHEMA = "railbed/state-backup/v1"
 DIGEST = "sha256"
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-"""By these the engine tells a secret in a state (pulumi/sdk/go/common/resource/sig/sig.go)."""
+"""By these the engine marks a secret in a state (pulumi/sdk/go/common/resource/sig/sig.go)."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S, PULUMI_MAX_MAJOR, PULUMI_MIN, PULUMI_VERSION
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.workspace import Workspace, cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -55,7 +55,7 @@ def ensure_engine(work: Workspace, say: Callable[[str], None]) -> list[Path]:
         return [there]
     path = built_dir()
     if not path.is_dir():
-        with held(path.parent / "lock", "the engine's build", wait_s=BUILD_TIMEOUT_S):
+        with acquire(path.parent / "lock", "the engine's build", wait_s=BUILD_TIMEOUT_S):
             if not path.is_dir():
                 say(
                     f"building the Pulumi engine {PULUMI_VERSION} from tools/go.mod (once; 3 to 6 minutes on two cores)"

@@ -96,7 +96,7 @@ class Session:
         return _changes(result.summary.resource_changes)
 
     def preview(self, on_output: Callable[[str], None]) -> Changes:
-        """What `up` would do, told as the engine tells it; changes nothing."""
+        """What `up` would do, in the engine's words; changes nothing."""
         with self._explaining():
             result = self.open().preview(on_output=on_output, color="never", refresh=True)
         return _changes(result.change_summary)

@@ -1,4 +1,4 @@
-"""Nodes of an Ironic, by openstacksdk: seen as ``states.Seen``, and told what ``node`` made of the spec."""
+"""Nodes of an Ironic, by openstacksdk: read as ``states.Seen``, written as ``node`` made them of the spec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from railbed.errors import RailbedError
 T = TypeVar("T")
 VERSION = "1.89"
 """API microversion: the last that this client needs is 1.66 (network data); 1.89 came with Ironic 24 (2024.1)."""
-GONE = 404
+NOT_FOUND = 404
 CLAIMS = ("owner", "lessee", "instance_uuid", "allocation_uuid", "protected", "retired")
 """Ironic's own fields by which a node is somebody's; railbed sets none of them."""
 LEAVING = "installed; no longer Ironic's"
@@ -58,7 +58,7 @@ class Nodes:
     def see(self, name: str) -> Seen | None:
         """The node of that name; None where there is none."""
         answer = self._do("read the node", lambda: self._api.get(f"/nodes/{name}", microversion=VERSION))
-        if answer.status_code == GONE:
+        if answer.status_code == NOT_FOUND:
             return None
         self._do("read the node", lambda: exceptions.raise_from_response(answer))
         return seen(answer.json())
@@ -128,17 +128,17 @@ class Nodes:
             ) from None  # fmt: skip
 
 
-def seen(told: Mapping[str, Any]) -> Seen:
-    """A node as the API tells it."""
-    extra, way = told["extra"], told["driver_info"]
-    own = bool(told["fault"]) or told["maintenance_reason"] == LEAVING
+def seen(reply: Mapping[str, Any]) -> Seen:
+    """A node from the API's record."""
+    extra, way = reply["extra"], reply["driver_info"]
+    own = bool(reply["fault"]) or reply["maintenance_reason"] == LEAVING
     return Seen(
-        state=told["provision_state"], bmc=node.way(way.get("redfish_address"), way.get("redfish_system_id")),
-        owner=str(extra.get(node.OWNER, "")), claims=tuple(f"{one}: {told[one]}" for one in CLAIMS if told[one]),
+        state=reply["provision_state"], bmc=node.way(way.get("redfish_address"), way.get("redfish_system_id")),
+        owner=str(extra.get(node.OWNER, "")), claims=tuple(f"{one}: {reply[one]}" for one in CLAIMS if reply[one]),
         serial=str(extra.get(node.SERIAL, "")), enrolled=bool(extra.get(node.ENROLLED)),
         described=str(extra.get(node.DESCRIBED, "")), preparing=str(extra.get(node.PREPARING, "")),
-        prepared=str(extra.get(node.PREPARED, "")), cleans=told["automated_clean"] is not False,
-        inspected=bool(told["inspection_finished_at"]), deployed=int(extra.get(node.DEPLOYED, 0)),
+        prepared=str(extra.get(node.PREPARED, "")), cleans=reply["automated_clean"] is not False,
+        inspected=bool(reply["inspection_finished_at"]), deployed=int(extra.get(node.DEPLOYED, 0)),
         written=str(extra.get(node.WRITTEN, "")), key=str(extra.get(node.KEY, "")),
-        maintenance=told["maintenance"] and not own, fault=told["maintenance"] and own, error=told["last_error"] or "",
+        maintenance=reply["maintenance"] and not own, fault=reply["maintenance"] and own, error=reply["last_error"] or "",
     )  # fmt: skip

@@ -30,7 +30,7 @@ VERBS = {
     Action.MANAGE: "manage", Action.INSPECT: "inspect", Action.PROVIDE: "provide", Action.UNDEPLOY: "deleted",
     Action.ABORT: "abort",
 }  # fmt: skip
-REASON_LOOKS = 5
+REASON_POLLS = 5
 CAUSES = (
     (
         "MACHINE_IDENTITY",
@@ -50,7 +50,7 @@ class Course:
     nodes: Nodes
     bmc: Bmc
     goal: Goal
-    wish: node.Wish
+    setup: node.NodeSetup
     system: System
     driver_info: Callable[[], dict[str, Any]]
     """Made when it is needed: it holds the BMC's password."""
@@ -80,7 +80,7 @@ class Course:
                 return
             if action is Action.WAIT:
                 self._within(began, seen)
-                if state in CLEANING and seen is not None and seen.preparing == self.goal.setup:
+                if state in CLEANING and seen is not None and seen.preparing == self.goal.preparation:
                     asked |= {Action.PREPARE}  # by a run that was killed: its end is seen here
                 time.sleep(self.bmc.patience.ironic_poll_s)
                 continue
@@ -91,7 +91,7 @@ class Course:
             asked |= {action}
 
     def _ask(self, action: Action, seen: Seen | None) -> None:
-        nodes, name, wish = self.nodes, self.name, self.wish
+        nodes, name, setup = self.nodes, self.name, self.setup
         if action is Action.ENROL:
             fields = self._fields()
             fields["extra"][node.ENROLLED] = True
@@ -100,22 +100,24 @@ class Course:
         elif action is Action.DESCRIBE:
             self._describe(seen)
         elif action is Action.PREPARE:
-            nodes.patch(name, {f"extra/{node.PREPARING}": self.goal.setup})
-            if wish.mirror:
-                nodes.set_raid(name, node.raid(wish))
-            nodes.provision(name, "clean", clean_steps=node.steps(wish))
+            nodes.patch(name, {f"extra/{node.PREPARING}": self.goal.preparation})
+            if setup.mirror:
+                nodes.set_raid(name, node.raid(setup))
+            nodes.provision(name, "clean", clean_steps=node.steps(setup))
         elif action is Action.NOTE:
-            nodes.patch(name, {f"extra/{node.PREPARED}": self.goal.setup, f"extra/{node.PREPARING}": ""})
+            nodes.patch(
+                name, {f"extra/{node.PREPARED}": self.goal.preparation, f"extra/{node.PREPARING}": ""}
+            )
         elif action is Action.KEEP:
             nodes.patch(name, {"automated_clean": False})
         elif action is Action.FORGET:
             nodes.forget(name)
         elif action is Action.DEPLOY:
             nodes.patch(name, {
-                "instance_info": node.instance_info(wish), f"extra/{node.DEPLOYED}": self.goal.generation,
-                f"extra/{node.WRITTEN}": self.goal.wish, f"extra/{node.KEY}": self.goal.key,
+                "instance_info": node.instance_info(setup), f"extra/{node.DEPLOYED}": self.goal.generation,
+                f"extra/{node.WRITTEN}": self.goal.digest, f"extra/{node.KEY}": self.goal.key,
             })  # fmt: skip
-            nodes.provision(name, "active", config_drive=node.config_drive(self.system, wish.port))
+            nodes.provision(name, "active", config_drive=node.config_drive(self.system, setup.port))
         else:
             nodes.provision(name, VERBS[action])
 
@@ -138,12 +140,12 @@ class Course:
 
     def _described(self) -> dict[str, Any]:
         return {
-            **node.described(self.wish), "network_data": node.network_data(self.system, self.wish.port),
-            f"extra/{node.DESCRIBED}": self.goal.wish,
+            **node.described(self.setup), "network_data": node.network_data(self.system, self.setup.port),
+            f"extra/{node.DESCRIBED}": self.goal.digest,
         }  # fmt: skip
 
     def _within(self, began: float, seen: Seen | None) -> None:
-        erasing = self.wish.erase == "full" and seen is not None and seen.state in CLEANING
+        erasing = self.setup.erase == "full" and seen is not None and seen.state in CLEANING
         limit_s = self.bmc.patience.erase_s if erasing else self.bmc.patience.install_s
         if time.monotonic() - began >= limit_s:
             raise BmcError(
@@ -155,7 +157,7 @@ class Course:
     def _explained(self, stuck: Stuck, seen: Seen | None) -> BmcError:
         """Ironic writes down why a step failed a moment after it has failed."""
         reason = stuck.reason
-        for _ in range(REASON_LOOKS):
+        for _ in range(REASON_POLLS):
             if stuck.code != "IRONIC_FAILED" or seen is None or seen.error:
                 break
             time.sleep(self.bmc.patience.ironic_poll_s)

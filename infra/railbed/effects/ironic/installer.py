@@ -22,11 +22,11 @@ from railbed.effects.ironic.config import Where
 from railbed.effects.ironic.course import Course
 from railbed.effects.ironic.node import (
     Files,
-    Wish,
+    NodeSetup,
     digest,
     digest_of,
-    digest_of_setup,
     driver_info,
+    preparation_digest,
     steps,
     way,
 )
@@ -48,7 +48,7 @@ class Agent:
 class Ironic:
     """The second installer. ``where`` for railbed's own, ``site`` for the site's."""
 
-    wish: Wish
+    setup: NodeSetup
     agent: Agent
     owner: str
     """Stack that the machine belongs to."""
@@ -70,10 +70,10 @@ class Ironic:
 
     def check(self, bmc: Bmc, folder: Path) -> None:
         """Compares image and ramdisk, looks for the disks that are meant and, for an Ironic of railbed's own, for its parts."""
-        image.compare(self.wish.image_url, self.wish.image_sha256, folder)
+        image.compare(self.setup.image_url, self.setup.image_sha256, folder)
         for url, sha256 in self.agent.files.values():
             image.compare(url, sha256, folder)
-        hints = [*([self.wish.disk] if self.wish.disk else []), *self.wish.mirror]
+        hints = [*([self.setup.disk] if self.setup.disk else []), *self.setup.mirror]
         if hints:
             disks.require(bmc.target, hints, inventory.take(bmc).drives)
         if self.where is not None:
@@ -119,17 +119,17 @@ class Ironic:
             )
 
         goal = Goal(
-            self.owner, generation, bool(steps(self.wish)), serial=bmc.target.serial, bmc=way(bmc.address, bmc.system_path),
-            wish=digest_of(self.wish, system, generation), setup=digest_of_setup(self.wish, generation),
+            self.owner, generation, bool(steps(self.setup)), serial=bmc.target.serial, bmc=way(bmc.address, bmc.system_path),
+            digest=digest_of(self.setup, system, generation), preparation=preparation_digest(self.setup, generation),
             key=digest(key.public), embedded=self.where is not None,
         )  # fmt: skip
-        return Course(nodes, bmc, goal, self.wish, system, login)
+        return Course(nodes, bmc, goal, self.setup, system, login)
 
     def _kept(self, folder: Path, part: str) -> Path:
         """A file of the ramdisk in the state folder, by its digest: what Ironic boots is what was compared."""
         url, sha256 = self.agent.files[part]
         target = folder / "agent" / sha256
-        with lock.held(folder.with_suffix(".fetch"), "the agent's files", wait_s=600):
+        with lock.acquire(folder.with_suffix(".fetch"), "the agent's files", wait_s=600):
             if not target.exists():
                 image.fetch(url, sha256, target)
                 target.chmod(0o644)

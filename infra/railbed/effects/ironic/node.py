@@ -1,4 +1,4 @@
-"""What Ironic is told of one machine: plain JSON data from railbed's own words. Pure."""
+"""One machine's fields in Ironic, as JSON data. Pure."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """How one machine shall be set up."""
+class NodeSetup:
+    """How Ironic sets one machine up."""
 
     pool: str
     image_url: str
@@ -98,67 +98,67 @@ def digest(*said: Any) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def digest_of(wish: Wish, system: System, generation: int) -> str:
-    """Of all that the machine is told but its host key, which is compared apart."""
-    told = [
+def digest_of(setup: NodeSetup, system: System, generation: int) -> str:
+    """Of setup and system, without the host key, which is compared apart."""
+    login = [
         system.name,
         system.address,
         list(system.authorized_keys),
         system.gateway,
         list(system.nameservers),
     ]
-    return digest(generation, asdict(wish), told)
+    return digest(generation, asdict(setup), login)
 
 
-def digest_of_setup(wish: Wish, generation: int) -> str:
+def preparation_digest(setup: NodeSetup, generation: int) -> str:
     """Of what cleaning steps do, and the disk that the system goes to."""
-    return digest(generation, dict(wish.disk), raid(wish), steps(wish))
+    return digest(generation, dict(setup.disk), raid(setup), steps(setup))
 
 
-def described(wish: Wish) -> dict[str, Any]:
+def described(setup: NodeSetup) -> dict[str, Any]:
     """Fields of the node beside its BMC, by path. What else the site wrote into ``properties`` stays."""
     return {
-        "resource_class": wish.pool, "properties/capabilities": "boot_mode:uefi",
-        "deploy_interface": wish.interface, "raid_interface": "agent" if wish.mirror or wish.erase in ERASING else "no-raid",
-        "bios_interface": "redfish" if wish.bios else "no-bios",
+        "resource_class": setup.pool, "properties/capabilities": "boot_mode:uefi",
+        "deploy_interface": setup.interface, "raid_interface": "agent" if setup.mirror or setup.erase in ERASING else "no-raid",
+        "bios_interface": "redfish" if setup.bios else "no-bios",
     }  # fmt: skip
 
 
-def raid(wish: Wish) -> dict[str, Any]:
+def raid(setup: NodeSetup) -> dict[str, Any]:
     """The target RAID configuration; empty without a mirror."""
-    if not wish.mirror:
+    if not setup.mirror:
         return {}
-    halves = [disks.root_device(hint) for hint in wish.mirror]
+    halves = [disks.root_device(hint) for hint in setup.mirror]
     disk = {
         "size_gb": "MAX", "raid_level": "1", "controller": "software", "is_root_volume": True, "physical_disks": halves,
     }  # fmt: skip
     return {"logical_disks": [disk]}
 
 
-def steps(wish: Wish) -> list[dict[str, Any]]:
+def steps(setup: NodeSetup) -> list[dict[str, Any]]:
     """Cleaning steps in their order: settings first, then the disks are emptied, then joined."""
     found: list[dict[str, Any]] = []
-    if wish.bios:
-        settings = [{"name": name, "value": value} for name, value in sorted(wish.bios.items())]
+    if setup.bios:
+        settings = [{"name": name, "value": value} for name, value in sorted(setup.bios.items())]
         found.append({"interface": "bios", "step": "apply_configuration", "args": {"settings": settings}})
-    if wish.mirror or wish.erase in ERASING:  # the halves of an array that is still there cannot be erased
+    if setup.mirror or setup.erase in ERASING:  # the halves of an array that is still there cannot be erased
         found.append({"interface": "raid", "step": "delete_configuration"})
-    if wish.erase in ERASING:
-        found.append({"interface": "deploy", "step": ERASING[wish.erase]})
-    if wish.mirror:
+    if setup.erase in ERASING:
+        found.append({"interface": "deploy", "step": ERASING[setup.erase]})
+    if setup.mirror:
         found.append({"interface": "raid", "step": "create_configuration"})
     return found
 
 
-def instance_info(wish: Wish) -> dict[str, Any]:
+def instance_info(setup: NodeSetup) -> dict[str, Any]:
     """The image, by the digest that the machine's ramdisk compares before it writes, and the disk: what a node's
     ``properties`` say of the disk comes second (docs.openstack.org/ironic, specifying the disk for deployment)."""
-    disk = MIRROR if wish.mirror else disks.root_device(wish.disk)
+    disk = MIRROR if setup.mirror else disks.root_device(setup.disk)
     root = {"root_device": disk} if disk else {}
-    if wish.interface == "ramdisk":
-        return {"boot_iso": wish.image_url, "image_checksum": wish.image_sha256, **root}
+    if setup.interface == "ramdisk":
+        return {"boot_iso": setup.image_url, "image_checksum": setup.image_sha256, **root}
     return {
-        "image_source": wish.image_url, "image_os_hash_algo": "sha256", "image_os_hash_value": wish.image_sha256,
+        "image_source": setup.image_url, "image_os_hash_algo": "sha256", "image_os_hash_value": setup.image_sha256,
         "image_disk_format": "qcow2", "image_type": "whole-disk", **root,
     }  # fmt: skip
 

@@ -47,7 +47,7 @@ class Embedded:
     folder: Path
     access: Access
     session: Session = field(repr=False)
-    held: ExitStack = field(repr=False)
+    resources: ExitStack = field(repr=False)
     users: int = 0
 
 
@@ -87,7 +87,7 @@ def _bury(dead: Embedded) -> int:
     """Lets go of one that ended by itself; returns for how many machines it was running."""
     _running.pop(dead.folder)
     dead.session.close()
-    dead.held.close()
+    dead.resources.close()
     return dead.users
 
 
@@ -107,7 +107,7 @@ def tidy(folder: Path, half_made: HalfMade) -> None:
         if folder in _running or not folder.exists():
             return
         try:
-            with lock.held(folder.with_suffix(".lock"), "the embedded Ironic"):
+            with lock.acquire(folder.with_suffix(".lock"), "the embedded Ironic"):
                 if not half_made():
                     shutil.rmtree(folder)
         except Busy:
@@ -120,7 +120,7 @@ def _start(
     """``left``: nodes that are gone on with; None: all of them."""
     maker = iso_maker()
     with ExitStack() as holding:
-        holding.enter_context(lock.held(folder.with_suffix(".lock"), "the embedded Ironic"))
+        holding.enter_context(lock.acquire(folder.with_suffix(".lock"), "the embedded Ironic"))
         if folder.exists() and left is not None and not left:
             shutil.rmtree(folder)
         prepare(folder, where, maker, authorities)
@@ -141,7 +141,7 @@ def _start(
         except BaseException:
             session.close(IRONIC_STOP_TIMEOUT_S)
             raise
-        embedded.held = holding.pop_all()
+        embedded.resources = holding.pop_all()
     return embedded
 
 
@@ -241,4 +241,4 @@ def _stop(embedded: Embedded) -> None:
     embedded.session.close(IRONIC_STOP_TIMEOUT_S)
     if not left:
         shutil.rmtree(embedded.folder)
-    embedded.held.close()
+    embedded.resources.close()

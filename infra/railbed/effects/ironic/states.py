@@ -45,18 +45,18 @@ class Seen:
     enrolled: bool = False
     """Whether railbed made the node; the site's own keeps its way to the BMC."""
     described: str = ""
-    """Digest of the wish that all its fields are for."""
+    """Digest of the setup that all its fields are for."""
     preparing: str = ""
-    """Digest of the setup that cleaning steps are under way for; empty: not by railbed."""
+    """Digest of the preparation that cleaning steps are under way for; empty: not by railbed."""
     prepared: str = ""
-    """Digest of the setup for which cleaning steps have ended well."""
+    """Digest of the preparation for which cleaning steps have ended well."""
     cleans: bool = True
     """Whether Ironic may erase its disks unasked, whenever it becomes available."""
     inspected: bool = False
     deployed: int = 0
     """Generation of the system that is on it, or on the way."""
     written: str = ""
-    """Digest of the wish that it was written for."""
+    """Digest of the setup that it was written for."""
     key: str = ""
     """Digest of that system's host key."""
     maintenance: bool = False
@@ -77,10 +77,10 @@ class Goal:
     serial: str
     bmc: tuple[str, str]
     """As ``Seen.bmc``, of the spec's BMC."""
-    wish: str
-    """Digest of generation and all that the machine is told but its host key."""
-    setup: str
-    """Digest of generation and what cleaning steps do."""
+    digest: str
+    """Digest of generation and setup, without the host key."""
+    preparation: str
+    """Digest of generation and cleaning steps."""
     key: str
     """Digest of the host key that the system gets."""
     embedded: bool = False
@@ -105,7 +105,7 @@ RETRIED = {
     "enroll": Action.MANAGE, "inspect failed": Action.MANAGE, "clean failed": Action.MANAGE, "error": Action.UNDEPLOY,
     "deploy failed": Action.DEPLOY,
 }  # fmt: skip
-"""What a run asks for that finds a state of failure; ``FAILS`` tells which of its own requests has failed there."""
+"""What a run asks for that finds a state of failure; ``FAILS`` has the request that failed there."""
 FAILS = {
     "enroll": Action.MANAGE, "inspect failed": Action.INSPECT, "clean failed": Action.PREPARE, "error": Action.UNDEPLOY,
     "deploy failed": Action.DEPLOY,
@@ -158,10 +158,10 @@ def _next(seen: Seen, goal: Goal, asked: frozenset[Action]) -> Action:
         raise Stuck("IRONIC_FAILED", seen.error or f"the node is in state {state!r}")
     if state in SETTLED and not asked & {Action.ENROL, Action.DESCRIBE}:
         return Action.DESCRIBE
-    if state in CHANGEABLE and seen.described != goal.wish:
+    if state in CHANGEABLE and seen.described != goal.digest:
         return Action.DESCRIBE
-    unprepared = goal.steps and seen.prepared != goal.setup
-    if state == "deploy failed" and (unprepared or seen.described != goal.wish):
+    unprepared = goal.steps and seen.prepared != goal.preparation
+    if state == "deploy failed" and (unprepared or seen.described != goal.digest):
         return Action.UNDEPLOY
     if state in RETRIED:
         return RETRIED[state]
@@ -182,12 +182,16 @@ def _next(seen: Seen, goal: Goal, asked: frozenset[Action]) -> Action:
 
 
 def _waiting(seen: Seen, goal: Goal, asked: frozenset[Action]) -> Action:
-    """What another run asked for with another wish is ended where Ironic can end it; the rest ends by itself."""
-    if seen.state == "clean wait" and seen.preparing not in ("", goal.setup) and Action.ABORT not in asked:
+    """Aborts what another run began for another setup, where Ironic can abort it; the rest ends by itself."""
+    if (
+        seen.state == "clean wait"
+        and seen.preparing not in ("", goal.preparation)
+        and Action.ABORT not in asked
+    ):
         return Action.ABORT
     if seen.state == "wait call-back" and Action.UNDEPLOY not in asked:
         _require_newer(seen, goal)
-        if (seen.written, seen.key) != (goal.wish, goal.key):
+        if (seen.written, seen.key) != (goal.digest, goal.key):
             return Action.UNDEPLOY
     return Action.WAIT
 
@@ -224,11 +228,11 @@ def _require_ours(seen: Seen, goal: Goal) -> None:
 
 
 def _active(seen: Seen, goal: Goal) -> Action:
-    """The system is there where generation, wish and host key are this installation's."""
+    """The system is there where generation, setup and host key are this installation's."""
     _require_newer(seen, goal)
     if seen.deployed == goal.generation and seen.key != goal.key:
         raise _in_use(seen, "its system has another host key than the one that is to be written")
-    return Action.DONE if (seen.deployed, seen.written) == (goal.generation, goal.wish) else Action.UNDEPLOY
+    return Action.DONE if (seen.deployed, seen.written) == (goal.generation, goal.digest) else Action.UNDEPLOY
 
 
 def _require_newer(seen: Seen, goal: Goal) -> None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.errors import HostError
 from railbed.run import run
 
@@ -35,7 +35,7 @@ def ensure(root: Path) -> Path:
     uv = shutil.which("uv")
     if uv is None:
         raise HostError("uv is not on PATH", hint="run `make setup`, which installs it beside the checkout")
-    with held(target.parent / "lock", "Ironic's installation", wait_s=BUILD_TIMEOUT_S):
+    with acquire(target.parent / "lock", "Ironic's installation", wait_s=BUILD_TIMEOUT_S):
         if not target.is_dir():
             building = target.with_suffix(".building")
             shutil.rmtree(building, ignore_errors=True)

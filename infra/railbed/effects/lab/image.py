@@ -9,7 +9,7 @@ from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects.lab import content
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -33,7 +33,7 @@ def ensure_image(say: Say) -> Path:
     path = image_path()
     if path.is_dir():
         return path
-    with held(images_dir() / "lock", "the lab image build", wait_s=BUILD_TIMEOUT_S):
+    with acquire(images_dir() / "lock", "the lab image build", wait_s=BUILD_TIMEOUT_S):
         if path.is_dir():
             return path
         building = path.with_suffix(".building")

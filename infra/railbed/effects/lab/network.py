@@ -63,7 +63,7 @@ def ensure_namespace(name: str) -> None:
 
 
 def links(namespace: str) -> dict[str, dict[str, Any]]:
-    """Interfaces of a namespace by name, as ``ip -json -details link`` tells them; empty where it is gone."""
+    """Interfaces of a namespace by name, as ``ip -json -details link`` lists them; empty where it is gone."""
     if not exists(namespace):
         return {}
     shown = ip(namespace, "-json", "-details", "link", "show", check=False)

@@ -14,7 +14,7 @@ from railbed.effects import signed_repository
 from railbed.effects.lab import content, debs, nvml, standin_packages
 from railbed.effects.lab.image import debian_sources_text, image_path, images_dir
 from railbed.effects.lab.vendor import Switch, releases, stand_ins
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -51,7 +51,7 @@ def ensure_repository(tools: Path, say: Say, switches: Sequence[Switch] = ()) ->
     path = repository_path(switches)
     if path.is_dir():
         return path
-    with held(repositories_dir() / "lock", "the lab repository build", wait_s=BUILD_TIMEOUT_S):
+    with acquire(repositories_dir() / "lock", "the lab repository build", wait_s=BUILD_TIMEOUT_S):
         if path.is_dir():
             return path
         building = path.with_suffix(".building")

@@ -1,4 +1,4 @@
-"""A leaf switch of a lab: a bridge whose ports are its hosts' cables, and lldpd, which tells them where they are cabled to.
+"""A leaf switch of a lab: a bridge whose ports are its hosts' cables, and lldpd, which shows them where they are cabled to.
 
 A bridge hands frames of LLDP to nobody but its own ports' readers (IEEE 802.1D keeps 01-80-C2-00-00-0E to one link), so each
 host hears the port that its cable ends in, and no other.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.errors import HostError
 from railbed.run import run
@@ -35,7 +35,7 @@ def ensure_training_stack(tools: Path, say: Callable[[str], None]) -> Path:
     path = training_path(tools)
     if path.is_dir():
         return path
-    with held(path.parent / "lock", "the training stack's installation", wait_s=BUILD_TIMEOUT_S):
+    with acquire(path.parent / "lock", "the training stack's installation", wait_s=BUILD_TIMEOUT_S):
         if path.is_dir():
             return path
         building = path.with_suffix(".building")

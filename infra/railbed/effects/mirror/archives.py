@@ -66,11 +66,11 @@ def stanza(package: Path, sha256: str, name: str) -> Packages:
     """What an index says of a package: its control file, and size and hash of the file. Raises ArchiveRefused, HostError."""
     if shutil.which("dpkg-deb") is None:
         raise HostError("dpkg-deb is not installed: it reads packages", path="dpkg-deb", hint="install dpkg")
-    told = run(["dpkg-deb", "--field", package], check=False)
-    fields = Packages(told.stdout) if told.ok else Packages()
+    reply = run(["dpkg-deb", "--field", package], check=False)
+    fields = Packages(reply.stdout) if reply.ok else Packages()
     if not (fields.get("Package") and fields.get("Version")):
         raise ArchiveRefused(
-            "a member is no Debian package", path=name, found=told.tail(), hint="do not use it"
+            "a member is no Debian package", path=name, found=reply.tail(), hint="do not use it"
         )
     fields["Filename"], fields["Size"] = f"./{package.name}", str(package.stat().st_size)
     fields["SHA256"] = sha256

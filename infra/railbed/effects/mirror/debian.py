@@ -101,17 +101,17 @@ def fetch_index(
 
 def _still_valid(signed: Release, place: str) -> None:
     """Raises FetchError past the day until which the publisher vouches for the index, as apt does; few name one."""
-    told = signed.get("Valid-Until")
-    if told is None:
+    limit = signed.get("Valid-Until")
+    if limit is None:
         return
     try:
-        until = parsedate_to_datetime(told)
+        until = parsedate_to_datetime(limit)
     except ValueError:
         until = None
     now = datetime.now(UTC)
     if until is None or (until if until.tzinfo else until.replace(tzinfo=UTC)) < now:
         raise FetchError(
-            "the signed index has expired", path=place, found=f"Valid-Until: {told}",
+            "the signed index has expired", path=place, found=f"Valid-Until: {limit}",
             allowed=f"a day after {now:%Y-%m-%d}", hint="somebody serves an old copy; ask its publisher",
         )  # fmt: skip
 

@@ -46,9 +46,9 @@ def published(wheel: Wheel, work: Path) -> dict[str, tuple[str, str]]:
         ) from None
     if not wheel.sha256:
         raise FetchError("the list has no hash of it", path=wheel.url, hint="lock the list with hashes")
-    if gone := sorted(wheel.sha256 - there.keys()):
+    if missing := sorted(wheel.sha256 - there.keys()):
         raise FetchError(
-            f"PyPI has no file of {len(gone)} of the list's hashes", path=wheel.url, found=gone[:3],
+            f"PyPI has no file of {len(missing)} of the list's hashes", path=wheel.url, found=missing[:3],
             hint="do not use the list; lock it again and look what changed",
         )  # fmt: skip
     return {sha256: there[sha256] for sha256 in sorted(wheel.sha256)}

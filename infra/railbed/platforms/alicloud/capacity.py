@@ -13,7 +13,7 @@ import alibabacloud_ecs20140526.models as models
 from railbed.errors import SpecError, Unsupported
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud.reservations import Held
+from railbed.platforms.cloud.reservations import ReservationState
 from railbed.platforms.cloud.tags import plain
 from railbed.platforms.ecs import pools
 from railbed.spec.cluster import Block, OnDemand, Reservation, Spot
@@ -96,7 +96,7 @@ def interfaces(session: Session, pool: PlannedPool) -> int:
     return count
 
 
-def held(session: Session, pool: PlannedPool) -> Held | None:
+def reservation_of(session: Session, pool: PlannedPool) -> ReservationState | None:
     """The ECS pool's capacity reservation or elasticity assurance; None where the account has none of that id."""
     wanted = json.dumps([private_pool(pool)])
     by_id = models.DescribeCapacityReservationsRequestPrivatePoolOptions(ids=wanted)
@@ -106,12 +106,12 @@ def held(session: Session, pool: PlannedPool) -> Held | None:
         by_promise = models.DescribeElasticityAssurancesRequestPrivatePoolOptions(ids=wanted)
         assured = session.ecs("describe_elasticity_assurances", private_pool_options=by_promise)
         items = assured.elasticity_assurance_set.elasticity_assurance_item or []
-    return _held(items[0]) if items else None
+    return _state_of(items[0]) if items else None
 
 
-def _held(item: Any) -> Held:
+def _state_of(item: Any) -> ReservationState:
     parts = item.allocated_resources.allocated_resource
-    return Held(
+    return ReservationState(
         id=item.private_pool_options_id, active=item.status == ACTIVE, status=item.status,
         shape=parts[0].instance_type, free=sum(part.total_amount for part in parts), zone=parts[0].zone_id,
         starts=pools.day(item.start_time), ends=pools.day(item.end_time),
@@ -125,7 +125,7 @@ class Bought:
     machine_type: str
     nodes: list[str]
     until: datetime.date | None
-    """The first day on which one of them ends; None: not told."""
+    """The first day on which one of them ends; None: unknown."""
 
 
 def group_name(plan: ClusterPlan, pool: PlannedPool) -> str:

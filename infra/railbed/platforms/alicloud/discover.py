@@ -23,7 +23,7 @@ SHOW_KEY = (
 """What a node is asked for; the form is that of cloud-init's boot message."""
 
 
-class Look(shared.Look[Session]):
+class PoolReader(shared.PoolReader[Session]):
     """The same, and Lingjun's node groups."""
 
     def lingjun(self, cluster: str, group: str, size: int, bought: int) -> PoolStatus:

@@ -13,7 +13,7 @@ ECS = "alicloud/ecs."
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told. Raises Unsupported for Lingjun nodes, whose images no plugin makes."""
+    """Packer's variables. Raises Unsupported for Lingjun nodes, whose images no plugin makes."""
     place = plan.place
     assert isinstance(place, AlicloudPlatform)
     if not pool.machine.key.startswith(ECS):

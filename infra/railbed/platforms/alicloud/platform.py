@@ -10,13 +10,13 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool, require_acknowledged
 from railbed.platforms.alicloud import capacity, filesystems, lingjun, nodes
-from railbed.platforms.alicloud.discover import Look
+from railbed.platforms.alicloud.discover import PoolReader
 from railbed.platforms.alicloud.fabric import Fabric
 from railbed.platforms.alicloud.scope import scope
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.alicloud.support import SUPPORT
 from railbed.platforms.cloud import addressing, jump, support
-from railbed.platforms.cloud.cluster import before
+from railbed.platforms.cloud.cluster import previous_of
 from railbed.platforms.cloud.members import PoolStatus
 from railbed.platforms.ecs.platform import contract
 from railbed.platforms.site import Site
@@ -55,7 +55,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
         "lingjun": {},
     }
     if capacity.needs_lingjun(plan):
-        made = lingjun.cluster(making, before(site).names)
+        made = lingjun.cluster(making, previous_of(site).names)
         known["cluster"] = made.cluster.id
         known["lingjun"] = {
             name: {"group": one.group.node_group_id, "bought": len(one.bought.nodes)}
@@ -63,17 +63,17 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
         }
     wait = not pulumi.runtime.is_dry_run()
 
-    def status(look: Look, pool: PlannedPool, found: dict[str, Any]) -> PoolStatus:
+    def status(reader: PoolReader, pool: PlannedPool, found: dict[str, Any]) -> PoolStatus:
         part = found["lingjun"].get(pool.name)
         if part is None:
-            return look.pool(found["pools"][pool.name], pool.size)
-        return look.lingjun(found["cluster"], part["group"], pool.size, int(part["bought"]))
+            return reader.pool(found["pools"][pool.name], pool.size)
+        return reader.lingjun(found["cluster"], part["group"], pool.size, int(part["bought"]))
 
     return pulumi.Output.from_input(known).apply(
         lambda found: contract(
             plan, site,
-            lambda before: Look(session, capacity.GROUP_LIMIT, before.host_keys, plan.host_keys, wait=wait),
-            lambda look, pool: status(look, pool, found),
+            lambda previous: PoolReader(session, capacity.GROUP_LIMIT, previous.host_keys, plan.host_keys, wait=wait),
+            lambda reader, pool: status(reader, pool, found),
             found,
         )
     )  # fmt: skip

@@ -10,7 +10,7 @@ from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
 from railbed.platforms.cloud import reservations
-from railbed.platforms.cloud.calls import ProviderError, looked
+from railbed.platforms.cloud.calls import ProviderError, checked
 from railbed.platforms.ecs import preflight as shared
 from railbed.platforms.findings import Finding
 from railbed.spec.platforms import AlicloudPlatform
@@ -18,7 +18,7 @@ from railbed.spec.platforms import AlicloudPlatform
 QUOTA = "with `aliyun quotas ListProductQuotas --ProductCode ecs`"
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Account, zone, shapes, private pools and Lingjun nodes, and image, in this order."""
     place = plan.place
     if not isinstance(place, AlicloudPlatform):
@@ -30,7 +30,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         for pool in plan.pools:
             until = reservations.needed_until(today, pool, days)
             if capacity.is_lingjun(pool):
-                yield from looked(
+                yield from checked(
                     f"Lingjun nodes of pool {pool.name}",
                     lambda pool=pool, until=until: _lingjun(session, plan, pool, until, taken),  # type: ignore[misc]
                 )
@@ -39,7 +39,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         if not capacity.needs_lingjun(plan):
             yield from shared.each_image(session, plan, place)
 
-    return shared.look(plan, place, Session, parts, QUOTA)
+    return shared.check(plan, place, Session, parts, QUOTA)
 
 
 def _pool(
@@ -53,13 +53,13 @@ def _pool(
         rdma = _erdma(session, pool) if plan.fabric is not None and states else []
         return [shared.sold(place, pool, states, owned=owned), *rdma]
 
-    yield from looked(f"shape of pool {pool.name}", offer)
+    yield from checked(f"shape of pool {pool.name}", offer)
     if owned:
-        yield from looked(
+        yield from checked(
             f"reservation of pool {pool.name}",
             lambda: list(
                 reservations.findings(
-                    pool, pool.machine.shape, place.zone, capacity.held(session, pool), until
+                    pool, pool.machine.shape, place.zone, capacity.reservation_of(session, pool), until
                 )
             ),
         )

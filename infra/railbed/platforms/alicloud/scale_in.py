@@ -10,17 +10,16 @@ from collections.abc import Sequence
 from railbed.plan import ClusterPlan
 from railbed.platforms.alicloud import capacity
 from railbed.platforms.alicloud.session import Session
-from railbed.platforms.cloud.scale_in import NodeToRemove, by_engine
+from railbed.platforms.cloud.scale_in import NodeToRemove, by_engine, end
 from railbed.platforms.ecs.scale_in import Groups
 from railbed.spec.platforms import AlicloudPlatform
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
     """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Alibaba Cloud refuses."""
     assert isinstance(plan.place, AlicloudPlatform)
     session = Session(plan.place.region)
     session.require_account(plan.place)
     if capacity.needs_lingjun(plan):
-        return by_engine(plan, gone, "takes {} out of its node group")
-    sizes = {pool.name: capacity.group_sizes(pool.size) for pool in plan.pools}
-    return Groups(session, plan, stack, sizes).end(gone)
+        return by_engine(plan, to_remove, "takes {} out of its node group")
+    return end(Groups(session, plan, stack), plan, to_remove, lambda _, pool: capacity.group_sizes(pool.size))

@@ -19,7 +19,7 @@ from alibabacloud_tea_util.models import RuntimeOptions
 from darabonba.exceptions import DaraException
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, patiently
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.ecs import session as shared
 from railbed.platforms.ecs.session import INSTANCES, Image, Words, credentials, items, request
@@ -122,12 +122,12 @@ def ask(client: Any, call: str, asked: Any) -> Any:
     arguments = [patience()] if asked is None else [asked, patience()]
     return patiently(
         f"Alibaba Cloud {request(call).removesuffix('Request')}",
-        lambda: method(*arguments).body, (DaraException, OSError), told,
+        lambda: method(*arguments).body, (DaraException, OSError), read_failure,
     )  # fmt: skip
 
 
-def told(refusal: Exception) -> Told:
+def read_failure(refusal: Exception) -> ApiFailure:
     """The provider's error out of what the SDK raised."""
     status = getattr(refusal, "status_code", None) or getattr(refusal, "statusCode", None) or 0
     code = str(getattr(refusal, "code", "") or type(refusal).__name__)
-    return Told(int(status), code, str(getattr(refusal, "message", "") or refusal))
+    return ApiFailure(int(status), code, str(getattr(refusal, "message", "") or refusal))

@@ -19,7 +19,7 @@ from railbed.platforms.cloud.members import Member, PoolStatus
 PAGE = 1000
 """Most results of one DescribeInstances page (EC2 API Reference)."""
 THERE = ("pending", "running")
-GONE = ("shutting-down", "terminated")
+TERMINATED = ("shutting-down", "terminated")
 """States that no instance comes back from (EC2 API Reference, InstanceState)."""
 HALTED = ("stopping", "stopped")
 TOPOLOGY_PAGE = 100
@@ -42,14 +42,14 @@ class Lost(FrozenModel):
     """In EC2's word; ``unknown`` where it has forgotten the instance, and the group calls it unhealthy."""
 
     @property
-    def gone(self) -> bool:
+    def terminated(self) -> bool:
         """Whether it never comes back: ending it then ends nothing."""
         return self.state not in HALTED
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """What it is, and what is to be done."""
-        if self.gone:
+        if self.terminated:
             return f"{self.id} is {self.state}: run `railbed up` again, and the group launches another one"
         return (
             f"{self.id} is {self.state}: `aws ec2 start-instances --instance-ids {self.id}`, or end it by "
@@ -143,7 +143,7 @@ def _reasons(ec2: Any, scaling: Any, group: str) -> list[str]:
         groups = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
         activities = scaling.describe_scaling_activities(AutoScalingGroupName=group)["Activities"]
     found = lost(ec2, groups[0]["Instances"]) if groups else []
-    return [one.told for one in found] + failures(activities)
+    return [one.description for one in found] + failures(activities)
 
 
 def lost(ec2: Any, counted: list[dict[str, Any]]) -> list[Lost]:
@@ -169,7 +169,7 @@ def lost(ec2: Any, counted: list[dict[str, Any]]) -> list[Lost]:
     return [
         Lost(id=name, state=state)
         for name, state in sorted(states.items())
-        if state in (*GONE, *HALTED, "unknown")
+        if state in (*TERMINATED, *HALTED, "unknown")
     ]
 
 

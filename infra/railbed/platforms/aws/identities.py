@@ -56,5 +56,5 @@ def _role(scope: Scope, name: str, trusted: dict[str, str]) -> iam.Role:
 
 
 def tag_value(scope: Scope) -> str:
-    """The value of the tag `railbed-cluster`, by which the documents tell this cluster's resources."""
+    """The value of the tag `railbed-cluster`, by which the documents select this cluster's resources."""
     return scope.named("")["railbed-cluster"]

@@ -10,7 +10,7 @@ from railbed.spec.platforms import AwsPlatform
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     place = plan.place
     assert isinstance(place, AwsPlatform)
     shape = place.controller_shape or facts().controller_shapes[pool.machine.cpu_architecture]

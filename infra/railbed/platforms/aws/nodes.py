@@ -2,7 +2,7 @@
 
 The group only ever launches what is missing. It never ends an instance by itself: all are protected from scale-in, and
 the processes that replace, rebalance or refresh are suspended, so that no job is ever killed by it. Nodes that leave the
-plan are ended one by one before (`scale_in`), and for members that EC2 has ended the group is told to launch others (`renew`).
+plan are ended one by one before (`scale_in`), and for members that EC2 has ended the group launches others on request (`renew`).
 """
 
 from __future__ import annotations

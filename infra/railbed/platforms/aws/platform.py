@@ -16,8 +16,8 @@ from railbed.platforms.aws.scope import Scope, scope
 from railbed.platforms.aws.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import in_order
-from railbed.platforms.cloud.told import told
 from railbed.platforms.site import Site
 from railbed.spec.platforms import AwsPlatform
 
@@ -65,11 +65,11 @@ def _contract(
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    known = cluster.before(site)
+    known = cluster.previous_of(site)
     sizes = {pool.name: pool.size for pool in scope.plan.pools} | {CONTROLLER_POOL: 1}
 
-    @told
-    def look(names: dict[str, list[str]], sources: dict[str, Mount]) -> dict[str, Any]:
+    @without_traceback
+    def read_members(names: dict[str, list[str]], sources: dict[str, Mount]) -> dict[str, Any]:
         region, given = scope.place.region, scope.plan.host_keys
         filled = {
             pool: [
@@ -87,11 +87,11 @@ def _contract(
             for pool, some in names.items()
         }
         statuses = {pool: in_order(some) if len(some) > 1 else some[0] for pool, some in filled.items()}
-        return cluster.made(scope.plan, site, statuses, sources, proxy(region), known)
+        return cluster.build_contract(scope.plan, site, statuses, sources, proxy(region), known)
 
     names = pulumi.Output.from_input({pool: [one.name for one in some] for pool, some in groups.items()})
     return pulumi.Output.all(names, pulumi.Output.all(**mounts)).apply(
-        lambda both: asyncio.to_thread(look, both[0], both[1])
+        lambda both: asyncio.to_thread(read_members, both[0], both[1])
     )
 
 

@@ -19,17 +19,17 @@ BLOCK = "capacity-block"
 AVAILABLE = "available"
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """One finding and more for each thing that must be there before anything is made; no finding raises.
 
     Without valid credentials of the right account the other looks are left out: they would only repeat it.
     """
     place = plan.place
     assert isinstance(place, AwsPlatform)
-    account = calls.looked("credentials and account", partial(_account, place))
+    account = calls.checked("credentials and account", partial(_account, place))
     if not all(finding.ok for finding in account):
         return account
-    looks: list[tuple[str, Callable[[], list[Finding]]]] = [
+    checks: list[tuple[str, Callable[[], list[Finding]]]] = [
         ("zone", partial(_zone, place)),
         *(("image", partial(_image, about, at)) for about, at in images.each(plan, place)),
         ("network", partial(_network, plan, place)),
@@ -38,18 +38,21 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("quota of network interfaces", partial(_interfaces, plan, place)),
     ]
     shapes = dict.fromkeys(pool.machine.shape for pool in plan.pools)
-    looks += [(f"shape {shape}", partial(_shape, plan, place, shape)) for shape in shapes]
-    looks += [
-        (f"reservation {pool.capacity.id} of pool {pool.name}", partial(_held, plan, place, pool, today))
+    checks += [(f"shape {shape}", partial(_shape, plan, place, shape)) for shape in shapes]
+    checks += [
+        (
+            f"reservation {pool.capacity.id} of pool {pool.name}",
+            partial(_reservation, plan, place, pool, today),
+        )
         for pool in plan.pools
         if isinstance(pool.capacity, (Reservation, Block))
     ]
-    looks += [
+    checks += [
         (f"filesystem {one.name}", partial(_filesystem, place, one.existing, one.name))
         for one in plan.filesystems
         if one.existing
     ]
-    return [*account, *(finding for name, ask in looks for finding in calls.looked(name, ask))]
+    return [*account, *(finding for name, ask in checks for finding in calls.checked(name, ask))]
 
 
 def _account(place: AwsPlatform) -> list[Finding]:
@@ -211,7 +214,9 @@ def _interfaces(plan: ClusterPlan, place: AwsPlatform) -> list[Finding]:
     return [Finding(f"quota {code} (network interfaces)", ok, f"{allowed:g}, {needed} needed", hint)]
 
 
-def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datetime.date) -> list[Finding]:
+def _reservation(
+    plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datetime.date
+) -> list[Finding]:
     """The reservation or block of a pool, counted with this cluster's own instances that run in it."""
     capacity = pool.capacity
     assert isinstance(capacity, (Reservation, Block))
@@ -225,7 +230,7 @@ def _held(plan: ClusterPlan, place: AwsPlatform, pool: PlannedPool, today: datet
         return list(reservations.findings(pool, pool.machine.shape, place.zone, None, until))
     ours = _running(plan, place, capacity.id)
     state, starts, ends = found["State"], found.get("StartDate"), found.get("EndDate")
-    known = reservations.Held(
+    known = reservations.ReservationState(
         id=capacity.id,
         active=state == "active",
         status=state if state == "active" or starts is None else f"{state}, from {starts.date()}",

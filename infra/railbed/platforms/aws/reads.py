@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S, CLOUD_TRIES, CLOUD_WORKERS
-from railbed.platforms.cloud.calls import ProviderError, Told
+from railbed.platforms.cloud.calls import ApiFailure, ProviderError
 
 REFUSED = 401
 INVALID = (
@@ -57,19 +57,19 @@ def asking(what: str) -> Iterator[None]:
     try:
         yield
     except NO_CREDENTIALS as none:
-        raise ProviderError(what, Told(REFUSED, "NoCredentials", str(none))) from None
+        raise ProviderError(what, ApiFailure(REFUSED, "NoCredentials", str(none))) from None
     except ClientError as refused:
         error = refused.response.get("Error", {})
         code = error.get("Code", "")
         status = refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        told = Told(REFUSED if code in INVALID else status, code, error.get("Message", ""))
-        raise ProviderError(what, told) from None
+        failure = ApiFailure(REFUSED if code in INVALID else status, code, error.get("Message", ""))
+        raise ProviderError(what, failure) from None
     except (BotoCoreError, ResponseParserError) as broken:
-        raise ProviderError(what, Told(0, type(broken).__name__, str(broken))) from None
+        raise ProviderError(what, ApiFailure(0, type(broken).__name__, str(broken))) from None
 
 
 def reservation(region: str, name: str) -> dict[str, Any]:
-    """One capacity reservation or block as EC2 tells it. Raises ProviderError."""
+    """One capacity reservation or block as EC2 describes it. Raises ProviderError."""
     with asking(f"AWS on capacity {name}"):
         answer = client("ec2", region).describe_capacity_reservations(CapacityReservationIds=[name])
     found: dict[str, Any] = answer["CapacityReservations"][0]

@@ -2,7 +2,7 @@
 
 The process by which a group replaces what is unhealthy is suspended (`nodes`), since it would end nodes that have jobs. So a
 group goes on counting an instance that is gone, and launches none for it: Amazon EC2 Auto Scaling User Guide, "How suspended
-processes affect other processes". railbed tells it of exactly those that no job can run on any more; an instance that is
+processes affect other processes". railbed reports exactly those that no job can run on any more; an instance that is
 stopped, or whose hardware fails under it, may still have data or jobs, and ending it is an operator's to say.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.aws import discover, reads, scale_in
-from railbed.spec.platforms import AwsPlatform
 
 IMPAIRED = [{"Name": "system-status.status", "Values": ["impaired"]}]
 
@@ -23,25 +22,24 @@ def renew(plan: ClusterPlan, stack: str, names: Mapping[str, str]) -> list[str]:
 
     ``names``: instance id → node of the last contract. Raises ProviderError.
     """
-    assert isinstance(plan.place, AwsPlatform)
-    scaling, ec2 = (reads.client(name, plan.place.region) for name in ("autoscaling", "ec2"))
+    groups = scale_in.Groups(plan, stack)
     said: list[str] = []
     counted: list[dict[str, Any]] = []
     for pool in plan.pools:
-        for group in scale_in.described(scaling, plan, stack, pool):
+        for group in groups.described(pool):
             counted += group["Instances"]
-            for one in discover.lost(ec2, group["Instances"]):
-                if one.gone:
-                    scale_in.terminate(scaling, one.id, lower=False)
+            for one in discover.lost(groups.ec2, group["Instances"]):
+                if one.terminated:
+                    scale_in.terminate(groups.scaling, one.id, lower=False)
                     said.append(
                         f"pool {pool.name}: {_called(one.id, names)} is {one.state}; its group launches another one"
                     )
                 else:
-                    said.append(f"pool {pool.name}: {_called(one.id, names)}: {one.told}")
+                    said.append(f"pool {pool.name}: {_called(one.id, names)}: {one.description}")
     return said + [
         f"{_called(one, names)}: EC2 says that its system is impaired; it was not ended, for it may have jobs: drain it, "
         f"`aws ec2 terminate-instances --instance-ids {one}`, and run `railbed up` again"
-        for one in _impaired(ec2, {each["InstanceId"] for each in counted})
+        for one in _impaired(groups.ec2, {each["InstanceId"] for each in counted})
     ]
 
 

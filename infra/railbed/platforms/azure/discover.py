@@ -14,7 +14,7 @@ THERE = ("Succeeded", "Updating")
 SHOWN_REASONS = 3
 
 
-class Look:
+class PoolReader:
     """One run's look at a cluster."""
 
     def __init__(self, session: Session, group: str) -> None:

@@ -23,7 +23,7 @@ DEPROVISION = "sudo /usr/sbin/waagent -force -deprovision"
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     place = plan.place
     assert isinstance(place, AzurePlatform)
     return Source(

@@ -11,15 +11,15 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.azure import capacity, fabric, filesystems, keyvault, nodes
-from railbed.platforms.azure.discover import Look
+from railbed.platforms.azure.discover import PoolReader
 from railbed.platforms.azure.nodes import Gate
 from railbed.platforms.azure.scope import Scope, scope
 from railbed.platforms.azure.session import Session
 from railbed.platforms.azure.support import SUPPORT
 from railbed.platforms.cloud import boot, cluster, jump, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import PoolStatus, in_order
-from railbed.platforms.cloud.told import told
 from railbed.platforms.site import Site
 from railbed.spec.platforms import AzurePlatform
 
@@ -53,21 +53,22 @@ def _contract(
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    plan, known = scope.plan, cluster.before(site)
+    plan, known = scope.plan, cluster.previous_of(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
 
-    @told
-    def look(
+    @without_traceback
+    def read_members(
         group: str, names: dict[str, list[str]], host: list[str], more: list[str], sources: dict[str, Mount]
     ) -> dict[str, Any]:
-        seen = Look(Session(scope.place.account), group)
-        held, given = known.host_keys, plan.host_keys
+        seen = PoolReader(Session(scope.place.account), group)
+        known_keys, given = known.host_keys, plan.host_keys
         statuses = {
-            pool: seen.status(found, sizes[pool], held, given, wait=wait) for pool, found in names.items()
+            pool: seen.status(found, sizes[pool], known_keys, given, wait=wait)
+            for pool, found in names.items()
         }
-        through = seen.host(host[0], held, given, wait=wait) if host else PoolStatus(members=[])
+        through = seen.host(host[0], known_keys, given, wait=wait) if host else PoolStatus(members=[])
         if plan.has_controller:
-            others = [seen.host(name, held, given, wait=wait) for name in more]
+            others = [seen.host(name, known_keys, given, wait=wait) for name in more]
             statuses[CONTROLLER_POOL] = in_order([through, *others])
         keys = [key for one in through.members for key in one.host_keys]
         way = jump.proxy(host[1], keys[0]) if host and host[1] and keys else None
@@ -78,9 +79,9 @@ def _contract(
                 pool: PoolStatus(members=[], reasons=[why, *status.reasons])
                 for pool, status in statuses.items()
             }
-        return cluster.made(plan, site, statuses, sources, lambda _: way, known)
+        return cluster.build_contract(plan, site, statuses, sources, lambda _: way, known)
 
     host = [gate.name, gate.door] if gate else []
     return pulumi.Output.from_input([scope.group, sets, host, backups, mounts]).apply(
-        lambda known: asyncio.to_thread(look, *cast(Any, known))
+        lambda known: asyncio.to_thread(read_members, *cast(Any, known))
     )

@@ -12,7 +12,7 @@ from railbed.platforms.azure.facts import facts, resource_id, size
 from railbed.platforms.azure.nodes import image
 from railbed.platforms.azure.session import Session
 from railbed.platforms.cloud import images, reservations
-from railbed.platforms.cloud.calls import ProviderError, looked
+from railbed.platforms.cloud.calls import ProviderError, checked
 from railbed.platforms.findings import Finding
 from railbed.spec.cluster import Reservation
 from railbed.spec.platforms import AzurePlatform
@@ -23,7 +23,7 @@ ENCRYPTION = "providers/Microsoft.Features/providers/Microsoft.Compute/features/
 ARCHITECTURES = {"x86_64": "x64", "arm64": "Arm64"}
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Subscription, feature, sizes, zone, quota, reservations, image and network, in this order."""
     place = plan.place
     if not isinstance(place, AzurePlatform):
@@ -35,22 +35,22 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return [Finding(f"subscription {place.account}", False, failed.message, failed.hint)]
     if not account.ok:
         return [account]
-    found = [account, *looked("encryption at host", lambda: _encryption(session))]
+    found = [account, *checked("encryption at host", lambda: _encryption(session))]
     until = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
     for pool in plan.pools:
-        found += looked(f"size of pool {pool.name}", lambda p=pool: _size(session, place, p))  # type: ignore[misc]
+        found += checked(f"size of pool {pool.name}", lambda p=pool: _size(session, place, p))  # type: ignore[misc]
         if isinstance(pool.capacity, Reservation):
             day = reservations.needed_until(today, pool, until)
-            found += looked(
+            found += checked(
                 f"reservation of pool {pool.name}",
                 lambda p=pool, d=day: _reservation(session, place, p, d),  # type: ignore[misc]
             )
         if plan.fabric is not None and pool.size > facts().ib_limit:
             found.append(_domain(pool))
     for about, at in images.each(plan, place):
-        found += looked(f"image {at.image.id}", partial(_image, session, about, at))
+        found += checked(f"image {at.image.id}", partial(_image, session, about, at))
     if place.network is not None:
-        found += looked(f"network {place.network}", lambda: _network(session, place))
+        found += checked(f"network {place.network}", lambda: _network(session, place))
     return found
 
 
@@ -127,16 +127,16 @@ def _reservation(
     wanted = size(pool.machine)
     listed = session.pages(f"{at}/capacityReservations")
     ours = [one for one in listed if one["sku"]["name"] == wanted]
-    held_ = [_held(session, f"{at}/capacityReservations/{one['name']}", one) for one in ours]
-    best = max(held_, key=lambda one: one.free, default=None)
+    states = [_state_of(session, f"{at}/capacityReservations/{one['name']}", one) for one in ours]
+    best = max(states, key=lambda one: one.free, default=None)
     return list(reservations.findings(pool, wanted, place.zone, best, until))
 
 
-def _held(session: Session, path: str, one: dict[str, Any]) -> reservations.Held:
+def _state_of(session: Session, path: str, one: dict[str, Any]) -> reservations.ReservationState:
     seen = session.get(path, **{"$expand": "instanceView"}) or one
     state = seen["properties"].get("provisioningState", "")
     zones = one.get("zones") or [None]
-    return reservations.Held(
+    return reservations.ReservationState(
         id=one["name"],
         active=state == "Succeeded",
         status=state,

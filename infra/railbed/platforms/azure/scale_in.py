@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
-from railbed.plan import ClusterPlan
+from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.azure import capacity
 from railbed.platforms.azure.session import Session
 from railbed.platforms.cloud import scale_in as shared
-from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
+from railbed.platforms.cloud.scale_in import Group, Leaving
 from railbed.spec.platforms import AzurePlatform
 
 SETS = "providers/Microsoft.Compute/virtualMachineScaleSets"
@@ -22,33 +22,50 @@ DELETING = "Deleting"
 SETTLED = "Succeeded"
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
-    """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or Azure refuses."""
-    assert isinstance(plan.place, AzurePlatform)
-    session = Session(plan.place.account)
-    sets = list(session.pages(SETS))
-    said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
-        own = [one for one in sets if shared.is_of(plan, stack, pool, one.get("tags") or {})]
-        numbers = {one["id"]: _members(session, one["id"]) for one in own}
-        groups = [
+class Groups:
+    """Scale sets: each pool's, with the numbers that their members have in them."""
+
+    def __init__(self, plan: ClusterPlan, stack: str) -> None:
+        assert isinstance(plan.place, AzurePlatform)
+        self.plan, self.stack, self.session = plan, stack, Session(plan.place.account)
+        self.sets = list(self.session.pages(SETS))
+        self.numbers: dict[str, dict[str, str]] = {}
+        """Scale set → VM id → its number in the set."""
+
+    def of_pool(self, pool: PlannedPool, _: Set[str]) -> list[Group]:
+        own = [one for one in self.sets if shared.is_of(self.plan, self.stack, pool, one.get("tags") or {})]
+        self.numbers = {one["id"]: _members(self.session, one["id"]) for one in own}
+        return [
             Group(
                 name=one["id"],
                 size=int(one["sku"]["capacity"]),
-                members=list(numbers[one["id"]]),
+                members=list(self.numbers[one["id"]]),
                 order=shared.place(one["name"], ORDER, f"scale set {one['name']}"),
             )
             for one in own
         ]
-        others = [one["id"] for one in sets if one["id"] not in numbers]
-        found = shared.leaving(
-            pool, groups, capacity.groups(plan, pool), mine,
-            lambda ids, others=others: _alive(session, others, ids),  # type: ignore[misc]
-        )  # fmt: skip
-        for one in found:
-            _end(session, one, numbers[one.group.name])
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
-    return said
+
+    def alive(self, _: Sequence[str]) -> set[str]:
+        """VMs by themselves, and those of sets that are not the pool's."""
+        others = [one["id"] for one in self.sets if one["id"] not in self.numbers]
+        there = {one["properties"]["vmId"] for one in self.session.pages(MACHINES)}
+        return there | {key for path in others for key in _members(self.session, path)}
+
+    def remove(self, one: Leaving) -> None:
+        path, numbers = one.group.name, self.numbers[one.group.name]
+        for some in shared.batches(one.ids, MOST):
+            self.session.act(f"{path}/delete", {"instanceIds": [numbers[key] for key in some]})
+
+        def over() -> bool:
+            about = self.session.get(path) or {}
+            left = {each["properties"]["vmId"] for each in self.session.pages(f"{path}/virtualMachines")}
+            return about.get("properties", {}).get("provisioningState") == SETTLED and not left & set(one.ids)
+
+        if one.ids:
+            shared.until(f"the end of VMs of {path.rsplit('/', 1)[-1]}", over)
+
+
+scale_in = shared.ending(Groups, lambda plan, pool: capacity.groups(plan, pool))
 
 
 def _members(session: Session, path: str) -> dict[str, str]:
@@ -58,26 +75,3 @@ def _members(session: Session, path: str) -> dict[str, str]:
         for one in session.pages(f"{path}/virtualMachines")
         if one["properties"]["provisioningState"] != DELETING
     }
-
-
-def _alive(session: Session, others: Sequence[str], ids: list[str]) -> list[str]:
-    """Those that are VMs by themselves, or of a set that is not the pool's."""
-    if not ids:
-        return []
-    there = {one["properties"]["vmId"] for one in session.pages(MACHINES)}
-    there |= {key for path in others for key in _members(session, path)}
-    return [one for one in ids if one in there]
-
-
-def _end(session: Session, one: Leaving, numbers: dict[str, str]) -> None:
-    path = one.group.name
-    for some in shared.batches(one.ids, MOST):
-        session.act(f"{path}/delete", {"instanceIds": [numbers[key] for key in some]})
-
-    def over() -> bool:
-        about = session.get(path) or {}
-        left = {each["properties"]["vmId"] for each in session.pages(f"{path}/virtualMachines")}
-        return about.get("properties", {}).get("provisioningState") == SETTLED and not left & set(one.ids)
-
-    if one.ids:
-        shared.until(f"the end of VMs of {path.rsplit('/', 1)[-1]}", over)

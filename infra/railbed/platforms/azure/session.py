@@ -15,7 +15,7 @@ from azure.core.rest import HttpRequest
 from azure.identity import DefaultAzureCredential
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, patiently
 
 ARM = "https://management.azure.com"
 SCOPE = f"{ARM}/.default"
@@ -30,9 +30,9 @@ EXPIRED = "run `az login`, or renew the service principal's secret"
 class Refused(Exception):
     """An answer that is none."""
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told.message)
-        self.told = told
+    def __init__(self, failure: ApiFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class Session:
@@ -85,16 +85,16 @@ class Session:
             try:
                 status, text = self._send(method, url, query, signed=signed, **acting)
             except ClientAuthenticationError as wrong:
-                raise Refused(Told(401, "credentials", f"{wrong.message} ({EXPIRED})")) from None
+                raise Refused(ApiFailure(401, "credentials", f"{wrong.message} ({EXPIRED})")) from None
             except AzureError as broken:
-                raise Refused(Told(0, "no answer", str(broken))) from None
+                raise Refused(ApiFailure(0, "no answer", str(broken))) from None
             if status == CONFLICT and acting:
-                raise Refused(replace(told(status, text), status=BUSY))
+                raise Refused(replace(read_failure(status, text), status=BUSY))
             if status >= 400 and (acting or status not in NOT_THERE):
-                raise Refused(told(status, text))
+                raise Refused(read_failure(status, text))
             return status, "" if status in NOT_THERE else text
 
-        return patiently(f"Azure on {what}", ask, (Refused,), lambda one: one.told)  # type: ignore[attr-defined]
+        return patiently(f"Azure on {what}", ask, (Refused,), lambda one: one.failure)  # type: ignore[attr-defined]
 
     def _send(
         self,
@@ -122,10 +122,10 @@ class Session:
         return PipelineClient(ARM, policies=[])
 
 
-def told(status: int, body: str) -> Told:
+def read_failure(status: int, body: str) -> ApiFailure:
     """Azure's error body: ``{"error": {"code", "message"}}``; anything else in its own words."""
     try:
         error = json.loads(body)["error"]
-        return Told(status, str(error["code"]), str(error["message"]))
+        return ApiFailure(status, str(error["code"]), str(error["message"]))
     except (ValueError, KeyError, TypeError):
-        return Told(status, "", body[:200])
+        return ApiFailure(status, "", body[:200])

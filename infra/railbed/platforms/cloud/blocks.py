@@ -1,8 +1,8 @@
 """Which nodes are close to each other in the provider's network, as numbers that stay with the nodes. Pure.
 
 The provider names the innermost part of its network that an instance is in: a block. The contract has a number for each
-(``scalable_unit``), which Slurm's topology is made of. Nodes of which nothing is told are 0 together, as all are where a
-provider tells nothing.
+(``scalable_unit``), which Slurm's topology is made of. Nodes without an answer are 0 together, as all are where a
+provider reports none.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ RENEW = "log in anew, or renew the access key or session token in the environmen
 
 
 @dataclass(frozen=True)
-class Told:
+class ApiFailure:
     """What a provider answered instead of a result."""
 
     status: int
@@ -45,37 +45,40 @@ class ProviderError(RailbedError):
 
     code = "PROVIDER"
 
-    def __init__(self, what: str, told: Told) -> None:
-        code, hint = ("PROVIDER_BUSY", "try again later") if told.busy else ("PROVIDER", "")
-        if told.credentials:
+    def __init__(self, what: str, failure: ApiFailure) -> None:
+        code, hint = ("PROVIDER_BUSY", "try again later") if failure.busy else ("PROVIDER", "")
+        if failure.credentials:
             code, hint = "CREDENTIALS", RENEW
-        said = f"{told.status} {told.code}: {told.message}".strip()
-        super().__init__(f"{what}: {said}", found=told.code or told.status, hint=hint, code=code)
+        said = f"{failure.status} {failure.code}: {failure.message}".strip()
+        super().__init__(f"{what}: {said}", found=failure.code or failure.status, hint=hint, code=code)
 
 
 def patiently(
-    what: str, ask: Callable[[], T], refusals: tuple[type[Exception], ...], told: Callable[[Exception], Told]
+    what: str,
+    ask: Callable[[], T],
+    refusals: tuple[type[Exception], ...],
+    read_failure: Callable[[Exception], ApiFailure],
 ) -> T:
     """``ask()``, repeated while the provider is busy; pauses double, up to CLOUD_RETRY_S together.
 
     Raises ProviderError.
 
-    ``refusals``: what the SDK raises for an answer that is none; ``told`` reads it.
+    ``refusals``: what the SDK raises for an answer that is none; ``read_failure`` reads it.
     """
     for left in reversed(range(CLOUD_TRIES)):
         try:
             return ask()
         except refusals as refusal:
-            answer = told(refusal)
-            if not answer.busy or answer.credentials or not left:
-                raise ProviderError(what, answer) from None
+            failure = read_failure(refusal)
+            if not failure.busy or failure.credentials or not left:
+                raise ProviderError(what, failure) from None
         time.sleep(CLOUD_RETRY_S / 2**left)
     raise AssertionError("the last repeat returns or raises")
 
 
-def looked(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
-    """What ``look`` found; one failed finding where the provider did not answer: nothing is built on a guess."""
+def checked(name: str, check: Callable[[], list[Finding]]) -> list[Finding]:
+    """What ``check`` found; one failed finding where the provider did not answer: nothing is built on a guess."""
     try:
-        return look()
+        return check()
     except ProviderError as failed:
         return [Finding(name, False, failed.message, failed.hint or "see the provider's own message")]

@@ -29,7 +29,7 @@ class Mount(FrozenModel):
     """As the contract's."""
 
 
-class Before(FrozenModel):
+class PreviousContract(FrozenModel):
     """What the last contract knew, by instance id: names and host keys stay with an instance."""
 
     names: dict[str, str]
@@ -38,10 +38,10 @@ class Before(FrozenModel):
     """Number of the block that each was in."""
 
 
-def before(site: Site) -> Before:
+def previous_of(site: Site) -> PreviousContract:
     """What the stack's last contract says; empty before the first `up`."""
     known = site.previous.nodes if site.previous else []
-    return Before(
+    return PreviousContract(
         names={node.identity.value: node.name for node in known},
         host_keys={
             node.identity.value: node.ssh.host_keys
@@ -52,13 +52,13 @@ def before(site: Site) -> Before:
     )
 
 
-def made(
+def build_contract(
     plan: ClusterPlan,
     site: Site,
     statuses: Mapping[str, PoolStatus],
     mounts: Mapping[str, Mount],
     proxy: Proxy,
-    known: Before,
+    known: PreviousContract,
 ) -> dict[str, Any]:
     """The contract as JSON data. ``statuses`` by pool name (and CONTROLLER_POOL), ``mounts`` by filesystem name.
 
@@ -87,7 +87,7 @@ def made(
     return assemble.unsealed(plan, site.stack, nodes, filesystems, sources, missing).sealed_json()
 
 
-def _renamed(known: Before, pool: PlannedPool) -> Before:
+def _renamed(known: PreviousContract, pool: PlannedPool) -> PreviousContract:
     """The same with the pool's new name: under it, members keep their numbers."""
     if not pool.formerly:
         return known
@@ -102,7 +102,7 @@ def _take(
     names: list[str],
     pool: str,
     status: PoolStatus,
-    known: Before,
+    known: PreviousContract,
     nodes: list[contract.Node],
     missing: list[contract.Missing],
     node: Callable[[str, Member], contract.Node],

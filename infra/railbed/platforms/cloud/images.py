@@ -26,10 +26,10 @@ def each(plan: ClusterPlan, place: Place) -> Iterator[tuple[ClusterPlan, Place]]
     for pool in plan.pools:
         takes.setdefault((pool.image or place.image.id, pool.profile), []).append(pool)
     for (image, profile), pools in takes.items():
-        told = {"id": image, "profile": profile}
+        changes = {"id": image, "profile": profile}
         yield (
             plan.model_copy(update={"pools": pools or plan.pools}),
-            place.model_copy(update={"image": place.image.model_copy(update=told)}),
+            place.model_copy(update={"image": place.image.model_copy(update=changes)}),
         )
 
 
@@ -46,8 +46,8 @@ def compared(place: CloudPlatform, names: Iterable[str]) -> list[Finding]:
     about = f"image against profile {profile.key}"
     for name in known:
         for one in profile.names.values():
-            if told := re.search(one.pattern, name):
-                return [_versions(about, profile, name, told.groupdict())]
+            if match := re.search(one.pattern, name):
+                return [_versions(about, profile, name, match.groupdict())]
     others = [
         other
         for other in catalog.keys("images")
@@ -67,10 +67,10 @@ def compared(place: CloudPlatform, names: Iterable[str]) -> list[Finding]:
     return []
 
 
-def _versions(about: str, profile: catalog.ImageProfile, name: str, told: dict[str, str | None]) -> Finding:
-    for component, version in told.items():
+def _versions(about: str, profile: catalog.ImageProfile, name: str, groups: dict[str, str | None]) -> Finding:
+    for component, version in groups.items():
         part = profile.brings[component]
-        # A name tells the beginning of a version: 580 may be 580.126.
+        # A name has the beginning of a version: 580 may be 580.126.
         least = ".".join(part.at_least.split(".")[: (version or "").count(".") + 1])
         if version and (order(version, least) < 0 or (part.below and order(version, part.below) >= 0)):
             hint = "take an image in that range, or another profile"

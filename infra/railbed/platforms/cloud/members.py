@@ -19,7 +19,7 @@ class Member(FrozenModel):
     created: str = ""
     """ISO time; with the id it orders members that have no name yet."""
     block: str = ""
-    """Innermost part of the provider's network that it is in, in the provider's word; empty: nothing is told."""
+    """Innermost part of the provider's network that it is in, in the provider's word; empty: unknown."""
     places: tuple[int, int] | None = None
     """Its group's share of the pool's names: the first place, and the one after the last. None: any.
 

@@ -11,8 +11,8 @@ from railbed.platforms.findings import Finding
 
 
 @dataclass(frozen=True)
-class Held:
-    """A reservation as the provider tells of it; None where it does not."""
+class ReservationState:
+    """A reservation as the provider reports it; None where it does not."""
 
     id: str
     active: bool
@@ -27,22 +27,22 @@ class Held:
 
 
 def findings(
-    pool: PlannedPool, shape: str, zone: str, held: Held | None, needed_until: datetime.date
+    pool: PlannedPool, shape: str, zone: str, state: ReservationState | None, needed_until: datetime.date
 ) -> Sequence[Finding]:
     """One finding per question, in the order in which a person would ask them."""
     reservation = getattr(pool.capacity, "id", "")
     name = f"reservation {reservation} of pool {pool.name}"
-    if held is None:
+    if state is None:
         return [Finding(name, False, "not in this account and region", "correct pools[].capacity.id")]
-    spoken = f"{held.free} x {held.shape}, {held.status}, {held.zone or 'any zone'}, until {held.ends or 'given back'}"
+    spoken = f"{state.free} x {state.shape}, {state.status}, {state.zone or 'any zone'}, until {state.ends or 'given back'}"
     wrong = [
-        (not held.active, f"it is {held.status}", "activate or renew it"),
-        (held.shape != shape, f"it holds {held.shape}, the pool needs {shape}", "name the right reservation"),
-        (held.free < pool.size, f"it has {held.free} nodes, the pool needs {pool.size} with spares",
+        (not state.active, f"it is {state.status}", "activate or renew it"),
+        (state.shape != shape, f"it holds {state.shape}, the pool needs {shape}", "name the right reservation"),
+        (state.free < pool.size, f"it has {state.free} nodes, the pool needs {pool.size} with spares",
          "extend it, or take fewer nodes"),
-        (held.zone not in (None, "", zone), f"it is in {held.zone}, the cluster in {zone}", "one fabric is in one zone"),
-        (held.ends is not None and held.ends < needed_until,
-         f"it ends on {held.ends}, the longest job needs it until {needed_until}", "extend it, or shorten the job"),
+        (state.zone not in (None, "", zone), f"it is in {state.zone}, the cluster in {zone}", "one fabric is in one zone"),
+        (state.ends is not None and state.ends < needed_until,
+         f"it ends on {state.ends}, the longest job needs it until {needed_until}", "extend it, or shorten the job"),
     ]  # fmt: skip
     bad = [Finding(name, False, found, hint) for is_wrong, found, hint in wrong if is_wrong]
     return bad or [Finding(name, True, spoken)]

@@ -1,6 +1,6 @@
 """Nodes that leave a pool, each by its instance id: what may go, and of which group. Pure, but for the waiting.
 
-A group that is only told a smaller size picks the instances that end by itself, whatever runs on them. So what leaves is
+A group that gets only a smaller size chooses itself which instances end, whatever runs on them. So what leaves is
 ended first, one by one, and the group's size goes down with it: the engine then finds the size that it wants.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Protocol
 
 from railbed.claims import FrozenModel
 from railbed.defaults import CONSOLE_POLL_S, RELEASE_TIMEOUT_S
@@ -16,6 +17,8 @@ from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool, node_names
 from railbed.platforms.cloud.tags import PREFIX, plain, tags
 
+Sizes = Callable[[ClusterPlan, PlannedPool], Sequence[int]]
+"""Sizes of a pool's groups in the program, by their order; none for those that it no longer has."""
 CODE = "NOT_RELEASED"
 SHOWN = 8
 
@@ -51,25 +54,62 @@ class Leaving(FrozenModel):
     declared: int
 
 
-def by_engine(plan: ClusterPlan, gone: Sequence[NodeToRemove], how: str) -> list[str]:
+class ScalingGroups(Protocol):
+    """A provider's groups of one stack. Each call raises ProviderError where the provider refuses it."""
+
+    def of_pool(self, pool: PlannedPool, leaving: Set[str], /) -> list[Group]:
+        """The pool's groups, by their tags or names; ``leaving``: ids of nodes that leave, by which a group may be found too."""
+
+    def alive(self, ids: Sequence[str], /) -> Iterable[str]:
+        """Instances that live, at least those of ``ids``, which no group of the pool has."""
+
+    def remove(self, one: Leaving) -> None:
+        """Ends these members, lowers the group's size to the declared one, and waits for both."""
+
+
+def end(
+    groups: ScalingGroups, plan: ClusterPlan, to_remove: Sequence[NodeToRemove], sizes: Sizes
+) -> list[str]:
+    """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the provider refuses."""
+    said: list[str] = []
+    for pool, mine in by_pool(plan, to_remove):
+        found = leaving(pool, groups, mine, sizes(plan, pool))
+        for one in found:
+            groups.remove(one)
+        said += summary(pool, [key for one in found for key in one.ids], mine)
+    return said
+
+
+def ending(
+    start: Callable[[ClusterPlan, str], ScalingGroups], sizes: Sizes
+) -> Callable[[ClusterPlan, str, Sequence[NodeToRemove]], list[str]]:
+    """A platform's ``scale_in``: ``end`` with the groups of a plan and stack."""
+    return lambda plan, stack, to_remove: end(start(plan, stack), plan, to_remove, sizes)
+
+
+def by_engine(plan: ClusterPlan, to_remove: Sequence[NodeToRemove], how: str) -> list[str]:
     """What the engine ends by itself, since each node has a name of its own in the program; ``how`` ends the sentence."""
     return [
         f"pool {pool.name}: the engine {how.format(some([one.name for one in mine]))}"
-        for pool, mine in by_pool(plan, gone)
+        for pool, mine in by_pool(plan, to_remove)
     ]
 
 
-def by_pool(plan: ClusterPlan, gone: Sequence[NodeToRemove]) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
-    """``gone`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
+def by_pool(
+    plan: ClusterPlan, to_remove: Sequence[NodeToRemove]
+) -> list[tuple[PlannedPool, list[NodeToRemove]]]:
+    """``to_remove`` by the pool that they leave. Raises RailbedError for a node that the plan still has, or of no pool of it."""
     pools = {pool.name: pool for pool in plan.pools}
-    strangers = [one.name for one in gone if one.pool not in pools]
+    strangers = [one.name for one in to_remove if one.pool not in pools]
     kept = {name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)}
-    if strangers or kept & {one.name for one in gone}:
+    if strangers or kept & {one.name for one in to_remove}:
         raise RailbedError(
             "these nodes do not leave a pool of the plan", code=CODE,
-            found=some(strangers or sorted(kept & {one.name for one in gone})), allowed="names beyond a pool's new size",
+            found=some(strangers or sorted(kept & {one.name for one in to_remove})), allowed="names beyond a pool's new size",
         )  # fmt: skip
-    return [(pool, mine) for pool in plan.pools if (mine := [one for one in gone if one.pool == pool.name])]
+    return [
+        (pool, mine) for pool in plan.pools if (mine := [one for one in to_remove if one.pool == pool.name])
+    ]
 
 
 def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str, str]) -> bool:
@@ -83,26 +123,22 @@ def is_of(plan: ClusterPlan, stack: str, pool: PlannedPool, labels: Mapping[str,
 
 
 def leaving(
-    pool: PlannedPool,
-    groups: Sequence[Group],
-    declared: Sequence[int],
-    gone: Sequence[NodeToRemove],
-    alive: Callable[[list[str]], Iterable[str]],
+    pool: PlannedPool, all_groups: ScalingGroups, to_remove: Sequence[NodeToRemove], declared: Sequence[int]
 ) -> list[Leaving]:
-    """What is to be done to each of the pool's ``groups``; ids that are gone already are left out.
+    """What is to be done to each of the pool's groups; ids that are gone already are left out.
 
-    ``declared``: the groups' sizes in the program, by their order; none for those that it no longer has. ``alive``: which
-    of some ids are instances that live, although no group of the pool has them. Raises RailbedError for such an id; where no
-    group was found (another account, or another stack, was looked at); and where a group would be left with more members
-    than the program declares: the provider would choose then.
+    Raises RailbedError for an id that lives in no group of the pool; where no group was found (another account, or another
+    stack); and where a group would be left with more members than the program declares: the provider would choose then.
     """
+    ids = {one.id for one in to_remove}
+    groups = all_groups.of_pool(pool, ids)
     if not groups:
         raise RailbedError(
             f"no group of pool {pool.name} was found", code=CODE, found="none",
             hint="check that the credentials are those of the account in the spec",
         )  # fmt: skip
-    ids = {one.id for one in gone}
-    foreign = sorted(alive(sorted(ids - {one for group in groups for one in group.members})))
+    unknown = sorted(ids - {one for group in groups for one in group.members})
+    foreign = sorted(set(unknown) & set(all_groups.alive(unknown))) if unknown else []
     if foreign:
         raise RailbedError(
             f"these instances are no members of pool {pool.name}, and are not ended", code=CODE, found=some(foreign),
@@ -141,10 +177,10 @@ def until(what: str, done: Callable[[], bool]) -> None:
         time.sleep(CONSOLE_POLL_S)
 
 
-def told(pool: PlannedPool, ended: Sequence[str], gone: Sequence[NodeToRemove]) -> list[str]:
+def summary(pool: PlannedPool, ended: Sequence[str], to_remove: Sequence[NodeToRemove]) -> list[str]:
     """One sentence on what left a pool."""
-    names = {one.id: one.name for one in gone}
-    before = len(gone) - len(ended)
+    names = {one.id: one.name for one in to_remove}
+    before = len(to_remove) - len(ended)
     said = [f"pool {pool.name}: ended {some([names[one] for one in ended])}"] if ended else []
     return said + (
         [f"pool {pool.name}: {before} of the nodes that leave were gone already"] if before else []

@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Session)
 THERE = "InService"
 
 
-class Look(Generic[S]):
+class PoolReader(Generic[S]):
     """One cluster's look-ups: what the last contract knew goes into them, and whether they may wait."""
 
     def __init__(

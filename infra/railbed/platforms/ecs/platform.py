@@ -7,27 +7,27 @@ from typing import Any, TypeVar
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import cluster, jump
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before, Mount
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, PreviousContract
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import PoolStatus, in_order
-from railbed.platforms.cloud.told import told
-from railbed.platforms.ecs.discover import Look
+from railbed.platforms.ecs.discover import PoolReader
 from railbed.platforms.site import Site
 
-L = TypeVar("L", bound=Look[Any])
+L = TypeVar("L", bound=PoolReader[Any])
 NO_KEY = "its host key was not seen on the console yet"
 
 
-@told
+@without_traceback
 def contract(
     plan: ClusterPlan,
     site: Site,
-    look: Callable[[Before], L],
+    start: Callable[[PreviousContract], L],
     status: Callable[[L, PlannedPool], PoolStatus],
     made: Mapping[str, Any],
 ) -> dict[str, Any]:
     """As JSON data. ``made``: ``hosts`` (ids: the one that SSH enters by is first), ``gate`` (its address), ``mounts``."""
-    before = cluster.before(site)
-    seen = look(before)
+    previous = cluster.previous_of(site)
+    seen = start(previous)
     entrance, *backups = made["hosts"]
     through = seen.one(entrance)
     gate_keys = [key for one in through.members for key in one.host_keys]
@@ -39,4 +39,4 @@ def contract(
         statuses = {name: PoolStatus(members=[], reasons=[f"gate {entrance}: {NO_KEY}"]) for name in statuses}
     mounts = {name: Mount.model_validate(mount) for name, mount in made["mounts"].items()}
     way = jump.proxy(made["gate"], gate_keys[0]) if gate_keys else None
-    return cluster.made(plan, site, statuses, mounts, lambda _: way, before)
+    return cluster.build_contract(plan, site, statuses, mounts, lambda _: way, previous)

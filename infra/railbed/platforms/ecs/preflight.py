@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import images
-from railbed.platforms.cloud.calls import ProviderError, looked
+from railbed.platforms.cloud.calls import ProviderError, checked
 from railbed.platforms.cloud.images import Place
 from railbed.platforms.ecs.session import Session, items
 from railbed.platforms.findings import Finding
@@ -17,7 +17,7 @@ AVAILABLE = "Available"
 S = TypeVar("S", bound=Session)
 
 
-def look(
+def check(
     plan: ClusterPlan, place: Place, start: Callable[[str], S], parts: Callable[[S], Iterator[Finding]], quota: str
 ) -> list[Finding]:  # fmt: skip
     """Account, zone, ``parts`` (of the cloud's own) and ``quota`` (how to compare it), in this order."""
@@ -30,7 +30,7 @@ def look(
         hint = "use the access key of the account in the spec"
         return [Finding("account", False, f"{account}, the spec says {place.account}", hint)]
     found = [Finding("account", True, account)]
-    found += looked(f"zone {place.zone}", lambda: [_zone(session, place)])
+    found += checked(f"zone {place.zone}", lambda: [_zone(session, place)])
     found += parts(session)
     nodes = sum(pool.size for pool in plan.pools)
     said = f"not read; {nodes} GPU nodes are needed"
@@ -40,7 +40,7 @@ def look(
 def each_image(session: Session, plan: ClusterPlan, place: Place) -> Iterator[Finding]:
     """The platform's image, and those of pools."""
     for about, at in images.each(plan, place):
-        yield from looked(f"image {at.image.id}", partial(_image, session, about, at.image.id))
+        yield from checked(f"image {at.image.id}", partial(_image, session, about, at.image.id))
 
 
 def offered(session: Session, place: Place, pool: PlannedPool) -> set[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import scale_in
-from railbed.platforms.cloud.scale_in import Group, Leaving, NodeToRemove
+from railbed.platforms.cloud.scale_in import Group, Leaving
 from railbed.platforms.ecs.session import INSTANCES, MOST_REMOVED, Session
 
 LEAVING = ("Removing",)
@@ -20,20 +20,8 @@ class Groups:
     session: Session
     plan: ClusterPlan
     stack: str
-    sizes: dict[str, list[int]]
-    """Pool → sizes of its groups in the program."""
 
-    def end(self, gone: Sequence[NodeToRemove]) -> list[str]:
-        """Ends exactly these instances; says what was done. Raises RailbedError where it must not, or the cloud refuses."""
-        said: list[str] = []
-        for pool, mine in scale_in.by_pool(self.plan, gone):
-            found = scale_in.leaving(pool, self._of(pool), self.sizes[pool.name], mine, self._alive)
-            for one in found:
-                self._remove(one)
-            said += scale_in.told(pool, [key for one in found for key in one.ids], mine)
-        return said
-
-    def _of(self, pool: PlannedPool) -> list[Group]:
+    def of_pool(self, pool: PlannedPool, _: Set[str]) -> list[Group]:
         key, value = self.session.words.tag
         own = [
             one
@@ -54,11 +42,11 @@ class Groups:
             for one in own
         ]  # fmt: skip
 
-    def _alive(self, ids: list[str]) -> Iterator[str]:
+    def alive(self, ids: Sequence[str]) -> Iterator[str]:
         for some in scale_in.batches(ids, INSTANCES):
             yield from (one.instance_id for one in self.session.instances(some))
 
-    def _remove(self, one: Leaving) -> None:
+    def remove(self, one: Leaving) -> None:
         """In parts, one after the other: a group takes no change while another one goes on."""
         group, session = one.group.name, self.session
         for some in scale_in.batches(one.ids, MOST_REMOVED):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from railbed.platforms.cloud import scope
-from railbed.platforms.cloud.calls import ProviderError, Told
+from railbed.platforms.cloud.calls import ApiFailure, ProviderError
 from railbed.platforms.cloud.members import Member
 from railbed.spec.platforms import CloudPlatform
 
@@ -151,7 +151,7 @@ def credentials(cloud: str, names: Sequence[str]) -> list[str]:
     """Values of the variables that the Pulumi provider reads too. Raises ProviderError where one is not set."""
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
-        raise ProviderError(cloud, Told(401, "MissingAccessKey", f"{', '.join(missing)} not set"))
+        raise ProviderError(cloud, ApiFailure(401, "MissingAccessKey", f"{', '.join(missing)} not set"))
     return [os.environ[name] for name in names]
 
 

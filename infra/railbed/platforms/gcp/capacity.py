@@ -17,9 +17,9 @@ def scheduling(pool: PlannedPool) -> dict[str, Any]:
 
     Raises Unsupported where Google gives the machine only out of a reservation and the spec names none.
     """
-    held = isinstance(pool.capacity, (Reservation, Block))
+    reserved = isinstance(pool.capacity, (Reservation, Block))
     bound = machine_type(pool.machine) in facts().reserved_only
-    if bound and not held:
+    if bound and not reserved:
         raise Unsupported(
             "platform gcp", f"{pool.machine.key} without a reservation",
             "give the pool `capacity: {kind: reservation, id: …}` or a block",

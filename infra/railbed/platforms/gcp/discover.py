@@ -17,7 +17,7 @@ BUSY = ("CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING", "VERIFYING")
 SHOWN_REASONS = 3
 
 
-class Look:
+class PoolReader:
     """One run's look at a cluster: instances by id, as the provider lists them."""
 
     def __init__(self, session: Session, zone: str, labels: Mapping[str, str]) -> None:
@@ -115,7 +115,7 @@ def member(instance: Mapping[str, Any], places: tuple[int, int] | None = None) -
 
 
 def _block(topology: Mapping[str, Any]) -> str:
-    """Cluster, block and sub-block of the host that an instance runs on; empty where one of them is not told.
+    """Cluster, block and sub-block of the host that an instance runs on; empty where one of them is unknown.
 
     Fields of `ResourceStatusPhysicalHostTopology` (Compute Engine API v1, revision 20261106).
     """

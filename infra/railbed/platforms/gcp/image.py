@@ -10,7 +10,7 @@ from railbed.spec.platforms import GcpPlatform
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told. The base image is the platform's: an image by name, or the newest of a family."""
+    """Packer's variables. The base image is the platform's: an image by name, or the newest of a family."""
     place = plan.place
     assert isinstance(place, GcpPlatform)
     shape = place.controller_shape or facts().controller_shapes[pool.machine.cpu_architecture]

@@ -1,4 +1,4 @@
-"""Names that Google's rules of access can tell by: conditions of IAM know an instance's name, not its labels."""
+"""Names that IAM conditions can match: they know an instance's name, not its labels."""
 
 from __future__ import annotations
 

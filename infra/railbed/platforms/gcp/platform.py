@@ -13,11 +13,11 @@ from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, cluster, support
 from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import in_order
 from railbed.platforms.cloud.tags import PREFIX, plain
-from railbed.platforms.cloud.told import told
 from railbed.platforms.gcp import capacity, fabric, filesystems, nodes
-from railbed.platforms.gcp.discover import Look
+from railbed.platforms.gcp.discover import PoolReader
 from railbed.platforms.gcp.scope import Scope, scope
 from railbed.platforms.gcp.session import Session
 from railbed.platforms.gcp.support import SUPPORT
@@ -51,26 +51,26 @@ def _contract(
 ) -> pulumi.Output[dict[str, Any]]:
     """A preview looks once; an update waits for nodes and their host keys."""
     wait = not pulumi.runtime.is_dry_run()
-    plan, place, known = scope.plan, scope.place, cluster.before(site)
+    plan, place, known = scope.plan, scope.place, cluster.previous_of(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
     limits = {pool.name: capacity.group_limit(pool) for pool in plan.pools}
     marks = {PREFIX + key: plain(text) for key, text in (("cluster", plan.name), ("stack", scope.stack))}
 
-    @told
-    def look(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
-        seen = Look(Session(place.account), place.zone, marks)
-        held, given = known.host_keys, plan.host_keys
+    @without_traceback
+    def read_members(names: dict[str, list[str]], sources: dict[str, str]) -> dict[str, Any]:
+        seen = PoolReader(Session(place.account), place.zone, marks)
+        known_keys, given = known.host_keys, plan.host_keys
         statuses = {
-            pool: in_order([seen.controller(one, held, given, wait=wait) for one in names[pool]])
+            pool: in_order([seen.controller(one, known_keys, given, wait=wait) for one in names[pool]])
             if pool == CONTROLLER_POOL
-            else seen.status(names[pool], sizes[pool], held, given, wait=wait, limit=limits[pool])
+            else seen.status(names[pool], sizes[pool], known_keys, given, wait=wait, limit=limits[pool])
             for pool in names
         }
         mounted = {name: Mount(source=source) for name, source in sources.items()}
-        return cluster.made(plan, site, statuses, mounted, proxy(place, seen.names), known)
+        return cluster.build_contract(plan, site, statuses, mounted, proxy(place, seen.names), known)
 
     return pulumi.Output.from_input([groups, mounts]).apply(
-        lambda both: asyncio.to_thread(look, *cast(Any, both))
+        lambda both: asyncio.to_thread(read_members, *cast(Any, both))
     )
 
 

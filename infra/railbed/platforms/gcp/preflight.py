@@ -9,7 +9,7 @@ from typing import Any
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import images, reservations
-from railbed.platforms.cloud.calls import ProviderError, looked
+from railbed.platforms.cloud.calls import ProviderError, checked
 from railbed.platforms.cloud.tags import PREFIX, plain
 from railbed.platforms.findings import Finding
 from railbed.platforms.gcp import profile
@@ -23,7 +23,7 @@ PROCURED = ("FULFILLED", "APPROVED", "COMMITTED", "PROVISIONING")
 """States of a future reservation that will, or does, give its VMs (Compute Engine API v1)."""
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Project, zone, shapes, profile of the rails, reservations, image, network and quota, in this order."""
     place = plan.place
     if not isinstance(place, GcpPlatform):
@@ -35,26 +35,26 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         return [Finding(f"project {place.account}", False, failed.message, failed.hint)]
     if not account.ok:
         return [account]
-    found = [account, *looked(f"zone {place.zone}", lambda: _zone(session, place))]
+    found = [account, *checked(f"zone {place.zone}", lambda: _zone(session, place))]
     until = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
     for pool in plan.pools:
-        found += looked(f"shape of pool {pool.name}", lambda p=pool: _shape(session, place, p))  # type: ignore[misc]
+        found += checked(f"shape of pool {pool.name}", lambda p=pool: _shape(session, place, p))  # type: ignore[misc]
         if isinstance(pool.capacity, (Reservation, Block)):
             day = reservations.needed_until(today, pool, until)
-            found += looked(
+            found += checked(
                 f"reservation of pool {pool.name}",
                 lambda p=pool, d=day: list(
                     reservations.findings(
-                        p, machine_type(p.machine), place.zone, _held(session, place, plan, p), d
+                        p, machine_type(p.machine), place.zone, _reservation(session, place, plan, p), d
                     )
                 ),  # type: ignore[misc]
             )
     if plan.fabric is not None:
-        found += looked("network profile of the rails", lambda: _profile(session, plan, place))
+        found += checked("network profile of the rails", lambda: _profile(session, plan, place))
     for about, at in images.each(plan, place):
-        found += looked(f"image {at.image.id}", partial(_image, session, about, at))
+        found += checked(f"image {at.image.id}", partial(_image, session, about, at))
     if place.network is not None:
-        found += looked(f"network {place.network}", lambda: _network(session, plan, place))
+        found += checked(f"network {place.network}", lambda: _network(session, plan, place))
     return [*found, _quota(plan)]
 
 
@@ -108,9 +108,9 @@ def _profile(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Fi
     return [Finding(about, True, "there, and allows what the rails ask")]
 
 
-def _held(
+def _reservation(
     session: Session, place: GcpPlatform, plan: ClusterPlan, pool: PlannedPool
-) -> reservations.Held | None:
+) -> reservations.ReservationState | None:
     """A reservation of the zone, in the project or shared with it; else one that is to come."""
     path = getattr(pool.capacity, "id", "").split("/")
     name = path[path.index("reservations") + 1] if "reservations" in path else path[-1]
@@ -129,9 +129,9 @@ def _own(session: Session, place: GcpPlatform, plan: ClusterPlan) -> int:
     return sum(1 for _ in session.pages(f"zones/{place.zone}/instances", "items", filter=wanted))
 
 
-def _present(name: str, found: dict[str, Any], own: int) -> reservations.Held:
+def _present(name: str, found: dict[str, Any], own: int) -> reservations.ReservationState:
     specific = found.get("specificReservation", {})
-    return reservations.Held(
+    return reservations.ReservationState(
         id=name,
         active=found.get("status") == "READY",
         status=found.get("status", "without a status"),
@@ -142,10 +142,10 @@ def _present(name: str, found: dict[str, Any], own: int) -> reservations.Held:
     )
 
 
-def _coming(name: str, found: dict[str, Any]) -> reservations.Held:
+def _coming(name: str, found: dict[str, Any]) -> reservations.ReservationState:
     status = found.get("status", {}).get("procurementStatus", "")
     specific, window = found.get("specificSkuProperties", {}), found.get("timeWindow", {})
-    return reservations.Held(
+    return reservations.ReservationState(
         id=name,
         active=status in PROCURED,
         status=status or "without a status",
@@ -202,7 +202,7 @@ def _network(session: Session, plan: ClusterPlan, place: GcpPlatform) -> list[Fi
 
 
 def _quota(plan: ClusterPlan) -> Finding:
-    """The Compute API does not tell quotas of a GPU family; reserved capacity has its own."""
+    """The Compute API does not list quotas of a GPU family; reserved capacity has its own."""
     free = all(isinstance(pool.capacity, (Reservation, Block)) for pool in plan.pools)
     gpus = sum(pool.size * pool.machine.gpus for pool in plan.pools)
     if free:

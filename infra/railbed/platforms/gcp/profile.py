@@ -35,7 +35,7 @@ def asked(profile: str) -> dict[str, str]:
 
 
 def compared(profile: str, features: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """What the profile refuses of the things asked, and what it does not tell, each ``feature: found``."""
+    """What the profile refuses of the things asked, and what it leaves open, each ``feature: found``."""
     refused, untold = [], []
     for feature, wanted in asked(profile).items():
         has = features.get(feature)

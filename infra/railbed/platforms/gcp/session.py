@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, patiently
 
 COMPUTE = "https://compute.googleapis.com/compute/v1"
 PROJECTS = "https://cloudresourcemanager.googleapis.com/v1/projects"
@@ -30,9 +30,9 @@ EXPIRED = "run `gcloud auth application-default login`, or renew GOOGLE_APPLICAT
 class Refused(Exception):
     """An answer that is none."""
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told.message)
-        self.told = told
+    def __init__(self, failure: ApiFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 class Session:
@@ -81,18 +81,20 @@ class Session:
                     method, url, params=query, timeout=(CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S), **sent
                 )
             except GoogleAuthError as wrong:
-                raise Refused(Told(401, "credentials", f"{wrong} ({EXPIRED})")) from None
+                raise Refused(ApiFailure(401, "credentials", f"{wrong} ({EXPIRED})")) from None
             except OSError as broken:
-                raise Refused(Told(0, "no answer", str(broken))) from None
+                raise Refused(ApiFailure(0, "no answer", str(broken))) from None
             if answer.status_code == NOT_FOUND:
                 return None
             if answer.status_code >= 400:
-                raise Refused(told(answer.status_code, answer.text, answer.headers.get("content-type", "")))
+                raise Refused(
+                    read_failure(answer.status_code, answer.text, answer.headers.get("content-type", ""))
+                )
             found: dict[str, Any] = answer.json()
             return found
 
         what = url.removeprefix("https://").split("/", 1)[-1]
-        return patiently(f"Google Cloud on {what}", ask, (Refused,), lambda one: one.told)  # type: ignore[attr-defined]
+        return patiently(f"Google Cloud on {what}", ask, (Refused,), lambda one: one.failure)  # type: ignore[attr-defined]
 
     def _connection(self) -> Any:
         if not hasattr(self._local, "connection"):
@@ -102,7 +104,7 @@ class Session:
         return self._local.connection
 
 
-def told(status: int, text: str, kind: str) -> Told:
+def read_failure(status: int, text: str, kind: str) -> ApiFailure:
     """Google's error body: ``{"error": {"code", "message", "errors": [{"reason"}]}}``; anything else in its own words."""
     try:
         error = json.loads(text)["error"] if "json" in kind else {}
@@ -110,5 +112,7 @@ def told(status: int, text: str, kind: str) -> Told:
         message = str(error.get("message") or text[:200])
     except (ValueError, KeyError, TypeError, IndexError):
         reason, message = "", text[:200]
-    # Google tells of too many calls by 403 as well as by 429.
-    return Told(429 if reason in ("rateLimitExceeded", "userRateLimitExceeded") else status, reason, message)
+    # Google reports too many calls by 403 as well as by 429.
+    return ApiFailure(
+        429 if reason in ("rateLimitExceeded", "userRateLimitExceeded") else status, reason, message
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from railbed.effects.lab import names, network, switches
-from railbed.platforms.lab.fault import Bench, Injected
+from railbed.platforms.lab.fault import FaultContext, Injected
 
 BURST_KIB = 128
 """The machine's `burst_kib` in the catalogue."""
@@ -11,52 +11,52 @@ LOSSY = "railbed-fault"
 """nftables' table of a rail that loses packets."""
 
 
-def slow(bench: Bench, fault: Injected) -> None:
-    space, interface, _ = bench.rail_ends(fault)
-    network.shape(space, interface, bench.rail_mbit(fault) * (1 - fault.percent / 100), BURST_KIB)
+def slow(context: FaultContext, fault: Injected) -> None:
+    space, interface, _ = context.rail_ends(fault)
+    network.shape(space, interface, context.rail_mbit(fault) * (1 - fault.percent / 100), BURST_KIB)
 
 
-def at_rate(bench: Bench, fault: Injected) -> None:
-    space, interface, _ = bench.rail_ends(fault)
-    network.shape(space, interface, bench.rail_mbit(fault), BURST_KIB)
+def at_rate(context: FaultContext, fault: Injected) -> None:
+    space, interface, _ = context.rail_ends(fault)
+    network.shape(space, interface, context.rail_mbit(fault), BURST_KIB)
 
 
-def down(bench: Bench, fault: Injected) -> None:
-    _, _, port = bench.rail_ends(fault)
-    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "down")
+def down(context: FaultContext, fault: Injected) -> None:
+    _, _, port = context.rail_ends(fault)
+    network.ip(names.fabric_namespace(context.work.lab_id), "link", "set", port, "down")
 
 
-def up(bench: Bench, fault: Injected) -> None:
-    _, _, port = bench.rail_ends(fault)
-    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, "up")
+def up(context: FaultContext, fault: Injected) -> None:
+    _, _, port = context.rail_ends(fault)
+    network.ip(names.fabric_namespace(context.work.lab_id), "link", "set", port, "up")
 
 
-def lossy(bench: Bench, fault: Injected) -> None:
+def lossy(context: FaultContext, fault: Injected) -> None:
     """One in ten packets that arrive is lost: the carrier and the shapers' rates are as they should be."""
-    space, interface, _ = bench.rail_ends(fault)
+    space, interface, _ = context.rail_ends(fault)
     network.nft(space, f"add table netdev {LOSSY}",
                 f"add chain netdev {LOSSY} in {{ type filter hook ingress device {interface} priority 0; }}",
                 f"add rule netdev {LOSSY} in numgen random mod 10 < 1 drop")  # fmt: skip
 
 
-def lossless(bench: Bench, fault: Injected) -> None:
-    network.nft(bench.rail_ends(fault)[0], f"add table netdev {LOSSY}", f"delete table netdev {LOSSY}")
+def lossless(context: FaultContext, fault: Injected) -> None:
+    network.nft(context.rail_ends(fault)[0], f"add table netdev {LOSSY}", f"delete table netdev {LOSSY}")
 
 
-def swapped(bench: Bench, fault: Injected) -> None:
+def swapped(context: FaultContext, fault: Injected) -> None:
     """The cables of two rails end in each other's ports; taken back by the same."""
-    switches.swap(bench.work.lab_id, bench.octet(fault), fault.index, fault.other)
+    switches.swap(context.work.lab_id, context.octet(fault), fault.index, fault.other)
 
 
-def unreachable(bench: Bench, fault: Injected) -> None:
-    _management(bench, fault, "down")
+def unreachable(context: FaultContext, fault: Injected) -> None:
+    _management(context, fault, "down")
 
 
-def reachable(bench: Bench, fault: Injected) -> None:
-    _management(bench, fault, "up")
+def reachable(context: FaultContext, fault: Injected) -> None:
+    _management(context, fault, "up")
 
 
-def _management(bench: Bench, fault: Injected, state: str) -> None:
+def _management(context: FaultContext, fault: Injected, state: str) -> None:
     """The switch's port of the node on the management network."""
-    port = names.management_port(bench.work.lab_id, bench.octet(fault))
-    network.ip(names.fabric_namespace(bench.work.lab_id), "link", "set", port, state)
+    port = names.management_port(context.work.lab_id, context.octet(fault))
+    network.ip(names.fabric_namespace(context.work.lab_id), "link", "set", port, state)

@@ -56,11 +56,11 @@ PROBE = (
 
 def examine(hosts: int, *, machines: bool = False) -> list[Finding]:
     """Looks at everything for a lab of ``hosts`` hosts, which are containers or virtual machines; changes nothing."""
-    looks: list[Callable[[], Finding]] = [
+    checks: list[Callable[[], Finding]] = [
         _root, _system, _python, _engine, lambda: _tools(machines), lambda: _memory(hosts, machines), _disk, _cgroup,
         _kernel, _overlay, _fuse, _apt, *([_tap, _accelerator] if machines else [lambda: _inotify(hosts)]),
     ]  # fmt: skip
-    return [look() for look in looks]
+    return [check() for check in checks]
 
 
 def missing_tools(*, machines: bool = False) -> list[str]:
@@ -137,12 +137,12 @@ def _inotify(hosts: int) -> Finding:
 
 def inotify_used(proc: Path) -> int:
     """Instances that processes of this user hold, of all that can be looked at."""
-    held = 0
+    used = 0
     for folder in proc.glob("[0-9]*/fd"):
         with suppress(OSError):  # it ended meanwhile
             if folder.stat().st_uid == os.geteuid():
-                held += sum("inotify" in str(link.readlink()) for link in folder.iterdir())
-    return held
+                used += sum("inotify" in str(link.readlink()) for link in folder.iterdir())
+    return used
 
 
 def _disk() -> Finding:

@@ -30,7 +30,7 @@ class Injected:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a fault is; ``inject`` and ``clear`` act through ``Bench``."""
+    """What a fault is; ``inject`` and ``clear`` act through ``FaultContext``."""
 
     name: str
     layer: str
@@ -40,8 +40,8 @@ class Fault:
     part: str
     """What validation then blames on its node, with ``{index}`` of the rail or GPU and ``{other}`` of a second rail; several
     apart by commas; empty where nobody can be blamed."""
-    inject: Callable[[Bench, Injected], None]
-    clear: Callable[[Bench, Injected], None]
+    inject: Callable[[FaultContext, Injected], None]
+    clear: Callable[[FaultContext, Injected], None]
     on: str = "worker"
     """What the host must be: a key of ``faults.HOSTS``."""
     of: str = ""
@@ -66,7 +66,7 @@ class Fault:
         return [part for part in filled.split(", ") if part]
 
 
-class Bench:
+class FaultContext:
     """The lab that faults are put into; ``at_work`` are the faults that shall be in it."""
 
     def __init__(self, work: Workspace, contract: Contract, at_work: list[Injected]) -> None:

@@ -18,7 +18,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import RailbedError, UsageError
 from railbed.platforms.lab import cable_faults, host_acts, service_faults, software_faults
-from railbed.platforms.lab.fault import POLL_S, Bench, Fault, Injected
+from railbed.platforms.lab.fault import POLL_S, Fault, FaultContext, Injected
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 from railbed.platforms.lab.host_faults import HOST_FAULTS
 
@@ -144,36 +144,36 @@ def inject(work: Workspace, contract: Contract, wanted: Injected) -> None:
     at_work = [*active(work), wanted]
     # Recorded first: a fault that is half in must still be found by `clear`.
     _store(work, at_work)
-    fault.inject(Bench(work, contract, at_work), wanted)
+    fault.inject(FaultContext(work, contract, at_work), wanted)
 
 
 def clear(work: Workspace, contract: Contract, name: str | None) -> list[Injected]:
     """Takes faults back (all without ``name``); returns when the lab is as before, or raises RailbedError."""
-    gone = [fault for fault in active(work) if name in (None, fault.name)]
-    bench = Bench(work, contract, active(work))
-    for fault in reversed(gone):
-        bench.at_work.remove(fault)
-        FAULTS[fault.name].clear(bench, fault)
-        _store(work, bench.at_work)
+    cleared = [fault for fault in active(work) if name in (None, fault.name)]
+    context = FaultContext(work, contract, active(work))
+    for fault in reversed(cleared):
+        context.at_work.remove(fault)
+        FAULTS[fault.name].clear(context, fault)
+        _store(work, context.at_work)
     workers = set(HOSTS["worker"](contract))
-    broken = {fault.node for fault in gone}
+    broken = {fault.node for fault in cleared}
     # What broke on a controller, every node has felt.
     felt = broken if broken <= workers else workers
-    _wait_healthy(bench, felt)
-    wait_free(bench, felt)
-    return gone
+    _wait_healthy(context, felt)
+    wait_free(context, felt)
+    return cleared
 
 
-def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
+def _wait_healthy(context: FaultContext, nodes: set[str]) -> None:
     """Waits until the nodes' own health check sees nothing, and has given back those that it had drained.
 
     It is asked to look as often as that takes, instead of waiting for the scheduler to do so; only it ends its drains.
     """
-    scheduler = Scheduler(bench.remote)
+    scheduler = Scheduler(context.remote)
     deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
     for node in sorted(nodes):
         while True:
-            health = bench.remote.run(node, [HEALTH_CHECK, "--report"], check=False)
+            health = context.remote.run(node, [HEALTH_CHECK, "--report"], check=False)
             state = scheduler.nodes().get(node)
             reason = state.reason if state is not None and state.drained else ""
             drained = reason.startswith(HEALTHCHECK_PREFIX)
@@ -181,27 +181,27 @@ def _wait_healthy(bench: Bench, nodes: set[str]) -> None:
             if health.ok and not drained and not lost:
                 break
             if time.monotonic() > deadline:
-                told = health.tail() or (
+                trouble = health.tail() or (
                     f"the scheduler has it as {state.text}" if state and lost else f"drained: {reason}"
                 )
-                raise RailbedError(f"{node} is still not healthy: {told}", code="FAULT_STAYS")
+                raise RailbedError(f"{node} is still not healthy: {trouble}", code="FAULT_STAYS")
             if drained:
-                bench.remote.run(node, [HEALTH_CHECK])
+                context.remote.run(node, [HEALTH_CHECK])
             elif lost:
                 # All daemons report themselves; else the scheduler asks again after minutes.
-                bench.remote.run(scheduler.controller, ["scontrol", "reconfigure"])
+                context.remote.run(scheduler.controller, ["scontrol", "reconfigure"])
                 time.sleep(POLL_S)
             else:
                 time.sleep(POLL_S)
         # A fault that was put in is no sign of a node that comes and goes.
-        bench.remote.run(node, ["rm", "-f", HEALTH_RETURNS])
+        context.remote.run(node, ["rm", "-f", HEALTH_RETURNS])
 
 
-def wait_free(bench: Bench, nodes: set[str]) -> None:
+def wait_free(context: FaultContext, nodes: set[str]) -> None:
     """Waits until no step of a validation holds the nodes: one that met a dead daemon stays until the scheduler misses it."""
     if not nodes:
         return
-    scheduler = Scheduler(bench.remote)
+    scheduler = Scheduler(context.remote)
     deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
     while left := [one for one in scheduler.jobs() if one.comment == STEP_COMMENT and nodes & set(one.nodes)]:
         if time.monotonic() > deadline:

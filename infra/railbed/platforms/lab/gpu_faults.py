@@ -127,7 +127,7 @@ def state(delivered: str, faults: Iterable[tuple[str, int]]) -> str:
 
 
 def _whole(index: int, entries: dict[str, str]) -> dict[str, str]:
-    """A GPU's entries, with what tells it apart also where the host's description is older than identities of GPUs."""
+    """A GPU's entries, with an identity also where the host's description is older than identities of GPUs."""
     own = {"pci": hardware.bus_id(index), "minor": str(index), "module_id": str(index + 1)}
     return {**entries, **{key: value for key, value in own.items() if key not in entries}}
 

@@ -95,7 +95,7 @@ def _binds(plan: ClusterPlan, work: Workspace, planned: PlannedHost, image: Any)
 
 
 def identity(plan: ClusterPlan, work: Workspace, planned: PlannedHost, machine_id: str) -> contract.Identity:
-    """What tells the host from any other: a container's machine id; a machine's serial number, which firmware shows."""
+    """The host's identity: a container's machine id; a machine's serial number, which firmware shows."""
     if kind_of(plan, planned) == "machine":
         return contract.Identity(kind="serial", value=names.serial(work.lab_id, planned.name))
     return contract.Identity(kind="machine_id", value=machine_id)

@@ -15,7 +15,7 @@ from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedHost, hosts
 from railbed.platforms import assemble
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.lab import fabric, filesystems, nodes
 from railbed.platforms.site import Site
 
@@ -58,7 +58,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     return pulumi.Output.all(*facts).apply(lambda known: _contract(plan, site, planned, known).as_json())
 
 
-@told
+@without_traceback
 def _contract(
     plan: ClusterPlan, site: Site, planned: list[PlannedHost], known: list[list[str]]
 ) -> contract.Contract:

@@ -7,28 +7,28 @@ import time
 from railbed.defaults import FAULT_CLEAR_TIMEOUT_S
 from railbed.errors import RailbedError
 from railbed.parse.moosefs import data_servers, servers_argv
-from railbed.platforms.lab.fault import POLL_S, Bench, Injected
+from railbed.platforms.lab.fault import POLL_S, FaultContext, Injected
 from railbed.platforms.lab.host_faults import stopped
 
 DOWN, UP = stopped("moosefs-chunkserver")
 
 
-def server_down(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, DOWN)
+def server_down(context: FaultContext, fault: Injected) -> None:
+    context.ssh(fault, DOWN)
 
 
-def server_up(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, UP)
-    _until_listed(bench, fault.node)
+def server_up(context: FaultContext, fault: Injected) -> None:
+    context.ssh(fault, UP)
+    _until_listed(context, fault.node)
 
 
-def _until_listed(bench: Bench, server: str) -> None:
+def _until_listed(context: FaultContext, server: str) -> None:
     """Waits until the metadata server lists a data server with its space: only then do new chunks get all their copies."""
-    filesystem = next(one for one in bench.contract.filesystems if server in one.data_servers)
-    master, address = bench.contract.node(filesystem.metadata_server), bench.contract.node(server).address
+    filesystem = next(one for one in context.contract.filesystems if server in one.data_servers)
+    master, address = context.contract.node(filesystem.metadata_server), context.contract.node(server).address
     deadline = time.monotonic() + FAULT_CLEAR_TIMEOUT_S
     while True:
-        listed = bench.remote.run(master.name, servers_argv(master.address), check=False)
+        listed = context.remote.run(master.name, servers_argv(master.address), check=False)
         if data_servers(listed.stdout).get(address, False):
             return
         if time.monotonic() > deadline:
@@ -39,14 +39,14 @@ def _until_listed(bench: Bench, server: str) -> None:
         time.sleep(POLL_S)
 
 
-def drained(bench: Bench, fault: Injected) -> None:
-    _node_state(bench, fault, "state=drain", "reason=taken out by hand")
+def drained(context: FaultContext, fault: Injected) -> None:
+    _node_state(context, fault, "state=drain", "reason=taken out by hand")
 
 
-def resumed(bench: Bench, fault: Injected) -> None:
-    _node_state(bench, fault, "state=resume")
+def resumed(context: FaultContext, fault: Injected) -> None:
+    _node_state(context, fault, "state=resume")
 
 
-def _node_state(bench: Bench, fault: Injected, *words: str) -> None:
-    controller = bench.contract.with_role("controller")[0].name
-    bench.remote.run(controller, ["scontrol", "update", f"nodename={fault.node}", *words])
+def _node_state(context: FaultContext, fault: Injected, *words: str) -> None:
+    controller = context.contract.with_role("controller")[0].name
+    context.remote.run(controller, ["scontrol", "update", f"nodename={fault.node}", *words])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railbed.effects.lab import hardware
 from railbed.effects.lab.vendor import DRIVER, FABRIC_MANAGER, StandIn, releases, stand_ins
-from railbed.platforms.lab.fault import Bench, Injected
+from railbed.platforms.lab.fault import FaultContext, Injected
 
 SWITCHES = f"{hardware.FOLDER}/packages"
 """Where stand-in packages look for what they are made to do on this node."""
@@ -12,9 +12,9 @@ MANAGER = "nvidia-fabricmanager.service"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get -qy --allow-downgrades --allow-change-held-packages install"
 
 
-def _packages(bench: Bench, component: str) -> tuple[StandIn, StandIn]:
+def _packages(context: FaultContext, component: str) -> tuple[StandIn, StandIn]:
     """(package that the release has, another that the repository has)."""
-    wanted = bench.contract.software.versions[component]
+    wanted = context.contract.software.versions[component]
     carried = {one.program: one for one in stand_ins(releases()) if one.component == component}
     return carried[wanted], next(one for version, one in carried.items() if version != wanted)
 
@@ -25,31 +25,31 @@ def _install(one: StandIn, instead_of: StandIn | None = None) -> str:
     return f"{INSTALL} {one.package}={one.version}{away}; apt-mark hold {one.package}"
 
 
-def driver_other(bench: Bench, fault: Injected) -> None:
-    bench.ssh(fault, _install(_packages(bench, DRIVER)[1]))
+def driver_other(context: FaultContext, fault: Injected) -> None:
+    context.ssh(fault, _install(_packages(context, DRIVER)[1]))
 
 
-def driver_half(bench: Bench, fault: Injected) -> None:
+def driver_half(context: FaultContext, fault: Injected) -> None:
     """Another version is unpacked, and its installation stops there, as one does that finds no kernel headers."""
-    other = _packages(bench, DRIVER)[1]
-    bench.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{other.package};"
+    other = _packages(context, DRIVER)[1]
+    context.ssh(fault, f"mkdir -p {SWITCHES}; echo fail > {SWITCHES}/{other.package};"
                      f" if {INSTALL} {other.package}={other.version}; then exit 1; fi;"
                      f" apt-mark hold {other.package}")  # fmt: skip
 
 
-def driver_back(bench: Bench, fault: Injected) -> None:
-    wanted = _packages(bench, DRIVER)[0]
-    bench.ssh(fault, f"rm -f {SWITCHES}/{wanted.package}; dpkg --configure -a; {_install(wanted)}")
+def driver_back(context: FaultContext, fault: Injected) -> None:
+    wanted = _packages(context, DRIVER)[0]
+    context.ssh(fault, f"rm -f {SWITCHES}/{wanted.package}; dpkg --configure -a; {_install(wanted)}")
 
 
-def manager_other(bench: Bench, fault: Injected) -> None:
+def manager_other(context: FaultContext, fault: Injected) -> None:
     """Another version takes the place of the right one, and refuses the driver when it starts."""
-    wanted, other = _packages(bench, FABRIC_MANAGER)
-    bench.ssh(fault, f"{_install(other, wanted)}; systemctl daemon-reload;"
+    wanted, other = _packages(context, FABRIC_MANAGER)
+    context.ssh(fault, f"{_install(other, wanted)}; systemctl daemon-reload;"
                      f" if systemctl restart {MANAGER}; then exit 1; fi")  # fmt: skip
 
 
-def manager_back(bench: Bench, fault: Injected) -> None:
-    wanted, other = _packages(bench, FABRIC_MANAGER)
+def manager_back(context: FaultContext, fault: Injected) -> None:
+    wanted, other = _packages(context, FABRIC_MANAGER)
     there = _install(wanted, other)
-    bench.ssh(fault, f"{there}; systemctl daemon-reload; systemctl restart {MANAGER}")
+    context.ssh(fault, f"{there}; systemctl daemon-reload; systemctl restart {MANAGER}")

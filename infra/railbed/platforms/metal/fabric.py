@@ -22,7 +22,7 @@ def planned(plan: ClusterPlan, place: MetalPlatform) -> tuple[Fabric, Names] | N
         return None
     hosts = [name for pool in plan.pools for name in node_names(pool.name, pool.nodes, pool.spares)]
     machine = plan.pools[0].machine
-    wish = FabricRequest(
+    request = FabricRequest(
         nodes=len(hosts),
         rails=machine.rails,
         radix=_ports(place.switch, machine.nic_gbps) if place.switch else DEFAULT_RADIX,
@@ -31,7 +31,7 @@ def planned(plan: ClusterPlan, place: MetalPlatform) -> tuple[Fabric, Names] | N
         rail_only=place.rail_only,
     )
     names = Names(nodes=hosts, nics=tuple(machine.rdma_devices or machine.netdevs))
-    return model.plan(wish), names.checked(wish.planes)
+    return model.plan(request), names.checked(request.planes)
 
 
 def _ports(key: str, nic_gbps: float) -> int:

@@ -14,7 +14,7 @@ USER_DATA = Template(
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     name = image_name(plan, pool)
     return Source(
         builder="qemu",

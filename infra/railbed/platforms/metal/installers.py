@@ -13,7 +13,7 @@ from railbed.effects.ironic import process
 from railbed.effects.ironic.client import Access
 from railbed.effects.ironic.config import Where
 from railbed.effects.ironic.installer import Agent, Ironic
-from railbed.effects.ironic.node import Port, Wish
+from railbed.effects.ironic.node import NodeSetup, Port
 from railbed.errors import UsageError
 from railbed.platforms.resource import Data
 
@@ -36,14 +36,14 @@ def _iso(install: Data, bmc: Bmc) -> Iso:
 
 def _ironic(install: Data, bmc: Bmc, inputs: Data, deploy: Deploy) -> Ironic:
     port = Port(install["macs"] or [_only_card(bmc)], install["bond_mode"], install["vlan"], install["mtu"])
-    wish = Wish(
+    setup = NodeSetup(
         pool=install["pool"], image_url=install["image_url"], image_sha256=install["image_sha256"], port=port,
         disk=install["disk"], mirror=install["mirror"], bios=install["bios"], erase=install["erase"], interface=deploy,
     )  # fmt: skip
     files = {part: (one["url"], one["sha256"]) for part, one in install["agent"].items()}
     where, site = install["where"], install["site"]
     return Ironic(
-        wish=wish, agent=Agent(files), owner=install["owner"], address=install["address"],
+        setup=setup, agent=Agent(files), owner=install["owner"], address=install["address"],
         authorized_keys=install["authorized_keys"], root=Path(install["root"]),
         folder=_state(inputs), records=Path(inputs["folder"]), where=Where(**where) if where else None,
         site=_site(site) if site else None, bmc_authority=inputs["trust"]["ca_file"], gateway=install["gateway"],

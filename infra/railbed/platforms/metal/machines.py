@@ -14,7 +14,7 @@ TYPE = "railbed:metal:Machine"
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What every installer tells a machine's system; the address's prefix length comes with the inputs."""
+    """What every installer gives a machine's system; the address's prefix length comes with the inputs."""
 
     kind: ClassVar[str]
     image_url: str

@@ -10,7 +10,7 @@ from railbed.effects.secrets import ensure_stack_secrets
 from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
 from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import support
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.metal import fabric, nodes
 from railbed.platforms.metal.machines import Machine
 from railbed.platforms.metal.support import SUPPORT
@@ -28,7 +28,7 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     return pulumi.Output.all(*shown).apply(lambda facts: _contract(plan, site, facts))
 
 
-@told
+@without_traceback
 def _contract(plan: ClusterPlan, site: Site, facts: list[list[Any]]) -> dict[str, Any]:
     """``facts``: name, host key and whether it is an emulator, of each machine."""
     place = nodes.place_of(plan)

@@ -23,7 +23,7 @@ from railbed.spec.installers import IronicInstaller, IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """One finding for each machine, and one for an Ironic of railbed's own; reads only.
 
     ``today`` decides nothing: owned machines have no dates.

@@ -104,9 +104,9 @@ class Machine:
 
     def _system(self, inputs: Data, bmc: Bmc, now: str) -> str:
         """Installs where that is asked and allowed; returns the host key that the machine must show."""
-        folder, wish = Path(inputs["folder"]), inputs.get("install")
+        folder, setup = Path(inputs["folder"]), inputs.get("install")
         last = record.load(folder, bmc.target.serial)
-        if wish is None:
+        if setup is None:
             if not inputs["host_key"]:
                 raise UsageError(
                     f"{inputs['name']} is not installed by railbed, and its host key is not known", code="HOST_KEY",
@@ -115,7 +115,7 @@ class Machine:
                 )  # fmt: skip
             return hostkey.bare(inputs["host_key"])
         if record.must_install(bmc.target, inputs["generation"], last, inputs.get("made_generation"), now):
-            chosen = installer(wish, bmc, inputs, self._deploy)
+            chosen = installer(setup, bmc, inputs, self._deploy)
             return install(bmc, chosen, inputs["generation"], folder, Path(inputs["secrets"]))
         tidy(inputs)
         return last.host_key if last else str(inputs["known_host_key"])

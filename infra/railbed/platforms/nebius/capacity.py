@@ -22,14 +22,14 @@ def policy(scope: Scope, pool: PlannedPool) -> dict[str, Any]:
         stop = nebius.ComputeV1InstancePreemptibleArgs(on_preemption="STOP")
         return {"preemptible": stop, "recovery_policy": "FAIL"}
     if isinstance(pool.capacity, (Reservation, Block)):
-        block = _held(scope, pool, pool.capacity.id)
+        block = _block_id(scope, pool, pool.capacity.id)
         # Otherwise an instance that the block has no room for would be bought by the hour, silently.
         strict = nebius.ComputeV1InstanceReservationPolicyArgs(policy="STRICT", reservation_ids=[block])
         return {"reservation_policy": strict}
     return {"reservation_policy": nebius.ComputeV1InstanceReservationPolicyArgs(policy="FORBID")}
 
 
-def _held(scope: Scope, pool: PlannedPool, name: str) -> pulumi.Output[str]:
+def _block_id(scope: Scope, pool: PlannedPool, name: str) -> pulumi.Output[str]:
     """The capacity block group's id, once it is known to be what the pool needs."""
     found = nebius.get_capacity_v1_capacity_block_group_output(id=name, opts=scope.asking())
     return found.status.apply(lambda status: _checked(scope, pool, name, status))  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any
 
 from railbed.claims import FrozenModel
 from railbed.plan import ClusterPlan
-from railbed.platforms.cloud.cluster import Before
+from railbed.platforms.cloud.cluster import PreviousContract
 from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.nebius.scope import field
 
@@ -43,7 +43,7 @@ def given(plan: ClusterPlan) -> Mapping[str, str]:
 
 
 def status(
-    plan: ClusterPlan, pool: str, made: Sequence[Seen], known: Before, seeded: Sequence[str]
+    plan: ClusterPlan, pool: str, made: Sequence[Seen], known: PreviousContract, seeded: Sequence[str]
 ) -> PoolStatus:
     """What became of a pool. A key stays with its instance once it was in a contract.
 

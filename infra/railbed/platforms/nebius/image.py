@@ -11,7 +11,7 @@ ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     place = plan.place
     assert isinstance(place, NebiusPlatform)
     platform, _, preset = (place.controller_shape or "").partition("/")

@@ -10,8 +10,8 @@ import pulumi
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.plan import ClusterPlan, controller_names, require_acknowledged
 from railbed.platforms.cloud import jump, support
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, build_contract, previous_of
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.nebius import discover, fabric, filesystems, nodes, scope
 from railbed.platforms.nebius.discover import Seen
 from railbed.platforms.nebius.fabric import BASTION
@@ -58,9 +58,9 @@ def _seen(instance: Any) -> pulumi.Output[Seen]:
     return pulumi.Output.all(instance.id, instance.status).apply(lambda it: discover.seen(str(it[0]), it[1]))
 
 
-@told
+@without_traceback
 def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, list[Seen]]) -> dict[str, Any]:
-    earlier, seeds = before(site), Seeds(plan, site.work)
+    earlier, seeds = previous_of(site), Seeds(plan, site.work)
     seeded = _names(plan)
     statuses = {
         name: discover.status(plan, name, some, earlier, [seeds.public(one) for one in seeded[name]])
@@ -74,4 +74,4 @@ def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, list[Seen]]) ->
         key = discover.given(plan).get(door.id) or of_bastion(previous, door.public) or seeds.public(BASTION)
         way = jump.proxy(door.public, key)
     mounts = {one.name: filesystems.mount(one) for one in plan.filesystems}
-    return made(plan, site, statuses, mounts, lambda _: way, earlier)
+    return build_contract(plan, site, statuses, mounts, lambda _: way, earlier)

@@ -16,7 +16,7 @@ from railbed.spec.platforms import NebiusPlatform
 UNSEEN = "not looked at: the extra has no SDK of Nebius"
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Asks nothing of the provider: what the program checks by itself is not repeated, what nobody checks is named."""
     place = plan.place
     assert isinstance(place, NebiusPlatform)

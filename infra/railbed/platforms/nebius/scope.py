@@ -9,7 +9,7 @@ import pulumi_nebius as nebius
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import scope as shared
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.spec.platforms import NebiusPlatform
 
 Scope = shared.Scope[NebiusPlatform]
@@ -25,7 +25,7 @@ def scope(plan: ClusterPlan, place: NebiusPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, account)
 
 
-@told
+@without_traceback
 def _guard(place: NebiusPlatform, found: str, status: Any) -> str:
     """The project, where the credentials reach the spec's, in the spec's region."""
     region = str(field(status, "region"))

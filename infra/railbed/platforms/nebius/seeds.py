@@ -41,6 +41,8 @@ class Seeds:
         return hostkey.ensure(self.work.dir / FOLDER, name)[1]
 
 
-def of_bastion(ways: Sequence[contract.Proxy | None], address: str) -> str:
+def of_bastion(proxies: Sequence[contract.Proxy | None], address: str) -> str:
     """The key of the bastion at ``address``, by the ways to the last contract's nodes; empty where none goes there."""
-    return next((way.host_key for way in ways if isinstance(way, contract.Jump) and way.host == address), "")
+    return next(
+        (way.host_key for way in proxies if isinstance(way, contract.Jump) and way.host == address), ""
+    )

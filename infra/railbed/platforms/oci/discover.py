@@ -9,7 +9,7 @@ from typing import Any
 from railbed.defaults import CONSOLE_CAPTURE_TIMEOUT_S, LOCK_POLL_S
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Before
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, PreviousContract
 from railbed.platforms.cloud.members import Member, PoolStatus, in_order, share
 from railbed.platforms.oci import session
 from railbed.platforms.oci.nodes import Group
@@ -27,7 +27,7 @@ def statuses(
     groups: Mapping[str, Sequence[Group]],
     sizes: Mapping[str, int],
     controllers: Sequence[Member],
-    known: Before,
+    known: PreviousContract,
     given: Mapping[str, str],
     *,
     domains: Mapping[str, int] | None = None,

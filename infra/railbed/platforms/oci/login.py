@@ -23,7 +23,7 @@ TTL_S = 10_800
 """What the bastion was made with (``fabric.BASTION_SESSION_S``): a session lasts no longer."""
 PUBLIC_KEY = re.compile(r"^(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*")
 ENDPOINT = re.compile(r"@(host\.bastion\.[a-z0-9.-]+)")
-"""In the command that a session tells its user (``ssh_metadata``)."""
+"""In a session's ssh command (``ssh_metadata``)."""
 ARGUMENTS = 5
 
 
@@ -61,7 +61,7 @@ def opened(cloud: Clients, bastion: str, address: str, public_key: str) -> Any:
 def require_sessions(cloud: Clients, bastion: str, hosts: int) -> None:
     """Raises RailbedError where the bastion takes fewer sessions than there are hosts, each of which needs one at a time.
 
-    The limit is the service's, and the bastion tells it (`maxSessionsAllowed`, Oracle's Bastion API), or does not: None.
+    The service's limit, as the bastion has it (`maxSessionsAllowed`, Oracle's Bastion API); None where it has none.
     """
     with asked(f"the bastion {bastion}"):
         allowed = cloud.bastion.get_bastion(bastion).data.max_sessions_allowed
@@ -77,22 +77,22 @@ def require_sessions(cloud: Clients, bastion: str, hosts: int) -> None:
 
 
 def command(made: Any, address: str, key: Path, known_hosts: Path) -> list[str]:
-    """The ssh command that carries the connection; the bastion's key, told by its API, is the only one taken.
+    """The ssh command that carries the connection; the bastion's key, from its API, is the only one accepted.
 
-    Writes it to ``known_hosts``. Raises UnprovenError where the session tells no key or no address.
+    Writes it to ``known_hosts``. Raises UnprovenError where the session has no key or no address.
     """
-    told = str(made.bastion_public_host_key_info or "").strip()
+    host_key = str(made.bastion_public_host_key_info or "").strip()
     endpoint = ENDPOINT.search(str((made.ssh_metadata or {}).get("command", "")))
-    if not PUBLIC_KEY.match(told) or endpoint is None:
+    if not PUBLIC_KEY.match(host_key) or endpoint is None:
         raise UnprovenError(
             "the bastion's session tells no host key or no address: it is not connected to",
-            found=told or str(made.ssh_metadata),
+            found=host_key or str(made.ssh_metadata),
             hint="railbed takes no host key on first use; look at the session in the console",
             code="HOST_KEY_UNKNOWN",
         )
     host = endpoint.group(1)
     known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(known_hosts, f"{host} {told}\n")
+    files.replace(known_hosts, f"{host} {host_key}\n")
     options = (f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=/dev/null", "StrictHostKeyChecking=yes",
                "BatchMode=yes", "IdentitiesOnly=yes")  # fmt: skip
     return [

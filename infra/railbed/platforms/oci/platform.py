@@ -11,9 +11,9 @@ from railbed import contract
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.plan import ClusterPlan, controller_name, controller_names, require_acknowledged
 from railbed.platforms.cloud import boot, support
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, before, made
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, Mount, build_contract, previous_of
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import Member
-from railbed.platforms.cloud.told import told
 from railbed.platforms.oci import capacity, discover, fabric, filesystems, login, nodes, scope, session
 from railbed.platforms.oci.support import SUPPORT
 from railbed.platforms.site import Site
@@ -49,10 +49,10 @@ def _member(controller: Any) -> pulumi.Output[Member]:
     )
 
 
-@told
+@without_traceback
 def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OciPlatform)
-    earlier = before(site)
+    earlier = previous_of(site)
     sizes = {pool.name: pool.size for pool in plan.pools}
     statuses = discover.statuses(
         plan.place.region,
@@ -85,4 +85,4 @@ def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[s
             return through
         return contract.OciBastion(bastion=known["bastion"], region=region)
 
-    return made(plan, site, statuses, mounts, proxy, earlier)
+    return build_contract(plan, site, statuses, mounts, proxy, earlier)

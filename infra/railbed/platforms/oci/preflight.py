@@ -10,8 +10,8 @@ from typing import Any
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import images, reservations
-from railbed.platforms.cloud.calls import ProviderError, looked
-from railbed.platforms.cloud.reservations import Held
+from railbed.platforms.cloud.calls import ProviderError, checked
+from railbed.platforms.cloud.reservations import ReservationState
 from railbed.platforms.findings import Finding
 from railbed.platforms.oci import capacity, session
 from railbed.platforms.oci.session import Clients, asked, every
@@ -19,10 +19,10 @@ from railbed.spec.cluster import OnDemand
 from railbed.spec.platforms import OciPlatform
 
 NOT_FOUND = 404
-Look = Callable[[], list[Finding]]
+Check = Callable[[], list[Finding]]
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Read-only calls; every refusal becomes a finding that is not ok."""
     assert isinstance(plan.place, OciPlatform)
     place = plan.place
@@ -30,11 +30,11 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         cloud = session.clients(place.region)
     except RailbedError as none:
         return [Finding("credentials", False, none.message, none.hint)]
-    first = looked("compartment", lambda: [_compartment(cloud, place)])
+    first = checked("compartment", lambda: [_compartment(cloud, place)])
     if not first[0].ok:
         # Without it every other question has the same answer.
         return first
-    questions: list[tuple[str, Look]] = [
+    questions: list[tuple[str, Check]] = [
         ("region and domain", lambda: _where(cloud, place)),
         *(("image", partial(_image, cloud, about, at)) for about, at in images.each(plan, place)),
         ("network", lambda: _network(cloud, place)),
@@ -42,7 +42,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         *((f"filesystem {one.name}", partial(_filesystem, cloud, one.existing, place.zone))
           for one in plan.filesystems if one.existing),
     ]  # fmt: skip
-    return [*first, *(finding for name, ask in questions for finding in looked(name, ask))]
+    return [*first, *(finding for name, ask in questions for finding in checked(name, ask))]
 
 
 def _compartment(cloud: Clients, place: OciPlatform) -> Finding:
@@ -153,12 +153,12 @@ def _on_demand(cloud: Clients, place: OciPlatform, pool: PlannedPool) -> Finding
         ],
     )
     with asked("a capacity report"):
-        (told,) = cloud.compute.create_compute_capacity_report(details).data.shape_availabilities
-    count = "" if told.available_count is None else f", {told.available_count} hosts"
-    ok = told.availability_status == "AVAILABLE" and (told.available_count or pool.size) >= pool.size
+        (report,) = cloud.compute.create_compute_capacity_report(details).data.shape_availabilities
+    count = "" if report.available_count is None else f", {report.available_count} hosts"
+    ok = report.availability_status == "AVAILABLE" and (report.available_count or pool.size) >= pool.size
     hint = "reserve the nodes, or expect a pool that is not whole"
     return Finding(
-        f"capacity of pool {pool.name}", ok, f"{told.availability_status}{count}", hint, needed=False
+        f"capacity of pool {pool.name}", ok, f"{report.availability_status}{count}", hint, needed=False
     )
 
 
@@ -172,15 +172,15 @@ def _reserved(cloud: Clients, plan: ClusterPlan, pool: PlannedPool, today: datet
     longest = max((one.job.days or 0.0 for one in plan.jobs), default=0.0)
     until = reservations.needed_until(today, pool, longest)
     return list(
-        reservations.findings(pool, pool.machine.shape, place.zone, found and _held(found, pool), until)
+        reservations.findings(pool, pool.machine.shape, place.zone, found and _state_of(found, pool), until)
     )
 
 
-def _held(found: Any, pool: PlannedPool) -> Held:
-    """Oracle's reservations have no dates: the last day is the one that the spec was told."""
+def _state_of(found: Any, pool: PlannedPool) -> ReservationState:
+    """Oracle's reservations have no dates: the last day is the spec's."""
     parts = [one for one in found.instance_reservation_configs if one.instance_shape == pool.machine.shape]
     others = [str(one.instance_shape) for one in found.instance_reservation_configs]
-    return Held(
+    return ReservationState(
         id=str(found.id),
         active=found.lifecycle_state == "ACTIVE",
         status=str(found.lifecycle_state),

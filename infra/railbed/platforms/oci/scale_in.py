@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -23,37 +23,67 @@ ORDER = re.compile(r"-(\d+)$")
 """At the end of a GPU memory cluster's display name."""
 
 
-def scale_in(plan: ClusterPlan, stack: str, gone: Sequence[NodeToRemove]) -> list[str]:
-    """Ends exactly these instances; says what was done.
+def scale_in(plan: ClusterPlan, stack: str, to_remove: Sequence[NodeToRemove]) -> list[str]:
+    """As ``cloud.scale_in.end``. Racks' nodes are ended by the engine, with their NVLink domains.
 
-    Raises Unsupported for a part of an NVLink domain: Oracle takes a smaller number for it, and no names. Raises
-    RailbedError where an instance must not be ended, or Oracle refuses.
+    Raises Unsupported for a part of an NVLink domain: Oracle takes a smaller number for it, and no names.
     """
-    assert isinstance(plan.place, OciPlatform)
-    cloud, place = session.clients(plan.place.region), plan.place
+    groups, racks = Groups(plan, stack), {pool.name for pool in plan.pools if capacity.is_rack(pool)}
     said: list[str] = []
-    for pool, mine in shared.by_pool(plan, gone):
-        pools = dict(_groups(cloud, plan, stack, pool))
-        groups = [
+    for pool, mine in shared.by_pool(plan, [one for one in to_remove if one.pool in racks]):
+        _require_whole(pool, shared.leaving(pool, groups, mine, capacity.domains(pool)))
+        said.append(
+            f"pool {pool.name}: the engine ends {shared.some([one.name for one in mine])} with their domains"
+        )
+    others = [one for one in to_remove if one.pool not in racks]
+    return said + shared.end(groups, plan, others, lambda _, pool: [pool.size])
+
+
+class Groups:
+    """Instance pools and cluster networks (by the id of their instance pool's group), and GPU memory clusters."""
+
+    def __init__(self, plan: ClusterPlan, stack: str) -> None:
+        assert isinstance(plan.place, OciPlatform)
+        self.plan, self.stack, self.account = plan, stack, plan.place.account
+        self.cloud = session.clients(plan.place.region)
+        self.pools: dict[str, str] = {}
+        """Group → the instance pool (or GPU memory cluster) that counts its nodes."""
+
+    def of_pool(self, pool: PlannedPool, _: Set[str]) -> list[shared.Group]:
+        found = list(_groups(self.cloud, self.plan, self.stack, pool))
+        self.pools |= {group.id: about.id for group, about in found}
+        return [
             shared.Group(
-                name=group.id, size=int(about.size), members=_members(cloud, place.account, group),
-                order=_order(group, about),
+                name=group.id, size=int(about.size),
+                members=[
+                    str(one.id) for one in discover.listed(self.cloud, self.account, group)
+                    if discover.state(one).upper() not in ENDED
+                ],
+                order=shared.place(about.display_name or "", ORDER, f"GPU memory cluster {about.id}")
+                if group.kind == "gpu_memory_cluster" else 0,
             )
-            for group, about in pools.items()
+            for group, about in found
         ]  # fmt: skip
-        declared = capacity.domains(pool) if capacity.is_rack(pool) else [pool.size]
-        found = shared.leaving(pool, groups, declared, mine, lambda ids: _alive(cloud, ids))
-        if capacity.is_rack(pool):
-            _require_whole(pool, found)
-            said.append(
-                f"pool {pool.name}: the engine ends {shared.some([one.name for one in mine])} with their domains"
-            )
-            continue
-        about = {group.id: one for group, one in pools.items()}
-        for one in found:
-            _end(cloud, about[one.group.name].id, one)
-        said += shared.told(pool, [key for one in found for key in one.ids], mine)
-    return said
+
+    def alive(self, ids: Sequence[str]) -> Iterator[str]:
+        for one in ids:
+            try:
+                with asked(f"instance {one}"):
+                    state = self.cloud.compute.get_instance(one).data.lifecycle_state
+            except ProviderError as refused:
+                if refused.found == "NotAuthorizedOrNotFound":
+                    continue
+                raise
+            if state not in ENDED:
+                yield one
+
+    def remove(self, one: Leaving) -> None:
+        """One after the other: a pool that is being changed takes no other change."""
+        pool = self.pools[one.group.name]
+        for instance in one.ids:
+            shared.until(f"the end of {instance}", partial(_detached, self.cloud, pool, instance))
+        if one.ids:
+            shared.until(f"the change of {pool}", partial(_settled, self.cloud, pool))
 
 
 def _groups(cloud: Clients, plan: ClusterPlan, stack: str, pool: PlannedPool) -> Iterator[tuple[Group, Any]]:
@@ -74,33 +104,6 @@ def _groups(cloud: Clients, plan: ClusterPlan, stack: str, pool: PlannedPool) ->
             yield Group(kind, one.id), one.instance_pools[0] if kind == "cluster_network" else one
 
 
-def _members(cloud: Clients, compartment: str, group: Group) -> list[str]:
-    return [
-        str(one.id)
-        for one in discover.listed(cloud, compartment, group)
-        if discover.state(one).upper() not in ENDED
-    ]
-
-
-def _order(group: Group, about: Any) -> int:
-    if group.kind != "gpu_memory_cluster":
-        return 0
-    return shared.place(about.display_name or "", ORDER, f"GPU memory cluster {about.id}")
-
-
-def _alive(cloud: Clients, ids: list[str]) -> Iterator[str]:
-    for one in ids:
-        try:
-            with asked(f"instance {one}"):
-                state = cloud.compute.get_instance(one).data.lifecycle_state
-        except ProviderError as refused:
-            if refused.found == "NotAuthorizedOrNotFound":
-                continue
-            raise
-        if state not in ENDED:
-            yield one
-
-
 def _require_whole(pool: PlannedPool, found: Sequence[Leaving]) -> None:
     parts = [one for one in found if one.ids and one.declared]
     if parts:
@@ -110,14 +113,6 @@ def _require_whole(pool: PlannedPool, found: Sequence[Leaving]) -> None:
             f"make the pool smaller by whole domains, a multiple of {domain} nodes",
             path=f"railbed:cluster.pools (pool {pool.name}).nodes",
         )  # fmt: skip
-
-
-def _end(cloud: Clients, pool: str, one: Leaving) -> None:
-    """One after the other: a pool that is being changed takes no other change."""
-    for instance in one.ids:
-        shared.until(f"the end of {instance}", partial(_detached, cloud, pool, instance))
-    if one.ids:
-        shared.until(f"the change of {pool}", partial(_settled, cloud, pool))
 
 
 def _detached(cloud: Clients, pool: str, instance: str) -> bool:

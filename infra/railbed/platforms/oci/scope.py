@@ -7,7 +7,7 @@ import pulumi_oci as oci
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import scope as shared
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.oci import session
 from railbed.spec.platforms import OciPlatform
 
@@ -26,7 +26,7 @@ def scope(plan: ClusterPlan, place: OciPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, account)
 
 
-@told
+@without_traceback
 def _guard(wanted: str, found: str, state: str) -> str:
     """The compartment, where the credentials reach the one that the spec names."""
     if found != wanted or state != "ACTIVE":

@@ -11,7 +11,7 @@ from typing import Any
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S, CLOUD_RETRY_S, CLOUD_TRIES
 from railbed.errors import RailbedError, UsageError
-from railbed.platforms.cloud.calls import ProviderError, Told
+from railbed.platforms.cloud.calls import ApiFailure, ProviderError
 
 AUTH = {"api_key": "ApiKey", "security_token": "SecurityToken", "instance_principal": "InstancePrincipal"}
 """Value of OCI_CLI_AUTH (as Oracle's own command line reads it) → argument ``auth`` of the engine's provider."""
@@ -129,9 +129,9 @@ def asked(what: str) -> Iterator[None]:
         yield
     except exceptions.ServiceError as refused:
         code, message = str(refused.code), str(refused.message)
-        raise ProviderError(what, Told(int(refused.status), code, message)) from None
+        raise ProviderError(what, ApiFailure(int(refused.status), code, message)) from None
     except exceptions.RequestException as silent:
-        raise ProviderError(what, Told(0, "NoAnswer", str(silent))) from None
+        raise ProviderError(what, ApiFailure(0, "NoAnswer", str(silent))) from None
 
 
 def every(listing: Any, *args: Any, **kwargs: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from railbed.platforms.cloud import consoles
 from railbed.platforms.cloud.calls import ProviderError
-from railbed.platforms.cloud.cluster import Before, Mount
+from railbed.platforms.cloud.cluster import Mount, PreviousContract
 from railbed.platforms.cloud.members import Member, PoolStatus, share
 from railbed.platforms.openstack.filesystems import Shared
 from railbed.platforms.openstack.session import UNSUPPORTED, asked
@@ -24,7 +24,7 @@ def statuses(
     sizes: Mapping[str, int],
     lone: Mapping[str, Sequence[str]],
     network: str,
-    known: Before,
+    known: PreviousContract,
     given: Mapping[str, str],
     *,
     preview: bool,
@@ -42,13 +42,13 @@ def statuses(
     reasons: dict[str, list[str]] = {}
     places = {one: share(place, 1) for some in lone.values() for place, one in enumerate(some)}
     for pool, names in stacks.items():
-        held = []
+        resources = []
         for index, name in enumerate(names):
             part = _nested(cloud, name)
-            held += part
+            resources += part
             places |= {str(one.physical_resource_id): share(index, NODES_PER_STACK) for one in part}
-        ids[pool] = [str(one.physical_resource_id) for one in held if one.physical_resource_id]
-        reasons[pool] = list(dict.fromkeys(str(one.status_reason) for one in held if _failed(one)))
+        ids[pool] = [str(one.physical_resource_id) for one in resources if one.physical_resource_id]
+        reasons[pool] = list(dict.fromkeys(str(one.status_reason) for one in resources if _failed(one)))
     active = {
         pool: [servers[one] for one in some if one in servers and servers[one].status == "ACTIVE"]
         for pool, some in ids.items()
@@ -105,7 +105,7 @@ def _failed(one: Any) -> bool:
 
 
 def _keys(
-    cloud: Any, ids: list[str], known: Before, given: Mapping[str, str], *, preview: bool
+    cloud: Any, ids: list[str], known: PreviousContract, given: Mapping[str, str], *, preview: bool
 ) -> dict[str, list[str]]:
     if preview or not _shows_consoles(cloud, ids):
         return consoles.without_looking(ids, known.host_keys, given)
@@ -137,10 +137,10 @@ def _shows_consoles(cloud: Any, ids: list[str]) -> bool:
 def console(cloud: Any, server: str) -> str:
     """The server's console log; empty where the cloud did not give it."""
     try:
-        told = asked(f"the console of {server}", lambda: cloud.compute.get_server_console_output(server))
+        reply = asked(f"the console of {server}", lambda: cloud.compute.get_server_console_output(server))
     except ProviderError:
         return ""
-    text = told.get("output", "") if isinstance(told, dict) else told
+    text = reply.get("output", "") if isinstance(reply, dict) else reply
     return str(text or "")
 
 

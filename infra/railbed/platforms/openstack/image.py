@@ -9,7 +9,7 @@ from railbed.spec.platforms import OpenstackPlatform
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     place = plan.place
     assert isinstance(place, OpenstackPlatform)
     return Source(

@@ -10,9 +10,9 @@ import pulumi
 from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import boot, jump, support
-from railbed.platforms.cloud.cluster import CONTROLLER_POOL, before, made
+from railbed.platforms.cloud.cluster import CONTROLLER_POOL, build_contract, previous_of
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.cloud.members import PoolStatus
-from railbed.platforms.cloud.told import told
 from railbed.platforms.openstack import discover, fabric, filesystems, nodes, scope, session
 from railbed.platforms.openstack.support import SUPPORT
 from railbed.platforms.site import Site
@@ -53,11 +53,11 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     return pulumi.Output.all(**parts).apply(lambda known: _contract(plan, site, known))
 
 
-@told
+@without_traceback
 def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(plan.place, OpenstackPlatform)
     cloud = session.connect(plan.place.region)
-    earlier = before(site)
+    earlier = previous_of(site)
     statuses = discover.statuses(
         cloud,
         known["stacks"],
@@ -77,4 +77,4 @@ def _contract(plan: ClusterPlan, site: Site, known: Mapping[str, Any]) -> dict[s
             statuses = {name: PoolStatus(members=[], reasons=[why]) for name in statuses}
 
     way = jump.proxy(known["bastion"], keys[0]) if keys else None
-    return made(plan, site, statuses, mounts, lambda _: way, earlier)
+    return build_contract(plan, site, statuses, mounts, lambda _: way, earlier)

@@ -9,7 +9,7 @@ from typing import Any
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import images, reservations
-from railbed.platforms.cloud.calls import ProviderError, looked
+from railbed.platforms.cloud.calls import ProviderError, checked
 from railbed.platforms.findings import Finding
 from railbed.platforms.openstack import session
 from railbed.platforms.openstack.fabric import BASTION, has_bastion
@@ -22,7 +22,7 @@ ARCHITECTURES = {"x86_64": ("x86_64", "amd64"), "arm64": ("aarch64", "arm64")}
 """The catalogue's word → those of image properties."""
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Read-only calls; every refusal becomes a finding that is not ok."""
     place = plan.place
     assert isinstance(place, OpenstackPlatform)
@@ -30,7 +30,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         cloud = session.connect(place.region)
     except ProviderError as none:
         return [Finding("credentials", False, none.message, none.hint)]
-    first = looked("project", lambda: [_project(cloud, place)])
+    first = checked("project", lambda: [_project(cloud, place)])
     if not first[0].ok:
         # Of another project every answer would be right, and mean nothing.
         return first
@@ -42,7 +42,7 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
         ("quota", lambda: list(_quota(cloud, plan, place))),
         ("networks", lambda: list(_networks(cloud, place))),
     ]
-    found = [finding for name, ask in questions for finding in looked(name, ask)]
+    found = [finding for name, ask in questions for finding in checked(name, ask)]
     return [*first, *found, *_reservations(plan, today)]
 
 
@@ -87,15 +87,15 @@ def _image(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> list[Find
         return [
             Finding("image", False, f"{place.image.id}: {state}", f"{images.CORRECT}: it is the image's id")
         ]
-    told = str(found.architecture or "")
+    architecture = str(found.architecture or "")
     wanted = plan.pools[0].machine.cpu_architecture
-    fits = not told or told in ARCHITECTURES[wanted]
-    said = f"{found.name}, {told or 'architecture not told'}"
+    fits = not architecture or architecture in ARCHITECTURES[wanted]
+    said = f"{found.name}, {architecture or 'architecture not told'}"
     return [Finding("image", fits, said, f"an image for {wanted}")]
 
 
 def _quota(cloud: Any, plan: ClusterPlan, place: OpenstackPlatform) -> Iterator[Finding]:
-    """Servers in all, and members of one server group, of which Nova allows ten unless told otherwise."""
+    """Servers in all, and members of one server group, of which Nova allows ten by default."""
     limits = asked("the quota", lambda: cloud.compute.get_limits()).absolute
     wanted = sum(pool.size for pool in plan.pools) + plan.controllers + int(has_bastion(plan, place))
     largest = max(pool.size for pool in plan.pools)

@@ -10,7 +10,7 @@ from pulumi_openstack import identity
 
 from railbed.plan import ClusterPlan
 from railbed.platforms.cloud import scope as shared
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.openstack import session
 from railbed.spec.platforms import OpenstackPlatform
 
@@ -42,7 +42,7 @@ def scope(plan: ClusterPlan, place: OpenstackPlatform, stack: str) -> Scope:
     return Scope(plan, place, stack, parent, provider, account)
 
 
-@told
+@without_traceback
 def _guard(place: OpenstackPlatform, found: str) -> str:
     """The project, where the credentials are scoped to the spec's."""
     if found != place.account:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from railbed.defaults import CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import ProviderError, Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, ProviderError, patiently
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def connect(region: str) -> Any:
     try:
         return openstack.connect(cloud=name(), region_name=region, api_timeout=CLOUD_READ_TIMEOUT_S)
     except (exceptions.ConfigException, exceptions.SDKException) as wrong:
-        raise ProviderError("clouds.yaml", Told(401, "Credential", str(wrong))) from None
+        raise ProviderError("clouds.yaml", ApiFailure(401, "Credential", str(wrong))) from None
 
 
 def asked(what: str, ask: Callable[[], T]) -> T:
@@ -33,7 +33,7 @@ def asked(what: str, ask: Callable[[], T]) -> T:
     from keystoneauth1 import exceptions as keystone
     from openstack import exceptions
 
-    return patiently(what, ask, (exceptions.SDKException, keystone.ClientException), _told)
+    return patiently(what, ask, (exceptions.SDKException, keystone.ClientException), _read_failure)
 
 
 NO_CREDENTIALS = ("MissingRequiredOptions", "MissingAuthPlugin", "NoMatchingPlugin", "AuthPluginException")
@@ -42,8 +42,8 @@ UNSUPPORTED = "NotImplemented"
 """Code of an answer that this cloud's driver has no such thing (HTTP 501)."""
 
 
-def _told(refusal: Exception) -> Told:
-    """Status and name of a refusal. Those that never reached the cloud are told by their class alone."""
+def _read_failure(refusal: Exception) -> ApiFailure:
+    """Status and name of a refusal. Those that never reached the cloud have only their class."""
     name = type(refusal).__name__
     status = int(getattr(refusal, "status_code", None) or getattr(refusal, "http_status", None) or 0)
     if name in NO_CREDENTIALS:
@@ -52,4 +52,4 @@ def _told(refusal: Exception) -> Told:
         status = 404
     elif status == 501:
         name = UNSUPPORTED
-    return Told(status, name, str(refusal))
+    return ApiFailure(status, name, str(refusal))

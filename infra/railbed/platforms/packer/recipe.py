@@ -63,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the playbook is told of the machine that the image is made on."""
+    """The playbook's variables of the machine that the image is made on."""
 
     name: str
     groups: Sequence[str]

@@ -6,7 +6,7 @@ from typing import Any
 
 from railbed.errors import SpecError
 from railbed.plan import PlannedPool
-from railbed.platforms.cloud.reservations import Held
+from railbed.platforms.cloud.reservations import ReservationState
 from railbed.platforms.ecs import pools as cut
 from railbed.platforms.volcengine.session import Session
 from railbed.spec.cluster import Reservation
@@ -29,9 +29,9 @@ def reserved(session: Session, pool: PlannedPool) -> Any:
     return next(iter(answer.reserved_instances or []), None)
 
 
-def held(record: Any) -> Held:
+def state_of(record: Any) -> ReservationState:
     """The record in words that all providers share."""
-    return Held(
+    return ReservationState(
         id=record.reserved_instance_id,
         active=record.status == ACTIVE,
         status=record.status,

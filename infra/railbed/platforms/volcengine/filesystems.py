@@ -62,7 +62,7 @@ def _filesystem(scope: Scope, one: PlannedFilesystem, key: str, network: Network
         f"filesystem-{one.name}",
         file_system_name=f"{scope.plan.name}-{one.name}",
         store_type=store_type(one, key),
-        # vepfs.FileSystem takes whole TiB (its capacity is told back as `total_tib`).
+        # vepfs.FileSystem takes whole TiB (its capacity comes back as `total_tib`).
         capacity=math.ceil(one.capacity_tib),
         subnet_id=network.service,
         tags=pairs(vepfs.FileSystemTagArgs, scope.tags(filesystem=one.name)),

@@ -9,7 +9,7 @@ from railbed.spec.platforms import VolcenginePlatform
 
 
 def source(plan: ClusterPlan, pool: PlannedPool) -> Source:
-    """What Packer is told."""
+    """Packer's variables."""
     place = plan.place
     assert isinstance(place, VolcenginePlatform)
     return Source(

@@ -10,7 +10,7 @@ from railbed.effects.secrets import ensure_stack_secrets, public_key
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, require_acknowledged
 from railbed.platforms.cloud import addressing, jump, support
-from railbed.platforms.ecs.discover import Look
+from railbed.platforms.ecs.discover import PoolReader
 from railbed.platforms.ecs.platform import contract
 from railbed.platforms.site import Site
 from railbed.platforms.volcengine import capacity, filesystems, nodes
@@ -50,8 +50,8 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     return pulumi.Output.from_input(known).apply(
         lambda made: contract(
             plan, site,
-            lambda before: Look(session, capacity.GROUP_LIMIT, before.host_keys, plan.host_keys, wait=wait),
-            lambda look, pool: look.pool(made["pools"][pool.name], pool.size),
+            lambda previous: PoolReader(session, capacity.GROUP_LIMIT, previous.host_keys, plan.host_keys, wait=wait),
+            lambda reader, pool: reader.pool(made["pools"][pool.name], pool.size),
             made,
         )
     )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from railbed.errors import SpecError
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.cloud import reservations
-from railbed.platforms.cloud.calls import looked
+from railbed.platforms.cloud.calls import checked
 from railbed.platforms.ecs import preflight as shared
 from railbed.platforms.findings import Finding
 from railbed.platforms.volcengine import capacity
@@ -19,7 +19,7 @@ from railbed.spec.platforms import VolcenginePlatform
 QUOTA = "at the console: Quota Center, product ECS"
 
 
-def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
+def check(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
     """Account, zone, shapes, reserved instances and image, in this order."""
     place = plan.place
     if not isinstance(place, VolcenginePlatform):
@@ -31,22 +31,22 @@ def look(plan: ClusterPlan, today: datetime.date) -> list[Finding]:
             yield from _pool(session, place, pool, reservations.needed_until(today, pool, days))
         yield from shared.each_image(session, plan, place)
 
-    return shared.look(plan, place, Session, parts, QUOTA)
+    return shared.check(plan, place, Session, parts, QUOTA)
 
 
 def _pool(
     session: Session, place: VolcenginePlatform, pool: PlannedPool, until: datetime.date
 ) -> Iterator[Finding]:
     owned = isinstance(pool.capacity, Reservation)
-    yield from looked(
+    yield from checked(
         f"shape of pool {pool.name}",
         lambda: [shared.sold(place, pool, shared.offered(session, place, pool), owned=owned)],
     )
 
     def reservation() -> list[Finding]:
         record = capacity.reserved(session, pool)
-        told = capacity.held(record) if record is not None else None
-        return list(reservations.findings(pool, pool.machine.shape, place.zone, told, until))
+        state = capacity.state_of(record) if record is not None else None
+        return list(reservations.findings(pool, pool.machine.shape, place.zone, state, until))
 
     if owned:
-        yield from looked(f"reservation of pool {pool.name}", reservation)
+        yield from checked(f"reservation of pool {pool.name}", reservation)

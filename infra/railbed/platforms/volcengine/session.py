@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from volcenginesdkcore.rest import ApiException
 
 from railbed.defaults import CLOUD_CONNECT_TIMEOUT_S, CLOUD_READ_TIMEOUT_S
-from railbed.platforms.cloud.calls import Told, patiently
+from railbed.platforms.cloud.calls import ApiFailure, patiently
 from railbed.platforms.cloud.members import Member
 from railbed.platforms.ecs import session as shared
 from railbed.platforms.ecs.session import INSTANCES, Image, Words, credentials, items, request
@@ -99,16 +99,16 @@ class Session(shared.Session):
 
 def _ask(method: Callable[[Any], Any], asked: Any) -> Any:
     name = type(asked).__name__.removesuffix("Request")
-    return patiently(f"Volcengine {name}", lambda: method(asked), (ApiException, HTTPError), told)
+    return patiently(f"Volcengine {name}", lambda: method(asked), (ApiException, HTTPError), read_failure)
 
 
-def told(refusal: Exception) -> Told:
+def read_failure(refusal: Exception) -> ApiFailure:
     """The provider's error out of what the SDK raised."""
     if not isinstance(refusal, ApiException):
-        return Told(0, type(refusal).__name__, str(refusal))
+        return ApiFailure(0, type(refusal).__name__, str(refusal))
     body = refusal.body.decode(errors="replace") if isinstance(refusal.body, bytes) else refusal.body or ""
     try:
         error = json.loads(body)["ResponseMetadata"]["Error"]
-        return Told(int(refusal.status or 0), str(error["Code"]), str(error["Message"]))
+        return ApiFailure(int(refusal.status or 0), str(error["Code"]), str(error["Message"]))
     except (ValueError, KeyError, TypeError):
-        return Told(int(refusal.status or 0), "", str(refusal.reason))
+        return ApiFailure(int(refusal.status or 0), "", str(refusal.reason))

@@ -35,13 +35,13 @@ def check(
     wanted = scope.of(release, machine, os, filesystems)
     with tempfile.TemporaryDirectory(prefix="railbed-release-") as name:
         folder = Path(name)
-        items = _asked(list(_looks(release, wanted, locked, folder, whole=whole)), say)
+        items = _asked(list(_checks(release, wanted, locked, folder, whole=whole)), say)
         for group in wanted.transactions:
             items += Resolver(wanted, group, folder).items(say)
     return once(items)
 
 
-def _looks(
+def _checks(
     release: catalog.Release, wanted: Scope, locked: str, folder: Path, *, whole: bool
 ) -> Iterator[Callable[[], Iterable[Item]]]:
     """What can be asked at the same time; each in a folder of its own."""
@@ -71,16 +71,16 @@ def _there(wheel: Wheel, work: Path) -> str:
     return f"{len(wheels.published(wheel, work))} files, by hash"
 
 
-def _asked(looks: list[Callable[[], Iterable[Item]]], say: Say) -> list[Item]:
+def _asked(checks: list[Callable[[], Iterable[Item]]], say: Say) -> list[Item]:
     found: dict[int, list[Item]] = {}
     with ThreadPoolExecutor(RELEASE_CHECK_WORKERS) as pool:
-        started = {pool.submit(_all, look): at for at, look in enumerate(looks)}
+        started = {pool.submit(_all, check): at for at, check in enumerate(checks)}
         for done, future in enumerate(as_completed(started), 1):
             found[started[future]] = items = future.result()
             for one in items:
-                say(f"{done}/{len(looks)} {one.kind} {one.name}: {one.state}")
+                say(f"{done}/{len(checks)} {one.kind} {one.name}: {one.state}")
     return [one for at in sorted(found) for one in found[at]]
 
 
-def _all(look: Callable[[], Iterable[Item]]) -> list[Item]:
-    return list(look())
+def _all(check: Callable[[], Iterable[Item]]) -> list[Item]:
+    return list(check())

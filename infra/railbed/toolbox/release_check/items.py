@@ -33,16 +33,16 @@ class NotLookedAt(RailbedError):
     exit_status = Exit.UNPROVEN
 
 
-def judged(kind: Kind, name: str, where: str, expected: str, look: Callable[[], str]) -> Item:
-    """The item of what ``look`` says was found: it returns where that is as expected, else raises."""
+def judged(kind: Kind, name: str, where: str, expected: str, check: Callable[[], str]) -> Item:
+    """The item of what ``check`` says was found: it returns where that is as expected, else raises."""
     about = {"kind": kind, "name": name, "where": where, "expected": expected}
     try:
-        return Item.model_validate({**about, "state": "pass", "found": look()})
+        return Item.model_validate({**about, "state": "pass", "found": check()})
     except RailbedError as wrong:
-        return Item.model_validate({**about, **told(wrong)})
+        return Item.model_validate({**about, **error_row(wrong)})
 
 
-def told(wrong: RailbedError) -> dict[str, str]:
+def error_row(wrong: RailbedError) -> dict[str, str]:
     """State, what was found, and the reason, of an error."""
     state: State = "unproven"
     if isinstance(wrong, FetchError):

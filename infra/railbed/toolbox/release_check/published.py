@@ -19,7 +19,7 @@ from railbed.effects.mirror.debian import Index
 from railbed.effects.mirror.vendors import Vendors
 from railbed.errors import RailbedError
 from railbed.software.artefacts import Artefact
-from railbed.toolbox.release_check.items import Item, NotLookedAt, judged, told
+from railbed.toolbox.release_check.items import Item, NotLookedAt, error_row, judged
 from railbed.toolbox.release_check.scope import Group, Repository
 from railbed.toolbox.release_check.transactions import KERNEL
 from railbed.units import MIB
@@ -66,12 +66,14 @@ def repository(one: Repository, work: Path, *, whole: bool) -> list[Item]:
         state = "unreachable" if indexed.state == "unreachable" else "unproven"
         return [indexed, *(_package(*some, name, state=state, reason=reason) for some in asked)]
     index = vendors.index(one.index)
-    looks = [partial(_available, index, package, version, work, whole=whole) for _, package, version in asked]
+    checks = [
+        partial(_available, index, package, version, work, whole=whole) for _, package, version in asked
+    ]
     return [
         indexed,
         *(
-            judged("package", _called(component, package), name, version or "any version", look)
-            for (component, package, version), look in zip(asked, looks, strict=True)
+            judged("package", _called(component, package), name, version or "any version", check)
+            for (component, package, version), check in zip(asked, checks, strict=True)
         ),
     ]
 
@@ -135,7 +137,7 @@ def files(release: str, wanted: list[Artefact], place: Path, *, whole: bool) -> 
     for one in wanted:
         by = f"SHA-256 {one.sha256}" if one.sha256 else f"signed by {one.fingerprint}"
         about = {"kind": "file", "name": f"{one.component} {one.version}", "where": one.url, "expected": by}
-        state = told(bad[one.url]) if one.url in bad else {"state": "pass", "found": "the same"}
+        state = error_row(bad[one.url]) if one.url in bad else {"state": "pass", "found": "the same"}
         yield Item.model_validate({**about, **state})
 
 

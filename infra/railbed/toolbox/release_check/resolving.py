@@ -108,7 +108,7 @@ class Resolver:
                 f"{source.keyring} is not on this machine: install its package", path=str(source.keyring)
             )
         if source.serves != LOCAL:
-            download(source.index, self.folder / "answers")  # apt does not tell silence from a refusal
+            download(source.index, self.folder / "answers")  # apt reports silence and refusal alike
         done = self.root.update(name)
         if not done.ok or SKIPPED in done.stderr:
             raise FetchError("apt refuses it", path=source.url, found=done.tail()[-SAID:])

@@ -59,12 +59,12 @@ def change(files: Files, os: Os, switch: str, edit: Callable[[Any], Any]) -> Fil
 @st.composite
 def fabrics(draw: st.DrawFn) -> Any:
     """Any small fabric that the planner takes."""
-    wish = FabricRequest(
+    requested = FabricRequest(
         nodes=draw(st.integers(1, 24)), rails=draw(st.integers(1, 4)), radix=draw(st.integers(2, 12)),
         planes=draw(st.integers(1, 2)), oversubscription=Fraction(draw(st.sampled_from(["1", "3/2", "2"]))),
         extra_endpoints=draw(st.integers(0, 3)),
     )  # fmt: skip
     try:
-        return plan(wish)
+        return plan(requested)
     except UsageError:
         return None

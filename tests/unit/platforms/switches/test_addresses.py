@@ -39,7 +39,7 @@ def test_every_nic_has_an_address_of_its_own_and_its_gateway_across_the_cable(fa
 def test_no_address_moves_when_nodes_are_added(fabric: Any, more: int) -> None:
     assume(fabric is not None)
     try:
-        grown = plan(replace(fabric.wish, nodes=fabric.wish.nodes + more))
+        grown = plan(replace(fabric.request, nodes=fabric.request.nodes + more))
     except UsageError:
         assume(False)
     before = {(one.node, one.nic): one for one in rail_plan(fabric, Names(), Networks())}

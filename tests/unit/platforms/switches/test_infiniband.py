@@ -40,7 +40,7 @@ Ca	1 "H-946dae0300a1b2c0"		# "node-0.test mlx5_0"
 
 
 def observed(fabric: Fabric) -> Guids:
-    names = Names().checked(fabric.wish.planes)
+    names = Names().checked(fabric.request.planes)
     return guids.read("".join(infiniband.ibnetdiscover(fabric, names, 400)), "test")
 
 

@@ -52,7 +52,7 @@ class MachineSpec:
 
 
 def boot_of(spec: MachineSpec) -> qemu.Boot:
-    """What QEMU is told."""
+    """QEMU's arguments."""
     host, image = spec.host, MachineImage(Path(spec.host.image))
     cards = [qemu.Card(cabling.tap(network.MANAGEMENT), network.mac(0, host.octet), host.mtu)]
     cards += [

@@ -10,7 +10,7 @@ from pathlib import Path
 from railbed.defaults import BUILD_TIMEOUT_S
 from railbed.effects.lab import image as lab_image
 from railbed.effects.lab.machines import content
-from railbed.effects.lock import held
+from railbed.effects.lock import acquire
 from railbed.effects.workspace import cache_dir
 from railbed.run import run
 
@@ -50,7 +50,7 @@ def ensure_image(say: Callable[[str], None]) -> MachineImage:
     if path.is_dir():
         return MachineImage(path)
     base = lab_image.ensure_image(say)
-    with held(images_dir() / "lock", "the machine image build", wait_s=BUILD_TIMEOUT_S):
+    with acquire(images_dir() / "lock", "the machine image build", wait_s=BUILD_TIMEOUT_S):
         if path.is_dir():
             return MachineImage(path)
         building = path.with_suffix(".building")

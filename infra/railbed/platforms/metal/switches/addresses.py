@@ -59,7 +59,7 @@ def leaf_block(fabric: Fabric, networks: Networks, plane: int, leaf: int) -> IPv
     Each rail of each plane has an equal, fixed part of the network, and in it each scalable unit a block, in order.
     Raises UsageError where the network has no room.
     """
-    rails, planes = fabric.wish.rails, fabric.wish.planes
+    rails, planes = fabric.request.rails, fabric.request.planes
     unit, rail = divmod(leaf, rails)
     part = networks.rails.max_prefixlen - (2 * fabric.down - 1).bit_length()
     per_rail = networks.rails.prefixlen + (rails * planes - 1).bit_length()
@@ -96,11 +96,11 @@ def loopback(networks: Networks, tier: str, planes: int, plane: int, index: int)
 
 def rail_plan(fabric: Fabric, names: Names, networks: Networks) -> Iterator[RailAddress]:
     """Address, gateway, leaf and port of every NIC of every node, in the order of the cable map."""
-    wish = fabric.wish
+    request = fabric.request
     leaves = {
         name: (plane, index)
-        for plane in range(wish.planes)
-        for index, name in enumerate(names.checked(wish.planes).switch_names("leaf", plane, fabric.leaf))
+        for plane in range(request.planes)
+        for index, name in enumerate(names.checked(request.planes).switch_names("leaf", plane, fabric.leaf))
     }
     blocks: dict[str, IPv4Network] = {}
     for cable in cables(fabric, names):

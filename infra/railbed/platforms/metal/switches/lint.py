@@ -133,12 +133,12 @@ def addresses(planned: Sequence[Switch], views: Views, os: NetworkOs) -> Iterato
     for switch, name, port, seen_port in _ports(planned, views, os):
         wanted = () if port.address is None else (str(port.address),)
         if seen_port.addresses != wanted:
-            told = ", ".join(seen_port.addresses) or "none"
-            yield Finding("address", switch.name, name, f"{told} instead of {', '.join(wanted) or 'none'}")
+            found = ", ".join(seen_port.addresses) or "none"
+            yield Finding("address", switch.name, name, f"{found} instead of {', '.join(wanted) or 'none'}")
 
 
 def sessions(planned: Sequence[Switch], views: Views, os: NetworkOs) -> Iterator[Finding]:
-    """BGP runs over every cable between switches and over no other, and each switch tells its prefixes."""
+    """BGP runs over every cable between switches and over no other, and each switch advertises its prefixes."""
     for switch, name, port, view in _ports(planned, views, os):
         if port.to_switch and not view.neighbor:
             yield Finding("bgp-session", switch.name, name, f"no session with {port.peer}")
@@ -156,9 +156,9 @@ def lossless(planned: Sequence[Switch], views: Views, os: NetworkOs) -> Iterator
     known = facts()
     for switch, name, _, view in _ports(planned, views, os):
         if view.pfc != {known.roce_priority}:
-            told = ", ".join(map(str, sorted(view.pfc))) or "none"
+            found = ", ".join(map(str, sorted(view.pfc))) or "none"
             yield Finding(
-                "pfc", switch.name, name, f"priority {told} pauses instead of {known.roce_priority}"
+                "pfc", switch.name, name, f"priority {found} pauses instead of {known.roce_priority}"
             )
         if not view.ecn:
             yield Finding("ecn", switch.name, name, "congestion is not marked")

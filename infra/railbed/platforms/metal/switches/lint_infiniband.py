@@ -132,15 +132,15 @@ def membership(asked: Asked, view: View) -> Iterator[Finding]:
         for key in sorted(set(memberships) | set(wanted)):
             name, must = wanted.get(key, ("", {}))
             have = memberships.get(key)
-            told = f"{name or 'a partition'} {key:#06x} in {source}"
+            entry = f"{name or 'a partition'} {key:#06x} in {source}"
             if have is None or key not in wanted:
                 yield Finding(
-                    "partition", asked.subnet.name, "", f"{told}: {'missing' if name else 'not asked for'}"
+                    "partition", asked.subnet.name, "", f"{entry}: {'missing' if name else 'not asked for'}"
                 )
                 continue
             for guid in sorted(set(must) | set(have)):
                 if must.get(guid) != have.get(guid):
-                    why = f"{told}: {have.get(guid, 'no member')} instead of {must.get(guid, 'no member')}"
+                    why = f"{entry}: {have.get(guid, 'no member')} instead of {must.get(guid, 'no member')}"
                     yield Finding("partition-member", asked.subnet.name, guid, why)
 
 
@@ -175,8 +175,8 @@ def unambiguous(asked: Asked, view: View) -> Iterator[Finding]:
         for guid in one.conflicts:
             yield Finding("partition-member", asked.subnet.name, guid, f"full and limited in {key:#06x}")
     if view.longest_line > facts().partition_line_characters:
-        told = f"{view.longest_line} characters, UFM takes {facts().partition_line_characters}"
-        yield Finding("partition-line", asked.subnet.name, "", told)
+        length = f"{view.longest_line} characters, UFM takes {facts().partition_line_characters}"
+        yield Finding("partition-line", asked.subnet.name, "", length)
 
 
 def routing(asked: Asked, view: View) -> Iterator[Finding]:
@@ -191,8 +191,8 @@ def routing(asked: Asked, view: View) -> Iterator[Finding]:
         {asked.guids.switches[n] for n in subnet.roots if n in asked.guids.switches} if asked.guids else set()
     )
     if view.roots != wanted or ("root_guid_file" in view.options) != (asked.guids is not None):
-        told = f"missing {sorted(wanted - view.roots)}, too many {sorted(view.roots - wanted)}"
-        yield Finding("root-guids", subnet.name, "", told)
+        difference = f"missing {sorted(wanted - view.roots)}, too many {sorted(view.roots - wanted)}"
+        yield Finding("root-guids", subnet.name, "", difference)
     if manager.kind == "nvidia":
         on = view.options.get("sharp_enabled") == str(facts().sharp_enable)
         if on != manager.sharp:

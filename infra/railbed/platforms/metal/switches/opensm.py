@@ -68,22 +68,24 @@ class Manager:
 
 def subnets(fabric: Fabric, names: Names) -> list[Subnet]:
     """One subnet a plane. Raises Unsupported without spines: each leaf is then a subnet, with a manager of its own."""
-    wish = fabric.wish
-    if wish.rail_only:
+    request = fabric.request
+    if request.rail_only:
         raise Unsupported(
             "InfiniBand", "a fabric without spines as one subnet",
             "every leaf needs a subnet manager of its own; leave out --rail-only", path="--rail-only",
         )  # fmt: skip
-    named = names.checked(wish.planes)
+    named = names.checked(request.planes)
     found = []
-    for plane in range(wish.planes):
+    for plane in range(request.planes):
         tiers = [
             named.switch_names(tier, plane, count)
             for tier, count in (("leaf", fabric.leaf), ("spine", fabric.spine), ("core", fabric.core))
             if count
         ]
-        found.append(Subnet(plane, wish.planes, fabric.tiers, tiers[-1], [n for tier in tiers for n in tier]))
-    extras = {named.extra_name(index) for index in range(wish.extra_endpoints)}
+        found.append(
+            Subnet(plane, request.planes, fabric.tiers, tiers[-1], [n for tier in tiers for n in tier])
+        )
+    extras = {named.extra_name(index) for index in range(request.extra_endpoints)}
     for cable in cables(fabric, names):
         if cable.tier == "node_leaf" and cable.source not in extras:
             found[cable.plane].nics.setdefault(cable.source, []).append(described(cable))
@@ -126,7 +128,7 @@ def _config(subnet: Subnet, manager: Manager, *, known: bool) -> str:
 
 
 def _partitions(keys: Mapping[int, tuple[Partition, dict[str, str]]]) -> str:
-    """A partition is told in several lines where one would be longer than UFM takes."""
+    """A partition takes several lines where one would be longer than UFM accepts."""
     lines = [DEFAULT]
     for key, (partition, found) in sorted(keys.items()):
         flags = ", ipoib" if partition.ipoib else ""

@@ -65,18 +65,18 @@ def switches(fabric: Fabric, names: Names, networks: Networks) -> list[Switch]:
 
 
 def _unported(fabric: Fabric, names: Names, networks: Networks) -> list[Switch]:
-    wish = fabric.wish
-    named = names.checked(wish.planes)
+    request = fabric.request
+    named = names.checked(request.planes)
     counts = {"leaf": fabric.leaf, "spine": fabric.spine, "core": fabric.core}
     found = []
-    for plane in range(wish.planes):
+    for plane in range(request.planes):
         for tier, count in counts.items():
             for index, name in enumerate(named.switch_names(tier, plane, count)):
                 pod = _pod(fabric, tier, index)
                 found.append(
                     Switch(
                         name, tier, plane, index, pod, _number(tier, plane, index, pod),
-                        loopback(networks, tier, wish.planes, plane, index),
+                        loopback(networks, tier, request.planes, plane, index),
                         leaf_block(fabric, networks, plane, index) if tier == "leaf" else None,
                     )
                 )  # fmt: skip

@@ -46,7 +46,7 @@ class SwitchView:
     asn: int | None
     loopbacks: tuple[str, ...] = ()
     announced: frozenset[str] = frozenset()
-    """Prefixes that BGP tells by name: networks and aggregates."""
+    """Prefixes that BGP advertises by name: networks and aggregates."""
     classes: Mapping[int, int] = field(default_factory=dict)
     """DSCP → traffic class, where the configuration says so."""
     ports: Mapping[str, PortView] = field(default_factory=dict)

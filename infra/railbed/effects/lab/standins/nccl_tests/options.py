@@ -49,7 +49,7 @@ def parser(program: str) -> Parser:
     found.add_argument("-o", "--op", choices=("sum",), default="sum")
     found.add_argument("-m", "--agg_iters", type=int, choices=(1,), default=1)
     found.add_argument("-t", "--nthreads", type=int, choices=(1,), default=1)
-    found.add_argument("-g", "--ngpus", type=int, choices=(1,), default=1)
+    found.add_argument("-g", "--ngpus", type=int, choices=range(1, 9), default=1)
     found.add_argument("-h", "--help", action="store_true")
     for names in IGNORED:
         found.add_argument(*names, type=int, default=0)
@@ -62,8 +62,8 @@ def arguments(argv: list[str], program: str) -> argparse.Namespace:
     if args.help:
         raise Unknown("")
     if args.minbytes > args.maxbytes:
-        told = f"invalid sizes for 'minbytes' and 'maxbytes': {args.minbytes} > {args.maxbytes}"
-        raise Failure(told, INVALID)
+        reason = f"invalid sizes for 'minbytes' and 'maxbytes': {args.minbytes} > {args.maxbytes}"
+        raise Failure(reason, INVALID)
     if args.iters < 1 or args.warmup_iters < 0 or args.check < 0:
         raise Failure("needs -n >= 1, -w >= 0 and -c >= 0", INVALID)
     return args

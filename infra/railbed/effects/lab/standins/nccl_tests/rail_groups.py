@@ -83,7 +83,7 @@ class Place:
 
     @classmethod
     def from_environment(cls) -> Place:
-        """As Slurm's PMIx plugin tells it; without PMIx a process is alone, as one of an MPI program is."""
+        """From Slurm's PMIx plugin; without PMIx a process is alone, as one of an MPI program is."""
         env = os.environ
         if "PMIX_RANK" not in env:
             return cls(0, 1, "127.0.0.1", FIRST_PORT)
@@ -109,8 +109,8 @@ class RailGroups:
                 timeout=timedelta(seconds=START_S), wait_for_workers=False,
             )  # fmt: skip
         except (RuntimeError, OSError) as error:
-            told = f"rank {place.rank} cannot reach {place.master}:{place.port}: {first_line(error)}"
-            raise Failure(told, NETWORK) from None
+            reason = f"rank {place.rank} cannot reach {place.master}:{place.port}: {first_line(error)}"
+            raise Failure(reason, NETWORK) from None
         self.exchange("started")
         self.store.set_timeout(limit)
         self.threads = ThreadPoolExecutor(max_workers=len(rails))

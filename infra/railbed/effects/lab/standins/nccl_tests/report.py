@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from .bench import FACTORS
+from .benchmark import FACTORS
 
 REDOP = {"all_reduce": "sum", "reduce_scatter": "sum", "all_gather": "none", "alltoall": "none"}
 
@@ -17,16 +17,17 @@ def head(op: str, args: argparse.Namespace, members: list[dict[str, Any]], versi
     step = f"{args.stepfactor}(factor)" if factor else f"{args.stepbytes}(bytes)"
     lines = [
         f"# nccl-tests version {version}",
-        "# simulated: TCP rails at 1:4000",
+        f"# simulated: {'GPUs that add in memory' if args.ngpus > 1 else 'TCP rails at 1:4000'}",
         f"# Collective test starting: {op}_perf",
-        f"# nThread 1 nGpus 1 minBytes {args.minbytes} maxBytes {args.maxbytes} step: {step} warmup iters: "
+        f"# nThread 1 nGpus {args.ngpus} minBytes {args.minbytes} maxBytes {args.maxbytes} step: {step} warmup iters: "
         f"{args.warmup_iters} iters: {args.iters} agg iters: 1 validation: {args.check} graph: 0",
         "#",
         "# Using devices",
     ]
     for rank, one in enumerate(members):
         lines.append(
-            f"#  Rank {rank:2d} Group  0 Pid {one['pid']:6d} on {one['node']:>10} device  0 [simulated] no GPU"
+            f"#  Rank {rank:2d} Group  0 Pid {one['pid']:6d} on {one['node']:>10} "
+            f"device {one.get('device', 0):2d} [simulated] no GPU"
         )
     lines += [
         "#",

@@ -131,20 +131,20 @@ def diag(level: int) -> tuple[int, str]:
         if begins > level:
             continue
         results: list[dict[str, Any]] = []
-        for index, told in enumerate(seen):
+        for index, failures in enumerate(seen):
             result: dict[str, Any] = {
                 "entity_group": "GPU",
                 "entity_group_id": 1,
                 "entity_id": index,
                 "status": "Pass",
             }
-            if test in told:
-                words = f"SIMULATED: {told[test]}"
+            if test in failures:
+                words = f"SIMULATED: {failures[test]}"
                 result.update(
                     status="Fail", warnings=[{"warning": words, "error_id": 0, "error_category": 0}]
                 )
             results.append(result)
-        status = "Fail" if any(test in told for told in seen) else "Pass" if seen else "Skip"
+        status = "Fail" if any(test in failures for failures in seen) else "Pass" if seen else "Skip"
         body = {"name": test, "results": results, "test_summary": {"status": status}}
         categories.setdefault(category, []).append(body)
     report = {
@@ -153,7 +153,7 @@ def diag(level: int) -> tuple[int, str]:
         },
         "metadata": {"version": VERSION},
     }
-    bad = any(TESTS[test][0] <= level for told in seen for test in told)
+    bad = any(TESTS[test][0] <= level for failures in seen for test in failures)
     return NVVS_ERROR if bad else 0, json.dumps(report, indent=1)
 
 
@@ -166,11 +166,11 @@ def health() -> str:
     nvml, count = library()
     bad: dict[str, Any] = {}
     for index in range(count):
-        told = {SYSTEMS[test]: words for test, words in troubles(nvml, index).items() if test in SYSTEMS}
-        if told:
+        incidents = {SYSTEMS[test]: words for test, words in troubles(nvml, index).items() if test in SYSTEMS}
+        if incidents:
             errors = {
                 system: {"value": "Failure", "overflow": [f"SIMULATED: {words}"]}
-                for system, words in told.items()
+                for system, words in incidents.items()
             }
             bad[str(index)] = {"value": "Failure", "children": {"Errors": {"children": errors}}}
     body: dict[str, Any] = {"Overall Health": {"value": "Failure" if bad else "Healthy"}}

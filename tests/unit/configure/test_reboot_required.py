@@ -1,4 +1,4 @@
-"""Module boot_wanted: every reason to boot is told, and a node without one is left alone."""
+"""Module reboot_required: every reason to boot is listed, and a node without one is left alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.configure import modules
 
-BOOT = modules.load("boot_wanted")
+BOOT = modules.load("reboot_required")
 
 
 def put(root: Path, name: str, text: str = "") -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: boot_wanted
+module: reboot_required
 short_description: Say why a node must boot
 description:
   - Reads only. A package may have asked for a boot; the loaded driver of GPUs or network cards may be another one than the
@@ -31,7 +31,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Ask whether it must boot
-  boot_wanted:
+  reboot_required:
   register: boot
 """
 
@@ -42,7 +42,7 @@ reasons:
   elements: str
   returned: always
 names:
-  description: Interfaces that are not the card in the slot that role rails told; a boot that is still to come gives names.
+  description: Interfaces other than the card in the slot of role rails; a boot that is still to come gives names.
   type: list
   elements: str
   returned: always

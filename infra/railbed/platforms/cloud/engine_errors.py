@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ToldError(RailbedError, pulumi.RunError):
+class EngineRunError(RailbedError, pulumi.RunError):
     """A RailbedError whose whole text the engine prints, and no traceback."""
 
     def __init__(self, error: RailbedError) -> None:
@@ -33,7 +33,7 @@ class ToldError(RailbedError, pulumi.RunError):
         return self.as_text()
 
 
-def told(step: Callable[P, T]) -> Callable[P, T]:
+def without_traceback(step: Callable[P, T]) -> Callable[P, T]:
     """``step`` for use in ``Output.apply``: its RailbedError reaches the user as text, without a traceback.
 
     So does a value that a provider gave and that has no place in a contract.
@@ -44,9 +44,9 @@ def told(step: Callable[P, T]) -> Callable[P, T]:
         try:
             return step(*args, **kwargs)
         except RailbedError as error:
-            raise ToldError(error) from None
+            raise EngineRunError(error) from None
         except ValidationError as wrong:
-            raise ToldError(_unfit(wrong)) from None
+            raise EngineRunError(_unfit(wrong)) from None
 
     return run
 

@@ -24,7 +24,7 @@ def pattern(start: int, length: int) -> Any:
     return (torch.arange(start, start + length, dtype=torch.int64) % PERIOD).to(torch.float32)
 
 
-class Bench:
+class Benchmark:
     """One rank's buffers, and the runs over them."""
 
     def __init__(self, groups: RailGroups, largest_bytes: int) -> None:
@@ -105,38 +105,40 @@ def combine(values: list[float], how: int) -> float:
     return (values[0], sum(values) / len(values), min(values), max(values))[how]
 
 
-def warm_up(bench: Bench, op: str, args: argparse.Namespace) -> None:
+def warm_up(benchmark: Benchmark, op: str, args: argparse.Namespace) -> None:
     """As nccl-tests: ``-w`` runs of the largest size, then of the smallest (src/common.cu, TimeTest)."""
     for nbytes in (args.maxbytes, args.minbytes):
-        bench.run(op, bench.count(op, nbytes), args.warmup_iters, in_place=False)
+        benchmark.run(op, benchmark.count(op, nbytes), args.warmup_iters, in_place=False)
 
 
-def half(bench: Bench, op: str, count: int, args: argparse.Namespace, *, in_place: bool) -> dict[str, Any]:
+def half(
+    benchmark: Benchmark, op: str, count: int, args: argparse.Namespace, *, in_place: bool
+) -> dict[str, Any]:
     """One half of a row, agreed by all ranks: a run that synchronises, the timed ones, and -c that are checked (BenchTime)."""
-    bench.run(op, count, 1, in_place=in_place)
-    bench.groups.exchange("ready")
-    seconds = max(bench.run(op, count, args.iters, in_place=in_place))
-    told = bench.groups.exchange(seconds)
+    benchmark.run(op, count, 1, in_place=in_place)
+    benchmark.groups.exchange("ready")
+    seconds = max(benchmark.run(op, count, args.iters, in_place=in_place))
+    times_s = benchmark.groups.exchange(seconds)
     wrong: int | None = None
     for _ in range(args.check):
-        bench.fill(op, count, in_place=in_place)
-        bench.groups.exchange("filled")
-        bench.run(op, count, 1, in_place=in_place)
-        wrong = sum(bench.groups.exchange(bench.wrong(op, count)))
+        benchmark.fill(op, count, in_place=in_place)
+        benchmark.groups.exchange("filled")
+        benchmark.run(op, count, 1, in_place=in_place)
+        wrong = sum(benchmark.groups.exchange(benchmark.wrong(op, count)))
         if wrong:
             break
     return {
-        "time_us": combine(told, args.average) / args.iters * 1e6,
+        "time_us": combine(times_s, args.average) / args.iters * 1e6,
         # NCCL has no alltoall in place that could be checked.
         "wrong": None if in_place and op == "alltoall" else wrong,
     }
 
 
-def measure(bench: Bench, op: str, nbytes: int, args: argparse.Namespace) -> dict[str, Any]:
+def measure(benchmark: Benchmark, op: str, nbytes: int, args: argparse.Namespace) -> dict[str, Any]:
     """One row."""
-    count = bench.count(op, nbytes)
+    count = benchmark.count(op, nbytes)
     return {
         "size_bytes": count * ELEMENT_BYTES,
-        "count": count if op == "all_reduce" else count // bench.size,
-        "halves": [half(bench, op, count, args, in_place=in_place) for in_place in (False, True)],
+        "count": count if op == "all_reduce" else count // benchmark.size,
+        "halves": [half(benchmark, op, count, args, in_place=in_place) for in_place in (False, True)],
     }

@@ -6,10 +6,10 @@ import pulumi
 import pytest
 
 from railbed.errors import RailbedError
-from railbed.platforms.cloud.told import told
+from railbed.platforms.cloud.engine_errors import without_traceback
 
 
-@told
+@without_traceback
 def half(number: int) -> int:
     if number % 2:
         raise RailbedError(
@@ -20,10 +20,10 @@ def half(number: int) -> int:
 
 def test_the_engine_prints_the_whole_text_and_no_traceback() -> None:
     assert half(4) == 2
-    with pytest.raises(pulumi.RunError) as told_:
+    with pytest.raises(pulumi.RunError) as raised:
         half(3)
-    assert str(told_.value).splitlines()[0] == "ODD: odd"
-    assert "double it" in str(told_.value)
+    assert str(raised.value).splitlines()[0] == "ODD: odd"
+    assert "double it" in str(raised.value)
 
 
 def test_code_place_and_hint_are_kept() -> None:

@@ -1,0 +1,102 @@
+"""Whether the ports of a node's rails counted errors between two readings. Pure.
+
+A counter's value says nothing, since it counts from the last boot or clearing; its rise does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from railbed.claims import Verdict
+from railbed.parse.port_errors import Counts
+from railbed.text import few
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One counter."""
+
+    most: int
+    """Rise that is still healthy."""
+    largest: int = 0
+    """Value at which the kernel's counter stops; 0: it does not in practice."""
+
+
+LIMITS: Mapping[str, Limit] = {
+    "link_downed": Limit(0, 255),
+    "carrier_down_count": Limit(0),
+    "link_error_recovery": Limit(5, 255),
+    "symbol_error": Limit(120, 65535),
+    "local_link_integrity_errors": Limit(0, 15),
+    "excessive_buffer_overrun_errors": Limit(0, 15),
+}
+"""Counter → limit. A link that goes down under load ends collectives or stalls them. The others are the limits of
+NVIDIA/NVSentinel's NIC monitor: of an hour for symbol errors and of a minute for recoveries, here of one validation, so that none
+is accused that its alert would not name. Widths: Linux, drivers/infiniband/core/sysfs.c, PORT_PMA_ATTR (8, 8, 16, 4 and 4 bit);
+such a counter stops at its largest value."""
+RDMA = tuple(name for name in LIMITS if name != "carrier_down_count")
+"""Those of RDMA ports."""
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one node."""
+
+    verdict: Verdict
+    reason: str
+    parts: list[str]
+    """Rails whose ports counted too much."""
+    rises: dict[str, int]
+    """``DEVICE NAME`` → rise, of counters that rose."""
+
+
+def judge(cards: Mapping[str, str], before: Counts, after: Counts) -> Outcome:
+    """``cards``: RDMA device or interface → its rail, as ``rail 3``.
+
+    Unproven where a card has no counters, where one restarted, and where one stood still at its largest value.
+    """
+    rises = {key: after[key] - before[key] for key in before if key in after and key[0] in cards}
+    over = {key: rise for key, rise in rises.items() if rise > LIMITS[key[1]].most}
+    plain = {f"{device} {name}": rise for (device, name), rise in rises.items() if rise}
+    if over:
+        named = [
+            f"{cards[device]} ({device}): {name} +{rise}" for (device, name), rise in sorted(over.items())
+        ]
+        parts = sorted({cards[device] for device, _ in over}, key=_number)
+        return Outcome(Verdict.FAIL, few(named, SHOWN), parts, plain)
+    restarted = [f"{device} {name}" for (device, name), rise in sorted(rises.items()) if rise < 0]
+    if restarted:
+        return Outcome(Verdict.UNPROVEN, f"counters restarted meanwhile: {few(restarted, SHOWN)}", [], plain)
+    full = [
+        f"{device} {name}" for device, name in sorted(rises) if _stopped(before[device, name], LIMITS[name])
+    ]
+    if full:
+        reason = f"counters stand at their largest value and count no more: {few(full, SHOWN)}; boot the node, or clear them"
+        return Outcome(Verdict.UNPROVEN, reason, [], plain)
+    if missing := silent(cards, rises):
+        return Outcome(Verdict.UNPROVEN, f"no counters of {few(missing, SHOWN)}", [], plain)
+    return Outcome(
+        Verdict.PASS, f"{len(cards)} ports counted no link down, and no errors beyond the limits", [], plain
+    )
+
+
+def silent(cards: Mapping[str, str], rises: Mapping[tuple[str, str], int]) -> list[str]:
+    """Rails of which no counter was read."""
+    heard = {cards[device] for device, _ in rises}
+    return [rail for rail in dict.fromkeys(cards.values()) if rail not in heard]
+
+
+def _stopped(value: int, limit: Limit) -> bool:
+    return bool(limit.largest) and value >= limit.largest
+
+
+def _number(part: str) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, part))
+    return int(digits or 0), part
+
+
+def ports(cards: Sequence[tuple[str, str, int]]) -> dict[str, str]:
+    """``(device, interface, rail)`` of each card → by what its port is counted, and the rail's name."""
+    return {device or netdev: f"rail {rail}" for device, netdev, rail in cards if device or netdev}

@@ -1,0 +1,138 @@
+"""The claim ``gpu.all_reduce``: all_reduce over the GPUs of each node by itself, all nodes side by side.
+
+It is what NVLink and the switches of a node carry together; ``gpu.p2p`` speaks of its pairs, ``collective.*`` of the fabric.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from railbed import ended
+from railbed.claims import Judged
+from railbed.contract import Machine
+from railbed.defaults import COLLECTIVE_TIMEOUT_S, COLLECTIVE_TRIES, FABRIC_OUTPUT_BYTES, STEP_WAIT_S
+from railbed.effects.journal import now_iso
+from railbed.judge.proof import Case
+from railbed.parse import nccl_tests
+from railbed.run import Result
+from railbed.validate import collective_programs, gpus
+from railbed.validate.answers import disturbed
+from railbed.validate.collective_table import gating_size, judged_table, missed, sizes_of
+from railbed.validate.conditions import watch, words
+from railbed.validate.patience import Patience
+from railbed.validate.scope import Question
+from railbed.validate.validation_run import ValidationRun
+
+CLAIM, OP = "gpu.all_reduce", "all_reduce"
+Questions = dict[str, Question]
+"""By node."""
+
+
+def run(validation: ValidationRun) -> None:
+    """Measures every node that can take a step; those below their floor again."""
+    if not validation.scope.asks(CLAIM):
+        return
+    validation.refresh()
+    machines: dict[str, Questions] = {}
+    for question in validation.scope.get(CLAIM):
+        if reason := gpus.obstacle(validation, question.node):
+            validation.answers.why(CLAIM, reason, [question.node])
+        else:
+            machines.setdefault(validation.node(question.node).machine, {})[question.node] = question
+    for key, questions in machines.items():
+        for nodes in gpus.together(validation, list(questions)):
+            _tries(validation, validation.contract.machine(key), {name: questions[name] for name in nodes})
+
+
+def _tries(validation: ValidationRun, machine: Machine, questions: Questions) -> None:
+    """Runs it on these nodes, and again where one is below its floor or bad conditions left one open.
+
+    A floor counts as missed when it is missed COLLECTIVE_TRIES times under good conditions, as of collectives over nodes.
+    """
+    missed_times, last = dict.fromkeys(questions, 0), dict[str, Judged]()
+    pending, patience, attempt = list(questions), Patience(validation.say), 0
+    while pending:
+        attempt += 1
+        asked = {name: questions[name] for name in pending}
+        records, conditions = _start(validation, machine, asked, attempt)
+        for name, record in records.items():
+            below = missed(record)
+            missed_times[name] += below and not conditions
+            last[name] = disturbed(record, conditions) if below else record
+        open_again = [name for name in pending if name not in records and conditions]
+        pending = open_again + [
+            name for name in records if missed(records[name]) and missed_times[name] < COLLECTIVE_TRIES
+        ]
+        if conditions and pending and not patience.pause(conditions):
+            break
+    validation.answers.add(*last.values())
+
+
+def _start(
+    validation: ValidationRun, machine: Machine, questions: Questions, attempt: int
+) -> tuple[dict[str, Judged], str]:
+    """One start on all of the nodes: verdicts of those that printed a table, and what was wrong with the conditions."""
+    nodes, claim = list(questions), next(iter(questions.values())).claim
+    sizes, count = sizes_of(machine, claim), validation.node(nodes[0]).gpus
+    again = f", try {attempt}" if attempt > 1 else ""
+    validation.say(f"{OP} over the {count} GPUs of each of {len(nodes)} nodes{again}")
+    with watch(validation.remote, nodes) as seen:
+        results = _results(validation, count, sizes, nodes)
+    conditions, suffix = words(seen.problems()), f"-{attempt}" if attempt > 1 else ""
+    name = f"gpus/{OP}-{machine.key.replace('/', '-')}{suffix}"
+    text = "\n".join(result.stdout for result in results.values())
+    evidence = validation.keep(f"{name}.txt", text)
+    validation.keep(f"{name}.conditions.json", seen.plain())
+    if stderr := "\n".join(result.stderr for result in results.values() if result.stderr.strip()):
+        validation.keep(f"{name}.stderr.txt", stderr)
+    tables = {
+        table.nodes[0]: table
+        for result in results.values()
+        for table in nccl_tests.read(result.stdout).tables
+        if table.collective == OP and table.rows and len(table.nodes) == 1
+    }
+    records = {}
+    for node, question in questions.items():
+        if node not in tables or question.claim.expectation is None:
+            validation.answers.why(CLAIM, _silence(node, results), [node])
+            continue
+        # No byte of it crosses a rail.
+        case = Case(collective=OP, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf"))
+        record = judged_table(tables[node], question, [node], case, gating_size(machine, question.claim))
+        records[node] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
+    return records, conditions
+
+
+def _results(
+    validation: ValidationRun, count: int, sizes: tuple[int, ...], nodes: list[str]
+) -> Mapping[str, Result]:
+    """Where the program was started → how that ended: on the controller for all nodes, or on each node."""
+    if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
+        controller = validation.scheduler.controller
+        argv = collective_programs.inside(
+            OP, count, sizes, nodes=nodes, reservation=validation.reservation_for(nodes)
+        )
+        limit_s = collective_programs.limit_s(len(nodes)) + STEP_WAIT_S
+        return {
+            controller: validation.remote.run(
+                controller, argv, timeout_s=limit_s, check=False, keep_bytes=FABRIC_OUTPUT_BYTES
+            )
+        }
+    argv, limit_s = collective_programs.inside(OP, count, sizes), COLLECTIVE_TIMEOUT_S + STEP_WAIT_S
+    return validation.remote.each(
+        nodes, lambda name: validation.remote.run(name, argv, timeout_s=limit_s, check=False)
+    )
+
+
+def _silence(node: str, results: Mapping[str, Result]) -> str:
+    """Why there is no table of a node: of a step over many nodes by the lines that name it, where there are any."""
+    place = node if node in results else next(iter(results))
+    result = results[place]
+    if result.ok:
+        return f"{OP}_perf printed no result on {node}"
+    own = [line for line in result.stderr.splitlines() if node in re.split(r"[\s:,]+", line)]
+    if own and place != node:
+        result = replace(result, stderr="\n".join(own))
+    return f"no result of {node}: {ended.why(result, f'{OP}_perf', place)}"

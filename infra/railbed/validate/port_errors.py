@@ -1,0 +1,95 @@
+"""The claim ``fabric.port_errors``: what the ports of rails count while a validation loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from railbed import ended
+from railbed.judge import port_errors as law
+from railbed.parse import port_errors as parse
+from railbed.validate.answers import judged
+from railbed.validate.validation_run import ValidationRun
+
+CLAIM = "fabric.port_errors"
+LOADS = ("fabric.rail.*.bandwidth", "fabric.all_rails", "collective.*")
+"""Claims whose measurements load the rails."""
+UNLOADED = "nothing loaded the rails in this run: ask for `fabric.*` or `collective.*` too"
+READ_S = 20.0
+
+
+def begin(validation: ValidationRun) -> None:
+    """Reads the counters before anything loads the rails."""
+    if validation.scope.asks(CLAIM):
+        validation.port_counts = _read(validation)
+
+
+def run(validation: ValidationRun) -> None:
+    """Reads the counters again and judges their rise."""
+    if not validation.scope.asks(CLAIM):
+        return
+    if not any(validation.scope.asks(pattern) for pattern in LOADS):
+        validation.answers.why(CLAIM, UNLOADED)
+        return
+    after, before = _read(validation), validation.port_counts
+    evidence = validation.keep("rails/port-errors.json", {"before": _plain(before), "after": _plain(after)})
+    for question in validation.scope.get(CLAIM):
+        name = question.node
+        then, now = before.get(name, "it was not read"), after.get(name, "it was not read")
+        if isinstance(then, str) or isinstance(now, str):
+            validation.answers.why(CLAIM, then if isinstance(then, str) else str(now), [name])
+            continue
+        outcome = law.judge(_ports(validation, name), then, now)
+        detail = {"rises": outcome.rises, **({"parts": outcome.parts} if outcome.parts else {})}
+        measured = sum(outcome.rises.values())
+        validation.answers.add(
+            judged(
+                question,
+                outcome.verdict,
+                outcome.reason,
+                measured=measured,
+                unit="errors",
+                evidence=evidence,
+                detail=detail,
+            )
+        )
+
+
+def _ports(validation: ValidationRun, name: str) -> dict[str, str]:
+    """Device or interface of each card of a node's rails → rail."""
+    contract = validation.as_observed
+    return law.ports(
+        [(nic.device, nic.netdev, rail.index) for rail, nic in contract.nics(contract.node(name))]
+    )
+
+
+def _read(validation: ValidationRun) -> Mapping[str, parse.Counts | str]:
+    """Node → its counters, or why there are none. A file that a card does not have is left out (grep(1), -s)."""
+
+    def ask(name: str) -> parse.Counts | str:
+        cards = validation.as_observed.nics(validation.as_observed.node(name))
+        paths = [path for _, nic in cards for path in parse.files(nic.device, nic.netdev, law.RDMA)]
+        if not paths:
+            return f"nobody knows the cards of the rails of {name}"
+        found = validation.remote.run(name, ["grep", "-sH", "", *paths], timeout_s=READ_S, check=False)
+        counts = parse.read(found.stdout)
+        return counts or (
+            f"no error counters on {name}"
+            if found.returncode in (0, 1, 2)
+            else ended.why(found, "grep", name)
+        )
+
+    nodes = [name for name in validation.scope.nodes(CLAIM) if name not in validation.unreachable]
+    lost = {
+        name: why for name, why in validation.unreachable.items() if name in validation.scope.nodes(CLAIM)
+    }
+    return {**validation.remote.each(nodes, ask), **lost}
+
+
+def _plain(counts: Mapping[str, parse.Counts | str]) -> dict[str, object]:
+    """As JSON data."""
+    return {
+        name: found
+        if isinstance(found, str)
+        else {f"{device} {counter}": n for (device, counter), n in sorted(found.items())}
+        for name, found in sorted(counts.items())
+    }

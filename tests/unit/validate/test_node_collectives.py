@@ -1,0 +1,159 @@
+"""The stage of all_reduce inside nodes: one step under the scheduler, SSH without one, and what tables come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from railbed.claims import Claim, Expectation, Judged, Verdict
+from railbed.contract import Contract
+from railbed.defaults import COLLECTIVE_TRIES
+from railbed.effects.scheduler import Scheduler
+from railbed.run import Result
+from railbed.validate import node_collectives
+from railbed.validate.answers import Answers
+from railbed.validate.scope import select
+from railbed.validate.validation_run import ValidationRun
+
+NODES = [f"h100-{at}" for at in range(4)]
+SIZE = 8 << 30
+FLOOR = 454.8
+Found = dict[str, Judged]
+HEAD = f"""# nccl-tests version 2.16.3 nccl-headers=22707 nccl-library=22707
+# Collective test starting: all_reduce_perf
+# nThread 1 nGpus 8 minBytes {SIZE} maxBytes {SIZE} step: 2(factor) warmup iters: 1 iters: 2 agg iters: 1 validation: 1 graph: 0
+#
+# Using devices
+"""
+COLUMNS = """#
+#                                                              out-of-place                       in-place
+#       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong
+#        (B)    (elements)                               (us)  (GB/s)  (GB/s)             (us)  (GB/s)  (GB/s)
+"""
+
+
+def table(node: str, busbw: float, wrong: int = 0) -> str:
+    """What all_reduce_perf prints of eight GPUs of one host."""
+    ranks = "".join(
+        f"#  Rank {gpu:2d} Group  0 Pid   3000 on {node:>10s} device {gpu:2d} [0000:{gpu:02x}:00] NVIDIA H100 80GB HBM3\n"
+        for gpu in range(8)
+    )
+    algbw = busbw * 8 / 14
+    half = f"{SIZE / algbw / 1e3:9.2f} {algbw:7.2f} {busbw:7.2f} {wrong:7d}"
+    row = f"{SIZE:12d} {SIZE // 4:13d}     float     sum      -1 {half} {half}\n"
+    foot = (
+        f"# Out of bounds values : {wrong} {'FAILED' if wrong else 'OK'}\n# Avg bus bandwidth    : {busbw}\n"
+    )
+    return HEAD + ranks + COLUMNS + row + foot
+
+
+class Nodes:
+    """A stage over four nodes; ``busbw``: node → GB/s of each start."""
+
+    def __init__(self, contract: Contract, fake_remote: Any, folder: Path) -> None:
+        self.contract, self.fake_remote, self.folder = contract, fake_remote, folder
+        self.busbw: dict[str, list[float]] = {}
+        self.silent: dict[str, tuple[int, str]] = {}
+        self.wrong: dict[str, int] = {}
+        self.starts: list[tuple[str, str]] = []
+        self.seen = dict.fromkeys(NODES, 0)
+
+    def _told(self, node: str) -> str:
+        rates = self.busbw.get(node, [479.7])
+        self.seen[node] += 1
+        return table(node, rates[min(self.seen[node], len(rates)) - 1], self.wrong.get(node, 0))
+
+    def _answer(self, node: str, line: str) -> Result:
+        if line.startswith("scontrol show node"):
+            return Result(
+                (), 0, "\n".join(f"NodeName={n} Gres=gpu:8 State=IDLE Partitions=batch" for n in NODES), ""
+            )
+        if "all_reduce_perf" not in line:
+            return Result((), 0, "", "")
+        self.starts.append((node, line))
+        named = [n for n in NODES if n in line.partition("--nodelist=")[2].split(" ")[0].split(",")] or [node]
+        code = max((self.silent[n][0] for n in named if n in self.silent), default=0)
+        err = "".join(self.silent[n][1] for n in named if n in self.silent)
+        text = ""
+        for task, n in enumerate(named):
+            label = f"{task}: " if "--label" in line else ""
+            text += "".join(f"{label}{one}\n" for one in self._told(n).splitlines() if n not in self.silent)
+        return Result((), code, text, err)
+
+    def run(self, scheduler: str = "slurm") -> Found:
+        reach = Expectation(
+            unit="GB/s",
+            bound=480.0,
+            expected=479.7,
+            floor=FLOOR,
+            basis="measured",
+            size_bytes=SIZE,
+            derivation=["test"],
+        )
+        claim = Claim(id="gpu.all_reduce", statement="", roles=["compute", "spare"], expectation=reach)
+        nodes = [n.model_copy(update={"gpus": 8}) if n.rails else n for n in self.contract.nodes]
+        made = self.contract.model_copy(update={"claims": [claim], "scheduler": scheduler, "nodes": nodes})
+        remote = self.fake_remote(self._answer)
+        scope = select(made)
+        validation = ValidationRun(made, remote, scope, Answers(scope), self.folder, lambda _: None)
+        validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
+        node_collectives.run(validation)
+        return {one.node: one for one in validation.answers.complete()}
+
+
+@pytest.fixture
+def nodes(contract: Contract, fake_remote: Any, tmp_path: Path) -> Nodes:
+    return Nodes(contract, fake_remote, tmp_path)
+
+
+def test_one_step_measures_every_node_by_itself(nodes: Nodes) -> None:
+    found = nodes.run()
+    assert {one.verdict for one in found.values()} == {Verdict.PASS} and sorted(found) == NODES
+    assert all(one.measured == pytest.approx(479.7, abs=0.1) for one in found.values())
+    ((place, line),) = nodes.starts
+    assert place == "ctl0" and "--mpi=none --label" in line and "--ntasks-per-node=1" in line
+    assert "env -i PATH=" in line and f"all_reduce_perf -b {SIZE} -e {SIZE} -f 2 -g 8" in line
+
+
+def test_without_a_scheduler_each_node_starts_its_own(nodes: Nodes) -> None:
+    found = nodes.run("none")
+    assert {one.verdict for one in found.values()} == {Verdict.PASS}
+    assert sorted(place for place, _ in nodes.starts) == NODES
+    assert all("srun" not in line and "env -i PATH=" in line for _, line in nodes.starts)
+
+
+@pytest.mark.refutes("gpu.all_reduce")
+def test_a_node_below_its_floor_fails_after_its_tries_alone(nodes: Nodes) -> None:
+    nodes.busbw["h100-2"] = [365.0]
+    found = nodes.run()
+    assert [n for n, one in found.items() if one.verdict is Verdict.FAIL] == ["h100-2"]
+    assert "365 GB/s" in found["h100-2"].reason and found["h100-2"].floor == FLOOR
+    assert len(nodes.starts) == COLLECTIVE_TRIES
+    assert all("--nodelist=h100-2 " in line for _, line in nodes.starts[1:])
+
+
+def test_a_node_that_is_slow_once_passes(nodes: Nodes) -> None:
+    nodes.busbw["h100-1"] = [300.0, 479.0]
+    assert nodes.run()["h100-1"].verdict is Verdict.PASS
+
+
+@pytest.mark.refutes("gpu.all_reduce")
+def test_wrong_elements_fail_at_once(nodes: Nodes) -> None:
+    nodes.wrong["h100-3"] = 5
+    found = nodes.run()
+    assert found["h100-3"].verdict is Verdict.FAIL and "wrong data" in found["h100-3"].reason
+    assert len(nodes.starts) == 1
+
+
+def test_a_crash_on_one_node_is_its_own(nodes: Nodes) -> None:
+    nodes.silent["h100-0"] = (139, "srun: error: h100-0: task 0: Segmentation fault (core dumped)\n")
+    found = nodes.run()
+    assert found["h100-0"].verdict is Verdict.UNPROVEN and "no result of h100-0" in found["h100-0"].reason
+    assert {found[name].verdict for name in NODES[1:]} == {Verdict.PASS}
+
+
+def test_a_program_that_prints_nothing_is_unproven(nodes: Nodes) -> None:
+    nodes.silent["h100-0"] = (0, "")
+    assert "printed no result on h100-0" in nodes.run()["h100-0"].reason
