@@ -98,5 +98,6 @@ def _number(part: str) -> tuple[int, str]:
 
 
 def ports(cards: Sequence[tuple[str, str, int]]) -> dict[str, str]:
-    """``(device, interface, rail)`` of each card → by what its port is counted, and the rail's name."""
-    return {device or netdev: f"rail {rail}" for device, netdev, rail in cards if device or netdev}
+    """``(device, interface, rail)`` of each card → by what its port is counted, and the rail's name. A card without a name is
+    there too, and is one of which nothing is read."""
+    return {device or netdev or f"unnamed {at}": f"rail {rail}" for at, (device, netdev, rail) in enumerate(cards)}

@@ -79,16 +79,18 @@ def ranks_of(table: Table, case: Case) -> int:
 
 
 def points(table: Table, case: Case, expectation_at: ExpectationAt, n: int) -> list[Point]:
-    """Every gating size that was measured, in the table's order; ``n`` as ``ranks_of`` says."""
+    """Every gating size that was measured, in the table's order; every size where right data alone count. ``n`` as ``ranks_of``
+    says."""
     found = []
     for row in table.rows:
-        if not bandwidth.gates(row.size_bytes):
+        expectation = expectation_at(row.size_bytes)
+        if not (bandwidth.gates(row.size_bytes) or expectation.basis == "data"):
             continue
         known = [
             v for m in row.measurements() if (v := recomputed_busbw(row, m, case.collective, n)) is not None
         ]
         if known:
-            found.append(Point(row.size_bytes, min(known), max(known), expectation_at(row.size_bytes)))
+            found.append(Point(row.size_bytes, min(known), max(known), expectation))
     return found
 
 

@@ -38,7 +38,7 @@ def run(validation: ValidationRun) -> None:
         if isinstance(then, str) or isinstance(now, str):
             validation.answers.why(CLAIM, then if isinstance(then, str) else str(now), [name])
             continue
-        outcome = law.judge(_ports(validation, name), then, now)
+        outcome = law.judge(law.ports(_cards(validation, name)), then, now)
         detail = {"rises": outcome.rises, **({"parts": outcome.parts} if outcome.parts else {})}
         measured = sum(outcome.rises.values())
         validation.answers.add(
@@ -54,20 +54,20 @@ def run(validation: ValidationRun) -> None:
         )
 
 
-def _ports(validation: ValidationRun, name: str) -> dict[str, str]:
-    """Device or interface of each card of a node's rails → rail."""
+def _cards(validation: ValidationRun, name: str) -> list[tuple[str, str, int]]:
+    """RDMA device, interface and rail of each card of a node's rails; rails over TCP have no device that counts."""
     contract = validation.as_observed
-    return law.ports(
-        [(nic.device, nic.netdev, rail.index) for rail, nic in contract.nics(contract.node(name))]
-    )
+    node = contract.node(name)
+    rdma = contract.machine(node.machine).transport != "tcp"
+    return [(nic.device if rdma else "", nic.netdev, rail.index) for rail, nic in contract.nics(node)]
 
 
 def _read(validation: ValidationRun) -> Mapping[str, parse.Counts | str]:
     """Node → its counters, or why there are none. A file that a card does not have is left out (grep(1), -s)."""
 
     def ask(name: str) -> parse.Counts | str:
-        cards = validation.as_observed.nics(validation.as_observed.node(name))
-        paths = [path for _, nic in cards for path in parse.files(nic.device, nic.netdev, law.RDMA)]
+        cards = _cards(validation, name)
+        paths = [path for device, netdev, _ in cards for path in parse.files(device, netdev, law.RDMA)]
         if not paths:
             return f"nobody knows the cards of the rails of {name}"
         found = validation.remote.run(name, ["grep", "-sH", "", *paths], timeout_s=READ_S, check=False)

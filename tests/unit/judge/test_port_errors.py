@@ -68,6 +68,12 @@ def test_a_port_without_counters_proves_nothing() -> None:
     assert outcome.verdict is Verdict.UNPROVEN and "rail 2" in outcome.reason
 
 
+def test_a_card_without_a_name_proves_nothing() -> None:
+    cards = law.ports([("mlx5_0", "", 0), ("", "", 1)])
+    outcome = law.judge(cards, STEADY, STEADY)
+    assert outcome.verdict is Verdict.UNPROVEN and "rail 1" in outcome.reason
+
+
 @given(st.dictionaries(st.sampled_from(sorted(STEADY)), st.integers(-300, 300)))
 def test_only_a_rise_beyond_a_limit_accuses(changes: dict[tuple[str, str], int]) -> None:
     now = {key: value + changes.get(key, 0) for key, value in STEADY.items()}
