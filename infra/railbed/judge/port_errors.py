@@ -100,4 +100,6 @@ def _number(part: str) -> tuple[int, str]:
 def ports(cards: Sequence[tuple[str, str, int]]) -> dict[str, str]:
     """``(device, interface, rail)`` of each card → by what its port is counted, and the rail's name. A card without a name is
     there too, and is one of which nothing is read."""
-    return {device or netdev or f"unnamed {at}": f"rail {rail}" for at, (device, netdev, rail) in enumerate(cards)}
+    return {
+        device or netdev or f"unnamed {at}": f"rail {rail}" for at, (device, netdev, rail) in enumerate(cards)
+    }
