@@ -1,7 +1,7 @@
 # railbed: `make up` builds, configures and certifies a cluster on this machine; `make test` runs every test tier.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview destroy validate test unit lint lab machines bench qualify clean-cache
+.PHONY: help setup up preview destroy validate test unit lint lab machines bench qualify gpu clean-cache
 
 STACK ?= lab
 export STACK
@@ -59,8 +59,11 @@ lab: .venv/.clouds ## run the lab tier only (root; boots stacks of its own)
 machines: .venv/.clouds ## run the tier on virtual machines only (root, QEMU)
 	@.venv/bin/python tests/run.py machines
 
-qualify: .venv/.clouds ## run one part of the qualification (root; PART=faults-1|faults-2|faults-3|healthy; up to an hour)
+qualify: .venv/.clouds ## run one part of the qualification (root; PART=faults-1|…|faults-4|healthy; up to an hour)
 	@PYTHONPATH=. .venv/bin/python -m tests.qualify.run "$(PART)"
+
+gpu: .venv/.clouds ## run on this machine's GPUs what nodes are asked, and keep the outputs (exits 3 without a GPU; PYTHON with PyTorch)
+	@PYTHONPATH=. .venv/bin/python -m tests.gpu.run --python "$${PYTHON:-python3}"
 
 bench: .venv/.clouds ## measure the lab: rails, collectives, spread, bring-up by stage
 	@.venv/bin/python benchmarks/lab.py

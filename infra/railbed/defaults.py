@@ -175,6 +175,13 @@ SHOWN_CHARACTERS = 500
 """So much of one sentence or value of a node is shown; the whole of it is in the evidence."""
 
 # --- validate --------------------------------------------------------------------------------------------------
+OPTICS_CARD_S = 20.0
+"""For the firmware of one card to tell its link, module and counters."""
+OPTICS_NODE_S = 45.0
+"""For all cards of a node, which are asked at once."""
+PRE_FEC_BER = 2.4e-4
+"""Bit error ratio that a link under RS(544,514) must stay below before the error correction (IEEE Std 802.3-2022, 124.1.1, of
+400GBASE-DR4, and the same of the other physical layers of 50 and 100 Gb/s a lane)."""
 FABRIC_OUTPUT_BYTES = 32 * 1024 * 1024
 """What is kept of a topology: about 150 bytes a port, and 65,536 endpoints have 4 ports each."""
 PROCESSORS = {"governor": "performance", "idle_latency_us": 50, "huge_pages": "madvise"}

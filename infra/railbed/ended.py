@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from railbed.run import TIMED_OUT, Result
@@ -90,6 +91,38 @@ RANKS = re.compile(
     r"srun: error: ([\w.\[\],-]{1,120}): tasks? [\d,-]+: (?:Exited|Killed|Terminated|Segmentation|Aborted)"
 )
 """Which of several nodes a step failed on."""
+
+
+CRASHES = frozenset((132, 134, 135, 136, 139))
+"""128 and the signals of a program's own making: SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV (signal(7))."""
+OF_OTHERS = re.compile(r"tasks? [\d,-]+: (?:Killed|Terminated)\b")
+"""Ranks that Slurm ended since another one had failed (`srun --kill-on-bad-exit`)."""
+ERROR_LINE = re.compile(r"error|\*\*\*|PMIX|signal|fail", re.I)
+"""srun and slurmstepd; Open MPI's report of a signal; PMIx; nccl-tests ("Test NCCL failure", src/common.h)."""
+CANCELLED = re.compile(r"\bCANCELLED AT\b")
+"""slurmstepd on the first node of a step that was ended: it says nothing of that node."""
+NCCL_ERROR = "NCCL WARN"
+
+
+def crashed(result: Result, nodes: Sequence[str], nccl: str = "") -> bool:
+    """Whether a step over nodes ended by a crash: a signal of its own making, or an error of which srun, PMIx or NCCL's log
+    names a node. A step that did not start, or that ran out of time, did not crash."""
+    if result.returncode in (0, SSH_FAILED, TIMED_OUT):
+        return False
+    return result.returncode in CRASHES or bool(accused(f"{result.stdout}\n{result.stderr}", nodes, nccl))
+
+
+def accused(said: str, nodes: Sequence[str], nccl: str = "") -> list[str]:
+    """The nodes that a step's errors name, first those whose ranks were not just ended for another's sake."""
+    lines = [line for line in said.splitlines() if ERROR_LINE.search(line) and not CANCELLED.search(line)]
+    lines += [line for line in nccl.splitlines() if NCCL_ERROR in line]
+    own = [line for line in lines if not OF_OTHERS.search(line)]
+    return _named(own, nodes) or _named(lines, nodes)
+
+
+def _named(lines: Sequence[str], nodes: Sequence[str]) -> list[str]:
+    text = "\n".join(lines)
+    return [name for name in nodes if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text)]
 
 
 def why(result: Result, program: str, place: str) -> str:

@@ -1,6 +1,6 @@
 """Runs one part of the qualification in a lab of its own and writes its section of docs/qualification.md, row by row.
 
-usage: python -m tests.qualify.run PART [--runs N] [--minutes M]    as root; PART: faults-1 to faults-3, or healthy
+usage: python -m tests.qualify.run PART [--runs N] [--minutes M]    as root; PART: faults-1 to faults-4, or healthy
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/qualification.md"
 STACK = "qualify"
 LAYERS = {
-    "faults-1": ("rail", "nic", "cable", "node"),
-    "faults-2": ("gpu", "pcie", "nvlink", "software"),
-    "faults-3": ("filesystem", "scheduler", "time", "limits", "logins", "identity", "job"),
+    "faults-1": ("rail", "nic", "cable"),
+    "faults-2": ("gpu", "pcie"),
+    "faults-3": ("nvlink", "software", "time", "limits", "identity"),
+    "faults-4": ("filesystem", "scheduler", "job"),
 }
-"""Part → layers of its faults; each takes an hour at most."""
+"""Part → layers of its faults, at most fifteen; each takes an hour at most."""
 ABOUT = {
     "faults-1": "Faults of rails, cards, cables and reach, each alone, against a full validation.",
-    "faults-2": "Faults of GPUs (simulated), links and installed software, each alone, against a full validation.",
-    "faults-3": "Faults of the filesystem, scheduler, hosts and jobs, each alone, against a full validation.",
+    "faults-2": "Faults of GPUs and PCIe (simulated), each alone, against a full validation.",
+    "faults-3": "Faults of NVLink (simulated), installed software and hosts, each alone, against a full validation.",
+    "faults-4": "Faults of the filesystem, scheduler and jobs, each alone, against a full validation.",
     "healthy": "A lab without faults, one full validation after the other.",
 }
 HEALTHY_RUNS = 20
@@ -63,7 +65,8 @@ def where(contract: Contract, fault: Fault, at: int) -> Injected:
 
 
 def faults_of(part: str) -> list[Fault]:
-    return [fault for fault in faults.FAULTS.values() if fault.layer in LAYERS[part]]
+    """Those of its layers; of faults that differ in a parameter only, one for each set of claims that they break."""
+    return [fault for fault in faults.different() if fault.layer in LAYERS[part]]
 
 
 def fault_rows(cluster: Cli, chosen: list[Fault]) -> Iterator[Row]:

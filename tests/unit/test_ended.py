@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.ended import sentence, why
+from railbed.ended import accused, crashed, sentence, why
 from railbed.errors import CommandError
 from railbed.run import Result, run
 from railbed.text import plain
@@ -169,3 +169,41 @@ def test_any_text_gives_one_line(status: int, said: str) -> None:
 )
 def test_long_texts_are_read_in_time(filler: str) -> None:
     sentence(PROGRAM, 127, (filler * 1_000_000)[:1_000_000], NODE)
+
+
+NODES = ["h100-1", "h100-10", "h100-4"]
+ENDED = "srun: error: h100-1: tasks 0-7: Killed\n"
+CANCELLED = (
+    "slurmstepd: error: *** STEP 12.0 ON h100-1 CANCELLED AT 2026-12-01T06:00:00 DUE TO TIME LIMIT ***\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "nccl", "nodes"),
+    [
+        (139, ENDED + "srun: error: h100-4: task 9: Segmentation fault (core dumped)\n", "", ["h100-4"]),
+        (139, "srun: error: Segmentation fault\n", "", []),
+        (137, "srun: error: h100-10: task 9: Killed\n", "", ["h100-10"]),
+        (1, "[h100-4:8121] *** Process received signal ***\n", "", ["h100-4"]),
+        (3, "h100-10: Test NCCL failure all_reduce.cu:43 'unhandled cuda error'\n", "", ["h100-10"]),
+        (3, "", "h100-4:7:9 [0] net.cc:5 NCCL WARN NET/IB : mlx5_3 port error\n", ["h100-4"]),
+    ],
+)
+def test_a_step_that_crashed_names_its_nodes(code: int, said: str, nccl: str, nodes: list[str]) -> None:
+    assert crashed(Result((), code, "", said), NODES, nccl)
+    assert accused(said, NODES, nccl) == nodes
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (0, ENDED),
+        (124, "srun: error: h100-4: task 9: Killed\n"),
+        (255, "ssh: connect to host h100-4 port 22: Connection refused\n"),
+        (1, "srun: error: Unable to allocate resources: Requested nodes are busy\n"),
+        (137, ""),
+        (1, CANCELLED),
+    ],
+)
+def test_a_step_that_did_not_start_or_hung_did_not_crash(code: int, said: str) -> None:
+    assert not crashed(Result((), code, "", said), NODES)

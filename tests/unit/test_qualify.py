@@ -11,6 +11,7 @@ from tests.qualify import run
 from tests.qualify.judging import Wanted, problems
 from tests.qualify.page import Row, Section, replaced
 
+from railbed.platforms.lab import faults
 from railbed.platforms.lab.faults import FAULTS
 from railbed.platforms.lab.gpu_faults import GPU_FAULTS
 
@@ -67,12 +68,44 @@ def test_every_fault_is_in_one_part_and_every_layer_has_faults() -> None:
     assert set(run.LAYERS) < set(run.ABOUT)
 
 
+MOST_FAULTS = 15
+"""Of a part: an hour has room for so many at four minutes each; docs/qualification.md has what each took."""
+
+
+def test_no_part_has_more_faults_than_fit_an_hour() -> None:
+    counts = {part: len(run.faults_of(part)) for part in run.LAYERS}
+    assert all(0 < count <= MOST_FAULTS for count in counts.values()), counts
+
+
 def test_the_library_is_wide_and_mostly_real() -> None:
-    """An XID line counts once, whatever its number."""
-    single = {name for name in FAULTS if not name.startswith("xid-")}
-    assert len(single) + 1 >= 40
-    assert len(single - set(GPU_FAULTS)) * 2 >= len(single) + 1
-    assert all(count >= 1 for count in Counter(fault.layer for fault in FAULTS.values()).values())
+    """An XID line counts once, whatever its number: none is a parameter of another."""
+    families = {fault.family: fault for fault in FAULTS.values()}
+    assert len(families) >= 40
+    simulated = {fault.family for fault in FAULTS.values() if fault.name in GPU_FAULTS}
+    assert len(set(families) - simulated) * 2 >= len(families)
+    layers = Counter(fault.layer for fault in families.values())
+    assert all(count >= 2 for count in layers.values()), layers
+    asked = {
+        "gpu",
+        "pcie",
+        "nvlink",
+        "nic",
+        "rail",
+        "cable",
+        "filesystem",
+        "scheduler",
+        "software",
+        "time",
+        "job",
+    }
+    assert asked <= set(layers)
+
+
+def test_faults_that_differ_in_a_parameter_are_put_in_once_for_what_they_break() -> None:
+    chosen = [fault.name for fault in faults.different()]
+    xids = [name for name in chosen if FAULTS[name].of == "xid"]
+    assert [list(FAULTS[name].claims) for name in xids] == [[], ["node.xid"]]
+    assert set(FAULTS) - set(chosen) == {name for name in FAULTS if FAULTS[name].of} - set(xids)
 
 
 SECTION = Section(

@@ -15,7 +15,15 @@ from railbed.claims.definition import (
     Subject,
     define,
 )
-from railbed.claims.measurements import CABLING, COLLECTIVES, NCCL_LOG, NODE_SUITE, PORT_COUNTERS, RAILS
+from railbed.claims.measurements import (
+    CABLING,
+    COLLECTIVES,
+    NCCL_LOG,
+    NODE_SUITE,
+    OPTICS,
+    PORT_COUNTERS,
+    RAILS,
+)
 from railbed.claims.records import WORKERS
 from railbed.defaults import SIBLING_TOLERANCE
 from railbed.laws import bandwidth
@@ -159,3 +167,21 @@ def port_errors(facts: Facts) -> Instances:
         yield Out("there is one node with rails: nothing loads them")
     else:
         yield In("no port of a rail loses its link or counts errors under load")
+
+
+@define(
+    id="fabric.optics", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=OPTICS,
+    holds="the optical modules of a node's rails are within the alarm limits that they name themselves, bit errors are as few as "
+    "the error correction was made for, and while the fabric is loaded it leaves none; copper cables have no optics",
+    accuses="rails", runbook="optics", hardware=True,
+    hidden={"lab": "the lab's cables are made of software: no module, no bit errors"},
+)  # fmt: skip
+def optics(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.platform in ("lab", "metal"):
+        yield In(
+            "the rails' optical modules are within their limits, and the error correction leaves no bit error under load"
+        )
+    else:
+        yield Out("the provider looks after the modules and cables of its network")

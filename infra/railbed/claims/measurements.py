@@ -48,6 +48,7 @@ RAILS = Measurement("rails", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
+OPTICS = Measurement("optics", "mlxlink")
 STORAGE = Measurement("storage", "storage_probe")
 FIO = Measurement("storage", "fio")
 CHECKPOINT = Measurement("checkpoint", "checkpoint_probe")
@@ -63,6 +64,7 @@ MEASUREMENTS = (
     COLLECTIVES,
     NCCL_LOG,
     PORT_COUNTERS,
+    OPTICS,
     STORAGE,
     FIO,
     CHECKPOINT,

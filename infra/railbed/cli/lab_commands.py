@@ -35,7 +35,8 @@ def list_faults(stack: str = output.STACK_OPTION, as_json: bool = output.JSON_OP
     if as_json:
         rows = [
             {
-                "name": fault.name, "layer": fault.layer, "arguments": fault.arguments, "claims": fault.claims,
+                "name": fault.name, "family": fault.family, "layer": fault.layer, "arguments": fault.arguments,
+                "claims": fault.claims,
                 "active": [vars(one) for one in where[fault.name]],
             }
             for fault in faults.FAULTS.values()

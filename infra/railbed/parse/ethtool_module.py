@@ -31,7 +31,7 @@ LIMITS = {
 }  # fmt: skip
 TEXTS = {
     "Identifier": "identifier", "Vendor name": "vendor", "Vendor PN": "part_number", "Vendor SN": "serial_number",
-    "Transceiver type": "type",
+    "Transceiver type": "type", "Connector": "connector", "Transmitter technology": "technology",
 }  # fmt: skip
 ERROR = re.compile(r"^(?:netlink error: |Cannot get )(.*)$")
 MILLI = 1000.0

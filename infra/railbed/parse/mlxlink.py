@@ -22,11 +22,12 @@ ERROR = "-E-"
 TEXTS = {
     "state": "State", "physical_state": "Physical state", "speed": "Speed", "width": "Width", "fec": "FEC",
     "identifier": "Identifier", "vendor": "Vendor Name", "part_number": "Vendor Part Number",
-    "serial_number": "Vendor Serial Number", "cable": "Cable Type", "recommendation": "Recommendation",
+    "serial_number": "Vendor Serial Number", "cable": "Cable Type", "technology": "Cable Technology",
+    "recommendation": "Recommendation",
 }  # fmt: skip
 NUMBERS = {
     "raw_ber": "Raw Physical BER", "effective_ber": "Effective Physical BER", "effective_errors": "Effective Physical Errors",
-    "link_downs": "Link Down Counter", "recoveries": "Link Error Recovery Counter",
+    "symbol_errors": "Symbol Errors", "link_downs": "Link Down Counter", "recoveries": "Link Error Recovery Counter",
     "counted_minutes": "Time Since Last Clear [Min]",
 }  # fmt: skip
 MODULE = {

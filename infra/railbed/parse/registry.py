@@ -10,6 +10,7 @@ from railbed.parse import (
     dcgmi_diag,
     dcgmi_health,
     ethtool_module,
+    ethtool_statistics,
     fi_rma_bw,
     fio,
     ibdev2netdev,
@@ -117,6 +118,13 @@ PARSERS: tuple[Parser, ...] = (
         ethtool_module.plain,
         _module,
         ("ethtool", "ethtool -m"),
+    ),
+    Parser(
+        "ethtool-statistics",
+        "ethtool -S: the counters of an interface's driver",
+        ethtool_statistics.plain,
+        _holds("counters"),
+        ("ethtool -S",),
     ),
     Parser(
         "fi_rma_bw",

@@ -123,6 +123,11 @@ class Answers:
             if chosen is None or question.node in chosen:
                 self._why.setdefault(question.key, reason)
 
+    def open(self, claim: str, reason: str) -> None:
+        """Says more of why a claim stays open, in place of what was said."""
+        for question in self.scope.get(claim):
+            self._why[question.key] = reason
+
     def of(self, claim: str, node: str = "") -> Judged | None:
         return self._by_key.get((claim, node))
 

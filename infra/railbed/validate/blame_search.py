@@ -79,6 +79,9 @@ class Outcome:
     withheld: str = ""
     """Why nobody is named although the rounds name somebody; empty where they stand."""
 
+    well: str = "holds its floor"
+    """What a pair does that passes."""
+
     @property
     def culprits(self) -> list[Named]:
         return [] if self.withheld else self.decision.culprits
@@ -100,7 +103,9 @@ class Outcome:
         if self.decision.verdict is Verdict.PASS:
             slow = few([f"{node} ({rate:.4g} GB/s)" for node, rate in self.stragglers[:NAMED]], NAMED)
             beside = f"; slowest: {slow}" if slow else ""
-            return f"every pair of nodes that ran holds its floor: it shows only over more than two ({took}){beside}"
+            return (
+                f"every pair of nodes that ran {self.well}: it shows only over more than two ({took}){beside}"
+            )
         suspects = few([node or part for node, part, _ in self.decision.suspects], NAMED)
         beside = f"; under suspicion: {suspects}" if suspects else ""
         why = self.withheld or self.stopped or self.decision.reason

@@ -10,29 +10,25 @@ import re
 from collections.abc import Sequence
 
 from railbed import blame, fault_search
-from railbed.claims import Claim, Judged, Verdict
-from railbed.defaults import SSH_FANOUT
+from railbed.claims import Judged, Verdict
 from railbed.errors import RailbedError
 from railbed.fault_search import Record, Search
 from railbed.fault_search.decision import PARTNERS_TO_TELL
-from railbed.validate import collective_start
 from railbed.validate.blame_search import Budget, Measured, Outcome, Pair, across_units, confidence, find
+from railbed.validate.collective_pairs import Pairs
+from railbed.validate.collective_start import Start
 from railbed.validate.collective_table import NAME, judged_log, sizes_of
-from railbed.validate.conditions import Watch, watch, words
 from railbed.validate.scope import Question
 from railbed.validate.validation_run import ValidationRun
-
-SEARCH_TRIES = 2
-"""How often a pair must miss its floor in a row to count."""
 
 RULE = {"least_failing": 1.0, "most_rounds": 40}
 """The fault missed its floor in every run: it fails each of its tests."""
 WRONG = "wrong data"
 
 
-def run(validation: ValidationRun) -> None:
-    """Searches until every failed collective that nothing else explains has had its search, within one budget."""
-    budget, searched = Budget(), set[str]()
+def run(validation: ValidationRun, budget: Budget) -> None:
+    """Searches until every failed collective that nothing else explains has had its search, within the budget."""
+    searched = set[str]()
     while failed := [one for one in unexplained(validation.answers.given()) if _op(one) not in searched]:
         worst = min(failed, key=_severity)
         searched.add(_op(worst))
@@ -107,7 +103,16 @@ def _search(validation: ValidationRun, failed: Judged, budget: Budget) -> Outcom
         f"{failed.claim} failed and nothing else explains it: a search among {len(hosts)} nodes, "
         f"at most {budget.runs - budget.used} runs"
     )
-    pairs = _Pairs(validation, op, claim)
+    machine = validation.contract.machine(validation.rail_nodes()[0].machine)
+
+    def tested(start: Start, pair: Pair) -> Measured:
+        found = None if start.problem else judged_log(start.stdout, Question(claim, ""), list(pair), machine)
+        if found is None:
+            return Measured(Verdict.UNPROVEN, 1, reason=start.problem or "no result")
+        rate = found.measured if isinstance(found.measured, float) else None
+        return Measured(found.verdict, 1, rate, found.reason)
+
+    pairs = Pairs(validation, op, sizes_of(machine, claim), tested, f"search-{op}")
     record = fault_search.begin(Search(hosts=hosts, known_good=good, rule=RULE))
     name = f"collectives/search-{op}.json"
     try:
@@ -143,59 +148,3 @@ def _players(given: Sequence[Judged], op: str, usable: Sequence[str]) -> tuple[l
     if len(hosts) + len(good) < PARTNERS_TO_TELL:
         hosts += [name for name in usable if name not in {*hosts, *good}]
     return hosts, good
-
-
-class _Pairs:
-    """Starts of one collective over pairs of nodes."""
-
-    def __init__(self, validation: ValidationRun, op: str, claim: Claim) -> None:
-        self.validation, self.op, self.question = validation, op, Question(claim, "")
-        self.machine = validation.contract.machine(validation.rail_nodes()[0].machine)
-        self.sizes = sizes_of(self.machine, claim)
-        self.stages = 0
-
-    def measure(self, number: int, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
-        """All pairs at once. One that fails runs again: only what fails every time, on quiet nodes, counts as failed."""
-        self.stages += 1
-        found: dict[Pair, Measured] = {}
-        pending = list(pairs)
-        for attempt in range(1, SEARCH_TRIES + 1):
-            name = f"collectives/search-{self.op}-{number}-{self.stages}" + (
-                f"-{attempt}" if attempt > 1 else ""
-            )
-            for pair, measured in self._once(pending, name).items():
-                runs = measured.runs + (found[pair].runs if pair in found else 0)
-                found[pair] = Measured(measured.verdict, runs, measured.measured, measured.reason)
-            pending = [pair for pair in pending if found[pair].verdict is Verdict.FAIL]
-            if not pending:
-                break
-        return found
-
-    def _once(self, pairs: Sequence[Pair], name: str) -> dict[Pair, Measured]:
-        validation, by_name = self.validation, {"+".join(pair): pair for pair in pairs}
-        with watch(validation.remote, [node for pair in pairs for node in pair]) as seen:
-            starts = validation.remote.each(
-                by_name,
-                lambda one: collective_start.run(
-                    validation, self.machine, self.op, by_name[one], self.sizes, counted=False
-                ),
-                SSH_FANOUT,
-            )
-        validation.keep(f"{name}.txt", "\n".join(f"# {one}\n{start.stdout}" for one, start in starts.items()))
-        errors = {one: start.stderr for one, start in starts.items() if start.stderr.strip()}
-        if errors:
-            validation.keep(
-                f"{name}.stderr.txt", "\n".join(f"# {one}\n{text.strip()}" for one, text in errors.items())
-            )
-        validation.keep(f"{name}.conditions.json", seen.plain())
-        return {pair: self._tested(starts[one], pair, seen) for one, pair in by_name.items()}
-
-    def _tested(self, start: collective_start.Start, pair: Pair, seen: Watch) -> Measured:
-        record = None if start.problem else judged_log(start.stdout, self.question, list(pair), self.machine)
-        if record is None:
-            return Measured(Verdict.UNPROVEN, 1, reason=start.problem or "no result")
-        bad = words(seen.problems(pair))
-        measured = record.measured if isinstance(record.measured, float) else None
-        if record.verdict is Verdict.FAIL and bad:
-            return Measured(Verdict.UNPROVEN, 1, measured, bad)
-        return Measured(record.verdict, 1, measured, record.reason)

@@ -28,6 +28,8 @@ class Start:
     """What NCCL's processes logged, of all nodes that answered."""
     problem: str
     """Why it proves nothing, in words; empty where it came to its end with a table."""
+    crashed: bool
+    """Whether a process of it crashed on a node, and it did not just fail to start or hang."""
     counters: list[Record]
     """One for each node; none where they were not asked for, or could not be read."""
 
@@ -52,6 +54,7 @@ def run(
     )
     after = port_counters.read(validation, nodes) if counted else {}
     nccl, problem = logs(validation, nodes, log), ""
+    crashed = not result.ok and ended.crashed(result, nodes, nccl)
     if not result.ok:
         warnings = nccl_debug.read(nccl).warnings
         problem = ended.why(result, f"{op}_perf", controller) + (f"; NCCL: {warnings[0]}" if warnings else "")
@@ -62,7 +65,7 @@ def run(
         validation.answers.why(TRANSPORT, before if isinstance(before, str) else str(after))
     elif counted and not problem:
         counters = port_counters.between(before, after, op, sizes)
-    return Start(op, result.stdout, result.stderr, nccl, problem, counters)
+    return Start(op, result.stdout, result.stderr, nccl, problem, crashed, counters)
 
 
 def logs(validation: ValidationRun, nodes: Sequence[str], log: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.defaults import COLLECTIVE_TRIES, GATING_SIZE_BYTES
 from railbed.effects.journal import now_iso
@@ -13,13 +14,14 @@ from railbed.judge.proof import RINGED
 from railbed.judge.transport import CLAIM as TRANSPORT
 from railbed.parse import nccl_debug
 from railbed.parse.nccl_debug import NcclLog
-from railbed.validate import collective_search, collective_start, group_choice
+from railbed.validate import collective_search, collective_start, crash_search, group_choice
 from railbed.validate.answers import disturbed
+from railbed.validate.blame_search import Budget
 from railbed.validate.collective_table import NAME, data_s, judged_log, missed, sizes_of
 from railbed.validate.conditions import watch, words
 from railbed.validate.counters import Counters, prove
 from railbed.validate.patience import Patience
-from railbed.validate.validation_run import ValidationRun
+from railbed.validate.validation_run import Crash, ValidationRun
 
 PATTERN = "collective.*"
 BESIDE = (TRANSPORT, nccl_transport.LOG, nccl_transport.GPUDIRECT)
@@ -70,7 +72,9 @@ def run(validation: ValidationRun) -> None:
             validation.answers.why(claim, f"no collective came to its end: {problem}")
     if validation.scope.asks(TRANSPORT):
         _transport(validation, largest)
-    collective_search.run(validation)
+    budget = Budget()
+    crash_search.run(validation, budget)
+    collective_search.run(validation, budget)
 
 
 def _estimate(validation: ValidationRun, wanted: dict[int, list[str]]) -> str:
@@ -226,6 +230,12 @@ def _start(
     for one in starts:
         if one.problem:
             validation.answers.why(f"collective.{one.op}@{k}", one.problem)
+        if one.crashed:
+            named = ended.accused(f"{one.stdout}\n{one.stderr}", nodes, one.nccl)
+            claim = f"collective.{one.op}@{k}"
+            validation.crashes.append(
+                Crash(claim, one.op, tuple(nodes), sizes, one.problem, tuple(named), evidence)
+            )
         for question in validation.scope.get(f"collective.{one.op}@{k}"):
             record = judged_log(one.stdout, question, nodes, machine)
             if record is not None:

@@ -33,6 +33,7 @@ from railbed.validate import (
     manifest,
     node_collectives,
     on_node,
+    optics,
     port_errors,
     rails,
     records,
@@ -56,6 +57,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.RAILS.step, rails.run),
     (measurements.COLLECTIVES.step, collectives.run),
     (measurements.PORT_COUNTERS.step, port_errors.run),
+    (measurements.OPTICS.step, optics.run),
     (measurements.STORAGE.step, storage.run),
     (measurements.CHECKPOINT.step, checkpoint.run),
     (measurements.JOB.step, job.run),
@@ -164,6 +166,7 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
     )
     with acceptance.together(validation, needed=shared and widen):
         step(measurements.PORT_COUNTERS.step, port_errors.begin)
+        step(measurements.OPTICS.step, optics.begin)
         for name, work in STEPS[1:]:
             step(name, work)
     return seconds

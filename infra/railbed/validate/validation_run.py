@@ -20,6 +20,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.schedulers import NodeScheduler
 from railbed.errors import RailbedError
+from railbed.judge.optics import Port
 from railbed.parse.port_errors import Counts
 from railbed.parse.slurm import Job, NodeState
 from railbed.validate.answers import Answers
@@ -28,6 +29,20 @@ from railbed.validate.scope import Scope
 Progress = Callable[[str], None]
 """Hears one line per step of a validation."""
 EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A collective that crashed."""
+
+    claim: str
+    op: str
+    nodes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    problem: str
+    accused: tuple[str, ...]
+    """Nodes that its errors name."""
+    evidence: str
 
 
 @dataclass
@@ -53,6 +68,10 @@ class ValidationRun:
     """Node → how reaching it failed."""
     known: Mapping[str, Identity] = field(default_factory=dict)
     """Node → what it showed of itself when it was accepted; empty in a run that accepts it anew."""
+    ports_before: dict[str, dict[str, Port]] = field(default_factory=dict)
+    """Node → its rails' ports by device, as they were before the rails carried data."""
+    crashes: list[Crash] = field(default_factory=list)
+    """Collectives that crashed; one that ran to its end in a later try has its verdict all the same."""
     dead_rails: dict[str, str] = field(default_factory=dict)
     """Node → why a job over its rails would hang."""
     port_counts: Mapping[str, Counts | str] = field(default_factory=dict)

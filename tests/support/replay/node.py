@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from tests.support import node_trees
 from tests.support.node_trees import Tree
-from tests.support.replay import dcgm, devices, ethernet, leftovers
+from tests.support.replay import dcgm, devices, ethernet, leftovers, optics
 
 from railbed.contract import Node
 from railbed.validate.node import acs, read_requests, scheduler_files
@@ -89,7 +89,7 @@ def facts(cluster: str) -> dict[str, Any]:
             "state": "4: ACTIVE", "phys_state": "5: LinkUp", "width": "16", "speed": "32.0 GT/s PCIe", "there": True,
             "rate": machine["nic"]["rate"], "mtu": 0, "address": "", "gid": True, "classes": True,
             "congestion": "not shown", "errors": {},
-            "keys": ["0xffff", "0x8012"],
+            "keys": ["0xffff", "0x8012"], "port": copy.deepcopy(optics.PORT),
         }
         for switch in machine["switches"] for nic in switch["nics"]
     }  # fmt: skip
@@ -102,7 +102,7 @@ def facts(cluster: str) -> dict[str, Any]:
         "packages": {},
         "unmunge": 0, "enroot": "4.0.1", "nvidia_smi": "", "other_files": {}, "says": {}, "logins": 6, "step": 0,
         "slurmd": "active", "gdrcopy": "2.5", "gdrcopy_mode": "666", "watches": {},
-        "processes": {}, "shared": [], "semaphores": [],
+        "processes": {}, "shared": [], "semaphores": [], "link_tool": "mstlink",
     }  # fmt: skip
 
 

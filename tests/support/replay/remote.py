@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.replay import clusters, dcgm, node, suite
+from tests.support.replay import clusters, dcgm, node, optics, suite
 from tests.support.replay.cables import Cables
 from tests.support.replay.jobs import Jobs, Said
 from tests.support.replay.node import DATA, HEALTHY, Machine, template
@@ -77,6 +77,7 @@ class Cluster:
         self.silent: set[str] = set(self.table.get("silent", []))
         self.cables = Cables(contract, machines, self.silent, self.table)
         self.asked: dict[str, int] = dict.fromkeys(machines, 0)
+        self.ports_read: dict[str, int] = dict.fromkeys(machines, 0)
         self.counted: dict[str, int] = dict.fromkeys(machines, 0)
         self.messages: dict[str, int] = dict.fromkeys(machines, 18)
         self.orders: list[str] = []
@@ -122,6 +123,11 @@ class Cluster:
             return self._client(name, line)
         if "dcgmi diag" in line:
             return dcgm.diagnosed(self.machines[name], line)
+        if optics.asked(line):
+            with self.lock:
+                self.ports_read[name] += 1
+                reading = min(self.ports_read[name], 2) - 1
+            return 0, optics.printed(self.machines[name], line, reading), ""
         if "lldpcli" in line or "ibnetdiscover" in line:
             return self.cables.answer(name, line)
         words = shlex.split(line)

@@ -16,6 +16,7 @@ FIXTURES = {
     "dcgmi-diag": "parse/dcgmi_diag: version-4.json version-4-hot.json truncated.json hostile.json",
     "dcgmi-health": "parse/dcgmi_health: healthy.json failure.json truncated.json hostile.json",
     "ethtool-module": "parse/ethtool_module: qsfp.txt dark.txt truncated.txt hostile.txt",
+    "ethtool-statistics": "parse/ethtool_statistics: good.txt errors.txt truncated.txt hostile.txt",
     "fi_rma_bw": "parse/fi_rma_bw: efa.txt slow.txt truncated.txt hostile.txt",
     "fio": "parse/fio: two-jobs.json full-disk.json truncated.json hostile.json",
     "ibdev2netdev": "parse/ibdev2netdev: roce.txt damaged.txt truncated.txt hostile.txt",

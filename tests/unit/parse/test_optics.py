@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railbed.parse import ethtool_module, mlxlink, optics
+from railbed.parse import ethtool_module, ethtool_statistics, mlxlink, optics
 
 DATA = Path(__file__).parent.parent / "data" / "parse"
 
@@ -87,6 +87,23 @@ def test_one_lane_has_other_words() -> None:
 def test_a_module_that_cannot_be_read() -> None:
     found = module("refused.txt")
     assert found["errors"] == ["Invalid argument"] and found["temperature_c"]["values"] == []
+
+
+def test_a_copper_cable_is_named_and_has_no_limits() -> None:
+    found = port("copper.txt")
+    assert (found["cable"], found["technology"]) == (
+        "Passive copper cable",
+        "Copper cable, passive, unequalized",
+    )
+    assert (found["symbol_errors"], found["effective_errors"], found["outside"]) == (2, 7, [])
+    assert module("copper.txt")["technology"] == "0xa0 (Copper cable unequalized)"
+
+
+def test_counters_of_a_driver_by_their_names() -> None:
+    found = ethtool_statistics.plain((DATA / "ethtool_statistics" / "errors.txt").read_text())
+    assert (found["counters"]["rx_pcs_symbol_err_phy"], found["counters"]["link_down_events_phy"]) == (41, 4)
+    refused = ethtool_statistics.plain((DATA / "ethtool_statistics" / "refused.txt").read_text())
+    assert refused == {"counters": {}, "errors": ["no stats available"], "unread": []}
 
 
 def test_limits_of_nothing_are_none() -> None:

@@ -29,6 +29,7 @@ SHORTEST_S = 1.0
 FILLERS = (" ", "\t", "0", "a", ",", ":", "[", "(", "{", '"', "' - '", "error ", "a ", "0 ", "a: ", "\x1b[")
 OPENINGS = {
     "ethtool-module": ("Module temperature : ", "Rcvr signal avg optical power(", "Laser rx power low ", "netlink error: "),
+    "ethtool-statistics": ("NIC statistics:\n     rx_packets: ", "     rx_packets", "no stats "),
     "fi_rma_bw": ("{", "ft_", "bytes #sent total\n1k 1k ", "name bytes iters\n", "- { xfer_size: 1, "),
     "ibdev2netdev": ("mlx5_0 port 1 ==> ", "mlx5_0 port 1 (", "0000:19:00.0 mlx5_0 (", "mlx5_0 port 1 ==> ib0 ("),
     "iblinkinfo": ("CA: ", "Switch", 'CA: a:\n 0x1 1 1[ ] ==( )==> 2 1[ ] "', "CA: a:\n 0x1 1 1[ ] ==( 4X "),

@@ -17,7 +17,7 @@ from railbed.contract import Contract
 from railbed.effects.scheduler import Scheduler
 from railbed.fault_search import decide, read
 from railbed.run import Result
-from railbed.validate import collective_search, collectives
+from railbed.validate import collectives
 from railbed.validate.answers import Answers, judged
 from railbed.validate.scope import Question, Scope, select
 from railbed.validate.validation_run import ValidationRun
@@ -64,7 +64,13 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
     """Validates; ``slow``: of which nodes together a run is slow; ``busy``: nodes that are busy while pairs run."""
 
     def validated(
-        slow: Slow, *, busy: tuple[str, ...] = (), crashes: Slow = lambda _: False, rail: str = ""
+        slow: Slow,
+        *,
+        busy: tuple[str, ...] = (),
+        crashes: Slow = lambda _: False,
+        rail: str = "",
+        said: str = "srun: error: h100-2: task 2: Segmentation fault (core dumped)",
+        drained: str = "",
     ) -> tuple[ValidationRun, list[str], list[str]]:
         started, lines = list[str](), list[str]()
 
@@ -73,10 +79,12 @@ def run(pairs: Contract, tmp_path: Path, fake_remote: Any) -> Any:
                 nodes = re.search(r"--nodelist=(\S+)", line)[1].split(",")  # type: ignore[index]
                 started.append(",".join(nodes))
                 if crashes(nodes):
-                    return Result((), 139, "", "srun: error: Segmentation fault")
+                    return Result((), 139, "", said)
                 return Result((), 0, printed(nodes, 0.05 if slow(nodes) else HEALTHY), "")
             states = [
-                f"NodeName={n.name} Gres=gpu:8 State=IDLE Partitions=batch" for n in pairs.nodes if n.rails
+                f"NodeName={n.name} Gres=gpu:8 State={'IDLE+DRAIN' if n.name == drained and started else 'IDLE'} Partitions=batch"
+                for n in pairs.nodes
+                if n.rails
             ]
             return Result((), 0, "\n".join(states) if line.startswith("scontrol show node") else "", "")
 
@@ -165,6 +173,54 @@ def test_pairs_that_crash_say_nothing(run: Any) -> None:
     assert "no test of round 1 says anything" in record.detail["search"]["stopped"]
 
 
+def test_a_node_with_which_every_pair_crashes_is_named(run: Any) -> None:
+    validation, started, lines = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes)
+    record = four(validation)
+    assert (record.verdict, record.detail["guilty"]) == (Verdict.FAIL, [["h100-2", "node"]])
+    assert record.reason.startswith("it crashed: all_reduce_perf on h100-2 crashed (SIGSEGV)")
+    assert "; pairs of nodes name h100-2 node, confidence 0.95 (" in record.reason
+    (culprit,) = blame.culprits(validation.answers.complete())
+    assert (culprit.node, culprit.part, culprit.confidence) == ("h100-2", "node", blame.DIRECT)
+    assert (validation.folder / "evidence/collectives/crash-all_reduce.json").exists()
+    assert any(line.startswith(f"{FOUR} crashed: a search among 4 nodes") for line in lines)
+    assert sum(one.count(",") == 1 for one in started) == record.detail["search"]["runs"] > 0
+
+
+@pytest.mark.parametrize(
+    ("crashes", "said"),
+    [
+        (lambda nodes: len(nodes) == 4, "every pair of nodes that ran comes to its end"),
+        (lambda nodes: {"h100-0", "h100-2"} <= set(nodes), "no node in all of its pairs"),
+        (lambda _: True, "it crashes over every pair of nodes"),
+    ],
+)
+def test_a_crash_that_no_node_makes_alone_names_nobody(run: Any, crashes: Slow, said: str) -> None:
+    validation, _, lines = run(lambda _: False, crashes=crashes)
+    found = next(one for one in validation.answers.complete() if one.claim == FOUR)
+    assert found.verdict is Verdict.UNPROVEN and blame.culprits(validation.answers.complete()) == []
+    assert found.reason.startswith("all_reduce_perf on h100-2 crashed") and any(
+        said in one for one in lines
+    ), lines
+
+
+def test_pairs_that_crash_on_busy_nodes_name_nobody(run: Any) -> None:
+    validation, _, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, busy=("h100-2",))
+    assert next(one for one in validation.answers.complete() if one.claim == FOUR).verdict is Verdict.UNPROVEN
+
+
+def test_a_node_that_crashed_and_was_drained_since_is_named_as_the_obstacle(run: Any) -> None:
+    validation, started, _ = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, drained="h100-2")
+    found = next(one for one in validation.answers.complete() if one.claim == FOUR)
+    assert found.verdict is Verdict.UNPROVEN and all(one.count(",") == 3 for one in started)
+    assert found.reason.endswith("; blocked by scheduler.state: h100-2 is IDLE+DRAIN")
+
+
+def test_a_node_that_failed_by_itself_explains_a_crash(run: Any) -> None:
+    validation, started, lines = run(lambda _: False, crashes=lambda nodes: "h100-2" in nodes, rail="h100-2")
+    assert validation.answers.of(FOUR) is None and all(one.count(",") == 3 for one in started)
+    assert f"no search for who made {FOUR} crash: h100-2 failed claims of its own" in lines
+
+
 def test_a_slow_rail_explains_it_and_nothing_is_searched(run: Any) -> None:
     validation, started, _ = run(lambda nodes: "h100-2" in nodes, rail="h100-2")
     assert "search" not in four(validation).detail
@@ -172,7 +228,7 @@ def test_a_slow_rail_explains_it_and_nothing_is_searched(run: Any) -> None:
 
 
 def test_the_budget_is_said_where_it_ends_a_search(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collective_search, "Budget", lambda: _budget(2))
+    monkeypatch.setattr(collectives, "Budget", lambda: _budget(2))
     validation, _, _ = run(lambda nodes: "h100-2" in nodes)
     assert "the budget of 2 runs is used up" in four(validation).reason
     assert json.loads(json.dumps(four(validation).detail["search"]))["verdict"] == "unproven"

@@ -44,6 +44,13 @@ class Fault:
     clear: Callable[[FaultContext, Injected], None]
     on: str = "worker"
     """What the host must be: a key of ``faults.HOSTS``."""
+    of: str = ""
+    """The fault that this one is with another parameter; empty where it is none."""
+
+    @property
+    def family(self) -> str:
+        """What it counts as, among all faults."""
+        return self.of or self.name
 
     @property
     def on_rail(self) -> bool:

@@ -40,7 +40,7 @@ FAULTS = {
               cable_faults.down, cable_faults.up),
         *(
             Fault(name, gpu.layer, ["NODE", "GPU"], list(gpu.claims), gpu.part,
-                  host_acts.gpu_broken, host_acts.gpu_mended)
+                  host_acts.gpu_broken, host_acts.gpu_mended, of=gpu.of)
             for name, gpu in GPU_FAULTS.items()
         ),
         *(
@@ -53,7 +53,7 @@ FAULTS = {
               service_faults.server_down, service_faults.server_up, "data server"),
         Fault("node-drained", "scheduler", ["NODE"], ["scheduler.state"], "scheduler",
               service_faults.drained, service_faults.resumed),
-        Fault("node-unreachable", "node", ["NODE"], [], "", cable_faults.unreachable, cable_faults.reachable),
+        Fault("node-unreachable", "cable", ["NODE"], [], "", cable_faults.unreachable, cable_faults.reachable),
         Fault("driver-mismatch", "software", ["NODE"], ["node.driver", "node.packages"], "driver",
               software_faults.driver_other, software_faults.driver_back),
         Fault("driver-half-installed", "software", ["NODE"], ["node.driver", "node.packages"], "driver",
@@ -73,6 +73,14 @@ HOSTS: dict[str, Callable[[Contract], list[str]]] = {
     "data server": lambda contract: [name for one in contract.filesystems[:1] for name in one.data_servers],
 }
 """What a fault may act on → its names in a cluster."""
+
+
+def different() -> list[Fault]:
+    """The faults, of those of one family only the first that breaks the same claims."""
+    found: dict[tuple[str, ...], Fault] = {}
+    for fault in FAULTS.values():
+        found.setdefault((fault.family, *fault.claims) if fault.of else (fault.name,), fault)
+    return list(found.values())
 
 
 def hosts(contract: Contract, fault: Fault) -> list[str]:

@@ -66,13 +66,16 @@ class GpuFault:
     xids: tuple[int, ...] = ()
     """Logged at once, in this order."""
     claims: tuple[str, ...] = ()
+    of: str = ""
+    """As of ``fault.Fault``."""
 
 
 HARMLESS = (13, 63, 94)
 """Codes that say nothing of the hardware, or of which the node may go on."""
 GPU_FAULTS = {
     MISSING: GpuFault("gpu", claims=("node.gpus",)),
-    "gpu-lost": GpuFault("gpu", entries={"err": "15"}, xids=(79,), claims=("node.gpus", "node.dcgm", "node.xid")),
+    # The driver reaches it over PCIe no more (NVIDIA, "XID Errors", 79).
+    "gpu-lost": GpuFault("pcie", entries={"err": "15"}, xids=(79,), claims=("node.gpus", "node.dcgm", "node.xid")),
     "gpu-hang": GpuFault("gpu", entries={"hang": "1"}, xids=(119,), claims=("node.xid",)),
     "gpu-ecc": GpuFault(
         "gpu", entries={"ecc_unc_vol_dram": "1", "ecc_unc_agg_dram": "1", "remap_unc": "1", "remap_pending": "1"},
@@ -99,7 +102,7 @@ GPU_FAULTS = {
     ),
     "nvlink-slow": GpuFault("nvlink", entries={f"nvlink{LINK}_mbps": "13281"}, claims=("node.nvlink",)),
     **{
-        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",))
+        f"xid-{number}": GpuFault("gpu", xids=(number,), claims=() if number in HARMLESS else ("node.xid",), of="xid")
         for number in XIDS
     },
 }  # fmt: skip

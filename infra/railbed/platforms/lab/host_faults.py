@@ -133,7 +133,7 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         "limits", "limits", ("node.limits",), *_limited("slurmd.service", "LimitNOFILE=1024"),
     ),
     "logins-open": HostFault(
-        "logins", "logins", ("node.logins",),
+        "scheduler", "logins", ("node.logins",),
         *_edited("/etc/pam.d/sshd", "sed -i '/pam_slurm_adopt/d' /etc/pam.d/sshd"),
     ),
     "machine-other": HostFault(
@@ -142,6 +142,11 @@ HOST_FAULTS: Mapping[str, HostFault] = {
         f" mount --bind {KEPT}/machine-id /etc/machine-id", "umount /etc/machine-id || :",
     ),
     # What jobs run
+    "job-leftover": HostFault(
+        "job", "leftovers", ("node.leftovers",),
+        "systemd-run --quiet --unit=railbed-fault-leftover --uid=2000 --gid=2000 sleep infinity",
+        "systemctl stop railbed-fault-leftover",
+    ),
     "training-stack-missing": HostFault(
         "job", "", ("job.*", "gpu.*"), "mount -t tmpfs -o size=1m tmpfs /opt/railbed/training",
         "umount /opt/railbed/training || :",
