@@ -9,11 +9,11 @@ import pytest
 from railbed import contract as contracts
 from railbed.claims import Verdict
 from railbed.contract import Contract
-from railbed.defaults import NCCL_LOG_BYTES
 from railbed.errors import ContractError, UsageError
 from railbed.run import run
 from railbed.validate import collective_programs
 from railbed.validate.answers import Answers, total
+from railbed.validate.collective_programs import NCCL_LOG_BYTES
 from railbed.validate.scope import Scope, select
 
 TEN_GB = 10 * 1000**3
