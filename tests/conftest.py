@@ -32,8 +32,12 @@ def _publishers() -> Iterator[None]:
     def wheels(release: str, wanted: Sequence[Any], lists: object, cache: Path, say: object) -> str:
         return "0" * 12
 
+    def found(wanted: Sequence[Any], cache: Path) -> LocalRepository:
+        return own("", wanted, cache, None)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("railbed.effects.publishers.armoured", stand_in)
+        patch.setattr("railbed.effects.local_repository.find", found)
         patch.setattr("railbed.effects.local_repository.ensure", own)
         patch.setattr("railbed.effects.local_wheels.ensure", wheels)
         yield

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 from tests.program.clouds.recording import Run, run
 
 from railbed import plan as plans
 from railbed import platforms, spec
-from railbed.effects import contract_store
+from railbed.catalog import load_release
+from railbed.effects import contract_store, local_repository, local_wheels
+from railbed.effects.mirror.wheels import lists as wheel_lists
 from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
 from railbed.platforms.metal import fabric
 
 ROOT = Path(__file__).resolve().parents[2]
+OWN = local_repository.LocalRepository(
+    "0123456789ab",
+    "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nYQ==\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    "0" * 40,
+    {},
+)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
 
 
@@ -29,7 +39,7 @@ def no_calls(token: str, _args: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("Pulumi.yaml", "infra", "examples"):
+    for name in ("Pulumi.yaml", "infra", "examples", "tools"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -122,3 +132,60 @@ def test_ironic_is_told_all_that_the_spec_says(checkout: Path) -> None:
     assert (green["vlan"], green["bios"], green["disk"]) == (0, {}, {})
     assert made[0]["bios"] == {"Sriov": "Enabled"}
     assert made[2]["bios"] == {}
+
+
+# Taken before tests/conftest.py puts what stands for it in its place.
+find = local_repository.find
+
+
+@pytest.fixture
+def said(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the program says, over an empty cache."""
+    lines: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", lines.append)
+    monkeypatch.setattr(local_repository, "find", find)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(checkout / "cache"))
+    return lines
+
+
+def test_a_preview_fetches_nothing_and_says_what_a_run_fetches(
+    said: list[str], checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(*_: object) -> None:
+        raise AssertionError("a preview fetches")
+
+    for part in (local_repository, local_wheels):
+        monkeypatch.setattr(part, "ensure", fetched)
+    planned = plans.plan(spec.load(ROOT / "examples/metal-cluster.yaml"))
+    assert planned.wheels
+    work = Workspace(Path.cwd(), "test")
+    done = run(lambda: platforms.build(planned, work), answers, no_calls, preview=True)
+    assert len(said) == 2 and "the training stack's wheels" in said[0] and "own repository" in said[1]
+    assert "local" not in {one["name"] for one in done.contract["software"]["repositories"]}
+    assert not (checkout / "cache").exists()
+
+    # Of what the cache has, the preview shows the contract of a run.
+    monkeypatch.setattr(local_repository, "find", lambda *_: OWN)
+    locked = wheel_lists(Path.cwd(), load_release(planned.software.release))
+    digest = local_wheels.digest_of(planned.wheels, locked)
+    (checkout / "cache/railbed/wheels" / digest).mkdir(parents=True)
+    said.clear()
+    done = run(lambda: platforms.build(planned, work), answers, no_calls, preview=True)
+    (own,) = [one for one in done.contract["software"]["repositories"] if one["name"] == "local"]
+    assert (own["wheels"], own["uri"].rpartition("/")[0].rpartition("/")[2], said) == (digest, OWN.digest, [])
+
+
+def test_a_plain_run_fetches_once_and_says_so(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetched(what: str, found: Any) -> Callable[..., Any]:
+        def ensure(*given: Any) -> Any:
+            given[-1](f"fetches {what}")
+            return found
+
+        return ensure
+
+    monkeypatch.setattr(local_wheels, "ensure", fetched("wheels", "1" * 12))
+    monkeypatch.setattr(local_repository, "ensure", fetched("packages", OWN))
+    _, done = made("metal-cluster")
+    assert said == ["fetches wheels", "fetches packages"]
+    (own,) = [one for one in done.contract["software"]["repositories"] if one["name"] == "local"]
+    assert own["wheels"] == "1" * 12

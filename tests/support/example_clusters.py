@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest import mock
 
 from tests.support.node_trees import KINDS, Tree, kind
 
 from railbed import contract, plan, spec
 from railbed.effects.workspace import Workspace
 from railbed.hardware import NodeFacts, facts
-from railbed.platforms import assemble, repositories
+from railbed.platforms import assemble
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.metal import fabric, nodes
@@ -44,8 +43,7 @@ def cluster_of(example: str) -> contract.Contract:
         file = Path(folder) / f"{name}.yaml"
         file.write_text(text)
         planned = plan.plan(spec.load(file))
-    with mock.patch.object(repositories, "of", return_value=[]):
-        return metal(planned) if planned.platform == "metal" else _cloud(planned)
+    return metal(planned) if planned.platform == "metal" else _cloud(planned)
 
 
 def _cloud(planned: plan.ClusterPlan) -> contract.Contract:

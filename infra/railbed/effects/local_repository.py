@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from railbed.defaults import BUILD_TIMEOUT_S
@@ -65,6 +66,20 @@ def ensure(
         ):
             if not place.is_dir():
                 place = _build(release, wanted, place.parent, say)
+    return _read(place)
+
+
+def find(wanted: Sequence[Artefact], cache: Path) -> LocalRepository | None:
+    """The one that an earlier `ensure` left, maybe without some optional sources; None where there is none. Fetches nothing."""
+    optional = [one for one in wanted if one.optional]
+    for lacking in (some for count in range(len(optional) + 1) for some in combinations(optional, count)):
+        place = repositories_dir(cache) / digest_of([one for one in wanted if one not in lacking])
+        if place.is_dir():
+            return _read(place)
+    return None
+
+
+def _read(place: Path) -> LocalRepository:
     key = (place / KEY).read_text()
     fingerprint = openpgp.fingerprint_of(key, str(place / KEY))
     return LocalRepository(place.name, key, fingerprint, _carried((place / "Packages").read_text()))

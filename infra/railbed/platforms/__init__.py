@@ -10,6 +10,7 @@ import datetime
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,19 @@ def _part(kind: str, part: str) -> Any:
 
 
 def build(plan: ClusterPlan, work: Workspace) -> pulumi.Output[Any]:
-    """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC."""
+    """Declares the plan's resources on its platform; the output is the contract as JSON data, with the stack's MAC.
+
+    A preview fetches no packages and no wheels. A run fetches them unless `fetch` has: a plain ``pulumi up`` comes here first.
+    """
+    import pulumi
+
     from railbed.platforms.cloud.engine_errors import without_traceback
 
     site = site_of(plan.platform, work)
-    # Before anything is made: without its keys no node could install anything.
-    repositories.of(plan, site.work.published_keys)
+    listed = repositories.previewed if pulumi.runtime.is_dry_run() else repositories.of
+    # Before anything is made: without their keys no node could install anything.
+    sources = listed(plan, work.published_keys, pulumi.log.info)
+    site = replace(site, sources=tuple(sources))
     output: pulumi.Output[Any] = _part(plan.platform, "platform").build(plan, site)
     return output.apply(without_traceback(lambda body: contract_store.authenticated(site.work, body)))
 
@@ -98,7 +106,8 @@ def prepare(plan: ClusterPlan, work: Workspace, say: Say) -> None:
 
 
 def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:
-    """Gets publishers' keys, and packages that no repository gives nodes, before anything is made; again, it takes no time.
+    """Gets publishers' keys, packages that no repository gives nodes, and the training stack's wheels, before anything is made;
+    again, it takes no time.
 
     Raises what ``repositories.of`` raises.
     """

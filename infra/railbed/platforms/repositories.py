@@ -19,7 +19,7 @@ MIRROR_KEY = "railbed:cluster.software.mirror.key"
 Say = Callable[[str], None]
 
 
-def of(plan: ClusterPlan, keys: Path, say: Say = lambda _: None) -> list[contract.Repository]:
+def of(plan: ClusterPlan, keys: Path, say: Say) -> list[contract.Repository]:
     """``keys``: folder of copies of publishers' keys. Makes the cluster's own repository and fetches the training stack's
     wheels, unless the cache has them.
 
@@ -27,7 +27,34 @@ def of(plan: ClusterPlan, keys: Path, say: Say = lambda _: None) -> list[contrac
     another mirror's key than the spec pins, and HostError without gpg; and what `local_repository.ensure` and
     `local_wheels.ensure` raise.
     """
-    return [*published(plan, keys), *_own(plan, say)]
+    listed = published(plan, keys)
+    if not (plan.archives or plan.wheels):
+        return listed
+    wheels = ""
+    if plan.wheels:
+        wheels = local_wheels.ensure(plan.software.release, plan.wheels, _locked(plan), cache_dir(), say)
+    made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), say)
+    return [*listed, _own(made, wheels)]
+
+
+def previewed(plan: ClusterPlan, keys: Path, say: Say) -> list[contract.Repository]:
+    """The same for a preview: without fetching packages or wheels; says what a run would fetch. Raises as `published`.
+
+    The cluster's own repository is left out where the cache lacks it: its key is made with it.
+    """
+    listed = published(plan, keys)
+    if not (plan.archives or plan.wheels):
+        return listed
+    wheels = local_wheels.digest_of(plan.wheels, _locked(plan)) if plan.wheels else ""
+    if wheels and not (local_wheels.wheels_dir(cache_dir()) / wheels).is_dir():
+        say("not in the cache yet, fetched by `up`: the training stack's wheels (a few GB)")
+    made = local_repository.find(plan.archives, cache_dir())
+    if made is None:
+        say(
+            "not in the cache yet, fetched by `up`: the cluster's own repository; the contract shown lacks it"
+        )
+        return listed
+    return [*listed, _own(made, wheels)]
 
 
 def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
@@ -35,31 +62,21 @@ def published(plan: ClusterPlan, keys: Path) -> list[contract.Repository]:
     return [_keyed(planned, keys) for planned in plan.software.repositories]
 
 
-def _own(plan: ClusterPlan, say: Say) -> list[contract.Repository]:
-    if not (plan.archives or plan.wheels):
-        return []
-    wheels = _wheels(plan, say)
-    made = local_repository.ensure(plan.software.release, plan.archives, cache_dir(), say)
-    return [
-        contract.Repository(
-            name="local",
-            uri=f"file:{NODE_REPOSITORY}/{made.digest}/",
-            suite=FLAT,
-            components=[],
-            signed_by=made.key,
-            fingerprint=made.fingerprint,
-            packages=made.packages,
-            wheels=wheels,
-        )
-    ]
+def _own(made: local_repository.LocalRepository, wheels: str) -> contract.Repository:
+    return contract.Repository(
+        name="local",
+        uri=f"file:{NODE_REPOSITORY}/{made.digest}/",
+        suite=FLAT,
+        components=[],
+        signed_by=made.key,
+        fingerprint=made.fingerprint,
+        packages=made.packages,
+        wheels=wheels,
+    )
 
 
-def _wheels(plan: ClusterPlan, say: Say) -> str:
-    if not plan.wheels:
-        return ""
-    release = plan.software.release
-    locked = lists(find_root(), load_release(release))
-    return local_wheels.ensure(release, plan.wheels, locked, cache_dir(), say)
+def _locked(plan: ClusterPlan) -> dict[str, str]:
+    return lists(find_root(), load_release(plan.software.release))
 
 
 def _keyed(planned: PlannedRepository, keys: Path) -> contract.Repository:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from railbed.contract import Contract
+from railbed.contract import Contract, Repository
 from railbed.effects.workspace import Workspace
 
 
@@ -17,6 +17,8 @@ class Site:
     """None before the first `up`, or where there is none that holds."""
     new_host_keys: frozenset[str] = field(default_factory=frozenset)
     """Instance ids whose host key may be another one in this run."""
+    sources: tuple[Repository, ...] = ()
+    """Package sources of the contract, each with its key."""
 
     @property
     def stack(self) -> str:

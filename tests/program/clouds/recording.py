@@ -66,12 +66,14 @@ class Recorder(pulumi.runtime.Mocks):
         return self.calls(args.token, dict(args.args))
 
 
-def run(build: Callable[[], pulumi.Output[Any]], answers: Answers, calls: Calls) -> Run:
-    """Runs ``build`` (``platforms.build`` of a plan) to its contract."""
+def run(
+    build: Callable[[], pulumi.Output[Any]], answers: Answers, calls: Calls, *, preview: bool = False
+) -> Run:
+    """Runs ``build`` (``platforms.build`` of a plan) to its contract; ``preview``: as for one, with every output known."""
     recorder, options, value = Recorder(answers, calls), {}, []
     # An earlier test in this process may have closed the thread's loop (asyncio.run does).
     asyncio.set_event_loop(asyncio.new_event_loop())
-    pulumi.runtime.set_mocks(recorder, project="railbed", stack="test")
+    pulumi.runtime.set_mocks(recorder, project="railbed", stack="test", preview=preview)
 
     def keep(args: pulumi.ResourceTransformationArgs) -> None:
         options[(args.type_, args.name)] = args.opts

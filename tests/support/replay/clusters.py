@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import yaml
 
@@ -13,7 +12,7 @@ from railbed import contract, plan, spec
 from railbed.effects import observations
 from railbed.effects.workspace import Workspace
 from railbed.hardware import NodeFacts, facts
-from railbed.platforms import assemble, repositories
+from railbed.platforms import assemble
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.metal import fabric, nodes
@@ -86,10 +85,9 @@ def p5(folder: Path) -> contract.Contract:
         for one in planned.filesystems
     }
     before = cluster.PreviousContract(names={}, host_keys={})
-    with mock.patch.object(repositories, "of", return_value=[]):
-        made = cluster.build_contract(
-            planned, Site(Workspace(folder, "replay")), statuses, mounts, lambda _: None, before
-        )
+    made = cluster.build_contract(
+        planned, Site(Workspace(folder, "replay")), statuses, mounts, lambda _: None, before
+    )
     return contract.validated(made, "replay")
 
 

@@ -145,13 +145,13 @@ def test_one_folder_takes_no_second_build_of_a_package(
 
 @pytest.fixture
 def real() -> Iterator[None]:
-    """The function itself, which no other test runs (tests/conftest.py)."""
+    """The functions themselves, which no other test runs (tests/conftest.py)."""
     import importlib
 
-    stand_in = local_repository.ensure
+    ensure, find = local_repository.ensure, local_repository.find
     importlib.reload(local_repository)
     yield
-    local_repository.ensure = stand_in
+    local_repository.ensure, local_repository.find = ensure, find
 
 
 @pytest.mark.usefixtures("real")
@@ -258,6 +258,7 @@ def test_an_optional_source_that_cannot_be_had_is_said_and_left_out(
         sha256="0" * 64 if fault == "hash" else sha256(body), built=True, optional=True,
     )  # fmt: skip
     asked, said = wanted(site, debs), list[str]()
+    assert local_repository.find([source, *asked], tmp_path) is None and not site.asked
     made = local_repository.ensure("2026.99", [source, *asked], tmp_path, said.append)
     assert [line for line in said if line.startswith("leaves out perftest 25.10, and nodes do without: ")]
     assert made.digest == local_repository.digest_of(asked), "the same name each time that it lacks"
@@ -270,7 +271,11 @@ def test_an_optional_source_that_cannot_be_had_is_said_and_left_out(
     )
     site.files["/perftest.tar.gz"] = body
     right = source.model_copy(update={"sha256": sha256(body)})
+    count = len(site.asked)
+    assert local_repository.find([source, *asked], tmp_path) == made
+    assert len(site.asked) == count, "a preview asks nobody"
     whole = local_repository.ensure("2026.99", [right, *asked], tmp_path, said.append)
+    assert local_repository.find([right, *asked], tmp_path) == whole
     folder = local_repository.repositories_dir(tmp_path) / whole.digest
     assert (folder / source_file("perftest", source.url)).read_bytes() == body, "taken once it can be had"
     with pytest.raises(FetchError, match="not the one that was published"):

@@ -137,12 +137,12 @@ def test_what_cannot_be_had_ends_up_before_anything_is_made(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     planned = plan.plan(spec.load(EXAMPLES / "aws-cluster.yaml"))
     with pytest.raises(Unreachable, match="cannot be fetched"):
-        repositories.of(planned, tmp_path / "keys")
+        repositories.of(planned, tmp_path / "keys", print)
 
 
 def test_the_contract_says_which_wheels_controllers_serve_and_which_nodes_these_are(tmp_path: Path) -> None:
     planned = plan.plan(spec.load(EXAMPLES / "aws-cluster.yaml"))
-    listed = repositories.of(planned, tmp_path)
+    listed = repositories.of(planned, tmp_path, print)
     assert [one.name for one in listed if one.wheels] == ["local"]
     for own, served in ((listed, True), ([one for one in listed if not one.wheels], False)):
         made = assemble.cluster(planned, "test", [controller()], [], own)

@@ -180,11 +180,11 @@ def planned(**mirror: str) -> plan.ClusterPlan:
 
 def test_the_mirror_s_key_is_checked_before_anything_is_made(tmp_path: Path) -> None:
     with_header = KEY.replace("\n\n", "\nComment: of somebody else\n\n", 1)
-    first, *vendors = repositories.of(planned(key=with_header), tmp_path)
+    first, *vendors = repositories.of(planned(key=with_header), tmp_path, print)
     assert vendors and all(one.signed_by == pinned(KEY, FINGERPRINT, "x") for one in vendors)
     assert first.signed_by.startswith("/usr/share/keyrings/")
     with pytest.raises(KeyRefused) as refused:
-        repositories.of(planned(fingerprint="0" * 40), tmp_path)
+        repositories.of(planned(fingerprint="0" * 40), tmp_path, print)
     assert refused.value.found == [FINGERPRINT] and "software.mirror" in refused.value.path
 
 
@@ -195,5 +195,5 @@ def test_without_gpg_the_spec_is_read_and_nothing_is_trusted(
     wanted = planned(url="https://elsewhere.example.org/")
     openpgp.pinned.cache_clear()
     with pytest.raises(HostError, match="gpg is not installed") as lacking:
-        repositories.of(wanted, tmp_path)
+        repositories.of(wanted, tmp_path, print)
     assert "gnupg" in lacking.value.hint

@@ -9,7 +9,7 @@ import yaml
 
 from railbed import contract, plan, spec
 from railbed.effects.workspace import Workspace, find_root
-from railbed.platforms import assemble
+from railbed.platforms import assemble, repositories
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.cluster import Mount, PreviousContract
 from railbed.platforms.cloud.members import Member, PoolStatus
@@ -43,9 +43,10 @@ def made(wanted: plan.ClusterPlan, known: PreviousContract) -> dict[str, Any]:
         members=[Member(id="i-ctl", address="10.0.0.99", host_keys=["ssh-ed25519 AAAA c"])]
     )
     mounts = {one.name: Mount(source="fs@tcp:/x") for one in wanted.filesystems}
+    work = Workspace(find_root(), "test")
     return cluster.build_contract(
         wanted,
-        Site(Workspace(find_root(), "test")),
+        Site(work, sources=tuple(repositories.of(wanted, work.published_keys, print))),
         statuses,
         mounts,
         lambda one: contract.Ssm(region="us-east-2", instance=one.id),

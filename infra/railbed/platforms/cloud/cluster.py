@@ -10,7 +10,7 @@ from pydantic import Field
 from railbed import contract
 from railbed.claims import FrozenModel
 from railbed.plan import ClusterPlan, PlannedPool, controller_names, node_names
-from railbed.platforms import assemble, repositories
+from railbed.platforms import assemble
 from railbed.platforms.cloud import blocks, boot, keys, members
 from railbed.platforms.cloud.members import Member, PoolStatus
 from railbed.platforms.site import Site
@@ -83,8 +83,8 @@ def build_contract(
 
         _take(names, pool.name, statuses[pool.name], _renamed(known, pool), nodes, missing, node)
     filesystems = [assemble.filesystem(one, **mounts[one.name].model_dump()) for one in plan.filesystems]
-    sources = repositories.of(plan, site.work.published_keys)
-    return assemble.unsealed(plan, site.stack, nodes, filesystems, sources, missing).sealed_json()
+    made = assemble.unsealed(plan, site.stack, nodes, filesystems, list(site.sources), missing)
+    return made.sealed_json()
 
 
 def _renamed(known: PreviousContract, pool: PlannedPool) -> PreviousContract:

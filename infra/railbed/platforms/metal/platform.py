@@ -8,7 +8,7 @@ import pulumi
 
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.plan import ClusterPlan, controller_names, node_names, require_acknowledged
-from railbed.platforms import assemble, repositories
+from railbed.platforms import assemble
 from railbed.platforms.cloud import support
 from railbed.platforms.cloud.engine_errors import without_traceback
 from railbed.platforms.metal import fabric, nodes
@@ -50,6 +50,4 @@ def _contract(plan: ClusterPlan, site: Site, facts: list[list[Any]]) -> dict[str
     emulated = any(flag for _, _, flag in facts)
     seen = plan.model_copy(update={"simulated": True}) if emulated else plan
     filesystems = [assemble.filesystem(one, one.existing) for one in plan.filesystems]
-    return assemble.cluster(
-        seen, site.stack, listed, filesystems, repositories.of(plan, site.work.published_keys)
-    ).as_json()
+    return assemble.cluster(seen, site.stack, listed, filesystems, list(site.sources)).as_json()
