@@ -6,11 +6,13 @@ import http.client
 import importlib.util
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +24,8 @@ from tests.support.contracts import sealed
 
 from railbed import contract
 from railbed.configure import inventory
+from railbed.defaults import NODE_WHEELS
+from railbed.effects import wheel_set
 from railbed.effects.mirror.folder import Folder
 from railbed.effects.mirror.wheels import write_index
 
@@ -137,6 +141,27 @@ def test_another_file_than_the_lists_is_not_installed(served: Served, tmp_path: 
     done = bring(served, tmp_path / "node/training", served.page)
     assert done.returncode == 1 and "DO NOT MATCH THE HASHES" in done.stderr.upper(), done.stderr
     assert not list((tmp_path / "node").glob("*training*"))
+    assert f"`rm {NODE_WHEELS}/{DIGEST}.whole`; then `railbed converge`" in done.stderr
+    assert "controller 127.0.0.1 has a file that is damaged or gone" in done.stderr
+
+
+def test_a_damaged_file_is_named_with_its_cure_and_other_failures_without(
+    served: Served, tmp_path: Path
+) -> None:
+    (torch,) = served.folder.rglob("torch-*.whl")
+    torch.write_bytes(torch.read_bytes()[:-1])
+    done = bring(served, tmp_path / "node/training", served.page)
+    assert done.returncode == 1 and f"{DIGEST}.whole" in done.stderr
+    (served.folder / DIGEST).rename(served.folder / "wheels")
+    done = bring(served, tmp_path / "mirrored/training", served.page.replace(DIGEST, "wheels"))
+    assert "the mirror 127.0.0.1 has a file that is damaged or gone: `railbed software mirror`" in done.stderr
+    torch = served.folder / "wheels/2.99.0" / torch.name
+    torch.unlink()
+    done = bring(served, tmp_path / "lacking/training", served.page.replace(DIGEST, "wheels"))
+    assert done.returncode == 1 and "damaged or gone" in done.stderr
+    shutil.rmtree(served.folder / "wheels")
+    done = bring(served, tmp_path / "down/training", served.page)
+    assert done.returncode == 1 and "damaged or gone" not in done.stderr
 
 
 def test_the_program_lists_no_folder_and_leaves_none(served: Served, tmp_path: Path) -> None:
@@ -181,16 +206,67 @@ def serving(**changes: Any) -> contract.Contract:
     return sealed(made.model_copy(update={"software": software, "classes": classes, **changes}))
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    folder = tmp_path_factory.mktemp("wheels")
+def recorded_with(folder: Path, damage: Callable[[Path], object] = str) -> Recorded:
+    """The roles over a set of one wheel in the cache, once ``damage`` was done to the wheel."""
     place = folder / "cache" / DIGEST
-    place.mkdir(parents=True)
+    (place / "2.99.0").mkdir(parents=True)
+    (place / "2.99.0/helper-1-py3-none-any.whl").write_bytes(wheel("helper", "1", {"helper.py": "X = 1\n"}))
+    write_index(Folder(place, folder, print), "2.99.0")
+    wheel_set.remember(place)
+    damage(place / "2.99.0/helper-1-py3-none-any.whl")
     extra = folder / "extra.json"
     extra.write_text(
         json.dumps({"railbed_wheels_carried": {"from": str(place), "to": f"/opt/railbed/wheels/{DIGEST}"}})
     )
     return record(folder / "checkout", serving(), container=False, tags="wheels,training_stack", extra=extra)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return recorded_with(tmp_path_factory.mktemp("wheels"))
+
+
+def test_a_damaged_set_is_not_carried_and_the_next_up_reads_it(tmp_path: Path) -> None:
+    def flip(file: Path) -> None:
+        stat = file.stat()
+        file.write_bytes(bytes(file.stat().st_size))
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert wheel_set.unchanged(file.parents[1])
+
+    made = recorded_with(tmp_path, flip)
+    place = tmp_path / "cache" / DIGEST
+    failed = made.collector.nodes["ctl0"]
+    assert failed.failed_task.endswith("They are as they were fetched, and there is room for them")
+    assert (
+        f"damaged in {place}, not carried: 2.99.0/helper-1-py3-none-any.whl; `railbed up`" in failed.message
+    )
+    assert not [task for task in made.called["ctl0"] if "Carry" in task]
+    assert not wheel_set.unchanged(place)
+
+
+def room(to: Path, wanted_bytes: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/usr/bin/python3", ROOT / "roles/wheels/files/room.py", to, str(wanted_bytes)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_controller_without_room_names_the_figures(tmp_path: Path) -> None:
+    to = tmp_path / "wheels" / DIGEST
+    free = shutil.disk_usage(tmp_path).free
+    assert room(to, 1).returncode == (free < 2**30 + 1) == 0
+    full = room(to, 2 * free)
+    assert (
+        full.returncode == 1
+        and f"{to}: " in full.stderr
+        and f"GiB are free below {tmp_path}: " in full.stderr
+    )
+    assert f"(the set has {2 * free / 2**30:.1f}, 0.0 of it lie there, 1.0 stay free)" in full.stderr
+    # What a run that was cut off carried is not counted again.
+    to.mkdir(parents=True)
+    with (to / "torch.whl").open("wb") as sparse:
+        sparse.truncate(2 * free)
+    assert room(to, 2 * free).returncode == 0
 
 
 def test_controllers_serve_and_nodes_ask_them(recorded: Recorded) -> None:

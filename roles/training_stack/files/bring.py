@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,10 @@ LOAD_TIMEOUT_S = 120
 LAST_LINES = 15
 BEGUN = ".fetching-"
 BEFORE = ".before-"
+SERVED = "/opt/railbed/wheels"
+"""Where controllers have them (railbed.defaults.NODE_WHEELS)."""
+DAMAGED = ("DO NOT MATCH THE HASHES", "HTTP ERROR 404")
+"""What pip says of a file that is not the list's, and of one that the page lists and that is not there."""
 LOAD = "import torch, torch.distributed; print(torch.cuda.nccl.version())"
 
 
@@ -79,6 +84,22 @@ def fetch(requirements: Path, new: Path, page: str) -> None:
     run([*pip, f"--target={new}", f"--requirement={requirements}"], FETCH_TIMEOUT_S)
 
 
+def cure(page: str, said: str) -> str:
+    """A line for whoever serves a page with a file that is damaged or gone; empty where pip says something else."""
+    if not page or not any(one in said.upper() for one in DAMAGED):
+        return ""
+    host, digest = urlsplit(page).hostname, urlsplit(page).path.split("/")[1]
+    if re.fullmatch("[0-9a-f]{12}", digest):
+        return (
+            f"\ncontroller {host} has a file that is damaged or gone: there, as root, `rm {SERVED}/{digest}.whole`; then "
+            "`railbed converge` compares all of them and carries again what differs"
+        )
+    return (
+        f"\nthe mirror {host} has a file that is damaged or gone: "
+        "`railbed software mirror` compares all of them and fetches it again"
+    )
+
+
 def fetch_from_any(requirements: Path, new: Path, pages: list[str]) -> None:
     """The same of the first page that has them all. Raises Refused with what each said."""
     said = []
@@ -87,7 +108,7 @@ def fetch_from_any(requirements: Path, new: Path, pages: list[str]) -> None:
             fetch(requirements, new, page)
             return
         except Refused as refused:
-            said.append(f"{page}: {refused}" if page else str(refused))
+            said.append(f"{page}: {refused}{cure(page, str(refused))}" if page else str(refused))
             for left in new.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     raise Refused("\n".join(said))

@@ -39,7 +39,11 @@ def test_they_are_fetched_once_and_lie_as_a_mirror_has_them(site: Site, locked: 
     assert "index.html" in names and len(names) == len(files(site)) + 1 == 3
     site.asked.clear()
     assert fetched(locked, tmp_path) == place and not site.asked, "nobody is asked again"
-    assert {path.name for path in wheels_dir(tmp_path).iterdir()} == {"lock", place.name}
+    assert {path.name for path in wheels_dir(tmp_path).iterdir()} == {
+        "lock",
+        place.name,
+        f"{place.name}.seen.json",
+    }
 
 
 def test_another_list_or_system_has_a_name_of_its_own(locked: str) -> None:  # noqa: F811
