@@ -67,7 +67,7 @@ def _tries(validation: ValidationRun, machine: Machine, questions: Questions) ->
         ]
         waits_for = [disturbances[name] for name in pending if name in disturbances]
         if waits_for and not patience.pause(waits_for[0]):
-            break
+            pending = [name for name in pending if name not in disturbances]
     validation.answers.add(*last.values())
 
 

@@ -153,8 +153,9 @@ def test_a_busy_node_excuses_no_other(nodes: Nodes, monkeypatch: pytest.MonkeyPa
     found = nodes.run()
     assert found["h100-0"].verdict is Verdict.UNPROVEN and "processor pressure" in found["h100-0"].reason
     assert found["h100-1"].verdict is Verdict.PASS
-    # The budget for pauses is h100-0's: what it does not wait for is not measured again.
     assert found["h100-2"].verdict is Verdict.FAIL
+    assert sum("h100-2" in line for _, line in nodes.starts) == COLLECTIVE_TRIES
+    assert sum("h100-0" in line for _, line in nodes.starts) == 1, "no pause was left for it"
 
 
 def test_a_node_that_is_slow_once_passes(nodes: Nodes) -> None:
