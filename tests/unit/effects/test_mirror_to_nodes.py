@@ -18,13 +18,15 @@ import pytest
 import yaml
 from tests.unit.effects.test_mirror import Signer, Site, sha256, signers, site, stanza
 
-from railbed import catalog, contract, plan, platforms, spec
+from railbed import catalog, contract, plan, spec
 from railbed.configure import inventory
 from railbed.effects.mirror import mirror
 from railbed.effects.mirror.debian import Index
 from railbed.effects.workspace import Workspace
+from railbed.platforms import repositories
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
+from railbed.platforms.site import Site
 from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
@@ -81,7 +83,8 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
     }
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.PreviousContract(names={}, host_keys={})
-    here = platforms.site_of("lab", Workspace(ROOT, "test"))
+    work = Workspace(ROOT, "test")
+    here = Site(work, sources=tuple(repositories.of(wanted, work.published_keys, print)))
     return contract.validated(
         cluster.build_contract(wanted, here, statuses, mounts, lambda _: None, before), "test"
     )
