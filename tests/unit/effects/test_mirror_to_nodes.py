@@ -26,7 +26,7 @@ from railbed.effects.workspace import Workspace
 from railbed.platforms import repositories
 from railbed.platforms.cloud import cluster
 from railbed.platforms.cloud.members import Member, PoolStatus
-from railbed.platforms.site import Site
+from railbed.platforms.site import Site as ProgramSite
 from railbed.software.artefacts import artefacts
 
 __all__ = ["signers", "site"]
@@ -84,7 +84,7 @@ def made(wanted: plan.ClusterPlan) -> contract.Contract:
     mounts = {one.name: cluster.Mount(source="fs@tcp:/a") for one in wanted.filesystems}
     before = cluster.PreviousContract(names={}, host_keys={})
     work = Workspace(ROOT, "test")
-    here = Site(work, sources=tuple(repositories.of(wanted, work.published_keys, print)))
+    here = ProgramSite(work, sources=tuple(repositories.of(wanted, work.published_keys, print)))
     return contract.validated(
         cluster.build_contract(wanted, here, statuses, mounts, lambda _: None, before), "test"
     )
