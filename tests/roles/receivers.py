@@ -13,7 +13,7 @@ from railbed.contract import site
 UNIT = "prometheus-alertmanager.service"
 SECRETS = {
     "oncall": "pd-key-0123", "chat": "https://hooks.test/services/T0/B0/xyz", "mail": "relay-password", "tickets": "token-77",
-    "hidden": "https://hook.test/v1/secret-address",
+    "beats": "token-78", "hidden": "https://hook.test/v1/secret-address",
 }  # fmt: skip
 ALERTS = site.Alerts(
     receivers=[
@@ -24,7 +24,7 @@ ALERTS = site.Alerts(
             to=["ops@hpc.test", "lead@hpc.test"], login="railbed",
         ),
         site.Receiver(name="tickets", kind="webhook", file="token", url="https://tickets.test/alerts"),
-        site.Receiver(name="hidden", kind="webhook", file="url"),
+        site.Receiver(name="beats", kind="webhook", file="token", url="https://beats.test/cluster"),
         site.Receiver(
             name="storage", kind="email", file="none", smarthost="relay.test:25", sender="a@hpc.test",
             to=["storage@hpc.test"], require_tls=False,
@@ -36,7 +36,7 @@ ALERTS = site.Alerts(
         site.AlertRoute(severity="critical", teams=[], receivers=["oncall", "mail"]),
         site.AlertRoute(severity="warning", teams=["network", "scheduler"], receivers=["tickets"]),
     ],
-    heartbeat="hidden",
+    heartbeat="beats",
     repeat_h=6,
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from tests.roles.apart import Site
 from tests.roles.conftest import Recorded
 from tests.roles.receivers import ACCOUNT, ALERTS, SECRETS, UNIT, prepared, variables
 
+from railbed.contract import site
 from railbed.run import Result, run
+from railbed.spec.alert_checks import URL_FILE_SINCE
 
 CONFIG, DEFAULTS = "prometheus/railbed-alertmanager.yml", "default/prometheus-alertmanager"
 RULES, RECEIVERS = "prometheus/railbed-rules/sending.yml", "prometheus/railbed-receivers"
@@ -26,6 +29,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Site:
     made = prepared(tmp_path_factory.mktemp("alerting"))
     all_of_them = variables(made.folder, ALERTS)
     fewer = ALERTS.model_copy(update={"heartbeat": "", "routes": [], "receivers": ALERTS.receivers[1:2]})
+    shared = ALERTS.model_copy(update={"heartbeat": "chat", "receivers": ALERTS.receivers[1:2], "routes": []})
+    hidden = site.Receiver(name="hidden", kind="webhook", file="url")
+    by_file = shared.model_copy(update={"default": ["hidden"], "heartbeat": "hidden", "receivers": [hidden]})
     wrong = ALERTS.model_copy(update={"default": ["nobody-knows"]})
     keep = "mkdir {0}; cp -a etc/prometheus etc/default units.json {0}/; "
     made.run(
@@ -35,6 +41,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Site:
         # amtool finds fault with what it is shown.
         "mv bin/amtool aside; printf '#!/bin/sh\necho bad receiver; exit 1\n' > bin/amtool; chmod +x bin/amtool",
         made.step("refused", variables(made.folder, wrong)), "mv aside bin/amtool; " + keep.format("refused"),
+        made.step("shared", variables(made.folder, shared)), keep.format("shared"),
+        # Takes what only 0.26 and later know.
+        "mv bin/amtool aside; printf '#!/bin/sh\n' > bin/amtool; chmod +x bin/amtool",
+        made.step("by-file", variables(made.folder, by_file)), "mv aside bin/amtool; " + keep.format("by-file"),
         made.step("off", variables(made.folder, None)), keep.format("off"), made.step("off-again", variables(made.folder, None)),
         "echo own > etc/prometheus/alertmanager.yml; sed -i 's/inactive/active/' units.json",
         made.step("own", variables(made.folder, None)), keep.format("own"),
@@ -61,14 +71,14 @@ def test_the_host_has_configuration_and_secrets_that_only_the_daemon_reads(host:
         of(host, "on", CONFIG).stat().st_mode & 0o777 == 0o640
         and of(host, "on", CONFIG).stat().st_gid == 4242
     )
-    for name in ("oncall", "chat", "mail", "tickets"):
+    for name in ("oncall", "chat", "mail", "tickets", "beats"):
         file = of(host, "on", f"{RECEIVERS}/{name}")
         assert file.read_text() == SECRETS[name]
         assert (file.stat().st_mode & 0o777, file.stat().st_uid) == (0o400, 4242)
         assert SECRETS[name] not in of(host, "on", CONFIG).read_text()
     assert f"restart {UNIT}" in of(host, "on", "done").read_text()
     assert not host.failed("again") and not host.changed("again"), host.out("again")
-    for step in ("on", "fewer", "refused", "off"):
+    for step in ("on", "fewer", "refused", "shared", "by-file", "off"):
         assert not [name for name, secret in SECRETS.items() if secret in host.out(step)], step
 
 
@@ -83,7 +93,7 @@ def test_it_answers_nobody_else_and_prometheus_hands_over_and_watches_it(host: S
 
 def test_each_receiver_is_what_the_spec_says_and_carries_the_runbook(host: Site) -> None:
     receivers = {one["name"]: one for one in config(host)["receivers"]}
-    assert set(receivers) == {"nobody", "chat", "storage+oncall", "oncall+mail", "tickets", "hidden"}
+    assert set(receivers) == {"nobody", "chat", "storage+oncall", "oncall+mail", "tickets", "Heartbeat"}
     assert receivers["nobody"] == {"name": "nobody"}
     (mail,), (pager,) = (
         receivers["oncall+mail"]["email_configs"],
@@ -100,13 +110,39 @@ def test_each_receiver_is_what_the_spec_says_and_carries_the_runbook(host: Site)
     assert slack["channel"] == "#cluster" and ".Annotations.runbook_url }}\n" in slack["text"]
     (relay,) = receivers["storage+oncall"]["email_configs"]
     assert relay["require_tls"] is False and "auth_username" not in relay
-    (hook,), (beat,) = receivers["tickets"]["webhook_configs"], receivers["hidden"]["webhook_configs"]
+    (hook,), (beat,) = receivers["tickets"]["webhook_configs"], receivers["Heartbeat"]["webhook_configs"]
     assert (
         hook["http_config"]["authorization"]["credentials_file"].endswith("/tickets")
         and hook["send_resolved"]
     )
-    assert beat["url"] == SECRETS["hidden"] and not beat["send_resolved"]
+    assert beat["url"] == "https://beats.test/cluster" and not beat["send_resolved"]
     assert config(host)["route"]["repeat_interval"] == "6h"
+
+
+def test_who_gets_the_heartbeat_and_alerts_is_told_of_the_end_of_alerts(host: Site) -> None:
+    assert not host.failed("shared"), host.out("shared")
+    found = {one["name"]: one["slack_configs"] for one in config(host, "shared")["receivers"][1:]}
+    assert {name: one["send_resolved"] for name, (one,) in found.items()} == {
+        "chat": True,
+        "Heartbeat": False,
+    }
+
+
+def test_a_secret_address_stays_in_its_file(host: Site) -> None:
+    assert not host.failed("by-file"), host.out("by-file")
+    for one in config(host, "by-file")["receivers"][1:]:
+        (hook,) = one["webhook_configs"]
+        assert hook["url_file"] == "/etc/prometheus/railbed-receivers/hidden" and "url" not in hook
+    assert of(host, "by-file", f"{RECEIVERS}/hidden").read_text() == SECRETS["hidden"]
+    assert SECRETS["hidden"] not in of(host, "by-file", CONFIG).read_text()
+
+
+def test_an_alertmanager_that_would_show_a_secret_address_takes_none(host: Site) -> None:
+    version = run([str(program("amtool")), "--version"], check=False)
+    said = re.search(r"version (\d+)\.(\d+)", version.stdout + version.stderr)
+    assert said
+    done = run([str(program("amtool")), "check-config", of(host, "by-file", CONFIG)], check=False)
+    assert (done.returncode == 0) == ((int(said[1]), int(said[2])) >= URL_FILE_SINCE), done.stdout
 
 
 def amtool(file: Path, *words: str) -> Result:
@@ -134,14 +170,14 @@ def test_what_amtool_refuses_is_not_put_in_place(host: Site) -> None:
         ("alertname=RailFlaps severity=warning team=network", "tickets"),
         ("alertname=GpuHot severity=warning team=compute", "chat"),
         ("alertname=OfTheSite", "chat"),
-        ("alertname=Watchdog severity=none team=monitoring", "hidden"),
+        ("alertname=Watchdog severity=none team=monitoring", "Heartbeat"),
     ],
 )
 def test_an_alert_goes_to_its_receiver_and_to_no_other(host: Site, labels: str, receiver: str) -> None:
     file = of(host, "on", CONFIG)
     right = amtool(file, "config", "routes", "test", f"--verify.receivers={receiver}", *labels.split())
     assert right.returncode == 0 and right.stdout.split()[0] == receiver, right.stdout + right.stderr
-    for other in {"chat", "oncall+mail", "storage+oncall", "tickets", "hidden", "nobody"} - {receiver}:
+    for other in {"chat", "oncall+mail", "storage+oncall", "tickets", "Heartbeat", "nobody"} - {receiver}:
         wrong = amtool(file, "config", "routes", "test", f"--verify.receivers={other}", *labels.split())
         assert wrong.returncode != 0, other
 

@@ -34,9 +34,6 @@ STEP_MIN = {"NodeDrainedLong": 30}
 """Minutes between the values of a case, where that is more than one: a day of minutes takes long."""
 DOWN_SINCE_FRIDAY = {
     "RailDown": {'railbed_rdma_port_state{device="mlx5_3",instance="a"}': "4x48 1x200"},
-    "ManyRailsDown": {
-        f'railbed_rdma_port_state{{device="mlx5_3",instance="{one}"}}': "4x48 1x200" for one in "abcd"
-    },
     "NvlinkDown": {'railbed_nvlink_link_gbytes_per_s{gpu="5",link="3"}': "26.5x48 0x200"},
     "PcieLinkNarrower": {'railbed_pcie_link_width{address="0000:18:00.0",kind="gpu"}': "16x48 8x700"},
 }
@@ -199,6 +196,63 @@ def test_what_went_down_on_friday_still_fires_on_monday(tmp_path: Path, name: st
     ]
     done = told(tmp_path, tests, 30)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("promtool")
+@pytest.mark.parametrize(("healthy", "fires"), [(300, True), (600, False)])
+def test_so_few_rails_of_a_large_fleet_are_no_one_cause(tmp_path: Path, healthy: int, fires: bool) -> None:
+    def port(instance: str) -> str:
+        return f'railbed_rdma_port_state{{device="mlx5_3",instance="{instance}",role="compute"}}'
+
+    series = {port(f"n{one}"): "4x10" for one in range(healthy)} | {port(one): "4x3 1x10" for one in "abcd"}
+    done = told(tmp_path, [firing("ManyRailsDown", series, 8, fires)])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("promtool")
+def test_rails_that_many_lost_long_ago_mute_no_other(tmp_path: Path) -> None:
+    series = {
+        f'railbed_rdma_port_state{{device="mlx5_3",instance="{one}",role="compute"}}': "4x5 1x95"
+        for one in "abcd"
+    }
+    tests = [firing(name, series, at, fires) for name, at, fires in
+             (("ManyRailsDown", 20, True), ("ManyRailsDown", 90, False), ("RailDown", 90, True))]  # fmt: skip
+    done = told(tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("promtool")
+def test_a_node_that_goes_down_after_many_is_told_of(tmp_path: Path) -> None:
+    """Of nodes that are down for long no alert is left that mutes it; the runbook's own is there for each of them."""
+    long_ago = {f'up{{job="node",instance="{one}",role="compute"}}': "1x5 0x95" for one in "abcd"}
+    series = {**long_ago, 'up{job="node",instance="e",role="compute"}': "1x80 0x20"}
+    tests = [
+        firing("ManyNodesDown", series, 20, True), firing("ManyNodesDown", series, 90, False),
+        firing("NodeDown", series, 90, True),
+    ]  # fmt: skip
+    done = told(tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs("promtool")
+def test_an_alert_says_which_node_or_what_else_it_is_about(tmp_path: Path) -> None:
+    """What says neither would be one message with all others that do not (template alertmanager.yml.j2, group_by)."""
+    tests = []
+    for name, case in CASES.items():
+        given = case["fires"] if isinstance(case["fires"], list) else [case["fires"]]
+        for series in given:
+            one = firing(name, {of_a_host(key): values for key, values in series.items()}, case["at"], True)
+            query = f'count(ALERTS{{alertname="{name}",alertstate="firing",instance="",subject=""}})'
+            one["promql_expr_test"].append({"expr": query, "eval_time": f"{case['at']}m"})
+            if STEP_MIN.get(name, 1) == 1:
+                tests.append(one)
+    done = told(tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def of_a_host(series: str) -> str:
+    """As Prometheus keeps it: with the instance that it was asked of."""
+    return series if "instance=" in series else series.replace("{", '{instance="h100-3",', 1)
 
 
 @needs("promtool")

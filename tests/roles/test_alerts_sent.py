@@ -11,6 +11,7 @@ import pytest
 from tests.roles.alerting import needs
 from tests.roles.live_alerts import Received, asked, fire, free_port, receiving, running, within
 from tests.roles.receivers import ACCOUNT, ALERTS, SECRETS, prepared, variables
+from tests.roles.test_alerts import RULES
 
 pytestmark = needs("prometheus-alertmanager")
 CONFIG = "etc-of-it/railbed-alertmanager.yml"
@@ -46,7 +47,10 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
             "/etc/prometheus/railbed-receivers", str(host.folder / "etc-of-it/railbed-receivers")
         )
         here = f"http://127.0.0.1:{web}"
-        for there, path in (("https://tickets.test/alerts", "/tickets"), (SECRETS["hidden"], "/beat")):
+        for there, path in (
+            ("https://tickets.test/alerts", "/tickets"),
+            ("https://beats.test/cluster", "/beat"),
+        ):
             text = text.replace(there, here + path)
         for there in ("relay.test:25", "smtp.test:587"):
             text = text.replace(there, f"127.0.0.1:{relay}")
@@ -81,7 +85,12 @@ def test_a_webhook_gets_the_alert_with_its_token_and_the_runbook(chain: Chain) -
     _, token, body = next(one for one in chain.received.posts if one[0] == "/tickets")
     assert token == f"Bearer {SECRETS['tickets']}"
     assert body["alerts"][0]["annotations"]["runbook_url"] == "docs/runbooks/nics.md"
-    assert body["groupLabels"] == {"cluster": "small", "instance": "w-0", "device": "m0"}
+    assert body["groupLabels"] == {
+        "cluster": "small",
+        "instance": "w-0",
+        "device": "m0",
+        "severity": "warning",
+    }
 
 
 def test_pager_and_chat_get_the_summary_and_the_runbook(chain: Chain) -> None:
@@ -130,6 +139,7 @@ def test_a_relay_without_tls_gets_no_password_and_that_shows(chain: Chain) -> No
     assert not [mail for mail in chain.received.mails if "ops@hpc.test" in mail]
 
 
+CLUSTER_WIDE = ("SlurmControllerDown", "DrainedOverLimit", "ManyNodesDown")
 NODE_DOWN = {"alertname": "NodeDown", "severity": "critical", "team": "compute", "instance": "n-0"}
 RAIL_DOWN = {
     "alertname": "RailDown",
@@ -155,8 +165,23 @@ RAIL_DOWN = {
         ),
         (
             {"alertname": "ManyRailsDown", "severity": "critical", "team": "network", "device": "mlx5_7"},
-            {**RAIL_DOWN, "device": "mlx5_7", "instance": "n-2"},
-            {**RAIL_DOWN, "device": "mlx5_6", "instance": "n-2"},
+            {**RAIL_DOWN, "device": "mlx5_7", "instance": "n-2", "role": "compute"},
+            {**RAIL_DOWN, "device": "mlx5_6", "instance": "n-2", "role": "compute"},
+        ),
+        (
+            {"alertname": "ManyRailsDown", "severity": "critical", "team": "network", "device": "mlx5_8"},
+            {**RAIL_DOWN, "device": "mlx5_8", "instance": "n-4", "role": "spare"},
+            {**RAIL_DOWN, "device": "mlx5_8", "instance": "oss-0", "role": "storage"},
+        ),
+        (
+            {"alertname": "ManyNodesDown", "severity": "critical", "team": "compute", "subject": "nodes"},
+            {**NODE_DOWN, "instance": "n-5", "role": "compute"},
+            {**NODE_DOWN, "instance": "ctl1", "role": "controller"},
+        ),
+        (
+            {"alertname": "ManyNodesDown", "severity": "critical", "team": "compute", "subject": "nodes"},
+            {**NODE_DOWN, "instance": "n-6", "role": "spare"},
+            {**NODE_DOWN, "instance": "oss-1", "role": "storage"},
         ),
         (
             {"alertname": "HealthShared", "severity": "critical", "team": "compute", "code": "gpu-count"},
@@ -183,6 +208,34 @@ def test_a_cause_mutes_what_follows_from_it_and_nothing_else(
         return inhibited
 
     assert by(muted) and not by(sent) and not by(cause)
+
+
+def test_alerts_about_no_node_are_messages_of_their_own_and_a_severity_is_another(chain: Chain) -> None:
+    about = [
+        {"severity": "critical", "team": "scheduler", "alertname": one, **cluster_wide(one)}
+        for one in CLUSTER_WIDE
+    ]
+    of_node = [
+        {"alertname": name, "severity": severity, "team": "storage", "instance": "g-0"}
+        for name, severity in (("StorageReported", "critical"), ("HardwareUnread", "warning"))
+    ]
+    fire(chain.api, *about, *of_node)
+    names = {*CLUSTER_WIDE, "StorageReported", "HardwareUnread"}
+
+    def together() -> list[set[str]]:
+        found = [
+            {one["labels"]["alertname"] for one in group["alerts"]}
+            for group in asked(f"{chain.api}/alerts/groups")
+        ]
+        return [one for one in found if one & names]
+
+    within(lambda: set().union(*together()) >= names, "not all are there")
+    assert all(len(one) == 1 for one in together()), together()
+
+
+def cluster_wide(name: str) -> dict[str, str]:
+    """The labels that the rule adds."""
+    return {key: value for key, value in RULES[name]["labels"].items() if key == "subject"}
 
 
 def test_prometheus_hands_over_what_its_rules_say_and_sees_its_alertmanager(chain: Chain) -> None:

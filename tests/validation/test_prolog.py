@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from tests.validation.test_healthcheck import DATA, LOCAL, NODE, breaks
 
 from railbed.validate.node import gpu_state, prolog, store
-from railbed.validate.node.probe import Probe
+from railbed.validate.node.probe import Probe, Symptom
 from railbed.validate.node.start_refused import may_requeue
 
 REQUEUE = prolog.REQUEUE
@@ -137,6 +139,96 @@ def test_a_fault_that_is_gone_at_the_second_check_is_none(node: Any) -> None:
     assert done.returncode == 0 and state(node)["state"] == "IDLE"
 
 
+GUESSED_FIRST = """import os, re, sys
+key = re.sub("[^a-zA-Z0-9]", "_", " ".join(sys.argv[1:]))
+if key == "_q__x" and not os.path.exists({asked!r}):
+    open({asked!r}, "w").close()
+    sys.exit(0)
+if not os.path.exists({answers!r} + key + ".out"):
+    sys.exit(9)
+sys.stdout.write(open({answers!r} + key + ".out").read())
+sys.exit(int(open({answers!r} + key + ".rc").read() or 0))
+"""
+"""As a program that tells the minor numbers only the second time: until then the missing GPU's number is a guess."""
+
+
+def test_a_missing_gpu_that_is_named_otherwise_the_second_time_is_the_same_fault(node: Any) -> None:
+    answers, asked = str(DATA / "nvidia-smi/missing") + "/", str(node.folder / "asked")
+    node.script("nvidia-smi", GUESSED_FIRST.format(answers=answers, asked=asked))
+    done = start(node)
+    assert done.returncode == REQUEUE, done.stderr
+    assert state(node)["reason"].startswith("[railbed:healthcheck] gpu-missing")
+    (named,) = {
+        line.split("(")[1].split(")")[0] for line in done.stderr.splitlines() if "gpu-missing (" in line
+    }
+    assert named != "gpu 7", "the second look's, which knows the number"
+
+
+def test_another_rail_the_second_time_is_another_fault() -> None:
+    def fault(code: str, subject: str) -> Symptom:
+        return Symptom(code, subject, "")
+
+    lost, other = fault("gpu-missing", "gpu 7"), fault("gpu-missing", "gpu 3")
+    assert prolog.still_there([lost], [other, fault("gpu-ecc", "gpu 7")]) == [other]
+    assert prolog.still_there([fault("nic-down", "rail 3")], [fault("nic-down", "rail 4")]) == []
+
+
+HANGS = "import os, sys, time\nopen({asked!r}, 'a').write(' '.join(sys.argv[1:]) + '\\n')\ntime.sleep({s})\n"
+
+
+@pytest.fixture
+def left(node: Any) -> Any:
+    """A process that an earlier look left behind, as the health check notes it (proc_pid_stat(5))."""
+    process = subprocess.Popen(["sleep", "60"])
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    yield {"pid": process.pid, "started": fields[19]}
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("kept", [store.MEMORY, store.STARTS])
+def test_where_a_process_of_the_driver_hangs_no_start_leaves_another_one(
+    node: Any, left: dict[str, Any], kept: str
+) -> None:
+    asked = node.folder / "asked"
+    node.script("nvidia-smi", HANGS.format(asked=str(asked), s=0))
+    node.write(kept, json.dumps({"stuck": {"nvidia-smi -L": left}}))
+    done = start(node)
+    assert (done.returncode, done.stderr) == (0, "") and not asked.exists()
+    node.write(kept, json.dumps({"stuck": {"nvidia-smi -L": {**left, "started": "1"}, "garbage": 3}}))
+    start(node)
+    assert asked.exists(), "that process has ended: its number is another one's"
+
+
+def test_a_start_notes_the_process_that_it_could_not_end(node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one in state D: the kill does nothing. In this process, as only here can the kill be taken away."""
+    asked = node.folder / "asked"
+    node.script("nvidia-smi", HANGS.format(asked=str(asked), s=60))
+    node.want["health"]["start_check_s"] = 1.0
+    expectations = node.folder / "expectations.json"
+    expectations.write_text(json.dumps(node.want))
+    known = {
+        **node.environment(),
+        **JOB,
+        "RAILBED_EXPECTATIONS": str(expectations),
+        "FAKE_SLURM": str(node.slurm_file),
+    }
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as undying:
+        undying.setattr(subprocess.Popen, "kill", lambda self: None)
+        assert prolog.main() == prolog.START
+    (one,) = store.load(str(node.root) + store.STARTS)["stuck"].values()
+    try:
+        assert prolog.main() == prolog.START
+        assert len(asked.read_text().splitlines()) == 1
+    finally:
+        os.kill(one["pid"], signal.SIGKILL)
+        os.waitpid(one["pid"], 0)
+    assert prolog.main() == prolog.START
+    assert len(asked.read_text().splitlines()) == 2, "it has ended since"
+
+
 def test_the_health_check_ends_the_drain_of_a_start_where_the_fault_is_gone(node: Any) -> None:
     node.health()
     breaks(node, "no carrier")
@@ -210,11 +302,13 @@ def test_the_driver_tells_device_files(world: Any) -> None:
 
 def test_which_jobs_slurm_starts_elsewhere() -> None:
     assert may_requeue(BATCH)
+    assert may_requeue(BATCH.replace("BatchFlag=1", "BatchFlag=2")), "queued again before"
     for lost in (
         BATCH.replace("Requeue=1", "Requeue=0"),
         BATCH.replace("BatchFlag=1", "BatchFlag=0"),
         "",
         "NoRequeue=1 BatchFlag=1",
+        BATCH.replace("BatchFlag=1", "BatchFlag=01"),
     ):
         assert not may_requeue(lost)
 

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from railbed.errors import SpecError
 from railbed.spec.alerts import Alerts, Email, Webhook
 
+URL_FILE_SINCE = (0, 26)
+"""Version of Alertmanager that reads a webhook's address from a file. Earlier ones know it as part of the configuration only, and
+show it in their log and at /api/v2/status (prometheus/alertmanager, pull requests 3223 and 3228)."""
+ALERTMANAGER = {"debian 12": (0, 25), "ubuntu 24.04": (0, 26)}
+"""System → version of its package (packages.debian.org/bookworm/prometheus-alertmanager: 0.25.0-1+b4;
+packages.ubuntu.com/noble/prometheus-alertmanager: 0.26.0+ds-1)."""
 
-def check(alerts: Alerts, where: str, controllers: int) -> None:
-    """Raises the first SpecError that ``site.alerts`` deserves."""
+
+def check(alerts: Alerts, where: str, controllers: int, system: str) -> None:
+    """Raises the first SpecError that ``site.alerts`` deserves. ``system``: of the controllers, e.g. ``debian 12``."""
     if not controllers:
         raise SpecError(
             "alerts come from the controllers, and this service has none", path=where,
@@ -32,6 +39,7 @@ def check(alerts: Alerts, where: str, controllers: int) -> None:
             _email(one, f"{where}.receivers[{index}]")
         if isinstance(one, Webhook):
             _webhook(one, f"{where}.receivers[{index}]")
+            _address(one, f"{where}.receivers[{index}]", system)
 
 
 def _named(alerts: Alerts) -> Iterator[tuple[str, str]]:
@@ -56,4 +64,20 @@ def _webhook(one: Webhook, where: str) -> None:
         raise SpecError(
             "a bearer token needs an address that it is sent to over TLS", path=f"{where}.url", found=one.url,
             allowed="https://…", hint="write the address as https://, or remove `authenticated`", code="SPEC_CLEARTEXT",
+        )  # fmt: skip
+
+
+def _address(one: Webhook, where: str, system: str) -> None:
+    version = ALERTMANAGER.get(system)
+    if one.url is None and (version is None or version < URL_FILE_SINCE):
+        known = (
+            f"Alertmanager {'.'.join(map(str, version))} of {system}"
+            if version
+            else f"the Alertmanager of {system}"
+        )
+        raise SpecError(
+            f"{known} would show the webhook's secret address in its log and to whoever asks it", path=f"{where}.url",
+            found=None, allowed="an address without a secret, as `url`; ubuntu 24.04 keeps a secret one in its file",
+            hint="write `url` and `authenticated: true` (a bearer token in the file), or another `software.os`",
+            code="SPEC_CLEARTEXT",
         )  # fmt: skip

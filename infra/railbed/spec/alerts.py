@@ -52,7 +52,8 @@ class Webhook(SpecModel):
     name: Name
     """Of the receiver."""
     url: HookUrl | None = None
-    """Where it is sent to. Without it the address is a secret, the content of ``.railbed/<stack>/secrets/alerts.NAME``."""
+    """Where it is sent to. Without it the address is a secret, the content of ``.railbed/<stack>/secrets/alerts.NAME``: with
+    Alertmanager 0.26 (Ubuntu 24.04), as earlier ones show it."""
     authenticated: bool = False
     """Whether that file holds a bearer token, which is sent to ``url``."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import ssl
 
+from railbed import catalog
 from railbed.errors import SpecError
+from railbed.software import compat
 from railbed.spec import alert_checks, controllers
 from railbed.spec.cluster import ClusterSpec
 from railbed.spec.problems import key_path
@@ -26,7 +28,13 @@ def check(spec: ClusterSpec, where: str) -> None:
     if spec.site.homes is not None:
         _homes(spec, spec.site.homes, f"{site}.homes")
     if spec.site.alerts is not None:
-        alert_checks.check(spec.site.alerts, f"{site}.alerts", controllers.count(spec))
+        alert_checks.check(spec.site.alerts, f"{site}.alerts", controllers.count(spec), _system(spec))
+
+
+def _system(spec: ClusterSpec) -> str:
+    """Of the controllers, which have that of the first pool's machine."""
+    release = catalog.load_release(spec.software.release)
+    return spec.software.os or compat.system_of(release, catalog.load_machine(spec.pools[0].machine))
 
 
 def certificates(text: str) -> list[str]:

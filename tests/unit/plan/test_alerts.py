@@ -11,6 +11,7 @@ from tests.unit.plan.test_clock import codes, planned
 from tests.unit.plan.test_site import refused
 
 from railbed.contract import site as contract_site
+from railbed.errors import SpecError
 from railbed.platforms import services
 
 CLUSTER = "metal-cluster.yaml"
@@ -86,6 +87,27 @@ def test_what_would_reach_nobody_or_tell_a_secret_is_refused(
     wrong = refused(tmp_path, alerts=apart({**ALERTS, **changes}))
     assert wrong.code == code and where in str(wrong.path), wrong.as_text()
     assert "hunter2" not in wrong.as_text()
+
+
+HIDDEN = {"kind": "webhook", "name": "hook"}
+
+
+def test_a_secret_address_is_refused_where_alertmanager_would_show_it(tmp_path: Path) -> None:
+    alerts = apart({**ALERTS, "receivers": [MAIL, HIDDEN]})
+    with pytest.raises(SpecError) as wrong:
+        planned(
+            CLUSTER, tmp_path, site={"alerts": alerts}, software={"release": "2026.11", "os": "debian 12"}
+        )
+    assert wrong.value.code == "SPEC_CLEARTEXT" and str(wrong.value.path).endswith("receivers[1].url")
+    assert "0.25" in wrong.value.message and "authenticated: true" in wrong.value.hint
+    made = planned(
+        CLUSTER, tmp_path, site={"alerts": alerts}, software={"release": "2026.11", "os": "ubuntu 24.04"}
+    )
+    services_made = services.of(made)
+    assert services_made.alerts is not None and services_made.alerts.receivers[1].file == "url"
+    assert refused(tmp_path, "lab-cluster.yaml", alerts=alerts).code == "SPEC_CLEARTEXT", (
+        "the lab's hosts are Debian's"
+    )
 
 
 def test_hosts_by_themselves_have_no_controller_to_tell_anybody(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from railbed.validate.node import store
 from railbed.validate.node.controller import Controller
 from railbed.validate.node.drains import Drains, Memory, Settings
 from railbed.validate.node.health import HealthResult, run_checks
-from railbed.validate.node.probe import Probe, Stuck, Symptom
+from railbed.validate.node.probe import Probe, Symptom, read_stuck
 from railbed.validate.node.report import compose, parse
 
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
@@ -53,8 +53,7 @@ def main(arguments: list[str]) -> int:
         print(f"{path} does not say what this node should be: {wrong!r}", file=sys.stderr)
         return UNUSABLE
     before = store.load(root + store.MEMORY)
-    stuck = {key: Stuck(**store.known(Stuck, one)) for key, one in before.get("stuck", {}).items()}
-    probe = Probe(root, time.monotonic() + CHECKS_S, stuck)
+    probe = Probe(root, time.monotonic() + CHECKS_S, read_stuck(before.get("stuck")))
     seen = run_checks(probe, want, by_hand=by_hand)
     if by_hand:
         return _print(seen)

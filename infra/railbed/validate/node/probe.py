@@ -71,6 +71,16 @@ class Stuck:
     started: str
 
 
+def read_stuck(found: Any) -> dict[str, Stuck]:
+    """Command line → its process, from JSON that another version of the program may have written."""
+    known = found.items() if isinstance(found, dict) else ()
+    return {
+        key: Stuck(one["pid"], one["started"])
+        for key, one in known
+        if isinstance(one, dict) and isinstance(one.get("pid"), int) and isinstance(one.get("started"), str)
+    }
+
+
 class Probe:
     """How a check reads the node it runs on.
 
@@ -86,6 +96,10 @@ class Probe:
         self.deadline_s = deadline_s
         self.stuck = {key: one for key, one in (stuck or {}).items() if _started(one.pid) == one.started}
         self.silent: dict[str, Answer] = {}
+
+    def hangs(self, program: str) -> bool:
+        """Whether some process of the program, whatever it was asked, could not be ended."""
+        return any(line.split()[0] == program for line in self.stuck)
 
     def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Answer:
         """Runs a command to its end."""

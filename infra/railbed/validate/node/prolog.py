@@ -12,21 +12,23 @@ Python 3.9, standard library only.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 # Python is started with -I, which finds nothing beside the program.
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))
 
 from railbed.validate.node import gpu_state, store
-from railbed.validate.node.faults import drains
+from railbed.validate.node.faults import FAULTS, drains
 from railbed.validate.node.gpus import driver, healthy
 from railbed.validate.node.nics import nics
-from railbed.validate.node.probe import Finding, Probe, Symptom
+from railbed.validate.node.probe import Finding, Probe, Stuck, Symptom, read_stuck
 
 EXPECTATIONS_FILE = "/etc/railbed/expectations.json"
 START, REQUEUE = 0, 10
@@ -42,7 +44,8 @@ def quick_check(
     """Faults for which the node may be drained, and the job's GPUs as they are set."""
     findings: list[Finding] = [nics(probe, want)] if want.get("rails") else []
     gpus: list[gpu_state.Gpu] = []
-    if want.get("gpus"):
+    # Whatever is asked of a driver in which a process hangs would hang as well: one process more for each job.
+    if want.get("gpus") and not probe.hangs(gpu_state.QUERY[0]):
         answer = probe.run(gpu_state.QUERY)
         gpus = gpu_state.listed(answer.out)
         if answer.code or len(gpus) != int(want["gpus"]):
@@ -91,18 +94,48 @@ def main() -> int:
         check_s, confirm_s = (float(want["health"][key]) for key in ("start_check_s", "start_confirm_s"))
     except (KeyError, TypeError, ValueError) as wrong:
         return _say(f"job {job}: the expectations of this node are not those of this program: {wrong!r}")
-    faults, mine = quick_check(Probe(root, time.monotonic() + check_s), want, gpus)
+    stuck = known_stuck(root)
+    probe = Probe(root, time.monotonic() + check_s, stuck)
+    faults, mine = quick_check(probe, want, gpus)
     if faults:
         time.sleep(confirm_s)
-        again, mine = quick_check(Probe(root, time.monotonic() + SECOND_CHECK_S), want, gpus)
-        seen = {(one.code, one.subject) for one in faults}
-        faults = [one for one in again if (one.code, one.subject) in seen]
+        probe = Probe(root, time.monotonic() + SECOND_CHECK_S, probe.stuck)
+        again, mine = quick_check(probe, want, gpus)
+        faults = still_there(faults, again)
+    keep_stuck(root, stuck, probe.stuck)
     if faults:
         # Costs more than all else, and a start without a fault has no use for it.
         from railbed.validate.node.start_refused import refuse
 
         return _say(*refuse(root, want, faults, job, REQUEUE))
-    return _say(*set_back(Probe(root), mine))
+    probe = Probe(root, stuck=probe.stuck)
+    lines = set_back(probe, mine)
+    keep_stuck(root, stuck, probe.stuck)
+    return _say(*lines)
+
+
+def still_there(before: Sequence[Symptom], now: Sequence[Symptom]) -> list[Symptom]:
+    """The faults of now that were there before. Those of GPUs by their code alone: which number a missing one has is a guess
+    until the driver tells, and any of them is enough for the drain."""
+
+    def key(one: Symptom) -> tuple[str, str]:
+        return one.code, "" if FAULTS[one.code].part == "gpu" else one.subject
+
+    seen = {key(one) for one in before}
+    return [one for one in now if key(one) in seen]
+
+
+def known_stuck(root: str) -> dict[str, Stuck]:
+    """Processes that the health check and earlier starts could not end."""
+    kept = (store.load(root + path).get("stuck") for path in (store.MEMORY, store.STARTS))
+    return {line: one for found in kept for line, one in read_stuck(found).items()}
+
+
+def keep_stuck(root: str, before: dict[str, Stuck], now: dict[str, Stuck]) -> None:
+    """Writes down what hangs, where that is more than was known; in a file of its own, as the health check writes its anew."""
+    if now.items() - before.items():
+        content = {"stuck": {line: asdict(one) for line, one in now.items()}}
+        store.save(root + store.STARTS, json.dumps(content))
 
 
 def set_back(probe: Probe, gpus: Sequence[gpu_state.Gpu]) -> list[str]:

@@ -23,8 +23,9 @@ LOCK_S = 8.0
 
 def may_requeue(line: str) -> bool:
     """Whether Slurm starts the job elsewhere by itself, from its line of `scontrol show job --oneliner`: a batch job that did not
-    refuse to be requeued. An interactive one, or one of `--no-requeue`, would be cancelled (docs/reference/health.md)."""
-    return all(re.search(rf"(?:^|\s){key}=1(?:\s|$)", line) for key in ("Requeue", "BatchFlag"))
+    refuse to be requeued. An interactive one, or one of `--no-requeue`, would be cancelled (docs/reference/health.md). BatchFlag
+    is a count: Slurm adds to it where it requeues (SchedMD/slurm, src/slurmctld/job_mgr.c), so such a job comes with 2."""
+    return all(re.search(rf"(?:^|\s){one}(?:\s|$)", line) for one in ("Requeue=1", r"BatchFlag=[1-9]\d*"))
 
 
 def refuse(
