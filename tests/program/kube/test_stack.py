@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from typer.testing import CliRunner
 from railbed import flow, validate
 from railbed.cli import main
 from railbed.effects import acceptance, contract_store, schedulers
-from railbed.effects.workspace import Workspace
-from railbed.errors import Unsupported, UsageError
+from railbed.effects.workspace import Workspace, cache_dir
+from railbed.errors import RailbedError, Unsupported, UsageError
 
 pytestmark = pytest.mark.engine
 MADE = {
@@ -40,7 +41,9 @@ class Site:
     work: Workspace
 
     def up(self, nodes: int = 3, **platform: Any) -> flow.UpResult:
-        kube_stack.write(self.work, kube_stack.wanted(self.kubeconfig, nodes, **platform))
+        data = kube_stack.wanted(self.kubeconfig, nodes)
+        data["platform"] |= platform
+        kube_stack.write(self.work, data)
         return flow.up(self.work, lambda _: None)
 
     def railbed(self, *words: str) -> tuple[int, str]:
@@ -161,3 +164,34 @@ def test_a_destroy_waits_for_jobs_and_leaves_what_is_not_its_own(site: Site) -> 
     assert not any(
         one["spec"].get("taints") for path, one in site.cluster.objects.items() if "/nodes/" in path
     )
+
+
+def test_up_after_a_destroy_takes_the_tenants_namespace_again_and_no_others(site: Site) -> None:
+    priority = "/apis/scheduling.k8s.io/v1/priorityclasses/pretrain-kube-training"
+    site.cluster.put(priority, {"metadata": {"name": "pretrain-kube-training"}})
+    with pytest.raises(RailbedError, match="AlreadyExists"):
+        site.up()
+    assert "value" not in site.cluster.objects.pop(priority), "somebody else's object stays as it was"
+    site.up()
+    assert site.made() == MADE
+
+
+def test_another_operators_home_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_dir().parent))
+    homes = [site.work.root / name for name in ("ada", "bob")]
+    for home in homes:
+        home.mkdir()
+        shutil.copy(site.kubeconfig, home / "config")
+    before = versions(site)
+    monkeypatch.setenv("HOME", str(homes[0]))
+    site.up(kubeconfig="~/config")
+    assert versions(site) == before, "another path leads to the same cluster: nothing is made anew"
+    monkeypatch.setenv("HOME", str(homes[1]))
+    assert site.up(kubeconfig="~/config").changes.total == 0
+    state = next((site.work.local / "state").rglob(f"{kube_stack.STACK}.json")).read_text()
+    assert not [home for home in homes if str(home) in state] and "~/config" in state
+
+
+def versions(site: Site) -> dict[str, str]:
+    """Of what railbed made, but nodes' leases."""
+    return {path: site.cluster.objects[path]["metadata"]["resourceVersion"] for path in site.made()}
