@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,14 @@ class Site:
     cluster: kube_api.Cluster
     kubeconfig: Path
     work: Workspace
+    said: list[str] = field(default_factory=list)
 
     def up(self, nodes: int = 3, **platform: Any) -> flow.UpResult:
         data = kube_stack.wanted(self.kubeconfig, nodes)
         data["platform"] |= platform
         kube_stack.write(self.work, data)
-        return flow.up(self.work, lambda _: None)
+        self.said.clear()
+        return flow.up(self.work, self.said.append)
 
     def railbed(self, *words: str) -> tuple[int, str]:
         said = CliRunner().invoke(main.assemble([*words]), [*words, "--stack", kube_stack.STACK])
@@ -116,7 +118,7 @@ def test_again_nothing_changes_and_drift_is_mended(site: Site) -> None:
 
 def test_a_gate_opens_by_an_operators_word_and_nothing_is_certified(site: Site) -> None:
     contract = contract_store.load(site.work)
-    taint = {"key": "railbed/acceptance", "effect": "NoSchedule"}
+    taint = {"key": "railbed/acceptance", "value": "railbed-pretrain-kube", "effect": "NoSchedule"}
     assert all(site.cluster.node(one.api_name)["spec"]["taints"] == [taint] for one in contract.nodes)
     refused = validate.run(contract, site.work)
     assert str(refused.verdict) == "unproven" and site.cluster.node("gpu-0")["spec"]["taints"] == [taint]
@@ -145,9 +147,26 @@ def test_nodes_are_listed_drained_and_given_back(site: Site) -> None:
     assert "unschedulable" not in site.cluster.node("gpu-1")["spec"]
 
 
+def test_nodes_that_leave_lose_the_gate_and_what_stays_is_said(site: Site) -> None:
+    named = {one.name: one.api_name for one in contract_store.load(site.work).nodes}
+    acceptance.revoke(site.work, list(named))
+    assert site.railbed("node", "drain", "h100-32", "--reason", "shrink")[0] == 0
+    site.cluster.node(named["h100-31"])["metadata"]["labels"] = {}
+    site.cluster.node("gpu-2")["status"]["conditions"][0]["status"] = "Unknown"
+    done = site.up(nodes=32, gate=True)
+    assert [one.found for one in done.missing] == [31]
+    gone, left = (site.cluster.node(named[name]) for name in ("h100-32", "h100-31"))
+    assert (gone["spec"]["taints"], gone["metadata"]["annotations"], left["spec"]["taints"]) == ([], {}, [])
+    assert any(f"`kubectl uncordon {named['h100-32']}`" in line for line in site.said)
+    assert site.cluster.node("gpu-2")["spec"]["taints"], "one that is not ready stays the contract's"
+
+
 @pytest.mark.parametrize(
-    "words", [("node", "repair", "h100-1"), ("converge",), ("upgrade", "--to", "2026.12")], ids=" ".join
-)
+    "words",
+    [("node", "repair", "h100-1"), ("node", "settle"), ("node", "settle", "--yes"), ("converge",),
+     ("upgrade", "--to", "2026.12")],
+    ids=" ".join,
+)  # fmt: skip
 def test_what_needs_the_roles_is_refused(site: Site, words: tuple[str, ...]) -> None:
     with pytest.raises(Unsupported, match="a run of the roles"):
         CliRunner().invoke(
@@ -156,7 +175,14 @@ def test_what_needs_the_roles_is_refused(site: Site, words: tuple[str, ...]) -> 
 
 
 def test_a_destroy_waits_for_jobs_and_leaves_what_is_not_its_own(site: Site) -> None:
-    with pytest.raises(UsageError, match="jobs run"):
+    status, said = site.railbed("destroy")
+    words = " ".join(said.split())
+    assert status == 0 and "jobs go on" in words and "they stay" in words
+    assert (
+        "tenants team-a: quotas, network policies, roles and role bindings go; the namespaces stay, open"
+        in words
+    )
+    with pytest.raises(UsageError, match=r"jobs run .* network policies"):
         flow.destroy(site.work, lambda _: None)
     site.cluster.objects = {path: one for path, one in site.cluster.objects.items() if "/pods/" not in path}
     flow.destroy(site.work, lambda _: None)

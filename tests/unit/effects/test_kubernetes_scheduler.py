@@ -222,7 +222,9 @@ def test_a_persons_cordon_is_never_taken_for_railbeds(site: Site) -> None:
     assert scheduler.nodes()["h100-0"].reason == "fan"
     site.cluster.cordon("gpu-a", wanted=False)
     site.cluster.cordon("gpu-a")
-    assert objects.notes(site.cluster.node("gpu-a"))[objects.REASON] == "fan", "what railbed wrote is still there"
+    assert objects.notes(site.cluster.node("gpu-a"))[objects.REASON] == "fan", (
+        "what railbed wrote is still there"
+    )
     assert scheduler.nodes()["h100-0"].reason == objects.CORDONED
     assert not scheduler.resume("h100-0", "fan")
     left = scheduler.drain("h100-0", "another fan")
@@ -251,8 +253,12 @@ def test_nodes_that_left_lose_the_stacks_taint_and_no_others(site: Site) -> None
     scheduler.reserve(["h100-0"])
     site.cluster.cordon("former")
     assert scheduler.let_former_go() == ["former"], "it stays cordoned"
-    left = {name: site.cluster.node(name)["spec"]["taints"] for name in ("former", "anothers", "gpu-a", "gpu-b")}
-    assert left == {"former": [], "anothers": taints[1:], "gpu-a": taints[:1], "gpu-b": []}, "gpu-b is another machine"
+    left = {
+        name: site.cluster.node(name)["spec"]["taints"] for name in ("former", "anothers", "gpu-a", "gpu-b")
+    }
+    assert left == {"former": [], "anothers": taints[1:], "gpu-a": taints[:1], "gpu-b": []}, (
+        "gpu-b is another machine"
+    )
 
 
 def test_nodes_that_leave_lose_taint_and_notes_and_those_still_cordoned_are_named(site: Site) -> None:

@@ -18,7 +18,7 @@ from railbed.text import shown
 Object = Mapping[str, Any]
 GPU = "nvidia.com/gpu"
 VENDOR = "nvidia.com/"
-"""Begins every resource of a GPU or a part of one: ``gpu``, ``gpu.shared``, ``mig-1g.10gb`` (NVIDIA/k8s-device-plugin, README)."""
+"""Begins every resource of a GPU or a part of one: ``gpu.shared``, ``mig-1g.10gb`` (NVIDIA/k8s-device-plugin, README)."""
 REASON, SINCE = f"{KUBERNETES_PREFIX}/drain-reason", f"{KUBERNETES_PREFIX}/drained-at"
 """Annotations of a node that railbed drained."""
 CORDON = "node.kubernetes.io/unschedulable"
@@ -132,8 +132,9 @@ def cordoned(node: Object) -> bool:
 
 
 def by_railbed(node: Object) -> bool:
-    """Whether railbed set the node's cordon: the API server keeps who last changed each field (kubernetes.io, "Server-Side Apply",
-    field management). Annotations alone do not say so: they stay when a person uncordons the node and cordons it again."""
+    """Whether railbed set the node's cordon: the API server keeps who last changed each field (kubernetes.io, "Server-Side
+    Apply", field management). Annotations alone do not say so: they stay when a person uncordons the node and cordons it
+    again."""
     return any(
         one.get("manager") == KUBERNETES_FIELD_MANAGER
         and "f:unschedulable" in ((one.get("fieldsV1") or {}).get("f:spec") or {})

@@ -16,7 +16,9 @@ from railbed.parse.slurm import Job, NodeState, Reservation
 
 ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
-THEIRS = "a person cordoned the node before: that stays theirs, and the reason given here is not kept at the node"
+THEIRS = (
+    "a person cordoned the node before: that stays theirs, and the reason given here is not kept at the node"
+)
 
 
 class KubernetesScheduler:
@@ -149,7 +151,7 @@ class KubernetesScheduler:
                     raise
 
     def let_go(self, nodes: Iterable[str]) -> list[str]:
-        """Takes all of the stack's taints and notes from nodes that leave it. Gives those that stay cordoned, as the API calls them."""
+        """Takes all of the stack's taints and notes from nodes that leave it. Gives the cordoned ones, by the API's names."""
         wanted = set(nodes)
         return self._free(lambda one: self._is_ours(one) and self._names[objects.api_name(one)] in wanted)
 
@@ -158,9 +160,7 @@ class KubernetesScheduler:
 
         A node may leave without a shrink: it lost its pool's labels, or another machine has its name.
         """
-        return self._free(
-            lambda one: objects.marked(one, self.place.namespace) and not self._is_ours(one)
-        )
+        return self._free(lambda one: objects.marked(one, self.place.namespace) and not self._is_ours(one))
 
     def _free(self, which: Callable[[Object], bool]) -> list[str]:
         leaving = [one for one in self._here().items(NODES) if which(one)]

@@ -35,11 +35,8 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     support.require(plan, SUPPORT)
     place = discover.place_of(plan)
     ensure_stack_secrets(site.work)
-    before = site.previous
-    known = {node.identity.value: node.name for node in before.nodes} if before else {}
-    cluster = discover.read_cluster(
-        plan, known, before.kubernetes.cluster_id if before and before.kubernetes else ""
-    )
+    known, cluster_id = discover.known(site.previous)
+    cluster = discover.read_cluster(plan, known, cluster_id)
     system = declare(plan, place, cluster.cluster_id)
     output: pulumi.Output[Any] = system.namespace.id.apply(
         without_traceback(lambda _: made(plan, place, site, cluster, known))
