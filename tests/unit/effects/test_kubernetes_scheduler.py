@@ -12,12 +12,15 @@ import pytest
 from tests.support import kube_api, kube_objects
 from tests.unit.validate.conftest import contract
 
+from railbed import servicing
 from railbed.contract import Contract
 from railbed.defaults import KUBERNETES_LEASE_S, KUBERNETES_TRIES
 from railbed.effects.kubernetes import lease, objects
 from railbed.effects.kubernetes.lease import MICRO
 from railbed.effects.kubernetes.scheduler import KubernetesScheduler
+from railbed.effects.workspace import Workspace
 from railbed.errors import Busy, CommandError, UsageError
+from railbed.operate import lifecycle, picture, retire, standing
 
 __all__ = ["contract"]
 NAMES = ["gpu-a", "gpu-b"]
@@ -298,3 +301,16 @@ def test_a_lease_is_renewed_before_each_eviction(site: Site) -> None:
         site.cluster.put(at, site.cluster.objects[at])
         held.renew()
     assert lost.value.code == "NODE_LOCKED"
+
+
+def test_a_machine_goes_back_to_its_vendor(site: Site, tmp_path: Path) -> None:
+    work, scheduler = Workspace(tmp_path, "test"), site.scheduler()
+    work.dir.mkdir(parents=True)
+    made = kube_objects.stack(site.contract, str(site.kubeconfig), kube_api.CONTEXT, NAMES)
+    with pytest.raises(UsageError, match="no such move"):
+        retire.retire(made, work, "h100-0", scheduler, "ticket 7")
+    servicing.drain(made, work, scheduler, "h100-0", "fan")
+    retire.retire(made, work, "h100-0", scheduler, "ticket 7")
+    seen = picture.take(made, work, scheduler)
+    assert standing.of(made.node("h100-0"), seen).state is lifecycle.State.RMA
+    assert "h100-0" in seen.reserved and seen.states["h100-0"].drained
