@@ -50,6 +50,13 @@ class Node:
         folder = self.folder / "sys/class/net" / name / "device"
         (folder / "infiniband/mlx5_0" if rdma else folder).mkdir(parents=True)
 
+    def child(self, name: str, parent: str) -> None:
+        """A partition's interface as the kernel shows one that netlink made: no device, the number of its parent."""
+        for at, one in enumerate((parent, name), start=1):
+            (self.folder / "sys/class/net" / one).mkdir(parents=True, exist_ok=True)
+            (self.folder / "sys/class/net" / one / "ifindex").write_text(f"{at}\n")
+        (self.folder / "sys/class/net" / name / "iflink").write_text("1\n")
+
     def card(self, name: str, bus: int, driver: str = "efa") -> None:
         at = self.folder / f"sys/devices/pci0000:{bus:02x}/0000:{bus:02x}:00.0"
         at.mkdir(parents=True)
@@ -100,6 +107,23 @@ def test_interfaces_with_rdma_in_the_servers_network_join_before_lustre_loads(no
     assert node.asked("lnetctl net add") == [f"lnetctl net add --net o2ib --if ib{at}" for at in (0, 1)]
     steps = node.log.read_text().splitlines()
     assert steps.index("modprobe lustre") > steps.index("lnetctl net add --net o2ib --if ib1")
+
+
+@pytest.mark.parametrize("rdma", [True, False])
+def test_a_partitions_interface_has_the_rdma_device_of_its_parent(node: Node, rdma: bool) -> None:
+    node.say(
+        addresses=json.dumps(
+            [{"ifname": "ib0.8021", "addr_info": [{"local": "10.80.250.8", "prefixlen": 24}]}]
+        )
+    )
+    node.say(way='[{"dev": "ib0.8021"}]')
+    node.interface("ib0", rdma=rdma)
+    node.child("ib0.8021", "ib0")
+    done = node.run(O2IB)
+    if rdma:
+        assert done.returncode == 0 and "--if ib0.8021" in node.log.read_text()
+    else:
+        assert done.returncode == 1 and "ib0.8021, which has no RDMA device" in done.stderr
 
 
 def test_a_second_run_adds_nothing(node: Node) -> None:

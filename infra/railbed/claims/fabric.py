@@ -156,7 +156,7 @@ def gpudirect(facts: Facts) -> Instances:
 @define(
     id="fabric.port_errors", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=PORT_COUNTERS,
     holds="while the rails were loaded, no port of a rail lost its link, and none counted more symbol errors, recoveries or "
-    "buffer errors than is healthy", accuses="rails", runbook="rail-errors",
+    "buffer errors than is healthy", accuses="rails", runbook="rail-errors", hardware=True,
 )  # fmt: skip
 def port_errors(facts: Facts) -> Instances:
     if not facts.has_fabric:

@@ -5,6 +5,7 @@ A counter's value says nothing, since it counts from the last boot or clearing; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,22 +20,23 @@ class Limit:
 
     most: int
     """Rise that is still healthy."""
+    window_s: float = math.inf
+    """In so many seconds; over a longer time as many times more."""
     largest: int = 0
     """Value at which the kernel's counter stops; 0: it does not in practice."""
 
 
 LIMITS: Mapping[str, Limit] = {
-    "link_downed": Limit(0, 255),
+    "link_downed": Limit(0, largest=255),
     "carrier_down_count": Limit(0),
-    "link_error_recovery": Limit(5, 255),
-    "symbol_error": Limit(120, 65535),
-    "local_link_integrity_errors": Limit(0, 15),
-    "excessive_buffer_overrun_errors": Limit(0, 15),
+    "link_error_recovery": Limit(5, window_s=60, largest=255),
+    "symbol_error": Limit(120, window_s=3600, largest=65535),
+    "local_link_integrity_errors": Limit(0, largest=15),
+    "excessive_buffer_overrun_errors": Limit(0, largest=15),
 }
 """Counter → limit. A link that goes down under load ends collectives or stalls them. The others are the limits of
-NVIDIA/NVSentinel's NIC monitor: of an hour for symbol errors and of a minute for recoveries, here of one validation, so that none
-is accused that its alert would not name. Widths: Linux, drivers/infiniband/core/sysfs.c, PORT_PMA_ATTR (8, 8, 16, 4 and 4 bit);
-such a counter stops at its largest value."""
+NVIDIA/NVSentinel's NIC monitor: 120 symbol errors an hour, 5 recoveries a minute. Widths: Linux,
+drivers/infiniband/core/sysfs.c, PORT_PMA_ATTR (8, 8, 16, 4 and 4 bit); such a counter stops at its largest value."""
 RDMA = tuple(name for name in LIMITS if name != "carrier_down_count")
 """Those of RDMA ports."""
 SHOWN = 4
@@ -52,13 +54,19 @@ class Outcome:
     """``DEVICE NAME`` → rise, of counters that rose."""
 
 
-def judge(cards: Mapping[str, str], before: Counts, after: Counts) -> Outcome:
-    """``cards``: RDMA device or interface → its rail, as ``rail 3``.
+def allowed(name: str, elapsed_s: float) -> float:
+    """How far a counter may rise in so many seconds."""
+    limit = LIMITS[name]
+    return limit.most * max(1.0, elapsed_s / limit.window_s)
+
+
+def judge(cards: Mapping[str, str], before: Counts, after: Counts, elapsed_s: float) -> Outcome:
+    """``cards``: RDMA device or interface → its rail, as ``rail 3``. ``elapsed_s``: between the readings.
 
     Unproven where a card has no counters, where one restarted, and where one stood still at its largest value.
     """
     rises = {key: after[key] - before[key] for key in before if key in after and key[0] in cards}
-    over = {key: rise for key, rise in rises.items() if rise > LIMITS[key[1]].most}
+    over = {key: rise for key, rise in rises.items() if rise > allowed(key[1], elapsed_s)}
     plain = {f"{device} {name}": rise for (device, name), rise in rises.items() if rise}
     if over:
         named = [

@@ -56,31 +56,36 @@ def _tries(validation: ValidationRun, machine: Machine, questions: Questions) ->
     while pending:
         attempt += 1
         asked = {name: questions[name] for name in pending}
-        records, conditions = _start(validation, machine, asked, attempt)
+        records, disturbances = _start(validation, machine, asked, attempt)
         for name, record in records.items():
-            below = missed(record)
+            below, conditions = missed(record), disturbances.get(name, "")
             missed_times[name] += below and not conditions
             last[name] = disturbed(record, conditions) if below else record
-        open_again = [name for name in pending if name not in records and conditions]
+        open_again = [name for name in pending if name not in records and name in disturbances]
         pending = open_again + [
             name for name in records if missed(records[name]) and missed_times[name] < COLLECTIVE_TRIES
         ]
-        if conditions and pending and not patience.pause(conditions):
-            break
+        waits_for = [disturbances[name] for name in pending if name in disturbances]
+        if waits_for and not patience.pause(waits_for[0]):
+            pending = [name for name in pending if name not in disturbances]
     validation.answers.add(*last.values())
 
 
 def _start(
     validation: ValidationRun, machine: Machine, questions: Questions, attempt: int
-) -> tuple[dict[str, Judged], str]:
-    """One start on all of the nodes: verdicts of those that printed a table, and what was wrong with the conditions."""
+) -> tuple[dict[str, Judged], dict[str, str]]:
+    """One start on all of the nodes: verdicts of those that printed a table, and node → what was wrong with its conditions.
+
+    Each node is a world of its own: a busy one excuses no other.
+    """
     nodes, claim = list(questions), next(iter(questions.values())).claim
     sizes, count = sizes_of(machine, claim), validation.node(nodes[0]).gpus
     again = f", try {attempt}" if attempt > 1 else ""
     validation.say(f"{OP} over the {count} GPUs of each of {len(nodes)} nodes{again}")
     with watch(validation.remote, nodes) as seen:
         results = _results(validation, count, sizes, nodes)
-    conditions, suffix = words(seen.problems()), f"-{attempt}" if attempt > 1 else ""
+    disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
+    suffix = f"-{attempt}" if attempt > 1 else ""
     name = f"gpus/{OP}-{machine.key.replace('/', '-')}{suffix}"
     text = "\n".join(result.stdout for result in results.values())
     evidence = validation.keep(f"{name}.txt", text)
@@ -102,7 +107,7 @@ def _start(
         case = Case(collective=OP, nodes=1, ranks=count, domains=1, rails=0, rail_gbytes_per_s=float("inf"))
         record = judged_table(tables[node], question, [node], case, gating_size(machine, question.claim))
         records[node] = record.model_copy(update={"evidence": evidence, "at": now_iso()})
-    return records, conditions
+    return records, disturbances
 
 
 def _results(

@@ -165,9 +165,10 @@ def _ask(validation: ValidationRun, *, widen: bool) -> dict[str, float]:
         or checkpoint.asked(validation)
     )
     with acceptance.together(validation, needed=shared and widen):
-        step(measurements.PORT_COUNTERS.step, port_errors.begin)
-        step(measurements.OPTICS.step, optics.begin)
         for name, work in STEPS[1:]:
+            if name == measurements.RAILS.step:
+                step(measurements.PORT_COUNTERS.step, port_errors.begin)
+                step(measurements.OPTICS.step, optics.begin)
             step(name, work)
     return seconds
 

@@ -76,6 +76,8 @@ class ValidationRun:
     """Node → why a job over its rails would hang."""
     port_counts: Mapping[str, Counts | str] = field(default_factory=dict)
     """Node → error counters of its rails' ports before anything loaded them, or why there are none."""
+    ports_counted_at: float = 0.0
+    """When they were read, by the monotonic clock."""
     dead_clients: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     """Filesystem → node → why whatever uses it there would hang."""
     stack_id: str = ""

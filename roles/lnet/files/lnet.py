@@ -54,8 +54,24 @@ def configured() -> set[tuple[str, str]]:
 
 
 def rdma(root: Path, name: str) -> bool:
-    """Whether an interface has an RDMA device."""
-    return any((root / "sys/class/net" / name / "device/infiniband").glob("*"))
+    """Whether an interface, or the one that it lies on, has an RDMA device.
+
+    The child of an InfiniBand partition has no device of its own in sysfs, but the number of its parent (Linux,
+    drivers/infiniband/ulp/ipoib/ipoib_main.c, ipoib_get_iflink; ABI/testing/sysfs-class-net, iflink).
+    """
+    interfaces = root / "sys/class/net"
+    below = number(interfaces / name / "iflink")
+    own = [interfaces / name]
+    own += [one for one in interfaces.glob("*") if below and number(one / "ifindex") == below]
+    return any(any((one / "device/infiniband").glob("*")) for one in own)
+
+
+def number(path: Path) -> int:
+    """What a file of sysfs holds; 0 where it is not there."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def near(root: Path, servers: list[str]) -> list[str]:

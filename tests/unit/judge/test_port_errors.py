@@ -36,7 +36,7 @@ def test_the_kernels_files_are_read_back() -> None:
 
 
 def test_steady_counters_pass() -> None:
-    outcome = law.judge(CARDS, STEADY, STEADY)
+    outcome = law.judge(CARDS, STEADY, STEADY, 60)
     assert (outcome.verdict, outcome.parts, outcome.rises) == (Verdict.PASS, [], {})
 
 
@@ -45,32 +45,39 @@ def test_steady_counters_pass() -> None:
 def test_each_counter_fails_just_above_its_limit(name: str) -> None:
     device, rail = ("rail2", "rail 2") if name == "carrier_down_count" else ("mlx5_3", "rail 1")
     most = law.LIMITS[name].most
-    assert law.judge(CARDS, STEADY, after(**{f"{device}__{name}": most})).verdict is not Verdict.FAIL
-    outcome = law.judge(CARDS, STEADY, after(**{f"{device}__{name}": most + 1}))
+    assert law.judge(CARDS, STEADY, after(**{f"{device}__{name}": most}), 60).verdict is not Verdict.FAIL
+    outcome = law.judge(CARDS, STEADY, after(**{f"{device}__{name}": most + 1}), 60)
     assert (outcome.verdict, outcome.parts) == (Verdict.FAIL, [rail])
     assert f"{name} +{most + 1}" in outcome.reason and device in outcome.reason
 
 
+def test_a_limit_of_an_hour_is_twice_as_high_over_two() -> None:
+    rose = after(mlx5_3__symbol_error=200)
+    assert law.judge(CARDS, STEADY, rose, 3600).verdict is Verdict.FAIL
+    assert law.judge(CARDS, STEADY, rose, 7200).verdict is Verdict.PASS
+    assert law.judge(CARDS, STEADY, after(mlx5_3__link_downed=1), 1e6).verdict is Verdict.FAIL
+
+
 def test_a_counter_that_restarts_proves_nothing() -> None:
-    outcome = law.judge(CARDS, STEADY, after(mlx5_0__symbol_error=-1))
+    outcome = law.judge(CARDS, STEADY, after(mlx5_0__symbol_error=-1), 60)
     assert outcome.verdict is Verdict.UNPROVEN and "restarted" in outcome.reason
 
 
 def test_a_counter_at_its_largest_value_proves_nothing() -> None:
     full = {**STEADY, ("mlx5_0", "link_downed"): 255}
-    outcome = law.judge(CARDS, full, full)
+    outcome = law.judge(CARDS, full, full, 60)
     assert outcome.verdict is Verdict.UNPROVEN and "mlx5_0 link_downed" in outcome.reason
 
 
 def test_a_port_without_counters_proves_nothing() -> None:
     less = {key: value for key, value in STEADY.items() if key[0] != "rail2"}
-    outcome = law.judge(CARDS, less, less)
+    outcome = law.judge(CARDS, less, less, 60)
     assert outcome.verdict is Verdict.UNPROVEN and "rail 2" in outcome.reason
 
 
 def test_a_card_without_a_name_proves_nothing() -> None:
     cards = law.ports([("mlx5_0", "", 0), ("", "", 1)])
-    outcome = law.judge(cards, STEADY, STEADY)
+    outcome = law.judge(cards, STEADY, STEADY, 60)
     assert outcome.verdict is Verdict.UNPROVEN and "rail 1" in outcome.reason
 
 
@@ -78,6 +85,6 @@ def test_a_card_without_a_name_proves_nothing() -> None:
 def test_only_a_rise_beyond_a_limit_accuses(changes: dict[tuple[str, str], int]) -> None:
     now = {key: value + changes.get(key, 0) for key, value in STEADY.items()}
     over = {key for key, change in changes.items() if change > law.LIMITS[key[1]].most}
-    outcome = law.judge(CARDS, STEADY, now)
+    outcome = law.judge(CARDS, STEADY, now, 60)
     assert (outcome.verdict is Verdict.FAIL) == bool(over)
     assert set(outcome.parts) == {CARDS[device] for device, _ in over}

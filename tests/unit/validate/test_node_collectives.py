@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,29 @@ def test_a_node_below_its_floor_fails_after_its_tries_alone(nodes: Nodes) -> Non
     assert "365 GB/s" in found["h100-2"].reason and found["h100-2"].floor == FLOOR
     assert len(nodes.starts) == COLLECTIVE_TRIES
     assert all("--nodelist=h100-2 " in line for _, line in nodes.starts[1:])
+
+
+class Busy:
+    """What is seen of nodes of which one has a busy processor."""
+
+    def problems(self, nodes: list[str]) -> dict[str, list[str]]:
+        return {name: ["processor pressure 40 %"] for name in nodes if name == "h100-0"}
+
+    def plain(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.mark.refutes("gpu.all_reduce")
+def test_a_busy_node_excuses_no_other(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_collectives, "watch", lambda *_: nullcontext(Busy()))
+    monkeypatch.setattr(node_collectives.Patience, "pause", lambda *_: False)
+    nodes.busbw = {"h100-0": [300.0], "h100-2": [300.0]}
+    found = nodes.run()
+    assert found["h100-0"].verdict is Verdict.UNPROVEN and "processor pressure" in found["h100-0"].reason
+    assert found["h100-1"].verdict is Verdict.PASS
+    assert found["h100-2"].verdict is Verdict.FAIL
+    assert sum("h100-2" in line for _, line in nodes.starts) == COLLECTIVE_TRIES
+    assert sum("h100-0" in line for _, line in nodes.starts) == 1, "no pause was left for it"
 
 
 def test_a_node_that_is_slow_once_passes(nodes: Nodes) -> None:
