@@ -356,6 +356,9 @@ RELEASE_TIMEOUT_S = 1800.0
 """For a provider to end the instances that leave a pool, and to count them out of their group."""
 
 # --- Kubernetes ------------------------------------------------------------------------------------------------
+INSTALL_EXTRA = (
+    "run `.railbed/uv/bin/uv sync --frozen --inexact --extra {kind}` (or `pip install 'railbed[{kind}]'`)"
+)
 KUBERNETES_MIN = (1, 34)
 """First version with ``resource.k8s.io/v1`` (dynamic resource allocation; Kubernetes 1.34 release notes)."""
 KUBERNETES_CONNECT_TIMEOUT_S = 10.0

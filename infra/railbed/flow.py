@@ -20,6 +20,7 @@ from railbed.contract import Contract, Missing
 from railbed.effects import acceptance, contract_store, control_sockets, files, lock, schedulers
 from railbed.effects.engine.session import Changes, Session, environment
 from railbed.effects.journal import Journal
+from railbed.effects.kubernetes.scheduler import KubernetesScheduler
 from railbed.effects.remote import Remote
 from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import ensure_stack_secrets
@@ -30,6 +31,7 @@ from railbed.platforms import services
 from railbed.platforms.cloud.scale_in import NodeToRemove
 from railbed.platforms.findings import Finding
 from railbed.software import compat
+from railbed.spec.kubernetes import KubernetesPlatform
 
 Say = Callable[[str], None]
 DEFAULT_STACK = "lab"
@@ -119,9 +121,14 @@ def require(
             raise HostError(f"{lacks}: {finding.name}", found=finding.found, hint=finding.hint, code=code)
 
 
-def preflight(planned: plans.ClusterPlan, root: Callable[[], Path]) -> list[Finding]:
-    """Checks account, zone, shapes, quota and reservations as they are today; reads only. ``root``: the checkout's."""
-    return platforms.preflight(planned, datetime.date.today(), root)
+def preflight(
+    planned: plans.ClusterPlan, root: Callable[[], Path], work: Workspace | None = None
+) -> list[Finding]:
+    """Checks account, zone, shapes, quota and reservations as they are today; reads only. ``root``: the checkout's.
+
+    ``work``: of the stack whose plan it is; None where the spec is no stack's.
+    """
+    return platforms.preflight(planned, datetime.date.today(), root, work)
 
 
 def write_env(work: Workspace, variables: dict[str, str]) -> Path:
@@ -166,8 +173,9 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
     Journal(work.journal_file).write("shrink", nodes=[node.name for node in going])
     for line in platforms.scale_in(planned, work.stack, to_remove):
         say(line)
-    if known.kubernetes and scheduler:
+    if isinstance(scheduler, KubernetesScheduler):
         acceptance.release(scheduler, [node.name for node in going])
+        _still_cordoned(scheduler.let_go(node.name for node in going), say)
     configure.let_go(work, [node.name for node in going])
 
 
@@ -232,7 +240,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
         configure.require_secrets(work, services.of(planned))
         if planned.platform != platforms.LOCAL:
             require(
-                preflight(planned, lambda: work.root),
+                preflight(planned, lambda: work.root, work),
                 "the platform cannot give what it needs; nothing was made",
                 "PREFLIGHT",
             )
@@ -266,20 +274,30 @@ def _configured(
     """Runs the roles. Nodes of a Kubernetes cluster are their owners' to install; where the spec has a gate, pods stay away."""
     if contract.kubernetes is None:
         return configure.converge(contract, work, on_event=on_event)
+    scheduler = KubernetesScheduler(contract)
     if contract.kubernetes.gate:
         accepted = acceptance.record(work)
         names = [one.name for one in contract.nodes if not acceptance.is_accepted(one, accepted)]
-        acceptance.hold(schedulers.of(work, contract), names)
+        acceptance.hold(scheduler, names)
+        scheduler.let_former_go()
     else:
-        _open_gate(work, contract)
+        _open_gate(scheduler)
     return configure.ConvergeResult(nodes={}, seconds=0.0)
 
 
-def _open_gate(work: Workspace, contract: Contract) -> None:
-    """Takes railbed's taint from nodes that others own: without a gate, or without the stack, nobody else would."""
-    scheduler = schedulers.of(work, contract)
+def _open_gate(scheduler: KubernetesScheduler) -> None:
+    """Takes railbed's taint from nodes that others own: without a gate, or without the stack, nobody else would.
+
+    Also from nodes that are not the contract's any more.
+    """
     if reservation := scheduler.reservation():
         acceptance.release(scheduler, reservation.nodes)
+    scheduler.let_former_go()
+
+
+def _still_cordoned(names: list[str], say: Say) -> None:
+    for name in names:
+        say(f"{name} stays cordoned: `kubectl uncordon {name}` lets its owners' pods come again")
 
 
 def plan_upgrade(work: Workspace, release: str) -> operate.PlannedUpgrade:
@@ -349,13 +367,17 @@ def _way_to(work: Workspace, known: Contract, release: str) -> plans.ClusterPlan
 
 def losses(work: Workspace) -> operate.losses.Losses:
     """What a destroy would take away, as far as anybody answers."""
-    kept = [one.name for one in plan_of(work).filesystems if one.keep_on_destroy or one.existing]
-    return operate.losses.find(work, kept)
+    planned = plan_of(work)
+    kept = [one.name for one in planned.filesystems if one.keep_on_destroy or one.existing]
+    tenants = planned.place.tenants if isinstance(planned.place, KubernetesPlatform) else ()
+    return operate.losses.find(work, kept, tenants)
 
 
 def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = None, *,
             end_jobs: bool = False) -> list[str]:  # fmt: skip
     """Destroys the stack and everything that carries its id; returns leftovers that the engine did not know of.
+
+    On Kubernetes these are railbed's own objects: nodes, jobs and the namespaces of tenants stay.
 
     ``archive/`` stays, with the journal and the last reports. Says first what goes. Raises UsageError ``JOBS_RUNNING`` while
     jobs run, unless ``end_jobs``.
@@ -370,7 +392,9 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
         session = keep_state(work, say, "destroy")
         control_sockets.close(work)
         if work.contract_file.exists() and (known := contract_store.load(work)).kubernetes:
-            _open_gate(work, known)
+            scheduler = KubernetesScheduler(known)
+            _open_gate(scheduler)
+            _still_cordoned(scheduler.let_go(node.name for node in known.nodes), say)
         session.drop_stale_locks()
         try:
             _, kept = session.destroy(on_event)

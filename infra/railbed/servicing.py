@@ -24,8 +24,9 @@ def drain(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: s
 def resume(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str) -> None:
     """Gives a drained node back; one that is not proven stays in the acceptance reservation. Raises Busy, Refused."""
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (resume of {name})"):
-        stands = standing.of(contract.node(name), picture.take(contract, work, scheduler))
-        back = lifecycle.transition(stands.place, lifecycle.Event.GIVEN_BACK)
+        seen = picture.take(contract, work, scheduler)
+        place = standing.of(contract.node(name), seen).place
+        back = lifecycle.transition(place, lifecycle.Event.GIVEN_BACK, roles=seen.has_roles)
         if back.state not in (lifecycle.State.HEALTHY, lifecycle.State.SUSPECT):
             # It may have left the reservation meanwhile, and without its drain it would take jobs unproven.
             acceptance.hold(scheduler, [name])

@@ -32,7 +32,7 @@ class Cluster:
         self.budgets: dict[str, str] = {}
         """Pod (``namespace/name``) → why a disruption budget keeps it."""
         self.denied: set[str] = set()
-        """Resources that the user may do nothing with."""
+        """Resources that the user may do nothing with, or ``verb resource`` of those that the user lacks that verb for."""
         self.raced = 0
         """So many changes of nodes are overtaken by somebody else's."""
         self.lock = threading.Lock()
@@ -54,12 +54,19 @@ class Cluster:
     def node(self, name: str) -> Object:
         return self.objects[f"/api/v1/nodes/{name}"]
 
+    def cordon(self, name: str, *, wanted: bool = True) -> None:
+        """As a person does by `kubectl cordon` or `uncordon`."""
+        patch = {"spec": {"unschedulable": True if wanted else None}}
+        self.answer("PATCH", f"/api/v1/nodes/{name}", {"fieldManager": "kubectl-cordon"}, patch)
+
     def answer(self, verb: str, path: str, query: dict[str, str], body: Object | None) -> tuple[int, Object]:
         if path == "/version":
             return 200, {"major": self.version[0], "minor": self.version[1]}
         if path.endswith("/selfsubjectaccessreviews"):
             asked = (body or {})["spec"]["resourceAttributes"]
-            return 201, {"status": {"allowed": asked["resource"] not in self.denied}}
+            resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+            lacking = {resource, f"{asked['verb']} {resource}"} & self.denied
+            return 201, {"status": {"allowed": not lacking}}
         if path.endswith("/eviction"):
             return self._evict(path.removesuffix("/eviction"))
         if path.rsplit("/", 1)[-1] in self.denied:
@@ -69,7 +76,7 @@ class Cluster:
         if verb == "PATCH" and "fieldManager" in query and "force" in query:
             return 200, self.put(path, _merged(self.objects.get(path), body))
         if path in self.objects:
-            return self._one(verb, path, body or {})
+            return self._one(verb, path, body or {}, query)
         if verb == "GET" and path.rsplit("/", 1)[-1] in ("nodes", "pods", "clusterpolicies", "namespaces"):
             return 200, self._list(path, query)
         return _failed(404, "NotFound", f"{path} not found")
@@ -91,7 +98,7 @@ class Cluster:
             return _failed(409, "AlreadyExists", f"{at} already exists")
         return 201, self.put(at, body)
 
-    def _one(self, verb: str, path: str, body: Object) -> tuple[int, Object]:
+    def _one(self, verb: str, path: str, body: Object, query: dict[str, str]) -> tuple[int, Object]:
         now = self.objects[path]
         version = now["metadata"]["resourceVersion"]
         if verb == "GET":
@@ -105,7 +112,8 @@ class Cluster:
             return _failed(409, "Conflict", "the object has been modified")
         if verb == "DELETE":
             return 200, self.objects.pop(path)
-        return 200, self.put(path, body if verb == "PUT" else _merged(now, body))
+        made = body if verb == "PUT" else _merged(now, body)
+        return 200, self.put(path, _managed(now, made, query["fieldManager"]) if "/nodes/" in path else made)
 
     def _evict(self, path: str) -> tuple[int, Object]:
         name = "/".join(path.split("/")[-3::2])
@@ -125,6 +133,15 @@ def _failed(status: int, reason: str, message: str) -> tuple[int, Object]:
         "message": message,
         "code": status,
     }
+
+
+def _managed(now: Object, made: Object, manager: str) -> Object:
+    """With the manager of a cordon: whoever changed it last; who writes the same value again gets nothing by it."""
+    before, after = ((one.get("spec") or {}).get("unschedulable") for one in (now, made))
+    if before == after:
+        return made
+    field = {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
+    return {**made, "metadata": {**made["metadata"], "managedFields": [field] if after else []}}
 
 
 def _merged(now: Any, patch: Any) -> Any:

@@ -1,5 +1,6 @@
 """A stand-in for Pulumi's Kubernetes provider; it is not the real one. It applies what it gets by server-side apply to the API
-server of its kubeconfig, reads it back, deletes it.
+server of its kubeconfig, reads it back, deletes it. As the real one it creates nothing that is there already unless
+``upsertExistingObjects`` is set, and makes all anew for another kubeconfig unless ``clusterIdentifier`` stays the same.
 
 usage: pulumi-resource-kubernetes ENGINE      found by the engine on PATH (``installed``)
 """
@@ -61,16 +62,22 @@ class StandIn(sdk.Provider):
     """Create, read, update, delete over the API."""
 
     api: Api
+    upserts: bool
 
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         return sdk.CheckResponse(request.new_inputs)
 
     async def diff_config(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
-        return sdk.DiffResponse(changes=False, detailed_diff={})
+        new, old = map_to_plain(request.new_inputs), map_to_plain(request.old_state)
+        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        deciding = ("clusterIdentifier",) if new.get("clusterIdentifier") else ("kubeconfig", "context")
+        replaces = [key for key in changed if key in deciding]
+        return sdk.DiffResponse(changes=bool(changed), diffs=changed, replaces=replaces)
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
         given = map_to_plain(request.args)
         self.api = apis.opened(given["kubeconfig"], given["context"])
+        self.upserts = str(given.get("upsertExistingObjects", False)).lower() == "true"
         return sdk.ConfigureResponse()
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
@@ -90,6 +97,8 @@ class StandIn(sdk.Provider):
         inputs = map_to_plain(request.properties)
         if request.preview:
             return sdk.CreateResponse(None, request.properties)
+        if not self.upserts and self.api.get(path_of(inputs)) is not None:
+            raise RuntimeError(f"AlreadyExists: {path_of(inputs)}")
         self._apply(inputs)
         return sdk.CreateResponse(path_of(inputs), map_from_plain(inputs))
 

@@ -106,10 +106,10 @@ def destroy(
     stack: str = output.STACK_OPTION,
     yes: bool = typer.Option(False, "--yes", help="Do it; without, only say what would go."),
     end_jobs: bool = typer.Option(
-        False, "--end-jobs", help="Also while jobs run: they end with their nodes."
+        False, "--end-jobs", help="Also while jobs run: they end with their nodes; on Kubernetes they go on."
     ),
 ) -> None:
-    """Remove the stack: hosts, networks, processes, disks. The archive (journal, last reports) stays."""
+    """Remove the stack: hosts, networks, processes, disks; of Kubernetes its quotas, policies and rights. The archive stays."""
     work = workspace(stack)
     if not yes:
         output.out.print(f"would destroy stack {stack}:")

@@ -11,7 +11,7 @@ from railbed import plan as plans
 from railbed import spec as specs
 from railbed.cli import findings, output
 from railbed.cli.spec_file import SPEC_OPTION, chosen
-from railbed.effects.workspace import find_root
+from railbed.effects.workspace import Workspace, find_root
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,6 @@ def preflight(
     """Look at account, zone, shapes, quota, reservations or BMCs; reads only, makes nothing."""
     file = chosen(stack, spec)
     planned = plans.plan(specs.load(file), f"{file}:railbed:cluster")
-    found = flow.preflight(planned, find_root)
+    found = flow.preflight(planned, find_root, None if spec else Workspace(find_root(), stack))
     findings.show(found, as_json=as_json)
     output.leave(findings.proven_status(found))

@@ -9,7 +9,7 @@ from railbed.contract import Node
 from railbed.defaults import HEALTHCHECK_PREFIX, UPGRADE_PREFIX
 from railbed.operate import guards, standing
 from railbed.operate.guards import Action, Refusal
-from railbed.operate.lifecycle import EXITS, MEANING, State
+from railbed.operate.lifecycle import MEANING, State, way_out
 from railbed.operate.picture import Picture
 
 STEPS = 5
@@ -59,10 +59,12 @@ def explain(node: Node, seen: Picture) -> Explained:
 
 def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, str, Action | None]:
     """What happens by itself, the command that moves the node on, and what that command does."""
-    command = EXITS[stands.state].format(name=node.name)
+    command = way_out(stands.state, roles=seen.has_roles).format(name=node.name)
     busy = bool(seen.jobs.get(node.name))
     if node.role == "controller":
         return "nothing has to", "", None
+    if not seen.has_roles and stands.state in (State.DRAINING, State.REPAIRING, State.QUARANTINED):
+        return "nothing until the command is run: nothing repairs it by itself", command, None
     if stands.state is State.DRAINING:
         if stands.why.startswith(HEALTHCHECK_PREFIX):
             latched = stands.why.startswith(f"{HEALTHCHECK_PREFIX} held")
@@ -87,7 +89,7 @@ def _onward(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, 
         State.MAINTENANCE: "nothing: only who drained it gives it back",
         State.UNKNOWN: "nothing is done to it until it is heard again",
     }[stands.state]
-    return follows, command, Action.REPAIR if stands.state is State.SUSPECT else None
+    return follows, command, Action.REPAIR if stands.state is State.SUSPECT and seen.has_roles else None
 
 
 def _again(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, Action]:
@@ -98,4 +100,4 @@ def _again(node: Node, seen: Picture, stands: standing.Standing) -> tuple[str, A
     )
     if upgrading and seen.releases.get(node.name) != seen.contract.software.release:
         return f"railbed upgrade --to {seen.contract.software.release}", Action.UPGRADE
-    return EXITS[stands.state].format(name=node.name), Action.REPAIR
+    return way_out(stands.state).format(name=node.name), Action.REPAIR

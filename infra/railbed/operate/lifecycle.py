@@ -52,6 +52,19 @@ EXITS = {
     State.UNKNOWN: "railbed node show {name}",
 }
 """The command that moves a node on, where no other is nearer at hand."""
+WITHOUT_ROLES = {
+    State.PROVISIONING: "railbed up",
+    State.SUSPECT: "railbed node drain {name} --reason WHY",
+    State.DRAINING: "railbed node resume {name}",
+    State.REPAIRING: "railbed validate --node {name}",
+    State.QUARANTINED: "railbed node resume {name}",
+}
+"""Of these, where others install the nodes (Kubernetes): repairs and runs of the roles are refused there."""
+
+
+def way_out(state: State, *, roles: bool = True) -> str:
+    """``EXITS`` of the state, or what stands for it where railbed runs no roles."""
+    return EXITS[state] if roles else WITHOUT_ROLES.get(state, EXITS[state])
 
 
 class Event(StrEnum):
@@ -171,8 +184,8 @@ class Refused(UsageError):
     """A move that the life of a node does not have."""
 
 
-def transition(place: Place, event: Event) -> Place:
-    """Where ``event`` leads. Raises Refused with the reason and the way out."""
+def transition(place: Place, event: Event, *, roles: bool = True) -> Place:
+    """Where ``event`` leads. Raises Refused with the reason and the way out. ``roles``: as of ``way_out``."""
     state, proven = place
     if event in UNPROVES:
         proven = False
@@ -182,10 +195,11 @@ def transition(place: Place, event: Event) -> Place:
         return Place(state, proven)
     moves = _MOVES[state] if state is State.RMA else {**_ANYWHERE, **_MOVES[state]}
     if event not in moves:
+        out = way_out(state, roles=roles)
         raise Refused(
             f"a node that is {state} ({MEANING[state]}) has no such move: {event}", code="ILLEGAL_MOVE", found=str(state),
             allowed=[str(one) for one in moves],
-            hint=f"what moves it on: `{EXITS[state].format(name='NAME')}`" if EXITS[state] else "",
+            hint=f"what moves it on: `{out.format(name='NAME')}`" if out else "",
         )  # fmt: skip
     to = moves[event]
     if to is BACK:

@@ -1,4 +1,5 @@
-"""What a destroy takes away: nodes, the jobs on them, the data of shared filesystems. Reads only, and waits for nobody long."""
+"""What a destroy takes away: nodes, the jobs on them, the data of shared filesystems; of a Kubernetes cluster only what railbed
+made in it. Reads only, and waits for nobody long."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, ContractError, UsageError
 from railbed.parse.slurm import Job
+from railbed.text import few
 from railbed.units import GIB
 
 LOSS_TIMEOUT_S = 10.0
@@ -47,6 +49,8 @@ class Losses(FrozenModel):
     jobs_unknown: str = ""
     """Why nobody knows which jobs run."""
     filesystems: list[Data] = Field(default_factory=list)
+    objects: list[str] = Field(default_factory=list)
+    """What goes of a Kubernetes cluster, which stays with its nodes and jobs."""
 
     def lines(self) -> list[str]:
         """For a person, most important first."""
@@ -56,6 +60,14 @@ class Losses(FrozenModel):
         ]
         if self.jobs_unknown:
             lines = [f"running jobs: not known ({self.jobs_unknown})"]
+        if self.objects:
+            named = few(self.nodes, SHOWN) or "none known"
+            lines[0] += "; jobs go on, without what goes of their namespaces"
+            return [
+                *lines,
+                *self.objects,
+                f"nodes: {named}: they stay, as cordoned as they are; the taint of the gate goes",
+            ]
         for one in self.filesystems:
             holds = (
                 f"not known what it holds ({one.unknown})"
@@ -68,8 +80,11 @@ class Losses(FrozenModel):
         return [*lines, f"nodes and their disks: {', '.join(self.nodes) or 'none known'}"]
 
 
-def find(work: Workspace, kept: Collection[str]) -> Losses:
-    """Asks scheduler and one node. ``kept``: filesystems that stay. A stack without a contract never had users."""
+def find(work: Workspace, kept: Collection[str], tenants: Collection[str] = ()) -> Losses:
+    """Asks scheduler and one node. A stack without a contract never had users.
+
+    ``kept``: filesystems that stay; ``tenants``: namespaces of those who share a Kubernetes cluster.
+    """
     if not work.contract_file.exists():
         return Losses()
     try:
@@ -85,11 +100,30 @@ def find(work: Workspace, kept: Collection[str]) -> Losses:
         waiting=len(jobs) - len(holding),
         jobs_unknown=unknown,
         filesystems=[_data(work, contract, one, one.name in kept) for one in contract.filesystems],
+        objects=_objects(contract.kubernetes.namespace, tenants) if contract.kubernetes else [],
     )
+
+
+def _objects(namespace: str, tenants: Collection[str]) -> list[str]:
+    """What `platforms.kubernetes` made, in words."""
+    lines = [
+        f"namespace {namespace} goes, with the account `operator` and the leases in it; so do the priority classes"
+    ]
+    if tenants:
+        named = few(sorted(tenants), SHOWN)
+        lines.insert(0, f"tenants {named}: quotas, network policies, roles and role bindings go; the namespaces stay, "
+                        "open to traffic and without a limit on GPUs")  # fmt: skip
+    return lines
 
 
 def refuse_jobs(found: Losses, stack: str) -> None:
     """Raises UsageError while jobs run; nothing was done then."""
+    if found.jobs and found.objects:
+        raise UsageError(
+            f"{len(found.jobs)} jobs run on stack {stack}, and a destroy would take quotas, network policies and rights of their "
+            "namespaces away", code="JOBS_RUNNING", path=stack, found=found.jobs[:SHOWN], allowed="no running job",
+            hint="wait for them, or let their owners end them; `--end-jobs` destroys all the same, and they go on",
+        )  # fmt: skip
     if found.jobs:
         raise UsageError(
             f"{len(found.jobs)} jobs run on stack {stack}, and a destroy would take their nodes away", code="JOBS_RUNNING",

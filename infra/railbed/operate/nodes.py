@@ -57,6 +57,8 @@ def view(node: Node, seen: Picture) -> NodeView:
     state, reason = _state(
         node, seen.states.get(node.name), node.name in seen.reserved, bool(jobs), seen.accepted
     )
+    if state == "unknown" and node.name not in seen.states and not seen.has_roles:
+        reason = "the cluster has no node of its name and machine id; run `railbed up`"
     stands = standing.of(node, seen)
     return NodeView(
         name=node.name, role=node.role, pool=node.pool, machine=node.machine, gpus=node.gpus, state=state, reason=reason,

@@ -61,6 +61,11 @@ class Picture:
     def _whole(self) -> Entry | None:
         return past.whole_pass(self.index.kinds(["validated"]))
 
+    @property
+    def has_roles(self) -> bool:
+        """Whether railbed's roles configure the nodes; those of a Kubernetes cluster are their owners' to install."""
+        return self.contract.kubernetes is None
+
     def past(self, name: str) -> past.Past:
         """What the journal says of a node."""
         if name not in self._pasts:

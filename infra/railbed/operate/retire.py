@@ -17,7 +17,7 @@ from railbed.operate.picture import Picture
 
 def require(node: Node, seen: Picture) -> None:
     """Raises Refused for a node that is not out of service, UnprovenError while a job holds it."""
-    lifecycle.transition(standing.of(node, seen).place, Event.RETIRED)
+    lifecycle.transition(standing.of(node, seen).place, Event.RETIRED, roles=seen.has_roles)
     if holding := seen.jobs.get(node.name):
         raise UnprovenError(
             f"{node.name} still runs job {holding[0].id} of {holding[0].user}", code="STILL_BUSY",

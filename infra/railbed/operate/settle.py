@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from railbed import validate
+from railbed import configure, validate
 from railbed.claims import WORKERS, FrozenModel, Verdict
 from railbed.contract import Contract, Node
 from railbed.defaults import AUTOMATIC_DRAINS, HEALTHCHECK_PREFIX, REPAIR_PREFIX, SETTLE_BUDGET_S
@@ -43,7 +43,8 @@ class Settled(FrozenModel):
 
 
 def plan(seen: Picture) -> list[Settled]:
-    """Every node that is out of service and not a person's, with what would be done. Pure."""
+    """Every node that is out of service and not a person's, with what would be done. Pure. Raises Unsupported on Kubernetes."""
+    configure.require_roles(seen.contract)
     found = (_one(node, seen) for node in seen.contract.with_role(*WORKERS))
     return [one for one in found if one]
 
@@ -75,6 +76,7 @@ def settle(contract: Contract, work: Workspace, say: Say) -> list[Settled]:
     Each node is checked again before its own turn: the ones before it took minutes. None begins after ``SETTLE_BUDGET_S``.
     Raises RailbedError ``REPORT_ROOM`` where the validations could not be written; then nothing was touched.
     """
+    configure.require_roles(contract)
     scheduler, start = Scheduler(Remote(work, contract)), time.monotonic()
     found = plan(picture.take(contract, work, scheduler))
     if tried := sum(one.tried for one in found):

@@ -80,7 +80,7 @@ def _came_back(node: Node, seen: Picture, known: Past, gone: Entry) -> bool:
 
 def _unheard(node: Node, seen: Picture, state: NodeState | None, proven: bool) -> Standing | None:
     if state is None:
-        if not proven and node.name not in seen.releases:
+        if not proven and _unconfigured(node, seen):
             return Standing(
                 Place(State.PROVISIONING), "the scheduler does not know it, and no run of the roles was whole"
             )
@@ -90,6 +90,10 @@ def _unheard(node: Node, seen: Picture, state: NodeState | None, proven: bool) -
             Place(State.UNKNOWN, proven), state.reason or f"the scheduler says {state.text}", state.reason_at
         )
     return None
+
+
+def _unconfigured(node: Node, seen: Picture) -> bool:
+    return seen.has_roles and node.name not in seen.releases
 
 
 def _drained(state: NodeState | None, known: Past, busy: bool, proven: bool) -> Standing | None:
@@ -115,7 +119,7 @@ def _without_jobs(node: Node, seen: Picture, known: Past, proven: bool) -> Stand
     if known.unfit and _unfit(known):
         return Standing(Place(State.QUARANTINED), describe(known.unfit), known.unfit.at)
     if not seen.is_accepted(node):
-        if node.name not in seen.releases:
+        if _unconfigured(node, seen):
             return Standing(Place(State.PROVISIONING), "no run of the roles was whole on it yet")
         return Standing(Place(State.VALIDATING), "has not passed a full validation yet")
     if node.name in seen.reserved:

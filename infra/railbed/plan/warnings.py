@@ -11,6 +11,7 @@ from railbed.plan import images, sources
 from railbed.plan.parts import ClusterPlan, PlannedFilesystem, PlannedPool, Price, Warned
 from railbed.spec import ClusterSpec, controllers, storage_network
 from railbed.spec.cluster import OnDemand
+from railbed.spec.kubernetes import KubernetesPlatform
 from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import AzurePlatform, CloudPlatform
 
@@ -34,7 +35,8 @@ def of(
             "as declared, and the fabric's claims stay unproven until it is measured"
         )
         yield Warned(code="RATE_DECLARED", path=f"{where}.fabric.node_gbps", message=message)
-    if not any(pool.spares for pool in pools):
+    # Kubernetes keeps none apart: a spec that asks for one is refused.
+    if not any(pool.spares for pool in pools) and not isinstance(spec.platform, KubernetesPlatform):
         message = "no spare node: a broken node stays out until it is repaired"
         yield Warned(code="NO_SPARES", path=f"{where}.pools", message=message)
     if controllers.wants_pair(spec) and controllers.count(spec) == controllers.ONE:

@@ -38,6 +38,8 @@ LOCAL = "lab"
 SINGLE = ("lab", "metal")
 """Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
 left the plan."""
+THERE = ("kubernetes",)
+"""Platforms whose nodes are there before the stack: those of the contract are the stack's, whatever they report today."""
 RENEWED = ("aws",)
 """Platforms whose groups count a terminated instance until it is reported to them."""
 Say = Callable[[str], None]
@@ -125,14 +127,20 @@ def sweep(kind: str, work: Workspace) -> list[str]:
     return left
 
 
-def preflight(plan: ClusterPlan, today: datetime.date, root: Callable[[], Path]) -> list[Finding]:
+def preflight(
+    plan: ClusterPlan, today: datetime.date, root: Callable[[], Path], work: Workspace | None = None
+) -> list[Finding]:
     """Checks the account, zone, shapes, quota and reservations that the plan needs, or BMCs; reads only.
 
-    ``root``: the checkout's, asked only where BMCs' passwords are read from it: owned machines have no dates.
+    ``root``: the checkout's, asked only where BMCs' passwords are read from it: owned machines have no dates. ``work``: of the
+    stack, whose last contract says which nodes are its own already; None where there is no stack.
     """
     if plan.platform == LOCAL:
         return examine(plan)
     part = _part(plan.platform, "preflight")
+    if plan.platform in THERE:
+        known: list[Finding] = part.check(plan, site_of(plan.platform, work).previous if work else None)
+        return known
     found: list[Finding] = part.check(plan, root()) if plan.platform in SINGLE else part.check(plan, today)
     return found
 

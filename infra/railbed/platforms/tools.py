@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from railbed.defaults import INSTALL_EXTRA
 from railbed.effects import openpgp
 from railbed.effects.engine.binaries import built_dir, official
 from railbed.platforms.findings import Finding
@@ -19,18 +20,21 @@ PULUMI = "pulumi-"
 
 def examine(kind: str) -> list[Finding]:
     """Looks at SDK, plugin, engine and tools for ``kind``; changes nothing."""
-    sdk: str = importlib.import_module(f"railbed.platforms.{kind}.support").SDK
-    findings = [_sdk(kind, sdk)]
+    support = importlib.import_module(f"railbed.platforms.{kind}.support")
+    sdk: str = support.SDK
+    findings = [_package(kind, sdk, "Python SDK")]
     if sdk.startswith(PULUMI) and findings[0].ok:
         findings.append(_plugin(sdk.removeprefix(PULUMI), importlib.metadata.version(sdk)))
+    # What railbed itself asks the provider with, where no SDK of Pulumi's brings it along.
+    if client := getattr(support, "CLIENT", ""):
+        findings.append(_package(kind, client, "API client"))
     return [*findings, _engine(), _gpg()]
 
 
-def _sdk(kind: str, sdk: str) -> Finding:
+def _package(kind: str, sdk: str, name: str) -> Finding:
     there = importlib.util.find_spec(sdk.replace("-", "_")) is not None
     found = f"{sdk} {importlib.metadata.version(sdk)}" if there else "not installed"
-    hint = f"run `.railbed/uv/bin/uv sync --frozen --inexact --extra {kind}` (or `pip install 'railbed[{kind}]'`)"
-    return Finding("Python SDK", there, found, hint)
+    return Finding(name, there, found, INSTALL_EXTRA.format(kind=kind))
 
 
 def _plugin(name: str, version: str) -> Finding:

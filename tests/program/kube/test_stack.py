@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from typer.testing import CliRunner
 from railbed import flow, validate
 from railbed.cli import main
 from railbed.effects import acceptance, contract_store, schedulers
-from railbed.effects.workspace import Workspace
-from railbed.errors import Unsupported, UsageError
+from railbed.effects.workspace import Workspace, cache_dir
+from railbed.errors import RailbedError, Unsupported, UsageError
 
 pytestmark = pytest.mark.engine
 MADE = {
@@ -38,10 +39,14 @@ class Site:
     cluster: kube_api.Cluster
     kubeconfig: Path
     work: Workspace
+    said: list[str] = field(default_factory=list)
 
     def up(self, nodes: int = 3, **platform: Any) -> flow.UpResult:
-        kube_stack.write(self.work, kube_stack.wanted(self.kubeconfig, nodes, **platform))
-        return flow.up(self.work, lambda _: None)
+        data = kube_stack.wanted(self.kubeconfig, nodes)
+        data["platform"] |= platform
+        kube_stack.write(self.work, data)
+        self.said.clear()
+        return flow.up(self.work, self.said.append)
 
     def railbed(self, *words: str) -> tuple[int, str]:
         said = CliRunner().invoke(main.assemble([*words]), [*words, "--stack", kube_stack.STACK])
@@ -113,7 +118,7 @@ def test_again_nothing_changes_and_drift_is_mended(site: Site) -> None:
 
 def test_a_gate_opens_by_an_operators_word_and_nothing_is_certified(site: Site) -> None:
     contract = contract_store.load(site.work)
-    taint = {"key": "railbed/acceptance", "effect": "NoSchedule"}
+    taint = {"key": "railbed/acceptance", "value": "railbed-pretrain-kube", "effect": "NoSchedule"}
     assert all(site.cluster.node(one.api_name)["spec"]["taints"] == [taint] for one in contract.nodes)
     refused = validate.run(contract, site.work)
     assert str(refused.verdict) == "unproven" and site.cluster.node("gpu-0")["spec"]["taints"] == [taint]
@@ -142,9 +147,27 @@ def test_nodes_are_listed_drained_and_given_back(site: Site) -> None:
     assert "unschedulable" not in site.cluster.node("gpu-1")["spec"]
 
 
+def test_nodes_that_leave_lose_the_gate_and_what_stays_is_said(site: Site) -> None:
+    named = {one.name: one.api_name for one in contract_store.load(site.work).nodes}
+    acceptance.revoke(site.work, list(named))
+    assert site.railbed("node", "drain", "h100-32", "--reason", "shrink")[0] == 0
+    for leaving in ("h100-31", "h100-32"):
+        site.cluster.node(named[leaving])["metadata"]["labels"] = {}
+    site.cluster.node("gpu-2")["status"]["conditions"][0]["status"] = "Unknown"
+    done = site.up(nodes=32, gate=True)
+    assert [one.found for one in done.missing] == [31]
+    gone, left = (site.cluster.node(named[name]) for name in ("h100-32", "h100-31"))
+    assert (gone["spec"]["taints"], gone["metadata"]["annotations"], left["spec"]["taints"]) == ([], {}, [])
+    assert any(f"`kubectl uncordon {named['h100-32']}`" in line for line in site.said)
+    assert site.cluster.node("gpu-2")["spec"]["taints"], "one that is not ready stays the contract's"
+
+
 @pytest.mark.parametrize(
-    "words", [("node", "repair", "h100-1"), ("converge",), ("upgrade", "--to", "2026.12")], ids=" ".join
-)
+    "words",
+    [("node", "repair", "h100-1"), ("node", "settle"), ("node", "settle", "--yes"), ("converge",),
+     ("upgrade", "--to", "2026.12")],
+    ids=" ".join,
+)  # fmt: skip
 def test_what_needs_the_roles_is_refused(site: Site, words: tuple[str, ...]) -> None:
     with pytest.raises(Unsupported, match="a run of the roles"):
         CliRunner().invoke(
@@ -153,7 +176,14 @@ def test_what_needs_the_roles_is_refused(site: Site, words: tuple[str, ...]) -> 
 
 
 def test_a_destroy_waits_for_jobs_and_leaves_what_is_not_its_own(site: Site) -> None:
-    with pytest.raises(UsageError, match="jobs run"):
+    status, said = site.railbed("destroy")
+    words = " ".join(said.split())
+    assert status == 0 and "jobs go on" in words and "they stay" in words
+    assert (
+        "tenants team-a: quotas, network policies, roles and role bindings go; the namespaces stay, open"
+        in words
+    )
+    with pytest.raises(UsageError, match=r"jobs run .* network policies"):
         flow.destroy(site.work, lambda _: None)
     site.cluster.objects = {path: one for path, one in site.cluster.objects.items() if "/pods/" not in path}
     flow.destroy(site.work, lambda _: None)
@@ -161,3 +191,34 @@ def test_a_destroy_waits_for_jobs_and_leaves_what_is_not_its_own(site: Site) -> 
     assert not any(
         one["spec"].get("taints") for path, one in site.cluster.objects.items() if "/nodes/" in path
     )
+
+
+def test_up_after_a_destroy_takes_the_tenants_namespace_again_and_no_others(site: Site) -> None:
+    priority = "/apis/scheduling.k8s.io/v1/priorityclasses/pretrain-kube-training"
+    site.cluster.put(priority, {"metadata": {"name": "pretrain-kube-training"}})
+    with pytest.raises(RailbedError, match="AlreadyExists"):
+        site.up()
+    assert "value" not in site.cluster.objects.pop(priority), "somebody else's object stays as it was"
+    site.up()
+    assert site.made() == MADE
+
+
+def test_another_operators_home_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_dir().parent))
+    homes = [site.work.root / name for name in ("ada", "bob")]
+    for home in homes:
+        home.mkdir()
+        shutil.copy(site.kubeconfig, home / "config")
+    before = versions(site)
+    monkeypatch.setenv("HOME", str(homes[0]))
+    site.up(kubeconfig="~/config")
+    assert versions(site) == before, "another path leads to the same cluster: nothing is made anew"
+    monkeypatch.setenv("HOME", str(homes[1]))
+    assert site.up(kubeconfig="~/config").changes.total == 0
+    state = next((site.work.local / "state").rglob(f"{kube_stack.STACK}.json")).read_text()
+    assert not [home for home in homes if str(home) in state] and "~/config" in state
+
+
+def versions(site: Site) -> dict[str, str]:
+    """Of what railbed made, but nodes' leases."""
+    return {path: site.cluster.objects[path]["metadata"]["resourceVersion"] for path in site.made()}

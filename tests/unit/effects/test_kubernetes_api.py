@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.support import kube_api, kube_objects
 
 from railbed.effects.kubernetes import api as apis
 from railbed.effects.kubernetes.api import ApiError
-from railbed.errors import CommandError, UsageError
+from railbed.errors import CommandError, HostError, UsageError
 
 Site = tuple[kube_api.Cluster, Path]
 
@@ -129,3 +130,20 @@ def test_the_file_is_only_read(site: Site) -> None:
     shutil.copy(kubeconfig, copy)
     apis.version(opened(copy))
     assert copy.read_bytes() == before
+
+
+def test_a_file_without_a_current_context(site: Site) -> None:
+    _, kubeconfig = site
+    text = yaml.safe_load(kubeconfig.read_text())
+    del text["current-context"]
+    kubeconfig.write_text(yaml.safe_dump(text))
+    assert apis.version(opened(kubeconfig)) == (1, 37), "the one that is named is enough"
+    with pytest.raises(UsageError, match="no such context"):
+        opened(kubeconfig, "other")
+
+
+def test_a_machine_without_the_client(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    with pytest.raises(HostError) as lacking:
+        opened(site[1])
+    assert lacking.value.code == "DOCTOR" and "--extra kubernetes" in lacking.value.hint

@@ -12,12 +12,15 @@ import pytest
 from tests.support import kube_api, kube_objects
 from tests.unit.validate.conftest import contract
 
+from railbed import servicing
 from railbed.contract import Contract
 from railbed.defaults import KUBERNETES_LEASE_S, KUBERNETES_TRIES
 from railbed.effects.kubernetes import lease, objects
 from railbed.effects.kubernetes.lease import MICRO
 from railbed.effects.kubernetes.scheduler import KubernetesScheduler
+from railbed.effects.workspace import Workspace
 from railbed.errors import Busy, CommandError, UsageError
+from railbed.operate import lifecycle, picture, retire, standing
 
 __all__ = ["contract"]
 NAMES = ["gpu-a", "gpu-b"]
@@ -198,3 +201,116 @@ def test_a_lock_without_its_namespace_says_what_makes_it(site: Site, monkeypatch
 )
 def test_quantities(text: object, count: int) -> None:
     assert objects.count(text) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "resource"),
+    [
+        ("initContainers", "limits", "nvidia.com/gpu"), ("containers", "limits", "nvidia.com/mig-1g.10gb"),
+        ("containers", "requests", "nvidia.com/gpu.shared"),
+    ],
+)  # fmt: skip
+def test_whatever_holds_a_part_of_a_gpu_is_a_job(kind: str, part: str, resource: str) -> None:
+    serving = kube_objects.pod("serve-0", "gpu-a", owner="ReplicaSet/serve")
+    assert not objects.is_job(serving)
+    serving["spec"].setdefault(kind, []).append({"name": "side", "resources": {part: {resource: "1"}}})
+    assert objects.is_job(serving)
+    serving["spec"][kind][-1]["resources"] = {part: {resource: "0", "cpu": "8"}}
+    assert not objects.is_job(serving)
+
+
+def test_a_persons_cordon_is_never_taken_for_railbeds(site: Site) -> None:
+    scheduler = site.scheduler()
+    scheduler.drain("h100-0", "fan")
+    assert scheduler.nodes()["h100-0"].reason == "fan"
+    site.cluster.cordon("gpu-a", wanted=False)
+    site.cluster.cordon("gpu-a")
+    assert objects.notes(site.cluster.node("gpu-a"))[objects.REASON] == "fan", (
+        "what railbed wrote is still there"
+    )
+    assert scheduler.nodes()["h100-0"].reason == objects.CORDONED
+    assert not scheduler.resume("h100-0", "fan")
+    left = scheduler.drain("h100-0", "another fan")
+    assert len(left) == 1 and "a person cordoned the node before" in left[0]
+    assert scheduler.nodes()["h100-0"].reason == objects.CORDONED
+    assert objects.notes(site.cluster.node("gpu-a")) == {}
+    assert scheduler.drain("h100-1", "fan") == []
+
+
+def test_notes_go_where_a_person_uncordoned_the_node(site: Site) -> None:
+    scheduler = site.scheduler()
+    scheduler.drain("h100-0", "fan")
+    site.cluster.cordon("gpu-a", wanted=False)
+    assert scheduler.resume("h100-0") and objects.notes(site.cluster.node("gpu-a")) == {}
+
+
+def test_nodes_that_left_lose_the_stacks_taint_and_no_others(site: Site) -> None:
+    taints = [{"key": "railbed/acceptance", "value": value, "effect": "NoSchedule"}
+              for value in ("railbed-pretrain", "railbed-other")]  # fmt: skip
+    site.cluster.add(
+        kube_objects.node("former", taints=taints[:1], ready=False),
+        kube_objects.node("anothers", taints=taints[1:]),
+        kube_objects.node("gpu-b", machine="f" * 32, taints=taints[:1]),
+    )
+    scheduler = site.scheduler()
+    scheduler.reserve(["h100-0"])
+    site.cluster.cordon("former")
+    assert scheduler.let_former_go() == ["former"], "it stays cordoned"
+    left = {
+        name: site.cluster.node(name)["spec"]["taints"] for name in ("former", "anothers", "gpu-a", "gpu-b")
+    }
+    assert left == {"former": [], "anothers": taints[1:], "gpu-a": taints[:1], "gpu-b": []}, (
+        "gpu-b is another machine"
+    )
+
+
+def test_nodes_that_leave_lose_taint_and_notes_and_those_still_cordoned_are_named(site: Site) -> None:
+    scheduler = site.scheduler()
+    scheduler.reserve(["h100-0", "h100-1"])
+    scheduler.drain("h100-0", "shrink")
+    assert scheduler.let_go(["h100-0", "h100-1"]) == ["gpu-a"]
+    for name in NAMES:
+        one = site.cluster.node(name)
+        assert (one["spec"]["taints"], objects.notes(one)) == ([], {})
+    site.cluster.add(kube_objects.node("gpu-a", machine="f" * 32))
+    assert scheduler.let_go(["h100-0"]) == [], "another machine is none of ours"
+
+
+def test_a_lease_is_renewed_before_each_eviction(site: Site) -> None:
+    pods = [kube_objects.pod(name, "gpu-a", owner="ReplicaSet/web") for name in ("one", "two")]
+    site.cluster.add(*pods)
+    real, seen = site.cluster.answer, []
+
+    def slow(verb: str, path: str, query: dict[str, str], body: Any) -> Any:
+        if path.endswith("/eviction"):
+            now = site.cluster.objects[LEASE]
+            seen.append(now["metadata"]["resourceVersion"])
+            if len(seen) == 2:  # meanwhile it ran out, and another took it
+                site.cluster.put(LEASE, {**now, "spec": {**now["spec"], "holderIdentity": "ada@ops/7"}})
+        return real(verb, path, query, body)
+
+    site.cluster.answer = slow  # type: ignore[method-assign]
+    site.scheduler().drain("h100-0", "why")
+    assert len(set(seen)) == 2
+    assert site.cluster.objects[LEASE]["spec"]["holderIdentity"] == "ada@ops/7", "another's stays"
+    with (
+        pytest.raises(Busy, match="meanwhile") as lost,
+        lease.acquired(site.scheduler().api, "railbed-pretrain", "h100-1") as held,
+    ):
+        at = lease.path("railbed-pretrain", "node-h100-1")
+        site.cluster.put(at, site.cluster.objects[at])
+        held.renew()
+    assert lost.value.code == "NODE_LOCKED"
+
+
+def test_a_machine_goes_back_to_its_vendor(site: Site, tmp_path: Path) -> None:
+    work, scheduler = Workspace(tmp_path, "test"), site.scheduler()
+    work.dir.mkdir(parents=True)
+    made = kube_objects.stack(site.contract, str(site.kubeconfig), kube_api.CONTEXT, NAMES)
+    with pytest.raises(UsageError, match="no such move"):
+        retire.retire(made, work, "h100-0", scheduler, "ticket 7")
+    servicing.drain(made, work, scheduler, "h100-0", "fan")
+    retire.retire(made, work, "h100-0", scheduler, "ticket 7")
+    seen = picture.take(made, work, scheduler)
+    assert standing.of(made.node("h100-0"), seen).state is lifecycle.State.RMA
+    assert "h100-0" in seen.reserved and seen.states["h100-0"].drained

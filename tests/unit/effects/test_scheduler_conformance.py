@@ -52,7 +52,7 @@ class OverKubernetes:
             del self.cluster.objects[path]
 
     def person_drains(self, node: str) -> None:
-        self.cluster.node(self.api_names[node])["spec"]["unschedulable"] = True
+        self.cluster.cordon(self.api_names[node])
 
 
 @pytest.fixture(params=["slurm", "kubernetes"])

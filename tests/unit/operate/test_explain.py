@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from tests.support import kube_objects
 from tests.unit.operate.world import NODES, World
 
 from railbed.configure import releases
@@ -12,7 +14,8 @@ from railbed.contract import Contract
 from railbed.defaults import HEALTHCHECK_PREFIX, OPERATOR_PREFIX, REPAIR_PREFIX, UPGRADE_PREFIX
 from railbed.effects.journal import Journal
 from railbed.effects.workspace import Workspace
-from railbed.operate import explain, nodes, picture
+from railbed.errors import Unsupported
+from railbed.operate import explain, nodes, picture, settle
 from railbed.operate.explain import Explained
 from railbed.parse.slurm import Reservation
 
@@ -98,3 +101,48 @@ def test_a_list_has_the_life_of_each_node(
         "healthy",
         at,
     )
+
+
+@pytest.fixture
+def on_kubernetes(contract: Contract, work: Workspace, world: World) -> Callable[[], picture.Picture]:
+    """Nodes that no role ever configured."""
+    made = kube_objects.stack(contract, "~/kubeconfig", "site", ["a", "b", "c", "d"])
+    work.releases.path.unlink()
+    return lambda: picture.take(made, work, world)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reason", "steps", "state", "command"),
+    [
+        ("", [], "validating", f"railbed validate --node {NODE}"),
+        (f"{OPERATOR_PREFIX} fan", ["drain"], "maintenance", f"railbed node resume {NODE}"),
+        (f"{REPAIR_PREFIX} x", ["repair-drain"], "draining", f"railbed node resume {NODE}"),
+        (f"{REPAIR_PREFIX} x", ["repair-hold"], "repairing", f"railbed validate --node {NODE}"),
+        (f"{REPAIR_PREFIX} x", ["repair-hold", "repair-drained"], "quarantined", f"railbed node resume {NODE}"),
+    ],
+)  # fmt: skip
+def test_where_no_roles_run_every_hint_is_a_command_that_is_not_refused(
+    on_kubernetes: Callable[[], picture.Picture], work: Workspace, world: World, reason: str, steps: list[str],
+    state: str, command: str,
+) -> None:  # fmt: skip
+    for step in steps:
+        Journal(work.journal_file).write(step, node=NODE)
+    world.drained = {NODE: reason} if reason else {}
+    seen = on_kubernetes()
+    said = explain.explain(seen.contract.node(NODE), seen)
+    assert (said.lifecycle, said.command) == (state, command)
+    assert "settle" not in said.next and "roles" not in said.why
+
+
+def test_where_no_roles_run_an_unknown_node_is_not_converged(
+    on_kubernetes: Callable[[], picture.Picture],
+) -> None:
+    seen = replace(on_kubernetes(), states={})
+    view = nodes.view(seen.contract.node(NODE), seen)
+    assert (view.state, view.lifecycle) == ("unknown", "unknown")
+    assert "railbed up" in view.reason and "converge" not in view.reason
+
+
+def test_where_no_roles_run_settle_is_refused(on_kubernetes: Callable[[], picture.Picture]) -> None:
+    with pytest.raises(Unsupported, match="a run of the roles"):
+        settle.plan(on_kubernetes())

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from railbed.operate.lifecycle import BY_PERSON, EXITS, MEANING, Event, Place, Refused, State, transition
+from railbed.operate.lifecycle import (
+    BY_PERSON,
+    EXITS,
+    MEANING,
+    Event,
+    Place,
+    Refused,
+    State,
+    transition,
+    way_out,
+)
 
 
 def moves(place: Place) -> dict[Event, Place]:
@@ -89,3 +99,13 @@ def test_a_refusal_says_what_the_node_is_and_the_way_on() -> None:
     assert refused.value.code == "ILLEGAL_MOVE" and refused.value.found == "rma"
     assert "railbed up" in refused.value.hint
     assert str(Event.REPLACED) in refused.value.allowed
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.HEALTHY}), ids=str)
+def test_where_no_roles_run_no_hint_runs_them(state: State) -> None:
+    out = way_out(state, roles=False)
+    assert out and not {"converge", "repair", "settle", "upgrade"} & set(out.split())
+    if state is State.PROVISIONING:
+        with pytest.raises(Refused) as refused:
+            transition(Place(state), Event.STARTED, roles=False)
+        assert refused.value.hint == "what moves it on: `railbed up`"

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import kube_objects
 from tests.unit.validate.conftest import contract
 
 from railbed.contract import Contract
 from railbed.effects import contract_store
+from railbed.effects.kubernetes import api as apis
+from railbed.effects.kubernetes.scheduler import KubernetesScheduler
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
 from railbed.errors import CommandError, UsageError
 from railbed.operate import losses
+from railbed.parse.slurm import Job
 from railbed.run import Result
 
 __all__ = ["contract"]
@@ -124,3 +128,22 @@ def test_a_stack_that_never_came_up_has_nothing_to_lose(work: Workspace) -> None
 def test_a_contract_that_was_cut_short_leaves_jobs_unknown(work: Workspace) -> None:
     work.contract_file.write_text("{")
     assert losses.find(work, []).jobs_unknown
+
+
+def test_a_kubernetes_cluster_keeps_its_nodes_and_jobs(
+    work: Workspace, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = kube_objects.stack(contract, "~/kubeconfig", "site", ["gpu-a"])
+    contract_store.write(work, made)
+    job = Job(id="team-a/train", user="team-a", name="train", state="RUNNING", nodes=("h100-0",))
+    monkeypatch.setattr(KubernetesScheduler, "jobs", lambda _: [job])
+    monkeypatch.setattr(apis, "opened", lambda *_: None)
+    found = losses.find(work, [], ["team-a"])
+    text = "\n".join(found.lines())
+    assert "jobs go on" in text and "h100-0: they stay" in text and "disks" not in text
+    assert "tenants team-a: quotas, network policies, roles and role bindings go" in text
+    assert "namespace railbed-pretrain goes" in text
+    with pytest.raises(UsageError, match="network policies") as refused:
+        losses.refuse_jobs(found, "test")
+    assert refused.value.code == "JOBS_RUNNING" and "they go on" in refused.value.hint
+    assert "nodes away" not in refused.value.message

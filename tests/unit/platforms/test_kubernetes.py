@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,17 @@ import pytest
 import yaml
 from tests.support import kube_api, kube_objects
 from tests.support.kube_objects import POOL, machine_id, node
+from tests.unit.validate.conftest import contract
 
 from railbed import plan as plans
 from railbed import platforms, spec
+from railbed.contract import Contract
 from railbed.errors import RailbedError, Unsupported
 from railbed.plan import ClusterPlan
-from railbed.platforms.kubernetes import discover, members, preflight
+from railbed.platforms import tools
+from railbed.platforms.kubernetes import discover, members, preflight, system
 
+__all__ = ["contract"]
 ROOT = Path(__file__).resolve().parents[3]
 SPEC = yaml.safe_load((ROOT / "examples/kubernetes-cluster.yaml").read_text())["config"]["railbed:cluster"]
 OPERATOR = {"kind": "CustomResourceDefinition", "metadata": {"name": discover.POLICY_CRD}}
@@ -164,7 +167,7 @@ def test_a_namespace_of_somebody_else_is_not_taken(site: Site) -> None:
 
 
 def checked(plan: ClusterPlan) -> list[Any]:
-    return preflight.check(plan, datetime.date(2026, 12, 1))
+    return preflight.check(plan)
 
 
 def test_preflight_says_what_is_there_and_what_stops(site: Site) -> None:
@@ -192,3 +195,51 @@ def test_no_image_is_made_and_no_node_is_ended(site: Site) -> None:
     assert platforms.scale_in(plan, "s", [gone]) == [
         "h100-4 leaves pool h100 and stays in the cluster: remove its labels"
     ]
+
+
+@pytest.mark.parametrize(
+    "right", ["patch namespaces", "delete priorityclasses", "create pods/eviction", "update leases"]
+)
+def test_every_right_that_is_used_is_asked_for(site: Site, right: str) -> None:
+    site.has(*(node(f"n{index}") for index in range(4)))
+    assert all(one.ok for one in checked(site.plan()))
+    site.cluster.denied = {right}
+    (denied,) = checked(site.plan())
+    assert denied.name == "API_DENIED" and right in denied.found
+
+
+def test_nodes_of_the_contract_that_are_not_ready_stop_no_run(site: Site, contract: Contract) -> None:
+    site.has(node("n0", ready=False))
+    before = kube_objects.stack(contract, str(site.kubeconfig), kube_api.CONTEXT, ["n0"])
+    _, pool = checked(site.plan(nodes=1))
+    assert pool.needed and "n0 is not ready" in pool.found, "a new one is not taken"
+    assert all(one.ok for one in preflight.check(site.plan(nodes=1), before))
+    elsewhere = kube_objects.stack(
+        contract,
+        str(site.kubeconfig),
+        kube_api.CONTEXT,
+        ["n0"],
+        cluster_id="99999999-2222-3333-4444-555555555555",
+    )
+    (other,) = preflight.check(site.plan(nodes=1), elsewhere)
+    assert other.name == "OTHER_CLUSTER" and not other.ok
+
+
+def test_doctor_names_the_client_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {one.name: one for one in tools.examine("kubernetes")}
+    assert there["API client"].ok and there["API client"].found.startswith("kubernetes ")
+    real = tools.importlib.util.find_spec
+    monkeypatch.setattr(
+        tools.importlib.util, "find_spec", lambda name: None if name == "kubernetes" else real(name)
+    )
+    lacking = {one.name: one for one in tools.examine("kubernetes")}["API client"]
+    assert not lacking.ok and lacking.needed and "--extra kubernetes" in lacking.hint
+    assert "API client" not in [one.name for one in tools.examine("aws")]
+
+
+def test_no_class_preempts_what_is_others() -> None:
+    assert {policy for _, policy, _ in system.PRIORITIES.values()} == {"Never"}
+
+
+def test_no_spares_are_asked_for(site: Site) -> None:
+    assert "NO_SPARES" not in [one.code for one in site.plan().warnings]

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import yaml
+
 from railbed import strict_json
 from railbed.defaults import (
+    INSTALL_EXTRA,
     KUBERNETES_CONNECT_TIMEOUT_S,
     KUBERNETES_FIELD_MANAGER,
     KUBERNETES_PAGE,
     KUBERNETES_READ_TIMEOUT_S,
     KUBERNETES_RESPONSE_BYTES,
 )
-from railbed.errors import CommandError, UsageError
+from railbed.errors import CommandError, HostError, UsageError
 from railbed.text import shown
 
 if TYPE_CHECKING:
@@ -146,18 +149,23 @@ def name(text: str) -> str:
 def opened(kubeconfig: str, context: str) -> Api:
     """The API that the context of a kubeconfig names; nothing is asked yet.
 
-    Raises UsageError ``KUBECONFIG`` for a file or context that is not there, and for one that turns TLS's checks off.
+    Raises UsageError ``KUBECONFIG`` for a file or context that is not there, and for one that turns TLS's checks off; HostError
+    ``DOCTOR`` where the client is not installed.
     """
-    from kubernetes import config
-    from kubernetes.client import ApiClient, Configuration
-    from kubernetes.config.config_exception import ConfigException
-    from yaml import YAMLError
-
+    try:
+        from kubernetes import config
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config.config_exception import ConfigException
+    except ImportError as lacking:
+        raise HostError(
+            f"this machine lacks the client of Kubernetes' API: {lacking}", code="DOCTOR", found="not installed",
+            allowed="the Python package `kubernetes`", hint=INSTALL_EXTRA.format(kind="kubernetes"),
+        ) from None  # fmt: skip
     file = Path(kubeconfig).expanduser()
     where = f"{kubeconfig}:{context}"
     try:
-        contexts, _ = config.list_kube_config_contexts(str(file))
-        known = sorted(str(one["name"]) for one in contexts)
+        # Read here: the client's own list wants a `current-context`, which railbed never takes.
+        known = sorted(str(one["name"]) for one in yaml.safe_load(file.read_text())["contexts"])
         if context not in known:
             raise UsageError(
                 "the kubeconfig has no such context", code="KUBECONFIG", path=where, found=context, allowed=known,
@@ -165,7 +173,7 @@ def opened(kubeconfig: str, context: str) -> Api:
             )  # fmt: skip
         settings = Configuration()
         config.load_kube_config(str(file), context, client_configuration=settings, persist_config=False)
-    except (ConfigException, YAMLError, OSError, ValueError, KeyError, TypeError) as wrong:
+    except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError) as wrong:
         raise UsageError(
             f"the kubeconfig cannot be used: {shown(str(wrong))[:LONGEST]}", code="KUBECONFIG", path=where,
             hint="`kubectl --kubeconfig FILE --context CONTEXT version` shows whether it works",

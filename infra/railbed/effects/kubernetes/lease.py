@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,16 +43,37 @@ def free(lease: Object, me: str, now: datetime) -> bool:
     return now > renewed + timedelta(seconds=int(spec.get("leaseDurationSeconds") or KUBERNETES_LEASE_S))
 
 
+@dataclass
+class Held:
+    """A lease while it is held. ``lease``: as the API gave it last."""
+
+    api: Api
+    path: str
+    lease: Object
+
+    def renew(self) -> None:
+        """Before each step that may take long. Raises Busy ``NODE_LOCKED`` where it ran out and another took it."""
+        spec = {**self.lease["spec"], "renewTime": datetime.now(UTC).strftime(MICRO)}
+        try:
+            self.lease = self.api.request("PUT", self.path, body={**self.lease, "spec": spec})
+        except ApiError as lost:
+            if lost.status not in (CONFLICT, GONE):
+                raise
+            raise Busy(
+                "another operator took the lock meanwhile: it was not renewed in time", code="NODE_LOCKED", path=self.path,
+                hint="wait until that one has ended, then run the same command again",
+            ) from None  # fmt: skip
+
+
 @contextmanager
-def acquired(api: Api, namespace: str, node: str, me: str | None = None) -> Iterator[None]:
-    """Holds the node's lease. Raises Busy ``NODE_LOCKED`` with its holder,."""
-    me = me or holder()
+def acquired(api: Api, namespace: str, node: str, me: str | None = None) -> Iterator[Held]:
+    """Holds the node's lease. Raises Busy ``NODE_LOCKED`` with its holder."""
     lease = f"node-{node}"
-    taken = _take(api, namespace, lease, me)
+    held = Held(api, path(namespace, lease), _take(api, namespace, lease, me or holder()))
     try:
-        yield
+        yield held
     finally:
-        version = str((taken.get("metadata") or {}).get("resourceVersion", ""))
+        version = str((held.lease.get("metadata") or {}).get("resourceVersion", ""))
         # Where it cannot be given back, it runs out by itself; one that was taken over is another's.
         with suppress(RailbedError):
             api.request(

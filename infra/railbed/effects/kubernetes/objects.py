@@ -6,12 +6,19 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from railbed.defaults import ACCEPTANCE_RESERVATION, KUBERNETES_PREFIX, PARTITION
+from railbed.defaults import (
+    ACCEPTANCE_RESERVATION,
+    KUBERNETES_FIELD_MANAGER,
+    KUBERNETES_PREFIX,
+    PARTITION,
+)
 from railbed.parse.slurm import Job, NodeState
 from railbed.text import shown
 
 Object = Mapping[str, Any]
 GPU = "nvidia.com/gpu"
+VENDOR = "nvidia.com/"
+"""Begins every resource of a GPU or a part of one: ``gpu.shared``, ``mig-1g.10gb`` (NVIDIA/k8s-device-plugin, README)."""
 REASON, SINCE = f"{KUBERNETES_PREFIX}/drain-reason", f"{KUBERNETES_PREFIX}/drained-at"
 """Annotations of a node that railbed drained."""
 CORDON = "node.kubernetes.io/unschedulable"
@@ -106,21 +113,49 @@ def reservations(node: Object) -> list[str]:
     return [ACCEPTANCE_RESERVATION if key == gate else key.partition("/")[2] for key in ours]
 
 
+def marked(node: Object, mark: str) -> bool:
+    """Whether a stack's taint is on the node; ``mark``: the stack's namespace."""
+    return any(_by(one, mark) for one in taints(node))
+
+
+def _by(taint: Object, mark: str) -> bool:
+    return str(taint.get("key")).startswith(f"{KUBERNETES_PREFIX}/") and taint.get("value") == mark
+
+
+def without(node: Object, mark: str) -> list[dict[str, str]]:
+    """The node's taints but those of the stack with that mark."""
+    return [one for one in taints(node) if not _by(one, mark)]
+
+
+def cordoned(node: Object) -> bool:
+    return bool((node.get("spec") or {}).get("unschedulable"))
+
+
+def by_railbed(node: Object) -> bool:
+    """Whether railbed set the node's cordon: the API server keeps who last changed each field (kubernetes.io, "Server-Side
+    Apply", field management). Annotations alone do not say so: they stay when a person uncordons the node and cordons it
+    again."""
+    return any(
+        one.get("manager") == KUBERNETES_FIELD_MANAGER
+        and "f:unschedulable" in ((one.get("fieldsV1") or {}).get("f:spec") or {})
+        for one in metadata(node).get("managedFields") or []
+    )
+
+
 def state(node: Object, name: str, *, busy: bool, known: Collection[str]) -> NodeState:
     """The node under its name in the contract. ``busy``: jobs hold it; ``known``: keys of the site's own taints."""
     ready, words, since = readiness(node)
-    cordoned = bool((node.get("spec") or {}).get("unschedulable"))
     strange = foreign(node, known)
-    flags = {"DRAIN"} if cordoned else set()
+    flags = {"DRAIN"} if cordoned(node) else set()
     reason, at = "", ""
     if strange:
         flags.add("TAINTED")
         reason = f"taint {', '.join(strange)}"
     if not ready:
         reason, at = f"not ready: {words}", since
-    if cordoned:
-        reason = shown(notes(node).get(REASON, CORDONED))
-        at = notes(node).get(SINCE, "")
+    if cordoned(node):
+        said = notes(node) if by_railbed(node) else {}
+        reason, at = shown(said.get(REASON, CORDONED)), said.get(SINCE, "")
     return NodeState(
         name=name, base=("ALLOCATED" if busy else "IDLE") if ready else "DOWN", flags=frozenset(flags),
         gres=f"gpu:{offers(node, GPU)}", partitions=(PARTITION,), reason=reason, reason_at=at,
@@ -133,10 +168,17 @@ def owner(pod: Object) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
-def gpus(pod: Object) -> int:
-    """GPUs that the pod holds."""
-    containers = (pod.get("spec") or {}).get("containers") or []
-    return sum(count(((one.get("resources") or {}).get("limits") or {}).get(GPU, 0)) for one in containers)
+def holds_gpus(pod: Object) -> bool:
+    """Whether any container, an init container or sidecar too, holds GPUs or parts of them: the pod keeps them to its end."""
+    spec = pod.get("spec") or {}
+    asked = [
+        resource
+        for kind in ("containers", "initContainers")
+        for container in spec.get(kind) or []
+        for part in ("limits", "requests")
+        for resource in ((container.get("resources") or {}).get(part) or {}).items()
+    ]
+    return any(name.startswith(VENDOR) and str(quantity) != "0" for name, quantity in asked)
 
 
 def bound_to_node(pod: Object) -> bool:
@@ -153,7 +195,7 @@ def is_job(pod: Object) -> bool:
     if bound_to_node(pod) or over(pod):
         return False
     claims = bool((pod.get("spec") or {}).get("resourceClaims"))
-    return gpus(pod) > 0 or claims or owner(pod).get("kind", REPLACED_BY[0]) not in REPLACED_BY
+    return holds_gpus(pod) or claims or owner(pod).get("kind", REPLACED_BY[0]) not in REPLACED_BY
 
 
 def node_of(pod: Object) -> str:

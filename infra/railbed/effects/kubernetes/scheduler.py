@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from railbed.contract import Contract
 from railbed.defaults import ACCEPTANCE_RESERVATION, KUBERNETES_TRIES
@@ -15,6 +16,9 @@ from railbed.parse.slurm import Job, NodeState, Reservation
 
 ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
+THEIRS = (
+    "a person cordoned the node before: that stays theirs, and the reason given here is not kept at the node"
+)
 
 
 class KubernetesScheduler:
@@ -53,7 +57,7 @@ class KubernetesScheduler:
         found = {}
         for one in self._here().items(NODES):
             name = self._names.get(objects.api_name(one))
-            if name is not None and objects.machine_id(one) == self._ids[name]:
+            if name is not None and self._is_ours(one):
                 found[name] = objects.state(one, name, busy=name in busy, known=self.place.taints)
         return found
 
@@ -67,14 +71,15 @@ class KubernetesScheduler:
 
     def drain(self, node: str, reason: str) -> list[str]:
         """Cordons the node, then evicts what is no job, as far as disruption budgets let it go. Gives what stays, and why."""
-        with lease.acquired(self._here(), self.place.namespace, node):
+        with lease.acquired(self._here(), self.place.namespace, node) as held:
             self._change(node, lambda one: _cordoned(one, reason))
-            left = []
+            left = [] if objects.by_railbed(self._read(node)) else [THEIRS]
             for pod in self._pods(node):
                 if objects.is_job(pod):
                     left.append(f"job {objects.job_of(pod)} goes on to its end")
-                elif not objects.bound_to_node(pod) and (why := self._evict(pod)):
-                    left.append(why)
+                elif not objects.bound_to_node(pod):
+                    held.renew()
+                    left += filter(None, [self._evict(pod)])
         return list(dict.fromkeys(left))
 
     def _evict(self, pod: Object) -> str:
@@ -107,6 +112,7 @@ class KubernetesScheduler:
             now = self._read(node)
             state = objects.state(now, node, busy=False, known=self.place.taints)
             if not state.drained:
+                self._change(node, _unnoted)
                 return True
             if reason is not None and state.reason != reason:
                 return False
@@ -130,7 +136,7 @@ class KubernetesScheduler:
         """Taints nodes, so that no new pod comes; running ones stay. Without a gate in the spec none gets the acceptance one."""
         if name == ACCEPTANCE_RESERVATION and not self.place.gate:
             return
-        taint = {"key": objects.taint_key(name), "effect": "NoSchedule"}
+        taint = {"key": objects.taint_key(name), "value": self.place.namespace, "effect": "NoSchedule"}
         for node in sorted(set(nodes)):
             self._change(node, lambda one: _tainted(one, taint))
 
@@ -144,9 +150,42 @@ class KubernetesScheduler:
                 if gone.code != "NODE_UNKNOWN":
                     raise
 
+    def let_go(self, nodes: Iterable[str]) -> list[str]:
+        """Takes all of the stack's taints and notes from nodes that leave it. Gives the cordoned ones, by the API's names."""
+        wanted = set(nodes)
+        return self._free(lambda one: self._is_ours(one) and self._names[objects.api_name(one)] in wanted)
+
+    def let_former_go(self) -> list[str]:
+        """The same for nodes that carry the stack's mark and are not the contract's any more.
+
+        A node may leave without a shrink: it lost its pool's labels, or another machine has its name.
+        """
+        return self._free(lambda one: objects.marked(one, self.place.namespace) and not self._is_ours(one))
+
+    def _free(self, which: Callable[[Object], bool]) -> list[str]:
+        leaving = [one for one in self._here().items(NODES) if which(one)]
+        for one in leaving:
+            if self._left(one):
+                name = objects.api_name(one)
+                self._write(name, partial(self._found, name), self._left)
+        return sorted(objects.api_name(one) for one in leaving if objects.cordoned(one))
+
+    def _is_ours(self, node: Object) -> bool:
+        name = self._names.get(objects.api_name(node))
+        return name is not None and objects.machine_id(node) == self._ids[name]
+
+    def _left(self, node: Object) -> Object | None:
+        patch = _unnoted(node) or {}
+        if objects.marked(node, self.place.namespace):
+            patch["spec"] = {"taints": objects.without(node, self.place.namespace)}
+        return patch or None
+
+    def _found(self, api_name: str) -> Object:
+        return self._here().get(f"{NODES}/{apis.name(api_name)}") or {}
+
     def _read(self, node: str) -> Object:
-        found = self._here().get(f"{NODES}/{apis.name(self._api_names[node])}")
-        if found is None or objects.machine_id(found) != self._ids[node]:
+        found = self._found(self._api_names[node])
+        if not self._is_ours(found):
             raise CommandError(
                 f"the cluster has no node {self._api_names[node]} with the machine id of {node}", code="NODE_UNKNOWN",
                 path=self.api.where, found=objects.machine_id(found) if found else None, allowed=self._ids[node],
@@ -155,15 +194,20 @@ class KubernetesScheduler:
         return found
 
     def _change(self, node: str, wanted: Callable[[Object], Object | None]) -> None:
+        self._write(self._api_names[node], lambda: self._read(node), wanted)
+
+    def _write(
+        self, node: str, read: Callable[[], Object], wanted: Callable[[Object], Object | None]
+    ) -> None:
         """Writes what ``wanted`` makes of the node as it is (None: nothing), and again where others changed it meanwhile."""
         for _ in range(KUBERNETES_TRIES):
-            now = self._read(node)
+            now = read()
             patch = wanted(now)
             if patch is None:
                 return
             patch.setdefault("metadata", {})["resourceVersion"] = now["metadata"]["resourceVersion"]
             try:
-                self.api.merge(f"{NODES}/{apis.name(self._api_names[node])}", patch)
+                self.api.merge(f"{NODES}/{apis.name(node)}", patch)
             except ApiError as raced:
                 if raced.status != CONFLICT:
                     raise
@@ -175,11 +219,20 @@ class KubernetesScheduler:
         )  # fmt: skip
 
 
-def _cordoned(_: Object, reason: str) -> Object:
+def _cordoned(node: Object, reason: str) -> Object | None:
+    """A person's cordon stays that person's; notes of an earlier drain would say otherwise."""
+    if objects.cordoned(node) and not objects.by_railbed(node):
+        return _unnoted(node)
     return {
         "metadata": {"annotations": {objects.REASON: reason, objects.SINCE: now_iso()}},
         "spec": {"unschedulable": True},
     }
+
+
+def _unnoted(node: Object) -> Object | None:
+    """Without what railbed wrote of a drain."""
+    there = [key for key in (objects.REASON, objects.SINCE) if key in objects.notes(node)]
+    return {"metadata": {"annotations": dict.fromkeys(there)}} if there else None
 
 
 def _given_back(_: Object) -> Object:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from railbed.contract import Contract
 from railbed.defaults import KUBERNETES_MIN
 from railbed.effects.kubernetes import api as apis
 from railbed.effects.kubernetes import objects
@@ -22,15 +23,18 @@ POLICY_CRD = "clusterpolicies.nvidia.com"
 POLICIES = "/apis/nvidia.com/v1/clusterpolicies"
 """ClusterPolicy of NVIDIA's GPU Operator; ``spec.driver.enabled`` says whether it installs drivers (its documentation,
 "Installing the GPU Operator", chart customisation options; true by default)."""
-RIGHTS = (
-    ("", "nodes", "list"), ("", "nodes", "patch"), ("", "pods", "list"), ("", "namespaces", "create"),
-    ("", "resourcequotas", "create"), ("", "serviceaccounts", "create"), ("networking.k8s.io", "networkpolicies", "create"),
-    ("rbac.authorization.k8s.io", "roles", "create"), ("rbac.authorization.k8s.io", "rolebindings", "create"),
-    ("rbac.authorization.k8s.io", "clusterroles", "create"),
-    ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
-    ("scheduling.k8s.io", "priorityclasses", "create"), ("coordination.k8s.io", "leases", "create"),
-)  # fmt: skip
-"""API group, resource and verb that a run of `up` needs, on the cluster as a whole."""
+RBAC = "rbac.authorization.k8s.io"
+KEPT = ("create", "delete", "get", "list", "patch", "watch")
+"""Verbs of what the engine keeps: its provider applies by patches, and watches what it deletes until it is gone."""
+RIGHTS = {
+    ("", "nodes"): ("get", "list", "patch"), ("", "pods"): ("list",), ("", "pods/eviction"): ("create",),
+    ("apiextensions.k8s.io", "customresourcedefinitions"): ("get",),
+    ("coordination.k8s.io", "leases"): ("create", "delete", "get", "update"),
+    ("", "namespaces"): KEPT, ("", "resourcequotas"): KEPT, ("", "serviceaccounts"): KEPT,
+    ("networking.k8s.io", "networkpolicies"): KEPT, ("scheduling.k8s.io", "priorityclasses"): KEPT,
+    (RBAC, "roles"): KEPT, (RBAC, "rolebindings"): KEPT, (RBAC, "clusterroles"): KEPT, (RBAC, "clusterrolebindings"): KEPT,
+}  # fmt: skip
+"""API group and resource → verbs that `up`, `node` and `destroy` need, on the cluster as a whole."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,14 @@ def place_of(plan: ClusterPlan) -> KubernetesPlatform:
     if not isinstance(plan.place, KubernetesPlatform):
         raise Unsupported("platform kubernetes", f"a plan of platform {plan.platform}")
     return plan.place
+
+
+def known(before: Contract | None) -> tuple[dict[str, str], str]:
+    """Machine id → name of the last contract's nodes, and the cluster's id; empty before the first one."""
+    if before is None:
+        return {}, ""
+    cluster_id = before.kubernetes.cluster_id if before.kubernetes else ""
+    return {node.identity.value: node.name for node in before.nodes}, cluster_id
 
 
 def read_cluster(plan: ClusterPlan, known: Collection[str] = (), before: str = "") -> Cluster:
@@ -86,8 +98,9 @@ def require_version(api: Api) -> str:
 def require_rights(api: Api) -> None:
     """Raises RailbedError naming the rights that the context's user lacks."""
     lacking = []
-    for group, resource, verb in RIGHTS:
-        asked = {"group": group, "resource": resource, "verb": verb}
+    for group, resource, verb in ((*what, verb) for what, verbs in RIGHTS.items() for verb in verbs):
+        kind, _, part = resource.partition("/")
+        asked = {"group": group, "resource": kind, "verb": verb, **({"subresource": part} if part else {})}
         answer = api.request(
             "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
             body={

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -36,30 +35,38 @@ def build(plan: ClusterPlan, site: Site) -> pulumi.Output[Any]:
     support.require(plan, SUPPORT)
     place = discover.place_of(plan)
     ensure_stack_secrets(site.work)
-    before = site.previous
-    known = {node.identity.value: node.name for node in before.nodes} if before else {}
-    cluster = discover.read_cluster(
-        plan, known, before.kubernetes.cluster_id if before and before.kubernetes else ""
-    )
-    system = declare(plan, place)
+    known, cluster_id = discover.known(site.previous)
+    cluster = discover.read_cluster(plan, known, cluster_id)
+    system = declare(plan, place, cluster.cluster_id)
     output: pulumi.Output[Any] = system.namespace.id.apply(
         without_traceback(lambda _: made(plan, place, site, cluster, known))
     )
     return output
 
 
-def declare(plan: ClusterPlan, place: KubernetesPlatform) -> System:
-    """The objects of the plan; as many for 8 nodes as for 8,000."""
-    provider = k8s.Provider(
-        "cluster", kubeconfig=str(Path(place.kubeconfig).expanduser()), context=place.context,
-        enable_server_side_apply=True,
-    )  # fmt: skip
+def declare(plan: ClusterPlan, place: KubernetesPlatform, cluster_id: str) -> System:
+    """The objects of the plan; as many for 8 nodes as for 8,000. ``cluster_id``: of the cluster that was read."""
+    provider = _provider("cluster", place, cluster_id, adopts=False)
+    # A tenant's namespace outlives the stack, and its owner may give one to it: `discover` has checked its label.
+    spaces = _provider("tenant-namespaces", place, cluster_id, adopts=True)
     labels = {"app.kubernetes.io/managed-by": "railbed", CLUSTER_LABEL: plan.name}
     opts = pulumi.ResourceOptions(provider=provider)
     system = System(plan.name, system_namespace(plan.name), labels, opts)
     for name, wanted in place.tenants.items():
-        Tenant(name, wanted, labels, opts)
+        Tenant(name, wanted, labels, opts, spaces)
     return system
+
+
+def _provider(name: str, place: KubernetesPlatform, cluster_id: str, *, adopts: bool) -> k8s.Provider:
+    """``adopts``: what is there already is taken over; else it is refused.
+
+    The engine's state keeps the path as the spec has it: the provider looks for each operator's own home. The cluster's id says
+    whether objects have to be made anew; by itself the provider would do so for another path or address of the same cluster.
+    """
+    return k8s.Provider(
+        name, kubeconfig=place.kubeconfig, context=place.context, cluster_identifier=cluster_id,
+        enable_server_side_apply=True, upsert_existing_objects=adopts,
+    )  # fmt: skip
 
 
 def made(

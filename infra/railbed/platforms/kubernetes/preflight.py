@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-
+from railbed.contract import Contract
 from railbed.effects.kubernetes import api as apis
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
@@ -11,11 +10,14 @@ from railbed.platforms.findings import Finding
 from railbed.platforms.kubernetes import discover
 
 
-def check(plan: ClusterPlan, _: datetime.date) -> list[Finding]:
-    """The cluster and each pool. A pool that is not whole stops nothing: `up` makes a partial contract."""
+def check(plan: ClusterPlan, before: Contract | None = None) -> list[Finding]:
+    """The cluster and each pool. A pool that is not whole stops nothing: `up` makes a partial contract.
+
+    ``before``: the stack's last contract, whose nodes stay the stack's while they are not ready.
+    """
     place = discover.place_of(plan)
     try:
-        found = discover.read_cluster(plan)
+        found = discover.read_cluster(plan, *discover.known(before))
         discover.require_rights(apis.opened(place.kubeconfig, place.context))
     except RailbedError as wrong:
         return [Finding(wrong.code, ok=False, found=f"{wrong.message}: {wrong.found}", hint=wrong.hint)]

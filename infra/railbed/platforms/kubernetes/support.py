@@ -9,6 +9,7 @@ SITE = "its owners"
 
 NAME = "Kubernetes"
 SDK = "pulumi-kubernetes"
+CLIENT = "kubernetes"
 SUPPORT: Support = {
     "hosts": Lacks("the nodes belong to one cluster", "use service: cluster, and `platform.tenants`"),
     "cluster": "nodes found by label, namespaces, quotas, network policies and rights of tenants, priority classes, a taint as "

@@ -8,11 +8,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 PRIORITIES = {
-    "interactive": (1_000, "PreemptLowerPriority", "Short runs that somebody waits for."),
-    "training": (500, "PreemptLowerPriority", "Long jobs on many nodes."),
-    "backfill": (-100, "Never", "Whatever may end at any moment for one of the others."),
+    "interactive": (1_000, "Never", "Short runs that somebody waits for."),
+    "training": (500, "Never", "Long jobs on many nodes."),
+    "backfill": (-100, "Never", "Whatever may wait for all others, and end for them."),
 }
-"""Priority class → value, preemption policy, what it is for. User classes end at 10⁹ (kubernetes.io, "Pod Priority")."""
+"""Priority class → value, preemption policy, what it is for. User classes end at 10⁹ (kubernetes.io, "Pod Priority").
+
+None preempts: priorities hold for the whole cluster, and a pod of others, whose priority is 0 where they set none, would end
+for a tenant's. They order who waits; no quota limits who may use a class.
+"""
 BASELINE, RESTRICTED = "baseline", "restricted"
 """Levels of the Pod Security Standards."""
 OPERATOR_NODES = [

@@ -33,12 +33,14 @@ class Tenant(pulumi.ComponentResource):
     """One tenant. Its namespace stays when the stack is destroyed: what people keep in it is not railbed's."""
 
     def __init__(
-        self, name: str, wanted: Wanted, labels: Mapping[str, str], opts: pulumi.ResourceOptions
-    ) -> None:
+        self, name: str, wanted: Wanted, labels: Mapping[str, str], opts: pulumi.ResourceOptions,
+        spaces: k8s.Provider,
+    ) -> None:  # fmt: skip
+        """``spaces``: the provider of the namespace, which takes one over that is there."""
         super().__init__("railbed:kubernetes:Tenant", name, None, opts)
         space = k8s.core.v1.Namespace(
             name, metadata=meta(name, {**labels, **security(BASELINE)}),
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(parent=self, provider=spaces, retain_on_delete=True),
         )  # fmt: skip
         inside = pulumi.ResourceOptions(parent=self, depends_on=[space])
         k8s.core.v1.ResourceQuota(
