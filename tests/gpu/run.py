@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from railbed import ended
-from railbed.defaults import GPU_PROBE_S, NCCL_TESTS_FOLDER, NODE_CHECK_TIMEOUT_S
+from railbed.defaults import NCCL_TESTS_FOLDER
 from railbed.errors import CommandError, Exit
 from railbed.parse import nccl_tests
 from railbed.run import Result, run
@@ -88,9 +88,9 @@ def expectations(listed: str) -> dict[str, Any]:
 
 def suite(wanted: dict[str, Any], kept: Outputs) -> None:
     """The on-node suite, as its bundle runs on nodes."""
-    script = on_node.SCRIPT.format(timeout_s=NODE_CHECK_TIMEOUT_S, package=on_node.PACKAGE)
+    script = on_node.SCRIPT.format(timeout_s=on_node.NODE_CHECK_TIMEOUT_S, package=on_node.PACKAGE)
     result = run(
-        ["sh", "-c", script], stdin=on_node.bundle(wanted), timeout_s=NODE_CHECK_TIMEOUT_S + 10, check=False
+        ["sh", "-c", script], stdin=on_node.bundle(wanted), timeout_s=on_node.NODE_CHECK_TIMEOUT_S + 10, check=False
     )
     try:
         records = on_node.RECORDS.validate_json(result.stdout)
@@ -110,7 +110,7 @@ def suite(wanted: dict[str, Any], kept: Outputs) -> None:
 def performance(python: str, count: int, kept: Outputs) -> None:
     """The probe of GPUs: rates, pairs, equal results."""
     argv = [python, "-", "--device", "cuda", "--gpus", str(count), "--measure", MEASURED]
-    result = asked(argv, stdin=gpus.PROBE.read_bytes(), timeout_s=GPU_PROBE_S["cuda"])
+    result = asked(argv, stdin=gpus.PROBE.read_bytes(), timeout_s=gpus.GPU_PROBE_S["cuda"])
     if not result.ok or not result.stdout.strip():
         kept.lacking.append(f"GPU performance: {ended.why(result, 'the probe of GPUs', 'this machine')}")
         return
