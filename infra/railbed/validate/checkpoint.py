@@ -18,10 +18,10 @@ from pydantic import Field, TypeAdapter
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Filesystem, further
-from railbed.defaults import MEASURE_BUDGET_S, STEP_COMMENT, STEP_WAIT_S, STORAGE_TIMEOUT_S
+from railbed.defaults import MEASURE_BUDGET_S, STEP_WAIT_S, STORAGE_TIMEOUT_S
 from railbed.effects import node_json
 from railbed.parse.numbers import integer
-from railbed.validate import old_folders
+from railbed.validate import old_folders, steps
 from railbed.validate.answers import against_floor, disturbed, judged
 from railbed.validate.conditions import watch, words
 from railbed.validate.patience import Patience
@@ -253,14 +253,7 @@ def _start(
         return node_json.lines("\n".join(result.stdout for result in said.values()), REPLY), "; ".join(
             tails[:3]
         )
-    step = [
-        "srun", "--mpi=none", f"--immediate={STEP_WAIT_S}", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
-        f"--nodelist={','.join(nodes)}", f"--time={int(limit) // 60 + 1}", "--job-name=railbed-checkpoint",
-        f"--comment={STEP_COMMENT}",
-    ]  # fmt: skip
-    reservation = validation.reservation_for(nodes)
-    if reservation:
-        step.append(f"--reservation={reservation}")
+    step = steps.srun(nodes, limit, "railbed-checkpoint", reservation=validation.reservation_for(nodes))
     done = validation.remote.run(
         validation.scheduler.controller,
         [*step, *program],

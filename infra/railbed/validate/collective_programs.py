@@ -15,9 +15,8 @@ from railbed.defaults import (
     COLLECTIVE_TIMEOUT_S,
     NCCL_LOG_FOLDER,
     NCCL_TESTS_FOLDER,
-    STEP_COMMENT,
-    STEP_WAIT_S,
 )
+from railbed.validate import steps
 
 NCCL_LOG_BYTES = 192 * 1024
 """How much of each log is read: eight processes fit into what is kept of a node's answer."""
@@ -27,6 +26,7 @@ RUNS = 2 * (COLLECTIVE_ITERATIONS + 2)
 """How often a start moves the data of each size. Out of place and in place each: one to synchronise, -n, one for the check
 (NVIDIA/nccl-tests, src/common.cu, BenchTime)."""
 CLEAN_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+JOB = "railbed-collectives"
 LOG = "railbed-nccl."
 """How the names of NCCL's logs begin."""
 
@@ -51,13 +51,8 @@ def start(
     one would fall into the table of another.
     """
     ranks, limit = machine.collective_ranks_per_node, limit_s(len(nodes))
-    step = [
-        "srun", "--mpi=pmix", "--exclusive", "--mem=0", f"--gpus-per-node={ranks}", "--cpu-bind=none",
-        f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=1", f"--ntasks-per-node={ranks}",
-        f"--nodes={len(nodes)}", f"--nodelist={','.join(nodes)}", f"--time={limit // 60 + 1}",
-        "--job-name=railbed-collectives", f"--comment={STEP_COMMENT}",
-        *([f"--reservation={reservation}"] if reservation else []),
-    ]  # fmt: skip
+    options = steps.whole_nodes(ranks, end_together=True)
+    step = steps.srun(nodes, limit, JOB, *options, mpi="pmix", tasks_per_node=ranks, reservation=reservation)
     return (
         "timeout", "-k", "5", str(limit),
         "env", "NCCL_DEBUG=INFO", "NCCL_DEBUG_SUBSYS=INIT,NET,ENV,GRAPH",
@@ -80,14 +75,9 @@ def inside(
     if not nodes:
         return (*end, *program)
     limit = limit_s(len(nodes))
-    return (
-        "timeout", "-k", "5", str(limit),
-        "srun", "--mpi=none", "--label", "--exclusive", "--mem=0", f"--gpus-per-node={gpus}", "--cpu-bind=none",
-        f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=0", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
-        f"--nodelist={','.join(nodes)}", f"--time={limit // 60 + 1}", "--job-name=railbed-collectives",
-        f"--comment={STEP_COMMENT}", *([f"--reservation={reservation}"] if reservation else []),
-        *end, *program,
-    )  # fmt: skip
+    options = steps.whole_nodes(gpus, end_together=False)
+    step = steps.srun(nodes, limit, JOB, "--label", *options, reservation=reservation)
+    return ("timeout", "-k", "5", str(limit), *step, *end, *program)
 
 
 def _program(op: str, sizes: Sequence[int], *, gpus: int) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from railbed import ended
 from railbed.claims import Judged, Verdict
 from railbed.contract import Machine
-from railbed.defaults import FABRIC_OUTPUT_BYTES, STEP_COMMENT, STEP_WAIT_S
+from railbed.defaults import FABRIC_OUTPUT_BYTES, STEP_WAIT_S
 from railbed.effects import node_json
 from railbed.judge import gpu_pairs
 from railbed.judge import gpus as law
 from railbed.run import Result
-from railbed.validate import gpu_peers
+from railbed.validate import gpu_peers, steps
 from railbed.validate.answers import judged
 from railbed.validate.gpu_answers import LINE, PROGRAM, GpuReply, Line, joined
 from railbed.validate.scope import Question
@@ -127,12 +127,9 @@ def _start(validation: ValidationRun, fleet: Fleet, nodes: list[str]) -> None:
     )  # fmt: skip
     text = PROBE.read_text()
     if validation.contract.scheduler == "slurm" and validation.scheduler is not None:
-        reservation = validation.reservation_for(nodes)
-        step = (
-            "srun", "--mpi=none", "--exclusive", "--mem=0", f"--gpus-per-node={gpus}", "--cpu-bind=none",
-            f"--immediate={STEP_WAIT_S}", "--kill-on-bad-exit=0", "--ntasks-per-node=1", f"--nodes={len(nodes)}",
-            f"--nodelist={','.join(nodes)}", f"--time={limit_s // 60 + 1}", "--job-name=railbed-gpus",
-            f"--comment={STEP_COMMENT}", *([f"--reservation={reservation}"] if reservation else []),
+        step = steps.srun(
+            nodes, limit_s, "railbed-gpus", *steps.whole_nodes(gpus, end_together=False),
+            reservation=validation.reservation_for(nodes),
         )  # fmt: skip
         controller = validation.scheduler.controller
         said: Mapping[str, Result] = {
