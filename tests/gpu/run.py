@@ -90,7 +90,10 @@ def suite(wanted: dict[str, Any], kept: Outputs) -> None:
     """The on-node suite, as its bundle runs on nodes."""
     script = on_node.SCRIPT.format(timeout_s=on_node.NODE_CHECK_TIMEOUT_S, package=on_node.PACKAGE)
     result = run(
-        ["sh", "-c", script], stdin=on_node.bundle(wanted), timeout_s=on_node.NODE_CHECK_TIMEOUT_S + 10, check=False
+        ["sh", "-c", script],
+        stdin=on_node.bundle(wanted),
+        timeout_s=on_node.NODE_CHECK_TIMEOUT_S + 10,
+        check=False,
     )
     try:
         records = on_node.RECORDS.validate_json(result.stdout)

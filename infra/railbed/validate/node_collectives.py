@@ -86,17 +86,20 @@ def _start(
         results = _results(validation, count, sizes, nodes)
     disturbances = {name: found for name in nodes if (found := words(seen.problems([name])))}
     suffix = f"-{attempt}" if attempt > 1 else ""
-    name = f"gpus/{OP}-{machine.key.replace('/', '-')}{suffix}"
+    # Its first node tells one start from another: a reservation's border splits the nodes of a machine.
+    name = f"gpus/{OP}-{nodes[0]}{suffix}"
     text = "\n".join(result.stdout for result in results.values())
     evidence = validation.keep(f"{name}.txt", text)
     validation.keep(f"{name}.conditions.json", seen.plain())
     if stderr := "\n".join(result.stderr for result in results.values() if result.stderr.strip()):
         validation.keep(f"{name}.stderr.txt", stderr)
+    # Over SSH a node speaks for itself alone.
     tables = {
         table.nodes[0]: table
-        for result in results.values()
+        for place, result in results.items()
         for table in nccl_tests.read(result.stdout).tables
         if table.collective == OP and table.rows and len(table.nodes) == 1
+        if place not in questions or table.nodes == [place]
     }
     records = {}
     for node, question in questions.items():

@@ -60,11 +60,16 @@ class Nodes:
         self.wrong: dict[str, int] = {}
         self.starts: list[tuple[str, str]] = []
         self.seen = dict.fromkeys(NODES, 0)
+        self.speaks_as: dict[str, str] = {}
 
     def _told(self, node: str) -> str:
         rates = self.busbw.get(node, [479.7])
         self.seen[node] += 1
-        return table(node, rates[min(self.seen[node], len(rates)) - 1], self.wrong.get(node, 0))
+        return table(
+            self.speaks_as.get(node, node),
+            rates[min(self.seen[node], len(rates)) - 1],
+            self.wrong.get(node, 0),
+        )
 
     def _answer(self, node: str, line: str) -> Result:
         if line.startswith("scontrol show node"):
@@ -83,7 +88,7 @@ class Nodes:
             text += "".join(f"{label}{one}\n" for one in self._told(n).splitlines() if n not in self.silent)
         return Result((), code, text, err)
 
-    def run(self, scheduler: str = "slurm") -> Found:
+    def run(self, scheduler: str = "slurm", reserved: frozenset[str] = frozenset()) -> Found:
         reach = Expectation(
             unit="GB/s",
             bound=480.0,
@@ -100,6 +105,7 @@ class Nodes:
         scope = select(made)
         validation = ValidationRun(made, remote, scope, Answers(scope), self.folder, lambda _: None)
         validation.scheduler = Scheduler(remote) if scheduler == "slurm" else None
+        validation.reserved = reserved
         node_collectives.run(validation)
         return {one.node: one for one in validation.answers.complete()}
 
@@ -123,6 +129,24 @@ def test_without_a_scheduler_each_node_starts_its_own(nodes: Nodes) -> None:
     assert {one.verdict for one in found.values()} == {Verdict.PASS}
     assert sorted(place for place, _ in nodes.starts) == NODES
     assert all("srun" not in line and "env -i PATH=" in line for _, line in nodes.starts)
+
+
+def test_nodes_on_both_sides_of_a_reservation_keep_their_own_evidence(nodes: Nodes) -> None:
+    found = nodes.run(reserved=frozenset(NODES[:2]))
+    assert len(nodes.starts) == 2 and {one.verdict for one in found.values()} == {Verdict.PASS}
+    for name, one in found.items():
+        assert f"on     {name} device" in (nodes.folder / one.evidence).read_text()
+
+
+def test_over_ssh_a_node_speaks_for_itself_alone(nodes: Nodes) -> None:
+    nodes.speaks_as = {"h100-1": "h100-0"}
+    nodes.busbw = {"h100-1": [300.0]}
+    found = nodes.run("none")
+    assert found["h100-0"].verdict is Verdict.PASS
+    assert [place for place, _ in nodes.starts].count("h100-0") == 1, (
+        "another's rate is not taken for its own"
+    )
+    assert found["h100-1"].verdict is Verdict.UNPROVEN and "no result on h100-1" in found["h100-1"].reason
 
 
 @pytest.mark.refutes("gpu.all_reduce")
