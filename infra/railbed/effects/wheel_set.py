@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
-from html import unescape
 from pathlib import Path
 
 from railbed.effects import files
-from railbed.effects.mirror.wheels import INDEX
+from railbed.effects.mirror.wheels import INDEX, listed
 
-LISTED = re.compile(r'<a href="([^"#/]+[.]whl)#sha256=([0-9a-f]{64})">')
-"""A line as ``mirror.wheels.write_index`` writes it."""
+PAGE = "https://wheels/"
+"""Stands for where the page of a set is served: its links are names of files beside it."""
 SEEN = ".seen.json"
 """Ending of the file beside a set that says what `remember` saw."""
 KEPT = 2
@@ -36,10 +34,10 @@ def damaged(place: Path) -> list[str]:
 def _damaged(folder: Path) -> list[str]:
     page = folder / INDEX
     text = page.read_text(errors="replace") if page.is_file() else ""
-    listed = {unescape(name): sha256 for name, sha256 in LISTED.findall(text)}
-    found = sorted({*listed, *(one.name for one in folder.glob("*.whl"))})
-    wrong = [name for name in found if _sha256(folder / name) != listed.get(name)]
-    return [f"{folder.name}/{name}" for name in wrong or ([] if listed else [INDEX])]
+    known = {name: sha256 for sha256, (name, _) in listed(text, PAGE).items()}
+    found = sorted({*known, *(one.name for one in folder.glob("*.whl"))})
+    wrong = [name for name in found if _sha256(folder / name) != known.get(name)]
+    return [f"{folder.name}/{name}" for name in wrong or ([] if known else [INDEX])]
 
 
 def _sha256(file: Path) -> str:

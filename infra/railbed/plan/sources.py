@@ -48,17 +48,10 @@ def archives(
 ) -> list[Artefact]:
     """What the cluster's own repository is made of: packages that are files, or lie in archives, and can be checked; and
     sources that nodes build."""
-    found: dict[str, Artefact] = {}
-    for machine in {one.key: one for one in machines}.values():
-        system = os or compat.system_of(release, machine)
-        chosen = compat.select(release, machine, system, filesystems)
-        there = {name for name, _ in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)}
-        for one in artefacts(release, machine, system, filesystems):
-            if one.component not in there:
-                continue
-            if one.kind == "file" and chosen[one.component].served_by in ("archive", "built"):
-                found[one.model_dump_json()] = one
-    return list(found.values())
+    needed = _needed(release, machines, filesystems, os, slurm=slurm, rdma=rdma, brought=brought)
+    return [
+        one for component, one in needed if one.kind == "file" and component.served_by in ("archive", "built")
+    ]
 
 
 def wheel_sets(
@@ -69,15 +62,8 @@ def wheel_sets(
     brought: Collection[str] = (),
 ) -> list[Artefact]:
     """The training stack's wheels, one for each system and CPU of nodes whose image does not bring them."""
-    found: dict[str, Artefact] = {}
-    for machine in {one.key: one for one in machines}.values():
-        system = os or compat.system_of(release, machine)
-        chosen = compat.select(release, machine, system, filesystems)
-        there = {name for name, _ in _on_nodes(chosen, slurm=True, rdma=True, brought=brought)}
-        for one in artefacts(release, machine, system, filesystems):
-            if one.kind == "wheels" and one.component in there:
-                found[one.model_dump_json()] = one
-    return list(found.values())
+    needed = _needed(release, machines, filesystems, os, slurm=True, rdma=True, brought=brought)
+    return [one for _, one in needed if one.kind == "wheels"]
 
 
 def without(
@@ -115,6 +101,28 @@ def unpinned(
             if component.unpinned:
                 found[name] = f"the file of {name} {component.version}"
     return found
+
+
+def _needed(
+    release: catalog.Release,
+    machines: Iterable[catalog.Machine],
+    filesystems: list[str],
+    os: str,
+    *,
+    slurm: bool,
+    rdma: bool,
+    brought: Collection[str],
+) -> list[tuple[catalog.Component, Artefact]]:
+    """What is fetched for components that nodes get, each once, with the first component that needs it."""
+    found: dict[str, tuple[catalog.Component, Artefact]] = {}
+    for machine in {one.key: one for one in machines}.values():
+        system = os or compat.system_of(release, machine)
+        chosen = compat.select(release, machine, system, filesystems)
+        there = {name for name, _ in _on_nodes(chosen, slurm=slurm, rdma=rdma, brought=brought)}
+        for one in artefacts(release, machine, system, filesystems):
+            if one.component in there:
+                found.setdefault(one.model_dump_json(), (chosen[one.component], one))
+    return list(found.values())
 
 
 def _on_nodes(

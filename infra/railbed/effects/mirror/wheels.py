@@ -43,17 +43,23 @@ def published(wheel: Wheel, work: Path) -> dict[str, tuple[str, str]]:
         raise FetchError("the list has no hash of it", path=wheel.url, hint="lock the list with hashes")
     answer = work / f"{wheel.name}.html"
     download(wheel.url, answer)
-    page = _Page(wheel.url)
-    if answer.stat().st_size <= PYPI_PAGE_BYTES:
-        page.feed(answer.read_text(errors="replace"))
-    if not page.files:
+    small = answer.stat().st_size <= PYPI_PAGE_BYTES
+    files = listed(answer.read_text(errors="replace"), wheel.url) if small else {}
+    if not files:
         raise Unreachable("the answer is not PyPI's", path=wheel.url, hint="does a proxy stand before it?")
-    if missing := sorted(wheel.sha256 - page.files.keys()):
+    if missing := sorted(wheel.sha256 - files.keys()):
         raise FetchError(
             f"PyPI has no file of {len(missing)} of the list's hashes", path=wheel.url, found=missing[:3],
             hint="do not use the list; lock it again and look what changed",
         )  # fmt: skip
-    return {sha256: page.files[sha256] for sha256 in sorted(wheel.sha256)}
+    return {sha256: files[sha256] for sha256 in sorted(wheel.sha256)}
+
+
+def listed(text: str, url: str) -> dict[str, tuple[str, str]]:
+    """SHA-256 → name and URL of each file that a page at ``url`` links with its hash: an index's, or `write_index`'s."""
+    page = _Page(url)
+    page.feed(text)
+    return page.files
 
 
 class _Page(HTMLParser):
