@@ -26,6 +26,7 @@ from railbed.effects.scheduler import Scheduler
 from railbed.effects.secrets import ensure_stack_secrets
 from railbed.effects.workspace import Workspace, stacks
 from railbed.errors import HostError, Unsupported, UsageError
+from railbed.operate import pod_gate
 from railbed.operate.recall import recall, store
 from railbed.platforms import services
 from railbed.platforms.cloud.scale_in import NodeToRemove
@@ -175,7 +176,7 @@ def shrink(work: Workspace, planned: plans.ClusterPlan, say: Say, removed: list[
         say(line)
     if isinstance(scheduler, KubernetesScheduler):
         acceptance.release(scheduler, [node.name for node in going])
-        _still_cordoned(scheduler.let_go(node.name for node in going), say)
+        pod_gate.let_go(scheduler, [node.name for node in going], say)
     configure.let_go(work, [node.name for node in going])
 
 
@@ -271,33 +272,11 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
 def _configured(
     contract: Contract, work: Workspace, on_event: configure.OnEvent | None
 ) -> configure.ConvergeResult:
-    """Runs the roles. Nodes of a Kubernetes cluster are their owners' to install; where the spec has a gate, pods stay away."""
+    """Runs the roles. Nodes of a Kubernetes cluster are their owners' to install."""
     if contract.kubernetes is None:
         return configure.converge(contract, work, on_event=on_event)
-    scheduler = KubernetesScheduler(contract)
-    if contract.kubernetes.gate:
-        accepted = acceptance.record(work)
-        names = [one.name for one in contract.nodes if not acceptance.is_accepted(one, accepted)]
-        acceptance.hold(scheduler, names)
-        scheduler.let_former_go()
-    else:
-        _open_gate(scheduler)
+    pod_gate.apply(contract, work)
     return configure.ConvergeResult(nodes={}, seconds=0.0)
-
-
-def _open_gate(scheduler: KubernetesScheduler) -> None:
-    """Takes railbed's taint from nodes that others own: without a gate, or without the stack, nobody else would.
-
-    Also from nodes that are not the contract's any more.
-    """
-    if reservation := scheduler.reservation():
-        acceptance.release(scheduler, reservation.nodes)
-    scheduler.let_former_go()
-
-
-def _still_cordoned(names: list[str], say: Say) -> None:
-    for name in names:
-        say(f"{name} stays cordoned: `kubectl uncordon {name}` lets its owners' pods come again")
 
 
 def plan_upgrade(work: Workspace, release: str) -> operate.PlannedUpgrade:
@@ -393,8 +372,8 @@ def destroy(work: Workspace, say: Say, on_event: Callable[[Any], None] | None = 
         control_sockets.close(work)
         if work.contract_file.exists() and (known := contract_store.load(work)).kubernetes:
             scheduler = KubernetesScheduler(known)
-            _open_gate(scheduler)
-            _still_cordoned(scheduler.let_go(node.name for node in known.nodes), say)
+            pod_gate.lift(scheduler)
+            pod_gate.let_go(scheduler, [node.name for node in known.nodes], say)
         session.drop_stale_locks()
         try:
             _, kept = session.destroy(on_event)

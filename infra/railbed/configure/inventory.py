@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from railbed.claims import WORKERS
-from railbed.configure import health, storage_link
+from railbed.configure import health, storage_link, wheels
 from railbed.configure.job_nodes import job_node
 from railbed.contract import (
     Contract,
@@ -33,14 +33,7 @@ from railbed.contract import (
     expectations,
     mounts,
 )
-from railbed.defaults import (
-    NODE_REPOSITORY,
-    NODE_WHEELS,
-    PROCESSORS,
-    READ_REQUEST_BYTES,
-    ROCE,
-    WHEELS_PORT,
-)
+from railbed.defaults import NODE_REPOSITORY, PROCESSORS, READ_REQUEST_BYTES, ROCE, WHEELS_PORT
 from railbed.effects import acceptance
 from railbed.hardware import NodeFacts
 
@@ -229,14 +222,14 @@ def _shared(contract: Contract, paths: Paths, observed: Mapping[str, NodeFacts])
             one.model_dump(mode="json", exclude={"packages", "wheels"}) for one in software.repositories
         ],
         "railbed_carried": carried,
-        "railbed_wheels_carried": _wheels_carried(software.repositories, paths),
+        "railbed_wheels_carried": wheels.carried(software.repositories, paths.wheels),
         "railbed_release": software.release,
         "railbed_files": {
             name: {"url": _source(file, carried), "sha256": file.sha256}
             for name, file in software.files.items()
         },
         "railbed_training_stack_path": software.training_stack_path,
-        "railbed_wheels": _wheel_pages(contract),
+        "railbed_wheels": wheels.pages(contract),
         "railbed_wheels_port": WHEELS_PORT,
         "railbed_admins": dict(contract.admins),
         "railbed_imds": list(contract.imds),
@@ -258,30 +251,6 @@ def _carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]
             ("to", uri.removeprefix("file:").rstrip("/")),
         )
     }
-
-
-def _wheels_carried(repositories: Iterable[Repository], paths: Paths) -> dict[str, str]:
-    """From where to where controllers get the training stack's wheels; empty where they serve none."""
-    served = {
-        one.wheels: {"from": str(paths.wheels / one.wheels), "to": f"{NODE_WHEELS}/{one.wheels}"}
-        for one in repositories
-        if one.wheels
-    }
-    return next(iter(served.values()), {})
-
-
-def _wheel_pages(contract: Contract) -> list[str]:
-    """Pages that list the training stack's wheels, the site's mirror's or each controller's; none: nodes ask their index."""
-    software = contract.software
-    if software.wheels:
-        return [software.wheels]
-    torch = software.versions.get("torch", "")
-    served = [one.wheels for one in software.repositories if one.wheels]
-    return [
-        f"http://{node.address}:{WHEELS_PORT}/{folder}/{torch}/index.html"
-        for folder in served
-        for node in contract.with_role("controller")
-    ]
 
 
 def _source(file: File, carried: Mapping[str, str]) -> str:
