@@ -14,6 +14,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 from railbed import fault_search
 from railbed.claims import Verdict
@@ -138,23 +139,18 @@ class Greedy:
         """
         for spine, ports in self.at_spine.items():
             for port in ports:
-                self._place(
-                    ("up", *port), lambda stage, at=port, over=spine: self._leaf_flow(stage, at, over, True)
-                )
-                self._place(
-                    ("down", *port),
-                    lambda stage, at=port, over=spine: self._leaf_flow(stage, at, over, False),
-                )
+                for direction in ("up", "down"):
+                    self._place(
+                        (direction, *port),
+                        partial(self._leaf_flow, port=port, spine=spine, up=direction == "up"),
+                    )
         for core, uplinks in self.at_core.items():
             for uplink in uplinks:
-                self._place(
-                    ("core up", *uplink),
-                    lambda stage, at=uplink, over=core: self._core_flow(stage, at, over, True),
-                )
-                self._place(
-                    ("core down", *uplink),
-                    lambda stage, at=uplink, over=core: self._core_flow(stage, at, over, False),
-                )
+                for direction in ("up", "down"):
+                    self._place(
+                        (f"core {direction}", *uplink),
+                        partial(self._core_flow, uplink=uplink, core=core, up=direction == "up"),
+                    )
         return len(self.used)
 
     def _place(self, link: Link, way: Callable[[set[Link]], list[Link]]) -> None:

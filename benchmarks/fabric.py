@@ -98,7 +98,9 @@ def exponent(points: list[tuple[int, float]]) -> float:
     """Slope of log time over log size, by least squares."""
     logs = [(math.log(n), math.log(s)) for n, s in points]
     mean_x, mean_y = (sum(values) / len(logs) for values in zip(*logs, strict=True))
-    return sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)
+    covariance: float = sum((x - mean_x) * (y - mean_y) for x, y in logs)
+    variance: float = sum((x - mean_x) ** 2 for x, _ in logs)
+    return covariance / variance
 
 
 def report() -> Iterator[str]:
