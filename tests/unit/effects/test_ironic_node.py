@@ -199,7 +199,7 @@ def test_the_settings_do_nothing_by_themselves_and_write_nowhere_else() -> None:
     )
     paths = [value for part in ini.values() for value in part.values() if value.startswith("/")]
     assert paths
-    read = {"certificate.pem", "key.pem", "agent"}
+    read = {"certificate.pem", "key.pem", "agent-authorities.pem", "agent"}
     below = {path.removeprefix("/srv/$$stack/") for path in paths}
     assert {one for one in below if one != "state" and not one.startswith("state/")} == read, (
         "the rest only Ironic writes"

@@ -22,6 +22,9 @@ FOLDERS = (
 """Below ``STATE``; Ironic makes none of them, the program that starts it does."""
 STATE = "state"
 """What Ironic's own user writes, and nobody else; the rest of the folder it only reads."""
+AGENT_TRUSTS = "agent-authorities.pem"
+"""Certificates that the agent on a machine trusts, for the API as for the image's server: it knows one file for both (``cafile``,
+ironic-python-agent 13.0.0)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def rendered(folder: Path, where: Where, authorities: str, token: str) -> str:
         },
         "agent": {
             "certificates_path": state / "certificates", "deploy_logs_local_path": state / "logs",
-            "api_ca_file": folder / "certificate.pem", "require_tls": True,
+            "api_ca_file": folder / AGENT_TRUSTS, "require_tls": True,
         },
         "dhcp": {"dhcp_provider": "none"},
         "redfish": {

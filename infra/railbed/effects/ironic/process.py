@@ -29,7 +29,7 @@ from railbed.effects import files, lock
 from railbed.effects.bmc.certificate import certify
 from railbed.effects.ironic import venv
 from railbed.effects.ironic.client import Access, Nodes
-from railbed.effects.ironic.config import STATE, USER, Where, rendered
+from railbed.effects.ironic.config import AGENT_TRUSTS, STATE, USER, Where, rendered
 from railbed.errors import Busy, HostError, RailbedError
 from railbed.run import Session
 
@@ -158,6 +158,8 @@ def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
     trusted = folder / "authorities.pem"
     if authorities:
         shutil.copyfile(authorities, trusted)
+    agents = folder / AGENT_TRUSTS
+    files.replace(agents, certificate.read_text() + Path(authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text())
     token = folder / "token"
     if not token.exists():
         files.replace(token, secrets.token_urlsafe(PASSWORD_BYTES), mode=files.PRIVATE)
@@ -167,7 +169,7 @@ def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
         rendered(folder, where, str(trusted) if authorities else "", token.read_text()),
         mode=files.PRIVATE,
     )
-    for one in (folder / STATE, certificate, key, settings, *([trusted] if authorities else [])):
+    for one in (folder / STATE, certificate, key, settings, agents, *([trusted] if authorities else [])):
         handed(one)
 
 
