@@ -164,7 +164,9 @@ def test_an_authority_s_file_is_read_and_only_what_it_signed_is_trusted(
 ) -> None:
     target, login = redfish.bmc(WELL).target, Login(USER, PASSWORD)
     several = tmp_path / "several.pem"
-    several.write_text(Path(requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text() + redfish.certificate.read_text())
+    several.write_text(
+        Path(requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text() + redfish.certificate.read_text()
+    )
     assert inventory.identify(Bmc(target, login, Trust(several), BRISK)).serial == serial_of(WELL)
     another, _ = certify(tmp_path, "127.0.0.1")
     assert (

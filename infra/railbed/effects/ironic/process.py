@@ -159,7 +159,10 @@ def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
     if authorities:
         shutil.copyfile(authorities, trusted)
     agents = folder / AGENT_TRUSTS
-    files.replace(agents, certificate.read_text() + Path(authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text())
+    files.replace(
+        agents,
+        certificate.read_text() + Path(authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text(),
+    )
     token = folder / "token"
     if not token.exists():
         files.replace(token, secrets.token_urlsafe(PASSWORD_BYTES), mode=files.PRIVATE)
