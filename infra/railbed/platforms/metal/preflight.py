@@ -84,7 +84,9 @@ def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path, kind: Ma
         # A machine that runs may have lost a part since: that is for its validation, and stops no other's `up`.
         installed = place.installer is not None and who.power == "off"
         hint = "have it repaired, take it out of the pool, or name the pool's machine as it is"
-        return Finding(machine.name, False, "; ".join(filter(None, short)), hint, needed=installed and bool(short[0]))
+        return Finding(
+            machine.name, False, "; ".join(filter(None, short)), hint, needed=installed and bool(short[0])
+        )
     return Finding(
         machine.name, True, f"{who.manufacturer} {who.model}, serial as expected, power {who.power}"
     )
