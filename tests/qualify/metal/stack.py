@@ -68,7 +68,7 @@ class Stack:
             "pools": [{"name": "h100", "machine": "metal/hgx-h100-ib", "nodes": 1}],
             "fabric": {"rails": 8, "node_gbps": 3200.0},
             "software": {"release": "2026.11", "mirror": MIRROR},
-            "acknowledge": [ACKNOWLEDGE, *(["the disks of 1 machines are erased"] if erased else [])],
+            "acknowledge": [ACKNOWLEDGE, *(["the partition tables of all disks of 1 machines are erased"] if erased else [])],
         }  # fmt: skip
         self.work.stack_file.write_text(yaml.safe_dump({"config": {"railbed:cluster": spec}}))
 
