@@ -1,4 +1,4 @@
-"""The qualification on virtual machines: what makes a row fail, and what the stand-in for Ubuntu's installer picks and is packed in."""
+"""The qualification on virtual machines: what makes a row fail; what the stand-in for Ubuntu's installer picks, and its archive."""
 
 from __future__ import annotations
 
