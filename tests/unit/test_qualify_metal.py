@@ -1,4 +1,4 @@
-"""The qualification on virtual machines: what makes a row fail; what the stand-in for Ubuntu's installer picks, and its archive."""
+"""The qualification on virtual machines: what makes a row fail, and the stand-in for Ubuntu's installer."""
 
 from __future__ import annotations
 

@@ -194,6 +194,10 @@ def test_the_settings_do_nothing_by_themselves_and_write_nowhere_else() -> None:
     assert ini["deploy"]["http_url"] == "https://10.0.0.1:6388/t0k3n"
     assert ini["deploy"]["http_root"].endswith("/state/files/t0k3n")
     assert ini["conductor"]["automated_clean"] == ini["conductor"]["force_power_state_during_sync"] == "False"
+    assert ini["conductor"]["disable_zstandard_decompression"] == "True", (
+        "discs would be three times as large"
+    )
+    assert "console=ttyS0" in ini["redfish"]["kernel_append_params"]
     assert ini["database"]["connection"] == "sqlite:////srv/$$stack/state/ironic.sqlite", (
         "oslo.config reads $$ as $"
     )
