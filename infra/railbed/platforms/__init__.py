@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from railbed.platforms.lab.bake import Baking
     from railbed.platforms.packer.recipe import Source
 
-LOCAL = "lab"
+LOCAL, METAL = "lab", "metal"
 """The platform that is this machine itself."""
 SINGLE = ("lab", "metal")
 """Platforms with resource types of railbed's own (``resources.py``), one for each node: the engine ends exactly those that
@@ -102,9 +102,14 @@ def examine(plan: ClusterPlan, count: int | None = None) -> list[Finding]:
 
 
 def prepare(plan: ClusterPlan, work: Workspace, say: Say) -> None:
-    """Gets this machine ready for the plan: a lab's tools, images and packages. Other platforms need nothing made."""
+    """Gets this machine ready for the plan: a lab's tools, images and packages; Ironic and its ramdisk, where railbed runs it.
+
+    Other platforms need nothing made.
+    """
     if plan.platform == LOCAL:
         _part(LOCAL, "machine").prepare(work, say, machines=plan.hosts == "machine")
+    elif plan.platform == METAL:
+        _part(METAL, "preparation").prepare(plan, work.root, say)
 
 
 def fetch(plan: ClusterPlan, work: Workspace, say: Say) -> None:

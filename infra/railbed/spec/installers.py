@@ -74,8 +74,9 @@ class IronicInstaller(SpecModel):
     """Authority that signed its certificate; empty: the system's own."""
     image: PublishedFile
     """The system's disk image (qcow2, UEFI, with cloud-init); machines must reach it."""
-    agent: AgentImages
-    """Named by the site, of the agent's release that its Ironic goes with."""
+    agent: AgentImages | None = None
+    """Named by the site, of the agent's release that its Ironic goes with. Without it, and with ``embedded``, railbed builds it
+    on this machine, from Debian and PyPI."""
     nameservers: list[AddressV4] = Field(default=[], max_length=8)
     """Of the installed machines."""
 

@@ -48,6 +48,11 @@ def _installer(place: MetalPlatform, where: str) -> None:
             hint="`embedded: {address: …}` for one that railbed starts, `url: https://…` for the site's own",
         )  # fmt: skip
     own = ironic.embedded
+    if own is None and ironic.agent is None:
+        raise SpecError(
+            "a site's own Ironic boots machines into files that it must reach", path=f"{path}.agent", found="none",
+            allowed="`agent: {kernel: …, ramdisk: …, esp: …}`", hint="name them; railbed builds them only for an embedded one",
+        )  # fmt: skip
     if own is not None and ironic.ca_file:
         raise SpecError(
             "the embedded Ironic has a certificate of its own", path=f"{path}.ca_file", found=ironic.ca_file,

@@ -38,6 +38,8 @@ DISCS = {
     "Cd2": {"Name": "Virtual CD 2", "MediaTypes": ["CD", "DVD"]},
 }
 START_S = 30
+ROOT = Path(__file__).resolve().parents[3]
+DRIVER = Path(__file__).with_name("redfish_driver.py")
 
 
 @dataclass
@@ -119,24 +121,24 @@ def machine(index: int, **keys: Any) -> dict[str, Any]:
 @contextmanager
 def emulated(
     folder: Path, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str] = COMPONENTS,
-    devices: Mapping[str, Any] = DISCS,
+    devices: Mapping[str, Any] = DISCS, driver: Path = DRIVER, settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Emulator]:  # fmt: skip
-    """Starts the emulator and ends it; nothing but ``folder`` is written."""
+    """Starts the emulator and ends it, with all that ``driver`` has started; nothing but ``folder`` is written."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     emulator = Emulator(f"https://127.0.0.1:{port}", folder)
-    _prepare(emulator, port, machines, components, devices)
+    _prepare(emulator, port, machines, components, devices, settings or {})
     # Downloaded images go to the temporary folder, so it is the test's own.
     env = {
         **os.environ,
         "TMPDIR": str(folder / "tmp"),
         "REQUESTS_CA_BUNDLE": str(emulator.certificate),
-        "PYTHONPATH": str(Path(__file__).parents[3] / "infra"),
+        "PYTHONPATH": f"{ROOT / 'infra'}:{ROOT}",
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("redfish_driver.py")), "--config", str(folder / "conf.py"), "--fake"],
+            [sys.executable, str(driver), "--config", str(folder / "conf.py"), "--fake"],
             stdout=log, stderr=log, env=env, start_new_session=True,
         )  # fmt: skip
     try:
@@ -149,7 +151,7 @@ def emulated(
 
 def _prepare(
     emulator: Emulator, port: int, machines: Sequence[Mapping[str, Any]], components: Mapping[str, str],
-    devices: Mapping[str, Any],
+    devices: Mapping[str, Any], more: Mapping[str, Any],
 ) -> None:  # fmt: skip
     folder = emulator.folder
     (folder / "tmp").mkdir(parents=True)
@@ -172,7 +174,7 @@ def _prepare(
         "STORAGE": {one["uuid"]: _storage(one) for one in machines},
         "DRIVES": {(one["uuid"], "1"): _drives(one) for one in machines},
         "VOLUMES": {(one["uuid"], "1"): [] for one in machines},
-        "WRITES": str(folder / "writes"), "SEEDS": str(folder / "seeds"),
+        "WRITES": str(folder / "writes"), "SEEDS": str(folder / "seeds"), **more,
     }  # fmt: skip
     (folder / "conf.py").write_text(
         "".join(f"SUSHY_EMULATOR_{key} = {value!r}\n" for key, value in settings.items())

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from railbed.effects.bmc import inventory, media, power
+from railbed.effects.bmc.certificate import certify
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
 from railbed.effects.bmc.login import Login
@@ -155,6 +157,27 @@ def test_a_certificate_must_be_known(redfish: Emulator) -> None:
     assert refused(lambda: inventory.identify(Bmc(target, login, wrong, BRISK))).code == "BMC_CERTIFICATE"
     pinned = ":".join(redfish.fingerprint.upper()[i : i + 2] for i in range(0, 64, 2))
     assert inventory.identify(Bmc(target, login, Trust(fingerprint=pinned), BRISK)).serial == serial_of(WELL)
+
+
+def test_an_authority_s_file_is_read_and_only_what_it_signed_is_trusted(
+    redfish: Emulator, tmp_path: Path
+) -> None:
+    target, login = redfish.bmc(WELL).target, Login(USER, PASSWORD)
+    several = tmp_path / "several.pem"
+    several.write_text(
+        Path(requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text() + redfish.certificate.read_text()
+    )
+    assert inventory.identify(Bmc(target, login, Trust(several), BRISK)).serial == serial_of(WELL)
+    another, _ = certify(tmp_path, "127.0.0.1")
+    assert (
+        refused(lambda: inventory.identify(Bmc(target, login, Trust(another), BRISK))).code
+        == "BMC_CERTIFICATE"
+    )
+    # The same path with another content, as after a renewal.
+    another.write_text(redfish.certificate.read_text())
+    assert inventory.identify(Bmc(target, login, Trust(another), BRISK)).serial == serial_of(WELL)
+    with pytest.raises(UsageError, match="authority cannot be read"):
+        Bmc(target, login, Trust(tmp_path / "none.pem"), BRISK)
 
 
 def test_a_bmc_that_is_not_there(redfish: Emulator) -> None:

@@ -9,11 +9,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ import yaml
 
 from railbed.effects.bmc import hostkey, power, record
 from railbed.effects.ironic import node, process, venv
+from railbed.effects.ironic.client import Nodes
+from railbed.effects.ironic.config import Where
 from railbed.errors import RailbedError
 from railbed.run import run
 
@@ -345,3 +349,34 @@ def test_the_image_is_written_to_a_mirror_of_disks_that_were_emptied(site: Site,
     assert written["image_info"]["urls"] == [inputs["install"]["image_url"]]
     assert written["configdrive"]
     assert made["known_host_key"].startswith("ssh-ed25519 AAAA")
+
+
+def test_a_database_that_cannot_be_used_is_told_as_such_and_stays(python: Path) -> None:
+    """A run that was killed left it; nothing is overwritten, and the same command goes on once it is whole and nobody's."""
+    folder = Path(tempfile.mkdtemp(prefix="railbed-ironic-"))
+    folder.chmod(0o755)
+    how = (folder / "ironic", Where("127.0.0.1", free_port(), free_port()), python, lambda: ["h100-0"], "")
+
+    def refused() -> str:
+        with pytest.raises(RailbedError) as caught, process.running(*how):
+            pass
+        assert caught.value.code == "IRONIC_DATABASE"
+        return caught.value.message
+
+    try:
+        with process.running(*how) as running:
+            Nodes(running.access).create("h100-0", {"extra": {}})
+        database = folder / "ironic/state/ironic.sqlite"
+        content = database.read_bytes()
+        for damaged in (b"not a database" * 100, content[: len(content) // 2]):
+            database.write_bytes(damaged)
+            assert "is damaged" in refused()
+            assert database.read_bytes() == damaged
+        database.write_bytes(content)
+        with closing(sqlite3.connect(database)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            assert "another process holds" in refused()
+        with process.running(*how) as running:
+            assert Nodes(running.access).names() == ["h100-0"]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

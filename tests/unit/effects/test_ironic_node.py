@@ -194,12 +194,16 @@ def test_the_settings_do_nothing_by_themselves_and_write_nowhere_else() -> None:
     assert ini["deploy"]["http_url"] == "https://10.0.0.1:6388/t0k3n"
     assert ini["deploy"]["http_root"].endswith("/state/files/t0k3n")
     assert ini["conductor"]["automated_clean"] == ini["conductor"]["force_power_state_during_sync"] == "False"
+    assert ini["conductor"]["disable_zstandard_decompression"] == "True", (
+        "discs would be three times as large"
+    )
+    assert "console=ttyS0" in ini["redfish"]["kernel_append_params"]
     assert ini["database"]["connection"] == "sqlite:////srv/$$stack/state/ironic.sqlite", (
         "oslo.config reads $$ as $"
     )
     paths = [value for part in ini.values() for value in part.values() if value.startswith("/")]
     assert paths
-    read = {"certificate.pem", "key.pem", "agent"}
+    read = {"certificate.pem", "key.pem", "agent-authorities.pem", "agent"}
     below = {path.removeprefix("/srv/$$stack/") for path in paths}
     assert {one for one in below if one != "state" and not one.startswith("state/")} == read, (
         "the rest only Ironic writes"

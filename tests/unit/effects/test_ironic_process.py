@@ -7,10 +7,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+import requests
 
 from railbed.effects import lock
 from railbed.effects.ironic import process
-from railbed.effects.ironic.config import STATE, Where
+from railbed.effects.ironic.config import AGENT_TRUSTS, STATE, Where
 
 
 @pytest.fixture
@@ -44,6 +45,17 @@ def test_only_its_own_folder_is_written_by_its_user_and_a_second_start_keeps_the
         own = process.IRONIC_UID
         assert [(left / one).stat().st_uid for one in (".", "bin", "agent", STATE)] == [0, 0, 0, own]
         assert {(left / one).stat().st_mode & 0o022 for one in (".", "bin", "agent")} == {0}
+
+
+def test_the_agent_trusts_the_api_and_the_image_s_server(left: Path, tmp_path: Path) -> None:
+    """It knows one file for both, so a public server is trusted by the usual authorities, another by the site's."""
+    trusted, own = left / AGENT_TRUSTS, (left / "certificate.pem").read_text()
+    assert f"api_ca_file = {trusted}" in (left / "ironic.conf").read_text()
+    assert trusted.read_text() == own + Path(requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text()
+    authority = tmp_path / "authority.pem"
+    authority.write_text("of the site\n")
+    process.prepare(left, Where("127.0.0.1", 1, 2), "/usr/bin/true", str(authority))
+    assert trusted.read_text() == (left / "certificate.pem").read_text() + "of the site\n"
 
 
 def test_a_link_that_its_user_laid_is_not_followed(left: Path, tmp_path: Path) -> None:

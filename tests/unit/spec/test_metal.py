@@ -12,6 +12,7 @@ import yaml
 from railbed import plan as plans
 from railbed import spec
 from railbed.errors import SpecError
+from railbed.spec.installers import IronicInstaller
 from railbed.spec.metal import MetalPlatform
 
 WHERE = "Pulumi.x.yaml:railbed:cluster"
@@ -72,6 +73,12 @@ def test_a_machine_s_own_words_go_before_its_pool_s() -> None:
     assert (read.bios_of(one), read.bios_of(green)) == ({"SriovGlobalEnable": "Enabled"}, {})
 
 
+def test_the_embedded_ironic_s_ramdisk_need_not_be_named() -> None:
+    read = place(hosts({key: value for key, value in IRONIC.items() if key != "agent"})).installer
+    assert isinstance(read, IronicInstaller)
+    assert read.agent is None
+
+
 def test_what_is_erased_must_be_acknowledged_in_words_of_its_own() -> None:
     data = hosts(IRONIC, pools={"blue": {"erase": "full"}, "green": {"erase": "metadata"}})
     missing = [
@@ -89,6 +96,9 @@ ISO = hosts()["platform"]["installer"]
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "both Ironics": (hosts({**IRONIC, "url": "https://ironic.example:6385"}), "installer"),
     "no Ironic": (hosts({**IRONIC, "embedded": None}), "installer"),
+    "agent of a site's own": (
+        hosts({**IRONIC, "embedded": None, "url": "https://ironic.example:6385", "agent": None}), "installer.agent"
+    ),
     "authority of the embedded": (hosts({**IRONIC, "ca_file": "/etc/ca.pem"}), "installer.ca_file"),
     "every network": (hosts({**IRONIC, "embedded": {"address": "0.0.0.0"}}), "installer.embedded.address"),
     "one port": (

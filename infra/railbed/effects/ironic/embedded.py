@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -30,9 +31,13 @@ from oslo_log import log  # noqa: E402
 from oslo_service import service as processes  # noqa: E402
 from webob.static import DirectoryApp  # noqa: E402
 
+DATABASE = "ironic.sqlite"
 SERIAL = "railbed_serial"
 """Key of ``extra`` at the node: the serial number that its machine must show."""
 GRACE_S = 10.0
+LOCKED_S = 5.0
+DAMAGED, HELD = "DATABASE DAMAGED", "DATABASE HELD"
+"""What the starter looks for in the last word."""
 CONF = cfg.CONF
 
 
@@ -72,6 +77,21 @@ def admit() -> None:
     Path(CONF.http_basic_auth_user_file).write_text(f"{CONF.railbed.user}:{digest}\n")
 
 
+def require_whole(file: Path) -> None:
+    """Ends the program where the database of an earlier run is damaged, or somebody holds it; the reason is its last word."""
+    if not file.exists():
+        return
+    try:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=LOCKED_S) as database:
+            said = [row[0] for row in database.execute("PRAGMA quick_check")]
+    except sqlite3.OperationalError as held:
+        sys.exit(f"{HELD}: {held}")
+    except sqlite3.DatabaseError as damage:
+        sys.exit(f"{DAMAGED}: {damage}")
+    if said != ["ok"]:
+        sys.exit(f"{DAMAGED}: {said[0]}")
+
+
 def make_tables() -> None:
     """The database's tables, unless they are whole; those of a start that was killed are finished."""
     if migration.version() is not None:
@@ -101,6 +121,7 @@ def main() -> int:
     first(sys.argv[1:], project="ironic")
     for folder in first.railbed.folders:  # here, since root writes nothing where this user could lay a link
         Path(first.railbed.state, folder).mkdir(exist_ok=True)
+    require_whole(Path(first.railbed.state, DATABASE))
     CONF.register_opts(own, group="railbed")
     service.prepare_service("ironic", sys.argv)
     guard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from railbed.effects.ironic.node import (
     steps,
     way,
 )
+from railbed.effects.ironic.ramdisk import build
 from railbed.effects.ironic.states import Goal
 
 PARTS = ("kernel", "ramdisk", "esp")
@@ -39,7 +41,7 @@ AUTHORITIES = "REQUESTS_CA_BUNDLE"
 
 @dataclass(frozen=True)
 class Agent:
-    """What boots machines into the ramdisk that works on their disks: part → URL and SHA-256."""
+    """What boots machines into the ramdisk that works on their disks: part → URL and SHA-256. Empty: built on this machine."""
 
     files: Mapping[str, tuple[str, str]]
 
@@ -79,6 +81,8 @@ class Ironic:
         if self.where is not None:
             process.iso_maker()
             venv.ensure(self.root)
+            if not self.agent.files:
+                self._built()
 
     def write(self, bmc: Bmc, key: HostKey, generation: int, begin: Begin) -> None:
         """Raises BmcError for all that the machine does, RailbedError for Ironic."""
@@ -127,13 +131,19 @@ class Ironic:
 
     def _kept(self, folder: Path, part: str) -> Path:
         """A file of the ramdisk in the state folder, by its digest: what Ironic boots is what was compared."""
-        url, sha256 = self.agent.files[part]
+        url, sha256 = self.agent.files.get(part) or ("", self._built().sha256(part))
         target = folder / "agent" / sha256
         with lock.acquire(folder.with_suffix(".fetch"), "the agent's files", wait_s=600):
             if not target.exists():
-                image.fetch(url, sha256, target)
+                if url:
+                    image.fetch(url, sha256, target)
+                else:
+                    self._built().copy(part, target)
                 target.chmod(0o644)
         return target
+
+    def _built(self) -> build.Built:
+        return build.ensure(self.root, logging.getLogger(__name__).info)
 
     def _authority(self, folder: Path) -> str | bool:
         if not self.bmc_authority:

@@ -29,7 +29,7 @@ from railbed.effects import files, lock
 from railbed.effects.bmc.certificate import certify
 from railbed.effects.ironic import venv
 from railbed.effects.ironic.client import Access, Nodes
-from railbed.effects.ironic.config import STATE, USER, Where, rendered
+from railbed.effects.ironic.config import AGENT_TRUSTS, STATE, USER, Where, rendered
 from railbed.errors import Busy, HostError, RailbedError
 from railbed.run import Session
 
@@ -37,6 +37,17 @@ PROGRAM = Path(__file__).with_name("embedded.py")
 PASSWORD_BYTES = 32
 HalfMade = Callable[[], Collection[str]]
 """Names of the machines whose installation has begun and not ended, as their records say."""
+DATABASE = {
+    "DATABASE DAMAGED": (
+        "the embedded Ironic's database is damaged; no machine was touched",
+        "remove the stack's folder `ironic`, then run the same again: half-made machines begin anew, from their records",
+    ),
+    "DATABASE HELD": (
+        "another process holds the embedded Ironic's database; no machine was touched",
+        "end it (`fuser` on the file names it), then run the same again",
+    ),
+}
+"""What ``embedded.py`` says last → message and hint."""
 ISO_MAKERS = ("mkisofs", "xorrisofs", "genisoimage")
 
 
@@ -158,6 +169,11 @@ def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
     trusted = folder / "authorities.pem"
     if authorities:
         shutil.copyfile(authorities, trusted)
+    agents = folder / AGENT_TRUSTS
+    files.replace(
+        agents,
+        certificate.read_text() + Path(authorities or requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text(),
+    )
     token = folder / "token"
     if not token.exists():
         files.replace(token, secrets.token_urlsafe(PASSWORD_BYTES), mode=files.PRIVATE)
@@ -167,7 +183,7 @@ def prepare(folder: Path, where: Where, maker: str, authorities: str) -> None:
         rendered(folder, where, str(trusted) if authorities else "", token.read_text()),
         mode=files.PRIVATE,
     )
-    for one in (folder / STATE, certificate, key, settings, *([trusted] if authorities else [])):
+    for one in (folder / STATE, certificate, key, settings, agents, *([trusted] if authorities else [])):
         handed(one)
 
 
@@ -192,6 +208,7 @@ def _as_user(folder: Path, python: Path) -> list[str]:
         f"PATH={folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
         f"HOME={folder / STATE}",
         "LANG=C.UTF-8",
+        "PYTHONWARNINGS=ignore",  # its last words are the reason where it does not start
     ]
     drop = ["setpriv", "--no-new-privs"]
     if os.geteuid() == 0:
@@ -224,11 +241,17 @@ def _await(embedded: Embedded) -> None:
                 pass
             time.sleep(IRONIC_READY_POLL_S)
     said = embedded.session.close(IRONIC_STOP_TIMEOUT_S).tail()
+    for word, (message, hint) in DATABASE.items():
+        if word in said:
+            raise RailbedError(
+                message, code="IRONIC_DATABASE", path=str(embedded.folder / STATE / "ironic.sqlite"),
+                found=said.rsplit(f"{word}: ", 1)[-1], allowed="the database of the run before, whole and nobody's", hint=hint,
+            )  # fmt: skip
     raise RailbedError(
         "the embedded Ironic did not start", code="IRONIC_START", path=str(embedded.folder / STATE / "logs/ironic.log"),
         found=said,
         allowed=f"an answer at {embedded.access.url} within {IRONIC_READY_TIMEOUT_S:g} s",
-        hint="is its port another program's? With a damaged database remove the folder: half-made machines begin anew",
+        hint="is its port another program's?",
     )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ class IronicInstallation(Installation):
     owner: str
     """Stack that the machine belongs to."""
     agent: Mapping[str, Mapping[str, str]]
-    """``kernel``, ``ramdisk``, ``esp`` → ``url`` and ``sha256``."""
+    """``kernel``, ``ramdisk``, ``esp`` → ``url`` and ``sha256``; empty: built on this machine."""
     root: str
     """The checkout."""
     where: Mapping[str, Any] = field(default_factory=dict)

@@ -78,7 +78,8 @@ def _installation(
     }
     return IronicInstallation(
         image_url=installer.image.url, image_sha256=installer.image.sha256, pool=machine.pool,
-        owner=f"{cluster}/{work.stack}/{work.lab_id}", agent=installer.agent.model_dump(), root=str(work.root),
+        owner=f"{cluster}/{work.stack}/{work.lab_id}", root=str(work.root),
+        agent=installer.agent.model_dump() if installer.agent else {},
         where=own.model_dump() if own else {}, site={} if own else site, macs=cards,
         bond_mode=port.bond.mode if port.bond else "", vlan=port.vlan or 0, mtu=port.mtu or 0,
         mirror=[hint.said() for hint in setup.mirror or ()], bios=place.bios_of(machine), erase=setup.erase, **common,

@@ -6,6 +6,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from railbed.catalog.machines import Machine
 from railbed.defaults import METAL_WORKERS
 from railbed.effects.bmc import bios, disks, inventory
 from railbed.effects.bmc.connection import Bmc
@@ -16,7 +17,7 @@ from railbed.effects.ironic import process
 from railbed.errors import RailbedError
 from railbed.plan import ClusterPlan
 from railbed.platforms.findings import Finding
-from railbed.platforms.metal import nodes
+from railbed.platforms.metal import nodes, shortfalls
 from railbed.spec.installers import IronicInstaller, IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
@@ -30,8 +31,11 @@ def check(plan: ClusterPlan, root: Path) -> list[Finding]:
         if isinstance(place.installer, IronicInstaller) and place.installer.embedded
         else []
     )
+    kinds = {pool.name: pool.machine for pool in plan.pools}
     with ThreadPoolExecutor(max_workers=METAL_WORKERS) as pool:
-        return own + list(pool.map(lambda machine: _machine(place, machine, logins), place.machines))
+        return own + list(
+            pool.map(lambda one: _machine(place, one, logins, kinds.get(one.pool)), place.machines)
+        )
 
 
 def _embedded(installer: IronicInstaller) -> Finding:
@@ -54,7 +58,8 @@ def _embedded(installer: IronicInstaller) -> Finding:
     )
 
 
-def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Finding:
+def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path, kind: Machine | None) -> Finding:
+    """``kind``: what the catalogue says of the pool's machines; None for a controller."""
     try:
         target = Target(machine.name, machine.serial, machine.bmc)
         trust = Trust(Path(place.ca_file) if place.ca_file else None, machine.fingerprint)
@@ -74,6 +79,14 @@ def _machine(place: MetalPlatform, machine: MetalMachine, logins: Path) -> Findi
     if drift:
         hint = "update the firmware or the BIOS settings, or change the spec once what it shows is qualified"
         return Finding(machine.name, False, "; ".join(map(str, drift)), hint)
+    short = [shortfalls.gpus(have, kind), shortfalls.memory(have, kind)] if kind else ["", ""]
+    if any(short):
+        # A machine that runs may have lost a part since: that is for its validation, and stops no other's `up`.
+        installed = place.installer is not None and who.power == "off"
+        hint = "have it repaired, take it out of the pool, or name the pool's machine as it is"
+        return Finding(
+            machine.name, False, "; ".join(filter(None, short)), hint, needed=installed and bool(short[0])
+        )
     return Finding(
         machine.name, True, f"{who.manufacturer} {who.model}, serial as expected, power {who.power}"
     )
