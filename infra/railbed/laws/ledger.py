@@ -5,7 +5,7 @@ The parts add up to the time from its submission to its end, or to now: ``Ledger
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Stop(NamedTuple):
     at_s: float
     why: str
     waited_s: float
-    """Until the next start; where there is none yet, until now."""
+    """Until the next start; where it waits for one, until now; where it is over, 0."""
 
 
 class Ledger(NamedTuple):
@@ -69,12 +69,15 @@ def why(start: Start) -> str:
     return start.cause or MEANING.get(start.state, start.state.lower().replace("_", " "))
 
 
-def of(submitted_s: float, starts: Sequence[Start], now_s: float) -> Ledger:
-    """From the starts, in their order. A start that Slurm lets begin before the last one's end counts from there."""
-    parts: Counter[str] = Counter()
+def of(submitted_s: float, starts: Sequence[Start], now_s: float, *, waiting: bool) -> Ledger:
+    """From the starts, in their order. A start that Slurm lets begin before the last one's end counts from there.
+
+    ``waiting``: the job is in the queue now; else what ended last is over.
+    """
+    parts: defaultdict[str, float] = defaultdict(float)
     stops: list[Stop] = []
     if not starts:
-        parts[QUEUED] = max(0.0, now_s - submitted_s)
+        parts[QUEUED] = max(0.0, now_s - submitted_s) if waiting else 0.0
         return Ledger(parts[QUEUED], dict(parts), (), None)
     at = submitted_s
     waits = QUEUED
@@ -90,7 +93,7 @@ def of(submitted_s: float, starts: Sequence[Start], now_s: float) -> Ledger:
             waits = why(one)
             stops.append(Stop(ended, waits, -1.0))
     if stops and stops[-1].waited_s < 0:
-        waited = max(0.0, now_s - at) if starts[-1].state not in ("FAILED", "OUT_OF_MEMORY") else 0.0
+        waited = max(0.0, now_s - at) if waiting else 0.0
         stops[-1] = stops[-1]._replace(waited_s=waited)
         parts[waits] += waited
         at += waited

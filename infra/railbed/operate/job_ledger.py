@@ -93,7 +93,8 @@ def of(runs: Sequence[JobRun], index: Index, now: datetime) -> JobLedger:
         for one in runs
         if one.started_s is not None
     ]
-    found = ledger.of(min(one.submitted_s for one in runs), starts, now.timestamp())
+    submitted_s = min(one.submitted_s for one in runs)
+    found = ledger.of(submitted_s, starts, now.timestamp(), waiting=last.state == "PENDING")
     names = dict.fromkeys(name for one in runs for name in one.nodes)
     since = datetime.fromtimestamp(runs[0].submitted_s, UTC)
     repairs = [one for name in names for one in _repairs(index.of(name), name, since)]
