@@ -45,8 +45,8 @@ for unit in $active; do timeout 60 systemctl stop "$unit" || exit 1; done
 timeout -k 5 {RESET_S} nvidia-smi --gpu-reset
 """
 """Without `-i` all GPUs are reset: those that NVLink joins must be reset together."""
-REBOOT = "setsid sh -c 'sleep 1; systemctl reboot' > /dev/null 2>&1 < /dev/null &\n"
-"""In the background, so that the connection ends in order."""
+REBOOT = "systemctl reboot\n"
+"""Asks systemd and returns; the connection may end before its answer comes."""
 
 
 def take(remote: Remote, node: Node, rung: RungName, marker: str) -> str:
@@ -103,7 +103,10 @@ def _script(remote: Remote, name: str, script: str, timeout_s: float, what: str)
 def _reboot(remote: Remote, name: str, before: str) -> str:
     if not before:
         return f"{name} does not answer, so nobody would see it boot"
-    return _script(remote, name, REBOOT, 30.0, "the reboot") or wait_up(remote, name, before)
+    said = remote.run(name, AS_ROOT, stdin=REBOOT, timeout_s=60.0, check=False)
+    if not (said.ok or said.returncode == ended.SSH_FAILED):
+        return ended.why(said, "systemctl reboot", name)
+    return wait_up(remote, name, before)
 
 
 def _power_cycle(remote: Remote, node: Node, before: str) -> str:

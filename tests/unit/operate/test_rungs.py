@@ -98,6 +98,21 @@ def test_a_boot_is_seen_by_its_marker_and_has_a_deadline(
     assert found == "" if not wrong else wrong in found
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("code", "wrong"), [(255, ""), (1, "systemctl reboot"), (124, "systemctl reboot")])
+def test_a_connection_that_the_boot_ends_is_no_failure_and_a_refusal_is(
+    contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch, code: int, wrong: str
+) -> None:
+    def run(self: Remote, name: str, command: Any, **how: Any) -> Result:
+        if how.get("stdin") == rungs.REBOOT:
+            return Result((), code, "", "Failed to talk to init daemon")
+        return Result((), 0, "new" if command == rungs.MARKER else "running", "")
+
+    monkeypatch.setattr(Remote, "run", run)
+    found = rungs.take(Remote(work, contract), contract.node("h100-1"), "reboot", "old")
+    assert found == "" if not wrong else wrong in found
+
+
 def test_a_node_that_does_not_answer_is_not_told_to_boot(
     contract: Contract, work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
