@@ -22,6 +22,12 @@ ACCOUNTS = f"""\
 """
 """Made in the form of `sacct -X -D -n -P` (sacct(1), Slurm 22.05): a requeued job has one line for each of its starts."""
 
+OF_THE_LAB = """\
+16|root|REQUEUED|1796123885|1796123885|1796123913|4|h100-[0-3]|railbed-reference-job
+16|root|COMPLETED|1796123913|1796123921|1796123943|4|h100-[0-3]|railbed-reference-job
+"""
+"""Printed by sacct 22.05.8 in a lab (2026-12-01): the reference job, which a validation queues again."""
+
 
 class Accounts:
     """Slurm's accounts of one job."""
@@ -52,6 +58,13 @@ def test_the_accounts_are_read_as_they_are_printed() -> None:
     assert (waits.started_s, waits.ended_s, waits.nodes) == (None, None, ())
     assert (runs.started_s, runs.ended_s) == (T0, None)
     assert slurm.runs("sacct: error\n\n") == []
+
+
+def test_the_accounts_of_a_real_job_that_was_queued_again_add_up(journal: Journal) -> None:
+    found = read(journal, OF_THE_LAB, "16")
+    assert found.parts_s == {"first wait in the queue": 0, "running": 50, "queued again": 8}
+    assert (found.whole_s, found.starts, found.state) == (58, 2, "COMPLETED")
+    assert [(one.why, one.waited_s) for one in found.interruptions] == [("queued again", 8)]
 
 
 def test_the_cause_is_what_was_found_on_a_node_of_the_start_about_its_end(
