@@ -137,6 +137,9 @@ HEALTH_START_CHECK_S = 1.8
 """What the check of a node may take before each job: the whole start is to take 2 s at most, and Python starts in the rest."""
 HEALTH_START_CONFIRM_S = 4.0
 """The same at the start of a job, which waits meanwhile: Slurm wants its Prolog done within MessageTimeout, 20 s here."""
+HEALTH_HUNG_S = 300.0
+"""How long a process of nvidia-smi must be in state D, where no signal ends it: then the driver hangs. Meta's check of processes
+in that state has the same limit (github.com/facebookresearch/gcm); the kernel warns after 120 s (hung_task_timeout_secs)."""
 HEALTH_RETURN_PASSES = 3
 """Clean looks in a row before a node gives itself back: at 30 s each it was well for a minute."""
 HEALTH_RETURNS = 3

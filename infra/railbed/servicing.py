@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from railbed import configure
+from railbed.catalog import RungName
 from railbed.contract import Contract
 from railbed.defaults import OPERATOR_PREFIX
 from railbed.effects import acceptance, lock
@@ -35,15 +36,16 @@ def resume(contract: Contract, work: Workspace, scheduler: NodeScheduler, name: 
 
 
 def plan_repair(
-    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str
+    contract: Contract, work: Workspace, scheduler: NodeScheduler, name: str, start: RungName | None = None
 ) -> tuple[list[repairing.Step], list[guards.Refusal]]:
     """The steps of a repair, and the guards that hold it back now; changes nothing."""
-    steps = repairing.plan(contract, name, scheduler)
-    return steps, guards.refusals(picture.take(contract, work, scheduler), [name], guards.Action.REPAIR)
+    repairing.require(contract, name)
+    seen = picture.take(contract, work, scheduler)
+    return repairing.plan(seen, name, start), guards.refusals(seen, [name], guards.Action.REPAIR)
 
 
 def repair(contract: Contract, work: Workspace, name: str, say: Say, *, force: str = "",
-           on_converge: configure.OnEvent | None = None) -> repairing.Repaired:  # fmt: skip
+           start: RungName | None = None, on_converge: configure.OnEvent | None = None) -> repairing.Repaired:  # fmt: skip
     """Repairs a node, as ``operate.repair.repair``. Raises Busy too, where another command works on the stack."""
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (repair of {name})"):
-        return repairing.repair(contract, work, name, say, force=force, on_converge=on_converge)
+        return repairing.repair(contract, work, name, say, force=force, start=start, on_converge=on_converge)

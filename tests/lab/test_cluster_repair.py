@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from railbed.effects.lab import names, network
+from railbed.effects.lab import hardware, names, network
 
-from .conftest import Cli, processes_of, submit
+from .conftest import Cli, processes_of, submit, wait_for
 
 pytestmark = pytest.mark.lab
 JOB_S = 20
@@ -37,6 +37,31 @@ def test_repair_waits_for_the_job_and_mends_the_driver(cluster: Cli) -> None:
         "repair-resumed",
     ]
     assert [event for event in events if event in steps][-len(steps) :] == steps
+    cluster("lab", "fault", "clear")
+
+
+def test_a_fault_that_a_boot_ends_has_the_node_booted_while_jobs_of_others_go_on(cluster: Cli) -> None:
+    """The unit is what a boot does to a GPU that is off the bus: here only a file says which GPUs there are."""
+    node, unit = "h100-1", "/etc/systemd/system/gpu-comes-back.service"
+    start = f"ExecStart=/bin/cp {hardware.HARDWARE} {hardware.STATE}"
+    text = f"[Service]\\nType=oneshot\\n{start}\\n[Install]\\nWantedBy=multi-user.target\\n"
+    cluster.ssh(node, f"printf '{text}' > {unit} && systemctl enable gpu-comes-back.service")
+    started = cluster.ssh(node, "systemctl show -P UserspaceTimestampMonotonic")
+    job = submit(
+        cluster, f"#!/bin/sh\n#SBATCH -w h100-0\nsleep {2 * JOB_S}\necho done > /scratch/job-done-2\n"
+    )
+    cluster("lab", "fault", "inject", "gpu-missing", node, "4")
+    try:
+        repaired = cluster.json("node", "repair", node, "--yes")
+        assert repaired["verdict"] == "pass"
+        assert cluster.ssh(node, "systemctl show -P UserspaceTimestampMonotonic") != started
+        events = cluster.json("node", "history", node)["events"]
+        (rung,) = [one for one in events if one["event"] == "repair-rung"][-1:]
+        assert (rung["rung"], rung["causes"]) == ("reboot", ["gpu-missing"])
+        wait_for(lambda: cluster.ssh("h100-0", "cat /scratch/job-done-2", may_fail=True).strip() == "done")
+        assert job and {one["state"] for one in cluster.json("node", "list")["nodes"]} == {"healthy"}
+    finally:
+        cluster.ssh(node, f"systemctl disable gpu-comes-back.service; rm -f {unit}", may_fail=True)
     cluster("lab", "fault", "clear")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -97,6 +98,32 @@ def test_a_fault_of_the_node_drains_it_and_its_reason_names_it(world: Any, what:
     assert node["state"] == "IDLE+DRAIN"
     assert node["reason"].startswith("[railbed:healthcheck] ")
     assert code in node["reason"]
+
+
+@pytest.mark.parametrize(("hung_s", "drained"), [(0.01, True), (86_400.0, False)], ids=["long", "not long"])
+def test_a_call_into_the_driver_that_does_not_end_drains_once_it_is_long_there(
+    world: Any, hung_s: float, drained: bool
+) -> None:
+    """A process of an earlier check that no signal ends; it comes back once that has ended."""
+    world.want["health"]["hung_s"] = hung_s
+    with subprocess.Popen(["sleep", "600"]) as left:
+        try:
+            started = Path(f"/proc/{left.pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+            memory = {"stuck": {"nvidia-smi -L": {"pid": left.pid, "started": started}}}
+            world.write("/run/railbed/health.json", json.dumps(memory))
+            time.sleep(0.05)  # its age is counted in ticks of a hundredth of a second
+            node = twice(world)
+            assert ("DRAIN" in node["state"]) is drained
+            if drained:
+                assert "driver-hung: a process of nvidia-smi has waited" in node["reason"]
+                assert node["reason"].endswith("(runbook driver)")
+            else:
+                assert "unknown" in node["comment"], "neither healthy nor broken"
+        finally:
+            left.kill()
+    for _ in range(4):
+        world.health()
+    assert world.slurm()["nodes"][NODE]["state"] == "IDLE"
 
 
 def hang(world: Any) -> None:
@@ -210,7 +237,7 @@ def test_the_table_says_why_of_every_fault_and_shared_ones_never_drain() -> None
     assert all(fault.why and fault.code == code for code, fault in FAULTS.items())
     assert not any(drains(code) for code in FAULTS if shared(code))
     assert not drains("something new")
-    assert {code for _, code in LOCAL} | {"gpu-model", "gpu-memory"} == {
+    assert {code for _, code in LOCAL} | {"gpu-model", "gpu-memory", "driver-hung"} == {
         code for code in FAULTS if drains(code)
     }
 

@@ -18,6 +18,7 @@ from railbed.catalog.loader import (
     load_published,
     load_release,
     load_reliability,
+    load_remedies,
     load_rules,
     load_switch,
     nearest,
@@ -28,6 +29,7 @@ from railbed.catalog.pins import Pins
 from railbed.catalog.places import OVERLAY, file_of, keys
 from railbed.catalog.releases import FLAT, SYSTEM, Archive, Component, Key, Release, Repository
 from railbed.catalog.reliability import Reliability
+from railbed.catalog.remedies import ORDER, Remedies, RungName
 from railbed.catalog.rules import Known, PackageSet, Rule, Rules, Trait
 from railbed.catalog.schema import file_schema
 from railbed.catalog.switches import Mode, Switch
@@ -37,6 +39,7 @@ __all__ = [
     "FLAT",
     "KINDS",
     "MODELS",
+    "ORDER",
     "OVERLAY",
     "STOCK",
     "SYSTEM",
@@ -57,9 +60,11 @@ __all__ = [
     "Published",
     "Release",
     "Reliability",
+    "Remedies",
     "Repository",
     "Rule",
     "Rules",
+    "RungName",
     "Source",
     "Step",
     "Switch",
@@ -77,6 +82,7 @@ __all__ = [
     "load_published",
     "load_release",
     "load_reliability",
+    "load_remedies",
     "load_rules",
     "load_switch",
     "nearest",

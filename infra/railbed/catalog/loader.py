@@ -19,6 +19,7 @@ from railbed.catalog.pins import Pins, applied
 from railbed.catalog.places import keys, place
 from railbed.catalog.releases import Release
 from railbed.catalog.reliability import Reliability
+from railbed.catalog.remedies import Remedies
 from railbed.catalog.rules import Rules
 from railbed.catalog.sources import unfold
 from railbed.catalog.switches import Switch
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Entry]] = {
     "reliability": Reliability,
     "rules": Rules,
     "switches": Switch,
+    "faults": Remedies,
 }
 KINDS = tuple(MODELS)
 _SINGULAR = {
@@ -46,6 +48,7 @@ _SINGULAR = {
     "reliability": "set of failure rates",
     "rules": "set of compatibility rules",
     "switches": "switch",
+    "faults": "set of remedies",
 }
 
 E = TypeVar("E", bound=Entry)
@@ -97,6 +100,11 @@ def load_reliability(key: str = "published") -> Reliability:
     return _load("reliability", key, Reliability)
 
 
+def load_remedies() -> Remedies:
+    """What mends a node. Raises CatalogError for a bad file."""
+    return _load("faults", "remedies", Remedies)
+
+
 def load_rules() -> list[Rules]:
     """All compatibility rules, file by file. Raises CatalogError for a bad file."""
     return [_load("rules", key, Rules) for key in keys("rules")]
@@ -141,6 +149,8 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
                 yield name, f"{file.url} {file.sha256}", file.provenance
     elif isinstance(entry, ImageProfile):
         yield from _facts_of_image(entry)
+    elif isinstance(entry, Remedies):
+        yield from _facts_of_remedies(entry)
     elif isinstance(entry, Rules):
         for name, rule in entry.rules.items():
             yield name, rule.reason, rule.provenance
@@ -155,6 +165,13 @@ def facts_of(entry: Entry) -> Iterator[tuple[str, Any, Source]]:
         for name, versions in entry.versions.items():
             for known in versions:
                 yield name, f"{known.version} {known.note}".strip(), known.provenance
+
+
+def _facts_of_remedies(entry: Remedies) -> Iterator[tuple[str, Any, Source]]:
+    for name, rung in entry.rungs.items():
+        yield name, f"{rung.per_node_week} a week and node; {rung.reason}", rung.provenance
+    for name, remedy in entry.remedies.items():
+        yield name, f"{', '.join(remedy.rungs) or 'replace'}: {remedy.reason}", remedy.provenance
 
 
 def _facts_of_image(entry: ImageProfile) -> Iterator[tuple[str, Any, Source]]:

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from railbed.catalog import load_machine
-from railbed.cli import output
+from railbed.cli import ledger_commands, output
 from railbed.laws import longjob
 
 group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares, checkpoints, goodput.")
@@ -17,6 +17,7 @@ group = typer.Typer(no_args_is_help=True, help="Long jobs: interruptions, spares
 
 def register(app: typer.Typer) -> None:
     """Adds the noun."""
+    ledger_commands.register(group)
     app.add_typer(group, name="job")
 
 

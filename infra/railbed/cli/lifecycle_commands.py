@@ -1,23 +1,25 @@
-"""`railbed node explain | settle | breaker | rma | summary`: where nodes stand in their life, and what moves them on."""
+"""`railbed node explain | settle | breaker | rma | bundle | summary`: where nodes stand in their life, and what moves them on."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import typer
 from rich.table import Table
 
 from railbed import flow
 from railbed.claims import WORKERS, Verdict
-from railbed.cli import output
+from railbed.cli import files, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
 from railbed.effects import contract_store, schedulers
-from railbed.effects.journal import Journal
+from railbed.effects.journal import Journal, now_iso
 from railbed.effects.schedulers import NodeScheduler
 from railbed.effects.workspace import Workspace
 from railbed.errors import UsageError
 from railbed.operate import breaker as breaking
 from railbed.operate import explain as explaining
-from railbed.operate import picture, retire
+from railbed.operate import incident_bundle, picture, retire
 from railbed.operate import settle as settling
 from railbed.operate import summary as summing
 from railbed.text import few
@@ -28,7 +30,7 @@ SHOWN = 8
 
 def register(app: typer.Typer) -> None:
     """Adds the words to the noun."""
-    for command in (explain, settle, breaker, rma, summary):
+    for command in (explain, settle, breaker, rma, bundle, summary):
         app.command()(command)
 
 
@@ -142,6 +144,33 @@ def rma(
     with flow.operating(work, f"rma of {name}"):
         retire.retire(contract, work, name, scheduler, reason)
     output.out.print(f"{name} is out until another machine has its name")
+
+
+def bundle(
+    name: str = NAME,
+    out: str = typer.Option(
+        "", "--output", "-o", help="File; else `NAME-TIME.tar.gz` in the stack's archive."
+    ),
+    days: float = typer.Option(14.0, "--days", min=0.01, max=366.0, help="So far back."),
+    stack: str = output.STACK_OPTION,
+    as_json: bool = output.JSON_OPTION,
+) -> None:
+    """Pack what is known of a node's trouble for its vendor: evidence, journal, failed claims, a form. No secret, no user."""
+    work, contract, scheduler = _open(stack)
+    node = contract.node(name)
+    made = incident_bundle.gather(work, node, picture.take(contract, work, scheduler), days)
+    stem = f"{name}-{now_iso().replace(':', '')}"
+    target = Path(out) if out else work.archive / "bundles" / f"{stem}.tar.gz"
+    files.write_private(target, incident_bundle.packed(made.members, stem))
+    Journal(work.journal_file).write("bundle", node=name, file=str(target), members=sorted(made.members))
+    if as_json:
+        output.print_json({"file": str(target), "members": sorted(made.members), "left_out": made.left_out})
+        return
+    output.out.print(
+        f"{target}: {len(made.members)} files; {stem}/FORM.md says what a person must add", soft_wrap=True
+    )
+    for one, why in made.left_out.items():
+        output.out.print(f"  left out: {one}: {why}", soft_wrap=True)
 
 
 def summary(

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from railbed import configure, servicing
+from railbed.catalog import ORDER
 from railbed.cli import lifecycle_commands, output
 from railbed.cli.checkout import say, workspace
 from railbed.contract import Contract
@@ -137,16 +138,25 @@ def repair(
     yes: bool = typer.Option(False, "--yes", help="Do it; without, only show the steps."),
     force: bool = typer.Option(False, "--force", help="Override guards that hold it back; needs --reason."),
     reason: str = typer.Option("", "--reason", help="Why it is forced; the journal keeps it."),
+    start: str = typer.Option(
+        "", "--from", metavar="RUNG", help=f"First rung, whatever its faults ask for: {', '.join(ORDER)}."
+    ),
     stack: str = output.STACK_OPTION,
     as_json: bool = output.JSON_OPTION,
 ) -> None:
-    """Drain a node, wait for its jobs, run the roles again, validate it, give it back. Dry run without --yes."""
+    """Drain a node, wait for its jobs, mend it as its faults ask, validate it, give it back. Dry run without --yes.
+
+    Mending is a ladder: roles, services, reset of its GPUs, reboot, power cycle at its BMC; no rung more often than it may.
+    """
+    rung = next((one for one in ORDER if one == start), None)
+    if start and rung is None:
+        raise UsageError("no such rung", path="--from", found=start, allowed=list(ORDER))
     if force != bool(reason.strip()):
         raise UsageError("--force and --reason go together", path="--force", code="REASON_MISSING",
                          hint="say why: the journal keeps it, with who did it")  # fmt: skip
     work, contract, scheduler = _open(stack)
     if not yes:
-        steps, refused = servicing.plan_repair(contract, work, scheduler, name)
+        steps, refused = servicing.plan_repair(contract, work, scheduler, name, rung)
         if as_json:
             output.print_json(
                 {
@@ -164,7 +174,9 @@ def repair(
         output.out.print("dry run: nothing was changed; add --yes to do it")
         return
     with configure.progress.shown(output.err) as on_converge:
-        result = servicing.repair(contract, work, name, say, force=reason, on_converge=on_converge)
+        result = servicing.repair(
+            contract, work, name, say, force=reason, start=rung, on_converge=on_converge
+        )
     if as_json:
         output.print_json(result.model_dump(mode="json"))
     else:

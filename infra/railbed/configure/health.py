@@ -23,6 +23,7 @@ def settings() -> dict[str, Any]:
         "confirm_s": defaults.HEALTH_CONFIRM_S,
         "start_check_s": defaults.HEALTH_START_CHECK_S,
         "start_confirm_s": defaults.HEALTH_START_CONFIRM_S,
+        "hung_s": defaults.HEALTH_HUNG_S,
         "passes": defaults.HEALTH_RETURN_PASSES,
         "returns": defaults.HEALTH_RETURNS,
         "returns_window_s": defaults.HEALTH_RETURNS_WINDOW_S,

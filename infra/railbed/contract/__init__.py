@@ -6,6 +6,7 @@ secret value, and at most 2 KB a node.
 
 from railbed.contract.kubernetes import Kubernetes
 from railbed.contract.parts import (
+    BmcTrust,
     Brought,
     File,
     Filesystem,
@@ -38,6 +39,7 @@ from railbed.contract.whole import SCHEMA, Contract, digest_of
 __all__ = [
     "MAC",
     "SCHEMA",
+    "BmcTrust",
     "Brought",
     "Contract",
     "File",

@@ -68,6 +68,15 @@ class StorageLink(FrozenModel):
     """Key of the InfiniBand partition, without the bit of full members; 0: the default one."""
 
 
+class BmcTrust(FrozenModel):
+    """How a BMC's TLS certificate is known; both empty: by public authorities."""
+
+    ca_file: Line = ""
+    """On the operator's machine."""
+    fingerprint: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """SHA-256 of the certificate."""
+
+
 class Node(FrozenModel):
     """One host."""
 
@@ -90,6 +99,8 @@ class Node(FrozenModel):
     identity: Identity
     bmc: scalars.Redfish = ""
     """Redfish address, or empty."""
+    bmc_trust: BmcTrust | None = Field(default=None, exclude_if=lambda trust: trust is None)
+    """Left out where there is none, so that contracts of the time before keep their hash."""
     node_class: scalars.CatalogKey = ""
     """Name of one of the contract's ``classes``."""
     storage: StorageLink | None = Field(default=None, exclude_if=lambda link: link is None)

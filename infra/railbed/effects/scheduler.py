@@ -138,6 +138,23 @@ class Scheduler:
         answer = self._run(["scontrol", "show", "job", "-o", job], check=False)
         return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
 
+    def runs(self, job: str) -> list[slurm.JobRun]:
+        """Every start of one job, from Slurm's accounts; none where they do not know it."""
+        asked = [
+            "env",
+            "SLURM_TIME_FORMAT=%s",
+            "sacct",
+            "-X",
+            "-D",
+            "-n",
+            "-P",
+            "-j",
+            job,
+            "-o",
+            slurm.RUN_FORMAT,
+        ]
+        return self._read("sacct", slurm.runs, self._run(asked).stdout)
+
     def start_now(self, job: str) -> None:
         """Lets a requeued job of ours start without the pause that Slurm puts before its second run."""
         self._run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False)

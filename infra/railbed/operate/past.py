@@ -13,7 +13,10 @@ CLOCK_SLACK_S = 300.0
 """How far ahead a time of the journal may be and still counts as now: the operators' machines differ. One further ahead is of a
 clock that was wrong, and says nothing: it would else hold every action back until that time has come."""
 
-CHANGING = {"repair-hold", "repair-converged", "upgrade-evidence", "upgrade-converged"}
+CHANGING = {
+    "repair-hold", "repair-rung", "repair-rung-done", "repair-rung-failed", "repair-converged", "upgrade-evidence",
+    "upgrade-converged",
+}  # fmt: skip
 """The node is being changed, or was."""
 OPEN = {
     "repair-drain",

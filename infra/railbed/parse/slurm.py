@@ -175,3 +175,49 @@ def reservations(text: str) -> list[Reservation]:
             flags = frozenset(f for f in _field(line, "Flags").split(",") if f)
             found.append(Reservation(name, hostlist(_field(line, "Nodes")), users, flags))
     return found
+
+
+RUN_FORMAT = "JobIDRaw,User,State,Submit,Start,End,NNodes,NodeList,JobName"
+"""`sacct -X -D -n -P -o`, with SLURM_TIME_FORMAT=%s: the name last, since it may hold anything."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One start of a job: a job that was queued again has one for each. Times are seconds since the epoch."""
+
+    id: str
+    user: str
+    state: str
+    """COMPLETED, NODE_FAIL, REQUEUED, …, without who cancelled it."""
+    submitted_s: int
+    started_s: int | None
+    """None where it never ran."""
+    ended_s: int | None
+    """None while it runs."""
+    nodes: tuple[str, ...]
+    name: str
+
+
+def runs(text: str) -> list[JobRun]:
+    """`sacct -X -D -n -P -o RUN_FORMAT` of one job, by their start. Raises ValueError for nodes that are no host list."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split("|", 8)
+        submitted = integer(fields[3]) if len(fields) == 9 else None
+        if submitted is None:
+            continue
+        number, user, state, _, start, end, _, where, name = fields
+        placed = hostlist(where) if where and where != "None assigned" else ()
+        found.append(
+            JobRun(
+                number,
+                user,
+                state.split(" ")[0],
+                submitted,
+                integer(start),
+                integer(end),
+                placed,
+                shown(name),
+            )
+        )
+    return sorted(found, key=lambda one: (one.submitted_s, one.started_s or 0))

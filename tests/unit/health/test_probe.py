@@ -54,6 +54,8 @@ def test_a_process_that_cannot_be_ended_is_left_and_not_started_again(
     monkeypatch.setattr(subprocess, "Popen", lambda *args, **_: starts.append(args))
     again = Probe(stuck=probe.stuck)
     assert "cannot be ended" in again.together([SLEEP])[0].err and starts == []
+    assert 0 < again.hung_s(SLEEP[0]) < time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert again.hung_s("nvidia-smi") == 0, "another program's"
     monkeypatch.undo()
     os.kill(left.pid, signal.SIGKILL)
     os.waitpid(left.pid, 0)

@@ -12,12 +12,12 @@ from railbed import configure, validate
 from railbed.claims import Judged, Verdict
 from railbed.configure import releases
 from railbed.contract import Contract
-from railbed.defaults import ACCEPTANCE_RESERVATION
+from railbed.defaults import ACCEPTANCE_RESERVATION, AUTOMATIC_DRAINS
 from railbed.effects import acceptance
 from railbed.effects.journal import Journal
 from railbed.effects.remote import Remote
 from railbed.effects.workspace import Workspace
-from railbed.operate import drain, repair, settle, upgrading
+from railbed.operate import causes, drain, repair, rungs, settle, upgrading
 from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 from railbed.validate.answers import total
@@ -55,6 +55,12 @@ class World:
     meanwhile: dict[str, dict[str, str]] = field(default_factory=dict)
     """Moment (``wait``, ``evidence``, ``converge``, ``resume``, ``validate``) → node → reason of a person's drain then."""
     order: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    """Node → what its health check and its driver say is wrong."""
+    mended_by: str = ""
+    """The rung that ends all faults; none: nothing does."""
+    finished: list[str] = field(default_factory=list)
+    """Rungs of a run that was killed that a later one brought to their end."""
 
     def moment(self, what: str, names: Sequence[str]) -> None:
         """A person drains; once, and only when one of ``names`` is at that point."""
@@ -131,6 +137,20 @@ class World:
             seconds=1.0,
         )
 
+    def climb(self, _: Any, node: Any, rung: str, __: str) -> str:
+        """One rung: only on a node that is drained by nobody else, held and idle."""
+        name = node.name
+        assert self.drained[name].startswith(AUTOMATIC_DRAINS) and name in self.reserved, (
+            "held, and nobody else's"
+        )
+        assert not self.running.get(name), "idle"
+        self.order.append((rung, (name,)))
+        self.moment(rung, [name])
+        if rung == self.mended_by:
+            self.faults.pop(name, None)
+        self.moment(f"{rung} done", [name])
+        return ""
+
     def validate(
         self,
         of: Contract,
@@ -145,7 +165,8 @@ class World:
         claims = [
             Judged(
                 claim="node.driver", node=name, measured=None,
-                verdict=Verdict.PASS if quick and name in self.slow_to_see else self.wrong.get(name, Verdict.PASS),
+                verdict=Verdict.FAIL if self.faults.get(name)
+                else Verdict.PASS if quick and name in self.slow_to_see else self.wrong.get(name, Verdict.PASS),
                 expected=None, basis="derived", reason="told", simulated=True,
             )
             for name in only or NODES
@@ -170,6 +191,10 @@ def installed(patch: pytest.MonkeyPatch) -> World:
     for module in (upgrading, repair, settle):
         patch.setattr(module, "Scheduler", lambda _: made)
     patch.setattr(configure, "converge", made.converge)
+    patch.setattr(causes, "read", lambda _, name, __: list(made.faults.get(name, [])))
+    patch.setattr(rungs, "take", made.climb)
+    patch.setattr(rungs, "marker", lambda *_: "a boot")
+    patch.setattr(rungs, "finish", lambda _, __, rung: made.finished.append(rung))
     patch.setattr(validate, "run", made.validate)
     patch.setattr(Remote, "run", lambda *_, **__: Result((), 0, "all of it", ""))
     for module in (upgrading, drain):

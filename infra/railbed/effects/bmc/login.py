@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from railbed.catalog import strict_yaml
+from railbed.effects.workspace import LOCAL
 from railbed.errors import UsageError
 
 USER_VARIABLE = "RAILBED_BMC_USER"
@@ -26,6 +27,11 @@ class Login:
 
 IRONIC_USER_VARIABLE = "RAILBED_IRONIC_USER"
 IRONIC_PASSWORD_VARIABLE = "RAILBED_IRONIC_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def logins_file(root: Path) -> Path:
+    """The site's BMC users and passwords, one file for a checkout: 0600, written by the operator, never by railbed."""
+    return root / LOCAL / "bmc.yaml"
 
 
 def login(file: Path, name: str) -> Login:

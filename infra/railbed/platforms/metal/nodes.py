@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from railbed import contract
+from railbed.effects.bmc import login
 from railbed.effects.secrets import public_key
-from railbed.effects.workspace import LOCAL, Workspace
+from railbed.effects.workspace import Workspace
 from railbed.errors import Unsupported
 from railbed.plan import ClusterPlan, PlannedPool
 from railbed.platforms.metal.machines import Installation, IronicInstallation, IsoInstallation, Wanted
@@ -16,11 +16,6 @@ from railbed.spec.installers import IsoInstaller
 from railbed.spec.metal import MetalMachine, MetalPlatform
 
 USER = "root"
-
-
-def credentials(root: Path) -> Path:
-    """The site's BMC users and passwords, one file for a checkout: 0600, written by the operator, never by railbed."""
-    return root / LOCAL / "bmc.yaml"
 
 
 def place_of(plan: ClusterPlan) -> MetalPlatform:
@@ -38,7 +33,7 @@ def wanted(work: Workspace, plan: ClusterPlan, machine: MetalMachine) -> Wanted:
         serial=machine.serial,
         bmc=machine.bmc,
         address=machine.address,
-        credentials=credentials(work.root),
+        credentials=login.logins_file(work.root),
         folder=work.dir / "metal",
         secrets=work.secrets,
         firmware=place.firmware_of(machine),
@@ -110,6 +105,7 @@ def node(
         scalable_unit=scalable_unit,
         identity=contract.Identity(kind="serial", value=machine.serial),
         bmc=machine.bmc,
+        bmc_trust=contract.BmcTrust(ca_file=place.ca_file, fingerprint=machine.fingerprint),
         storage=_storage(place, machine, controller=pool is None),
     )
 

@@ -11,7 +11,7 @@ from railbed.defaults import METAL_WORKERS
 from railbed.effects.bmc import bios, disks, inventory
 from railbed.effects.bmc.connection import Bmc
 from railbed.effects.bmc.firmware import differences
-from railbed.effects.bmc.login import login
+from railbed.effects.bmc.login import login, logins_file
 from railbed.effects.bmc.target import Target, Trust
 from railbed.effects.ironic import process
 from railbed.errors import RailbedError
@@ -25,7 +25,7 @@ from railbed.spec.metal import MetalMachine, MetalPlatform
 def check(plan: ClusterPlan, root: Path) -> list[Finding]:
     """One finding for each machine, and one for an Ironic of railbed's own; reads only. ``root``: the checkout's."""
     place = nodes.place_of(plan)
-    logins = nodes.credentials(root)
+    logins = logins_file(root)
     own = (
         [_embedded(place.installer)]
         if isinstance(place.installer, IronicInstaller) and place.installer.embedded

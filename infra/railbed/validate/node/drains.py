@@ -42,6 +42,8 @@ class Settings:
     """What the check at the start of a job may take; what did not answer by then is unknown."""
     start_confirm_s: float
     """Between the two checks of the start of a job."""
+    hung_s: float
+    """How long a process of nvidia-smi that no signal ends must be there; less is unknown."""
     passes: int
     returns: int
     returns_window_s: float

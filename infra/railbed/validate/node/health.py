@@ -15,6 +15,7 @@ from railbed.validate.node.probe import NOT_EXECUTABLE, NOT_FOUND, Check, Findin
 NAMES_TIMEOUT_S = 6
 """resolv.conf(5): a server is asked twice, for 5 s each by default; who waits longer than this for a name has lost."""
 PING_TIMEOUT_S = 5
+SMI = "nvidia-smi"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ def names(probe: Probe, want: dict[str, Any]) -> Finding:
         reason = f"no address for {', '.join(lost)}"
         return Finding("fail", reason, parts=("names",), symptoms=(Symptom("names-silent", lost[0], reason),))
     return Finding("pass", "the controllers' names resolve")
+
+
+def hung(probe: Probe, want: dict[str, Any]) -> Finding:
+    """No program that asked the driver waits in the kernel, where no signal ends it, for longer than the cluster bears.
+
+    One that is slow is ended at its deadline and says nothing of the driver; one that no signal ends is the driver's (state D of
+    proc_pid_stat(5)).
+    """
+    limit_s = float(want["health"]["hung_s"])
+    if probe.hung_s(SMI) >= limit_s:
+        reason = f"a process of {SMI} has waited in the driver for more than {limit_s:g} s and cannot be ended"
+        return Finding("fail", reason, symptoms=(Symptom("driver-hung", "driver", reason),))
+    return Finding("pass", "the driver lets its callers go")
 
 
 def scheduler(probe: Probe, _: dict[str, Any]) -> Finding:
@@ -66,7 +80,7 @@ def fast_checks(want: dict[str, Any], *, by_hand: bool) -> dict[str, Check]:
     if by_hand:
         checks["scheduler"] = scheduler
     if want.get("gpus"):
-        checks.update(gpus=healthy, driver=driver)
+        checks.update(hung=hung, gpus=healthy, driver=driver)
     return checks
 
 

@@ -101,6 +101,14 @@ class Probe:
         """Whether some process of the program, whatever it was asked, could not be ended."""
         return any(line.split()[0] == program for line in self.stuck)
 
+    def hung_s(self, program: str) -> float:
+        """How long the oldest process of the program that could not be ended has been there, seconds; 0 where there is none."""
+        starts = [int(one.started) for line, one in self.stuck.items() if line.split()[0] == program and one.started]
+        if not starts:
+            return 0.0
+        with open("/proc/uptime") as source:
+            return float(source.read().split()[0]) - min(starts) / os.sysconf("SC_CLK_TCK")
+
     def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Answer:
         """Runs a command to its end."""
         answer = self.silent.get(argv[0]) or self.execute(argv, timeout_s)

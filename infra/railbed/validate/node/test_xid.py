@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -13,21 +12,13 @@ import pytest
 from railbed.validate.node import xids
 from railbed.validate.node.probe import NOT_FOUND, Finding, Probe
 
-LOG = [
-    "journalctl", "--identifier=kernel", "--boot", "--quiet", "--no-pager", "--output=json",
-    "--output-fields=MESSAGE,_TRANSPORT,_UID",
-]  # fmt: skip
-"""What the kernel wrote, and what root wrote in its name. Not `--dmesg`: that is one transport, and messages of the kernel also
-come by others, as from a log that was passed on."""
-FIRST = [*LOG, "--lines=1"]
-WRITTEN = [*LOG, "--grep=Xid"]
+FIRST = [*xids.LOG, "--lines=1"]
+WRITTEN = [*xids.LOG, "--grep=Xid"]
 REPORT = ["nvidia-smi", "-q", "-x"]
 LIST = ["nvidia-smi", "-L"]
 PLACES = ["nvidia-smi", "--query-gpu=index,pci.bus_id", "--format=csv,noheader"]
 GPU_FOLDER = "/proc/driver/nvidia/gpus"
-XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:]+)(?:\.\d)?\): (\d{1,4}), ?(.*)")
 SXID = re.compile(r"SXid \(PCI:([0-9A-Fa-f:.]+)\): (\d{1,6}), (Non-fatal|Fatal)")
-RECOVERED = re.compile(r"changed from .* to 0x0\b")
 MAX_LISTED = 6
 
 
@@ -45,8 +36,8 @@ def xid(probe: Probe, want: dict[str, Any]) -> Finding:
         )
     by_verdict: dict[str, list[str]] = {"fail": [], "unproven": [], "pass": []}
     parts: list[str] = []
-    lines = "\n".join(_messages(written.out))
-    standing = _standing(XID.findall(lines))
+    lines = "\n".join(xids.messages(written.out))
+    standing = xids.standing(xids.XID.findall(lines))
     gpus = _gpus(probe, {_bus(place) for place, _, _ in standing}, int(want["gpus"])) if standing else {}
     for place, code, words in standing:
         verdict, name = _of(int(code), words)
@@ -64,32 +55,6 @@ def xid(probe: Probe, want: dict[str, Any]) -> Finding:
             shown = "; ".join(found[:MAX_LISTED]) + more
             return Finding(verdict, shown, len(found), "XIDs", expected, tuple(dict.fromkeys(parts)))
     return Finding("pass", "the driver wrote none since the node booted", 0, "XIDs", expected)
-
-
-def _messages(text: str) -> list[str]:
-    """The messages that are the kernel's, or root's: any user may write in the kernel's name (logger -t kernel)."""
-    found = []
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and (entry.get("_TRANSPORT") == "kernel" or entry.get("_UID") == "0"):
-            found.append(str(entry.get("MESSAGE")))
-    return found
-
-
-def _standing(lines: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Those that no reset ended: where the driver says that a GPU needs nothing any more, what it had said of it is over."""
-    standing: list[tuple[str, str, str]] = []
-    for place, code, words in lines:
-        if int(code) == xids.RECOVERY:
-            over = [] if RECOVERED.search(words) else [(place, code, words)]
-            earlier = [one for one in standing if one[0] != place or (over and int(one[1]) != xids.RECOVERY)]
-            standing = earlier + over
-        else:
-            standing.append((place, code, words))
-    return standing
 
 
 def _of(code: int, words: str) -> tuple[str, str]:
