@@ -17,17 +17,11 @@ from railbed.validate.conditions import Watch, words
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
 from railbed.validate.scope import Question
-from railbed.validate.survey import Survey, able, may_go_on
+from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, may_go_on
 from railbed.validate.validation_run import ValidationRun
 
-OVERLAP_FRACTION = 0.5
-"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
-process takes up to a second on a busy node, and what is left of two is enough for a rate."""
 RAIL_ATTEMPTS = 4
 """Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
-TOGETHER_SECONDS_MOST = 8
-"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
-busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
 
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"
@@ -170,7 +164,6 @@ def _judged_together(
     detail |= {"rates": flows.sums(samples), "together_s": round(together_s, 3)}
     slowest = min(rate for by_direction in detail["rates"].values() for rate in by_direction.values())
     record = against_floor(question, slowest, evidence=evidence, detail=detail)
-    if together_s < seconds * OVERLAP_FRACTION:
-        reason = f"the flows ran side by side for {together_s:.2g} of {seconds} s only"
-        return unproven(question, reason, evidence, detail)
+    if why := apart(samples, seconds):
+        return unproven(question, why, evidence, detail)
     return disturbed(record, words(seen.problems()))

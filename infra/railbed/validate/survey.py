@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from secrets import SystemRandom
 
+from railbed.claims import Verdict
 from railbed.contract import Node
 from railbed.defaults import RAIL_SECONDS, RAIL_SLACK_S
 from railbed.judge.rails import RailSample
@@ -15,6 +16,13 @@ from railbed.validate.pairs import Pair
 from railbed.validate.patience import Patience
 from railbed.validate.rendezvous import End, argv, meet, plain
 from railbed.validate.validation_run import ValidationRun
+
+OVERLAP_FRACTION = 0.5
+"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
+process takes up to a second on a busy node, and what is left of two is enough for a rate."""
+TOGETHER_SECONDS_MOST = 8
+"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
+busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
 
 
 class Survey:
@@ -100,6 +108,23 @@ def able(validation: ValidationRun, claim: str) -> list[Node]:
         else:
             found.append(node)
     return found
+
+
+def rails_at_fault(validation: ValidationRun) -> tuple[set[tuple[str, int]], set[tuple[str, str]]]:
+    """Rails of nodes that carry nothing, and the parts of all that failed by themselves in this run."""
+    failed = [
+        one for one in validation.answers.given() if one.verdict is Verdict.FAIL and one.rail is not None
+    ]
+    dead = {(one.node, one.rail) for one in failed if one.rail is not None and one.measured == 0}
+    return dead, {(one.node, f"rail {one.rail}") for one in failed}
+
+
+def apart(samples: Sequence[RailSample], seconds: int) -> str:
+    """Why flows that should load the fabric together did not; empty where they did."""
+    together_s = flows.together_s([s for s in samples if s.gbps])
+    if together_s >= seconds * OVERLAP_FRACTION:
+        return ""
+    return f"the flows ran side by side for {together_s:.2g} of {seconds} s only"
 
 
 def may_go_on(survey: Survey, patience: Patience) -> bool:
