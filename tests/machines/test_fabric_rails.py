@@ -9,7 +9,7 @@ from railbed.contract import Contract, Identity, Machine, Nic, Node, Rail, Ssh
 from railbed.judge.rails import RailSample
 from railbed.run import Session
 from railbed.validate import flows, rendezvous
-from railbed.validate.flow_tool import PROBE
+from railbed.validate.flow_tool import PROBE, Flow
 
 from .conftest import NAMES, RATE_MBIT, Lab
 
@@ -49,7 +49,7 @@ def measured(
     """One window over one rail, both ways."""
     made = contract()
     nodes = {node.name: node for node in made.nodes}
-    tool, flow, script = flows.tool_for(made, nodes), (NAMES[0], NAMES[1], rail), PROBE.read_text()
+    tool, flow, script = flows.tool_for(made, nodes), Flow(NAMES[0], NAMES[1], rail), PROBE.read_text()
     plans = flows.plans(tool, made, nodes, [flow], bidirectional=True, seconds=SECONDS)
     if change:
         change(plans)

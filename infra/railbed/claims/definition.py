@@ -131,6 +131,10 @@ class Facts(FrozenModel):
     """InfiniBand partition that every rail is a full member of; 0: none is asked for."""
     scheduler_api: bool = False
     """Whether controllers have the scheduler's REST interface."""
+    oversubscription: float = 1.0
+    """Ports of a leaf switch down to up; 1 where the provider does not say."""
+    rail_only: bool = False
+    """Whether no path leads from one rail to another."""
 
     @property
     def filesystem(self) -> Filesystem | None:

@@ -18,18 +18,24 @@ from railbed.claims.definition import (
 from railbed.claims.measurements import (
     CABLING,
     COLLECTIVES,
+    LATENCY,
     NCCL_LOG,
     NODE_SUITE,
     OPTICS,
+    PATHS,
     PORT_COUNTERS,
     RAILS,
 )
-from railbed.claims.records import WORKERS
+from railbed.claims.records import WORKERS, Expectation
 from railbed.defaults import SIBLING_TOLERANCE
-from railbed.laws import bandwidth
+from railbed.laws import bandwidth, paths
 
 MIN_PARTNERS = 2
 """A rail is judged against at least so many partners: with one, either side could be the slow one."""
+BISECTION_NODES = 4
+"""Two pairs at least."""
+INCAST_NODES = 3
+"""Two senders at least."""
 ALONE = "there is one compute node: no collective leaves it"
 TRAFFIC = Explanation(never=frozenset({"storage"}), first="rail", beside="the switches between them")
 
@@ -110,6 +116,86 @@ def all_rails(facts: Facts) -> Instances:
         return
     reach = expectations.by_law(facts.machine, "Gb/s", bandwidth.expect_all_rails)
     yield In("all rails of a node carry their rate at the same time", reach)
+
+
+@define(
+    id="fabric.latency", subject=Subject.NODE, roles=WORKERS, having=Having.RAILS, by=LATENCY,
+    holds="a small message over each rail takes no longer than an operator's gate allows, where one is published, and no rail is "
+    "an outlier among all rails of the cluster with every partner", accuses="rails", runbook="rail-latency", hardware=True,
+)  # fmt: skip
+def latency(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    partners = facts.rail_hosts - 1
+    if partners < MIN_PARTNERS:
+        yield Out(f"a rail is judged against at least {MIN_PARTNERS} partners; here it has {partners}")
+        return
+    rack = facts.machine.nodes_per_nvlink_domain > 1
+    yield In(
+        "a small message over each rail takes no longer than over the others",
+        paths.latency_limit(facts.machine.transport, rack=rack),
+    )
+
+
+@define(
+    id="fabric.cross_rail", subject=Subject.CLUSTER, roles=CLUSTER, by=PATHS,
+    holds="rail i of a node and rail j of another one carry what the uplinks between their leaf switches leave, all nodes at "
+    "once in disjoint pairs, both ways; where the fabric joins its rails", accuses="fabric", runbook="cross-rail", hardware=True,
+    explained=TRAFFIC,
+)  # fmt: skip
+def cross_rail(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.rail_only:
+        yield Out("no path leads from one rail to another: the fabric has no spine")
+    elif facts.machine.transport == "tcp":
+        yield Out("rails over TCP are networks of their own: a node has no route from one to another")
+    elif facts.machine.rails < 2 or facts.rail_hosts < 2:
+        yield Out(f"it takes two rails and two nodes; here are {facts.machine.rails} and {facts.rail_hosts}")
+    else:
+        yield In("traffic between different rails passes the spine at its rate", _across(facts))
+
+
+@define(
+    id="fabric.bisection", subject=Subject.CLUSTER, roles=CLUSTER, by=PATHS,
+    holds="all nodes at once in disjoint pairs, across scalable units where there are several, over all rails both ways, in "
+    "several permutations: the flows of each leaf switch carry half of what its uplinks leave, and each a quarter; where no "
+    "uplink is shared each carries a rail's rate", accuses="fabric", runbook="bisection", hardware=True, explained=TRAFFIC,
+)  # fmt: skip
+def bisection(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.rail_hosts < BISECTION_NODES:
+        yield Out(f"{BISECTION_NODES} nodes with rails or more have two halves; here are {facts.rail_hosts}")
+    elif facts.rail_only:
+        reach = expectations.by_law(facts.machine, "Gb/s", paths.expect_within_leaf)
+        yield In("all nodes in pairs at once, over all rails, carry a rail's rate", reach)
+    else:
+        yield In("all nodes in pairs at once carry what the fabric's uplinks leave", _across(facts))
+
+
+@define(
+    id="fabric.incast", subject=Subject.CLUSTER, roles=CLUSTER, by=PATHS,
+    holds="several senders into one rail of a receiver together reach nine tenths of its rate, on every rail at once; on RoCE "
+    "and InfiniBand no port counts a packet discarded or lost meanwhile; pauses and marks of congestion are recorded",
+    accuses="fabric", runbook="incast", hardware=True, explained=TRAFFIC,
+)  # fmt: skip
+def incast(facts: Facts) -> Instances:
+    if not facts.has_fabric:
+        return
+    if facts.rail_hosts < INCAST_NODES:
+        yield Out(
+            f"{INCAST_NODES} nodes with rails or more make two senders and a receiver; here are {facts.rail_hosts}"
+        )
+        return
+    reach = expectations.by_law(facts.machine, "Gb/s", paths.expect_incast)
+    yield In("several senders fill one rail of a receiver, and nothing is discarded", reach)
+
+
+def _across(facts: Facts) -> Expectation:
+    return expectations.by_law(
+        facts.machine, "Gb/s", lambda machine: paths.expect_across(machine, facts.oversubscription)
+    )
 
 
 @define(

@@ -38,6 +38,8 @@ class Measurement:
 
 PERFTEST = {"roce": "ib_write_bw", "infiniband": "ib_write_bw", "efa": "ib_write_bw"}
 
+PERFTEST_LATENCY = {"roce": "ib_write_lat", "infiniband": "ib_write_lat", "efa": "ib_send_lat"}
+
 NODE_SUITE = Measurement("on-node checks", "the on-node suite")
 SCHEDULER = Measurement("scheduler", "scontrol", on_kubernetes="the Kubernetes API")
 DIAGNOSTICS = Measurement("diagnostics", "dcgmi")
@@ -45,6 +47,8 @@ GPU_PROBE = Measurement("GPU performance", "gpu_probe")
 NODE_COLLECTIVES = Measurement("collectives inside nodes", "nccl-tests")
 CABLING = Measurement("cabling", "lldpcli", {"infiniband": "ibnetdiscover"})
 RAILS = Measurement("rails", "iperf3", PERFTEST)
+LATENCY = Measurement("paths between nodes", "iperf3", PERFTEST_LATENCY)
+PATHS = Measurement("paths between nodes", "iperf3", PERFTEST)
 COLLECTIVES = Measurement("collectives", "nccl-tests")
 NCCL_LOG = Measurement("collectives", "NCCL's own log")
 PORT_COUNTERS = Measurement("port counters", "the kernel's port counters")
@@ -61,6 +65,8 @@ MEASUREMENTS = (
     NODE_COLLECTIVES,
     CABLING,
     RAILS,
+    LATENCY,
+    PATHS,
     COLLECTIVES,
     NCCL_LOG,
     PORT_COUNTERS,

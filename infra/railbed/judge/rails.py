@@ -31,6 +31,7 @@ class RailSample(FrozenModel):
     """One flow over one rail, from ``sender`` to ``receiver``."""
 
     rail: int
+    """At the sender, and where ``to_rail`` does not say another one at the receiver."""
     sender: str
     receiver: str
     gbps: float | None
@@ -47,6 +48,12 @@ class RailSample(FrozenModel):
     """What was wrong with the conditions of its ends in that window; empty where nothing was."""
     sending: tuple[float, float] | None = None
     """Seconds after the window's start between which it certainly sent; None: not known."""
+    to_rail: int | None = None
+    """At the receiver, where that may be another rail."""
+
+    @property
+    def far_rail(self) -> int:
+        return self.rail if self.to_rail is None else self.to_rail
 
 
 Key = tuple[str, int, str]

@@ -30,14 +30,14 @@ LARGE = 0.85
 """Of ``count`` values from 10 on the factor is count / (count - LARGE): within 0.3 % of the same simulation up to 128."""
 
 
-def limit(values: list[float]) -> float:
-    """The share of the median by which one of ``values`` must be below it to be an outlier. Needs LEAST values, and a median
-    above 0."""
+def limit(values: list[float], material: float = MATERIAL) -> float:
+    """The share of the median by which one of ``values`` must differ from it to be an outlier, ``material`` at least. Needs LEAST
+    values, and a median above 0."""
     count, centre = len(values), median(values)
     spread = NORMAL * median(abs(value - centre) for value in values)
     spread *= SMALL.get(count, count / (count - LARGE))
     score = NormalDist().inv_cdf(1 - FALSE_ALARMS / count)
-    return max(MATERIAL, score * spread / centre)
+    return max(material, score * spread / centre)
 
 
 def low(values: Mapping[K, float]) -> dict[K, float] | None:
@@ -47,3 +47,12 @@ def low(values: Mapping[K, float]) -> dict[K, float] | None:
         return None
     most = limit(known)
     return {key: 1 - value / centre for key, value in values.items() if 1 - value / centre > most}
+
+
+def high(values: Mapping[K, float], material: float) -> dict[K, float] | None:
+    """Each that is too far above the median → the share of it that it has more; None where too few can be compared."""
+    known = list(values.values())
+    if len(known) < LEAST or (centre := median(known)) <= 0:
+        return None
+    most = limit(known, material)
+    return {key: value / centre - 1 for key, value in values.items() if value / centre - 1 > most}

@@ -44,6 +44,12 @@ def _intervals(root: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _least_round_trip(end: dict[str, Any]) -> Any:
+    """Microseconds: the least that any sending stream's TCP measured, or None."""
+    found = [real(mapping(mapping(one).get("sender")).get("min_rtt")) for one in items(end.get("streams"))]
+    return min((one for one in found if one), default=None)
+
+
 def plain(text: str) -> dict[str, Any]:
     """The run as JSON data.
 
@@ -69,6 +75,7 @@ def plain(text: str) -> dict[str, Any]:
         "forward": None if reverse_only else main,
         "reverse": main if reverse_only else other,
         "intervals": _intervals(root),
+        "least_round_trip_us": _least_round_trip(end),
         "congestion": end.get("sender_tcp_congestion"),
         "error": text_or_none(root.get("error")),
         "truncated": found is None and bool(text.strip()),

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from railbed.catalog import FilesystemOffer
 from railbed.claims.definition import Checkpoint, Facts, Filesystem
+from railbed.fabric import ratio
 from railbed.laws.storage import StorageRates
 from railbed.plan import images, node_classes
 from railbed.plan.parts import PlannedFilesystem, PlannedJob, PlannedPool, PlannedSoftware, PlannedStorage
 from railbed.spec import ClusterSpec
+from railbed.spec.metal import MetalPlatform
 from railbed.spec.platforms import CLOUDS, LabPlatform
 
 O2IB = "@o2ib"
@@ -29,6 +31,7 @@ def of(
     computes = sum(pool.nodes for pool in pools)
     lab = isinstance(spec.platform, LabPlatform)
     machine, provided = pools[0].machine, spec.platform.kind in CLOUDS
+    place = spec.platform if isinstance(spec.platform, MetalPlatform) else None
     hosts = spec.platform.hosts if isinstance(spec.platform, LabPlatform) else "machine"
     return Facts(
         machine=machine,
@@ -58,6 +61,8 @@ def of(
         directory=spec.site.directory is not None,
         pkey=int(spec.fabric.pkey, 16) if spec.fabric and spec.fabric.pkey else 0,
         scheduler_api=spec.scheduler_api != "none",
+        oversubscription=float(ratio.read(place.oversubscription)) if place else 1.0,
+        rail_only=lab or (place is not None and place.rail_only),
     )
 
 

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from railbed.defaults import RAIL_OMIT_S, RAIL_PORT
 from railbed.parse import iperf3
-from railbed.validate.flow_tool import Flow, Place, Reading, Run, entry
+from railbed.validate.flow_tool import LANE_PORTS, Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End
 
 RAIL_CONNECT_MS = 5000
 """SYN is sent at 0, 1 and 3 s (tcp(7)): two repeats before a path counts as closed."""
+
+
+def port_of(flow: Flow) -> int:
+    """On which the flow's server listens."""
+    return RAIL_PORT + flow.lane * LANE_PORTS + flow.to_rail
+
+
+def client_id(flow: Flow) -> str:
+    """By which a node reports the flow's client."""
+    return f"{flow.rail}:{flow.receiver}"
+
+
+def one_run(flow: Flow, places: Mapping[str, Place], words: Sequence[str]) -> Run:
+    """A client at the sender with these words of its own, and its server."""
+    local, remote = places[flow.sender].address(flow.rail), places[flow.receiver].address(flow.to_rail)
+    bound = ["-p", str(port_of(flow))]
+    client = {
+        "id": client_id(flow), "partner": flow.receiver,
+        "argv": ["iperf3", "-J", "-c", remote, "-B", local, *bound, "--connect-timeout", str(RAIL_CONNECT_MS), *words],
+    }  # fmt: skip
+    server = {
+        "address": remote, "port": port_of(flow), "once": False, "argv": ["iperf3", "-s", "-B", remote, *bound],
+    }  # fmt: skip
+    return Run(flow.sender, flow.receiver, client, server)
 
 
 class Iperf3:
@@ -24,22 +48,12 @@ class Iperf3:
     def runs(
         self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
     ) -> list[Run]:
-        sender, receiver, rail = flow
-        local, remote, port = places[sender].address(rail), places[receiver].address(rail), RAIL_PORT + rail
-        argv = [
-            self.program, "-J", "-c", remote, "-B", local, "-p", str(port), "-t", str(seconds),
-            "-O", str(RAIL_OMIT_S), "--connect-timeout", str(RAIL_CONNECT_MS), *(["--bidir"] if bidirectional else []),
-        ]  # fmt: skip
-        server = {
-            "address": remote, "port": port, "once": False,
-            "argv": [self.program, "-s", "-B", remote, "-p", str(port)],
-        }  # fmt: skip
-        client = {"id": f"{rail}:{receiver}", "partner": receiver, "argv": argv}
-        return [Run(sender, receiver, client, server)]
+        words = ["-t", str(seconds), "-O", str(RAIL_OMIT_S), *(["--bidir"] if bidirectional else [])]
+        return [one_run(flow, places, words)]
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
-        sender, receiver, rail = flow
-        run = entry(ends[sender], f"{rail}:{receiver}")
+        sender, receiver = flow.sender, flow.receiver
+        run = entry(ends[sender], client_id(flow))
         found = iperf3.plain(run.output if run else "")
         readings = []
         for direction in [found["forward"], found["reverse"]][: 2 if bidirectional else 1]:
@@ -48,7 +62,7 @@ class Iperf3:
                 Reading(
                     client=sender, server=receiver, gbps=rate, took_s=took_s,
                     omitted_s=float(found["omitted_s"] or RAIL_OMIT_S), error=found["error"] or "",
-                    ports=(RAIL_PORT + rail,), runs=(run,) if run else (),
+                    ports=(port_of(flow),), runs=(run,) if run else (),
                 )
             )  # fmt: skip
         return readings

@@ -16,7 +16,7 @@ from railbed.contract import Nic
 from railbed.defaults import RAIL_OMIT_S, RAIL_PORT
 from railbed.parse import perftest
 from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
-from railbed.validate.flow_tool import Document, Flow, Place, Reading, Run, entry
+from railbed.validate.flow_tool import LANE_PORTS, Document, Flow, Place, Reading, Run, entry
 from railbed.validate.rendezvous import End, FlowRun
 
 PERFTEST_CARDS_MOST = 8
@@ -56,31 +56,33 @@ class Perftest:
     def data_s(self, seconds: int) -> int:
         return seconds + 2 * RAIL_OMIT_S
 
+    def words(self, card: Nic, seconds: int) -> list[str]:
+        """What both ends are told, beside device, port and queue pairs."""
+        return [
+            "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES), "-t", str(tx_depth(card.rate_gbps)),
+            "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
+        ]  # fmt: skip
+
     def runs(
         self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
     ) -> list[Run]:
-        sender, receiver, rail = flow
         found = []
-        for origin, target in [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]:
-            cards = zip(places[origin].cards, places[target].cards, strict=False)
+        for way in directions(flow, bidirectional=bidirectional):
+            cards = zip(places[way.sender].cards, places[way.receiver].cards, strict=False)
             for number, (here, there) in enumerate(cards):
-                port, remote = _port(rail, number), places[target].node.address
-                words = [
-                    "-i", "1", "-F", "--report_gbits", "-s", str(PERFTEST_SIZE_BYTES),
-                    "-t", str(tx_depth(here.rate_gbps)), "-D", str(seconds + 2 * RAIL_OMIT_S), "-f", str(RAIL_OMIT_S),
-                    "-p", str(port), *self.pairs,
-                ]  # fmt: skip
+                port, remote = _port(way, number), places[way.receiver].node.address
+                words = ["-i", "1", "-F", *self.words(here, seconds), "-p", str(port), *self.pairs]
                 server = {
                     "address": remote, "port": port, "once": True,
                     "argv": [self.program, "-d", there.device, *words, *_partition(there)],
-                    **self._near(there, places[target], rail),
+                    **self._near(there, places[way.receiver], way.to_rail),
                 }  # fmt: skip
                 client = {
-                    "id": _name(rail, number, target), "partner": target, "remote": remote,
+                    "id": _name(way, number), "partner": way.receiver, "remote": remote,
                     "argv": [self.program, "-d", here.device, *words, *_partition(here)],
-                    **self._near(here, places[origin], rail),
+                    **self._near(here, places[way.sender], way.rail),
                 }  # fmt: skip
-                found.append(Run(origin, target, client, server))
+                found.append(Run(way.sender, way.receiver, client, server))
         return found
 
     def _near(self, card: Nic, place: Place, rail: int) -> Document:
@@ -91,9 +93,12 @@ class Perftest:
         return {"device": card.device, "gid": {"device": card.device, "address": address}}
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:
-        sender, receiver, rail = flow
-        directions = [(sender, receiver), (receiver, sender)][: 2 if bidirectional else 1]
-        return [_direction(origin, target, rail, ends) for origin, target in directions]
+        return [_direction(way, ends) for way in directions(flow, bidirectional=bidirectional)]
+
+
+def directions(flow: Flow, *, bidirectional: bool) -> list[Flow]:
+    """The flow, and where both directions are measured the one back."""
+    return [flow, flow.back] if bidirectional else [flow]
 
 
 def _partition(card: Nic) -> list[str]:
@@ -101,27 +106,33 @@ def _partition(card: Nic) -> list[str]:
     return ["--pkey_index", str(card.pkey_place)] if card.pkey_place else []
 
 
-def _port(rail: int, card: int) -> int:
-    return RAIL_PORT + rail * PERFTEST_CARDS_MOST + card
+def _port(way: Flow, card: int) -> int:
+    return RAIL_PORT + way.lane * LANE_PORTS + way.to_rail * PERFTEST_CARDS_MOST + card
 
 
-def _name(rail: int, card: int, receiver: str) -> str:
-    return f"{rail}.{card}:{receiver}"
+def _name(way: Flow, card: int) -> str:
+    return f"{way.rail}.{card}:{way.receiver}"
 
 
-def _direction(origin: str, target: str, rail: int, ends: Mapping[str, End]) -> Reading:
+def clients_of(way: Flow, ends: Mapping[str, End]) -> list[FlowRun]:
+    """The runs of all cards of a flow, in their order."""
     runs: list[FlowRun] = []
-    while (run := entry(ends[origin], _name(rail, len(runs), target))) is not None:
+    while (run := entry(ends[way.sender], _name(way, len(runs)))) is not None:
         runs.append(run)
+    return runs
+
+
+def _direction(way: Flow, ends: Mapping[str, End]) -> Reading:
+    runs = clients_of(way, ends)
     found = [_row(run) for run in runs]
     errors = [error for _, _, error in found if error]
     rates = [rate for rate, _, _ in found if rate is not None]
     times = [took_s for _, took_s, _ in found if took_s is not None]
     whole = bool(found) and not errors and len(rates) == len(times) == len(found)
     return Reading(
-        client=origin, server=target, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
+        client=way.sender, server=way.receiver, gbps=sum(rates) if whole else None, took_s=min(times) if whole else None,
         omitted_s=RAIL_OMIT_S, error="; ".join(dict.fromkeys(errors)),
-        ports=tuple(_port(rail, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
+        ports=tuple(_port(way, card) for card in range(max(1, len(runs)))), runs=tuple(runs),
     )  # fmt: skip
 
 

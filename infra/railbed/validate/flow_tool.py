@@ -5,14 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from railbed.contract import Nic, Node
 from railbed.validate.rendezvous import End, FlowRun
 
-Flow = tuple[str, str, int]
-"""Sender, receiver, rail."""
 Document = dict[str, Any]
+LANE_PORTS = 1000
+"""Ports between those of one lane and the next: more than all cards of a node."""
+
+
+class Flow(NamedTuple):
+    """What one node sends another over a rail."""
+
+    sender: str
+    receiver: str
+    rail: int
+    """At the sender."""
+    other: int = -1
+    """At the receiver, where that is another rail; -1: the same."""
+    lane: int = 0
+    """Of several flows that end in one rail of the receiver each has its own, and ports of its own."""
+
+    @property
+    def to_rail(self) -> int:
+        return self.rail if self.other < 0 else self.other
+
+    @property
+    def on(self) -> str:
+        """The rails in words."""
+        return f"rail {self.rail}" if self.to_rail == self.rail else f"rail {self.rail} to {self.to_rail}"
+
+    @property
+    def back(self) -> Flow:
+        """The same way in the other direction."""
+        return Flow(self.receiver, self.sender, self.to_rail, self.rail, self.lane)
 
 
 @dataclass(frozen=True)
@@ -70,8 +97,8 @@ def counted_by(cards: Iterable[Nic], *, rdma: bool) -> Document:
     }
 
 
-class Tool(Protocol):
-    """A program that measures flows."""
+class Runner(Protocol):
+    """A program that is run between two nodes over a rail."""
 
     @property
     def program(self) -> str: ...
@@ -81,14 +108,18 @@ class Tool(Protocol):
         """Whether its bytes are counted by RDMA ports rather than interfaces."""
         ...
 
-    def data_s(self, seconds: int) -> int:
-        """For how long a run of so many measured seconds sends."""
-        ...
-
     def runs(
         self, flow: Flow, places: Mapping[str, Place], *, bidirectional: bool, seconds: int
     ) -> list[Run]:
         """Clients and servers of one flow; ``places`` has its two nodes."""
+        ...
+
+
+class Tool(Runner, Protocol):
+    """A program that measures how much flows carry."""
+
+    def data_s(self, seconds: int) -> int:
+        """For how long a run of so many measured seconds sends."""
         ...
 
     def read(self, flow: Flow, ends: Mapping[str, End], *, bidirectional: bool) -> list[Reading]:

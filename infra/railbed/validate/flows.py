@@ -11,7 +11,7 @@ from railbed.judge.rails import RailSample
 from railbed.units import BITS_PER_BYTE, BITS_PER_GBIT
 from railbed.validate.flow_iperf3 import Iperf3
 from railbed.validate.flow_perftest import Perftest
-from railbed.validate.flow_tool import Flow, Place, Reading, Tool, counted_by
+from railbed.validate.flow_tool import Flow, Place, Reading, Runner, Tool, counted_by
 from railbed.validate.rendezvous import Counted, End, FlowRun
 
 RAIL_IDLE_S = 0.3
@@ -48,7 +48,7 @@ def tool_for(contract: Contract, nodes: Mapping[str, Node]) -> Tool:
 
 
 def plans(
-    tool: Tool,
+    tool: Runner,
     contract: Contract,
     nodes: Mapping[str, Node],
     flows: Iterable[Flow],
@@ -59,9 +59,8 @@ def plans(
     """What each node's probe (``validate/node/rail_probe.py``) is to do; its clients are in the order of ``flows``."""
     found: dict[str, dict[str, Any]] = {}
     for flow in flows:
-        *pair, rail = flow
         places = {}
-        for name in pair:
+        for name, rail in ((flow.sender, flow.rail), (flow.receiver, flow.to_rail)):
             cards = [nic for of, nic in contract.nics(nodes[name]) if of.index == rail]
             places[name] = Place(nodes[name], cards)
             rails = found.setdefault(name, _plan(tool, seconds))["rails"]
@@ -72,7 +71,7 @@ def plans(
     return found
 
 
-def _plan(tool: Tool, seconds: int) -> dict[str, Any]:
+def _plan(tool: Runner, seconds: int) -> dict[str, Any]:
     return {
         "program": tool.program, "servers": [], "clients": [], "rails": {}, "idle_s": RAIL_IDLE_S,
         "deadline_s": deadline_s(seconds),
@@ -92,29 +91,24 @@ def samples_of(
 
     0 only where bytes were offered and none arrived (`_closed`, `_lost`); an error of the tool is no rate, with that error.
     """
-    sender, receiver, rail = flow
-    absent = ends[sender].error or ends[receiver].error
-    directions = ((sender, receiver), (receiver, sender))
+    absent = ends[flow.sender].error or ends[flow.receiver].error
     samples = []
-    for (origin, target), reading in zip(
-        directions, tool.read(flow, ends, bidirectional=bidirectional), strict=False
+    for way, reading in zip(
+        (flow, flow.back), tool.read(flow, ends, bidirectional=bidirectional), strict=False
     ):
         here, there = ends[reading.client], ends[reading.server]
-        path = (reading.client, reading.server, rail)
+        path = flow if reading.client == flow.sender else flow.back
         error = absent or _ended(tool, path, there, reading)
         rate, reason = (None, error) if error else _rate(tool, reading, seconds)
         if not rate:
             closed = "" if absent else _closed(path, here, there, reading)
-            lost = (
-                ""
-                if absent
-                else closed or _lost((origin, target, rail), ends, _problem(there, reading), reason)
-            )
+            lost = "" if absent else closed or _lost(way, ends, _problem(there, reading), reason)
             rate, reason = (0.0, lost) if lost else (None, reason or NOTHING_RECEIVED.format(tool.program))
         samples.append(
             RailSample(
-                rail=rail, sender=origin, receiver=target, gbps=rate, omitted_s=reading.omitted_s, reason=reason,
-                window=window, sending=_sending(reading.runs, here.spread_s, tool.data_s(seconds)) if rate else None,
+                rail=way.rail, to_rail=None if flow.other < 0 else way.to_rail, sender=way.sender, receiver=way.receiver,
+                gbps=rate, omitted_s=reading.omitted_s, reason=reason, window=window,
+                sending=_sending(reading.runs, here.spread_s, tool.data_s(seconds)) if rate else None,
                 carrier=not _dark(path, here, there),
             )
         )  # fmt: skip
@@ -141,10 +135,9 @@ def _ended(tool: Tool, path: Flow, server: End, reading: Reading) -> str:
     """Why the program gave no right rate, in words; empty where it gave one."""
     if not reading.error:
         return ""
-    client, target, rail = path
     problem = _problem(server, reading)
-    because = f" ({target}: {problem})" if problem else ""
-    return f"{tool.program} from {client} to {target}, rail {rail}: {reading.error}{because}"
+    because = f" ({path.receiver}: {problem})" if problem else ""
+    return f"{tool.program} from {path.sender} to {path.receiver}, {path.on}: {reading.error}{because}"
 
 
 def _closed(path: Flow, here: End, there: End, reading: Reading) -> str:
@@ -153,30 +146,30 @@ def _closed(path: Flow, here: End, there: End, reading: Reading) -> str:
     Both probes answered; an interface had no carrier, or the receiver's server was there throughout, the sender's packets met
     no answer and the receiver's interface counted next to nothing.
     """
-    sender, receiver, rail = path
-    arrived = _counted(there, rail)
-    if _counted(here, rail) is None or arrived is None:
+    arrived = _counted(there, path.to_rail)
+    if _counted(here, path.rail) is None or arrived is None:
         return ""
     dark = _dark(path, here, there)
     if dark:
-        return f"rail {rail} has no carrier on {', '.join(dark)}"
+        return f"{path.on} has no carrier on {', '.join(dark)}"
     if _problem(there, reading):
         return ""
     if any(words in reading.error.lower() for words in CLOSED) and arrived.rx < SILENT_BYTES:
-        return f"{receiver} listened on rail {rail}, and nothing from {sender} reached it: {reading.error}"
+        return f"{path.receiver} listened on {path.on}, and nothing from {path.sender} reached it: {reading.error}"
     return ""
 
 
 def _lost(flow: Flow, ends: Mapping[str, End], problem: str, reason: str) -> str:
     """Why nothing passes in this direction: bytes were sent and less than ARRIVED_LIMIT of them counted at the other end."""
-    sender, receiver, rail = flow
-    sent, arrived = _counted(ends[sender], rail), _counted(ends[receiver], rail)
+    sent, arrived = _counted(ends[flow.sender], flow.rail), _counted(ends[flow.receiver], flow.to_rail)
     if sent is None or arrived is None or problem:
         return ""
     if sent.tx < SILENT_BYTES or arrived.rx >= sent.tx * ARRIVED_LIMIT:
         return ""
     because = f": {reason}" if reason else ""
-    return f"{sender} sent {sent.tx} B over rail {rail} and {receiver} received {arrived.rx} B{because}"
+    return (
+        f"{flow.sender} sent {sent.tx} B over {flow.on} and {flow.receiver} received {arrived.rx} B{because}"
+    )
 
 
 def _counted(end: End, rail: int) -> Counted | None:
@@ -185,8 +178,7 @@ def _counted(end: End, rail: int) -> Counted | None:
 
 def _dark(flow: Flow, here: End, there: End) -> list[str]:
     """Ends of the flow whose interface had no carrier."""
-    sender, receiver, rail = flow
-    counted = ((sender, _counted(here, rail)), (receiver, _counted(there, rail)))
+    counted = ((flow.sender, _counted(here, flow.rail)), (flow.receiver, _counted(there, flow.to_rail)))
     return [name for name, one in counted if one is not None and not one.carrier]
 
 

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from secrets import SystemRandom
 from typing import Any
 
 from railbed.claims import Judged, Verdict
-from railbed.contract import Node, Rail
-from railbed.defaults import RAIL_OMIT_S, RAIL_SECONDS, RAIL_SLACK_S
+from railbed.contract import Node
+from railbed.defaults import RAIL_OMIT_S, RAIL_SECONDS
 from railbed.effects.journal import now_iso
 from railbed.judge import rails as law
 from railbed.judge.rails import RailSample
 from railbed.validate import flows
 from railbed.validate.answers import against_floor, disturbed, unproven
-from railbed.validate.conditions import Watch, watch, words
-from railbed.validate.flow_tool import PROBE, Flow
+from railbed.validate.conditions import Watch, words
 from railbed.validate.pairs import Pair, meeting_rounds, packed, ring_flows, ring_rounds, star_rounds
 from railbed.validate.patience import Patience
-from railbed.validate.rendezvous import argv, meet, plain
 from railbed.validate.scope import Question
+from railbed.validate.survey import TOGETHER_SECONDS_MOST, Survey, able, apart, may_go_on
 from railbed.validate.validation_run import ValidationRun
 
-OVERLAP_FRACTION = 0.5
-"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
-process takes up to a second on a busy node, and what is left of two is enough for a rate."""
 RAIL_ATTEMPTS = 4
 """Rounds with each node that is in doubt; two windows each, so that PAIRED_WINDOWS are reached."""
-TOGETHER_SECONDS_MOST = 8
-"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
-busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
 
 EACH = "fabric.rail.*.bandwidth"
 TOGETHER = "fabric.all_rails"
@@ -39,79 +31,11 @@ def run(validation: ValidationRun) -> None:
     """Measures what is asked of the rails. Nodes with a job on them are left alone."""
     if not (validation.scope.asks(EACH) or validation.scope.asks(TOGETHER)):
         return
-    able = []
-    for node in validation.rail_nodes():
-        why = validation.unreachable.get(node.name) or validation.busy(node.name)
-        if why:
-            validation.answers.why(EACH, why, [node.name])
-        else:
-            able.append(node)
+    nodes = able(validation, EACH)
     if validation.scope.asks(EACH):
-        _each(validation, able)
+        _each(validation, nodes)
     if validation.scope.asks(TOGETHER):
-        _together(validation, able)
-
-
-class Survey:
-    """The flows of one run: each call of ``measure`` is a window in which its flows start together."""
-
-    def __init__(self, validation: ValidationRun, nodes: Sequence[Node]) -> None:
-        self.validation = validation
-        self.nodes = {node.name: node for node in nodes}
-        self.samples: list[RailSample] = []
-        self.window = 0
-
-    def measure(
-        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
-    ) -> tuple[list[RailSample], Watch]:
-        """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
-        self.window += 1
-        shuffled = list(wanted)
-        # Which program starts first must not be the same rail's each time (judge/windows.py).
-        SystemRandom().shuffle(shuffled)
-        contract = self.validation.as_observed
-        nodes = {name: contract.node(name) for name in self.nodes}
-        tool = flows.tool_for(contract, nodes)
-        plans = flows.plans(tool, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
-        script, remote = PROBE.read_text(), self.validation.remote
-        with watch(remote, plans) as seen:
-            ends = meet(
-                lambda node: remote.session(node, argv(script, "rail_probe")),
-                script,
-                plans,
-                flows.deadline_s(seconds) + RAIL_SLACK_S,
-            )
-        self.validation.keep(
-            name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
-        )
-        found = [
-            sample
-            for flow in wanted
-            for sample in flows.samples_of(
-                tool, flow, ends, bidirectional=bidirectional, window=self.window, seconds=seconds
-            )
-        ]
-        traffic = {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
-        return [_beside(sample, seen, traffic) for sample in flows.side_by_side(found)], seen
-
-    def round(self, pairs: Sequence[Pair], text: str) -> None:
-        """Measures all rails of disjoint pairs, both directions."""
-        self.validation.say(f"rails, {text}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
-        wanted = [(a, b, rail.index) for a, b in pairs for rail in _shared(self.nodes[a], self.nodes[b])]
-        found, _ = self.measure(wanted, bidirectional=True, name=f"rails/round-{self.window + 1}.json")
-        self.samples += found
-
-
-def _beside(sample: RailSample, seen: Watch, traffic: dict[str, dict[int, str]]) -> RailSample:
-    """The sample with what was wrong with the conditions at its ends; a rail without carrier has none that matter."""
-    if not sample.carrier:
-        return sample
-    problems = seen.problems([sample.sender, sample.receiver])
-    for node in (sample.sender, sample.receiver):
-        other = traffic[node].get(sample.rail)
-        if other:
-            problems[node] = [*problems.get(node, []), other]
-    return sample.model_copy(update={"disturbed": words(problems)})
+        _together(validation, nodes)
 
 
 def _rounds(validation: ValidationRun, names: Sequence[str]) -> list[list[Pair]]:
@@ -127,8 +51,8 @@ def _rounds(validation: ValidationRun, names: Sequence[str]) -> list[list[Pair]]
     return ring_rounds([*only, *others[: max(0, law.PARTNERS_NEEDED + 1 - len(only))]])
 
 
-def _each(validation: ValidationRun, able: Sequence[Node]) -> None:
-    survey, patience = Survey(validation, able), Patience(validation.say)
+def _each(validation: ValidationRun, nodes: Sequence[Node]) -> None:
+    survey, patience = Survey(validation, nodes), Patience(validation.say)
     asked = [q for q in validation.scope.get(EACH) if q.node in survey.nodes]
     rounds = _rounds(validation, list(survey.nodes)) if asked else []
     for number, pairs in enumerate(rounds, 1):
@@ -136,7 +60,7 @@ def _each(validation: ValidationRun, able: Sequence[Node]) -> None:
     verdicts = _judge(validation, survey.samples, asked)
     for attempt in range(RAIL_ATTEMPTS):
         doubtful = _doubtful(validation, verdicts, confirmed=attempt > 0)
-        if not doubtful or not _may_go_on(survey, patience):
+        if not doubtful or not may_go_on(survey, patience):
             break
         # Slow is what is slow again: a path by itself, a node with other partners.
         paths = packed(_slow_paths(verdicts, doubtful))
@@ -172,12 +96,6 @@ def _slow_paths(verdicts: Sequence[Judged], doubtful: Sequence[str]) -> list[Pai
     return list(found)
 
 
-def _may_go_on(survey: Survey, patience: Patience) -> bool:
-    """Whether to measure again now: at once after a good window, after a pause while nodes are busy."""
-    last = [s for s in survey.samples if s.window == survey.window and s.disturbed]
-    return not last or patience.pause(last[0].disturbed)
-
-
 def _by_soundness(survey: Survey, doubtful: Sequence[str]) -> list[str]:
     """All nodes, those without doubt first."""
     return sorted(survey.nodes, key=lambda name: name in doubtful)
@@ -201,24 +119,19 @@ def _judge(
     return found
 
 
-def _shared(a: Node, b: Node) -> list[Rail]:
-    there = {rail.index for rail in b.rails}
-    return [rail for rail in a.rails if rail.index in there]
-
-
-def _together(validation: ValidationRun, able: Sequence[Node]) -> None:
+def _together(validation: ValidationRun, free: Sequence[Node]) -> None:
     question = validation.scope.get(TOGETHER)[0]
-    if len(able) < 2:
-        validation.answers.why(TOGETHER, f"{len(able)} nodes can take part, needs 2")
+    if len(free) < 2:
+        validation.answers.why(TOGETHER, f"{len(free)} nodes can take part, needs 2")
         return
-    survey, patience = Survey(validation, able), Patience(validation.say)
+    survey, patience = Survey(validation, free), Patience(validation.say)
     nodes = survey.nodes
-    wanted = [(a, b, rail.index) for a, b in ring_flows(list(nodes)) for rail in _shared(nodes[a], nodes[b])]
+    wanted = [flow for a, b in ring_flows(list(nodes)) for flow in survey.each_rail(a, b)]
     explained = validation.rail_failed(nodes)
     failed, seconds = 0, RAIL_SECONDS
     for attempt in range(1, RAIL_ATTEMPTS + 1):
         again = f", once more, {seconds} s" if attempt > 1 else ""
-        validation.say(f"all rails of {len(able)} nodes at once{again}")
+        validation.say(f"all rails of {len(free)} nodes at once{again}")
         name = f"rails/together-{attempt}.json"
         samples, seen = survey.measure(wanted, bidirectional=False, name=name, seconds=seconds)
         record = _judged_together(question, samples, seen, f"evidence/{name}", seconds)
@@ -251,7 +164,6 @@ def _judged_together(
     detail |= {"rates": flows.sums(samples), "together_s": round(together_s, 3)}
     slowest = min(rate for by_direction in detail["rates"].values() for rate in by_direction.values())
     record = against_floor(question, slowest, evidence=evidence, detail=detail)
-    if together_s < seconds * OVERLAP_FRACTION:
-        reason = f"the flows ran side by side for {together_s:.2g} of {seconds} s only"
-        return unproven(question, reason, evidence, detail)
+    if why := apart(samples, seconds):
+        return unproven(question, why, evidence, detail)
     return disturbed(record, words(seen.problems()))

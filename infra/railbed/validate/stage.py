@@ -19,6 +19,7 @@ from railbed.errors import RailbedError, UsageError, refused
 from railbed.text import one_line, shown
 from railbed.validate import (
     acceptance,
+    between,
     cabling,
     certificate,
     checkpoint,
@@ -55,6 +56,7 @@ STEPS: tuple[tuple[str, Callable[[ValidationRun], None]], ...] = (
     (measurements.NODE_COLLECTIVES.step, node_collectives.run),
     (measurements.CABLING.step, cabling.run),
     (measurements.RAILS.step, rails.run),
+    (measurements.PATHS.step, between.run),
     (measurements.COLLECTIVES.step, collectives.run),
     (measurements.PORT_COUNTERS.step, port_errors.run),
     (measurements.OPTICS.step, optics.run),

@@ -14,6 +14,7 @@ from tests.unit.validate.conftest import iperf3
 from railbed.contract import Contract
 from railbed.judge.rails import RailSample
 from railbed.validate import flows
+from railbed.validate.flow_tool import Flow
 from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem, Ready
 
 REAL: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "rails-round.json").read_text())
@@ -46,7 +47,7 @@ def test_a_real_pair_gives_both_directions() -> None:
         for name, said in REAL.items()
     }
     forward, reverse = flows.samples_of(
-        flows.TOOLS["tcp"], ("h100-0", "h100-1", 3), ends, bidirectional=True, window=1
+        flows.TOOLS["tcp"], Flow("h100-0", "h100-1", 3), ends, bidirectional=True, window=1
     )
     assert (forward.sender, forward.receiver) == ("h100-0", "h100-1")
     assert (reverse.sender, reverse.receiver) == ("h100-1", "h100-0")
@@ -81,7 +82,7 @@ TOOL_ERRORS = [
 @pytest.mark.parametrize(("sent", "arrived"), [(3_000_000, 2_900_000), (900, 4_000_000)])
 def test_an_error_of_the_tool_is_no_rate_and_is_named(error: str, sent: int, arrived: int) -> None:
     ends = {"a": end(failed(error), r3=counted(sent, 900)), "b": end(r3=counted(900, arrived))}
-    samples = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1)
+    samples = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1)
     assert [s.gbps for s in samples] == [None, None]
     assert all(error in s.reason for s in samples)
 
@@ -95,7 +96,7 @@ CLOSED = [
 @pytest.mark.parametrize("error", CLOSED)
 def test_a_rail_on_which_packets_meet_no_answer_carries_nothing(error: str) -> None:
     ends = {"a": end(failed(error), r3=counted(420, 60)), "b": end(r3=counted(60, 120))}
-    samples = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1)
+    samples = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1)
     assert [s.gbps for s in samples] == [0.0, 0.0]
     assert error in samples[0].reason
     assert "b listened on rail 3" in samples[0].reason
@@ -108,18 +109,18 @@ def test_a_closed_path_is_no_measurement_where_the_other_end_received_or_did_not
     served["b"].problems = [Problem(address="10.91.3.12:35203", problem="its iperf3 ended with 1")]
     uncounted = {"a": end(failed(error)), "b": end()}
     for ends in (received, served, uncounted):
-        samples = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1)
+        samples = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1)
         assert [s.gbps for s in samples] == [None, None]
     assert (
         "b: its iperf3 ended with 1"
-        in flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), served, bidirectional=True, window=1)[0].reason
+        in flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), served, bidirectional=True, window=1)[0].reason
     )
 
 
 def test_a_rail_without_carrier_carries_nothing() -> None:
     ends = {"a": end(failed("unable to connect to server: Connection timed out"), r3=counted(0, 0)),
             "b": end(r3=counted(0, 0, carrier=False))}  # fmt: skip
-    samples = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1)
+    samples = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1)
     assert [s.gbps for s in samples] == [0.0, 0.0]
     assert samples[0].reason == "rail 3 has no carrier on b"
 
@@ -130,7 +131,7 @@ def test_bytes_that_are_sent_and_do_not_arrive_are_a_rate_of_nothing() -> None:
         "a": end(failed("idle timeout for receiving data"), r3=counted(540_000, 900)),
         "b": end(r3=counted(900, 2000)),
     }
-    (sample,) = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=False, window=1)
+    (sample,) = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=False, window=1)
     assert sample.gbps == 0.0
     assert "sent 540000 B" in sample.reason and "received 2000 B" in sample.reason
 
@@ -140,7 +141,7 @@ def test_seconds_that_iperf3_did_not_measure_give_no_rate(seconds: float) -> Non
     """As seen on a machine that stood still for four seconds: exit status 0, and rates of 0.0 to 0.05."""
     run = {"id": "3:b", "code": 0, "output": iperf3(0.0, 0.05, seconds), "began_s": 0.0, "ended_s": 7.9}
     ends = {"a": end([run], r3=counted(1_300_000, 900_000)), "b": end(r3=counted(900_000, 1_300_000))}
-    for sample in flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1):
+    for sample in flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1):
         assert sample.gbps is None
         assert "in place of 2" in sample.reason
 
@@ -149,7 +150,7 @@ def test_buffers_that_empty_late_leave_a_rate() -> None:
     """As seen with all rails at once: the receiver counted for 2.6 s."""
     run = {"id": "3:b", "code": 0, "output": iperf3(0.0988, seconds=2.64), "began_s": 0.0, "ended_s": 3.9}
     (sample,) = flows.samples_of(
-        flows.TOOLS["tcp"], ("a", "b", 3), {"a": end([run]), "b": end()}, bidirectional=False, window=1
+        flows.TOOLS["tcp"], Flow("a", "b", 3), {"a": end([run]), "b": end()}, bidirectional=False, window=1
     )
     assert sample.gbps == pytest.approx(0.0988)
 
@@ -158,17 +159,17 @@ def test_a_rate_of_nothing_needs_the_byte_counters() -> None:
     run = {"id": "3:b", "code": 0, "output": iperf3(0.0, 0.099), "began_s": 0.0, "ended_s": 3.1}
     agree = {"a": end([run], r3=counted(540_000, 25_000_000)), "b": end(r3=counted(25_000_000, 2_000))}
     differ = {"a": end([run], r3=counted(540_000, 25_000_000)), "b": end(r3=counted(25_000_000, 530_000))}
-    out, back = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), agree, bidirectional=True, window=1)
+    out, back = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), agree, bidirectional=True, window=1)
     assert (out.gbps, back.gbps) == (0.0, pytest.approx(0.099))
     assert "a sent 540000 B" in out.reason
-    out, back = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), differ, bidirectional=True, window=1)
+    out, back = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), differ, bidirectional=True, window=1)
     assert (out.gbps, back.gbps) == (None, pytest.approx(0.099))
     assert "the byte counters of the two ends do not say so" in out.reason
 
 
 def test_a_probe_that_gives_no_result_measures_nothing() -> None:
     ends = {"a": end(r3=counted(420, 60)), "b": end(error="b did not prepare: iperf3 is not installed")}
-    samples = flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1)
+    samples = flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1)
     assert [s.gbps for s in samples] == [None, None]
     assert samples[0].reason == "b did not prepare: iperf3 is not installed"
 
@@ -177,7 +178,7 @@ def test_a_probe_that_gives_no_result_measures_nothing() -> None:
 def test_whatever_iperf3_prints_gives_samples(output: str, sent: int, arrived: int, carrier: bool) -> None:
     run = {"id": "3:b", "code": 0, "output": output, "began_s": 0.0, "ended_s": 3.1}
     ends = {"a": end([run], r3=counted(sent, 0)), "b": end(r3=counted(0, arrived, carrier))}
-    for sample in flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=True, window=1):
+    for sample in flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=True, window=1):
         assert sample.gbps in (None, 0.0)
         assert sample.reason
 
@@ -187,7 +188,7 @@ def test_flows_measure_together_only_while_all_of_them_send() -> None:
         run = {"id": "3:b", "code": 0, "output": iperf3(0.099), "began_s": began_s, "ended_s": ended_s}
         ends = {"a": end([run]), "b": end()}
         ends["a"].spread_s = 0.1
-        return flows.samples_of(flows.TOOLS["tcp"], ("a", "b", 3), ends, bidirectional=False, window=1)[0]
+        return flows.samples_of(flows.TOOLS["tcp"], Flow("a", "b", 3), ends, bidirectional=False, window=1)[0]
 
     at_once = [sample(0.02, 3.2), sample(0.05, 3.3)]
     assert flows.together_s(at_once) == pytest.approx(3.02 - (3.3 + 0.1 - 3) - 1)

@@ -18,6 +18,7 @@ from railbed.judge import conditions
 from railbed.judge import rails as law
 from railbed.run import Result
 from railbed.validate import clients, flows, rendezvous
+from railbed.validate.flow_tool import Flow
 
 ODD = "h100-1"
 fuzzed = settings(
@@ -55,7 +56,7 @@ def check_rails(text: str) -> None:
     good = rendezvous.End(measured=rendezvous.Measured.model_validate(MEASURED))
     ends = {"h100-0": here, "h100-1": good}
     samples = flows.samples_of(
-        flows.TOOLS["tcp"], ("h100-0", "h100-1", 0), ends, bidirectional=True, window=1
+        flows.TOOLS["tcp"], Flow("h100-0", "h100-1", 0), ends, bidirectional=True, window=1
     )
     expectation = Expectation(
         unit="Gb/s", bound=0.1, expected=0.099, floor=0.095, basis="derived", derivation=[]

@@ -14,7 +14,7 @@ from railbed.blame import culprits
 from railbed.claims import Verdict
 from railbed.contract import Contract, Nic
 from railbed.validate import flow_perftest, flows, rails
-from railbed.validate.flow_tool import Place
+from railbed.validate.flow_tool import Flow, Place
 from railbed.validate.rendezvous import Counted, End, FlowRun, Measured, Problem
 
 HOLDS, LINE = 0.0992, 0.1
@@ -109,7 +109,7 @@ def test_an_error_of_the_tool_is_no_rate_and_is_named() -> None:
         "a": End(measured=Measured(flows=[run], rails={})),
         "b": End(measured=Measured(flows=[], rails={})),
     }
-    (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, bidirectional=False, window=1)
+    (sample,) = flows.samples_of(flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1)
     assert sample.gbps is None
     assert "ib_write_bw from a to b, rail 0: " in sample.reason
     assert "Unable to init the socket connection" in sample.reason
@@ -127,9 +127,9 @@ def test_cards_of_one_rail_are_added_and_one_without_a_rate_leaves_none() -> Non
         }
 
     tool = flows.TOOLS["roce"]
-    (both,) = flows.samples_of(tool, ("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1)
+    (both,) = flows.samples_of(tool, Flow("a", "b", 0), ends(perftest(0.05, 2)), bidirectional=False, window=1)
     assert both.gbps == pytest.approx(0.1)
-    (half,) = flows.samples_of(tool, ("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
+    (half,) = flows.samples_of(tool, Flow("a", "b", 0), ends("garbage"), bidirectional=False, window=1)
     assert half.gbps is None
 
 
@@ -146,7 +146,7 @@ def test_a_server_that_failed_blinds_no_other_rail() -> None:
             "a": End(measured=Measured(flows=[run], rails=moved)),
             "b": End(measured=Measured(flows=[], rails=lost), problems=[problem]),
         }
-        (sample,) = flows.samples_of(flows.TOOLS["roce"], ("a", "b", 0), ends, bidirectional=False, window=1)
+        (sample,) = flows.samples_of(flows.TOOLS["roce"], Flow("a", "b", 0), ends, bidirectional=False, window=1)
         assert sample.gbps == gbps, sample.reason
 
 
@@ -156,7 +156,7 @@ def test_the_address_of_a_rail_is_that_of_its_only_card(contract: Contract) -> N
     tool = flows.TOOLS["roce"]
     for cards, address in (([card], "10.91.0.11"), ([card, card], "")):
         places = {"a": Place(node, cards), "b": Place(node, cards)}
-        (run, *_) = tool.runs(("a", "b", 0), places, bidirectional=False, seconds=2)
+        (run, *_) = tool.runs(Flow("a", "b", 0), places, bidirectional=False, seconds=2)
         assert run.client["gid"] == {"device": "mlx5_0", "address": address}
         assert run.client["device"] == "mlx5_0"
 

@@ -1,0 +1,145 @@
+"""Windows of a measurement over rails: flows that start together, and the conditions of their nodes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from secrets import SystemRandom
+
+from railbed.claims import Verdict
+from railbed.contract import Node
+from railbed.defaults import RAIL_SECONDS, RAIL_SLACK_S
+from railbed.judge.rails import RailSample
+from railbed.validate import flows
+from railbed.validate.conditions import Watch, watch, words
+from railbed.validate.flow_tool import PROBE, Flow, Runner, Tool
+from railbed.validate.pairs import Pair
+from railbed.validate.patience import Patience
+from railbed.validate.rendezvous import End, argv, meet, plain
+from railbed.validate.validation_run import ValidationRun
+
+OVERLAP_FRACTION = 0.5
+"""Flows that shall load the fabric together must all have sent for this share of the measured seconds: starting a
+process takes up to a second on a busy node, and what is left of two is enough for a rate."""
+TOGETHER_SECONDS_MOST = 8
+"""The longest window over all rails: it doubles from RAIL_SECONDS each time that the flows did not run side by side. Beside four
+busy loops the 40 iperf3 of a lab start 2 to 3 s apart."""
+
+
+class Survey:
+    """The flows of one run: each call of ``measure`` is a window in which its flows start together."""
+
+    def __init__(self, validation: ValidationRun, nodes: Sequence[Node]) -> None:
+        self.validation = validation
+        self.nodes = {node.name: node for node in nodes}
+        self.samples: list[RailSample] = []
+        self.window = 0
+
+    @property
+    def tool(self) -> Tool:
+        """What measures how much the rails of these nodes carry."""
+        return flows.tool_for(self.validation.as_observed, self.nodes)
+
+    def play(
+        self, runner: Runner, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int
+    ) -> tuple[dict[str, End], Watch]:
+        """Runs all flows at once and keeps what the nodes answered; also the conditions of the nodes."""
+        self.window += 1
+        shuffled = list(wanted)
+        # Which program starts first must not be the same rail's each time (judge/windows.py).
+        SystemRandom().shuffle(shuffled)
+        contract = self.validation.as_observed
+        nodes = {name: contract.node(name) for name in self.nodes}
+        plans = flows.plans(runner, contract, nodes, shuffled, bidirectional=bidirectional, seconds=seconds)
+        script, remote = PROBE.read_text(), self.validation.remote
+        with watch(remote, plans) as seen:
+            ends = meet(
+                lambda node: remote.session(node, argv(script, "rail_probe")),
+                script,
+                plans,
+                flows.deadline_s(seconds) + RAIL_SLACK_S,
+            )
+        self.validation.keep(
+            name, {"conditions": seen.plain(), "ends": {n: plain(end) for n, end in ends.items()}}
+        )
+        return ends, seen
+
+    def measure(
+        self, wanted: Sequence[Flow], *, bidirectional: bool, name: str, seconds: int = RAIL_SECONDS
+    ) -> tuple[list[RailSample], Watch]:
+        """Runs all flows at once for ``seconds`` and returns what arrived, and the conditions of the nodes."""
+        tool = self.tool
+        ends, seen = self.play(tool, wanted, bidirectional=bidirectional, name=name, seconds=seconds)
+        found = [
+            sample
+            for flow in wanted
+            for sample in flows.samples_of(
+                tool, flow, ends, bidirectional=bidirectional, window=self.window, seconds=seconds
+            )
+        ]
+        traffic = self.traffic(ends)
+        return [_beside(sample, seen, traffic) for sample in flows.side_by_side(found)], seen
+
+    def traffic(self, ends: Mapping[str, End]) -> dict[str, dict[int, str]]:
+        """Node → rail → what it carried beside our flows."""
+        return {node: flows.other_traffic(self.nodes[node], end) for node, end in ends.items()}
+
+    def round(self, pairs: Sequence[Pair], text: str) -> None:
+        """Measures all rails of disjoint pairs, both directions."""
+        self.validation.say(f"rails, {text}: {', '.join(f'{a} ↔ {b}' for a, b in pairs)}")
+        wanted = [flow for a, b in pairs for flow in self.each_rail(a, b)]
+        found, _ = self.measure(wanted, bidirectional=True, name=f"rails/round-{self.window + 1}.json")
+        self.samples += found
+
+    def each_rail(self, sender: str, receiver: str) -> list[Flow]:
+        """A flow over every rail that both have."""
+        there = {rail.index for rail in self.nodes[receiver].rails}
+        return [
+            Flow(sender, receiver, rail.index) for rail in self.nodes[sender].rails if rail.index in there
+        ]
+
+
+def able(validation: ValidationRun, claim: str) -> list[Node]:
+    """The nodes with rails that can be measured now; says of the others why a claim stays open there."""
+    found = []
+    for node in validation.rail_nodes():
+        why = validation.unreachable.get(node.name) or validation.busy(node.name)
+        if why:
+            validation.answers.why(claim, why, [node.name])
+        else:
+            found.append(node)
+    return found
+
+
+def rails_at_fault(validation: ValidationRun) -> tuple[set[tuple[str, int]], set[tuple[str, str]]]:
+    """Rails of nodes that carry nothing, and the parts of all that failed by themselves in this run."""
+    failed = [
+        one for one in validation.answers.given() if one.verdict is Verdict.FAIL and one.rail is not None
+    ]
+    dead = {(one.node, one.rail) for one in failed if one.rail is not None and one.measured == 0}
+    return dead, {(one.node, f"rail {one.rail}") for one in failed}
+
+
+def apart(samples: Sequence[RailSample], seconds: int) -> str:
+    """Why flows that should load the fabric together did not; empty where they did."""
+    together_s = flows.together_s([s for s in samples if s.gbps])
+    if together_s >= seconds * OVERLAP_FRACTION:
+        return ""
+    return f"the flows ran side by side for {together_s:.2g} of {seconds} s only"
+
+
+def may_go_on(survey: Survey, patience: Patience) -> bool:
+    """Whether to measure again now: at once after a good window, after a pause while nodes are busy."""
+    last = [s for s in survey.samples if s.window == survey.window and s.disturbed]
+    return not last or patience.pause(last[0].disturbed)
+
+
+def _beside(sample: RailSample, seen: Watch, traffic: dict[str, dict[int, str]]) -> RailSample:
+    """The sample with what was wrong with the conditions at its ends; a rail without carrier has none that matter."""
+    if not sample.carrier:
+        return sample
+    problems = seen.problems([sample.sender, sample.receiver])
+    for node, rail in ((sample.sender, sample.rail), (sample.receiver, sample.far_rail)):
+        other = traffic[node].get(rail)
+        if other:
+            problems[node] = [*problems.get(node, []), other]
+    return sample.model_copy(update={"disturbed": words(problems)})
