@@ -49,6 +49,7 @@ COMMANDS = {
     "certificate": ("certificate", "The signed certificate of a cluster."),
     "drift": ("drift", "Measure again and say what is not as the certificate says."),
     "node": ("node", "Nodes: what state they are in, drain, repair, give back."),
+    "tenant": ("tenant", "Tenants: who shares the cluster, with which share and limits."),
     "lab": ("lab", "The lab: faults to put in and take back."),
     "image": ("image", "Machine images: all of a node's software, and nothing of a cluster."),
 }

@@ -14,7 +14,7 @@ from railbed.spec.site import DirectoryGroup
 FIRST_UID, UID_COUNT = 10_000, 50_000
 """As role users: an id follows from the name alone, so that every node and every later cluster has the same one."""
 FIRST_GID, GID_COUNT = 70_000, 30_000
-"""Groups of tenants: above people's ids and systemd's own (61184 to 65519), below those of subordinate ids (100000, login.defs)."""
+"""Groups of tenants: above people's ids and systemd's (61184 to 65519), below subordinate ids (100000, login.defs)."""
 
 TenantName = Annotated[str, Field(max_length=31, pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$")]
 """Of an account and a QOS of Slurm, and of a group of the hosts: lower case, as Slurm stores it."""
