@@ -32,7 +32,7 @@ def converge(
     with lock.acquire(work.dir / "lock", f"stack {work.stack} (converge)"):
         result = configure.converge(contract, work, limit=limit, check=check, on_event=on_event)
         # Accounts are the cluster's and no node's: a run on some nodes leaves them alone.
-        if not (check or limit or result.broken) and tenants.concern(contract, work):
+        if not (check or limit) and tenants.concern(contract, work) and not result.broken:
             tenants.reconcile(contract, work, say)
         return result, pending
 
