@@ -274,7 +274,7 @@ def up(work: Workspace, say: Say, *, new_host_keys: list[str] | None = None, rem
 
 
 def _keep_tenants_with_jobs(work: Workspace, planned: plans.ClusterPlan, say: Say) -> None:
-    """Raises UsageError where a tenant or member would go who has jobs: before anything is changed, and once more when it counts."""
+    """Raises UsageError where a tenant or member would go who has jobs: before anything is changed; it is asked again later."""
     if not work.contract_file.exists():
         return
     known = contract_store.load(work)

@@ -9,7 +9,8 @@ from railbed import ended
 from railbed.defaults import ACCEPTANCE_RESERVATION, OUTPUT_BYTES, PARTITION
 from railbed.effects.remote import Remote
 from railbed.errors import CommandError, ContractError
-from railbed.parse import slurm
+from railbed.parse import sacct, slurm
+from railbed.parse.sacct import AccountedJob
 from railbed.parse.slurm import Job, NodeState, Reservation
 from railbed.run import Result
 
@@ -143,6 +144,12 @@ class Scheduler:
         """`scontrol show job` of one job as key → value; empty once Slurm has forgotten it."""
         answer = self.run(["scontrol", "show", "job", "-o", job], check=False)
         return dict(p.split("=", 1) for p in answer.stdout.split() if "=" in p) if answer.ok else {}
+
+    def accounted(self, start: str, end: str) -> list[AccountedJob]:
+        """Every run of every job between two moments (sacct's form), cut off at both."""
+        argv = ["sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2",
+                f"--starttime={start}", f"--endtime={end}", f"--format={sacct.FIELDS}"]  # fmt: skip
+        return self._read("sacct", sacct.jobs, self.run(argv).stdout)
 
     def start_now(self, job: str) -> None:
         """Lets a requeued job of ours start without the pause that Slurm puts before its second run."""
